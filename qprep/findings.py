@@ -1,0 +1,98 @@
+"""What qprep says about source: plain data that crosses every boundary (processes, JSON, editors)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Severity(enum.Enum):
+    """How much a finding stands in the way of quantization."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Applicability(enum.Enum):
+    """Whether a fix keeps every observable behaviour (safe) or needs a look first (unsafe)."""
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its stable code, its kebab-case name, and how to explain it."""
+
+    code: str
+    name: str
+    summary: str
+    explanation: str
+    severity: Severity = Severity.WARNING
+    fixable: bool = True
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a text: 1-based line, 1-based column in code points."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """Replace the code points `start` up to (not including) `end` of the file's text by `content`."""
+
+    path: str
+    start: int
+    end: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """The edits that resolve one finding; all of them are applied, or none."""
+
+    applicability: Applicability
+    message: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unfixable:
+    """Why a finding is left to a person."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One place in the source that keeps a model from being quantized module by module.
+
+    `start` is the first and `end` the position after the last code point of the expression; `statement` is the
+    first and last line of the logical statement around it, where a suppression comment counts.
+    """
+
+    code: str
+    name: str
+    message: str
+    help: str
+    path: str
+    start: Position
+    end: Position
+    statement: tuple[int, int]
+    severity: Severity = Severity.WARNING
+    fix: Fix | Unfixable | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def is_fixable(self) -> bool:
+        """Whether qprep can rewrite it, safely or not."""
+        return isinstance(self.fix, Fix)
+
+    @property
+    def sort_key(self) -> tuple[str, Position, Position, str]:
+        """The order of every report: by file, place and code."""
+        return (self.path, self.start, self.end, self.code)

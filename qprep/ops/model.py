@@ -1,0 +1,67 @@
+"""The shape of the operator catalogue: one `Op` is all that any part of qprep knows of a torch operation."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class OpClass(enum.Enum):
+    """What an operation means to a quantizer."""
+
+    COMPUTE = "compute"  # changes values: needs a module of its own
+    TRANSPARENT = "transparent"  # layout, indexing, dtype: quantization parameters pass through
+    NOT_ACTIVATION = "not-activation"  # creation, comparison, integers, sizes
+
+
+class Result(enum.Enum):
+    """What kind of value an operation returns."""
+
+    TENSOR = "tensor"  # one tensor; floating where its inputs are
+    TENSORS = "tensors"  # a tuple or list of tensors
+    VALUES_INDICES = "values-indices"  # (values, integer indices)
+    VALUES_INDICES_IF_DIM = "values-indices-if-dim"  # that where dim is a number, else one tensor
+    INTEGER = "integer"  # an integer or boolean tensor
+    NUMBER = "number"  # a Python number
+    SHAPE = "shape"  # torch.Size, or a tuple of integers
+    OTHER = "other"
+
+
+class Family(enum.Enum):
+    """Which group of rules reports the operation when it stands outside a module."""
+
+    OPERATOR = "operator"  # QP1xx: tensor arithmetic, reductions, joins
+    FUNCTIONAL = "functional"  # QP3xx: twins of torch.nn modules
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One torch operation.
+
+    name      canonical name, torch's own: the default name of the attribute that a rewrite adds
+    spellings qualified names with their signature: "torch.cat(tensors, dim=0)", "Tensor.relu_(input)",
+              "torch.nn.functional.relu(input, inplace=False)", "operator.add(input, other, /)". Every parameter name
+              is canonical; a keyword that torch accepts under another name is written "dim|axis". The receiver of a
+              method is written first, under the canonical name of the function's first parameter. "*size" takes
+              numbers one by one or one sequence of them; what follows a bare "*" is keyword-only. `out=` is in no
+              signature: no module has it, so that a call that gives it does not bind.
+    operators Python operators: ("+",); augmented and reflected forms are implied; unary ones are "-x", "+x", "~x"
+    nn        "ReLU(inplace)": the torch.nn module and the parameters that its constructor takes, by canonical name
+              ("Dropout(p, inplace)"); used when all of them are known at construction
+    module    "Concat(dim)": the class of qprep.runtime_modules and its constructor's parameters; its forward takes
+              the operation's parameters in the order of the first spelling, those of the constructor too (None
+              there means: as constructed)
+    drop      parameters that the module knows by itself (`training`, `_stacklevel`)
+    """
+
+    name: str
+    cls: OpClass
+    spellings: tuple[str, ...]
+    operators: tuple[str, ...] = ()
+    nn: str | None = None
+    module: str | None = None
+    family: Family = Family.OPERATOR
+    result: Result = Result.TENSOR
+    drop: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()  # parameters that carry weights: ("weight", "bias")
+    quantizer: str = "output"  # how the quantizer treats it: output | same-scale | fixed-range | float

@@ -1,0 +1,221 @@
+"""The files under analysis and how a dotted name finds its class, function or file across them."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qprep.project.index import ClassNode, FileIndex, build_index
+from qprep.project.kinds import ClassRef, External, FunctionRef, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+CACHE_BYTES = 12_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
+
+
+def module_name(path: Path) -> tuple[str, Path]:
+    """The dotted name of a file and the folder that its package lies in."""
+    path = path.absolute()
+    parts = [] if path.name == "__init__.py" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts) or path.parent.name, folder
+
+
+class Project:
+    """Parsed files by dotted name: those given, and those of their packages as they are needed."""
+
+    def __init__(self, read: Callable[[Path], bytes | None], paths: Iterable[Path]) -> None:
+        self._read = read
+        self._paths: dict[str, Path] = {}
+        self._roots: dict[Path, None] = {}
+        self._missing: set[str] = set()
+        self._indexes: OrderedDict[str, tuple[FileIndex, int]] = OrderedDict()
+        self._held = 0
+        self._mro: dict[ClassRef, tuple[Kind, ...]] = {}
+        self._subclasses: dict[ClassRef, set[ClassRef]] | None = None
+        self.given: dict[str, Path] = {}
+        for path in paths:
+            name, root = module_name(path)
+            if name in self.given:  # two scripts of one name in different folders
+                name = f"{name}@{path.absolute()}"
+            self.given[name] = self._paths[name] = path
+            self._roots[root] = None
+
+    def index(self, name: str) -> FileIndex | None:
+        """The index of the module called `name`, or None where it is not part of the project."""
+        if name in self._indexes:
+            self._indexes.move_to_end(name)
+            return self._indexes[name][0]
+        if name in self._missing:
+            return None
+        path = self._paths.get(name) or self._find(name)
+        data = self._read(path) if path is not None else None
+        if path is None or data is None:
+            self._missing.add(name)
+            return None
+        return self._parse(name, path, data)
+
+    def _find(self, name: str) -> Path | None:
+        if not name or not all(part.isidentifier() for part in name.split(".")):
+            return None
+        relative = Path(*name.split("."))
+        for root in self._roots:
+            for candidate in (root / relative / "__init__.py", (root / relative).with_suffix(".py")):
+                if candidate.is_file() and self._belongs(candidate, root):
+                    self._paths[name] = candidate
+                    return candidate
+        return None
+
+    def _belongs(self, candidate: Path, root: Path) -> bool:
+        """Only packages that hold a given file, and scripts beside one, are part of the project."""
+        top = candidate.relative_to(root).parts[0]
+        return any(name.partition(".")[0] == top.removesuffix(".py") for name in self.given) or candidate.parent == root
+
+    def _parse(self, name: str, path: Path, data: bytes) -> FileIndex | None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(data)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            self._missing.add(name)
+            return None
+        index = build_index(name, str(path), path.name == "__init__.py", tree)
+        self._indexes[name] = (index, len(data))
+        self._held += len(data)
+        while self._held > CACHE_BYTES and len(self._indexes) > 1:
+            _, (_, size) = self._indexes.popitem(last=False)
+            self._held -= size
+        return index
+
+    def resolve(self, dotted: str) -> Kind:
+        """What a dotted name stands for: a class or function of the project, or something external."""
+        seen: set[str] = set()
+        while dotted not in seen:
+            seen.add(dotted)
+            found = self._lookup(dotted)
+            if isinstance(found, str):
+                dotted = found
+                continue
+            return found if found is not None else External(dotted)
+        return External(dotted)
+
+    def _lookup(self, dotted: str) -> Kind | str | None:
+        """One step: a definition, the next name that an import leads to, or None."""
+        head, _, rest = dotted.rpartition(".")
+        trail = rest
+        while head:
+            index = self.index(head)
+            if index is not None:
+                return self._member(index, trail)
+            head, _, last = head.rpartition(".")
+            trail = f"{last}.{trail}"
+        return None
+
+    def _member(self, index: FileIndex, trail: str) -> Kind | str | None:
+        first, _, rest = trail.partition(".")
+        if trail in index.classes:
+            return ClassRef(index.name, trail)
+        if trail in index.functions:
+            return FunctionRef(index.name, trail)
+        if first in index.classes and rest:
+            return FunctionRef(index.name, trail) if rest in index.classes[first].methods else None
+        if first in index.imports:
+            return index.imports[first].target + (f".{rest}" if rest else "")
+        for star in index.stars:
+            found = self.resolve(f"{star}.{first}") if self.index(star) is not None else None
+            if found is not None and not isinstance(found, External):
+                return f"{star}.{trail}"
+        return None
+
+    def class_node(self, ref: ClassRef) -> ClassNode | None:
+        """The definition of a project class."""
+        index = self.index(ref.module)
+        return index.classes.get(ref.name) if index is not None else None
+
+    def function_node(self, ref: FunctionRef) -> ast.FunctionDef | None:
+        """The definition of a project function or method."""
+        index = self.index(ref.module)
+        if index is None:
+            return None
+        if ref.name in index.functions:
+            return index.functions[ref.name]
+        owner, _, method = ref.name.rpartition(".")
+        return index.classes[owner].methods.get(method) if owner in index.classes else None
+
+    def expression_name(self, index: FileIndex, node: ast.expr) -> str | None:
+        """The dotted name of a Name or Attribute chain, seen from the top level of a file."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.insert(0, node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return None
+        return ".".join([self.global_name(index, node.id), *parts])
+
+    def global_name(self, index: FileIndex, name: str) -> str:
+        """The dotted name that a module-level name stands for."""
+        if name in index.classes or name in index.functions or name in index.values:
+            return f"{index.name}.{name}"
+        if name in index.imports:
+            return index.imports[name].target
+        for star in index.stars:
+            if self.index(star) is None:
+                if star.startswith("torch"):
+                    return f"{star}.{name}"
+            elif not isinstance(self.resolve(f"{star}.{name}"), External):
+                return f"{star}.{name}"
+        return f"builtins.{name}"
+
+    def mro(self, ref: ClassRef) -> tuple[Kind, ...]:
+        """The class and its bases, nearest first: ClassRefs of the project, Externals of other packages."""
+        if ref not in self._mro:
+            self._mro[ref] = (ref,)  # a cyclic definition ends here
+            self._mro[ref] = self._linearize(ref)
+        return self._mro[ref]
+
+    def _linearize(self, ref: ClassRef) -> tuple[Kind, ...]:
+        index, entry = self.index(ref.module), self.class_node(ref)
+        if index is None or entry is None:
+            return (ref,)
+        chains: list[list[Kind]] = []
+        direct: list[Kind] = []
+        for base in entry.node.bases:
+            expr = base.value if isinstance(base, ast.Subscript) else base
+            dotted = self.expression_name(index, expr)
+            kind = self.resolve(dotted) if dotted else External("?")
+            direct.append(kind)
+            chains.append(list(self.mro(kind)) if isinstance(kind, ClassRef) else [kind])
+        return (ref, *_merge_chains([*chains, direct]))
+
+    def subclasses(self, ref: ClassRef) -> set[ClassRef]:
+        """The classes of the given files that inherit from `ref`."""
+        if self._subclasses is None:
+            table: dict[ClassRef, set[ClassRef]] = {}
+            for name in self.given:
+                index = self.index(name)
+                for cls in index.classes if index else ():
+                    child = ClassRef(name, cls)
+                    for base in self.mro(child)[1:]:
+                        if isinstance(base, ClassRef):
+                            table.setdefault(base, set()).add(child)
+            self._subclasses = table
+        return self._subclasses.get(ref, set())
+
+
+def _merge_chains(chains: list[list[Kind]]) -> list[Kind]:
+    """Python's C3 order; classes that cannot be ordered come in the order written."""
+    result: list[Kind] = []
+    chains = [chain for chain in chains if chain]
+    while chains:
+        head = next((c[0] for c in chains if not any(c[0] in other[1:] for other in chains)), chains[0][0])
+        result.append(head)
+        chains = [rest for chain in chains if (rest := [kind for kind in chain if kind != head])]
+    return result
