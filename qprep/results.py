@@ -1,0 +1,69 @@
+"""What the engine hands to whoever called it, and the calls it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from qprep.config import SettingsResolver
+from qprep.findings import Finding
+from qprep.source import SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Findings of a check: `unknown` counts the places whose kind of value stayed unknown, `unknown_sites` are they."""
+
+    findings: tuple[Finding, ...]
+    files: int
+    unknown: int = 0
+    unknown_sites: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A file that fixes changed: as it was, and its new text (newlines included, no BOM)."""
+
+    path: str
+    old: SourceFile
+    new_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FixResult:
+    """Findings before the fixes, those resolved, and those left (their places are in the new texts).
+
+    `reverted` are findings whose rewrite failed a gate: the file was left as it was.
+    """
+
+    before: tuple[Finding, ...]
+    fixed: tuple[Finding, ...]
+    remaining: tuple[Finding, ...]
+    changed: tuple[ChangedFile, ...]
+    reverted: tuple[Finding, ...]
+    files: int
+
+
+class Engine(Protocol):
+    """The calls that the command line and the public functions make; the module `qprep.engine` answers them.
+
+    `overlay` gives files' bytes by their path as reported (`display_path`), instead of reading them: standard input,
+    an editor's buffers.
+    """
+
+    def check(
+        self, paths: Sequence[Path], settings: SettingsResolver, *, overlay: Mapping[str, bytes] | None = None
+    ) -> CheckResult:
+        """Find; changes nothing."""
+
+    def fix(
+        self,
+        paths: Sequence[Path],
+        settings: SettingsResolver,
+        *,
+        write: bool,
+        overlay: Mapping[str, bytes] | None = None,
+    ) -> FixResult:
+        """Rewrite; with `write` false nothing on disk changes."""

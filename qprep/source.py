@@ -1,0 +1,180 @@
+"""One Python file as bytes and text, and the ways between ast positions, code point offsets and 1-based places."""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import codecs
+import io
+import os
+import re
+import tokenize
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qprep.engine_rules import SYNTAX_ERROR, TOO_DEEP, UNREADABLE_FILE, engine_finding
+from qprep.errors import QprepError
+from qprep.findings import Finding, Position
+
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_BYTES_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|$)")
+_GENERATED = re.compile(r"^[ \t]*#.*@generated\b", re.MULTILINE)
+_HEADER = 1024  # a generated-file marker counts only this near to the top
+
+
+class SourceError(QprepError):
+    """A file that cannot be analysed; `finding` says what is wrong and where."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(f"{finding.path}:{finding.start.line}:{finding.start.column}: {finding.message}")
+        self.finding = finding
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file: `text` is `data` decoded as PEP 263 says, without its BOM, its newlines exactly as they are."""
+
+    path: str
+    data: bytes
+    text: str
+    encoding: str
+    bom: bool
+    _starts: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> SourceFile:
+        """Read a file; raises SourceError (QP003) where that is not possible."""
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise _unreadable(display_path(path), f"the file cannot be read: {reason}") from error
+        return cls.from_bytes(path, data)
+
+    @classmethod
+    def from_bytes(cls, path: str | os.PathLike[str], data: bytes) -> SourceFile:
+        """Decode `data` as Python does; raises SourceError (QP003) where that is not possible."""
+        name = display_path(path)
+        bom = data.startswith(codecs.BOM_UTF8)
+        try:
+            encoding, _ = tokenize.detect_encoding(_first_lines(data))
+            encoding = "utf-8" if bom else encoding
+            text = data.removeprefix(codecs.BOM_UTF8).decode(encoding)
+        except UnicodeDecodeError as error:
+            raise _undecodable(name, data, error) from error
+        except (SyntaxError, LookupError, ValueError) as error:
+            raise _unreadable(name, f"the file cannot be decoded: {error}") from error
+        return cls(name, data, text, encoding, bom)
+
+    def encode(self, text: str) -> bytes:
+        """Give `text` this file's encoding and BOM; raises UnicodeEncodeError where the encoding lacks a character."""
+        return (codecs.BOM_UTF8 if self.bom else b"") + text.encode(self.encoding)
+
+    @property
+    def starts(self) -> list[int]:
+        """The offset in `text` at which each line starts, lines being those of `ast`: ended by \\n, \\r\\n or \\r."""
+        if not self._starts:
+            self._starts.append(0)
+            self._starts.extend(match.end() for match in _NEWLINE.finditer(self.text))
+        return self._starts
+
+    @property
+    def newline(self) -> str:
+        """The newline that new lines should end with: the file's first one, \\n where it has none."""
+        found = _NEWLINE.search(self.text)
+        return found.group() if found else "\n"
+
+    def offset(self, lineno: int, col_utf8: int) -> int:
+        """Turn an ast place (1-based line, column in UTF-8 bytes) into an offset in `text`."""
+        start = self.starts[lineno - 1]
+        if self.text.isascii():
+            return start + col_utf8
+        # A code point takes at least one byte, so this many of them hold the column.
+        prefix = self.text[start : start + col_utf8].encode()
+        return start + len(prefix[:col_utf8].decode())
+
+    def span(self, node: ast.expr | ast.stmt | ast.excepthandler | ast.arg | ast.keyword | ast.alias) -> tuple[int, int]:
+        """The offsets at which the source of an ast node starts and ends."""
+        if node.end_lineno is None or node.end_col_offset is None:
+            raise ValueError(f"{type(node).__name__} node without an end position")
+        return self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
+
+    def position(self, offset: int) -> Position:
+        """Turn an offset in `text` into a 1-based line and column in code points."""
+        line = bisect.bisect_right(self.starts, offset)
+        return Position(line, offset - self.starts[line - 1] + 1)
+
+    def offset_of(self, position: Position) -> int:
+        """Turn a 1-based position back into an offset in `text`."""
+        return self.starts[position.line - 1] + position.column - 1
+
+    def line(self, lineno: int) -> str:
+        """The text of a 1-based line, without its newline."""
+        end = self.starts[lineno] if lineno < len(self.starts) else len(self.text)
+        return self.text[self.starts[lineno - 1] : end].rstrip("\r\n")
+
+    def tokens(self) -> Iterator[tokenize.TokenInfo]:
+        """Tokens on the lines of `ast`; columns count code points. Raises what `tokenize` raises on bad source."""
+        # tokenize takes a lone \r for an error; the columns and lines stay the same with \n.
+        text = _NEWLINE.sub("\n", self.text) if "\r" in self.text else self.text
+        return tokenize.generate_tokens(io.StringIO(text, newline="\n").readline)
+
+    def parse(self, feature_version: tuple[int, int] | None = None) -> ast.Module:
+        """Parse with CPython's own parser; raises SourceError (QP001 or QP006)."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.parse(self.text, self.path, feature_version=feature_version)
+        except SyntaxError as error:
+            raise SourceError(self._syntax_error(error)) from error
+        except (RecursionError, MemoryError) as error:
+            raise SourceError(too_deep(self.path)) from error
+        except ValueError as error:  # CPython before 3.12 for a NUL
+            place = self.position(max(self.text.find("\0"), 0))
+            raise SourceError(engine_finding(SYNTAX_ERROR, self.path, f"{error}", place)) from error
+
+    def _syntax_error(self, error: SyntaxError) -> Finding:
+        """CPython gives columns of a SyntaxError in code points, 1-based, 0 where it knows none."""
+        line = min(max(error.lineno or 1, 1), len(self.starts))
+        column = min(max(error.offset or 1, 1), len(self.line(line)) + 1)
+        message = (error.msg or "invalid syntax").strip()
+        return engine_finding(SYNTAX_ERROR, self.path, message, Position(line, column))
+
+
+def is_generated(source: SourceFile) -> bool:
+    """Whether a comment at the top of the file marks it as generated, so that a rewrite would be lost."""
+    return "@generated" in source.text[:_HEADER] and bool(_GENERATED.search(source.text[:_HEADER]))
+
+
+def display_path(path: str | os.PathLike[str]) -> str:
+    """The path as reports show it: relative where it lies below the current folder, with forward slashes."""
+    plain = Path(os.path.normpath(path))
+    here = Path.cwd()
+    return (plain.relative_to(here) if plain.is_relative_to(here) else plain).as_posix()
+
+
+def too_deep(path: str) -> Finding:
+    """The finding for a file whose nesting exhausts a parser."""
+    message = "the code is nested too deeply to be analysed"
+    return engine_finding(TOO_DEEP, path, message, help="split the expression or the nested blocks")
+
+
+def _first_lines(data: bytes) -> Callable[[], bytes]:
+    """A readline for `detect_encoding` that ends lines as CPython does, at a lone \\r too."""
+    lines = _BYTES_LINE.finditer(data)
+    return lambda: next(lines).group()
+
+
+def _unreadable(path: str, message: str) -> SourceError:
+    return SourceError(engine_finding(UNREADABLE_FILE, path, message))
+
+
+def _undecodable(path: str, data: bytes, error: UnicodeDecodeError) -> SourceError:
+    before = data[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    place = Position(before.count(b"\n") + 1, 1)
+    byte = error.object[error.start]
+    message = f"the file cannot be decoded: byte 0x{byte:02x} is not valid {error.encoding}"
+    hint = "save it as UTF-8, or name its encoding in a comment such as `# -*- coding: latin-1 -*-`"
+    return SourceError(engine_finding(UNREADABLE_FILE, path, message, place, help=hint))
