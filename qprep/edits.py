@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,4 +90,4 @@ def _overlaps(taken: Sequence[Edit], edit: Edit) -> bool:
 
 def _overlap_within(edits: Sequence[Edit]) -> bool:
     ordered = sorted(edits, key=_place)
-    return any(left.end > right.start for left, right in zip(ordered, ordered[1:], strict=False))
+    return any(left.end > right.start for left, right in itertools.pairwise(ordered))

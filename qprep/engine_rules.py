@@ -65,14 +65,13 @@ def engine_finding(
     rule: Rule,
     path: str,
     message: str,
-    start: Position = Position(1, 1),
+    start: Position | None = None,
     end: Position | None = None,
     *,
     help: str = "",
     fix: Fix | Unfixable | None = None,
 ) -> Finding:
     """Build a finding of one of the engine's rules; without an end it is one place."""
-    stop = end or start
-    return Finding(
-        rule.code, rule.name, message, help, path, start, stop, (start.line, stop.line), rule.severity, fix
-    )
+    first = start or Position(1, 1)
+    last = end or first
+    return Finding(rule.code, rule.name, message, help, path, first, last, (first.line, last.line), rule.severity, fix)

@@ -18,6 +18,8 @@ from qprep.engine_rules import SYNTAX_ERROR, TOO_DEEP, UNREADABLE_FILE, engine_f
 from qprep.errors import QprepError
 from qprep.findings import Finding, Position
 
+Located = ast.expr | ast.stmt | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern
+
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _BYTES_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|$)")
 _GENERATED = re.compile(r"^[ \t]*#.*@generated\b", re.MULTILINE)
@@ -59,11 +61,11 @@ class SourceFile:
         name = display_path(path)
         bom = data.startswith(codecs.BOM_UTF8)
         try:
-            encoding, _ = tokenize.detect_encoding(_first_lines(data))
-            encoding = "utf-8" if bom else encoding
+            declared = _declared_encoding(data)
+            encoding = "utf-8" if bom else declared
             text = data.removeprefix(codecs.BOM_UTF8).decode(encoding)
         except UnicodeDecodeError as error:
-            raise _undecodable(name, data, error) from error
+            raise _undecodable(name, error) from error
         except (SyntaxError, LookupError, ValueError) as error:
             raise _unreadable(name, f"the file cannot be decoded: {error}") from error
         return cls(name, data, text, encoding, bom)
@@ -95,7 +97,7 @@ class SourceFile:
         prefix = self.text[start : start + col_utf8].encode()
         return start + len(prefix[:col_utf8].decode())
 
-    def span(self, node: ast.expr | ast.stmt | ast.excepthandler | ast.arg | ast.keyword | ast.alias) -> tuple[int, int]:
+    def span(self, node: Located) -> tuple[int, int]:
         """The offsets at which the source of an ast node starts and ends."""
         if node.end_lineno is None or node.end_col_offset is None:
             raise ValueError(f"{type(node).__name__} node without an end position")
@@ -161,6 +163,14 @@ def too_deep(path: str) -> Finding:
     return engine_finding(TOO_DEEP, path, message, help="split the expression or the nested blocks")
 
 
+def _declared_encoding(data: bytes) -> str:
+    try:
+        return tokenize.detect_encoding(_first_lines(data))[0]
+    except SyntaxError:
+        data.decode()  # where the fault is not the declaration's, this error tells the place
+        raise
+
+
 def _first_lines(data: bytes) -> Callable[[], bytes]:
     """A readline for `detect_encoding` that ends lines as CPython does, at a lone \\r too."""
     lines = _BYTES_LINE.finditer(data)
@@ -171,8 +181,8 @@ def _unreadable(path: str, message: str) -> SourceError:
     return SourceError(engine_finding(UNREADABLE_FILE, path, message))
 
 
-def _undecodable(path: str, data: bytes, error: UnicodeDecodeError) -> SourceError:
-    before = data[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+def _undecodable(path: str, error: UnicodeDecodeError) -> SourceError:
+    before = error.object[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     place = Position(before.count(b"\n") + 1, 1)
     byte = error.object[error.start]
     message = f"the file cannot be decoded: byte 0x{byte:02x} is not valid {error.encoding}"
