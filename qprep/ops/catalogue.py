@@ -1,0 +1,89 @@
+"""The operator catalogue, ready to be asked: which row a function, a method or an operator belongs to."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from qprep.ops import (
+    activations,
+    algebra,
+    arithmetic,
+    elementwise,
+    joins,
+    layers,
+    layout,
+    not_activation,
+    pooling,
+    reductions,
+)
+from qprep.ops.model import Op
+from qprep.ops.nn_modules import MODULES, NNModule
+from qprep.ops.signature import Spelling, parse_spelling, qualified_name
+
+_TOPICS: Final = (
+    arithmetic,
+    reductions,
+    joins,
+    activations,
+    elementwise,
+    layers,
+    pooling,
+    algebra,
+    layout,
+    not_activation,
+)
+
+_UNBOUND: Final = ("torch.Tensor.", "torch._C.TensorBase.")
+
+
+class Catalogue:
+    """All operations by name; built once, signatures are taken apart when first asked for."""
+
+    def __init__(self, ops: tuple[Op, ...], modules: tuple[NNModule, ...]) -> None:
+        self.ops = ops
+        self._written = {qualified_name(text): (op, text) for op in ops for text in op.spellings}
+        self._operators = {symbol: op for op in ops for symbol in op.operators}
+        self._modules = {module.name: module for module in modules}
+        self._parsed: dict[str, tuple[Op, Spelling]] = {}
+
+    def function(self, qualified: str) -> tuple[Op, Spelling] | None:
+        """The row of "torch.cat", "torch.nn.functional.relu", "operator.add" or the unbound "torch.Tensor.add"."""
+        for prefix in _UNBOUND:
+            if qualified.startswith(prefix):
+                return self.method(qualified.removeprefix(prefix))
+        return self._find(qualified)
+
+    def method(self, name: str) -> tuple[Op, Spelling] | None:
+        """The row of a tensor's method: "relu_"."""
+        return self._find(f"Tensor.{name}")
+
+    def operator(self, symbol: str, augmented: bool = False) -> Op | None:
+        """The row of a Python operator: "+", "@", unary ones "-x", "+x", "~x"; `augmented` ("+=") where it exists."""
+        if augmented and (symbol in ("<", "<=", ">", ">=", "==", "!=") or symbol.endswith("x")):
+            return None
+        return self._operators.get(symbol)
+
+    def nn_module(self, name: str) -> NNModule | None:
+        """What is known of `torch.nn.<name>`."""
+        return self._modules.get(name)
+
+    def spellings(self, op: Op) -> tuple[Spelling, ...]:
+        """The spellings of a row, taken apart."""
+        return tuple(parse_spelling(op, text) for text in op.spellings)
+
+    def _find(self, qualified: str) -> tuple[Op, Spelling] | None:
+        if qualified in self._parsed:
+            return self._parsed[qualified]
+        written = self._written.get(qualified)
+        if written is None:
+            return None
+        found = (written[0], parse_spelling(*written))
+        self._parsed[qualified] = found
+        return found
+
+
+@lru_cache(maxsize=1)
+def load() -> Catalogue:
+    """The catalogue of all rows."""
+    return Catalogue(tuple(op for topic in _TOPICS for op in topic.OPS), MODULES)
