@@ -1,0 +1,25 @@
+"""A trace report as HTML, for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from qprep.trace.report import TraceReport
+from qprep.trace.text import issuer, reused, shape, summary, where
+
+
+def as_html(report: TraceReport) -> str:
+    """The summary and a table of the unowned operations; a list of the reused modules."""
+    rows = [(where(event), event.op, issuer(event), shape(event)) for event in report.unowned]
+    parts = [f"<p>{escape(summary(report))}</p>"]
+    if rows:
+        head = _row(("place", "operation", "module", "result"), "th")
+        parts.append(f"<table><thead>{head}</thead><tbody>{''.join(_row(row, 'td') for row in rows)}</tbody></table>")
+    if report.reused:
+        parts.append(f"<ul>{''.join(f'<li>{escape(reused(module))}</li>' for module in report.reused)}</ul>")
+    return "".join(parts)
+
+
+def _row(cells: Iterable[str], tag: str) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"

@@ -1,0 +1,110 @@
+"""`trace`: one forward pass of a model under the tracer, leaving the model as it was."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from qprep.errors import QprepError
+from qprep.trace.modules import Known, never_run
+from qprep.trace.places import Places
+from qprep.trace.report import ModuleRun, OpEvent, Place, ReusedModule, TraceReport
+from qprep.trace.scopes import Issued, Seen
+from qprep.trace.taint import tensors_within
+from qprep.trace.tracer import Tracer
+
+
+def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
+    """Run `model(*inputs, **kwinputs)` once, in the mode it is in, and report what ran.
+
+    Nothing of the model or of torch's random state is different afterwards; in evaluation mode no graph is recorded.
+    Errors of the model propagate. Raises QprepError where `model` is no nn.Module.
+    """
+    if not isinstance(model, nn.Module):
+        raise QprepError(f"expected an nn.Module to trace, found {type(model).__name__}")
+    tracer = Tracer(model)
+    tracer.taint.add(tensors_within((inputs, kwinputs)))
+    with contextlib.ExitStack() as stack:
+        for handle in tracer.hook():
+            stack.callback(handle.remove)
+        stack.enter_context(_unchanged(model))
+        stack.enter_context(torch.set_grad_enabled(model.training and torch.is_grad_enabled()))
+        stack.enter_context(tracer)
+        model(*inputs, **kwinputs)
+    return _report(model, tracer)
+
+
+@contextlib.contextmanager
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    """Restore the random state, running statistics, and the devices of a DataParallel, whose threads no mode sees."""
+    devices = {parameter.device.index for parameter in model.parameters() if parameter.device.type == "cuda"}
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()] if model.training else []
+    parallel = [module for module in model.modules() if isinstance(module, nn.DataParallel)]
+    before = [list(module.device_ids) for module in parallel]
+    with torch.random.fork_rng(devices=sorted(index for index in devices if index is not None)):
+        try:
+            for module in parallel:
+                module.device_ids = module.device_ids[:1]
+            yield
+        finally:
+            for module, ids in zip(parallel, before, strict=True):
+                module.device_ids = ids
+            with torch.no_grad():
+                for buffer, value in buffers:
+                    buffer.copy_(value)
+
+
+def _report(model: nn.Module, tracer: Tracer) -> TraceReport:
+    places = Places()
+    events = [_event(issued, owned, seen, places) for (issued, owned), seen in tracer.scopes.settled.items()]
+    return TraceReport(
+        model_class=type(model).__name__,
+        events=tuple(sorted(events, key=_order)),
+        reused=tuple(_reused(known, tracer, places) for known in tracer.known.values() if _is_reused(known, tracer)),
+        never_run=never_run(model, tracer.known, tracer.calls),
+        modules=tuple(
+            ModuleRun(known.path, known.module_class, tracer.calls[known]) for known in tracer.known.values()
+        ),
+    )
+
+
+def _event(issued: Issued, owned: bool, seen: Seen, places: Places) -> OpEvent:
+    place = places.of(seen.site) if seen.site is not None else None
+    return OpEvent(
+        op=issued.op,
+        path=place.path if place else None,
+        line=place.line if place else 0,
+        column=place.column if place else 0,
+        end_line=place.end_line if place else 0,
+        end_column=place.end_column if place else 0,
+        module_path=issued.module.path,
+        module_class=issued.module.module_class,
+        owned=owned,
+        dtype=issued.dtype,
+        shapes=seen.shapes,
+        calls=seen.calls,
+        lineno=place.lineno if place else 0,
+    )
+
+
+def _order(event: OpEvent) -> tuple[str, int, int, int, int, str]:
+    return (event.path or "", event.line, event.column, event.end_line, event.end_column, event.module_path)
+
+
+def _is_reused(known: Known, tracer: Tracer) -> bool:
+    return known.leaf and not known.repeatable and tracer.calls[known] > 1
+
+
+def _reused(known: Known, tracer: Tracer, places: Places) -> ReusedModule:
+    sites: list[Place] = sorted(places.of(site) for site in tracer.sites.get(known, {}).values())
+    return ReusedModule(
+        module_path=known.path,
+        module_class=known.module_class,
+        calls=tracer.calls[known],
+        has_parameters=known.has_parameters,
+        aliases=known.aliases,
+        sites=tuple(sites),
+    )
