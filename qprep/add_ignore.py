@@ -1,0 +1,45 @@
+"""`--add-ignore`: write a suppression comment for every finding, so that only new ones are reported from now on."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from qprep.edits import apply_edits
+from qprep.engine_rules import ALWAYS_ON, UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION
+from qprep.errors import QprepError
+from qprep.findings import Edit, Finding
+from qprep.source import SourceFile
+from qprep.suppressions import Suppression, read
+
+_NOT_SUPPRESSED = ALWAYS_ON | {UNKNOWN_SUPPRESSION.code, UNUSED_SUPPRESSION.code}
+
+
+def add_ignores(source: SourceFile, findings: Sequence[Finding], reason: str) -> tuple[str, int]:
+    """The text with a comment on the last line of each finding's statement, and the number of findings covered.
+
+    Raises QprepError should a comment change what the code means (a statement that ends elsewhere than reported).
+    """
+    codes: dict[int, set[str]] = defaultdict(set)
+    wanted = [finding for finding in findings if finding.code not in _NOT_SUPPRESSED]
+    for finding in wanted:
+        codes[finding.statement[1]].add(finding.code)
+    existing = {comment.line: comment for comment in read(source) if comment.verb == "ignore" and comment.codes}
+    edits = [_edit(source, line, codes[line], existing.get(line), reason) for line in sorted(codes)]
+    text = apply_edits(source.text, edits)
+    after = SourceFile(source.path, b"", text, source.encoding, source.bom).parse()
+    if ast.dump(source.parse()) != ast.dump(after):
+        raise QprepError(f"{source.path}: a suppression comment cannot be placed without changing the code")
+    return text, len(wanted)
+
+
+def _edit(source: SourceFile, line: int, codes: Iterable[str], existing: Suppression | None, reason: str) -> Edit:
+    if existing:
+        opening = existing.start + source.text[existing.start : existing.end].index("[") + 1
+        closing = existing.start + source.text[existing.start : existing.end].index("]")
+        merged = dict.fromkeys((*existing.codes, *sorted(codes)))
+        return Edit(source.path, opening, closing, ", ".join(merged))
+    end = source.starts[line - 1] + len(source.line(line).rstrip())
+    comment = f"  # qprep: ignore[{', '.join(sorted(codes))}]"
+    return Edit(source.path, end, end, f"{comment} {reason}".rstrip())
