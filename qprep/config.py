@@ -61,6 +61,8 @@ class SettingsResolver:
     overrides  what the command line says, relative to the current folder
     config     the one configuration file to use for all files, instead of looking for the closest
     isolated   use no configuration file
+    force_exclude        excludes count for files that are named, too
+    ignore_suppressions  report what comments suppress, and do not judge the comments
     Raises QprepError, on construction or on a look-up, for what a configuration or a flag says wrongly.
     """
 
@@ -68,6 +70,8 @@ class SettingsResolver:
     overrides: Options = field(default_factory=Options)
     config: Path | None = None
     isolated: bool = False
+    force_exclude: bool = False
+    ignore_suppressions: bool = False
     _by_folder: dict[Path, Path | None] = field(default_factory=dict, init=False, repr=False)
     _by_config: dict[Path | None, Settings] = field(default_factory=dict, init=False, repr=False)
 

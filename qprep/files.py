@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,13 +24,14 @@ class Discovery:
     warnings: tuple[str, ...]
 
 
-def discover(paths: Sequence[Path], settings: SettingsResolver, *, force_exclude: bool = False) -> Discovery:
+def discover(paths: Sequence[Path], settings: SettingsResolver, *, given: Collection[str] = ()) -> Discovery:
     """Find the files to read; raises QprepError for a path that does not exist.
 
-    A named file is always read unless `force_exclude`; a named folder is always walked, but what lies in it is subject
-    to the excludes and, inside a git work tree, to .gitignore. A file reached twice (links) is read once.
+    A named file is always read unless `settings.force_exclude`; a named folder is always walked, but what lies in it
+    is subject to the excludes and to .gitignore. A file reached twice (links) is read once. Paths in `given` (as
+    reports show them) are taken as files without a look at the disk: their bytes come from elsewhere.
     """
-    walk = _Walk(settings, force_exclude)
+    walk = _Walk(settings, frozenset(given))
     for path in paths:
         walk.add(path)
     files = {_identity(path): path for path in sorted(walk.files, key=_links_last, reverse=True)}
@@ -44,26 +45,33 @@ def discover(paths: Sequence[Path], settings: SettingsResolver, *, force_exclude
 @dataclass(slots=True)
 class _Walk:
     settings: SettingsResolver
-    force_exclude: bool
+    given: frozenset[str]
     files: list[Path] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def add(self, path: Path) -> None:
+        if display_path(path) not in self.given:
+            self._add_from_disk(path)
+        elif not (self.settings.force_exclude and _is_excluded(_absolute(path), self.settings)):
+            self.files.append(path)
+
+    def _add_from_disk(self, path: Path) -> None:
         if path.is_dir():
             self._add_folder(path)
         elif not os.path.lexists(path):
             raise QprepError(f"expected a file or folder, found nothing at `{path}`")
-        elif self.force_exclude and _is_excluded(_absolute(path), self.settings):
+        elif self.settings.force_exclude and _is_excluded(_absolute(path), self.settings):
             return
         elif path.suffix == ".ipynb":
-            message = "notebooks are not supported: convert it to a Python file first"
-            self.problems.append(engine_finding(UNREADABLE_FILE, display_path(path), message))
+            self._fault(path, "notebooks are not supported: convert it to a Python file first")
+        elif path.exists() and not path.is_file():
+            self._fault(path, "the file cannot be read: it is no regular file")
         else:
             self.files.append(path)
 
     def _add_folder(self, path: Path) -> None:
-        if self.force_exclude and _is_excluded(_absolute(path), self.settings):
+        if self.settings.force_exclude and _is_excluded(_absolute(path), self.settings):
             return
         before = len(self.files), len(self.problems)
         self._descend(path, _ignore_files_above(_absolute(path)))
@@ -94,9 +102,11 @@ class _Walk:
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            message = f"the folder cannot be read: {error.strerror}"
-            self.problems.append(engine_finding(UNREADABLE_FILE, display_path(folder), message))
+            self._fault(folder, f"the folder cannot be read: {error.strerror}")
             return []
+
+    def _fault(self, path: Path, message: str) -> None:
+        self.problems.append(engine_finding(UNREADABLE_FILE, display_path(path), message))
 
 
 def _is_ignored(path: Path, is_dir: bool, settings: Settings, ignores: tuple[Scope, ...]) -> bool:
@@ -109,10 +119,8 @@ def _is_ignored(path: Path, is_dir: bool, settings: Settings, ignores: tuple[Sco
 def _is_excluded(path: Path, resolver: SettingsResolver) -> bool:
     """Whether a walk from the top would not have come to this path."""
     settings = resolver.for_folder(path.parent)
-    top = _work_tree(path.parent) or Path.cwd()
-    roots = [scope.root for scope in settings.excludes] + [top]
     ignores = _ignore_files_above(path) if settings.respect_gitignore else ()
-    entries = [entry for entry in (*reversed(path.parents), path) if any(root in entry.parents for root in roots)]
+    entries = (*reversed(path.parents), path)
     return any(_is_ignored(entry, entry != path or path.is_dir(), settings, ignores) for entry in entries)
 
 

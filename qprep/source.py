@@ -133,12 +133,13 @@ class SourceFile:
             raise SourceError(self._syntax_error(error)) from error
         except (RecursionError, MemoryError) as error:
             raise SourceError(too_deep(self.path)) from error
-        except ValueError as error:  # CPython before 3.12 for a NUL
-            place = self.position(max(self.text.find("\0"), 0))
-            raise SourceError(engine_finding(SYNTAX_ERROR, self.path, f"{error}", place)) from error
+        except ValueError as error:  # some releases of CPython, for a NUL
+            raise SourceError(self._syntax_error(SyntaxError(str(error)))) from error
 
     def _syntax_error(self, error: SyntaxError) -> Finding:
         """CPython gives columns of a SyntaxError in code points, 1-based, 0 where it knows none."""
+        if error.lineno is None and "\0" in self.text:  # CPython tells no place for a NUL
+            return engine_finding(SYNTAX_ERROR, self.path, error.msg, self.position(self.text.index("\0")))
         line = min(max(error.lineno or 1, 1), len(self.starts))
         column = min(max(error.offset or 1, 1), len(self.line(line)) + 1)
         message = (error.msg or "invalid syntax").strip()

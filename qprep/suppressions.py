@@ -52,7 +52,8 @@ def judge(source: SourceFile, findings: Sequence[Finding], rules: tuple[Rule, ..
         return Judged(tuple(findings), ())
     by_code = {rule.code: rule for rule in rules}
     below = _lines_below(comments)
-    kept, suppressed = [], []
+    kept: list[Finding] = []
+    suppressed: list[Finding] = []
     used: set[tuple[int, str]] = set()
     for finding in findings:
         hits = [

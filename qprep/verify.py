@@ -31,7 +31,9 @@ def refuse_untouched(source: SourceFile) -> Finding | None:
         return too_deep(source.path)
     fault = _encoding_fault(source, source.text, source.data) or _compile_fault(source.text, source.path)
     fault = fault or _roundtrip_fault(source.data)
-    return fault and engine_finding(NOT_ROUND_TRIPPABLE, source.path, f"the file cannot be rewritten: {fault}")
+    if fault is None:
+        return None
+    return engine_finding(NOT_ROUND_TRIPPABLE, source.path, f"the file cannot be rewritten: {fault}")
 
 
 def refuse_rewrite(old: SourceFile, new_text: str) -> str | None:
