@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from qprep.project.frames import Frame, Scope
+
 FLOAT, INTEGER, ANY = "f", "i", "?"
 
 
@@ -83,7 +85,8 @@ class Closure(Kind):
     """A lambda or nested function with the scope it was made in (compared by identity)."""
 
     node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
-    scope: object
+    scope: Scope
+    home: Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,13 @@ class Object(Kind):
     """An instance of a project class that is no nn.Module."""
 
     cls: ClassRef
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque(Kind):
+    """A constructor's parameter of unknown kind: the same value wherever the parameter goes."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

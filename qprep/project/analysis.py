@@ -1,0 +1,477 @@
+"""The analysis of a project: evaluates the forward of every nn.Module class and gathers facts."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.ops.catalogue import load
+from qprep.ops.model import Op, OpClass
+from qprep.project import attributes, parameters
+from qprep.project.attributes import Attributes
+from qprep.project.calls import Arguments
+from qprep.project.facts import Facts, HelperCall, OpSite, Place, Unit, Unknown
+from qprep.project.frames import TOTAL, Counts, Frame, Scope
+from qprep.project.kinds import (
+    NONE,
+    OTHER,
+    UNKNOWN,
+    ClassRef,
+    Closure,
+    External,
+    FunctionRef,
+    Kind,
+    Mapping,
+    Module,
+    Object,
+    Sequence,
+    Tensor,
+    join_all,
+)
+from qprep.project.roots import finish_root, note_module_call
+from qprep.project.statements import run_block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qprep.ops.catalogue import Spelling
+    from qprep.project.index import FileIndex
+    from qprep.project.project import Project
+
+MAX_DEPTH = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a call of a function does and gives."""
+
+    returned: Kind
+    counts: Counts
+    touched: frozenset[Place]
+
+
+_NOTHING = Summary(UNKNOWN, Counts(), frozenset())
+
+
+class Analysis:
+    """Kinds and facts of one project."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.catalogue = load()
+        self.facts = Facts()
+        self.reached: set[ClassRef] = set()
+        self._attributes: dict[ClassRef, Attributes] = {}
+        self._memo: dict[object, Summary] = {}
+        self._running: set[object] = set()
+        self._globals: dict[tuple[str, str], Kind] = {}
+        self._module_classes: dict[ClassRef, bool] = {}
+        self._loops = 0
+
+    def run(self, names: Iterable[str]) -> Facts:
+        """Evaluate all nn.Module classes of the modules called `names`, users before what they use."""
+        for name in names:
+            index = self.project.index(name)
+            for cls in reversed(list(index.classes)) if index is not None else ():
+                ref = ClassRef(name, cls)
+                if self.is_module(ref):
+                    self._run_class(ref)
+        return self.facts
+
+    def _run_class(self, ref: ClassRef) -> None:
+        self.attributes_of(ref)
+        if ref not in self.reached:
+            frame = self._module_frame(ref.module)
+            if frame is not None:
+                frame.recording = True
+                self.call_forward(frame, Module(ref), None)
+
+    # Names
+
+    def next_loop(self) -> int:
+        """A number for a loop that nothing else has."""
+        self._loops += 1
+        return self._loops
+
+    def _module_frame(self, name: str) -> Frame | None:
+        index = self.project.index(name)
+        return Frame(index, Unit(name, "", False), "", None, None, Scope({}), False) if index is not None else None
+
+    def global_kind(self, index: FileIndex, name: str) -> Kind:
+        """The kind of a module-level name."""
+        key = (index.name, name)
+        if key not in self._globals:
+            self._globals[key] = UNKNOWN
+            self._globals[key] = self._find_global(index, name)
+        return self._globals[key]
+
+    def _find_global(self, index: FileIndex, name: str) -> Kind:
+        if name in index.values and name not in index.classes and name not in index.functions:
+            value = index.values[name]
+            frame = self._module_frame(index.name)
+            if frame is None or isinstance(value, ast.Call) and not isinstance(value.func, ast.Name | ast.Attribute):
+                return UNKNOWN
+            from qprep.project.expressions import evaluate
+
+            return evaluate(self, frame, value)
+        return self.resolved(self.project.global_name(index, name))
+
+    def resolved(self, dotted: str) -> Kind:
+        """What a dotted name stands for; a constant of another file has its value's kind."""
+        found = self.project.resolve(dotted)
+        if isinstance(found, External):
+            head, _, last = found.name.rpartition(".")
+            index = self.project.index(head) if head and not head.startswith(("torch", "builtins")) else None
+            if index is not None and last in index.values:
+                return self.global_kind(index, last)
+        return found
+
+    def name_kind(self, frame: Frame, node: ast.expr) -> Kind:
+        """The kind of a name or dotted name; anything else says nothing."""
+        from qprep.project.expressions import evaluate
+
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        return evaluate(self, frame, node) if isinstance(root, ast.Name) else UNKNOWN
+
+    def annotated(self, index: FileIndex, node: ast.expr) -> Kind | None:
+        """The kind that an annotation promises."""
+        return parameters.annotated(self, index, node)
+
+    def default_kind(self, index: FileIndex, node: ast.expr | None) -> Kind | None:
+        """The kind of a parameter's default."""
+        if node is None:
+            return None
+        from qprep.project.expressions import evaluate
+
+        frame = self._module_frame(index.name)
+        return evaluate(self, frame, node) if frame is not None else None
+
+    def decorators(self, module: str, node: ast.FunctionDef) -> list[str]:
+        """Dotted names of a function's decorators."""
+        index = self.project.index(module)
+        names = []
+        for decorator in node.decorator_list:
+            expr = decorator.func if isinstance(decorator, ast.Call) else decorator
+            names.append((self.project.expression_name(index, expr) if index is not None else None) or "?")
+        return names
+
+    # Classes
+
+    def is_module(self, ref: ClassRef) -> bool:
+        """Whether a class is an nn.Module, as far as the source tells."""
+        if ref not in self._module_classes:
+            chain = self.project.mro(ref)
+            external = [base.name for base in chain if isinstance(base, External)]
+            known = any(name.startswith("torch.nn.") for name in external)
+            foreign = any(not name.startswith(_NO_MODULE) and name not in _NO_MODULES for name in external)
+            has_forward = any(
+                entry is not None and "forward" in entry.methods
+                for base in chain
+                if isinstance(base, ClassRef) and (entry := self.project.class_node(base))
+            )
+            autograd = any(name.startswith("torch.autograd") for name in external)
+            self._module_classes[ref] = known or (foreign and has_forward and not autograd)
+        return self._module_classes[ref]
+
+    def is_container(self, ref: ClassRef) -> bool:
+        """Whether a class inherits from torch.nn's Sequential, ModuleList or ModuleDict."""
+        return any(isinstance(base, External) and base.name in _CONTAINERS for base in self.project.mro(ref))
+
+    def defines(self, ref: ClassRef, name: str) -> bool:
+        """Whether a project class of the family of `ref` has a method called `name`."""
+        for base in self.project.mro(ref):
+            entry = self.project.class_node(base) if isinstance(base, ClassRef) else None
+            if entry is not None and (name in entry.methods or name in entry.values):
+                return True
+        return False
+
+    def defines_method(self, ref: ClassRef, name: str) -> bool:
+        """Whether `name` is a method of a project class of the family of `ref`."""
+        entries = (self.project.class_node(base) for base in self.project.mro(ref) if isinstance(base, ClassRef))
+        return any(entry is not None and name in entry.methods for entry in entries)
+
+    def attributes_of(self, ref: ClassRef) -> Attributes:
+        """What instances of a class have; evaluates its constructor once."""
+        table = self._attributes.get(ref)
+        if table is None:
+            table = self._attributes[ref] = Attributes()
+            frame = self._module_frame(ref.module)
+            found = attributes.class_attribute(self, ref, Module(ref, ""), "__init__")
+            if frame is not None and isinstance(found, FunctionRef):
+                self._evaluate(frame, found, None, recording=False)
+        return table
+
+    def class_name(self, module: Module) -> str:
+        """The dotted name of a module's class, "?" where unknown."""
+        if isinstance(module.cls, ClassRef):
+            return f"{module.cls.module}.{module.cls.name}"
+        return module.cls.name if isinstance(module.cls, External) else "?"
+
+    def is_shareable(self, module: Module) -> bool:
+        """Whether two uses of one instance matter: not for Identity."""
+        return module.cls != External("torch.nn.Identity")
+
+    def class_value(self, base: ClassRef, node: ast.expr) -> Kind:
+        """A value bound in a class body."""
+        from qprep.project.expressions import evaluate
+
+        frame = self._module_frame(base.module)
+        return evaluate(self, frame, node) if frame is not None else UNKNOWN
+
+    def property_kind(self, ref: FunctionRef) -> Kind:
+        """What a property gives."""
+        frame = self._module_frame(ref.module)
+        return self._evaluate(frame, ref, Arguments(), recording=False).returned if frame is not None else UNKNOWN
+
+    def origin(self, frame: Frame, node: ast.expr) -> str | None:
+        """Where exactly one instance is made; None in a loop, which makes many."""
+        return None if frame.loops else f"{frame.index.name}:{node.lineno}:{node.col_offset}"
+
+    def construct(self, frame: Frame, node: ast.Call, cls: ClassRef, arguments: Arguments) -> Kind:
+        """An instance of a project class that is no nn.Module."""
+        return Object(cls)
+
+    # Calls
+
+    def call_forward(self, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:
+        """Call a module of a project class; without `arguments`, its parameters are taken for activations."""
+        assert isinstance(module.cls, ClassRef)
+        flow = arguments is None or arguments.flows
+        if not frame.recording:
+            return Tensor(False)
+        found = attributes.class_attribute(self, module.cls, Module(module.cls, "", None, module.item), "forward")
+        if not isinstance(found, FunctionRef):
+            return self._inherited_forward(frame, module, arguments, flow)
+        self.reached.add(module.cls)
+        known = ("root", found, _key(arguments)) in self._memo
+        summary = self._evaluate(frame, found, arguments, recording=True, root=True)
+        if not known:
+            finish_root(self, module.cls, summary)
+        if summary.returned == UNKNOWN and flow:
+            return Tensor(True) if summary is _NOTHING else UNKNOWN
+        return summary.returned
+
+    def _inherited_forward(self, frame: Frame, module: Module, arguments: Arguments | None, flow: bool) -> Kind:
+        """A class of torch.nn's with another constructor; a Sequential passes its input on."""
+        assert isinstance(module.cls, ClassRef)
+        if self.is_container(module.cls) and flow and arguments is not None and module.cls not in self.reached:
+            self.reached.add(module.cls)
+            for item in attributes.modules_of(attributes.item_of(self, module)):
+                if isinstance(item.cls, ClassRef):
+                    self.call_forward(frame, item, Arguments([Tensor(True)]))
+        return Tensor(flow)
+
+    def call_function(self, frame: Frame, node: ast.Call, ref: FunctionRef, arguments: Arguments) -> Kind:
+        """Call a function or method of the project."""
+        bound = ref.bound
+        is_method = isinstance(bound, Module) and bound.path == ""
+        if isinstance(bound, Module) and not is_method and isinstance(bound.cls, ClassRef):
+            if frame.recording and arguments.flows and bound.path is not None:
+                path = f"{bound.path}.{ref.name.rpartition('.')[2]}()"
+                note_module_call(self, frame, node, path, path, bound.loops, {self.class_name(bound)})
+            ref = FunctionRef(ref.module, ref.name, Module(bound.cls, "", None, bound.item))
+        summary = self._evaluate(frame, ref, arguments, recording=frame.recording, root=bound is not None and not is_method)
+        if is_method:
+            frame.counts.add_all(summary.counts)
+            frame.counts.add(("enter", ref.module, ref.name))
+            frame.touched |= summary.touched
+        elif bound is None:
+            self._note_helper(frame, node, ref, summary)
+        elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
+            finish_root(self, bound.cls, summary)
+        return self._renewed(frame, node, summary.returned, arguments)
+
+    def _renewed(self, frame: Frame, node: ast.Call, kind: Kind, arguments: Arguments) -> Kind:
+        """A module that a function made is another one at each call of it."""
+        if not isinstance(kind, Module) or kind.origin is None or frame.recording:
+            return kind
+        if any(isinstance(arg, Module) and arg.origin == kind.origin for arg in arguments.all()):
+            return kind
+        return Module(kind.cls, kind.path, self.origin(frame, node), kind.item, kind.loops)
+
+    def _note_helper(self, frame: Frame, node: ast.Call, ref: FunctionRef, summary: Summary) -> None:
+        for event, times in summary.counts.items():
+            if event[0] in ("mod", "at", "total", "children"):
+                frame.counts.add(event, times)
+        if not frame.recording or not summary.touched:
+            return
+        frame.touched |= summary.touched
+        place = frame.place(node)
+        callee = Unit(ref.module, ref.name, False)
+        frame.counts.add(("call", place))
+        self.facts.helpers.setdefault(place, HelperCall(place, callee, frame.unit, frame.function))
+        self.facts.callers.setdefault(callee, set()).add(place)
+
+    def call_closure(self, frame: Frame, node: ast.Call, closure: Closure, arguments: Arguments) -> Kind:
+        """Call a lambda or nested function: its events happen where it is called, in its own scope."""
+        home = closure.home
+        if closure in self._running or len(self._running) > MAX_DEPTH:
+            return UNKNOWN
+        names = self._bind(home.index, closure.node, arguments, None, False, None)
+        inner = Frame(
+            home.index, home.unit, home.function, home.self_kind, home.cls, Scope(names, closure.scope), frame.recording
+        )
+        inner.loops, inner.loop_names = frame.loops, dict(home.loop_names)
+        inner.caller = frame
+        self._running.add(closure)
+        try:
+            if isinstance(closure.node, ast.Lambda):
+                from qprep.project.expressions import evaluate
+
+                inner.returns.append(evaluate(self, inner, closure.node.body))
+            else:
+                run_block(self, inner, closure.node.body)
+        finally:
+            self._running.discard(closure)
+        frame.counts.add_all(inner.total())
+        frame.touched |= inner.touched
+        return inner.returned() if inner.returns else NONE
+
+    def _evaluate(
+        self, frame: Frame, ref: FunctionRef, arguments: Arguments | None, *, recording: bool, root: bool = False
+    ) -> Summary:
+        key = ("root" if root else recording, ref, _key(arguments))
+        if key in self._memo:
+            return self._memo[key]
+        node = self.project.function_node(ref)
+        index = self.project.index(ref.module)
+        if node is None or index is None or key in self._running or len(self._running) > MAX_DEPTH:
+            return _NOTHING
+        owner = ref.name.rpartition(".")[0]
+        cls = ClassRef(ref.module, owner) if owner else None
+        is_static = "builtins.staticmethod" in self.decorators(ref.module, node) if owner else False
+        is_entry = root or (arguments is None)
+        names = self._bind(index, node, arguments, None if is_static else ref.bound, is_entry, cls if owner else None)
+        unit = Unit(ref.module, owner, True) if owner and not is_static else Unit(ref.module, ref.name, False)
+        inner = Frame(index, unit, ref.name, ref.bound, cls, Scope(names), recording)
+        if not root and isinstance(ref.bound, Module):
+            inner.caller = frame
+        self._running.add(key)
+        try:
+            run_block(self, inner, node.body)
+        finally:
+            self._running.discard(key)
+        returned = inner.returned() if inner.returns else NONE
+        summary = Summary(returned, inner.total(), frozenset(inner.touched))
+        self._settle(unit, summary)
+        self._memo[key] = summary
+        return summary
+
+    def _settle(self, unit: Unit, summary: Summary) -> None:
+        """A function outside classes owns its operations: its counts are final."""
+        if unit.is_class:
+            return
+        for event, times in summary.counts.items():
+            if event[0] == "op" and isinstance(event[1], Place) and event[1] in self.facts.ops:
+                site = self.facts.ops[event[1]]
+                site.count = max(site.count, times)
+            elif event[0] == "call" and isinstance(event[1], Place):
+                helper = self.facts.helpers[event[1]]
+                helper.count = max(helper.count, times)
+
+    def _bind(
+        self,
+        index: FileIndex,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+        arguments: Arguments | None,
+        bound: Kind | None,
+        is_entry: bool,
+        cls: ClassRef | None,
+    ) -> dict[str, Kind]:
+        """The scope of a call: its parameters by name."""
+        names: dict[str, Kind] = {}
+        pairs = parameters.all_parameters(node)
+        positional = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
+        given: dict[str, Kind] = {}
+        extra: list[Kind] = []
+        values = list(arguments.args) if arguments is not None else []
+        if bound is not None and positional:
+            values.insert(0, bound)
+        for position, value in enumerate(values):
+            if position < len(positional):
+                given[positional[position]] = value
+            else:
+                extra.append(value)
+        if arguments is not None:
+            if not arguments.exact and arguments.args:
+                for name in positional[len(values) :]:
+                    given[name] = arguments.args[-1]
+            given.update(arguments.keywords)
+        constructing = isinstance(node, ast.FunctionDef) and node.name == "__init__"
+        for arg, default in pairs:
+            names[arg.arg] = self._parameter(index, node, arg, default, given.get(arg.arg), is_entry, constructing)
+        if node.args.vararg is not None:
+            item = join_all(extra) if extra else Tensor(True) if arguments is None and not constructing else UNKNOWN
+            names[node.args.vararg.arg] = Sequence(item, tuple(extra) if extra else None)
+        if node.args.kwarg is not None:
+            names[node.args.kwarg.arg] = Mapping(UNKNOWN)
+        return names
+
+    def _parameter(
+        self,
+        index: FileIndex,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+        arg: ast.arg,
+        default: ast.expr | None,
+        given: Kind | None,
+        is_entry: bool,
+        constructing: bool,
+    ) -> Kind:
+        if given is not None and not (given == UNKNOWN and (is_entry or arg.annotation is not None)):
+            return given
+        if constructing:
+            return parameters.constructor_kind(self, index, arg, default)
+        if is_entry and isinstance(node, ast.FunctionDef) and (given is not None or default is None or arg.annotation):
+            return parameters.forward_kind(self, index, node, arg, default)
+        if given is None and default is not None:
+            return self.default_kind(index, default) or UNKNOWN
+        kind = self.annotated(index, arg.annotation) if arg.annotation is not None else None
+        return kind if kind is not None and kind != OTHER else UNKNOWN
+
+    # Facts
+
+    def is_compute(self, op: Op) -> bool:
+        """Whether an operation needs a module of its own."""
+        return op.cls is OpClass.COMPUTE
+
+    def note_op(
+        self, frame: Frame, node: ast.expr | ast.stmt, op: Op, spelling: Spelling | None, form: str, scalar: bool = False
+    ) -> None:
+        """An operation on activations stands here."""
+        if not frame.recording:
+            return
+        place = frame.place(node)
+        site = self.facts.ops.get(place)
+        if site is None:
+            self.facts.ops[place] = OpSite(place, op, spelling, form, frame.unit, frame.function, scalar)
+        else:
+            site.scalar = site.scalar and scalar
+        frame.counts.add(("op", place))
+        frame.counts.add(TOTAL)
+        frame.touched.add(place)
+
+    def note_unknown(self, frame: Frame, node: ast.expr | ast.stmt, symbol: str) -> None:
+        """An operation on values of unknown kind stands here."""
+        if frame.recording:
+            place = frame.place(node)
+            self.facts.unknown.setdefault(place, Unknown(place, symbol))
+
+    def note_module_call(
+        self, frame: Frame, node: ast.Call, identity: str, path: str, loops: frozenset[int], classes: set[str]
+    ) -> None:
+        """A module reached through self is called here."""
+        note_module_call(self, frame, node, identity, path, loops, classes)
+
+
+def _key(arguments: Arguments | None) -> object:
+    if arguments is None:
+        return None
+    return (tuple(arguments.args), tuple(sorted(arguments.keywords.items())), arguments.exact)
+
+
+_CONTAINERS = frozenset(("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict"))
+_NO_MODULE = ("builtins.", "abc.", "typing.", "enum.", "torch.autograd", "torch.optim", "collections.", "torch.utils.data")
+_NO_MODULES = frozenset(("object", "dataclasses.dataclass"))

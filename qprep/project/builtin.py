@@ -1,0 +1,292 @@
+"""Python's own functions and methods, and nn.Module's: what they return, and what they do to lists and modules."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.project import attributes, operations
+from qprep.project.frames import rooted
+from qprep.project.kinds import (
+    INT,
+    NONE,
+    NUMBER,
+    OTHER,
+    PARAMETER,
+    SHAPE,
+    TEXT,
+    UNKNOWN,
+    ClassRef,
+    External,
+    Kind,
+    Mapping,
+    Module,
+    Partial,
+    Plain,
+    Sequence,
+    Super,
+    Tensor,
+    join,
+    join_all,
+    modules_of,
+    options,
+    sequence_of,
+    tensor_of,
+)
+
+if TYPE_CHECKING:
+    from qprep.project.analysis import Analysis
+    from qprep.project.calls import Arguments
+    from qprep.project.frames import Frame
+
+_NUMBERS = frozenset("len int float bool round id hash ord".split())
+_SAME = frozenset("sorted list tuple set frozenset reversed iter copy.copy copy.deepcopy torch.jit.annotate".split())
+_GROW = frozenset("append insert add appendleft".split())
+_MODULE_SELF = frozenset("to cuda cpu eval train half float double apply requires_grad_ bfloat16 type".split())
+
+
+def method(
+    analysis: Analysis, frame: Frame, node: ast.Call, receiver: Kind, name: str, arguments: Arguments
+) -> Kind | None:
+    """A method of a list, dict, text, shape or module; None where it is not one of these."""
+    if isinstance(receiver, Sequence):
+        return _sequence_method(analysis, frame, node, receiver, name, arguments)
+    if isinstance(receiver, Mapping):
+        return _mapping_method(frame, node, receiver, name, arguments)
+    if isinstance(receiver, Plain):
+        return INT if receiver == SHAPE and name in ("numel", "count", "index") else TEXT if receiver == TEXT else OTHER
+    if isinstance(receiver, Module):
+        return _module_method(analysis, frame, node, receiver, name, arguments)
+    if isinstance(receiver, Super):
+        return _super_method(analysis, frame, node, receiver, name, arguments)
+    return None
+
+
+def _sequence_method(
+    analysis: Analysis, frame: Frame, node: ast.Call, receiver: Sequence, name: str, arguments: Arguments
+) -> Kind:
+    if name in _GROW and arguments.args:
+        added = arguments.args[-1]
+        attributes.stored(analysis, frame, added, node.args[-1], "container")
+    elif name == "extend" and arguments.args:
+        from qprep.project.expressions import iterate
+
+        added = iterate(arguments.args[0])
+    else:
+        return receiver.item if name in ("pop", "popleft", "__getitem__") else INT if name in ("index", "count") else NONE
+    grown = Sequence(added if receiver.items == () else join(receiver.item, added))
+    _rebind(frame, node, grown)
+    return NONE
+
+
+def _rebind(frame: Frame, node: ast.Call, value: Kind) -> None:
+    """A method changed the list that a local name holds."""
+    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+        frame.scope.names[node.func.value.id] = value
+
+
+def _mapping_method(frame: Frame, node: ast.Call, receiver: Mapping, name: str, arguments: Arguments) -> Kind:
+    if name == "items":
+        return Sequence(sequence_of((TEXT, receiver.value)))
+    if name == "values":
+        return Sequence(receiver.value)
+    if name == "keys":
+        return Sequence(TEXT)
+    if name in ("get", "pop", "setdefault"):
+        return join_all([receiver.value, *arguments.args[1:]])
+    if name == "update" and arguments.args and isinstance(arguments.args[0], Mapping):
+        _rebind(frame, node, Mapping(join(receiver.value, arguments.args[0].value)))
+    return receiver if name == "copy" else NONE
+
+
+def _module_method(
+    analysis: Analysis, frame: Frame, node: ast.Call, receiver: Module, name: str, arguments: Arguments
+) -> Kind | None:
+    """nn.Module's own methods; None for those the project defines, or that nobody knows."""
+    if isinstance(receiver.cls, ClassRef) and analysis.defines(receiver.cls, name):
+        return None
+    item = attributes.item_of(analysis, receiver)
+    if receiver.path is not None:
+        item = rooted(item, f"{receiver.path}[*]")
+    if name in ("children", "modules", "values", "__iter__"):
+        return Sequence(item)
+    if name in ("named_children", "named_modules", "items"):
+        return Sequence(sequence_of((TEXT, item)))
+    if name == "keys":
+        return Sequence(TEXT)
+    if name in _MODULE_SELF:
+        return receiver
+    if name in ("parameters", "buffers"):
+        return Sequence(PARAMETER)
+    if name in ("get_parameter", "get_buffer"):
+        return PARAMETER
+    if name in ("get_submodule", "__getitem__", "pop"):
+        return item
+    if receiver.path == "" and isinstance(receiver.cls, ClassRef):
+        return _registering(analysis, frame, node, receiver.cls, name, arguments)
+    if name in ("append", "extend", "insert", "add_module", "register_module"):
+        return _container_method(analysis, frame, node, receiver, name, arguments)
+    return None
+
+
+def _container_method(
+    analysis: Analysis, frame: Frame, node: ast.Call, receiver: Module, name: str, arguments: Arguments
+) -> Kind:
+    """`layers.append(block)` on a ModuleList or Sequential."""
+    held = [Module(m.cls, None, None, m.item) for arg in arguments.args for m in _contained(arg)]
+    if not held:
+        return NONE
+    added = join_all(held)
+    for arg, expr in zip(arguments.args, node.args, strict=False):
+        attributes.stored(analysis, frame, arg, expr, "container")
+    known = receiver.item
+    item = added if known is None or known == Module(None) else join(known, added)
+    grown = Module(receiver.cls, receiver.path, receiver.origin, item)
+    _rebind(frame, node, grown)
+    target = node.func.value if isinstance(node.func, ast.Attribute) else None
+    path = attributes.self_attribute(analysis, frame, target) if target is not None else None
+    if path is not None and isinstance(frame.self_kind, Module) and isinstance(frame.self_kind.cls, ClassRef):
+        analysis.attributes_of(frame.self_kind.cls).add(path, Module(receiver.cls, None, None, grown.item), None)
+    return NONE
+
+
+def _contained(kind: Kind) -> tuple[Module, ...]:
+    if isinstance(kind, Sequence):
+        return modules_of(kind.item)
+    return modules_of(kind)
+
+
+def _registering(
+    analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef, name: str, arguments: Arguments
+) -> Kind | None:
+    """self.add_module, self.register_buffer and their kin."""
+    table = analysis.attributes_of(cls)
+    if name in ("register_buffer", "register_parameter"):
+        if node.args and isinstance(node.args[0], ast.Constant):
+            table.add(str(node.args[0].value), PARAMETER, None)
+        return NONE
+    if name in ("add_module", "register_module", "append", "extend", "insert", "update", "__setitem__"):
+        value = arguments.args[-1] if arguments.args else UNKNOWN
+        first = node.args[0] if node.args else None
+        if name in ("add_module", "register_module") and isinstance(first, ast.Constant) and len(node.args) > 1:
+            attributes.bind(analysis, frame, cls, str(first.value), value, node.args[1])
+        else:
+            table.add_dynamic(join_all(_contained(value)) if _contained(value) else Module(None))
+        return NONE
+    return None
+
+
+def _super_method(
+    analysis: Analysis, frame: Frame, node: ast.Call, receiver: Super, name: str, arguments: Arguments
+) -> Kind | None:
+    """What `super()` reaches outside the project: the constructors of torch.nn's containers, and forward."""
+    found = attributes.super_attribute(analysis, receiver, name)
+    self_kind = receiver.self
+    if not isinstance(found, External):
+        return None
+    if name == "__init__" and isinstance(self_kind, Module) and isinstance(self_kind.cls, ClassRef):
+        if analysis.is_container(self_kind.cls):
+            held = [module for arg in arguments.args for module in _contained(arg)]
+            if held:
+                items = join_all(Module(m.cls, None, None, m.item) for m in held)
+                analysis.attributes_of(self_kind.cls).add_dynamic(items)
+            for arg, expr in zip(arguments.args, arguments.nodes, strict=False):
+                attributes.stored(analysis, frame, arg, expr, "container")
+        return NONE
+    if name == "forward":
+        return Tensor(arguments.flows)
+    if isinstance(self_kind, Module) and name in ("add_module", "register_buffer", "register_parameter"):
+        return _module_method(analysis, frame, node, self_kind, name, arguments)
+    return OTHER
+
+
+def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind | None:
+    """A builtin, or one of the few library functions that hand values on; None for all others."""
+    from qprep.project.expressions import iterate
+
+    short = name.removeprefix("builtins.")
+    args = arguments.args
+    if short in _NUMBERS:
+        return NUMBER if short in ("float", "round") else INT
+    if short == "range":
+        return Sequence(INT)
+    if short in _SAME:
+        return _same(args[-1] if args else Sequence(UNKNOWN, ()), short)
+    if short == "zip":
+        return Sequence(sequence_of(map(iterate, args)))
+    if short == "enumerate" and args:
+        return Sequence(sequence_of((INT, iterate(args[0]))))
+    if short in ("dict", "collections.OrderedDict", "collections.defaultdict"):
+        return _new_mapping(args, arguments.keywords)
+    if short in ("isinstance", "hasattr", "callable", "any", "all", "issubclass", "print"):
+        return INT
+    if short in ("getattr", "setattr"):
+        return _dynamic_attribute(analysis, frame, node, short, arguments)
+    if short == "next" and args:
+        return iterate(args[0])
+    if short in ("typing.cast",) and len(args) == 2:
+        return args[1] if args[1] is not UNKNOWN else analysis.annotated(frame.index, node.args[0]) or UNKNOWN
+    if short in ("functools.partial",) and args:
+        return Partial(args[0], tuple(args[1:]), tuple(arguments.keywords.items()))
+    if short in ("map", "functools.reduce", "filter") and len(args) >= 2:
+        return operations.higher_order(analysis, frame, node, short, arguments)
+    if short in ("min", "max", "sum", "abs", "pow", "divmod"):
+        return operations.python_function(analysis, frame, node, short, arguments)
+    if short.startswith("math.") or short in ("str", "repr", "format", "type"):
+        return NUMBER if short.startswith("math.") else TEXT if short != "type" else OTHER
+    return None
+
+
+def _same(kind: Kind, short: str) -> Kind:
+    """What copies keep; a deep copy of a module is another instance."""
+    if short.startswith("copy."):
+        return join_all(Module(o.cls, None, None, o.item) if isinstance(o, Module) else o for o in options(kind))
+    if isinstance(kind, Module) and kind.path is not None:
+        from qprep.project.expressions import iterate
+
+        return Sequence(iterate(kind))
+    if tensor_of(kind) is not None and not isinstance(kind, Sequence) and short in ("list", "tuple"):
+        return Sequence(kind)
+    if isinstance(kind, Module):
+        return Sequence(kind.item if kind.item is not None else Module(None))
+    return kind
+
+
+def _new_mapping(args: list[Kind], keywords: dict[str, Kind]) -> Kind:
+    values = list(keywords.values())
+    for arg in args[:1]:
+        if isinstance(arg, Mapping):
+            values.append(arg.value)
+        elif isinstance(arg, Sequence) and isinstance(arg.item, Sequence) and arg.item.items:
+            values.append(arg.item.items[-1])
+    return Mapping(join_all(values))
+
+
+def _dynamic_attribute(analysis: Analysis, frame: Frame, node: ast.Call, short: str, arguments: Arguments) -> Kind:
+    """getattr and setattr, with a name that is written out or one that only the run knows."""
+    from qprep.project.expressions import attribute_of
+
+    if len(arguments.args) < 2 or len(node.args) < 2:
+        return UNKNOWN
+    owner, name = arguments.args[0], node.args[1]
+    if isinstance(name, ast.Constant) and isinstance(name.value, str):
+        if short == "getattr":
+            found = attribute_of(analysis, frame, owner, name.value)
+            return join_all([found, *arguments.args[2:]]) if found is not UNKNOWN else UNKNOWN
+        if isinstance(owner, Module) and owner.path == "" and isinstance(owner.cls, ClassRef):
+            attributes.bind(analysis, frame, owner.cls, name.value, arguments.args[2], node.args[2])
+        return NONE
+    if not (isinstance(owner, Module) and owner.path == "" and isinstance(owner.cls, ClassRef)):
+        return UNKNOWN
+    table = analysis.attributes_of(owner.cls)
+    if short == "setattr":
+        if modules_of(arguments.args[2]):
+            table.add_dynamic(join_all(Module(m.cls, None, None, m.item) for m in modules_of(arguments.args[2])))
+        return NONE
+    loops = frozenset(
+        frame.loop_names[n.id] for n in ast.walk(name) if isinstance(n, ast.Name) and n.id in frame.loop_names
+    ) & frozenset(frame.loops)
+    if table.dynamic is None:
+        return UNKNOWN
+    path = f"getattr[{ast.unparse(name)}]"
+    return join_all(Module(m.cls, path, None, m.item, loops) for m in modules_of(table.dynamic))

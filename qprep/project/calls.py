@@ -1,0 +1,326 @@
+"""Calls: of modules, torch operations, project functions and classes, and what remains."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qprep.project import attributes, builtin, operations
+from qprep.project.frames import CHILDREN
+from qprep.project.kinds import (
+    ACTIVATION,
+    NONE,
+    OTHER,
+    PARAMETER,
+    UNKNOWN,
+    ClassRef,
+    Closure,
+    External,
+    FunctionRef,
+    Kind,
+    Mapping,
+    Module,
+    Opaque,
+    Partial,
+    Sequence,
+    Super,
+    Tensor,
+    flows,
+    join_all,
+    modules_of,
+    options,
+)
+
+if TYPE_CHECKING:
+    from qprep.project.analysis import Analysis
+    from qprep.project.frames import Frame
+
+
+@dataclass(slots=True)
+class Arguments:
+    """The arguments of one call, evaluated."""
+
+    args: list[Kind] = field(default_factory=list)
+    keywords: dict[str, Kind] = field(default_factory=dict)
+    nodes: list[ast.expr] = field(default_factory=list)
+    exact: bool = True  # False where `*args` or `**kwargs` of unknown length take part
+
+    def all(self) -> list[Kind]:
+        """Every argument."""
+        return [*self.args, *self.keywords.values()]
+
+    @property
+    def flows(self) -> bool:
+        """Whether an activation is among them."""
+        return any(map(flows, self.args)) or any(map(flows, self.keywords.values()))
+
+
+def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
+    """The kind that a call returns."""
+    from qprep.project.expressions import evaluate
+
+    if isinstance(node.func, ast.Attribute):
+        receiver = evaluate(analysis, frame, node.func.value)
+        arguments = read_arguments(analysis, frame, node)
+        return _call_attribute(analysis, frame, node, receiver, arguments)
+    callee = evaluate(analysis, frame, node.func)
+    if callee == External("builtins.super"):
+        return Super(frame.cls, frame.self_kind) if frame.cls and frame.self_kind else OTHER
+    arguments = read_arguments(analysis, frame, node)
+    return call_kind(analysis, frame, node, callee, arguments)
+
+
+def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Arguments:
+    """Evaluate the arguments in the order written."""
+    from qprep.project.expressions import evaluate, iterate
+
+    result = Arguments()
+    for arg in node.args:
+        if isinstance(arg, ast.Starred):
+            inner = evaluate(analysis, frame, arg.value)
+            if isinstance(inner, Sequence) and inner.items is not None:
+                result.args.extend(inner.items)
+            else:
+                result.args.append(iterate(inner))
+                result.exact = False
+        else:
+            result.args.append(evaluate(analysis, frame, arg))
+        result.nodes.append(arg)
+    for keyword in node.keywords:
+        value = evaluate(analysis, frame, keyword.value)
+        if keyword.arg is None:
+            result.exact = False
+        else:
+            result.keywords[keyword.arg] = value
+    return result
+
+
+def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: Kind, arguments: Arguments) -> Kind:
+    from qprep.project.expressions import attribute_of
+
+    assert isinstance(node.func, ast.Attribute)
+    name = node.func.attr
+    known = [option for option in options(receiver) if option != NONE] or [receiver]
+    modules = [option for option in known if isinstance(option, Module)]
+    if modules and name in ("forward", "__call__") and all(option.path != "" for option in modules):
+        return call_module(analysis, frame, node, modules, arguments)
+    results: list[Kind] = []
+    callables: list[Kind] = []
+    for option in known:
+        if isinstance(option, Tensor):
+            results.append(operations.method(analysis, frame, node, name, option, arguments))
+            continue
+        found = builtin.method(analysis, frame, node, option, name, arguments)
+        if found is not None:
+            results.append(found)
+            continue
+        callables.append(attribute_of(analysis, frame, option, name))
+    if callables:
+        callee = join_all(callables)
+        if any(_says_nothing(option) for option in options(callee)) and not modules:
+            operations.unknown_method(analysis, frame, node, name, receiver)
+        results.append(call_kind(analysis, frame, node, callee, arguments))
+    return join_all(results)
+
+
+def _says_nothing(kind: Kind) -> bool:
+    return kind is UNKNOWN or kind == UNKNOWN or isinstance(kind, Opaque)
+
+
+def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
+    """Call a value of known kind; the alternatives of a union are alternatives at run time too."""
+    modules = modules_of(callee)
+    if modules:
+        return call_module(analysis, frame, node, list(modules), arguments)
+    alternatives = [option for option in options(callee) if option != NONE]
+    if len(alternatives) == 1:
+        return _call_one(analysis, frame, node, alternatives[0], arguments)
+    if not frame.recording:
+        return join_all(_call_one(analysis, frame, node, option, arguments) for option in alternatives)
+    if attributes.self_attribute(analysis, frame, node.func) is not None and arguments.flows:
+        return _held_call(analysis, frame, node, alternatives, arguments)
+    start = frame.save()
+    results, ends = [], []
+    for option in sorted(alternatives, key=repr):
+        frame.load(start)
+        results.append(_call_one(analysis, frame, node, option, arguments))
+        ends.append(frame.save())
+    if ends:
+        frame.meet(ends)
+    return join_all(results)
+
+
+def _call_one(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
+    if isinstance(callee, External):
+        return call_external(analysis, frame, node, callee.name, arguments)
+    if isinstance(callee, FunctionRef):
+        return analysis.call_function(frame, node, callee, arguments)
+    if isinstance(callee, ClassRef):
+        return instantiate(analysis, frame, node, callee, arguments)
+    if isinstance(callee, Closure):
+        return analysis.call_closure(frame, node, callee, arguments)
+    if isinstance(callee, Partial):
+        merged = Arguments([*callee.args, *arguments.args], {**dict(callee.keywords), **arguments.keywords})
+        return call_kind(analysis, frame, node, callee.function, merged)
+    return _call_unknown(analysis, frame, node, arguments)
+
+
+def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Arguments) -> Kind:
+    """An unknown callable: a factory of modules at construction, a module where it is an attribute of self."""
+    if not frame.recording:
+        return Module(None, None, analysis.origin(frame, node))
+    attribute = attributes.self_attribute(analysis, frame, node.func)
+    if attribute is not None and arguments.flows:
+        return call_module(analysis, frame, node, [Module(None, attribute)], arguments)
+    callables = [arg for arg in arguments.args if isinstance(arg, Closure | FunctionRef | Module)]
+    if callables and arguments.flows:
+        return call_through(analysis, frame, node, arguments)
+    return UNKNOWN
+
+
+def _held_call(analysis: Analysis, frame: Frame, node: ast.Call, callees: list[Kind], arguments: Arguments) -> Kind:
+    """`self.act(x)` where `act` is one of several functions: it counts as one module once it is held as one."""
+    path = attributes.self_attribute(analysis, frame, node.func)
+    assert path is not None
+    names = [option.name for option in callees if isinstance(option, External)]
+    if frame.self_kind is not None and isinstance(frame.self_kind, Module) and isinstance(frame.self_kind.cls, ClassRef):
+        attributes.held_function(analysis, frame, frame.self_kind.cls, path, names[0] if len(names) == 1 else "?")
+    return call_module(analysis, frame, node, [Module(None, path)], arguments)
+
+
+def call_module(
+    analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module], arguments: Arguments
+) -> Kind:
+    """Call a module: note which instance, and find out what its forward returns."""
+    if frame.recording and arguments.flows:
+        _note_call(analysis, frame, node, modules)
+    return join_all([_module_result(analysis, frame, module, arguments) for module in modules])
+
+
+def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module]) -> None:
+    frame.counts.add(CHILDREN)
+    first = modules[0]
+    if first.path is None or all(module.path == "" for module in modules):
+        return
+    identity = first.origin if len(modules) == 1 and first.origin is not None else first.path
+    classes = {analysis.class_name(module) for module in modules}
+    analysis.note_module_call(frame, node, identity, first.path, first.loops, classes)
+
+
+def _module_result(analysis: Analysis, frame: Frame, module: Module, arguments: Arguments) -> Kind:
+    if isinstance(module.cls, ClassRef):
+        return analysis.call_forward(frame, module, arguments)
+    flow = arguments.flows
+    if isinstance(module.cls, External):
+        return _nn_result(analysis, frame, module, module.cls.name, arguments)
+    return Tensor(flow) if flow else UNKNOWN
+
+
+def _nn_result(analysis: Analysis, frame: Frame, module: Module, name: str, arguments: Arguments) -> Kind:
+    if name == "torch.nn.Sequential":
+        return _sequential_result(analysis, frame, module, arguments)
+    known = analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
+    if name == "torch.nn.Identity" and arguments.args:
+        return arguments.args[0]
+    if known is not None:
+        return operations.result_kind(known.result, ACTIVATION if arguments.flows else PARAMETER)
+    return Tensor(arguments.flows)
+
+
+def _sequential_result(analysis: Analysis, frame: Frame, module: Module, arguments: Arguments) -> Kind:
+    value: Kind = join_all(arguments.args[:1])
+    item = module.item
+    if item is None:
+        return Tensor(flows(value))
+    parts = item.items if isinstance(item, Sequence) and item.items is not None else (item,)
+    for part in parts:
+        kinds = modules_of(part)
+        if kinds:
+            value = join_all(_module_result(analysis, frame, kind, Arguments([value])) for kind in kinds)
+    return value
+
+
+def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef, arguments: Arguments) -> Kind:
+    """An instance of a project class."""
+    if not analysis.is_module(cls):
+        return analysis.construct(frame, node, cls, arguments)
+    _share_arguments(analysis, frame, arguments)
+    item = join_all(arguments.args) if analysis.is_container(cls) and arguments.args else None
+    return Module(cls, None, analysis.origin(frame, node), item)
+
+
+def _share_arguments(analysis: Analysis, frame: Frame, arguments: Arguments) -> None:
+    for kind, expr in zip(arguments.args, arguments.nodes, strict=False):
+        attributes.stored(analysis, frame, kind, expr, "argument")
+
+
+def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
+    """Call something that the project does not define."""
+    found = builtin.function(analysis, frame, node, name, arguments)
+    if found is not None:
+        return found
+    if name.startswith("torch.nn.") and name.count(".") == 2 and name[9].isupper():
+        return _new_nn_module(analysis, frame, node, name, arguments)
+    row = analysis.catalogue.function(name)
+    if row is not None:
+        path = attributes.self_attribute(analysis, frame, node.func)
+        if path is not None and frame.recording and arguments.flows and analysis.is_compute(row[0]):
+            return _held_call(analysis, frame, node, [External(name)], arguments)
+        return operations.function(analysis, frame, node, row[0], row[1], arguments)
+    if frame.recording:
+        path = attributes.self_attribute(analysis, frame, node.func)
+        if path is not None and arguments.flows:
+            return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
+        return call_through(analysis, frame, node, arguments)
+    return Module(None, None, analysis.origin(frame, node)) if _looks_like_class(name) else UNKNOWN
+
+
+def _looks_like_class(name: str) -> bool:
+    """An unresolved name in capitals is taken for a class: of what, only its package knows."""
+    return name.rpartition(".")[2][:1].isupper()
+
+
+def call_through(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Arguments) -> Kind:
+    """A foreign function given a callable and activations (checkpoint and its kin) is taken to call it once."""
+    for position, option in enumerate(arguments.args):
+        if isinstance(option, Closure | FunctionRef | Module | Partial):
+            rest = Arguments(arguments.args[position + 1 :], {}, arguments.nodes[position + 1 :])
+            return call_kind(analysis, frame, node, option, rest) if rest.flows else UNKNOWN
+    return UNKNOWN
+
+
+def _new_nn_module(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
+    if name == "torch.nn.Parameter":
+        return PARAMETER
+    short = name.removeprefix("torch.nn.")
+    item: Kind | None = None
+    if short == "Sequential":
+        _share_arguments(analysis, frame, arguments)
+        item = _sequence_item(arguments) if arguments.args else None
+    elif short in ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict"):
+        first = arguments.args[0] if arguments.args else None
+        item = _contents(first) if first is not None else None
+        if short.startswith("Parameter"):
+            return Sequence(PARAMETER) if short == "ParameterList" else Mapping(PARAMETER)
+    return Module(External(name), None, analysis.origin(frame, node), item)
+
+
+def _sequence_item(arguments: Arguments) -> Kind:
+    """The modules of Sequential(...), in order where each is written out."""
+    if arguments.exact and len(arguments.args) > 1:
+        return join_all(arguments.args)
+    return _contents(arguments.args[0])
+
+
+def _contents(kind: Kind) -> Kind:
+    parts: list[Kind] = []
+    for option in options(kind):
+        if isinstance(option, Sequence):
+            parts.append(option.item)
+        elif isinstance(option, Mapping):
+            parts.append(option.value)
+        elif isinstance(option, Module):
+            parts.append(option)
+    found = [module for part in parts for module in modules_of(part)]
+    return join_all(Module(m.cls, None, None, m.item) for m in found) if found else Module(None)

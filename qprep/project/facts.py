@@ -1,0 +1,126 @@
+"""What the analysis found out: plain data, one record per place in the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from qprep.ops.catalogue import Spelling
+    from qprep.ops.model import Op
+    from qprep.project.kinds import ClassRef
+
+MANY = 2
+
+
+class Place(NamedTuple):
+    """An expression: module name and the positions that `ast` gives (1-based line, 0-based UTF-8 column)."""
+
+    module: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Unit(NamedTuple):
+    """What owns the operations of a piece of code: a class (its methods run on self), or a function outside classes."""
+
+    module: str
+    name: str
+    is_class: bool
+
+
+@dataclass(slots=True)
+class OpSite:
+    """An operation on activations outside a dedicated module."""
+
+    place: Place
+    op: Op
+    spelling: Spelling | None
+    form: str  # operator | augmented | unary | function | method | builtin
+    unit: Unit
+    function: str  # qualified name of the function that holds it
+    scalar: bool = False  # the other operand is a Python number on every path
+    count: int = 1  # most runs in one call of the unit; MANY for two or more
+    owned: bool = True  # owned by a dedicated operation module in every class that runs it
+
+
+@dataclass(slots=True)
+class HelperCall:
+    """A call of a function outside classes that runs operations on activations."""
+
+    place: Place
+    callee: Unit
+    unit: Unit
+    function: str
+    count: int = 1
+
+
+@dataclass(slots=True)
+class ModuleCall:
+    """A call of a module reached through self."""
+
+    place: Place
+    unit: Unit
+    function: str
+    path: str  # "relu", "block.act", "layers[*]"
+    classes: set[str] = field(default_factory=set)  # what the module may be: "torch.nn.ReLU", "pkg.mod.Block", "?"
+    count: int = 1  # runs of this call for one instance
+    again: bool = False  # another call on the same path ran the same instance before
+
+
+@dataclass(slots=True)
+class Sharing:
+    """One module instance put into several places at construction."""
+
+    place: Place  # the second or later use of the instance
+    unit: Unit
+    function: str
+    how: str  # attribute | container | argument | class-attribute | default-argument
+    classes: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class HeldFunction:
+    """A function kept as a value and called as an activation: `self.act = F.gelu`."""
+
+    place: Place  # the expression that is stored
+    unit: Unit
+    function: str
+    attribute: str
+    name: str  # the function's qualified name, "?" where unknown
+
+
+@dataclass(slots=True)
+class Compound:
+    """A construction of a compound module that hides its stages."""
+
+    place: Place
+    cls: str  # "torch.nn.LSTM"
+    unit: Unit | None
+    function: str
+
+
+@dataclass(slots=True)
+class Unknown:
+    """An operation on values of unknown kind."""
+
+    place: Place
+    symbol: str
+
+
+@dataclass(slots=True)
+class Facts:
+    """All records, by place."""
+
+    ops: dict[Place, OpSite] = field(default_factory=dict)
+    helpers: dict[Place, HelperCall] = field(default_factory=dict)
+    calls: dict[Place, ModuleCall] = field(default_factory=dict)
+    sharing: dict[Place, Sharing] = field(default_factory=dict)
+    held: dict[Place, HeldFunction] = field(default_factory=dict)
+    compounds: dict[Place, Compound] = field(default_factory=dict)
+    unknown: dict[Place, Unknown] = field(default_factory=dict)
+    entered: dict[tuple[Unit, str], int] = field(default_factory=dict)  # runs of a function in one call of its unit
+    callers: dict[Unit, set[Place]] = field(default_factory=dict)
+    roots: dict[Unit, set[ClassRef]] = field(default_factory=dict)

@@ -1,0 +1,316 @@
+"""Operations on values: which are tensor arithmetic on activations, and what they give."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.ops.integers import KEEPS_INTEGERS
+from qprep.ops.model import OpClass, Result
+from qprep.project.frames import Counts
+from qprep.project.kinds import (
+    FLOAT,
+    INT,
+    INTEGER,
+    NUMBER,
+    OTHER,
+    REAL,
+    SHAPE,
+    TEXT,
+    UNKNOWN,
+    External,
+    Kind,
+    Number,
+    Plain,
+    Sequence,
+    Tensor,
+    flows,
+    is_plain,
+    join,
+    join_all,
+    options,
+    sequence_of,
+    tensor_of,
+)
+
+if TYPE_CHECKING:
+    from qprep.ops.catalogue import Spelling
+    from qprep.ops.model import Op
+    from qprep.project.analysis import Analysis
+    from qprep.project.calls import Arguments
+    from qprep.project.frames import Frame
+
+SYMBOLS: dict[type[ast.AST], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+    ast.MatMult: "@",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.BitXor: "^",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+    ast.USub: "-x",
+    ast.UAdd: "+x",
+    ast.Invert: "~x",
+}
+_TO_FLOAT = frozenset(("float", "half", "double", "bfloat16", "type_as"))
+_TO_INTEGER = frozenset(("int", "long", "bool", "short", "byte", "char"))
+
+
+def binary(analysis: Analysis, frame: Frame, node: ast.BinOp) -> Kind:
+    """`left + right`."""
+    from qprep.project.expressions import evaluate
+
+    left = evaluate(analysis, frame, node.left)
+    right = evaluate(analysis, frame, node.right)
+    return _arithmetic(analysis, frame, node, SYMBOLS[type(node.op)], left, right, "operator")
+
+
+def augmented(analysis: Analysis, frame: Frame, node: ast.AugAssign) -> Kind:
+    """`target += value`."""
+    from qprep.project.expressions import evaluate
+
+    target = evaluate(analysis, frame, node.target)
+    value = evaluate(analysis, frame, node.value)
+    return _arithmetic(analysis, frame, node, SYMBOLS[type(node.op)], target, value, "augmented")
+
+
+def unary(analysis: Analysis, frame: Frame, node: ast.UnaryOp) -> Kind:
+    """`-x`; `not x` is a number."""
+    from qprep.project.expressions import evaluate
+
+    kind = evaluate(analysis, frame, node.operand)
+    if isinstance(node.op, ast.Not):
+        return INT
+    tensor = tensor_of(kind)
+    if tensor is None:
+        return kind
+    op = analysis.catalogue.operator(SYMBOLS[type(node.op)])
+    if op is None or op.cls is not OpClass.COMPUTE or tensor.dtype == INTEGER or not tensor.flow:
+        return tensor
+    analysis.note_op(frame, node, op, None, "unary")
+    return tensor
+
+
+def _arithmetic(
+    analysis: Analysis, frame: Frame, node: ast.BinOp | ast.AugAssign, symbol: str, left: Kind, right: Kind, form: str
+) -> Kind:
+    tensors = [tensor for tensor in (tensor_of(left), tensor_of(right)) if tensor is not None]
+    if not tensors:
+        return _python_arithmetic(analysis, frame, node, symbol, left, right)
+    other = right if tensor_of(left) is not None else left
+    if len(tensors) == 1 and is_plain(other):
+        return other if isinstance(other, Sequence) else UNKNOWN
+    op = analysis.catalogue.operator(symbol)
+    flow = any(tensor.flow for tensor in tensors)
+    dtype = _result_dtype(op, tensors, [other] if len(tensors) == 1 else [])
+    if op is not None and op.cls is OpClass.COMPUTE and flow and dtype != INTEGER:
+        analysis.note_op(frame, node, op, None, form, scalar=isinstance(other, Number))
+    return Tensor(flow, dtype)
+
+
+def _result_dtype(op: Op | None, tensors: list[Tensor], others: list[Kind]) -> str:
+    """INTEGER where an integer operation meets integers only."""
+    if op is None:
+        return INTEGER
+    if op.name not in KEEPS_INTEGERS or any(tensor.dtype != INTEGER for tensor in tensors):
+        return FLOAT
+    return FLOAT if any(other == REAL for other in others) else INTEGER
+
+
+def _python_arithmetic(
+    analysis: Analysis, frame: Frame, node: ast.BinOp | ast.AugAssign, symbol: str, left: Kind, right: Kind
+) -> Kind:
+    """Arithmetic without a tensor that we know of."""
+    sequences = [option for kind in (left, right) for option in options(kind) if isinstance(option, Sequence)]
+    if sequences:
+        return Sequence(join_all(s.item for s in sequences)) if symbol in ("+", "*") else UNKNOWN
+    if SHAPE in (left, right):
+        return SHAPE
+    if TEXT in (left, right):
+        return TEXT
+    if isinstance(left, Number) and isinstance(right, Number):
+        if symbol == "/" or REAL in (left, right):
+            return REAL
+        return INT if left == INT and right == INT and symbol != "**" else NUMBER
+    if isinstance(left, Plain) or isinstance(right, Plain):
+        return OTHER
+    if left == UNKNOWN or right == UNKNOWN:
+        analysis.note_unknown(frame, node, symbol)
+        return UNKNOWN
+    return NUMBER if isinstance(left, Number) or isinstance(right, Number) else UNKNOWN
+
+
+def method(
+    analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Tensor, arguments: Arguments
+) -> Kind:
+    """`tensor.name(...)`."""
+    row = analysis.catalogue.method(name)
+    if row is None:
+        return UNKNOWN
+    op, spelling = row
+    flow = receiver.flow or arguments.flows
+    if op.cls is OpClass.COMPUTE:
+        return _compute(analysis, frame, node, op, spelling, [receiver, *arguments.all()], flow, "method")
+    if spelling.is_inplace and flow and not receiver.flow:
+        _taint(frame, node)
+    if name in _TO_FLOAT:
+        return Tensor(flow)
+    if name in _TO_INTEGER:
+        return Tensor(flow, INTEGER)
+    if name in ("to", "type"):
+        return Tensor(flow, _moved_dtype(receiver, node))
+    if name == "size":
+        return INT if arguments.args or arguments.keywords else SHAPE
+    dtype = INTEGER if op.result is Result.INTEGER else receiver.dtype
+    return result_kind(op.result, Tensor(flow, dtype))
+
+
+def _taint(frame: Frame, node: ast.Call) -> None:
+    """`buffer.copy_(x)`: what flows into the argument flows into the receiver."""
+    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+        frame.scope.names[node.func.value.id] = Tensor(True)
+
+
+def _moved_dtype(receiver: Tensor, node: ast.Call) -> str:
+    """The dtype after `.to(...)`: only a dtype argument changes it."""
+    values = [*node.args, *(k.value for k in node.keywords if k.arg == "dtype")]
+    for value in values:
+        name = value.attr if isinstance(value, ast.Attribute) else ""
+        if name == "dtype" or name.startswith(("float", "bfloat", "half", "double")):
+            return FLOAT
+        if name.startswith(("int", "long", "bool", "uint")):
+            return INTEGER
+    return receiver.dtype
+
+
+def function(
+    analysis: Analysis, frame: Frame, node: ast.Call, op: Op, spelling: Spelling, arguments: Arguments
+) -> Kind:
+    """`torch.name(...)`."""
+    kinds = arguments.all()
+    flow = arguments.flows or (frame.recording and _unknown_tensor(frame, node, arguments))
+    if op.cls is OpClass.COMPUTE:
+        return _compute(analysis, frame, node, op, spelling, kinds, flow, "function")
+    if op.cls is OpClass.NOT_ACTIVATION:
+        dtype = INTEGER if op.result is Result.INTEGER else FLOAT
+        return result_kind(op.result, Tensor(flow, dtype))
+    tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]
+    dtype = INTEGER if op.result is Result.INTEGER else tensors[0].dtype if tensors else FLOAT
+    return result_kind(op.result, Tensor(flow, dtype))
+
+
+def _unknown_tensor(frame: Frame, node: ast.Call, arguments: Arguments) -> bool:
+    """A torch function proves that its first argument is a tensor; a local one most likely comes from the input."""
+    if not arguments.args or arguments.args[0] != UNKNOWN or not node.args:
+        return False
+    root: ast.expr = node.args[0]
+    while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+        root = root.func if isinstance(root, ast.Call) else root.value
+    return isinstance(root, ast.Name) and root.id != "self" and frame.scope.lookup(root.id) is not None
+
+
+def _first_tensor(kind: Kind) -> Tensor | None:
+    found = tensor_of(kind)
+    if found is None and isinstance(kind, Sequence):
+        return tensor_of(kind.item)
+    return found
+
+
+def _compute(
+    analysis: Analysis,
+    frame: Frame,
+    node: ast.Call,
+    op: Op,
+    spelling: Spelling,
+    kinds: list[Kind],
+    flow: bool,
+    form: str,
+) -> Kind:
+    tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]
+    dtype = _result_dtype(op, tensors, [kind for kind in kinds if isinstance(kind, Number)]) if tensors else FLOAT
+    if not tensors and not flow:
+        return Tensor(False)
+    if flow and dtype != INTEGER and op.result is not Result.INTEGER:
+        scalar = len(kinds) > 1 and isinstance(kinds[1], Number) and bool(op.operators)
+        analysis.note_op(frame, node, op, spelling, form, scalar=scalar)
+        if spelling.is_inplace and form == "method" and isinstance(kinds[0], Tensor) and not kinds[0].flow:
+            _taint(frame, node)
+    return _compute_result(op, node, Tensor(flow, dtype))
+
+
+def _compute_result(op: Op, node: ast.Call, tensor: Tensor) -> Kind:
+    if op.result is not Result.VALUES_INDICES_IF_DIM:
+        return result_kind(op.result, tensor)
+    given = len(node.args) - (0 if isinstance(node.func, ast.Attribute) else 1)
+    by_dim = given > 0 or any(keyword.arg in ("dim", "axis") for keyword in node.keywords)
+    pair = result_kind(Result.VALUES_INDICES, tensor)
+    return join(pair, tensor) if by_dim else tensor
+
+
+def result_kind(result: Result, tensor: Tensor) -> Kind:
+    """The kind that an operation returns, given the tensor it would be."""
+    if result is Result.TENSOR:
+        return tensor
+    if result is Result.TENSORS:
+        return Sequence(tensor)
+    if result is Result.VALUES_INDICES:
+        return sequence_of((tensor, Tensor(tensor.flow, INTEGER)))
+    if result is Result.INTEGER:
+        return Tensor(tensor.flow, INTEGER)
+    if result is Result.NUMBER:
+        return NUMBER
+    if result is Result.SHAPE:
+        return SHAPE
+    return tensor if result is Result.VALUES_INDICES_IF_DIM else OTHER
+
+
+def unknown_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Kind) -> None:
+    """A method that tensors have, called on a value of unknown kind."""
+    row = analysis.catalogue.method(name)
+    if row is not None and row[0].cls is OpClass.COMPUTE and receiver == UNKNOWN:
+        analysis.note_unknown(frame, node, f".{name}()")
+
+
+def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
+    """sum, abs, min, max and pow of Python, on tensors or numbers."""
+    from qprep.project.expressions import iterate
+
+    if not arguments.flows:
+        return join_all(map(iterate, arguments.args)) if name in ("min", "max") and len(arguments.args) == 1 else NUMBER
+    row = analysis.catalogue.function(f"builtins.{name}")
+    if row is None:
+        return join_all([arg if tensor_of(arg) else iterate(arg) for arg in arguments.args])
+    tensor = _first_tensor(arguments.args[0]) if arguments.args else None
+    if tensor is not None and tensor.dtype == INTEGER:
+        return tensor
+    analysis.note_op(frame, node, row[0], row[1], "builtin")
+    return Tensor(True)
+
+
+def higher_order(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
+    """map, filter and functools.reduce: the callable runs once for each item."""
+    from qprep.project.calls import Arguments as Args
+    from qprep.project.calls import call_kind
+    from qprep.project.expressions import iterate
+
+    callee = arguments.args[0]
+    items = [iterate(arg) for arg in arguments.args[1:]]
+    if name == "functools.reduce":
+        items = [items[0], items[0]]
+    row = analysis.catalogue.function(callee.name) if isinstance(callee, External) else None
+    outer, frame.counts = frame.counts, Counts()
+    if row is not None and row[0].cls is OpClass.COMPUTE and any(map(flows, items)):
+        analysis.note_op(frame, node.args[0], row[0], row[1], "value")
+        result: Kind = Tensor(True)
+    else:
+        result = call_kind(analysis, frame, node, callee, Args(items))
+    repeated = frame.counts.repeated(analysis.next_loop())
+    frame.counts = outer
+    frame.counts.add_all(repeated)
+    return result if name == "functools.reduce" else Sequence(result if name == "map" else items[0])

@@ -1,0 +1,99 @@
+"""What one call of a module amounts to: which operations it owns, and which of its modules run twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from qprep.project.facts import MANY, ModuleCall, Place, Unit
+from qprep.project.frames import CHILDREN, TOTAL, Counts, any_index
+
+if TYPE_CHECKING:
+    import ast
+
+    from qprep.project.analysis import Analysis, Summary
+    from qprep.project.facts import Facts
+    from qprep.project.frames import Event, Frame
+    from qprep.project.kinds import ClassRef
+
+
+def note_module_call(
+    analysis: Analysis,
+    frame: Frame,
+    node: ast.Call,
+    identity: str,
+    path: str,
+    loops: frozenset[int],
+    classes: set[str],
+) -> None:
+    """A module reached through self is called here; remember whether it ran before on this path."""
+    if classes <= {"torch.nn.Identity"}:
+        return
+    place = frame.place(node)
+    event: Event = ("mod", identity, loops)
+    settled: Event = ("mod", any_index(identity), frozenset()) if loops else event
+    again = _happened(frame, event) or _happened(frame, settled)
+    site = analysis.facts.calls.setdefault(place, ModuleCall(place, frame.unit, frame.function, path))
+    site.classes |= classes
+    site.again = site.again or again
+    frame.counts.add(event)
+    frame.counts.add(("at", identity, place, loops))
+
+
+def _happened(frame: Frame, event: Event) -> bool:
+    """Whether an event happened before, here or in a caller on the same object."""
+    current: Frame | None = frame
+    while current is not None:
+        if current.counts.get(event):
+            return True
+        current = current.caller
+    return False
+
+
+def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary) -> None:
+    """One class's forward was evaluated: settle what its events mean."""
+    facts, counts = analysis.facts, summary.counts
+    if not _is_dedicated(analysis, cls, counts):
+        for place in summary.touched:
+            if place in facts.ops:
+                facts.ops[place].owned = False
+    _settle_counts(facts, counts)
+    _settle_reuse(facts, counts)
+
+
+def _is_dedicated(analysis: Analysis, cls: ClassRef, counts: Counts) -> bool:
+    """Whether the class is an operation module already: no children, and one operation at most."""
+    if counts.get(TOTAL, 0) > 1 or counts.get(CHILDREN) or analysis.attributes_of(cls).holds_modules:
+        return False
+    return not analysis.is_container(cls)
+
+
+def _settle_counts(facts: Facts, counts: Counts) -> None:
+    for event, times in counts.items():
+        if event[0] == "op" and isinstance(event[1], Place) and event[1] in facts.ops:
+            op = facts.ops[event[1]]
+            op.count = max(op.count, times)
+        elif event[0] == "call" and isinstance(event[1], Place) and event[1] in facts.helpers:
+            helper = facts.helpers[event[1]]
+            helper.count = max(helper.count, times)
+        elif event[0] == "enter":
+            module, function = str(event[1]), str(event[2])
+            key = (Unit(module, function.rpartition(".")[0], True), function)
+            facts.entered[key] = max(facts.entered.get(key, 0), times)
+
+
+def _settle_reuse(facts: Facts, counts: Counts) -> None:
+    """Calls of one instance: a call that itself runs many times, and calls after the first."""
+    sites: dict[str, list[Place]] = defaultdict(list)
+    for event, times in counts.items():
+        if event[0] == "at" and isinstance(event[2], Place) and event[2] in facts.calls:
+            sites[str(event[1])].append(event[2])
+            call = facts.calls[event[2]]
+            call.count = max(call.count, times)
+    for event, times in counts.items():
+        if event[0] != "mod" or times < MANY:
+            continue
+        places = sites[str(event[1])]
+        if len(places) > 1 and not any(facts.calls[place].again for place in places):
+            for place in places[1:]:
+                facts.calls[place].again = True

@@ -1,0 +1,230 @@
+"""Statements: how the state of a frame changes, branch by branch and loop by loop."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.project import narrowing
+from qprep.project.expressions import assign, evaluate, iterate
+from qprep.project.frames import Counts, State
+from qprep.project.kinds import UNKNOWN, Closure, Kind
+from qprep.project.operations import augmented
+
+if TYPE_CHECKING:
+    from qprep.project.analysis import Analysis
+    from qprep.project.frames import Frame
+
+
+def run_block(analysis: Analysis, frame: Frame, body: list[ast.stmt]) -> None:
+    """Evaluate statements in order until the path ends."""
+    for node in body:
+        if not frame.alive:
+            return
+        run = _RUNNERS.get(type(node))
+        if run is not None:
+            run(analysis, frame, node)
+
+
+def _assign(analysis: Analysis, frame: Frame, node: ast.Assign) -> None:
+    value = evaluate(analysis, frame, node.value)
+    for target in node.targets:
+        assign(analysis, frame, target, value, node.value)
+
+
+def _ann_assign(analysis: Analysis, frame: Frame, node: ast.AnnAssign) -> None:
+    if node.value is None:
+        return
+    value = evaluate(analysis, frame, node.value)
+    if value is UNKNOWN:
+        value = analysis.annotated(frame.index, node.annotation) or UNKNOWN
+    assign(analysis, frame, node.target, value, node.value)
+
+
+def _aug_assign(analysis: Analysis, frame: Frame, node: ast.AugAssign) -> None:
+    result = augmented(analysis, frame, node)
+    assign(analysis, frame, node.target, result, None)
+
+
+def _expr(analysis: Analysis, frame: Frame, node: ast.Expr) -> None:
+    evaluate(analysis, frame, node.value)
+
+
+def _return(analysis: Analysis, frame: Frame, node: ast.Return) -> None:
+    if node.value is not None:
+        frame.returns.append(evaluate(analysis, frame, node.value))
+    frame.exits.append(Counts(frame.counts))
+    frame.alive = False
+
+
+def _raise(analysis: Analysis, frame: Frame, node: ast.Raise) -> None:
+    frame.alive = False
+
+
+def _jump(analysis: Analysis, frame: Frame, node: ast.Continue | ast.Break) -> None:
+    frame.jumps.append(frame.save())
+    frame.alive = False
+
+
+def _if(analysis: Analysis, frame: Frame, node: ast.If) -> None:
+    evaluate(analysis, frame, node.test)
+    truth = narrowing.static_truth(analysis, frame, node.test)
+    start = frame.save()
+    ends: list[State] = []
+    for taken, body in ((True, node.body), (False, node.orelse)):
+        if truth is not None and truth != taken:
+            continue
+        frame.load(start)
+        frame.alive = True
+        narrowing.narrow(analysis, frame, node.test, taken)
+        run_block(analysis, frame, body)
+        if frame.alive:
+            ends.append(frame.save())
+    _resume(frame, ends, start)
+
+
+def _resume(frame: Frame, ends: list[State], start: State) -> None:
+    """Go on where the living branches meet; with none left the path is over."""
+    frame.alive = bool(ends)
+    if ends:
+        frame.meet(ends)
+    else:
+        frame.load(start)
+
+
+def _for(analysis: Analysis, frame: Frame, node: ast.For) -> None:
+    iterable = evaluate(analysis, frame, node.iter)
+
+    def bind(loop: int) -> None:
+        assign(analysis, frame, node.target, iterate(iterable, loop), None)
+        for name in ast.walk(node.target):
+            if isinstance(name, ast.Name):
+                frame.loop_names[name.id] = loop
+
+    _loop(analysis, frame, node, bind)
+
+
+def _while(analysis: Analysis, frame: Frame, node: ast.While) -> None:
+    _loop(analysis, frame, node, lambda loop: _discard(evaluate(analysis, frame, node.test)))
+
+
+def _discard(kind: Kind) -> None:
+    """A loop's test is evaluated for what happens in it."""
+
+
+def _loop(analysis: Analysis, frame: Frame, node: ast.For | ast.While, bind: object) -> None:
+    """Run the body until the kinds settle (twice at most), then count its events as repeated."""
+    loop = analysis.next_loop()
+    before = frame.save()
+    outer_jumps, frame.jumps = frame.jumps, []
+    frame.loops.append(loop)
+    body = Counts()
+    for _ in range(2):
+        frame.counts, frame.jumps, frame.alive = Counts(), [], True
+        entry = dict(frame.scope.names)
+        bind(loop)  # type: ignore[operator]
+        run_block(analysis, frame, node.body)
+        ends = [*frame.jumps, *([frame.save()] if frame.alive else [])]
+        if ends:
+            frame.meet([*ends, State(entry, Counts())])
+        body = Counts(frame.counts)
+        if frame.scope.names == entry:
+            break
+    frame.loops.pop()
+    frame.jumps, frame.alive = outer_jumps, True
+    merged = frame.scope.names
+    frame.counts = Counts(before.counts)
+    frame.counts.add_all(body.repeated(loop))
+    frame.scope.names = merged
+    run_block(analysis, frame, node.orelse)
+
+
+def _with(analysis: Analysis, frame: Frame, node: ast.With) -> None:
+    for item in node.items:
+        value = evaluate(analysis, frame, item.context_expr)
+        if item.optional_vars is not None:
+            assign(analysis, frame, item.optional_vars, value, None)
+    run_block(analysis, frame, node.body)
+
+
+def _try(analysis: Analysis, frame: Frame, node: ast.Try) -> None:
+    start = frame.save()
+    ends: list[State] = []
+    run_block(analysis, frame, node.body)
+    run_block(analysis, frame, node.orelse)
+    if frame.alive:
+        ends.append(frame.save())
+    for handler in node.handlers:
+        frame.load(start)
+        frame.alive = True
+        run_block(analysis, frame, handler.body)
+        if frame.alive:
+            ends.append(frame.save())
+    _resume(frame, ends, start)
+    run_block(analysis, frame, node.finalbody)
+
+
+def _match(analysis: Analysis, frame: Frame, node: ast.Match) -> None:
+    subject = evaluate(analysis, frame, node.subject)
+    start = frame.save()
+    ends = [start.copy()]
+    for case in node.cases:
+        frame.load(start)
+        frame.alive = True
+        for pattern in ast.walk(case.pattern):
+            name = getattr(pattern, "name", None)
+            if isinstance(name, str):
+                frame.scope.names[name] = subject
+        run_block(analysis, frame, case.body)
+        if frame.alive:
+            ends.append(frame.save())
+    _resume(frame, ends, start)
+
+
+def _function(analysis: Analysis, frame: Frame, node: ast.FunctionDef) -> None:
+    frame.scope.names[node.name] = Closure(node, frame.scope, frame)
+
+
+def _import(analysis: Analysis, frame: Frame, node: ast.Import | ast.ImportFrom) -> None:
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            bound = alias.asname or alias.name.partition(".")[0]
+            dotted = alias.name if alias.asname else bound
+        else:
+            bound, dotted = alias.asname or alias.name, f"{frame.index.absolute(node)}.{alias.name}"
+        frame.scope.names[bound] = analysis.project.resolve(dotted)
+
+
+def _assert(analysis: Analysis, frame: Frame, node: ast.Assert) -> None:
+    evaluate(analysis, frame, node.test)
+    narrowing.narrow(analysis, frame, node.test, True)
+
+
+def _delete(analysis: Analysis, frame: Frame, node: ast.Delete) -> None:
+    for target in node.targets:
+        if isinstance(target, ast.Name):
+            frame.scope.names.pop(target.id, None)
+
+
+_RUNNERS = {
+    ast.Assign: _assign,
+    ast.AnnAssign: _ann_assign,
+    ast.AugAssign: _aug_assign,
+    ast.Expr: _expr,
+    ast.Return: _return,
+    ast.Raise: _raise,
+    ast.Continue: _jump,
+    ast.Break: _jump,
+    ast.If: _if,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.With: _with,
+    ast.Try: _try,
+    ast.Match: _match,
+    ast.FunctionDef: _function,
+    ast.Import: _import,
+    ast.ImportFrom: _import,
+    ast.Assert: _assert,
+    ast.Delete: _delete,
+}
