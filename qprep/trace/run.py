@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Iterator
 
 import torch
 from torch import nn
 
 from qprep.errors import QprepError
+from qprep.trace.frames import receiver
 from qprep.trace.modules import Known, never_run
 from qprep.trace.places import Places
 from qprep.trace.report import ModuleRun, OpEvent, Place, ReusedModule, TraceReport
@@ -33,8 +35,23 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
         stack.enter_context(_unchanged(model))
         stack.enter_context(torch.set_grad_enabled(model.training and torch.is_grad_enabled()))
         stack.enter_context(tracer)
-        model(*inputs, **kwinputs)
+        try:
+            model(*inputs, **kwinputs)
+        except Exception as error:
+            _note_module(error, tracer)
+            raise
     return _report(model, tracer)
+
+
+def _note_module(error: Exception, tracer: Tracer) -> None:
+    """Name the module that failed: a traceback through an nn.Sequential does not."""
+    inside: Known | None = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = receiver(frame)
+        if isinstance(module, nn.Module):
+            inside = tracer.known.get(module, inside)
+    if inside is not None and inside.path:
+        error.add_note(f"in {inside.path}, a {inside.module_class}")
 
 
 @contextlib.contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
+
+from qprep.trace.values import named_leaves
 
 
 class _Mark(weakref.ref[Tensor]):
@@ -55,24 +56,5 @@ def tensors_in(value: object) -> Iterator[Tensor]:
 
 
 def tensors_within(value: object) -> Iterator[Tensor]:
-    """The tensors anywhere in what a model takes or returns: containers, mappings, dataclasses, plain objects."""
-    pending, seen = [value], set[int]()
-    while pending:
-        item = pending.pop(0)
-        if isinstance(item, Tensor):
-            yield item
-        elif id(item) not in seen:
-            seen.add(id(item))
-            pending[:0] = _parts(item)
-
-
-def _parts(value: object) -> list[object]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    if isinstance(value, (tuple, list, set, frozenset)):
-        return list(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, field.name) for field in dataclasses.fields(value)]
-    if isinstance(value, type) or callable(value):
-        return []
-    return list(getattr(value, "__dict__", {}).values())
+    """The tensors anywhere in what a model takes or returns."""
+    return (leaf for _, leaf in named_leaves(value, "") if isinstance(leaf, Tensor))

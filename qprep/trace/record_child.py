@@ -1,0 +1,74 @@
+"""The child process of a verification: builds the model from overlaid sources and records what it is and does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from qprep.trace import overlay
+from qprep.trace.child import REPORT, answer, stage
+from qprep.trace.request import Request
+
+JOB: Final = "job.json"
+_BUILD, _INPUTS = 0, 1  # seeds
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to record.
+
+    sources  files to import with other contents: real path → name of a file in the folder
+    save     where the record goes
+    load     a record whose state_dict must load strictly, before anything runs
+    run      whether to run the model, or only to build it
+    """
+
+    sources: Mapping[str, str]
+    save: str
+    load: str | None
+    run: bool
+
+    def to_json(self) -> str:
+        """For the child process."""
+        return json.dumps(asdict(self))
+
+
+def main(folder: Path) -> None:
+    """Do the job in `folder`."""
+    job = Job(**json.loads((folder / JOB).read_text()))
+    answer(folder, lambda request: _record(request, job, folder))
+
+
+def _record(request: Request, job: Job, folder: Path) -> None:
+    import torch
+
+    from qprep.trace import record, target
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    overlay.install({path: (folder / name).read_bytes() for path, name in job.sources.items()})
+    record.seed(_BUILD)
+    found = stage("import", request, lambda: target.find(request.target))
+    record.seed(_BUILD)
+    model, example = stage("build", request, lambda: target.build(found, request))
+    made = record.constructed(model)
+    if job.load is not None:
+        peer: record.Record = torch.load(folder / job.load, weights_only=False)
+        stage("load", request, lambda: model.load_state_dict(peer.state, strict=True))
+    if job.run:
+
+        def inputs() -> target.Inputs:
+            record.seed(_INPUTS)
+            return stage("inputs", request, lambda: target.inputs(request, example))
+
+        stage("run", request, lambda: record.run(model, inputs, made))
+    torch.save(made, folder / job.save)
+    (folder / REPORT).write_text("{}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
