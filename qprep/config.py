@@ -11,7 +11,7 @@ from types import MappingProxyType
 from qprep.config_file import Options, find_config, read_config
 from qprep.engine_rules import ALWAYS_ON
 from qprep.findings import Rule
-from qprep.gitignore import Patterns, Scope
+from qprep.gitignore import Scope
 from qprep.selection import Layer, Selection, validate
 
 TARGET_VERSIONS: Mapping[str, tuple[int, int]] = MappingProxyType({f"py3{minor}": (3, minor) for minor in range(8, 15)})
@@ -142,17 +142,17 @@ def _first(cli: bool | None, file: bool | None) -> bool | None:
 
 def _excludes(root: Path, file: Options, cli: Options) -> tuple[Scope, ...]:
     if cli.exclude is None:
-        base = Scope(root, Patterns.compile(DEFAULT_EXCLUDE if file.exclude is None else file.exclude))
+        base = Scope.compile(root, DEFAULT_EXCLUDE if file.exclude is None else file.exclude)
     else:
-        base = Scope(Path.cwd(), Patterns.compile(cli.exclude))
-    more = Scope(root, Patterns.compile(file.extend_exclude))
-    flags = Scope(Path.cwd(), Patterns.compile(cli.extend_exclude))
+        base = Scope.compile(Path.cwd(), cli.exclude)
+    more = Scope.compile(root, file.extend_exclude)
+    flags = Scope.compile(Path.cwd(), cli.extend_exclude)
     return tuple(scope for scope in (base, more, flags) if scope.patterns.lines)
 
 
 def _per_file(root: Path, options: Options, rules: tuple[Rule, ...]) -> tuple[tuple[Scope, frozenset[str]], ...]:
     return tuple(
-        (Scope(root, Patterns.compile([pattern])), Selection(Layer(codes), Layer()).codes(rules))
+        (Scope.compile(root, [pattern]), Selection(Layer(codes), Layer()).codes(rules))
         for pattern, codes in options.per_file_ignores
     )
 

@@ -11,7 +11,7 @@ from qprep.config import Settings, SettingsResolver
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
 from qprep.errors import QprepError
 from qprep.findings import Finding
-from qprep.gitignore import Patterns, Scope
+from qprep.gitignore import Scope
 from qprep.source import display_path
 
 
@@ -140,9 +140,9 @@ def _ignore_file(folder: Path) -> Iterator[Scope]:
             text = (folder / name).read_text(encoding="utf-8", errors="surrogateescape")
         except OSError:
             continue
-        patterns = Patterns.compile(text.split("\n"))
-        if patterns.lines:
-            yield Scope(folder, patterns)
+        scope = Scope.compile(folder, text.split("\n"))
+        if scope.patterns.lines:
+            yield scope
 
 
 def _work_tree(path: Path) -> Path | None:

@@ -33,7 +33,14 @@ class Scope:
     """Patterns and the folder that they are relative to."""
 
     root: Path
+    lines: tuple[str, ...]
     patterns: Patterns
+
+    @classmethod
+    def compile(cls, root: Path, lines: Iterable[str]) -> Scope:
+        """Compile lines as a .gitignore in `root` would hold them."""
+        kept = tuple(lines)
+        return cls(root, kept, Patterns.compile(kept))
 
     def verdict(self, path: Path, is_dir: bool) -> bool | None:
         """What the patterns say of this very entry; None too where it lies outside the folder."""

@@ -1,0 +1,72 @@
+"""`qprep check`: find."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qprep.add_ignore import add_ignores
+from qprep.cli.options import CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, with_options
+from qprep.cli.session import Session, load_engine, open_session
+from qprep.errors import QprepError
+from qprep.findings import Finding
+from qprep.guard import run_with_large_stack
+from qprep.report.text import plural
+from qprep.source import SourceFile
+from qprep.verify import write_atomically
+
+_ADD_IGNORE = click.option(
+    "--add-ignore",
+    metavar="[=REASON]",
+    default=None,
+    help="Write a suppression comment for every finding, instead of reporting it.",
+)
+
+
+class _Command(click.Command):
+    """`--add-ignore` takes its reason after `=` alone, so that a path after it stays a path."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, ["--add-ignore=" if arg == "--add-ignore" else arg for arg in args])
+
+
+@click.command("check", cls=_Command)
+@with_options(*PATHS, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, _ADD_IGNORE)
+def command(paths: tuple[Path, ...], add_ignore: str | None, **flags: Any) -> int:
+    """Find what keeps the models in PATHS (default: the current folder) from being quantized module by module.
+
+    Reads source only: needs no torch, imports and runs nothing of yours.
+    """
+    session = open_session(paths, flags)
+    engine = load_engine()
+    result = run_with_large_stack(
+        lambda: engine.check(session.found.files, session.resolver, overlay=session.overlay or None)
+    )
+    findings = session.merged(result.findings)
+    if add_ignore is not None:
+        return _add_ignores(session, findings, add_ignore)
+    shown = session.merged(result.findings, result.unknown_sites)
+    session.print(session.report(shown, unknown=result.unknown))
+    return 1 if findings and not flags["exit_zero"] else 0
+
+
+def _add_ignores(session: Session, findings: tuple[Finding, ...], reason: str) -> int:
+    if session.overlay:
+        raise QprepError("--add-ignore: expected files, found standard input")
+    if "\n" in reason or "\r" in reason:
+        raise QprepError("--add-ignore: expected a reason of one line, found several")
+    covered = files = 0
+    unreadable = {finding.path for finding in session.found.problems}
+    for path, group in itertools.groupby(findings, key=lambda finding: finding.path):
+        if path in unreadable:
+            continue
+        source = SourceFile.read(path)
+        text, count = add_ignores(source, list(group), reason)
+        if count:
+            write_atomically(path, source.encode(text), source.data)
+        covered, files = covered + count, files + bool(count)
+    click.echo(f"Suppressed {plural(covered, 'finding')} in {plural(files, 'file')}.", err=True)
+    return 0

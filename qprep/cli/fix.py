@@ -1,0 +1,84 @@
+"""`qprep fix`: rewrite."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qprep.cli.options import CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, with_options
+from qprep.cli.session import Session, emit, is_human, load_engine, open_session
+from qprep.edits import unified_diff
+from qprep.findings import Finding, Unfixable
+from qprep.guard import run_with_large_stack
+from qprep.report.text import plural
+from qprep.results import FixResult
+
+_FIX = (
+    click.option("--diff", is_flag=True, help="Show what would change as a diff, and change nothing."),
+    click.option("--exit-non-zero-on-fix", is_flag=True, help="Exit with 1 where something was fixed, too."),
+)
+
+
+@click.command("fix")
+@with_options(*PATHS, *_FIX, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT)
+def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **flags: Any) -> int:
+    """Rewrite the models in PATHS (default: the current folder) so that every operation has a module of its own.
+
+    Outputs, gradients, the keys of state_dict, comments and the layout of untouched lines stay as they are.
+    """
+    session = open_session(paths, flags)
+    engine = load_engine()
+    write = not diff and not session.overlay
+    result = run_with_large_stack(
+        lambda: engine.fix(session.found.files, session.resolver, write=write, overlay=session.overlay or None)
+    )
+    left = session.merged(result.remaining)
+    if diff:
+        _print_diff(session, result, len(left))
+    else:
+        _print_outcome(session, result, left)
+    for finding in result.reverted:
+        click.echo(f"error: {_taken_back(finding)}", err=True)
+    if result.reverted:
+        return 2
+    touched = bool(result.changed) and (diff or exit_non_zero_on_fix)
+    return 1 if (left or touched) and not (flags["exit_zero"] and not exit_non_zero_on_fix) else 0
+
+
+def _print_diff(session: Session, result: FixResult, left: int) -> None:
+    text = "".join(unified_diff(file.path, file.old.text, file.new_text) for file in result.changed)
+    emit(text, session.flags["output_file"])
+    if session.flags["quiet"]:
+        return
+    fixed, files = plural(len(result.fixed), "finding"), plural(len(result.changed), "file")
+    rest = f"; {left} would remain, `qprep check` says why" if left else ""
+    click.echo(f"Would fix {fixed} in {files}{rest}.", err=True)
+
+
+def _print_outcome(session: Session, result: FixResult, left: tuple[Finding, ...]) -> None:
+    """The findings left; for standard input the new source goes there instead, and they to standard error."""
+    for finding in result.fixed:
+        session.note(f"fixed {_place(finding)}: {finding.code} {finding.message}")
+    texts = {file.path: file.old.encode(file.new_text) for file in result.changed}
+    report = session.report(left, overlay=texts, fixed=len(result.fixed))
+    if not session.overlay:
+        session.print(report)
+        return
+    for path, data in session.overlay.items():
+        sys.stdout.buffer.write(texts.get(path, data))
+    sys.stdout.buffer.flush()
+    if is_human(session.output_format) and not session.flags["quiet"]:
+        for finding in left:
+            click.echo(f"{_place(finding)}: {finding.code} {finding.message}", err=True)
+
+
+def _taken_back(finding: Finding) -> str:
+    reason = finding.fix.reason if isinstance(finding.fix, Unfixable) else "its rewrite failed a check"
+    return f"{_place(finding)}: {finding.code} ({finding.name}) was not fixed, the file is as it was: {reason}"
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.path}:{finding.start.line}:{finding.start.column}"

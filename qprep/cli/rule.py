@@ -1,0 +1,53 @@
+"""`qprep rule`: explain."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from qprep.errors import QprepError
+from qprep.findings import Rule
+from qprep.registry import all_rules
+from qprep.selection import suggestion
+
+
+@click.command("rule")
+@click.argument("code", required=False)
+@click.option("--all", "every", is_flag=True, help="Explain all rules.")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+def command(code: str | None, every: bool, output_format: str) -> int:
+    """Explain the rule with a CODE or name, or all of them."""
+    if (code is None) != every:
+        raise click.UsageError("Expected a rule's code or --all.")
+    rules = all_rules()
+    chosen = rules if code is None else (_find(code, rules),)
+    if output_format == "json":
+        records = [_record(rule) for rule in chosen]
+        click.echo(json.dumps(records if every else records[0], indent=2))
+    else:
+        click.echo("\n\n".join(_text(rule) for rule in chosen))
+    return 0
+
+
+def _find(code: str, rules: tuple[Rule, ...]) -> Rule:
+    for rule in rules:
+        if code in (rule.code, rule.name):
+            return rule
+    raise QprepError(f"unknown rule `{code}`{suggestion(code, rules)}")
+
+
+def _text(rule: Rule) -> str:
+    fixable = "Some or all of its findings can be fixed." if rule.fixable else "Its findings are not fixed by qprep."
+    return f"# {rule.name} ({rule.code})\n\n{rule.summary}.\n\n{rule.explanation}\n\n{rule.severity.value}. {fixable}"
+
+
+def _record(rule: Rule) -> dict[str, object]:
+    return {
+        "code": rule.code,
+        "name": rule.name,
+        "summary": rule.summary,
+        "explanation": rule.explanation,
+        "severity": rule.severity.value,
+        "fixable": rule.fixable,
+    }

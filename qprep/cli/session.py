@@ -1,0 +1,137 @@
+"""What `check` and `fix` share: which files, which settings, where the report goes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qprep.cli.options import resolver
+from qprep.config import Settings, SettingsResolver
+from qprep.errors import QprepError
+from qprep.files import Discovery, discover
+from qprep.findings import Finding, Rule
+from qprep.registry import all_rules
+from qprep.report import HUMAN_FORMATS, Report, Sources, render
+from qprep.report.statistics import render_statistics
+from qprep.results import Engine
+from qprep.source import display_path
+
+_STDIN = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run: its flags, rules and settings, the files found, and bytes that do not come from disk."""
+
+    flags: dict[str, Any]
+    rules: tuple[Rule, ...]
+    resolver: SettingsResolver
+    settings: Settings
+    found: Discovery
+    overlay: Mapping[str, bytes]
+
+    @property
+    def output_format(self) -> str:
+        """The name of the format to print in."""
+        return self.settings.output_format
+
+    def note(self, message: str) -> None:
+        """Say something on standard error under --verbose."""
+        if self.flags["verbose"]:
+            click.echo(message, err=True)
+
+    def merged(self, findings: Sequence[Finding], unknown: Sequence[Finding] = ()) -> tuple[Finding, ...]:
+        """All that is to be reported, in order: the engine's findings, discovery's, and unknown sites if asked for."""
+        shown = unknown if self.settings.show_unknown else ()
+        return tuple(sorted((*findings, *self.found.problems, *shown), key=lambda finding: finding.sort_key))
+
+    def report(
+        self,
+        findings: tuple[Finding, ...],
+        *,
+        overlay: Mapping[str, bytes] | None = None,
+        fixed: int | None = None,
+        unknown: int = 0,
+    ) -> Report:
+        """What to print; `overlay` holds new texts that are not on disk."""
+        return Report(
+            findings=findings,
+            rules={rule.code: rule for rule in self.rules},
+            sources=Sources({**self.overlay, **(overlay or {})}),
+            fixed=fixed,
+            unknown=0 if self.settings.show_unknown else unknown,
+            footer=not self.flags["quiet"],
+            color=_use_color(self.flags["color"], self.flags["output_file"]),
+            unsafe=self.settings.unsafe_fixes,
+        )
+
+    def print(self, report: Report) -> None:
+        """Print a report where the flags want it."""
+        if self.flags["statistics"]:
+            text = render_statistics(self.output_format, report)
+        else:
+            text = render(self.output_format, report)
+        emit(text, self.flags["output_file"])
+
+
+def open_session(paths: tuple[Path, ...], flags: dict[str, Any]) -> Session:
+    """Resolve settings and find files; raises QprepError for what the user asks for wrongly."""
+    rules = all_rules()
+    settings = resolver(rules, flags)
+    overlay: dict[str, bytes] = {}
+    if _STDIN in paths:
+        if len(paths) > 1:
+            raise QprepError("expected `-` alone, found other paths beside it")
+        paths = (Path(flags["stdin_filename"] or "stdin.py"),)
+        overlay[display_path(paths[0])] = sys.stdin.buffer.read()
+    elif flags["stdin_filename"]:
+        raise QprepError("--stdin-filename: expected `-` as the path, found none")
+    paths = paths or (Path(),)
+    found = discover(paths, settings, given=overlay)
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    main = settings.for_folder(_folder(paths[0]))
+    session = Session(flags, rules, settings, main, found, overlay)
+    session.note(f"{len(found.files)} files; settings from {main.source or 'the defaults'}")
+    return session
+
+
+def load_engine() -> Engine:
+    """The engine, imported here so that help, rules and settings are shown without it."""
+    from qprep import engine
+
+    return engine
+
+
+def emit(text: str, output_file: Path | None) -> None:
+    """Write to a file, or to standard output."""
+    if output_file is None:
+        click.echo(text, nl=False, color=True)
+        return
+    try:
+        output_file.parent.mkdir(parents=True, exist_ok=True)
+        output_file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise QprepError(f"--output-file: `{output_file}` cannot be written: {error.strerror}") from error
+
+
+def is_human(name: str) -> bool:
+    """Whether a format is for people, so that summaries may be printed."""
+    return name in HUMAN_FORMATS
+
+
+def _folder(path: Path) -> Path:
+    full = Path(os.path.abspath(path))
+    return full if full.is_dir() else full.parent
+
+
+def _use_color(choice: str, output_file: Path | None) -> bool:
+    if choice != "auto":
+        return choice == "always"
+    return output_file is None and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
