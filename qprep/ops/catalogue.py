@@ -70,7 +70,7 @@ class Catalogue:
 
     def spellings(self, op: Op) -> tuple[Spelling, ...]:
         """The spellings of a row, taken apart."""
-        return tuple(parse_spelling(op, text) for text in op.spellings)
+        return tuple(parse_spelling(text) for text in op.spellings)
 
     def _find(self, qualified: str) -> tuple[Op, Spelling] | None:
         if qualified in self._parsed:
@@ -78,7 +78,7 @@ class Catalogue:
         written = self._written.get(qualified)
         if written is None:
             return None
-        found = (written[0], parse_spelling(*written))
+        found = (written[0], parse_spelling(written[1]))
         self._parsed[qualified] = found
         return found
 

@@ -127,25 +127,25 @@ _ACCUMULATIONS: Final[tuple[Op, ...]] = (
         "index_add",
         _COMPUTE,
         spell("index_add(input, dim, index, source, *, alpha=1)", "tmi"),
-        module="IndexAdd(dim, alpha, inplace)",
+        module="IndexAdd(alpha, inplace)",
     ),
     Op(
         "index_reduce",
         _COMPUTE,
         spell("index_reduce(input, dim, index, source, reduce, *, include_self=True)", "tmi"),
-        module="IndexReduce(dim, reduce, include_self, inplace)",
+        module="IndexReduce(reduce, include_self, inplace)",
     ),
     Op(
         "scatter_add",
         _COMPUTE,
         spell("scatter_add(input, dim, index, src)", "tmi"),
-        module="ScatterAdd(dim, inplace)",
+        module="ScatterAdd(inplace)",
     ),
     Op(
         "scatter_reduce",
         _COMPUTE,
         spell("scatter_reduce(input, dim, index, src, reduce, *, include_self=True)", "tmi"),
-        module="ScatterReduce(dim, reduce, include_self, inplace)",
+        module="ScatterReduce(reduce, include_self, inplace)",
     ),
 )
 

@@ -14,7 +14,6 @@ def _pool(
     module: str,
     *,
     has_nn: bool = True,
-    result: Result = Result.TENSOR,
     quantizer: str = "output",
 ) -> Op:
     return Op(
@@ -24,8 +23,20 @@ def _pool(
         nn=module if has_nn else None,
         module=f"Functional{module}" if has_nn else module,
         family=Family.FUNCTIONAL,
-        result=result,
         quantizer=quantizer,
+    )
+
+
+def _pool_with_indices(name: str, spellings: tuple[str, ...], module: str) -> Op:
+    return Op(
+        name,
+        OpClass.COMPUTE,
+        spellings,
+        module=module,
+        family=Family.FUNCTIONAL,
+        result=Result.VALUES_INDICES,
+        drop=("return_indices",),
+        quantizer="same-scale",
     )
 
 
@@ -56,7 +67,7 @@ def _maximum_with_indices(dims: int) -> Op:
     if dims == 1:
         spellings += spell(f"{name}{window})".replace("stride=None", "stride=()"), "t")
     module = f"MaxPool{dims}dWithIndices(kernel_size, stride, padding, dilation, ceil_mode)"
-    return _pool(name, spellings, module, has_nn=False, result=Result.VALUES_INDICES, quantizer="same-scale")
+    return _pool_with_indices(name, spellings, module)
 
 
 def _adaptive(dims: int) -> tuple[Op, Op, Op]:
@@ -79,14 +90,7 @@ def _adaptive(dims: int) -> tuple[Op, Op, Op]:
             f"AdaptiveMaxPool{dims}d(output_size, return_indices)",
             quantizer="same-scale",
         ),
-        _pool(
-            with_indices,
-            indexed,
-            f"AdaptiveMaxPool{dims}dWithIndices(output_size)",
-            has_nn=False,
-            result=Result.VALUES_INDICES,
-            quantizer="same-scale",
-        ),
+        _pool_with_indices(with_indices, indexed, f"AdaptiveMaxPool{dims}dWithIndices(output_size)"),
     )
 
 
@@ -109,13 +113,10 @@ def _fractional(dims: int) -> tuple[Op, Op]:
             f"FractionalMaxPool{dims}d(kernel_size, output_size, output_ratio, return_indices)",
             quantizer="same-scale",
         ),
-        _pool(
+        _pool_with_indices(
             f"{name}_with_indices",
             spell(f"{name}_with_indices{rest}", "f"),
             f"FractionalMaxPool{dims}dWithIndices(kernel_size, output_size, output_ratio)",
-            has_nn=False,
-            result=Result.VALUES_INDICES,
-            quantizer="same-scale",
         ),
     )
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from qprep.ops.model import Op
-
 
 class Kind(enum.Enum):
     """How an argument reaches a parameter."""
@@ -55,12 +53,12 @@ def qualified_name(spelling: str) -> str:
     return spelling.partition("(")[0]
 
 
-def parse_spelling(op: Op, text: str) -> Spelling:
-    """The spelling `text` of `op`."""
+def parse_spelling(text: str) -> Spelling:
+    """`text`, taken apart."""
     qualified, _, rest = text.partition("(")
     is_method = qualified.startswith("Tensor.")
     parameters = _parse_parameters(_split(rest[:-1]), is_method)
-    return Spelling(qualified, parameters, _is_inplace(op, qualified), is_method)
+    return Spelling(qualified, parameters, _is_inplace(qualified), is_method)
 
 
 def parse_constructor(text: str) -> Constructor:
@@ -69,10 +67,10 @@ def parse_constructor(text: str) -> Constructor:
     return Constructor(name, _split(rest.rstrip(")")))
 
 
-def _is_inplace(op: Op, qualified: str) -> bool:
+def _is_inplace(qualified: str) -> bool:
     place, _, name = qualified.rpartition(".")
     if place == "operator":
-        return name[0] == "i" and name not in ("inv", "invert", "is_", "is_not", "itemgetter", "indexOf", "index")
+        return name.startswith("i") and name not in ("inv", "invert")
     return name.endswith("_")
 
 

@@ -1,0 +1,43 @@
+"""A dict of parameters or buffers that belongs to another module: found by name, never listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Borrowed(dict[str, Any]):
+    """`lender`, which can be read and written by name, but looks empty to whoever lists it.
+
+    nn.Module finds attributes by name and collects state_dict, parameters() and `.to()` by listing: so a module that
+    borrows works with the lender's tensors, and only the lender keeps them.
+    """
+
+    def __init__(self, lender: dict[str, Any]) -> None:
+        super().__init__()
+        self.lender = lender
+
+    @classmethod
+    def of(cls, lender: dict[str, Any]) -> dict[str, Any]:
+        """A view of `lender`, or of whom `lender` borrows from; an empty dict of nothing."""
+        if isinstance(lender, Borrowed):
+            return cls(lender.lender)
+        return cls(lender) if lender else {}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.lender
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 -- a dict of any values
+        return self.lender[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:  # noqa: ANN401 -- a dict of any values
+        self.lender[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self.lender[name]
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 -- a dict of any values
+        """What the lender has under `name`."""
+        return self.lender.get(name, default)
+
+    def __reduce__(self) -> tuple[type[Borrowed], tuple[dict[str, Any]]]:
+        return Borrowed, (self.lender,)

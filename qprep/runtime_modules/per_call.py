@@ -1,0 +1,84 @@
+"""One instance per call, for an operation in a loop whose length only the run knows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from qprep.runtime_modules.tied import another
+
+
+class PerCall(nn.ModuleList):
+    """Copies of `module`, which has no parameters or buffers: each call within one forward of `owner` takes the next.
+
+    It starts with one and grows as calls need more. Beyond `limit` it warns once and begins again with the first. A
+    forward of the owner inside its own forward goes on counting; one that raised ends the count too. Without an owner,
+    or where its hooks do not run (its forward called directly), call `reset` or let it wrap around.
+
+    Raises ValueError where `module` has parameters or buffers: copies of those would drift apart.
+    """
+
+    def __init__(self, module: nn.Module, owner: nn.Module | None = None, limit: int = 1024) -> None:
+        name = next(chain(_names(module.named_parameters()), _names(module.named_buffers())), None)
+        if name is not None:
+            raise ValueError(f"expected a module without parameters and buffers, found {name!r} in {module!r}")
+        super().__init__([module])
+        self.limit = limit
+        self._calls = 0
+        self._depth = 0
+        self._warned = False
+        if owner is not None:
+            self.count_forwards_of(owner)
+
+    def count_forwards_of(self, owner: nn.Module) -> None:
+        """Begin again with the first instance at each forward of `owner`."""
+        owner.register_forward_pre_hook(self._enter)
+        owner.register_forward_hook(self._leave, always_call=True)
+
+    def reset(self) -> None:
+        """Begin again with the first instance."""
+        self._calls = 0
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- whatever the module takes and returns
+        """Call the next instance."""
+        index = self._calls
+        if index == len(self) and not self._grows(args):
+            index = 0
+        self._calls = index + 1
+        return self[index](*args, **kwargs)
+
+    def extra_repr(self) -> str:
+        """Say the limit where it is not the default."""
+        return "" if self.limit == 1024 else f"limit={self.limit}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_calls": 0, "_depth": 0}
+
+    def _grows(self, args: tuple[Any, ...]) -> bool:
+        # A symbolic trace knows only the modules that were there when it began.
+        if any(isinstance(arg, fx.Proxy) for arg in args):
+            return False
+        if len(self) < self.limit:
+            self.append(another(self[0]))
+            return True
+        if not self._warned and not torch.compiler.is_compiling():
+            self._warned = True
+            warnings.warn(f"more than {self.limit} calls in one forward: instances are used again", stacklevel=3)
+        return False
+
+    def _enter(self, owner: nn.Module, args: tuple[Any, ...]) -> None:  # noqa: ARG002 -- a hook's signature
+        if self._depth == 0:
+            self.reset()
+        self._depth += 1
+
+    def _leave(self, owner: nn.Module, args: tuple[Any, ...], result: object) -> None:  # noqa: ARG002
+        self._depth = max(0, self._depth - 1)
+
+
+def _names(members: Iterator[tuple[str, Tensor]]) -> Iterator[str]:
+    return (name for name, _ in members)

@@ -1,0 +1,273 @@
+"""Products of matrices and vectors."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from qprep.runtime_modules._operation import Operation
+
+
+class BatchMatMul(Operation):
+    """`torch.bmm` as a module."""
+
+    def forward(self, input: Tensor, mat2: Tensor) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.bmm(input, mat2)
+
+
+class Mm(Operation):
+    """`torch.mm` as a module."""
+
+    def forward(self, input: Tensor, mat2: Tensor) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.mm(input, mat2)
+
+
+class Mv(Operation):
+    """`torch.mv` as a module."""
+
+    def forward(self, input: Tensor, vec: Tensor) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.mv(input, vec)
+
+
+class Dot(Operation):
+    """`torch.dot` as a module."""
+
+    def forward(self, input: Tensor, tensor: Tensor) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.dot(input, tensor)
+
+
+class Vdot(Operation):
+    """`torch.vdot` as a module."""
+
+    def forward(self, input: Tensor, other: Tensor) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.vdot(input, other)
+
+
+class Vecdot(Operation):
+    """`torch.linalg.vecdot` as a module."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor, y: Tensor, dim: int | None = None) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.linalg.vecdot(x, y, dim=self.dim if dim is None else dim)
+
+
+class Inner(Operation):
+    """`torch.inner` as a module."""
+
+    def forward(self, input: Tensor, other: Tensor) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.inner(input, other)
+
+
+class Outer(Operation):
+    """`torch.outer` as a module."""
+
+    def forward(self, input: Tensor, vec2: Tensor) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.outer(input, vec2)
+
+
+class Kron(Operation):
+    """`torch.kron` as a module."""
+
+    def forward(self, input: Tensor, other: Tensor) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.kron(input, other)
+
+
+class MatrixPower(Operation):
+    """`torch.matrix_power` as a module."""
+
+    def __init__(self, n: int = 1) -> None:
+        super().__init__()
+        self.n = n
+
+    def forward(self, input: Tensor, n: int | None = None) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.matrix_power(input, self.n if n is None else n)
+
+
+class MultiDot(Operation):
+    """`torch.linalg.multi_dot` as a module."""
+
+    def forward(self, tensors: list[Tensor]) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.linalg.multi_dot(tensors)
+
+
+class Addmm(Operation):
+    """`torch.addmm` as a module; on `input` itself where `inplace`."""
+
+    beta: int | float
+    alpha: int | float
+
+    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
+        super().__init__()
+        self.beta = beta
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def forward(
+        self,
+        input: Tensor,
+        mat1: Tensor,
+        mat2: Tensor,
+        beta: int | float | None = None,
+        alpha: int | float | None = None,
+    ) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        beta = self.beta if beta is None else beta
+        alpha = self.alpha if alpha is None else alpha
+        if self.inplace:
+            return input.addmm_(mat1, mat2, beta=beta, alpha=alpha)
+        return torch.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
+
+
+class Addmv(Operation):
+    """`torch.addmv` as a module; on `input` itself where `inplace`."""
+
+    beta: int | float
+    alpha: int | float
+
+    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
+        super().__init__()
+        self.beta = beta
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def forward(
+        self, input: Tensor, mat: Tensor, vec: Tensor, beta: int | float | None = None, alpha: int | float | None = None
+    ) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        beta = self.beta if beta is None else beta
+        alpha = self.alpha if alpha is None else alpha
+        if self.inplace:
+            return input.addmv_(mat, vec, beta=beta, alpha=alpha)
+        return torch.addmv(input, mat, vec, beta=beta, alpha=alpha)
+
+
+class Addr(Operation):
+    """`torch.addr` as a module; on `input` itself where `inplace`."""
+
+    beta: int | float
+    alpha: int | float
+
+    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
+        super().__init__()
+        self.beta = beta
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def forward(
+        self,
+        input: Tensor,
+        vec1: Tensor,
+        vec2: Tensor,
+        beta: int | float | None = None,
+        alpha: int | float | None = None,
+    ) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        beta = self.beta if beta is None else beta
+        alpha = self.alpha if alpha is None else alpha
+        if self.inplace:
+            return input.addr_(vec1, vec2, beta=beta, alpha=alpha)
+        return torch.addr(input, vec1, vec2, beta=beta, alpha=alpha)
+
+
+class Addbmm(Operation):
+    """`torch.addbmm` as a module; on `input` itself where `inplace`."""
+
+    beta: int | float
+    alpha: int | float
+
+    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
+        super().__init__()
+        self.beta = beta
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def forward(
+        self,
+        input: Tensor,
+        batch1: Tensor,
+        batch2: Tensor,
+        beta: int | float | None = None,
+        alpha: int | float | None = None,
+    ) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        beta = self.beta if beta is None else beta
+        alpha = self.alpha if alpha is None else alpha
+        if self.inplace:
+            return input.addbmm_(batch1, batch2, beta=beta, alpha=alpha)
+        return torch.addbmm(input, batch1, batch2, beta=beta, alpha=alpha)
+
+
+class Baddbmm(Operation):
+    """`torch.baddbmm` as a module; on `input` itself where `inplace`."""
+
+    beta: int | float
+    alpha: int | float
+
+    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
+        super().__init__()
+        self.beta = beta
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def forward(
+        self,
+        input: Tensor,
+        batch1: Tensor,
+        batch2: Tensor,
+        beta: int | float | None = None,
+        alpha: int | float | None = None,
+    ) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        beta = self.beta if beta is None else beta
+        alpha = self.alpha if alpha is None else alpha
+        if self.inplace:
+            return input.baddbmm_(batch1, batch2, beta=beta, alpha=alpha)
+        return torch.baddbmm(input, batch1, batch2, beta=beta, alpha=alpha)
+
+
+class TensorDot(Operation):
+    """`torch.tensordot` over `dims`: their number, or the two lists of them."""
+
+    def __init__(self, dims: int | Sequence[Sequence[int]] = 2) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | None = None) -> Tensor:
+        """Contract the last `dims` dimensions of `a` with the first of `b`, or those listed."""
+        return torch.tensordot(a, b, self.dims if dims is None else dims)  # type: ignore[arg-type]
+
+
+class Einsum(Operation):
+    """`torch.einsum` with `equation`; the call may give its own before the operands."""
+
+    def __init__(self, equation: str = "") -> None:
+        super().__init__()
+        self.equation = equation
+
+    def forward(self, *operands: Tensor | str | None) -> Tensor:
+        """Sum products of the operands over the indices that the equation names: (equation, *operands) or operands."""
+        if operands and (operands[0] is None or isinstance(operands[0], str)):
+            return torch.einsum(operands[0] or self.equation, *operands[1:])
+        return torch.einsum(self.equation, *operands)
+
+
+class ChainMatMul(Operation):
+    """`torch.chain_matmul`."""
+
+    def forward(self, *matrices: Tensor) -> Tensor:
+        """Multiply matrices in the cheapest order."""
+        return torch.chain_matmul(*matrices)

@@ -1,0 +1,151 @@
+"""A separate instance of a module for a second call site, its weights tied to the first."""
+
+from __future__ import annotations
+
+import functools
+from types import MethodType
+from typing import Any, NoReturn
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from qprep.runtime_modules._borrowed import Borrowed
+
+_Copies = dict[int, nn.Module]  # by the id of the module that was copied
+
+
+class Tied(nn.Module):
+    """Runs `source` a second time, as an instance of its own: `source.forward` with the weights and state of `source`.
+
+    It registers no parameter, buffer or child: state_dict and parameters() are as without it. The tie outlives
+    training, loading, `.to()`, and, with the model as a whole, deepcopy and pickle. Hooks of `source` do not run, but
+    those by which torch.nn computes its weights (weight_norm, spectral_norm, pruning). torch.nn.DataParallel, which
+    copies modules one by one, cannot keep the tie (RuntimeError); DistributedDataParallel does.
+
+    Where `lends` is true, the data of `source` (weights, sizes; no methods) can be read on this one too.
+    """
+
+    source: nn.Module
+    lends: bool
+
+    def __init__(self, source: nn.Module, lends: bool = False) -> None:
+        super().__init__()
+        # Past nn.Module's own setattr, which would register it.
+        object.__setattr__(self, "source", source)
+        self.lends = lends
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- whatever `source` takes and returns
+        """Run `source`."""
+        source = self.source
+        for hook in tuple(source._forward_pre_hooks.values()):  # noqa: SLF001 -- nn.Module offers no reader
+            if _computes_weights(hook):
+                hook(source, args)
+        return source.forward(*args, **kwargs)
+
+    def extra_repr(self) -> str:
+        """Name what it runs."""
+        return f"{type(self.source).__name__}({self.source.extra_repr()})"
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- any attribute of `source`
+        state = self.__dict__
+        if state.get("lends") and not name.startswith("__"):
+            value = getattr(state["source"], name)
+            if not callable(value):
+                return value
+        return super().__getattr__(name)
+
+    def _replicate_for_data_parallel(self) -> NoReturn:
+        raise RuntimeError("torch.nn.DataParallel cannot keep modules tied; use DistributedDataParallel")
+
+
+def another(module: nn.Module) -> nn.Module:
+    """A separate instance of `module` that computes the same, for a second call site.
+
+    Without parameters and buffers it is a copy; a leaf with them becomes `Tied`; a module with children becomes a copy
+    of the structure whose leaves are such instances and whose own parameters and buffers are those of the original,
+    without appearing in state_dict or parameters() again. Hooks are not copied, no random numbers are drawn. Python
+    attributes are taken over as they are; those that hold children, or methods of copied modules, refer to the copies.
+    A scripted module, which Python cannot take apart, becomes Tied as a whole.
+    """
+    copies: _Copies = {}
+    return _another(module, copies, lends=False)
+
+
+def _another(module: nn.Module, copies: _Copies, lends: bool) -> nn.Module:
+    if id(module) in copies:
+        return copies[id(module)]
+    if isinstance(module, Tied):
+        made: nn.Module = Tied(module.source, module.lends or lends)
+    elif isinstance(module, torch.jit.ScriptModule) or (_is_leaf(module) and _has_own_state(module)):
+        made = Tied(module, lends)
+    else:
+        return _structural_copy(module, copies)
+    copies[id(module)] = made
+    return made
+
+
+def _structural_copy(module: nn.Module, copies: _Copies) -> nn.Module:
+    made: nn.Module = object.__new__(type(module))
+    copies[id(module)] = made
+    state = made.__dict__
+    state.update(module.__dict__)
+    state["_modules"] = {
+        name: None if child is None else _another(child, copies, lends=True) for name, child in module._modules.items()
+    }
+    state["_parameters"] = Borrowed.of(module.__dict__["_parameters"])
+    state["_buffers"] = Borrowed.of(module.__dict__["_buffers"])
+    for name, value in module.__dict__.items():
+        if "_hooks" in name and isinstance(value, dict):
+            state[name] = type(value)()
+        elif name not in ("_modules", "_parameters", "_buffers"):
+            state[name] = _translated(value, copies)
+    _count_again(module, made, copies)
+    return made
+
+
+def _count_again(module: nn.Module, made: nn.Module, copies: _Copies) -> None:
+    """Let the copies of PerCall count the forwards of the copy of their owner."""
+    for hook in module._forward_pre_hooks.values():
+        counter = copies.get(id(getattr(hook, "__self__", None)))
+        if counter is not None and hasattr(counter, "count_forwards_of"):
+            counter.count_forwards_of(made)
+
+
+def _translated(value: Any, copies: _Copies) -> Any:  # noqa: ANN401 -- any attribute
+    """`value` with the copies in the place of what was copied."""
+    if isinstance(value, nn.Module):
+        return copies.get(id(value), value)
+    if isinstance(value, MethodType):
+        bound = _translated(value.__self__, copies)
+        return value if bound is value.__self__ else MethodType(value.__func__, bound)
+    if type(value) is functools.partial:
+        parts = (value.func, value.args, value.keywords)
+        func, args, keywords = (_translated(part, copies) for part in parts)
+        same = func is value.func and args is value.args and keywords is value.keywords
+        return value if same else functools.partial(func, *args, **keywords)
+    if type(value) is dict:
+        items = {key: _translated(item, copies) for key, item in value.items()}
+        return items if any(item is not value[key] for key, item in items.items()) else value
+    if type(value) in (list, tuple, set):
+        found = [_translated(item, copies) for item in value]
+        return type(value)(found) if any(new is not old for new, old in zip(found, value, strict=True)) else value
+    return value
+
+
+def _computes_weights(hook: object) -> bool:
+    place = getattr(hook, "__module__", None) or type(hook).__module__
+    return place.startswith(("torch.nn.utils.", "torch.nn.modules."))
+
+
+def _is_leaf(module: nn.Module) -> bool:
+    """Whether a quantizer sees it as one operation: no children but those by which torch computes its weights."""
+    if isinstance(module, (nn.ParameterList, nn.ParameterDict)):
+        return False
+    return isinstance(module, nn.MultiheadAttention) or all(
+        name == "parametrizations" and parametrize.is_parametrized(module) for name, _ in module.named_children()
+    )
+
+
+def _has_own_state(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters()) or any(True for _ in module.buffers())
