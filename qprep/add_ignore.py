@@ -16,14 +16,13 @@ from qprep.suppressions import Suppression, read
 _NOT_SUPPRESSED = ALWAYS_ON | {UNKNOWN_SUPPRESSION.code, UNUSED_SUPPRESSION.code}
 
 
-def add_ignores(source: SourceFile, findings: Sequence[Finding], reason: str) -> tuple[str, int]:
-    """The text with a comment on the last line of each finding's statement, and the number of findings covered.
+def add_ignores(source: SourceFile, findings: Sequence[Finding], reason: str) -> str:
+    """The text with a comment on the last line of each finding's statement.
 
     Raises QprepError should a comment change what the code means (a statement that ends elsewhere than reported).
     """
     codes: dict[int, set[str]] = defaultdict(set)
-    wanted = [finding for finding in findings if finding.code not in _NOT_SUPPRESSED]
-    for finding in wanted:
+    for finding in findings:
         codes[finding.statement[1]].add(finding.code)
     existing = {comment.line: comment for comment in read(source) if comment.verb == "ignore" and comment.codes}
     edits = [_edit(source, line, codes[line], existing.get(line), reason) for line in sorted(codes)]
@@ -31,7 +30,12 @@ def add_ignores(source: SourceFile, findings: Sequence[Finding], reason: str) ->
     after = SourceFile(source.path, b"", text, source.encoding, source.bom).parse()
     if ast.dump(source.parse()) != ast.dump(after):
         raise QprepError(f"{source.path}: a suppression comment cannot be placed without changing the code")
-    return text, len(wanted)
+    return text
+
+
+def can_suppress(finding: Finding) -> bool:
+    """Whether a comment may take a finding out: not for files that were not read, nor for what is about comments."""
+    return finding.code not in _NOT_SUPPRESSED
 
 
 def _edit(source: SourceFile, line: int, codes: Iterable[str], existing: Suppression | None, reason: str) -> Edit:

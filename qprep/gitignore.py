@@ -87,7 +87,7 @@ def _strip_trailing_blanks(text: str) -> str:
 
 
 _TOKEN = re.compile(
-    r"(?P<lead>^\*\*/)|(?P<middle>/\*\*(?=/))|(?P<tail>/\*\*$)|(?P<stars>\*+)|(?P<any>\?)"
+    r"(?P<lead>^\*{2,}/)|(?P<middle>/\*{2,}(?=/))|(?P<tail>/\*{2,}$)|(?P<stars>\*+)|(?P<any>\?)"
     r"|\\(?P<escaped>.)|(?P<set>\[[!^]?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\])|(?P<plain>.)",
     re.DOTALL,
 )

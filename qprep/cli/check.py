@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from qprep.add_ignore import add_ignores
+from qprep.add_ignore import add_ignores, can_suppress
 from qprep.cli.options import CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, with_options
 from qprep.cli.session import Session, load_engine, open_session
 from qprep.errors import QprepError
@@ -58,15 +58,10 @@ def _add_ignores(session: Session, findings: tuple[Finding, ...], reason: str) -
         raise QprepError("--add-ignore: expected files, found standard input")
     if "\n" in reason or "\r" in reason:
         raise QprepError("--add-ignore: expected a reason of one line, found several")
-    covered = files = 0
-    unreadable = {finding.path for finding in session.found.problems}
-    for path, group in itertools.groupby(findings, key=lambda finding: finding.path):
-        if path in unreadable:
-            continue
+    wanted = [finding for finding in findings if can_suppress(finding)]
+    files = {path: list(group) for path, group in itertools.groupby(wanted, key=lambda finding: finding.path)}
+    for path, group in files.items():
         source = SourceFile.read(path)
-        text, count = add_ignores(source, list(group), reason)
-        if count:
-            write_atomically(path, source.encode(text), source.data)
-        covered, files = covered + count, files + bool(count)
-    click.echo(f"Suppressed {plural(covered, 'finding')} in {plural(files, 'file')}.", err=True)
+        write_atomically(path, source.encode(add_ignores(source, group, reason)), source.data)
+    click.echo(f"Suppressed {plural(len(wanted), 'finding')} in {plural(len(files), 'file')}.", err=True)
     return 0
