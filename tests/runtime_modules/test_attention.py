@@ -1,0 +1,184 @@
+"""MultiheadAttention from stages: equal to torch's in every option, and drop-in in everything around it."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import itertools
+import pathlib
+import pickle
+import runpy
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from qprep.runtime_modules.attention import AttentionSoftmax, MultiheadAttention
+
+MATRIX: Any = SimpleNamespace(**runpy.run_path(str(pathlib.Path(__file__).parents[2] / "scripts" / "option_matrix.py")))
+
+
+@pytest.fixture(autouse=True)
+def _without_fast_path() -> Iterator[None]:
+    # torch's fused inference path rounds otherwise, and gives other values where a row is masked entirely.
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    yield
+    torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+def pair(*args: Any, **keywords: Any) -> tuple[nn.MultiheadAttention, MultiheadAttention]:
+    torch.manual_seed(0)
+    own = nn.MultiheadAttention(*args, **keywords)
+    torch.manual_seed(0)
+    return own, MultiheadAttention(*args, **keywords)
+
+
+@pytest.mark.parametrize("masks", MATRIX.MASKS)
+@pytest.mark.parametrize("name", MATRIX.ATTENTION_OPTIONS)
+def test_every_option_gives_torchs_outputs_and_gradients(name: str, masks: str) -> None:
+    for dtype, limit in ((torch.float32, 1e-6), (torch.float64, 1e-12)):
+        for batch_first, need_weights, average in itertools.product((False, True), repeat=3):
+            error = MATRIX.attention_error(
+                MATRIX.ATTENTION_OPTIONS[name],
+                masks,
+                batch_first=batch_first,
+                need_weights=need_weights,
+                average=average,
+                dtype=dtype,
+            )
+            assert error <= limit
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_size_and_mask_gives_torchs_outputs(data: st.DataObject) -> None:
+    heads, head_dim = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4))
+    width, (length, source, rows) = heads * head_dim, (data.draw(st.integers(1, 4)) for _ in range(3))
+    batched, boolean = data.draw(st.booleans()), data.draw(st.booleans())
+    torch.manual_seed(data.draw(st.integers(0, 9)))
+    own, staged = pair(width, heads, add_bias_kv=data.draw(st.booleans()), dtype=torch.float64)
+    lead = (rows,) if batched else ()
+    q = torch.randn(length, *lead, width, dtype=torch.float64)
+    k = v = torch.randn(source, *lead, width, dtype=torch.float64)
+    shape = data.draw(st.sampled_from([(length, source), ((rows if batched else 1) * heads, length, source)]))
+    mask = torch.rand(shape) > 0.7 if boolean else torch.randn(shape, dtype=torch.float64)
+    padding = torch.rand(*lead, source) > 0.7
+    keywords = {
+        "attn_mask": data.draw(st.sampled_from([None, mask])),
+        "key_padding_mask": data.draw(st.sampled_from([None, padding if boolean else padding.double()])),
+        "need_weights": data.draw(st.booleans()),
+        "average_attn_weights": data.draw(st.booleans()),
+    }
+    for found, expected in zip(staged(q, k, v, **keywords), own(q, k, v, **keywords), strict=True):
+        assert (found is None) == (expected is None)
+        if found is not None and expected is not None:
+            torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12, equal_nan=True)
+
+
+def test_a_row_masked_entirely_has_zero_context_and_finite_gradients() -> None:
+    own, staged = pair(8, 2)
+    x, mask = torch.randn(3, 2, 8), torch.zeros(3, 3)
+    mask[1] = -torch.inf
+    for module in (own, staged):
+        output = module(x, x, x, attn_mask=mask, need_weights=False)[0]
+        assert torch.allclose(output[1], module.out_proj.bias)
+        output.sum().backward()
+    assert staged.in_proj_weight.grad is not None
+    assert torch.allclose(staged.in_proj_weight.grad, own.in_proj_weight.grad, atol=1e-6)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_stages_drop_what_torch_drops_under_one_seed(need_weights: bool) -> None:
+    own, staged = pair(8, 2, dropout=0.5)
+    x = torch.randn(5, 3, 8)
+    outputs = []
+    for module in (own, staged):
+        torch.manual_seed(4)
+        outputs.append(module(x, x, x, need_weights=need_weights)[0])
+    torch.testing.assert_close(*outputs)
+
+
+@pytest.mark.parametrize("keywords", [{}, {"kdim": 3, "vdim": 5}, {"add_bias_kv": True}, {"bias": False}])
+def test_everything_around_is_torchs(keywords: dict[str, Any]) -> None:
+    own, staged = pair(8, 2, **keywords)
+    assert isinstance(staged, nn.MultiheadAttention)
+    assert list(own.state_dict()) == list(staged.state_dict())
+    assert all(torch.equal(own.state_dict()[key], value) for key, value in staged.state_dict().items())
+    assert inspect.signature(type(staged)) == inspect.signature(type(own))
+
+
+def test_each_leaf_runs_once_and_the_fast_path_never() -> None:
+    staged = MultiheadAttention(8, 2, batch_first=True, add_bias_kv=True, add_zero_attn=True).eval()
+    counts: dict[str, int] = {}
+    for name, module in staged.named_modules():
+        counts[name] = 0
+        module.register_forward_hook(lambda *_, name=name: counts.update({name: counts[name] + 1}))
+    torch.backends.mha.set_fastpath_enabled(True)
+    with torch.no_grad():
+        x = torch.randn(3, 5, 8)
+        staged(x, x, x)
+    assert set(counts) - {"stages"} == {name for name, count in counts.items() if count == 1}
+    assert len(counts) == 16
+
+
+def test_the_mask_stays_out_of_the_scores() -> None:
+    staged = MultiheadAttention(8, 2)
+    scores: list[torch.Tensor] = []
+    staged.stages.softmax.register_forward_pre_hook(lambda _module, args: scores.append(args[0]))
+    x = torch.randn(4, 1, 8)
+    staged(x, x, x, attn_mask=nn.Transformer.generate_square_subsequent_mask(4))
+    assert isinstance(staged.stages.softmax, nn.Softmax)
+    assert scores[0].isfinite().all()
+
+
+def test_softmax_without_a_mask_is_softmax() -> None:
+    x = torch.randn(2, 3)
+    assert torch.equal(AttentionSoftmax()(x), x.softmax(-1))
+
+
+def _call(module: nn.Module, **change: Any) -> Any:
+    arguments = {"query": torch.zeros(4, 2, 8), "key": torch.zeros(3, 2, 8), "value": torch.zeros(3, 2, 8), **change}
+    return module(**arguments)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"query": torch.zeros(8)},
+        {"query": torch.zeros(4, 8)},
+        {"query": torch.zeros(4, 2, 6)},
+        {"value": torch.zeros(5, 2, 8)},
+        {"attn_mask": torch.zeros(3, 4)},
+        {"attn_mask": torch.zeros(3, 4, 3)},
+        {"attn_mask": torch.zeros(4, 3, dtype=torch.int64)},
+        {"key_padding_mask": torch.zeros(3)},
+        {"key_padding_mask": torch.zeros(3, 2)},
+        {"is_causal": True},
+    ],
+)
+def test_bad_input_gives_torchs_kind_of_error(change: dict[str, Any]) -> None:
+    own, staged = pair(8, 2)
+    with pytest.raises((AssertionError, RuntimeError, ValueError)) as expected:
+        _call(own, **change)
+    with pytest.raises(expected.type):
+        _call(staged, **change)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+def test_copies_are_equal(copied: Any) -> None:
+    staged, x = MultiheadAttention(8, 2, add_bias_kv=True), torch.randn(4, 2, 8)
+    assert torch.equal(copied(staged)(x, x, x)[0], staged(x, x, x)[0])
+
+
+def test_compiled_and_exported_attention_gives_the_same() -> None:
+    staged, x = MultiheadAttention(8, 2).eval(), torch.randn(4, 2, 8)
+    expected = staged(x, x, x)[0]
+    assert torch.allclose(torch.compile(staged, backend="eager", fullgraph=True)(x, x, x)[0], expected, atol=1e-6)
+    program = torch.export.export(staged, (x, x, x), strict=False)
+    assert torch.allclose(program.module()(x, x, x)[0], expected, atol=1e-6)
