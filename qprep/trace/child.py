@@ -25,7 +25,6 @@ _T = TypeVar("_T")
 _SENTENCES: Final = {
     "import": "{} could not be imported",
     "build": "{} could not be built",
-    "load": "{} does not load the other's state_dict",
     "inputs": "the inputs of {} could not be made",
     "run": "{} failed in its forward pass",
 }

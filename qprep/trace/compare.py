@@ -11,7 +11,6 @@ from torch import Tensor
 from qprep.trace.record import Record, Values
 from qprep.trace.verdict import EXACT, Difference, Tolerance
 
-
 _PASSES: Final = ("eval", "train")
 
 
@@ -34,6 +33,8 @@ def _differences(
     yield from _listed("state_dict", list(original.state), list(rewritten.state))
     yield from _listed("parameters", original.parameters, rewritten.parameters)
     yield from _listed("tied parameters", original.tied, rewritten.tied)
+    if rewritten.load_error is not None:
+        yield Difference("load", "", f"the rewrite does not load the original's state_dict: {rewritten.load_error}")
     if original.random != rewritten.random:
         yield Difference("construction", "", "the random state afterwards differs")
     yield from _valued("initial state", original.state, rewritten.state, EXACT)

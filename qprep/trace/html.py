@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from html import escape
 
 from qprep.trace.report import TraceReport
-from qprep.trace.text import issuer, reused, shape, summary, where
+from qprep.trace.text import reused, rows, summary
 
 
 def as_html(report: TraceReport) -> str:
     """The summary and a table of the unowned operations; a list of the reused modules."""
-    rows = [(where(event), event.op, issuer(event), shape(event)) for event in report.unowned]
+    cells = [(row.place, row.op, row.modules, row.result) for row in rows(report.unowned)]
     parts = [f"<p>{escape(summary(report))}</p>"]
-    if rows:
+    if cells:
         head = _row(("place", "operation", "module", "result"), "th")
-        parts.append(f"<table><thead>{head}</thead><tbody>{''.join(_row(row, 'td') for row in rows)}</tbody></table>")
+        parts.append(f"<table><thead>{head}</thead><tbody>{''.join(_row(row, 'td') for row in cells)}</tbody></table>")
     if report.reused:
-        parts.append(f"<ul>{''.join(f'<li>{escape(reused(module))}</li>' for module in report.reused)}</ul>")
+        parts.append(f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in reused(report.reused))}</ul>")
     return "".join(parts)
 
 

@@ -70,7 +70,8 @@ class _Source:
         """The interpreter places the call of a method at its name; a syntax node begins with the receiver."""
         if self._calls is None:
             self._calls = {node[2:]: node for node in _calls("".join(self._lines))}
-        return self._calls.get(found[2:], found)
+        call = self._calls.get(found[2:], found)
+        return min(call, found)  # what merely ends with a call, as in x + f(y), begins before it
 
 
 def _calls(text: str) -> Iterator[_Range]:

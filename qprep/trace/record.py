@@ -33,7 +33,7 @@ class Record:
     compound    whether torch.nn hides stages of it, which a rewrite may sum in another order; dropout whether any
                 of its modules drops values
     passes      "eval" and "train": outputs, and the inputs, buffers and gradients afterwards
-    train_error why it does not train
+    load_error  why it does not load the other's state_dict; train_error why it does not train
     """
 
     state: Values
@@ -43,6 +43,7 @@ class Record:
     compound: bool
     dropout: bool
     passes: dict[str, Values] = field(default_factory=dict)
+    load_error: str | None = None
     train_error: str | None = None
 
 
@@ -69,6 +70,14 @@ def constructed(model: nn.Module) -> Record:
         compound=any(is_compound(module) for module in model.modules()),
         dropout=any(_drops(module) for module in model.modules()),
     )
+
+
+def load(model: nn.Module, peer: Record, record: Record) -> None:
+    """Load the state_dict of the other build strictly."""
+    try:
+        model.load_state_dict(peer.state, strict=True)
+    except Exception as error:  # noqa: BLE001  (hooks of the user's may raise anything)
+        record.load_error = " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def run(model: nn.Module, inputs: Callable[[], Inputs], record: Record) -> None:
@@ -99,7 +108,7 @@ def _train(model: nn.Module, arguments: Inputs) -> Values:
         weights = [torch.randn(loss.shape, generator=generator).to(loss) for loss in losses]
         torch.autograd.backward(losses, weights)
     gradients = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
-    reached = {str(index): source.grad for index, source in enumerate(sources)}
+    reached = [source.grad for source in sources]
     state = dict(model.named_buffers())
     return _values(output=output, inputs=Inputs(args, kwargs), buffer=state, gradient=gradients, input_gradient=reached)
 

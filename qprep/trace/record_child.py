@@ -23,7 +23,7 @@ class Job:
 
     sources  files to import with other contents: real path → name of a file in the folder
     save     where the record goes
-    load     a record whose state_dict must load strictly, before anything runs
+    load     a record whose state_dict is loaded strictly, before anything runs
     run      whether to run the model, or only to build it
     """
 
@@ -49,7 +49,8 @@ def _record(request: Request, job: Job, folder: Path) -> None:
     from qprep.trace import record, target
 
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    if request.device != "cpu":  # one thread of a CPU is deterministic; the setting imports much of torch
+        torch.use_deterministic_algorithms(mode=True, warn_only=True)
     overlay.install({path: (folder / name).read_bytes() for path, name in job.sources.items()})
     record.seed(_BUILD)
     found = stage("import", request, lambda: target.find(request.target))
@@ -57,8 +58,7 @@ def _record(request: Request, job: Job, folder: Path) -> None:
     model, example = stage("build", request, lambda: target.build(found, request))
     made = record.constructed(model)
     if job.load is not None:
-        peer: record.Record = torch.load(folder / job.load, weights_only=False)
-        stage("load", request, lambda: model.load_state_dict(peer.state, strict=True))
+        record.load(model, torch.load(folder / job.load, weights_only=False), made)
     if job.run:
 
         def inputs() -> target.Inputs:

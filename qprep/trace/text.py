@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from qprep.trace.report import OpEvent, ReusedModule, TraceReport
+import os
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from qprep.trace.report import OpEvent, Place, ReusedModule, TraceReport
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation at one place, of all the instances that issue it: what a table shows."""
+
+    place: str
+    op: str
+    modules: str
+    result: str
+    owned: bool
 
 
 def as_text(report: TraceReport) -> str:
-    """The summary, then one line for each unowned operation, reused module and module that never ran."""
+    """The summary, then one line for each place with unowned operations, reused module and module that never ran."""
     lines = [summary(report)]
-    lines += [f"  {where(event)}  {event.op}  {issuer(event)}  {shape(event)}" for event in report.unowned]
-    lines += [f"  {reused(module)}" for module in report.reused]
+    lines += [f"  {row.place}  {row.op}  {row.modules}  {row.result}" for row in rows(report.unowned)]
+    lines += [f"  {line}" for line in reused(report.reused)]
     lines += [f"  {path or 'the model'} never ran" for path in report.never_run]
     return "\n".join(lines)
 
@@ -24,24 +42,49 @@ def summary(report: TraceReport) -> str:
     )
 
 
-def where(event: OpEvent) -> str:
-    """path:line:column, or what stands for it."""
-    return f"{event.path}:{event.line}:{event.column}" if event.path else "(inside torch)"
+def rows(events: Iterable[OpEvent]) -> list[Row]:
+    """The events, those of one operation at one place put together."""
+    return [_row(group) for group in _grouped(events, lambda event: (event.place, event.op, event.owned))]
 
 
-def issuer(event: OpEvent) -> str:
-    """The module that issued it and its class."""
-    return f"{event.module_path or '(model)'} ({event.module_class})"
+def reused(modules: Iterable[ReusedModule]) -> list[str]:
+    """One sentence for each group of modules that ran more than once at the same places."""
+    return [_sentence(group) for group in _grouped(modules, lambda each: (each.module_class, each.calls, each.sites))]
 
 
-def shape(event: OpEvent) -> str:
-    """dtype, shapes of the results, number of calls: "float32 1x64x56x56 ×2"."""
-    sizes = ", ".join("x".join(map(str, each)) or "scalar" for each in event.shapes)
-    return f"{event.dtype} {sizes} ×{event.calls}"
+def _row(events: list[OpEvent]) -> Row:
+    first = events[0]
+    shape = ", ".join("x".join(map(str, each)) or "scalar" for each in first.shapes)
+    more = ", …" if any(event.shapes != first.shapes for event in events) else ""
+    return Row(
+        place=_place(first.place) if first.place else "(inside torch)",
+        op=first.op,
+        modules=_names([event.module_path or "(model)" for event in events], [event.module_class for event in events]),
+        result=f"{first.dtype} {shape}{more} ×{sum(event.calls for event in events)}",
+        owned=first.owned,
+    )
 
 
-def reused(module: ReusedModule) -> str:
-    """One sentence on a module that ran more than once."""
-    name = ", ".join((module.module_path, *module.aliases))
-    places = ", ".join(f"{site.path}:{site.line}:{site.column}" for site in module.sites)
-    return f"{name} ({module.module_class}) ran {module.calls} times" + (f": {places}" if places else "")
+def _sentence(group: list[ReusedModule]) -> str:
+    first = group[0]
+    names = [" = ".join((each.module_path, *each.aliases)) for each in group]
+    places = ", ".join(_place(site) for site in first.sites)
+    times = f"{first.calls} times" + (" each" if len(group) > 1 else "")
+    return f"{_names(names, [first.module_class])} ran {times}: {places}"
+
+
+def _names(paths: list[str], classes: list[str]) -> str:
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]}{more} ({', '.join(sorted(set(classes)))})"
+
+
+def _place(place: Place) -> str:
+    inside = place.path.startswith(os.getcwd() + os.sep)
+    return f"{os.path.relpath(place.path) if inside else place.path}:{place.line}:{place.column}"
+
+
+def _grouped(items: Iterable[_T], key: Callable[[_T], Hashable]) -> list[list[_T]]:
+    groups: dict[Hashable, list[_T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.values())

@@ -49,14 +49,21 @@ def _judge(request: Request, original: Sources, tolerance: Tolerance, folder: Pa
     allowed = tolerance if first.compound else EXACT
     equal, difference = first_difference(first, second, allowed, passes)
     if difference is None:
-        failure = _record(request, original, Job({}, "again", "rewritten", run=False), folder)
-        difference = None if failure is None else _broken("the original model", failure)
-        return VerifyResult(request.target, equal, difference, notes=notes)
+        return VerifyResult(request.target, equal, _loading_back(request, original, folder), notes=notes)
     failure = _record(request, original, Job({}, "again", None, run=True), folder)
     if failure is None and first_difference(first, _load(folder / "again"), allowed, passes)[1] is not None:
         sentence = f"{request.target} gives other results when it is run twice from one seed"
         return VerifyResult(request.target, equal, failure=TraceFailure("run", sentence))
     return VerifyResult(request.target, equal, difference, notes=notes)
+
+
+def _loading_back(request: Request, original: Sources, folder: Path) -> Difference | None:
+    """Whether the original model loads what the rewritten one saves."""
+    failure = _record(request, original, Job({}, "again", "rewritten", run=False), folder)
+    if failure is not None:
+        return _broken("the original model", failure)
+    error = _load(folder / "again").load_error
+    return Difference("load", "", f"the original does not load the rewrite's state_dict: {error}") if error else None
 
 
 def _leniency(record: Record, tolerance: Tolerance) -> tuple[tuple[str, ...], tuple[str, ...]]:
