@@ -93,6 +93,18 @@ _TOKEN = re.compile(
 )
 
 
+_NAMED_SET = re.compile(r"\\\[:(\w+):\]")
+_NAMED_SETS = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "digit": "0-9",
+    "lower": "a-z",
+    "space": r"\s",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}
+
+
 def _translate(pattern: str) -> str:
     return "".join(_piece(match) for match in _TOKEN.finditer(pattern))
 
@@ -121,6 +133,7 @@ def _character_set(text: str) -> str:
     inner = text[1:-1]
     negated = inner[:1] in ("!", "^")
     body = (inner[1:] if negated else inner).replace("[", r"\[")
+    body = _NAMED_SET.sub(lambda match: _NAMED_SETS.get(match[1], match[0]), body)
     # A leading ] is a member; python needs it escaped.
     body = r"\]" + body[1:] if body.startswith("]") else body
     try:
