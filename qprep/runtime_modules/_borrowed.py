@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 -- values of any kind
 """A dict of parameters or buffers that belongs to another module: found by name, never listed."""
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ class Borrowed(dict[str, Any]):
     def __contains__(self, name: object) -> bool:
         return name in self.lender
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 -- a dict of any values
+    def __getitem__(self, name: str) -> Any:
         return self.lender[name]
 
-    def __setitem__(self, name: str, value: Any) -> None:  # noqa: ANN401 -- a dict of any values
+    def __setitem__(self, name: str, value: Any) -> None:
         self.lender[name] = value
 
     def __delitem__(self, name: str) -> None:
         del self.lender[name]
 
-    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 -- a dict of any values
+    def get(self, name: str, default: Any = None) -> Any:
         """What the lender has under `name`."""
         return self.lender.get(name, default)
 

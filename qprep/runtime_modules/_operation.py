@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 -- values of any kind
 """The base of all modules that stand for one operation."""
 
 import inspect
@@ -5,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final, overload
 
 from torch import nn
+
+Number = int | float  # spelled out, as TorchScript takes no int for a float
 
 # nn.Module's own `training` is another thing: whether this module trains.
 _ATTRIBUTES: Final = {"training": "active"}
@@ -21,8 +24,11 @@ class Operation(nn.Module):
         """Say what was configured otherwise than by default: "dim=1"."""
         parameters = list(inspect.signature(type(self).__init__).parameters.values())[1:]
         settings = {found: getattr(self, _ATTRIBUTES.get(found.name, found.name), None) for found in parameters}
-        changed = {found.name: value for found, value in settings.items() if _differs(value, found.default)}
-        return ", ".join(f"{name}={_shown(value)}" for name, value in changed.items())
+        return ", ".join(
+            f"{found.name}={_shown(value, found.default)}"
+            for found, value in settings.items()
+            if _differs(value, found.default)
+        )
 
 
 @overload
@@ -36,13 +42,13 @@ def sizes(value: int | Sequence[int] | None, dims: int = 1) -> list[int] | None:
     return list(value) if isinstance(value, tuple) else value  # type: ignore[return-value]
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401 -- configuration of any kind
-    if isinstance(value, list) and value and value.count(value[0]) == len(value):
+def _shown(value: Any, default: Any) -> str:
+    if isinstance(value, list) and isinstance(default, int) and value.count(value[0]) == len(value):
         return repr(value[0])
     return repr(tuple(value) if isinstance(value, list) else value)
 
 
-def _differs(value: Any, default: Any) -> bool:  # noqa: ANN401 -- configuration of any kind
+def _differs(value: Any, default: Any) -> bool:
     if isinstance(value, list):
         numbers = [default] * len(value) if isinstance(default, int) else default
         return not isinstance(numbers, (list, tuple)) or value != list(numbers)

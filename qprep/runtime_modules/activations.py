@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qprep.runtime_modules._operation import Operation
+from qprep.runtime_modules._operation import Number, Operation
 
 
 class FunctionalGELU(Operation):
@@ -70,15 +70,12 @@ class FunctionalGLU(Operation):
 class FunctionalSoftplus(Operation):
     """`torch.nn.functional.softplus` as a module."""
 
-    beta: int | float
-    threshold: int | float
-
-    def __init__(self, beta: int | float = 1, threshold: int | float = 20) -> None:
+    def __init__(self, beta: Number = 1, threshold: Number = 20) -> None:
         super().__init__()
         self.beta = beta
         self.threshold = threshold
 
-    def forward(self, input: Tensor, beta: int | float | None = None, threshold: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, beta: Number | None = None, threshold: Number | None = None) -> Tensor:
         """Map `input`, of any shape, element by element."""
         beta = self.beta if beta is None else beta
         threshold = self.threshold if threshold is None else threshold

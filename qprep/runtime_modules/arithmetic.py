@@ -1,22 +1,21 @@
+# ruff: noqa: A001 -- parameters are torch's own, and these are assigned in place
 """Python's arithmetic operators, one module each: exactly what the expression does, whatever its operands are."""
 
 import torch
 from torch import Tensor
 
-from qprep.runtime_modules._operation import Operation
+from qprep.runtime_modules._operation import Number, Operation
 
 
 class EltwiseAdd(Operation):
     """`input + other`; `input += other` where `inplace`; `input + alpha * other` fused where `alpha` is not 1."""
 
-    alpha: int | float
-
-    def __init__(self, inplace: bool = False, alpha: int | float = 1) -> None:
+    def __init__(self, inplace: bool = False, alpha: Number = 1) -> None:
         super().__init__()
         self.inplace = inplace
         self.alpha = alpha
 
-    def forward(self, input: Tensor, other: Tensor, alpha: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor, alpha: Number | None = None) -> Tensor:
         """Add operands of broadcastable shapes."""
         factor = self.alpha if alpha is None else alpha
         if factor != 1:
@@ -30,14 +29,12 @@ class EltwiseAdd(Operation):
 class EltwiseSub(Operation):
     """`input - other`; `input -= other` where `inplace`; `input - alpha * other` fused where `alpha` is not 1."""
 
-    alpha: int | float
-
-    def __init__(self, inplace: bool = False, alpha: int | float = 1) -> None:
+    def __init__(self, inplace: bool = False, alpha: Number = 1) -> None:
         super().__init__()
         self.inplace = inplace
         self.alpha = alpha
 
-    def forward(self, input: Tensor, other: Tensor, alpha: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor, alpha: Number | None = None) -> Tensor:
         """Subtract operands of broadcastable shapes."""
         factor = self.alpha if alpha is None else alpha
         if factor != 1:
@@ -51,13 +48,11 @@ class EltwiseSub(Operation):
 class EltwiseRsub(Operation):
     """`torch.rsub`: `other - alpha * input`."""
 
-    alpha: int | float
-
-    def __init__(self, alpha: int | float = 1) -> None:
+    def __init__(self, alpha: Number = 1) -> None:
         super().__init__()
         self.alpha = alpha
 
-    def forward(self, input: Tensor, other: Tensor, alpha: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor, alpha: Number | None = None) -> Tensor:
         """Subtract `input` from `other`, of broadcastable shapes."""
         return torch.rsub(input, other, alpha=self.alpha if alpha is None else alpha)
 
@@ -79,8 +74,6 @@ class EltwiseMul(Operation):
 
 class EltwiseDiv(Operation):
     """`input / other`; `input /= other` where `inplace`; torch.div's with a `rounding_mode` ("trunc" or "floor")."""
-
-    rounding_mode: str | None
 
     def __init__(self, inplace: bool = False, rounding_mode: str | None = None) -> None:
         super().__init__()

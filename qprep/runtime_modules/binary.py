@@ -1,4 +1,4 @@
-"""Functions of two or more tensors, element by element."""
+"""Functions of two tensors, element by element."""
 
 import torch
 from torch import Tensor
@@ -171,7 +171,8 @@ class Xlog1py(Operation):
 
     def forward(self, input: Tensor, other: Tensor) -> Tensor:
         """Combine operands of broadcastable shapes."""
-        return torch.special.xlog1py(input, other)
+        result: Tensor = torch.special.xlog1py(input, other)
+        return result
 
 
 class Ldexp(Operation):
@@ -186,75 +187,3 @@ class Ldexp(Operation):
         if self.inplace:
             return input.ldexp_(other)
         return torch.ldexp(input, other)
-
-
-class Lerp(Operation):
-    """`torch.lerp` as a module; on `input` itself where `inplace`."""
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input: Tensor, end: Tensor, weight: Tensor) -> Tensor:
-        """Combine operands of broadcastable shapes."""
-        if self.inplace:
-            return input.lerp_(end, weight)
-        return torch.lerp(input, end, weight)
-
-
-class Addcmul(Operation):
-    """`torch.addcmul` as a module; on `input` itself where `inplace`."""
-
-    value: int | float
-
-    def __init__(self, value: int | float = 1, inplace: bool = False) -> None:
-        super().__init__()
-        self.value = value
-        self.inplace = inplace
-
-    def forward(self, input: Tensor, tensor1: Tensor, tensor2: Tensor, value: int | float | None = None) -> Tensor:
-        """Combine operands of broadcastable shapes."""
-        if self.inplace:
-            return input.addcmul_(tensor1, tensor2, value=self.value if value is None else value)
-        return torch.addcmul(input, tensor1, tensor2, value=self.value if value is None else value)
-
-
-class Addcdiv(Operation):
-    """`torch.addcdiv` as a module; on `input` itself where `inplace`."""
-
-    value: int | float
-
-    def __init__(self, value: int | float = 1, inplace: bool = False) -> None:
-        super().__init__()
-        self.value = value
-        self.inplace = inplace
-
-    def forward(self, input: Tensor, tensor1: Tensor, tensor2: Tensor, value: int | float | None = None) -> Tensor:
-        """Combine operands of broadcastable shapes."""
-        if self.inplace:
-            return input.addcdiv_(tensor1, tensor2, value=self.value if value is None else value)
-        return torch.addcdiv(input, tensor1, tensor2, value=self.value if value is None else value)
-
-
-class Cross(Operation):
-    """`torch.cross` as a module."""
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-        """Combine operands of broadcastable shapes."""
-        return torch.cross(input, other, self.dim if dim is None else dim)
-
-
-class LinalgCross(Operation):
-    """`torch.linalg.cross` as a module."""
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-        """Combine operands of broadcastable shapes."""
-        return torch.linalg.cross(input, other, dim=self.dim if dim is None else dim)

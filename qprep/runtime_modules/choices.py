@@ -3,58 +3,51 @@
 import torch
 from torch import Tensor
 
-from qprep.runtime_modules._operation import Operation
+from qprep.runtime_modules._operation import Number, Operation
 
 
 class Clamp(Operation):
     """`torch.clamp` between `min` and `max`, numbers or tensors; on `input` itself where `inplace`."""
 
-    min: int | float | None
-    max: int | float | None
-
-    def __init__(self, min: int | float | None = None, max: int | float | None = None, inplace: bool = False) -> None:
+    def __init__(self, min: Number | None = None, max: Number | None = None, inplace: bool = False) -> None:
         super().__init__()
         self.min = min
         self.max = max
         self.inplace = inplace
 
-    def forward(self, input: Tensor, min: int | float | None = None, max: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, min: Number | None = None, max: Number | None = None) -> Tensor:
         """Limit each element of `input`, of any shape."""
-        min = self.min if min is None else min
-        max = self.max if max is None else max
-        return input.clamp_(min, max) if self.inplace else torch.clamp(input, min, max)
+        low = self.min if min is None else min
+        high = self.max if max is None else max
+        return input.clamp_(low, high) if self.inplace else torch.clamp(input, low, high)
 
 
 class ClampMin(Operation):
     """`torch.clamp_min`; on `input` itself where `inplace`."""
 
-    min: int | float | None
-
-    def __init__(self, min: int | float | None = None, inplace: bool = False) -> None:
+    def __init__(self, min: Number | None = None, inplace: bool = False) -> None:
         super().__init__()
         self.min = min
         self.inplace = inplace
 
-    def forward(self, input: Tensor, min: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, min: Number | None = None) -> Tensor:
         """Limit each element of `input`, of any shape, from below."""
-        min = self.min if min is None else min
-        return input.clamp_(min) if self.inplace else torch.clamp(input, min)
+        low = self.min if min is None else min
+        return input.clamp_(low) if self.inplace else torch.clamp(input, low)
 
 
 class ClampMax(Operation):
     """`torch.clamp_max`; on `input` itself where `inplace`."""
 
-    max: int | float | None
-
-    def __init__(self, max: int | float | None = None, inplace: bool = False) -> None:
+    def __init__(self, max: Number | None = None, inplace: bool = False) -> None:
         super().__init__()
         self.max = max
         self.inplace = inplace
 
-    def forward(self, input: Tensor, max: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, max: Number | None = None) -> Tensor:
         """Limit each element of `input`, of any shape, from above."""
-        max = self.max if max is None else max
-        return input.clamp_(max=max) if self.inplace else torch.clamp(input, max=max)
+        high = self.max if max is None else max
+        return input.clamp_(max=high) if self.inplace else torch.clamp(input, max=high)
 
 
 class Where(Operation):
@@ -72,14 +65,12 @@ class Where(Operation):
 class MaskedFill(Operation):
     """`Tensor.masked_fill` with `value`; on `input` itself where `inplace`."""
 
-    value: int | float
-
-    def __init__(self, value: int | float = 0.0, inplace: bool = False) -> None:
+    def __init__(self, value: Number = 0.0, inplace: bool = False) -> None:
         super().__init__()
         self.value = value
         self.inplace = inplace
 
-    def forward(self, input: Tensor, mask: Tensor, value: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, mask: Tensor, value: Number | None = None) -> Tensor:
         """Write a value, a number or a tensor of one element, where `mask` holds."""
         value = self.value if value is None else value
         return input.masked_fill_(mask, value) if self.inplace else input.masked_fill(mask, value)

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917 -- parameters are torch's own
 """Convolutions that take their weights as inputs."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917 -- parameters are torch's own
 """Variances, standard deviations and covariances."""
 
 from collections.abc import Sequence
@@ -5,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from qprep.runtime_modules._operation import Operation, sizes
+from qprep.runtime_modules._operation import Number, Operation, sizes
 
 
 class CorrCoef(Operation):
@@ -16,25 +17,25 @@ class CorrCoef(Operation):
         return torch.corrcoef(input)
 
 
-class Std(Operation):
-    """`torch.std`, with `correction` or the older `unbiased`, which may also stand alone in the place of `dim`."""
-
-    dim: list[int] | None
-    correction: int | float | None
+class _Deviation(Operation):
+    """`correction`, or the older `unbiased`, which may also stand alone in the place of `dim`."""
 
     def __init__(
         self,
         dim: int | Sequence[int] | None = None,
         unbiased: bool | None = None,
         keepdim: bool = False,
-        correction: int | float | None = None,
+        correction: Number | None = None,
     ) -> None:
         super().__init__()
-        alone = isinstance(dim, bool)
-        self.dim = None if alone else sizes(dim)
-        self.unbiased = dim if alone else unbiased
+        self.dim = None if isinstance(dim, bool) else sizes(dim)
+        self.unbiased = dim if isinstance(dim, bool) else unbiased
         self.keepdim = keepdim
         self.correction = correction
+
+
+class Std(_Deviation):
+    """`torch.std`."""
 
     def forward(
         self,
@@ -42,11 +43,11 @@ class Std(Operation):
         dim: list[int] | None = None,
         unbiased: bool | None = None,
         keepdim: bool | None = None,
-        correction: int | float | None = None,
+        correction: Number | None = None,
     ) -> Tensor:
         """Reduce `input` over the dimensions named, or over all."""
         if isinstance(dim, bool):
-            dim, unbiased = None, dim
+            dim, unbiased = None, dim  # type: ignore[unreachable]
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         unbiased = self.unbiased if unbiased is None else unbiased
@@ -56,25 +57,8 @@ class Std(Operation):
         return torch.std(input, dim, correction=correction, keepdim=keepdim)
 
 
-class Var(Operation):
-    """`torch.var`, with `correction` or the older `unbiased`, which may also stand alone in the place of `dim`."""
-
-    dim: list[int] | None
-    correction: int | float | None
-
-    def __init__(
-        self,
-        dim: int | Sequence[int] | None = None,
-        unbiased: bool | None = None,
-        keepdim: bool = False,
-        correction: int | float | None = None,
-    ) -> None:
-        super().__init__()
-        alone = isinstance(dim, bool)
-        self.dim = None if alone else sizes(dim)
-        self.unbiased = dim if alone else unbiased
-        self.keepdim = keepdim
-        self.correction = correction
+class Var(_Deviation):
+    """`torch.var`."""
 
     def forward(
         self,
@@ -82,11 +66,11 @@ class Var(Operation):
         dim: list[int] | None = None,
         unbiased: bool | None = None,
         keepdim: bool | None = None,
-        correction: int | float | None = None,
+        correction: Number | None = None,
     ) -> Tensor:
         """Reduce `input` over the dimensions named, or over all."""
         if isinstance(dim, bool):
-            dim, unbiased = None, dim
+            dim, unbiased = None, dim  # type: ignore[unreachable]
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         unbiased = self.unbiased if unbiased is None else unbiased
@@ -96,25 +80,8 @@ class Var(Operation):
         return torch.var(input, dim, correction=correction, keepdim=keepdim)
 
 
-class StdMean(Operation):
-    """`torch.std_mean`, with `correction` or the older `unbiased`, which may also stand alone in the place of `dim`."""
-
-    dim: list[int] | None
-    correction: int | float | None
-
-    def __init__(
-        self,
-        dim: int | Sequence[int] | None = None,
-        unbiased: bool | None = None,
-        keepdim: bool = False,
-        correction: int | float | None = None,
-    ) -> None:
-        super().__init__()
-        alone = isinstance(dim, bool)
-        self.dim = None if alone else sizes(dim)
-        self.unbiased = dim if alone else unbiased
-        self.keepdim = keepdim
-        self.correction = correction
+class StdMean(_Deviation):
+    """`torch.std_mean`."""
 
     def forward(
         self,
@@ -122,11 +89,11 @@ class StdMean(Operation):
         dim: list[int] | None = None,
         unbiased: bool | None = None,
         keepdim: bool | None = None,
-        correction: int | float | None = None,
+        correction: Number | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Reduce `input` over the dimensions named, or over all."""
         if isinstance(dim, bool):
-            dim, unbiased = None, dim
+            dim, unbiased = None, dim  # type: ignore[unreachable]
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         unbiased = self.unbiased if unbiased is None else unbiased
@@ -136,25 +103,8 @@ class StdMean(Operation):
         return torch.std_mean(input, dim, correction=correction, keepdim=keepdim)
 
 
-class VarMean(Operation):
-    """`torch.var_mean`, with `correction` or the older `unbiased`, which may also stand alone in the place of `dim`."""
-
-    dim: list[int] | None
-    correction: int | float | None
-
-    def __init__(
-        self,
-        dim: int | Sequence[int] | None = None,
-        unbiased: bool | None = None,
-        keepdim: bool = False,
-        correction: int | float | None = None,
-    ) -> None:
-        super().__init__()
-        alone = isinstance(dim, bool)
-        self.dim = None if alone else sizes(dim)
-        self.unbiased = dim if alone else unbiased
-        self.keepdim = keepdim
-        self.correction = correction
+class VarMean(_Deviation):
+    """`torch.var_mean`."""
 
     def forward(
         self,
@@ -162,11 +112,11 @@ class VarMean(Operation):
         dim: list[int] | None = None,
         unbiased: bool | None = None,
         keepdim: bool | None = None,
-        correction: int | float | None = None,
+        correction: Number | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Reduce `input` over the dimensions named, or over all."""
         if isinstance(dim, bool):
-            dim, unbiased = None, dim
+            dim, unbiased = None, dim  # type: ignore[unreachable]
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         unbiased = self.unbiased if unbiased is None else unbiased

@@ -99,8 +99,6 @@ class NanQuantile(Operation):
 class Max(Operation):
     """`torch.max`: of all elements, (values, indices) along `dim`, or element by element of two tensors."""
 
-    dim: int | None
-
     def __init__(self, dim: int | None = None, keepdim: bool = False) -> None:
         super().__init__()
         self.dim = dim
@@ -120,8 +118,6 @@ class Max(Operation):
 
 class Min(Operation):
     """`torch.min`: of all elements, (values, indices) along `dim`, or element by element of two tensors."""
-
-    dim: int | None
 
     def __init__(self, dim: int | None = None, keepdim: bool = False) -> None:
         super().__init__()
@@ -143,8 +139,6 @@ class Min(Operation):
 class Median(Operation):
     """`torch.median`: of all elements, (values, indices) along `dim`."""
 
-    dim: int | None
-
     def __init__(self, dim: int | None = None, keepdim: bool = False) -> None:
         super().__init__()
         self.dim = dim
@@ -162,8 +156,6 @@ class Median(Operation):
 
 class NanMedian(Operation):
     """`torch.nanmedian`: of all elements, (values, indices) along `dim`."""
-
-    dim: int | None
 
     def __init__(self, dim: int | None = None, keepdim: bool = False) -> None:
         super().__init__()

@@ -22,7 +22,8 @@ class FFT(Operation):
         n = self.n if n is None else n
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.fft(input, n, dim, norm)
+        result: Tensor = torch.fft.fft(input, n, dim, norm)
+        return result
 
 
 class IFFT(Operation):
@@ -39,7 +40,8 @@ class IFFT(Operation):
         n = self.n if n is None else n
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.ifft(input, n, dim, norm)
+        result: Tensor = torch.fft.ifft(input, n, dim, norm)
+        return result
 
 
 class RFFT(Operation):
@@ -56,7 +58,8 @@ class RFFT(Operation):
         n = self.n if n is None else n
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.rfft(input, n, dim, norm)
+        result: Tensor = torch.fft.rfft(input, n, dim, norm)
+        return result
 
 
 class IRFFT(Operation):
@@ -73,7 +76,8 @@ class IRFFT(Operation):
         n = self.n if n is None else n
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.irfft(input, n, dim, norm)
+        result: Tensor = torch.fft.irfft(input, n, dim, norm)
+        return result
 
 
 class HFFT(Operation):
@@ -90,7 +94,8 @@ class HFFT(Operation):
         n = self.n if n is None else n
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.hfft(input, n, dim, norm)
+        result: Tensor = torch.fft.hfft(input, n, dim, norm)
+        return result
 
 
 class IHFFT(Operation):
@@ -107,7 +112,8 @@ class IHFFT(Operation):
         n = self.n if n is None else n
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.ihfft(input, n, dim, norm)
+        result: Tensor = torch.fft.ihfft(input, n, dim, norm)
+        return result
 
 
 class FFT2(Operation):
@@ -128,7 +134,8 @@ class FFT2(Operation):
         s = self.s if s is None else s
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.fft2(input, s, dim, norm)
+        result: Tensor = torch.fft.fft2(input, s, dim, norm)
+        return result
 
 
 class IFFT2(Operation):
@@ -149,7 +156,8 @@ class IFFT2(Operation):
         s = self.s if s is None else s
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.ifft2(input, s, dim, norm)
+        result: Tensor = torch.fft.ifft2(input, s, dim, norm)
+        return result
 
 
 class RFFT2(Operation):
@@ -170,7 +178,8 @@ class RFFT2(Operation):
         s = self.s if s is None else s
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.rfft2(input, s, dim, norm)
+        result: Tensor = torch.fft.rfft2(input, s, dim, norm)
+        return result
 
 
 class IRFFT2(Operation):
@@ -191,7 +200,8 @@ class IRFFT2(Operation):
         s = self.s if s is None else s
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.irfft2(input, s, dim, norm)
+        result: Tensor = torch.fft.irfft2(input, s, dim, norm)
+        return result
 
 
 class HFFT2(Operation):
@@ -212,7 +222,8 @@ class HFFT2(Operation):
         s = self.s if s is None else s
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.hfft2(input, s, dim, norm)
+        result: Tensor = torch.fft.hfft2(input, s, dim, norm)
+        return result
 
 
 class IHFFT2(Operation):
@@ -233,4 +244,5 @@ class IHFFT2(Operation):
         s = self.s if s is None else s
         dim = self.dim if dim is None else dim
         norm = self.norm if norm is None else norm
-        return torch.fft.ihfft2(input, s, dim, norm)
+        result: Tensor = torch.fft.ihfft2(input, s, dim, norm)
+        return result

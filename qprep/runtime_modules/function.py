@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 -- values of any kind
 """A module that stands for any callable held as a value: an activation chosen at construction, a partial, a lambda."""
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ class Function(nn.Module):
     def wrap(fn: _Module) -> _Module: ...
     @overload
     @staticmethod
-    def wrap(fn: Callable[..., Any]) -> Function: ...
+    def wrap(fn: Callable[..., Any]) -> nn.Module: ...
     @staticmethod
     def wrap(fn: Callable[..., Any] | nn.Module | None) -> nn.Module | None:
         """`fn` itself where it is a module or None, else a Function of it."""
         return fn if fn is None or isinstance(fn, nn.Module) else Function(fn)
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- whatever `fn` takes and returns
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call `fn`."""
         return self.fn(*args, **kwargs)
 

@@ -69,7 +69,8 @@ class BlockDiag(Operation):
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """Put matrices on the diagonal of one."""
-        return torch.block_diag(*tensors)  # type: ignore[no-untyped-call]
+        result: Tensor = torch.block_diag(*tensors)  # type: ignore[no-untyped-call]
+        return result
 
 
 class CartesianProd(Operation):
@@ -114,4 +115,4 @@ class Split(Operation):
     ) -> tuple[Tensor, ...]:
         """Take `input` apart along `dim`."""
         size = self.split_size if split_size is None else split_size
-        return torch.split(input, size, self.dim if dim is None else dim)  # type: ignore[no-any-return,no-untyped-call]
+        return torch.split(input, size, self.dim if dim is None else dim)

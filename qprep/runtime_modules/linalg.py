@@ -1,3 +1,4 @@
+# ruff: noqa: N803 -- parameters are torch's own
 """Linear algebra."""
 
 import torch
@@ -59,7 +60,8 @@ class LinalgSolve(Operation):
 
     def forward(self, A: Tensor, B: Tensor, left: bool | None = None) -> Tensor:
         """Compute on matrices (…, n, m)."""
-        return torch.linalg.solve(A, B, left=self.left if left is None else left)
+        result: Tensor = torch.linalg.solve(A, B, left=self.left if left is None else left)
+        return result
 
 
 class SolveTriangular(Operation):
@@ -83,7 +85,8 @@ class SolveTriangular(Operation):
         upper = self.upper if upper is None else upper
         left = self.left if left is None else left
         unitriangular = self.unitriangular if unitriangular is None else unitriangular
-        return torch.linalg.solve_triangular(A, B, upper=upper, left=left, unitriangular=unitriangular)
+        result: Tensor = torch.linalg.solve_triangular(A, B, upper=upper, left=left, unitriangular=unitriangular)
+        return result
 
 
 class Cholesky(Operation):
@@ -107,7 +110,8 @@ class LinalgCholesky(Operation):
 
     def forward(self, A: Tensor, upper: bool | None = None) -> Tensor:
         """Compute on matrices (…, n, m)."""
-        return torch.linalg.cholesky(A, upper=self.upper if upper is None else upper)
+        result: Tensor = torch.linalg.cholesky(A, upper=self.upper if upper is None else upper)
+        return result
 
 
 class CholeskyInverse(Operation):
@@ -155,7 +159,8 @@ class LinalgQR(Operation):
 
     def forward(self, A: Tensor, mode: str | None = None) -> tuple[Tensor, Tensor]:
         """Compute on matrices (…, n, m)."""
-        return torch.linalg.qr(A, self.mode if mode is None else mode)
+        result: tuple[Tensor, Tensor] = torch.linalg.qr(A, self.mode if mode is None else mode)
+        return result
 
 
 class SVD(Operation):
@@ -184,7 +189,10 @@ class LinalgSVD(Operation):
 
     def forward(self, A: Tensor, full_matrices: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Compute on matrices (…, n, m)."""
-        return torch.linalg.svd(A, self.full_matrices if full_matrices is None else full_matrices)
+        result: tuple[Tensor, Tensor, Tensor] = torch.linalg.svd(
+            A, self.full_matrices if full_matrices is None else full_matrices
+        )
+        return result
 
 
 class SVDVals(Operation):
@@ -192,7 +200,8 @@ class SVDVals(Operation):
 
     def forward(self, A: Tensor) -> Tensor:
         """Compute on matrices (…, n, m)."""
-        return torch.linalg.svdvals(A)
+        result: Tensor = torch.linalg.svdvals(A)
+        return result
 
 
 class Eigh(Operation):
@@ -204,7 +213,8 @@ class Eigh(Operation):
 
     def forward(self, A: Tensor, UPLO: str | None = None) -> tuple[Tensor, Tensor]:
         """Compute on matrices (…, n, m)."""
-        return torch.linalg.eigh(A, self.UPLO if UPLO is None else UPLO)
+        result: tuple[Tensor, Tensor] = torch.linalg.eigh(A, self.UPLO if UPLO is None else UPLO)
+        return result
 
 
 class EigValsH(Operation):
@@ -216,7 +226,8 @@ class EigValsH(Operation):
 
     def forward(self, A: Tensor, UPLO: str | None = None) -> Tensor:
         """Compute on matrices (…, n, m)."""
-        return torch.linalg.eigvalsh(A, self.UPLO if UPLO is None else UPLO)
+        result: Tensor = torch.linalg.eigvalsh(A, self.UPLO if UPLO is None else UPLO)
+        return result
 
 
 class MatrixExp(Operation):

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917 -- parameters are torch's own
 """Linear layers, embeddings and attention that take their weights as inputs."""
 
 from torch import Tensor

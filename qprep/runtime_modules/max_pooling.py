@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917 -- parameters are torch's own
 """Maximum pooling with its window at call time."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917 -- parameters are torch's own
 """Normalizations that take their weights and statistics as inputs."""
 
 from collections.abc import Sequence

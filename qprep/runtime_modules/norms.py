@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917, N803 -- parameters are torch's own
 """Norms of vectors and matrices, and distances."""
 
 from collections.abc import Sequence
@@ -5,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from qprep.runtime_modules._operation import Operation, sizes
+from qprep.runtime_modules._operation import Number, Operation, sizes
 
 
 class LinalgNorm(Operation):
@@ -13,7 +14,7 @@ class LinalgNorm(Operation):
 
     def __init__(
         self,
-        ord: int | float | str | None = None,
+        ord: Number | str | None = None,
         dim: int | Sequence[int] | None = None,
         keepdim: bool = False,
         dtype: torch.dtype | None = None,
@@ -27,27 +28,26 @@ class LinalgNorm(Operation):
     def forward(
         self,
         A: Tensor,
-        ord: int | float | str | None = None,
+        ord: Number | str | None = None,
         dim: list[int] | None = None,
         keepdim: bool | None = None,
         dtype: torch.dtype | None = None,
     ) -> Tensor:
         """Measure over the dimensions named."""
-        ord = self.ord if ord is None else ord
+        order = self.ord if ord is None else ord
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         dtype = self.dtype if dtype is None else dtype
-        return torch.linalg.norm(A, ord, dim, keepdim, dtype=dtype)
+        result: Tensor = torch.linalg.norm(A, order, dim, keepdim, dtype=dtype)
+        return result
 
 
 class VectorNorm(Operation):
     """`torch.linalg.vector_norm` as a module."""
 
-    ord: int | float
-
     def __init__(
         self,
-        ord: int | float = 2,
+        ord: Number = 2,
         dim: int | Sequence[int] | None = None,
         keepdim: bool = False,
         dtype: torch.dtype | None = None,
@@ -61,17 +61,18 @@ class VectorNorm(Operation):
     def forward(
         self,
         x: Tensor,
-        ord: int | float | None = None,
+        ord: Number | None = None,
         dim: list[int] | None = None,
         keepdim: bool | None = None,
         dtype: torch.dtype | None = None,
     ) -> Tensor:
         """Measure over the dimensions named."""
-        ord = self.ord if ord is None else ord
+        order = self.ord if ord is None else ord
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         dtype = self.dtype if dtype is None else dtype
-        return torch.linalg.vector_norm(x, ord, dim, keepdim, dtype=dtype)
+        result: Tensor = torch.linalg.vector_norm(x, order, dim, keepdim, dtype=dtype)
+        return result
 
 
 class MatrixNorm(Operation):
@@ -79,7 +80,7 @@ class MatrixNorm(Operation):
 
     def __init__(
         self,
-        ord: int | float | str = "fro",
+        ord: Number | str = "fro",
         dim: int | Sequence[int] = (-2, -1),
         keepdim: bool = False,
         dtype: torch.dtype | None = None,
@@ -93,29 +94,28 @@ class MatrixNorm(Operation):
     def forward(
         self,
         A: Tensor,
-        ord: int | float | str | None = None,
+        ord: Number | str | None = None,
         dim: list[int] | None = None,
         keepdim: bool | None = None,
         dtype: torch.dtype | None = None,
     ) -> Tensor:
         """Measure over the dimensions named."""
-        ord = self.ord if ord is None else ord
+        order = self.ord if ord is None else ord
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         dtype = self.dtype if dtype is None else dtype
-        return torch.linalg.matrix_norm(A, ord, dim, keepdim, dtype=dtype)
+        result: Tensor = torch.linalg.matrix_norm(A, order, dim, keepdim, dtype=dtype)
+        return result
 
 
 class Dist(Operation):
     """`torch.dist` as a module."""
 
-    p: int | float
-
-    def __init__(self, p: int | float = 2) -> None:
+    def __init__(self, p: Number = 2) -> None:
         super().__init__()
         self.p = p
 
-    def forward(self, input: Tensor, other: Tensor, p: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor, p: Number | None = None) -> Tensor:
         """Measure over the dimensions named."""
         return torch.dist(input, other, self.p if p is None else p)
 
@@ -132,16 +132,14 @@ class CDist(Operation):
         """Measure over the dimensions named."""
         p = self.p if p is None else p
         compute_mode = self.compute_mode if compute_mode is None else compute_mode
-        return torch.cdist(x1, x2, p, compute_mode)
+        result: Tensor = torch.cdist(x1, x2, p, compute_mode)
+        return result
 
 
 class Renorm(Operation):
     """`torch.renorm` as a module; on `input` itself where `inplace`."""
 
-    p: int | float
-    maxnorm: int | float
-
-    def __init__(self, p: int | float = 2, dim: int = -1, maxnorm: int | float = 1.0, inplace: bool = False) -> None:
+    def __init__(self, p: Number = 2, dim: int = -1, maxnorm: Number = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.p = p
         self.dim = dim
@@ -149,7 +147,7 @@ class Renorm(Operation):
         self.inplace = inplace
 
     def forward(
-        self, input: Tensor, p: int | float | None = None, dim: int | None = None, maxnorm: int | float | None = None
+        self, input: Tensor, p: Number | None = None, dim: int | None = None, maxnorm: Number | None = None
     ) -> Tensor:
         """Measure over the dimensions named."""
         p = self.p if p is None else p
@@ -163,11 +161,9 @@ class Renorm(Operation):
 class Norm(Operation):
     """`torch.norm`."""
 
-    dim: list[int] | None
-
     def __init__(
         self,
-        p: int | float | str | None = "fro",
+        p: Number | str | None = "fro",
         dim: int | Sequence[int] | None = None,
         keepdim: bool = False,
         dtype: torch.dtype | None = None,
@@ -181,7 +177,7 @@ class Norm(Operation):
     def forward(
         self,
         input: Tensor,
-        p: int | float | str | None = None,
+        p: Number | str | None = None,
         dim: list[int] | None = None,
         keepdim: bool | None = None,
         dtype: torch.dtype | None = None,
@@ -190,4 +186,5 @@ class Norm(Operation):
         p = self.p if p is None else p
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
-        return torch.norm(input, p, dim, keepdim, dtype=self.dtype if dtype is None else dtype)
+        result: Tensor = torch.norm(input, p, dim, keepdim, dtype=self.dtype if dtype is None else dtype)
+        return result

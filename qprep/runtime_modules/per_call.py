@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401, ARG002 -- values of any kind, and signatures of hooks
 """One instance per call, for an operation in a loop whose length only the run knows."""
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class PerCall(nn.ModuleList):
         """Begin again with the first instance."""
         self._calls = 0
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- whatever the module takes and returns
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the next instance."""
         index = self._calls
         if index == len(self) and not self._grows(args):
@@ -71,12 +72,12 @@ class PerCall(nn.ModuleList):
             warnings.warn(f"more than {self.limit} calls in one forward: instances are used again", stacklevel=3)
         return False
 
-    def _enter(self, owner: nn.Module, args: tuple[Any, ...]) -> None:  # noqa: ARG002 -- a hook's signature
+    def _enter(self, owner: nn.Module, args: tuple[Any, ...]) -> None:
         if self._depth == 0:
             self.reset()
         self._depth += 1
 
-    def _leave(self, owner: nn.Module, args: tuple[Any, ...], result: object) -> None:  # noqa: ARG002
+    def _leave(self, owner: nn.Module, args: tuple[Any, ...], result: object) -> None:
         self._depth = max(0, self._depth - 1)
 
 

@@ -57,7 +57,8 @@ class Vecdot(Operation):
 
     def forward(self, x: Tensor, y: Tensor, dim: int | None = None) -> Tensor:
         """Multiply operands of the shapes that torch asks for."""
-        return torch.linalg.vecdot(x, y, dim=self.dim if dim is None else dim)
+        result: Tensor = torch.linalg.vecdot(x, y, dim=self.dim if dim is None else dim)
+        return result
 
 
 class Inner(Operation):
@@ -74,6 +75,31 @@ class Outer(Operation):
     def forward(self, input: Tensor, vec2: Tensor) -> Tensor:
         """Multiply operands of the shapes that torch asks for."""
         return torch.outer(input, vec2)
+
+
+class Cross(Operation):
+    """`torch.cross` as a module."""
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        return torch.cross(input, other, self.dim if dim is None else dim)
+
+
+class LinalgCross(Operation):
+    """`torch.linalg.cross` as a module."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+        """Multiply operands of the shapes that torch asks for."""
+        result: Tensor = torch.linalg.cross(input, other, dim=self.dim if dim is None else dim)
+        return result
 
 
 class Kron(Operation):
@@ -101,142 +127,8 @@ class MultiDot(Operation):
 
     def forward(self, tensors: list[Tensor]) -> Tensor:
         """Multiply operands of the shapes that torch asks for."""
-        return torch.linalg.multi_dot(tensors)
-
-
-class Addmm(Operation):
-    """`torch.addmm` as a module; on `input` itself where `inplace`."""
-
-    beta: int | float
-    alpha: int | float
-
-    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
-        super().__init__()
-        self.beta = beta
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def forward(
-        self,
-        input: Tensor,
-        mat1: Tensor,
-        mat2: Tensor,
-        beta: int | float | None = None,
-        alpha: int | float | None = None,
-    ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
-        beta = self.beta if beta is None else beta
-        alpha = self.alpha if alpha is None else alpha
-        if self.inplace:
-            return input.addmm_(mat1, mat2, beta=beta, alpha=alpha)
-        return torch.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
-
-
-class Addmv(Operation):
-    """`torch.addmv` as a module; on `input` itself where `inplace`."""
-
-    beta: int | float
-    alpha: int | float
-
-    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
-        super().__init__()
-        self.beta = beta
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def forward(
-        self, input: Tensor, mat: Tensor, vec: Tensor, beta: int | float | None = None, alpha: int | float | None = None
-    ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
-        beta = self.beta if beta is None else beta
-        alpha = self.alpha if alpha is None else alpha
-        if self.inplace:
-            return input.addmv_(mat, vec, beta=beta, alpha=alpha)
-        return torch.addmv(input, mat, vec, beta=beta, alpha=alpha)
-
-
-class Addr(Operation):
-    """`torch.addr` as a module; on `input` itself where `inplace`."""
-
-    beta: int | float
-    alpha: int | float
-
-    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
-        super().__init__()
-        self.beta = beta
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def forward(
-        self,
-        input: Tensor,
-        vec1: Tensor,
-        vec2: Tensor,
-        beta: int | float | None = None,
-        alpha: int | float | None = None,
-    ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
-        beta = self.beta if beta is None else beta
-        alpha = self.alpha if alpha is None else alpha
-        if self.inplace:
-            return input.addr_(vec1, vec2, beta=beta, alpha=alpha)
-        return torch.addr(input, vec1, vec2, beta=beta, alpha=alpha)
-
-
-class Addbmm(Operation):
-    """`torch.addbmm` as a module; on `input` itself where `inplace`."""
-
-    beta: int | float
-    alpha: int | float
-
-    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
-        super().__init__()
-        self.beta = beta
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def forward(
-        self,
-        input: Tensor,
-        batch1: Tensor,
-        batch2: Tensor,
-        beta: int | float | None = None,
-        alpha: int | float | None = None,
-    ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
-        beta = self.beta if beta is None else beta
-        alpha = self.alpha if alpha is None else alpha
-        if self.inplace:
-            return input.addbmm_(batch1, batch2, beta=beta, alpha=alpha)
-        return torch.addbmm(input, batch1, batch2, beta=beta, alpha=alpha)
-
-
-class Baddbmm(Operation):
-    """`torch.baddbmm` as a module; on `input` itself where `inplace`."""
-
-    beta: int | float
-    alpha: int | float
-
-    def __init__(self, beta: int | float = 1, alpha: int | float = 1, inplace: bool = False) -> None:
-        super().__init__()
-        self.beta = beta
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def forward(
-        self,
-        input: Tensor,
-        batch1: Tensor,
-        batch2: Tensor,
-        beta: int | float | None = None,
-        alpha: int | float | None = None,
-    ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
-        beta = self.beta if beta is None else beta
-        alpha = self.alpha if alpha is None else alpha
-        if self.inplace:
-            return input.baddbmm_(batch1, batch2, beta=beta, alpha=alpha)
-        return torch.baddbmm(input, batch1, batch2, beta=beta, alpha=alpha)
+        result: Tensor = torch.linalg.multi_dot(tensors)
+        return result
 
 
 class TensorDot(Operation):
@@ -248,7 +140,8 @@ class TensorDot(Operation):
 
     def forward(self, a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | None = None) -> Tensor:
         """Contract the last `dims` dimensions of `a` with the first of `b`, or those listed."""
-        return torch.tensordot(a, b, self.dims if dims is None else dims)  # type: ignore[arg-type]
+        result: Tensor = torch.tensordot(a, b, self.dims if dims is None else dims)
+        return result
 
 
 class Einsum(Operation):
@@ -270,4 +163,5 @@ class ChainMatMul(Operation):
 
     def forward(self, *matrices: Tensor) -> Tensor:
         """Multiply matrices in the cheapest order."""
-        return torch.chain_matmul(*matrices)
+        result: Tensor = torch.chain_matmul(*matrices)  # type: ignore[no-untyped-call]
+        return result

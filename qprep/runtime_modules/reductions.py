@@ -163,8 +163,6 @@ class Trace(Operation):
 class Prod(Operation):
     """`torch.prod` over one dimension, or over all."""
 
-    dim: int | None
-
     def __init__(self, dim: int | None = None, keepdim: bool = False, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         self.dim = dim

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917 -- parameters are torch's own
 """Padding, resampling and folding."""
 
 from collections.abc import Sequence
@@ -6,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qprep.runtime_modules._operation import Operation, sizes
+from qprep.runtime_modules._operation import Number, Operation, sizes
 
 
 class Pad(Operation):
@@ -31,14 +32,12 @@ class Pad(Operation):
 class ConstantPadNd(Operation):
     """`torch.constant_pad_nd` as a module."""
 
-    value: int | float
-
-    def __init__(self, pad: int | Sequence[int] = (0, 0), value: int | float = 0) -> None:
+    def __init__(self, pad: int | Sequence[int] = (0, 0), value: Number = 0) -> None:
         super().__init__()
         self.pad = sizes(pad)
         self.value = value
 
-    def forward(self, input: Tensor, pad: list[int] | None = None, value: int | float | None = None) -> Tensor:
+    def forward(self, input: Tensor, pad: list[int] | None = None, value: Number | None = None) -> Tensor:
         """Pad the last dimensions of `input`, from the last on."""
         pad = self.pad if pad is None else pad
         value = self.value if value is None else value
@@ -117,7 +116,7 @@ class FunctionalFold(Operation):
         dilation = self.dilation if dilation is None else dilation
         padding = self.padding if padding is None else padding
         stride = self.stride if stride is None else stride
-        return functional.fold(input, output_size, kernel_size, dilation, padding, stride)
+        return functional.fold(input, output_size, kernel_size, dilation, padding, stride)  # type: ignore[arg-type]
 
 
 class Interpolate(Operation):
@@ -151,8 +150,8 @@ class Interpolate(Operation):
         antialias: bool | None = None,
     ) -> Tensor:
         """Resample `input` (N, C, …) to `size`, or by `scale_factor`."""
-        size = self.size if size is None else size
-        scale_factor = self.scale_factor if scale_factor is None else scale_factor
+        size = self.size if size is None else size  # type: ignore[assignment]
+        scale_factor = self.scale_factor if scale_factor is None else scale_factor  # type: ignore[assignment]
         mode = self.mode if mode is None else mode
         align_corners = self.align_corners if align_corners is None else align_corners
         recompute = self.recompute_scale_factor if recompute_scale_factor is None else recompute_scale_factor

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from qprep.runtime_modules._operation import Operation
+from qprep.runtime_modules._operation import Number, Operation
 
 
 class CumSum(Operation):
@@ -103,16 +103,12 @@ class Diff(Operation):
 class Trapezoid(Operation):
     """`torch.trapezoid`: with the points `x`, or their distance `dx`."""
 
-    dx: int | float | None
-
-    def __init__(self, dx: int | float | None = None, dim: int = -1) -> None:
+    def __init__(self, dx: Number | None = None, dim: int = -1) -> None:
         super().__init__()
         self.dx = dx
         self.dim = dim
 
-    def forward(
-        self, y: Tensor, x: Tensor | None = None, dx: int | float | None = None, dim: int | None = None
-    ) -> Tensor:
+    def forward(self, y: Tensor, x: Tensor | None = None, dx: Number | None = None, dim: int | None = None) -> Tensor:
         """Integrate `y` along `dim` by the trapezoidal rule."""
         dim = self.dim if dim is None else dim
         if x is not None:
@@ -124,16 +120,12 @@ class Trapezoid(Operation):
 class CumulativeTrapezoid(Operation):
     """`torch.cumulative_trapezoid`: with the points `x`, or their distance `dx`."""
 
-    dx: int | float | None
-
-    def __init__(self, dx: int | float | None = None, dim: int = -1) -> None:
+    def __init__(self, dx: Number | None = None, dim: int = -1) -> None:
         super().__init__()
         self.dx = dx
         self.dim = dim
 
-    def forward(
-        self, y: Tensor, x: Tensor | None = None, dx: int | float | None = None, dim: int | None = None
-    ) -> Tensor:
+    def forward(self, y: Tensor, x: Tensor | None = None, dx: Number | None = None, dim: int | None = None) -> Tensor:
         """Integrate `y` along `dim` by the trapezoidal rule."""
         dim = self.dim if dim is None else dim
         if x is not None:

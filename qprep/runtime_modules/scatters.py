@@ -1,24 +1,21 @@
+# ruff: noqa: PLR0917 -- parameters are torch's own
 """Writes that add or reduce several elements into one place."""
 
 import torch
 from torch import Tensor
 
-from qprep.runtime_modules._operation import Operation
+from qprep.runtime_modules._operation import Number, Operation
 
 
 class IndexAdd(Operation):
     """`torch.index_add` as a module; on `input` itself where `inplace`."""
 
-    alpha: int | float
-
-    def __init__(self, alpha: int | float = 1, inplace: bool = False) -> None:
+    def __init__(self, alpha: Number = 1, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = alpha
         self.inplace = inplace
 
-    def forward(
-        self, input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: int | float | None = None
-    ) -> Tensor:
+    def forward(self, input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Number | None = None) -> Tensor:
         """Write into `input` along `dim` at the places that `index` names."""
         if self.inplace:
             return input.index_add_(dim, index, source, alpha=self.alpha if alpha is None else alpha)

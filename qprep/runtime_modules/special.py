@@ -95,7 +95,8 @@ class Entr(Operation):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map `input`, of any shape, element by element."""
-        return torch.special.entr(input)
+        result: Tensor = torch.special.entr(input)
+        return result
 
 
 class Ndtr(Operation):
@@ -103,7 +104,8 @@ class Ndtr(Operation):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map `input`, of any shape, element by element."""
-        return torch.special.ndtr(input)
+        result: Tensor = torch.special.ndtr(input)
+        return result
 
 
 class Ndtri(Operation):
@@ -111,7 +113,8 @@ class Ndtri(Operation):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map `input`, of any shape, element by element."""
-        return torch.special.ndtri(input)
+        result: Tensor = torch.special.ndtri(input)
+        return result
 
 
 class LogNdtr(Operation):
@@ -119,7 +122,8 @@ class LogNdtr(Operation):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map `input`, of any shape, element by element."""
-        return torch.special.log_ndtr(input)
+        result: Tensor = torch.special.log_ndtr(input)
+        return result
 
 
 class Erfcx(Operation):
@@ -127,7 +131,8 @@ class Erfcx(Operation):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map `input`, of any shape, element by element."""
-        return torch.special.erfcx(input)
+        result: Tensor = torch.special.erfcx(input)
+        return result
 
 
 class Frexp(Operation):

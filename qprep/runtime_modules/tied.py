@@ -1,16 +1,26 @@
+# ruff: noqa: ANN401 -- values of any kind
 """A separate instance of a module for a second call site, its weights tied to the first."""
 
 from __future__ import annotations
 
 import functools
 from types import MethodType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from qprep.runtime_modules._borrowed import Borrowed
+
+
+@runtime_checkable
+class CountsForwards(Protocol):
+    """A module that hooks itself onto the module it is part of, as PerCall does."""
+
+    def count_forwards_of(self, owner: nn.Module) -> None:
+        """Hook onto `owner`."""
+
 
 _Copies = dict[int, nn.Module]  # by the id of the module that was copied
 
@@ -35,10 +45,10 @@ class Tied(nn.Module):
         object.__setattr__(self, "source", source)
         self.lends = lends
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- whatever `source` takes and returns
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run `source`."""
         source = self.source
-        for hook in tuple(source._forward_pre_hooks.values()):  # noqa: SLF001 -- nn.Module offers no reader
+        for hook in tuple(source.__dict__["_forward_pre_hooks"].values()):
             if _computes_weights(hook):
                 hook(source, args)
         return source.forward(*args, **kwargs)
@@ -47,7 +57,7 @@ class Tied(nn.Module):
         """Name what it runs."""
         return f"{type(self.source).__name__}({self.source.extra_repr()})"
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- any attribute of `source`
+    def __getattr__(self, name: str) -> Any:
         state = self.__dict__
         if state.get("lends") and not name.startswith("__"):
             value = getattr(state["source"], name)
@@ -91,7 +101,8 @@ def _structural_copy(module: nn.Module, copies: _Copies) -> nn.Module:
     state = made.__dict__
     state.update(module.__dict__)
     state["_modules"] = {
-        name: None if child is None else _another(child, copies, lends=True) for name, child in module._modules.items()
+        name: None if child is None else _another(child, copies, lends=True)
+        for name, child in module.__dict__["_modules"].items()
     }
     state["_parameters"] = Borrowed.of(module.__dict__["_parameters"])
     state["_buffers"] = Borrowed.of(module.__dict__["_buffers"])
@@ -106,17 +117,17 @@ def _structural_copy(module: nn.Module, copies: _Copies) -> nn.Module:
 
 def _count_again(module: nn.Module, made: nn.Module, copies: _Copies) -> None:
     """Let the copies of PerCall count the forwards of the copy of their owner."""
-    for hook in module._forward_pre_hooks.values():
+    for hook in module.__dict__["_forward_pre_hooks"].values():
         counter = copies.get(id(getattr(hook, "__self__", None)))
-        if counter is not None and hasattr(counter, "count_forwards_of"):
+        if isinstance(counter, CountsForwards):
             counter.count_forwards_of(made)
 
 
-def _translated(value: Any, copies: _Copies) -> Any:  # noqa: ANN401 -- any attribute
+def _translated(value: Any, copies: _Copies) -> Any:
     """`value` with the copies in the place of what was copied."""
     if isinstance(value, nn.Module):
         return copies.get(id(value), value)
-    if isinstance(value, MethodType):
+    if type(value) is MethodType:
         bound = _translated(value.__self__, copies)
         return value if bound is value.__self__ else MethodType(value.__func__, bound)
     if type(value) is functools.partial:
