@@ -8,4 +8,6 @@ from qprep.findings import Rule
 
 def all_rules() -> tuple[Rule, ...]:
     """All rules by code."""
-    return ENGINE_RULES
+    from qprep.checks import load_checks
+
+    return (*ENGINE_RULES, *(check.rule for check in load_checks()))

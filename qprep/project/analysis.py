@@ -210,6 +210,14 @@ class Analysis:
             return f"{module.cls.module}.{module.cls.name}"
         return module.cls.name if isinstance(module.cls, External) else "?"
 
+    def may_have_state(self, classes: set[str]) -> bool:
+        """Whether a module of one of these classes has, or may have, parameters or buffers."""
+        for name in classes:
+            known = self.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
+            if known is None or known.may_have_state or known.is_container or known.is_compound:
+                return True
+        return False
+
     def is_shareable(self, module: Module) -> bool:
         """Whether two uses of one instance matter: not for Identity."""
         return module.cls != External("torch.nn.Identity")
@@ -273,7 +281,9 @@ class Analysis:
                 path = f"{bound.path}.{ref.name.rpartition('.')[2]}()"
                 note_module_call(self, frame, node, path, path, bound.loops, {self.class_name(bound)})
             ref = FunctionRef(ref.module, ref.name, Module(bound.cls, "", None, bound.item))
-        summary = self._evaluate(frame, ref, arguments, recording=frame.recording, root=bound is not None and not is_method)
+        summary = self._evaluate(
+            frame, ref, arguments, recording=frame.recording, root=bound is not None and not is_method
+        )
         if is_method:
             frame.counts.add_all(summary.counts)
             frame.counts.add(("enter", ref.module, ref.name))
@@ -438,7 +448,13 @@ class Analysis:
         return op.cls is OpClass.COMPUTE
 
     def note_op(
-        self, frame: Frame, node: ast.expr | ast.stmt, op: Op, spelling: Spelling | None, form: str, scalar: bool = False
+        self,
+        frame: Frame,
+        node: ast.expr | ast.stmt,
+        op: Op,
+        spelling: Spelling | None,
+        form: str,
+        scalar: bool = False,
     ) -> None:
         """An operation on activations stands here."""
         if not frame.recording:
@@ -473,5 +489,14 @@ def _key(arguments: Arguments | None) -> object:
 
 
 _CONTAINERS = frozenset(("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict"))
-_NO_MODULE = ("builtins.", "abc.", "typing.", "enum.", "torch.autograd", "torch.optim", "collections.", "torch.utils.data")
+_NO_MODULE = (
+    "builtins.",
+    "abc.",
+    "typing.",
+    "enum.",
+    "torch.autograd",
+    "torch.optim",
+    "collections.",
+    "torch.utils.data",
+)
 _NO_MODULES = frozenset(("object", "dataclasses.dataclass"))

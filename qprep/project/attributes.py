@@ -113,9 +113,11 @@ def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: s
     """A module instance is put somewhere: a second place on the same path shares it."""
     if not isinstance(value, Module) or value.origin is None or frame.recording or not analysis.is_shareable(value):
         return
-    event = ("store", value.origin)
+    event, place = ("store", value.origin), frame.place(node)
+    if frame.counts.get((*event, place)):
+        return  # one place, seen once for each alternative
+    frame.counts.add((*event, place))
     if frame.counts.get(event):
-        place = frame.place(node)
         sharing = analysis.facts.sharing.setdefault(place, Sharing(place, frame.unit, frame.function, how))
         sharing.classes.add(analysis.class_name(value))
     frame.counts.add(event)
@@ -184,7 +186,9 @@ def _method(analysis: Analysis, base: ClassRef, node: ast.FunctionDef, bound: Ki
     ref = f"{base.name}.{node.name}"
     if "builtins.staticmethod" in decorators:
         return FunctionRef(base.module, ref)
-    if any(name in ("builtins.property", "functools.cached_property", "torch.jit.unused_property") for name in decorators):
+    if any(
+        name in ("builtins.property", "functools.cached_property", "torch.jit.unused_property") for name in decorators
+    ):
         return analysis.property_kind(FunctionRef(base.module, ref, bound))
     if "builtins.classmethod" in decorators or not isinstance(bound, ClassRef):
         return FunctionRef(base.module, ref, bound)

@@ -73,7 +73,9 @@ def _sequence_method(
 
         added = iterate(arguments.args[0])
     else:
-        return receiver.item if name in ("pop", "popleft", "__getitem__") else INT if name in ("index", "count") else NONE
+        return (
+            receiver.item if name in ("pop", "popleft", "__getitem__") else INT if name in ("index", "count") else NONE
+        )
     grown = Sequence(added if receiver.items == () else join(receiver.item, added))
     _rebind(frame, node, grown)
     return NONE
@@ -191,7 +193,8 @@ def _super_method(
                 items = join_all(Module(m.cls, None, None, m.item) for m in held)
                 analysis.attributes_of(self_kind.cls).add_dynamic(items)
             for arg, expr in zip(arguments.args, arguments.nodes, strict=False):
-                attributes.stored(analysis, frame, arg, expr, "container")
+                if not isinstance(expr, ast.Starred):
+                    attributes.stored(analysis, frame, arg, expr, "container")
         return NONE
     if name == "forward":
         return Tensor(arguments.flows)

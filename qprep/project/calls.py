@@ -184,14 +184,16 @@ def _held_call(analysis: Analysis, frame: Frame, node: ast.Call, callees: list[K
     path = attributes.self_attribute(analysis, frame, node.func)
     assert path is not None
     names = [option.name for option in callees if isinstance(option, External)]
-    if frame.self_kind is not None and isinstance(frame.self_kind, Module) and isinstance(frame.self_kind.cls, ClassRef):
+    if (
+        frame.self_kind is not None
+        and isinstance(frame.self_kind, Module)
+        and isinstance(frame.self_kind.cls, ClassRef)
+    ):
         attributes.held_function(analysis, frame, frame.self_kind.cls, path, names[0] if len(names) == 1 else "?")
     return call_module(analysis, frame, node, [Module(None, path)], arguments)
 
 
-def call_module(
-    analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module], arguments: Arguments
-) -> Kind:
+def call_module(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module], arguments: Arguments) -> Kind:
     """Call a module: note which instance, and find out what its forward returns."""
     if frame.recording and arguments.flows:
         _note_call(analysis, frame, node, modules)
@@ -251,7 +253,9 @@ def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef,
 
 
 def _share_arguments(analysis: Analysis, frame: Frame, arguments: Arguments) -> None:
-    for kind, expr in zip(arguments.args, arguments.nodes, strict=False):
+    if any(isinstance(expr, ast.Starred) for expr in arguments.nodes):
+        return
+    for kind, expr in zip(arguments.args, arguments.nodes, strict=True):
         attributes.stored(analysis, frame, kind, expr, "argument")
 
 

@@ -68,6 +68,7 @@ class ModuleCall:
     classes: set[str] = field(default_factory=set)  # what the module may be: "torch.nn.ReLU", "pkg.mod.Block", "?"
     count: int = 1  # runs of this call for one instance
     again: bool = False  # another call on the same path ran the same instance before
+    has_state: bool = False  # the module has, or may have, parameters or buffers
 
 
 @dataclass(slots=True)
@@ -98,8 +99,6 @@ class Compound:
 
     place: Place
     cls: str  # "torch.nn.LSTM"
-    unit: Unit | None
-    function: str
 
 
 @dataclass(slots=True)

@@ -129,5 +129,7 @@ def _bind_class_body(index: FileIndex, entry: ClassNode, body: list[ast.stmt]) -
 
 def _is_variant(node: ast.FunctionDef) -> bool:
     """Setters and overloads do not replace the method that a call runs."""
-    names = [d.attr if isinstance(d, ast.Attribute) else d.id if isinstance(d, ast.Name) else "" for d in node.decorator_list]
+    names = [
+        d.attr if isinstance(d, ast.Attribute) else d.id if isinstance(d, ast.Name) else "" for d in node.decorator_list
+    ]
     return any(name in ("setter", "deleter", "overload", "_overload_method") for name in names)

@@ -146,9 +146,7 @@ def _python_arithmetic(
     return NUMBER if isinstance(left, Number) or isinstance(right, Number) else UNKNOWN
 
 
-def method(
-    analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Tensor, arguments: Arguments
-) -> Kind:
+def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Tensor, arguments: Arguments) -> Kind:
     """`tensor.name(...)`."""
     row = analysis.catalogue.method(name)
     if row is None:

@@ -142,7 +142,9 @@ def all_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) ->
     return [*pairs, *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)]
 
 
-def forward_kind(analysis: Analysis, index: FileIndex, node: ast.FunctionDef, arg: ast.arg, default: ast.expr | None) -> Kind:
+def forward_kind(
+    analysis: Analysis, index: FileIndex, node: ast.FunctionDef, arg: ast.arg, default: ast.expr | None
+) -> Kind:
     """A parameter of a forward that nobody in the project calls: a tensor, unless something says otherwise."""
     kind = annotated(analysis, index, arg.annotation) if arg.annotation is not None else None
     if kind is not None and kind not in (OTHER, NONE):

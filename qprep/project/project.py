@@ -90,10 +90,16 @@ class Project:
         index = build_index(name, str(path), path.name == "__init__.py", tree)
         self._indexes[name] = (index, len(data))
         self._held += len(data)
-        while self._held > CACHE_BYTES and len(self._indexes) > 1:
-            _, (_, size) = self._indexes.popitem(last=False)
-            self._held -= size
+        self._evict(name)
         return index
+
+    def _evict(self, keep: str) -> None:
+        """Drop the least recently used files beyond the budget."""
+        for name in list(self._indexes):
+            if self._held <= CACHE_BYTES:
+                return
+            if name != keep:
+                self._held -= self._indexes.pop(name)[1]
 
     def resolve(self, dotted: str) -> Kind:
         """What a dotted name stands for: a class or function of the project, or something external."""

@@ -36,6 +36,7 @@ def note_module_call(
     site = analysis.facts.calls.setdefault(place, ModuleCall(place, frame.unit, frame.function, path))
     site.classes |= classes
     site.again = site.again or again
+    site.has_state = site.has_state or analysis.may_have_state(classes)
     frame.counts.add(event)
     frame.counts.add(("at", identity, place, loops))
 

@@ -1,0 +1,28 @@
+"""One rule a file: what it is, examples that are its tests and its documentation, and which facts it reports."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from qprep.checks.base import Check
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@lru_cache(maxsize=1)
+def load_checks() -> tuple[Check, ...]:
+    """All rules by code, found by walking this package."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    return tuple(sorted((_check(importlib.import_module(f"{__name__}.{name}")) for name in names), key=_code))
+
+
+def _check(module: ModuleType) -> Check:
+    return Check(module.__name__.rpartition(".")[2], module.RULE, module.VALID, module.INVALID, module.check)
+
+
+def _code(check: Check) -> str:
+    return check.rule.code

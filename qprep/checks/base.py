@@ -1,0 +1,59 @@
+"""What a rule is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from qprep.findings import Rule
+from qprep.project.facts import Compound, Facts, HeldFunction, ModuleCall, OpSite, Place, Sharing
+
+Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One place that a rule reports, with the fact behind it."""
+
+    place: Place
+    message: str
+    help: str
+    site: Site
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """An example that must be reported: the source and the source text of each expression reported, in order."""
+
+    code: str
+    reported: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule with its examples; `stem` is the name of its file and of its codemod's."""
+
+    stem: str
+    rule: Rule
+    valid: tuple[str, ...]
+    invalid: tuple[Invalid, ...]
+    check: Callable[[Facts], Iterator[Hit]]
+
+
+def unowned(facts: Facts) -> Iterator[OpSite]:
+    """Operations on activations that no dedicated module owns."""
+    return (site for site in facts.ops.values() if not site.owned)
+
+
+def module_for(site: OpSite) -> str:
+    """The dedicated module for an operation, for a help line."""
+    text = site.op.nn if site.op.nn is not None and site.op.family.value == "functional" else site.op.module
+    name = (text or "").partition("(")[0]
+    return f"nn.{name}" if site.op.nn is not None and text is site.op.nn else name
+
+
+def help_for(site: OpSite) -> str:
+    """The remedy for an operation outside a module."""
+    name = module_for(site)
+    return f"give it a module of its own: `{name}`" if name else "give it a module of its own"

@@ -1,0 +1,56 @@
+"""QP401: recurrent modules, attention and transformers, whose stages are hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qprep.checks.base import Hit, Invalid
+from qprep.findings import Rule
+from qprep.project.facts import Facts
+
+RULE = Rule(
+    "QP401",
+    "compound-module",
+    "A compound module hides its stages: nn.LSTM, nn.GRU, nn.MultiheadAttention, nn.Transformer",
+    "Gates, cell updates, attention scores and softmax run in C++ or inside one forward, so that a quantizer sees only "
+    "the module's inputs and outputs.",
+)
+VALID = (
+    """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x)
+""",
+)
+INVALID = (
+    Invalid(
+        """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(4, 4)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+""",
+        ("nn.LSTM",),
+    ),
+)
+
+
+def check(facts: Facts) -> Iterator[Hit]:
+    """Constructions of compound modules, and classes that inherit from one."""
+    for compound in facts.compounds.values():
+        name = compound.cls.rpartition(".")[2]
+        message = f"`nn.{name}` hides its stages from a module-level quantizer"
+        yield Hit(
+            compound.place, message, f"use `qprep.runtime_modules.{name}`, which loads the same checkpoints", compound
+        )

@@ -1,0 +1,24 @@
+"""One rewrite a file, under the stem of its rule: examples before and after, and the rewrite itself."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from qprep.codemods.base import Codemod
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@lru_cache(maxsize=1)
+def load_codemods() -> dict[str, Codemod]:
+    """All rewrites by the stem of their rule, found by walking this package."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    return {name: _codemod(importlib.import_module(f"{__name__}.{name}")) for name in names}
+
+
+def _codemod(module: ModuleType) -> Codemod:
+    return Codemod(module.__name__.rpartition(".")[2], module.REWRITES, module.rewrite)

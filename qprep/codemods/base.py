@@ -1,0 +1,22 @@
+"""What a rewrite is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from qprep.findings import Unfixable
+from qprep.rewrite.pieces import Piece
+from qprep.rewrite.scope import Scope
+
+Outcome = tuple[Piece, ...] | Unfixable
+
+
+@dataclass(frozen=True, slots=True)
+class Codemod:
+    """A rewrite with its examples: (before, after) sources, equal in what they compute."""
+
+    stem: str
+    rewrites: tuple[tuple[str, str], ...]
+    rewrite: Callable[[Scope, Any], Outcome]  # Any: the fact that the rule of this stem reports

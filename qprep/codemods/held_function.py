@@ -1,0 +1,45 @@
+"""Functions held as activations become modules where they are stored."""
+
+from __future__ import annotations
+
+from qprep.codemods.base import Outcome
+from qprep.project.facts import HeldFunction
+from qprep.rewrite.instances import hold_module
+from qprep.rewrite.scope import Scope
+
+REWRITES = (
+    (
+        """\
+import torch.nn.functional as F
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = F.gelu
+
+    def forward(self, x):
+        return self.act(self.fc(x))
+""",
+        """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = nn.GELU()
+
+    def forward(self, x):
+        return self.act(self.fc(x))
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: HeldFunction) -> Outcome:
+    """`self.act = F.gelu` → `self.act = nn.GELU()`."""
+    return hold_module(scope, site)

@@ -1,0 +1,55 @@
+"""Python's functions on tensors become modules."""
+
+from __future__ import annotations
+
+from qprep.codemods.base import Outcome
+from qprep.findings import Unfixable
+from qprep.ops.signature import parse_constructor
+from qprep.project.facts import OpSite
+from qprep.rewrite.invocations import invocation
+from qprep.rewrite.pieces import Piece
+from qprep.rewrite.scope import Scope
+
+REWRITES = (
+    (
+        """\
+from torch import nn
+
+
+class Sum(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.b = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return sum([self.a(x), self.b(x)])
+""",
+        """\
+from torch import nn
+from qprep.runtime_modules import SumList
+
+
+class Sum(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.b = nn.Linear(4, 4)
+        self.sum_list = SumList()
+
+    def forward(self, x):
+        return self.sum_list([self.a(x), self.b(x)])
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: OpSite) -> Outcome:
+    """`sum(xs)` → `self.sum_list(xs)`; a function handed to `map` is replaced by a module."""
+    if site.form == "builtin":
+        return invocation(scope, site)
+    if site.op.module is None or (site.spelling is not None and site.spelling.is_inplace):
+        return Unfixable(f"no dedicated module stands for `{site.op.name}` here")
+    name = scope.declare(site.op.name, f"{scope.runtime(parse_constructor(site.op.module).name)}()", many=True)
+    start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
+    return (Piece(start, end, name),)

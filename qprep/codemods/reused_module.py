@@ -1,0 +1,49 @@
+"""A stateless module that runs again gets a second instance beside the first."""
+
+from __future__ import annotations
+
+from qprep.codemods.base import Outcome
+from qprep.project.facts import ModuleCall
+from qprep.rewrite.instances import separate_call
+from qprep.rewrite.scope import Scope
+
+REWRITES = (
+    (
+        """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 3, 1)
+        self.conv2 = nn.Conv2d(3, 3, 1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        x = self.relu(self.conv1(x))
+        return self.relu(self.conv2(x))
+""",
+        """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 3, 1)
+        self.conv2 = nn.Conv2d(3, 3, 1)
+        self.relu = nn.ReLU(inplace=True)
+        self.relu_1 = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        x = self.relu(self.conv1(x))
+        return self.relu_1(self.conv2(x))
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: ModuleCall) -> Outcome:
+    """The second `self.relu(x)` → `self.relu_1(x)`."""
+    return separate_call(scope, site)

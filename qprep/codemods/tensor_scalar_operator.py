@@ -1,0 +1,45 @@
+"""Operators between a tensor and a number become modules that take both."""
+
+from __future__ import annotations
+
+from qprep.codemods.base import Outcome
+from qprep.project.facts import OpSite
+from qprep.rewrite.operators import operator
+from qprep.rewrite.scope import Scope
+
+REWRITES = (
+    (
+        """\
+from torch import nn
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return 1 - self.fc(x) * 2
+""",
+        """\
+from torch import nn
+from qprep.runtime_modules import EltwiseMul, EltwiseSub
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.sub = EltwiseSub()
+        self.mul = EltwiseMul()
+
+    def forward(self, x):
+        return self.sub(1, self.mul(self.fc(x), 2))
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: OpSite) -> Outcome:
+    """`1 - x` → `self.sub(1, x)`."""
+    return operator(scope, site)

@@ -1,0 +1,41 @@
+"""Compound modules of torch.nn: where they are constructed, and which classes inherit from one."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.project.facts import Compound, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qprep.project.analysis import Analysis
+    from qprep.project.index import FileIndex
+
+
+def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
+    """Add every construction of a compound module, and every base class that is one, to the facts."""
+    for name in names:
+        index = analysis.project.index(name)
+        if index is None or not any(entry.target.startswith("torch") for entry in index.imports.values()):
+            continue
+        for node in ast.walk(index.tree):
+            if isinstance(node, ast.Call):
+                _note(analysis, index, node.func)
+            elif isinstance(node, ast.ClassDef):
+                for base in node.bases:
+                    _note(analysis, index, base)
+
+
+def _note(analysis: Analysis, index: FileIndex, node: ast.expr) -> None:
+    short = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    if not short[:1].isupper():
+        return
+    dotted = analysis.project.expression_name(index, node)
+    if dotted is None or not dotted.startswith("torch.nn."):
+        return
+    known = analysis.catalogue.nn_module(dotted.removeprefix("torch.nn."))
+    if known is not None and known.is_compound:
+        place = Place(index.name, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+        analysis.facts.compounds.setdefault(place, Compound(place, dotted))

@@ -1,0 +1,1 @@
+"""From facts to edits: where new attributes go, what they are called, and which characters change."""

@@ -1,0 +1,57 @@
+"""What every part of a rewrite needs to look at: the analysis and the files that may change."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from qprep.project.facts import Unit
+from qprep.project.kinds import ClassRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qprep.project.analysis import Analysis
+    from qprep.project.facts import Facts
+    from qprep.project.project import Project
+    from qprep.rewrite.code import Code
+
+KEPT_FILES = 24  # files held ready for rewriting at a time
+
+
+class Context:
+    """The analysis, its facts, and the files given (only those may be rewritten)."""
+
+    def __init__(self, analysis: Analysis, load: Callable[[str], Code | None]) -> None:
+        self.analysis = analysis
+        self._load = load
+        self._codes: OrderedDict[str, Code | None] = OrderedDict()
+
+    @property
+    def project(self) -> Project:
+        """The project under analysis."""
+        return self.analysis.project
+
+    @property
+    def facts(self) -> Facts:
+        """What the analysis found."""
+        return self.analysis.facts
+
+    def code(self, module: str) -> Code | None:
+        """The file of a module where it is one of those given and can be read."""
+        if module not in self._codes:
+            self._codes[module] = self._load(module) if module in self.project.given else None
+            if len(self._codes) > KEPT_FILES:
+                self._codes.popitem(last=False)
+        self._codes.move_to_end(module)
+        return self._codes[module]
+
+    def family(self, unit: Unit) -> tuple[ClassRef, ...]:
+        """A class, its bases, its subclasses and their bases: all that share one namespace of attributes."""
+        ref = ClassRef(unit.module, unit.name)
+        members: dict[ClassRef, None] = {}
+        for cls in (ref, *sorted(self.project.subclasses(ref), key=repr)):
+            for base in self.project.mro(cls):
+                if isinstance(base, ClassRef):
+                    members[base] = None
+        return tuple(members)

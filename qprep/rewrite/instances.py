@@ -1,0 +1,143 @@
+"""Module instances: a second call site gets an instance of its own, a held function becomes a module."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.findings import Unfixable
+from qprep.ops.signature import parse_constructor
+from qprep.project.facts import MANY
+from qprep.rewrite.invocations import is_literal
+from qprep.rewrite.model import Declaration
+from qprep.rewrite.pieces import Piece
+
+if TYPE_CHECKING:
+    from qprep.project.attributes import Creation
+    from qprep.project.facts import HeldFunction, ModuleCall, Sharing, Unit
+    from qprep.rewrite.context import Context
+    from qprep.rewrite.scope import Scope
+
+Pieces = tuple[Piece, ...]
+
+
+def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
+    """A call of a module that ran before, or that runs many times, gets an instance of its own."""
+    node = scope.node
+    assert isinstance(node, ast.Call)
+    func = node.func
+    if isinstance(func, ast.Attribute) and func.attr == "forward" and isinstance(func.value, ast.Attribute):
+        func = func.value
+    if not (isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == scope.owner):
+        return Unfixable("the module is not an attribute of self")
+    creations = creations_of(scope.context, scope.unit, func.attr)
+    if isinstance(creations, Unfixable):
+        return creations
+    many = call.count >= MANY
+    text = _constructor_text(scope, creations)
+    name = scope.names.fresh(func.attr, scope.hint())
+    for creation in creations:
+        _declare_copy(scope, creation, name, func.attr, text, many=many)
+    start, end = scope.code.span(func)
+    return (Piece(start, end, f"{scope.owner}.{name}"),)
+
+
+def creations_of(context: Context, unit: Unit, attribute: str) -> list[Creation] | Unfixable:
+    """Every place in the family of a class that makes an attribute, if all of them can take a line behind them."""
+    found: dict[object, Creation] = {}
+    for member in context.family(unit):
+        entry = context.analysis.attributes_of(member).names.get(attribute)
+        found.update(entry.creations if entry is not None else {})
+    if not found:
+        return Unfixable(f"where `{attribute}` is made is not known")
+    for creation in found.values():
+        code = context.code(creation.place.module)
+        node = code.node(creation.place) if code is not None else None
+        if code is None or node is None:
+            return Unfixable(f"`{attribute}` is made in {creation.place.module}, outside the paths given")
+        if not creation.unit.is_class or not code.is_alone_on_line(code.statement(node)):
+            return Unfixable(f"`{attribute}` is made on a line that holds more")
+    return list(found.values())
+
+
+def _constructor_text(scope: Scope, creations: list[Creation]) -> str | None:
+    """`nn.ReLU(inplace=True)` where every creation is that very text and it holds no state; else None."""
+    texts = set()
+    for creation in creations:
+        code = scope.context.code(creation.place.module)
+        node = code.node(creation.place) if code is not None else None
+        if code is None or not isinstance(node, ast.Call) or not is_stateless(scope.context, code.module, node):
+            return None
+        texts.add(ast.unparse(node))
+    return texts.pop() if len(texts) == 1 else None
+
+
+def is_stateless(context: Context, module: str, node: ast.Call) -> bool:
+    """Whether a call makes a module of torch.nn without parameters and buffers, from literals alone."""
+    index = context.project.index(module)
+    dotted = context.project.expression_name(index, node.func) if index is not None else None
+    if dotted is None or not dotted.startswith("torch.nn."):
+        return False
+    known = context.analysis.catalogue.nn_module(dotted.removeprefix("torch.nn."))
+    if known is None or known.may_have_state or known.is_container or known.is_compound:
+        return False
+    return all(is_literal(arg) for arg in node.args) and all(k.arg and is_literal(k.value) for k in node.keywords)
+
+
+def _declare_copy(scope: Scope, creation: Creation, name: str, attribute: str, text: str | None, *, many: bool) -> None:
+    """The new instance is made behind the one that it stands beside."""
+    owner = owner_name(scope.context, creation)
+    index = scope.context.project.index(creation.place.module)
+    copied = text if text is not None else f"{scope.runtime('another', index)}({owner}.{attribute})"
+    made = f"{scope.runtime('PerCall', index)}({copied}, owner={owner})" if many else copied
+    scope.declarations.append(Declaration(creation.unit, name, made, creation.place))
+
+
+def owner_name(context: Context, creation: Creation) -> str:
+    """What the function that makes an attribute calls its owner."""
+    code = context.code(creation.place.module)
+    node = code.node(creation.place) if code is not None else None
+    function = code.function(node) if code is not None and node is not None else None
+    return function.args.args[0].arg if function is not None and function.args.args else "self"
+
+
+def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
+    """The second use of one instance at construction gets an instance of its own."""
+    if not all(_holds_no_state(scope.context, name) for name in sharing.classes):
+        return Unfixable("the module has, or may have, parameters: its keys in state_dict would change")
+    start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
+    text = scope.code.text[start:end]
+    return (Piece(start, end, f"{scope.runtime('another')}({text})"),)
+
+
+def _holds_no_state(context: Context, name: str) -> bool:
+    known = (
+        context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
+    )
+    return known is not None and not known.may_have_state and not known.is_container and not known.is_compound
+
+
+def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
+    """`self.act = F.gelu` → `self.act = nn.GELU()`; other functions are held by a module that calls them."""
+    if (reason := _used_as_value(scope.context, scope.unit, held.attribute)) is not None:
+        return Unfixable(reason)
+    start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
+    row = scope.context.analysis.catalogue.function(held.name)
+    if row is not None and row[0].nn is not None and isinstance(scope.node, ast.Name | ast.Attribute):
+        constructor = parse_constructor(row[0].nn)
+        known = scope.context.analysis.catalogue.nn_module(constructor.name)
+        if known is not None and known.required == 0 and not row[0].drop:
+            return (Piece(start, end, f"{scope.nn(constructor.name)}()"),)
+    return (Piece(start, end, f"{scope.runtime('Function')}.wrap({scope.code.text[start:end]})"),)
+
+
+def _used_as_value(context: Context, unit: Unit, attribute: str) -> str | None:
+    """Code that compares the function or hands it on would see a module instead."""
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        for node in ast.walk(entry.node) if entry is not None else ():
+            if isinstance(node, ast.Compare | ast.Call):
+                parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else node.args
+                if any(isinstance(part, ast.Attribute) and part.attr == attribute for part in parts):
+                    return f"`{attribute}` is used as a value in `{member.name}`"
+    return None

@@ -1,0 +1,46 @@
+"""What a codemod asks for: changed characters, new attributes, imports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qprep.findings import Applicability
+
+if TYPE_CHECKING:
+    from qprep.project.facts import Place, Unit
+    from qprep.rewrite.pieces import Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """`from module import name`, bound as `alias` where the file has that name already."""
+
+    module: str
+    name: str
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A new attribute of self: `self.name = expression`; at the end of __init__, or behind a statement."""
+
+    unit: Unit
+    name: str
+    expression: str
+    after: Place | None = None  # an expression inside the statement that it follows; None: the end of __init__
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """All that one finding's fix needs; it is made whole or not at all."""
+
+    place: Place
+    unit: Unit
+    function: str
+    pieces: tuple[Piece, ...]
+    declarations: tuple[Declaration, ...] = ()
+    imports: frozenset[tuple[str, Import]] = field(default_factory=frozenset)  # (module of the file, import)
+    message: str = ""
+    applicability: Applicability = Applicability.SAFE
+    callee: Unit | None = None  # the function that must become a module for this to hold

@@ -1,0 +1,153 @@
+"""Operators become calls: `a + b` → `self.add(a, b)`, `a += b` → `a = self.add(a, b)`, `-a` → `self.neg(a)`."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.findings import Unfixable
+from qprep.ops.signature import parse_constructor
+from qprep.project.operations import SYMBOLS
+from qprep.rewrite.pieces import Piece, closing, opening
+
+if TYPE_CHECKING:
+    from qprep.ops.model import Op
+    from qprep.project.facts import OpSite
+    from qprep.rewrite.code import Code
+    from qprep.rewrite.scope import Scope
+
+Pieces = tuple[Piece, ...]
+
+
+def operator(scope: Scope, site: OpSite) -> Pieces | Unfixable:
+    """Rewrite a binary, unary or augmented operator."""
+    node = scope.node
+    if isinstance(node, ast.AugAssign):
+        return _augmented(scope, site, node)
+    constructor = runtime_constructor(scope, site.op)
+    if isinstance(constructor, Unfixable):
+        return constructor
+    if isinstance(node, ast.BinOp):
+        if any(isinstance(part, ast.Yield | ast.YieldFrom | ast.Await) for part in (node.left, node.right)):
+            return Unfixable("an operand suspends the function")
+        name = scope.declare(site.op.name, constructor, many=site.count > 1)
+        return _binary(scope.code, node, name)
+    assert isinstance(node, ast.UnaryOp)
+    name = scope.declare(site.op.name, constructor, many=site.count > 1)
+    return _unary(scope.code, node, name)
+
+
+def runtime_constructor(scope: Scope, op: Op, arguments: str = "") -> str | Unfixable:
+    """`EltwiseAdd()` for an operation's row."""
+    if op.module is None:
+        return Unfixable(f"no dedicated module stands for `{op.name}`")
+    return f"{scope.runtime(parse_constructor(op.module).name)}({arguments})"
+
+
+def guard_space(code: Code, offset: int) -> str:
+    """A space where a name would run into the word before it: `return-x`."""
+    before = code.text[offset - 1] if offset else " "
+    return " " if before.isalnum() or before == "_" else ""
+
+
+def drop_parentheses(code: Code, start: int, end: int) -> list[Piece]:
+    """Remove the opening parentheses between two offsets."""
+    return [Piece(i, i + 1, "") for i in range(start, end) if code.text[i] == "("]
+
+
+def _binary(code: Code, node: ast.BinOp, name: str) -> Pieces:
+    start, end = code.span(node)
+    left_start, left_end = code.span(node.left)
+    right_start, right_end = code.span(node.right)
+    operator_start = code.skip_blank(left_end, ")")
+    operator_end = operator_start + len(SYMBOLS[type(node.op)])
+    extent = end - start
+    pieces = [opening(start, f"{guard_space(code, start)}{name}(", extent), closing(end, ")", extent)]
+    pieces += drop_parentheses(code, start, left_start)
+    pieces += _between(code, left_end, operator_start, operator_end, right_start)
+    pieces += [Piece(i, i + 1, "") for i in _closers(code, right_end, end)]
+    return tuple(pieces)
+
+
+def _closers(code: Code, start: int, end: int) -> list[int]:
+    """Offsets of the closing parentheses between two offsets, comments skipped."""
+    found: list[int] = []
+    offset = code.skip_blank(start)
+    while offset < end:
+        if code.text[offset] == ")":
+            found.append(offset)
+        offset = code.skip_blank(offset + 1)
+    return found
+
+
+def _between(code: Code, left_end: int, operator_start: int, operator_end: int, right_start: int) -> list[Piece]:
+    """The operator becomes a comma; on one line it takes the blanks around it along."""
+    gap = code.text[left_end:right_start]
+    if "\n" not in gap and "\r" not in gap:
+        return [Piece(left_end, right_start, ", ")]
+    pieces = [Piece(i, i + 1, "") for i in _closers(code, left_end, operator_start)]
+    pieces.append(Piece(left_end, left_end, ",", 0, 1 << 60))
+    after = operator_end
+    while after < right_start and code.text[after] in " \t":
+        after += 1
+    before = operator_start
+    if code.text[after : after + 1] in ("\r", "\n", "\\"):
+        while before > left_end and code.text[before - 1] in " \t":
+            before -= 1
+        after = operator_end
+    pieces.append(Piece(before, after, ""))
+    pieces += drop_parentheses(code, after, right_start)
+    return pieces
+
+
+def _unary(code: Code, node: ast.UnaryOp, name: str) -> Pieces:
+    start, end = code.span(node)
+    inner_start, inner_end = code.span(node.operand)
+    extent = end - start
+    head = opening(start, f"{guard_space(code, start)}{name}(", extent)
+    pieces = [head, closing(end, ")", extent), Piece(start, start + 1, "")]
+    pieces += drop_parentheses(code, start + 1, inner_start)
+    pieces += [Piece(i, i + 1, "") for i in _closers(code, inner_end, end)]
+    return tuple(pieces)
+
+
+def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfixable:
+    if site.op.module is None or "inplace" not in parse_constructor(site.op.module).parameters:
+        return Unfixable(f"no dedicated module does `{SYMBOLS[type(node.op)]}=` in place")
+    if not _is_repeatable(node.target):
+        return Unfixable("the target would be evaluated twice")
+    if isinstance(node.value, ast.Yield | ast.YieldFrom | ast.Await):
+        return Unfixable("an operand suspends the function")
+    constructor = runtime_constructor(scope, site.op, "inplace=True")
+    if isinstance(constructor, Unfixable):
+        return constructor
+    code = scope.code
+    name = scope.declare(site.op.name, constructor, many=site.count > 1)
+    end = code.span(node)[1]
+    target_end = code.span(node.target)[1]
+    operator_start = code.skip_blank(target_end, ")")
+    operator_end = operator_start + len(SYMBOLS[type(node.op)]) + 1
+    after = operator_end
+    while code.text[after] in " \t":
+        after += 1
+    target = code.slice(node.target)
+    head = f"= {name}({target}, "
+    # A value on the next line behind a backslash stays there: the call's parentheses allow it.
+    return (Piece(operator_start, after, head), closing(end, ")", end - after))
+
+
+def _is_repeatable(node: ast.expr) -> bool:
+    """Whether evaluating a target twice is the same as once: names, attributes, constant or plain indices."""
+    if isinstance(node, ast.Name | ast.Constant):
+        return True
+    if isinstance(node, ast.Attribute | ast.Starred):
+        return _is_repeatable(node.value)
+    if isinstance(node, ast.Subscript):
+        return _is_repeatable(node.value) and _is_repeatable(node.slice)
+    if isinstance(node, ast.Slice):
+        return all(part is None or _is_repeatable(part) for part in (node.lower, node.upper, node.step))
+    if isinstance(node, ast.Tuple):
+        return all(map(_is_repeatable, node.elts))
+    if isinstance(node, ast.BinOp):
+        return _is_repeatable(node.left) and _is_repeatable(node.right)
+    return isinstance(node, ast.UnaryOp) and _is_repeatable(node.operand)

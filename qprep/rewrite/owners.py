@@ -1,0 +1,282 @@
+"""Classes that take new attributes: whether they can, under which names, and where in __init__."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.project.kinds import ClassRef, External
+from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from qprep.project.facts import Unit
+    from qprep.rewrite.code import Code
+    from qprep.rewrite.context import Context
+
+_CHILD_ACCESS = frozenset(("_modules", "children", "named_children"))
+_DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
+
+
+@dataclass(frozen=True, slots=True)
+class InsertionPoint:
+    """Where lines go: the offset, their indentation, what stands before and behind them."""
+
+    offset: int
+    indent: str
+    before: str = ""
+    after: str = ""
+    inline: bool = False  # behind a semicolon on a line that holds more
+
+
+def refusal(context: Context, unit: Unit) -> str | None:
+    """Why no attribute can be added to a class; None where one can."""
+    ref = ClassRef(unit.module, unit.name)
+    code, entry = context.code(unit.module), context.project.class_node(ref)
+    if entry is None or code is None:
+        return f"its class is defined in {unit.module}, outside the paths given"
+    if not context.analysis.is_module(ref):
+        return f"`{unit.name}` is no nn.Module, so it can hold no module of its own"
+    if context.analysis.is_container(ref):
+        return f"`{unit.name}` is a container: a new child would become one of its items"
+    return _unusual_class(entry.node, unit) or _iterates_children(context, unit) or _broken_chain(context, unit)
+
+
+def _unusual_class(node: ast.ClassDef, unit: Unit) -> str | None:
+    if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+        return f"`{unit.name}` is a dataclass: its constructor is generated"
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS:
+            return f"`{unit.name}` defines {item.name}"
+        if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets):
+            return f"`{unit.name}` has __slots__"
+    return None
+
+
+def _iterates_children(context: Context, unit: Unit) -> str | None:
+    """Code of the family that walks over the children of self would meet the new one."""
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        for name, method in entry.methods.items() if entry is not None else ():
+            owner = method.args.args[0].arg if method.args.args else "self"
+            if name != "__init__" and _walks_children(method, owner):
+                return f"`{member.name}.{name}` iterates over the children of self"
+    return None
+
+
+def _walks_children(method: ast.FunctionDef, owner: str) -> bool:
+    def is_self(node: ast.AST) -> bool:
+        return isinstance(node, ast.Name) and node.id == owner
+
+    for node in ast.walk(method):
+        if isinstance(node, ast.Attribute) and node.attr in _CHILD_ACCESS and is_self(node.value):
+            return True
+        if isinstance(node, ast.Subscript) and is_self(node.value):
+            return True
+        if isinstance(node, ast.For | ast.comprehension) and is_self(node.iter):
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("len", "enumerate"):
+            if any(map(is_self, node.args)):
+                return True
+    return False
+
+
+def _broken_chain(context: Context, unit: Unit) -> str | None:
+    """Every constructor of the class and its subclasses must reach the one that gets the new attribute."""
+    ref = ClassRef(unit.module, unit.name)
+    own = context.project.class_node(ref)
+    init = own.methods.get("__init__") if own is not None else None
+    if init is not None and _super_call(init, None) is None:
+        return f"`{unit.name}.__init__` does not call the constructor of its base"
+    for child in sorted(context.project.subclasses(ref), key=repr):
+        entry = context.project.class_node(child)
+        child_init = entry.methods.get("__init__") if entry is not None else None
+        if child_init is not None and _super_call(child_init, child.name.rpartition(".")[2]) is None:
+            if not _calls_directly(child_init, unit.name):
+                return f"its subclass `{child.name}` does not call `super().__init__`"
+    return None
+
+
+def _super_call(init: ast.FunctionDef, name: str | None) -> ast.Call | None:
+    """The call of the base's constructor; with `name`, only forms that start right above the class of that name."""
+    for node in ast.walk(init):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__init__"):
+            continue
+        value = node.func.value
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "super":
+            first = value.args[0] if value.args else None
+            if name is None or first is None or (isinstance(first, ast.Name) and first.id == name):
+                return node
+        elif name is None and isinstance(value, ast.Name | ast.Attribute):
+            return node
+    return None
+
+
+def _calls_directly(init: ast.FunctionDef, base: str) -> bool:
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == "__init__"
+        and ast.unparse(node.value).rpartition(".")[2] == base.rpartition(".")[2]
+        for node in ast.walk(init)
+    )
+
+
+def taken_names(context: Context, unit: Unit) -> set[str]:
+    """Names that mean something on self anywhere in the family of a class."""
+    taken = set(NN_MODULE_ATTRIBUTES)
+    for member in context.family(unit):
+        entry, index = context.project.class_node(member), context.project.index(member.module)
+        if entry is None or index is None:
+            continue
+        taken |= set(entry.methods) | set(entry.values) | set(entry.annotations)
+        for node in ast.walk(entry.node):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id not in index.imports:
+                taken.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+                taken.add(node.value)
+    bases = [
+        base.name
+        for member in context.family(unit)
+        for base in context.project.mro(member)
+        if isinstance(base, External)
+    ]
+    for name in bases:
+        known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
+        taken |= set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
+    return taken
+
+
+def prefix(context: Context, unit: Unit) -> str:
+    """A class with a base that nobody can read gets names that such a base will not have."""
+    for base in context.project.mro(ClassRef(unit.module, unit.name)):
+        if isinstance(base, External) and not base.name.startswith(("torch.nn.", "builtins.", "typing.", "abc.")):
+            return "qprep_"
+    return ""
+
+
+def end_of_init(context: Context, code: Code, unit: Unit, methods: frozenset[str]) -> InsertionPoint:
+    """Where new attributes of a class are made; `methods` are those that use them."""
+    entry = code.index.classes[unit.name]
+    init = entry.methods.get("__init__")
+    if init is None:
+        return _new_init(context, code, entry.node, unit)
+    last = init.body[-1]
+    if _needs_early(context, unit, init, methods):
+        call = _super_call(init, None)
+        assert call is not None
+        last = _top_statement(code, init, call)
+    if not code.is_alone_on_line(last):
+        return InsertionPoint(code.span(last)[1], "", inline=True)
+    offset = code.next_line(last.end_lineno or last.lineno)
+    before = "" if not offset or code.text[offset - 1] in "\r\n" else code.newline
+    return InsertionPoint(offset, code.indent_of(last), before)
+
+
+def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt:
+    current = node
+    while code.parents[current] is not init:
+        current = code.parents[current]
+    assert isinstance(current, ast.stmt)
+    return current
+
+
+def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
+    """A constructor that returns early or runs the model itself needs the attributes right behind super().__init__()."""
+    owner = init.args.args[0].arg if init.args.args else "self"
+    if any(isinstance(node, ast.Return) for node in _own_nodes(init)):
+        return True
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        method = entry.methods.get("__init__") if entry is not None else None
+        if method is not None and _uses(context, unit, method, owner, methods, set()):
+            return True
+    return False
+
+
+def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
+    """Nodes of a function without those of functions inside it."""
+    found: list[ast.AST] = []
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            stack.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def _uses(
+    context: Context, unit: Unit, method: ast.FunctionDef, owner: str, wanted: frozenset[str], seen: set[str]
+) -> bool:
+    """Whether a method runs one of the methods that use the new attributes."""
+    for node in ast.walk(method):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id == owner:
+            return True
+        if not (
+            isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == owner
+        ):
+            continue
+        name = node.func.attr
+        if name in wanted:
+            return True
+        if name in seen:
+            continue
+        seen.add(name)
+        for member in context.family(unit):
+            entry = context.project.class_node(member)
+            inner = entry.methods.get(name) if entry is not None else None
+            if inner is not None and _uses(context, unit, inner, owner, wanted, seen):
+                return True
+    return False
+
+
+def _new_init(context: Context, code: Code, node: ast.ClassDef, unit: Unit) -> InsertionPoint:
+    """An __init__ in front of the first method, with the signature of the one it replaces."""
+    first = next(item for item in node.body if isinstance(item, ast.FunctionDef))
+    lineno = min([first.lineno, *(decorator.lineno for decorator in first.decorator_list)])
+    indent = code.indent_of(first)
+    while lineno > node.lineno + 1 and code.source.line(lineno - 1).strip().startswith("#"):
+        lineno -= 1
+    signature, passed = _signature(context, unit)
+    returns = " -> None" if first.returns is not None else ""
+    newline, inner = code.newline, indent + code.indent_unit
+    head = f"{indent}def __init__({signature}){returns}:{newline}{inner}super().__init__({passed}){newline}"
+    return InsertionPoint(code.source.starts[lineno - 1], inner, head, newline)
+
+
+def _signature(context: Context, unit: Unit) -> tuple[str, str]:
+    """Parameters of the inherited constructor, and how to pass them on."""
+    for base in context.project.mro(ClassRef(unit.module, unit.name))[1:]:
+        if isinstance(base, External):
+            plain = base.name in ("torch.nn.Module", "torch.nn.modules.module.Module")
+            return ("self", "") if plain else ("self, *args, **kwargs", "*args, **kwargs")
+        entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
+        init = entry.methods.get("__init__") if entry is not None else None
+        if init is not None:
+            return _copied_signature(init.args) or ("self, *args, **kwargs", "*args, **kwargs")
+    return "self, *args, **kwargs", "*args, **kwargs"
+
+
+def _copied_signature(args: ast.arguments) -> tuple[str, str] | None:
+    """The same parameters with the same defaults, where those mean the same in any file."""
+    defaults = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
+    if args.posonlyargs or not args.args or not all(isinstance(d, ast.Constant) for d in defaults):
+        return None
+    bare = ast.arguments(
+        posonlyargs=[],
+        args=[ast.arg(a.arg) for a in args.args],
+        vararg=ast.arg(args.vararg.arg) if args.vararg else None,
+        kwonlyargs=[ast.arg(a.arg) for a in args.kwonlyargs],
+        kw_defaults=args.kw_defaults,
+        kwarg=ast.arg(args.kwarg.arg) if args.kwarg else None,
+        defaults=args.defaults,
+    )
+    passed = [a.arg for a in args.args[1:]]
+    passed += [f"*{args.vararg.arg}"] if args.vararg else []
+    passed += [f"{a.arg}={a.arg}" for a in args.kwonlyargs]
+    passed += [f"**{args.kwarg.arg}"] if args.kwarg else []
+    return ast.unparse(bare), ", ".join(passed)

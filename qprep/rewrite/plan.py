@@ -1,0 +1,292 @@
+"""Which findings get a rewrite and which a reason; then the pieces of all that were chosen, file by file."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from qprep.findings import Unfixable
+from qprep.project.facts import HelperCall, Place, Unit
+from qprep.rewrite import functions, imports, owners
+from qprep.rewrite.model import Declaration, Rewrite
+from qprep.rewrite.pieces import Piece, overlaps
+from qprep.rewrite.scope import OWNER, Names, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from qprep.project.facts import HeldFunction, ModuleCall, OpSite, Sharing
+    from qprep.rewrite.code import Code
+    from qprep.rewrite.context import Context
+    from qprep.rewrite.model import Import
+
+
+class Plan:
+    """The outcome for every site, and how to turn chosen ones into pieces."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.outcomes: dict[Place, Rewrite | Unfixable] = {}
+        self._refusals: dict[Unit, str | None] = {}
+        self._names: dict[Unit, Names] = {}
+        self._class_names: dict[Unit, str] = {}
+        self._helpers: dict[Place, Rewrite | Unfixable] = {}
+
+    def add(self, site: OpSite | ModuleCall | Sharing | HeldFunction, codemod: Callable[..., object]) -> None:
+        """Try to rewrite a site."""
+        self.outcomes[site.place] = self._try(site, codemod)
+
+    def _try(
+        self, site: OpSite | ModuleCall | Sharing | HeldFunction | HelperCall, codemod: Callable[..., object]
+    ) -> Rewrite | Unfixable:
+        reason = self.refusal(site.unit)
+        if reason is not None:
+            return Unfixable(reason)
+        code, index = self.context.code(site.place.module), self.context.project.index(site.place.module)
+        node = code.node(site.place) if code is not None else None
+        if code is None or index is None or node is None:
+            return Unfixable(f"it stands in {site.place.module}, outside the paths given")
+        owner = self._owner(code, node, site.unit)
+        if isinstance(owner, Unfixable):
+            return owner
+        scope = Scope(self.context, code, index, site.unit, self.names(site.unit), owner, node)
+        pieces = codemod(scope, site)
+        if isinstance(pieces, Unfixable):
+            return pieces
+        assert isinstance(pieces, tuple)
+        if overlaps(pieces):
+            return Unfixable("its edits would overlap")
+        message = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
+        callee = site.callee if isinstance(site, HelperCall) else None
+        declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
+        return Rewrite(site.place, site.unit, site.function, pieces, declarations, needed, message, callee=callee)
+
+    def refusal(self, unit: Unit) -> str | None:
+        """Why a class or function cannot own a module."""
+        if unit not in self._refusals:
+            judge = owners.refusal if unit.is_class else functions.refusal
+            self._refusals[unit] = judge(self.context, unit)
+        return self._refusals[unit]
+
+    def names(self, unit: Unit) -> Names:
+        """Names of attributes of a class, or of the module made of a function; a family of classes shares them."""
+        if unit not in self._names:
+            if not unit.is_class:
+                self._names[unit] = Names(set(owners.NN_MODULE_ATTRIBUTES) | {"forward"})
+            else:
+                family = [Unit(ref.module, ref.name, True) for ref in self.context.family(unit)]
+                known = next((self._names[member] for member in family if member in self._names), None)
+                taken = owners.taken_names(self.context, unit)
+                prefix = owners.prefix(self.context, unit)
+                self._names[unit] = Names(taken | (known.taken if known else set()), prefix)
+        return self._names[unit]
+
+    def _owner(self, code: Code, node: ast.AST, unit: Unit) -> str | Unfixable:
+        """The name of the object that owns the operation, where the operation stands."""
+        if not unit.is_class:
+            return "self"
+        function = code.function(node)
+        if function is None:
+            return Unfixable("it stands outside a method")
+        for decorator in function.decorator_list:
+            if ast.unparse(decorator).rpartition(".")[2] in (
+                "staticmethod",
+                "classmethod",
+                "script_method",
+                "property",
+            ):
+                return Unfixable(f"`{function.name}` is a {ast.unparse(decorator)}")
+        if not function.args.args:
+            return Unfixable(f"`{function.name}` has no self")
+        owner = function.args.args[0].arg
+        current: ast.AST = node
+        while current is not function:
+            current = code.parents[current]
+            if current is not function and isinstance(current, ast.FunctionDef | ast.Lambda):
+                if any(arg.arg == owner for arg in ast.walk(current.args) if isinstance(arg, ast.arg)):
+                    return Unfixable(f"`{owner}` means something else in the function around it")
+        return owner
+
+    # Functions outside classes
+
+    def add_helpers(self) -> None:
+        """Plan every call of a function that runs operations, and settle which functions become modules."""
+        for place, call in self.context.facts.helpers.items():
+            self._helpers[place] = self._try(call, self._helper_call)
+        self._settle_functions()
+
+    def _helper_call(self, scope: Scope, call: HelperCall) -> tuple[Piece, ...] | Unfixable:
+        node = scope.node
+        reason = self.refusal(call.callee)
+        if reason is not None:
+            return Unfixable(reason)
+        assert isinstance(node, ast.Call)
+        dotted = scope.context.project.expression_name(scope.index, node.func)
+        if dotted is None or not _is_callee(scope, dotted, call.callee):
+            return Unfixable("the function is called under a name that only the run knows")
+        name = self.class_name(call.callee)
+        text, needed = functions.import_of(self.context, scope.code, call.callee, name)
+        scope.imports |= {(scope.index.name, entry) for entry in needed}
+        attribute = scope.declare(functions.attribute_name(call.callee), f"{text}()", many=call.count > 1)
+        start, end = scope.code.span(node.func)
+        return (Piece(start, end, attribute),)
+
+    def class_name(self, unit: Unit) -> str:
+        """The name of the module made of a function."""
+        if unit not in self._class_names:
+            index = self.context.project.index(unit.module)
+            assert index is not None
+            bound = {*index.imports, *index.classes, *index.functions, *index.values}
+            others = {name for other, name in self._class_names.items() if other.module == unit.module}
+            self._class_names[unit] = functions.class_name(unit, bound | others)
+        return self._class_names[unit]
+
+    def _settle_functions(self) -> None:
+        """An operation in a function is resolved where every call of it can be rewritten, all the way up."""
+        blocked: dict[Unit, str] = {}
+        changed = True
+        while changed:
+            changed = False
+            for place, outcome in self._helpers.items():
+                call = self.context.facts.helpers[place]
+                reason = outcome.reason if isinstance(outcome, Unfixable) else blocked.get(call.unit)
+                if reason is not None and call.callee not in blocked:
+                    blocked[call.callee] = reason
+                    changed = True
+        for place, outcome in list(self.outcomes.items()):
+            if isinstance(outcome, Rewrite) and not outcome.unit.is_class and outcome.unit in blocked:
+                self.outcomes[place] = Unfixable(f"it stands in `{outcome.unit.name}`: {blocked[outcome.unit]}")
+
+    # Assembly
+
+    def group(self, place: Place) -> frozenset[Place]:
+        """The sites that change together: alone in a class; in a function, all that its conversion touches."""
+        outcome = self.outcomes[place]
+        if isinstance(outcome, Unfixable) or outcome.unit.is_class:
+            return frozenset((place,))
+        units = {outcome.unit}
+        while True:
+            callers = {h.unit for h in self.context.facts.helpers.values() if h.callee in units and not h.unit.is_class}
+            if callers <= units:
+                break
+            units |= callers
+        found = (p for p, other in self.outcomes.items() if isinstance(other, Rewrite) and other.unit in units)
+        return frozenset(found)
+
+    def assemble(self, chosen: Iterable[Place]) -> dict[str, list[Piece]]:
+        """The pieces that rewrite the chosen sites, by module."""
+        rewrites = [r for place in chosen if isinstance(r := self.outcomes.get(place), Rewrite)]
+        active = self._active_functions(rewrites)
+        rewrites += [
+            helper
+            for helper in self._helpers.values()
+            if isinstance(helper, Rewrite)
+            and helper.callee in active
+            and (helper.unit.is_class or helper.unit in active)
+        ]
+        pieces: dict[str, list[Piece]] = defaultdict(list)
+        for rewrite in rewrites:
+            if rewrite.unit.is_class:
+                pieces[rewrite.place.module] += rewrite.pieces
+        self._add_declarations(rewrites, pieces)
+        for unit in sorted(active):
+            self._add_function(unit, [r for r in rewrites if r.unit == unit], pieces)
+        self._add_imports(rewrites, active, pieces)
+        return dict(pieces)
+
+    def _active_functions(self, rewrites: list[Rewrite]) -> set[Unit]:
+        """Functions that hold a chosen rewrite, or call one that does, and that something rewritable calls."""
+        wanted = {rewrite.unit for rewrite in rewrites if not rewrite.unit.is_class}
+        calls = [h for h in self._helpers.values() if isinstance(h, Rewrite)]
+        while True:
+            more = {h.unit for h in calls if h.callee in wanted and not h.unit.is_class} - wanted
+            if not more:
+                break
+            wanted |= more
+        alive: set[Unit] = set()
+        while True:
+            more = {h.callee for h in calls if h.callee in wanted and (h.unit.is_class or h.unit in alive)} - alive
+            more -= {None}  # type: ignore[arg-type]
+            if not more:
+                return alive
+            alive |= {unit for unit in more if unit is not None}
+
+    def _add_declarations(self, rewrites: list[Rewrite], pieces: dict[str, list[Piece]]) -> None:
+        grouped: dict[tuple[Unit, Place | None], list[Declaration]] = defaultdict(list)
+        methods: dict[Unit, set[str]] = defaultdict(set)
+        for rewrite in sorted(rewrites, key=lambda r: r.place):
+            for declaration in rewrite.declarations:
+                if declaration.unit.is_class:
+                    grouped[declaration.unit, declaration.after].append(declaration)
+                    methods[declaration.unit].add(rewrite.function.rpartition(".")[2])
+        for (unit, after), declarations in grouped.items():
+            module = after.module if after is not None else unit.module
+            code = self.context.code(module)
+            assert code is not None
+            pieces[module].append(self._declaration_piece(code, unit, after, declarations, frozenset(methods[unit])))
+
+    def _declaration_piece(
+        self, code: Code, unit: Unit, after: Place | None, declarations: list[Declaration], methods: frozenset[str]
+    ) -> Piece:
+        owner = self._init_owner(unit)
+        lines = [f"{owner}.{d.name} = {d.expression.replace(OWNER, owner)}" for d in declarations]
+        if after is None:
+            point = owners.end_of_init(self.context, code, unit, methods)
+        else:
+            node = code.node(after)
+            assert node is not None
+            function = code.function(node)
+            if function is not None and function.args.args:
+                owner = function.args.args[0].arg
+                lines = [f"{owner}.{d.name} = {d.expression.replace(OWNER, owner)}" for d in declarations]
+            statement = code.statement(node)
+            offset = code.next_line(statement.end_lineno or statement.lineno)
+            before = "" if offset and code.text[offset - 1] in "\r\n" else code.newline
+            point = owners.InsertionPoint(offset, code.indent_of(statement), before)
+        if point.inline:
+            return Piece(point.offset, point.offset, "".join(f"; {line}" for line in lines))
+        body = "".join(f"{point.indent}{line}{code.newline}" for line in lines)
+        return Piece(point.offset, point.offset, point.before + body + point.after, 0, 0 if after is not None else 1)
+
+    def _init_owner(self, unit: Unit) -> str:
+        index = self.context.project.index(unit.module)
+        entry = index.classes.get(unit.name) if index is not None else None
+        init = entry.methods.get("__init__") if entry is not None else None
+        return init.args.args[0].arg if init is not None and init.args.args else "self"
+
+    def _add_function(self, unit: Unit, rewrites: list[Rewrite], pieces: dict[str, list[Piece]]) -> None:
+        code, index = self.context.code(unit.module), self.context.project.index(unit.module)
+        assert code is not None and index is not None
+        base, _ = imports.nn_name(index, "Module")
+        node = code.index.functions[unit.name]
+        declarations = [d for r in sorted(rewrites, key=lambda r: r.place) for d in r.declarations]
+        declarations = [Declaration(d.unit, d.name, d.expression.replace(OWNER, "self")) for d in declarations]
+        inner = [piece for rewrite in rewrites for piece in rewrite.pieces]
+        text = functions.as_class(code, node, self.class_name(unit), base, declarations, inner)
+        offset = functions.place_for_class(code, node)
+        lead = "" if code.text[offset - 1] in "\r\n" else code.newline
+        pieces[unit.module].append(Piece(offset, offset, lead + text))
+
+    def _add_imports(self, rewrites: list[Rewrite], active: set[Unit], pieces: dict[str, list[Piece]]) -> None:
+        needed: dict[str, set[Import]] = defaultdict(set)
+        for rewrite in rewrites:
+            for module, entry in rewrite.imports:
+                needed[module].add(entry)
+        for unit in active:
+            index = self.context.project.index(unit.module)
+            if index is not None:
+                needed[unit.module] |= imports.nn_name(index, "Module")[1]
+        for module, entries in needed.items():
+            code = self.context.code(module)
+            piece = imports.import_piece(code, entries) if code is not None else None
+            if piece is not None:
+                pieces[module].append(piece)
+
+
+def _is_callee(scope: Scope, dotted: str, callee: Unit) -> bool:
+    """Whether a name at module level is the function that the analysis saw called; a local of that name is not."""
+    from qprep.project.kinds import FunctionRef
+
+    found = scope.context.project.resolve(dotted)
+    return isinstance(found, FunctionRef) and (found.module, found.name) == (callee.module, callee.name)

@@ -1,0 +1,87 @@
+"""Where a rewrite stands: the file, the owner of the operation, and the names that it may use there."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qprep.rewrite import imports
+from qprep.rewrite.model import Declaration, Import
+
+if TYPE_CHECKING:
+    from qprep.project.facts import Place, Unit
+    from qprep.project.index import FileIndex
+    from qprep.rewrite.code import Code
+    from qprep.rewrite.context import Context
+
+OWNER = "<owner>"  # stands for self in the text of a declaration, until it is known where that goes
+
+# Names of targets that say nothing about the value.
+_PLAIN_TARGETS = frozenset("x y z out output outputs ret res result results self input inputs tmp".split())
+
+
+@dataclass(slots=True)
+class Names:
+    """Names of attributes of one unit: those taken, and the prefix for new ones."""
+
+    taken: set[str]
+    prefix: str = ""
+    given: set[str] = field(default_factory=set)
+
+    def fresh(self, base: str, hint: str = "") -> str:
+        """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
+        base = self.prefix + base
+        hinted = [f"{base}_{hint}"] if hint and base in self.given else []
+        numbered = (f"{base}_{number}" for number in range(1, len(self.taken) + 2))
+        name = next(name for name in (base, *hinted, *numbered) if name not in self.taken)
+        self.taken.add(name)
+        self.given.add(name)
+        return name
+
+
+@dataclass(slots=True)
+class Scope:
+    """One site to rewrite; it collects what the rewrite declares and imports."""
+
+    context: Context
+    code: Code
+    index: FileIndex
+    unit: Unit
+    names: Names
+    owner: str  # how the owner is called here: "self"
+    node: ast.AST
+    declarations: list[Declaration] = field(default_factory=list)
+    imports: set[tuple[str, Import]] = field(default_factory=set)  # (module of the file, import)
+
+    def nn(self, cls: str) -> str:
+        """How to write a class of torch.nn here."""
+        text, needed = imports.nn_name(self.index, cls)
+        self.imports |= {(self.index.name, entry) for entry in needed}
+        return text
+
+    def runtime(self, cls: str, index: FileIndex | None = None) -> str:
+        """How to write a class or function of qprep.runtime_modules here, or in the file of `index`."""
+        file = index or self.index
+        text, needed = imports.imported(file, imports.RUNTIME, cls)
+        self.imports |= {(file.name, entry) for entry in needed}
+        return text
+
+    def declare(self, base: str, expression: str, *, many: bool = False, after: Place | None = None) -> str:
+        """A new attribute of the owner; `many` where the place runs more than once in one forward."""
+        name = self.names.fresh(base, self.hint())
+        if many:
+            expression = f"{self.runtime('PerCall')}({expression}, owner={OWNER})"
+        self.declarations.append(Declaration(self.unit, name, expression, after))
+        return f"{self.owner}.{name}"
+
+    def hint(self) -> str:
+        """The name that the statement assigns to, where it tells something."""
+        statement = self.code.statement(self.node)
+        target: ast.expr | None = None
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target = statement.targets[0]
+        elif isinstance(statement, ast.AugAssign):
+            target = statement.target
+        name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
+        return name if len(name) > 1 and name not in _PLAIN_TARGETS and not name.startswith("_") else ""

@@ -1,0 +1,217 @@
+"""One look at a set of files: what they are, what was found in them, and what could be rewritten."""
+
+from __future__ import annotations
+
+import gc
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qprep.checks import load_checks
+from qprep.codemods import load_codemods
+from qprep.engine_rules import UNREADABLE_FILE, engine_finding
+from qprep.findings import Finding, Fix, Position, Unfixable
+from qprep.project.analysis import Analysis
+from qprep.project.compounds import find_compounds
+from qprep.project.order import users_first
+from qprep.project.project import Project
+from qprep.rewrite.code import Code
+from qprep.rewrite.context import Context
+from qprep.rewrite.model import Rewrite
+from qprep.rewrite.pieces import to_edits
+from qprep.rewrite.plan import Plan
+from qprep.source import SourceError, SourceFile, display_path
+from qprep.suppressions import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from qprep.checks.base import Check, Hit
+    from qprep.config import SettingsResolver
+    from qprep.project.facts import Place
+    from qprep.rewrite.pieces import Piece
+
+KEPT_SOURCES = 16
+
+
+class Files:
+    """The files under analysis, read when needed; `overlay` gives bytes by displayed path instead of the disk's."""
+
+    def __init__(self, overlay: Mapping[str, bytes]) -> None:
+        self.overlay = overlay
+        self._kept: OrderedDict[Path, SourceFile] = OrderedDict()
+
+    def source(self, path: Path) -> SourceFile:
+        """A file, decoded; raises SourceError."""
+        if path not in self._kept:
+            data = self.overlay.get(display_path(path))
+            self._kept[path] = SourceFile.read(path) if data is None else SourceFile.from_bytes(path, data)
+            if len(self._kept) > KEPT_SOURCES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(path)
+        return self._kept[path]
+
+    def data(self, path: Path) -> bytes | None:
+        """A file's text for the parser, as UTF-8 without its BOM; None where it cannot be read."""
+        try:
+            source = self.source(path)
+        except SourceError:
+            return None
+        return source.text.encode("utf-8", "surrogatepass") if "coding" in source.text[:200] else source.data
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A finding with the site behind it; `enabled` says whether its rule is on and no comment suppresses it."""
+
+    finding: Finding
+    place: Place | None
+
+
+class Survey:
+    """Findings and possible rewrites of one state of the files."""
+
+    def __init__(self, paths: Sequence[Path], settings: SettingsResolver, overlay: Mapping[str, bytes]) -> None:
+        self.files = Files(overlay)
+        self.settings = settings
+        self.faults: list[Finding] = []
+        self.project = Project(self.files.data, list(paths))
+        self.reported: list[Reported] = []
+        self.unknown: list[Finding] = []
+        self._run()
+
+    def _run(self) -> None:
+        collecting = gc.isenabled()
+        gc.disable()  # trees hold no cycles; collecting among them costs a third of the time
+        try:
+            names = users_first(self.project)
+            self._read_faults()
+            self.analysis = Analysis(self.project)
+            facts = self.analysis.run(names)
+            find_compounds(self.analysis, names)
+            self.context = Context(self.analysis, self._code)
+            self.plan = Plan(self.context)
+            hits = [(check, hit) for check in load_checks() for hit in check.check(facts)]
+            self._report([(check, hit) for check, hit in hits if hit.place.module in self.project.given])
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _read_faults(self) -> None:
+        """Files that cannot be read or parsed: one finding each."""
+        for name, path in self.project.given.items():
+            if self.project.index(name) is None:
+                self.faults.append(self._fault(path))
+
+    def _fault(self, path: Path) -> Finding:
+        try:
+            self.files.source(path).parse()
+        except SourceError as error:
+            return error.finding
+        return engine_finding(UNREADABLE_FILE, display_path(path), "the file changed while it was being read")
+
+    def _code(self, module: str) -> Code | None:
+        index = self.project.index(module)
+        path = self.project.given.get(module)
+        if index is None or path is None:
+            return None
+        try:
+            return Code(self.files.source(path), index)
+        except SourceError:
+            return None
+
+    def _report(self, hits: list[tuple[Check, Hit]]) -> None:
+        codemods = load_codemods()
+        for check, hit in hits:
+            codemod = codemods.get(check.stem)
+            if codemod is None:
+                self.plan.outcomes[hit.place] = Unfixable("no rewrite exists for this rule yet")
+            else:
+                self.plan.add(hit.site, codemod.rewrite)  # type: ignore[arg-type]
+        self.plan.add_helpers()
+        by_module: dict[str, list[tuple[Check, Hit]]] = defaultdict(list)
+        for check, hit in hits:
+            by_module[hit.place.module].append((check, hit))
+        for module in self.project.given:
+            self._report_file(module, by_module.get(module, []))
+
+    def _report_file(self, module: str, hits: list[tuple[Check, Hit]]) -> None:
+        path = self.project.given[module]
+        enabled = self.settings.for_file(path).enabled_for(path)
+        code = self._code(module)
+        if code is None:
+            return
+        found: dict[Finding, Place] = {}
+        for check, hit in hits:
+            if check.rule.code in enabled:
+                found[_finding(code, check, hit, self.plan.outcomes[hit.place])] = hit.place
+        kept: Iterable[Finding] = found
+        if not self.settings.ignore_suppressions:
+            kept = judge(code.source, list(found), self.settings.rules, enabled).kept
+        self.reported += [Reported(finding, found.get(finding)) for finding in kept]
+        self.unknown += self._unknown_in(module, code)
+
+    def _unknown_in(self, module: str, code: Code) -> Iterator[Finding]:
+        for place, unknown in self.analysis.facts.unknown.items():
+            if place.module == module:
+                start, end = _positions(code, place)
+                message = f"`{unknown.symbol}` on values of unknown kind"
+                statement = (place.line, place.end_line)
+                yield Finding("QP100", "unknown-kind", message, "", code.source.path, start, end, statement)
+
+    def edits(self, place: Place) -> tuple[tuple[str, list[Piece]], ...]:
+        """The pieces that resolve one finding by itself, by module."""
+        return tuple(self.plan.assemble(self.plan.group(place)).items())
+
+    def with_fix(self, reported: Reported) -> Finding:
+        """The finding with its edits, where it can be fixed."""
+        finding, place = reported.finding, reported.place
+        if place is None or not isinstance(finding.fix, Fix):
+            return finding
+        edits = [
+            edit
+            for module, pieces in self.edits(place)
+            for edit in to_edits(display_path(self.project.given[module]), pieces)
+        ]
+        fix = Fix(finding.fix.applicability, finding.fix.message, tuple(edits))
+        return replace(finding, fix=fix)
+
+
+def _finding(code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable) -> Finding:
+    start, end = _positions(code, hit.place)
+    node = code.node(hit.place)
+    first = code.statement(node).lineno if node is not None else hit.place.line
+    fix = outcome if isinstance(outcome, Unfixable) else Fix(outcome.applicability, outcome.message, ())
+    rule = check.rule
+    return Finding(
+        rule.code,
+        rule.name,
+        hit.message,
+        hit.help,
+        code.source.path,
+        start,
+        end,
+        (first, _last_line(code, hit)),
+        rule.severity,
+        fix,
+        (hit.note,) if hit.note else (),
+    )
+
+
+def _last_line(code: Code, hit: Hit) -> int:
+    """The last line of the logical statement: of a compound one, only as far as the expression goes."""
+    node = code.node(hit.place)
+    if node is None:
+        return hit.place.end_line
+    statement = code.statement(node)
+    if hasattr(statement, "body"):
+        return hit.place.end_line
+    return statement.end_lineno or hit.place.end_line
+
+
+def _positions(code: Code, place: Place) -> tuple[Position, Position]:
+    source = code.source
+    start = source.offset(place.line, place.column)
+    end = source.offset(place.end_line, place.end_column)
+    return source.position(start), source.position(end)
