@@ -10,8 +10,8 @@ from qprep.errors import QprepError
 from tests.fake_engine import RULES
 
 
-def resolve(path: Path, overrides: Options | None = None, **keywords: bool) -> Settings:
-    return SettingsResolver(RULES, overrides or Options(), **keywords).for_file(path)
+def resolve(path: Path, overrides: Options | None = None, *, isolated: bool = False) -> Settings:
+    return SettingsResolver(RULES, overrides or Options(), isolated=isolated).for_file(path)
 
 
 def test_defaults(tmp_path: Path) -> None:

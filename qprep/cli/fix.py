@@ -13,7 +13,7 @@ from qprep.cli.session import Session, emit, is_human, load_engine, open_session
 from qprep.edits import unified_diff
 from qprep.findings import Finding, Unfixable
 from qprep.guard import run_with_large_stack
-from qprep.report.text import plural
+from qprep.report.text import one_line, place, plural
 from qprep.results import FixResult
 
 _FIX = (
@@ -61,7 +61,7 @@ def _print_diff(session: Session, result: FixResult, left: int) -> None:
 def _print_outcome(session: Session, result: FixResult, left: tuple[Finding, ...]) -> None:
     """The findings left; for standard input the new source goes there instead, and they to standard error."""
     for finding in result.fixed:
-        session.note(f"fixed {_place(finding)}: {finding.code} {finding.message}")
+        session.note(f"fixed {place(finding)}: {finding.code} {one_line(finding.message)}")
     texts = {file.path: file.old.encode(file.new_text) for file in result.changed}
     report = session.report(left, overlay=texts, fixed=len(result.fixed))
     if not session.overlay:
@@ -72,13 +72,9 @@ def _print_outcome(session: Session, result: FixResult, left: tuple[Finding, ...
     sys.stdout.buffer.flush()
     if is_human(session.output_format) and not session.flags["quiet"]:
         for finding in left:
-            click.echo(f"{_place(finding)}: {finding.code} {finding.message}", err=True)
+            click.echo(f"{place(finding)}: {finding.code} {one_line(finding.message)}", err=True)
 
 
 def _taken_back(finding: Finding) -> str:
     reason = finding.fix.reason if isinstance(finding.fix, Unfixable) else "its rewrite failed a check"
-    return f"{_place(finding)}: {finding.code} ({finding.name}) was not fixed, the file is as it was: {reason}"
-
-
-def _place(finding: Finding) -> str:
-    return f"{finding.path}:{finding.start.line}:{finding.start.column}"
+    return f"{place(finding)}: {finding.code} ({finding.name}) was not fixed, the file is as it was: {reason}"

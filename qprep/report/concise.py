@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.report.model import Report
-from qprep.report.text import PATH, Line, headline, paint, summary, why_left
+from qprep.report.text import PATH, Line, headline, paint, place, summary, why_left
 
 
 def render(report: Report) -> str:
@@ -15,9 +15,8 @@ def render(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[Line]:
     for finding in report.findings:
-        place = f"{finding.path}:{finding.start.line}:{finding.start.column}"
         reason = why_left(finding, report)
         # After a fix run, what is left says why.
         left = [(f" (not fixed: {reason})", "")] if reason and report.fixed is not None else []
-        yield [(place, PATH), (": ", ""), *headline(finding, report), *left]
+        yield [(place(finding), PATH), (": ", ""), *headline(finding, report), *left]
     yield from summary(report)

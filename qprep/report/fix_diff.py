@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from qprep.edits import apply_edits
 from qprep.findings import Edit, Fix
 from qprep.report.model import Sources
-from qprep.report.text import ADDED, FRAME, REMOVED, Line, visible
+from qprep.report.text import ADDED, FRAME, REMOVED, Line, one_line, visible
 from qprep.source import SourceFile
 
 _CONTEXT = 1
@@ -25,7 +25,7 @@ def fix_diff(fix: Fix, path: str, sources: Sources) -> Iterator[Line]:
         if source is None:
             continue
         if edited != path:
-            yield [("  --> ", FRAME), (edited, "")]
+            yield [("  --> ", FRAME), (one_line(edited), "")]
         yield from _file_diff(source, by_path[edited])
 
 
@@ -75,5 +75,6 @@ def _hunk(old: list[str], new: list[str], first: int, gutter: int) -> Iterator[L
             yield [(f"{' ' * gutter}   - {text}", REMOVED)]
             continue
         style = ADDED if mark == "+" else ""
-        yield [(f"{number:>{gutter}} | ", FRAME), (f"{mark} {text}".rstrip(), style)]
+        body = f"{mark} {text}".rstrip()
+        yield [(f"{number:>{gutter}} |", FRAME), (f" {body}" if body else "", style)]
         number += 1

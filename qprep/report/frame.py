@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qprep.findings import Finding
-from qprep.report.text import CODE, FRAME, Line, visible, width
+from qprep.report.text import CODE, FRAME, Line, place, visible, width
 from qprep.source import SourceFile
 
 _CONTEXT = 2
@@ -13,12 +13,11 @@ _MOST_LINES = 8  # of a finding over more lines, its first and last ones are sho
 def code_frame(finding: Finding, source: SourceFile | None) -> list[Line]:
     """` --> path:line:column` and, where the source is at hand, the lines around with the finding underlined."""
     first, last = finding.start.line, finding.end.line
-    place = f"{finding.path}:{first}:{finding.start.column}"
     if source is None or last > len(source.starts):
-        return [[(" --> ", FRAME), (place, "")]]
+        return [[(" --> ", FRAME), (place(finding), "")]]
     numbers = _line_numbers(first, last, len(source.starts))
     gutter = len(str(numbers[-1]))
-    lines: list[Line] = [[(f"{' ' * gutter}--> ", FRAME), (place, "")], [(f"{' ' * gutter} |", FRAME)]]
+    lines: list[Line] = [[(f"{' ' * gutter}--> ", FRAME), (place(finding), "")], [(f"{' ' * gutter} |", FRAME)]]
     before = numbers[0] - 1
     for number in numbers:
         if number != before + 1:

@@ -8,7 +8,7 @@ from qprep.findings import Applicability, Finding, Fix
 from qprep.report.fix_diff import fix_diff
 from qprep.report.frame import code_frame
 from qprep.report.model import Report
-from qprep.report.text import HELP, NOTE, Line, headline, paint, summary, why_left
+from qprep.report.text import HELP, NOTE, Line, headline, one_line, paint, summary, why_left
 
 
 def render(report: Report) -> str:
@@ -29,11 +29,11 @@ def _remedy(finding: Finding, report: Report) -> Iterator[Line]:
     fix = finding.fix
     text = fix.message if isinstance(fix, Fix) and not finding.help else finding.help
     if text:
-        yield [("help", HELP), (f": {text}", "")]
+        yield [("help", HELP), (f": {one_line(text)}", "")]
     if isinstance(fix, Fix):
         yield from fix_diff(fix, finding.path, report.sources)
     for note in _notes(finding, report):
-        yield [("note", NOTE), (f": {note}", "")]
+        yield [("note", NOTE), (f": {one_line(note)}", "")]
 
 
 def _notes(finding: Finding, report: Report) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qprep.findings import Finding, Severity
 from qprep.report.model import Report
+from qprep.report.text import one_line, place
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -25,7 +26,7 @@ def _annotation(finding: Finding) -> str:
         "endColumn": finding.end.column,
     }
     fields = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
-    message = f"{finding.path}:{finding.start.line}:{finding.start.column}: {finding.code} {finding.message}"
+    message = f"{place(finding)}: {finding.code} {one_line(finding.message)}"
     return f"::{_COMMANDS[finding.severity]} {fields}::{_data(message)}"
 
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from qprep.report.model import Report
-from qprep.report.text import PATH, Line, headline, paint, summary, why_left
+from qprep.report.text import PATH, Line, headline, one_line, paint, summary, why_left
 
 
 def render(report: Report) -> str:
@@ -19,7 +19,7 @@ def _lines(report: Report) -> Iterator[Line]:
         findings = list(group)
         places = [f"{finding.start.line}:{finding.start.column}" for finding in findings]
         wide = max(len(place) for place in places)
-        yield [(path, PATH), (":", "")]
+        yield [(one_line(path), PATH), (":", "")]
         for place, finding in zip(places, findings, strict=True):
             yield [(f"  {place:<{wide}} ", ""), *headline(finding, report)]
             reason = why_left(finding, report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -14,6 +15,7 @@ Line = Sequence[Piece]
 CODE, PATH, FRAME, FIXABLE, BOLD = "bold red", "bold", "blue", "cyan", "bold"
 HELP, NOTE, ADDED, REMOVED = "bold cyan", "bold", "green", "red"
 _TAB = "    "
+_BREAK = re.compile(r"\s*[\r\n]\s*")
 
 
 def paint(lines: Iterable[Line], *, color: bool) -> str:
@@ -37,6 +39,16 @@ def visible(text: str) -> str:
     return "".join(_picture(char) for char in text)
 
 
+def one_line(text: str) -> str:
+    """A message or a path on one line: it may quote source with newlines and control characters in it."""
+    return visible(_BREAK.sub(" ", text))
+
+
+def place(finding: Finding) -> str:
+    """`path:line:column`, which terminals make clickable."""
+    return f"{one_line(finding.path)}:{finding.start.line}:{finding.start.column}"
+
+
 def width(text: str) -> int:
     """How many columns a terminal takes for visible text."""
     if text.isascii():
@@ -47,7 +59,7 @@ def width(text: str) -> int:
 def headline(finding: Finding, report: Report) -> list[Piece]:
     """`CODE [*] message`."""
     mark: list[Piece] = [("[*] ", FIXABLE)] if applies(finding, report) else []
-    return [(finding.code, CODE), (" ", ""), *mark, (finding.message, "")]
+    return [(finding.code, CODE), (" ", ""), *mark, (one_line(finding.message), "")]
 
 
 def applies(finding: Finding, report: Report) -> bool:
@@ -59,7 +71,7 @@ def applies(finding: Finding, report: Report) -> bool:
 def why_left(finding: Finding, report: Report) -> str | None:
     """Why a finding stays as it is; None where it is fixed by asking for it."""
     if isinstance(finding.fix, Unfixable):
-        return finding.fix.reason
+        return one_line(finding.fix.reason)
     if finding.is_fixable and not applies(finding, report):
         return "its fix is unsafe; --unsafe-fixes applies it"
     return None

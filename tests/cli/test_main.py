@@ -29,11 +29,11 @@ def test_version_as_a_process(tmp_path: Path) -> None:
 def test_help_lists_the_verbs(run: Run) -> None:
     outcome = run("--help")
     assert outcome.code == 0
-    for verb in ("check", "fix", "rule", "config"):
+    for verb in ("check", "fix", "trace", "rule", "config"):
         assert f"\n  {verb} " in outcome.out
 
 
-@pytest.mark.parametrize("verb", ["check", "fix", "rule", "config"])
+@pytest.mark.parametrize("verb", ["check", "fix", "trace", "rule", "config"])
 def test_every_verb_has_help(run: Run, verb: str) -> None:
     outcome = run(verb, "-h")
     assert outcome.code == 0
@@ -48,7 +48,7 @@ def test_unknown_verb_exits_2(run: Run) -> None:
 
 def test_start_loads_neither_torch_nor_libcst_nor_rich() -> None:
     code = (
-        "import sys, qprep.cli, qprep.cli.check, qprep.cli.fix, qprep.cli.rule, qprep.cli.config\n"
+        "import sys, qprep.cli, qprep.cli.check, qprep.cli.fix, qprep.cli.rule, qprep.cli.config, qprep.cli.trace\n"
         "print(sorted({'torch', 'libcst', 'rich', 'numpy'} & set(sys.modules)))"
     )
     outcome = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,0 +1,140 @@
+"""The import directions of the house, read off the sources."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import qprep
+
+PACKAGE = Path(qprep.__file__).parent
+
+# Lower numbers must not import higher ones; what stands side by side may import each other unless said otherwise.
+LAYERS = {
+    "errors": 0,
+    "findings": 0,
+    "engine_rules": 1,
+    "gitignore": 1,
+    "ops": 1,
+    "selection": 2,
+    "source": 2,
+    "edits": 2,
+    "guard": 2,
+    "project": 3,
+    "suppressions": 3,
+    "add_ignore": 3,
+    "verify": 3,
+    "config_file": 3,
+    "rewrite": 4,
+    "checks": 4,
+    "codemods": 4,
+    "registry": 5,
+    "config": 5,
+    "files": 6,
+    "results": 6,
+    "survey": 6,
+    "engine": 7,
+    "report": 7,
+    "api": 8,
+    "cli": 9,
+    "__init__": 9,
+    "__main__": 9,
+}
+HEAVY = {"torch", "libcst", "rich", "numpy"}
+# What runs models, and what users' models import: loaded inside functions only by the rest.
+APART = {"runtime_modules", "trace", "quantizer"}
+
+
+def modules() -> Iterator[tuple[Path, str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        unit = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        yield path, unit, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def at_start(tree: ast.Module) -> Iterator[str]:
+    """Imports that run when the module is loaded."""
+    for statement in tree.body:
+        guarded = isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test)
+        if not guarded and not isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            yield from imported(statement)
+
+
+def unit_of(name: str) -> str | None:
+    parts = name.split(".")
+    return parts[1] if parts[0] == "qprep" and len(parts) > 1 else None
+
+
+def test_every_unit_has_a_layer() -> None:
+    units = {unit for _, unit, _ in modules()}
+    assert units - APART <= set(LAYERS)
+
+
+def test_imports_go_down() -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path, unit, tree in modules()
+        if unit in LAYERS and unit != "__init__"
+        for name in at_start(tree)
+        if (target := unit_of(name)) in LAYERS and LAYERS[target or ""] > LAYERS[unit]
+    ]
+    assert wrong == []
+
+
+def test_what_runs_models_is_loaded_inside_functions_only() -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path, unit, tree in modules()
+        if unit not in APART and not (unit == "cli" and path.stem in APART)
+        for name in at_start(tree)
+        if unit_of(name) in APART or name.split(".")[0] in HEAVY
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("unit", ["checks", "codemods", "project", "ops"])
+def test_analysis_knows_neither_torch_nor_the_terminal(unit: str) -> None:
+    barred = {"torch", "click", "rich"}
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path, here, tree in modules()
+        if here == unit
+        for name in imported(tree)
+        if name.split(".")[0] in barred
+    ]
+    assert wrong == []
+
+
+def test_checks_and_codemods_do_not_know_each_other() -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path, unit, tree in modules()
+        if unit in ("checks", "codemods")
+        for name in imported(tree)
+        if unit_of(name) in {"checks", "codemods"} - {unit}
+    ]
+    assert wrong == []
+
+
+def test_runtime_modules_import_torch_alone() -> None:
+    allowed = {"torch", *sys.stdlib_module_names}
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path, unit, tree in modules()
+        if unit == "runtime_modules"
+        for name in imported(tree)
+        if name.split(".")[0] not in allowed and unit_of(name) != "runtime_modules"
+    ]
+    assert wrong == []
