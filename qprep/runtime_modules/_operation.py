@@ -20,6 +20,9 @@ class Operation(nn.Module):
     parameters in torch's order; where it takes configuration too, None means: as constructed.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def extra_repr(self) -> str:
         """Say what was configured otherwise than by default: "dim=1"."""
         parameters = list(inspect.signature(type(self).__init__).parameters.values())[1:]

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 -- parameters are torch's own
 """Variances, standard deviations and covariances."""
 
 from collections.abc import Sequence

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 -- parameters are torch's own
 """Fractional maximum pooling with its output size at call time."""
 
 from collections.abc import Sequence

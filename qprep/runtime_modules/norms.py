@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917, N803 -- parameters are torch's own
+# ruff: noqa: N803 -- parameters are torch's own
 """Norms of vectors and matrices, and distances."""
 
 from collections.abc import Sequence

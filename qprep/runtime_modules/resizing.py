@@ -95,11 +95,11 @@ class FunctionalFold(Operation):
         stride: int | Sequence[int] = 1,
     ) -> None:
         super().__init__()
-        self.output_size = sizes(output_size)
-        self.kernel_size = sizes(kernel_size)
-        self.dilation = sizes(dilation)
-        self.padding = sizes(padding)
-        self.stride = sizes(stride)
+        self.output_size = sizes(output_size, 2)
+        self.kernel_size = sizes(kernel_size, 2)
+        self.dilation = sizes(dilation, 2)
+        self.padding = sizes(padding, 2)
+        self.stride = sizes(stride, 2)
 
     def forward(
         self,
@@ -159,19 +159,35 @@ class Interpolate(Operation):
         return functional.interpolate(input, size, scale_factor, mode, align_corners, recompute, antialias)
 
 
-class UpsampleNearest(Interpolate):
-    """`torch.nn.functional.upsample_nearest`: Interpolate of mode "nearest"."""
+class UpsampleNearest(Operation):
+    """`torch.nn.functional.upsample_nearest`: interpolate of mode "nearest"."""
 
     def __init__(
         self, size: int | Sequence[int] | None = None, scale_factor: float | Sequence[float] | None = None
     ) -> None:
-        super().__init__(size, scale_factor, mode="nearest")
+        super().__init__()
+        self.size = list(size) if isinstance(size, tuple) else size
+        self.scale_factor = list(scale_factor) if isinstance(scale_factor, tuple) else scale_factor
+
+    def forward(self, input: Tensor, size: list[int] | None = None, scale_factor: list[float] | None = None) -> Tensor:
+        """Resample `input` (N, C, …) to `size`, or by `scale_factor`."""
+        size = self.size if size is None else size  # type: ignore[assignment]
+        scale_factor = self.scale_factor if scale_factor is None else scale_factor  # type: ignore[assignment]
+        return functional.interpolate(input, size, scale_factor, "nearest")
 
 
-class UpsampleBilinear(Interpolate):
-    """`torch.nn.functional.upsample_bilinear`: Interpolate of mode "bilinear" with aligned corners."""
+class UpsampleBilinear(Operation):
+    """`torch.nn.functional.upsample_bilinear`: interpolate of mode "bilinear" with aligned corners."""
 
     def __init__(
         self, size: int | Sequence[int] | None = None, scale_factor: float | Sequence[float] | None = None
     ) -> None:
-        super().__init__(size, scale_factor, mode="bilinear", align_corners=True)
+        super().__init__()
+        self.size = list(size) if isinstance(size, tuple) else size
+        self.scale_factor = list(scale_factor) if isinstance(scale_factor, tuple) else scale_factor
+
+    def forward(self, input: Tensor, size: list[int] | None = None, scale_factor: list[float] | None = None) -> Tensor:
+        """Resample `input` (N, C, H, W) to `size`, or by `scale_factor`."""
+        size = self.size if size is None else size  # type: ignore[assignment]
+        scale_factor = self.scale_factor if scale_factor is None else scale_factor  # type: ignore[assignment]
+        return functional.interpolate(input, size, scale_factor, "bilinear", align_corners=True)

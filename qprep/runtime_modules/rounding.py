@@ -86,9 +86,10 @@ class Round(Operation):
 
     def forward(self, input: Tensor, decimals: int | None = None) -> Tensor:
         """Map `input`, of any shape, element by element."""
-        if self.inplace:
-            return input.round_(decimals=self.decimals if decimals is None else decimals)
-        return torch.round(input, decimals=self.decimals if decimals is None else decimals)
+        decimals = self.decimals if decimals is None else decimals
+        if decimals == 0:  # torch knows that of integers too
+            return input.round_() if self.inplace else torch.round(input)
+        return input.round_(decimals=decimals) if self.inplace else torch.round(input, decimals=decimals)
 
 
 class Sign(Operation):

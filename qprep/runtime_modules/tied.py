@@ -5,22 +5,13 @@ from __future__ import annotations
 
 import functools
 from types import MethodType
-from typing import Any, NoReturn, Protocol, runtime_checkable
+from typing import Any, NoReturn
 
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from qprep.runtime_modules._borrowed import Borrowed
-
-
-@runtime_checkable
-class CountsForwards(Protocol):
-    """A module that hooks itself onto the module it is part of, as PerCall does."""
-
-    def count_forwards_of(self, owner: nn.Module) -> None:
-        """Hook onto `owner`."""
-
 
 _Copies = dict[int, nn.Module]  # by the id of the module that was copied
 
@@ -119,8 +110,9 @@ def _count_again(module: nn.Module, made: nn.Module, copies: _Copies) -> None:
     """Let the copies of PerCall count the forwards of the copy of their owner."""
     for hook in module.__dict__["_forward_pre_hooks"].values():
         counter = copies.get(id(getattr(hook, "__self__", None)))
-        if isinstance(counter, CountsForwards):
-            counter.count_forwards_of(made)
+        count_forwards_of = getattr(counter, "count_forwards_of", None)
+        if count_forwards_of is not None:
+            count_forwards_of(made)
 
 
 def _translated(value: Any, copies: _Copies) -> Any:
