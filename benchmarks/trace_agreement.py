@@ -17,9 +17,9 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -28,7 +28,9 @@ from qprep.ops.catalogue import load
 from qprep.trace.operations import Operations
 from qprep.trace.report import TraceReport
 
-Line = tuple[str, int]
+Line: TypeAlias = tuple[str, int]
+Maker: TypeAlias = Callable[[], Any]
+Judged: TypeAlias = Any  # the judge's report: a named tuple of its own
 
 
 def main() -> int:
@@ -63,7 +65,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _chosen(spec: ModuleType, options: argparse.Namespace) -> Iterator[tuple[str, Any, Any]]:
+def _chosen(spec: ModuleType, options: argparse.Namespace) -> Iterator[tuple[str, Maker, Maker]]:
     only = {name for name in options.only.split(",") if name}
     for number, (name, build, inputs) in enumerate(spec.models()):
         if (name in only) if only else number % options.every == 0:
@@ -79,7 +81,7 @@ def _load(path: pathlib.Path) -> ModuleType:
     return module
 
 
-def _compare(name: str, build: Any, inputs: Any, judge: ModuleType) -> Counter[str]:
+def _compare(name: str, build: Maker, inputs: Maker, judge: ModuleType) -> Counter[str]:
     started = time.perf_counter()
     torch.manual_seed(0)
     try:
@@ -97,7 +99,7 @@ def _compare(name: str, build: Any, inputs: Any, judge: ModuleType) -> Counter[s
     return result
 
 
-def _lines(name: str, ours: TraceReport, theirs: Any) -> Counter[str]:
+def _lines(name: str, ours: TraceReport, theirs: Judged) -> Counter[str]:
     mine: Counter[Line] = Counter()
     named: dict[Line, str] = {}
     for event in ours.unowned:
@@ -133,7 +135,7 @@ def _explain(op: str, ours: bool) -> str:
     return f"the judge takes {op} as transparent" if op in judge.TRANSPARENT else ""
 
 
-def _reuse(name: str, ours: TraceReport, theirs: Any) -> Counter[str]:
+def _reuse(name: str, ours: TraceReport, theirs: Judged) -> Counter[str]:
     mine = {(each.module_path, each.module_class, each.calls, each.has_parameters) for each in ours.reused}
     judged = set(theirs.reused)
     for side, extra in (("qprep only", mine - judged), ("judge only", judged - mine)):

@@ -1,0 +1,162 @@
+"""A rewrite that changes anything is caught, in processes of their own, and its fix is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from qprep.errors import QprepError
+from qprep.trace.bisect import bisect
+from qprep.trace.request import make_request
+from qprep.trace.verdict import VerifyResult
+from qprep.trace.verify import compare
+
+_MODEL = """
+import random
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.norm = nn.BatchNorm1d(4)
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x):
+        y = self.norm(self.fc(x)) + x
+        z = self.drop(y) * 2
+        return {"y": y, "z": z - 1, "size": x.shape[0]}
+
+class Random(nn.Module):
+    def forward(self, x):
+        import time
+        return x + time.time_ns() % 1_000_000
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(4, 4, dropout=0.5, num_layers=2)
+
+    def forward(self, x):
+        return self.lstm(x)[0] + 1
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("verify") / "verified_model.py"
+    path.write_text(_MODEL)
+    return path
+
+
+def _compare(model: Path, *edits: tuple[str, str], name: str = "Net") -> VerifyResult:
+    text = _MODEL
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    result = compare(make_request(f"{model}:{name}", ["8,4"]), {}, {str(model): text.encode()})
+    assert model.read_text() == _MODEL
+    return result
+
+
+_TO_MODULE = [
+    ("self.drop = nn.Dropout(0.5)", "self.drop = nn.Dropout(0.5)\n        self.add = Add()"),
+    (" + x\n", ", x)\n"),
+    ("y = self.norm(", "y = self.add(self.norm("),
+    (
+        "class Net(",
+        "class Add(nn.Module):\n    def forward(self, x, y):\n        return x + y\n\nclass Net(",
+    ),
+]
+
+
+def test_faithful_rewrite(model: Path) -> None:
+    result = _compare(model, *_TO_MODULE)
+    assert result.equal, result
+    # 7 of the state, 2 outputs and 1 input twice, 3 buffers and 4 + 1 gradients
+    assert str(result) == "verified: 1 model, 21 tensors equal"
+
+
+@pytest.mark.parametrize(
+    ("edit", "aspect"),
+    [
+        ((") + x", ") - x"), "eval: output['y']"),
+        (("return {", "return missing, {"), "run: the rewritten model: "),
+        (("import random", "import randomness"), "import: the rewritten model: "),
+    ],
+)
+def test_wrong_rewrite_is_caught(model: Path, edit: tuple[str, str], aspect: str) -> None:
+    result = _compare(model, edit)
+    assert not result.equal
+    assert result.failure is None
+    assert str(result).startswith(f"not verified: {model}:Net differs: {aspect}")
+
+
+def test_original_may_be_overlaid_too(model: Path) -> None:
+    changed = _MODEL.replace(") + x", ") - x").encode()
+    request = make_request(f"{model}:Net", ["8,4"])
+    assert compare(request, {str(model): changed}, {str(model): changed}).equal
+    assert not compare(request, {str(model): changed}, {}).equal
+
+
+def test_model_that_differs_from_itself(model: Path) -> None:
+    result = _compare(model, name="Random")
+    assert result.difference is None
+    assert result.failure is not None
+    assert result.failure.message.endswith(":Random gives other results when it is run twice from one seed")
+
+
+def test_original_that_does_not_run(model: Path) -> None:
+    result = compare(make_request(f"{model}:Net", ["8,5"]), {}, {})
+    assert result.failure is not None
+    assert result.failure.stage == "run"
+    assert not result.equal
+
+
+def test_compound_modules_have_a_tolerance(model: Path) -> None:
+    nearly = _compare(model, ("[0] + 1", "[0] + 1.000001"), name="Recurrent")
+    assert nearly.equal, nearly
+    assert nearly.notes == (
+        "compound modules: compared within 1e-05 + 0.0001 · |value|",
+        "dropout in compound modules draws in another order: training mode not compared",
+    )
+    assert not _compare(model, ("[0] + 1", "[0] + 1.01"), name="Recurrent").equal
+
+
+def test_values_need_a_device_that_has_them(model: Path) -> None:
+    with pytest.raises(QprepError, match="meta device"):
+        compare(make_request(f"{model}:Net", ["8,4"], device="meta"), {}, {})
+
+
+def test_bisect_finds_the_wrong_fix(model: Path) -> None:
+    # edits that belong together are one fix
+    fixes = [_TO_MODULE, [("z - 1", "z - 2")]]
+    request = make_request(f"{model}:Net", ["8,4"])
+
+    def differs(part: Sequence[list[tuple[str, str]]]) -> bool:
+        text = _MODEL
+        for before, after in (edit for fix in part for edit in fix):
+            text = text.replace(before, after)
+        return not compare(request, {}, {str(model): text.encode()}).equal
+
+    assert bisect(fixes, differs) == fixes[1]
+
+
+@pytest.mark.parametrize("wrong", range(9))
+def test_bisect_asks_few_times(wrong: int) -> None:
+    asked: list[int] = []
+
+    def differs(part: Sequence[int]) -> bool:
+        asked.append(len(part))
+        return wrong in part
+
+    assert bisect(range(9), differs) == wrong
+    assert len(asked) <= 5
+
+
+def test_bisect_of_harmless_fixes() -> None:
+    assert bisect([1, 2, 3], lambda _: False) is None
+    assert bisect([], lambda _: False) is None
