@@ -71,8 +71,7 @@ _OPERATORS: Final[tuple[Op, ...]] = (
     Op(
         "pow",
         _COMPUTE,
-        spell("pow(input, exponent)", "tmi")
-        + ("operator.pow(input, exponent, /)", "operator.ipow(input, exponent, /)"),
+        (*spell("pow(input, exponent)", "tmi"), *(f"operator.{name}(input, exponent, /)" for name in ("pow", "ipow"))),
         operators=("**",),
         module="Pow(inplace)",
     ),

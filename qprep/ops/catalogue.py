@@ -45,6 +45,7 @@ class Catalogue:
         self._written = {qualified_name(text): (op, text) for op in ops for text in op.spellings}
         self._operators = {symbol: op for op in ops for symbol in op.operators}
         self._modules = {module.name: module for module in modules}
+        self._runtime = {op.module.partition("(")[0]: op for op in reversed(ops) if op.module is not None}
         self._parsed: dict[str, tuple[Op, Spelling]] = {}
 
     def function(self, qualified: str) -> tuple[Op, Spelling] | None:
@@ -67,6 +68,10 @@ class Catalogue:
     def nn_module(self, name: str) -> NNModule | None:
         """What is known of `torch.nn.<name>`."""
         return self._modules.get(name)
+
+    def runtime_module(self, name: str) -> Op | None:
+        """The operation that a class of qprep.runtime_modules stands for."""
+        return self._runtime.get(name)
 
     def spellings(self, op: Op) -> tuple[Spelling, ...]:
         """The spellings of a row, taken apart."""

@@ -125,11 +125,15 @@ _SIZES: Final[tuple[Op, ...]] = (
     _row("tolist", "Tensor.tolist(input)", result=Result.OTHER),
     _row("numpy", "Tensor.numpy(input, *, force=False)", result=Result.OTHER),
     _row("untyped_storage", "Tensor.untyped_storage(input)", result=Result.OTHER),
-    _row("dim_order", "Tensor.dim_order(input)", result=Result.SHAPE),
+    _row("dim_order", "Tensor.dim_order(input, ambiguity_check=False)", result=Result.SHAPE),
     _row("result_type", "torch.result_type(tensor, other)", result=Result.OTHER),
     *(
         _row(name, f"Tensor.{name}(input{rest})", result=Result.OTHER)
-        for name, rest in (("register_hook", ", hook"), ("retain_grad", ""), ("backward", ", gradient=None"))
+        for name, rest in (
+            ("register_hook", ", hook"),
+            ("retain_grad", ""),
+            ("backward", ", gradient=None, retain_graph=None, create_graph=False, inputs=None"),
+        )
     ),
 )
 
@@ -156,7 +160,11 @@ _CREATION: Final[tuple[Op, ...]] = (
     _row("randint", f"torch.randint(low, high=None, size=None, *, generator=None, {_LIKE})", result=_TENSOR),
     _row("randperm", f"torch.randperm(n, *, generator=None, {_LIKE})", result=_TENSOR),
     _row("arange", f"torch.arange(start, end=None, step=1, *, {_LIKE})", result=_TENSOR),
-    _row("range", f"torch.range(start, end=None, step=1, *, {_LIKE})", result=_TENSOR),
+    _row(
+        "range",
+        "torch.range(start, end=None, step=1, *, dtype=None, device=None, pin_memory=False, requires_grad=False)",
+        result=_TENSOR,
+    ),
     _row("linspace", f"torch.linspace(start, end, steps=None, *, {_LIKE})", result=_TENSOR),
     _row("logspace", f"torch.logspace(start, end, steps=None, base=10.0, *, {_LIKE})", result=_TENSOR),
     _row("eye", f"torch.eye(n, m=None, *, {_LIKE})", result=_TENSOR),

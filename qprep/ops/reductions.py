@@ -171,7 +171,7 @@ _NORMS: Final[tuple[Op, ...]] = (
     Op(
         "linalg_norm",
         _COMPUTE,
-        spell("norm(A, ord=None, dim=None, keepdim=False, *, dtype=None)", "l"),
+        spell("norm(input, ord=None, dim=None, keepdim=False, *, dtype=None)", "l"),
         module="LinalgNorm(ord, dim, keepdim, dtype)",
     ),
     Op(
@@ -183,7 +183,7 @@ _NORMS: Final[tuple[Op, ...]] = (
     Op(
         "matrix_norm",
         _COMPUTE,
-        spell("matrix_norm(A, ord='fro', dim=(-2, -1), keepdim=False, *, dtype=None)", "l"),
+        spell("matrix_norm(input, ord='fro', dim=(-2, -1), keepdim=False, *, dtype=None)", "l"),
         module="MatrixNorm(ord, dim, keepdim, dtype)",
     ),
     Op("dist", _COMPUTE, spell("dist(input, other, p=2)"), module="Dist(p)"),

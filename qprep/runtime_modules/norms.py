@@ -27,7 +27,7 @@ class LinalgNorm(Operation):
 
     def forward(
         self,
-        A: Tensor,
+        input: Tensor,
         ord: Number | str | None = None,
         dim: list[int] | None = None,
         keepdim: bool | None = None,
@@ -38,7 +38,7 @@ class LinalgNorm(Operation):
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         dtype = self.dtype if dtype is None else dtype
-        result: Tensor = torch.linalg.norm(A, order, dim, keepdim, dtype=dtype)
+        result: Tensor = torch.linalg.norm(input, order, dim, keepdim, dtype=dtype)
         return result
 
 
@@ -93,7 +93,7 @@ class MatrixNorm(Operation):
 
     def forward(
         self,
-        A: Tensor,
+        input: Tensor,
         ord: Number | str | None = None,
         dim: list[int] | None = None,
         keepdim: bool | None = None,
@@ -104,7 +104,7 @@ class MatrixNorm(Operation):
         dim = self.dim if dim is None else dim
         keepdim = self.keepdim if keepdim is None else keepdim
         dtype = self.dtype if dtype is None else dtype
-        result: Tensor = torch.linalg.matrix_norm(A, order, dim, keepdim, dtype=dtype)
+        result: Tensor = torch.linalg.matrix_norm(input, order, dim, keepdim, dtype=dtype)
         return result
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.runtime_modules.operation_cases import Call, calls, operations
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
@@ -19,6 +18,7 @@ from qprep import runtime_modules
 from qprep.ops.catalogue import load
 from qprep.ops.model import Op
 from qprep.ops.signature import Kind, Spelling, parse_constructor
+from tests.runtime_modules.operation_cases import Call, calls, operations
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # deprecated and beta functions are rows too
 
