@@ -84,6 +84,7 @@ class Block(nn.Module):
     match = "+"
 
     def forward(self, x):
+        x = x * x
         match self.match:
             case "+":
                 return x + x
@@ -241,6 +242,7 @@ class Block(nn.Module):  # after the colon
             +  # operator
             # before the operand
             x  # right
+            * x  # twice
             # last
         )  # )
         # dead end
@@ -260,6 +262,7 @@ class Block(nn.Module):
         """
         forward(x) = x + x  # no comment
         """
+        x = -x
         assert x is not None, f"{x.shape[0] + 1!r:>{3 + 2}} {'#'} {x.dim() * 2}"
         return x + x if "# no comment" else r'\\x00' """
     + x
