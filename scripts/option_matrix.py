@@ -43,7 +43,11 @@ class Options:
 
     def label(self) -> str:
         """The row's first cell."""
-        words = [self.nonlinearity or "", f"{self.num_layers} layers", "bidirectional" if self.bidirectional else ""]
+        words = [
+            self.nonlinearity or "",
+            f"{self.num_layers} layer{'s' * (self.num_layers > 1)}",
+            "bidirectional" if self.bidirectional else "",
+        ]
         words += ["" if self.bias else "no bias", f"proj_size={self.proj_size}" if self.proj_size else ""]
         return ", ".join([self.kind, *filter(None, words)])
 

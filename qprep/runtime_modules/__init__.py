@@ -97,6 +97,14 @@ from qprep.runtime_modules.special import (
 from qprep.runtime_modules.tied import Tied, another
 from qprep.runtime_modules.trigonometric import Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Cosh, Sin, Sinc, Sinh, Tan
 from qprep.runtime_modules.windows import ISTFT, STFT
+# Compound modules, made of those above.
+from qprep.runtime_modules.attention import MultiheadAttention
+from qprep.runtime_modules.convert import convert_attention, convert_compound, convert_recurrent, to_torch
+from qprep.runtime_modules.convert import convert_model_to_distiller_lstm
+from qprep.runtime_modules.recurrent import GRU, LSTM, RNN
+from qprep.runtime_modules.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from qprep.runtime_modules.transformer import Transformer, TransformerDecoder, TransformerDecoderLayer
+from qprep.runtime_modules.transformer import TransformerEncoder, TransformerEncoderLayer
 # isort: on
 
 __all__ = [
@@ -140,5 +148,10 @@ __all__ = [
     "SolveTriangular", "Split", "Sqrt", "Square", "Stack", "Std", "StdMean", "Sum", "SumList", "SumToSize", "Tan",
     "TensorDot", "Tied", "Trace", "Trapezoid", "Trunc", "UpsampleBilinear", "UpsampleNearest", "VStack", "Var",
     "VarMean", "Vdot", "Vecdot", "VectorNorm", "Where", "Xlog1py", "Xlogy", "another",
+]
+__all__ += [
+    "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "MultiheadAttention", "RNNCell", "Transformer", "TransformerDecoder",
+    "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "convert_attention",
+    "convert_compound", "convert_model_to_distiller_lstm", "convert_recurrent", "to_torch",
 ]
 # fmt: on

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import pathlib
 import pickle
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from qprep.runtime_modules import recurrent
@@ -155,3 +156,16 @@ def test_extra_repr_shows_the_options() -> None:
         == "4, 6, unroll_steps=3, force_stages=True"
     )
     assert recurrent.RNN(4, 6).extra_repr() == nn.RNN(4, 6).extra_repr()
+
+
+def test_distributed_data_parallel_trains_stages(tmp_path: pathlib.Path) -> None:
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        own, staged = pair("LSTM", 4, 6, 2)
+        sequence = torch.randn(5, 3, 4)
+        nn.parallel.DistributedDataParallel(staged)(sequence)[0].sum().backward()
+        own(sequence)[0].sum().backward()
+        for found, expected in zip(staged.parameters(), own.parameters(), strict=True):
+            torch.testing.assert_close(found.grad, expected.grad, rtol=1e-5, atol=1e-5)
+    finally:
+        distributed.destroy_process_group()
