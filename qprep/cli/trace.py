@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qprep.trace.request import DEFAULT_TIMEOUT
-
 if TYPE_CHECKING:
     from qprep.trace.failure import TraceFailure
     from qprep.trace.report import TraceReport
@@ -22,7 +20,7 @@ _UNFOLDED = 10_000
 @click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
 @click.option("--device", default="cpu", show_default=True, help="Where to run; meta needs no memory for weights.")
 @click.option("--train", is_flag=True, help="Run in training mode.")
-@click.option("--trace-timeout", "timeout", type=float, default=DEFAULT_TIMEOUT, show_default=True, metavar="SECONDS")
+@click.option("--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit for all of it; 300.")
 @click.option("--output-format", type=click.Choice(["table", "tree", "json"]), default="table", show_default=True)
 @click.option("--all", "every", is_flag=True, help="List the operations that a module stands for, too.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if the model is not prepared.")

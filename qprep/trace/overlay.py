@@ -24,6 +24,14 @@ def install(sources: Mapping[str, bytes]) -> None:
         linecache.cache[path] = (len(contents), None, text.splitlines(keepends=True), path)
 
 
+def overlaid(spec: importlib.machinery.ModuleSpec) -> importlib.machinery.ModuleSpec:
+    """A spec that was not asked from the finders, with the loader that they would give it."""
+    for finder in sys.meta_path:
+        if isinstance(finder, _Finder):
+            finder.overlay(spec)
+    return spec
+
+
 class _Finder(MetaPathFinder):
     """Asks the other finders, and replaces the loader of the files that are overlaid."""
 
@@ -37,11 +45,14 @@ class _Finder(MetaPathFinder):
             find = None if finder is self else getattr(finder, "find_spec", None)
             spec: importlib.machinery.ModuleSpec | None = find(fullname, path, target) if find else None
             if spec is not None:
-                contents = self._sources.get(os.path.realpath(spec.origin)) if spec.origin else None
-                if contents is not None and spec.origin is not None:
-                    spec.loader = _Loader(fullname, spec.origin, contents)
+                self.overlay(spec)
                 return spec
         return None
+
+    def overlay(self, spec: importlib.machinery.ModuleSpec) -> None:
+        contents = self._sources.get(os.path.realpath(spec.origin)) if spec.origin else None
+        if contents is not None and spec.origin is not None:
+            spec.loader = _Loader(spec.name, spec.origin, contents)
 
 
 class _Loader(importlib.machinery.SourceFileLoader):

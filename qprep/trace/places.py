@@ -57,6 +57,7 @@ class _Source:
     """The text of one file, parsed when first asked for."""
 
     def __init__(self, filename: str) -> None:
+        linecache.checkcache(filename)  # a notebook's user edits files between traces
         self._lines = linecache.getlines(filename)
         self._calls: dict[tuple[int, int], _Range] | None = None
 

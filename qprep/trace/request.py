@@ -65,9 +65,10 @@ def make_request(
     maker: str | None = None,
     device: str = "cpu",
     train: bool = False,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float | None = None,
 ) -> Request:
     """A request from the texts of the command line; QprepError says which of them is malformed."""
+    timeout = DEFAULT_TIMEOUT if timeout is None else timeout
     for place in (target, maker):
         if place is not None:
             split_target(place)

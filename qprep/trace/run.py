@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import traceback
 from collections.abc import Iterator
 
@@ -23,16 +24,17 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
     """Run `model(*inputs, **kwinputs)` once, in the mode it is in, and report what ran.
 
     Nothing of the model or of torch's random state is different afterwards; in evaluation mode no graph is recorded.
-    Errors of the model propagate. Raises QprepError where `model` is no nn.Module.
+    Compiled modules run as they were before compilation. Errors of the model propagate. Raises QprepError where
+    `model` is no nn.Module or holds a ScriptModule, whose operations Python does not see.
     """
-    if not isinstance(model, nn.Module):
-        raise QprepError(f"expected an nn.Module to trace, found {type(model).__name__}")
+    _check(model)
     tracer = Tracer(model)
     tracer.taint.add(tensors_within((inputs, kwinputs)))
     with contextlib.ExitStack() as stack:
         for handle in tracer.hook():
             stack.callback(handle.remove)
         stack.enter_context(_unchanged(model))
+        stack.enter_context(_eager())
         stack.enter_context(torch.set_grad_enabled(model.training and torch.is_grad_enabled()))
         stack.enter_context(tracer)
         try:
@@ -41,6 +43,24 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
             _note_module(error, tracer)
             raise
     return _report(model, tracer)
+
+
+def _check(model: object) -> None:
+    if not isinstance(model, nn.Module):
+        raise QprepError(f"expected an nn.Module to trace, found {type(model).__name__}")
+    for path, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise QprepError(
+                f"expected a model as it is before torch.jit, found a ScriptModule at {path or 'its root'}"
+            )
+
+
+def _eager() -> contextlib.AbstractContextManager[object]:
+    """Compiled code would not pass through Python; without torch._dynamo there is none."""
+    if "torch._dynamo" not in sys.modules or not hasattr(torch.compiler, "set_stance"):
+        return contextlib.nullcontext()
+    stance: contextlib.AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 def _note_module(error: Exception, tracer: Tracer) -> None:
@@ -58,7 +78,8 @@ def _note_module(error: Exception, tracer: Tracer) -> None:
 def _unchanged(model: nn.Module) -> Iterator[None]:
     """Restore the random state, running statistics, and the devices of a DataParallel, whose threads no mode sees."""
     devices = {parameter.device.index for parameter in model.parameters() if parameter.device.type == "cuda"}
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()] if model.training else []
+    kept = [each for each in model.buffers() if model.training and not nn.parameter.is_lazy(each)]
+    buffers = [(buffer, buffer.clone()) for buffer in kept]
     parallel = [module for module in model.modules() if isinstance(module, nn.DataParallel)]
     before = [list(module.device_ids) for module in parallel]
     with torch.random.fork_rng(devices=sorted(index for index in devices if index is not None)):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from qprep.errors import QprepError
+from qprep.trace.overlay import overlaid
 from qprep.trace.request import InputSpec, Request, split_target
 
 
@@ -141,6 +142,7 @@ def _import_as(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise QprepError(f"expected a Python file, found {path}")
+    overlaid(spec)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

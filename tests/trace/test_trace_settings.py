@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +218,40 @@ def test_meta_device() -> None:
         model = nn.Sequential(nn.Linear(10_000, 100_000), nn.ReLU())
     report = qprep.trace.trace(model.eval(), torch.ones(1, 10_000, device="meta"))
     assert [event.shapes for event in report.events] == [((1, 100_000),)] * 2
+
+
+def test_compiled_modules_run_as_written() -> None:
+    compiled = nn.Sequential(Through(lambda block, x: block(x)))
+    compiled[0].compile()
+    assert [event.op for event in qprep.trace.trace(compiled.eval(), torch.ones(2, 2)).unowned] == ["add", "mul"]
+    wrapped: Any = torch.compile(Through(lambda block, x: block(x)))
+    report = qprep.trace.trace(wrapped.eval(), torch.ones(2, 2))
+    assert [(event.op, event.module_path, event.path) for event in report.unowned] == [
+        ("add", "_orig_mod.block", __file__),
+        ("mul", "_orig_mod.block", __file__),
+    ]
+
+
+def test_script_modules_are_refused(tmp_path: Path) -> None:
+    jit: Any = torch.jit
+    with warnings.catch_warnings(action="ignore"):
+        jit.trace(nn.ReLU(), torch.ones(1)).save(tmp_path / "scripted.pt")
+        model = nn.Sequential(nn.ReLU(), jit.load(tmp_path / "scripted.pt"))
+    with pytest.raises(QprepError, match="found a ScriptModule at 1"):
+        qprep.trace.trace(model, torch.ones(1))
+
+
+def test_lazy_modules() -> None:
+    model = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d()).train()
+    report = qprep.trace.trace(model, torch.ones(2, 4))
+    assert report.is_prepared
+    assert model[0].weight.shape == (3, 4)
+
+
+def test_importing_the_package_loads_no_torch() -> None:
+    modules = "qprep.trace, qprep.trace.runner, qprep.trace.verify, qprep.trace.bisect, qprep.cli.trace"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'rich' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_only_modules_are_traced() -> None:

@@ -126,6 +126,14 @@ def test_compound_modules_have_a_tolerance(model: Path) -> None:
     assert not _compare(model, ("[0] + 1", "[0] + 1.01"), name="Recurrent").equal
 
 
+def test_file_named_like_an_installed_module_is_overlaid(tmp_path: Path) -> None:
+    path = tmp_path / "json.py"
+    path.write_text("from torch import nn\n\nclass Net(nn.Module):\n    def forward(self, x):\n        return x + 1\n")
+    wrong = path.read_text().replace("+ 1", "+ 2").encode()
+    result = compare(make_request(f"{path}:Net", ["4"]), {}, {str(path): wrong})
+    assert str(result).endswith("differs: eval: output: 4 of 4 values differ, by up to 1")
+
+
 def test_values_need_a_device_that_has_them(model: Path) -> None:
     with pytest.raises(QprepError, match="meta device"):
         compare(make_request(f"{model}:Net", ["8,4"], device="meta"), {}, {})
