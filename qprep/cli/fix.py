@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
         _print_diff(session, result, len(left))
     else:
         _print_outcome(session, result, left)
-    for finding in result.reverted:
-        click.echo(f"error: {_taken_back(finding)}", err=True)
+    for line in _taken_back(result.reverted):
+        click.echo(f"error: {line}", err=True)
     if result.reverted:
         return 2
     touched = bool(result.changed) and (diff or exit_non_zero_on_fix)
@@ -75,6 +76,11 @@ def _print_outcome(session: Session, result: FixResult, left: tuple[Finding, ...
             click.echo(f"{place(finding)}: {finding.code} {one_line(finding.message)}", err=True)
 
 
-def _taken_back(finding: Finding) -> str:
-    reason = finding.fix.reason if isinstance(finding.fix, Unfixable) else "its rewrite failed a check"
-    return f"{place(finding)}: {finding.code} ({finding.name}) was not fixed, the file is as it was: {reason}"
+def _taken_back(findings: Sequence[Finding]) -> Iterator[str]:
+    """One line for each file and rule, at the first of its findings."""
+    first: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        first.setdefault((finding.path, finding.code), finding)
+    for finding in first.values():
+        reason = one_line(finding.fix.reason) if isinstance(finding.fix, Unfixable) else "its rewrite failed a check"
+        yield f"{place(finding)}: {finding.code} ({finding.name}) was not fixed, the file is as it was: {reason}"
