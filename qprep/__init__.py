@@ -5,32 +5,32 @@ The names below are the public interface; importing the package loads none of wh
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+__all__ = ["Finding", "Fix", "QprepError", "Settings", "__version__", "check_source", "fix_source"]
 
 if TYPE_CHECKING:
     from qprep.api import check_source, fix_source
     from qprep.config import Settings
     from qprep.errors import QprepError
     from qprep.findings import Finding, Fix
+else:
+    _HOME = {
+        "Finding": "qprep.findings",
+        "Fix": "qprep.findings",
+        "QprepError": "qprep.errors",
+        "Settings": "qprep.config",
+        "check_source": "qprep.api",
+        "fix_source": "qprep.api",
+    }
 
-__version__ = "0.1.0"
-__all__ = ["Finding", "Fix", "QprepError", "Settings", "__version__", "check_source", "fix_source"]
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
 
-_HOME = {
-    "Finding": "qprep.findings",
-    "Fix": "qprep.findings",
-    "QprepError": "qprep.errors",
-    "Settings": "qprep.config",
-    "check_source": "qprep.api",
-    "fix_source": "qprep.api",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401  (whatever the module holds)
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+        return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:
