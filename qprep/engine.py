@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from qprep.findings import Applicability, Finding, Fix
 from qprep.results import ChangedFile, CheckResult, FixResult
 from qprep.rewrite.finish import new_texts
-from qprep.source import SourceFile, display_path
+from qprep.source import SourceFile
 from qprep.survey import Reported, Survey
 from qprep.verify import refuse_rewrite, refuse_untouched, write_atomically
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qprep.config import SettingsResolver
-    from qprep.project.facts import Place
 
 MAX_PASSES = 10
 
@@ -77,7 +77,12 @@ def _one_pass(
         failures = dict(_failures(survey, texts, refused))
         if not failures:
             texts = {path: pair for path, pair in texts.items() if pair[0].text != pair[1]}
-            return texts if not texts or _is_progress(survey, settings, texts, banned, reverted) else {}
+            size = len(banned)
+            if not texts or _is_progress(survey, settings, texts, banned, reverted):
+                return texts
+            if len(banned) == size:
+                return {}
+            continue
         banned |= set(failures)
         reverted += [reported.finding for reported in chosen if reported.finding.path in failures]
 
@@ -112,19 +117,34 @@ def _is_progress(
     banned: set[str],
     reverted: list[Finding],
 ) -> bool:
-    """A second look must find less than the first, and nothing of a kind that was not there before."""
+    """A second look must find less than the first, and no more in what was written than was left there before."""
     paths = list(survey.project.given.values())
     overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
     after = Survey(paths, settings, overlay)
-    old = Counter((r.finding.path, r.finding.code) for r in survey.reported)
-    new = Counter((r.finding.path, r.finding.code) for r in after.reported)
-    worse = {path for path, code in new if new[path, code] > old[path, code]} | {f.path for f in after.faults}
-    worse -= {f.path for f in survey.faults}
+    worse = {fault.path for fault in after.faults} - {fault.path for fault in survey.faults}
+    left = Counter((r.finding.path, r.finding.code) for r in survey.reported if not _is_wanted(r, settings, banned))
+    for path, (old, text) in texts.items():
+        written = _written_lines(old.text, text)
+        inside = Counter(
+            r.finding.code for r in after.reported if r.finding.path == path and r.finding.start.line in written
+        )
+        if any(count > left[path, code] for code, count in inside.items()):
+            worse.add(path)
     if not worse:
-        return sum(new.values()) < sum(old.values())
-    banned |= worse | set(texts)
+        return len(after.reported) < len(survey.reported)
+    banned |= worse
     reverted += [r.finding for r in survey.reported if r.finding.path in worse]
     return False
+
+
+def _written_lines(old: str, new: str) -> set[int]:
+    """1-based lines of `new` that `old` does not have."""
+    matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+    lines: set[int] = set()
+    for tag, _, _, start, end in matcher.get_opcodes():
+        if tag in ("insert", "replace"):
+            lines.update(range(start + 1, end + 1))
+    return lines
 
 
 def _resolved(before: Sequence[Finding], remaining: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -21,6 +21,8 @@ from qprep.ops.model import Op
 from qprep.ops.nn_modules import MODULES, NNModule
 from qprep.ops.signature import Spelling, parse_spelling, qualified_name
 
+__all__ = ["Catalogue", "NNModule", "Op", "Spelling", "load"]
+
 _TOPICS: Final = (
     arithmetic,
     reductions,

@@ -412,7 +412,11 @@ class Analysis:
             given.update(arguments.keywords)
         constructing = isinstance(node, ast.FunctionDef) and node.name == "__init__"
         for arg, default in pairs:
-            names[arg.arg] = self._parameter(index, node, arg, default, given.get(arg.arg), is_entry, constructing)
+            omitted = arguments is not None and default is not None and arg.arg not in given
+            kind = self.default_kind(index, default) if omitted and not constructing else None
+            if kind is None:
+                kind = self._parameter(index, node, arg, default, given.get(arg.arg), is_entry, constructing)
+            names[arg.arg] = kind
         if node.args.vararg is not None:
             item = join_all(extra) if extra else Tensor(True) if arguments is None and not constructing else UNKNOWN
             names[node.args.vararg.arg] = Sequence(item, tuple(extra) if extra else None)

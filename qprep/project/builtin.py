@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from qprep.project.frames import Frame
 
 _NUMBERS = frozenset("len int float bool round id hash ord".split())
-_SAME = frozenset("sorted list tuple set frozenset reversed iter copy.copy copy.deepcopy torch.jit.annotate".split())
+_SAME = frozenset(
+    "sorted list tuple set frozenset reversed iter copy.copy copy.deepcopy"
+    " qprep.runtime_modules.another torch.jit.annotate".split()
+)
 _GROW = frozenset("append insert add appendleft".split())
 _MODULE_SELF = frozenset("to cuda cpu eval train half float double apply requires_grad_ bfloat16 type".split())
 
@@ -242,7 +245,7 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
 
 def _same(kind: Kind, short: str) -> Kind:
     """What copies keep; a deep copy of a module is another instance."""
-    if short.startswith("copy."):
+    if short.startswith(("copy.", "qprep.")):
         return join_all(Module(o.cls, None, None, o.item) if isinstance(o, Module) else o for o in options(kind))
     if isinstance(kind, Module) and kind.path is not None:
         from qprep.project.expressions import iterate

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from qprep.project.analysis import Analysis
     from qprep.project.frames import Frame
 
+RUNTIME = "qprep.runtime_modules."
+
 
 @dataclass(slots=True)
 class Arguments:
@@ -223,6 +225,10 @@ def _nn_result(analysis: Analysis, frame: Frame, module: Module, name: str, argu
     if name == "torch.nn.Sequential":
         return _sequential_result(analysis, frame, module, arguments)
     known = analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
+    if name == f"{RUNTIME}PerCall" and module.item is not None:
+        return join_all(_module_result(analysis, frame, item, arguments) for item in modules_of(module.item))
+    if name.startswith(RUNTIME):
+        return operations.runtime_result(analysis, name.removeprefix(RUNTIME), arguments)
     if name == "torch.nn.Identity" and arguments.args:
         return arguments.args[0]
     if known is not None:
@@ -255,7 +261,7 @@ def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef,
 def _share_arguments(analysis: Analysis, frame: Frame, arguments: Arguments) -> None:
     if any(isinstance(expr, ast.Starred) for expr in arguments.nodes):
         return
-    for kind, expr in zip(arguments.args, arguments.nodes, strict=True):
+    for kind, expr in zip(arguments.args, arguments.nodes, strict=False):
         attributes.stored(analysis, frame, kind, expr, "argument")
 
 
@@ -264,6 +270,9 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
     found = builtin.function(analysis, frame, node, name, arguments)
     if found is not None:
         return found
+    if name.startswith(RUNTIME) and name != f"{RUNTIME}another":
+        item = arguments.args[0] if name == f"{RUNTIME}PerCall" and arguments.args else None
+        return Module(External(name.removesuffix(".wrap")), None, analysis.origin(frame, node), item)
     if name.startswith("torch.nn.") and name.count(".") == 2 and name[9].isupper():
         return _new_nn_module(analysis, frame, node, name, arguments)
     row = analysis.catalogue.function(name)

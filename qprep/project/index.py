@@ -37,6 +37,14 @@ class FileIndex:
     classes: dict[str, ClassNode] = field(default_factory=dict)
     functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
     values: dict[str, ast.expr] = field(default_factory=dict)
+    _names: frozenset[str] | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that is read or bound anywhere in the file."""
+        if self._names is None:
+            self._names = frozenset(node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name))
+        return self._names
 
     def absolute(self, node: ast.ImportFrom) -> str:
         """The dotted name of the module that a `from` import names."""

@@ -251,6 +251,20 @@ def _compute_result(op: Op, node: ast.Call, tensor: Tensor) -> Kind:
     return join(pair, tensor) if by_dim else tensor
 
 
+def runtime_result(analysis: Analysis, name: str, arguments: Arguments) -> Kind:
+    """What a module of qprep.runtime_modules returns: the result of the operation that it stands for."""
+    op = analysis.catalogue.runtime_module(name)
+    kinds = arguments.all()
+    tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]
+    if op is None or not tensors:
+        return Tensor(arguments.flows)
+    dtype = _result_dtype(op, tensors, [kind for kind in kinds if isinstance(kind, Number)])
+    tensor = Tensor(arguments.flows, dtype)
+    if op.result is Result.VALUES_INDICES_IF_DIM:
+        return join(result_kind(Result.VALUES_INDICES, tensor), tensor)
+    return result_kind(op.result, tensor)
+
+
 def result_kind(result: Result, tensor: Tensor) -> Kind:
     """The kind that an operation returns, given the tensor it would be."""
     if result is Result.TENSOR:

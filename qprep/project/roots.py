@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from qprep.project.frames import Event, Frame
     from qprep.project.kinds import ClassRef
 
+# Modules that one instance of stands for every call: nothing to observe, or an instance per call inside.
+SEPARATE = frozenset(("torch.nn.Identity", "qprep.runtime_modules.PerCall"))
+
 
 def note_module_call(
     analysis: Analysis,
@@ -27,7 +30,7 @@ def note_module_call(
     classes: set[str],
 ) -> None:
     """A module reached through self is called here; remember whether it ran before on this path."""
-    if classes <= {"torch.nn.Identity"}:
+    if classes <= SEPARATE:
         return
     place = frame.place(node)
     event: Event = ("mod", identity, loops)

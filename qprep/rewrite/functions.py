@@ -57,8 +57,8 @@ def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> str | None:
             return f"`{unit.name}` is a generator"
         if isinstance(part, ast.Name) and part.id == "self" or isinstance(part, ast.arg) and part.arg == "self":
             return f"`{unit.name}` has a variable called self"
-        if isinstance(part, ast.Name) and part.id == unit.name:
-            return f"`{unit.name}` refers to itself"
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == unit.name:
+            return f"`{unit.name}` calls itself"
         if (
             isinstance(part, ast.Constant | ast.JoinedStr)
             and part.end_lineno != part.lineno
@@ -102,9 +102,12 @@ def as_class(
     start = code.source.starts[node.lineno - 1]
     end = code.span(node)[1]
     paren = code.text.index("(", code.text.index(node.name, start))
-    has_parameters = code.text[code.skip_blank(paren + 1)] != ")"
+    first = code.skip_blank(paren + 1)
+    gap = code.text[paren + 1 : first]
+    separator = "" if code.text[first] == ")" else f",{gap}" if gap else ", "
     header = [
-        Piece(start, paren + 1, "def forward(self" + (", " if has_parameters else "")),
+        Piece(start, paren + 1, "def forward("),
+        Piece(first, first, f"self{separator}"),
         *(piece for piece in pieces if piece.start > paren),
     ]
     body = apply(code.text, header, start, end)

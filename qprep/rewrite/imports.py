@@ -48,9 +48,8 @@ def imported(index: FileIndex, module: str, name: str) -> tuple[str, frozenset[I
 
 
 def _is_free(index: FileIndex, name: str) -> bool:
-    return not any(
-        name in table for table in (index.imports, index.classes, index.functions, index.values)
-    ) and not any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(index.tree))
+    tables = (index.imports, index.classes, index.functions, index.values)
+    return name not in index.names and not any(name in table for table in tables)
 
 
 def import_piece(code: Code, needed: Iterable[Import]) -> Piece | None:

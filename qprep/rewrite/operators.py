@@ -133,7 +133,7 @@ def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfi
     target = code.slice(node.target)
     head = f"= {name}({target}, "
     # A value on the next line behind a backslash stays there: the call's parentheses allow it.
-    return (Piece(operator_start, after, head), closing(end, ")", end - after))
+    return (Piece(operator_start, after, head), closing(end, ")", end - code.span(node)[0]))
 
 
 def _is_repeatable(node: ast.expr) -> bool:

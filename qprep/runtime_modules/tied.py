@@ -8,7 +8,7 @@ from types import MethodType
 from typing import Any, NoReturn
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn.utils import parametrize
 
 from qprep.runtime_modules._borrowed import Borrowed
@@ -39,6 +39,8 @@ class Tied(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run `source`."""
         source = self.source
+        if any(isinstance(arg, fx.Proxy) for arg in (*args, *kwargs.values())):
+            return source(*args, **kwargs)  # a symbolic trace knows the source by its name, and enters no leaf
         for hook in tuple(source.__dict__["_forward_pre_hooks"].values()):
             if _computes_weights(hook):
                 hook(source, args)
@@ -60,15 +62,21 @@ class Tied(nn.Module):
         raise RuntimeError("torch.nn.DataParallel cannot keep modules tied; use DistributedDataParallel")
 
 
-def another(module: nn.Module) -> nn.Module:
+@overload
+def another(module: None) -> None: ...
+@overload
+def another(module: nn.Module) -> nn.Module: ...
+def another(module: nn.Module | None) -> nn.Module | None:
     """A separate instance of `module` that computes the same, for a second call site.
 
     Without parameters and buffers it is a copy; a leaf with them becomes `Tied`; a module with children becomes a copy
     of the structure whose leaves are such instances and whose own parameters and buffers are those of the original,
     without appearing in state_dict or parameters() again. Hooks are not copied, no random numbers are drawn. Python
     attributes are taken over as they are; those that hold children, or methods of copied modules, refer to the copies.
-    A scripted module, which Python cannot take apart, becomes Tied as a whole.
+    A scripted module, which Python cannot take apart, becomes Tied as a whole. None (an optional child) stays None.
     """
+    if module is None:
+        return None
     copies: _Copies = {}
     return _another(module, copies, lends=False)
 
