@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 def check_source(text: str, path: str = "model.py", options: Options | None = None) -> tuple[Finding, ...]:
     """The findings of a module's source; `path` only names it. Reads no configuration file."""
-    from qprep import engine
+    from qprep.engine import check
 
     overlay = {display_path(path): text.encode()}
-    return engine.check([Path(path)], _resolver(options), overlay=overlay).findings
+    return check([Path(path)], _resolver(options), overlay=overlay).findings
 
 
 def fix_source(text: str, path: str = "model.py", options: Options | None = None) -> tuple[str, FixResult]:
     """The rewritten source (the same text where nothing was fixed) and what was fixed and left, with reasons."""
-    from qprep import engine
+    from qprep.engine import fix
 
     overlay = {display_path(path): text.encode()}
-    result = engine.fix([Path(path)], _resolver(options), write=False, overlay=overlay)
+    result = fix([Path(path)], _resolver(options), write=False, overlay=overlay)
     changed = {file.path: file.new_text for file in result.changed}
     return changed.get(display_path(path), text), result
 

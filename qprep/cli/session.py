@@ -104,9 +104,9 @@ def open_session(paths: tuple[Path, ...], flags: dict[str, Any]) -> Session:
 
 def load_engine() -> Engine:
     """The engine, imported here so that help, rules and settings are shown without it."""
-    from qprep import engine
+    import qprep.engine
 
-    return engine
+    return qprep.engine
 
 
 def emit(text: str, output_file: Path | None) -> None:
