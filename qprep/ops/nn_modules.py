@@ -196,7 +196,8 @@ def _compound(signature: str, result: Result, state: State = State.ALWAYS) -> NN
 
 _RECURRENT: Final = "input_size, hidden_size, *num_layers"
 _STACKED: Final = "bias, batch_first, dropout, bidirectional"
-_ENCODER: Final = "d_model, nhead, *dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, device, dtype"
+_ENCODER_END: Final = "layer_norm_eps, batch_first, norm_first, bias, device, dtype"
+_ENCODER: Final = f"d_model, nhead, *dim_feedforward, dropout, activation, {_ENCODER_END}"
 _COMPOUNDS: Final = (
     _compound(f"LSTM({_RECURRENT}, {_STACKED}, proj_size, device, dtype)", Result.TENSORS),
     _compound(f"GRU({_RECURRENT}, {_STACKED}, device, dtype)", Result.TENSORS),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -10,11 +11,12 @@ class Borrowed(dict[str, Any]):
     """`lender`, which can be read and written by name, but looks empty to whoever lists it.
 
     nn.Module finds attributes by name and collects state_dict, parameters() and `.to()` by listing: so a module that
-    borrows works with the lender's tensors, and only the lender keeps them.
+    borrows works with the lender's tensors, and only the lender keeps them. The dict below holds what was read last,
+    for torch.compile, whose guards look there.
     """
 
     def __init__(self, lender: dict[str, Any]) -> None:
-        super().__init__()
+        super().__init__(lender)
         self.lender = lender
 
     @classmethod
@@ -28,17 +30,39 @@ class Borrowed(dict[str, Any]):
         return name in self.lender
 
     def __getitem__(self, name: str) -> Any:
-        return self.lender[name]
+        value = self.lender[name]
+        super().__setitem__(name, value)
+        return value
 
     def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
         self.lender[name] = value
 
     def __delitem__(self, name: str) -> None:
+        super().pop(name, None)
         del self.lender[name]
 
     def get(self, name: str, default: Any = None) -> Any:
         """What the lender has under `name`."""
         return self.lender.get(name, default)
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def keys(self) -> Any:
+        """No names."""
+        return {}.keys()
+
+    def values(self) -> Any:
+        """No tensors."""
+        return {}.values()
+
+    def items(self) -> Any:
+        """No names, no tensors."""
+        return {}.items()
 
     def __reduce__(self) -> tuple[type[Borrowed], tuple[dict[str, Any]]]:
         return Borrowed, (self.lender,)

@@ -52,6 +52,8 @@ def _shown(value: Any, default: Any) -> str:
 
 
 def _differs(value: Any, default: Any) -> bool:
+    if not value and isinstance(value, list) and default is None:
+        return False
     if isinstance(value, list):
         numbers = [default] * len(value) if isinstance(default, int) else default
         return not isinstance(numbers, (list, tuple)) or value != list(numbers)

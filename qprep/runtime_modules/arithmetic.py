@@ -1,9 +1,13 @@
 # ruff: noqa: A001 -- parameters are torch's own, and these are assigned in place
 """Python's arithmetic operators, one module each: exactly what the expression does, whatever its operands are."""
 
+import operator
+
 import torch
 from torch import Tensor
+from torch.jit import is_scripting  # type: ignore[attr-defined]
 
+from qprep.runtime_modules import _scripted
 from qprep.runtime_modules._operation import Number, Operation
 
 
@@ -15,8 +19,10 @@ class EltwiseAdd(Operation):
         self.inplace = inplace
         self.alpha = alpha
 
-    def forward(self, input: Tensor, other: Tensor, alpha: Number | None = None) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor | Number, alpha: Number | None = None) -> Tensor:
         """Add operands of broadcastable shapes."""
+        if is_scripting():
+            return _scripted.add(input, other, self.alpha if alpha is None else alpha, self.inplace)
         factor = self.alpha if alpha is None else alpha
         if factor != 1:
             return input.add_(other, alpha=factor) if self.inplace else torch.add(input, other, alpha=factor)
@@ -34,8 +40,10 @@ class EltwiseSub(Operation):
         self.inplace = inplace
         self.alpha = alpha
 
-    def forward(self, input: Tensor, other: Tensor, alpha: Number | None = None) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor | Number, alpha: Number | None = None) -> Tensor:
         """Subtract operands of broadcastable shapes."""
+        if is_scripting():
+            return _scripted.sub(input, other, self.alpha if alpha is None else alpha, self.inplace)
         factor = self.alpha if alpha is None else alpha
         if factor != 1:
             return input.sub_(other, alpha=factor) if self.inplace else torch.sub(input, other, alpha=factor)
@@ -64,8 +72,10 @@ class EltwiseMul(Operation):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input: Tensor, other: Tensor) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor | Number) -> Tensor:
         """Multiply operands of broadcastable shapes."""
+        if is_scripting():
+            return _scripted.mul(input, other, self.inplace)
         if self.inplace:
             input *= other
             return input
@@ -80,8 +90,12 @@ class EltwiseDiv(Operation):
         self.inplace = inplace
         self.rounding_mode = rounding_mode
 
-    def forward(self, input: Tensor, other: Tensor, rounding_mode: str | None = None) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor | Number, rounding_mode: str | None = None) -> Tensor:
         """Divide operands of broadcastable shapes."""
+        if is_scripting():
+            return _scripted.div(
+                input, other, self.rounding_mode if rounding_mode is None else rounding_mode, self.inplace
+            )
         mode = self.rounding_mode if rounding_mode is None else rounding_mode
         if mode is not None:
             return (
@@ -100,12 +114,11 @@ class FloorDiv(Operation):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input: Tensor, other: Tensor) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor | Number) -> Tensor:
         """Divide operands of broadcastable shapes and round down."""
-        if self.inplace:
-            input //= other
-            return input
-        return input // other
+        if is_scripting():
+            return _scripted.floor_divide(input, other, self.inplace)
+        return operator.ifloordiv(input, other) if self.inplace else input // other  # type: ignore[no-untyped-call]
 
 
 class Remainder(Operation):
@@ -115,8 +128,10 @@ class Remainder(Operation):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input: Tensor, other: Tensor) -> Tensor:
+    def forward(self, input: Tensor, other: Tensor | Number) -> Tensor:
         """Take the remainder, with the sign of `other`, of operands of broadcastable shapes."""
+        if is_scripting():
+            return _scripted.remainder(input, other, self.inplace)
         if self.inplace:
             input %= other
             return input
@@ -130,8 +145,10 @@ class Pow(Operation):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input: Tensor, exponent: Tensor) -> Tensor:
+    def forward(self, input: Tensor, exponent: Tensor | Number) -> Tensor:
         """Raise to a power, operands of broadcastable shapes."""
+        if is_scripting():
+            return _scripted.power(input, exponent, self.inplace)
         if self.inplace:
             input **= exponent
             return input
@@ -159,7 +176,6 @@ class MatMul(Operation):
 
     def forward(self, input: Tensor, other: Tensor) -> Tensor:
         """Multiply (…, n, m) by (…, m, p), or vectors, as torch.matmul does."""
-        if self.inplace:
-            input @= other
-            return input
-        return input @ other
+        if is_scripting():
+            return torch.matmul(input, other)
+        return operator.imatmul(input, other) if self.inplace else input @ other  # type: ignore[no-untyped-call]

@@ -66,6 +66,8 @@ class FunctionalInstanceNorm(Operation):
 class FunctionalLayerNorm(Operation):
     """`torch.nn.functional.layer_norm` as a module."""
 
+    normalized_shape: list[int]
+
     def __init__(self, normalized_shape: int | Sequence[int] = (), eps: float = 1e-05) -> None:
         super().__init__()
         self.normalized_shape = sizes(normalized_shape)
@@ -109,6 +111,8 @@ class FunctionalGroupNorm(Operation):
 
 class FunctionalRMSNorm(Operation):
     """`torch.nn.functional.rms_norm` as a module."""
+
+    normalized_shape: list[int]
 
     def __init__(self, normalized_shape: int | Sequence[int] = (), eps: float | None = None) -> None:
         super().__init__()

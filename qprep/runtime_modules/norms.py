@@ -1,4 +1,3 @@
-# ruff: noqa: N803 -- parameters are torch's own
 """Norms of vectors and matrices, and distances."""
 
 from collections.abc import Sequence

@@ -53,16 +53,12 @@ class PerCall(nn.ModuleList):
         self._calls = index + 1
         return self[index](*args, **kwargs)
 
-    def extra_repr(self) -> str:
-        """Say the limit where it is not the default."""
-        return "" if self.limit == 1024 else f"limit={self.limit}"
-
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_calls": 0, "_depth": 0}
 
     def _grows(self, args: tuple[Any, ...]) -> bool:
-        # A symbolic trace knows only the modules that were there when it began.
-        if any(isinstance(arg, fx.Proxy) for arg in args):
+        # A trace knows only the modules that were there when it began.
+        if _is_tracing() or any(isinstance(arg, fx.Proxy) for arg in args):
             return False
         if len(self) < self.limit:
             self.append(another(self[0]))
@@ -83,3 +79,7 @@ class PerCall(nn.ModuleList):
 
 def _names(members: Iterator[tuple[str, Tensor]]) -> Iterator[str]:
     return (name for name, _ in members)
+
+
+def _is_tracing() -> bool:
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]

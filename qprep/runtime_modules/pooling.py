@@ -12,6 +12,8 @@ from qprep.runtime_modules._operation import Operation, sizes
 class FunctionalAvgPool1d(Operation):
     """`torch.nn.functional.avg_pool1d` as a module."""
 
+    stride: list[int]
+
     def __init__(
         self,
         kernel_size: int | Sequence[int] = 1,
@@ -22,7 +24,7 @@ class FunctionalAvgPool1d(Operation):
     ) -> None:
         super().__init__()
         self.kernel_size = sizes(kernel_size, 1)
-        self.stride = sizes(stride, 1)
+        self.stride = [] if stride is None else sizes(stride, 1)
         self.padding = sizes(padding, 1)
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
@@ -42,11 +44,13 @@ class FunctionalAvgPool1d(Operation):
         padding = self.padding if padding is None else padding
         ceil_mode = self.ceil_mode if ceil_mode is None else ceil_mode
         count_include_pad = self.count_include_pad if count_include_pad is None else count_include_pad
-        return functional.avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad)  # type: ignore[arg-type]
+        return functional.avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 class FunctionalAvgPool2d(Operation):
     """`torch.nn.functional.avg_pool2d` as a module."""
+
+    stride: list[int]
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class FunctionalAvgPool2d(Operation):
     ) -> None:
         super().__init__()
         self.kernel_size = sizes(kernel_size, 2)
-        self.stride = sizes(stride, 2)
+        self.stride = [] if stride is None else sizes(stride, 2)
         self.padding = sizes(padding, 2)
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
@@ -90,6 +94,8 @@ class FunctionalAvgPool2d(Operation):
 class FunctionalAvgPool3d(Operation):
     """`torch.nn.functional.avg_pool3d` as a module."""
 
+    stride: list[int]
+
     def __init__(
         self,
         kernel_size: int | Sequence[int] = 1,
@@ -101,7 +107,7 @@ class FunctionalAvgPool3d(Operation):
     ) -> None:
         super().__init__()
         self.kernel_size = sizes(kernel_size, 3)
-        self.stride = sizes(stride, 3)
+        self.stride = [] if stride is None else sizes(stride, 3)
         self.padding = sizes(padding, 3)
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad

@@ -95,6 +95,8 @@ class NanMean(Operation):
 class AMax(Operation):
     """`torch.amax` as a module."""
 
+    dim: list[int]
+
     def __init__(self, dim: int | Sequence[int] = (), keepdim: bool = False) -> None:
         super().__init__()
         self.dim = sizes(dim)
@@ -109,6 +111,8 @@ class AMax(Operation):
 
 class AMin(Operation):
     """`torch.amin` as a module."""
+
+    dim: list[int]
 
     def __init__(self, dim: int | Sequence[int] = (), keepdim: bool = False) -> None:
         super().__init__()
@@ -139,6 +143,8 @@ class AMinMax(Operation):
 
 class LogSumExp(Operation):
     """`torch.logsumexp` as a module."""
+
+    dim: list[int]
 
     def __init__(self, dim: int | Sequence[int] = (), keepdim: bool = False) -> None:
         super().__init__()

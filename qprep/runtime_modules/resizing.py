@@ -71,6 +71,8 @@ class GridSample(Operation):
 class AffineGrid(Operation):
     """`torch.nn.functional.affine_grid` as a module."""
 
+    size: list[int]
+
     def __init__(self, size: int | Sequence[int] = (), align_corners: bool | None = None) -> None:
         super().__init__()
         self.size = sizes(size)

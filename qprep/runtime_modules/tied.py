@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 from types import MethodType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, overload
 
 import torch
 from torch import fx, nn

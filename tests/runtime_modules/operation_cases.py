@@ -50,8 +50,8 @@ _WINDOW = torch.hann_window(8)
 _REDUCED = (call(_X), call(_X, 1), call(_X, (0, 2), True), call(_X, dim=-1, keepdim=True))
 _CONVOLUTIONS = {
     f"{name}{n}d": (
-        call(randn(2, 4, *[7] * n), randn(4, width, *[3] * n), randn(bias), **extra),
         call(randn(2, 4, *[7] * n), randn(4, width, *[3] * n), None, 2, (1,) * n),
+        call(randn(2, 4, *[7] * n), randn(4, width, *[3] * n), randn(bias), **extra),
     )
     for n in (1, 2, 3)
     for name, width, bias, extra in (

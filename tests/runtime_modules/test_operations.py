@@ -29,12 +29,14 @@ _CALLS = [pytest.param(op, call, id=f"{op.name}-{index}") for op in _OPS for ind
 def _function(spelling: Spelling) -> Callable[..., Any]:
     place, _, name = spelling.qualified.rpartition(".")
     holder = torch.Tensor if spelling.is_method else importlib.import_module(place)
-    return getattr(holder, name)
+    found: Callable[..., Any] = getattr(holder, name)
+    return found
 
 
 def _module_class(op: Op) -> type[nn.Module]:
     assert op.module is not None, f"{op.name} names no module"
-    return getattr(runtime_modules, parse_constructor(op.module).name)
+    found: type[nn.Module] = getattr(runtime_modules, parse_constructor(op.module).name)
+    return found
 
 
 def _spelling(op: Op) -> Spelling:
@@ -118,7 +120,7 @@ def _gradients(function: Callable[..., Any], call: Call) -> list[Tensor | None]:
     out = [leaf for leaf in _leaves(function(*args, **kwargs)) if isinstance(leaf, Tensor) and leaf.requires_grad]
     if not out:
         return []
-    total = sum((leaf.abs() if leaf.is_complex() else leaf).sum() for leaf in out)
+    total = torch.stack([(leaf.abs() if leaf.is_complex() else leaf).sum().double() for leaf in out]).sum()
     return list(torch.autograd.grad(total, inputs, allow_unused=True))
 
 
@@ -138,11 +140,14 @@ def test_gradients_equal(op: Op, call: Call) -> None:
             torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
 
 
+def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    return (tensor if dtype.is_floating_point else tensor * 10).to(dtype)
+
+
 def _as(dtype: torch.dtype, call: Call) -> Call:
-    cast = {torch.int64: lambda t: (t * 10).to(dtype)}.get(dtype, lambda t: t.to(dtype))
-    args, kwargs = pytree.tree_map_only(
-        Tensor, lambda t: cast(t) if t.is_floating_point() else t, (call.args, call.kwargs)
-    )
+    args, kwargs = pytree.tree_map_only(Tensor, lambda tensor: _cast(tensor, dtype), (call.args, call.kwargs))
     return Call(args, kwargs)
 
 

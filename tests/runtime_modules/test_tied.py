@@ -1,0 +1,321 @@
+"""Separate instances of a module whose weights stay tied."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import io
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from qprep.runtime_modules import Concat, EltwiseAdd, Function, PerCall, Tied, another
+
+
+class Twice(nn.Module):
+    """One linear layer and one norm at two places each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.norm = nn.BatchNorm1d(4)
+        self.linear_1 = another(self.linear)
+        self.norm_1 = another(self.norm)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.norm_1(self.linear_1(self.norm(self.linear(input))))  # type: ignore[no-any-return]
+
+
+class Reused(Twice):
+    """The same with one instance of each, as the source was before."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.norm(self.linear(self.norm(self.linear(input))))  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """Children, a parameter, a buffer that forward counts in, a child's weight read by name, a list of children."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Linear(4, 4)
+        self.act = nn.ReLU(inplace=True)
+        self.drop = nn.Dropout(0.5)
+        self.gain = nn.Parameter(torch.ones(4))
+        self.register_buffer("calls", torch.zeros(()))
+        self.layers = [self.conv, self.act]
+        self.apply_act = functools.partial(self.run, self.act)
+
+    calls: Tensor
+
+    @staticmethod
+    def run(module: nn.Module, input: Tensor) -> Tensor:
+        return module(input)  # type: ignore[no-any-return]
+
+    def forward(self, input: Tensor) -> Tensor:
+        self.calls = self.calls + 1
+        out = self.apply_act(self.layers[0](input) * self.gain)
+        return self.drop(out + self.conv.weight.sum())  # type: ignore[no-any-return]
+
+
+def _pair() -> tuple[Twice, Reused]:
+    torch.manual_seed(0)
+    tied = Twice()
+    reused = Reused()
+    reused.load_state_dict(tied.state_dict())
+    return tied, reused
+
+
+def test_keeps_parameters_and_keys() -> None:
+    tied, _ = _pair()
+    plain = nn.ModuleDict({"linear": nn.Linear(4, 4), "norm": nn.BatchNorm1d(4)})
+    assert list(tied.state_dict()) == list(plain.state_dict())
+    assert [name for name, _ in tied.named_parameters(remove_duplicate=False)] == [
+        name for name, _ in plain.named_parameters()
+    ]
+    assert sum(isinstance(module, nn.Linear) for module in tied.modules()) == 1
+
+
+def test_no_random_numbers_are_drawn() -> None:
+    source = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+    before = torch.random.get_rng_state()
+    another(source)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_trains_as_one_instance() -> None:
+    tied, reused = _pair()
+    data = torch.randn(3, 8, 4)
+    for model in (tied, reused):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        for batch in data:
+            optimizer.zero_grad()
+            model(batch).square().sum().backward()
+            optimizer.step()
+    for (name, one), other in zip(tied.state_dict().items(), reused.state_dict().values(), strict=True):
+        assert torch.equal(one, other), name
+    assert torch.equal(tied.eval()(data[0]), reused.eval()(data[0]))
+
+
+def test_loads_strictly_both_ways() -> None:
+    tied, reused = _pair()
+    with torch.no_grad():
+        tied.linear.weight.add_(1)
+    reused.load_state_dict(tied.state_dict(), strict=True)
+    fresh = Twice()
+    fresh.load_state_dict(reused.state_dict(), strict=True)
+    data = torch.randn(8, 4)
+    assert torch.equal(fresh.eval()(data), reused.eval()(data))
+
+
+def _pickled(model: nn.Module) -> nn.Module:
+    found: nn.Module = pickle.loads(pickle.dumps(model))
+    return found
+
+
+def _saved(model: nn.Module) -> nn.Module:
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    found: nn.Module = torch.load(file, weights_only=False)
+    return found
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, _pickled, _saved])
+def test_copies_are_tied_to_the_copy(copied: Any) -> None:
+    tied, _ = _pair()
+    other = copied(tied)
+    assert other.linear_1.source is other.linear
+    assert other.linear is not tied.linear
+    with torch.no_grad():
+        other.linear.weight.zero_()
+        other.linear.bias.zero_()
+    assert torch.equal(other.linear_1(torch.ones(1, 4)), torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_moves_with_the_source(dtype: torch.dtype) -> None:
+    tied, _ = _pair()
+    tied.to(dtype)
+    assert tied.linear_1(torch.ones(2, 4, dtype=dtype)).dtype == dtype
+
+
+def test_hooks_of_the_source_stay_with_it() -> None:
+    tied, _ = _pair()
+    seen: list[nn.Module] = []
+    tied.linear.register_forward_hook(lambda module, args, out: seen.append(module))
+    tied.linear_1.register_forward_hook(lambda module, args, out: seen.append(module))
+    tied(torch.randn(8, 4))
+    assert seen == [tied.linear, tied.linear_1]
+
+
+def test_weights_that_torch_computes_in_a_hook() -> None:
+    torch.manual_seed(0)
+    source = nn.utils.spectral_norm(nn.Linear(4, 4))
+    reference = copy.deepcopy(source)
+    tied, data = another(source), torch.randn(2, 4)
+    assert isinstance(tied, Tied)
+    assert torch.equal(tied(source(data)), reference(reference(data)))
+
+
+def test_parametrized_leaf() -> None:
+    source = parametrizations.weight_norm(nn.Linear(4, 4))
+    tied = another(source)
+    assert isinstance(tied, Tied)
+    assert torch.equal(tied(torch.ones(1, 4)), source(torch.ones(1, 4)))
+
+
+def test_stateless_modules_are_copied_without_hooks() -> None:
+    source = nn.Sequential(nn.ReLU(inplace=True), Concat(dim=1))
+    source[0].register_forward_hook(lambda module, args, out: out)
+    other = another(source)
+    assert repr(other) == repr(source)
+    assert other[0] is not source[0]  # type: ignore[index]
+    assert not other[0]._forward_hooks  # type: ignore[index]
+    assert type(another(another(nn.Identity()))) is nn.Identity
+
+
+def test_tied_of_tied_is_tied_to_the_source() -> None:
+    source = nn.Linear(2, 2)
+    again = another(another(source))
+    assert isinstance(again, Tied)
+    assert again.source is source
+
+
+def test_block_is_copied_with_its_state_shared() -> None:
+    torch.manual_seed(0)
+    block = Block().eval()
+    other = another(block)
+    assert isinstance(other, Block)
+    assert not list(other.parameters())
+    assert not list(other.buffers())
+    assert not other.state_dict()
+    assert other.act is not block.act
+    assert other.layers[0] is other.conv
+    assert other.apply_act.args == (other.act,)
+    data = torch.randn(2, 4)
+    assert torch.equal(other(data), block(data))
+    assert block.calls.item() == other.calls.item() == 2
+
+
+class TwoBlocks(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Block()
+        self.block_1 = another(self.block)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.block_1(self.block(input))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, _pickled, _saved])
+def test_copied_blocks_are_tied_to_the_copy(copied: Any) -> None:
+    model = copied(TwoBlocks().eval())
+    assert list(model.state_dict()) == ["block.gain", "block.calls", "block.conv.weight", "block.conv.bias"]
+    with torch.no_grad():
+        model.block.gain.zero_()
+        model.block.conv.weight.zero_()
+    assert torch.equal(model.block_1(torch.ones(1, 4)), torch.zeros(1, 4))
+    model(torch.ones(1, 4))
+    assert model.block.calls.item() == 3
+    model.double()
+    assert model(torch.ones(1, 4, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_blocks_train_together() -> None:
+    torch.manual_seed(0)
+    model = TwoBlocks().eval()
+    model(torch.randn(2, 4)).sum().backward()
+    assert model.block.gain.grad is not None
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = model.block_1(torch.ones(1, 4))
+    optimizer.step()
+    assert not torch.equal(model.block_1(torch.ones(1, 4)), before)
+
+
+def test_parameter_lists_attention_and_recurrence() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = nn.ParameterList([torch.ones(4), torch.zeros(4)])
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+            self.lstm = nn.LSTM(4, 4, batch_first=True)
+
+        def forward(self, input: Tensor) -> Tensor:
+            out = self.attention(input, input, input)[0]
+            return self.lstm(out)[0] * self.weights[0] + sum(self.weights)  # type: ignore[no-any-return]
+
+    source = Odd().eval()
+    other = another(source)
+    data = torch.randn(2, 3, 4)
+    assert torch.equal(other(data), source(data))
+    assert not list(other.parameters())
+
+
+def test_per_call_counts_for_the_copy_of_its_owner() -> None:
+    class Owner(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+            self.add = PerCall(EltwiseAdd(), owner=self)
+
+        def forward(self, input: Tensor) -> Tensor:
+            out = input
+            for _ in range(3):
+                out = self.add(out, self.linear(out))
+            return out
+
+    source = Owner()
+    other = another(source)
+    for _ in range(2):
+        assert torch.equal(other(torch.ones(1, 2)), source(torch.ones(1, 2)))
+    assert len(other.add) == 3  # type: ignore[arg-type]
+
+
+def test_data_parallel_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="DistributedDataParallel"):
+        another(nn.Linear(2, 2))._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_works_compiled_exported_and_traced() -> None:
+    tied, reused = _pair()
+    tied.eval()
+    reused.eval()
+    data = torch.randn(2, 4)
+    expected = reused(data)
+    assert torch.equal(torch.compile(tied, backend="eager")(data), expected)
+    assert torch.equal(torch.export.export(tied, (data,)).module()(data), expected)
+    assert torch.equal(torch.fx.symbolic_trace(tied)(data), expected)
+    assert torch.equal(torch.jit.trace(tied, (data,))(data), expected)  # type: ignore[no-untyped-call]
+    blocks = TwoBlocks().eval()
+    assert torch.equal(torch.compile(blocks, backend="eager")(data), blocks(data))
+
+
+def test_function_names_what_it_calls() -> None:
+    gelu = Function(nn.functional.gelu)
+    assert "gelu" in repr(gelu)
+    assert "leaky_relu, negative_slope=0.2" in repr(
+        Function(functools.partial(nn.functional.leaky_relu, negative_slope=0.2))
+    )
+    data = torch.randn(3)
+    assert torch.equal(gelu(data, approximate="tanh"), nn.functional.gelu(data, approximate="tanh"))
+    for other in (copy.deepcopy(gelu), pickle.loads(pickle.dumps(gelu))):
+        assert torch.equal(other(data), gelu(data))
+
+
+def test_function_wraps_what_is_no_module() -> None:
+    relu = nn.ReLU()
+    assert Function.wrap(relu) is relu
+    assert Function.wrap(None) is None
+    assert isinstance(Function.wrap(torch.relu), Function)
+    holder = Function(nn.Linear(2, 2))
+    assert not list(holder.parameters())
+
+
+def test_nothing_stays_nothing() -> None:
+    assert another(None) is None
