@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qprep.findings import Applicability, Finding, Fix
+from qprep.findings import Applicability, Finding, Fix, Unfixable
 from qprep.results import ChangedFile, CheckResult, FixResult
 from qprep.rewrite.finish import new_texts
 from qprep.source import SourceFile
@@ -43,7 +44,7 @@ def fix(
     survey = Survey(paths, settings, current)
     before = [reported.finding for reported in survey.reported]
     originals: dict[str, SourceFile] = {}
-    banned: set[str] = set()
+    banned: dict[str, str] = {}
     reverted: list[Finding] = []
     refused: list[Finding] = []
     for _ in range(MAX_PASSES):
@@ -62,32 +63,57 @@ def fix(
     if write:
         for entry in changed:
             write_atomically(entry.path, entry.old.encode(entry.new_text), entry.old.data)
-    remaining = [survey.with_fix(reported) for reported in survey.reported] + survey.faults + refused
+    remaining = [_explained(survey.with_fix(reported), banned) for reported in survey.reported]
+    remaining += survey.faults + refused
     fixed = _resolved(before, remaining)
     return FixResult(_sorted(before), fixed, _sorted(remaining), tuple(changed), tuple(reverted), len(paths))
 
 
+def _explained(finding: Finding, banned: Mapping[str, str]) -> Finding:
+    """A finding in a file that cannot be changed says why."""
+    if finding.path in banned and isinstance(finding.fix, Fix):
+        return replace(finding, fix=Unfixable(banned[finding.path]))
+    return finding
+
+
 def _one_pass(
-    survey: Survey, settings: SettingsResolver, banned: set[str], reverted: list[Finding], refused: list[Finding]
+    survey: Survey, settings: SettingsResolver, banned: dict[str, str], reverted: list[Finding], refused: list[Finding]
 ) -> dict[str, tuple[SourceFile, str]]:
     """New texts of the files that change in this pass, all gates passed."""
     while True:
         chosen = [reported for reported in survey.reported if _is_wanted(reported, settings, banned)]
         texts = new_texts(survey, [reported.place for reported in chosen if reported.place is not None])
-        failures = dict(_failures(survey, texts, refused))
-        if not failures:
+        untouchable = _untouchable(texts, refused)
+        failures = {
+            path: f"its rewrite failed a check: {reason}"
+            for path, (old, text) in texts.items()
+            if path not in untouchable and (reason := refuse_rewrite(old, text)) is not None
+        }
+        if not untouchable and not failures:
             texts = {path: pair for path, pair in texts.items() if pair[0].text != pair[1]}
-            size = len(banned)
-            if not texts or _is_progress(survey, settings, texts, banned, reverted):
+            failures = _worse(survey, settings, texts, banned) if texts else {}
+            if not failures:
                 return texts
-            if len(banned) == size:
-                return {}
-            continue
-        banned |= set(failures)
-        reverted += [reported.finding for reported in chosen if reported.finding.path in failures]
+        banned.update(untouchable)
+        banned.update(failures)
+        reverted += [_left(r.finding, failures[r.finding.path]) for r in chosen if r.finding.path in failures]
 
 
-def _is_wanted(reported: Reported, settings: SettingsResolver, banned: set[str]) -> bool:
+def _left(finding: Finding, reason: str) -> Finding:
+    return replace(finding, fix=Unfixable(reason))
+
+
+def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], refused: list[Finding]) -> dict[str, str]:
+    """Files that must not be rewritten at all, with the reason."""
+    found: dict[str, str] = {}
+    for path, (old, _) in texts.items():
+        if (finding := refuse_untouched(old)) is not None:
+            refused.append(finding)
+            found[path] = finding.message
+    return found
+
+
+def _is_wanted(reported: Reported, settings: SettingsResolver, banned: Mapping[str, str]) -> bool:
     finding = reported.finding
     if reported.place is None or not isinstance(finding.fix, Fix) or finding.path in banned:
         return False
@@ -96,45 +122,25 @@ def _is_wanted(reported: Reported, settings: SettingsResolver, banned: set[str])
     return finding.code in local.fixable and (safe or local.unsafe_fixes)
 
 
-def _failures(
-    survey: Survey, texts: Mapping[str, tuple[SourceFile, str]], refused: list[Finding]
-) -> list[tuple[str, str]]:
-    """Files whose untouched text or whose rewrite does not pass the gates, with the reason."""
-    found: list[tuple[str, str]] = []
-    for path, (old, new_text) in texts.items():
-        if (finding := refuse_untouched(old)) is not None:
-            refused.append(finding)
-            found.append((path, finding.message))
-        elif (reason := refuse_rewrite(old, new_text)) is not None:
-            found.append((path, reason))
-    return found
-
-
-def _is_progress(
-    survey: Survey,
-    settings: SettingsResolver,
-    texts: Mapping[str, tuple[SourceFile, str]],
-    banned: set[str],
-    reverted: list[Finding],
-) -> bool:
-    """A second look must find less than the first, and no more in what was written than was left there before."""
+def _worse(
+    survey: Survey, settings: SettingsResolver, texts: Mapping[str, tuple[SourceFile, str]], banned: Mapping[str, str]
+) -> dict[str, str]:
+    """Files in whose new lines a second look finds more than the first left there, with the reason."""
     paths = list(survey.project.given.values())
     overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
     after = Survey(paths, settings, overlay)
-    worse = {fault.path for fault in after.faults} - {fault.path for fault in survey.faults}
+    known = {fault.path for fault in survey.faults}
+    worse = {fault.path: f"its rewrite cannot be read: {fault.message}" for fault in after.faults if fault.path not in known}
     left = Counter((r.finding.path, r.finding.code) for r in survey.reported if not _is_wanted(r, settings, banned))
     for path, (old, text) in texts.items():
         written = _written_lines(old.text, text)
         inside = Counter(
             r.finding.code for r in after.reported if r.finding.path == path and r.finding.start.line in written
         )
-        if any(count > left[path, code] for code, count in inside.items()):
-            worse.add(path)
-    if not worse:
-        return len(after.reported) < len(survey.reported)
-    banned |= worse
-    reverted += [r.finding for r in survey.reported if r.finding.path in worse]
-    return False
+        code = next((code for code, count in inside.items() if count > left[path, code]), None)
+        if code is not None:
+            worse[path] = f"its rewrite failed a check: a second look finds {code} in what was written"
+    return worse
 
 
 def _written_lines(old: str, new: str) -> set[int]:

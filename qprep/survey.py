@@ -21,7 +21,7 @@ from qprep.rewrite.context import Context
 from qprep.rewrite.model import Rewrite
 from qprep.rewrite.pieces import to_edits
 from qprep.rewrite.plan import Plan
-from qprep.source import SourceError, SourceFile, display_path
+from qprep.source import SourceError, SourceFile, display_path, too_deep
 from qprep.suppressions import judge
 
 if TYPE_CHECKING:
@@ -52,13 +52,12 @@ class Files:
         self._kept.move_to_end(path)
         return self._kept[path]
 
-    def data(self, path: Path) -> bytes | None:
-        """A file's text for the parser, as UTF-8 without its BOM; None where it cannot be read."""
+    def text(self, path: Path) -> str | None:
+        """A file's text; None where it cannot be read."""
         try:
-            source = self.source(path)
+            return self.source(path).text
         except SourceError:
             return None
-        return source.text.encode("utf-8", "surrogatepass") if "coding" in source.text[:200] else source.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Survey:
         self.files = Files(overlay)
         self.settings = settings
         self.faults: list[Finding] = []
-        self.project = Project(self.files.data, list(paths))
+        self.project = Project(self.files.text, list(paths))
         self.reported: list[Reported] = []
         self.unknown: list[Finding] = []
         self._run()
@@ -89,6 +88,7 @@ class Survey:
             self._read_faults()
             self.analysis = Analysis(self.project)
             facts = self.analysis.run(names)
+            self._read_depths()
             find_compounds(self.analysis, names)
             self.context = Context(self.analysis, self._code)
             self.plan = Plan(self.context)
@@ -103,6 +103,11 @@ class Survey:
         for name, path in self.project.given.items():
             if self.project.index(name) is None:
                 self.faults.append(self._fault(path))
+
+    def _read_depths(self) -> None:
+        """Files whose nesting ended their analysis."""
+        for name in sorted(self.analysis.too_deep & set(self.project.given)):
+            self.faults.append(too_deep(display_path(self.project.given[name])))
 
     def _fault(self, path: Path) -> Finding:
         try:

@@ -62,6 +62,8 @@ class Analysis:
         self.catalogue = load()
         self.facts = Facts()
         self.reached: set[ClassRef] = set()
+        self.ran: set[tuple[str, str]] = set()  # functions that run in some forward: (module, qualified name)
+        self.too_deep: set[str] = set()
         self._attributes: dict[ClassRef, Attributes] = {}
         self._memo: dict[object, Summary] = {}
         self._running: set[object] = set()
@@ -76,8 +78,16 @@ class Analysis:
             for cls in reversed(list(index.classes)) if index is not None else ():
                 ref = ClassRef(name, cls)
                 if self.is_module(ref):
-                    self._run_class(ref)
+                    self._guarded(ref)
         return self.facts
+
+    def _guarded(self, ref: ClassRef) -> None:
+        """Code nested a thousandfold ends the analysis of its file, not of the others."""
+        try:
+            self._run_class(ref)
+        except RecursionError:
+            self.too_deep.add(ref.module)
+            self._running.clear()
 
     def _run_class(self, ref: ClassRef) -> None:
         self.attributes_of(ref)
@@ -360,6 +370,8 @@ class Analysis:
         if not root and isinstance(ref.bound, Module):
             inner.caller = frame
         self._running.add(key)
+        if recording:
+            self.ran.add((ref.module, ref.name))
         try:
             run_block(self, inner, node.body)
         finally:

@@ -144,8 +144,8 @@ def _container_method(
     added = join_all(held)
     for arg, expr in zip(arguments.args, node.args, strict=False):
         attributes.stored(analysis, frame, arg, expr, "container")
-    known = receiver.item
-    item = added if known is None or known == Module(None) else join(known, added)
+    known = _unrooted(receiver.item)
+    item = added if known is None else join(known, added)
     grown = Module(receiver.cls, receiver.path, receiver.origin, item)
     _rebind(frame, node, grown)
     target = node.func.value if isinstance(node.func, ast.Attribute) else None
@@ -153,6 +153,12 @@ def _container_method(
     if path is not None and isinstance(frame.self_kind, Module) and isinstance(frame.self_kind.cls, ClassRef):
         analysis.attributes_of(frame.self_kind.cls).add(path, Module(receiver.cls, None, None, grown.item), None)
     return NONE
+
+
+def _unrooted(item: Kind | None) -> Kind | None:
+    """What a container holds, without the way to it; None where nothing is known."""
+    held = [Module(m.cls, None, None, m.item) for m in modules_of(item)] if item is not None else []
+    return join_all(held) if held else None
 
 
 def _contained(kind: Kind) -> tuple[Module, ...]:

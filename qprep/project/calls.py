@@ -199,7 +199,9 @@ def call_module(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[
     """Call a module: note which instance, and find out what its forward returns."""
     if frame.recording and arguments.flows:
         _note_call(analysis, frame, node, modules)
-    return join_all([_module_result(analysis, frame, module, arguments) for module in modules])
+    # What a default or another branch makes tells more than a module that nobody knows.
+    known = [module for module in modules if module.cls is not None] or modules
+    return join_all([_module_result(analysis, frame, module, arguments) for module in known])
 
 
 def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module]) -> None:

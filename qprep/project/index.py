@@ -90,7 +90,7 @@ def _bind_body(index: FileIndex, body: list[ast.stmt]) -> None:
                     index.values[target.id] = node.value
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             index.values[node.target.id] = node.value
-        elif isinstance(node, ast.If | ast.Try | ast.With):
+        elif isinstance(node, ast.If | ast.Try | ast.TryStar | ast.With):
             for part in nested_bodies(node):
                 _bind_body(index, part)
 

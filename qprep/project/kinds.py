@@ -192,6 +192,8 @@ def _family(kind: Kind) -> object:
     """Kinds of one family merge into one; those of different families stay alternatives."""
     if isinstance(kind, Tensor | Sequence | Mapping | Number):
         return type(kind)
+    if isinstance(kind, Module):
+        return (Module, kind.cls, kind.path, kind.loops)
     return kind
 
 
@@ -208,6 +210,10 @@ def _merge(a: Kind, b: Kind) -> Kind:
         return Sequence(join(a.item, b.item))
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return Mapping(join(a.value, b.value))
+    if isinstance(a, Module) and isinstance(b, Module):
+        known = [item for item in (a.item, b.item) if item is not None and item != Module(None)]
+        item = join_all(known) if known else a.item or b.item
+        return Module(a.cls, a.path, a.origin if a.origin == b.origin else None, item, a.loops)
     return a
 
 

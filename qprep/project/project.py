@@ -32,7 +32,7 @@ def module_name(path: Path) -> tuple[str, Path]:
 class Project:
     """Parsed files by dotted name: those given, and those of their packages as they are needed."""
 
-    def __init__(self, read: Callable[[Path], bytes | None], paths: Iterable[Path]) -> None:
+    def __init__(self, read: Callable[[Path], str | None], paths: Iterable[Path]) -> None:
         self._read = read
         self._paths: dict[str, Path] = {}
         self._roots: dict[Path, None] = {}
@@ -57,11 +57,11 @@ class Project:
         if name in self._missing:
             return None
         path = self._paths.get(name) or self._find(name)
-        data = self._read(path) if path is not None else None
-        if path is None or data is None:
+        text = self._read(path) if path is not None else None
+        if path is None or text is None:
             self._missing.add(name)
             return None
-        return self._parse(name, path, data)
+        return self._parse(name, path, text)
 
     def _find(self, name: str) -> Path | None:
         if not name or not all(part.isidentifier() for part in name.split(".")):
@@ -79,17 +79,17 @@ class Project:
         top = candidate.relative_to(root).parts[0]
         return any(name.partition(".")[0] == top.removesuffix(".py") for name in self.given) or candidate.parent == root
 
-    def _parse(self, name: str, path: Path, data: bytes) -> FileIndex | None:
+    def _parse(self, name: str, path: Path, text: str) -> FileIndex | None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                tree = ast.parse(data)
+                tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             self._missing.add(name)
             return None
         index = build_index(name, str(path), path.name == "__init__.py", tree)
-        self._indexes[name] = (index, len(data))
-        self._held += len(data)
+        self._indexes[name] = (index, len(text))
+        self._held += len(text)
         self._evict(name)
         return index
 

@@ -147,7 +147,7 @@ def _with(analysis: Analysis, frame: Frame, node: ast.With) -> None:
     run_block(analysis, frame, node.body)
 
 
-def _try(analysis: Analysis, frame: Frame, node: ast.Try) -> None:
+def _try(analysis: Analysis, frame: Frame, node: ast.Try | ast.TryStar) -> None:
     start = frame.save()
     ends: list[State] = []
     run_block(analysis, frame, node.body)
@@ -221,6 +221,7 @@ _RUNNERS = {
     ast.While: _while,
     ast.With: _with,
     ast.Try: _try,
+    ast.TryStar: _try,
     ast.Match: _match,
     ast.FunctionDef: _function,
     ast.Import: _import,

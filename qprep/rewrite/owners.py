@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qprep.rewrite.context import Context
 
 _CHILD_ACCESS = frozenset(("_modules", "children", "named_children"))
+_POSITIONAL = frozenset(("len", "enumerate", "list", "tuple", "next", "zip", "reversed"))
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
 
 
@@ -54,29 +55,42 @@ def _unusual_class(node: ast.ClassDef, unit: Unit) -> str | None:
 
 
 def _iterates_children(context: Context, unit: Unit) -> str | None:
-    """Code of the family that walks over the children of self would meet the new one."""
+    """Code of the family that walks over the children of self would meet the new one.
+
+    Outside forward, loops over named or typed children are common (fusing, loading) and take new ones in their stride;
+    positions, counts and slices of children do not.
+    """
     for member in context.family(unit):
         entry = context.project.class_node(member)
         for name, method in entry.methods.items() if entry is not None else ():
             owner = method.args.args[0].arg if method.args.args else "self"
-            if name != "__init__" and _walks_children(method, owner):
+            runs = (member.module, f"{member.name}.{name}") in context.analysis.ran
+            if name != "__init__" and _walks_children(method, owner, anywhere=runs):
                 return f"`{member.name}.{name}` iterates over the children of self"
     return None
 
 
-def _walks_children(method: ast.FunctionDef, owner: str) -> bool:
+def _walks_children(method: ast.FunctionDef, owner: str, *, anywhere: bool) -> bool:
     def is_self(node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id == owner
 
+    def is_children(node: ast.AST) -> bool:
+        inner = node.func if isinstance(node, ast.Call) else node
+        while isinstance(inner, ast.Attribute) and not (inner.attr in _CHILD_ACCESS and is_self(inner.value)):
+            inner = inner.value.func if isinstance(inner.value, ast.Call) else inner.value
+        return isinstance(inner, ast.Attribute)
+
     for node in ast.walk(method):
-        if isinstance(node, ast.Attribute) and node.attr in _CHILD_ACCESS and is_self(node.value):
+        if isinstance(node, ast.Attribute) and node.attr in _CHILD_ACCESS and is_self(node.value) and anywhere:
             return True
-        if isinstance(node, ast.Subscript) and is_self(node.value):
+        if isinstance(node, ast.Subscript) and (is_self(node.value) or is_children(node.value)):
             return True
         if isinstance(node, ast.For | ast.comprehension) and is_self(node.iter):
             return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("len", "enumerate"):
-            if any(map(is_self, node.args)):
+        if isinstance(node, ast.Starred) and is_children(node.value):
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _POSITIONAL:
+            if any(is_self(arg) or is_children(arg) for arg in node.args):
                 return True
     return False
 
@@ -125,12 +139,13 @@ def taken_names(context: Context, unit: Unit) -> set[str]:
     """Names that mean something on self anywhere in the family of a class."""
     taken = set(NN_MODULE_ATTRIBUTES)
     for member in context.family(unit):
-        entry, index = context.project.class_node(member), context.project.index(member.module)
-        if entry is None or index is None:
+        entry = context.project.class_node(member)
+        if entry is None:
             continue
+        owners = {method.args.args[0].arg for method in entry.methods.values() if method.args.args}
         taken |= set(entry.methods) | set(entry.values) | set(entry.annotations)
         for node in ast.walk(entry.node):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id not in index.imports:
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in owners:
                 taken.add(node.attr)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
                 taken.add(node.value)

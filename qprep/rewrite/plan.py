@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from qprep.rewrite.context import Context
     from qprep.rewrite.model import Import
 
+MAX_NESTING = 80  # CPython takes 200 nested parentheses, and each rewrite adds a pair
+
 
 class Plan:
     """The outcome for every site, and how to turn chosen ones into pieces."""
@@ -50,6 +52,8 @@ class Plan:
         owner = self._owner(code, node, site.unit)
         if isinstance(owner, Unfixable):
             return owner
+        if _nesting(code, node) > MAX_NESTING:
+            return Unfixable("the expression is nested so deeply that its rewrite would not compile")
         scope = Scope(self.context, code, index, site.unit, self.names(site.unit), owner, node)
         pieces = codemod(scope, site)
         if isinstance(pieces, Unfixable):
@@ -282,6 +286,15 @@ class Plan:
             piece = imports.import_piece(code, entries) if code is not None else None
             if piece is not None:
                 pieces[module].append(piece)
+
+
+def _nesting(code: Code, node: ast.AST) -> int:
+    """How many expressions stand around a node."""
+    depth = 0
+    while isinstance(node, ast.expr):
+        node = code.parents[node]
+        depth += 1
+    return depth
 
 
 def _is_callee(scope: Scope, dotted: str, callee: Unit) -> bool:
