@@ -111,9 +111,9 @@ class Max(Operation):
         dim = self.dim if dim is None else dim
         if dim is None:
             return torch.max(input)
-        if isinstance(dim, Tensor):
-            return torch.max(input, dim)
-        return torch.max(input, dim, self.keepdim if keepdim is None else keepdim)
+        if isinstance(dim, int):
+            return torch.max(input, dim, self.keepdim if keepdim is None else keepdim)
+        return torch.max(input, dim)  # no test for a tensor: in a symbolic trace it is none
 
 
 class Min(Operation):
@@ -131,9 +131,9 @@ class Min(Operation):
         dim = self.dim if dim is None else dim
         if dim is None:
             return torch.min(input)
-        if isinstance(dim, Tensor):
-            return torch.min(input, dim)
-        return torch.min(input, dim, self.keepdim if keepdim is None else keepdim)
+        if isinstance(dim, int):
+            return torch.min(input, dim, self.keepdim if keepdim is None else keepdim)
+        return torch.min(input, dim)  # no test for a tensor: in a symbolic trace it is none
 
 
 class Median(Operation):

@@ -7,7 +7,7 @@ from qprep.runtime_modules._operation import Operation
 
 
 class Abs(Operation):
-    """`torch.abs` as a module; on `input` itself where `inplace`."""
+    """`abs(input)`; on `input` itself where `inplace`."""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class Abs(Operation):
         """Map `input`, of any shape, element by element."""
         if self.inplace:
             return input.abs_()
-        return torch.abs(input)
+        return abs(input)
 
 
 class Ceil(Operation):

@@ -96,3 +96,16 @@ def test_a_rewritten_block_can_be_captured(name: str) -> None:
     torch.manual_seed(0)
     model, data = Model().eval(), torch.randn(2, 3, 4, 4)
     assert torch.equal(_capture(name, model, data)(data), model(data))
+
+
+def test_symbolic_trace_of_binary_extrema() -> None:
+    class Larger(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.max = runtime_modules.Max()
+
+        def forward(self, input: Tensor, other: Tensor) -> Tensor:
+            return self.max(input, other)  # type: ignore[no-any-return]
+
+    one, other = torch.randn(2, 3), torch.randn(3)
+    assert torch.equal(torch.fx.symbolic_trace(Larger())(one, other), torch.max(one, other))
