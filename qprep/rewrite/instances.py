@@ -89,7 +89,8 @@ def _declare_copy(scope: Scope, creation: Creation, name: str, attribute: str, t
     owner = owner_name(scope.context, creation)
     index = scope.context.project.index(creation.place.module)
     copied = text if text is not None else f"{scope.runtime('another', index)}({owner}.{attribute})"
-    made = f"{scope.runtime('PerCall', index)}({copied}, owner={owner})" if many else copied
+    wrap = "" if text is not None else ".wrap"
+    made = f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied
     scope.declarations.append(Declaration(creation.unit, name, made, creation.place))
 
 

@@ -36,6 +36,11 @@ class PerCall(nn.ModuleList):
         if owner is not None:
             self.count_forwards_of(owner)
 
+    @staticmethod
+    def wrap(module: nn.Module | None, owner: nn.Module) -> PerCall | None:
+        """A PerCall of `module`; None, for an optional child, stays None."""
+        return None if module is None else PerCall(module, owner)
+
     def count_forwards_of(self, owner: nn.Module) -> None:
         """Begin again with the first instance at each forward of `owner`."""
         owner.register_forward_pre_hook(self._enter)
