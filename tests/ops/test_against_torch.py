@@ -18,7 +18,8 @@ from qprep.ops.exceptions import EXCEPTIONS
 from qprep.ops.model import Family, Op, OpClass
 from qprep.ops.signature import Kind, Spelling, parse_constructor
 from tests.ops.stubs import overloads
-from tests.runtime_modules.operation_cases import Call, calls, operations
+from tests.runtime_modules.calls import Call
+from tests.runtime_modules.operation_cases import calls, operations
 from tests.runtime_modules.test_operations import _assert_same, _run
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # deprecated and beta functions are rows too

@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from qprep.ops.catalogue import load
 from qprep.ops.model import Op, OpClass
-
-_RANDOM = torch.Generator().manual_seed(0)
-
-
-@dataclass(frozen=True)
-class Call:
-    """Arguments of one call."""
-
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-
-
-def call(*args: Any, **kwargs: Any) -> Call:
-    return Call(args, kwargs)
-
-
-def rand(*shape: int) -> Tensor:
-    """Numbers between 0.1 and 0.9: in the domain of every function."""
-    return torch.rand(shape, generator=_RANDOM) * 0.8 + 0.1
-
-
-def randn(*shape: int) -> Tensor:
-    return torch.randn(shape, generator=_RANDOM)
+from tests.runtime_modules.calls import Call, call, rand, randn
+from tests.runtime_modules.family_cases import FAMILIES
 
 
 def _definite() -> Tensor:
@@ -48,55 +24,6 @@ _ROWS = torch.tensor([[0, 1, 2, 0], [2, 0, 0, 1]])
 _WINDOW = torch.hann_window(8)
 
 _REDUCED = (call(_X), call(_X, 1), call(_X, (0, 2), True), call(_X, dim=-1, keepdim=True))
-_CONVOLUTIONS = {
-    f"{name}{n}d": (
-        call(randn(2, 4, *[7] * n), randn(4, width, *[3] * n), None, 2, (1,) * n),
-        call(randn(2, 4, *[7] * n), randn(4, width, *[3] * n), randn(bias), **extra),
-    )
-    for n in (1, 2, 3)
-    for name, width, bias, extra in (
-        ("conv", 4, 4, {"padding": "same"}),
-        ("conv_transpose", 4, 4, {"output_padding": 1, "stride": 2}),
-    )
-}
-_POOLS = {
-    f"{name}{n}d{suffix}": (
-        call(randn(2, 3, *[8] * n), 2),
-        call(randn(2, 3, *[8] * n), (3,) * n, 2, padding=1, **extra),
-    )
-    for n in (1, 2, 3)
-    for name, suffix, extra in (
-        ("avg_pool", "", {"count_include_pad": False}),
-        ("max_pool", "", {"ceil_mode": True}),
-        ("max_pool", "_with_indices", {"dilation": 1}),
-    )
-}
-_ADAPTIVE = {
-    f"adaptive_{kind}_pool{n}d{suffix}": (call(randn(2, 3, *[8] * n), 3), call(randn(2, 3, *[8] * n), (2,) * n))
-    for n in (1, 2, 3)
-    for kind, suffix in (("avg", ""), ("max", ""), ("max", "_with_indices"))
-}
-_POWER_POOLS = {
-    f"lp_pool{n}d": (call(rand(2, 3, *[8] * n), 2, 2), call(rand(2, 3, *[8] * n), 3.0, 3, 2)) for n in (1, 2, 3)
-}
-_FRACTIONAL = {
-    f"fractional_max_pool{n}d{suffix}": (
-        call(randn(2, 3, *[8] * n), 2, output_size=(3,) * n),
-        call(randn(2, 3, *[8] * n), 2, output_ratio=(0.5,) * n, _random_samples=rand(2, 3, n)),
-    )
-    for n in (2, 3)
-    for suffix in ("", "_with_indices")
-}
-_FOURIER = {
-    f"{name}{suffix}": (call(randn(4, 6)), call(randn(4, 6), second, norm="ortho"))
-    for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")
-    for suffix, second in (("", 5), ("2", (4, 4)), ("n", (4, 4)))
-}
-_DROPOUTS = {
-    name: (call(_X, 0.3, True), call(_X, p=0.3, training=False))
-    for name in ("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout")
-}
-
 _EXPLICIT: dict[str, tuple[Call, ...]] = {
     "add": (call(rand(2, 3), rand(3)), call(rand(2, 3), rand(3), alpha=2), call(rand(2, 3), 1.5)),
     "sub": (call(rand(2, 3), rand(3)), call(rand(2, 3), rand(3), alpha=0.5), call(rand(2, 3), 2)),
@@ -256,13 +183,7 @@ _EXPLICIT: dict[str, tuple[Call, ...]] = {
         call(randn(2, 32), 8, 4, 8, _WINDOW, False, normalized=True, return_complex=True),
     ),
     "istft": (call(torch.stft(randn(32), 8, window=_WINDOW, return_complex=True), 8, window=_WINDOW, length=32),),
-    **_CONVOLUTIONS,
-    **_POOLS,
-    **_ADAPTIVE,
-    **_POWER_POOLS,
-    **_FRACTIONAL,
-    **_FOURIER,
-    **_DROPOUTS,
+    **FAMILIES,
 }
 
 

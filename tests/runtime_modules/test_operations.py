@@ -18,7 +18,8 @@ from qprep import runtime_modules
 from qprep.ops.catalogue import load
 from qprep.ops.model import Op
 from qprep.ops.signature import Kind, Spelling, parse_constructor
-from tests.runtime_modules.operation_cases import Call, calls, operations
+from tests.runtime_modules.calls import Call
+from tests.runtime_modules.operation_cases import calls, operations
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # deprecated and beta functions are rows too
 

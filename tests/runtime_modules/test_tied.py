@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import io
 import pickle
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from qprep.runtime_modules import Concat, EltwiseAdd, Function, PerCall, Tied, another
+from qprep.runtime_modules import Concat, Tied, another
 
 
 class Twice(nn.Module):
@@ -35,31 +34,6 @@ class Reused(Twice):
 
     def forward(self, input: Tensor) -> Tensor:
         return self.norm(self.linear(self.norm(self.linear(input))))  # type: ignore[no-any-return]
-
-
-class Block(nn.Module):
-    """Children, a parameter, a buffer that forward counts in, a child's weight read by name, a list of children."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Linear(4, 4)
-        self.act = nn.ReLU(inplace=True)
-        self.drop = nn.Dropout(0.5)
-        self.gain = nn.Parameter(torch.ones(4))
-        self.register_buffer("calls", torch.zeros(()))
-        self.layers = [self.conv, self.act]
-        self.apply_act = functools.partial(self.run, self.act)
-
-    calls: Tensor
-
-    @staticmethod
-    def run(module: nn.Module, input: Tensor) -> Tensor:
-        return module(input)  # type: ignore[no-any-return]
-
-    def forward(self, input: Tensor) -> Tensor:
-        self.calls = self.calls + 1
-        out = self.apply_act(self.layers[0](input) * self.gain)
-        return self.drop(out + self.conv.weight.sum())  # type: ignore[no-any-return]
 
 
 def _pair() -> tuple[Twice, Reused]:
@@ -186,96 +160,6 @@ def test_tied_of_tied_is_tied_to_the_source() -> None:
     assert again.source is source
 
 
-def test_block_is_copied_with_its_state_shared() -> None:
-    torch.manual_seed(0)
-    block = Block().eval()
-    other = another(block)
-    assert isinstance(other, Block)
-    assert not list(other.parameters())
-    assert not list(other.buffers())
-    assert not other.state_dict()
-    assert other.act is not block.act
-    assert other.layers[0] is other.conv
-    assert other.apply_act.args == (other.act,)
-    data = torch.randn(2, 4)
-    assert torch.equal(other(data), block(data))
-    assert block.calls.item() == other.calls.item() == 2
-
-
-class TwoBlocks(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.block = Block()
-        self.block_1 = another(self.block)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.block_1(self.block(input))  # type: ignore[no-any-return]
-
-
-@pytest.mark.parametrize("copied", [copy.deepcopy, _pickled, _saved])
-def test_copied_blocks_are_tied_to_the_copy(copied: Any) -> None:
-    model = copied(TwoBlocks().eval())
-    assert list(model.state_dict()) == ["block.gain", "block.calls", "block.conv.weight", "block.conv.bias"]
-    with torch.no_grad():
-        model.block.gain.zero_()
-        model.block.conv.weight.zero_()
-    assert torch.equal(model.block_1(torch.ones(1, 4)), torch.zeros(1, 4))
-    model(torch.ones(1, 4))
-    assert model.block.calls.item() == 3
-    model.double()
-    assert model(torch.ones(1, 4, dtype=torch.float64)).dtype == torch.float64
-
-
-def test_blocks_train_together() -> None:
-    torch.manual_seed(0)
-    model = TwoBlocks().eval()
-    model(torch.randn(2, 4)).sum().backward()
-    assert model.block.gain.grad is not None
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    before = model.block_1(torch.ones(1, 4))
-    optimizer.step()
-    assert not torch.equal(model.block_1(torch.ones(1, 4)), before)
-
-
-def test_parameter_lists_attention_and_recurrence() -> None:
-    class Odd(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weights = nn.ParameterList([torch.ones(4), torch.zeros(4)])
-            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
-            self.lstm = nn.LSTM(4, 4, batch_first=True)
-
-        def forward(self, input: Tensor) -> Tensor:
-            out = self.attention(input, input, input)[0]
-            return self.lstm(out)[0] * self.weights[0] + sum(self.weights)  # type: ignore[no-any-return]
-
-    source = Odd().eval()
-    other = another(source)
-    data = torch.randn(2, 3, 4)
-    assert torch.equal(other(data), source(data))
-    assert not list(other.parameters())
-
-
-def test_per_call_counts_for_the_copy_of_its_owner() -> None:
-    class Owner(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.linear = nn.Linear(2, 2)
-            self.add = PerCall(EltwiseAdd(), owner=self)
-
-        def forward(self, input: Tensor) -> Tensor:
-            out = input
-            for _ in range(3):
-                out = self.add(out, self.linear(out))
-            return out
-
-    source = Owner()
-    other = another(source)
-    for _ in range(2):
-        assert torch.equal(other(torch.ones(1, 2)), source(torch.ones(1, 2)))
-    assert len(other.add) == 3  # type: ignore[arg-type]
-
-
 def test_data_parallel_is_refused() -> None:
     with pytest.raises(RuntimeError, match="DistributedDataParallel"):
         another(nn.Linear(2, 2))._replicate_for_data_parallel()  # type: ignore[no-untyped-call]
@@ -292,29 +176,6 @@ def test_works_compiled_exported_and_traced() -> None:
     assert torch.equal(torch.export.export(tied, (data,)).module()(data), expected)
     assert torch.equal(torch.fx.symbolic_trace(tied)(data), expected)
     assert torch.equal(torch.jit.trace(tied, (data,))(data), expected)  # type: ignore[no-untyped-call]
-    blocks = TwoBlocks().eval()
-    assert torch.equal(torch.compile(blocks, backend="eager")(data), blocks(data))
-
-
-def test_function_names_what_it_calls() -> None:
-    gelu = Function(nn.functional.gelu)
-    assert "gelu" in repr(gelu)
-    assert "leaky_relu, negative_slope=0.2" in repr(
-        Function(functools.partial(nn.functional.leaky_relu, negative_slope=0.2))
-    )
-    data = torch.randn(3)
-    assert torch.equal(gelu(data, approximate="tanh"), nn.functional.gelu(data, approximate="tanh"))
-    for other in (copy.deepcopy(gelu), pickle.loads(pickle.dumps(gelu))):
-        assert torch.equal(other(data), gelu(data))
-
-
-def test_function_wraps_what_is_no_module() -> None:
-    relu = nn.ReLU()
-    assert Function.wrap(relu) is relu
-    assert Function.wrap(None) is None
-    assert isinstance(Function.wrap(torch.relu), Function)
-    holder = Function(nn.Linear(2, 2))
-    assert not list(holder.parameters())
 
 
 def test_nothing_stays_nothing() -> None:
