@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.findings import Applicability, Finding, Fix, Unfixable
@@ -49,12 +49,11 @@ def fix(
     refused: list[Finding] = []
     for _ in range(MAX_PASSES):
         step = _one_pass(survey, settings, banned, reverted, refused)
-        if not step:
+        if step is None:
             break
-        for path, (old, new_text) in step.items():
+        for path, old in step.changed.items():
             originals.setdefault(path, old)
-            current[path] = old.encode(new_text)
-        survey = Survey(paths, settings, current)
+        current, survey = dict(step.after.files.overlay), step.after
     changed = [
         ChangedFile(path, old, SourceFile.from_bytes(path, current[path]).text)
         for path, old in sorted(originals.items())
@@ -69,6 +68,14 @@ def fix(
     return FixResult(_sorted(before), fixed, _sorted(remaining), tuple(changed), tuple(reverted), len(paths))
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One pass that changed something: the files as they were before it, and the look that followed."""
+
+    changed: Mapping[str, SourceFile]
+    after: Survey
+
+
 def _explained(finding: Finding, banned: Mapping[str, str]) -> Finding:
     """A finding in a file that cannot be changed says why."""
     if finding.path in banned and isinstance(finding.fix, Fix):
@@ -78,8 +85,8 @@ def _explained(finding: Finding, banned: Mapping[str, str]) -> Finding:
 
 def _one_pass(
     survey: Survey, settings: SettingsResolver, banned: dict[str, str], reverted: list[Finding], refused: list[Finding]
-) -> dict[str, tuple[SourceFile, str]]:
-    """New texts of the files that change in this pass, all gates passed."""
+) -> _Step | None:
+    """Rewrite all that is wanted, gates passed; None where nothing is left to do."""
     while True:
         chosen = [reported for reported in survey.reported if _is_wanted(reported, settings, banned)]
         texts = new_texts(survey, [reported.place for reported in chosen if reported.place is not None])
@@ -91,9 +98,12 @@ def _one_pass(
         }
         if not untouchable and not failures:
             texts = {path: pair for path, pair in texts.items() if pair[0].text != pair[1]}
-            failures = _worse(survey, settings, texts, banned) if texts else {}
+            if not texts:
+                return None
+            after = _second_look(survey, settings, texts)
+            failures = _worse(survey, after, settings, texts, banned)
             if not failures:
-                return texts
+                return _Step({path: old for path, (old, _) in texts.items()}, after)
         banned.update(untouchable)
         banned.update(failures)
         reverted += [_left(r.finding, failures[r.finding.path]) for r in chosen if r.finding.path in failures]
@@ -122,13 +132,19 @@ def _is_wanted(reported: Reported, settings: SettingsResolver, banned: Mapping[s
     return finding.code in local.fixable and (safe or local.unsafe_fixes)
 
 
+def _second_look(survey: Survey, settings: SettingsResolver, texts: Mapping[str, tuple[SourceFile, str]]) -> Survey:
+    overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
+    return Survey(list(survey.project.given.values()), settings, overlay)
+
+
 def _worse(
-    survey: Survey, settings: SettingsResolver, texts: Mapping[str, tuple[SourceFile, str]], banned: Mapping[str, str]
+    survey: Survey,
+    after: Survey,
+    settings: SettingsResolver,
+    texts: Mapping[str, tuple[SourceFile, str]],
+    banned: Mapping[str, str],
 ) -> dict[str, str]:
     """Files in whose new lines a second look finds more than the first left there, with the reason."""
-    paths = list(survey.project.given.values())
-    overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
-    after = Survey(paths, settings, overlay)
     known = {fault.path for fault in survey.faults}
     worse = {fault.path: f"its rewrite cannot be read: {fault.message}" for fault in after.faults if fault.path not in known}
     left = Counter((r.finding.path, r.finding.code) for r in survey.reported if not _is_wanted(r, settings, banned))

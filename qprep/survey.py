@@ -128,6 +128,7 @@ class Survey:
 
     def _report(self, hits: list[tuple[Check, Hit]]) -> None:
         codemods = load_codemods()
+        hits.sort(key=lambda pair: (pair[1].place, pair[0].rule.code))
         for check, hit in hits:
             codemod = codemods.get(check.stem)
             if codemod is None:

@@ -75,6 +75,11 @@ class Catalogue:
         """The operation that a class of qprep.runtime_modules stands for."""
         return self._runtime.get(name)
 
+    @property
+    def nn_modules(self) -> tuple[NNModule, ...]:
+        """All that is known of torch.nn's modules."""
+        return tuple(self._modules.values())
+
     def spellings(self, op: Op) -> tuple[Spelling, ...]:
         """The spellings of a row, taken apart."""
         return tuple(parse_spelling(text) for text in op.spellings)

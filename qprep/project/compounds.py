@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
     """Add every construction of a compound module, and every base class that is one, to the facts."""
+    words = [module.name for module in analysis.catalogue.nn_modules if module.is_compound]
     for name in names:
-        index = analysis.project.index(name)
-        if index is None or not any(entry.target.startswith("torch") for entry in index.imports.values()):
+        text = analysis.project.text(name)
+        index = analysis.project.index(name) if text is not None and any(word in text for word in words) else None
+        if index is None:
             continue
         for node in ast.walk(index.tree):
             if isinstance(node, ast.Call):

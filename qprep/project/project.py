@@ -63,6 +63,11 @@ class Project:
             return None
         return self._parse(name, path, text)
 
+    def text(self, name: str) -> str | None:
+        """The source of a module, where it can be read."""
+        path = self._paths.get(name)
+        return self._read(path) if path is not None else None
+
     def _find(self, name: str) -> Path | None:
         if not name or not all(part.isidentifier() for part in name.split(".")):
             return None

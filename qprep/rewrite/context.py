@@ -24,6 +24,7 @@ class Context:
 
     def __init__(self, analysis: Analysis, load: Callable[[str], Code | None]) -> None:
         self.analysis = analysis
+        self.run_by_init: dict[Unit, frozenset[str]] = {}
         self._load = load
         self._codes: OrderedDict[str, Code | None] = OrderedDict()
 

@@ -197,15 +197,9 @@ def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt
 
 def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
     """A constructor that returns early or runs the model itself needs the attributes right behind super().__init__()."""
-    owner = init.args.args[0].arg if init.args.args else "self"
     if any(isinstance(node, ast.Return) for node in _own_nodes(init)):
         return True
-    for member in context.family(unit):
-        entry = context.project.class_node(member)
-        method = entry.methods.get("__init__") if entry is not None else None
-        if method is not None and _uses(context, unit, method, owner, methods, set()):
-            return True
-    return False
+    return not methods.isdisjoint(_run_by_init(context, unit))
 
 
 def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
@@ -220,33 +214,34 @@ def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
     return found
 
 
-def _uses(
-    context: Context, unit: Unit, method: ast.FunctionDef, owner: str, wanted: frozenset[str], seen: set[str]
-) -> bool:
-    """Whether a method runs one of the methods that use the new attributes."""
+def _run_by_init(context: Context, unit: Unit) -> frozenset[str]:
+    """Methods of self that some constructor in the family runs, directly or not; calling self runs forward and all."""
+    if unit not in context.run_by_init:
+        entries = [entry for member in context.family(unit) if (entry := context.project.class_node(member))]
+        methods = [(name, method) for entry in entries for name, method in entry.methods.items()]
+        found = {"__init__"}
+        while True:
+            called = {callee for name, method in methods if name in found for callee in _called_on_self(method)}
+            if "forward" in called:
+                called |= {name for name, _ in methods}
+            if called <= found:
+                break
+            found |= called
+        context.run_by_init[unit] = frozenset(found)
+    return context.run_by_init[unit]
+
+
+def _called_on_self(method: ast.FunctionDef) -> set[str]:
+    owner = method.args.args[0].arg if method.args.args else ""
+    called: set[str] = set()
     for node in ast.walk(method):
         if not isinstance(node, ast.Call):
             continue
         if isinstance(node.func, ast.Name) and node.func.id == owner:
-            return True
-        if not (
-            isinstance(node.func, ast.Attribute)
-            and isinstance(node.func.value, ast.Name)
-            and node.func.value.id == owner
-        ):
-            continue
-        name = node.func.attr
-        if name in wanted:
-            return True
-        if name in seen:
-            continue
-        seen.add(name)
-        for member in context.family(unit):
-            entry = context.project.class_node(member)
-            inner = entry.methods.get(name) if entry is not None else None
-            if inner is not None and _uses(context, unit, inner, owner, wanted, seen):
-                return True
-    return False
+            called.add("forward")
+        elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id == owner:
+            called.add(node.func.attr)
+    return called
 
 
 def _new_init(context: Context, code: Code, node: ast.ClassDef, unit: Unit) -> InsertionPoint:
