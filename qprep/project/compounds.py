@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project.facts import Compound, Place
+from qprep.project.facts import Compound, Place, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,11 +23,30 @@ def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
         if index is None:
             continue
         for node in ast.walk(index.tree):
-            if isinstance(node, ast.Call):
-                _note(analysis, index, node.func)
-            elif isinstance(node, ast.ClassDef):
-                for base in node.bases:
-                    _note(analysis, index, base)
+            for value in _classes_used(node):
+                _note(analysis, index, value)
+
+
+_TYPE_TESTS = frozenset(("isinstance", "issubclass", "type", "hasattr"))
+
+
+def _classes_used(node: ast.AST) -> list[ast.expr]:
+    """Expressions that name a class to make instances of it, now or later: not those of a type test or annotation."""
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id in _TYPE_TESTS:
+            return []
+        return [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+    if isinstance(node, ast.ClassDef):
+        return list(node.bases)
+    if isinstance(node, ast.Dict):
+        return list(node.values)
+    if isinstance(node, ast.Assign | ast.Return) and node.value is not None:
+        return [node.value]
+    if isinstance(node, ast.arguments):
+        return [*node.defaults, *(default for default in node.kw_defaults if default is not None)]
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse]
+    return []
 
 
 def _note(analysis: Analysis, index: FileIndex, node: ast.expr) -> None:
@@ -40,4 +59,4 @@ def _note(analysis: Analysis, index: FileIndex, node: ast.expr) -> None:
     known = analysis.catalogue.nn_module(dotted.removeprefix("torch.nn."))
     if known is not None and known.is_compound:
         place = Place(index.name, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
-        analysis.facts.compounds.setdefault(place, Compound(place, dotted))
+        analysis.facts.compounds.setdefault(place, Compound(place, dotted, Unit(index.name, "", True)))

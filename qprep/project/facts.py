@@ -99,6 +99,8 @@ class Compound:
 
     place: Place
     cls: str  # "torch.nn.LSTM"
+    unit: Unit  # the file itself: a name is replaced, nothing is added to a class
+    function: str = ""
 
 
 @dataclass(slots=True)

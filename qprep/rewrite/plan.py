@@ -16,7 +16,7 @@ from qprep.rewrite.scope import OWNER, Names, Scope
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from qprep.project.facts import HeldFunction, ModuleCall, OpSite, Sharing
+    from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.model import Import
@@ -35,12 +35,12 @@ class Plan:
         self._class_names: dict[Unit, str] = {}
         self._helpers: dict[Place, Rewrite | Unfixable] = {}
 
-    def add(self, site: OpSite | ModuleCall | Sharing | HeldFunction, codemod: Callable[..., object]) -> None:
+    def add(self, site: OpSite | ModuleCall | Sharing | HeldFunction | Compound, codemod: Callable[..., object]) -> None:
         """Try to rewrite a site."""
         self.outcomes[site.place] = self._try(site, codemod)
 
     def _try(
-        self, site: OpSite | ModuleCall | Sharing | HeldFunction | HelperCall, codemod: Callable[..., object]
+        self, site: OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall, codemod: Callable[..., object]
     ) -> Rewrite | Unfixable:
         reason = self.refusal(site.unit)
         if reason is not None:
@@ -67,11 +67,11 @@ class Plan:
         return Rewrite(site.place, site.unit, site.function, pieces, declarations, needed, message, callee=callee)
 
     def refusal(self, unit: Unit) -> str | None:
-        """Why a class or function cannot own a module."""
-        if unit not in self._refusals:
+        """Why a class or function cannot own a module; a whole file (a unit without a name) need not."""
+        if unit.name and unit not in self._refusals:
             judge = owners.refusal if unit.is_class else functions.refusal
             self._refusals[unit] = judge(self.context, unit)
-        return self._refusals[unit]
+        return self._refusals.get(unit)
 
     def names(self, unit: Unit) -> Names:
         """Names of attributes of a class, or of the module made of a function; a family of classes shares them."""
@@ -88,7 +88,7 @@ class Plan:
 
     def _owner(self, code: Code, node: ast.AST, unit: Unit) -> str | Unfixable:
         """The name of the object that owns the operation, where the operation stands."""
-        if not unit.is_class:
+        if not unit.is_class or not unit.name:
             return "self"
         function = code.function(node)
         if function is None:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import qprep
+from qprep.runtime_modules.tied import Tied
 from qprep.trace.places import Instruction
 
 _TORCH: Final = os.path.dirname(torch.__file__) + os.sep
@@ -78,7 +79,8 @@ class Frames:
             if kind in (Kind.DISPATCH, Kind.TRACE):
                 break
             if id(frame.f_code) in self._forwards:
-                found.append(frame)
+                if not _is_borrowed(frame):
+                    found.append(frame)
                 started_by_call = True
             elif kind is Kind.USER:
                 started_by_call = False
@@ -102,6 +104,11 @@ def receiver(frame: FrameType) -> object:
     """The first argument of a frame's function: `self` of a method."""
     code = frame.f_code
     return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
+def _is_borrowed(frame: FrameType) -> bool:
+    """Whether a forward runs for a Tied instance, which stands for the call itself."""
+    return frame.f_back is not None and isinstance(receiver(frame.f_back), Tied)
 
 
 def _kind(frame: FrameType) -> Kind:
