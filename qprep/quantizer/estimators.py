@@ -1,0 +1,43 @@
+"""Range estimators by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from qprep.errors import QprepError
+from qprep.quantizer.aciq import AciqGauss, AciqLaplace
+from qprep.quantizer.histograms import Entropy, MeanSquaredError, Percentile
+from qprep.quantizer.ranges import Average, Estimator, MinMax, MovingAverage, StandardDeviations
+from qprep.quantizer.spec import Spec
+
+ESTIMATORS: Final[Mapping[str, Callable[[Spec], Estimator]]] = MappingProxyType(
+    {
+        "min-max": lambda _: MinMax(),
+        "ema": lambda _: MovingAverage(),
+        "average": lambda _: Average(),
+        "n-std": lambda _: StandardDeviations(),
+        "percentile": lambda _: Percentile(),
+        "mse": MeanSquaredError,
+        "entropy": lambda spec: Entropy(spec.bits or 8),
+        "aciq-laplace": lambda spec: AciqLaplace(spec.bits or 8),
+        "aciq-gauss": lambda spec: AciqGauss(spec.bits or 8),
+    }
+)
+
+
+def make_estimator(spec: Spec) -> Estimator:
+    """The estimator that `spec` names; QprepError for an unknown name."""
+    check_name(spec.estimator)
+    return ESTIMATORS[spec.estimator](spec)
+
+
+def check_name(name: str) -> None:
+    """QprepError, with the nearest known name, where there is no estimator `name`."""
+    if name in ESTIMATORS:
+        return
+    near = difflib.get_close_matches(str(name), ESTIMATORS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise QprepError(f"expected a range estimator among {', '.join(ESTIMATORS)}, found {name!r}{hint}")
