@@ -28,6 +28,7 @@ from qprep.project.kinds import (
     Sequence,
     Tensor,
     join_all,
+    options,
 )
 from qprep.project.roots import finish_root, note_module_call
 from qprep.project.statements import run_block
@@ -64,6 +65,8 @@ class Analysis:
         self.reached: set[ClassRef] = set()
         self.ran: set[tuple[str, str]] = set()  # functions that run in some forward: (module, qualified name)
         self.too_deep: set[str] = set()
+        self.walked: dict[tuple[str, int, int], set[ClassRef]] = {}  # calls of children(): of which classes
+        self.nested: set[ClassRef] = set()  # classes that other modules make instances of
         self._attributes: dict[ClassRef, Attributes] = {}
         self._memo: dict[object, Summary] = {}
         self._running: set[object] = set()
@@ -260,14 +263,22 @@ class Analysis:
         flow = arguments is None or arguments.flows
         if not frame.recording:
             return Tensor(False)
-        found = attributes.class_attribute(self, module.cls, Module(module.cls, "", None, module.item), "forward")
-        if not isinstance(found, FunctionRef):
+        bound = Module(module.cls, "", None, module.item)
+        found = attributes.class_attribute(self, module.cls, bound, "forward")
+        forwards = [option for option in options(found) if isinstance(option, FunctionRef)]
+        if not forwards:
             return self._inherited_forward(frame, module, arguments, flow)
         self.reached.add(module.cls)
-        known = ("root", found, _key(arguments)) in self._memo
-        summary = self._evaluate(frame, found, arguments, recording=True, root=True)
+        return join_all([self._run_forward(frame, module.cls, forward, arguments, flow) for forward in forwards])
+
+    def _run_forward(
+        self, frame: Frame, cls: ClassRef, forward: FunctionRef, arguments: Arguments | None, flow: bool
+    ) -> Kind:
+        """One of the functions that are, or may be set as, a class's forward."""
+        known = ("root", forward, _key(arguments)) in self._memo
+        summary = self._evaluate(frame, forward, arguments, recording=True, root=True)
         if not known:
-            finish_root(self, module.cls, summary)
+            finish_root(self, cls, summary)
         if summary.returned == UNKNOWN and flow:
             return Tensor(True) if summary is _NOTHING else UNKNOWN
         return summary.returned

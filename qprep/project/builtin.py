@@ -110,6 +110,9 @@ def _module_method(
     """nn.Module's own methods; None for those the project defines, or that nobody knows."""
     if isinstance(receiver.cls, ClassRef) and analysis.defines(receiver.cls, name):
         return None
+    if name in ("children", "named_children") and receiver.cls is not None:
+        known = {receiver.cls} if isinstance(receiver.cls, ClassRef) else {ClassRef("torch.nn", "")}
+        analysis.walked.setdefault((frame.index.name, node.lineno, node.col_offset), set()).update(known)
     item = attributes.item_of(analysis, receiver)
     if receiver.path is not None:
         item = rooted(item, f"{receiver.path}[*]")

@@ -256,6 +256,8 @@ def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef,
     if not analysis.is_module(cls):
         return analysis.construct(frame, node, cls, arguments)
     _share_arguments(analysis, frame, arguments)
+    if frame.self_kind is not None:
+        analysis.nested.add(cls)
     item = join_all(arguments.args) if analysis.is_container(cls) and arguments.args else None
     return Module(cls, None, analysis.origin(frame, node), item)
 

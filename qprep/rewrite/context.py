@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.project.facts import Unit
 from qprep.project.kinds import ClassRef
+from qprep.rewrite.children import positional_walks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ class Context:
     def __init__(self, analysis: Analysis, load: Callable[[str], Code | None]) -> None:
         self.analysis = analysis
         self.run_by_init: dict[Unit, frozenset[str]] = {}
+        self._positional_walks: dict[str, set[ClassRef]] | None = None
         self._load = load
         self._codes: OrderedDict[str, Code | None] = OrderedDict()
 
@@ -46,6 +48,12 @@ class Context:
                 self._codes.popitem(last=False)
         self._codes.move_to_end(module)
         return self._codes[module]
+
+    def positional_walks(self) -> dict[str, set[ClassRef]]:
+        """Places that take the children of another object by position, with its classes where known."""
+        if self._positional_walks is None:
+            self._positional_walks = positional_walks(self)
+        return self._positional_walks
 
     def family(self, unit: Unit) -> tuple[ClassRef, ...]:
         """A class, its bases, its subclasses and their bases: all that share one namespace of attributes."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import ClassRef, External
+from qprep.rewrite import children
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
 
-_CHILD_ACCESS = frozenset(("_modules", "children", "named_children"))
-_POSITIONAL = frozenset(("len", "enumerate", "list", "tuple", "next", "zip", "reversed"))
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
 
 
@@ -38,9 +37,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
         return f"its class is defined in {unit.module}, outside the paths given"
     if not context.analysis.is_module(ref):
         return f"`{unit.name}` is no nn.Module, so it can hold no module of its own"
-    if context.analysis.is_container(ref):
-        return f"`{unit.name}` is a container: a new child would become one of its items"
-    return _unusual_class(entry.node, unit) or _iterates_children(context, unit) or _broken_chain(context, unit)
+    return _unusual_class(entry.node, unit) or children.refusal(context, unit) or _broken_chain(context, unit)
 
 
 def _unusual_class(node: ast.ClassDef, unit: Unit) -> str | None:
@@ -52,47 +49,6 @@ def _unusual_class(node: ast.ClassDef, unit: Unit) -> str | None:
         if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets):
             return f"`{unit.name}` has __slots__"
     return None
-
-
-def _iterates_children(context: Context, unit: Unit) -> str | None:
-    """Code of the family that walks over the children of self would meet the new one.
-
-    Outside forward, loops over named or typed children are common (fusing, loading) and take new ones in their stride;
-    positions, counts and slices of children do not.
-    """
-    for member in context.family(unit):
-        entry = context.project.class_node(member)
-        for name, method in entry.methods.items() if entry is not None else ():
-            owner = method.args.args[0].arg if method.args.args else "self"
-            runs = (member.module, f"{member.name}.{name}") in context.analysis.ran
-            if name != "__init__" and _walks_children(method, owner, anywhere=runs):
-                return f"`{member.name}.{name}` iterates over the children of self"
-    return None
-
-
-def _walks_children(method: ast.FunctionDef, owner: str, *, anywhere: bool) -> bool:
-    def is_self(node: ast.AST) -> bool:
-        return isinstance(node, ast.Name) and node.id == owner
-
-    def is_children(node: ast.AST) -> bool:
-        inner = node.func if isinstance(node, ast.Call) else node
-        while isinstance(inner, ast.Attribute) and not (inner.attr in _CHILD_ACCESS and is_self(inner.value)):
-            inner = inner.value.func if isinstance(inner.value, ast.Call) else inner.value
-        return isinstance(inner, ast.Attribute)
-
-    for node in ast.walk(method):
-        if isinstance(node, ast.Attribute) and node.attr in _CHILD_ACCESS and is_self(node.value) and anywhere:
-            return True
-        if isinstance(node, ast.Subscript) and (is_self(node.value) or is_children(node.value)):
-            return True
-        if isinstance(node, ast.For | ast.comprehension) and is_self(node.iter):
-            return True
-        if isinstance(node, ast.Starred) and is_children(node.value):
-            return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _POSITIONAL:
-            if any(is_self(arg) or is_children(arg) for arg in node.args):
-                return True
-    return False
 
 
 def _broken_chain(context: Context, unit: Unit) -> str | None:

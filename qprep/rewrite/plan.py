@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
 from qprep.project.facts import HelperCall, Place, Unit
-from qprep.rewrite import functions, imports, owners
+from qprep.rewrite import children, functions, imports, owners
 from qprep.rewrite.model import Declaration, Rewrite
 from qprep.rewrite.pieces import Piece, overlaps
 from qprep.rewrite.scope import OWNER, Names, Scope
@@ -229,6 +229,9 @@ class Plan:
             code = self.context.code(module)
             assert code is not None
             pieces[module].append(self._declaration_piece(code, unit, after, declarations, frozenset(methods[unit])))
+        for unit in dict.fromkeys(unit for unit, _ in grouped):
+            names = [d.name for (other, _), found in grouped.items() if other == unit for d in found]
+            self._add_skips(unit, names, pieces)
 
     def _declaration_piece(
         self, code: Code, unit: Unit, after: Place | None, declarations: list[Declaration], methods: frozenset[str]
@@ -252,6 +255,20 @@ class Plan:
             return Piece(point.offset, point.offset, "".join(f"; {line}" for line in lines))
         body = "".join(f"{point.indent}{line}{code.newline}" for line in lines)
         return Piece(point.offset, point.offset, point.before + body + point.after, 0, 0 if after is not None else 1)
+
+    def _add_skips(self, unit: Unit, names: list[str], pieces: dict[str, list[Piece]]) -> None:
+        """Loops over the children of self go past the new ones."""
+        for loop in children.loops(self.context, unit):
+            code = self.context.code(loop.module)
+            assert code is not None
+            node = next(n for n in ast.walk(code.tree) if isinstance(n, ast.For) and n.lineno == loop.line)
+            function = code.function(node)
+            owner = function.args.args[0].arg if function is not None else "self"
+            indent, newline = code.indent_of(node.body[0]), code.newline
+            offset = code.source.starts[node.body[0].lineno - 1]
+            shown = " or ".join(f"{loop.variable} is {owner}.{name}" for name in names)
+            text = f"{indent}if {shown}:{newline}{indent}{code.indent_unit}continue{newline}"
+            pieces[loop.module].append(Piece(offset, offset, text))
 
     def _init_owner(self, unit: Unit) -> str:
         index = self.context.project.index(unit.module)

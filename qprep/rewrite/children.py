@@ -1,0 +1,201 @@
+"""Code that walks over the children of self would meet a new one: loops skip it, all else is declined."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.project.kinds import ClassRef, modules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.project.facts import Unit
+    from qprep.rewrite.context import Context
+
+_CHILDREN = frozenset(("_modules", "children", "named_children"))
+_CONTAINER = frozenset(("items", "values", "keys", "__iter__"))
+_ALL = frozenset(("modules", "named_modules"))
+_PAIRS = frozenset(("items", "named_children"))
+_POSITIONAL = frozenset(("len", "enumerate", "list", "tuple", "next", "zip", "reversed", "iter", "sorted"))
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A `for` statement over the children of self, and the variable that holds the child."""
+
+    module: str
+    line: int  # of the `for`
+    variable: str
+
+
+def refusal(context: Context, unit: Unit) -> str | None:
+    """Why a class cannot take a new child, by what its family and others do with its children."""
+    ref = ClassRef(unit.module, unit.name)
+    if context.analysis.is_container(ref):
+        found = context.analysis.defines_method(ref, "forward")
+        if not found or not all(context.analysis.defines_method(m, "forward") for m in context.project.subclasses(ref)):
+            return f"`{unit.name}` is a container: a new child would become one of its items"
+    for member, method in _methods(context, unit):
+        walk = _Walk(context, unit, member, method)
+        if walk.reason is not None:
+            return walk.reason
+    return _taken_by_position(context, unit)
+
+
+def loops(context: Context, unit: Unit) -> list[Loop]:
+    """The loops over children that must skip a new one."""
+    return [loop for member, method in _methods(context, unit) for loop in _Walk(context, unit, member, method).loops]
+
+
+def _methods(context: Context, unit: Unit) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
+    """Methods of the family that can run once the new child is there: not the constructors of the class and its bases."""
+    before = set(context.project.mro(ClassRef(unit.module, unit.name)))
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        for name, method in entry.methods.items() if entry is not None else ():
+            if method.args.args and not (name == "__init__" and member in before):
+                yield member, method
+
+
+class _Walk:
+    """How one method uses the children of self."""
+
+    def __init__(self, context: Context, unit: Unit, member: ClassRef, method: ast.FunctionDef) -> None:
+        self.owner = method.args.args[0].arg
+        self.is_container = context.analysis.is_container(ClassRef(unit.module, unit.name))
+        self.runs = (member.module, f"{member.name}.{method.name}") in context.analysis.ran
+        self.reason: str | None = None
+        self.loops: list[Loop] = []
+        handled: set[ast.AST] = set()
+        for node in ast.walk(method):
+            if isinstance(node, ast.For) and (access := self._access(node.iter)) is not None:
+                variable = _variable(node, access in _PAIRS, self._is_enumerate(node.iter))
+                handled.update((node, *ast.walk(node.iter)))
+                if variable is not None and node.body[0].lineno > node.lineno:
+                    if self.runs or self.is_container:
+                        self.loops.append(Loop(member.module, node.lineno, variable))
+                    continue
+                self._refuse(member, method)
+        handled |= {part for node in ast.walk(method) for part in self._by_name(node)}
+        for node in ast.walk(method):
+            if node not in handled and self._touches(node):
+                self._refuse(member, method)
+
+    def _by_name(self, node: ast.AST) -> Iterator[ast.AST]:
+        """`self._modules[name]` and `name in self._modules` do not depend on other children."""
+        parts: list[ast.expr] = []
+        if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+            parts = [node.value]
+        elif isinstance(node, ast.Compare) and all(isinstance(op, ast.In | ast.NotIn) for op in node.ops):
+            parts = node.comparators
+        return (part for part in parts if isinstance(part, ast.Attribute) and part.attr == "_modules")
+
+    def _refuse(self, member: ClassRef, method: ast.FunctionDef) -> None:
+        self.reason = f"`{member.name}.{method.name}` depends on the number or order of the children of self"
+
+    def _is_self(self, node: ast.AST) -> bool:
+        return isinstance(node, ast.Name) and node.id == self.owner
+
+    def _is_enumerate(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "enumerate"
+
+    def _access(self, node: ast.expr) -> str | None:
+        """The name of the access where an iterable is just the children of self: "" for self itself."""
+        if self._is_enumerate(node) and isinstance(node, ast.Call) and len(node.args) == 1:
+            return self._access(node.args[0])
+        if self._is_self(node):
+            return ""
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args):
+            return None
+        name, value = node.func.attr, node.func.value
+        if self._is_self(value) and name in (_CHILDREN | _CONTAINER if self.is_container else _CHILDREN):
+            return name if name != "keys" else None
+        if isinstance(value, ast.Attribute) and value.attr == "_modules" and self._is_self(value.value):
+            return name if name in ("items", "values") else None
+        return None
+
+    def _touches(self, node: ast.AST) -> bool:
+        """Whether a node uses the children in another way than a plain loop."""
+        if isinstance(node, ast.Attribute) and self._is_self(node.value):
+            return node.attr in _CHILDREN or (
+                node.attr in _CONTAINER if self.is_container else node.attr in _ALL and self.runs
+            )
+        if isinstance(node, ast.Subscript):
+            return self._is_self(node.value)
+        if isinstance(node, ast.For | ast.comprehension | ast.Starred):
+            return self._is_self(node.iter if not isinstance(node, ast.Starred) else node.value)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _POSITIONAL:
+            return any(map(self._is_self, node.args))
+        return False
+
+
+def _variable(node: ast.For, pairs: bool, numbered: bool) -> str | None:
+    """The name that a loop gives the child."""
+    target = node.target
+    if numbered:
+        if not (isinstance(target, ast.Tuple) and len(target.elts) == 2):
+            return None
+        target = target.elts[1]
+    if pairs:
+        if not (isinstance(target, ast.Tuple) and len(target.elts) == 2):
+            return None
+        target = target.elts[1]
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _taken_by_position(context: Context, unit: Unit) -> str | None:
+    """Other code that takes children by position: of this class, or of a model that nobody knows."""
+    ref = ClassRef(unit.module, unit.name)
+    for place, classes in context.positional_walks().items():
+        if ref in classes:
+            return f"{place} takes the children of `{unit.name}` by position"
+        if not classes and ref not in context.analysis.nested:
+            return f"{place} takes the children of some model by position, which may be a `{unit.name}`"
+    return None
+
+
+def positional_walks(context: Context) -> dict[str, set[ClassRef]]:
+    """Places that take the children of another object by position ("model:12"), with its classes where known."""
+    found: dict[str, set[ClassRef]] = {}
+    for name in context.project.given:
+        text = context.project.text(name)
+        index = context.project.index(name) if text is not None and "children()" in text else None
+        if index is None:
+            continue
+        owners = {part: ClassRef(name, cls) for cls, entry in index.classes.items() for part in ast.walk(entry.node)}
+        for node in ast.walk(index.tree):
+            for call in _positional(node):
+                known = context.analysis.walked.get((name, call.lineno, call.col_offset))
+                known = known or _attribute_classes(context, owners.get(call), call)
+                found.setdefault(f"{name}:{call.lineno}", set()).update(known)
+    return found
+
+
+def _attribute_classes(context: Context, owner: ClassRef | None, call: ast.Call) -> set[ClassRef]:
+    """The classes of `self.x` in `self.x.children()`; torch.nn's own count as known."""
+    assert isinstance(call.func, ast.Attribute)
+    receiver = call.func.value
+    if owner is None or not (isinstance(receiver, ast.Attribute) and isinstance(receiver.value, ast.Name)):
+        return set()
+    entry = context.analysis.attributes_of(owner).names.get(receiver.attr)
+    kinds = modules_of(entry.kind) if entry is not None else ()
+    if not kinds or any(kind.cls is None for kind in kinds):
+        return set()
+    return {kind.cls if isinstance(kind.cls, ClassRef) else ClassRef("torch.nn", "") for kind in kinds}
+
+
+def _positional(node: ast.AST) -> list[ast.Call]:
+    """`list(x.children())[:-1]`, `layers = list(x.children())`, `Sequential(*x.children())`, unless x is self."""
+    value: ast.AST | None = None
+    if isinstance(node, ast.Subscript | ast.Starred | ast.Assign):
+        value = node.value
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("list", "tuple"):
+            value = value.args[0] if value.args else None
+        elif isinstance(node, ast.Assign):
+            value = None
+    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
+        return []
+    is_self = isinstance(value.func.value, ast.Name) and value.func.value.id == "self"
+    return [value] if value.func.attr in ("children", "named_children") and not is_self else []
