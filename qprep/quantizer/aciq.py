@@ -35,7 +35,8 @@ def gauss_clip(bits: int) -> float:
 
 
 def _gauss_error(alpha: float, bits: int) -> float:
-    tail: float = (alpha**2 + 1) * math.erfc(alpha / math.sqrt(2)) - math.sqrt(2 / math.pi) * alpha * math.exp(-(alpha**2) / 2)
+    density = math.sqrt(2 / math.pi) * math.exp(-(alpha**2) / 2)
+    tail: float = (alpha**2 + 1) * math.erfc(alpha / math.sqrt(2)) - alpha * density
     return tail + alpha**2 / (3.0 * 4.0**bits)
 
 

@@ -1,0 +1,132 @@
+"""The ordered list of named passes that plans a model's quantization."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterator
+
+from qprep.errors import QprepError
+from qprep.quantizer.fold import fold_batch_norm
+from qprep.quantizer.graph import Graph, Range
+from qprep.quantizer.known_ranges import OUTPUTS, clamp_range, useful_input
+
+Pass = Callable[[Graph], None]
+
+
+class Passes:
+    """Named functions `(graph) -> None` in order; users insert, replace and drop them."""
+
+    def __init__(self, *passes: tuple[str, Pass]) -> None:
+        self._passes = list(passes)
+
+    def __iter__(self) -> Iterator[tuple[str, Pass]]:
+        return iter(self._passes)
+
+    @property
+    def names(self) -> list[str]:
+        """The names, in order."""
+        return [name for name, _ in self._passes]
+
+    def insert_before(self, name: str, new: str, function: Pass) -> None:
+        """Run `function`, called `new`, before the pass `name`."""
+        self._insert(self._index(name), new, function)
+
+    def insert_after(self, name: str, new: str, function: Pass) -> None:
+        """Run `function`, called `new`, after the pass `name`."""
+        self._insert(self._index(name) + 1, new, function)
+
+    def replace(self, name: str, function: Pass) -> None:
+        """Run `function` instead of the pass `name`, under its name."""
+        self._passes[self._index(name)] = (name, function)
+
+    def drop(self, name: str) -> None:
+        """Leave the pass `name` out."""
+        del self._passes[self._index(name)]
+
+    def _insert(self, index: int, new: str, function: Pass) -> None:
+        if new in self.names:
+            raise QprepError(f"expected a new name for a pass, found {new!r}, which there is already")
+        self._passes.insert(index, (new, function))
+
+    def _index(self, name: str) -> int:
+        if name in self.names:
+            return self.names.index(name)
+        near = difflib.get_close_matches(name, self.names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise QprepError(f"expected a pass among {', '.join(self.names)}, found {name!r}{hint}")
+
+
+def plan_activations(graph: Graph) -> None:
+    """Give each tensor the format that the settings of the module that makes it ask for; an input's, its reader's."""
+    for edge in graph.edges:
+        if not edge.floating:
+            continue
+        node = edge.producer or next((each for each in edge.consumers if each.owned), None)
+        if node is not None and node.treatment != "float":
+            edge.spec = graph.settings(node.path).activations
+
+
+def fuse_activations(graph: Graph) -> None:
+    """Operation and clamping activation are one operation with one output range: nothing is quantized between."""
+    for node in graph.nodes:
+        if len(node.outputs) != 1 or node.treatment != "output":
+            continue
+        following = graph.only_consumer(node.outputs[0])
+        if following is not None and clamp_range(following) is not None and following.calls == node.calls:
+            node.outputs[0].spec = None
+
+
+def fixed_ranges(graph: Graph) -> None:
+    """Outputs that are bounded by the function need no observation."""
+    for node in graph.nodes:
+        if node.treatment == "fixed-range" and node.op is not None and node.op.name in OUTPUTS:
+            for edge in node.outputs:
+                edge.fixed = OUTPUTS[node.op.name]
+
+
+def net_aware_ranges(graph: Graph) -> None:
+    """Before a ReLU, ReLU6, clamp, hard-swish, sigmoid or tanh only what these can see is worth representing."""
+    for edge in graph.edges:
+        if edge.is_output or not edge.consumers:
+            continue
+        seen = [useful_input(node) for node in edge.consumers]
+        edge.bounds = _union([each for each in seen if each is not None]) if None not in seen else None
+
+
+def _union(ranges: list[Range]) -> Range | None:
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    return None if (low, high) == (-math.inf, math.inf) else (low, high)
+
+
+def share_scales(graph: Graph) -> None:
+    """Joins and selections (cat, stack, max pooling, padding …) give out what they are given: one scale for all."""
+    for node in graph.nodes:
+        if node.treatment != "same-scale":
+            continue
+        quantized = [edge for edge in (*node.inputs, *node.outputs) if edge.floating and edge.spec is not None]
+        if len({edge.spec for edge in quantized}) != 1:
+            continue  # formats differ: each keeps its own, and the output is requantized
+        for edge in quantized[1:]:
+            quantized[0].share_with(edge)
+        if all(edge.spec is not None for edge in node.inputs if edge.floating):
+            for edge in node.outputs:
+                edge.inherits = True
+
+
+def keep_outputs(graph: Graph) -> None:
+    """Leave the model's results in float; in no default list: `passes.insert_after("share-scales", …)`."""
+    for edge in graph.outputs:
+        edge.spec = None
+
+
+def default_passes() -> Passes:
+    """What a post-training quantizer plans, in order."""
+    return Passes(
+        ("fold-batch-norm", fold_batch_norm),
+        ("plan-activations", plan_activations),
+        ("fixed-ranges", fixed_ranges),
+        ("net-aware-ranges", net_aware_ranges),
+        ("fuse-activations", fuse_activations),
+        ("share-scales", share_scales),
+    )

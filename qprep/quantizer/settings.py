@@ -1,0 +1,146 @@
+"""What is asked of each module: defaults and overrides by ordered regular expressions on module names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from qprep.errors import QprepError
+from qprep.quantizer.estimators import check_name
+from qprep.quantizer.spec import FLOATS, Granularity, Scheme, Spec
+
+Bits = int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One module's formats. Bits are 1 to 16, None for what the model has, or "float16" and "bfloat16"."""
+
+    bits_activations: Bits = None
+    bits_weights: Bits = None
+    bits_bias: Bits = None
+    scheme_activations: Scheme = Scheme.ASYMMETRIC
+    scheme_weights: Scheme = Scheme.RESTRICTED
+    signed_activations: bool = False
+    granularity_weights: Granularity = Granularity.CHANNEL
+    group_size: int = 0
+    estimator_activations: str = "min-max"
+    estimator_weights: str = "min-max"
+
+    @property
+    def activations(self) -> Spec | None:
+        """The format of outputs, None where they stay."""
+        if not isinstance(self.bits_activations, int):
+            return _float_spec(self.bits_activations)
+        return Spec(
+            self.bits_activations,
+            self.scheme_activations,
+            signed=self.signed_activations,
+            estimator=self.estimator_activations,
+        )
+
+    def weights(self, axis: int, dims: int) -> Spec | None:
+        """The format of a parameter of `dims` dimensions whose channels are along `axis`; vectors have one scale."""
+        if not isinstance(self.bits_weights, int):
+            return _float_spec(self.bits_weights)
+        granularity = self.granularity_weights if dims > 1 else Granularity.TENSOR
+        scheme = Scheme.SYMMETRIC if self.bits_weights == 1 else self.scheme_weights
+        group = self.group_size if granularity is Granularity.GROUP else 0
+        return Spec(self.bits_weights, scheme, granularity, True, axis, group, self.estimator_weights)
+
+    @property
+    def bias(self) -> Spec | None:
+        """The format of biases, None where they stay."""
+        if not isinstance(self.bits_bias, int):
+            return _float_spec(self.bits_bias)
+        return Spec(self.bits_bias, Scheme.SYMMETRIC)
+
+
+_NAMES: Final = tuple(each.name for each in fields(Settings))
+_ENUMS: Final[Mapping[str, type[Scheme | Granularity]]] = {
+    "scheme_activations": Scheme,
+    "scheme_weights": Scheme,
+    "granularity_weights": Granularity,
+}
+
+
+def _float_spec(bits: Bits) -> Spec | None:
+    return Spec(None, dtype=bits) if isinstance(bits, str) and bits != "float32" else None
+
+
+def with_values(base: Settings, values: Mapping[str, Any], where: str) -> Settings:
+    """`base` with `values`, each checked; QprepError names `where` and the nearest known setting."""
+    if not isinstance(values, Mapping):
+        raise QprepError(f"expected a mapping of settings {where}, found {type(values).__name__}")
+    for name in values:
+        if name not in _NAMES:
+            raise QprepError(f"unknown setting {name!r} {where}{_hint(str(name), _NAMES)}")
+    try:
+        made = replace(base, **{name: _value(name, value) for name, value in values.items()})
+        made.activations, made.weights(0, 2), made.bias
+    except QprepError as error:
+        raise QprepError(f"{error} {where}") from error
+    return made
+
+
+def _value(name: str, value: Any) -> Any:  # noqa: ANN401  (a setting of any kind)
+    if name in _ENUMS:
+        known = [each.value for each in _ENUMS[name]]
+        if value not in known:
+            raise QprepError(f"expected {name} among {', '.join(known)}, found {value!r}{_hint(str(value), known)}")
+        return _ENUMS[name](value)
+    if name.startswith("estimator_"):
+        check_name(value)
+    if name.startswith("bits_") and not _is_bits(value):
+        raise QprepError(f"expected {name} from 1 to 16, None, or one of {', '.join(FLOATS)}, found {value!r}")
+    return value
+
+
+def _is_bits(value: object) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return 1 <= value <= 16
+    return value is None or value in FLOATS
+
+
+class Overrides:
+    """Settings per module path: of the patterns that fully match it or a container around it, the first wins."""
+
+    def __init__(self, defaults: Settings, overrides: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> None:
+        """Raises QprepError for a pattern that is wrong, has a capture group, or matches none of `names`."""
+        self._defaults = defaults
+        self._patterns = [
+            (_compiled(pattern), with_values(defaults, values, f"in the override {pattern!r}"))
+            for pattern, values in overrides.items()
+        ]
+        known = [name for name in names if name]
+        for pattern, _ in self._patterns:
+            if not any(pattern.fullmatch(name) for name in known):
+                raise QprepError(f"the override {pattern.pattern!r} matches no module{_hint(pattern.pattern, known)}")
+
+    def __call__(self, path: str) -> Settings:
+        """What is asked of the module at `path`."""
+        names = [path]
+        while "." in names[-1]:
+            names.append(names[-1].rpartition(".")[0])
+        for pattern, settings in self._patterns:
+            if any(pattern.fullmatch(name) for name in names):
+                return settings
+        return self._defaults
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise QprepError(f"expected a regular expression as an override, found {pattern!r}: {error}") from error
+    if compiled.groups:
+        raise QprepError(f"expected no capture group in the override {pattern!r}; write (?:…) instead of (…)")
+    return compiled
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,183 @@
+"""Builds the module graph: follows tensors by identity between the calls of modules that stand for operations."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from qprep.ops.catalogue import load
+from qprep.ops.model import Op
+from qprep.quantizer.graph import Edge, Graph, Node, Weight
+from qprep.quantizer.settings import Settings
+from qprep.quantizer.values import holder, tensors_in
+from qprep.trace.modules import is_compound
+from qprep.trace.operations import Operations
+
+
+def build_graph(
+    model: nn.Module,
+    inputs: Sequence[object],
+    kwinputs: dict[str, object],
+    settings: Callable[[str], Settings],
+    units: tuple[type[nn.Module], ...] = (),
+) -> Graph:
+    """Run `model(*inputs, **kwinputs)` once, without gradients, and return its graph.
+
+    units  classes whose instances are one operation each, whatever is inside
+    """
+    follower = _Follower(model, units)
+    edges = follower.start((inputs, kwinputs))
+    with contextlib.ExitStack() as stack:
+        for handle in follower.hook():
+            stack.callback(handle.remove)
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(follower)
+        out = model(*inputs, **kwinputs)
+    outputs = [edge for edge in map(follower.edge_of, tensors_in(out)) if edge is not None]
+    for edge in outputs:
+        edge.is_output = True
+    return Graph(model, follower.nodes, edges + follower.casts, outputs, follower.weights, settings)
+
+
+class _Follower(TorchFunctionMode):
+    def __init__(self, model: nn.Module, units: tuple[type[nn.Module], ...]) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self.casts: list[Edge] = []
+        self.weights, self._by_parameter = _weights(model)
+        self._units = {module: path for path, module in model.named_modules() if _is_unit(module, units)}
+        self._node_of: dict[nn.Module, Node] = {}
+        self._open: list[_Call] = []
+        self._edges: dict[int, tuple[weakref.ref[Tensor], Edge]] = {}
+        self._operations = Operations(load().ops)
+        self._rows = {op.name: op for op in load().ops}
+
+    def start(self, value: object) -> list[Edge]:
+        edges = []
+        for index, tensor in enumerate(tensors_in(value)):
+            edges.append(Edge(None, index, floating=tensor.is_floating_point()))
+            self._mark(tensor, edges[-1])
+        return edges
+
+    def hook(self) -> Iterator[Any]:
+        for module in self._units:
+            yield module.register_forward_pre_hook(self._enter, with_kwargs=True)
+            yield module.register_forward_hook(self._leave, with_kwargs=True)
+
+    def edge_of(self, tensor: Tensor) -> Edge | None:
+        found = self._edges.get(id(tensor))
+        return found[1] if found is not None and found[0]() is tensor else None
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401  (whatever the function returns)
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        sources = self._sources((args, kwargs))
+        if not sources:
+            return out
+        operation = self._operations.of(func)
+        if self._open:
+            self._open[-1].note(self._rows.get(operation.name), operation.compute)
+        if func is Tensor.__iter__:
+            out = tuple(out)
+        if operation.compute and not self._open:
+            self._unowned(self._rows.get(operation.name), sources, out)
+        elif not operation.compute:
+            self._pass_on(sources, out)
+        return iter(out) if func is Tensor.__iter__ else out
+
+    def _enter(self, module: nn.Module, args: object, kwargs: object) -> None:
+        given = (args, kwargs)
+        parameters = [each for each in holder(module)._parameters.values() if each is not None]  # noqa: SLF001
+        weights = [self._by_parameter[each] for each in (*parameters, *tensors_in(given)) if each in self._by_parameter]
+        self._open.append(_Call(self._sources(given), weights))
+
+    def _leave(self, module: nn.Module, _args: object, _kwargs: object, out: object) -> None:
+        call = self._open.pop()
+        if self._open or not (call.sources or call.weights):
+            return
+        if call.row is None and not call.computes and not call.weights:
+            self._pass_on(call.sources, out)
+            return
+        node = self._node_of.get(module)
+        if node is None:
+            node = self._node_of[module] = Node(self._units[module], module, call.row, weights=call.weights)
+            self.nodes.append(node)
+        self._finish(node, call.sources, out)
+
+    def _finish(self, node: Node, sources: list[Edge], out: object) -> None:
+        node.calls += 1
+        for edge in sources:
+            if node not in edge.consumers:
+                edge.consumers.append(node)
+            if edge not in node.inputs:
+                node.inputs.append(edge)
+        for index, tensor in enumerate(tensors_in(out)):
+            if index >= len(node.outputs):
+                node.outputs.append(Edge(node, index, floating=tensor.is_floating_point()))
+            self._mark(tensor, node.outputs[index])
+
+    def _unowned(self, row: Op | None, sources: list[Edge], out: object) -> None:
+        if any(each.is_floating_point() for each in tensors_in(out)):
+            node = Node("", nn.Identity(), row, owned=False)
+            self.nodes.append(node)
+            self._finish(node, sources, out)
+
+    def _pass_on(self, sources: list[Edge], out: object) -> None:
+        source = next((edge for edge in sources if edge.floating), sources[0]) if sources else None
+        for tensor in tensors_in(out):
+            if source is None or (source.floating and not tensor.is_floating_point()):
+                continue
+            edge = source
+            if tensor.is_floating_point() and not source.floating:
+                edge = Edge(None, source.index)
+                self.casts.append(edge)
+            self._mark(tensor, edge)
+
+    def _sources(self, value: object) -> list[Edge]:
+        found = [edge for edge in map(self.edge_of, tensors_in(value)) if edge is not None]
+        return list(dict.fromkeys(found))
+
+    def _mark(self, tensor: Tensor, edge: Edge) -> None:
+        self._edges[id(tensor)] = (weakref.ref(tensor), edge)
+
+
+class _Call:
+    """An open call of a unit: what flows in, and its first operation that changes values."""
+
+    def __init__(self, sources: list[Edge], weights: list[Weight]) -> None:
+        self.sources = sources
+        self.weights = list(dict.fromkeys(weights))
+        self.row: Op | None = None
+        self.computes = False
+
+    def note(self, row: Op | None, compute: bool) -> None:
+        if compute and not self.computes:
+            self.row, self.computes = row, True
+
+
+def _is_unit(module: nn.Module, units: tuple[type[nn.Module], ...]) -> bool:
+    leaf = not any(True for _ in module.children())
+    return isinstance(module, units) or is_compound(module) or leaf
+
+
+def _weights(model: nn.Module) -> tuple[list[Weight], dict[Tensor, Weight]]:
+    found: dict[Tensor, Weight] = {}
+    for path, module in model.named_modules():
+        for name, parameter in module._parameters.items():  # noqa: SLF001
+            if parameter is None or not parameter.is_floating_point():
+                continue
+            weight = found.setdefault(parameter, Weight(parameter, [], path))
+            weight.owners.append((module, name))
+    return list(found.values()), found
