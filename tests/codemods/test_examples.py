@@ -1,0 +1,52 @@
+"""Every rewrite's examples: the text, its stability, and that both sides compute the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qprep import check_source, fix_source
+from qprep.checks import load_checks
+from qprep.codemods import load_codemods
+from tests.equivalence import differences, observe, residue
+
+CODES = {check.stem: check.rule.code for check in load_checks()}
+EXAMPLES = [
+    pytest.param(stem, before, after, id=f"{stem}-{i}")
+    for stem, codemod in load_codemods().items()
+    for i, (before, after) in enumerate(codemod.rewrites)
+]
+each_example = pytest.mark.parametrize(("stem", "before", "after"), EXAMPLES)
+
+
+@each_example
+def test_before_becomes_after(stem: str, before: str, after: str) -> None:
+    assert CODES[stem] in {finding.code for finding in check_source(before)}
+    text, result = fix_source(before)
+    assert text == after
+    assert CODES[stem] in {finding.code for finding in result.fixed}
+
+
+@each_example
+def test_after_is_stable(stem: str, before: str, after: str) -> None:
+    assert check_source(after) == ()
+    assert fix_source(after)[0] == after
+
+
+@each_example
+def test_both_compute_the_same(stem: str, before: str, after: str, tmp_path: Path) -> None:
+    seen = []
+    for name, text in (("before", before), ("after", after)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "model.py").write_text(text)
+        seen.append(observe(folder))
+    assert seen[0].runs["eval"].tensors
+    assert differences(seen[0], seen[1]) == []
+    assert not residue(seen[0]).is_prepared
+    assert residue(seen[1]).is_prepared
+
+
+def test_every_rewrite_has_an_example() -> None:
+    assert [stem for stem, codemod in load_codemods().items() if not codemod.rewrites] == []

@@ -1,0 +1,238 @@
+"""6: new attributes whose name is taken."""
+
+from __future__ import annotations
+
+from tests.rewrite.cases import Case, declined, module, net, prepared
+
+_CHILD = """
+from base import Base
+
+
+class Net(Base):
+    def __init__(self):
+        super().__init__()
+        {}
+
+    def forward(self, x):
+        return {}
+"""
+
+_BASE = """
+from torch import nn
+
+
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        {}
+
+    def forward(self, x):
+        return {}
+"""
+
+COLLISIONS: tuple[Case, ...] = (
+    prepared("layer-of-that-name", net("return self.add(self.fc(x) + x)", "self.add = nn.Linear(4, 4)")),
+    prepared("number-of-that-name", net("return F.relu(self.fc(x)) * self.relu", "self.relu = 2")),
+    prepared(
+        "buffer-of-that-name",
+        net("return (self.fc(x) - self.mean) + x.mean()", "self.register_buffer('mean', torch.ones(4))"),
+    ),
+    prepared(
+        "method-of-that-name",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def add(self, a, b):
+        return a + b
+
+    def forward(self, x):
+        return self.add(self.fc(x), x) + x
+"""),
+    ),
+    prepared(
+        "property-of-that-name",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    @property
+    def relu(self):
+        return self.fc
+
+    def forward(self, x):
+        return F.relu(self.relu(x))
+"""),
+    ),
+    prepared(
+        "class-attribute-of-that-name",
+        module("""
+class Net(nn.Module):
+    mul = 3
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x) * self.mul
+"""),
+    ),
+    prepared(
+        "annotation-of-that-name",
+        module("""
+class Net(nn.Module):
+    mul: int
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        setattr(self, "mul", 3)
+
+    def forward(self, x):
+        return self.fc(x) * self.mul
+"""),
+    ),
+    prepared("set-by-name", net("return (self.fc(x) + x) * self.add", "setattr(self, 'add', 2)")),
+    prepared("asked-by-name", net("y = F.relu(self.fc(x))\nreturn y.flip(0) if hasattr(self, 'relu') else y")),
+    prepared("fetched-by-name", net("y = F.relu(self.fc(x))\nreturn getattr(self, 'relu', None) or y")),
+    prepared(
+        "base-in-another-file",
+        {
+            "base.py": _BASE.format("self.relu = 2", "self.fc(x)"),
+            "model.py": "import torch.nn.functional as F\n"
+            + _CHILD.format("self.n = 1", "F.relu(self.fc(x)) * self.relu").lstrip(),
+        },
+    ),
+    prepared(
+        "subclass-in-another-file",
+        {
+            "base.py": _BASE.format("self.n = 1", "self.fc(x) + x"),
+            "model.py": _CHILD.format("self.add = 3", "super().forward(x) * self.add").lstrip(),
+        },
+    ),
+    prepared(
+        "method-of-a-subclass",
+        {
+            "base.py": _BASE.format("self.n = 1", "self.fc(x) + x"),
+            "model.py": _CHILD.format(
+                "self.n = 2\n\n    def add(self, t):\n        return t * self.n", "self.add(super().forward(x))"
+            ).lstrip(),
+        },
+    ),
+    prepared(
+        "both-ends-of-a-family",
+        {
+            "base.py": _BASE.format("self.n = 1", "self.fc(x) + x"),
+            "model.py": _CHILD.format("self.n = 2", "super().forward(x) + x").lstrip(),
+        },
+    ),
+    prepared(
+        "siblings",
+        module("""
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+
+class Left(Base):
+    def forward(self, x):
+        return self.fc(x) + x
+
+
+class Right(Base):
+    def __init__(self):
+        super().__init__()
+        self.add = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.add(self.fc(x))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = Left(), Right()
+
+    def forward(self, x):
+        return self.right(self.left(x))
+"""),
+    ),
+    prepared(
+        "asked-from-outside",
+        module("""
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return F.relu(self.fc(x))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = Block()
+
+    def forward(self, x):
+        y = self.block(x)
+        return y.flip(0) if hasattr(self.block, "relu") else y
+"""),
+    ),
+    prepared(
+        "missing-attributes-are-forwarded",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.fc, name)
+
+    def forward(self, x):
+        return F.relu(self.fc(x)) * self.in_features
+"""),
+    ),
+    declined(
+        "attributes-set-by-hand",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def __setattr__(self, name, value):
+        if isinstance(value, nn.ReLU):
+            raise TypeError(name)
+        super().__setattr__(name, value)
+
+    def forward(self, x):
+        return F.relu(self.fc(x))
+"""),
+        "__setattr__",
+    ),
+    prepared(
+        "numbered-layers",
+        net(
+            "for i in range(2):\n    x = getattr(self, f'relu_{i}')(F.relu(F.relu(x)))\nreturn self.fc(x)",
+            "for i in range(2):\n    setattr(self, f'relu_{i}', nn.Linear(4, 4))",
+        ),
+    ),
+    prepared(
+        "names-of-nn-module",
+        net("y = self.fc(x)\nreturn torch.half_copy(y) if hasattr(torch, 'half_copy') else y.float() * 2"),
+    ),
+)
+
+CASES = {6: COLLISIONS}

@@ -1,0 +1,221 @@
+# ruff: noqa: E501 -- sources as short strings
+"""14: helper functions."""
+
+from __future__ import annotations
+
+from tests.rewrite.cases import Case, declined, module, net, prepared
+
+_TWO = (
+    "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(4, 4)\n\n"
+    "    def forward(self, x):\n        return {}\n"
+)
+
+HELPERS: tuple[Case, ...] = (
+    prepared("one-call", net("return swish(self.fc(x))", extra="def swish(t):\n    return t * torch.sigmoid(t)")),
+    prepared(
+        "two-calls", net("return swish(self.fc(swish(x)))", extra="def swish(t):\n    return t * torch.sigmoid(t)")
+    ),
+    prepared(
+        "in-a-loop",
+        net(
+            "for _ in range(2):\n    x = swish(x)\nreturn self.fc(x)",
+            extra="def swish(t):\n    return t * torch.sigmoid(t)",
+        ),
+    ),
+    prepared(
+        "helper-of-a-helper",
+        net(
+            "return outer(self.fc(x), x)",
+            extra="def inner(t):\n    return F.relu(t) + 1\n\n\ndef outer(a, b):\n    return inner(a) * inner(b)",
+        ),
+    ),
+    prepared(
+        "defaults-and-keywords",
+        net(
+            "return scale(self.fc(x), by=3)",
+            extra="def scale(t, by: float = 2.0, *, shift: int = 0):\n    return t * by + shift",
+        ),
+    ),
+    prepared(
+        "docstring-and-comments",
+        net(
+            "return scale(self.fc(x))",
+            extra='def scale(t):\n    """Twice.\n\n    As it says.\n    """\n    # doubled\n    return t * 2  # here',
+        ),
+    ),
+    prepared(
+        "two-classes",
+        module("""
+def mix(a, b):
+    return a + b
+
+
+class Left(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return mix(self.fc(x), x)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left = Left()
+
+    def forward(self, x):
+        return mix(self.left(x), x)
+"""),
+    ),
+    prepared(
+        "in-another-file",
+        {
+            "tools.py": "import torch\n\n\ndef gate(a, b):\n    return a * torch.sigmoid(b)\n",
+            "model.py": "from torch import nn\n\nfrom tools import gate\n\n\n" + _TWO.format("gate(self.fc(x), x)"),
+        },
+    ),
+    prepared(
+        "module-attribute-of-another-file",
+        {
+            "tools.py": "import torch\n\n\ndef gate(a, b):\n    return a * torch.sigmoid(b)\n",
+            "model.py": "from torch import nn\n\nimport tools\n\n\n" + _TWO.format("tools.gate(self.fc(x), x)"),
+        },
+    ),
+    prepared(
+        "also-called-outside",
+        net("return twice(self.fc(x))", extra="def twice(t):\n    return t * 2\n\n\nEXAMPLE = twice(torch.ones(2))"),
+    ),
+    prepared("nested-function", net("def gate(t):\n    return t * torch.sigmoid(t)\n\nreturn gate(self.fc(gate(x)))")),
+    prepared("closure", net("y = self.fc(x)\n\ndef shifted(n):\n    return y + n\n\nreturn shifted(1) * shifted(2)")),
+    declined(
+        "static-method",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    @staticmethod
+    def gate(t):
+        return t * torch.sigmoid(t)
+
+    def forward(self, x):
+        return self.gate(self.fc(x))
+"""),
+        "static",
+    ),
+    declined(
+        "class-method",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    @classmethod
+    def gate(cls, t):
+        return t * torch.sigmoid(t)
+
+    def forward(self, x):
+        return self.gate(self.fc(x))
+"""),
+        "classmethod",
+    ),
+    declined(
+        "property",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.last = None
+
+    @property
+    def doubled(self):
+        return self.last * 2
+
+    def forward(self, x):
+        self.last = self.fc(x)
+        return self.doubled
+"""),
+        "property",
+    ),
+    prepared(
+        "checkpoint",
+        net(
+            "return checkpoint(self.body, x, use_reentrant=False)\n\ndef body(self, x):\n    return F.relu(self.fc(x)) + x",
+            extra="from torch.utils.checkpoint import checkpoint",
+        ).replace("        def body(self, x):\n            return", "    def body(self, x):\n        return"),
+    ),
+    prepared(
+        "checkpoint-of-a-closure",
+        net(
+            "def run(t):\n    return F.relu(self.fc(t)) + t\n\nreturn checkpoint(run, x, use_reentrant=False)",
+            extra="from torch.utils.checkpoint import checkpoint",
+        ),
+    ),
+    declined(
+        "recursion",
+        net(
+            "return down(self.fc(x), 2)",
+            extra="def down(t, n):\n    return t if n == 0 else down(F.relu(t) * 0.5, n - 1)",
+        ),
+        "calls itself",
+    ),
+    declined(
+        "generator",
+        net("return sum(parts(self.fc(x)))", extra="def parts(t):\n    yield t * 2\n    yield t * 3"),
+        "generator",
+    ),
+    declined(
+        "cached",
+        net(
+            "return twice(self.fc(x))",
+            extra="import functools\n\n\ndef traced(f):\n    @functools.wraps(f)\n    def run(*a):\n        return f(*a)\n\n    return run\n\n\n@traced\ndef twice(t):\n    return t * 2",
+        ),
+        "decorated",
+    ),
+    declined(
+        "conditional-definition",
+        net(
+            "return twice(self.fc(x))",
+            extra="if torch.__version__:\n    def twice(t):\n        return t * 2\nelse:\n    def twice(t):\n        return t + t",
+        ),
+        "conditional",
+    ),
+    declined(
+        "passed-around",
+        net(
+            "return run(twice, self.fc(x))",
+            extra="def twice(t):\n    return t * 2\n\n\ndef run(f, t):\n    return f(t)",
+        ),
+        "",
+    ),
+    prepared(
+        "under-no-grad", net("return self.fc(x) + twice(x)", extra="@torch.no_grad()\ndef twice(t):\n    return t * 2")
+    ),
+    prepared("context-manager-inside", net("with torch.no_grad():\n    y = x * 2\nreturn self.fc(x) + y")),
+    prepared("try-inside", net("try:\n    y = self.fc(x) + x\nfinally:\n    self.done = True\nreturn y")),
+    prepared("forward-called-directly", net("return self.inner.forward(self.fc(x)) + x", "self.inner = nn.ReLU()")),
+    prepared(
+        "other-methods-name",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def features(self, x):
+        return F.relu(self.fc(x))
+
+    def forward(self, x):
+        return self.features(x) + x
+
+    def predict(self, x):
+        return self.features(x).softmax(-1)
+"""),
+    ),
+)
+
+CASES = {14: HELPERS}

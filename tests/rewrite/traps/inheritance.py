@@ -1,0 +1,278 @@
+# ruff: noqa: E501 -- sources as short strings
+"""15: inheritance."""
+
+from __future__ import annotations
+
+from tests.rewrite.cases import Case, declined, module, prepared, untouched
+
+_TWO = (
+    "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(4, 4)\n\n"
+    "    def forward(self, x):\n        return {}\n"
+)
+
+_BASE = """
+class Base(nn.Module):
+    def __init__(self{}):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return F.relu(self.fc(x)) + x
+"""
+
+INHERITANCE: tuple[Case, ...] = (
+    prepared("forward-in-the-base", module(_BASE.format("") + "\n\nclass Net(Base):\n    pass\n")),
+    prepared(
+        "child-overrides-init",
+        module(
+            _BASE.format("")
+            + """
+
+class Net(Base):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4, bias=False)
+"""
+        ),
+    ),
+    prepared(
+        "child-overrides-forward",
+        module(
+            _BASE.format("")
+            + """
+
+class Net(Base):
+    def forward(self, x):
+        return torch.tanh(super().forward(x)) * 2
+"""
+        ),
+    ),
+    prepared(
+        "child-with-arguments",
+        module(
+            _BASE.format(", n=1, *, bias: bool = True")
+            + """
+
+class Net(Base):
+    def forward(self, x):
+        return super().forward(x) * 2
+
+
+class Use(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net(2, bias=False)
+
+    def forward(self, x):
+        return self.net(x)
+"""
+        ),
+    ),
+    prepared(
+        "old-style-super",
+        module(
+            _BASE.format("")
+            + """
+
+class Net(Base):
+    def __init__(self):
+        super(Net, self).__init__()
+        self.more = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.more(super(Net, self).forward(x)) * 2
+"""
+        ),
+    ),
+    prepared(
+        "base-called-by-name",
+        module(
+            _BASE.format("")
+            + """
+
+class Net(Base):
+    def __init__(self):
+        Base.__init__(self)
+
+    def forward(self, x):
+        return Base.forward(self, x) * 2
+"""
+        ),
+    ),
+    declined(
+        "child-skips-the-constructor",
+        module(
+            _BASE.format("")
+            + """
+
+class Net(Base):
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.fc = nn.Linear(4, 4)
+"""
+        ),
+        "does not call",
+    ),
+    declined(
+        "child-starts-above",
+        module(
+            _BASE.format("")
+            + """
+
+class Net(Base):
+    def __init__(self):
+        super(Base, self).__init__()
+        self.fc = nn.Linear(4, 4)
+"""
+        ),
+        "does not call",
+    ),
+    prepared(
+        "no-init-at-all",
+        module("""
+class Add(nn.Module):
+    def forward(self, a, b):
+        return F.relu(a + b)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.add = Add()
+
+    def forward(self, x):
+        return self.add(self.fc(x), x)
+"""),
+    ),
+    prepared(
+        "subclass-of-a-torch-layer",
+        module("""
+class Net(nn.Linear):
+    def __init__(self):
+        super().__init__(4, 4)
+
+    def forward(self, x):
+        return F.relu(super().forward(x)) + x
+"""),
+    ),
+    prepared(
+        "subclass-of-a-torch-layer-without-init",
+        module("""
+class Gated(nn.Linear):
+    def forward(self, x):
+        return torch.sigmoid(super().forward(x)) * x
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gated = Gated(4, 4, bias=False)
+
+    def forward(self, x):
+        return self.gated(x)
+"""),
+    ),
+    prepared(
+        "forward-by-another-name",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def _forward_impl(self, x):
+        return F.relu(self.fc(x)) + x
+
+    forward = _forward_impl
+"""),
+    ),
+    prepared(
+        "mixin",
+        module("""
+class Gate:
+    def gate(self, x):
+        return x * torch.sigmoid(x)
+
+
+class Net(Gate, nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x) + x
+"""),
+    ),
+    declined(
+        "operation-in-a-mixin",
+        module("""
+class Gate:
+    def gate(self, x):
+        return x * torch.sigmoid(x)
+
+
+class Net(Gate, nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.gate(self.fc(x))
+"""),
+        "is no nn.Module",
+    ),
+    prepared(
+        "base-in-another-file",
+        {
+            "base.py": module(_BASE.format("")),
+            "model.py": "from base import Base\n\n\nclass Net(Base):\n    def forward(self, x):\n        return super().forward(x) - x\n",
+        },
+    ),
+    prepared(
+        "child-in-another-file-with-its-own-init",
+        {
+            "base.py": module(_BASE.format("")),
+            "model.py": "from torch import nn\n\nfrom base import Base\n\n\nclass Net(Base):\n    def __init__(self, n=2):\n        super().__init__()\n"
+            "        self.more = nn.Linear(4, 4)\n\n    def forward(self, x):\n        return self.more(super().forward(x)) - x\n",
+        },
+    ),
+    prepared(
+        "package-with-relative-imports",
+        {
+            "pkg/__init__.py": "from .net import Net\n",
+            "pkg/ops.py": "def twice(t):\n    return t * 2\n",
+            "pkg/net.py": "from torch import nn\n\nfrom .ops import twice\n\n\n" + _TWO.format("twice(self.fc(x)) + x"),
+            "model.py": "from pkg import Net\n\n\ndef example():\n    import torch\n\n    return Net(), (torch.randn(2, 4),)\n",
+        },
+    ),
+    untouched(
+        "sibling-that-must-not-change",
+        {
+            "base.py": "from torch import nn\n\n\nclass Base(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(4, 4)\n",
+            "model.py": "from base import Base\n\n\nclass Net(Base):\n    def forward(self, x):\n        return self.fc(x)\n",
+        },
+    ),
+    prepared(
+        "abstract-base",
+        module("""
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def body(self, x):
+        raise NotImplementedError
+
+    def forward(self, x):
+        return self.body(self.fc(x)) + x
+
+
+class Net(Base):
+    def body(self, x):
+        return F.relu(x)
+"""),
+    ),
+)
+
+CASES = {15: INHERITANCE}

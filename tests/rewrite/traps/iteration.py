@@ -1,0 +1,212 @@
+# ruff: noqa: E501 -- sources as short strings
+"""1: a new child changes what iteration over a module's children meets."""
+
+from __future__ import annotations
+
+from tests.rewrite.cases import Case, declined, module, net, prepared
+
+_IN_FORWARD = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.b = nn.Linear(4, 4)
+
+    def forward(self, x):
+        for layer in {}:
+            x = F.relu(layer(x)) + x
+        return x
+"""
+
+_BACKBONE = """
+class Backbone(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.b = nn.Linear(4, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(F.relu(self.b(self.a(x))))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = Backbone()
+        self.n = 0
+        {}
+
+    def forward(self, x):
+        {}
+"""
+
+ITERATION: tuple[Case, ...] = (
+    declined("children", module(_IN_FORWARD.format("self.children()")), "iterates over the children"),
+    declined("modules-dict", module(_IN_FORWARD.format("self._modules.values()")), "iterates over the children"),
+    declined("list-of-children", module(_IN_FORWARD.format("list(self.children())")), "iterates over the children"),
+    declined(
+        "named-children",
+        module(_IN_FORWARD.format("[child for name, child in self.named_children()]")),
+        "iterates over the children",
+    ),
+    declined(
+        "modules-but-self",
+        module(_IN_FORWARD.format("[m for m in self.modules() if m is not self]")),
+        "iterates over the children",
+    ),
+    declined(
+        "number-of-modules",
+        net("return F.relu(self.fc(x)) / len(list(self.modules()))"),
+        "iterates over the children",
+    ),
+    declined(
+        "children-in-a-helper-method",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.b = nn.Linear(4, 4)
+
+    def run(self, x):
+        for layer in self.children():
+            x = layer(x)
+        return x
+
+    def forward(self, x):
+        return self.run(x) * x
+"""),
+        "iterates over the children",
+    ),
+    declined(
+        "sequential-subclass",
+        module("""
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(4, 4), nn.Linear(4, 4))
+
+    def forward(self, x):
+        return super().forward(x) + x
+"""),
+        "container",
+    ),
+    declined(
+        "sequential-subclass-by-index",
+        module("""
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(4, 4), nn.Linear(4, 4))
+
+    def forward(self, x):
+        for i in range(len(self)):
+            x = F.relu(self[i](x))
+        return x
+"""),
+        "container",
+    ),
+    declined(
+        "module-list-subclass",
+        module("""
+class Net(nn.ModuleList):
+    def __init__(self):
+        super().__init__([nn.Linear(4, 4), nn.Linear(4, 4)])
+
+    def forward(self, x):
+        for layer in self:
+            x = torch.tanh(layer(x)) - x
+        return x
+"""),
+        "container",
+    ),
+    declined(
+        "module-dict-subclass",
+        module("""
+class Net(nn.ModuleDict):
+    def __init__(self):
+        super().__init__({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)})
+
+    def forward(self, x):
+        return torch.cat([layer(x) for layer in self.values()], -1)
+"""),
+        "container",
+    ),
+    declined(
+        "container-in-another-file",
+        {
+            "base.py": "from torch import nn\n\n\nclass Base(nn.Sequential):\n    pass\n",
+            "model.py": "from torch import nn\n\nfrom base import Base\n\n\nclass Net(Base):\n"
+            "    def __init__(self):\n        super().__init__(nn.Linear(4, 4))\n\n"
+            "    def forward(self, x):\n        return super().forward(x) * x\n",
+        },
+        "container",
+    ),
+    declined(
+        "iteration-in-another-file",
+        {
+            "base.py": "from torch import nn\n\n\nclass Base(nn.Module):\n    def stages(self):\n"
+            "        return list(self.children())\n",
+            "model.py": "from torch import nn\n\nfrom base import Base\n\n\nclass Net(Base):\n"
+            "    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(4, 4)\n\n"
+            "    def forward(self, x):\n        for stage in self.stages():\n            x = x + stage(x)\n        return x\n",
+        },
+        "iterates over the children",
+    ),
+    declined(
+        "backbone-without-its-head",
+        module(
+            _BACKBONE.format(
+                "self.trunk = nn.Sequential(*list(self.backbone.children())[:-1])",
+                "return self.trunk(x).mean() + self.backbone(x)",
+            )
+        ),
+        "children",
+    ),
+    declined(
+        "children-counted-by-another-class",
+        module(_BACKBONE.format("self.n = len(list(self.backbone.children()))", "return self.backbone(x) * self.n")),
+        "children",
+    ),
+    declined(
+        "children-counted-by-a-subclass",
+        module("""
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return F.relu(self.a(x))
+
+
+class Net(Base):
+    def __init__(self):
+        super().__init__()
+        self.n = len(list(self.children()))
+
+    def forward(self, x):
+        return super().forward(x).repeat(self.n, 1, 1, 1)
+"""),
+        "iterates over the children",
+    ),
+    prepared(
+        "weights-set-in-a-loop-over-modules",
+        net(
+            "return F.relu(self.fc(x)) * x",
+            "for m in self.modules():\n    if isinstance(m, nn.Linear):\n        nn.init.normal_(m.weight)",
+        ),
+    ),
+    prepared(
+        "children-counted-before-anything-is-added",
+        net("return F.relu(self.fc(x)).repeat(self.n, 1, 1, 1)", "self.n = len(list(self.children()))"),
+    ),
+    prepared(
+        "loop-over-a-module-list-attribute",
+        net(
+            "for layer in self.layers:\n    x = layer(x) + x\nreturn x",
+            "self.layers = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])",
+        ),
+    ),
+)
+
+CASES = {1: ITERATION}
