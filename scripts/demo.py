@@ -10,25 +10,42 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import torch
+from rich.console import Console
+from rich.table import Table
+
+from qprep.trace import trace
 
 MODELS = Path(__file__).resolve().parent.parent / "fixtures" / "before"
+RUNS = (["check", "--output-format", "concise"], ["fix", "--diff"], ["fix"])
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One model before and after: places left outside modules of their own, tensors compared, those that differ."""
+
+    name: str
+    before: int
+    after: int
+    tensors: int
+    different: tuple[str, ...]
 
 
 def main() -> int:
-    """Run the demonstration; 1 where a rewritten model differs."""
+    """Run the demonstration; 1 where a rewritten model differs or is not prepared."""
     with tempfile.TemporaryDirectory() as folder:
         copies = Path(folder)
         for path in sorted(MODELS.glob("*.py")):
             shutil.copy(path, copies)
-        for arguments in (["check"], ["fix", "--diff"], ["fix"]):
+        for arguments in RUNS:
             run_qprep(arguments, copies)
-        print("\nEach rewritten model against its original, weights and seed the same:")
         results = [compare(path, copies / path.name) for path in sorted(MODELS.glob("*.py"))]
-    return 0 if results and all(results) else 1
+    show(results)
+    return 0 if results and not any(result.different or result.after for result in results) else 1
 
 
 def run_qprep(arguments: list[str], folder: Path) -> None:
@@ -39,17 +56,35 @@ def run_qprep(arguments: list[str], folder: Path) -> None:
         sys.exit(code)
 
 
-def compare(before: Path, after: Path) -> bool:
-    """Print whether outputs, gradients and the keys of state_dict are the same, bit for bit."""
-    old, new = observe(load(before, "before")), observe(load(after, "after"))
-    same = old.keys() == new.keys() and all(torch.equal(old[key], new[key]) for key in old)
-    verdict = "same outputs and gradients, in eval and train mode" if same else "DIFFERENT"
-    print(f"  {before.name}: {verdict} ({len(old)} tensors compared)")
-    return same
+def show(results: list[Comparison]) -> None:
+    """The comparisons as a table."""
+    table = Table(title="Rewritten models against their originals: same weights, same seed", title_justify="left")
+    table.add_column("model")
+    table.add_column("places without a module", justify="right")
+    table.add_column("outputs, gradients, state_dict, in eval and train mode")
+    for result in results:
+        verdict = f"{result.tensors} tensors, bit for bit the same"
+        if result.different:
+            verdict = f"DIFFERENT: {', '.join(result.different)}"
+        table.add_row(result.name, f"{result.before} → {result.after}", verdict)
+    console = Console()
+    console.print()
+    console.print(table)
 
 
-def observe(module: ModuleType) -> dict[str, torch.Tensor]:
-    """Everything that a rewrite must keep: weights by key, and by mode the output and the gradients."""
+def compare(before: Path, after: Path) -> Comparison:
+    """Everything that a rewrite must keep, of both, tensor by tensor."""
+    old, old_places = observe(load(before, "before"))
+    new, new_places = observe(load(after, "after"))
+    different = [key for key in old.keys() | new.keys() if key not in old or key not in new]
+    different += [key for key in old.keys() & new.keys() if not torch.equal(old[key], new[key])]
+    if list(old) != list(new):
+        different.append("order")
+    return Comparison(before.stem, old_places, new_places, len(old), tuple(sorted(different)))
+
+
+def observe(module: ModuleType) -> tuple[dict[str, torch.Tensor], int]:
+    """Weights by key, and by mode output and gradients; then how many places stand outside modules of their own."""
     torch.manual_seed(0)
     model, inputs = module.example()
     seen = {f"state {key}": value.clone() for key, value in model.state_dict().items()}
@@ -58,10 +93,13 @@ def observe(module: ModuleType) -> dict[str, torch.Tensor]:
         model.zero_grad()
         torch.manual_seed(1)
         output = model(*(value.clone() for value in inputs))
-        output.sum().backward()
-        seen[f"output {mode}"] = output.detach()
-        seen |= {f"gradient {mode} {name}": value.grad.clone() for name, value in model.named_parameters()}
-    return seen
+        parts = output if isinstance(output, tuple) else (output,)
+        torch.stack([part.sum() for part in parts]).sum().backward()
+        seen |= {f"output {mode} {i}": part.detach() for i, part in enumerate(parts)}
+        gradients = {name: value.grad for name, value in model.named_parameters()}
+        seen |= {f"gradient {mode} {name}": value.clone() for name, value in gradients.items() if value is not None}
+    report = trace(model.eval(), *inputs)
+    return seen, len(report.unowned) + len(report.reused)
 
 
 def load(path: Path, package: str) -> ModuleType:

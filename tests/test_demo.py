@@ -18,5 +18,5 @@ def test_the_demonstration_finds_fixes_and_compares() -> None:
     outcome = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     models = list((ROOT / "fixtures" / "before").glob("*.py"))
-    assert outcome.stdout.count("same outputs and gradients") == len(models) > 0
+    assert outcome.stdout.count("bit for bit the same") == len(models) > 0
     assert "$ qprep fix --diff\n--- a/" in outcome.stdout
