@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torch import nn
 from torch.nn import Parameter
@@ -14,6 +15,9 @@ from torch.nn import Parameter
 from qprep.ops.model import Op
 from qprep.quantizer.settings import Settings
 from qprep.quantizer.spec import Spec
+
+if TYPE_CHECKING:
+    from qprep.quantizer.tensor_quantizers import TensorQuantizer
 
 Range = tuple[float, float]
 
@@ -27,6 +31,7 @@ class Edge:
     floating   False for indices and masks, which nothing quantizes
     spec       None leaves it as it is
     inherits   whether it is on its leader's grid already, without being quantized again
+    readers    where given, only these nodes read it quantized, each by itself
     fixed      its range where the operation alone decides it (sigmoid)
     bounds     the part of its range that its consumers can see (a ReLU: nothing below 0)
     leader     the edge whose scale it shares, itself by default
@@ -39,6 +44,7 @@ class Edge:
     is_output: bool = False
     spec: Spec | None = None
     inherits: bool = False
+    readers: list[Node] | None = None
     fixed: Range | None = None
     bounds: Range | None = None
     _leader: Edge | None = None
@@ -64,11 +70,18 @@ class Edge:
 
 @dataclass(eq=False, slots=True)
 class Weight:
-    """One parameter: every (module, name) that holds it, and whether it is a bias."""
+    """One parameter, every (module, name) that holds it, the first holder's path, and what quantizes it."""
 
     parameter: Parameter
     owners: list[tuple[nn.Module, str]]
     path: str
+    quantizer: TensorQuantizer | None = None
+
+    @property
+    def name(self) -> str:
+        """As in state_dict."""
+        name = self.owners[0][1]
+        return f"{self.path}.{name}" if self.path else name
 
     @property
     def is_bias(self) -> bool:
@@ -83,6 +96,8 @@ class Node:
     op       its row in the operator catalogue, None where it is not known
     owned    False for operations outside any dedicated module, which stay in float
     weights  parameters, own ones or given by the caller, in order
+    places   which of the tensors given to the first call was which edge
+    given    which of them was which parameter
     """
 
     path: str
@@ -93,6 +108,8 @@ class Node:
     inputs: list[Edge] = field(default_factory=list)
     outputs: list[Edge] = field(default_factory=list)
     weights: list[Weight] = field(default_factory=list)
+    places: dict[int, Edge] = field(default_factory=dict)
+    given: dict[int, Weight] = field(default_factory=dict)
 
     @property
     def treatment(self) -> str:
@@ -129,9 +146,13 @@ class Graph:
         """The one node that reads `edge`, None where there are others or it leaves the model."""
         return edge.consumers[0] if len(edge.consumers) == 1 and not edge.is_output else None
 
+    def ran(self, path: str) -> bool:
+        """Whether any operation ran inside the module at `path`."""
+        return any(not path or f"{node.path}.".startswith(f"{path}.") for node in self.nodes)
+
     def path_of(self, module: nn.Module) -> str:
         """Where the model holds `module`, "" for the model itself."""
-        paths = {each: path for path, each in self.model.named_modules()}
+        paths: dict[nn.Module, str] = {each: path for path, each in self.model.named_modules()}
         return paths[module]
 
     def replace_module(self, old: nn.Module, new: nn.Module) -> None:

@@ -58,13 +58,20 @@ class Passes:
 
 
 def plan_activations(graph: Graph) -> None:
-    """Give each tensor the format that the settings of the module that makes it ask for; an input's, its reader's."""
+    """Give each tensor the format that the settings of the module that makes it ask for.
+
+    Of an input of the model, and of what comes out of an operation in float, those of the first module that reads it
+    count, and only readers get it quantized.
+    """
     for edge in graph.edges:
         if not edge.floating:
             continue
-        node = edge.producer or next((each for each in edge.consumers if each.owned), None)
-        if node is not None and node.treatment != "float":
-            edge.spec = graph.settings(node.path).activations
+        if edge.producer is not None and edge.producer.treatment != "float":
+            edge.spec = graph.settings(edge.producer.path).activations
+            continue
+        edge.readers = [node for node in edge.consumers if node.treatment != "float"]
+        if edge.readers:
+            edge.spec = graph.settings(edge.readers[0].path).activations
 
 
 def fuse_activations(graph: Graph) -> None:
@@ -118,6 +125,14 @@ def keep_outputs(graph: Graph) -> None:
     """Leave the model's results in float; in no default list: `passes.insert_after("share-scales", …)`."""
     for edge in graph.outputs:
         edge.spec = None
+
+
+def plan_layer_inputs(graph: Graph) -> None:
+    """Quantize only what layers with weights read, each by itself: dynamic quantization."""
+    for edge in graph.edges:
+        edge.readers = [node for node in edge.consumers if node.weights and node.treatment == "output"]
+        if edge.floating and edge.readers:
+            edge.spec = graph.settings(edge.readers[0].path).activations
 
 
 def default_passes() -> Passes:

@@ -101,7 +101,14 @@ class _Follower(TorchFunctionMode):
         given = (args, kwargs)
         parameters = [each for each in holder(module)._parameters.values() if each is not None]  # noqa: SLF001
         weights = [self._by_parameter[each] for each in (*parameters, *tensors_in(given)) if each in self._by_parameter]
-        self._open.append(_Call(self._sources(given), weights))
+        call = _Call(self._sources(given), weights)
+        for index, tensor in enumerate(tensors_in(given)):
+            edge = self.edge_of(tensor)
+            if edge is not None:
+                call.places[index] = edge
+            elif tensor in self._by_parameter:
+                call.given[index] = self._by_parameter[tensor]
+        self._open.append(call)
 
     def _leave(self, module: nn.Module, _args: object, _kwargs: object, out: object) -> None:
         call = self._open.pop()
@@ -112,7 +119,9 @@ class _Follower(TorchFunctionMode):
             return
         node = self._node_of.get(module)
         if node is None:
-            node = self._node_of[module] = Node(self._units[module], module, call.row, weights=call.weights)
+            node = self._node_of[module] = Node(
+                self._units[module], module, call.row, weights=call.weights, places=call.places, given=call.given
+            )
             self.nodes.append(node)
         self._finish(node, call.sources, out)
 
@@ -159,6 +168,8 @@ class _Call:
     def __init__(self, sources: list[Edge], weights: list[Weight]) -> None:
         self.sources = sources
         self.weights = list(dict.fromkeys(weights))
+        self.places: dict[int, Edge] = {}
+        self.given: dict[int, Weight] = {}
         self.row: Op | None = None
         self.computes = False
 

@@ -1,0 +1,191 @@
+"""The base of all quantizers: replaces modules by quantized ones, as overrides and passes say.
+
+The design is Distiller's (Zmora et al., arXiv:1910.12232): a factory of replacements by type, bits with overrides by
+regular expressions, a function that quantizes parameters, and the optimizer told of new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from qprep.errors import QprepError
+from qprep.quantizer.errors import NotPreparedError, unprepared
+from qprep.quantizer.graph import Edge, Graph, Weight
+from qprep.quantizer.insert import insert_quantizers
+from qprep.quantizer.passes import Passes, default_passes
+from qprep.quantizer.registry import Replacement, registered
+from qprep.quantizer.settings import Bits, Overrides, Settings, with_values
+from qprep.quantizer.spec import Spec
+from qprep.quantizer.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
+from qprep.quantizer.tracing import build_graph
+from qprep.trace import TraceReport, trace
+
+
+class Quantizer:
+    """`Quantizer(model, …).prepare_model(*example_inputs)` puts quantizers into `model`, in place.
+
+    overrides           regular expressions on module names, which must match in full (a container's name stands for
+                        all inside), to settings; the first that matches wins; see `Settings`
+    train_with_fp_copy  whether parameters stay in float and are quantized in each forward, or are overwritten by
+                        `quantize_params`
+    **defaults          any other setting of `Settings`
+
+    A method is a subclass: what it overrides is `make_weight_quantizer`, `make_activation_quantizer`,
+    `param_quantization_fn`, `default_passes`, or entries of `replacement_factory`. Raises QprepError for a model on
+    the meta device, unknown settings, and what is no nn.Module.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(  # noqa: PLR0917  (Distiller's order)
+        self,
+        model: nn.Module,
+        optimizer: Optimizer | None = None,
+        bits_activations: Bits = None,
+        bits_weights: Bits = None,
+        bits_bias: Bits = None,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        train_with_fp_copy: bool = False,
+        **defaults: Any,
+    ) -> None:
+        _check_model(model)
+        bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
+        base = with_values(Settings(), {**self.defaults, **bits, **defaults}, f"given to {type(self).__name__}")
+        names = [name for name, _ in model.named_modules(remove_duplicate=False)]
+        self.settings = Overrides(base, {key: dict(value) for key, value in (overrides or {}).items()}, names)
+        self.model = model
+        self.optimizer = optimizer
+        self.train_with_fp_copy = train_with_fp_copy
+        self.replacement_factory: dict[type[nn.Module], Replacement] = {**registered()}
+        self.passes = self.default_passes()
+        self.notes: list[str] = []
+        self._graph: Graph | None = None
+
+    def prepare_model(
+        self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
+    ) -> None:
+        """Trace the model on example inputs, plan by the passes, put the quantizers in, tell the optimizer.
+
+        Raises NotPreparedError where an operation has no module of its own, unless `allow_unprepared`: these stay in
+        float, and `notes` says which. Raises QprepError when called twice.
+        """
+        if self._graph is not None:
+            raise QprepError("expected one prepare_model for each quantizer, found a second")
+        training = {module: module.training for module in self.model.modules()}
+        self.model.eval()
+        try:
+            report = trace(self.model, *example_inputs, **example_kwinputs)
+            self._check_prepared(report, allow_unprepared)
+            units = tuple(self.replacement_factory)
+            graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
+        finally:
+            for module, mode in training.items():
+                module.training = mode
+        _leave_in_float(graph, report)
+        for _, function in self.passes:
+            function(graph)
+        self._example = (len(example_inputs), frozenset(example_kwinputs))
+        insert_quantizers(graph, self)
+        self.model, self._graph = graph.model, graph
+        self.quantize_params()
+        self._update_optimizer()
+
+    @property
+    def graph(self) -> Graph:
+        """The module graph as planned; QprepError before prepare_model."""
+        if self._graph is None:
+            raise QprepError("expected prepare_model before, found a quantizer that has not traced its model")
+        return self._graph
+
+    @property
+    def quantizers(self) -> Iterator[TensorQuantizer]:
+        """Every tensor quantizer in the model, once."""
+        return (each for each in self.model.modules() if isinstance(each, TensorQuantizer))
+
+    def default_passes(self) -> Passes:
+        """The passes of a new quantizer; `passes` are those of this one."""
+        return default_passes()
+
+    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
+        """What quantizes the tensor of `edge`."""
+        return ActivationQuantizer(name, spec, edge.fixed, edge.bounds)
+
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """What quantizes a parameter."""
+        return WeightQuantizer(name, spec)
+
+    def param_quantization_fn(self, parameter: Tensor, quantizer: TensorQuantizer) -> Tensor:
+        """The quantized values of `parameter`."""
+        if isinstance(quantizer, WeightQuantizer):
+            quantizer.fit(parameter)
+        return quantizer.quantize(parameter)
+
+    def quantize_params(self) -> None:
+        """Overwrite every parameter by its quantized values, once, unless float copies are trained."""
+        if self.train_with_fp_copy:
+            return
+        with torch.no_grad():
+            for parameter, quantizer in self.parameters_with_quantizers():
+                parameter.copy_(self.param_quantization_fn(parameter, quantizer))
+
+    def parameters_with_quantizers(self) -> Iterable[tuple[Parameter, TensorQuantizer]]:
+        """Each quantized parameter, once even where it is tied, and what quantizes it."""
+        return [(weight.parameter, weight.quantizer) for weight in self.graph.weights if weight.quantizer is not None]
+
+    def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
+        """Run the model on a batch of a loader: a tensor, a tuple or list (what exceeds the inputs, such as labels, is
+        left out) or a dict of keywords. Raises QprepError for anything else.
+        """
+        return call_model(self.model, batch, *self._example)
+
+    def _get_updated_optimizer_params_groups(self) -> list[dict[str, Any]]:
+        """The groups of parameters that are new to the optimizer: what quantizers learn, without weight decay."""
+        learned = [each for quantizer in self.quantizers for each in quantizer.parameters()]
+        return [{"params": learned, "weight_decay": 0.0}] if learned else []
+
+    def _update_optimizer(self) -> None:
+        if self.optimizer is None:
+            return
+        for group in self._get_updated_optimizer_params_groups():
+            self.optimizer.add_param_group(group)
+
+    def _check_prepared(self, report: TraceReport, allowed: bool) -> None:
+        if report.is_prepared:
+            return
+        if not allowed:
+            raise NotPreparedError(report)
+        self.notes += [f"{line}: left in float" for line in unprepared(report)]
+
+
+def call_model(model: nn.Module, batch: object, positional: int, keywords: frozenset[str]) -> Any:  # noqa: ANN401
+    """Run `model` on a batch, given how many positional inputs and which keywords it was traced with."""
+    if isinstance(batch, Tensor):
+        return model(batch)
+    if isinstance(batch, Mapping):
+        return model(**{name: value for name, value in batch.items() if not keywords or name in keywords})
+    if isinstance(batch, (tuple, list)):
+        if len(batch) < positional:
+            raise QprepError(f"expected {positional} inputs in a batch, found {len(batch)}")
+        return model(*batch[:positional])
+    raise QprepError(f"expected batches of tensors, tuples or dicts, found {type(batch).__name__}")
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, nn.Module):
+        raise QprepError(f"expected an nn.Module to quantize, found {type(model).__name__}")
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_meta:
+            raise QprepError(f"expected a model with data, found {name} on the meta device")
+
+
+def _leave_in_float(graph: Graph, report: TraceReport) -> None:
+    barred = {each.module_path for each in report.reused} | {event.module_path for event in report.unowned}
+    for node in graph.nodes:
+        if node.path in barred:
+            node.owned = False

@@ -1,0 +1,43 @@
+"""What the quantizer refuses, in a sentence."""
+
+from __future__ import annotations
+
+from qprep.errors import QprepError
+from qprep.trace.report import TraceReport
+
+
+class NotPreparedError(QprepError):
+    """A model with operations that no module of their own stands for; `report` is the trace that found them."""
+
+    def __init__(self, report: TraceReport) -> None:
+        self.report = report
+        super().__init__(_sentence(report))
+
+
+def unprepared(report: TraceReport) -> list[str]:
+    """One line for each operation without a module and each module that runs twice, with file and line."""
+    found = [
+        f"{_place(event.path, event.line)}{event.op} in {event.module_path or 'the model'} ({event.module_class})"
+        for event in report.unowned
+    ]
+    for reused in report.reused:
+        site = reused.sites[0] if reused.sites else None
+        where = _place(site.path, site.line) if site else ""
+        found.append(f"{where}{reused.module_path} ({reused.module_class}) runs {reused.calls} times")
+    return found
+
+
+def _place(path: str | None, line: int) -> str:
+    return f"{path}:{line}: " if path is not None else ""
+
+
+def _sentence(report: TraceReport) -> str:
+    lines = unprepared(report)
+    files = {event.path for event in report.unowned if event.path is not None}
+    files |= {site.path for reused in report.reused for site in reused.sites}
+    command = f"qprep fix {' '.join(sorted(files))}" if files else "qprep fix"
+    listed = "".join(f"\n  {line}" for line in lines)
+    return (
+        f"expected a prepared model, found {len(lines)} operations without a module of their own:{listed}\n"
+        f"run `{command}`, or pass allow_unprepared=True to leave them in float"
+    )
