@@ -70,6 +70,7 @@ class Analysis:
         self._attributes: dict[ClassRef, Attributes] = {}
         self._memo: dict[object, Summary] = {}
         self._running: set[object] = set()
+        self._recursive: set[object] = set()
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
         self._loops = 0
@@ -369,6 +370,8 @@ class Analysis:
             return self._memo[key]
         node = self.project.function_node(ref)
         index = self.project.index(ref.module)
+        if key in self._running:
+            self._recursive.add(key)
         if node is None or index is None or key in self._running or len(self._running) > MAX_DEPTH:
             return _NOTHING
         owner = ref.name.rpartition(".")[0]
@@ -388,7 +391,8 @@ class Analysis:
         finally:
             self._running.discard(key)
         returned = inner.returned() if inner.returns else NONE
-        summary = Summary(returned, inner.total(), frozenset(inner.touched))
+        counts = inner.total().repeated(self.next_loop()) if key in self._recursive else inner.total()
+        summary = Summary(returned, counts, frozenset(inner.touched))
         self._settle(unit, summary)
         self._memo[key] = summary
         return summary

@@ -117,7 +117,7 @@ def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: s
     if frame.counts.get((*event, place)):
         return  # one place, seen once for each alternative
     frame.counts.add((*event, place))
-    if frame.counts.get(event):
+    if frame.counts.get(event) or frame.loops:
         sharing = analysis.facts.sharing.setdefault(place, Sharing(place, frame.unit, frame.function, how))
         sharing.classes.add(analysis.class_name(value))
     frame.counts.add(event)

@@ -146,8 +146,8 @@ def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr
 
 def _selected(item: Kind, node: ast.expr, frame: Frame, loops: frozenset[int] = frozenset()) -> Kind:
     """The item that an index expression picks: its path names the index, its loops those that vary it."""
-    varying = {frame.loop_names[n.id] for n in ast.walk(node) if isinstance(n, ast.Name) and n.id in frame.loop_names}
-    varying &= set(frame.loops)
+    # An index that is computed may change in any loop around it.
+    varying = set(frame.loops) if any(isinstance(part, ast.Name) for part in ast.walk(node)) else set()
     text = ast.unparse(node)
 
     def pick(kind: Kind) -> Kind:

@@ -37,6 +37,7 @@ class FileIndex:
     classes: dict[str, ClassNode] = field(default_factory=dict)
     functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
     values: dict[str, ast.expr] = field(default_factory=dict)
+    rebound: set[str] = field(default_factory=set)  # names of imports that are also bound otherwise
     _names: frozenset[str] | None = None
 
     @property
@@ -87,12 +88,21 @@ def _bind_body(index: FileIndex, body: list[ast.stmt]) -> None:
         elif isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):
-                    index.values[target.id] = node.value
+                    _bind_value(index, target.id, node.value)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-            index.values[node.target.id] = node.value
+            _bind_value(index, node.target.id, node.value)
         elif isinstance(node, ast.If | ast.Try | ast.TryStar | ast.With):
             for part in nested_bodies(node):
                 _bind_body(index, part)
+
+
+def _bind_value(index: FileIndex, name: str, value: ast.expr) -> None:
+    """An import that may fail wins over the None that stands for it then."""
+    if name in index.imports:
+        index.rebound.add(name)
+        if isinstance(value, ast.Constant) and value.value is None:
+            return
+    index.values[name] = value
 
 
 def nested_bodies(node: ast.stmt) -> list[list[ast.stmt]]:

@@ -243,7 +243,7 @@ def flows(kind: Kind) -> bool:
 
 def is_plain(kind: Kind) -> bool:
     """Whether the value can take no part in tensor arithmetic (a number can)."""
-    return all(isinstance(option, Plain | Sequence | Mapping | External) for option in options(kind))
+    return all(isinstance(option, Plain | Sequence | Mapping) for option in options(kind))
 
 
 def modules_of(kind: Kind) -> tuple[Module, ...]:

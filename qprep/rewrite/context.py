@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,14 @@ from qprep.project.kinds import ClassRef
 from qprep.rewrite.children import positional_walks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from qprep.project.analysis import Analysis
     from qprep.project.facts import Facts
     from qprep.project.project import Project
     from qprep.rewrite.code import Code
 
+_ASKING = frozenset(("hasattr", "getattr", "setattr", "delattr"))
 KEPT_FILES = 24  # files held ready for rewriting at a time
 
 
@@ -27,6 +29,7 @@ class Context:
         self.analysis = analysis
         self.run_by_init: dict[Unit, frozenset[str]] = {}
         self._positional_walks: dict[str, set[ClassRef]] | None = None
+        self._asked_names: frozenset[str] | None = None
         self._load = load
         self._codes: OrderedDict[str, Code | None] = OrderedDict()
 
@@ -49,6 +52,12 @@ class Context:
         self._codes.move_to_end(module)
         return self._codes[module]
 
+    def asked_names(self) -> frozenset[str]:
+        """Names that some given file asks any object for: `hasattr(block, "relu")`."""
+        if self._asked_names is None:
+            self._asked_names = frozenset(_asked_names(self.project))
+        return self._asked_names
+
     def positional_walks(self) -> dict[str, set[ClassRef]]:
         """Places that take the children of another object by position, with its classes where known."""
         if self._positional_walks is None:
@@ -64,3 +73,13 @@ class Context:
                 if isinstance(base, ClassRef):
                     members[base] = None
         return tuple(members)
+
+
+def _asked_names(project: Project) -> Iterator[str]:
+    for name in project.given:
+        text = project.text(name)
+        index = project.index(name) if text is not None and "attr(" in text else None
+        for node in ast.walk(index.tree) if index is not None else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ASKING:
+                if len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+                    yield str(node.args[1].value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
@@ -58,13 +58,16 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     """Rewrite a function or method call."""
     node, spelling = scope.node, site.spelling
     assert isinstance(node, ast.Call) and spelling is not None
+    if any(keyword.arg == "out" for keyword in node.keywords):
+        return Unfixable("`out=` writes into another tensor")
+    if site.form == "function" and spelling.is_method:  # torch.Tensor.mul(x, y)
+        spelling = replace(spelling, is_method=False)
+        site = replace(site, spelling=spelling)
     if _has_stars(node):
         return _pass_through(scope, site, node)
     arguments = _bind(node, spelling)
     if isinstance(arguments, Unfixable):
         return arguments
-    if any(argument.name == "out" for argument in arguments):
-        return Unfixable("`out=` writes into another tensor")
     target = _nn_target(scope, site, arguments) or _runtime_target(scope, site, arguments)
     if isinstance(target, Unfixable):
         return target
@@ -77,7 +80,8 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     if edits is None:
         return Unfixable("its arguments cannot be passed on without moving a comment")
     name = scope.declare(site.op.name, target.constructor, many=site.count > 1)
-    return (*_edit_callee(scope.code, node, spelling, name, edits), *edits)
+    receiver = f"{spelling.parameters[0].name}=" if _names_receiver(spelling, target) else ""
+    return (*_edit_callee(scope.code, node, spelling, name, edits, receiver), *edits)
 
 
 def _has_stars(node: ast.Call) -> bool:
@@ -177,6 +181,9 @@ def _runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Ta
     if op.module is None:
         return Unfixable(f"no dedicated module stands for `{op.name}`")
     constructor = parse_constructor(op.module)
+    lost = [a.name for a in arguments if a.name in op.drop and a.name not in constructor.parameters]
+    if lost:
+        return Unfixable(f"`{lost[0]}` has no place in the dedicated module")
     settings = {a.name: a for a in arguments if a.name in constructor.parameters}
     if any(a.literal is None or a.spread for a in settings.values()):
         return _plain_target(scope, site)
@@ -204,7 +211,8 @@ def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: froz
     defaults = _differing_defaults(site.spelling, first, settings) or {}
     shown = {**{n: d for n, d in defaults.items() if n in constructor.parameters and n in given}, **shown}
     text = ", ".join(f"{name}={shown[name]}" for name in constructor.parameters if name in shown)
-    names = tuple(p.name if p.kind is not Kind.VARARGS else f"*{p.name}" for p in first.parameters)
+    known = [p for p in first.parameters if p.name not in site.op.drop or p.name in constructor.parameters]
+    names = tuple(p.name if p.kind is not Kind.VARARGS else f"*{p.name}" for p in known)
     return Target(f"{scope.runtime(constructor.name)}({text})", moved, frozenset(), names)
 
 
@@ -261,7 +269,10 @@ def _rename(
                 pieces.append(Piece(start, start + len(argument.keyword.arg or ""), argument.name))
             continue
         slot = expected[min(position + shift, len(expected) - 1)]
-        if slot.startswith("*") or argument.spread:
+        if _names_receiver(spelling, target) and not argument.spread:
+            start = _argument_span(code, argument)[0]
+            pieces.append(Piece(start, start, f"{argument.name}="))
+        elif slot.startswith("*") or argument.spread:
             if slot.lstrip("*") != argument.name or not slot.startswith("*"):
                 return None
         elif slot != argument.name or moved and position + shift >= len(expected):
@@ -282,7 +293,14 @@ def _paren(code: Code, node: ast.Call) -> int:
     return code.skip_blank(code.span(node.func)[1], ")")
 
 
-def _edit_callee(code: Code, node: ast.Call, spelling: Spelling, name: str, edits: list[Piece]) -> Pieces:
+def _names_receiver(spelling: Spelling, target: Target) -> bool:
+    """Whether the receiver is not the module's first parameter: `x.where(mask, y)`; then all go by name."""
+    return spelling.is_method and target.parameters != ("",) and target.parameters[0] != spelling.parameters[0].name
+
+
+def _edit_callee(
+    code: Code, node: ast.Call, spelling: Spelling, name: str, edits: list[Piece], receiver: str = ""
+) -> Pieces:
     start, end = code.span(node)
     if not spelling.is_method:
         callee_start, callee_end = code.span(node.func)
@@ -291,7 +309,7 @@ def _edit_callee(code: Code, node: ast.Call, spelling: Spelling, name: str, edit
     receiver_start, receiver_end = code.span(node.func.value)
     paren = _paren(code, node)
     empty = _remaining_is_empty(code, paren + 1, end - 1, edits)
-    pieces = [opening(start, f"{guard_space(code, start)}{name}(", end - start)]
+    pieces = [opening(start, f"{guard_space(code, start)}{name}({receiver}", end - start)]
     pieces += drop_parentheses(code, start, receiver_start)
     pieces += _join_receiver(code, receiver_end, paren, "" if empty else ", ")
     return tuple(pieces)

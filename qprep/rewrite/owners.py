@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,7 @@ def taken_names(context: Context, unit: Unit) -> set[str]:
                 taken.add(node.attr)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
                 taken.add(node.value)
+    taken |= context.asked_names()
     bases = [
         base.name
         for member in context.family(unit)
@@ -115,6 +117,47 @@ def taken_names(context: Context, unit: Unit) -> set[str]:
         known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
         taken |= set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
     return taken
+
+
+def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:
+    """Regular expressions for names that the family makes up at run time: `setattr(self, f"relu_{i}", …)`."""
+    found: dict[str, None] = {}
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        for node in ast.walk(entry.node) if entry is not None else ():
+            if isinstance(node, ast.Call) and _callee_name(node) in _NAMING:
+                for arg in node.args[:2]:
+                    pattern = _pattern(arg)
+                    if pattern is not None:
+                        found[pattern] = None
+    return tuple(found)
+
+
+_NAMING = frozenset(
+    "setattr getattr hasattr delattr add_module register_module register_buffer register_parameter get_submodule".split()
+)
+
+
+def _callee_name(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _pattern(node: ast.expr) -> str | None:
+    """What a formatted text matches; None where it is no formatted text."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ".*" for v in node.values)
+    if isinstance(node, ast.BinOp):
+        sides = [side for side in (node.left, node.right) if isinstance(side, ast.Constant) and isinstance(side.value, str)]
+        if not sides:
+            return None
+        text = re.sub(r"%[-+0-9.]*[a-z]", "\0", str(sides[0].value))
+        joined = text if isinstance(node.op, ast.Mod) else f"\0{text}\0"
+        return ".*".join(map(re.escape, joined.split("\0")))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        text = node.func.value
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            return ".*".join(map(re.escape, re.split(r"{[^}]*}", text.value)))
+    return None
 
 
 def prefix(context: Context, unit: Unit) -> str:

@@ -83,7 +83,8 @@ class Plan:
                 known = next((self._names[member] for member in family if member in self._names), None)
                 taken = owners.taken_names(self.context, unit)
                 prefix = owners.prefix(self.context, unit)
-                self._names[unit] = Names(taken | (known.taken if known else set()), prefix)
+                patterns = owners.taken_patterns(self.context, unit)
+                self._names[unit] = Names(taken | (known.taken if known else set()), prefix, patterns)
         return self._names[unit]
 
     def _owner(self, code: Code, node: ast.AST, unit: Unit) -> str | Unfixable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ class Names:
 
     taken: set[str]
     prefix: str = ""
+    patterns: tuple[str, ...] = ()
     given: set[str] = field(default_factory=set)
 
     def fresh(self, base: str, hint: str = "") -> str:
@@ -34,10 +36,17 @@ class Names:
         base = self.prefix + base
         hinted = [f"{base}_{hint}"] if hint and base in self.given else []
         numbered = (f"{base}_{number}" for number in range(1, len(self.taken) + 2))
-        name = next(name for name in (base, *hinted, *numbered) if name not in self.taken)
+        others = (f"{base}{letter}{number}" for letter in "qz" for number in range(1, len(self.taken) + 2))
+        candidates = [base, *hinted, *numbered, *others]
+        free = [name for name in candidates if name not in self.taken]
+        # A pattern that matches every candidate says nothing about any of them.
+        name = next((name for name in free if not self._is_made_up(name)), free[0])
         self.taken.add(name)
         self.given.add(name)
         return name
+
+    def _is_made_up(self, name: str) -> bool:
+        return any(re.fullmatch(pattern, name) for pattern in self.patterns)
 
 
 @dataclass(slots=True)
