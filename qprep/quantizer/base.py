@@ -15,7 +15,8 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from qprep.errors import QprepError
-from qprep.quantizer.errors import NotPreparedError, unprepared
+from qprep.quantizer.batches import Caller, keywords_of
+from qprep.quantizer.errors import NotPreparedError, unprepared, without_insides
 from qprep.quantizer.graph import Edge, Graph, Weight
 from qprep.quantizer.insert import insert_quantizers
 from qprep.quantizer.passes import Passes, default_passes
@@ -80,9 +81,9 @@ class Quantizer:
         training = {module: module.training for module in self.model.modules()}
         self.model.eval()
         try:
-            report = trace(self.model, *example_inputs, **example_kwinputs)
+            units = tuple(kind for kind in self.replacement_factory if kind is not nn.Module)
+            report = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
             self._check_prepared(report, allow_unprepared)
-            units = tuple(self.replacement_factory)
             graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
         finally:
             for module, mode in training.items():
@@ -90,7 +91,7 @@ class Quantizer:
         _leave_in_float(graph, report)
         for _, function in self.passes:
             function(graph)
-        self._example = (len(example_inputs), frozenset(example_kwinputs))
+        self._caller = Caller(len(example_inputs), keywords_of(self.model))
         insert_quantizers(graph, self)
         self.model, self._graph = graph.model, graph
         self.quantize_params()
@@ -142,7 +143,7 @@ class Quantizer:
         """Run the model on a batch of a loader: a tensor, a tuple or list (what exceeds the inputs, such as labels, is
         left out) or a dict of keywords. Raises QprepError for anything else.
         """
-        return call_model(self.model, batch, *self._example)
+        return self._caller.call(self.model, batch)
 
     def _get_updated_optimizer_params_groups(self) -> list[dict[str, Any]]:
         """The groups of parameters that are new to the optimizer: what quantizers learn, without weight decay."""
@@ -161,19 +162,6 @@ class Quantizer:
         if not allowed:
             raise NotPreparedError(report)
         self.notes += [f"{line}: left in float" for line in unprepared(report)]
-
-
-def call_model(model: nn.Module, batch: object, positional: int, keywords: frozenset[str]) -> Any:  # noqa: ANN401
-    """Run `model` on a batch, given how many positional inputs and which keywords it was traced with."""
-    if isinstance(batch, Tensor):
-        return model(batch)
-    if isinstance(batch, Mapping):
-        return model(**{name: value for name, value in batch.items() if not keywords or name in keywords})
-    if isinstance(batch, (tuple, list)):
-        if len(batch) < positional:
-            raise QprepError(f"expected {positional} inputs in a batch, found {len(batch)}")
-        return model(*batch[:positional])
-    raise QprepError(f"expected batches of tensors, tuples or dicts, found {type(batch).__name__}")
 
 
 def _check_model(model: object) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from torch import nn
+
 from qprep.errors import QprepError
 from qprep.trace.report import TraceReport
 
@@ -25,6 +29,20 @@ def unprepared(report: TraceReport) -> list[str]:
         where = _place(site.path, site.line) if site else ""
         found.append(f"{where}{reused.module_path} ({reused.module_class}) runs {reused.calls} times")
     return found
+
+
+def without_insides(report: TraceReport, model: nn.Module, units: tuple[type[nn.Module], ...]) -> TraceReport:
+    """The report without what happens inside modules of the classes `units`, which are one operation each."""
+    inside = tuple(path for path, module in model.named_modules() if units and isinstance(module, units))
+
+    def is_seen(path: str) -> bool:
+        return not any(not unit or f"{path}.".startswith(f"{unit}.") for unit in inside)
+
+    return replace(
+        report,
+        events=tuple(event for event in report.events if is_seen(event.module_path)),
+        reused=tuple(each for each in report.reused if each.module_path in inside or is_seen(each.module_path)),
+    )
 
 
 def _place(path: str | None, line: int) -> str:

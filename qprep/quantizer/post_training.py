@@ -68,7 +68,7 @@ class PostTrainingQuantizer(_PostTraining):
         A layer that did not run stays in float, and `notes` says so. Raises QprepError for a loader without data and
         for activations that are NaN or infinite, with the layer's name.
         """
-        self.model.eval()
+        self.graph.model.eval()
         observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
         for each in self.quantizers:
             each.mode = Mode.QUANTIZE if each.spec.is_float else Mode.OFF

@@ -175,7 +175,9 @@ def test_folding_into_transposed_convolutions(groups: int) -> None:
     torch.manual_seed(1)
     original = nn.Sequential(nn.ConvTranspose2d(4, 6, 3, groups=groups), nn.BatchNorm2d(6)).eval()
     norm = original[1]
+    assert isinstance(norm, nn.BatchNorm2d)
     for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        assert tensor is not None
         nn.init.uniform_(tensor, 0.5, 2)
     folded = copy.deepcopy(original)
     data = torch.randn(1, 4, 5, 5)
