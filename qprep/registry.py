@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qprep.engine_rules import ENGINE_RULES
+from qprep.evidence.rules import RUN_RULES
 from qprep.findings import Rule
 
 
@@ -10,4 +11,5 @@ def all_rules() -> tuple[Rule, ...]:
     """All rules by code."""
     from qprep.checks import load_checks
 
-    return (*ENGINE_RULES, *(check.rule for check in load_checks()))
+    found = (*RUN_RULES, *(check.rule for check in load_checks()))
+    return (*ENGINE_RULES, *sorted(found, key=lambda rule: rule.code))

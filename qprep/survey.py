@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from qprep.checks import load_checks
 from qprep.codemods import load_codemods
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
+from qprep.evidence.rules import RUN_CODES
+from qprep.evidence.weigh import proven, weigh
 from qprep.findings import Finding, Fix, Position, Unfixable
 from qprep.project.analysis import Analysis
 from qprep.project.compounds import find_compounds
@@ -27,8 +29,9 @@ from qprep.suppressions import judge
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from qprep.checks.base import Check, Hit
+    from qprep.checks.base import Check, Hit, Site
     from qprep.config import SettingsResolver
+    from qprep.evidence.witness import Witness
     from qprep.project.facts import Place
     from qprep.rewrite.pieces import Piece
 
@@ -71,9 +74,17 @@ class Reported:
 class Survey:
     """Findings and possible rewrites of one state of the files."""
 
-    def __init__(self, paths: Sequence[Path], settings: SettingsResolver, overlay: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        settings: SettingsResolver,
+        overlay: Mapping[str, bytes],
+        witness: Witness | None = None,
+    ) -> None:
         self.files = Files(overlay)
         self.settings = settings
+        self.witness = witness
+        self.sites: dict[Finding, Site] = {}
         self.faults: list[Finding] = []
         self.project = Project(self.files.text, list(paths))
         self.reported: list[Reported] = []
@@ -136,6 +147,8 @@ class Survey:
             else:
                 self.plan.add(hit.site, codemod.rewrite)  # type: ignore[arg-type]
         self.plan.add_helpers()
+        if self.witness is not None:
+            self.witness.hear(hit.site for _, hit in hits)
         by_module: dict[str, list[tuple[Check, Hit]]] = defaultdict(list)
         for check, hit in hits:
             by_module[hit.place.module].append((check, hit))
@@ -148,14 +161,17 @@ class Survey:
         code = self._code(module)
         if code is None:
             return
-        found: dict[Finding, Place] = {}
-        for check, hit in hits:
-            if check.rule.code in enabled:
-                found[_finding(code, check, hit, self.plan.outcomes[hit.place])] = hit.place
+        made = {_finding(code, check, hit, self.plan.outcomes[hit.place]): hit.site for check, hit in hits}
+        weighed = weigh(self.witness, code, made, self.analysis.facts)
+        found = {finding: site for finding, site in weighed.items() if finding.code in enabled}
+        self.sites.update({finding: site for finding, site in found.items() if site is not None})
         kept: Iterable[Finding] = found
         if not self.settings.ignore_suppressions:
-            kept = judge(code.source, list(found), self.settings.rules, enabled).kept
-        self.reported += [Reported(finding, found.get(finding)) for finding in kept]
+            judged = enabled if self.witness is not None else enabled - RUN_CODES
+            kept = judge(code.source, list(found), self.settings.rules, judged).kept
+        for finding in kept:
+            site = found.get(finding)
+            self.reported.append(Reported(finding, site.place if site is not None else None))
         self.unknown += self._unknown_in(module, code)
 
     def _unknown_in(self, module: str, code: Code) -> Iterator[Finding]:

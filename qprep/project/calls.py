@@ -134,6 +134,7 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     """Call a value of known kind; the alternatives of a union are alternatives at run time too."""
     modules = modules_of(callee)
     if modules:
+        _note_held(analysis, frame, node, callee, arguments)
         return call_module(analysis, frame, node, list(modules), arguments)
     alternatives = [option for option in options(callee) if option != NONE]
     if len(alternatives) == 1:
@@ -179,6 +180,18 @@ def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: A
     if callables and arguments.flows:
         return call_through(analysis, frame, node, arguments)
     return UNKNOWN
+
+
+def _note_held(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> None:
+    """`self.act` is a module on one branch of the constructor and a function on another."""
+    names = [option.name for option in options(callee) if isinstance(option, External)]
+    path = attributes.self_attribute(analysis, frame, node.func)
+    owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None
+    if not names or path is None or not isinstance(owner, ClassRef) or not (frame.recording and arguments.flows):
+        return
+    rows = [analysis.catalogue.function(name) for name in names]
+    if all(row is not None and analysis.is_compute(row[0]) for row in rows):
+        attributes.held_function(analysis, frame, owner, path, names[0] if len(names) == 1 else "?")
 
 
 def _held_call(analysis: Analysis, frame: Frame, node: ast.Call, callees: list[Kind], arguments: Arguments) -> Kind:

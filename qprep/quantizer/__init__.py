@@ -5,18 +5,26 @@ from qprep.quantizer.errors import NotPreparedError
 from qprep.quantizer.graph import Edge, Graph, Node
 from qprep.quantizer.pattern import Pattern
 from qprep.quantizer.post_training import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
+from qprep.quantizer.qat.dorefa import DorefaQuantizer, WRPNQuantizer
+from qprep.quantizer.qat.learned import LSQQuantizer, TQTQuantizer
+from qprep.quantizer.qat.linear import LinearQATQuantizer
+from qprep.quantizer.qat.pact import PACTQuantizer
 from qprep.quantizer.registry import register
 from qprep.quantizer.settings import Settings
 from qprep.quantizer.spec import Granularity, Scheme, Spec
 from qprep.quantizer.wrapper import QuantizedModule
 
 __all__ = [
+    "DorefaQuantizer",
     "DynamicQuantizer",
     "Edge",
     "Granularity",
     "Graph",
+    "LSQQuantizer",
+    "LinearQATQuantizer",
     "Node",
     "NotPreparedError",
+    "PACTQuantizer",
     "Pattern",
     "PostTrainingQuantizer",
     "QuantizedModule",
@@ -24,6 +32,8 @@ __all__ = [
     "Scheme",
     "Settings",
     "Spec",
+    "TQTQuantizer",
+    "WRPNQuantizer",
     "WeightOnlyQuantizer",
     "register",
 ]

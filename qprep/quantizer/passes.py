@@ -121,6 +121,14 @@ def share_scales(graph: Graph) -> None:
                 edge.inherits = True
 
 
+def rectified_only(graph: Graph) -> None:
+    """Leave all in float but outputs of activations that give nothing below 0: ReLU, ReLU6, a clamp at 0."""
+    for edge in graph.edges:
+        known = None if edge.producer is None else clamp_range(edge.producer)
+        if known is None or known[0] < 0:
+            edge.spec = None
+
+
 def keep_outputs(graph: Graph) -> None:
     """Leave the model's results in float; in no default list: `passes.insert_after("share-scales", …)`."""
     for edge in graph.outputs:

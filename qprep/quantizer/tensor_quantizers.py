@@ -53,6 +53,13 @@ class TensorQuantizer(nn.Module):
         self.scale, self.zero_point = params.scale, params.zero_point
         self.mode = Mode.QUANTIZE
 
+    def rows(self, input: Tensor) -> Tensor:
+        """`input` with one row for each scale."""
+        if self.spec.granularity is Granularity.TENSOR:
+            return input.reshape(1, -1)
+        rows, axis = grouped(input, self.spec.axis, self.params.group_size)
+        return rows.movedim(axis, 0).reshape(rows.shape[axis], -1)
+
     def forward(self, input: Tensor) -> Tensor:
         """Observe, quantize or pass on, as the mode says."""
         if self.mode is Mode.OFF or input.numel() == 0 or not input.is_floating_point():
@@ -161,14 +168,8 @@ class WeightQuantizer(TensorQuantizer):
         if self.spec.is_float:
             return
         estimator = make_estimator(self.spec)
-        rows, axis = weight.detach(), self.spec.axis
-        if self.spec.granularity is Granularity.TENSOR:
-            rows = rows.reshape(1, -1)
-        else:
-            rows, axis = grouped(rows, axis, self.spec.group_size if self.params.group_size else 0)
-            rows = rows.movedim(axis, 0).reshape(rows.shape[axis], -1)
         try:
-            estimator.update(rows)
+            estimator.update(self.rows(weight.detach()))
             low, high = estimator.range()
         except QprepError as error:
             raise QprepError(f"{error}, in the parameter {self.name}") from error

@@ -41,6 +41,8 @@ class QuantizedModule(nn.Module):
         self.training = module.training
         self.weights = nn.ModuleDict(weights or {})
         self.inputs, self.outputs, self.given = _numbered(inputs), _numbered(outputs), _numbered(given)
+        for part in _PARTS:
+            self._modules[part].train(module.training)  # type: ignore[union-attr]
         self.register_load_state_dict_pre_hook(_take_float_names)  # type: ignore[no-untyped-call]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

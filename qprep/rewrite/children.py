@@ -118,10 +118,13 @@ class _Walk:
 
     def _touches(self, node: ast.AST) -> bool:
         """Whether a node uses the children in another way than a plain loop."""
-        if isinstance(node, ast.Attribute) and self._is_self(node.value):
+        if isinstance(node, ast.Attribute) and self._is_self(node.value) and node.attr != "forward":
             return node.attr in _CHILDREN or (
                 node.attr in _CONTAINER if self.is_container else node.attr in _ALL and self.runs
             )
+        if isinstance(node, ast.Attribute) and node.attr == "forward" and self.is_container:
+            # super().forward(x), nn.Sequential.forward(self, x): torch's own loop over the children
+            return not (isinstance(node.value, ast.Attribute) or self._is_self(node.value))
         if isinstance(node, ast.Subscript):
             return self._is_self(node.value)
         if isinstance(node, ast.For | ast.comprehension | ast.Starred):

@@ -127,9 +127,21 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
     if row is not None and row[0].nn is not None and isinstance(scope.node, ast.Name | ast.Attribute):
         constructor = parse_constructor(row[0].nn)
         known = scope.context.analysis.catalogue.nn_module(constructor.name)
-        if known is not None and known.required == 0 and not row[0].drop:
+        simple = known is not None and known.required == 0 and not row[0].drop
+        if simple and _called_with_one(scope.context, scope.unit, held.attribute):
             return (Piece(start, end, f"{scope.nn(constructor.name)}()"),)
     return (Piece(start, end, f"{scope.runtime('Function')}.wrap({scope.code.text[start:end]})"),)
+
+
+def _called_with_one(context: Context, unit: Unit, attribute: str) -> bool:
+    """Whether every call of an attribute in the family gives it one tensor and nothing else."""
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        for node in ast.walk(entry.node) if entry is not None else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == attribute:
+                if len(node.args) != 1 or node.keywords or isinstance(node.args[0], ast.Starred):
+                    return False
+    return True
 
 
 def _used_as_value(context: Context, unit: Unit, attribute: str) -> str | None:
