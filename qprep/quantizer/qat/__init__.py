@@ -1,0 +1,1 @@
+"""Quantization-aware training: one method a file."""

@@ -1,0 +1,105 @@
+"""DoReFa-Net (Zhou et al., arXiv:1606.06160) and WRPN (Mishra et al., arXiv:1709.01134)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from qprep.errors import QprepError
+from qprep.quantizer.graph import Edge, Weight
+from qprep.quantizer.passes import Passes, rectified_only
+from qprep.quantizer.qat.base import LearningQuantizer, TrainingQuantizer
+from qprep.quantizer.spec import Spec
+from qprep.quantizer.tensor_quantizers import TensorQuantizer
+
+
+def straight_through(input: Tensor, output: Tensor) -> Tensor:
+    """The values of `output` with the gradient of `input`."""
+    return input + (output - input).detach()
+
+
+def steps(input: Tensor, number: int) -> Tensor:
+    """Q: values in [0, 1] (or [-1, 1]) rounded to multiples of 1 / number, straight-through."""
+    return straight_through(input, torch.round(input * number) / number)
+
+
+def dorefa_weights(weight: Tensor, bits: int) -> Tensor:
+    """2 Q(tanh w / (2 max |tanh w|) + 1/2) - 1; with one bit sign(w) · E|w|, sign(0) = +1."""
+    if bits == 1:
+        sign = torch.where(weight >= 0, 1.0, -1.0).to(weight.dtype)
+        return straight_through(weight, sign * weight.detach().abs().mean())
+    squashed = torch.tanh(weight)
+    largest = squashed.detach().abs().max().clamp(min=torch.finfo(weight.dtype).tiny)
+    return 2 * steps(squashed / (2 * largest) + 0.5, 2**bits - 1) - 1
+
+
+def wrpn_weights(weight: Tensor, bits: int) -> Tensor:
+    """Weights clamped to [-1, 1], with 2^(bits - 1) - 1 steps on either side of zero; 2 bits or more."""
+    return steps(weight.clamp(-1, 1), 2 ** (bits - 1) - 1)
+
+
+def unit_activations(input: Tensor, bits: int) -> Tensor:
+    """Activations clamped to [0, 1], with 2^bits - 1 steps."""
+    return steps(input.clamp(0, 1), 2**bits - 1)
+
+
+class _ByFormula(LearningQuantizer):
+    """Fixed formulas: there is no range to start."""
+
+    def __init__(self, name: str, spec: Spec) -> None:
+        super().__init__(name, spec)
+        self.started.fill_(True)
+        self._has_started = True
+        self.bits = spec.bits or 0
+
+
+class UnitActivation(_ByFormula):
+    """What lies in [0, 1]."""
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `unit_activations`."""
+        return unit_activations(input, self.bits)
+
+
+class DorefaWeight(_ByFormula):
+    """See `dorefa_weights`."""
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `dorefa_weights`."""
+        return dorefa_weights(input, self.bits)
+
+
+class WRPNWeight(_ByFormula):
+    """See `wrpn_weights`."""
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `wrpn_weights`."""
+        return wrpn_weights(input, self.bits)
+
+
+class DorefaQuantizer(TrainingQuantizer):
+    """DoReFa: weights through tanh; outputs of clamping activations in [0, 1], what else there is stays in float."""
+
+    def default_passes(self) -> Passes:
+        """As in the base, then only outputs of activations that give no negative values stay planned."""
+        passes = super().default_passes()
+        passes.insert_after("plan-activations", "rectified-only", rectified_only)
+        return passes
+
+    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """[0, 1] in equal steps."""
+        return UnitActivation(name, spec)
+
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """The formula of DoReFa."""
+        return DorefaWeight(name, spec)
+
+
+class WRPNQuantizer(DorefaQuantizer):
+    """WRPN: weights in [-1, 1]; activations as in DoReFa. Its wider layers are the model's own affair."""
+
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """The formula of WRPN; QprepError for one bit, which has no steps."""
+        if spec.bits == 1:
+            raise QprepError(f"expected 2 bits or more for WRPN weights, found 1 at {name}")
+        return WRPNWeight(name, spec)

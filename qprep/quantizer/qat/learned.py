@@ -1,0 +1,180 @@
+"""TQT: trained thresholds (Jain et al., arXiv:1903.08066). LSQ: learned step size (Esser et al., arXiv:1902.08153)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import Parameter
+
+from qprep.errors import QprepError
+from qprep.quantizer.graph import Edge, Weight
+from qprep.quantizer.qat.base import LearningQuantizer, TrainingQuantizer
+from qprep.quantizer.spec import Granularity, Spec
+from qprep.quantizer.tensor_quantizers import TensorQuantizer
+
+
+class _Step(Function):
+    """clamp(round(x / s), n, p) s, with the gradient of s; s has the dimensions of x, or is a scalar.
+
+    dq/dx = 1 where n ≤ r ≤ p; dq/ds = r - x/s there, n below and p above. TQT decides by r = round(x/s), LSQ by x/s.
+    """
+
+    @staticmethod
+    def forward(  # noqa: PLR0917
+        ctx: Any,  # noqa: ANN401
+        input: Tensor,
+        scale: Tensor,
+        low: int,
+        high: int,
+        by_rounded: bool,
+    ) -> Tensor:
+        ratio = input / scale
+        rounded = torch.round(ratio)
+        decides = rounded if by_rounded else ratio
+        below, above = (decides < low, decides > high) if by_rounded else (decides <= low, decides >= high)
+        slope = torch.where(below, low, torch.where(above, high, rounded - ratio))
+        ctx.save_for_backward(slope, below | above)
+        ctx.scale_shape = scale.shape
+        return rounded.clamp(low, high) * scale
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # noqa: ANN401
+        slope, outside = ctx.saved_tensors
+        by_scale = (grads[0] * slope).sum_to_size(ctx.scale_shape)
+        return grads[0].masked_fill(outside, 0), by_scale, None, None, None
+
+
+class _Ceil(Function):
+    """ceil, straight-through."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor) -> Tensor:  # noqa: ANN401, ARG004
+        return torch.ceil(input)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ANN401, ARG004
+        return grads[0]
+
+
+def tqt(input: Tensor, log2_threshold: Tensor, bits: int, signed: bool = True, power_of_two: bool = True) -> Tensor:
+    """`input` quantized with the threshold 2^log2_threshold (scalar, or broadcastable).
+
+    s = 2^ceil(log2 t) / 2^(bits - 1) (2^bits unsigned), without ceil where scales are free. The gradient for log2 t is
+    s ln 2 times {r - x/s inside, n below, p above}.
+    """
+    exponent: Tensor = _Ceil.apply(log2_threshold) if power_of_two else log2_threshold  # type: ignore[no-untyped-call]
+    scale = torch.exp2(exponent - (bits - 1 if signed else bits))
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    found: Tensor = _Step.apply(input, scale, low, high, True)  # type: ignore[no-untyped-call]
+    return found
+
+
+def lsq(input: Tensor, scale: Tensor, bits: int, signed: bool = True) -> Tensor:
+    """`input` quantized with step `scale`, whose gradient is scaled by 1 / sqrt(N p) (N values to a scale)."""
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    factor = 1 / math.sqrt(input.numel() / scale.numel() * max(high, 1))
+    slowed = scale * factor + (scale * (1 - factor)).detach()
+    found: Tensor = _Step.apply(input, slowed, low, high, False)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Learned(LearningQuantizer):
+    """One trained number for each scale; signed where the first tensor has negative values."""
+
+    signed: Tensor
+
+    def __init__(self, name: str, spec: Spec, scales: int = 1) -> None:
+        super().__init__(name, spec)
+        if spec.granularity is Granularity.GROUP:
+            raise QprepError(f"expected one trained scale per tensor or per channel, found per group at {name}")
+        channels = spec.granularity is not Granularity.TENSOR
+        self.trained = Parameter(torch.zeros(scales) if channels else torch.zeros(()))
+        self.register_buffer("signed", torch.ones((), dtype=torch.bool))
+        self._is_signed = True
+
+    def start(self, input: Tensor) -> None:
+        """Take sign and scale from the first tensor."""
+        self._is_signed = bool((input < 0).any())
+        self.signed.fill_(self._is_signed)
+        first = self.first(self.rows(input).abs())
+        self.trained.copy_(first.reshape(self.trained.shape))
+
+    def first(self, magnitudes: Tensor) -> Tensor:
+        """The first value for each row."""
+        raise NotImplementedError
+
+    def along(self, input: Tensor) -> Tensor:
+        """The trained numbers, broadcastable to `input`."""
+        if self.trained.dim() == 0:
+            return self.trained
+        shape = [1] * input.dim()
+        shape[self.spec.axis] = -1
+        return self.trained.reshape(shape)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self._is_signed = bool(self.signed)
+
+
+class TQTQuantize(_Learned):
+    """A trained log2 of the threshold."""
+
+    power_of_two = True
+
+    def first(self, magnitudes: Tensor) -> Tensor:
+        """The log2 of 3 root mean squares, at most the largest magnitude."""
+        spread = 3 * magnitudes.pow(2).mean(1).sqrt()
+        return torch.minimum(spread, magnitudes.amax(1)).clamp(min=1e-8).log2()
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `tqt`."""
+        return tqt(input, self.along(input), self.spec.bits or 0, self._is_signed, self.power_of_two)
+
+
+class LSQQuantize(_Learned):
+    """A trained step, 2 E|v| / sqrt(p) at the start."""
+
+    def first(self, magnitudes: Tensor) -> Tensor:
+        """See the class."""
+        bits = self.spec.bits or 0
+        high = 2 ** (bits - 1) - 1 if self._is_signed else 2**bits - 1
+        return (2 * magnitudes.mean(1) / math.sqrt(max(high, 1))).clamp(min=1e-8)
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `lsq`."""
+        return lsq(input, self.along(input), self.spec.bits or 0, self._is_signed)
+
+
+class LSQQuantizer(TrainingQuantizer):
+    """Learned step size for weights and activations; one step per tensor unless asked otherwise."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {"granularity_weights": "per-tensor"}
+    kind: type[_Learned] = LSQQuantize
+
+    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """One trained number."""
+        return self.kind(name, spec)
+
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
+        """One trained number, or one for each channel."""
+        return self.kind(name, spec, weight.parameter.shape[spec.axis])
+
+
+class _FreeTQT(TQTQuantize):
+    power_of_two = False
+
+
+class TQTQuantizer(LSQQuantizer):
+    """Trained thresholds; scales are powers of two unless `power_of_two` is False."""
+
+    kind = TQTQuantize
+
+    def __init__(self, *args: Any, power_of_two: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not power_of_two:
+            self.kind = _FreeTQT

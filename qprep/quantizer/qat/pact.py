@@ -1,0 +1,69 @@
+"""PACT: a clipping level that is learned (Choi et al., arXiv:1805.06085)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import Parameter
+
+from qprep.quantizer.graph import Edge
+from qprep.quantizer.qat.base import LearningQuantizer
+from qprep.quantizer.qat.dorefa import DorefaQuantizer
+from qprep.quantizer.spec import Spec
+from qprep.quantizer.tensor_quantizers import TensorQuantizer
+
+_START: Final = 8.0
+
+
+class _Clip(Function):
+    """y = clamp(x, 0, α) rounded to α / (2^k - 1); dy/dx = 1 on (0, α), dy/dα = 1 where x ≥ α."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, alpha: Tensor, number: int) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(input, alpha)
+        return torch.round(input.clamp(min=0).minimum(alpha) * (number / alpha)) * (alpha / number)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
+        given, alpha = ctx.saved_tensors
+        above = given >= alpha
+        return grads[0] * ((given > 0) & ~above), (grads[0] * above).sum().reshape(alpha.shape), None
+
+
+def pact(input: Tensor, alpha: Tensor, bits: int) -> Tensor:
+    """`input` clipped to [0, α] on 2^bits levels; α is a positive scalar."""
+    found: Tensor = _Clip.apply(input, alpha, 2**bits - 1)  # type: ignore[no-untyped-call]
+    return found
+
+
+class PACTActivation(LearningQuantizer):
+    """One α for each activation, 8 at the start."""
+
+    def __init__(self, name: str, spec: Spec) -> None:
+        super().__init__(name, spec)
+        self.alpha = Parameter(torch.tensor(_START))
+        self.started.fill_(True)
+        self._has_started = True
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `pact`."""
+        return pact(input, self.alpha, self.spec.bits or 0)
+
+
+class PACTQuantizer(DorefaQuantizer):
+    """PACT for activations behind a ReLU, DoReFa for weights; α in a group of its own with its own weight decay."""
+
+    def __init__(self, *args: Any, alpha_decay: float = 1e-4, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.alpha_decay = alpha_decay
+
+    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """A learned clip."""
+        return PACTActivation(name, spec)
+
+    def _get_updated_optimizer_params_groups(self) -> list[dict[str, Any]]:
+        alphas = [each.alpha for each in self.quantizers if isinstance(each, PACTActivation)]
+        return [{"params": alphas, "weight_decay": self.alpha_decay}] if alphas else []

@@ -1,0 +1,293 @@
+"""Training-time methods: published formulas as vectors, then training of small models."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from qprep.errors import QprepError
+from qprep.quantizer import (
+    DorefaQuantizer,
+    LinearQATQuantizer,
+    LSQQuantizer,
+    PACTQuantizer,
+    TQTQuantizer,
+    WRPNQuantizer,
+)
+from qprep.quantizer.qat.base import TrainingQuantizer
+from qprep.quantizer.qat.dorefa import dorefa_weights, unit_activations, wrpn_weights
+from qprep.quantizer.qat.learned import lsq, tqt
+from qprep.quantizer.qat.pact import pact
+from tests.quantizer.models import TiedDecoder, mlp, snr
+
+METHODS = [LinearQATQuantizer, DorefaQuantizer, WRPNQuantizer, PACTQuantizer, TQTQuantizer, LSQQuantizer]
+
+
+def gradients(output: Tensor, *leaves: Tensor) -> list[list[float] | float]:
+    return [grad.tolist() for grad in torch.autograd.grad(output.sum(), leaves)]
+
+
+def test_pact_reference() -> None:
+    x = torch.tensor([-1, 0.3, 4, 7.9, 8, 9, 20], requires_grad=True)
+    alpha = torch.tensor(8.0, requires_grad=True)
+    y = pact(x, alpha, 4)
+    assert y.tolist() == pytest.approx([0, 0.53333, 4.26667, 8, 8, 8, 8], abs=1e-5)
+    dx, dalpha = gradients(y, x, alpha)
+    assert dx == [0, 1, 1, 1, 0, 0, 0]
+    assert dalpha == 3
+
+
+def test_tqt_gradient() -> None:
+    # s = 2^ceil(log2 3) / 8 = 0.5 at 4 bits: integers from -8 to 7, values from -4 to 3.5.
+    x = torch.tensor([-5.0, -4.2, 0.3, 3.6, 3.8, 9.0], requires_grad=True)
+    log2_t = torch.tensor(math.log2(3.0), requires_grad=True)
+    y = tqt(x, log2_t, 4)
+    assert y.tolist() == [-4, -4, 0.5, 3.5, 3.5, 3.5]
+    dx, dt = gradients(y, x, log2_t)
+    assert dx == [0, 1, 1, 1, 0, 0]  # -8.4 and 7.2 round into the range
+    inside = (-8 + 8.4) + (1 - 0.6) + (7 - 7.2)
+    assert dt == pytest.approx(0.5 * math.log(2) * (-8 + inside + 7 + 7), rel=1e-5)
+
+
+def test_lsq_gradient() -> None:
+    x = torch.tensor([-5.0, -4.2, 0.3, 3.4, 3.5, 9.0], requires_grad=True)
+    step = torch.tensor(0.5, requires_grad=True)
+    y = lsq(x, step, 4)
+    assert y.tolist() == [-4, -4, 0.5, 3.5, 3.5, 3.5]
+    dx, ds = gradients(y, x, step)
+    assert dx == [0, 0, 1, 1, 0, 0]
+    assert ds == pytest.approx((-8 - 8 + (1 - 0.6) + (7 - 6.8) + 7 + 7) / math.sqrt(6 * 7), rel=1e-5)
+
+
+def test_lsq_per_channel_has_a_step_for_each_row() -> None:
+    x = torch.tensor([[0.3, 9.0], [0.3, 9.0]], requires_grad=True)
+    step = torch.tensor([[0.5], [2.0]], requires_grad=True)
+    y = lsq(x, step, 4)
+    assert y.tolist() == [[0.5, 3.5], [0.0, 8.0]]
+    _, ds = gradients(y, x, step)
+    factor = 1 / math.sqrt(2 * 7)
+    assert torch.tensor(ds).flatten().tolist() == pytest.approx(
+        [(0.4 + 7) * factor, (-0.15 + 4 - 4.5) * factor], rel=1e-5
+    )
+
+
+def test_tqt_finds_the_optimum_of_a_normal_distribution() -> None:
+    """Jain et al., figure 2: squared error of 4 bits on N(0, 1), free scale."""
+    data = torch.special.ndtri((torch.arange(20_000) + 0.5) / 20_000)
+
+    def error(log2_t: Tensor) -> Tensor:
+        return nn.functional.mse_loss(tqt(data, log2_t, 4, power_of_two=False), data)
+
+    log2_t = torch.tensor(3.0, requires_grad=True)
+    optimizer = torch.optim.Adam([log2_t], lr=0.02)
+    for _ in range(400):
+        optimizer.zero_grad()
+        error(log2_t).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    found = 2 ** log2_t.item()
+    best = min(error(torch.tensor(math.log2(t))).item() for t in torch.linspace(1.5, 4.5, 151).tolist())
+    assert found == pytest.approx(2.71, abs=0.06)
+    assert error(log2_t).item() == pytest.approx(0.01187, abs=1e-4)
+    assert error(log2_t).item() <= best * 1.01
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_dorefa_weights(bits: int) -> None:
+    weight = torch.randn(200, generator=torch.Generator().manual_seed(bits), requires_grad=True)
+    found = dorefa_weights(weight, bits)
+    half = torch.tanh(weight) / (2 * torch.tanh(weight).abs().max()) + 0.5
+    expected = 2 * torch.round(half * (2**bits - 1)) / (2**bits - 1) - 1
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert len(set(found.tolist())) <= 2**bits
+    (grad,) = torch.autograd.grad(found.sum(), weight)
+    assert torch.allclose(grad, (1 - torch.tanh(weight) ** 2) / torch.tanh(weight).abs().max(), atol=1e-6)
+
+
+def test_dorefa_with_one_bit_is_sign_times_mean() -> None:
+    assert dorefa_weights(torch.tensor([-3.0, 0.0, 1.0]), 1).tolist() == pytest.approx([-4 / 3, 4 / 3, 4 / 3])
+
+
+@pytest.mark.parametrize(("bits", "levels"), [(2, 3), (3, 7), (4, 15)])
+def test_wrpn_levels(bits: int, levels: int) -> None:
+    found = wrpn_weights(torch.linspace(-2, 2, 1001), bits)
+    assert len(set(found.tolist())) == levels
+    assert (found.min().item(), found.max().item()) == (-1, 1)
+
+
+def test_unit_activations() -> None:
+    x = torch.tensor([-0.5, 0.2, 0.6, 1.5], requires_grad=True)
+    found = unit_activations(x, 1)
+    assert found.tolist() == [0, 0, 1, 1]
+    assert gradients(found, x) == [[0, 1, 1, 0]]
+
+
+def task() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(256, 8, generator=generator)
+    return x, (x[:, 0] * x[:, 1] > 0).long() + 2 * (x[:, 2] > 0).long()
+
+
+def trained(method: type[TrainingQuantizer], steps: int = 150, **settings: Any) -> tuple[TrainingQuantizer, float]:
+    model, (x, y) = mlp(), task()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    quantizer = method(model, optimizer, **settings)
+    quantizer.prepare_model(x[:4])
+    model.train()
+    loss = torch.tensor(0.0)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(quantizer.model(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return quantizer, loss.item()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_lowers_the_loss_and_convert_simulates(method: type[TrainingQuantizer]) -> None:
+    quantizer, loss = trained(method, bits_activations=4, bits_weights=4)
+    assert loss < 0.75  # log 4 = 1.386 at the start
+    converted = quantizer.convert()
+    x, y = task()
+    quantizer.model.eval()
+    assert torch.allclose(converted(x), quantizer.model(x), atol=1e-5)
+    assert (converted(x).argmax(1) == y).float().mean() > 0.7
+    assert len(converted[0].module.weight.unique()) <= (16 if method is not LinearQATQuantizer else 15 * 16)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_evaluation_before_the_first_step_is_float(method: type[TrainingQuantizer]) -> None:
+    model = mlp().eval()
+    x, _ = task()
+    expected = model(x)
+    quantizer = method(model)
+    quantizer.prepare_model(x[:4])
+    if method in (LinearQATQuantizer, TQTQuantizer, LSQQuantizer):
+        assert torch.equal(quantizer.model(x), expected)
+        with pytest.raises(QprepError, match="ranges that have not started"):
+            quantizer.convert()
+    else:  # formulas without a range quantize at once
+        assert not torch.equal(quantizer.model(x), expected)
+        assert quantizer.model(x).abs().sum() > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_resumes_bit_equal(method: type[TrainingQuantizer]) -> None:
+    x, y = task()
+
+    def start() -> tuple[TrainingQuantizer, torch.optim.Optimizer]:
+        model = mlp()
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        quantizer = method(model, optimizer, bits_activations=4, bits_weights=4)
+        quantizer.prepare_model(x[:4])
+        quantizer.model.train()
+        return quantizer, optimizer
+
+    def train(quantizer: TrainingQuantizer, optimizer: torch.optim.Optimizer, steps: int) -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(quantizer.model(x), y).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+    whole, first, second = start(), start(), start()
+    train(*whole, 6)
+    train(*first, 3)
+    second[0].model.load_state_dict(copy.deepcopy(first[0].model.state_dict()))
+    second[1].load_state_dict(copy.deepcopy(first[1].state_dict()))
+    train(*second, 3)
+    expected, found = whole[0].model.state_dict(), second[0].model.state_dict()
+    assert list(expected) == list(found)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_pact_learns_alpha_in_a_group_of_its_own() -> None:
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.3)
+    quantizer = PACTQuantizer(model, optimizer, alpha_decay=0.002)
+    quantizer.prepare_model(task()[0][:4])
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.002]
+    (alpha,) = optimizer.param_groups[1]["params"]
+    assert alpha.item() == 8.0
+    assert not any(alpha is each for each in optimizer.param_groups[0]["params"])
+
+
+@pytest.mark.parametrize("method", [TQTQuantizer, LSQQuantizer])
+def test_learned_scales_are_trained_without_decay(method: type[TrainingQuantizer]) -> None:
+    quantizer, _ = trained(method, steps=5, granularity_weights="per-channel")
+    assert quantizer.optimizer is not None
+    group = quantizer.optimizer.param_groups[1]
+    assert group["weight_decay"] == 0
+    assert sorted(each.numel() for each in group["params"]) == [1, 1, 1, 4, 16]
+    assert all(each.grad is not None and bool((each.grad != 0).any()) for each in group["params"])
+
+
+def test_tqt_scales_are_powers_of_two_unless_free() -> None:
+    for free in (False, True):
+        quantizer, _ = trained(TQTQuantizer, steps=5, power_of_two=not free, bits_activations=4)
+        values = quantizer.convert()(task()[0]).unique()
+        exponent = torch.log2(values.diff().min()).item()
+        assert (abs(exponent - round(exponent)) < 1e-4) is not free
+
+
+def test_calibrate_starts_ranges_and_trains_nothing() -> None:
+    model, (x, _) = mlp(), task()
+    before = copy.deepcopy(model.state_dict())
+    quantizer = LSQQuantizer(model)
+    quantizer.prepare_model(x[:4])
+    quantizer.calibrate([x])
+    assert torch.equal(model[0].module.weight, before["0.weight"])  # type: ignore[union-attr, arg-type]
+    assert snr(mlp()(x), quantizer.convert()(x)) > 15  # the paper's start clips much
+    with pytest.raises(QprepError, match="empty loader"):
+        quantizer.calibrate([])
+
+
+def test_distillation_pulls_towards_the_teacher() -> None:
+    teacher, x = mlp(5), task()[0]
+    quantizer = LinearQATQuantizer(mlp(), teacher=teacher)
+    quantizer.prepare_model(x[:4])
+    assert quantizer.distillation_loss(teacher(x), x).item() == pytest.approx(0, abs=1e-6)
+    assert quantizer.distillation_loss(quantizer.model(x), x, temperature=2.0).item() > 1e-3
+    with pytest.raises(QprepError, match="expected a teacher"):
+        LinearQATQuantizer(mlp()).distillation_loss(x)
+
+
+def test_tied_weights_train_as_one() -> None:
+    tokens = torch.randint(20, (4, 6))
+    model = TiedDecoder()
+    quantizer = LSQQuantizer(model, bits_weights=3)
+    quantizer.prepare_model(tokens)
+    model.train()
+    nn.functional.cross_entropy(quantizer.model(tokens).flatten(0, 1), tokens.flatten()).backward()  # type: ignore[no-untyped-call]
+    weight: Tensor = model.embed.module.weight  # type: ignore[assignment, union-attr]
+    assert weight.grad is not None
+    assert torch.allclose(quantizer.convert()(tokens), quantizer.model.eval()(tokens), atol=1e-5)
+
+
+def test_batch_norm_trains_on_unquantized_sums() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+    quantizer = LinearQATQuantizer(model)
+    quantizer.prepare_model(torch.randn(2, 3, 6, 6))
+    places = {each.name for each in quantizer.quantizers if "weight" not in each.name}
+    assert places == {"input 0", "2"}
+    assert any(isinstance(each, nn.BatchNorm2d) for each in quantizer.model.modules())
+
+
+def test_impossible_methods() -> None:
+    with pytest.raises(QprepError, match="2 bits or more for WRPN"):
+        WRPNQuantizer(mlp(), bits_weights=1).prepare_model(task()[0])
+    with pytest.raises(QprepError, match="found per group"):
+        LSQQuantizer(mlp(), granularity_weights="per-group", group_size=4).prepare_model(task()[0])
+
+
+@pytest.mark.parametrize("method", [LinearQATQuantizer, LSQQuantizer])
+def test_values_that_are_not_finite(method: type[TrainingQuantizer]) -> None:
+    quantizer = method(mlp())
+    quantizer.prepare_model(task()[0])
+    quantizer.model.train()
+    with pytest.raises(QprepError, match="NaN or infinity, at input 0"):
+        quantizer.model(torch.full((2, 8), float("nan")))
