@@ -9,16 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from qprep import engine
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.findings import Finding, Unfixable
-from qprep.registry import all_rules
-from qprep.results import FixResult
-from qprep.trace import Place, TraceReport
+from qprep.findings import Unfixable
 from tests.equivalence import differences, observe, residue
 from tests.rewrite import traps
 from tests.rewrite.cases import Case, Outcome
+from tests.rewrite.running import fix, unreported, write
 
 
 def _cases() -> Iterator[tuple[int, Case]]:
@@ -31,40 +26,10 @@ def _cases() -> Iterator[tuple[int, Case]]:
 ALL = sorted(_cases(), key=lambda pair: pair[0])
 
 
-def write(folder: Path, case: Case) -> list[Path]:
-    """A case's files under a folder."""
-    for name, text in case.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8", newline="")
-    return sorted(folder.rglob("*.py"))
-
-
-def fix(paths: list[Path], *, write: bool) -> FixResult:
-    """`qprep fix` without settings."""
-    return engine.fix(paths, SettingsResolver(all_rules(), Options(), isolated=True), write=write)
-
-
-def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]:
-    """What the trace saw outside modules of its own, and no finding stands for."""
-    left = [(f"{event.op} at line {event.line}", event.place) for event in report.unowned]
-    left += [
-        (f"{each.module_path} runs {each.calls} times", p) for each in report.reused for p in each.sites or (None,)
-    ]
-    return [text for text, place in left if not any(_covers(finding, place) for finding in remaining)]
-
-
-def _covers(finding: Finding, place: Place | None) -> bool:
-    if place is None:
-        return True
-    same_file = Path(finding.path).resolve() == Path(place.path).resolve()
-    first, last = finding.statement
-    return same_file and min(first, finding.start.line) <= place.lineno <= max(last, finding.end.line)
-
-
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{item}-{case.name}") for item, case in ALL])
 def test_trap(case: Case, tmp_path: Path) -> None:
-    write(tmp_path / "before", case)
-    paths = write(tmp_path / "after", case)
+    write(tmp_path / "before", case.files)
+    paths = write(tmp_path / "after", case.files)
     result = fix(paths, write=True)
     assert result.reverted == ()
     before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
