@@ -12,7 +12,7 @@ from qprep.checks import load_checks
 from qprep.codemods import load_codemods
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
 from qprep.evidence.rules import RUN_CODES
-from qprep.evidence.weigh import proven, weigh
+from qprep.evidence.weigh import weigh
 from qprep.findings import Finding, Fix, Position, Unfixable
 from qprep.project.analysis import Analysis
 from qprep.project.compounds import find_compounds
@@ -145,7 +145,7 @@ class Survey:
             if codemod is None:
                 self.plan.outcomes[hit.place] = Unfixable("no rewrite exists for this rule yet")
             else:
-                self.plan.add(hit.site, codemod.rewrite)  # type: ignore[arg-type]
+                self.plan.add(hit.site, codemod.rewrite)
         self.plan.add_helpers()
         if self.witness is not None:
             self.witness.hear(hit.site for _, hit in hits)

@@ -32,6 +32,7 @@ LAYERS = {
     "rewrite": 4,
     "checks": 4,
     "codemods": 4,
+    "evidence": 4,
     "registry": 5,
     "config": 5,
     "files": 6,
