@@ -10,8 +10,10 @@ from qprep.quantizer.qat.learned import LSQQuantizer, TQTQuantizer
 from qprep.quantizer.qat.linear import LinearQATQuantizer
 from qprep.quantizer.qat.pact import PACTQuantizer
 from qprep.quantizer.registry import register
+from qprep.quantizer.report import QuantizationReport
 from qprep.quantizer.settings import Settings
 from qprep.quantizer.spec import Granularity, Scheme, Spec
+from qprep.quantizer.statistics import Statistics, collect_statistics
 from qprep.quantizer.wrapper import QuantizedModule
 
 __all__ = [
@@ -27,13 +29,16 @@ __all__ = [
     "PACTQuantizer",
     "Pattern",
     "PostTrainingQuantizer",
+    "QuantizationReport",
     "QuantizedModule",
     "Quantizer",
     "Scheme",
     "Settings",
     "Spec",
+    "Statistics",
     "TQTQuantizer",
     "WRPNQuantizer",
     "WeightOnlyQuantizer",
+    "collect_statistics",
     "register",
 ]

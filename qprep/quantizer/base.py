@@ -7,7 +7,8 @@ regular expressions, a function that quantizes parameters, and the optimizer tol
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,13 @@ from torch.optim import Optimizer
 
 from qprep.errors import QprepError
 from qprep.quantizer.batches import Caller, keywords_of
+from qprep.quantizer.checkpoint import read, restore, save
 from qprep.quantizer.errors import NotPreparedError, unprepared, without_insides
 from qprep.quantizer.graph import Edge, Graph, Weight
 from qprep.quantizer.insert import insert_quantizers
 from qprep.quantizer.passes import Passes, default_passes
 from qprep.quantizer.registry import Replacement, registered
+from qprep.quantizer.report import QuantizationReport, report
 from qprep.quantizer.settings import Bits, Overrides, Settings, with_values
 from qprep.quantizer.spec import Spec
 from qprep.quantizer.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
@@ -144,6 +147,26 @@ class Quantizer:
         left out) or a dict of keywords. Raises QprepError for anything else.
         """
         return self._caller.call(self.model, batch)
+
+    def report(self, loader: Iterable[object], sensitivity: bool = True) -> QuantizationReport:
+        """What quantization costs, slot by slot, on real data; see `QuantizationReport`."""
+        return report(self, loader, sensitivity)
+
+    def save(self, path: str | Path) -> None:
+        """Write settings and tensors, readable with `weights_only=True`; the optimizer's state is the caller's."""
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, model: nn.Module, *example_inputs: object, **example_kwinputs: object) -> Self:
+        """What `save` wrote, around `model`, the float model: prepared as it was saved, ready to convert or train.
+
+        Raises QprepError for a file of another kind or method, or a model with other slots.
+        """
+        data = read(path, cls.__name__)
+        quantizer = cls(model, overrides=data["overrides"], **data["settings"])
+        quantizer.prepare_model(*example_inputs, allow_unprepared=True, **example_kwinputs)
+        restore(quantizer, data, path)
+        return quantizer
 
     def _get_updated_optimizer_params_groups(self) -> list[dict[str, Any]]:
         """The groups of parameters that are new to the optimizer: what quantizers learn, without weight decay."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import enum
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -111,6 +112,7 @@ class Overrides:
     def __init__(self, defaults: Settings, overrides: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> None:
         """Raises QprepError for a pattern that is wrong, has a capture group, or matches none of `names`."""
         self._defaults = defaults
+        self._given = {pattern: dict(values) for pattern, values in overrides.items()}
         self._patterns = [
             (_compiled(pattern), with_values(defaults, values, f"in the override {pattern!r}"))
             for pattern, values in overrides.items()
@@ -129,6 +131,15 @@ class Overrides:
             if any(pattern.fullmatch(name) for name in names):
                 return settings
         return self._defaults
+
+    def to_data(self) -> dict[str, Any]:
+        """`settings` and `overrides` as plain values that the constructor of a quantizer takes again."""
+        settings = {name: getattr(self._defaults, name) for name in _NAMES}
+        plain = {name: value.value if isinstance(value, enum.Enum) else value for name, value in settings.items()}
+        return {
+            "settings": {name: value for name, value in plain.items() if value is not None},
+            "overrides": self._given,
+        }
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

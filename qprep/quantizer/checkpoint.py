@@ -1,0 +1,66 @@
+"""Quantized models on disk: settings as data and tensors, no pickled classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from qprep.errors import QprepError
+from qprep.quantizer.tensor_quantizers import ActivationQuantizer, Mode
+
+if TYPE_CHECKING:
+    from qprep.quantizer.base import Quantizer
+
+_FORMAT: Final = "qprep.quantizer/1"
+
+
+def save(quantizer: Quantizer, path: str | Path) -> None:
+    """Write what `load` needs: the method's name, settings, overrides, notes, modes and the state_dict."""
+    slots = [
+        {"name": each.name, "mode": each.mode.value, "range": _range(each), "spec": each.spec.to_data()}
+        for each in quantizer.quantizers
+    ]
+    torch.save(
+        {
+            "format": _FORMAT,
+            "method": type(quantizer).__name__,
+            **quantizer.settings.to_data(),
+            "notes": list(quantizer.notes),
+            "slots": slots,
+            "state": quantizer.graph.model.state_dict(),
+        },
+        path,
+    )
+
+
+def read(path: str | Path, method: str) -> dict[str, Any]:
+    """The contents of a file that `save` wrote for `method`; QprepError for any other."""
+    try:
+        data = torch.load(path, weights_only=True)
+    except Exception as error:  # torch raises what its reader happens on
+        raise QprepError(f"expected a file that a quantizer saved, found {path}: {error}") from error
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        raise QprepError(f"expected a file of format {_FORMAT}, found another at {path}")
+    if data["method"] != method:
+        raise QprepError(f"expected a model of {method}, found one of {data['method']} at {path}")
+    return data
+
+
+def restore(quantizer: Quantizer, data: dict[str, Any], path: str | Path) -> None:
+    """Put the saved state into a prepared quantizer; QprepError where its slots are not those saved."""
+    slots = list(quantizer.quantizers)
+    saved = [(each["name"], each["spec"]) for each in data["slots"]]
+    if [(each.name, each.spec.to_data()) for each in slots] != saved:
+        raise QprepError(f"expected the model that was saved, found other slots than in {path}")
+    quantizer.graph.model.load_state_dict(data["state"])
+    for each, kept in zip(slots, data["slots"], strict=True):
+        each.mode = Mode(kept["mode"])
+        if isinstance(each, ActivationQuantizer):
+            each.range = None if kept["range"] is None else (kept["range"][0], kept["range"][1])
+    quantizer.notes = list(data["notes"])
+
+
+def _range(slot: object) -> list[float] | None:
+    return list(slot.range) if isinstance(slot, ActivationQuantizer) and slot.range is not None else None

@@ -1,0 +1,80 @@
+"""Signal-to-noise ratios and histograms, added up over batches."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from qprep.quantizer.values import tensors_in
+
+_BINS: Final = 48
+
+
+class Ratio:
+    """10 log10 of the sum of squares of a signal over that of its error."""
+
+    def __init__(self) -> None:
+        self.signal = 0.0
+        self.noise = 0.0
+
+    def add(self, reference: Tensor, found: Tensor) -> None:
+        """Take in a tensor and what became of it."""
+        self.signal += float(reference.double().pow(2).sum())
+        self.noise += float((reference.double() - found.double()).pow(2).sum())
+
+    def add_all(self, reference: object, found: object) -> None:
+        """Take in every floating tensor of two results of the same structure."""
+        for one, other in zip(tensors_in(reference), tensors_in(found), strict=True):
+            if one.is_floating_point():
+                self.add(one, other)
+
+    @property
+    def decibels(self) -> float:
+        """Infinity without noise."""
+        if self.noise == 0:
+            return math.inf
+        return 10 * math.log10(self.signal / self.noise) if self.signal > 0 else -math.inf
+
+
+class Comparison:
+    """A tensor slot in float and quantized."""
+
+    def __init__(self) -> None:
+        self.ratio = Ratio()
+        self.low, self.high = math.inf, -math.inf
+        self._outside = 0
+        self._values = 0
+        self._counts: Tensor | None = None
+        self._edges = (0.0, 1.0)
+
+    def add(self, reference: Tensor, found: Tensor, reach: tuple[Tensor, Tensor] | None) -> None:
+        """Take in one tensor; `reach` is what the grid can represent."""
+        if reference.numel() == 0:
+            return
+        self.ratio.add(reference, found)
+        low, high = (float(bound) for bound in torch.aminmax(reference))
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self._values += reference.numel()
+        if reach is not None:
+            self._outside += int(((reference < reach[0]) | (reference > reach[1])).sum())
+        self._count(reference, low, high)
+
+    @property
+    def clipped(self) -> float:
+        """Share of values outside the grid."""
+        return self._outside / self._values if self._values else 0.0
+
+    @property
+    def histogram(self) -> tuple[int, ...]:
+        """Counts in equal bins over the first tensor's range, what lies outside in the outer ones."""
+        return () if self._counts is None else tuple(int(each) for each in self._counts.tolist())
+
+    def _count(self, reference: Tensor, low: float, high: float) -> None:
+        if self._counts is None:
+            self._edges = (low, high if high > low else low + 1)
+            self._counts = torch.zeros(_BINS)
+        values = reference.detach().float().clamp(*self._edges).cpu()
+        self._counts += torch.histc(values, _BINS, *self._edges)

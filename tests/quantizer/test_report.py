@@ -1,0 +1,170 @@
+"""Reports, checkpoints and statistics."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from qprep.errors import QprepError
+from qprep.quantizer import (
+    DynamicQuantizer,
+    LinearQATQuantizer,
+    LSQQuantizer,
+    PostTrainingQuantizer,
+    Quantizer,
+    WeightOnlyQuantizer,
+    collect_statistics,
+)
+from tests.quantizer.models import mlp, snr
+
+
+def data() -> list[Tensor]:
+    return list(torch.randn(4, 32, 8, generator=torch.Generator().manual_seed(1)))
+
+
+def quantizer(**settings: Any) -> PostTrainingQuantizer:
+    made = PostTrainingQuantizer(mlp(), bits_activations=8, bits_weights=8, **settings)
+    made.prepare_model(data()[0])
+    made.calibrate(data())
+    return made
+
+
+def test_report_measures_each_slot() -> None:
+    made = quantizer(overrides={"0": {"bits_weights": 2}})
+    found = made.report(data())
+    slots = {slot.name: slot for slot in found.slots}
+    assert list(slots) == ["0.weight", "input 0", "1", "2.weight", "2"]
+    weight = mlp()[0].weight
+    assert isinstance(weight, Tensor)
+    assert slots["0.weight"].snr == pytest.approx(snr(weight, made.convert()[0].module.weight), abs=1e-3)  # type: ignore[index]
+    assert slots["0.weight"].size == 16 * 8 * 2 / 8 + 16 * 4
+    assert slots["input 0"].snr > 40
+    assert slots["1"].snr < 20 < slots["1"].sensitivity  # what is before it is to blame
+    assert (slots["1"].low, slots["1"].clipped) == (0.0, 0.0)
+    assert sum(slots["1"].histogram) == 4 * 32 * 16
+    assert found.first_to_widen[0].name == "0.weight"
+    expected = snr(torch.cat([mlp()(x) for x in data()]), torch.cat([made.model(x) for x in data()]))
+    assert found.output_snr == pytest.approx(expected, abs=1e-3)
+    assert found.float_size == 4 * (8 * 16 + 16 + 16 * 4 + 4)
+    assert found.size == found.float_size - 4 * (128 + 64) + slots["0.weight"].size + slots["2.weight"].size
+
+
+def test_report_counts_clipped_values() -> None:
+    made = quantizer()
+    slot = next(each for each in made.report([data()[0] * 3]).slots if each.name == "input 0")
+    reach = torch.stack(data()).aminmax()
+    wide = data()[0] * 3
+    expected = ((wide < reach.min) | (wide > reach.max)).float().mean().item()
+    assert slot.clipped == pytest.approx(expected, abs=0.005)
+    assert expected > 0.05
+
+
+def test_report_leaves_everything_as_it_was() -> None:
+    made = quantizer()
+    before, modes = made.model(data()[0]), [each.mode for each in made.quantizers]
+    made.report(data())
+    assert torch.equal(made.model(data()[0]), before)
+    assert [each.mode for each in made.quantizers] == modes
+
+
+def test_report_as_text_and_as_one_page() -> None:
+    found = quantizer().report(data())
+    text = str(found)
+    assert text.startswith(f"Sequential: {found.output_snr:.1f} dB at the output")
+    assert re.search(r"^0\.weight +weight +8 bit restricted +\[-0\.\d+, 0\.\d+\] +0\.000% +\d+\.\d", text, re.MULTILINE)
+    page = found.to_html()
+    assert page.count("<svg") == 3 + len(found.slots)
+    assert not re.search(r"(src|href)=|https?:|@import", page)
+    assert all(slot.name in page for slot in found.slots)
+
+
+def test_report_on_training_methods() -> None:
+    made = LinearQATQuantizer(mlp(), bits_activations=4)
+    made.prepare_model(data()[0])
+    made.calibrate(data())
+    made.model.train()
+    found = made.report(data(), sensitivity=False)
+    assert made.model.training
+    assert 5 < found.output_snr < 30
+    assert all(math.isnan(slot.sensitivity) for slot in found.slots)
+
+
+def test_report_without_data() -> None:
+    with pytest.raises(QprepError, match="empty loader"):
+        quantizer().report([])
+
+
+@pytest.mark.parametrize("method", [PostTrainingQuantizer, DynamicQuantizer, WeightOnlyQuantizer, LSQQuantizer])
+def test_saved_models_load(method: type[Quantizer], tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"overrides": {"2": {"bits_weights": 3}}, "bits_weights": 5}
+    if method is not WeightOnlyQuantizer:
+        settings["bits_activations"] = 6
+    made: Any = method(mlp(), **settings)
+    made.prepare_model(data()[0])
+    if hasattr(made, "calibrate"):
+        made.calibrate(data())
+    made.save(tmp_path / "model.pt")
+    loaded: Any = method.load(tmp_path / "model.pt", mlp(9), data()[0])
+    assert torch.equal(loaded.convert()(data()[1]), made.convert()(data()[1]))
+    assert loaded.notes == made.notes
+    torch.load(tmp_path / "model.pt", weights_only=True)
+
+
+def test_files_that_are_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    with pytest.raises(QprepError, match=r"expected a file that a quantizer saved, found .*model\.pt"):
+        PostTrainingQuantizer.load(path, mlp(), data()[0])
+    torch.save({"state": 1}, path)
+    with pytest.raises(QprepError, match="expected a file of format"):
+        PostTrainingQuantizer.load(path, mlp(), data()[0])
+    quantizer().save(path)
+    with pytest.raises(QprepError, match="one of PostTrainingQuantizer"):
+        DynamicQuantizer.load(path, mlp(), data()[0])
+    with pytest.raises(QprepError, match="other slots"):
+        PostTrainingQuantizer.load(path, nn.Linear(8, 4), data()[0])
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.unused, self.relu = nn.Linear(8, 8), nn.Linear(8, 8), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.fc(self.relu(x)))  # type: ignore[no-any-return]
+
+
+def test_statistics_in_distillers_layout(tmp_path: Path) -> None:
+    model = Twice().train()
+    found = collect_statistics(model, [(batch, 1) for batch in data()])
+    everything = torch.stack(data())
+    rectified = everything.clamp(min=0)
+    numbers = found.modules["fc"]["inputs"][0]
+    assert list(numbers) == ["min", "max", "avg_min", "avg_max", "mean", "std", "b", "shape"]
+    assert (numbers["min"], numbers["max"], numbers["shape"]) == (0.0, rectified.max().item(), "(32, 8)")
+    assert numbers["avg_max"] == pytest.approx(rectified.amax(2).mean().item(), rel=1e-5)
+    assert numbers["mean"] == pytest.approx(rectified.mean().item(), rel=1e-5)
+    assert numbers["std"] == pytest.approx(rectified.std(correction=0).item(), rel=1e-5)
+    assert found.never_run == ("unused",)
+    assert found.reused == ("relu",)
+    assert "unused" not in found.modules
+    limit, counts = found.histograms["fc"]["inputs"]
+    assert sum(counts) == everything.numel()
+    assert limit >= rectified.max().item()
+    assert model.training
+    found.save(tmp_path / "stats.yaml")
+    yaml = pytest.importorskip("yaml")
+    read = yaml.safe_load((tmp_path / "stats.yaml").read_text())
+    assert read == {path: dict(entry) for path, entry in found.modules.items()}
+
+
+def test_statistics_of_nothing() -> None:
+    with pytest.raises(QprepError, match="empty loader"):
+        collect_statistics(mlp(), [])
+    with pytest.raises(QprepError, match="at inputs 0 of 0"):
+        collect_statistics(mlp(), [torch.full((2, 8), math.nan)])
