@@ -12,7 +12,7 @@ from qprep.checks import load_checks
 from qprep.codemods import load_codemods
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
 from qprep.evidence.rules import RUN_CODES
-from qprep.evidence.weigh import weigh
+from qprep.evidence.weigh import proven, weigh
 from qprep.findings import Finding, Fix, Position, Unfixable
 from qprep.project.analysis import Analysis
 from qprep.project.compounds import find_compounds
@@ -98,6 +98,7 @@ class Survey:
             names = users_first(self.project)
             self._read_faults()
             self.analysis = Analysis(self.project)
+            self.analysis.proven = proven(self.witness, self.project.given, self.files.source)
             facts = self.analysis.run(names)
             self._read_depths()
             find_compounds(self.analysis, names)

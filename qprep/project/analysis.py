@@ -65,6 +65,7 @@ class Analysis:
         self.reached: set[ClassRef] = set()
         self.ran: set[tuple[str, str]] = set()  # functions that run in some forward: (module, qualified name)
         self.too_deep: set[str] = set()
+        self.proven: frozenset[Place] = frozenset()  # where a run of a model saw an operation on activations
         self.walked: dict[tuple[str, int, int], set[ClassRef]] = {}  # calls of children(): of which classes
         self.nested: set[ClassRef] = set()  # classes that other modules make instances of
         self._attributes: dict[ClassRef, Attributes] = {}
@@ -499,6 +500,10 @@ class Analysis:
         frame.counts.add(("op", place))
         frame.counts.add(TOTAL)
         frame.touched.add(place)
+
+    def is_proven(self, frame: Frame, node: ast.expr | ast.stmt) -> bool:
+        """Whether a run of a model saw an operation on activations here."""
+        return frame.recording and bool(self.proven) and frame.place(node) in self.proven
 
     def note_unknown(self, frame: Frame, node: ast.expr | ast.stmt, symbol: str) -> None:
         """An operation on values of unknown kind stands here."""

@@ -121,7 +121,9 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
     if callables:
         callee = join_all(callables)
         if any(_says_nothing(option) for option in options(callee)) and not modules:
-            operations.unknown_method(analysis, frame, node, name, receiver)
+            seen = operations.unknown_method(analysis, frame, node, name, receiver)
+            if seen is not None:
+                return join_all([*results, seen])
         results.append(call_kind(analysis, frame, node, callee, arguments))
     return join_all(results)
 

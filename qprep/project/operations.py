@@ -141,9 +141,23 @@ def _python_arithmetic(
     if isinstance(left, Plain) or isinstance(right, Plain):
         return OTHER
     if left == UNKNOWN or right == UNKNOWN:
+        return _unknown_arithmetic(
+            analysis, frame, node, symbol, scalar=isinstance(left, Number) or isinstance(right, Number)
+        )
+    return NUMBER if isinstance(left, Number) or isinstance(right, Number) else UNKNOWN
+
+
+def _unknown_arithmetic(
+    analysis: Analysis, frame: Frame, node: ast.BinOp | ast.AugAssign, symbol: str, *, scalar: bool
+) -> Kind:
+    """Arithmetic of which only a run can tell whether it is of activations."""
+    op = analysis.catalogue.operator(symbol)
+    if op is None or op.cls is not OpClass.COMPUTE or not analysis.is_proven(frame, node):
         analysis.note_unknown(frame, node, symbol)
         return UNKNOWN
-    return NUMBER if isinstance(left, Number) or isinstance(right, Number) else UNKNOWN
+    form = "augmented" if isinstance(node, ast.AugAssign) else "operator"
+    analysis.note_op(frame, node, op, None, form, scalar=scalar)
+    return Tensor(True)
 
 
 def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Tensor, arguments: Arguments) -> Kind:
@@ -282,11 +296,16 @@ def result_kind(result: Result, tensor: Tensor) -> Kind:
     return tensor if result is Result.VALUES_INDICES_IF_DIM else OTHER
 
 
-def unknown_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Kind) -> None:
-    """A method that tensors have, called on a value of unknown kind."""
+def unknown_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Kind) -> Kind | None:
+    """A method that tensors have, called on a value of unknown kind: its result where a run saw it, else None."""
     row = analysis.catalogue.method(name)
-    if row is not None and row[0].cls is OpClass.COMPUTE and receiver == UNKNOWN:
+    if row is None or row[0].cls is not OpClass.COMPUTE or receiver != UNKNOWN:
+        return None
+    if not analysis.is_proven(frame, node):
         analysis.note_unknown(frame, node, f".{name}()")
+        return None
+    analysis.note_op(frame, node, row[0], row[1], "method")
+    return _compute_result(row[0], node, Tensor(True))
 
 
 def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
