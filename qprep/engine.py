@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qprep.findings import Applicability, Finding, Fix, Unfixable
 from qprep.results import ChangedFile, CheckResult, FixResult
 from qprep.rewrite.finish import new_texts
-from qprep.source import SourceFile
+from qprep.source import SourceFile, display_path
 from qprep.survey import Reported, Survey
 from qprep.verify import refuse_rewrite, refuse_untouched, write_atomically
 
@@ -44,11 +44,9 @@ def fix(
     survey = Survey(paths, settings, current)
     before = [reported.finding for reported in survey.reported]
     originals: dict[str, SourceFile] = {}
-    banned: dict[str, str] = {}
-    reverted: list[Finding] = []
-    refused: list[Finding] = []
+    ledger = _Ledger()
     for _ in range(MAX_PASSES):
-        step = _one_pass(survey, settings, banned, reverted, refused)
+        step = _one_pass(survey, settings, ledger)
         if step is None:
             break
         for path, old in step.changed.items():
@@ -62,10 +60,24 @@ def fix(
     if write:
         for entry in changed:
             write_atomically(entry.path, entry.old.encode(entry.new_text), entry.old.data)
-    remaining = [_explained(survey.with_fix(reported), banned) for reported in survey.reported]
-    remaining += survey.faults + refused
+    remaining = [_explained(survey.with_fix(reported), ledger.banned) for reported in survey.reported]
+    remaining += survey.faults + ledger.refused
     fixed = _resolved(before, remaining)
-    return FixResult(_sorted(before), fixed, _sorted(remaining), tuple(changed), tuple(reverted), len(paths))
+    return FixResult(_sorted(before), fixed, _sorted(remaining), tuple(changed), tuple(ledger.reverted), len(paths))
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """What the gates decided so far.
+
+    banned    files that are not rewritten (any more), with the reason
+    sound     files that passed the gate of the untouched text
+    """
+
+    banned: dict[str, str] = field(default_factory=dict)
+    sound: set[str] = field(default_factory=set)
+    reverted: list[Finding] = field(default_factory=list)
+    refused: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,42 +95,56 @@ def _explained(finding: Finding, banned: Mapping[str, str]) -> Finding:
     return finding
 
 
-def _one_pass(
-    survey: Survey, settings: SettingsResolver, banned: dict[str, str], reverted: list[Finding], refused: list[Finding]
-) -> _Step | None:
+def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _Step | None:
     """Rewrite all that is wanted, gates passed; None where nothing is left to do."""
     while True:
-        chosen = [reported for reported in survey.reported if _is_wanted(reported, settings, banned)]
+        chosen = [reported for reported in survey.reported if _is_wanted(reported, settings, ledger.banned)]
         texts = new_texts(survey, [reported.place for reported in chosen if reported.place is not None])
-        untouchable = _untouchable(texts, refused)
-        failures = {
-            path: f"its rewrite failed a check: {reason}"
-            for path, (old, text) in texts.items()
-            if path not in untouchable and (reason := refuse_rewrite(old, text)) is not None
-        }
+        untouchable = _untouchable(texts, ledger)
+        failures = _unsound(texts)
         if not untouchable and not failures:
             texts = {path: pair for path, pair in texts.items() if pair[0].text != pair[1]}
             if not texts:
                 return None
             after = _second_look(survey, settings, texts)
-            failures = _worse(survey, after, settings, texts, banned)
+            failures = _worse(survey, after, settings, texts, ledger.banned)
             if not failures:
                 return _Step({path: old for path, (old, _) in texts.items()}, after)
-        banned.update(untouchable)
-        banned.update(failures)
-        reverted += [_left(r.finding, failures[r.finding.path]) for r in chosen if r.finding.path in failures]
+        _ban(survey, chosen, {**failures, **untouchable}, ledger)
+        ledger.reverted += [_left(r.finding, failures[r.finding.path]) for r in chosen if r.finding.path in failures]
+
+
+def _ban(survey: Survey, chosen: Sequence[Reported], failures: Mapping[str, str], ledger: _Ledger) -> None:
+    """Leave the files that failed as they are, and with them every file whose rewrite would change one of them."""
+    ledger.banned.update(failures)
+    for reported in chosen:
+        if reported.place is None or reported.finding.path in ledger.banned:
+            continue
+        touched = {display_path(survey.project.given[module]) for module, _ in survey.edits(reported.place)}
+        if touched & set(failures):
+            ledger.banned[reported.finding.path] = failures[min(touched & set(failures))]
 
 
 def _left(finding: Finding, reason: str) -> Finding:
     return replace(finding, fix=Unfixable(reason))
 
 
-def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], refused: list[Finding]) -> dict[str, str]:
+def _unsound(texts: Mapping[str, tuple[SourceFile, str]]) -> dict[str, str]:
+    """Files whose new text fails a gate, with the reason."""
+    faults = {path: refuse_rewrite(old, text) for path, (old, text) in texts.items() if old.text != text}
+    return {path: f"its rewrite failed a check: {fault}" for path, fault in faults.items() if fault is not None}
+
+
+def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, str]:
     """Files that must not be rewritten at all, with the reason."""
     found: dict[str, str] = {}
     for path, (old, _) in texts.items():
-        if (finding := refuse_untouched(old)) is not None:
-            refused.append(finding)
+        if path in ledger.sound:
+            continue
+        if (finding := refuse_untouched(old)) is None:
+            ledger.sound.add(path)
+        else:
+            ledger.refused.append(finding)
             found[path] = finding.message
     return found
 

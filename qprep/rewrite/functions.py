@@ -135,14 +135,16 @@ def place_for_class(code: Code, node: ast.FunctionDef) -> int:
     return code.next_line(node.end_lineno or node.lineno)
 
 
-def import_of(context: Context, caller: Code, unit: Unit, name: str) -> tuple[str, frozenset[Import]]:
+def import_of(
+    context: Context, caller: Code, unit: Unit, name: str, planned: frozenset[str]
+) -> tuple[str, frozenset[Import]]:
     """How a file names the module made of a function: imported from where the function is defined."""
     index = context.project.index(caller.module)
     assert index is not None
     if caller.module == unit.module:
         return name, frozenset()
     return imports.imported(
-        index, _module_path(index.name, index.is_package, unit.module, _is_relative(index, unit)), name
+        index, _module_path(index.name, index.is_package, unit.module, _is_relative(index, unit)), name, planned
     )
 
 

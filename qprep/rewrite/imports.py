@@ -35,15 +35,17 @@ def nn_name(index: FileIndex, cls: str) -> tuple[str, frozenset[Import]]:
     return f"{alias}.{cls}", frozenset((Import("torch", "nn", alias if alias != "nn" else None),))
 
 
-def imported(index: FileIndex, module: str, name: str) -> tuple[str, frozenset[Import]]:
-    """How to write `module.name` in a file, and what to import for it."""
+def imported(
+    index: FileIndex, module: str, name: str, planned: frozenset[str] = frozenset()
+) -> tuple[str, frozenset[Import]]:
+    """How to write `module.name` in a file, and what to import for it; `planned` names are about to be bound there."""
     existing = index.imports.get(name)
     if existing is not None and existing.target == f"{module}.{name}":
         return name, frozenset()
     for bound, entry in index.imports.items():
         if entry.target == f"{module}.{name}":
             return bound, frozenset()
-    alias = name if _is_free(index, name) else f"Qprep{name}"
+    alias = name if _is_free(index, name) and name not in planned else f"Qprep{name}"
     return alias, frozenset((Import(module, name, alias if alias != name else None),))
 
 

@@ -117,6 +117,9 @@ class Plan:
 
     def add_helpers(self) -> None:
         """Plan every call of a function that runs operations, and settle which functions become modules."""
+        for callee in sorted({call.callee for call in self.context.facts.helpers.values()}):
+            if self.refusal(callee) is None:
+                self.class_name(callee)
         for place, call in self.context.facts.helpers.items():
             self._helpers[place] = self._try(call, self._helper_call)
         self._settle_functions()
@@ -131,7 +134,8 @@ class Plan:
         if dotted is None or not _is_callee(scope, dotted, call.callee):
             return Unfixable("the function is called under a name that only the run knows")
         name = self.class_name(call.callee)
-        text, needed = functions.import_of(self.context, scope.code, call.callee, name)
+        planned = frozenset(n for unit, n in self._class_names.items() if unit.module == scope.code.module)
+        text, needed = functions.import_of(self.context, scope.code, call.callee, name, planned)
         scope.imports |= {(scope.index.name, entry) for entry in needed}
         attribute = scope.declare(functions.attribute_name(call.callee), f"{text}()", many=call.count > 1)
         start, end = scope.code.span(node.func)
