@@ -1,0 +1,75 @@
+"""Run README.md's commands and write their output into it; with --check, say what would change instead.
+
+A fence behind `<!-- file: NAME -->` is a file; the commands of `console` fences run one after another in a folder with
+those files. `<!-- generated: rules -->` holds the table of rules.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from qprep.registry import all_rules
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+_FILE = re.compile(r"<!-- file: (?P<name>\S+) -->\n```\w*\n(?P<text>.*?)```\n", re.DOTALL)
+_CONSOLE = re.compile(r"```console\n(?P<prompt>\$ (?P<command>[^\n]*)\n).*?```\n", re.DOTALL)
+_RULES = re.compile(r"(?<=<!-- generated: rules -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def main(arguments: list[str]) -> int:
+    """Write README.md; with --check, 1 where it is not as it would be written."""
+    old = README.read_text(encoding="utf-8")
+    new = rendered(old)
+    if "--check" in arguments:
+        if new != old:
+            print("README.md is out of date: run scripts/readme.py")
+        return int(new != old)
+    README.write_text(new, encoding="utf-8")
+    return 0
+
+
+def rendered(text: str) -> str:
+    """The text with fresh output behind every command."""
+    with tempfile.TemporaryDirectory() as folder:
+        for match in _FILE.finditer(text):
+            Path(folder, match["name"]).write_text(match["text"], encoding="utf-8")
+        text = _CONSOLE.sub(lambda match: f"```console\n{match['prompt']}{output(match['command'], folder)}```\n", text)
+    return _RULES.sub(lambda _: rules(), text)
+
+
+def output(command: str, folder: str) -> str:
+    """What a command of qprep prints, both streams."""
+    program, *arguments = shlex.split(command)
+    if program != "qprep":
+        raise ValueError(f"expected a command of qprep, found {program!r}")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "NO_COLOR": "1"}
+    outcome = subprocess.run(
+        [sys.executable, "-m", "qprep", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if outcome.returncode not in (0, 1):
+        raise ValueError(f"{command}: {outcome.stdout}")
+    lines = [line.rstrip() for line in outcome.stdout.splitlines()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def rules() -> str:
+    """One row a rule."""
+    rows = [f"| {rule.code} | `{rule.name}` | {rule.summary} |\n" for rule in all_rules()]
+    return "| code | name | what |\n| --- | --- | --- |\n" + "".join(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
