@@ -172,7 +172,9 @@ def _worse(
 ) -> dict[str, str]:
     """Files in whose new lines a second look finds more than the first left there, with the reason."""
     known = {fault.path for fault in survey.faults}
-    worse = {fault.path: f"its rewrite cannot be read: {fault.message}" for fault in after.faults if fault.path not in known}
+    worse = {
+        fault.path: f"its rewrite cannot be read: {fault.message}" for fault in after.faults if fault.path not in known
+    }
     left = Counter((r.finding.path, r.finding.code) for r in survey.reported if not _is_wanted(r, settings, banned))
     for path, (old, text) in texts.items():
         written = _written_lines(old.text, text)

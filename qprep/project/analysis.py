@@ -28,6 +28,7 @@ from qprep.project.kinds import (
     Sequence,
     Tensor,
     join_all,
+    modules_of,
     options,
 )
 from qprep.project.roots import finish_root, note_module_call
@@ -125,7 +126,7 @@ class Analysis:
         if name in index.values and name not in index.classes and name not in index.functions:
             value = index.values[name]
             frame = self._module_frame(index.name)
-            if frame is None or isinstance(value, ast.Call) and not isinstance(value.func, ast.Name | ast.Attribute):
+            if frame is None or (isinstance(value, ast.Call) and not isinstance(value.func, ast.Name | ast.Attribute)):
                 return UNKNOWN
             from qprep.project.expressions import evaluate
 
@@ -290,7 +291,7 @@ class Analysis:
         assert isinstance(module.cls, ClassRef)
         if self.is_container(module.cls) and flow and arguments is not None and module.cls not in self.reached:
             self.reached.add(module.cls)
-            for item in attributes.modules_of(attributes.item_of(self, module)):
+            for item in modules_of(attributes.item_of(self, module)):
                 if isinstance(item.cls, ClassRef):
                     self.call_forward(frame, item, Arguments([Tensor(True)]))
         return Tensor(flow)
@@ -371,7 +372,7 @@ class Analysis:
             return self._memo[key]
         node = self.project.function_node(ref)
         index = self.project.index(ref.module)
-        if key in self._running:
+        if key in self._running and not root:  # an instance of its own class inside is another instance
             self._recursive.add(key)
         if node is None or index is None or key in self._running or len(self._running) > MAX_DEPTH:
             return _NOTHING

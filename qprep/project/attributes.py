@@ -31,8 +31,25 @@ if TYPE_CHECKING:
     from qprep.project.frames import Frame
 
 _PARAMETERS = frozenset(
-    "weight bias running_mean running_var in_proj_weight in_proj_bias weight_v weight_g bias_k bias_v q_proj_weight"
-    " k_proj_weight v_proj_weight weight_ih weight_hh bias_ih bias_hh".split()
+    [
+        "weight",
+        "bias",
+        "running_mean",
+        "running_var",
+        "in_proj_weight",
+        "in_proj_bias",
+        "weight_v",
+        "weight_g",
+        "bias_k",
+        "bias_v",
+        "q_proj_weight",
+        "k_proj_weight",
+        "v_proj_weight",
+        "weight_ih",
+        "weight_hh",
+        "bias_ih",
+        "bias_hh",
+    ]
 )
 
 
@@ -237,10 +254,9 @@ def self_attribute(analysis: Analysis, frame: Frame, node: ast.expr) -> str | No
     if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
         return None
     owner = frame.scope.lookup(node.value.id)
-    is_self = isinstance(owner, Module) and owner.path == ""
-    if not is_self or not isinstance(owner.cls, ClassRef) or analysis.defines_method(owner.cls, node.attr):
+    if not isinstance(owner, Module) or owner.path != "" or not isinstance(owner.cls, ClassRef):
         return None
-    return node.attr
+    return None if analysis.defines_method(owner.cls, node.attr) else node.attr
 
 
 def held_function(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, function: str) -> None:

@@ -39,13 +39,26 @@ if TYPE_CHECKING:
     from qprep.project.calls import Arguments
     from qprep.project.frames import Frame
 
-_NUMBERS = frozenset("len int float bool round id hash ord".split())
+_NUMBERS = frozenset(["len", "int", "float", "bool", "round", "id", "hash", "ord"])
 _SAME = frozenset(
-    "sorted list tuple set frozenset reversed iter copy.copy copy.deepcopy"
-    " qprep.runtime_modules.another torch.jit.annotate".split()
+    [
+        "sorted",
+        "list",
+        "tuple",
+        "set",
+        "frozenset",
+        "reversed",
+        "iter",
+        "copy.copy",
+        "copy.deepcopy",
+        "qprep.runtime_modules.another",
+        "torch.jit.annotate",
+    ]
 )
-_GROW = frozenset("append insert add appendleft".split())
-_MODULE_SELF = frozenset("to cuda cpu eval train half float double apply requires_grad_ bfloat16 type".split())
+_GROW = frozenset(["append", "insert", "add", "appendleft"])
+_MODULE_SELF = frozenset(
+    ["to", "cuda", "cpu", "eval", "train", "half", "float", "double", "apply", "requires_grad_", "bfloat16", "type"]
+)
 
 
 def method(

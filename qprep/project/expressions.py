@@ -12,7 +12,6 @@ from qprep.project.kinds import (
     FLOWING_INTEGER,
     INT,
     NONE,
-    NUMBER,
     OTHER,
     REAL,
     SHAPE,
@@ -21,7 +20,6 @@ from qprep.project.kinds import (
     ClassRef,
     Closure,
     External,
-    FunctionRef,
     Kind,
     Mapping,
     Module,
@@ -41,6 +39,8 @@ from qprep.project.kinds import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qprep.project.analysis import Analysis
     from qprep.project.frames import Frame
 
@@ -311,6 +311,8 @@ def iterate(kind: Kind, loop: int | None = None) -> Kind:
         item = kind.item if kind.item is not None else Module(None)
         if kind.path is not None:
             item = rooted(item, f"{kind.path}[*]")
+        for outer in kind.loops:
+            item = in_loop(item, outer)
     elif isinstance(kind, Mapping | Plain):
         item = TEXT
     return in_loop(item, loop) if loop is not None else item
@@ -358,7 +360,7 @@ def _store_item(analysis: Analysis, frame: Frame, target: ast.Subscript, value: 
         frame.scope.names[name] = Mapping(value if holder.value is UNKNOWN else join(holder.value, value))
 
 
-_EVALUATORS = {
+_EVALUATORS: dict[type[ast.expr], Callable[..., Kind]] = {
     ast.Constant: _constant,
     ast.Name: _name,
     ast.Attribute: _attribute,

@@ -53,12 +53,31 @@ _SIMPLE: dict[str, Kind] = {
     "torch.dtype": OTHER,
     "torch.device": OTHER,
 }
-_SEQUENCES = frozenset("List Tuple Sequence Iterable Iterator Generator Set FrozenSet Deque list tuple set".split())
-_MAPPINGS = frozenset("Dict Mapping MutableMapping OrderedDict dict defaultdict DefaultDict".split())
+_SEQUENCES = frozenset(
+    [
+        "List",
+        "Tuple",
+        "Sequence",
+        "Iterable",
+        "Iterator",
+        "Generator",
+        "Set",
+        "FrozenSet",
+        "Deque",
+        "list",
+        "tuple",
+        "set",
+    ]
+)
+_MAPPINGS = frozenset(["Dict", "Mapping", "MutableMapping", "OrderedDict", "dict", "defaultdict", "DefaultDict"])
 _UNIONS = frozenset(("Optional", "Union", "Annotated", "Final", "ClassVar", "Required"))
 # Methods and functions whose positional arguments are sizes or dims: what is passed there is a number.
-_SIZE_METHODS = frozenset("view reshape expand repeat permute transpose unflatten new_zeros new_ones new_empty".split())
-_SIZE_FUNCTIONS = frozenset("range int float zeros ones empty arange rand randn eye full".split())
+_SIZE_METHODS = frozenset(
+    ["view", "reshape", "expand", "repeat", "permute", "transpose", "unflatten", "new_zeros", "new_ones", "new_empty"]
+)
+_SIZE_FUNCTIONS = frozenset(
+    ["range", "int", "float", "zeros", "ones", "empty", "arange", "rand", "randn", "eye", "full"]
+)
 
 
 def annotated(analysis: Analysis, index: FileIndex, node: ast.expr) -> Kind | None:

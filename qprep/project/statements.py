@@ -12,6 +12,8 @@ from qprep.project.kinds import UNKNOWN, Closure, Kind
 from qprep.project.operations import augmented
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qprep.project.analysis import Analysis
     from qprep.project.frames import Frame
 
@@ -206,7 +208,7 @@ def _delete(analysis: Analysis, frame: Frame, node: ast.Delete) -> None:
             frame.scope.names.pop(target.id, None)
 
 
-_RUNNERS = {
+_RUNNERS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.Assign: _assign,
     ast.AnnAssign: _ann_assign,
     ast.AugAssign: _aug_assign,

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qprep.project.facts import Unit
+    from qprep.project.index import FileIndex
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
-    from qprep.project.index import FileIndex
     from qprep.rewrite.model import Declaration, Import
 
 # Decorators that say nothing about what the function computes, and those that a method can carry as well.
@@ -55,7 +55,7 @@ def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> str | None:
     for part in ast.walk(node):
         if isinstance(part, ast.Yield | ast.YieldFrom | ast.Await):
             return f"`{unit.name}` is a generator"
-        if isinstance(part, ast.Name) and part.id == "self" or isinstance(part, ast.arg) and part.arg == "self":
+        if (isinstance(part, ast.Name) and part.id == "self") or (isinstance(part, ast.arg) and part.arg == "self"):
             return f"`{unit.name}` has a variable called self"
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == unit.name:
             return f"`{unit.name}` calls itself"

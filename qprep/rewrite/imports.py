@@ -120,9 +120,7 @@ def _top(code: Code) -> int:
     return code.source.starts[code.tree.body[0].lineno - 1]
 
 
-def unused_import_pieces(
-    code: Code, before: ast.Module, after: ast.Module, exported: frozenset[str]
-) -> list[Piece]:
+def unused_import_pieces(code: Code, before: ast.Module, after: ast.Module, exported: frozenset[str]) -> list[Piece]:
     """Removals of import names that `before` used and `after` (the same file, rewritten: `code`) does not."""
     gone = _used_names(before) - _used_names(after) - exported
     pieces: list[Piece] = []

@@ -14,7 +14,7 @@ from qprep.rewrite.pieces import Piece
 
 if TYPE_CHECKING:
     from qprep.project.attributes import Creation
-    from qprep.project.facts import HeldFunction, ModuleCall, Sharing, Unit
+    from qprep.project.facts import HeldFunction, ModuleCall, Place, Sharing, Unit
     from qprep.rewrite.context import Context
     from qprep.rewrite.scope import Scope
 
@@ -44,7 +44,7 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
 
 def creations_of(context: Context, unit: Unit, attribute: str) -> list[Creation] | Unfixable:
     """Every place in the family of a class that makes an attribute, if all of them can take a line behind them."""
-    found: dict[object, Creation] = {}
+    found: dict[Place, Creation] = {}
     for member in context.family(unit):
         entry = context.analysis.attributes_of(member).names.get(attribute)
         found.update(entry.creations if entry is not None else {})

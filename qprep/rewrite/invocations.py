@@ -275,10 +275,11 @@ def _rename(
         elif slot.startswith("*") or argument.spread:
             if slot.lstrip("*") != argument.name or not slot.startswith("*"):
                 return None
-        elif slot != argument.name or moved and position + shift >= len(expected):
-            start = _argument_span(code, argument)[0]
-            pieces.append(Piece(start, start, f"{argument.name}="))
-        elif moved and target.parameters[position + shift] != argument.name:
+        elif (
+            slot != argument.name
+            or (moved and position + shift >= len(expected))
+            or (moved and target.parameters[position + shift] != argument.name)
+        ):
             start = _argument_span(code, argument)[0]
             pieces.append(Piece(start, start, f"{argument.name}="))
     return pieces

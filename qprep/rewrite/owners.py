@@ -134,12 +134,28 @@ def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:
 
 
 _NAMING = frozenset(
-    "setattr getattr hasattr delattr add_module register_module register_buffer register_parameter get_submodule".split()
+    [
+        "setattr",
+        "getattr",
+        "hasattr",
+        "delattr",
+        "add_module",
+        "register_module",
+        "register_buffer",
+        "register_parameter",
+        "get_submodule",
+    ]
 )
 
 
 def _callee_name(node: ast.Call) -> str:
-    return node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+    return (
+        node.func.attr
+        if isinstance(node.func, ast.Attribute)
+        else node.func.id
+        if isinstance(node.func, ast.Name)
+        else ""
+    )
 
 
 def _pattern(node: ast.expr) -> str | None:
@@ -147,16 +163,18 @@ def _pattern(node: ast.expr) -> str | None:
     if isinstance(node, ast.JoinedStr):
         return "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ".*" for v in node.values)
     if isinstance(node, ast.BinOp):
-        sides = [side for side in (node.left, node.right) if isinstance(side, ast.Constant) and isinstance(side.value, str)]
+        sides = [
+            side for side in (node.left, node.right) if isinstance(side, ast.Constant) and isinstance(side.value, str)
+        ]
         if not sides:
             return None
         text = re.sub(r"%[-+0-9.]*[a-z]", "\0", str(sides[0].value))
         joined = text if isinstance(node.op, ast.Mod) else f"\0{text}\0"
         return ".*".join(map(re.escape, joined.split("\0")))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-        text = node.func.value
-        if isinstance(text, ast.Constant) and isinstance(text.value, str):
-            return ".*".join(map(re.escape, re.split(r"{[^}]*}", text.value)))
+        template = node.func.value
+        if isinstance(template, ast.Constant) and isinstance(template.value, str):
+            return ".*".join(map(re.escape, re.split(r"{[^}]*}", template.value)))
     return None
 
 
@@ -238,7 +256,11 @@ def _called_on_self(method: ast.FunctionDef) -> set[str]:
             continue
         if isinstance(node.func, ast.Name) and node.func.id == owner:
             called.add("forward")
-        elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id == owner:
+        elif (
+            isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == owner
+        ):
             called.add(node.func.attr)
     return called
 

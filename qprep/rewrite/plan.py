@@ -11,6 +11,7 @@ from qprep.project.facts import HelperCall, Place, Unit
 from qprep.rewrite import children, functions, imports, owners
 from qprep.rewrite.model import Declaration, Rewrite
 from qprep.rewrite.pieces import Piece, overlaps
+from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 from qprep.rewrite.scope import OWNER, Names, Scope
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class Plan:
         self._class_names: dict[Unit, str] = {}
         self._helpers: dict[Place, Rewrite | Unfixable] = {}
 
-    def add(self, site: OpSite | ModuleCall | Sharing | HeldFunction | Compound, codemod: Callable[..., object]) -> None:
+    def add(
+        self, site: OpSite | ModuleCall | Sharing | HeldFunction | Compound, codemod: Callable[..., object]
+    ) -> None:
         """Try to rewrite a site."""
         self.outcomes[site.place] = self._try(site, codemod)
 
@@ -77,7 +80,7 @@ class Plan:
         """Names of attributes of a class, or of the module made of a function; a family of classes shares them."""
         if unit not in self._names:
             if not unit.is_class:
-                self._names[unit] = Names(set(owners.NN_MODULE_ATTRIBUTES) | {"forward"})
+                self._names[unit] = Names(set(NN_MODULE_ATTRIBUTES) | {"forward"})
             else:
                 family = [Unit(ref.module, ref.name, True) for ref in self.context.family(unit)]
                 known = next((self._names[member] for member in family if member in self._names), None)
@@ -216,10 +219,10 @@ class Plan:
         alive: set[Unit] = set()
         while True:
             more = {h.callee for h in calls if h.callee in wanted and (h.unit.is_class or h.unit in alive)} - alive
-            more -= {None}  # type: ignore[arg-type]
-            if not more:
+            known = {unit for unit in more if unit is not None}
+            if not known:
                 return alive
-            alive |= {unit for unit in more if unit is not None}
+            alive |= known
 
     def _add_declarations(self, rewrites: list[Rewrite], pieces: dict[str, list[Piece]]) -> None:
         grouped: dict[tuple[Unit, Place | None], list[Declaration]] = defaultdict(list)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 OWNER = "<owner>"  # stands for self in the text of a declaration, until it is known where that goes
 
 # Names of targets that say nothing about the value.
-_PLAIN_TARGETS = frozenset("x y z out output outputs ret res result results self input inputs tmp".split())
+_PLAIN_TARGETS = frozenset(
+    ["x", "y", "z", "out", "output", "outputs", "ret", "res", "result", "results", "self", "input", "inputs", "tmp"]
+)
 
 
 @dataclass(slots=True)
