@@ -13,7 +13,7 @@ RULE = Rule(
     "shared-instance",
     "One module instance is put into several places at construction",
     "An activation that is created once and then stored under two names, twice in a container, handed to several "
-    "blocks, or kept on the class or as a default argument, runs for all of them: nowhere in one forward is it visible.",
+    "blocks, or kept on the class or as a default argument, runs for all of them: in no forward is it visible.",
 )
 VALID = (
     """

@@ -39,7 +39,31 @@ if TYPE_CHECKING:
     from qprep.project.calls import Arguments
     from qprep.project.frames import Frame
 
-_NUMBERS = frozenset(["len", "int", "float", "bool", "round", "id", "hash", "ord"])
+_RESULTS: dict[str, Kind] = {
+    **dict.fromkeys(
+        [
+            "len",
+            "int",
+            "bool",
+            "id",
+            "hash",
+            "ord",
+            "isinstance",
+            "hasattr",
+            "callable",
+            "any",
+            "all",
+            "issubclass",
+            "print",
+        ],
+        INT,
+    ),
+    **dict.fromkeys(("float", "round"), NUMBER),
+    **dict.fromkeys(("str", "repr", "format"), TEXT),
+    "range": Sequence(INT),
+    "type": OTHER,
+}
+_COLLECTING = frozenset(["zip", "enumerate", "dict", "collections.OrderedDict", "collections.defaultdict"])
 _SAME = frozenset(
     [
         "sorted",
@@ -126,28 +150,30 @@ def _module_method(
     if name in ("children", "named_children") and receiver.cls is not None:
         known = {receiver.cls} if isinstance(receiver.cls, ClassRef) else {ClassRef("torch.nn", "")}
         analysis.walked.setdefault((frame.index.name, node.lineno, node.col_offset), set()).update(known)
-    item = attributes.item_of(analysis, receiver)
-    if receiver.path is not None:
-        item = rooted(item, f"{receiver.path}[*]")
-    if name in ("children", "modules", "values", "__iter__"):
-        return Sequence(item)
-    if name in ("named_children", "named_modules", "items"):
-        return Sequence(sequence_of((TEXT, item)))
-    if name == "keys":
-        return Sequence(TEXT)
-    if name in _MODULE_SELF:
-        return receiver
-    if name in ("parameters", "buffers"):
-        return Sequence(PARAMETER)
-    if name in ("get_parameter", "get_buffer"):
-        return PARAMETER
-    if name in ("get_submodule", "__getitem__", "pop"):
-        return item
+    if (found := _module_reading(analysis, receiver, name)) is not None:
+        return found
     if receiver.path == "" and isinstance(receiver.cls, ClassRef):
         return _registering(analysis, frame, node, receiver.cls, name, arguments)
     if name in ("append", "extend", "insert", "add_module", "register_module"):
         return _container_method(analysis, frame, node, receiver, name, arguments)
     return None
+
+
+def _module_reading(analysis: Analysis, receiver: Module, name: str) -> Kind | None:
+    """Methods that look things up in a module."""
+    item = attributes.item_of(analysis, receiver)
+    if receiver.path is not None:
+        item = rooted(item, f"{receiver.path}[*]")
+    results: dict[str, Kind] = {
+        **dict.fromkeys(("children", "modules", "values", "__iter__"), Sequence(item)),
+        **dict.fromkeys(("named_children", "named_modules", "items"), Sequence(sequence_of((TEXT, item)))),
+        **dict.fromkeys(("get_submodule", "__getitem__", "pop"), item),
+        **dict.fromkeys(("parameters", "buffers"), Sequence(PARAMETER)),
+        **dict.fromkeys(("get_parameter", "get_buffer"), PARAMETER),
+        **dict.fromkeys(_MODULE_SELF, receiver),
+        "keys": Sequence(TEXT),
+    }
+    return results.get(name)
 
 
 def _container_method(
@@ -234,35 +260,38 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
 
     short = name.removeprefix("builtins.")
     args = arguments.args
-    if short in _NUMBERS:
-        return NUMBER if short in ("float", "round") else INT
-    if short == "range":
-        return Sequence(INT)
-    if short in _SAME:
-        return _same(args[-1] if args else Sequence(UNKNOWN, ()), short)
-    if short == "zip":
-        return Sequence(sequence_of(map(iterate, args)))
-    if short == "enumerate" and args:
-        return Sequence(sequence_of((INT, iterate(args[0]))))
-    if short in ("dict", "collections.OrderedDict", "collections.defaultdict"):
-        return _new_mapping(args, arguments.keywords)
-    if short in ("isinstance", "hasattr", "callable", "any", "all", "issubclass", "print"):
-        return INT
+    if short in _RESULTS:
+        return _RESULTS[short]
+    if short.startswith("math."):
+        return NUMBER
+    if short in _SAME | _COLLECTING:
+        return _collected(short, args, arguments.keywords)
     if short in ("getattr", "setattr"):
         return _dynamic_attribute(analysis, frame, node, short, arguments)
     if short == "next" and args:
         return iterate(args[0])
-    if short in ("typing.cast",) and len(args) == 2:
+    if short == "typing.cast" and len(args) == 2:
         return args[1] if args[1] is not UNKNOWN else analysis.annotated(frame.index, node.args[0]) or UNKNOWN
-    if short in ("functools.partial",) and args:
+    if short == "functools.partial" and args:
         return Partial(args[0], tuple(args[1:]), tuple(arguments.keywords.items()))
     if short in ("map", "functools.reduce", "filter") and len(args) >= 2:
         return operations.higher_order(analysis, frame, node, short, arguments)
     if short in ("min", "max", "sum", "abs", "pow", "divmod"):
         return operations.python_function(analysis, frame, node, short, arguments)
-    if short.startswith("math.") or short in ("str", "repr", "format", "type"):
-        return NUMBER if short.startswith("math.") else TEXT if short != "type" else OTHER
     return None
+
+
+def _collected(short: str, args: list[Kind], keywords: dict[str, Kind]) -> Kind | None:
+    """Functions that put values into sequences and dicts, or hand them on."""
+    from qprep.project.expressions import iterate
+
+    if short in _SAME:
+        return _same(args[-1] if args else Sequence(UNKNOWN, ()), short)
+    if short == "zip":
+        return Sequence(sequence_of(map(iterate, args)))
+    if short == "enumerate":
+        return Sequence(sequence_of((INT, iterate(args[0])))) if args else None
+    return _new_mapping(args, keywords)
 
 
 def _same(kind: Kind, short: str) -> Kind:

@@ -140,7 +140,7 @@ def _python_arithmetic(
         return INT if left == INT and right == INT and symbol != "**" else NUMBER
     if isinstance(left, Plain) or isinstance(right, Plain):
         return OTHER
-    if left == UNKNOWN or right == UNKNOWN:
+    if UNKNOWN in (left, right):
         return _unknown_arithmetic(
             analysis, frame, node, symbol, scalar=isinstance(left, Number) or isinstance(right, Number)
         )

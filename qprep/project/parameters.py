@@ -182,7 +182,7 @@ def constructor_kind(analysis: Analysis, index: FileIndex, arg: ast.arg, default
     if kind is not None and not any(isinstance(option, Module) for option in options(kind)):
         return kind
     fallback = analysis.default_kind(index, default)
-    if fallback is None or fallback == NONE or fallback == UNKNOWN:
+    if fallback is None or fallback in (NONE, UNKNOWN):
         return Opaque(arg.arg)
     if isinstance(fallback, External | ClassRef):
         return join(Opaque(arg.arg), fallback)

@@ -50,7 +50,7 @@ def loops(context: Context, unit: Unit) -> list[Loop]:
 
 
 def _methods(context: Context, unit: Unit) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
-    """Methods of the family that can run once the new child is there: not the constructors of the class and its bases."""
+    """Methods of the family that can run once the new child is there: not constructors of the class and its bases."""
     before = set(context.project.mro(ClassRef(unit.module, unit.name)))
     for member in context.family(unit):
         entry = context.project.class_node(member)

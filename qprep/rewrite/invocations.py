@@ -57,7 +57,8 @@ def is_literal(node: ast.expr) -> bool:
 def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     """Rewrite a function or method call."""
     node, spelling = scope.node, site.spelling
-    assert isinstance(node, ast.Call) and spelling is not None
+    assert isinstance(node, ast.Call)
+    assert spelling is not None
     if any(keyword.arg == "out" for keyword in node.keywords):
         return Unfixable("`out=` writes into another tensor")
     if site.form == "function" and spelling.is_method:  # torch.Tensor.mul(x, y)
@@ -199,7 +200,8 @@ def _plain_target(scope: Scope, site: OpSite) -> Target | Unfixable:
 
 
 def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: frozenset[str]) -> Target | Unfixable:
-    assert site.op.module is not None and site.spelling is not None
+    assert site.op.module is not None
+    assert site.spelling is not None
     constructor = parse_constructor(site.op.module)
     first = scope.context.analysis.catalogue.spellings(site.op)[0]
     if site.spelling.is_inplace:
@@ -304,7 +306,7 @@ def _edit_callee(
 ) -> Pieces:
     start, end = code.span(node)
     if not spelling.is_method:
-        callee_start, callee_end = code.span(node.func)
+        callee_start, _callee_end = code.span(node.func)
         return (Piece(start, _paren(code, node), guard_space(code, callee_start) + name),)
     assert isinstance(node.func, ast.Attribute)
     receiver_start, receiver_end = code.span(node.func.value)

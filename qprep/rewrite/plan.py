@@ -286,7 +286,8 @@ class Plan:
 
     def _add_function(self, unit: Unit, rewrites: list[Rewrite], pieces: dict[str, list[Piece]]) -> None:
         code, index = self.context.code(unit.module), self.context.project.index(unit.module)
-        assert code is not None and index is not None
+        assert code is not None
+        assert index is not None
         base, _ = imports.nn_name(index, "Module")
         node = code.index.functions[unit.name]
         declarations = [d for r in sorted(rewrites, key=lambda r: r.place) for d in r.declarations]
