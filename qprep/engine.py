@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from qprep.evidence.proof import Parts
 from qprep.findings import Applicability, Finding, Fix, Unfixable
 from qprep.results import ChangedFile, CheckResult, FixResult
 from qprep.rewrite.finish import new_texts
@@ -19,15 +20,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qprep.config import SettingsResolver
+    from qprep.evidence.observer import Observe
+    from qprep.evidence.proof import Prove
 
 MAX_PASSES = 10
 
 
 def check(
-    paths: Sequence[Path], settings: SettingsResolver, *, overlay: Mapping[str, bytes] | None = None
+    paths: Sequence[Path],
+    settings: SettingsResolver,
+    *,
+    overlay: Mapping[str, bytes] | None = None,
+    observe: Observe | None = None,
 ) -> CheckResult:
-    """Find; changes nothing."""
-    survey = Survey(paths, settings, overlay or {})
+    """Find; changes nothing. `observe` runs the user's models on the given contents of files."""
+    survey = Survey(paths, settings, overlay or {}, observe)
     findings = [survey.with_fix(reported) for reported in survey.reported] + survey.faults
     return CheckResult(_sorted(findings), len(paths), len(survey.unknown), tuple(survey.unknown))
 
@@ -38,10 +45,16 @@ def fix(
     *,
     write: bool,
     overlay: Mapping[str, bytes] | None = None,
+    observe: Observe | None = None,
+    prove: Prove | None = None,
 ) -> FixResult:
-    """Rewrite until nothing more can be; each file's new text passes every gate or the file stays as it was."""
+    """Rewrite until nothing more can be; each file's new text passes every gate or the file stays as it was.
+
+    `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
+    raises what keeps it from that.
+    """
     current = dict(overlay or {})
-    survey = Survey(paths, settings, current)
+    survey = first = Survey(paths, settings, current, observe)
     before = [reported.finding for reported in survey.reported]
     originals: dict[str, SourceFile] = {}
     ledger = _Ledger()
@@ -57,6 +70,8 @@ def fix(
         for path, old in sorted(originals.items())
         if current[path] != old.data
     ]
+    if prove is not None:
+        prove({entry.path: current[entry.path] for entry in changed}, _parts(first, settings, ledger))
     if write:
         for entry in changed:
             write_atomically(entry.path, entry.old.encode(entry.new_text), entry.old.data)
@@ -64,6 +79,17 @@ def fix(
     remaining += survey.faults + ledger.refused
     fixed = _resolved(before, remaining)
     return FixResult(_sorted(before), fixed, _sorted(remaining), tuple(changed), tuple(ledger.reverted), len(paths))
+
+
+def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts:
+    """The fixes of the first pass, and what the files become by some of them."""
+    places = {r.finding: r.place for r in survey.reported if r.place and _is_wanted(r, settings, ledger.banned)}
+
+    def rewrite(findings: Sequence[Finding]) -> Mapping[str, bytes]:
+        texts = new_texts(survey, [places[finding] for finding in findings])
+        return {path: old.encode(text) for path, (old, text) in texts.items()}
+
+    return Parts(_sorted(list(places)), rewrite)
 
 
 @dataclass(slots=True)
@@ -160,7 +186,7 @@ def _is_wanted(reported: Reported, settings: SettingsResolver, banned: Mapping[s
 
 def _second_look(survey: Survey, settings: SettingsResolver, texts: Mapping[str, tuple[SourceFile, str]]) -> Survey:
     overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
-    return Survey(list(survey.project.given.values()), settings, overlay)
+    return Survey(list(survey.project.given.values()), settings, overlay, survey.observe)
 
 
 def _worse(

@@ -49,6 +49,15 @@ TOO_DEEP = Rule(
     Severity.ERROR,
     fixable=False,
 )
+TRACE_FAILED = Rule(
+    "QP007",
+    "trace-failed",
+    "A model given to --trace does not run",
+    "Importing or building the model, making its inputs, or its forward pass failed, crashed or took too long. The "
+    "message says why, the notes name the last calls in the user's code. The static findings are reported all the same.",
+    Severity.ERROR,
+    fixable=False,
+)
 ENGINE_RULES = (
     SYNTAX_ERROR,
     NOT_ROUND_TRIPPABLE,
@@ -56,9 +65,10 @@ ENGINE_RULES = (
     UNKNOWN_SUPPRESSION,
     UNUSED_SUPPRESSION,
     TOO_DEEP,
+    TRACE_FAILED,
 )
 # A file that was not analysed is never clean, whatever was selected.
-ALWAYS_ON = frozenset({SYNTAX_ERROR.code, UNREADABLE_FILE.code, TOO_DEEP.code})
+ALWAYS_ON = frozenset({SYNTAX_ERROR.code, UNREADABLE_FILE.code, TOO_DEEP.code, TRACE_FAILED.code})
 
 
 def engine_finding(

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from qprep.config import SettingsResolver
+from qprep.evidence.observer import Observe
+from qprep.evidence.proof import Prove
 from qprep.findings import Finding
 from qprep.source import SourceFile
 
@@ -50,11 +52,16 @@ class Engine(Protocol):
     """The calls that the command line and the public functions make; the module `qprep.engine` answers them.
 
     `overlay` gives files' bytes by their path as reported (`display_path`), instead of reading them: standard input,
-    an editor's buffers.
+    an editor's buffers. `observe` runs the user's models, `prove` tries a rewrite before it is written.
     """
 
     def check(
-        self, paths: Sequence[Path], settings: SettingsResolver, *, overlay: Mapping[str, bytes] | None = None
+        self,
+        paths: Sequence[Path],
+        settings: SettingsResolver,
+        *,
+        overlay: Mapping[str, bytes] | None = None,
+        observe: Observe | None = None,
     ) -> CheckResult:
         """Find; changes nothing."""
 
@@ -65,5 +72,7 @@ class Engine(Protocol):
         *,
         write: bool,
         overlay: Mapping[str, bytes] | None = None,
+        observe: Observe | None = None,
+        prove: Prove | None = None,
     ) -> FixResult:
         """Rewrite; with `write` false nothing on disk changes."""

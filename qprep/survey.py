@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from qprep.checks.base import Check, Hit, Site
     from qprep.config import SettingsResolver
-    from qprep.evidence.witness import Witness
+    from qprep.evidence.observer import Observe
     from qprep.project.facts import Place
     from qprep.rewrite.pieces import Piece
 
@@ -79,11 +79,12 @@ class Survey:
         paths: Sequence[Path],
         settings: SettingsResolver,
         overlay: Mapping[str, bytes],
-        witness: Witness | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.files = Files(overlay)
         self.settings = settings
-        self.witness = witness
+        self.observe = observe
+        self.witness = observe(overlay) if observe is not None else None
         self.sites: dict[Finding, Site] = {}
         self.faults: list[Finding] = []
         self.project = Project(self.files.text, list(paths))

@@ -23,8 +23,13 @@ _BY_OPERATOR: dict[type[ast.operator], Rule] = {ast.Add: ADD, ast.Sub: SUB, ast.
 
 
 def check(
-    paths: Sequence[Path], settings: SettingsResolver, *, overlay: Mapping[str, bytes] | None = None
+    paths: Sequence[Path],
+    settings: SettingsResolver,
+    *,
+    overlay: Mapping[str, bytes] | None = None,
+    observe: object = None,
 ) -> CheckResult:
+    assert observe is None
     findings = [finding for path in paths for finding in _check_file(_read(path, overlay), settings)]
     return CheckResult(tuple(sorted(findings, key=lambda item: item.sort_key)), len(paths))
 
@@ -35,7 +40,11 @@ def fix(
     *,
     write: bool,
     overlay: Mapping[str, bytes] | None = None,
+    observe: object = None,
+    prove: object = None,
 ) -> FixResult:
+    assert observe is None
+    assert prove is None
     before: list[Finding] = []
     fixed: list[Finding] = []
     remaining: list[Finding] = []

@@ -134,7 +134,7 @@ class Witness:
             if told.isdisjoint(places[key]) and not self._is_told_elsewhere(each):
                 found.setdefault(places[key][-1], []).append(each)
         for where, group in found.items():
-            message = f"one module instance, {_named(group)}, runs more than once in a forward pass"
+            message = f"one module instance, {named(group)}, runs more than once in a forward pass"
             yield _finding(TRACED_REUSE, code, where, message, group)
 
     def _is_told_elsewhere(self, reuse: Reuse) -> bool:
@@ -157,7 +157,7 @@ def _around(runs: Runs) -> dict[str, ModuleRun | None]:
 
 
 def _operation(code: Code, where: Range, seen: Sequence[Operation]) -> Finding:
-    message = f"`{seen[0].event.op}` runs here outside of a module of its own, in {_named(seen)}"
+    message = f"`{seen[0].event.op}` runs here outside of a module of its own, in {named(seen)}"
     return _finding(TRACED_OPERATION, code, where, message, seen)
 
 
@@ -187,8 +187,8 @@ def _statement(code: Code, where: Range) -> tuple[int, int]:
     return statement.lineno, end or where.end_line
 
 
-def _named(seen: Sequence[Operation | Reuse]) -> str:
-    """The first module by path and class, and how many more there are."""
+def named(seen: Sequence[Operation | Reuse]) -> str:
+    """The module that did it: the first module by path and class, and how many more there are."""
     paths = list(dict.fromkeys(each.module_path for each in seen))
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     shown = f"`{paths[0]}`" if paths[0] else "the model itself"
