@@ -28,17 +28,24 @@ def fix(paths: list[Path], *, write: bool) -> FixResult:
 
 
 def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]:
-    """What the trace saw outside modules of its own, and no finding stands for."""
-    left = [(f"{event.op} at line {event.line}", event.place) for event in report.unowned]
-    left += [
-        (f"{each.module_path} runs {each.calls} times", p) for each in report.reused for p in each.sites or (None,)
-    ]
-    return [text for text, place in left if not any(_covers(finding, place) for finding in remaining)]
+    """What the trace saw outside modules of its own, and no finding stands for.
+
+    Of the places that call one module all but the first need one.
+    """
+    events = [event for event in report.unowned if not _is_covered(event.place, remaining)]
+    left = [f"{event.op} at line {event.line}" for event in events]
+    for module in report.reused:
+        open_sites = [site for site in module.sites if not _is_covered(site, remaining)]
+        if len(open_sites) >= max(len(module.sites), 1) or len(open_sites) > 1:
+            left.append(f"{module.module_path} runs {module.calls} times")
+    return left
 
 
-def _covers(finding: Finding, place: Place | None) -> bool:
-    if place is None:
-        return True
+def _is_covered(place: Place | None, findings: tuple[Finding, ...]) -> bool:
+    return place is None or any(_covers(finding, place) for finding in findings)
+
+
+def _covers(finding: Finding, place: Place) -> bool:
     same_file = Path(finding.path).resolve() == Path(place.path).resolve()
     first, last = finding.statement
     return same_file and min(first, finding.start.line) <= place.lineno <= max(last, finding.end.line)

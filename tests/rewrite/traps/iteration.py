@@ -42,25 +42,27 @@ class Net(nn.Module):
 """
 
 ITERATION: tuple[Case, ...] = (
-    declined("children", module(_IN_FORWARD.format("self.children()")), "iterates over the children"),
-    declined("modules-dict", module(_IN_FORWARD.format("self._modules.values()")), "iterates over the children"),
-    declined("list-of-children", module(_IN_FORWARD.format("list(self.children())")), "iterates over the children"),
+    prepared("children", module(_IN_FORWARD.format("self.children()"))),
+    prepared("modules-dict", module(_IN_FORWARD.format("self._modules.values()"))),
+    declined(
+        "list-of-children", module(_IN_FORWARD.format("list(self.children())")), "number or order of the children"
+    ),
     declined(
         "named-children",
         module(_IN_FORWARD.format("[child for name, child in self.named_children()]")),
-        "iterates over the children",
+        "number or order of the children",
     ),
     declined(
         "modules-but-self",
         module(_IN_FORWARD.format("[m for m in self.modules() if m is not self]")),
-        "iterates over the children",
+        "number or order of the children",
     ),
     declined(
         "number-of-modules",
         net("return F.relu(self.fc(x)) / len(list(self.modules()))"),
-        "iterates over the children",
+        "number or order of the children",
     ),
-    declined(
+    prepared(
         "children-in-a-helper-method",
         module("""
 class Net(nn.Module):
@@ -77,7 +79,6 @@ class Net(nn.Module):
     def forward(self, x):
         return self.run(x) * x
 """),
-        "iterates over the children",
     ),
     declined(
         "sequential-subclass",
@@ -89,7 +90,7 @@ class Net(nn.Sequential):
     def forward(self, x):
         return super().forward(x) + x
 """),
-        "container",
+        "number or order of the children",
     ),
     declined(
         "sequential-subclass-by-index",
@@ -103,9 +104,9 @@ class Net(nn.Sequential):
             x = F.relu(self[i](x))
         return x
 """),
-        "container",
+        "number or order of the children",
     ),
-    declined(
+    prepared(
         "module-list-subclass",
         module("""
 class Net(nn.ModuleList):
@@ -117,7 +118,6 @@ class Net(nn.ModuleList):
             x = torch.tanh(layer(x)) - x
         return x
 """),
-        "container",
     ),
     declined(
         "module-dict-subclass",
@@ -129,7 +129,7 @@ class Net(nn.ModuleDict):
     def forward(self, x):
         return torch.cat([layer(x) for layer in self.values()], -1)
 """),
-        "container",
+        "number or order of the children",
     ),
     declined(
         "container-in-another-file",
@@ -139,7 +139,7 @@ class Net(nn.ModuleDict):
             "    def __init__(self):\n        super().__init__(nn.Linear(4, 4))\n\n"
             "    def forward(self, x):\n        return super().forward(x) * x\n",
         },
-        "container",
+        "number or order of the children",
     ),
     declined(
         "iteration-in-another-file",
@@ -150,17 +150,22 @@ class Net(nn.ModuleDict):
             "    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(4, 4)\n\n"
             "    def forward(self, x):\n        for stage in self.stages():\n            x = x + stage(x)\n        return x\n",
         },
-        "iterates over the children",
+        "number or order of the children",
     ),
     declined(
         "backbone-without-its-head",
         module(
             _BACKBONE.format(
-                "self.trunk = nn.Sequential(*list(self.backbone.children())[:-1])",
-                "return self.trunk(x).mean() + self.backbone(x)",
+                "self.trunk = nn.Sequential(*list(self.backbone.children())[:-1])", "return self.trunk(x) + x"
             )
         ),
-        "children",
+        "by position",
+    ),
+    prepared(
+        "backbone-without-its-head-by-name",
+        module(
+            _BACKBONE.format("self.trunk = nn.Sequential(self.backbone.a, self.backbone.b)", "return self.trunk(x) + x")
+        ),
     ),
     declined(
         "children-counted-by-another-class",
@@ -187,7 +192,7 @@ class Net(Base):
     def forward(self, x):
         return super().forward(x).repeat(self.n, 1, 1, 1)
 """),
-        "iterates over the children",
+        "number or order of the children",
     ),
     prepared(
         "weights-set-in-a-loop-over-modules",

@@ -145,6 +145,11 @@ PARAMETERS: tuple[Case, ...] = (
             _BLOCK.format(default="", made="self.block = Block(nn.PReLU())", body="return self.block(self.block(x))")
         ),
     ),
+    declined(
+        "constant-index-twice",
+        net("x = self.layers[0](x)\nreturn x + self.layers[0](x)", _LAYERS),
+        "not an attribute of self",
+    ),
     prepared(
         "weight-norm-twice",
         net("return self.wn(self.wn(x))", "self.wn = nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))"),

@@ -1,0 +1,136 @@
+"""The flow from files to results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qprep import engine
+from qprep.config import SettingsResolver
+from qprep.config_file import Options
+from qprep.findings import Fix, Unfixable
+from qprep.registry import all_rules
+from qprep.source import display_path
+
+NET = """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x) + x
+"""
+PART = """\
+from torch import nn
+
+
+class Part(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x) * x
+"""
+
+
+def resolver(**options: object) -> SettingsResolver:
+    return SettingsResolver(all_rules(), Options(**options), isolated=True)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    path = tmp_path / "net.py"
+    path.write_text(NET)
+    return path
+
+
+def test_check_gives_findings_with_edits_and_writes_nothing(net: Path) -> None:
+    result = engine.check([net], resolver())
+    (finding,) = result.findings
+    assert result.files == 1
+    assert isinstance(finding.fix, Fix)
+    assert finding.fix.edits
+    assert {edit.path for edit in finding.fix.edits} == {display_path(net)}
+    assert net.read_text() == NET
+
+
+def test_edits_of_one_finding_are_a_whole_rewrite(net: Path) -> None:
+    (finding,) = engine.check([net], resolver()).findings
+    assert isinstance(finding.fix, Fix)
+    text = NET
+    for edit in sorted(finding.fix.edits, key=lambda e: e.start, reverse=True):
+        text = text[: edit.start] + edit.content + text[edit.end :]
+    engine.fix([net], resolver(), write=True)
+    assert net.read_text() == text
+
+
+def test_fix_without_write_leaves_the_disk_alone(net: Path) -> None:
+    result = engine.fix([net], resolver(), write=False)
+    (changed,) = result.changed
+    assert "EltwiseAdd" in changed.new_text
+    assert changed.old.text == NET
+    assert net.read_text() == NET
+
+
+def test_what_is_fixed_and_what_is_left(net: Path) -> None:
+    part = net.with_name("part.py")
+    part.write_text(PART)
+    result = engine.fix([net, part], resolver(), write=True)
+    assert [item.path for item in result.before] == [display_path(net), display_path(part)]
+    assert [item.path for item in result.fixed] == [display_path(net)]
+    (left,) = result.remaining
+    assert left.path == display_path(part)
+    assert isinstance(left.fix, Unfixable)
+    assert part.read_text() == PART
+    assert result.files == 2
+
+
+def test_a_broken_file_does_not_stop_the_others(net: Path) -> None:
+    broken = net.with_name("broken.py")
+    broken.write_text("x = (\n")
+    result = engine.fix([broken, net], resolver(), write=True)
+    assert [item.code for item in result.remaining] == ["QP001"]
+    assert "EltwiseAdd" in net.read_text()
+    assert broken.read_text() == "x = (\n"
+
+
+@pytest.mark.parametrize(
+    "options", [{"select": ("QP3",)}, {"ignore": ("QP101",)}, {"unfixable": ("QP1",)}, {"fixable": ("QP2",)}]
+)
+def test_settings_decide_what_is_fixed(net: Path, options: dict[str, tuple[str, ...]]) -> None:
+    result = engine.fix([net], resolver(**options), write=True)
+    assert result.changed == ()
+    assert net.read_text() == NET
+
+
+def test_a_suppressed_finding_is_not_fixed(net: Path) -> None:
+    kept = NET.replace("+ x", "+ x  # qprep: ignore[QP101] folded")
+    net.write_text(kept)
+    result = engine.fix([net], resolver(), write=True)
+    assert (result.remaining, result.changed) == ((), ())
+    assert net.read_text() == kept
+
+
+def test_an_overlay_stands_for_the_file(net: Path) -> None:
+    overlay = {display_path(net): NET.replace("+ x", "- x").encode()}
+    (finding,) = engine.check([net], resolver(), overlay=overlay).findings
+    assert "`-`" in finding.message
+    result = engine.fix([net], resolver(), write=False, overlay=overlay)
+    assert "EltwiseSub" in result.changed[0].new_text
+
+
+def test_places_of_unknown_kind_are_counted_not_reported(net: Path) -> None:
+    net.write_text(
+        NET.replace("return self.fc(x) + x", "import nowhere\n\n        return nowhere.made() + nowhere.made()")
+    )
+    result = engine.check([net], resolver())
+    assert result.findings == ()
+    assert result.unknown == 1
+    assert [item.start.line for item in result.unknown_sites] == [12]
+
+
+def test_nothing_given_is_nothing_found() -> None:
+    result = engine.check([], resolver())
+    assert (result.findings, result.files, result.unknown) == ((), 0, 0)
