@@ -10,7 +10,7 @@ from torch import Tensor
 from qprep.errors import QprepError
 from qprep.quantizer.affine import fake_quantize, qparams
 from qprep.quantizer.ranges import MinMax
-from qprep.quantizer.spec import Granularity, Spec
+from qprep.quantizer.spec import Granularity, Scheme, Spec
 
 _BINS: Final = 4096
 _CANDIDATES: Final = 96
@@ -78,11 +78,20 @@ class MeanSquaredError(Histogram):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+        self._values: Tensor | None = None
+
+    def _take(self, rows: Tensor, low: Tensor, high: Tensor, samples: int) -> None:
+        # Short rows seen once, as of weights, are their own best histogram.
+        self._values = rows if self.count == 0 and rows.shape[1] <= _BINS else None
+        super()._take(rows, low, high, samples)
 
     def _range(self) -> tuple[Tensor, Tensor]:
         low, high = self.low, self.high
         if not bool((self.low < 0).any()):
             return low, self._search(low, high, shrink_low=False, shrink_high=True)[1]
+        if self.spec.scheme is not Scheme.ASYMMETRIC:  # one bound decides: both are cut to it
+            reach = torch.maximum(-low, high)
+            return self._search(-reach, reach, shrink_low=True, shrink_high=True)
         low, high = self._search(low, high, shrink_low=True, shrink_high=True)
         low, high = self._search(low, self.high, shrink_low=False, shrink_high=True)
         return self._search(self.low, high, shrink_low=True, shrink_high=False)
@@ -100,10 +109,10 @@ class MeanSquaredError(Histogram):
         return best_low, best_high
 
     def _error(self, low: Tensor, high: Tensor) -> Tensor:
-        centers = self.centers
+        values = self.centers if self._values is None else self._values
         spec = Spec(self.spec.bits, self.spec.scheme, Granularity.CHANNEL, self.spec.signed)
-        found = fake_quantize(centers, qparams(spec, torch.minimum(low, high), high))
-        return ((found - centers) ** 2 * self.counts).sum(1)
+        error = (fake_quantize(values, qparams(spec, torch.minimum(low, high), high)) - values) ** 2
+        return (error if self._values is not None else error * self.counts).sum(1)
 
 
 class Entropy(Histogram):
