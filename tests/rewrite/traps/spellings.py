@@ -142,6 +142,8 @@ _SPELLINGS = (
 _OPTIONS = {
     "settings-as-arguments": net("return self.fc(F.leaky_relu(x, slope))", args="x, slope=0.3"),
     "settings-on-self": net("return self.fc(F.softmax(x, dim=self.dim))", "self.dim = 1"),
+    "keyword-in-parentheses": net("return torch.tanh(input=(self.fc(x) + x))"),
+    "keywords-in-parentheses": net("return torch.mul(other=(x + x), input=(self.fc(x)))"),
     "star-arguments": net("xs = [x, x]\nreturn self.fc(torch.add(*xs))"),
     "star-in-list": net("xs = [x, x]\nreturn torch.cat([self.fc(x), *xs], dim=1)"),
     "multi-line": net("return torch.cat(\n    [\n        self.fc(x),  # new\n        x,  # old\n    ],\n    dim=1,\n)"),
