@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["Finding", "Fix", "QprepError", "Settings", "__version__", "check_source", "fix_source"]
+__all__ = ["Finding", "Fix", "QprepError", "Settings", "__version__", "check_source", "fix_source", "trace"]
 
 if TYPE_CHECKING:
     from qprep.api import check_source, fix_source
     from qprep.config import Settings
     from qprep.errors import QprepError
     from qprep.findings import Finding, Fix
+    from qprep.trace import trace
 else:
     _HOME = {
         "Finding": "qprep.findings",
@@ -26,10 +27,12 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        if name not in _HOME:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import importlib
 
+        if name == "trace":  # the package is what is called: `qprep.trace(model, x)`
+            return importlib.import_module("qprep.trace")
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(importlib.import_module(_HOME[name]), name)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from qprep.config_file import Options, find_config, read_config
+from qprep.config_trace import TraceTarget
 from qprep.engine_rules import ALWAYS_ON
 from qprep.findings import Rule
 from qprep.gitignore import Scope
@@ -30,7 +31,7 @@ class Settings:
     enabled         codes of the rules that are on
     fixable         codes of the rules whose fixes may be applied
     target_version  oldest Python that the code must run on, (major, minor); None: the one that runs qprep
-    trace           the table [tool.qprep.trace] as it stands
+    trace           the models named in [tool.qprep.trace], for --trace and --verify
     """
 
     source: Path | None
@@ -43,7 +44,7 @@ class Settings:
     output_format: str
     target_version: tuple[int, int] | None
     show_unknown: bool
-    trace: Mapping[str, object]
+    trace: Mapping[str, TraceTarget]
     selection: Selection
     fix_selection: Selection
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from qprep.config_trace import ExpectedError, TraceTarget, read_targets
 from qprep.errors import QprepError
 from qprep.selection import did_you_mean
 
@@ -33,7 +34,7 @@ class Options:
     output_format: str | None = None
     target_version: str | None = None
     show_unknown: bool | None = None
-    trace: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    trace: Mapping[str, TraceTarget] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def find_config(folder: Path) -> Path | None:
@@ -57,7 +58,7 @@ def read_config(path: Path, target_versions: Collection[str]) -> Options:
             raise QprepError(f"{path}: unknown key `{key}` in the qprep settings{did_you_mean(key, _READERS)}")
         try:
             values[key.replace("-", "_")] = _READERS[key](value)
-        except _ExpectedError as error:
+        except ExpectedError as error:
             raise QprepError(f"{path}: {key}: expected {error}, found {value!r}") from None
         if key in choices and value not in choices[key]:
             known = ", ".join(choices[key])
@@ -81,40 +82,34 @@ def _table(path: Path) -> dict[str, Any] | None:
     return section
 
 
-class _ExpectedError(Exception):
-    """Says what a key takes."""
-
-
 def _strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _ExpectedError("a list of strings")
+        raise ExpectedError("a list of strings")
     return tuple(value)
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise _ExpectedError("true or false")
+        raise ExpectedError("true or false")
     return value
 
 
 def _string(value: object) -> str:
     if not isinstance(value, str):
-        raise _ExpectedError("a string")
+        raise ExpectedError("a string")
     return value
 
 
 def _per_file(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if not isinstance(value, dict):
-        raise _ExpectedError("a table of patterns and lists of rules")
+        raise ExpectedError("a table of patterns and lists of rules")
     if any(pattern.startswith("!") for pattern in value):
-        raise _ExpectedError("patterns without a leading `!`")
+        raise ExpectedError("patterns without a leading `!`")
     return tuple((pattern, _strings(codes)) for pattern, codes in value.items())
 
 
-def _any_table(value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise _ExpectedError("a table")
-    return MappingProxyType(value)
+def _targets(value: object) -> Mapping[str, TraceTarget]:
+    return MappingProxyType(dict(read_targets(value)))
 
 
 _READERS: Mapping[str, Callable[[object], object]] = MappingProxyType(
@@ -132,6 +127,6 @@ _READERS: Mapping[str, Callable[[object], object]] = MappingProxyType(
         "output-format": _string,
         "target-version": _string,
         "show-unknown": _flag,
-        "trace": _any_table,
+        "trace": _targets,
     }
 )

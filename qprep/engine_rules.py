@@ -68,7 +68,7 @@ ENGINE_RULES = (
     TRACE_FAILED,
 )
 # A file that was not analysed is never clean, whatever was selected.
-ALWAYS_ON = frozenset({SYNTAX_ERROR.code, UNREADABLE_FILE.code, TOO_DEEP.code, TRACE_FAILED.code})
+ALWAYS_ON = frozenset({SYNTAX_ERROR.code, UNREADABLE_FILE.code, TOO_DEEP.code})
 
 
 def engine_finding(

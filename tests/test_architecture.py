@@ -29,6 +29,7 @@ LAYERS = {
     "add_ignore": 3,
     "verify": 3,
     "config_file": 3,
+    "config_trace": 3,
     "rewrite": 4,
     "checks": 4,
     "codemods": 4,

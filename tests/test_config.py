@@ -6,6 +6,7 @@ import pytest
 
 from qprep.config import DEFAULT_EXCLUDE, Settings, SettingsResolver
 from qprep.config_file import Options
+from qprep.config_trace import TraceTarget
 from qprep.errors import QprepError
 from tests.fake_engine import RULES
 
@@ -56,7 +57,7 @@ def test_all_keys(tmp_path: Path) -> None:
         show-unknown = true
         per-file-ignores = { "tests/*" = ["QP101"], "b.py" = ["QP2"] }
         [tool.qprep.trace]
-        anything = ["goes"]
+        small = { target = "models:make", input = "1,3", timeout = 9 }
         """
     )
     settings = resolve(tmp_path / "a.py")
@@ -67,7 +68,7 @@ def test_all_keys(tmp_path: Path) -> None:
     assert not settings.respect_gitignore
     assert [scope.lines for scope in settings.excludes] == [("gen",), ("old/",)]
     assert (settings.output_format, settings.target_version) == ("concise", (3, 12))
-    assert settings.trace["anything"] == ["goes"]
+    assert settings.trace["small"] == TraceTarget("models:make", ("1,3",), timeout=9)
     assert "QP101" not in settings.enabled_for(tmp_path / "tests" / "a.py")
     assert "QP101" in settings.enabled_for(tmp_path / "a.py")
     assert "QP201" not in settings.enabled_for(tmp_path / "deep" / "b.py")
@@ -107,7 +108,10 @@ def test_one_file_for_all(tmp_path: Path) -> None:
         ('output-format = "yaml"', "output-format: expected one of full, concise"),
         ('target-version = "3.11"', "target-version: expected one of py38, py39"),
         ("target-version = 311", "target-version: expected a string, found 311"),
-        ("trace = 1", "trace: expected a table, found 1"),
+        ("trace = 1", "trace: expected a table of targets, found 1"),
+        ('trace = { a = { input = "1" } }', "trace: expected a.target, as package.module:factory"),
+        ('trace = { a = { target = "m:f", devise = "cpu" } }', "did you mean `device`?"),
+        ('trace = { a = { target = "m:f", timeout = true } }', "trace: expected a number of seconds as a.timeout"),
         ("per-file-ignores = 1", "per-file-ignores: expected a table of patterns"),
         ('per-file-ignores = { "!a" = ["QP1"] }', "expected patterns without a leading `!`"),
         ('per-file-ignores = { a = ["QP9"] }', "unknown rule `QP9`"),

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from qprep.add_ignore import add_ignores, can_suppress
-from qprep.cli.options import CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, with_options
+from qprep.cli.models import observer, tell_outside
+from qprep.cli.options import CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
 from qprep.cli.session import Session, load_engine, open_session
 from qprep.errors import QprepError
 from qprep.findings import Finding
@@ -34,22 +35,25 @@ class _Command(click.Command):
 
 
 @click.command("check", cls=_Command)
-@with_options(*PATHS, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, _ADD_IGNORE)
+@with_options(*PATHS, *TRACE, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, _ADD_IGNORE)
 def command(paths: tuple[Path, ...], add_ignore: str | None, **flags: Any) -> int:
     """Find what keeps the models in PATHS (default: the current folder) from being quantized module by module.
 
-    Reads source only: needs no torch, imports and runs nothing of yours.
+    Reads source only, without --trace: needs no torch, imports and runs nothing of yours.
     """
     session = open_session(paths, flags)
     engine = load_engine()
+    observe = observer(session)
     result = run_with_large_stack(
-        lambda: engine.check(session.found.files, session.resolver, overlay=session.overlay or None)
+        lambda: engine.check(session.found.files, session.resolver, overlay=session.overlay or None, observe=observe)
     )
-    findings = session.merged(result.findings)
+    failed = observe.findings if observe is not None else ()
+    findings = session.merged((*result.findings, *failed))
     if add_ignore is not None:
         return _add_ignores(session, findings, add_ignore)
-    shown = session.merged(result.findings, result.unknown_sites)
+    shown = session.merged((*result.findings, *failed), result.unknown_sites)
     session.print(session.report(shown, unknown=result.unknown))
+    tell_outside(session, observe)
     return 1 if findings and not flags["exit_zero"] else 0
 
 

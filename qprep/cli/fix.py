@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
-from qprep.cli.options import CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, with_options
+from qprep.cli.models import observer, prover, tell_outside
+from qprep.cli.options import CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, TRACE, VERIFY, with_options
 from qprep.cli.session import Session, emit, is_human, load_engine, open_session
 from qprep.edits import unified_diff
+from qprep.evidence.proof import TargetError
 from qprep.findings import Finding, Unfixable
 from qprep.guard import run_with_large_stack
 from qprep.report.text import one_line, place, plural
@@ -24,7 +26,7 @@ _FIX = (
 
 
 @click.command("fix")
-@with_options(*PATHS, *_FIX, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT)
+@with_options(*PATHS, *_FIX, *TRACE, *VERIFY, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT)
 def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **flags: Any) -> int:
     """Rewrite the models in PATHS (default: the current folder) so that every operation has a module of its own.
 
@@ -32,15 +34,24 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
     """
     session = open_session(paths, flags)
     engine = load_engine()
-    write = not diff and not session.overlay
-    result = run_with_large_stack(
-        lambda: engine.fix(session.found.files, session.resolver, write=write, overlay=session.overlay or None)
-    )
-    left = session.merged(result.remaining)
+    observe, prove = observer(session), prover(session)
+    files, overlay, write = session.found.files, session.overlay or None, not diff and not session.overlay
+    try:
+        result = run_with_large_stack(
+            lambda: engine.fix(files, session.resolver, write=write, overlay=overlay, observe=observe, prove=prove)
+        )
+    except TargetError as error:
+        session.print(session.report((error.finding,), fixed=0))
+        click.echo("error: nothing was written: the rewrite cannot be verified", err=True)
+        return 1
+    left = session.merged((*result.remaining, *(observe.findings if observe is not None else ())))
     if diff:
         _print_diff(session, result, len(left))
     else:
         _print_outcome(session, result, left)
+    tell_outside(session, observe)
+    if prove is not None and prove.results and not flags["quiet"]:
+        click.echo(prove.summary, err=diff or not is_human(session.output_format))
     for line in _taken_back(result.reverted):
         click.echo(f"error: {line}", err=True)
     if result.reverted:

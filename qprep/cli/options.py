@@ -60,6 +60,29 @@ OUTPUT = (
     click.option("-v", "--verbose", is_flag=True, help="Say more on standard error."),
     click.option("--exit-zero", is_flag=True, help="Exit with 0 even where there are findings."),
 )
+_TARGET = "TARGET|NAME"
+TRACE = (
+    click.option(
+        "--trace",
+        "trace",
+        metavar=_TARGET,
+        multiple=True,
+        help="Run this model (package.module:factory, path/file.py:factory, or a name from [tool.qprep.trace]) and "
+        "let the run confirm, refute and add findings.",
+    ),
+    click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224."),
+    click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input."),
+    click.option("--device", metavar="DEVICE", help="Where to run; meta needs no memory for weights."),
+    click.option("--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit of each run; 300."),
+)
+VERIFY = (
+    click.option(
+        "--verify",
+        metavar=_TARGET,
+        multiple=True,
+        help="Build this model from the original and the rewritten source; write only if all they compute is equal.",
+    ),
+)
 PATHS = (click.argument("paths", nargs=-1, type=click.Path(path_type=Path)),)
 
 

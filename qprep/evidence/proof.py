@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.errors import QprepError
+from qprep.evidence.observer import failure_finding
 
 if TYPE_CHECKING:
     from qprep.findings import Finding
     from qprep.trace.request import Request
     from qprep.trace.verdict import VerifyResult
+
+
+class TargetError(QprepError):
+    """A model that cannot be compared with itself; `finding` (QP007) says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +43,13 @@ class Proof:
     results: list[VerifyResult] = field(default_factory=list)
 
     def __call__(self, rewritten: Mapping[str, bytes], parts: Parts) -> None:
-        """Compare; QprepError with the first differing tensor and the rule to blame, or why nothing can be compared."""
+        """Compare; QprepError with the first differing tensor and the rule to blame, or TargetError."""
         from qprep.trace.verify import compare
 
         for request in self.requests:
             result = compare(request, self.original, {**self.original, **rewritten})
             if result.failure is not None:
-                raise QprepError(f"nothing was written: {result}")
+                raise TargetError(failure_finding(request, result.failure))
             if result.difference is not None:
                 raise QprepError(f"nothing was written: {result}; {self._blame(request, parts)}")
             self.results.append(result)

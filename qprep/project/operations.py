@@ -107,7 +107,7 @@ def _arithmetic(
     if len(tensors) == 1 and is_plain(other):
         return other if isinstance(other, Sequence) else UNKNOWN
     op = analysis.catalogue.operator(symbol)
-    flow = any(tensor.flow for tensor in tensors)
+    flow = any(tensor.flow for tensor in tensors) or analysis.is_proven(frame, node)
     dtype = _result_dtype(op, tensors, [other] if len(tensors) == 1 else [])
     if op is not None and op.cls is OpClass.COMPUTE and flow and dtype != INTEGER:
         analysis.note_op(frame, node, op, None, form, scalar=isinstance(other, Number))
@@ -166,7 +166,7 @@ def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver
     if row is None:
         return UNKNOWN
     op, spelling = row
-    flow = receiver.flow or arguments.flows
+    flow = receiver.flow or arguments.flows or analysis.is_proven(frame, node)
     if op.cls is OpClass.COMPUTE:
         return _compute(analysis, frame, node, op, spelling, [receiver, *arguments.all()], flow, "method")
     if spelling.is_inplace and flow and not receiver.flow:
@@ -207,6 +207,7 @@ def function(
     """`torch.name(...)`."""
     kinds = arguments.all()
     flow = arguments.flows or (frame.recording and _unknown_tensor(frame, node, arguments))
+    flow = flow or analysis.is_proven(frame, node)
     if op.cls is OpClass.COMPUTE:
         return _compute(analysis, frame, node, op, spelling, kinds, flow, "function")
     if op.cls is OpClass.NOT_ACTIVATION:
