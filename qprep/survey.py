@@ -90,6 +90,7 @@ class Survey:
         self.project = Project(self.files.text, list(paths))
         self.reported: list[Reported] = []
         self.unknown: list[Finding] = []
+        self.statements: dict[Place, tuple[int, int]] = {}
         self._run()
 
     def _run(self) -> None:
@@ -148,6 +149,7 @@ class Survey:
                 self.plan.outcomes[hit.place] = Unfixable("no rewrite exists for this rule yet")
             else:
                 self.plan.add(hit.site, codemod.rewrite)
+            self.statements[hit.place] = _statement(self.context.code(hit.place.module), hit.place)
         self.plan.add_helpers()
         if self.witness is not None:
             self.witness.hear(hit.site for _, hit in hits)
@@ -163,7 +165,10 @@ class Survey:
         code = self._code(module)
         if code is None:
             return
-        made = {_finding(code, check, hit, self.plan.outcomes[hit.place]): hit.site for check, hit in hits}
+        made = {
+            _finding(code, check, hit, self.plan.outcomes[hit.place], self.statements[hit.place]): hit.site
+            for check, hit in hits
+        }
         weighed = weigh(self.witness, code, made, self.analysis.facts)
         found = {finding: site for finding, site in weighed.items() if finding.code in enabled}
         self.sites.update({finding: site for finding, site in found.items() if site is not None})
@@ -177,12 +182,12 @@ class Survey:
         self.unknown += self._unknown_in(module, code)
 
     def _unknown_in(self, module: str, code: Code) -> Iterator[Finding]:
-        for place, unknown in self.analysis.facts.unknown.items():
-            if place.module == module:
-                start, end = _positions(code, place)
-                message = f"`{unknown.symbol}` on values of unknown kind"
-                statement = (place.line, place.end_line)
-                yield Finding("QP100", "unknown-kind", message, "", code.source.path, start, end, statement)
+        for unknown in self.analysis.facts.unknown_in(module):
+            place = unknown.place
+            start, end = _positions(code, place)
+            message = f"`{unknown.symbol}` on values of unknown kind"
+            statement = (place.line, place.end_line)
+            yield Finding("QP100", "unknown-kind", message, "", code.source.path, start, end, statement)
 
     def edits(self, place: Place) -> tuple[tuple[str, list[Piece]], ...]:
         """The pieces that resolve one finding by itself, by module."""
@@ -202,10 +207,10 @@ class Survey:
         return replace(finding, fix=fix)
 
 
-def _finding(code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable) -> Finding:
+def _finding(
+    code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable, statement: tuple[int, int]
+) -> Finding:
     start, end = _positions(code, hit.place)
-    node = code.node(hit.place)
-    first = code.statement(node).lineno if node is not None else hit.place.line
     fix = outcome if isinstance(outcome, Unfixable) else Fix(outcome.applicability, outcome.message, ())
     rule = check.rule
     return Finding(
@@ -216,22 +221,21 @@ def _finding(code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable) -
         code.source.path,
         start,
         end,
-        (first, _last_line(code, hit)),
+        statement,
         rule.severity,
         fix,
         (hit.note,) if hit.note else (),
     )
 
 
-def _last_line(code: Code, hit: Hit) -> int:
-    """The last line of the logical statement: of a compound one, only as far as the expression goes."""
-    node = code.node(hit.place)
-    if node is None:
-        return hit.place.end_line
+def _statement(code: Code | None, place: Place) -> tuple[int, int]:
+    """First and last line of the logical statement: of a compound one, only as far as the expression goes."""
+    node = code.node(place) if code is not None else None
+    if code is None or node is None:
+        return place.line, place.end_line
     statement = code.statement(node)
-    if hasattr(statement, "body"):
-        return hit.place.end_line
-    return statement.end_lineno or hit.place.end_line
+    last = place.end_line if hasattr(statement, "body") else statement.end_lineno or place.end_line
+    return statement.lineno, last
 
 
 def _positions(code: Code, place: Place) -> tuple[Position, Position]:

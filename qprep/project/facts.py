@@ -123,5 +123,14 @@ class Facts:
     compounds: dict[Place, Compound] = field(default_factory=dict)
     unknown: dict[Place, Unknown] = field(default_factory=dict)
     entered: dict[tuple[Unit, str], int] = field(default_factory=dict)  # runs of a function in one call of its unit
+    _unknown_by_module: dict[str, list[Unknown]] | None = None
     callers: dict[Unit, set[Place]] = field(default_factory=dict)
     roots: dict[Unit, set[ClassRef]] = field(default_factory=dict)
+
+    def unknown_in(self, module: str) -> list[Unknown]:
+        """The places of unknown kind in one file, once all are known."""
+        if self._unknown_by_module is None:
+            self._unknown_by_module = {}
+            for place, unknown in self.unknown.items():
+                self._unknown_by_module.setdefault(place.module, []).append(unknown)
+        return self._unknown_by_module.get(module, [])

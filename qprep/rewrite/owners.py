@@ -214,9 +214,9 @@ def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt
 
 def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
     """A constructor that returns early or runs the model itself needs the attributes behind super().__init__()."""
-    if any(isinstance(node, ast.Return) for node in _own_nodes(init)):
-        return True
-    return not methods.isdisjoint(_run_by_init(context, unit))
+    if unit not in context.returns_early:
+        context.returns_early[unit] = any(isinstance(node, ast.Return) for node in _own_nodes(init))
+    return context.returns_early[unit] or not methods.isdisjoint(_run_by_init(context, unit))
 
 
 def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:

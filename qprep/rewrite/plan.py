@@ -35,6 +35,7 @@ class Plan:
         self._names: dict[Unit, Names] = {}
         self._class_names: dict[Unit, str] = {}
         self._helpers: dict[Place, Rewrite | Unfixable] = {}
+        self._loops: dict[Unit, list[children.Loop]] = {}
 
     def add(
         self, site: OpSite | ModuleCall | Sharing | HeldFunction | Compound, codemod: Callable[..., object]
@@ -266,7 +267,9 @@ class Plan:
 
     def _add_skips(self, unit: Unit, names: list[str], pieces: dict[str, list[Piece]]) -> None:
         """Loops over the children of self go past the new ones."""
-        for loop in children.loops(self.context, unit):
+        if unit not in self._loops:
+            self._loops[unit] = children.loops(self.context, unit)
+        for loop in self._loops[unit]:
             code = self.context.code(loop.module)
             assert code is not None
             node = next(n for n in ast.walk(code.tree) if isinstance(n, ast.For) and n.lineno == loop.line)
