@@ -46,6 +46,7 @@ class Quantizer:
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {}
+    quantizes_vectors: bool = True  # parameters of one dimension that are no bias: those of norms
 
     def __init__(  # noqa: PLR0917  (Distiller's order)
         self,

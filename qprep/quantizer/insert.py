@@ -21,6 +21,7 @@ class Maker(Protocol):
     """What a quantizer provides."""
 
     replacement_factory: dict[type[nn.Module], Replacement]
+    quantizes_vectors: bool
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
         """What quantizes the tensor of `edge`."""
@@ -87,7 +88,8 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
     for weight in graph.weights:
         users = [node for node in graph.nodes if weight in node.weights]
         spec = weight_spec(weight, users, graph)
-        if spec is None:
+        is_vector = weight.parameter.dim() < 2 and not weight.is_bias
+        if spec is None or (is_vector and not maker.quantizes_vectors):
             continue
         quantizer = weight.quantizer = maker.make_weight_quantizer(weight, spec, weight.name)
         for module, name in weight.owners:
@@ -100,7 +102,12 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
 
 
 def weight_spec(weight: Weight, users: list[Node], graph: Graph) -> Spec | None:
-    """A parameter's format: None where it belongs to nothing that ran, or to what stays in float."""
+    """A parameter's format: None where it belongs to nothing that ran, or to what stays in float.
+
+    So do BatchNorm's: they end up in the scales of the layer before.
+    """
+    if any(node.name == "batch_norm" for node in users):
+        return None
     if any(node.treatment == "float" for node in users) or weight.parameter.dim() == 0:
         return None
     if not users and not graph.ran(weight.path):

@@ -7,8 +7,9 @@ import socket
 from pathlib import Path
 
 import torch
+import torch.multiprocessing as mp
 from torch import distributed as dist
-from torch import multiprocessing, nn
+from torch import nn
 
 from qprep.quantizer import LinearQATQuantizer
 from qprep.quantizer.distributed import reduced_range
@@ -39,7 +40,7 @@ def test_both_ranks_have_the_range_of_all_data(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(_worker, args=(port, str(tmp_path)), nprocs=2)
+    mp.start_processes(_worker, args=(port, str(tmp_path)), nprocs=2, start_method="spawn")  # type: ignore[attr-defined, no-untyped-call]
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert list(first["state"]) == list(second["state"])
     for name, value in first["state"].items():

@@ -267,6 +267,13 @@ def test_tied_weights_train_as_one() -> None:
     assert torch.allclose(quantizer.convert()(tokens), quantizer.model.eval()(tokens), atol=1e-5)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_of_norms_are_not_squashed(method: type[TrainingQuantizer]) -> None:
+    quantizer = method(nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8), nn.BatchNorm1d(8)))
+    quantizer.prepare_model(task()[0])
+    assert [each.name for _, each in quantizer.parameters_with_quantizers()] == ["0.weight"]
+
+
 def test_batch_norm_trains_on_unquantized_sums() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())

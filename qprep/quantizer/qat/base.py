@@ -71,6 +71,8 @@ class TrainingQuantizer(Quantizer):
     teacher   a float model whose outputs `distillation_loss` compares with
     """
 
+    quantizes_vectors = False  # the formulas are for weights that are summed over
+
     def __init__(  # noqa: PLR0917  (the base's order)
         self,
         model: nn.Module,

@@ -22,6 +22,7 @@ class _Step(Function):
     """clamp(round(x / s), n, p) s, with the gradient of s; s has the dimensions of x, or is a scalar.
 
     dq/dx = 1 where n ≤ r ≤ p; dq/ds = r - x/s there, n below and p above. TQT decides by r = round(x/s), LSQ by x/s.
+    With q the result that is (q - x) / s inside and q / s outside, so that torch's own kernel does the forward.
     """
 
     @staticmethod
@@ -33,20 +34,32 @@ class _Step(Function):
         high: int,
         by_rounded: bool,
     ) -> Tensor:
-        ratio = input / scale
-        rounded = torch.round(ratio)
-        decides = rounded if by_rounded else ratio
-        below, above = (decides < low, decides > high) if by_rounded else (decides <= low, decides >= high)
-        slope = torch.where(below, low, torch.where(above, high, rounded - ratio))
-        ctx.save_for_backward(slope, below | above)
-        ctx.scale_shape = scale.shape
-        return rounded.clamp(low, high) * scale
+        output, inside = _rounded(input.float(), scale.float(), low, high)
+        if not by_rounded:
+            inside = (input > low * scale) & (input < high * scale)
+        ctx.save_for_backward(input, scale, output, inside)
+        return output.to(input.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # noqa: ANN401
-        slope, outside = ctx.saved_tensors
-        by_scale = (grads[0] * slope).sum_to_size(ctx.scale_shape)
-        return grads[0].masked_fill(outside, 0), by_scale, None, None, None
+        given, scale, output, inside = ctx.saved_tensors
+        passed = grads[0] * inside
+        slope = grads[0] * output - passed * given
+        return passed, slope.sum_to_size(scale.shape) / scale, None, None, None
+
+
+def _rounded(input: Tensor, scale: Tensor, low: int, high: int) -> tuple[Tensor, Tensor]:
+    """The quantized values, and whether each rounds to within the limits."""
+    zero = torch.zeros(scale.numel(), dtype=torch.int32, device=scale.device)
+    if scale.numel() == 1:
+        enabled = torch.ones(1, device=scale.device)
+        kernel = torch.ops.aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams  # noqa: SLF001
+        output, inside = kernel(input, scale.reshape(1), zero, enabled, low, high)
+    else:
+        axis = next(place for place, size in enumerate(scale.shape) if size > 1)
+        kernel = torch.ops.aten.fake_quantize_per_channel_affine_cachemask
+        output, inside = kernel(input, scale.flatten(), zero, axis, low, high)
+    return output, inside
 
 
 class _Ceil(Function):

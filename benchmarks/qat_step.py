@@ -1,0 +1,119 @@
+"""Time one training step of each method of quantization-aware training against float; print a table.
+
+python benchmarks/qat_step.py [--rounds N]
+
+One thread, a small residual network on 32 × 32 images, batches of 16. Every round runs every variant once; a ratio is
+the median over the rounds of a variant's time divided by that of the float step in the same round. torch.ao's eager
+flow (prepare_qat with its default configuration for x86) runs the same network in the same rounds; it does not
+quantize what EltwiseAdd gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from qprep.quantizer import (
+    DorefaQuantizer,
+    LinearQATQuantizer,
+    LSQQuantizer,
+    PACTQuantizer,
+    TQTQuantizer,
+    WRPNQuantizer,
+)
+from qprep.quantizer.qat.base import TrainingQuantizer
+from qprep.runtime_modules import EltwiseAdd
+
+METHODS: tuple[type[TrainingQuantizer], ...] = (
+    LinearQATQuantizer,
+    DorefaQuantizer,
+    WRPNQuantizer,
+    PACTQuantizer,
+    TQTQuantizer,
+    LSQQuantizer,
+)
+
+
+class Block(nn.Module):
+    """Two convolutions and a way around them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1, self.relu1 = nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()
+        self.conv2, self.bn2, self.relu2 = nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()
+        self.add = EltwiseAdd()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W), the same."""
+        y = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
+        return self.relu2(self.add(y, x))  # type: ignore[no-any-return]
+
+
+def network() -> nn.Sequential:
+    """A stem, four blocks, a classifier."""
+    torch.manual_seed(0)
+    stem = (nn.Conv2d(3, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU())
+    return nn.Sequential(
+        *stem, *(Block(32) for _ in range(4)), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)
+    )
+
+
+def step_of(model: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], None]:
+    """One step of plain gradient descent."""
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def ao_model() -> nn.Module:
+    """torch.ao's eager flow on the same network."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.ao import quantization
+
+        model = nn.Sequential(quantization.QuantStub(), *network()).train()
+        model.qconfig = quantization.get_default_qat_qconfig("x86")
+        prepared: nn.Module = quantization.prepare_qat(model)
+    return prepared
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=12)
+    rounds = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    images, labels = torch.randn(16, 3, 32, 32), torch.randint(10, (16,))
+    variants = {"float": step_of(network(), images, labels)}
+    for method in METHODS:
+        quantizer = method(network())
+        quantizer.prepare_model(images)
+        variants[method.__name__] = step_of(quantizer.model, images, labels)
+    variants["torch.ao prepare_qat"] = step_of(ao_model(), images, labels)
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(rounds + 2):
+        for name, step in variants.items():
+            began = time.process_time()
+            step()
+            if number >= 2:
+                times[name].append(time.process_time() - began)
+    print(f"{'step':24}      ms  × float")
+    for name, found in times.items():
+        ratio = statistics.median(one / base for one, base in zip(found, times["float"], strict=True))
+        print(f"{name:24} {1000 * statistics.median(found):7.1f} {ratio:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
