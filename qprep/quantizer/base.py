@@ -63,7 +63,7 @@ class Quantizer:
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
         base = with_values(Settings(), {**self.defaults, **bits, **defaults}, f"given to {type(self).__name__}")
         names = [name for name, _ in model.named_modules(remove_duplicate=False)]
-        self.settings = Overrides(base, {key: dict(value) for key, value in (overrides or {}).items()}, names)
+        self.settings = Overrides(base, {} if overrides is None else overrides, names)
         self.model = model
         self.optimizer = optimizer
         self.train_with_fp_copy = train_with_fp_copy

@@ -112,11 +112,13 @@ class Overrides:
     def __init__(self, defaults: Settings, overrides: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> None:
         """Raises QprepError for a pattern that is wrong, has a capture group, or matches none of `names`."""
         self._defaults = defaults
-        self._given = {pattern: dict(values) for pattern, values in overrides.items()}
+        if not isinstance(overrides, Mapping):
+            raise QprepError(f"expected a mapping of overrides, found {type(overrides).__name__}")
         self._patterns = [
             (_compiled(pattern), with_values(defaults, values, f"in the override {pattern!r}"))
             for pattern, values in overrides.items()
         ]
+        self._given = {pattern: dict(values) for pattern, values in overrides.items()}
         known = [name for name in names if name]
         for pattern, _ in self._patterns:
             if not any(pattern.fullmatch(name) for name in known):

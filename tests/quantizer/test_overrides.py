@@ -53,10 +53,11 @@ def test_the_first_full_match_wins(overrides: dict[str, dict[str, Any]], path: s
         ({"head": {"scheme_weights": "assymetric"}}, "did you mean 'asymmetric'"),
         ({"head": {"estimator_activations": "minmax"}}, "did you mean 'min-max'"),
         ({"head": {"granularity_weights": "per-group"}}, "positive group_size"),
+        ([("head", 8)], "expected a mapping of overrides, found list"),
         ({"head": 8}, "expected a mapping of settings in the override 'head', found int"),
     ],
 )
-def test_what_cannot_be_meant(overrides: dict[Any, Any], message: str) -> None:
+def test_what_cannot_be_meant(overrides: Any, message: str) -> None:
     with pytest.raises(QprepError, match=message):
         Overrides(Settings(bits_weights=8), overrides, NAMES)
 
