@@ -87,7 +87,9 @@ def main() -> None:
             folder = copies(package, number, Path(name))
             files = sum(1 for _ in folder.rglob("*.py"))
             rounds = options.rounds if number == 1 else 1
-            pairs = [(run([sys.executable, "-c", PARSE, str(folder)]), run([*check, str(folder)])) for _ in range(rounds)]
+            pairs = [
+                (run([sys.executable, "-c", PARSE, str(folder)]), run([*check, str(folder)])) for _ in range(rounds)
+            ]
             bare, ours = medians([pair[0] for pair in pairs]), medians([pair[1] for pair in pairs])
             table.add_row(
                 str(number),

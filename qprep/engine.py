@@ -127,7 +127,7 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _S
         chosen = [reported for reported in survey.reported if _is_wanted(reported, settings, ledger.banned)]
         texts = new_texts(survey, [reported.place for reported in chosen if reported.place is not None])
         untouchable = _untouchable(texts, ledger)
-        failures = _unsound(texts)
+        failures = _unsound({path: pair for path, pair in texts.items() if path not in untouchable})
         if not untouchable and not failures:
             texts = {path: pair for path, pair in texts.items() if pair[0].text != pair[1]}
             if not texts:

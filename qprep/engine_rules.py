@@ -54,7 +54,7 @@ TRACE_FAILED = Rule(
     "trace-failed",
     "A model given to --trace does not run",
     "Importing or building the model, making its inputs, or its forward pass failed, crashed or took too long. The "
-    "message says why, the notes name the last calls in the user's code. The static findings are reported all the same.",
+    "message says why, the notes name the last calls in the user's code. The static findings are reported as ever.",
     Severity.ERROR,
     fixable=False,
 )

@@ -207,9 +207,7 @@ class Survey:
         return replace(finding, fix=fix)
 
 
-def _finding(
-    code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable, statement: tuple[int, int]
-) -> Finding:
+def _finding(code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable, statement: tuple[int, int]) -> Finding:
     start, end = _positions(code, hit.place)
     fix = outcome if isinstance(outcome, Unfixable) else Fix(outcome.applicability, outcome.message, ())
     rule = check.rule

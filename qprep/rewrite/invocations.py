@@ -225,8 +225,8 @@ def _edit_arguments(
     gone = target.moved | target.dropped
     kept = [argument for argument in arguments if argument.name not in gone]
     if arguments[: len(kept)] != kept:
-        return None if target.moved else _rename(arguments, target, spelling, code, frozenset())
-    pieces = _rename(kept, target, spelling, code, target.moved)
+        return None if target.moved else _rename(arguments, target, spelling, code, node)
+    pieces = _rename(kept, target, spelling, code, node)
     if pieces is None or len(kept) == len(arguments):
         return pieces
     last = arguments[-1]
@@ -253,38 +253,46 @@ def _closers_end(code: Code, start: int, limit: int) -> int:
     return found
 
 
-def _rename(
-    kept: list[Argument], target: Target, spelling: Spelling, code: Code, moved: frozenset[str]
-) -> list[Piece] | None:
+def _rename(kept: list[Argument], target: Target, spelling: Spelling, code: Code, node: ast.Call) -> list[Piece] | None:
     """Keywords get the canonical name; positional arguments out of place become keywords."""
+    if target.parameters == ("",):  # a module of torch.nn takes its one input by position
+        return [_keyword_piece(code, a.keyword, None) for a in kept if a.keyword is not None]
     pieces: list[Piece] = []
-    expected = [name for name in target.parameters if name.lstrip("*") not in moved]
-    shift = 1 if spelling.is_method else 0
-    for position, argument in enumerate(kept):
-        if target.parameters == ("",):
-            if argument.keyword is not None:
-                pieces.append(Piece(_argument_span(code, argument)[0], code.span(argument.value)[0], ""))
-            continue
+    by_name = _names_receiver(spelling, target)
+    for position, argument in enumerate(kept, start=int(spelling.is_method)):
+        slot = target.parameters[min(position, len(target.parameters) - 1)]
         if argument.keyword is not None:
             if argument.keyword.arg != argument.name:
-                start = _argument_span(code, argument)[0]
-                pieces.append(Piece(start, start + len(argument.keyword.arg or ""), argument.name))
-            continue
-        slot = expected[min(position + shift, len(expected) - 1)]
-        if _names_receiver(spelling, target) and not argument.spread:
-            start = _argument_span(code, argument)[0]
-            pieces.append(Piece(start, start, f"{argument.name}="))
+                pieces.append(_keyword_piece(code, argument.keyword, argument.name))
         elif slot.startswith("*") or argument.spread:
-            if slot.lstrip("*") != argument.name or not slot.startswith("*"):
+            if slot != f"*{argument.name}" or by_name:
                 return None
-        elif (
-            slot != argument.name
-            or (moved and position + shift >= len(expected))
-            or (moved and target.parameters[position + shift] != argument.name)
-        ):
-            start = _argument_span(code, argument)[0]
+        elif by_name or slot != argument.name or position >= len(target.parameters):
+            start = _outer_start(code, node, argument.value)
             pieces.append(Piece(start, start, f"{argument.name}="))
     return pieces
+
+
+def _keyword_piece(code: Code, keyword: ast.keyword, name: str | None) -> Piece:
+    """Rename a keyword, or take it off together with its `=`."""
+    start = code.span(keyword)[0]
+    end = start + len(keyword.arg or "")
+    if name is not None:
+        return Piece(start, end, name)
+    after = code.skip_blank(end) + 1
+    while code.text[after] in " \t":
+        after += 1
+    return Piece(start, after, "")
+
+
+def _outer_start(code: Code, node: ast.Call, value: ast.expr) -> int:
+    """In front of the parentheses around a positional argument."""
+    start = code.span(value)[0]
+    offset, paren = start - 1, _paren(code, node)
+    while offset > paren and code.text[offset] in " \t\r\n\\(":
+        start = offset if code.text[offset] == "(" else start
+        offset -= 1
+    return start
 
 
 def _argument_span(code: Code, argument: Argument) -> tuple[int, int]:
