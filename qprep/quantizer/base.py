@@ -35,7 +35,7 @@ class Quantizer:
     """`Quantizer(model, …).prepare_model(*example_inputs)` puts quantizers into `model`, in place.
 
     overrides           regular expressions on module names, which must match in full (a container's name stands for
-                        all inside), to settings; the first that matches wins; see `Settings`
+                        all inside) or parameters' names, to settings; the first that matches wins; see `Settings`
     train_with_fp_copy  whether parameters stay in float and are quantized in each forward, or are overwritten by
                         `quantize_params`
     **defaults          any other setting of `Settings`
@@ -63,6 +63,7 @@ class Quantizer:
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
         base = with_values(Settings(), {**self.defaults, **bits, **defaults}, f"given to {type(self).__name__}")
         names = [name for name, _ in model.named_modules(remove_duplicate=False)]
+        names += [name for name, _ in model.named_parameters(remove_duplicate=False)]
         self.settings = Overrides(base, {} if overrides is None else overrides, names)
         self.model = model
         self.optimizer = optimizer

@@ -112,7 +112,7 @@ def weight_spec(weight: Weight, users: list[Node], graph: Graph) -> Spec | None:
         return None
     if not users and not graph.ran(weight.path):
         return None
-    settings = graph.settings(weight.path)
+    settings = graph.settings(weight.name)
     if weight.is_bias:
         return settings.bias
     transposed = any(node.op is not None and node.op.name in _TRANSPOSED for node in users)

@@ -111,6 +111,10 @@ def share_scales(graph: Graph) -> None:
     for node in graph.nodes:
         if node.treatment != "same-scale":
             continue
+        if not any(edge.consumers or edge.is_output for edge in node.outputs):
+            for edge in node.outputs:  # nobody sees it: no reason to tie its inputs together
+                edge.spec = None
+            continue
         quantized = [edge for edge in (*node.inputs, *node.outputs) if edge.floating and edge.spec is not None]
         if len({edge.spec for edge in quantized}) != 1:
             continue  # formats differ: each keeps its own, and the output is requantized

@@ -215,6 +215,22 @@ def test_plan_of_a_block() -> None:
     assert by_path["relu"].leader is not by_path["add"].leader
 
 
+def test_a_join_that_nobody_reads_ties_nothing() -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = LSTM(3, 4, 2, force_stages=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.lstm(x)[0]  # type: ignore[no-any-return]
+
+    graph = graph_of(Last(), torch.randn(5, 1, 3))
+    for _, function in default_passes():
+        function(graph)
+    cells = [node.outputs[0] for node in graph.nodes if node.path.endswith("cell_add")]
+    assert len({id(edge.leader) for edge in cells}) == 2
+
+
 def test_net_aware_ranges() -> None:
     chain = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 2), nn.Hardswish(), nn.Linear(2, 2), nn.ReLU6())
     graph = graph_of(chain, torch.randn(1, 2))

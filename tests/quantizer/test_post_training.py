@@ -91,6 +91,13 @@ def test_overrides_reach_modules() -> None:
     assert bits == {"input 0": 8, "0.weight": 8, "1": 8, "2.weight": 4}
 
 
+def test_overrides_reach_single_parameters() -> None:
+    quantizer = WeightOnlyQuantizer(LSTM(8, 4, 2), overrides={r".*_l0": {"bits_weights": 16}})
+    quantizer.prepare_model(torch.randn(3, 1, 8))
+    bits = {each.name: each.spec.bits for each in quantizer.quantizers}
+    assert bits == {"weight_ih_l0": 16, "weight_hh_l0": 16, "weight_ih_l1": 8, "weight_hh_l1": 8}
+
+
 def test_half_precision_slots() -> None:
     model, batches = mlp(), data()
     converted = calibrated(model, batches, bits_activations="bfloat16", bits_weights="float16").convert()
