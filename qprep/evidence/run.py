@@ -129,10 +129,12 @@ class Runs:
                 by_path[path].add(where)
 
 
-@functools.lru_cache(maxsize=4096)
 def real_path(path: str) -> str:
     """The name by which files are compared: absolute, no symbolic links."""
-    return path if path.startswith("<") else os.path.realpath(path)
+    return path if path.startswith("<") else _resolved(os.path.abspath(path))
+
+
+_resolved = functools.lru_cache(maxsize=4096)(os.path.realpath)
 
 
 def range_of(finding: Finding) -> Range:
