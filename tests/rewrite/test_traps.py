@@ -29,11 +29,9 @@ ALL = sorted(_cases(), key=lambda pair: pair[0])
 
 # Cases that do not hold yet, each with what is missing; strict, so that none stays here longer than it is true.
 KNOWN = {
-    "1-children-counted-by-another-class": "a count of another module's children does not stop new ones",
     "2-attribute-of-another-object": "attributes of plain objects are not followed",
     "4-F.softmax(x, -1, 3, torch.float64)": "FunctionalSoftmax takes no _stacklevel by position",
     "4-x.__add__(y)": "operators called by their special names are not found",
-    "4-keyword-in-parentheses": "the parenthesis behind a dropped keyword is lost, the file stays as it was",
     "7-default-argument": "instances shared by a default argument are not found",
     "7-module-level-instance": "instances shared by a module's global are not found",
     "7-class-attribute": "instances shared by a class attribute are not found",
@@ -50,7 +48,6 @@ KNOWN = {
     "17-attention-without-weights": "stages of attention differ from the fused kernel in the last bits",
     "17-encoder-layer": "stages of attention differ from the fused kernel in the last bits",
     "17-transformer": "stages of attention differ from the fused kernel in the last bits",
-    "20-beyond-libcst": "a file that LibCST cannot parse counts as reverted",
     "20-f-string": "operations in f-strings are not found",
 }
 
