@@ -190,7 +190,7 @@ def _attribute_classes(context: Context, owner: ClassRef | None, call: ast.Call)
 
 
 def _positional(node: ast.AST) -> list[ast.Call]:
-    """`list(x.children())[:-1]`, `len(list(x.children()))`, `layers = list(x.children())`, `Sequential(*x.children())`, unless x is self."""
+    """`list(x.children())[:-1]`, `layers = list(x.children())`, `Sequential(*x.children())`, their number."""
     value: ast.AST | None = None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("len", "sum") and node.args:
         value = node.args[0]
