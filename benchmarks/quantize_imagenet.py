@@ -41,6 +41,11 @@ CONFIGURATIONS: tuple[tuple[str, type[Any], dict[str, Any]], ...] = (
         },
     ),
     (
+        "W8A8 per channel, mse ranges",
+        PostTrainingQuantizer,
+        {"bits_activations": 8, "bits_weights": 8, "estimator_activations": "mse", "estimator_weights": "mse"},
+    ),
+    (
         "W8A8 per tensor",
         PostTrainingQuantizer,
         {"bits_activations": 8, "bits_weights": 8, "granularity_weights": "per-tensor"},

@@ -1,0 +1,183 @@
+"""What a quantizer refuses, and odd input that it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from qprep.errors import QprepError
+from qprep.quantizer import (
+    NotPreparedError,
+    PostTrainingQuantizer,
+    QuantizedModule,
+)
+from tests.quantizer.models import mlp, snr
+
+EIGHT: dict[str, Any] = {"bits_activations": 8, "bits_weights": 8}
+
+
+def data(number: int = 4, *shape: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    return [torch.randn(*(shape or (32, 8)), generator=generator) for _ in range(number)]
+
+
+def calibrated(model: nn.Module, batches: list[Tensor], **settings: Any) -> PostTrainingQuantizer:
+    quantizer = PostTrainingQuantizer(model, **{**EIGHT, **settings})
+    quantizer.prepare_model(batches[0])
+    quantizer.calibrate(batches)
+    return quantizer
+
+
+class Unprepared(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.fc(self.relu(x))) + x  # type: ignore[no-any-return]
+
+
+def test_the_gate_names_file_line_and_command() -> None:
+    with pytest.raises(NotPreparedError) as caught:
+        PostTrainingQuantizer(Unprepared(), **EIGHT).prepare_model(data()[0])
+    line = Unprepared.forward.__code__.co_firstlineno + 1
+    message = str(caught.value)
+    assert f"{__file__}:{line}: add in the model (Unprepared)" in message
+    assert "relu (ReLU) runs 2 times" in message
+    assert f"qprep fix {__file__}" in message
+    assert not caught.value.report.is_prepared
+
+
+def test_unprepared_operations_stay_in_float_when_allowed() -> None:
+    model, batches = Unprepared(), data()
+    quantizer = PostTrainingQuantizer(model, **EIGHT)
+    quantizer.prepare_model(batches[0], allow_unprepared=True)
+    quantizer.calibrate(batches)
+    assert any("add in the model" in note for note in quantizer.notes)
+    assert any("relu (ReLU) runs 2 times" in note for note in quantizer.notes)
+    assert snr(model(batches[0]), quantizer.convert()(batches[0])) > 30
+
+
+@pytest.mark.parametrize("model", [3, None, mlp, nn.Linear])
+def test_no_module(model: Any) -> None:
+    with pytest.raises(QprepError, match="expected an nn.Module to quantize"):
+        PostTrainingQuantizer(model)
+
+
+def test_meta_device() -> None:
+    with pytest.raises(QprepError, match="weight on the meta device"):
+        PostTrainingQuantizer(nn.Linear(2, 2, device="meta"))
+
+
+def test_second_prepare_model() -> None:
+    quantizer = PostTrainingQuantizer(mlp(), **EIGHT)
+    quantizer.prepare_model(data()[0])
+    with pytest.raises(QprepError, match="found a second"):
+        quantizer.prepare_model(data()[0])
+
+
+def test_order_of_calls() -> None:
+    quantizer = PostTrainingQuantizer(mlp(), **EIGHT)
+    with pytest.raises(QprepError, match="expected prepare_model before"):
+        quantizer.calibrate(data())
+    with pytest.raises(QprepError, match="expected prepare_model before"):
+        quantizer.convert()
+    quantizer.prepare_model(data()[0])
+    with pytest.raises(QprepError, match="expected calibrate before convert"):
+        quantizer.convert()
+
+
+@pytest.mark.parametrize("loader", [[], [torch.empty(0, 8)], iter(())])
+def test_no_data(loader: Any) -> None:
+    quantizer = PostTrainingQuantizer(mlp(), **EIGHT)
+    quantizer.prepare_model(data()[0])
+    with pytest.raises(QprepError, match="expected data to calibrate with"):
+        quantizer.calibrate(loader)
+
+
+def test_an_empty_batch_among_others_is_nothing() -> None:
+    quantizer = calibrated(mlp(), data())
+    with_empty = calibrated(mlp(), [*data(), torch.empty(0, 8)])
+    assert torch.equal(quantizer.convert()(data()[0]), with_empty.convert()(data()[0]))
+    assert quantizer.convert()(torch.empty(0, 8)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("batch", ["text", 3, None, ()])
+def test_batches_of_another_kind(batch: Any) -> None:
+    quantizer = PostTrainingQuantizer(mlp(), **EIGHT)
+    quantizer.prepare_model(data()[0])
+    with pytest.raises(QprepError, match="batch"):
+        quantizer.calibrate([batch])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_named(value: float) -> None:
+    quantizer = PostTrainingQuantizer(mlp(), **EIGHT)
+    quantizer.prepare_model(data()[0])
+    with pytest.raises(QprepError, match="NaN or infinity, at the output of input 0"):
+        quantizer.calibrate([torch.full((2, 8), value)])
+    broken = mlp()
+    nn.init.constant_(broken[2].weight, value)  # type: ignore[arg-type]
+    with pytest.raises(QprepError, match="NaN or infinity, at the output of 2"):
+        calibrated(broken, data())
+
+
+@pytest.mark.parametrize("value", [0.0, 3.5, -2.0])
+def test_constant_tensors_are_exact(value: float) -> None:
+    model = nn.Sequential(nn.Identity(), nn.ReLU(), nn.Hardtanh(-9, 9))
+    batch = torch.full((4, 8), value)
+    assert torch.allclose(calibrated(model, [batch]).convert()(batch), model(batch), atol=1e-6)
+
+
+def test_integer_inputs() -> None:
+    class Pixels(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(x.float())  # type: ignore[no-any-return]
+
+    batches = [torch.randint(256, (16, 8)) for _ in range(3)]
+    model = Pixels()
+    assert snr(model(batches[0]), calibrated(model, batches).convert()(batches[0])) > 30
+
+
+def test_a_layer_that_calibration_never_runs_stays_in_float() -> None:
+    class Either(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.often, self.seldom = nn.Linear(8, 8), nn.Linear(8, 8)
+
+        def forward(self, x: Tensor, seldom: bool = False) -> Tensor:
+            y: Tensor = self.often(x)
+            return self.seldom(y) if seldom else y
+
+    batches = data()
+    quantizer = PostTrainingQuantizer(Either(), **EIGHT)
+    quantizer.prepare_model(batches[0], True)
+    quantizer.calibrate([(batch, False) for batch in batches])
+    assert quantizer.notes == ["seldom: never run in calibration, left in float"]
+    assert torch.isfinite(quantizer.convert()(batches[0], True)).all()
+
+
+def test_calibration_in_training_mode_is_calibration_in_evaluation_mode() -> None:
+    model = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5), nn.BatchNorm1d(8), nn.Linear(8, 4)).train()
+    quantizer = PostTrainingQuantizer(model, **EIGHT)
+    quantizer.prepare_model(data()[0])
+    quantizer.model.train()
+    quantizer.calibrate(data())
+    model.eval()
+    assert snr(model(data()[0]), quantizer.convert()(data()[0])) > 30
+
+
+def test_the_model_may_be_one_layer() -> None:
+    model = nn.Linear(8, 4)
+    converted = calibrated(model, data()).convert()
+    assert isinstance(converted, QuantizedModule)
+    assert converted.out_features == 4
+    assert snr(model(data()[0]), converted(data()[0])) > 30
