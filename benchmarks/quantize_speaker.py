@@ -22,7 +22,7 @@ from qprep.quantizer import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQ
 from qprep.runtime_modules import LSTM
 
 EIGHT = {"bits_activations": 8, "bits_weights": 8}
-FLOOR = 32.0  # decibels: slots that by themselves cost more get 16 bits
+FLOOR = 36.0  # decibels: slots that by themselves cost more get 16 bits
 
 
 class Encoder(nn.Module):
