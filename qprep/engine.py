@@ -133,6 +133,8 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _S
             if not texts:
                 return None
             after = _second_look(survey, settings, texts)
+            if _repeated(survey, after, texts):
+                continue
             failures = _worse(survey, after, settings, texts, ledger.banned)
             if not failures:
                 return _Step({path: old for path, (old, _) in texts.items()}, after)
@@ -187,6 +189,17 @@ def _is_wanted(reported: Reported, settings: SettingsResolver, banned: Mapping[s
 def _second_look(survey: Survey, settings: SettingsResolver, texts: Mapping[str, tuple[SourceFile, str]]) -> Survey:
     overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
     return Survey(list(survey.project.given.values()), settings, overlay, survey.observe)
+
+
+def _repeated(survey: Survey, after: Survey, texts: Mapping[str, tuple[SourceFile, str]]) -> bool:
+    """Whether new attributes turned out to run more than once, and were given an instance per call."""
+    modules = {display_path(path): name for name, path in survey.project.given.items()}
+    found = False
+    for reported in after.reported:
+        call = after.analysis.facts.calls.get(reported.place) if reported.place is not None else None
+        if call is not None and reported.finding.path in texts:
+            found |= survey.plan.repeat(modules[reported.finding.path], call.path)
+    return found
 
 
 def _worse(

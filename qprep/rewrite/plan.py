@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
@@ -170,6 +171,30 @@ class Plan:
         for place, outcome in list(self.outcomes.items()):
             if isinstance(outcome, Rewrite) and not outcome.unit.is_class and outcome.unit in blocked:
                 self.outcomes[place] = Unfixable(f"it stands in `{outcome.unit.name}`: {blocked[outcome.unit]}")
+
+    def repeat(self, module: str, attribute: str) -> bool:
+        """Give an attribute that this plan makes an instance per call: it runs more often than the source shows."""
+        for table in (self.outcomes, self._helpers):
+            for place, outcome in table.items():
+                if isinstance(outcome, Rewrite) and place.module == module and self._wrap(table, outcome, attribute):
+                    return True
+        return False
+
+    def _wrap(self, table: dict[Place, Rewrite | Unfixable], rewrite: Rewrite, attribute: str) -> bool:
+        index = self.context.project.index(rewrite.place.module)
+        wrapped = [
+            d for d in rewrite.declarations if d.name == attribute and d.after is None and OWNER not in d.expression
+        ]
+        if index is None or not wrapped:
+            return False
+        text, needed = imports.imported(index, imports.RUNTIME, "PerCall")
+        declarations = tuple(
+            replace(d, expression=f"{text}({d.expression}, owner={OWNER})") if d in wrapped else d
+            for d in rewrite.declarations
+        )
+        added = frozenset((index.name, entry) for entry in needed)
+        table[rewrite.place] = replace(rewrite, declarations=declarations, imports=rewrite.imports | added)
+        return True
 
     # Assembly
 
