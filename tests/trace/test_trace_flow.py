@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import qprep.trace
+from qprep.trace import trace as trace_model
 from qprep.trace.taint import Taint
 
 
@@ -30,7 +30,7 @@ class _Body(nn.Module):
 
 
 def _ops(function: Any, *args: Any, **kwargs: Any) -> list[str]:
-    report = qprep.trace.trace(_Body(function), *args, **kwargs)
+    report = trace_model(_Body(function), *args, **kwargs)
     assert all(not event.owned for event in report.events)
     return [event.op for event in report.events]
 
@@ -139,7 +139,7 @@ def test_tensors_die_during_the_trace() -> None:
             alive.append(sum(ref() is not None for ref in refs))
         return x
 
-    report = qprep.trace.trace(_Body(forward), torch.ones(2))
+    report = trace_model(_Body(forward), torch.ones(2))
     assert max(alive) <= 2
     assert [(event.op, event.calls) for event in report.events] == [("add", 50)]
 
@@ -147,6 +147,6 @@ def test_tensors_die_during_the_trace() -> None:
 def test_result_is_the_models_own() -> None:
     x = torch.ones(2)
     seen: list[Tensor] = []
-    qprep.trace.trace(_Body(lambda _, x: seen.append(x + 1)), x)
+    trace_model(_Body(lambda _, x: seen.append(x + 1)), x)
     assert torch.equal(seen[0], torch.tensor([2.0, 2.0]))
     assert torch.equal(x, torch.ones(2))

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import qprep.trace
 from qprep.trace import TraceReport
+from qprep.trace import trace as trace_model
 
 
 class Add(nn.Module):
@@ -45,7 +45,7 @@ class Around(nn.Module):
 
 
 def _trace(model: nn.Module, *inputs: Tensor) -> TraceReport:
-    return qprep.trace.trace(model.eval(), *(inputs or (torch.ones(2, 2),)))
+    return trace_model(model.eval(), *(inputs or (torch.ones(2, 2),)))
 
 
 def _owned(report: TraceReport) -> list[tuple[str, str, bool]]:

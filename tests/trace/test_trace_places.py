@@ -13,7 +13,7 @@ import torch
 from libcst.metadata import MetadataWrapper, PositionProvider
 from torch import nn
 
-import qprep.trace
+from qprep.trace import trace as trace_model
 
 Build = Callable[[str], nn.Module]
 
@@ -42,7 +42,7 @@ def build(tmp_path: Path) -> Build:
 
 def _texts(model: nn.Module, *inputs: torch.Tensor) -> list[str]:
     """The source text of each event."""
-    report = qprep.trace.trace(model, *inputs)
+    report = trace_model(model, *inputs)
     source = Path(report.events[0].path or "").read_text(encoding="utf-8-sig").splitlines(keepends=True)
     texts = []
     for event in report.events:
@@ -81,7 +81,7 @@ def test_range_in_odd_files(build: Any, newline: str, prefix: str) -> None:
 
 def test_range_equals_libcst(build: Build) -> None:
     body = "x = F.relu(\n    x + 1\n)\nx = (x * 2)\nx = (x\n     .sin()\n     .cos())\nx -= 1"
-    report = qprep.trace.trace(build(body), torch.ones(2))
+    report = trace_model(build(body), torch.ones(2))
     wrapper = MetadataWrapper(libcst.parse_module(Path(report.events[0].path or "").read_text()))
     nodes = {
         (place.start.line, place.start.column + 1, place.end.line, place.end.column + 1)
@@ -94,12 +94,12 @@ def test_range_equals_libcst(build: Build) -> None:
 
 
 def test_traceback_line_of_a_chain(build: Build) -> None:
-    report = qprep.trace.trace(build("x = (x\n     .sin()\n     .cos())"), torch.ones(2))
+    report = trace_model(build("x = (x\n     .sin()\n     .cos())"), torch.ones(2))
     assert [(event.op, event.line, event.lineno) for event in report.events] == [("sin", 7, 8), ("cos", 7, 9)]
 
 
 def test_code_without_a_file() -> None:
     namespace: dict[str, Any] = {"nn": nn}
     exec("class Model(nn.Module):\n    def forward(self, x):\n        return x + 1 - x", namespace)
-    report = qprep.trace.trace(namespace["Model"](), torch.ones(2))
+    report = trace_model(namespace["Model"](), torch.ones(2))
     assert [(event.path, event.line, event.column) for event in report.unowned] == [("<string>", 3, 16)] * 2

@@ -9,9 +9,9 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-import qprep.trace
 from qprep.errors import QprepError
 from qprep.trace import TraceReport
+from qprep.trace import trace as trace_model
 from qprep.trace.tables import as_table, as_tree
 
 
@@ -27,7 +27,7 @@ class _Block(nn.Module):
 
 @pytest.fixture(scope="module")
 def report() -> TraceReport:
-    return qprep.trace.trace(nn.Sequential(_Block(), nn.Sequential(_Block()), nn.Tanh()), torch.ones(2, 3))
+    return trace_model(nn.Sequential(_Block(), nn.Sequential(_Block()), nn.Tanh()), torch.ones(2, 3))
 
 
 def _printed(shown: object) -> str:
@@ -42,7 +42,7 @@ def test_totals(report: TraceReport) -> None:
     assert (totals.operations, totals.owned, totals.unowned) == (7, 5, 2)
     assert (totals.reused, totals.never_run, totals.modules) == (2, 2, 9)
     assert not report.is_prepared
-    assert qprep.trace.trace(nn.Sequential(nn.ReLU()), torch.ones(1)).is_prepared
+    assert trace_model(nn.Sequential(nn.ReLU()), torch.ones(1)).is_prepared
 
 
 def test_json_round_trip(report: TraceReport) -> None:
@@ -74,7 +74,7 @@ def test_html_is_escaped(report: TraceReport) -> None:
     assert html.count("<tr>") == 2
     assert "0 and 1 more (_Block)" in html
     lambda_model = type("A<b>", (nn.Sequential,), {})(nn.ReLU())
-    assert "A&lt;b&gt;: prepared" in qprep.trace.trace(lambda_model, torch.ones(1))._repr_html_()
+    assert "A&lt;b&gt;: prepared" in trace_model(lambda_model, torch.ones(1))._repr_html_()
 
 
 def test_table(report: TraceReport) -> None:
