@@ -97,6 +97,7 @@ class Analysis:
 
     def _run_class(self, ref: ClassRef) -> None:
         self.attributes_of(ref)
+        attributes.note_common_instances(self, ref)
         if ref not in self.reached:
             frame = self._module_frame(ref.module)
             if frame is not None:

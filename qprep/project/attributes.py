@@ -140,6 +140,23 @@ def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: s
     frame.counts.add(event)
 
 
+def note_common_instances(analysis: Analysis, cls: ClassRef) -> None:
+    """Modules made once with the class: kept on it, or as the default of a parameter."""
+    index, entry = analysis.project.index(cls.module), analysis.project.class_node(cls)
+    if index is None or entry is None:
+        return
+    made = [(node, "class-attribute", "") for node in entry.values.values()]
+    for method in entry.methods.values():
+        defaults = (*method.args.defaults, *method.args.kw_defaults)
+        made += [(node, "default-argument", f"{cls.name}.{method.name}") for node in defaults if node is not None]
+    for node, how, function in made:
+        kind = analysis.class_value(cls, node) if isinstance(node, ast.Call) else UNKNOWN
+        if isinstance(kind, Module) and kind.cls is not None and analysis.is_shareable(kind):
+            place = Place(index.name, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+            sharing = Sharing(place, Unit(cls.module, cls.name, True), function, how, {analysis.class_name(kind)})
+            analysis.facts.sharing.setdefault(place, sharing)
+
+
 def module_attribute(analysis: Analysis, frame: Frame, value: Module, name: str) -> Kind:
     """`module.name`, for a module of torch.nn, of the project, or an unknown one."""
     if isinstance(value.cls, ClassRef):

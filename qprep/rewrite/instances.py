@@ -104,6 +104,8 @@ def owner_name(context: Context, creation: Creation) -> str:
 
 def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
     """The second use of one instance at construction gets an instance of its own."""
+    if sharing.how in ("class-attribute", "default-argument"):
+        return Unfixable("it is made once, with the class: make one for each instance in `__init__`")
     if not all(_holds_no_state(scope.context, name) for name in sharing.classes):
         return Unfixable("the module has, or may have, parameters: its keys in state_dict would change")
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
