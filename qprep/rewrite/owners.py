@@ -204,6 +204,13 @@ def end_of_init(context: Context, code: Code, unit: Unit, methods: frozenset[str
     return InsertionPoint(offset, code.indent_of(last), before)
 
 
+def made_early(context: Context, code: Code, unit: Unit, method: str) -> bool:
+    """Whether the attributes that a method uses must be made before the rest of the constructor ran."""
+    entry = code.index.classes.get(unit.name)
+    init = entry.methods.get("__init__") if entry is not None else None
+    return init is None or _needs_early(context, unit, init, frozenset((method,)))
+
+
 def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt:
     current = node
     while code.parents[current] is not init:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.rewrite import imports
+from qprep.rewrite.loops import known_length
 from qprep.rewrite.model import Declaration, Import
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ class Scope:
         """A new attribute of the owner; `many` where the place runs more than once in one forward."""
         name = self.names.fresh(base, self.hint())
         if many:
-            expression = f"{self.runtime('PerCall')}({expression}, owner={OWNER})"
+            length = known_length(self.context, self.code, self.unit, self.node, OWNER)
+            more = f", length={length}" if length is not None else ""
+            expression = f"{self.runtime('PerCall')}({expression}, owner={OWNER}{more})"
         self.declarations.append(Declaration(self.unit, name, expression, after))
         return f"{self.owner}.{name}"
 

@@ -17,18 +17,18 @@ from qprep.runtime_modules.tied import another
 class PerCall(nn.ModuleList):
     """Copies of `module`, which has no parameters or buffers: each call within one forward of `owner` takes the next.
 
-    It starts with one and grows as calls need more. Beyond `limit` it warns once and begins again with the first. A
-    forward of the owner inside its own forward goes on counting; one that raised ends the count too. Without an owner,
-    or where its hooks do not run (its forward called directly), call `reset` or let it wrap around.
+    It starts with `length` of them and grows as calls need more. Beyond `limit` it warns once and begins again with the
+    first. A forward of the owner inside its own forward goes on counting; one that raised ends the count too. Without
+    an owner, or where its hooks do not run (its forward called directly), call `reset` or let it wrap around.
 
     Raises ValueError where `module` has parameters or buffers: copies of those would drift apart.
     """
 
-    def __init__(self, module: nn.Module, owner: nn.Module | None = None, limit: int = 1024) -> None:
+    def __init__(self, module: nn.Module, owner: nn.Module | None = None, limit: int = 1024, length: int = 1) -> None:
         name = next(chain(_names(module.named_parameters()), _names(module.named_buffers())), None)
         if name is not None:
             raise ValueError(f"expected a module without parameters and buffers, found {name!r} in {module!r}")
-        super().__init__([module])
+        super().__init__([module, *(another(module) for _ in range(1, min(length, limit)))])
         self.limit = limit
         self._calls = 0
         self._depth = 0
