@@ -28,6 +28,7 @@ class Context:
     def __init__(self, analysis: Analysis, load: Callable[[str], Code | None]) -> None:
         self.analysis = analysis
         self.returns_early: dict[Unit, bool] = {}
+        self.run_by_base: dict[Unit, frozenset[str]] = {}
         self.run_by_init: dict[Unit, frozenset[str]] = {}
         self._positional_walks: dict[str, set[ClassRef]] | None = None
         self._asked_names: frozenset[str] | None = None

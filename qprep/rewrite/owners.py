@@ -13,6 +13,8 @@ from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from qprep.project.facts import Unit
+    from qprep.project.index import ClassNode
+    from qprep.project.kinds import Kind
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
 
@@ -253,6 +255,36 @@ def _run_by_init(context: Context, unit: Unit) -> frozenset[str]:
             found |= called
         context.run_by_init[unit] = frozenset(found)
     return context.run_by_init[unit]
+
+
+def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
+    """Methods that the constructor of a base runs: before it returns, the class can have made nothing of its own."""
+    if unit not in context.run_by_base:
+        ref = ClassRef(unit.module, unit.name)
+        bases = [entry for base in context.project.mro(ref)[1:] if (entry := _entry(context, base)) is not None]
+        methods = [
+            (name, method)
+            for member in context.family(unit)
+            if (entry := context.project.class_node(member)) is not None
+            for name, method in entry.methods.items()
+            if name != "__init__"
+        ]
+        found = {
+            name for base in bases if "__init__" in base.methods for name in _called_on_self(base.methods["__init__"])
+        }
+        while True:
+            if "forward" in found:
+                found |= {name for name, _ in methods}
+            more = {callee for name, method in methods if name in found for callee in _called_on_self(method)}
+            if more <= found:
+                break
+            found |= more
+        context.run_by_base[unit] = frozenset(found)
+    return context.run_by_base[unit]
+
+
+def _entry(context: Context, base: Kind) -> ClassNode | None:
+    return context.project.class_node(base) if isinstance(base, ClassRef) else None
 
 
 def _called_on_self(method: ast.FunctionDef) -> set[str]:

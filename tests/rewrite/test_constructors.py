@@ -1,0 +1,41 @@
+"""Methods that constructors run: new attributes must be there in time, or the finding stays."""
+
+from __future__ import annotations
+
+from qprep.api import check_source
+from qprep.findings import Unfixable
+
+RUN_BY_BASE = """\
+import torch
+from torch import nn
+
+
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = self.build(torch.ones(2))
+
+    def build(self, x):
+        return x
+
+
+class Net(Base):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+
+    def build(self, x):
+        return torch.cat([x, x * 2])
+
+    def forward(self, x):
+        return self.fc(x) + self.build(x)[:2]
+"""
+
+
+def test_a_method_run_by_the_constructor_of_a_base_is_left() -> None:
+    """`build` of Net runs before Net can make anything; its operations stay, the others are rewritten."""
+    findings = check_source(RUN_BY_BASE)
+    left = [finding for finding in findings if isinstance(finding.fix, Unfixable)]
+    assert {finding.start.line for finding in left} == {20}
+    assert all("constructor of a base class" in finding.fix.reason for finding in left)  # type: ignore[union-attr]
+    assert {finding.start.line for finding in findings if finding.is_fixable} == {23}
