@@ -24,7 +24,6 @@ from qprep.project.kinds import (
     Kind,
     Mapping,
     Module,
-    Object,
     Sequence,
     Tensor,
     join_all,
@@ -254,10 +253,6 @@ class Analysis:
     def origin(self, frame: Frame, node: ast.expr) -> str | None:
         """Where exactly one instance is made; None in a loop, which makes many."""
         return None if frame.loops else f"{frame.index.name}:{node.lineno}:{node.col_offset}"
-
-    def construct(self, frame: Frame, node: ast.Call, cls: ClassRef, arguments: Arguments) -> Kind:
-        """An instance of a project class that is no nn.Module."""
-        return Object(cls)
 
     # Calls
 

@@ -21,6 +21,7 @@ from qprep.project.kinds import (
     Kind,
     Mapping,
     Module,
+    Object,
     Opaque,
     Partial,
     Sequence,
@@ -269,7 +270,7 @@ def _sequential_result(analysis: Analysis, frame: Frame, module: Module, argumen
 def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef, arguments: Arguments) -> Kind:
     """An instance of a project class."""
     if not analysis.is_module(cls):
-        return analysis.construct(frame, node, cls, arguments)
+        return Object(cls)
     _share_arguments(analysis, frame, arguments)
     if frame.self_kind is not None:
         analysis.nested.add(cls)

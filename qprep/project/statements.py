@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.project import narrowing
 from qprep.project.expressions import assign, evaluate, iterate
 from qprep.project.frames import Counts, State
-from qprep.project.kinds import UNKNOWN, Closure, Kind
+from qprep.project.kinds import UNKNOWN, Closure
 from qprep.project.operations import augmented
 
 if TYPE_CHECKING:
@@ -107,14 +107,10 @@ def _for(analysis: Analysis, frame: Frame, node: ast.For) -> None:
 
 
 def _while(analysis: Analysis, frame: Frame, node: ast.While) -> None:
-    _loop(analysis, frame, node, lambda loop: _discard(evaluate(analysis, frame, node.test)))
+    _loop(analysis, frame, node, lambda _: evaluate(analysis, frame, node.test))
 
 
-def _discard(kind: Kind) -> None:
-    """A loop's test is evaluated for what happens in it."""
-
-
-def _loop(analysis: Analysis, frame: Frame, node: ast.For | ast.While, bind: object) -> None:
+def _loop(analysis: Analysis, frame: Frame, node: ast.For | ast.While, bind: Callable[[int], object]) -> None:
     """Run the body until the kinds settle (twice at most), then count its events as repeated."""
     loop = analysis.next_loop()
     before = frame.save()
@@ -124,7 +120,7 @@ def _loop(analysis: Analysis, frame: Frame, node: ast.For | ast.While, bind: obj
     for _ in range(2):
         frame.counts, frame.jumps, frame.alive = Counts(), [], True
         entry = dict(frame.scope.names)
-        bind(loop)  # type: ignore[operator]
+        bind(loop)
         run_block(analysis, frame, node.body)
         ends = [*frame.jumps, *([frame.save()] if frame.alive else [])]
         if ends:
