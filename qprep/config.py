@@ -31,6 +31,7 @@ class Settings:
     enabled         codes of the rules that are on
     fixable         codes of the rules whose fixes may be applied
     target_version  oldest Python that the code must run on, (major, minor); None: the one that runs qprep
+    baseline        the file of findings that are not reported again; None: there is none
     trace           the models named in [tool.qprep.trace], for --trace and --verify
     """
 
@@ -44,6 +45,7 @@ class Settings:
     output_format: str
     target_version: tuple[int, int] | None
     show_unknown: bool
+    baseline: Path | None
     trace: Mapping[str, TraceTarget]
     selection: Selection
     fix_selection: Selection
@@ -123,6 +125,7 @@ def _merge(source: Path | None, root: Path, file: Options, cli: Options, rules: 
         output_format=cli.output_format or file.output_format or "full",
         target_version=TARGET_VERSIONS[target] if target else None,
         show_unknown=bool(_first(cli.show_unknown, file.show_unknown)),
+        baseline=root / file.baseline if file.baseline else None,
         trace=file.trace,
         selection=selection,
         fix_selection=fix_selection,

@@ -34,6 +34,7 @@ class Options:
     output_format: str | None = None
     target_version: str | None = None
     show_unknown: bool | None = None
+    baseline: str | None = None
     trace: Mapping[str, TraceTarget] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -127,6 +128,7 @@ _READERS: Mapping[str, Callable[[object], object]] = MappingProxyType(
         "output-format": _string,
         "target-version": _string,
         "show-unknown": _flag,
+        "baseline": _string,
         "trace": _targets,
     }
 )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 
 from qprep.add_ignore import add_ignores, can_suppress
+from qprep.baseline import Entry
+from qprep.cli.known import read_known, without_known, write_known
 from qprep.cli.models import observer, tell_outside
-from qprep.cli.options import CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
+from qprep.cli.options import BASELINE, CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
 from qprep.cli.session import Session, load_engine, open_session
 from qprep.errors import QprepError
 from qprep.findings import Finding
@@ -26,6 +29,12 @@ _ADD_IGNORE = click.option(
     help="Write a suppression comment for every finding, instead of reporting it.",
 )
 
+_WRITE_BASELINE = click.option(
+    "--write-baseline",
+    is_flag=True,
+    help="Write all findings to the baseline (qprep-baseline.json, where none is named), instead of reporting them.",
+)
+
 
 class _Command(click.Command):
     """`--add-ignore` takes its reason after `=` alone, so that a path after it stays a path."""
@@ -35,13 +44,14 @@ class _Command(click.Command):
 
 
 @click.command("check", cls=_Command)
-@with_options(*PATHS, *TRACE, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, _ADD_IGNORE)
-def command(paths: tuple[Path, ...], add_ignore: str | None, **flags: Any) -> int:
+@with_options(*PATHS, *TRACE, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE, _WRITE_BASELINE, _ADD_IGNORE)
+def command(paths: tuple[Path, ...], add_ignore: str | None, write_baseline: bool, **flags: Any) -> int:
     """Find what keeps the models in PATHS (default: the current folder) from being quantized module by module.
 
     Reads source only, without --trace: needs no torch, imports and runs nothing of yours.
     """
     session = open_session(paths, flags)
+    known = Counter[Entry]() if write_baseline else read_known(session)
     engine = load_engine()
     observe = observer(session)
     result = run_with_large_stack(
@@ -49,10 +59,14 @@ def command(paths: tuple[Path, ...], add_ignore: str | None, **flags: Any) -> in
     )
     failed = observe.findings if observe is not None else ()
     findings = session.merged((*result.findings, *failed))
+    if write_baseline:
+        return 1 if write_known(session, findings, session.sources()) and not flags["exit_zero"] else 0
+    weighed = without_known(session, findings, session.sources(), known)
+    findings = weighed.new
     if add_ignore is not None:
         return _add_ignores(session, findings, add_ignore)
-    shown = session.merged((*result.findings, *failed), result.unknown_sites)
-    session.print(session.report(shown, unknown=result.unknown))
+    shown = session.with_unknown(findings, result.unknown_sites)
+    session.print(session.report(shown, unknown=result.unknown, known=weighed.known))
     tell_outside(session, observe)
     return 1 if findings and not flags["exit_zero"] else 0
 

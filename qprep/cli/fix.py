@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from qprep.cli.known import read_known, without_known
 from qprep.cli.models import observer, prover, tell_outside
-from qprep.cli.options import CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, TRACE, VERIFY, with_options
+from qprep.cli.options import BASELINE, CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, TRACE, VERIFY, with_options
 from qprep.cli.session import Session, emit, is_human, load_engine, open_session
 from qprep.edits import unified_diff
 from qprep.evidence.proof import TargetError
@@ -26,13 +27,14 @@ _FIX = (
 
 
 @click.command("fix")
-@with_options(*PATHS, *_FIX, *TRACE, *VERIFY, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT)
+@with_options(*PATHS, *_FIX, *TRACE, *VERIFY, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE)
 def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **flags: Any) -> int:
     """Rewrite the models in PATHS (default: the current folder) so that every operation has a module of its own.
 
     Outputs, gradients, the keys of state_dict, comments and the layout of untouched lines stay as they are.
     """
     session = open_session(paths, flags)
+    known = read_known(session)
     engine = load_engine()
     observe, prove = observer(session), prover(session)
     files, overlay, write = session.found.files, session.overlay or None, not diff and not session.overlay
@@ -44,11 +46,14 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
         session.print(session.report((error.finding,), fixed=0))
         click.echo("error: nothing was written: the rewrite cannot be verified", err=True)
         return 1
+    texts = {file.path: file.old.encode(file.new_text) for file in result.changed}
     left = session.merged((*result.remaining, *(observe.findings if observe is not None else ())))
+    weighed = without_known(session, left, session.sources(texts), known, fixed=True)
+    left = weighed.new
     if diff:
         _print_diff(session, result, len(left))
     else:
-        _print_outcome(session, result, left)
+        _print_outcome(session, result, left, texts, weighed.known)
     tell_outside(session, observe)
     if prove is not None and prove.results and not flags["quiet"]:
         click.echo(prove.summary, err=diff or not is_human(session.output_format))
@@ -70,12 +75,13 @@ def _print_diff(session: Session, result: FixResult, left: int) -> None:
     click.echo(f"Would fix {fixed} in {files}{rest}.", err=True)
 
 
-def _print_outcome(session: Session, result: FixResult, left: tuple[Finding, ...]) -> None:
+def _print_outcome(
+    session: Session, result: FixResult, left: tuple[Finding, ...], texts: Mapping[str, bytes], known: int
+) -> None:
     """The findings left; for standard input the new source goes there instead, and they to standard error."""
     for finding in result.fixed:
         session.note(f"fixed {place(finding)}: {finding.code} {one_line(finding.message)}")
-    texts = {file.path: file.old.encode(file.new_text) for file in result.changed}
-    report = session.report(left, overlay=texts, fixed=len(result.fixed))
+    report = session.report(left, overlay=texts, fixed=len(result.fixed), known=known)
     if not session.overlay:
         session.print(report)
         return

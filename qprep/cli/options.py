@@ -60,6 +60,15 @@ OUTPUT = (
     click.option("-v", "--verbose", is_flag=True, help="Say more on standard error."),
     click.option("--exit-zero", is_flag=True, help="Exit with 0 even where there are findings."),
 )
+BASELINE = (
+    click.option(
+        "--baseline",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Leave out the findings that this file holds; --write-baseline makes it.",
+    ),
+    click.option("--no-baseline", is_flag=True, help="Report what the configuration's baseline holds, too."),
+)
 _TARGET = "TARGET|NAME"
 TRACE = (
     click.option(

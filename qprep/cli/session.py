@@ -20,6 +20,7 @@ from qprep.registry import all_rules
 from qprep.report import HUMAN_FORMATS, Report, Sources, render
 from qprep.report.statistics import render_statistics
 from qprep.results import Engine
+from qprep.saving import save
 from qprep.source import display_path
 
 _STDIN = Path("-")
@@ -46,10 +47,17 @@ class Session:
         if self.flags["verbose"]:
             click.echo(message, err=True)
 
-    def merged(self, findings: Sequence[Finding], unknown: Sequence[Finding] = ()) -> tuple[Finding, ...]:
-        """All that is to be reported, in order: the engine's findings, discovery's, and unknown sites if asked for."""
-        shown = unknown if self.settings.show_unknown else ()
-        return tuple(sorted((*findings, *self.found.problems, *shown), key=lambda finding: finding.sort_key))
+    def merged(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        """All that was found, in order: the engine's findings and discovery's."""
+        return _sorted((*findings, *self.found.problems))
+
+    def with_unknown(self, findings: Sequence[Finding], unknown: Sequence[Finding]) -> tuple[Finding, ...]:
+        """All that is to be reported, in order: the findings, and the sites of unknown kind if asked for."""
+        return _sorted((*findings, *(unknown if self.settings.show_unknown else ())))
+
+    def sources(self, overlay: Mapping[str, bytes] | None = None) -> Sources:
+        """The texts that findings point into; `overlay` holds new ones that are not on disk."""
+        return Sources({**self.overlay, **(overlay or {})})
 
     def report(
         self,
@@ -58,14 +66,16 @@ class Session:
         overlay: Mapping[str, bytes] | None = None,
         fixed: int | None = None,
         unknown: int = 0,
+        known: int = 0,
     ) -> Report:
         """What to print; `overlay` holds new texts that are not on disk."""
         return Report(
             findings=findings,
             rules={rule.code: rule for rule in self.rules},
-            sources=Sources({**self.overlay, **(overlay or {})}),
+            sources=self.sources(overlay),
             fixed=fixed,
             unknown=0 if self.settings.show_unknown else unknown,
+            known=known,
             footer=not self.flags["quiet"],
             color=_use_color(self.flags["color"], self.flags["output_file"]),
             unsafe=self.settings.unsafe_fixes,
@@ -114,16 +124,16 @@ def emit(text: str, output_file: Path | None) -> None:
     if output_file is None:
         click.echo(text, nl=False, color=True)
         return
-    try:
-        output_file.parent.mkdir(parents=True, exist_ok=True)
-        output_file.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise QprepError(f"--output-file: `{output_file}` cannot be written: {error.strerror}") from error
+    save(output_file, text.encode("utf-8", "backslashreplace"), "--output-file")
 
 
 def is_human(name: str) -> bool:
     """Whether a format is for people, so that summaries may be printed."""
     return name in HUMAN_FORMATS
+
+
+def _sorted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: finding.sort_key))
 
 
 def _folder(path: Path) -> Path:

@@ -41,6 +41,7 @@ class Report:
 
     fixed     how many findings were fixed; None: the run was a check
     unknown   how many places were left out because the kind of their values is not known
+    known     how many findings were left out because the baseline holds them
     footer    whether human formats end with a summary
     color     whether human formats use colours
     unsafe    whether unsafe fixes were asked for
@@ -51,6 +52,7 @@ class Report:
     sources: Sources
     fixed: int | None = None
     unknown: int = 0
+    known: int = 0
     footer: bool = True
     color: bool = False
     unsafe: bool = False

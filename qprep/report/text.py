@@ -83,6 +83,8 @@ def summary(report: Report) -> list[Line]:
         return []
     lines: list[Line] = [[(_outcome(report), "bold green" if not report.findings else BOLD)]]
     lines += [[(line, "")] for line in _remedies(report)]
+    if report.known:
+        lines.append([(f"{plural(report.known, 'finding')} of the baseline left out.", "")])
     if report.unknown:
         places = plural(report.unknown, "place")
         lines.append([(f"{places} of unknown kind left out; --show-unknown lists them.", "")])
