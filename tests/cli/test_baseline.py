@@ -54,7 +54,7 @@ def test_moved_and_reformatted_lines_stay_known(run: Run, folder: Path) -> None:
 def test_one_more_of_the_same_is_new(run: Run, folder: Path) -> None:
     write(run, folder)
     (folder / "a.py").write_text(MODEL.replace("a + b\n\n", "[a + b, a + b]\n\n"))
-    assert new(run) == ["a.py:3:23"]
+    assert new(run) == ["a.py:3:24"]
 
 
 def test_the_same_expression_in_another_function_or_file_is_new(run: Run, folder: Path) -> None:
