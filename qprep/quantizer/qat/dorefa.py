@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from qprep.errors import QprepError
 from qprep.quantizer.graph import Edge, Weight
+from qprep.quantizer.grid import after, before, between
 from qprep.quantizer.passes import Passes, rectified_only
 from qprep.quantizer.qat.base import LearningQuantizer, TrainingQuantizer
 from qprep.quantizer.spec import Spec
@@ -18,9 +22,36 @@ def straight_through(input: Tensor, output: Tensor) -> Tensor:
     return input + (output - input).detach()
 
 
+class _Steps(Function):
+    """x rounded to multiples of 1 / number, the gradient straight through."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, number: int) -> Tensor:  # noqa: ANN401, ARG004
+        return (input * number).round_().div_(number)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401, ARG004
+        return grads[0], None
+
+
+class _UnitSteps(Function):
+    """The same after a clamp to [0, 1], which lets the gradient through in there, ends included."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, number: int) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(input)
+        return input.clamp(0, 1).mul_(number).round_().div_(number)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        (given,) = ctx.saved_tensors
+        return between(grads[0], given, before(0.0), after(1.0)), None
+
+
 def steps(input: Tensor, number: int) -> Tensor:
     """Q: values in [0, 1] (or [-1, 1]) rounded to multiples of 1 / number, straight-through."""
-    return straight_through(input, torch.round(input * number) / number)
+    found: Tensor = _Steps.apply(input, number)  # type: ignore[no-untyped-call]
+    return found
 
 
 def dorefa_weights(weight: Tensor, bits: int) -> Tensor:
@@ -40,7 +71,8 @@ def wrpn_weights(weight: Tensor, bits: int) -> Tensor:
 
 def unit_activations(input: Tensor, bits: int) -> Tensor:
     """Activations clamped to [0, 1], with 2^bits - 1 steps."""
-    return steps(input.clamp(0, 1), 2**bits - 1)
+    found: Tensor = _UnitSteps.apply(input, 2**bits - 1)  # type: ignore[no-untyped-call]
+    return found
 
 
 class _ByFormula(LearningQuantizer):

@@ -13,6 +13,7 @@ from torch.nn import Parameter
 
 from qprep.errors import QprepError
 from qprep.quantizer.graph import Edge, Weight
+from qprep.quantizer.grid import between, by_passes, inside, rounded
 from qprep.quantizer.qat.base import LearningQuantizer, TrainingQuantizer
 from qprep.quantizer.spec import Granularity, Spec
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
@@ -34,32 +35,50 @@ class _Step(Function):
         high: int,
         by_rounded: bool,
     ) -> Tensor:
-        output, inside = _rounded(input.float(), scale.float(), low, high)
+        ctx.passes = by_passes(input) and input.dtype == torch.float32
+        if ctx.passes:
+            ctx.limits, ctx.by_rounded = (low, high), by_rounded
+            output = rounded(input, scale, low, high)
+            ctx.save_for_backward(input, scale, output)
+            return output
+        output, within = _kernel(input.float(), scale.float(), low, high)
         if not by_rounded:
-            inside = (input > low * scale) & (input < high * scale)
-        ctx.save_for_backward(input, scale, output, inside)
+            within = (input > low * scale) & (input < high * scale)
+        ctx.save_for_backward(input, scale, output, within)
         return output.to(input.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # noqa: ANN401
-        given, scale, output, inside = ctx.saved_tensors
-        passed = grads[0] * inside
-        slope = grads[0] * output - passed * given
-        return passed, slope.sum_to_size(scale.shape) / scale, None, None, None
+        given, scale, output, *rest = ctx.saved_tensors
+        if ctx.passes:
+            steps = given * scale.reciprocal()
+            allowed = inside if ctx.by_rounded else between
+            passed = allowed(grads[0], steps, *ctx.limits)
+        else:
+            passed = grads[0] * rest[0]
+        return passed, _products(grads[0], output, passed, given, scale) / scale, None, None, None
 
 
-def _rounded(input: Tensor, scale: Tensor, low: int, high: int) -> tuple[Tensor, Tensor]:
+def _products(grad: Tensor, output: Tensor, passed: Tensor, given: Tensor, scale: Tensor) -> Tensor:
+    """Sums of grad · output - passed · given, over what shares a scale."""
+    if scale.numel() > 1 or grad.dtype != torch.float32:
+        return (grad * output - passed * given).sum_to_size(scale.shape)
+    found = torch.dot(grad.reshape(-1), output.reshape(-1)) - torch.dot(passed.reshape(-1), given.reshape(-1))
+    return found.reshape(scale.shape)
+
+
+def _kernel(input: Tensor, scale: Tensor, low: int, high: int) -> tuple[Tensor, Tensor]:
     """The quantized values, and whether each rounds to within the limits."""
     zero = torch.zeros(scale.numel(), dtype=torch.int32, device=scale.device)
     if scale.numel() == 1:
         enabled = torch.ones(1, device=scale.device)
         kernel = torch.ops.aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams  # noqa: SLF001
-        output, inside = kernel(input, scale.reshape(1), zero, enabled, low, high)
+        output, within = kernel(input, scale.reshape(1), zero, enabled, low, high)
     else:
         axis = next(place for place, size in enumerate(scale.shape) if size > 1)
         kernel = torch.ops.aten.fake_quantize_per_channel_affine_cachemask
-        output, inside = kernel(input, scale.flatten(), zero, axis, low, high)
-    return output, inside
+        output, within = kernel(input, scale.flatten(), zero, axis, low, high)
+    return output, within
 
 
 class _Ceil(Function):

@@ -10,6 +10,7 @@ from torch.autograd import Function
 from torch.nn import Parameter
 
 from qprep.quantizer.graph import Edge
+from qprep.quantizer.grid import before, between, by_passes
 from qprep.quantizer.qat.base import LearningQuantizer
 from qprep.quantizer.qat.dorefa import DorefaQuantizer
 from qprep.quantizer.spec import Spec
@@ -24,11 +25,17 @@ class _Clip(Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, alpha: Tensor, number: int) -> Tensor:  # noqa: ANN401
         ctx.save_for_backward(input, alpha)
+        if by_passes(input):
+            return (input * (number / alpha)).clamp_(0, number).round_().mul_(alpha / number)
         return torch.round(input.clamp(min=0).minimum(alpha) * (number / alpha)) * (alpha / number)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         given, alpha = ctx.saved_tensors
+        if by_passes(given):
+            level = float(alpha)
+            above = torch.ops.aten.threshold_backward(grads[0], given, before(level))
+            return between(grads[0], given, 0.0, level), above.sum().reshape(alpha.shape), None
         above = given >= alpha
         return grads[0] * ((given > 0) & ~above), (grads[0] * above).sum().reshape(alpha.shape), None
 
