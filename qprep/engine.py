@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from qprep.evidence.proof import Parts
 from qprep.findings import Applicability, Finding, Fix, Unfixable
+from qprep.project.islands import islands
 from qprep.results import ChangedFile, CheckResult, FixResult
 from qprep.rewrite.finish import new_texts
 from qprep.source import SourceFile, display_path
-from qprep.survey import Reported, Survey
+from qprep.survey import Files, Reported, Survey
 from qprep.verify import refuse_rewrite, refuse_untouched, write_atomically
 
 if TYPE_CHECKING:
@@ -34,9 +35,19 @@ def check(
     observe: Observe | None = None,
 ) -> CheckResult:
     """Find; changes nothing. `observe` runs the user's models on the given contents of files."""
-    survey = Survey(paths, settings, overlay or {}, observe)
+    groups = _groups(paths, overlay or {}, whole=observe is not None)
+    done = [_check_group(group, settings, overlay or {}, observe) for group in groups]
+    unknown = tuple(finding for part in done for finding in part.unknown_sites)
+    return CheckResult(_sorted([f for part in done for f in part.findings]), len(paths), len(unknown), unknown)
+
+
+def _check_group(
+    paths: Sequence[Path], settings: SettingsResolver, overlay: Mapping[str, bytes], observe: Observe | None
+) -> CheckResult:
+    """Look at files that know of each other."""
+    survey = Survey(paths, settings, overlay, observe)
     findings = [survey.with_fix(reported) for reported in survey.reported] + survey.faults
-    return CheckResult(_sorted(findings), len(paths), len(survey.unknown), tuple(survey.unknown))
+    return CheckResult(tuple(findings), len(paths), len(survey.unknown), tuple(survey.unknown))
 
 
 def fix(
@@ -53,7 +64,36 @@ def fix(
     `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
     raises what keeps it from that.
     """
-    current = dict(overlay or {})
+    groups = _groups(paths, overlay or {}, whole=observe is not None or prove is not None)
+    done = [_fix_group(group, settings, overlay or {}, observe, prove) for group in groups]
+    result = FixResult(
+        _sorted([finding for part in done for finding in part.before]),
+        _sorted([finding for part in done for finding in part.fixed]),
+        _sorted([finding for part in done for finding in part.remaining]),
+        tuple(sorted((entry for part in done for entry in part.changed), key=lambda entry: entry.path)),
+        tuple(finding for part in done for finding in part.reverted),
+        len(paths),
+    )
+    if write:
+        for entry in result.changed:
+            write_atomically(entry.path, entry.old.encode(entry.new_text), entry.old.data)
+    return result
+
+
+def _groups(paths: Sequence[Path], overlay: Mapping[str, bytes], *, whole: bool) -> list[list[Path]]:
+    """What is looked at together: all of it where one run of a model may go through any of the files."""
+    return [list(paths)] if whole else islands(paths, Files(overlay).data)
+
+
+def _fix_group(
+    paths: Sequence[Path],
+    settings: SettingsResolver,
+    overlay: Mapping[str, bytes],
+    observe: Observe | None,
+    prove: Prove | None,
+) -> FixResult:
+    """Rewrite files that know of each other; nothing is written."""
+    current = dict(overlay)
     survey = first = Survey(paths, settings, current, observe)
     before = [reported.finding for reported in survey.reported]
     originals: dict[str, SourceFile] = {}
@@ -72,13 +112,10 @@ def fix(
     ]
     if prove is not None:
         prove({entry.path: current[entry.path] for entry in changed}, _parts(first, settings, ledger))
-    if write:
-        for entry in changed:
-            write_atomically(entry.path, entry.old.encode(entry.new_text), entry.old.data)
     remaining = [_explained(survey.with_fix(reported), ledger.banned) for reported in survey.reported]
     remaining += survey.faults + ledger.refused
     fixed = _resolved(before, remaining)
-    return FixResult(_sorted(before), fixed, _sorted(remaining), tuple(changed), tuple(ledger.reverted), len(paths))
+    return FixResult(tuple(before), fixed, tuple(remaining), tuple(changed), tuple(ledger.reverted), len(paths))
 
 
 def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 from collections import OrderedDict, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +57,13 @@ class Files:
         self._kept.move_to_end(path)
         return self._kept[path]
 
+    def data(self, path: Path) -> bytes:
+        """A file's bytes; none where it cannot be read."""
+        with suppress(OSError):
+            data = self.overlay.get(display_path(path))
+            return path.read_bytes() if data is None else data
+        return b""
+
     def text(self, path: Path) -> str | None:
         """A file's text; None where it cannot be read."""
         try:
@@ -104,7 +113,7 @@ class Survey:
             facts = self.analysis.run(names)
             self._read_depths()
             find_compounds(self.analysis, names)
-            self.context = Context(self.analysis, self._code)
+            self.context = Context(self.analysis, partial(_code, self.project, self.files))
             self.plan = Plan(self.context)
             hits = [(check, hit) for check in load_checks() for hit in check.check(facts)]
             self._report([(check, hit) for check, hit in hits if hit.place.module in self.project.given])
@@ -130,16 +139,6 @@ class Survey:
             return error.finding
         return engine_finding(UNREADABLE_FILE, display_path(path), "the file changed while it was being read")
 
-    def _code(self, module: str) -> Code | None:
-        index = self.project.index(module)
-        path = self.project.given.get(module)
-        if index is None or path is None:
-            return None
-        try:
-            return Code(self.files.source(path), index)
-        except SourceError:
-            return None
-
     def _report(self, hits: list[tuple[Check, Hit]]) -> None:
         codemods = load_codemods()
         hits.sort(key=lambda pair: (pair[1].place, pair[0].rule.code))
@@ -162,7 +161,7 @@ class Survey:
     def _report_file(self, module: str, hits: list[tuple[Check, Hit]]) -> None:
         path = self.project.given[module]
         enabled = self.settings.for_file(path).enabled_for(path)
-        code = self._code(module)
+        code = _code(self.project, self.files, module)
         if code is None:
             return
         made = {
@@ -205,6 +204,18 @@ class Survey:
         ]
         fix = Fix(finding.fix.applicability, finding.fix.message, tuple(edits))
         return replace(finding, fix=fix)
+
+
+def _code(project: Project, files: Files, module: str) -> Code | None:
+    """A given file with its tree; a function, since a method kept by the context would keep the whole survey alive."""
+    index = project.index(module)
+    path = project.given.get(module)
+    if index is None or path is None:
+        return None
+    try:
+        return Code(files.source(path), index)
+    except SourceError:
+        return None
 
 
 def _finding(code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable, statement: tuple[int, int]) -> Finding:
