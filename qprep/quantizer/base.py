@@ -6,6 +6,7 @@ regular expressions, a function that quantizes parameters, and the optimizer tol
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,17 +17,23 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from qprep.errors import QprepError
-from qprep.quantizer.batches import Caller, keywords_of
+from qprep.quantizer.batches import batches_of, caller, check_inputs
 from qprep.quantizer.checkpoint import read, restore, save
 from qprep.quantizer.errors import NotPreparedError, unprepared, without_insides
 from qprep.quantizer.graph import Edge, Graph, Weight
 from qprep.quantizer.insert import insert_quantizers
 from qprep.quantizer.passes import Passes, default_passes
-from qprep.quantizer.registry import Replacement, registered
+from qprep.quantizer.registry import ReplacementFactory, registered
 from qprep.quantizer.report import QuantizationReport, report
 from qprep.quantizer.settings import Bits, Overrides, Settings, with_values
 from qprep.quantizer.spec import Spec
-from qprep.quantizer.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
+from qprep.quantizer.tensor_quantizers import (
+    ActivationQuantizer,
+    FunctionQuantizer,
+    Mode,
+    TensorQuantizer,
+    WeightQuantizer,
+)
 from qprep.quantizer.tracing import build_graph
 from qprep.trace import TraceReport, trace
 
@@ -60,16 +67,19 @@ class Quantizer:
         **defaults: Any,
     ) -> None:
         _check_model(model)
+        if optimizer is not None and not isinstance(optimizer, Optimizer):
+            raise QprepError(f"expected an optimizer of torch.optim, found {type(optimizer).__name__}")
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
         base = with_values(Settings(), {**self.defaults, **bits, **defaults}, f"given to {type(self).__name__}")
-        names = [name for name, _ in model.named_modules(remove_duplicate=False)]
-        names += [name for name, _ in model.named_parameters(remove_duplicate=False)]
-        self.settings = Overrides(base, {} if overrides is None else overrides, names)
+        aliases = _aliases(model)
+        self.settings = Overrides(base, {} if overrides is None else overrides, aliases, aliases)
         self.model = model
         self.optimizer = optimizer
         self.train_with_fp_copy = train_with_fp_copy
-        self.replacement_factory: dict[type[nn.Module], Replacement] = {**registered()}
+        self.replacement_factory = ReplacementFactory(registered())
         self.passes = self.default_passes()
+        self.passes.append("insert-observers", self._insert)
+        self.passes.append("quantize", self._quantize)
         self.notes: list[str] = []
         self._graph: Graph | None = None
 
@@ -83,10 +93,12 @@ class Quantizer:
         """
         if self._graph is not None:
             raise QprepError("expected one prepare_model for each quantizer, found a second")
+        self.replacement_factory.check()
+        check_inputs(self.model, example_inputs, example_kwinputs)
         training = {module: module.training for module in self.model.modules()}
         self.model.eval()
         try:
-            units = tuple(kind for kind in self.replacement_factory if kind is not nn.Module)
+            units = self.replacement_factory.units
             report = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
             self._check_prepared(report, allow_unprepared)
             graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
@@ -94,12 +106,10 @@ class Quantizer:
             for module, mode in training.items():
                 module.training = mode
         _leave_in_float(graph, report)
+        self._caller = caller(self.model, example_inputs)
         for _, function in self.passes:
             function(graph)
-        self._caller = Caller(len(example_inputs), keywords_of(self.model))
-        insert_quantizers(graph, self)
         self.model, self._graph = graph.model, graph
-        self.quantize_params()
         self._update_optimizer()
 
     @property
@@ -123,7 +133,10 @@ class Quantizer:
         return ActivationQuantizer(name, spec, edge.fixed, edge.bounds)
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """What quantizes a parameter."""
+        """What quantizes a parameter; with copies in float, a `param_quantization_fn` of its own in each forward."""
+        changed = getattr(self.param_quantization_fn, "__func__", None) is not Quantizer.param_quantization_fn
+        if changed and self.train_with_fp_copy:
+            return FunctionQuantizer(name, spec, self.param_quantization_fn)
         return WeightQuantizer(name, spec)
 
     def param_quantization_fn(self, parameter: Tensor, quantizer: TensorQuantizer) -> Tensor:
@@ -144,6 +157,47 @@ class Quantizer:
         """Each quantized parameter, once even where it is tied, and what quantizes it."""
         return [(weight.parameter, weight.quantizer) for weight in self.graph.weights if weight.quantizer is not None]
 
+    def calibrate(self, loader: Iterable[object]) -> None:
+        """Observe every range over `loader`, in evaluation mode, and fix it; calling it again starts anew.
+
+        A layer that did not run stays in float, and `notes` says so. Raises QprepError for a loader without data and
+        for activations that are NaN or infinite, with the layer's name.
+        """
+        self.graph.model.eval()
+        observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
+        modes = [(each, each.mode) for each in self.quantizers]
+        for each, _ in modes:
+            each.mode = Mode.QUANTIZE if each.spec.is_float else Mode.OFF
+        for observer in observers:
+            observer.start_observing()
+        self._observe(loader, observers)
+        for each, mode in modes:
+            each.mode = mode
+        for observer in observers:
+            if not observer.freeze():
+                self.notes.append(f"{observer.name}: never run in calibration, left in float")
+
+    def convert(self) -> nn.Module:
+        """A model of its own that simulates the final arithmetic: parameters hold their rounded values.
+
+        Raises QprepError before prepare_model, and where ranges are still to be observed.
+        """
+        self.check_calibrated("convert")
+        pairs = list(self.parameters_with_quantizers())
+        model, copied = copy.deepcopy((self.model, pairs))
+        with torch.no_grad():
+            for parameter, quantizer in copied:
+                if quantizer.mode is Mode.QUANTIZE:
+                    parameter.copy_(quantizer.quantize(parameter))
+                    quantizer.mode = Mode.OFF
+        return model.eval()
+
+    def check_calibrated(self, before: str) -> None:
+        """QprepError where ranges are still to be observed before the step called `before`."""
+        observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
+        if any(each.needs_data for each in observers) and not any(each.mode is Mode.QUANTIZE for each in observers):
+            raise QprepError(f"expected calibrate before {before}, found no range observed")
+
     def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
         """Run the model on a batch of a loader: a tensor, a tuple or list (what exceeds the inputs, such as labels, is
         left out) or a dict of keywords. Raises QprepError for anything else.
@@ -152,7 +206,8 @@ class Quantizer:
 
     def report(self, loader: Iterable[object], sensitivity: bool = True) -> QuantizationReport:
         """What quantization costs, slot by slot, on real data; see `QuantizationReport`."""
-        return report(self, loader, sensitivity)
+        self.check_calibrated("report")
+        return report(self, batches_of(loader), sensitivity)
 
     def save(self, path: str | Path) -> None:
         """Write settings and tensors, readable with `weights_only=True`; the optimizer's state is the caller's."""
@@ -171,15 +226,38 @@ class Quantizer:
         return quantizer
 
     def _get_updated_optimizer_params_groups(self) -> list[dict[str, Any]]:
-        """The groups of parameters that are new to the optimizer: what quantizers learn, without weight decay."""
+        """The optimizer's groups to be: what quantizers learn, without weight decay.
+
+        Parameters that the optimizer has stay in their groups, whether they are listed or not.
+        """
         learned = [each for quantizer in self.quantizers for each in quantizer.parameters()]
         return [{"params": learned, "weight_decay": 0.0}] if learned else []
 
     def _update_optimizer(self) -> None:
         if self.optimizer is None:
             return
+        known = {each for group in self.optimizer.param_groups for each in group["params"]}
         for group in self._get_updated_optimizer_params_groups():
-            self.optimizer.add_param_group(group)
+            new = [each for each in group["params"] if each not in known]
+            if new:
+                self.optimizer.add_param_group({**group, "params": new})
+
+    def _insert(self, graph: Graph) -> None:
+        insert_quantizers(graph, self)
+
+    def _quantize(self, graph: Graph) -> None:
+        self.model, self._graph = graph.model, graph
+        self.quantize_params()
+
+    def _observe(self, loader: object, observers: list[ActivationQuantizer]) -> None:
+        batches = 0
+        with torch.no_grad():
+            for batch in batches_of(loader):
+                self.call(batch)
+                batches += 1
+        waiting = [each for each in observers if each.needs_data]
+        if batches == 0 or (waiting and not any(each.estimator and each.estimator.count for each in waiting)):
+            raise QprepError(f"expected data to calibrate with, found {batches} batches without a value")
 
     def _check_prepared(self, report: TraceReport, allowed: bool) -> None:
         if report.is_prepared:
@@ -195,6 +273,15 @@ def _check_model(model: object) -> None:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_meta:
             raise QprepError(f"expected a model with data, found {name} on the meta device")
+
+
+def _aliases(model: nn.Module) -> dict[str, list[str]]:
+    """All names of each module and parameter, by each of its names."""
+    names: dict[object, list[str]] = {}
+    found = (*model.named_modules(remove_duplicate=False), *model.named_parameters(remove_duplicate=False))
+    for name, each in found:
+        names.setdefault(each, []).append(name)
+    return {name: group for group in names.values() for name in group}
 
 
 def _leave_in_float(graph: Graph, report: TraceReport) -> None:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from qprep.errors import QprepError
+from qprep.quantizer.values import tensors_in
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """How a model is called: with how many positional inputs, and which keywords it takes (None: any)."""
+    """How a model is called: with how many positional inputs, and which keywords it takes (None: any).
+
+    whole   the class of its one positional input, where that is a mapping or a sequence
+    """
 
     positional: int
     keywords: frozenset[str] | None
+    whole: type | None = None
 
     def call(self, model: nn.Module, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
         """Run `model` on `batch`; of a tuple what exceeds the inputs, of a dict what it does not take is left out.
 
         Raises QprepError for other kinds and for tuples that are too short.
         """
+        if self.whole is not None and _is_whole(batch, self.whole):
+            return model(batch)
         if isinstance(batch, Tensor):
             return model(batch)
         if isinstance(batch, Mapping):
@@ -36,9 +43,45 @@ class Caller:
         return model(*batch[: max(self.positional, 1)])
 
 
+def caller(model: nn.Module, inputs: Sequence[object]) -> Caller:
+    """How `model` is called where `inputs` are its positional ones."""
+    alone = inputs[0] if len(inputs) == 1 else None
+    whole = Mapping if isinstance(alone, Mapping) else Sequence if isinstance(alone, (tuple, list)) else None
+    return Caller(len(inputs), keywords_of(model), whole)
+
+
+def _is_whole(batch: object, kind: type) -> bool:
+    """Whether `batch` is the input itself; a sequence within a sequence is one, with labels behind."""
+    if kind is Mapping:
+        return isinstance(batch, Mapping)
+    return isinstance(batch, (tuple, list)) and not (batch and isinstance(batch[0], (tuple, list)))
+
+
 def keywords_of(model: nn.Module) -> frozenset[str] | None:
     """The keywords that the forward of `model` takes; None where it takes any."""
     parameters = inspect.signature(model.forward).parameters.values()
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return None
     return frozenset(each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY))
+
+
+def batches_of(loader: object) -> Iterable[object]:
+    """The batches of a loader; a tensor or a mapping is one batch. QprepError for what holds no batches."""
+    if isinstance(loader, (Tensor, Mapping)):
+        return [loader]
+    if isinstance(loader, str) or not hasattr(loader, "__iter__"):
+        raise QprepError(f"expected an iterable of batches, found {type(loader).__name__}")
+    return loader
+
+
+def check_inputs(model: nn.Module, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+    """QprepError where example inputs are missing or hold no data."""
+    needed = [
+        each.name
+        for each in inspect.signature(model.forward).parameters.values()
+        if each.default is each.empty and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
+    if needed and not args and not kwargs:
+        raise QprepError(f"expected example inputs for {', '.join(needed)} of {type(model).__name__}, found none")
+    if any(tensor.is_meta for tensor in tensors_in((list(args), dict(kwargs)))):
+        raise QprepError("expected example inputs with data, found a tensor on the meta device")

@@ -28,15 +28,26 @@ ESTIMATORS: Final[Mapping[str, Callable[[Spec], Estimator]]] = MappingProxyType(
 )
 
 
+_OTHER_NAMES: Final = MappingProxyType({"aciq": "aciq-laplace"})
+
+
+def spelled(name: object) -> object:
+    """`name` as this package writes names: "Min_Max" is "min-max"."""
+    if not isinstance(name, str):
+        return name
+    plain = name.lower().replace("_", "-").replace(" ", "-")
+    return _OTHER_NAMES.get(plain, plain)
+
+
 def make_estimator(spec: Spec) -> Estimator:
     """The estimator that `spec` names; QprepError for an unknown name."""
     check_name(spec.estimator)
-    return ESTIMATORS[spec.estimator](spec)
+    return ESTIMATORS[str(spelled(spec.estimator))](spec)
 
 
 def check_name(name: str) -> None:
     """QprepError, with the nearest known name, where there is no estimator `name`."""
-    if name in ESTIMATORS:
+    if isinstance(name, str) and spelled(name) in ESTIMATORS:
         return
     near = difflib.get_close_matches(str(name), ESTIMATORS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

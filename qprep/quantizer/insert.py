@@ -8,7 +8,8 @@ from typing import Final, Protocol
 from torch import nn
 
 from qprep.quantizer.graph import Edge, Graph, Node, Weight
-from qprep.quantizer.registry import Replacement, nearest
+from qprep.quantizer.registry import ReplacementFactory
+from qprep.quantizer.settings import Overrides
 from qprep.quantizer.spec import Spec
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.values import holder
@@ -20,7 +21,8 @@ _TRANSPOSED: Final = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"
 class Maker(Protocol):
     """What a quantizer provides."""
 
-    replacement_factory: dict[type[nn.Module], Replacement]
+    replacement_factory: ReplacementFactory
+    settings: Overrides
     quantizes_vectors: bool
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
@@ -57,10 +59,12 @@ def insert_quantizers(graph: Graph, maker: Maker) -> None:
 
 
 def _replace(node: Node, graph: Graph, maker: Maker) -> bool:
-    replacement = nearest(maker.replacement_factory, node.module) if node.owned else None
-    if replacement is None:
+    if not node.owned or maker.settings.bars(node.path):
         return False
-    graph.replace_module(node.module, replacement(node.module, node.path, graph.settings(node.path)))
+    made = maker.replacement_factory.replace(node.module, node.path, graph.settings(node.path))
+    if made is None:
+        return False
+    graph.replace_module(node.module, made)
     return True
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from qprep.errors import QprepError
 from qprep.quantizer.values import tensors_in
 
 _BINS: Final = 48
@@ -56,6 +57,8 @@ class Comparison:
             return
         self.ratio.add(reference, found)
         low, high = (float(bound) for bound in torch.aminmax(reference))
+        if not math.isfinite(high - low):
+            raise QprepError("expected finite values to measure, found NaN or infinity")
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._values += reference.numel()
         if reach is not None:

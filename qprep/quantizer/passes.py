@@ -28,6 +28,10 @@ class Passes:
         """The names, in order."""
         return [name for name, _ in self._passes]
 
+    def append(self, new: str, function: Pass) -> None:
+        """Run `function`, called `new`, after all others."""
+        self._insert(len(self._passes), new, function)
+
     def insert_before(self, name: str, new: str, function: Pass) -> None:
         """Run `function`, called `new`, before the pass `name`."""
         self._insert(self._index(name), new, function)

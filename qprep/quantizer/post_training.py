@@ -6,30 +6,34 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import torch
 from torch import nn
 
 from qprep.errors import QprepError
 from qprep.quantizer.base import Quantizer
+from qprep.quantizer.batches import batches_of
 from qprep.quantizer.graph import Edge
 from qprep.quantizer.passes import Passes, plan_layer_inputs
 from qprep.quantizer.settings import Bits
 from qprep.quantizer.spec import Spec
-from qprep.quantizer.tensor_quantizers import ActivationQuantizer, DynamicActivationQuantizer, Mode, TensorQuantizer
+from qprep.quantizer.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
 
 
 class _PostTraining(Quantizer):
-    """Works on a copy in evaluation mode; the model given stays as it is."""
+    """Works on a copy in evaluation mode; the model given stays as it is. QprepError for an optimizer."""
 
     def __init__(
         self,
         model: nn.Module,
-        bits_activations: Bits = None,
-        bits_weights: Bits = None,
+        bits_activations: Bits = 8,
+        bits_weights: Bits = 8,
         bits_bias: Bits = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         **defaults: Any,
     ) -> None:
+        if defaults.pop("optimizer", None) is not None or not defaults.pop("train_with_fp_copy", True):
+            raise QprepError(
+                f"{type(self).__name__} trains nothing: expected neither an optimizer nor train_with_fp_copy"
+            )
         super().__init__(
             model, None, bits_activations, bits_weights, bits_bias, overrides, train_with_fp_copy=True, **defaults
         )
@@ -41,20 +45,6 @@ class _PostTraining(Quantizer):
         for parameter, quantizer in self.parameters_with_quantizers():
             self.param_quantization_fn(parameter, quantizer)
 
-    def convert(self) -> nn.Module:
-        """A model of its own that simulates the final arithmetic: parameters hold their rounded values.
-
-        Raises QprepError before prepare_model.
-        """
-        pairs = list(self.parameters_with_quantizers())
-        model, copied = copy.deepcopy((self.model, pairs))
-        with torch.no_grad():
-            for parameter, quantizer in copied:
-                if quantizer.mode is Mode.QUANTIZE:
-                    parameter.copy_(quantizer.quantize(parameter))
-                    quantizer.mode = Mode.OFF
-        return model
-
 
 class PostTrainingQuantizer(_PostTraining):
     """Static: ranges of activations are observed in one pass over data, then fixed."""
@@ -63,40 +53,9 @@ class PostTrainingQuantizer(_PostTraining):
         """Weights stay in float while ranges are observed."""
 
     def calibrate(self, loader: Iterable[object]) -> None:
-        """Observe every range over `loader`, in evaluation mode, and fix it; calling it again starts anew.
-
-        A layer that did not run stays in float, and `notes` says so. Raises QprepError for a loader without data and
-        for activations that are NaN or infinite, with the layer's name.
-        """
-        self.graph.model.eval()
-        observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
-        for each in self.quantizers:
-            each.mode = Mode.QUANTIZE if each.spec.is_float else Mode.OFF
-        for observer in observers:
-            observer.start_observing()
-        self._observe(loader, observers)
-        for observer in observers:
-            if not observer.freeze():
-                self.notes.append(f"{observer.name}: never run in calibration, left in float")
+        """As in the base; then scales of weights are taken."""
+        super().calibrate(loader)
         super().quantize_params()
-
-    def convert(self) -> nn.Module:
-        """As in the base; QprepError where ranges are still to be observed."""
-        if any(isinstance(each, ActivationQuantizer) and each.needs_data for each in self.quantizers) and not any(
-            isinstance(each, ActivationQuantizer) and each.mode is Mode.QUANTIZE for each in self.quantizers
-        ):
-            raise QprepError("expected calibrate before convert, found no range observed")
-        return super().convert()
-
-    def _observe(self, loader: Iterable[object], observers: list[ActivationQuantizer]) -> None:
-        batches = 0
-        with torch.no_grad():
-            for batch in loader:
-                self.call(batch)
-                batches += 1
-        waiting = [each for each in observers if each.needs_data]
-        if batches == 0 or (waiting and not any(each.estimator and each.estimator.count for each in waiting)):
-            raise QprepError(f"expected data to calibrate with, found {batches} batches without a value")
 
 
 class DynamicQuantizer(_PostTraining):
@@ -110,6 +69,10 @@ class DynamicQuantizer(_PostTraining):
         """One that takes each tensor's own range."""
         return DynamicActivationQuantizer(name, spec)
 
+    def calibrate(self, loader: Iterable[object]) -> None:
+        """Nothing is to be observed; `loader` is not read. QprepError before prepare_model, or for no loader."""
+        _not_read(self, loader)
+
 
 class WeightOnlyQuantizer(_PostTraining):
     """Weights alone, by default in 8 bits; activations stay."""
@@ -121,8 +84,19 @@ class WeightOnlyQuantizer(_PostTraining):
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         **defaults: Any,
     ) -> None:
-        super().__init__(model, None, bits_weights, None, overrides, **defaults)
+        if defaults.pop("bits_activations", None) is not None:
+            raise QprepError("WeightOnlyQuantizer leaves activations: expected no bits_activations")
+        super().__init__(model, None, bits_weights, defaults.pop("bits_bias", None), overrides, **defaults)
 
     def default_passes(self) -> Passes:
         """None is needed."""
         return Passes()
+
+    def calibrate(self, loader: Iterable[object]) -> None:
+        """Nothing is to be observed; `loader` is not read. QprepError before prepare_model, or for no loader."""
+        _not_read(self, loader)
+
+
+def _not_read(quantizer: Quantizer, loader: object) -> None:
+    if quantizer.graph:
+        batches_of(loader)

@@ -12,6 +12,49 @@ from qprep.quantizer.settings import Settings
 
 Replacement = Callable[[nn.Module, str, Settings], nn.Module]
 
+
+class ReplacementFactory(dict[type[nn.Module], Replacement | None]):
+    """Functions by class of modules; of several bases the nearest counts, None leaves instances to the wrapper."""
+
+    @property
+    def default(self) -> Replacement | None:
+        """What replaces modules of any other class: the entry of nn.Module."""
+        return self.get(nn.Module)
+
+    @default.setter
+    def default(self, replacement: Replacement | None) -> None:
+        self[nn.Module] = replacement
+
+    @property
+    def units(self) -> tuple[type[nn.Module], ...]:
+        """The classes whose instances are one operation each."""
+        return tuple(layer for layer, made in self.items() if layer is not nn.Module and made is not None)
+
+    def check(self) -> None:
+        """QprepError where a key is no class of modules, or an entry no function."""
+        for layer, replacement in self.items():
+            _check_layer(layer)
+            if replacement is not None and not callable(replacement):
+                raise QprepError(f"expected a function that replaces {layer.__name__}, found {replacement!r}")
+
+    def nearest(self, module: nn.Module) -> Replacement | None:
+        """The entry of the nearest base class of `module`."""
+        return next((self[base] for base in type(module).__mro__ if base in self), None)
+
+    def replace(self, module: nn.Module, path: str, settings: Settings) -> nn.Module | None:
+        """What stands in for `module`; None where nothing does. QprepError where a function gives no module."""
+        function = self.nearest(module)
+        if function is None:
+            return None
+        made = function(module, path, settings)
+        if not isinstance(made, nn.Module):
+            raise QprepError(
+                f"expected the replacement of {path or 'the model'} ({type(module).__name__}) to be an nn.Module, "
+                f"found {type(made).__name__}"
+            )
+        return made
+
+
 _REGISTERED: Final[dict[type[nn.Module], Replacement]] = {}
 
 
@@ -20,8 +63,7 @@ def register(layer: type[nn.Module]) -> Callable[[Replacement], Replacement]:
 
     A layer that is registered is one operation, whatever is inside. Raises QprepError for what is no module class.
     """
-    if not (isinstance(layer, type) and issubclass(layer, nn.Module)):
-        raise QprepError(f"expected a class of modules to register, found {layer!r}")
+    _check_layer(layer)
 
     def remember(replacement: Replacement) -> Replacement:
         _REGISTERED[layer] = replacement
@@ -41,6 +83,6 @@ def registered() -> Mapping[type[nn.Module], Replacement]:
     return dict(_REGISTERED)
 
 
-def nearest(factory: Mapping[type[nn.Module], Replacement], module: nn.Module) -> Replacement | None:
-    """The entry of the nearest base class of `module`."""
-    return next((factory[base] for base in type(module).__mro__ if base in factory), None)
+def _check_layer(layer: object) -> None:
+    if not (isinstance(layer, type) and issubclass(layer, nn.Module)):
+        raise QprepError(f"expected a class of modules to replace, found {layer!r}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import enum
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from qprep.errors import QprepError
-from qprep.quantizer.estimators import check_name
+from qprep.quantizer.estimators import check_name, spelled
 from qprep.quantizer.spec import FLOATS, Granularity, Scheme, Spec
 
 Bits = int | str | None
@@ -30,6 +30,11 @@ class Settings:
     group_size: int = 0
     estimator_activations: str = "min-max"
     estimator_weights: str = "min-max"
+
+    @property
+    def asks(self) -> bool:
+        """Whether any format is asked for."""
+        return any(bits is not None for bits in (self.bits_activations, self.bits_weights, self.bits_bias))
 
     @property
     def activations(self) -> Spec | None:
@@ -61,6 +66,7 @@ class Settings:
 
 
 _NAMES: Final = tuple(each.name for each in fields(Settings))
+_SHOWN: Final = 6
 _ENUMS: Final[Mapping[str, type[Scheme | Granularity]]] = {
     "scheme_activations": Scheme,
     "scheme_weights": Scheme,
@@ -90,11 +96,13 @@ def with_values(base: Settings, values: Mapping[str, Any], where: str) -> Settin
 def _value(name: str, value: Any) -> Any:  # noqa: ANN401  (a setting of any kind)
     if name in _ENUMS:
         known = [each.value for each in _ENUMS[name]]
-        if value not in known:
+        plain = spelled(value)
+        if plain not in known:
             raise QprepError(f"expected {name} among {', '.join(known)}, found {value!r}{_hint(str(value), known)}")
-        return _ENUMS[name](value)
+        return _ENUMS[name](plain)
     if name.startswith("estimator_"):
         check_name(value)
+        return spelled(value)
     if name.startswith("bits_") and not _is_bits(value):
         raise QprepError(f"expected {name} from 1 to 16, None, or one of {', '.join(FLOATS)}, found {value!r}")
     return value
@@ -109,9 +117,19 @@ def _is_bits(value: object) -> bool:
 class Overrides:
     """Settings per module path: of the patterns that fully match it or a container around it, the first wins."""
 
-    def __init__(self, defaults: Settings, overrides: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> None:
-        """Raises QprepError for a pattern that is wrong, has a capture group, or matches none of `names`."""
+    def __init__(
+        self,
+        defaults: Settings,
+        overrides: Mapping[str, Mapping[str, Any]],
+        names: Iterable[str],
+        aliases: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Raises QprepError for a pattern that is wrong, has a capture group, or matches none of `names`.
+
+        aliases  all names of what has several, by each of them
+        """
         self._defaults = defaults
+        self._aliases = aliases or {}
         if not isinstance(overrides, Mapping):
             raise QprepError(f"expected a mapping of overrides, found {type(overrides).__name__}")
         self._patterns = [
@@ -122,26 +140,39 @@ class Overrides:
         known = [name for name in names if name]
         for pattern, _ in self._patterns:
             if not any(pattern.fullmatch(name) for name in known):
-                raise QprepError(f"the override {pattern.pattern!r} matches no module{_hint(pattern.pattern, known)}")
+                hint = _hint(pattern.pattern, known) or _sample(known)
+                raise QprepError(f"the override {pattern.pattern!r} matches no module{hint}")
 
     def __call__(self, path: str) -> Settings:
         """What is asked of the module at `path`."""
-        names = [path]
-        while "." in names[-1]:
-            names.append(names[-1].rpartition(".")[0])
-        for pattern, settings in self._patterns:
-            if any(pattern.fullmatch(name) for name in names):
-                return settings
-        return self._defaults
+        found = self._match(path)
+        return self._defaults if found is None else found
+
+    def bars(self, path: str) -> bool:
+        """Whether an override leaves the module at `path` as it is, where the defaults ask for something."""
+        found = self._match(path)
+        return found is not None and not found.asks and self._defaults.asks
+
+    def _match(self, path: str) -> Settings | None:
+        names = [each for name in self._aliases.get(path, (path,)) for each in _with_containers(name)]
+        matching = (settings for pattern, settings in self._patterns if any(map(pattern.fullmatch, names)))
+        return next(matching, None)
 
     def to_data(self) -> dict[str, Any]:
         """`settings` and `overrides` as plain values that the constructor of a quantizer takes again."""
         settings = {name: getattr(self._defaults, name) for name in _NAMES}
         plain = {name: value.value if isinstance(value, enum.Enum) else value for name, value in settings.items()}
         return {
-            "settings": {name: value for name, value in plain.items() if value is not None},
+            "settings": plain,
             "overrides": self._given,
         }
+
+
+def _with_containers(path: str) -> list[str]:
+    names = [path]
+    while "." in names[-1]:
+        names.append(names[-1].rpartition(".")[0])
+    return names
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -152,6 +183,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     if compiled.groups:
         raise QprepError(f"expected no capture group in the override {pattern!r}; write (?:…) instead of (…)")
     return compiled
+
+
+def _sample(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f" among {shown}{', …' if len(names) > _SHOWN else ''}" if names else ""
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -8,16 +8,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from qprep.errors import QprepError
-from qprep.quantizer.batches import Caller, keywords_of
+from qprep.quantizer.batches import Caller, batches_of, keywords_of
 from qprep.quantizer.histograms import Histogram
 from qprep.quantizer.ranges import Average, Moments
 from qprep.quantizer.values import tensors_in
+from qprep.saving import save
+
+_BINS: Final = 128  # of a histogram in a file
 
 Numbers = Mapping[str, Any]
 
@@ -38,14 +41,35 @@ class Statistics:
     never_run: tuple[str, ...]
     reused: tuple[str, ...]
 
-    def to_yaml(self) -> str:
-        """Distiller's file; what never ran and what is reused are comments at its head."""
-        lines = [f"# never run: {path}" for path in self.never_run] + [f"# reused: {path}" for path in self.reused]
-        return "\n".join([*lines, *_yaml(self.modules, "")]) + "\n"
+    def __getitem__(self, path: str) -> Mapping[str, Any]:
+        """The numbers of one module: statistics["conv1"]["output"]["max"]."""
+        return self.modules[path]
 
-    def save(self, path: str | Path) -> None:
-        """Write `to_yaml` to a file."""
-        Path(path).write_text(self.to_yaml(), encoding="utf-8")
+    def __str__(self) -> str:
+        return self.to_yaml()
+
+    def to_yaml(self, histograms: bool = False) -> str:
+        """Distiller's file; what never ran and what is reused are comments at its head.
+
+        histograms  whether each tensor gets one more key, "histogram": its limit, and counts in equal bins over
+                    [-limit, limit]
+        """
+        lines = [f"# never run: {path}" for path in self.never_run] + [f"# reused: {path}" for path in self.reused]
+        modules = {path: self._with_histograms(path) for path in self.modules} if histograms else self.modules
+        return "\n".join([*lines, *_yaml(modules, "")]) + "\n"
+
+    def save(self, path: str | Path, histograms: bool = True) -> None:
+        """Write `to_yaml` to a file; nothing is left half-written. Raises QprepError where it cannot be written."""
+        save(Path(path), self.to_yaml(histograms).encode(), "statistics")
+
+    def _with_histograms(self, path: str) -> dict[str, Any]:
+        counted = {name: _coarse(limit, counts) for name, (limit, counts) in self.histograms[path].items()}
+        entry = dict(self.modules[path])
+        inputs = {
+            index: {**numbers, "histogram": counted["inputs" if index == 0 else f"inputs_{index}"]}
+            for index, numbers in entry.pop("inputs").items()
+        }
+        return {"inputs": inputs} | {name: {**numbers, "histogram": counted[name]} for name, numbers in entry.items()}
 
 
 class _Slot:
@@ -85,7 +109,7 @@ def collect_statistics(model: nn.Module, loader: Iterable[object], positional: i
         for path, module in leaves.items():
             hook = partial(_watch, path, slots[path], calls)
             stack.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
-        for batch in loader:
+        for batch in batches_of(loader):
             caller.call(model, batch)
             batches += 1
     if batches == 0:
@@ -148,6 +172,11 @@ def _yaml(value: Mapping[Any, Any], indent: str) -> list[str]:
         else:
             lines.append(f"{indent}{name}: {_scalar(item)}")
     return lines
+
+
+def _coarse(limit: float, counts: tuple[int, ...]) -> dict[str, Any]:
+    step = max(len(counts) // _BINS, 1)
+    return {"limit": limit, "counts": [sum(counts[at : at + step]) for at in range(0, len(counts), step)]}
 
 
 def _scalar(value: object) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -176,3 +178,26 @@ class WeightQuantizer(TensorQuantizer):
         if self.spec.granularity is Granularity.TENSOR:
             low, high = low.squeeze(0), high.squeeze(0)
         self.set_params(qparams(self.spec, low, high))
+
+
+class FunctionQuantizer(TensorQuantizer):
+    """What a function makes of a parameter, in each forward and with the function's own gradient."""
+
+    def __init__(self, name: str, spec: Spec, function: Callable[[Tensor, TensorQuantizer], Tensor]) -> None:
+        super().__init__(name, spec)
+        self.mode = Mode.QUANTIZE
+        self._function = _Shared(function)
+
+    def quantize(self, input: Tensor) -> Tensor:
+        """The function's values."""
+        return self._function.call(input, self)
+
+
+class _Shared:
+    """Holds a function that copies of a model have in common, and all that hangs on it."""
+
+    def __init__(self, function: Callable[[Tensor, TensorQuantizer], Tensor]) -> None:
+        self.call = function
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from qprep.errors import QprepError
 from qprep.quantizer.base import Quantizer
+from qprep.quantizer.batches import batches_of
 from qprep.quantizer.graph import Graph
 from qprep.quantizer.passes import Passes, default_passes
 from qprep.quantizer.pattern import Pattern
@@ -81,9 +82,12 @@ class TrainingQuantizer(Quantizer):
         bits_weights: Bits = 8,
         bits_bias: Bits = None,
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        train_with_fp_copy: bool = True,
         teacher: nn.Module | None = None,
         **defaults: Any,
     ) -> None:
+        if not train_with_fp_copy:
+            raise QprepError(f"{type(self).__name__} trains copies in float: expected train_with_fp_copy=True")
         given = (bits_activations, bits_weights, bits_bias, overrides)
         super().__init__(model, optimizer, *given, train_with_fp_copy=True, **defaults)
         self.teacher = None if teacher is None else teacher.eval()
@@ -104,7 +108,7 @@ class TrainingQuantizer(Quantizer):
             each.training = True
         try:
             with torch.no_grad():
-                batches = sum(1 for _ in map(self.call, loader))
+                batches = sum(1 for _ in map(self.call, batches_of(loader)))
         finally:
             for module, mode in modes.items():
                 module.training = mode
