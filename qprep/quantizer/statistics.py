@@ -58,7 +58,7 @@ class Statistics:
         modules = {path: self._with_histograms(path) for path in self.modules} if histograms else self.modules
         return "\n".join([*lines, *_yaml(modules, "")]) + "\n"
 
-    def save(self, path: str | Path, histograms: bool = True) -> None:
+    def save(self, path: str | Path, histograms: bool = False) -> None:
         """Write `to_yaml` to a file; nothing is left half-written. Raises QprepError where it cannot be written."""
         save(Path(path), self.to_yaml(histograms).encode(), "statistics")
 
