@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,9 @@ from qprep.quantizer.tensor_quantizers import (
 )
 from qprep.quantizer.tracing import build_graph
 from qprep.trace import TraceReport, trace
+
+if TYPE_CHECKING:
+    from qprep.quantizer.integer.model import IntegerModel
 
 
 class Quantizer:
@@ -82,6 +85,7 @@ class Quantizer:
         self.passes.append("quantize", self._quantize)
         self.notes: list[str] = []
         self._graph: Graph | None = None
+        self.example: tuple[tuple[object, ...], dict[str, object]] = ((), {})
 
     def prepare_model(
         self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
@@ -110,6 +114,7 @@ class Quantizer:
         for _, function in self.passes:
             function(graph)
         self.model, self._graph = graph.model, graph
+        self.example = (example_inputs, example_kwinputs)
         self._update_optimizer()
 
     @property
@@ -208,6 +213,15 @@ class Quantizer:
         """What quantization costs, slot by slot, on real data; see `QuantizationReport`."""
         self.check_calibrated("report")
         return report(self, batches_of(loader), sensitivity)
+
+    def to_integer(self) -> IntegerModel:
+        """The same on integers: an `IntegerModel`, which agrees with `convert` within one level of each slot.
+
+        Raises QprepError where `convert` does, and where no activation is quantized to integers.
+        """
+        from qprep.quantizer.integer.model import to_integer
+
+        return to_integer(self)
 
     def save(self, path: str | Path) -> None:
         """Write settings and tensors, readable with `weights_only=True`; the optimizer's state is the caller's."""

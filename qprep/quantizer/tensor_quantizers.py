@@ -50,6 +50,11 @@ class TensorQuantizer(nn.Module):
         group = self.spec.group_size if self.spec.granularity is Granularity.GROUP else 0
         return QParams(self.scale, self.zero_point, low, high, axis, group)
 
+    @property
+    def grid(self) -> QParams:
+        """The integers that what it gives out stands for; of a range that is learned, as it is now."""
+        return self.params
+
     def set_params(self, params: QParams) -> None:
         """Use this scale and zero point from now on, and quantize."""
         self.scale, self.zero_point = params.scale, params.zero_point
@@ -155,9 +160,13 @@ class DynamicActivationQuantizer(TensorQuantizer):
         """`input` on a grid over its own smallest and largest value."""
         if self.spec.is_float:
             return super().quantize(input)
+        return fake_quantize(input, self.params_of(input))
+
+    def params_of(self, input: Tensor) -> QParams:
+        """The grid over the values of `input`."""
         low, high = torch.aminmax(input.detach())
         try:
-            return fake_quantize(input, qparams(self.spec, low, high))
+            return qparams(self.spec, low, high)
         except QprepError as error:
             raise QprepError(f"{error}, at {self.name or 'the model'}") from error
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from qprep.errors import QprepError
+from qprep.quantizer.affine import QParams
 from qprep.quantizer.graph import Edge, Weight
 from qprep.quantizer.grid import after, before, between
 from qprep.quantizer.passes import Passes, rectified_only
@@ -75,6 +76,11 @@ def unit_activations(input: Tensor, bits: int) -> Tensor:
     return found
 
 
+def by_steps(scale: float, low: int, high: int) -> QParams:
+    """A grid around zero point 0."""
+    return QParams(torch.tensor(scale), torch.zeros((), dtype=torch.int32), low, high)
+
+
 class _ByFormula(LearningQuantizer):
     """Fixed formulas: there is no range to start."""
 
@@ -88,6 +94,11 @@ class _ByFormula(LearningQuantizer):
 class UnitActivation(_ByFormula):
     """What lies in [0, 1]."""
 
+    @property
+    def grid(self) -> QParams:
+        """Steps of 1 / (2^bits - 1)."""
+        return by_steps(1 / (2**self.bits - 1), 0, 2**self.bits - 1)
+
     def learned(self, input: Tensor) -> Tensor:
         """See `unit_activations`."""
         return unit_activations(input, self.bits)
@@ -96,13 +107,33 @@ class UnitActivation(_ByFormula):
 class DorefaWeight(_ByFormula):
     """See `dorefa_weights`."""
 
+    largest: Tensor
+
+    def __init__(self, name: str, spec: Spec) -> None:
+        super().__init__(name, spec)
+        self.register_buffer("largest", torch.ones(()))
+
+    @property
+    def grid(self) -> QParams:
+        """The odd multiples of 1 / (2^bits - 1), which take a bit more; with one bit ± the last E|w|."""
+        number = 2**self.bits - 1
+        return by_steps(float(self.largest) / number, -number, number)
+
     def learned(self, input: Tensor) -> Tensor:
         """See `dorefa_weights`."""
+        if self.bits == 1:
+            self.largest = input.detach().abs().mean()
         return dorefa_weights(input, self.bits)
 
 
 class WRPNWeight(_ByFormula):
     """See `wrpn_weights`."""
+
+    @property
+    def grid(self) -> QParams:
+        """Steps of 1 / (2^(bits - 1) - 1)."""
+        number = 2 ** (self.bits - 1) - 1
+        return by_steps(1 / number, -number, number)
 
     def learned(self, input: Tensor) -> Tensor:
         """See `wrpn_weights`."""

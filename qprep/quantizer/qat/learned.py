@@ -12,6 +12,7 @@ from torch.autograd import Function
 from torch.nn import Parameter
 
 from qprep.errors import QprepError
+from qprep.quantizer.affine import QParams
 from qprep.quantizer.graph import Edge, Weight
 from qprep.quantizer.grid import between, by_passes, inside, rounded
 from qprep.quantizer.qat.base import LearningQuantizer, TrainingQuantizer
@@ -136,6 +137,20 @@ class _Learned(LearningQuantizer):
         first = self.first(self.rows(input).abs())
         self.trained.copy_(first.reshape(self.trained.shape))
 
+    @property
+    def grid(self) -> QParams:
+        """The trained scale, with zero point 0."""
+        bits = self.spec.bits or 0
+        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if self._is_signed else (0, 2**bits - 1)
+        scale = self.step.detach().float()
+        axis = None if scale.dim() == 0 else self.spec.axis
+        return QParams(scale, torch.zeros_like(scale, dtype=torch.int32), low, high, axis)
+
+    @property
+    def step(self) -> Tensor:
+        """The scale in use, of the shape of `trained`."""
+        raise NotImplementedError
+
     def first(self, magnitudes: Tensor) -> Tensor:
         """The first value for each row."""
         raise NotImplementedError
@@ -158,6 +173,13 @@ class TQTQuantize(_Learned):
 
     power_of_two = True
 
+    @property
+    def step(self) -> Tensor:
+        """2^ceil(log2 t) by half the levels, without ceil where scales are free."""
+        exponent = self.trained.ceil() if self.power_of_two else self.trained
+        bits = self.spec.bits or 0
+        return torch.exp2(exponent - (bits - 1 if self._is_signed else bits))
+
     def first(self, magnitudes: Tensor) -> Tensor:
         """The log2 of 3 root mean squares, at most the largest magnitude."""
         spread = 3 * magnitudes.pow(2).mean(1).sqrt()
@@ -170,6 +192,11 @@ class TQTQuantize(_Learned):
 
 class LSQQuantize(_Learned):
     """A trained step, 2 E|v| / sqrt(p) at the start."""
+
+    @property
+    def step(self) -> Tensor:
+        """What is trained."""
+        return self.trained
 
     def first(self, magnitudes: Tensor) -> Tensor:
         """See the class."""

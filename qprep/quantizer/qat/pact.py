@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import Parameter
 
+from qprep.quantizer.affine import QParams
 from qprep.quantizer.graph import Edge
 from qprep.quantizer.grid import before, between, by_passes
 from qprep.quantizer.qat.base import LearningQuantizer
-from qprep.quantizer.qat.dorefa import DorefaQuantizer
+from qprep.quantizer.qat.dorefa import DorefaQuantizer, by_steps
 from qprep.quantizer.spec import Spec
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
 
@@ -54,6 +55,12 @@ class PACTActivation(LearningQuantizer):
         self.alpha = Parameter(torch.tensor(_START))
         self.started.fill_(True)
         self._has_started = True
+
+    @property
+    def grid(self) -> QParams:
+        """Steps of α / (2^bits - 1)."""
+        number = 2 ** (self.spec.bits or 0) - 1
+        return by_steps(float(self.alpha.detach()) / number, 0, number)
 
     def learned(self, input: Tensor) -> Tensor:
         """See `pact`."""

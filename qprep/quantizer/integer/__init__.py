@@ -1,0 +1,1 @@
+"""An integer-arithmetic reference of a quantized model: what a runtime computes, written out."""
