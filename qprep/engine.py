@@ -7,17 +7,18 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from qprep.division import divide, whole
 from qprep.evidence.proof import Parts
 from qprep.findings import Applicability, Finding, Fix, Unfixable
-from qprep.project.islands import islands
+from qprep.project.project import ParsedFiles
 from qprep.results import ChangedFile, CheckResult, FixResult
 from qprep.rewrite.finish import new_texts
 from qprep.source import SourceFile, display_path
-from qprep.survey import Files, Reported, Survey
+from qprep.survey import Files, Reported, Setting, Survey
 from qprep.verify import refuse_rewrite, refuse_untouched, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from qprep.config import SettingsResolver
@@ -35,19 +36,19 @@ def check(
     observe: Observe | None = None,
 ) -> CheckResult:
     """Find; changes nothing. `observe` runs the user's models on the given contents of files."""
-    groups = _groups(paths, overlay or {}, whole=observe is not None)
-    done = [_check_group(group, settings, overlay or {}, observe) for group in groups]
+    tasks = _tasks(paths, overlay or {}, together=observe is not None)
+    done = [_check_part(task, settings, overlay or {}, observe) for task in tasks]
     unknown = tuple(finding for part in done for finding in part.unknown_sites)
     return CheckResult(_sorted([f for part in done for f in part.findings]), len(paths), len(unknown), unknown)
 
 
-def _check_group(
-    paths: Sequence[Path], settings: SettingsResolver, overlay: Mapping[str, bytes], observe: Observe | None
+def _check_part(
+    task: _Task, settings: SettingsResolver, overlay: Mapping[str, bytes], observe: Observe | None
 ) -> CheckResult:
     """Look at files that know of each other."""
-    survey = Survey(paths, settings, overlay, observe)
+    survey = Survey(task.paths, settings, overlay, observe, task.setting)
     findings = [survey.with_fix(reported) for reported in survey.reported] + survey.faults
-    return CheckResult(tuple(findings), len(paths), len(survey.unknown), tuple(survey.unknown))
+    return CheckResult(tuple(findings), len(task.paths), len(survey.unknown), tuple(survey.unknown))
 
 
 def fix(
@@ -64,8 +65,8 @@ def fix(
     `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
     raises what keeps it from that.
     """
-    groups = _groups(paths, overlay or {}, whole=observe is not None or prove is not None)
-    done = [_fix_group(group, settings, overlay or {}, observe, prove) for group in groups]
+    tasks = _tasks(paths, overlay or {}, together=observe is not None or prove is not None)
+    done = [_fix_part(task, settings, overlay or {}, observe, prove) for task in tasks]
     result = FixResult(
         _sorted([finding for part in done for finding in part.before]),
         _sorted([finding for part in done for finding in part.fixed]),
@@ -80,13 +81,24 @@ def fix(
     return result
 
 
-def _groups(paths: Sequence[Path], overlay: Mapping[str, bytes], *, whole: bool) -> list[list[Path]]:
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Files that are looked at together."""
+
+    paths: Sequence[Path]
+    setting: Setting
+
+
+def _tasks(paths: Sequence[Path], overlay: Mapping[str, bytes], *, together: bool) -> Iterator[_Task]:
     """What is looked at together: all of it where one run of a model may go through any of the files."""
-    return [list(paths)] if whole else islands(paths, Files(overlay).data)
+    parsed = ParsedFiles()
+    for division in whole(paths) if together else divide(paths, Files(overlay)):
+        for part in division.parts:
+            yield _Task(part.paths, Setting(part.around, parsed, division.outline))
 
 
-def _fix_group(
-    paths: Sequence[Path],
+def _fix_part(
+    task: _Task,
     settings: SettingsResolver,
     overlay: Mapping[str, bytes],
     observe: Observe | None,
@@ -94,7 +106,7 @@ def _fix_group(
 ) -> FixResult:
     """Rewrite files that know of each other; nothing is written."""
     current = dict(overlay)
-    survey = first = Survey(paths, settings, current, observe)
+    survey = first = Survey(task.paths, settings, current, observe, task.setting)
     before = [reported.finding for reported in survey.reported]
     originals: dict[str, SourceFile] = {}
     ledger = _Ledger()
@@ -115,7 +127,7 @@ def _fix_group(
     remaining = [_explained(survey.with_fix(reported), ledger.banned) for reported in survey.reported]
     remaining += survey.faults + ledger.refused
     fixed = _resolved(before, remaining)
-    return FixResult(tuple(before), fixed, tuple(remaining), tuple(changed), tuple(ledger.reverted), len(paths))
+    return FixResult(tuple(before), fixed, tuple(remaining), tuple(changed), tuple(ledger.reverted), len(task.paths))
 
 
 def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts:
@@ -225,7 +237,7 @@ def _is_wanted(reported: Reported, settings: SettingsResolver, banned: Mapping[s
 
 def _second_look(survey: Survey, settings: SettingsResolver, texts: Mapping[str, tuple[SourceFile, str]]) -> Survey:
     overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
-    return Survey(list(survey.project.given.values()), settings, overlay, survey.observe)
+    return Survey(list(survey.project.given.values()), settings, overlay, survey.observe, survey.setting)
 
 
 def _repeated(survey: Survey, after: Survey, texts: Mapping[str, tuple[SourceFile, str]]) -> bool:

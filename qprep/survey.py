@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections import OrderedDict, defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,8 @@ from qprep.findings import Finding, Fix, Position, Unfixable
 from qprep.project.analysis import Analysis
 from qprep.project.compounds import find_compounds
 from qprep.project.order import users_first
-from qprep.project.project import Project
+from qprep.project.project import ParsedFiles, Project
+from qprep.project.units import ALONE
 from qprep.rewrite.code import Code
 from qprep.rewrite.context import Context
 from qprep.rewrite.model import Rewrite
@@ -29,12 +30,14 @@ from qprep.source import SourceError, SourceFile, display_path, too_deep
 from qprep.suppressions import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from qprep.checks.base import Check, Hit, Site
     from qprep.config import SettingsResolver
     from qprep.evidence.observer import Observe
     from qprep.project.facts import Place
+    from qprep.project.outline import Outline
+    from qprep.project.units import Around
     from qprep.rewrite.pieces import Piece
 
 KEPT_SOURCES = 16
@@ -73,6 +76,15 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """What stands around a set of files: other files' doings, files parsed before, and the names of modules."""
+
+    around: Around = ALONE
+    parsed: ParsedFiles = field(default_factory=ParsedFiles)
+    outline: Callable[[str], Outline | None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """A finding with the site behind it; `enabled` says whether its rule is on and no comment suppresses it."""
 
@@ -89,14 +101,16 @@ class Survey:
         settings: SettingsResolver,
         overlay: Mapping[str, bytes],
         observe: Observe | None = None,
+        setting: Setting | None = None,
     ) -> None:
         self.files = Files(overlay)
+        self.setting = setting or Setting()
         self.settings = settings
         self.observe = observe
         self.witness = observe(overlay) if observe is not None else None
         self.sites: dict[Finding, Site] = {}
         self.faults: list[Finding] = []
-        self.project = Project(self.files.text, list(paths))
+        self.project = Project(self.files.text, list(paths), self.setting.parsed, self.setting.outline)
         self.reported: list[Reported] = []
         self.unknown: list[Finding] = []
         self.statements: dict[Place, tuple[int, int]] = {}
@@ -113,7 +127,7 @@ class Survey:
             facts = self.analysis.run(names)
             self._read_depths()
             find_compounds(self.analysis, names)
-            self.context = Context(self.analysis, partial(_code, self.project, self.files))
+            self.context = Context(self.analysis, partial(_code, self.project, self.files), self.setting.around)
             self.plan = Plan(self.context)
             hits = [(check, hit) for check in load_checks() for hit in check.check(facts)]
             self._report([(check, hit) for check, hit in hits if hit.place.module in self.project.given])

@@ -40,6 +40,7 @@ LAYERS = {
     "config": 5,
     "files": 6,
     "results": 6,
+    "division": 6,
     "survey": 6,
     "engine": 7,
     "report": 7,

@@ -6,13 +6,15 @@ import ast
 import warnings
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.project.index import ClassNode, FileIndex, build_index
 from qprep.project.kinds import ClassRef, External, FunctionRef, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from qprep.project.outline import Outline
 
 
 CACHE_BYTES = 12_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
@@ -29,18 +31,68 @@ def module_name(path: Path) -> tuple[str, Path]:
     return ".".join(parts) or path.parent.name, folder
 
 
-class Project:
-    """Parsed files by dotted name: those given, and those of their packages as they are needed."""
+class Mark(NamedTuple):
+    """What a parsed file is known by: two projects may know one module with different texts."""
 
-    def __init__(self, read: Callable[[Path], str | None], paths: Iterable[Path]) -> None:
+    name: str
+    path: Path
+    size: int
+    text: int  # the text's hash
+
+
+class ParsedFiles:
+    """Parsed files, shared by the projects of a run; beyond a budget the least recently used are dropped."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Mark, FileIndex] = OrderedDict()
+        self._held = 0
+
+    def get(self, mark: Mark) -> FileIndex | None:
+        """The index of a file, where it is held."""
+        if mark in self._kept:
+            self._kept.move_to_end(mark)
+        return self._kept.get(mark)
+
+    def parse(self, mark: Mark, text: str) -> FileIndex | None:
+        """The index of a file with this text; None where it cannot be parsed."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        index = build_index(mark.name, str(mark.path), mark.path.name == "__init__.py", tree)
+        self._held += mark.size
+        self._kept[mark] = index
+        while self._held > CACHE_BYTES and len(self._kept) > 1:
+            self._held -= self._kept.popitem(last=False)[0].size
+        return index
+
+
+class Project:
+    """Parsed files by dotted name: those given, and those of their packages as they are needed.
+
+    `outline` tells a module's names without the cost of holding it parsed; None where it does not know the module.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Path], str | None],
+        paths: Iterable[Path],
+        parsed: ParsedFiles | None = None,
+        outline: Callable[[str], Outline | None] = lambda _: None,
+    ) -> None:
         self._read = read
+        self._parsed = parsed or ParsedFiles()
+        self._outline = outline
         self._paths: dict[str, Path] = {}
         self._roots: dict[Path, None] = {}
         self._missing: set[str] = set()
-        self._indexes: OrderedDict[str, tuple[FileIndex, int]] = OrderedDict()
-        self._held = 0
+        self._marks: dict[str, Mark] = {}
+        self._resolved: dict[str, Kind] = {}
         self._mro: dict[ClassRef, tuple[Kind, ...]] = {}
         self._subclasses: dict[ClassRef, set[ClassRef]] | None = None
+        self.asked: dict[str, Path | None] = {}  # modules beside the given ones that were looked for, and their files
         self.given: dict[str, Path] = {}
         for path in paths:
             name, root = module_name(path)
@@ -51,17 +103,25 @@ class Project:
 
     def index(self, name: str) -> FileIndex | None:
         """The index of the module called `name`, or None where it is not part of the project."""
-        if name in self._indexes:
-            self._indexes.move_to_end(name)
-            return self._indexes[name][0]
         if name in self._missing:
             return None
-        path = self._paths.get(name) or self._find(name)
+        if name in self._marks and (known := self._parsed.get(self._marks[name])) is not None:
+            return known
+        path = self.path(name)
         text = self._read(path) if path is not None else None
-        if path is None or text is None:
+        index = None
+        if path is not None and text is not None:
+            mark = self._marks[name] = Mark(name, path, len(text), hash(text))
+            index = self._parsed.get(mark) or self._parsed.parse(mark, text)
+        if index is None:
             self._missing.add(name)
-            return None
-        return self._parse(name, path, text)
+        return index
+
+    def path(self, name: str) -> Path | None:
+        """The file of a module of the project."""
+        if name not in self._paths and name not in self.asked:
+            self.asked[name] = self._find(name)
+        return self._paths.get(name)
 
     def text(self, name: str) -> str | None:
         """The source of a module, where it can be read."""
@@ -84,30 +144,14 @@ class Project:
         top = candidate.relative_to(root).parts[0]
         return any(name.partition(".")[0] == top.removesuffix(".py") for name in self.given) or candidate.parent == root
 
-    def _parse(self, name: str, path: Path, text: str) -> FileIndex | None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            self._missing.add(name)
-            return None
-        index = build_index(name, str(path), path.name == "__init__.py", tree)
-        self._indexes[name] = (index, len(text))
-        self._held += len(text)
-        self._evict(name)
-        return index
-
-    def _evict(self, keep: str) -> None:
-        """Drop the least recently used files beyond the budget."""
-        for name in list(self._indexes):
-            if self._held <= CACHE_BYTES:
-                return
-            if name != keep:
-                self._held -= self._indexes.pop(name)[1]
-
     def resolve(self, dotted: str) -> Kind:
         """What a dotted name stands for: a class or function of the project, or something external."""
+        if dotted not in self._resolved:
+            self._resolved[dotted] = External(dotted)  # files that import all names of each other end here
+            self._resolved[dotted] = self._follow(dotted)
+        return self._resolved[dotted]
+
+    def _follow(self, dotted: str) -> Kind:
         seen: set[str] = set()
         while dotted not in seen:
             seen.add(dotted)
@@ -141,10 +185,18 @@ class Project:
         if first in index.imports:
             return index.imports[first].target + (f".{rest}" if rest else "")
         for star in index.stars:
-            found = self.resolve(f"{star}.{first}") if self.index(star) is not None else None
+            provides = self._may_provide(star, first) and self.index(star) is not None
+            found = self.resolve(f"{star}.{first}") if provides else None
             if found is not None and not isinstance(found, External):
                 return f"{star}.{trail}"
         return None
+
+    def _may_provide(self, module: str, name: str, above: tuple[str, ...] = ()) -> bool:
+        """Whether `from module import *` may bind a name; as far as no outline says otherwise, it may."""
+        outline = self._outline(module)
+        if outline is None or name in outline.classes or name in outline.functions or name in outline.imports:
+            return True
+        return any(self._may_provide(star, name, (*above, module)) for star in outline.stars if star not in above)
 
     def class_node(self, ref: ClassRef) -> ClassNode | None:
         """The definition of a project class."""

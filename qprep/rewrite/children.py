@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import ClassRef, modules_of
+from qprep.project.outline import positional
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +162,7 @@ def _taken_by_position(context: Context, unit: Unit) -> str | None:
 
 def positional_walks(context: Context) -> dict[str, set[ClassRef]]:
     """Places that take the children of another object by position ("model:12"), with its classes where known."""
-    found: dict[str, set[ClassRef]] = {}
+    found: dict[str, set[ClassRef]] = {place: set() for place in context.around.walks}
     for name in context.project.given:
         text = context.project.text(name)
         index = context.project.index(name) if text is not None and "children()" in text else None
@@ -169,7 +170,7 @@ def positional_walks(context: Context) -> dict[str, set[ClassRef]]:
             continue
         owners = {part: ClassRef(name, cls) for cls, entry in index.classes.items() for part in ast.walk(entry.node)}
         for node in ast.walk(index.tree):
-            for call in _positional(node):
+            for call in positional(node):
                 known = context.analysis.walked.get((name, call.lineno, call.col_offset))
                 known = known or _attribute_classes(context, owners.get(call), call)
                 found.setdefault(f"{name}:{call.lineno}", set()).update(known)
@@ -187,22 +188,3 @@ def _attribute_classes(context: Context, owner: ClassRef | None, call: ast.Call)
     if not kinds or any(kind.cls is None for kind in kinds):
         return set()
     return {kind.cls if isinstance(kind.cls, ClassRef) else ClassRef("torch.nn", "") for kind in kinds}
-
-
-def _positional(node: ast.AST) -> list[ast.Call]:
-    """`list(x.children())[:-1]`, `layers = list(x.children())`, `Sequential(*x.children())`, their number."""
-    value: ast.AST | None = None
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("len", "sum") and node.args:
-        value = node.args[0]
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.args:
-            value = value.args[0]
-    if isinstance(node, ast.Subscript | ast.Starred | ast.Assign):
-        value = node.value
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("list", "tuple"):
-            value = value.args[0] if value.args else None
-        elif isinstance(node, ast.Assign):
-            value = None
-    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
-        return []
-    is_self = isinstance(value.func.value, ast.Name) and value.func.value.id == "self"
-    return [value] if value.func.attr in ("children", "named_children") and not is_self else []

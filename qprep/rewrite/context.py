@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from qprep.project.facts import Unit
 from qprep.project.kinds import ClassRef
+from qprep.project.outline import asked_names
+from qprep.project.units import ALONE
 from qprep.rewrite.children import positional_walks
 
 if TYPE_CHECKING:
@@ -16,17 +17,18 @@ if TYPE_CHECKING:
     from qprep.project.analysis import Analysis
     from qprep.project.facts import Facts
     from qprep.project.project import Project
+    from qprep.project.units import Around
     from qprep.rewrite.code import Code
 
-_ASKING = frozenset(("hasattr", "getattr", "setattr", "delattr"))
 KEPT_FILES = 24  # files held ready for rewriting at a time
 
 
 class Context:
     """The analysis, its facts, and the files given (only those may be rewritten)."""
 
-    def __init__(self, analysis: Analysis, load: Callable[[str], Code | None]) -> None:
+    def __init__(self, analysis: Analysis, load: Callable[[str], Code | None], around: Around = ALONE) -> None:
         self.analysis = analysis
+        self.around = around
         self.returns_early: dict[Unit, bool] = {}
         self.run_by_base: dict[Unit, frozenset[str]] = {}
         self.run_by_init: dict[Unit, frozenset[str]] = {}
@@ -57,7 +59,7 @@ class Context:
     def asked_names(self) -> frozenset[str]:
         """Names that some given file asks any object for: `hasattr(block, "relu")`."""
         if self._asked_names is None:
-            self._asked_names = frozenset(_asked_names(self.project))
+            self._asked_names = self.around.asks.union(_asked_names(self.project))
         return self._asked_names
 
     def positional_walks(self) -> dict[str, set[ClassRef]]:
@@ -81,7 +83,5 @@ def _asked_names(project: Project) -> Iterator[str]:
     for name in project.given:
         text = project.text(name)
         index = project.index(name) if text is not None and "attr(" in text else None
-        for node in ast.walk(index.tree) if index is not None else ():
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ASKING:
-                if len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
-                    yield str(node.args[1].value)
+        if index is not None:
+            yield from asked_names(index.tree)

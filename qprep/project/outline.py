@@ -1,0 +1,148 @@
+"""What other files may want of a file, and what it wants of them: enough to tell which files know of each other."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qprep.project.index import Imported, build_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.project.index import FileIndex
+
+_ASKING = frozenset(("hasattr", "getattr", "setattr", "delattr"))
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The names of one file.
+
+    imports    dotted names by the name that the file's top level gives them
+    inner      dotted names that only functions import
+    stars      modules that all names are imported from
+    classes    the base expressions of each class; "?" where one is no dotted name
+    functions  functions of the top level
+    values     other names of the top level, with whether they are literals, which say nothing of other files
+    asks       names that any object is asked for: `hasattr(block, "relu")`
+    walks      lines that take the children of another object by position
+    """
+
+    imports: dict[str, str]
+    inner: tuple[str, ...]
+    stars: tuple[str, ...]
+    classes: dict[str, tuple[str, ...]]
+    functions: tuple[str, ...]
+    values: dict[str, bool]
+    asks: tuple[str, ...]
+    walks: tuple[int, ...]
+
+    @property
+    def is_glue(self) -> bool:
+        """Whether nothing in the file runs when a model does: it only hands on names."""
+        return not self.classes and not self.functions
+
+    def record(self) -> list[Any]:
+        """Plain data for a file of JSON."""
+        return [
+            self.imports,
+            self.inner,
+            self.stars,
+            self.classes,
+            self.functions,
+            self.values,
+            self.asks,
+            self.walks,
+        ]
+
+    @classmethod
+    def of_record(cls, record: list[Any]) -> Outline:
+        """The other way; raises ValueError, TypeError or AttributeError for what is none."""
+        imports, inner, stars, classes, functions, values, asks, walks = record
+        bases = {str(name): tuple(map(str, found)) for name, found in classes.items()}
+        names = (tuple(map(str, inner)), tuple(map(str, stars)), bases, tuple(map(str, functions)))
+        return cls(dict(imports), *names, dict(values), tuple(map(str, asks)), tuple(map(int, walks)))
+
+
+EMPTY = Outline({}, (), (), {}, (), {}, (), ())
+
+
+def read_outline(name: str, text: str, *, is_package: bool) -> Outline:
+    """The outline of a module's source; an empty one where it cannot be parsed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return EMPTY
+    return outline_of(build_index(name, "", is_package, tree), text)
+
+
+def outline_of(index: FileIndex, text: str) -> Outline:
+    """The outline of an indexed file."""
+    top = {name: entry.target for name, entry in index.imports.items()}
+    inner: dict[str, Imported] = {}
+    stars = list(index.stars)
+    for node in ast.walk(index.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            index.bind_import(node, inner)
+    every = dict.fromkeys([*stars, *index.stars])
+    index.stars[:] = stars
+    return Outline(
+        imports=top,
+        inner=tuple(dict.fromkeys(e.target for e in inner.values() if e.target not in top.values())),
+        stars=tuple(every),
+        classes={name: tuple(_dotted(base) for base in entry.node.bases) for name, entry in index.classes.items()},
+        functions=tuple(index.functions),
+        values={name: _is_literal(value) for name, value in index.values.items()},
+        asks=tuple(sorted(set(asked_names(index.tree)))) if "attr(" in text else (),
+        walks=tuple(sorted({c.lineno for node in ast.walk(index.tree) for c in positional(node)}))
+        if "children()" in text
+        else (),
+    )
+
+
+def asked_names(tree: ast.AST) -> Iterator[str]:
+    """Names that any object is asked for by their text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ASKING:
+            name = node.args[1] if len(node.args) > 1 else None
+            if isinstance(name, ast.Constant):
+                yield str(name.value)
+
+
+def positional(node: ast.AST) -> list[ast.Call]:
+    """`list(x.children())[:-1]`, `layers = list(x.children())`, `Sequential(*x.children())`, their number."""
+    value: ast.AST | None = None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("len", "sum") and node.args:
+        value = node.args[0]
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.args:
+            value = value.args[0]
+    if isinstance(node, ast.Subscript | ast.Starred | ast.Assign):
+        value = node.value
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("list", "tuple"):
+            value = value.args[0] if value.args else None
+        elif isinstance(node, ast.Assign):
+            value = None
+    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
+        return []
+    is_self = isinstance(value.func.value, ast.Name) and value.func.value.id == "self"
+    return [value] if value.func.attr in ("children", "named_children") and not is_self else []
+
+
+def _dotted(base: ast.expr) -> str:
+    node = base.value if isinstance(base, ast.Subscript) else base
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.insert(0, node.attr)
+        node = node.value
+    return ".".join([node.id, *parts]) if isinstance(node, ast.Name) else "?"
+
+
+def _is_literal(node: ast.expr) -> bool:
+    """Whether a value is made of constants alone."""
+    plain = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
+    return all(isinstance(part, plain) for part in ast.walk(node))

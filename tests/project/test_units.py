@@ -1,0 +1,118 @@
+"""Files that know of each other are looked at together, the others apart; and that changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qprep import division, engine
+from qprep.config import SettingsResolver
+from qprep.project import units
+from qprep.registry import all_rules
+from qprep.survey import Files
+
+MODEL = """\
+from torch import nn
+{imports}
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return {body}
+"""
+
+
+def tree(folder: Path, files: dict[str, str]) -> list[Path]:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return sorted(folder / name for name in files)
+
+
+def groups(folder: Path, files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """The parts of a package called pkg, each file a part of its own where it can be."""
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    paths = tree(folder, {"pkg/__init__.py": "", **{f"pkg/{name}": text for name, text in files.items()}})
+    found = division.divide(paths, Files({}))
+    return [{path.name for path in part.paths} - {"__init__.py"} for entry in found for part in entry.parts]
+
+
+def together(parts: list[set[str]], *names: str) -> bool:
+    return any(set(names) <= part for part in parts)
+
+
+CLASS = MODEL.format(imports="", body="x")
+JOINED = {
+    "a base class": ("from .b import Net as Base\nclass Own(Base):\n    pass\n", CLASS),
+    "a function": ("from pkg.b import helper\n", "def helper(x):\n    return x + x\n"),
+    "a computed value": ("from .b import ACT\n", "from torch import nn\nACT = dict(relu=nn.ReLU)\n"),
+    "a module": ("from . import b\n", CLASS),
+    "an import inside a function": ("def f():\n    from .b import Net\n", CLASS),
+    "all names": ("from .b import *\n", CLASS),
+    "an unknown base": ("from .b import Net\n", "from elsewhere import Base\nclass Net(Base):\n    pass\n"),
+}
+APART = {
+    "a plain class": ("from .b import Config\n", "class Config:\n    size = 3\n\ndef unused(x):\n    return x\n"),
+    "a literal": ("from .b import MEAN\n", "MEAN = (0.5, -0.5)\n\ndef unused(x):\n    return x\n"),
+    "nothing": ("import torch\n", CLASS),
+}
+
+
+@pytest.mark.parametrize("case", JOINED)
+def test_what_may_take_part_in_a_run_joins(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, used = JOINED[case]
+    found = groups(tmp_path, {"a.py": user + "\n\ndef own(x):\n    return x\n", "b.py": used}, monkeypatch)
+    assert together(found, "a.py", "b.py")
+
+
+@pytest.mark.parametrize("case", APART)
+def test_what_takes_no_part_does_not(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, used = APART[case]
+    # Two names that fall into different parts of four.
+    names = ("a.py", "b.py", "c.py", "d.py")
+    files = {name: MODEL.format(imports="", body=f"x + {name!r}") for name in names}
+    found = groups(tmp_path, {**files, "a.py": user + "\n\ndef own(x):\n    return x\n", "b.py": used}, monkeypatch)
+    assert sum(map(len, found)) == 4
+    assert len(found) > 1
+
+
+def test_names_are_followed_through_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "sub/__init__.py": "from .inner import *\n",
+        "sub/inner.py": CLASS,
+        "a.py": "from .sub import Net\n\nclass Own(Net):\n    pass\n",
+    }
+    assert together(groups(tmp_path, files, monkeypatch), "a.py", "inner.py")
+
+
+def test_a_value_brings_in_what_it_is_computed_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "a.py": "from .values import ACT\n\ndef f(x):\n    return ACT()(x)\n",
+        "values.py": "from .b import Net\nACT = dict(net=Net)\n",
+        "b.py": CLASS,
+    }
+    assert together(groups(tmp_path, files, monkeypatch), "a.py", "b.py")
+
+
+def test_findings_do_not_depend_on_the_division(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {f"pkg/m{n}.py": MODEL.format(imports="", body="self.fc(x) + x") for n in range(6)}
+    files["pkg/asks.py"] = "def has(block):\n    return hasattr(block, 'add')\n"
+    files["pkg/user.py"] = MODEL.format(imports="from .m0 import Net as First\n", body="x * First()(x)")
+    paths = tree(tmp_path, {"pkg/__init__.py": "", **files})
+    resolver = SettingsResolver(all_rules(), isolated=True)
+    one = engine.check(paths, resolver)
+    fixed = engine.fix(paths, resolver, write=False)
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    assert len(division.divide(paths, Files({}))[0].parts) > 1
+    assert engine.check(paths, resolver).findings == one.findings
+    assert [file.new_text for file in engine.fix(paths, resolver, write=False).changed] == [
+        file.new_text for file in fixed.changed
+    ]
+    assert all("self.add = " not in file.new_text for file in fixed.changed)  # asks.py would meet it
