@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
+from importlib.util import find_spec
+from itertools import chain, count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qprep.rewrite.model import Import
@@ -45,8 +49,21 @@ def imported(
     for bound, entry in index.imports.items():
         if entry.target == f"{module}.{name}":
             return bound, frozenset()
-    alias = name if _is_free(index, name) and name not in planned else f"Qprep{name}"
+    numbered = (f"Qprep{name}{number}" for number in count(2))
+    candidates = chain((name, f"Qprep{name}"), numbered)
+    alias = next(option for option in candidates if _is_free(index, option) and option not in planned)
     return alias, frozenset((Import(module, name, alias if alias != name else None),))
+
+
+@cache
+def runtime_names() -> frozenset[str]:
+    """What qprep.runtime_modules exports, read from its source: importing it takes torch."""
+    spec = find_spec(RUNTIME)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    imports = (node for node in tree.body if isinstance(node, ast.ImportFrom))
+    return frozenset(alias.asname or alias.name for node in imports for alias in node.names)
 
 
 def _is_free(index: FileIndex, name: str) -> bool:

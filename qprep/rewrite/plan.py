@@ -35,6 +35,7 @@ class Plan:
         self._refusals: dict[Unit, str | None] = {}
         self._names: dict[Unit, Names] = {}
         self._class_names: dict[Unit, str] = {}
+        self._imported: dict[str, dict[str, Unit]] = defaultdict(dict)  # by file: names bound to modules of functions
         self._helpers: dict[Place, Rewrite | Unfixable] = {}
         self._loops: dict[Unit, list[children.Loop]] = {}
 
@@ -142,8 +143,11 @@ class Plan:
         if dotted is None or not _is_callee(scope, dotted, call.callee):
             return Unfixable("the function is called under a name that only the run knows")
         name = self.class_name(call.callee)
-        planned = frozenset(n for unit, n in self._class_names.items() if unit.module == scope.code.module)
-        text, needed = functions.import_of(self.context, scope.code, call.callee, name, planned)
+        bound = self._imported[scope.code.module]
+        planned = {n for unit, n in self._class_names.items() if unit.module == scope.code.module}
+        planned |= {n for n, unit in bound.items() if unit != call.callee}
+        text, needed = functions.import_of(self.context, scope.code, call.callee, name, frozenset(planned))
+        bound[text] = call.callee
         scope.imports |= {(scope.index.name, entry) for entry in needed}
         attribute = scope.declare(functions.attribute_name(call.callee), f"{text}()", many=call.count > 1)
         start, end = scope.code.span(node.func)
@@ -156,7 +160,7 @@ class Plan:
             assert index is not None
             bound = {*index.imports, *index.classes, *index.functions, *index.values}
             others = {name for other, name in self._class_names.items() if other.module == unit.module}
-            self._class_names[unit] = functions.class_name(unit, bound | others)
+            self._class_names[unit] = functions.class_name(unit, bound | others | imports.runtime_names())
         return self._class_names[unit]
 
     def _settle_functions(self) -> None:

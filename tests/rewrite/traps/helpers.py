@@ -16,6 +16,18 @@ HELPERS: tuple[Case, ...] = (
         "two-calls", net("return swish(self.fc(swish(x)))", extra="def swish(t):\n    return t * torch.sigmoid(t)")
     ),
     prepared(
+        "named-like-a-runtime-module",
+        net("return log(self.fc(x))", extra="def log(t, eps=1e-6):\n    return torch.log(t.abs() + eps)"),
+    ),
+    prepared(
+        "one-name-in-two-files",
+        {
+            "left.py": "def norm(t):\n    return t - t.mean()\n",
+            "right.py": "def norm(t):\n    return t / 2\n",
+            "model.py": "import left\nimport right\n" + net("return left.norm(self.fc(x)) + right.norm(x)"),
+        },
+    ),
+    prepared(
         "in-a-loop",
         net(
             "for _ in range(2):\n    x = swish(x)\nreturn self.fc(x)",
