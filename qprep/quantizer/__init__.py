@@ -1,8 +1,10 @@
 """Quantizes a prepared model module by module; needs torch."""
 
+from qprep.quantizer.adaround import AdaRoundQuantizer
 from qprep.quantizer.base import Quantizer
 from qprep.quantizer.errors import NotPreparedError
 from qprep.quantizer.graph import Edge, Graph, Node
+from qprep.quantizer.lapq import LAPQQuantizer
 from qprep.quantizer.pattern import Pattern
 from qprep.quantizer.post_training import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
 from qprep.quantizer.qat.dorefa import DorefaQuantizer, WRPNQuantizer
@@ -17,11 +19,13 @@ from qprep.quantizer.statistics import Statistics, collect_statistics
 from qprep.quantizer.wrapper import QuantizedModule
 
 __all__ = [
+    "AdaRoundQuantizer",
     "DorefaQuantizer",
     "DynamicQuantizer",
     "Edge",
     "Granularity",
     "Graph",
+    "LAPQQuantizer",
     "LSQQuantizer",
     "LinearQATQuantizer",
     "Node",

@@ -73,11 +73,14 @@ class Percentile(Histogram):
 
 
 class MeanSquaredError(Histogram):
-    """The bounds, each shrunk towards zero in steps, with the least squared error after quantization by `spec`."""
+    """The bounds, each shrunk towards zero in steps, with the least squared error after quantization by `spec`.
 
-    def __init__(self, spec: Spec) -> None:
+    `norm` other than 2 takes another power of the error.
+    """
+
+    def __init__(self, spec: Spec, norm: float = 2.0) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.norm = spec, norm
         self._values: Tensor | None = None
 
     def _take(self, rows: Tensor, low: Tensor, high: Tensor, samples: int) -> None:
@@ -111,7 +114,7 @@ class MeanSquaredError(Histogram):
     def _error(self, low: Tensor, high: Tensor) -> Tensor:
         values = self.centers if self._values is None else self._values
         spec = Spec(self.spec.bits, self.spec.scheme, Granularity.CHANNEL, self.spec.signed)
-        error = (fake_quantize(values, qparams(spec, torch.minimum(low, high), high)) - values) ** 2
+        error = (fake_quantize(values, qparams(spec, torch.minimum(low, high), high)) - values).abs() ** self.norm
         return (error if self._values is not None else error * self.counts).sum(1)
 
 

@@ -1,0 +1,63 @@
+"""LAPQ: the joint search lowers the loss that it is given."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from qprep.errors import QprepError
+from qprep.quantizer import LAPQQuantizer
+from tests.quantizer.models import mlp
+
+pytest.importorskip("scipy")
+
+
+def loader() -> list[tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    return [(torch.randn(64, 8, generator=generator), torch.randint(4, (64,), generator=generator)) for _ in range(2)]
+
+
+def calibrated(evaluations: int, **settings: Any) -> LAPQQuantizer:
+    quantizer = LAPQQuantizer(mlp(), 3, 3, evaluations=evaluations, **settings)
+    quantizer.prepare_model(loader()[0][0])
+    quantizer.calibrate(loader())
+    return quantizer
+
+
+def test_each_step_lowers_the_error_against_float() -> None:
+    without, with_search = calibrated(0), calibrated(90)
+    assert with_search.best_loss < 0.95 * without.best_loss
+    model, x = mlp(), torch.cat([batch for batch, _ in loader()])
+    found = with_search.convert()(x).detach()
+    relative = float((found - model(x)).detach().pow(2).sum() / model(x).detach().pow(2).sum())
+    assert relative == pytest.approx(with_search.best_loss, rel=1e-3)
+
+
+def test_a_loss_on_labels_and_progress() -> None:
+    def loss(output: Tensor, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return nn.functional.cross_entropy(output, batch[1])
+
+    seen: list[tuple[int, int]] = []
+    quantizer = LAPQQuantizer(mlp(), 3, 3, loss=loss, evaluations=30)
+    quantizer.prepare_model(loader()[0][0])
+    quantizer.calibrate(loader(), progress=lambda done, total: seen.append((done, total)))
+    assert len(seen) >= 6
+    assert all(0 < done <= total == 36 for done, total in seen)
+    converted = quantizer.convert()
+    expected = sum(float(loss(converted(batch[0]), batch)) for batch in loader()) / 2
+    assert expected == pytest.approx(quantizer.best_loss, rel=1e-5)
+
+
+def test_a_loss_that_is_never_a_number() -> None:
+    with pytest.raises(QprepError, match="found NaN for every candidate"):
+        calibrated(0, loss=lambda output, batch: float("nan"))
+
+
+def test_scipy_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(QprepError, match="expected scipy"):
+        calibrated(0)
