@@ -43,14 +43,29 @@ class Net(nn.Module):
 """,
         ("nn.LSTM",),
     ),
+    Invalid(
+        """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, kind: str = "LSTM"):
+        super().__init__()
+        assert kind in ("LSTM", "GRU")
+        self.rnn = getattr(nn, kind)(4, 4)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+""",
+        ("getattr(nn, kind)",),
+    ),
 )
 
 
 def check(facts: Facts) -> Iterator[Hit]:
     """Constructions of compound modules, and classes that inherit from one."""
     for compound in facts.compounds.values():
-        name = compound.cls.rpartition(".")[2]
-        message = f"`nn.{name}` hides its stages from a module-level quantizer"
-        yield Hit(
-            compound.place, message, f"use `qprep.runtime_modules.{name}`, which loads the same checkpoints", compound
-        )
+        names = [cls.rpartition(".")[2] for cls in compound.classes]
+        hide = "hides its stages" if len(names) == 1 else "hide their stages"
+        message = f"{' or '.join(f'`nn.{name}`' for name in names)} {hide} from a module-level quantizer"
+        better = " or ".join(f"`qprep.runtime_modules.{name}`" for name in names)
+        yield Hit(compound.place, message, f"use {better}, which loads the same checkpoints", compound)

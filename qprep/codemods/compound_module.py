@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qprep.codemods.base import Outcome
+from qprep.findings import Unfixable
 from qprep.project.facts import Compound
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope
@@ -35,10 +36,49 @@ class Net(nn.Module):
         return self.rnn(x)[0]
 """,
     ),
+    (
+        """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, kind="GRU"):
+        super().__init__()
+        assert kind in ("LSTM", "GRU")
+        self.rnn = getattr(nn, kind)(4, 4)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+""",
+        """\
+from torch import nn
+from qprep import runtime_modules
+
+
+class Net(nn.Module):
+    def __init__(self, kind="GRU"):
+        super().__init__()
+        assert kind in ("LSTM", "GRU")
+        self.rnn = getattr(runtime_modules, kind)(4, 4)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+""",
+    ),
 )
 
 
 def rewrite(scope: Scope, site: Compound) -> Outcome:
-    """`nn.LSTM(…)` → `LSTM(…)` of qprep.runtime_modules."""
-    start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
-    return (Piece(start, end, scope.runtime(site.cls.rpartition(".")[2])),)
+    """`nn.LSTM(…)` → `LSTM(…)` of qprep.runtime_modules; `getattr(nn, kind)` → `getattr(runtime_modules, kind)`."""
+    for cls in site.classes:
+        if (place := scope.context.facts.compared.get(cls)) is not None:
+            return Unfixable(f"`{cls.removeprefix('torch.')}` is compared with another class at {place}")
+    if not site.is_fetched:
+        start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
+        return (Piece(start, end, scope.runtime(site.classes[0].rpartition(".")[2])),)
+    for cls in site.classes:
+        known = scope.context.analysis.catalogue.nn_module(cls.removeprefix("torch.nn."))
+        if known is None or not known.is_compound:
+            return Unfixable(f"the name may stand for `{cls.removeprefix('torch.')}` too, which hides no stages")
+    start, end = scope.code.span(scope.node.args[0])  # type: ignore[attr-defined]
+    return (Piece(start, end, scope.package("runtime_modules")),)

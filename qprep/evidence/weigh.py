@@ -31,7 +31,7 @@ def weigh(
         for claim, verdict in verdicts
         if verdict is not Verdict.REFUTED
     }
-    compounds = {compound.cls.rpartition(".")[2] for compound in facts.compounds.values()}
+    compounds = {cls.rpartition(".")[2] for compound in facts.compounds.values() for cls in compound.classes}
     return {**kept, **dict.fromkeys(witness.added(code, claims, compounds))}
 
 

@@ -84,7 +84,7 @@ class Witness:
     def _happened(self, path: str, where: Range, claim: Claim) -> bool:
         site = claim.site
         if isinstance(site, Compound):
-            return _last(site.cls) in self._compounds
+            return any(_last(cls) in self._compounds for cls in site.classes)
         if isinstance(site, Sharing):
             return any(_last(name) in self._reused for name in site.classes)
         if isinstance(site, ModuleCall):

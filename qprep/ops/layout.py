@@ -198,9 +198,25 @@ _COPIES: Final[tuple[Op, ...]] = (
         )
         for name, signature, result in (
             ("pad_sequence", "sequences, batch_first=False, padding_value=0.0, padding_side='right'", Result.TENSOR),
-            ("pack_padded_sequence", "input, lengths, batch_first=False, enforce_sorted=True", Result.OTHER),
-            ("pad_packed_sequence", "sequence, batch_first=False, padding_value=0.0, total_length=None", _TENSORS),
+            ("unpad_sequence", "padded_sequences, lengths, batch_first=False", _TENSORS),
+            # A PackedSequence is taken for the tensor in it.
+            ("PackedSequence", "data, batch_sizes=None, sorted_indices=None, unsorted_indices=None", Result.TENSOR),
+            ("pack_padded_sequence", "input, lengths, batch_first=False, enforce_sorted=True", Result.TENSOR),
+            ("pack_sequence", "sequences, enforce_sorted=True", Result.TENSOR),
+            (
+                "pad_packed_sequence",
+                "sequence, batch_first=False, padding_value=0.0, total_length=None",
+                Result.VALUES_INDICES,
+            ),
+            ("unpack_sequence", "packed_sequences", _TENSORS),
         )
+    ),
+    # What the functions above run.
+    _row("_pack_padded_sequence", "torch._VF._pack_padded_sequence(input, lengths, batch_first)", result=_TENSORS),
+    _row(
+        "_pad_packed_sequence",
+        "torch._VF._pad_packed_sequence(input, batch_sizes, batch_first, padding_value, total_length)",
+        result=Result.VALUES_INDICES,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Compound modules of torch.nn: where they are constructed, and which classes inherit from one."""
+"""Compound modules of torch.nn: where they are constructed, fetched by name, inherited from or compared with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.project.facts import Compound, Place, Unit
+from qprep.project.texts import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,15 +17,23 @@ if TYPE_CHECKING:
 
 def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
     """Add every construction of a compound module, and every base class that is one, to the facts."""
-    words = [module.name for module in analysis.catalogue.nn_modules if module.is_compound]
+    words = [module.name.lower() for module in analysis.catalogue.nn_modules if module.is_compound]
     for name in names:
         text = analysis.project.text(name)
-        index = analysis.project.index(name) if text is not None and any(word in text for word in words) else None
+        lowered = text.lower() if text is not None else ""
+        index = analysis.project.index(name) if any(word in lowered for word in words) else None
         if index is None:
             continue
+        texts = Texts(index)
         for node in ast.walk(index.tree):
             for value in _classes_used(node):
-                _note(analysis, index, value)
+                if (cls := _compound_class(analysis, index, value)) is not None:
+                    _add(analysis, index, value, (cls,), False)
+            for value in _classes_compared(node):
+                if (cls := _compound_class(analysis, index, value)) is not None:
+                    analysis.facts.compared.setdefault(cls, f"{name}:{value.lineno}")
+            if isinstance(node, ast.Call) and len(node.args) == 2 and not node.keywords:
+                _note_fetched(analysis, index, texts, node)
 
 
 _TYPE_TESTS = frozenset(("isinstance", "issubclass", "type", "hasattr"))
@@ -49,14 +58,42 @@ def _classes_used(node: ast.AST) -> list[ast.expr]:
     return []
 
 
-def _note(analysis: Analysis, index: FileIndex, node: ast.expr) -> None:
+def _classes_compared(node: ast.AST) -> list[ast.expr]:
+    """Expressions that another class in their place would not be equal to."""
+    if isinstance(node, ast.Dict):
+        return [key for key in node.keys if key is not None]
+    if not isinstance(node, ast.Compare):
+        return []
+    parts = [node.left, *node.comparators]
+    return [e for part in parts for e in (part.elts if isinstance(part, ast.Tuple | ast.List | ast.Set) else [part])]
+
+
+def _compound_class(analysis: Analysis, index: FileIndex, node: ast.expr) -> str | None:
+    """The compound class of torch.nn that an expression names."""
     short = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-    if not short[:1].isupper():
-        return
-    dotted = analysis.project.expression_name(index, node)
+    dotted = analysis.project.expression_name(index, node) if short[:1].isupper() else None
     if dotted is None or not dotted.startswith("torch.nn."):
+        return None
+    return dotted if _is_compound(analysis, dotted.removeprefix("torch.nn.")) else None
+
+
+def _note_fetched(analysis: Analysis, index: FileIndex, texts: Texts, node: ast.Call) -> None:
+    """`getattr(nn, kind)`, where the source tells that it is one of a few classes, a compound one among them."""
+    owner, name = node.args
+    if not isinstance(node.func, ast.Name) or analysis.project.global_name(index, node.func.id) != "builtins.getattr":
         return
-    known = analysis.catalogue.nn_module(dotted.removeprefix("torch.nn."))
-    if known is not None and known.is_compound:
-        place = Place(index.name, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
-        analysis.facts.compounds.setdefault(place, Compound(place, dotted, Unit(index.name, "", True)))
+    if analysis.project.expression_name(index, owner) != "torch.nn":
+        return
+    names = sorted(texts.of(name) or ())
+    if any(_is_compound(analysis, short) for short in names):
+        _add(analysis, index, node, tuple(f"torch.nn.{short}" for short in names), True)
+
+
+def _is_compound(analysis: Analysis, name: str) -> bool:
+    known = analysis.catalogue.nn_module(name)
+    return known is not None and known.is_compound
+
+
+def _add(analysis: Analysis, index: FileIndex, node: ast.expr, classes: tuple[str, ...], is_fetched: bool) -> None:
+    place = Place(index.name, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+    analysis.facts.compounds.setdefault(place, Compound(place, classes, Unit(index.name, "", True), is_fetched))

@@ -97,9 +97,10 @@ class HeldFunction:
 class Compound:
     """A construction of a compound module that hides its stages."""
 
-    place: Place
-    cls: str  # "torch.nn.LSTM"
+    place: Place  # the name of the class, or `getattr(nn, kind)`
+    classes: tuple[str, ...]  # what is constructed: "torch.nn.LSTM"; of `getattr` all that it can be
     unit: Unit  # the file itself: a name is replaced, nothing is added to a class
+    is_fetched: bool = False
     function: str = ""
 
 
@@ -121,6 +122,7 @@ class Facts:
     sharing: dict[Place, Sharing] = field(default_factory=dict)
     held: dict[Place, HeldFunction] = field(default_factory=dict)
     compounds: dict[Place, Compound] = field(default_factory=dict)
+    compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
     unknown: dict[Place, Unknown] = field(default_factory=dict)
     entered: dict[tuple[Unit, str], int] = field(default_factory=dict)  # runs of a function in one call of its unit
     _unknown_by_module: dict[str, list[Unknown]] | None = None

@@ -79,6 +79,12 @@ class Scope:
         self.imports |= {(file.name, entry) for entry in needed}
         return text
 
+    def package(self, name: str) -> str:
+        """How to write a module of the package qprep here."""
+        text, needed = imports.imported(self.index, "qprep", name)
+        self.imports |= {(self.index.name, entry) for entry in needed}
+        return text
+
     def declare(self, base: str, expression: str, *, many: bool = False, after: Place | None = None) -> str:
         """A new attribute of the owner; `many` where the place runs more than once in one forward."""
         name = self.names.fresh(base, self.hint())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.runtime_modules._recurrent_steps import GRUStep, LSTMStep, Projected, RNNStep, State, Weights, make_step
-from qprep.runtime_modules._recurrent_watch import direct, is_untouched
+from qprep.runtime_modules._watch import direct, is_untouched
 from qprep.runtime_modules.arithmetic import EltwiseAdd, EltwiseMul, EltwiseSub
 from qprep.runtime_modules.dropout import FunctionalDropout
 from qprep.runtime_modules.joins import Chunk, Concat, Stack

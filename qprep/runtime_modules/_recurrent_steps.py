@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from qprep.runtime_modules._recurrent_watch import direct
+from qprep.runtime_modules._watch import direct
 from qprep.runtime_modules.arithmetic import EltwiseAdd, EltwiseMul, EltwiseSub
 from qprep.runtime_modules.joins import Chunk
 from qprep.runtime_modules.linear import FunctionalLinear

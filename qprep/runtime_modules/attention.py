@@ -1,8 +1,11 @@
 """MultiheadAttention from dedicated modules: drop-in for torch's, state_dict and all.
 
 Formula: Vaswani et al. 2017, softmax(Q K^T / sqrt(d)) V per head (https://arxiv.org/abs/1706.03762).
-Query, key and value have projections of their own, over views of torch's `in_proj_weight`. torch's fused inference
-path is never taken, with or without `need_weights`.
+Query, key and value have projections of their own, over views of torch's `in_proj_weight`.
+
+Two paths give the same results to rounding. Where anything looks at or replaces a stage (a hook, another class, a
+tracer, a compiler, a mode), every stage runs as a module. Where nothing does, torch's own function runs: its outputs
+bit for bit. Setting `force_stages` always takes the first path. torch's fused inference path is never taken.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qprep.runtime_modules._staging import Staged, like
+from qprep.runtime_modules._watch import is_captured, is_untouched
 from qprep.runtime_modules.arithmetic import EltwiseMul, MatMul
 from qprep.runtime_modules.dropout import FunctionalDropout
 from qprep.runtime_modules.joins import Concat
@@ -58,10 +62,20 @@ class AttentionStages(nn.Module):
         self.head_mean = Mean(1)
 
 
+STOCK: frozenset[type[nn.Module]] = frozenset(
+    (AttentionStages, AttentionSoftmax, FunctionalLinear, Concat, EltwiseMul, MatMul, FunctionalDropout, Mean)
+)
+_OUTPUT: frozenset[type[nn.Module]] = frozenset((nn.modules.linear.NonDynamicallyQuantizableLinear,))
+
+
 class MultiheadAttention(Staged, nn.MultiheadAttention):
-    """torch.nn.MultiheadAttention from dedicated modules, all of them under `stages` but `out_proj`."""
+    """torch.nn.MultiheadAttention from dedicated modules, all of them under `stages` but `out_proj`.
+
+    Set the attribute `force_stages` to run the stages as modules even where nothing looks at them.
+    """
 
     stages: AttentionStages
+    force_stages = False
 
     @like(nn.MultiheadAttention.__init__)
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -86,6 +100,10 @@ class MultiheadAttention(Staged, nn.MultiheadAttention):
         """As torch's: (L, N, E), (N, L, E) with batch_first, or (L, E); returns the output and the weights or None."""
         batched = query.dim() == 3
         self._check(query, key, value, key_padding_mask)
+        if not self._runs_stages(query, key, value):
+            masks = {"key_padding_mask": key_padding_mask, "attn_mask": attn_mask, "is_causal": is_causal}
+            weighs = {"need_weights": need_weights, "average_attn_weights": average_attn_weights}
+            return self._as_torch(query, key, value, batched and self.batch_first, **masks, **weighs)
         query, key, value = (self._time_major(x, batched) for x in (query, key, value))
         if not batched and key_padding_mask is not None:
             key_padding_mask = key_padding_mask.unsqueeze(0)
@@ -102,6 +120,28 @@ class MultiheadAttention(Staged, nn.MultiheadAttention):
             return output, None
         weights = self.stages.head_mean(weights) if average_attn_weights else weights
         return output, weights if batched else weights.squeeze(0)
+
+    def _runs_stages(self, *inputs: Tensor) -> bool:
+        if self.force_stages or is_captured(inputs):
+            return True
+        return not (is_untouched(self.stages, STOCK) and is_untouched(self.out_proj, _OUTPUT))
+
+    def _as_torch(
+        self, query: Tensor, key: Tensor, value: Tensor, swaps: bool, **options: Any
+    ) -> tuple[Tensor, Tensor | None]:
+        """torch's own function; `swaps` where the batch comes first."""
+        if swaps:
+            # One transposed tensor for one tensor given: torch projects what is the same in one piece.
+            swapped = {id(x): x.transpose(0, 1) for x in (query, key, value)}
+            query, key, value = (swapped[id(x)] for x in (query, key, value))
+        if not self._qkv_same_embed_dim:
+            options |= {f"{name}_proj_weight": getattr(self, f"{name}_proj_weight") for name in "qkv"}
+        output, weights = functional.multi_head_attention_forward(
+            query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
+            self.bias_v, self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias, self.training,
+            use_separate_proj_weight=not self._qkv_same_embed_dim, **options,
+        )  # fmt: skip
+        return output.transpose(0, 1) if swaps else output, weights
 
     def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, safe: bool

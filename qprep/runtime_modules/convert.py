@@ -8,8 +8,8 @@ from collections.abc import Callable
 from torch import nn
 
 from qprep.runtime_modules import recurrent, recurrent_cells
-from qprep.runtime_modules._recurrent_watch import has_hooks
 from qprep.runtime_modules._staging import Memo, Table, copy_as, is_replaceable, replaced, staged_as
+from qprep.runtime_modules._watch import has_hooks
 from qprep.runtime_modules.transformer import ATTENTION_CLASSES, ATTENTION_TABLE
 
 _SEQUENCES: dict[type[nn.Module], type[nn.Module]] = {

@@ -18,8 +18,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from qprep.runtime_modules._recurrent_layers import STOCK, RecurrentStages
 from qprep.runtime_modules._recurrent_steps import State, Weights
-from qprep.runtime_modules._recurrent_watch import is_captured, is_untouched
 from qprep.runtime_modules._staging import Staged
+from qprep.runtime_modules._watch import is_captured, is_untouched
 
 Hidden = Tensor | tuple[Tensor, Tensor]
 

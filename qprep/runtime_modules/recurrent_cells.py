@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from qprep.runtime_modules._recurrent_layers import STOCK
 from qprep.runtime_modules._recurrent_steps import State, Weights, make_step
-from qprep.runtime_modules._recurrent_watch import is_captured, is_untouched
 from qprep.runtime_modules._staging import Staged, like
+from qprep.runtime_modules._watch import is_captured, is_untouched
 from qprep.runtime_modules.joins import Chunk
 from qprep.runtime_modules.linear import FunctionalLinear
 

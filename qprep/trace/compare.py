@@ -14,21 +14,17 @@ from qprep.trace.verdict import EXACT, Difference, Tolerance
 _PASSES: Final = ("eval", "train")
 
 
-def first_difference(
-    original: Record, rewritten: Record, tolerance: Tolerance, passes: tuple[str, ...] = _PASSES
-) -> tuple[int, Difference | None]:
+def first_difference(original: Record, rewritten: Record, tolerance: Tolerance) -> tuple[int, Difference | None]:
     """How many tensors are equal, and the first difference; `tolerance` is for the results of the passes."""
     equal = 0
-    for difference in _differences(original, rewritten, tolerance, passes):
+    for difference in _differences(original, rewritten, tolerance):
         if difference is not None:
             return equal, difference
         equal += 1
     return equal, None
 
 
-def _differences(
-    original: Record, rewritten: Record, tolerance: Tolerance, passes: tuple[str, ...]
-) -> Iterator[Difference | None]:
+def _differences(original: Record, rewritten: Record, tolerance: Tolerance) -> Iterator[Difference | None]:
     """One item for each tensor: None where it is equal."""
     yield from _listed("state_dict", list(original.state), list(rewritten.state))
     yield from _listed("parameters", original.parameters, rewritten.parameters)
@@ -38,7 +34,7 @@ def _differences(
     if original.random != rewritten.random:
         yield Difference("construction", "", "the random state afterwards differs")
     yield from _valued("initial state", original.state, rewritten.state, EXACT)
-    for name in passes:
+    for name in _PASSES:
         if name == "train" and original.train_error != rewritten.train_error:
             yield Difference("training", "", rewritten.train_error or "the original does not train, the rewrite does")
         if name in original.passes and name in rewritten.passes:

@@ -30,7 +30,7 @@ class Record:
     state       state_dict() after construction; parameters its distinct parameters in order; tied the names that
                 share one
     random      digest of the random states after construction
-    compound    whether torch.nn hides stages of it, which a rewrite may sum in another order; dropout whether any
+    compound    whether torch.nn hides stages of it, which a rewrite may sum in another order
                 of its modules drops values
     passes      "eval" and "train": outputs, and the inputs, buffers and gradients afterwards
     load_error  why it does not load the other's state_dict; train_error why it does not train
@@ -41,7 +41,6 @@ class Record:
     tied: list[list[str]]
     random: str
     compound: bool
-    dropout: bool
     passes: dict[str, Values] = field(default_factory=dict)
     load_error: str | None = None
     train_error: str | None = None
@@ -68,7 +67,6 @@ def constructed(model: nn.Module) -> Record:
         tied=sorted(sorted(names) for group in shared.values() if len(names := [n for n in group if n in keys]) > 1),
         random=_random_state(),
         compound=any(is_compound(module) for module in model.modules()),
-        dropout=any(_drops(module) for module in model.modules()),
     )
 
 
@@ -143,13 +141,6 @@ def _stir(model: nn.Module) -> None:
                 and bool((parameter == parameter.flatten()[0]).all())
             ):
                 parameter.add_(0.02 * noise.to(parameter))
-
-
-def _drops(module: nn.Module) -> bool:
-    if not (is_compound(module) or isinstance(module, nn.modules.dropout._DropoutNd)):  # noqa: SLF001  (its base)
-        return False
-    chances = (getattr(module, "p", 0), getattr(module, "dropout", 0))
-    return any(isinstance(chance, (int, float)) and chance > 0 for chance in chances)
 
 
 def _random_state() -> str:

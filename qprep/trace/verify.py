@@ -45,13 +45,13 @@ def _judge(request: Request, original: Sources, tolerance: Tolerance, folder: Pa
     from qprep.trace.compare import first_difference
 
     first, second = _load(folder / "original"), _load(folder / "rewritten")
-    notes, passes = _leniency(first, tolerance)
+    notes = _leniency(first, tolerance)
     allowed = tolerance if first.compound else EXACT
-    equal, difference = first_difference(first, second, allowed, passes)
+    equal, difference = first_difference(first, second, allowed)
     if difference is None:
         return VerifyResult(request.target, equal, _loading_back(request, original, folder), notes=notes)
     failure = _record(request, original, Job({}, "again", None, run=True), folder)
-    if failure is None and first_difference(first, _load(folder / "again"), allowed, passes)[1] is not None:
+    if failure is None and first_difference(first, _load(folder / "again"), allowed)[1] is not None:
         sentence = f"{request.target} gives other results when it is run twice from one seed"
         return VerifyResult(request.target, equal, failure=TraceFailure("run", sentence))
     return VerifyResult(request.target, equal, difference, notes=notes)
@@ -66,18 +66,14 @@ def _loading_back(request: Request, original: Sources, folder: Path) -> Differen
     return Difference("load", "", f"the original does not load the rewrite's state_dict: {error}") if error else None
 
 
-def _leniency(record: Record, tolerance: Tolerance) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What to say of, and which passes to compare for, a model that cannot be compared bit for bit."""
+def _leniency(record: Record, tolerance: Tolerance) -> tuple[str, ...]:
+    """What to say of a model that cannot be compared bit for bit."""
     notes: list[str] = []
-    passes = ["eval", "train"]
     if record.compound:
         notes.append(f"compound modules: compared within {tolerance.absolute:g} + {tolerance.relative:g} · |value|")
-    if record.compound and record.dropout:
-        notes.append("dropout in compound modules draws in another order: training mode not compared")
-        passes.remove("train")
-    elif record.train_error is not None:
+    if record.train_error is not None:
         notes.append(f"the original does not train ({record.train_error}): training mode not compared")
-    return tuple(notes), tuple(passes)
+    return tuple(notes)
 
 
 def _broken(who: str, failure: TraceFailure) -> Difference:

@@ -44,10 +44,6 @@ KNOWN = {
     "14-property": "properties are not followed",
     "14-conditional-definition": "of two definitions in branches only the last is looked at",
     "16-class-in-a-function": "classes defined in functions are not looked at",
-    "17-attention": "stages of attention differ from the fused kernel in the last bits of gradients",
-    "17-attention-without-weights": "stages of attention differ from the fused kernel in the last bits",
-    "17-encoder-layer": "stages of attention differ from the fused kernel in the last bits",
-    "17-transformer": "stages of attention differ from the fused kernel in the last bits",
     "20-f-string": "operations in f-strings are not found",
 }
 

@@ -8,7 +8,7 @@ import itertools
 import pathlib
 import pickle
 import runpy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,7 +36,9 @@ def pair(*args: Any, **keywords: Any) -> tuple[nn.MultiheadAttention, MultiheadA
     torch.manual_seed(0)
     own = nn.MultiheadAttention(*args, **keywords)
     torch.manual_seed(0)
-    return own, MultiheadAttention(*args, **keywords)
+    staged = MultiheadAttention(*args, **keywords)
+    staged.force_stages = True
+    return own, staged
 
 
 @pytest.mark.parametrize("masks", MATRIX.MASKS)
@@ -53,6 +55,58 @@ def test_every_option_gives_torchs_outputs_and_gradients(name: str, masks: str) 
                 dtype=dtype,
             )
             assert error <= limit
+
+
+@pytest.mark.parametrize("name", MATRIX.ATTENTION_OPTIONS)
+def test_where_nothing_watches_a_stage_the_bits_are_torchs(name: str) -> None:
+    options = MATRIX.ATTENTION_OPTIONS[name]
+    for batch_first, need_weights, dims in itertools.product((False, True), (False, True), (2, 3)):
+        own, staged = pair(8, 2, dropout=0.5, batch_first=batch_first, **options)
+        staged.force_stages = False
+        widths = (8, options.get("kdim", 8), options.get("vdim", 8))
+        shared = torch.randn(5, *((5,) if dims == 3 else ()), 8, requires_grad=True)
+        # One tensor in three places takes another way through torch's function than three tensors.
+        leaves = [shared] * 3 if widths == (8, 8, 8) else [torch.randn(*shared.shape[:-1], w) for w in widths]
+        results = []
+        for module in (own, staged):
+            torch.manual_seed(3)
+            output, weights = module(*leaves, need_weights=need_weights, attn_mask=torch.rand(5, 5).triu())
+            gradients = torch.autograd.grad(output.sin().sum(), list(module.parameters()))
+            results.append((output, weights, *gradients))
+        for found, expected in zip(results[1], results[0], strict=True):
+            assert (found is None and expected is None) or torch.equal(found, expected)
+        assert results[0][0].stride() == results[1][0].stride()
+
+
+def _watch(staged: MultiheadAttention) -> None:
+    staged.stages.softmax.register_forward_hook(lambda *_: None)
+
+
+def _replace_output(staged: MultiheadAttention) -> None:
+    linear = nn.Linear(8, 8)
+    linear.load_state_dict(staged.out_proj.state_dict())
+    staged.out_proj = linear  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("touch", [_watch, _replace_output])
+def test_stages_run_where_one_is_watched_or_replaced(touch: Callable[[MultiheadAttention], None]) -> None:
+    own, staged = pair(8, 2)
+    staged.force_stages = False
+    touch(staged)
+    ran: list[str] = []
+    for name, stage in staged.stages.named_children():
+        stage.forward = _noting(ran, name, stage.forward)
+    x = torch.randn(4, 2, 8)
+    torch.testing.assert_close(staged(x, x, x)[0], own(x, x, x)[0])
+    assert {"query_linear", "score_matmul", "softmax", "head_mean"} <= set(ran)
+
+
+def _noting(ran: list[str], name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any) -> Any:
+        ran.append(name)
+        return forward(*args)
+
+    return run
 
 
 @settings(max_examples=60, deadline=None)

@@ -58,7 +58,15 @@ def pair(name: str, *args: Any, **keywords: Any) -> tuple[Any, Any]:
     torch.manual_seed(0)
     staged = getattr(transformer, name)(*args, **keywords)
     assert torch.equal(after, torch.get_rng_state())
-    return own, staged
+    return own, forced(staged)
+
+
+def forced(staged: Any, force: bool = True) -> Any:
+    """`staged` whose attention always, or never without need, runs its stages."""
+    for module in staged.modules():
+        if isinstance(module, MultiheadAttention):
+            module.force_stages = force
+    return staged
 
 
 def results(module: nn.Module, *leaves: Tensor, **keywords: Any) -> list[Tensor]:
@@ -100,6 +108,17 @@ def test_transformer_gives_torchs_outputs_and_gradients(activation: str, norm_fi
             src_key_padding_mask=padding,
             memory_key_padding_mask=padding,
         )
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_where_nothing_watches_a_stage_the_bits_are_torchs(training: bool) -> None:
+    own, staged = pair("Transformer", 8, 2, 2, 2, 16, 0.2)
+    leaves = [torch.randn(5, 3, 8, requires_grad=True), torch.randn(4, 3, 8, requires_grad=True)]
+    found = []
+    for module in (own, forced(staged, False)):
+        torch.manual_seed(3)
+        found.append(results(module.train(training), *leaves))
+    assert all(torch.equal(ours, torchs) for ours, torchs in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("is_causal", [None, False, True])

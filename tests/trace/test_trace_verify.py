@@ -119,11 +119,14 @@ def test_original_that_does_not_run(model: Path) -> None:
 def test_compound_modules_have_a_tolerance(model: Path) -> None:
     nearly = _compare(model, ("[0] + 1", "[0] + 1.000001"), name="Recurrent")
     assert nearly.equal, nearly
-    assert nearly.notes == (
-        "compound modules: compared within 1e-05 + 0.0001 · |value|",
-        "dropout in compound modules draws in another order: training mode not compared",
-    )
+    assert nearly.notes == ("compound modules: compared within 1e-05 + 0.0001 · |value|",)
     assert not _compare(model, ("[0] + 1", "[0] + 1.01"), name="Recurrent").equal
+
+
+def test_dropout_in_compound_modules_is_compared(model: Path) -> None:
+    result = _compare(model, ("dropout=0.5, num", "dropout=0.4, num"), name="Recurrent")
+    assert result.difference is not None
+    assert result.difference.aspect == "train"
 
 
 def test_file_named_like_an_installed_module_is_overlaid(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether anything watches or replaces the stages of a recurrent layer, and how to call one stage at least cost."""
+"""Whether anything watches or replaces the stages of a layer, and how to call one stage at least cost."""
 
 from __future__ import annotations
 
