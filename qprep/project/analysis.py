@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from qprep.project.project import Project
 
 MAX_DEPTH = 48
+MAX_RECURSION = 3  # a function inside itself, each time with other arguments: more would tell nothing new
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Analysis:
         self._attributes: dict[ClassRef, Attributes] = {}
         self._memo: dict[object, Summary] = {}
         self._running: set[object] = set()
+        self._active: Counter[tuple[str, str]] = Counter()  # how often each function is running
         self._recursive: set[object] = set()
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
@@ -93,6 +96,7 @@ class Analysis:
         except RecursionError:
             self.too_deep.add(ref.module)
             self._running.clear()
+            self._active.clear()
 
     def _run_class(self, ref: ClassRef) -> None:
         self.attributes_of(ref)
@@ -372,6 +376,8 @@ class Analysis:
             self._recursive.add(key)
         if node is None or index is None or key in self._running or len(self._running) > MAX_DEPTH:
             return _NOTHING
+        if self._active[ref.module, ref.name] >= MAX_RECURSION:
+            return _NOTHING
         owner = ref.name.rpartition(".")[0]
         cls = ClassRef(ref.module, owner) if owner else None
         is_static = "builtins.staticmethod" in self.decorators(ref.module, node) if owner else False
@@ -382,12 +388,14 @@ class Analysis:
         if not root and isinstance(ref.bound, Module):
             inner.caller = frame
         self._running.add(key)
+        self._active[ref.module, ref.name] += 1
         if recording:
             self.ran.add((ref.module, ref.name))
         try:
             run_block(self, inner, node.body)
         finally:
             self._running.discard(key)
+            self._active[ref.module, ref.name] -= 1
         returned = inner.returned() if inner.returns else NONE
         counts = inner.total().repeated(self.next_loop()) if key in self._recursive else inner.total()
         summary = Summary(returned, counts, frozenset(inner.touched))

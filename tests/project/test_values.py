@@ -113,3 +113,11 @@ def test_a_class_that_runs_one_operation_is_a_module_of_its_own() -> None:
     text = HEAD + "\n\nclass Add(nn.Module):\n    def forward(self, a, b):\n        return a + b\n"
     assert check_source(text) == ()
     assert len(check_source(text.replace("a + b", "a + b + a"))) == 2
+
+
+def test_a_function_that_nests_its_arguments_without_end() -> None:
+    source = _FORWARD.format("return wrap(x) * 2") + (
+        "\n\ndef wrap(v):\n    if isinstance(v, dict):\n        return [wrap((v, w)) for w in v]\n"
+        "    if isinstance(v, list):\n        return wrap([v, (v, v)])\n    return wrap([v, v]) or v\n"
+    )
+    assert [finding.code for finding in check_source(source)] == ["QP102"]
