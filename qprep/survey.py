@@ -18,6 +18,7 @@ from qprep.evidence.weigh import proven, weigh
 from qprep.findings import Finding, Fix, Position, Unfixable
 from qprep.project.analysis import Analysis
 from qprep.project.compounds import find_compounds
+from qprep.project.eager import find_eager
 from qprep.project.order import users_first
 from qprep.project.project import ParsedFiles, Project
 from qprep.project.units import ALONE
@@ -127,6 +128,7 @@ class Survey:
             facts = self.analysis.run(names)
             self._read_depths()
             find_compounds(self.analysis, names)
+            find_eager(self.analysis, names)
             self.context = Context(self.analysis, partial(_code, self.project, self.files), self.setting.around)
             self.plan = Plan(self.context)
             hits = [(check, hit) for check in load_checks() for hit in check.check(facts)]
@@ -161,7 +163,7 @@ class Survey:
             if codemod is None:
                 self.plan.outcomes[hit.place] = Unfixable("no rewrite exists for this rule yet")
             else:
-                self.plan.add(hit.site, codemod.rewrite)
+                self.plan.add(hit.site, codemod.rewrite, codemod.applicability)
             self.statements[hit.place] = _statement(self.context.code(hit.place.module), hit.place)
         self.plan.add_helpers()
         if self.witness is not None:

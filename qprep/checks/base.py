@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from qprep.findings import Rule
+from qprep.project.eager.facts import EagerSite
 from qprep.project.facts import Compound, Facts, HeldFunction, ModuleCall, OpSite, Place, Sharing
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound
+Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Check:
 
 
 def unowned(facts: Facts) -> Iterator[OpSite]:
-    """Operations on activations that no dedicated module owns."""
-    return (site for site in facts.ops.values() if not site.owned)
+    """Operations on activations that no dedicated module owns, and no rule for eager quantization reports."""
+    return (site for place, site in facts.ops.items() if not site.owned and place not in facts.eager.cats)
 
 
 def module_for(site: OpSite) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from qprep.codemods.base import Codemod
+from qprep.findings import Applicability
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -21,4 +22,5 @@ def load_codemods() -> dict[str, Codemod]:
 
 
 def _codemod(module: ModuleType) -> Codemod:
-    return Codemod(module.__name__.rpartition(".")[2], module.REWRITES, module.rewrite)
+    applicability = getattr(module, "APPLICABILITY", Applicability.SAFE)
+    return Codemod(module.__name__.rpartition(".")[2], module.REWRITES, module.rewrite, applicability)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from qprep.findings import Unfixable
+from qprep.findings import Applicability, Unfixable
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope
 
@@ -20,3 +20,4 @@ class Codemod:
     stem: str
     rewrites: tuple[tuple[str, str], ...]
     rewrite: Callable[[Scope, Any], Outcome]  # Any: the fact that the rule of this stem reports
+    applicability: Applicability = Applicability.SAFE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.evidence.run import Range, place_of, real_path
 from qprep.evidence.witness import Claim, Verdict
+from qprep.project.eager.facts import EagerSite
 from qprep.project.facts import Facts, HeldFunction, Place
 from qprep.source import SourceError, SourceFile
 
@@ -24,7 +25,8 @@ def weigh(
     """The findings that stay, with notes of what the runs say of them, and what only the runs saw (without a site)."""
     if witness is None:
         return found
-    claims = [Claim(finding, site, held_calls(code, site, facts)) for finding, site in found.items()]
+    static = {finding: site for finding, site in found.items() if isinstance(site, EagerSite)}
+    claims = [Claim(f, site, held_calls(code, site, facts)) for f, site in found.items() if f not in static]
     verdicts = [(claim, witness.verdict(claim)) for claim in claims]
     kept: dict[Finding, Site | None] = {
         witness.marked(claim.finding, verdict): claim.site
@@ -32,7 +34,7 @@ def weigh(
         if verdict is not Verdict.REFUTED
     }
     compounds = {cls.rpartition(".")[2] for compound in facts.compounds.values() for cls in compound.classes}
-    return {**kept, **dict.fromkeys(witness.added(code, claims, compounds))}
+    return {**kept, **static, **dict.fromkeys(witness.added(code, claims, compounds))}
 
 
 def held_calls(code: Code, site: Site, facts: Facts) -> tuple[Range, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from qprep.ops.catalogue import Spelling
     from qprep.ops.model import Op
+    from qprep.project.eager.facts import EagerFacts
     from qprep.project.kinds import ClassRef
 
 MANY = 2
@@ -112,6 +113,12 @@ class Unknown:
     symbol: str
 
 
+def _eager_facts() -> EagerFacts:
+    from qprep.project.eager.facts import EagerFacts  # its records are made of those above
+
+    return EagerFacts()
+
+
 @dataclass(slots=True)
 class Facts:
     """All records, by place."""
@@ -124,6 +131,7 @@ class Facts:
     compounds: dict[Place, Compound] = field(default_factory=dict)
     compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
     unknown: dict[Place, Unknown] = field(default_factory=dict)
+    eager: EagerFacts = field(default_factory=_eager_facts)
     entered: dict[tuple[Unit, str], int] = field(default_factory=dict)  # runs of a function in one call of its unit
     _unknown_by_module: dict[str, list[Unknown]] | None = None
     callers: dict[Unit, set[Place]] = field(default_factory=dict)

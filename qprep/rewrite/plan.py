@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qprep.findings import Unfixable
+from qprep.findings import Applicability, Unfixable
 from qprep.project.facts import HelperCall, Place, Unit
 from qprep.rewrite import children, functions, imports, owners
 from qprep.rewrite.model import Declaration, Rewrite
@@ -18,10 +18,13 @@ from qprep.rewrite.scope import OWNER, Names, Scope
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from qprep.project.eager.facts import EagerSite
     from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.model import Import
+
+    Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall | EagerSite
 
 MAX_NESTING = 80  # CPython takes 200 nested parentheses, and each rewrite adds a pair
 
@@ -39,14 +42,12 @@ class Plan:
         self._helpers: dict[Place, Rewrite | Unfixable] = {}
         self._loops: dict[Unit, list[children.Loop]] = {}
 
-    def add(
-        self, site: OpSite | ModuleCall | Sharing | HeldFunction | Compound, codemod: Callable[..., object]
-    ) -> None:
+    def add(self, site: Site, codemod: Callable[..., object], applicability: Applicability) -> None:
         """Try to rewrite a site."""
-        self.outcomes[site.place] = self._try(site, codemod)
+        self.outcomes[site.place] = self._try(site, codemod, applicability)
 
     def _try(
-        self, site: OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall, codemod: Callable[..., object]
+        self, site: Site, codemod: Callable[..., object], applicability: Applicability = Applicability.SAFE
     ) -> Rewrite | Unfixable:
         reason = self.refusal(site.unit)
         if reason is not None:
@@ -70,10 +71,13 @@ class Plan:
         assert isinstance(pieces, tuple)
         if overlaps(pieces):
             return Unfixable("its edits would overlap")
-        message = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
+        made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
+        message = scope.message or made
         callee = site.callee if isinstance(site, HelperCall) else None
         declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
-        return Rewrite(site.place, site.unit, site.function, pieces, declarations, needed, message, callee=callee)
+        return Rewrite(
+            site.place, site.unit, site.function, pieces, declarations, needed, message, applicability, callee
+        )
 
     def refusal(self, unit: Unit) -> str | None:
         """Why a class or function cannot own a module; a whole file (a unit without a name) need not."""

@@ -65,6 +65,7 @@ class Scope:
     node: ast.AST
     declarations: list[Declaration] = field(default_factory=list)
     imports: set[tuple[str, Import]] = field(default_factory=set)  # (module of the file, import)
+    message: str = ""  # what the fix does, where it is not the use of what is declared
 
     def nn(self, cls: str) -> str:
         """How to write a class of torch.nn here."""
@@ -74,16 +75,23 @@ class Scope:
 
     def runtime(self, cls: str, index: FileIndex | None = None) -> str:
         """How to write a class or function of qprep.runtime_modules here, or in the file of `index`."""
+        return self.imported(imports.RUNTIME, cls, index)
+
+    def imported(self, module: str, name: str, index: FileIndex | None = None) -> str:
+        """How to write a class or function of another module here, or in the file of `index`."""
         file = index or self.index
-        text, needed = imports.imported(file, imports.RUNTIME, cls)
+        text, needed = imports.imported(file, module, name)
         self.imports |= {(file.name, entry) for entry in needed}
         return text
 
     def package(self, name: str) -> str:
         """How to write a module of the package qprep here."""
-        text, needed = imports.imported(self.index, "qprep", name)
-        self.imports |= {(self.index.name, entry) for entry in needed}
-        return text
+        return self.imported("qprep", name)
+
+    def call(self) -> ast.Call:
+        """The site, which is a call."""
+        assert isinstance(self.node, ast.Call)
+        return self.node
 
     def declare(self, base: str, expression: str, *, many: bool = False, after: Place | None = None) -> str:
         """A new attribute of the owner; `many` where the place runs more than once in one forward."""

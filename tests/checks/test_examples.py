@@ -81,7 +81,7 @@ def test_codes_and_names_are_unique_and_sorted() -> None:
     codes = [rule.code for rule in rules]
     assert codes == sorted(set(codes))
     assert len({rule.name for rule in rules}) == len(rules)
-    assert all(re.fullmatch(r"QP[0-4]\d\d", code) for code in codes)
+    assert all(re.fullmatch(r"QP[0-5]\d\d", code) for code in codes)
 
 
 @pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.code) for rule in all_rules()])

@@ -9,8 +9,11 @@ import pytest
 from qprep import check_source, fix_source
 from qprep.checks import load_checks
 from qprep.codemods import load_codemods
+from qprep.config_file import Options
 from tests.equivalence import differences, observe, residue
 
+UNSAFE = Options(unsafe_fixes=True)
+EAGER = "QP5"  # FloatFunctionals are no modules that run, and a fuse list is no operation
 CODES = {check.stem: check.rule.code for check in load_checks()}
 EXAMPLES = [
     pytest.param(stem, before, after, id=f"{stem}-{i}")
@@ -23,7 +26,7 @@ each_example = pytest.mark.parametrize(("stem", "before", "after"), EXAMPLES)
 @each_example
 def test_before_becomes_after(stem: str, before: str, after: str) -> None:
     assert CODES[stem] in {finding.code for finding in check_source(before)}
-    text, result = fix_source(before)
+    text, result = fix_source(before, options=UNSAFE)
     assert text == after
     assert CODES[stem] in {finding.code for finding in result.fixed}
 
@@ -31,7 +34,7 @@ def test_before_becomes_after(stem: str, before: str, after: str) -> None:
 @each_example
 def test_after_is_stable(stem: str, before: str, after: str) -> None:
     assert check_source(after) == ()
-    assert fix_source(after)[0] == after
+    assert fix_source(after, options=UNSAFE)[0] == after
 
 
 @each_example
@@ -44,8 +47,8 @@ def test_both_compute_the_same(stem: str, before: str, after: str, tmp_path: Pat
         seen.append(observe(folder))
     assert seen[0].runs["eval"].tensors
     assert differences(seen[0], seen[1]) == []
-    assert not residue(seen[0]).is_prepared
-    assert residue(seen[1]).is_prepared
+    assert CODES[stem].startswith(EAGER) or not residue(seen[0]).is_prepared
+    assert CODES[stem].startswith(EAGER) or residue(seen[1]).is_prepared
 
 
 def test_every_rewrite_has_an_example() -> None:

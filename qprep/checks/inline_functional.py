@@ -1,0 +1,60 @@
+"""QP506: a FloatFunctional made inside forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qprep.checks.base import Hit, Invalid
+from qprep.findings import Rule
+from qprep.project.facts import Facts
+
+RULE = Rule(
+    "QP506",
+    "inline-functional",
+    "A FloatFunctional that is made inside forward",
+    "`prepare` and `convert` go through the attributes of the model. What forward makes anew in each pass is never "
+    "observed and "
+    "never quantized, and fails on quantized tensors.",
+)
+VALID = (
+    """
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return y
+""",
+)
+INVALID = (
+    Invalid(
+        """
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return FloatFunctional().mul(y, x)
+""",
+        ("FloatFunctional()",),
+    ),
+)
+
+
+def check(facts: Facts) -> Iterator[Hit]:
+    """Constructions in functions that a forward runs."""
+    for fact in facts.eager.inline.values():
+        message = "a `FloatFunctional` made in forward is never observed nor quantized"
+        yield Hit(fact.place, message, "make it in `__init__`", fact)

@@ -1,0 +1,82 @@
+"""QP502: a convolution and its BatchNorm that no fuse list names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qprep.checks.base import Hit, Invalid
+from qprep.findings import Rule
+from qprep.ops.eager import WITHOUT_KERNEL
+from qprep.project.facts import Facts
+
+RULE = Rule(
+    "QP502",
+    "unfused-pair",
+    "A convolution and its BatchNorm that no fuse list names, in a class that fuses others",
+    "An unfused BatchNorm1d ends in `aten::native_batch_norm … QuantizedCPU` at run time; BatchNorm2d and "
+    "BatchNorm3d run as "
+    "operations of their own, with one more rounding, and keep the convolution from being trained with folded weights.",
+)
+VALID = (
+    """
+from torch import nn
+from torch.ao.quantization import fuse_modules
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(4, 4, 1)
+        self.bn1 = nn.BatchNorm2d(4)
+        self.conv2 = nn.Conv2d(4, 4, 1)
+        self.bn2 = nn.BatchNorm2d(4)
+        self.relu1 = nn.ReLU()
+        self.relu2 = nn.ReLU()
+
+    def forward(self, x):
+        x = self.relu1(self.bn1(self.conv1(x)))
+        x = self.bn2(self.conv2(x))
+        return self.relu2(x)
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv1", "bn1", "relu1"], ["conv2", "bn2", "relu2"]], inplace=True)
+""",
+)
+INVALID = (
+    Invalid(
+        """
+from torch import nn
+from torch.ao.quantization import fuse_modules
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(4, 4, 1)
+        self.bn1 = nn.BatchNorm2d(4)
+        self.conv2 = nn.Conv2d(4, 4, 1)
+        self.bn2 = nn.BatchNorm2d(4)
+        self.relu1 = nn.ReLU()
+        self.relu2 = nn.ReLU()
+
+    def forward(self, x):
+        x = self.relu1(self.bn1(self.conv1(x)))
+        x = self.bn2(self.conv2(x))
+        return self.relu2(x)
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv1", "bn1", "relu1"]], inplace=True)
+""",
+        ("self.bn2(self.conv2(x))",),
+    ),
+)
+
+
+def check(facts: Facts) -> Iterator[Hit]:
+    """Pairs of classes that call `fuse_modules` on themselves."""
+    for fact in facts.eager.pairs.values():
+        first, second = fact.names
+        if fact.classes[1] in WITHOUT_KERNEL:
+            ending = "it fails at run time, for want of a quantized kernel"
+        else:
+            ending = "it is quantized as an operation of its own"
+        message = f"no fuse list names `{first}` and `{second}`, an nn.{fact.classes[1]}: {ending}"
+        yield Hit(fact.place, message, f'fuse them: `["{first}", "{second}"]`', fact)

@@ -1,0 +1,67 @@
+"""QP501: fuse lists that name a submodule which the class does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qprep.checks.base import Hit, Invalid
+from qprep.findings import Rule
+from qprep.project.facts import Facts
+
+RULE = Rule(
+    "QP501",
+    "unknown-fused-name",
+    "A fuse list names a submodule that the class does not have",
+    "`fuse_modules` looks names up as attributes: `conv1`, `layer1.0.bn`. Names of classes are not meant, and a "
+    "name that "
+    "is not there ends in an AttributeError.",
+)
+VALID = (
+    """
+from torch import nn
+from torch.ao.quantization import fuse_modules
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.bn(self.conv(x)))
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
+""",
+)
+INVALID = (
+    Invalid(
+        """
+from torch import nn
+from torch.ao.quantization import fuse_modules
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.bn(self.conv(x)))
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv2d", "BatchNorm2d", "ReLU"]], inplace=True)
+""",
+        ('"conv2d"', '"BatchNorm2d"', '"ReLU"'),
+    ),
+)
+
+
+def check(facts: Facts) -> Iterator[Hit]:
+    """Names that lead nowhere, with those that may be meant."""
+    for fact in facts.eager.unknown_names.values():
+        close = f"did you mean {' or '.join(f'`{name}`' for name in fact.close)}?" if fact.close else ""
+        message = f"`{fact.owner}` has no submodule `{fact.name}` to fuse"
+        yield Hit(fact.place, message, close or "name an attribute of the class, as in `layer1.0.conv`", fact)

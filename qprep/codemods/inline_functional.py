@@ -1,0 +1,58 @@
+"""A FloatFunctional made inside forward moves to `__init__`."""
+
+from __future__ import annotations
+
+from qprep.codemods.base import Outcome
+from qprep.findings import Unfixable
+from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_HOME
+from qprep.project.eager.facts import InlineFunctional
+from qprep.rewrite.pieces import Piece
+from qprep.rewrite.scope import Scope
+
+REWRITES = (
+    (
+        """\
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return FloatFunctional().mul(y, x)
+""",
+        """\
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+        self.mul = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return self.mul.mul(y, x)
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: InlineFunctional) -> Outcome:
+    """`FloatFunctional().add(x, y)` → `self.add.add(x, y)`."""
+    if site.loops:
+        return Unfixable("it is made in a loop: each iteration would need a FloatFunctional of its own")
+    if not site.method:
+        return Unfixable("it is kept under a name: which operations use it is not known")
+    name = scope.declare(site.method, f"{scope.imported(FUNCTIONAL_HOME, FUNCTIONAL)}()")
+    node = scope.call()
+    start, end = scope.code.span(node)
+    return (Piece(start, end, name),)

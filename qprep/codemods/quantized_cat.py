@@ -1,0 +1,62 @@
+"""`torch.cat` on quantized tensors becomes a FloatFunctional of its own."""
+
+from __future__ import annotations
+
+import ast
+
+from qprep.codemods.base import Outcome
+from qprep.findings import Unfixable
+from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_HOME
+from qprep.project.facts import OpSite
+from qprep.rewrite.pieces import Piece
+from qprep.rewrite.scope import Scope
+
+REWRITES = (
+    (
+        """\
+import torch
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return torch.cat([x, y], dim=1)
+""",
+        """\
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+        self.cat = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return self.cat.cat([x, y], dim=1)
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: OpSite) -> Outcome:
+    """`torch.cat([x, y], dim=1)` → `self.cat.cat([x, y], dim=1)`."""
+    node = scope.call()
+    if site.count > 1:
+        return Unfixable("it runs more than once: each run would need a FloatFunctional of its own")
+    if len(node.args) not in (1, 2) or any(isinstance(arg, ast.Starred) for arg in node.args):
+        return Unfixable("the tensors are not given by position")
+    if any(keyword.arg != "dim" for keyword in node.keywords):
+        return Unfixable("`FloatFunctional.cat` takes the tensors and `dim` alone")
+    name = scope.declare("cat", f"{scope.imported(FUNCTIONAL_HOME, FUNCTIONAL)}()")
+    return (Piece(*scope.code.span(node.func), f"{name}.cat"),)

@@ -1,0 +1,59 @@
+"""Every operation gets a FloatFunctional of its own."""
+
+from __future__ import annotations
+
+import ast
+
+from qprep.codemods.base import Outcome
+from qprep.findings import Unfixable
+from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_HOME
+from qprep.project.eager.facts import SharedFunctional
+from qprep.rewrite.pieces import Piece
+from qprep.rewrite.scope import Scope
+
+REWRITES = (
+    (
+        """\
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return self.add.mul(y, x)
+""",
+        """\
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+        self.mul = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return self.mul.mul(y, x)
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: SharedFunctional) -> Outcome:
+    """The second `self.add.add(x, y)` → `self.add_1.add(x, y)`."""
+    if site.loops:
+        return Unfixable("it runs in a loop: each iteration would need a FloatFunctional of its own")
+    node = scope.call()
+    if not isinstance(node.func, ast.Attribute):
+        return Unfixable("it is called under another name")
+    name = scope.declare(site.method, f"{scope.imported(FUNCTIONAL_HOME, FUNCTIONAL)}()")
+    return (Piece(*scope.code.span(node.func.value), name),)

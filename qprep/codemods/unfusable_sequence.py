@@ -1,0 +1,65 @@
+"""An activation that cannot be fused leaves the fuse list."""
+
+from __future__ import annotations
+
+import ast
+
+from qprep.codemods.base import Outcome
+from qprep.findings import Applicability, Unfixable
+from qprep.project.eager.facts import FusedWrongly
+from qprep.rewrite.pieces import Piece
+from qprep.rewrite.scope import Scope
+
+APPLICABILITY = Applicability.UNSAFE
+REWRITES = (
+    (
+        """\
+from torch import nn
+from torch.ao.quantization import fuse_modules
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU6()
+
+    def forward(self, x):
+        return self.relu(self.bn(self.conv(x)))
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
+""",
+        """\
+from torch import nn
+from torch.ao.quantization import fuse_modules
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU6()
+
+    def forward(self, x):
+        return self.relu(self.bn(self.conv(x)))
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv", "bn"]], inplace=True)
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: FusedWrongly) -> Outcome:
+    """`["conv", "bn", "silu"]` → `["conv", "bn"]`."""
+    listed = scope.code.parents.get(scope.node)
+    if not site.droppable or not isinstance(listed, ast.List | ast.Tuple) or len(listed.elts) < 3:
+        return Unfixable("what remains of the list cannot be fused either")
+    start, end = scope.code.span(listed.elts[-2])[1], scope.code.span(listed.elts[-1])[1]
+    if "#" in scope.code.text[start:end]:
+        return Unfixable("a comment stands between the names")
+    scope.message = f"leave `{site.name}` out"
+    return (Piece(start, end, ""),)

@@ -1,0 +1,59 @@
+"""A name in a fuse list becomes the one that is meant, where there is only one."""
+
+from __future__ import annotations
+
+from qprep.codemods.base import Outcome
+from qprep.findings import Applicability, Unfixable
+from qprep.project.eager.facts import FusedName
+from qprep.rewrite.scope import Scope
+from qprep.rewrite.texts import string_piece
+
+APPLICABILITY = Applicability.UNSAFE
+REWRITES = (
+    (
+        """\
+from torch import nn
+from torch.ao.quantization import fuse_modules
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.bn(self.conv(x)))
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv2d", "BatchNorm2d", "ReLU"]], inplace=True)
+""",
+        """\
+from torch import nn
+from torch.ao.quantization import fuse_modules
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.bn(self.conv(x)))
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: FusedName) -> Outcome:
+    """`"conv2d"` → `"conv"`."""
+    if len(site.close) != 1:
+        return Unfixable("which submodule is meant is not known")
+    scope.message = f"name `{site.close[0]}`"
+    return string_piece(scope, site.close[0])

@@ -1,0 +1,73 @@
+"""Stubs without their counterpart, and stubs that are made and never called."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.ops.eager import STUBS, WRAPPERS, eager_name
+from qprep.project.eager.facts import MissingStub
+from qprep.project.eager.fusing import functions_of, place_of
+from qprep.project.facts import Unit
+from qprep.project.kinds import External
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qprep.project.analysis import Analysis
+    from qprep.project.eager.fusing import Where
+    from qprep.project.index import FileIndex
+
+Made = tuple["Where", ast.Call, str | None]  # where, the stub's construction, the attribute of self that it becomes
+
+
+def find_missing_stubs(analysis: Analysis, names: Iterable[str]) -> None:
+    """Note stubs that are alone in all files given, and those whose attribute nothing mentions again."""
+    made: dict[str, list[Made]] = {stub: [] for stub in STUBS}
+    wrapped = False
+    mentioned: dict[str, int] = {}
+    for name in names:
+        index = analysis.project.index(name)
+        for where, body in functions_of(index) if index is not None else ():
+            owners = _attributes(body)
+            for node in body:
+                if isinstance(node, ast.Attribute):
+                    mentioned[node.attr] = mentioned.get(node.attr, 0) + 1
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    mentioned[node.value] = mentioned.get(node.value, 0) + 1
+                short = _name(analysis, where.index, node)
+                wrapped = wrapped or short in WRAPPERS
+                if isinstance(node, ast.Call) and short in STUBS:
+                    made[short].append((where, node, owners.get(node)))
+    for stub, places in made.items():
+        alone = not made[STUBS[stub]] and not wrapped
+        for where, node, attribute in places:
+            if where.cls is None or not analysis.is_module(where.cls):
+                continue
+            unused = attribute is not None and mentioned.get(attribute) == 1
+            if unused or alone:
+                _note(analysis, where, node, stub if unused else STUBS[stub], attribute if unused else None)
+
+
+def _attributes(body: list[ast.AST]) -> dict[ast.expr, str]:
+    """The values that are assigned to `self.x`."""
+    return {
+        node.value: target.attr
+        for node in body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute)
+    }
+
+
+def _name(analysis: Analysis, index: FileIndex, node: ast.AST) -> str:
+    func = node.func if isinstance(node, ast.Call) else None
+    dotted = analysis.project.expression_name(index, func) if func is not None else None
+    found = analysis.project.resolve(dotted) if dotted is not None else None
+    return eager_name(found.name) if isinstance(found, External) else ""
+
+
+def _note(analysis: Analysis, where: Where, node: ast.Call, stub: str, attribute: str | None) -> None:
+    place = place_of(where.index, node)
+    unit = Unit(where.index.name, where.cls.name if where.cls is not None else "", True)
+    analysis.facts.eager.stubs.setdefault(place, MissingStub(place, unit, where.name, stub, attribute))
