@@ -142,10 +142,7 @@ def test_names_added_where_they_cannot_be_read() -> None:
     [
         ("x = self.ff.add(x, x)\n        return self.ff.mul(x, x)", ["QP505"]),
         ("if self.training:\n            return self.ff.add(x, x)\n        return self.ff.mul(x, x)", []),
-        (
-            "if self.training:\n            return self.ff.add(x, x)\n        else:\n            return self.ff.mul(x, x)",
-            [],
-        ),
+        ("return self.ff.add(x, x) if self.training else self.ff.mul(x, x)", []),
         ("for _ in range(2):\n            x = self.ff.add(x, x)\n        return x", ["QP505"]),
         ("f = FloatFunctional()\n        return f.add(x, x)", ["QP506"]),
         ("return torch.cat([x, x], 1)", ["QP507"]),
