@@ -2,6 +2,7 @@
 
 from qprep.quantizer.adaround import AdaRoundQuantizer
 from qprep.quantizer.base import Quantizer
+from qprep.quantizer.config import QuantConfig, load_config
 from qprep.quantizer.errors import NotPreparedError
 from qprep.quantizer.graph import Edge, Graph, Node
 from qprep.quantizer.lapq import LAPQQuantizer
@@ -33,6 +34,7 @@ __all__ = [
     "PACTQuantizer",
     "Pattern",
     "PostTrainingQuantizer",
+    "QuantConfig",
     "QuantizationReport",
     "QuantizedModule",
     "Quantizer",
@@ -44,5 +46,6 @@ __all__ = [
     "WRPNQuantizer",
     "WeightOnlyQuantizer",
     "collect_statistics",
+    "load_config",
     "register",
 ]

@@ -22,10 +22,12 @@ from qprep.quantizer.checkpoint import read, restore, save
 from qprep.quantizer.errors import NotPreparedError, unprepared, without_insides
 from qprep.quantizer.graph import Edge, Graph, Weight
 from qprep.quantizer.insert import insert_quantizers
+from qprep.quantizer.loaders import Watch, ignore
 from qprep.quantizer.passes import Passes, default_passes
 from qprep.quantizer.registry import ReplacementFactory, registered
-from qprep.quantizer.report import QuantizationReport, report
-from qprep.quantizer.settings import Bits, Overrides, Settings, with_values
+from qprep.quantizer.report import QuantizationReport
+from qprep.quantizer.report_runs import report
+from qprep.quantizer.settings import Bits, Overrides, Settings, names_of, with_values
 from qprep.quantizer.spec import Spec
 from qprep.quantizer.tensor_quantizers import (
     ActivationQuantizer,
@@ -74,7 +76,7 @@ class Quantizer:
             raise QprepError(f"expected an optimizer of torch.optim, found {type(optimizer).__name__}")
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
         base = with_values(Settings(), {**self.defaults, **bits, **defaults}, f"given to {type(self).__name__}")
-        aliases = _aliases(model)
+        aliases = names_of(model)
         self.settings = Overrides(base, {} if overrides is None else overrides, aliases, aliases)
         self.model = model
         self.optimizer = optimizer
@@ -209,10 +211,14 @@ class Quantizer:
         """
         return self._caller.call(self.model, batch)
 
-    def report(self, loader: Iterable[object], sensitivity: bool = True) -> QuantizationReport:
-        """What quantization costs, slot by slot, on real data; see `QuantizationReport`."""
+    def report(self, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore) -> QuantizationReport:
+        """What quantization costs, layer by layer, on real data; see `QuantizationReport`.
+
+        sensitivity  whether the first batch is run once more with each slot and layer quantized alone
+        watch        is told what is being done, how much of it is, and of how much
+        """
         self.check_calibrated("report")
-        return report(self, batches_of(loader), sensitivity)
+        return report(self, batches_of(loader), sensitivity, watch)
 
     def to_integer(self) -> IntegerModel:
         """The same on integers: an `IntegerModel`, which agrees with `convert` within one level of each slot.
@@ -287,15 +293,6 @@ def _check_model(model: object) -> None:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_meta:
             raise QprepError(f"expected a model with data, found {name} on the meta device")
-
-
-def _aliases(model: nn.Module) -> dict[str, list[str]]:
-    """All names of each module and parameter, by each of its names."""
-    names: dict[object, list[str]] = {}
-    found = (*model.named_modules(remove_duplicate=False), *model.named_parameters(remove_duplicate=False))
-    for name, each in found:
-        names.setdefault(each, []).append(name)
-    return {name: group for group in names.values() for name in group}
 
 
 def _leave_in_float(graph: Graph, report: TraceReport) -> None:

@@ -34,8 +34,7 @@ class Caller:
         if isinstance(batch, Tensor):
             return model(batch)
         if isinstance(batch, Mapping):
-            takes = self.keywords
-            return model(**{name: value for name, value in batch.items() if takes is None or name in takes})
+            return model(**_taken(self.keywords, batch))
         if not isinstance(batch, (tuple, list)):
             raise QprepError(f"expected batches of tensors, tuples or dicts, found {type(batch).__name__}")
         if len(batch) < max(self.positional, 1):
@@ -69,18 +68,32 @@ def batches_of(loader: object) -> Iterable[object]:
     """The batches of a loader; a tensor or a mapping is one batch. QprepError for what holds no batches."""
     if isinstance(loader, (Tensor, Mapping)):
         return [loader]
-    if isinstance(loader, str) or not hasattr(loader, "__iter__"):
+    if isinstance(loader, (str, nn.Module)) or not hasattr(loader, "__iter__"):
         raise QprepError(f"expected an iterable of batches, found {type(loader).__name__}")
     return loader
 
 
-def check_inputs(model: nn.Module, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
-    """QprepError where example inputs are missing or hold no data."""
-    needed = [
+def takes(model: nn.Module, batch: Mapping[str, object]) -> dict[str, object]:
+    """The entries of `batch` that the forward of `model` takes as keywords."""
+    return _taken(keywords_of(model), batch)
+
+
+def required_inputs(model: nn.Module) -> list[str]:
+    """The names of the positional inputs that the forward of `model` cannot do without."""
+    return [
         each.name
         for each in inspect.signature(model.forward).parameters.values()
         if each.default is each.empty and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
     ]
+
+
+def _taken(keywords: frozenset[str] | None, batch: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in batch.items() if keywords is None or name in keywords}
+
+
+def check_inputs(model: nn.Module, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+    """QprepError where example inputs are missing or hold no data."""
+    needed = required_inputs(model)
     if needed and not args and not kwargs:
         raise QprepError(f"expected example inputs for {', '.join(needed)} of {type(model).__name__}, found none")
     if any(tensor.is_meta for tensor in tensors_in((list(args), dict(kwargs)))):

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from qprep.errors import QprepError
+from qprep.quantizer.affine import QParams
+from qprep.quantizer.stored import per_element
 from qprep.quantizer.values import tensors_in
 
 _BINS: Final = 48
@@ -40,6 +42,13 @@ class Ratio:
         return 10 * math.log10(self.signal / self.noise) if self.signal > 0 else -math.inf
 
 
+def outside(values: Tensor, grid: QParams) -> int:
+    """How many of `values` are clamped, beyond half a step."""
+    scale, zero_point = (per_element(each, values, grid) for each in (grid.scale, grid.zero_point))
+    level = torch.round(values / scale) + zero_point
+    return int(((level < grid.low) | (level > grid.high)).sum())
+
+
 class Comparison:
     """A tensor slot in float and quantized."""
 
@@ -51,8 +60,8 @@ class Comparison:
         self._counts: Tensor | None = None
         self._edges = (0.0, 1.0)
 
-    def add(self, reference: Tensor, found: Tensor, reach: tuple[Tensor, Tensor] | None) -> None:
-        """Take in one tensor; `reach` is what the grid can represent."""
+    def add(self, reference: Tensor, found: Tensor, grid: QParams | None) -> None:
+        """Take in one tensor and what became of it on its grid, where that is fixed."""
         if reference.numel() == 0:
             return
         self.ratio.add(reference, found)
@@ -61,8 +70,8 @@ class Comparison:
             raise QprepError("expected finite values to measure, found NaN or infinity")
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._values += reference.numel()
-        if reach is not None:
-            self._outside += int(((reference < reach[0]) | (reference > reach[1])).sum())
+        if grid is not None:
+            self._outside += outside(reference, grid)
         self._count(reference, low, high)
 
     @property
@@ -72,8 +81,13 @@ class Comparison:
 
     @property
     def histogram(self) -> tuple[int, ...]:
-        """Counts in equal bins over the first tensor's range, what lies outside in the outer ones."""
+        """Counts in equal bins over `edges`, what lies outside in the outer ones."""
         return () if self._counts is None else tuple(int(each) for each in self._counts.tolist())
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """The first tensor's range."""
+        return self._edges
 
     def _count(self, reference: Tensor, low: float, high: float) -> None:
         if self._counts is None:

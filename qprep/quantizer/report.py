@@ -2,198 +2,178 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
+import json
 import math
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
+from qprep.saving import save
 
-from qprep.errors import QprepError
-from qprep.quantizer.measure import Comparison, Ratio
-from qprep.quantizer.tensor_quantizers import ActivationQuantizer, Mode, TensorQuantizer
-
-if TYPE_CHECKING:
-    from qprep.quantizer.base import Quantizer
-
-_BATCHES_ALONE: Final = 1  # sensitivity runs the model once for each quantizer and batch
+_FIRST = 5
 
 
 @dataclass(frozen=True, slots=True)
 class SlotReport:
     """One quantized tensor.
 
+    layer        path of the module whose settings decide on it
     kind         "weight" or "activation"
     bits         None in a floating format, then `scheme` names it
     low, high    the range of the values seen
+    reach        the smallest and largest value that the integers stand for; None with several scales, or moving ones
     clipped      share of values outside what the integers reach; 0 to 1
     snr          decibels of the tensor against float: of an activation with all before it quantized
-    sensitivity  decibels of the model's output when this slot alone is quantized
+    sensitivity  decibels of the model's output when this slot alone is quantized; NaN where that was not measured
     size         bytes, of weights
-    histogram    counts over [low, high]
+    histogram    counts over `edges`, what lies outside in the outer ones
+    channels     largest magnitude of each channel, of weights
     """
 
     name: str
+    layer: str
     kind: str
     bits: int | None
     scheme: str
     low: float
     high: float
+    reach: tuple[float, float] | None
     clipped: float
     snr: float
     sensitivity: float
     size: float
     histogram: tuple[int, ...]
+    edges: tuple[float, float]
+    channels: tuple[float, ...]
+
+    @property
+    def format(self) -> str:
+        """Such as "8 bit asymmetric", or "float16"."""
+        return self.scheme if self.bits is None else f"{self.bits} bit {self.scheme}"
+
+    @property
+    def ran(self) -> bool:
+        """Whether any value was seen."""
+        return self.low <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """One module and its slots, in the order in which modules ran.
+
+    sensitivity  decibels of the model's output when this layer alone is quantized; NaN where that was not measured
+    """
+
+    path: str
+    module_class: str
+    slots: tuple[SlotReport, ...]
+    sensitivity: float
+
+    @property
+    def weights(self) -> tuple[SlotReport, ...]:
+        """Its parameters."""
+        return tuple(slot for slot in self.slots if slot.kind == "weight")
+
+    @property
+    def activations(self) -> tuple[SlotReport, ...]:
+        """Its outputs, and inputs that are quantized for it."""
+        return tuple(slot for slot in self.slots if slot.kind == "activation")
+
+    @property
+    def weight_snr(self) -> float:
+        """Of its parameters the lowest; NaN without any."""
+        return min((slot.snr for slot in self.weights), default=math.nan)
+
+    @property
+    def output_snr(self) -> float:
+        """Of its activations the lowest; NaN without any."""
+        return min((slot.snr for slot in self.activations if slot.ran), default=math.nan)
+
+    @property
+    def clipped(self) -> float:
+        """Of its slots the largest share."""
+        return max(slot.clipped for slot in self.slots)
+
+    @property
+    def size(self) -> float:
+        """Bytes of its quantized parameters."""
+        return sum(slot.size for slot in self.slots)
+
+
+@dataclass(frozen=True, slots=True)
+class InFloat:
+    """What stayed in float, and why."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizationReport:
-    """All slots as the model holds them, its output, sizes in bytes, and what stayed in float and why."""
+    """All slots as the model holds them, its layers in order, its output, sizes in bytes, what stayed in float."""
 
     model_class: str
+    method: str
     slots: tuple[SlotReport, ...]
+    layers: tuple[LayerReport, ...]
     output_snr: float
     float_size: float
     size: float
+    in_float: tuple[InFloat, ...]
     notes: tuple[str, ...]
 
     @property
     def first_to_widen(self) -> tuple[SlotReport, ...]:
-        """The slots to give more bits first: by themselves they cost the output most."""
-        return tuple(sorted(self.slots, key=lambda slot: slot.sensitivity)[:5])
+        """The slots to give more bits first: by themselves they cost the output most. Empty where not measured."""
+        measured = [slot for slot in self.slots if not math.isnan(slot.sensitivity)]
+        return tuple(sorted(measured, key=lambda slot: slot.sensitivity)[:_FIRST])
+
+    @property
+    def layers_to_widen(self) -> tuple[LayerReport, ...]:
+        """The layers to give more bits first, as `first_to_widen`."""
+        measured = [layer for layer in self.layers if not math.isnan(layer.sensitivity)]
+        return tuple(sorted(measured, key=lambda layer: layer.sensitivity)[:_FIRST])
 
     def __str__(self) -> str:
         from qprep.quantizer.report_text import as_text
 
         return as_text(self)
 
-    def to_html(self) -> str:
-        """One self-contained page: the table, and pictures of ranges, SNR by depth and sensitivity."""
+    def _repr_html_(self) -> str:
+        from qprep.quantizer.report_html import as_fragment
+
+        return as_fragment(self)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """One self-contained page: tables, and pictures of SNR by depth, sensitivity, ranges and histograms.
+
+        path  where to write it, too; QprepError where that is not possible
+        """
         from qprep.quantizer.report_html import as_html
 
-        return as_html(self)
+        page = as_html(self)
+        if path is not None:
+            save(Path(path), page.encode(), "report")
+        return page
+
+    def save(self, path: str | Path) -> None:
+        """Write the page; or, where `path` ends in .json or .txt, the numbers or the text."""
+        kind = Path(path).suffix.lower()
+        text = self.to_json() if kind == ".json" else f"{self}\n" if kind == ".txt" else self.to_html()
+        save(Path(path), text.encode(), "report")
+
+    def to_json(self) -> str:
+        """Every number; null stands for what was not measured, and for what is not finite."""
+        return json.dumps(_finite(dataclasses.asdict(self)), indent=1) + "\n"
 
 
-def report(quantizer: Quantizer, loader: Iterable[object], sensitivity: bool = True) -> QuantizationReport:
-    """Run `loader` in float and quantized, side by side; the first batch once more for each slot, for sensitivity.
-
-    Modes and parameters are the same afterwards. Raises QprepError for a loader without data.
-    """
-    slots = list(quantizer.quantizers)
-    parameters = {each: parameter for parameter, each in quantizer.parameters_with_quantizers()}
-    activations = [each for each in slots if each not in parameters]
-    comparisons = {each: Comparison() for each in slots}
-    output = Ratio()
-    first: list[object] = []
-    with _evaluating(quantizer, slots), torch.no_grad():
-        for batch in loader:
-            if len(first) < _BATCHES_ALONE:
-                first.append(batch)
-            _compare(quantizer, batch, activations, comparisons, output)
-        if not first:
-            raise QprepError("expected data to report on, found an empty loader")
-        for each, parameter in parameters.items():
-            comparisons[each].add(parameter, each(parameter), _reach(each))
-        alone = {each: _alone(quantizer, slots, each, first) if sensitivity else math.nan for each in slots}
-    made = tuple(_slot(each, comparisons[each], alone[each], parameters.get(each)) for each in slots)
-    total = sum(float(each.numel() * each.element_size()) for each in quantizer.model.parameters())
-    learned = sum(each.numel() * 4.0 for slot in slots for each in slot.parameters())
-    saved = sum(4.0 * each.numel() - _size(slot, each) for slot, each in parameters.items())
-    notes = tuple(dict.fromkeys(quantizer.notes))
-    name = type(quantizer.graph.model).__name__
-    return QuantizationReport(name, made, output.decibels, total - learned, total - learned - saved, notes)
-
-
-@contextlib.contextmanager
-def _evaluating(quantizer: Quantizer, slots: list[TensorQuantizer]) -> Iterator[None]:
-    training = {module: module.training for module in quantizer.model.modules()}
-    modes = [each.mode for each in slots]
-    quantizer.model.eval()
-    try:
-        yield
-    finally:
-        for module, was in training.items():
-            module.training = was
-        _set(slots, modes)
-
-
-def _set(slots: list[TensorQuantizer], modes: list[Mode]) -> None:
-    for each, mode in zip(slots, modes, strict=True):
-        each.mode = mode
-
-
-def _compare(
-    quantizer: Quantizer,
-    batch: object,
-    activations: list[TensorQuantizer],
-    comparisons: dict[TensorQuantizer, Comparison],
-    output: Ratio,
-) -> None:
-    """One batch in float, remembering what each quantizer was given, then quantized."""
-    slots = list(quantizer.quantizers)
-    modes = [each.mode for each in slots]
-    given: dict[TensorQuantizer, list[Tensor]] = {each: [] for each in activations}
-    _set(slots, [Mode.OFF] * len(slots))
-    handles = [each.register_forward_pre_hook(lambda mine, args: given[mine].append(args[0].clone())) for each in given]
-    with _removed(handles):
-        expected = quantizer.call(batch)
-    _set(slots, modes)
-
-    def compare(mine: TensorQuantizer, _args: object, found: Tensor) -> None:
-        comparisons[mine].add(given[mine].pop(0), found, _reach(mine))
-
-    with _removed([each.register_forward_hook(compare) for each in given]):
-        output.add_all(expected, quantizer.call(batch))
-
-
-@contextlib.contextmanager
-def _removed(handles: list[torch.utils.hooks.RemovableHandle]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _alone(quantizer: Quantizer, slots: list[TensorQuantizer], one: TensorQuantizer, batches: list[object]) -> float:
-    modes = [each.mode for each in slots]
-    ratio = Ratio()
-    for batch in batches:
-        _set(slots, [Mode.OFF] * len(slots))
-        expected = quantizer.call(batch)
-        one.mode = modes[slots.index(one)]
-        ratio.add_all(expected, quantizer.call(batch))
-    _set(slots, modes)
-    return ratio.decibels
-
-
-def _reach(slot: TensorQuantizer) -> tuple[Tensor, Tensor] | None:
-    """The smallest and largest value of a static grid with one scale."""
-    if slot.spec.is_float or slot.scale.dim() or not isinstance(slot, ActivationQuantizer):
-        return None
-    params = slot.params
-    return (params.low - params.zero_point) * params.scale, (params.high - params.zero_point) * params.scale
-
-
-def _slot(slot: TensorQuantizer, found: Comparison, alone: float, parameter: Tensor | None) -> SlotReport:
-    return SlotReport(
-        name=slot.name,
-        kind="activation" if parameter is None else "weight",
-        bits=slot.spec.bits,
-        scheme=slot.spec.dtype or slot.spec.scheme.value,
-        low=found.low,
-        high=found.high,
-        clipped=found.clipped,
-        snr=found.ratio.decibels,
-        sensitivity=alone,
-        size=0.0 if parameter is None else _size(slot, parameter),
-        histogram=found.histogram,
-    )
-
-
-def _size(slot: TensorQuantizer, parameter: Tensor) -> float:
-    """Bytes of the integers (or narrower floats) and of the scales."""
-    bits = {"float16": 16, "bfloat16": 16, "float32": 32}.get(slot.spec.dtype or "", slot.spec.bits or 32)
-    return parameter.numel() * bits / 8 + (0 if slot.spec.is_float else 4 * slot.scale.numel())
+def _finite(value: Any) -> Any:  # noqa: ANN401  (of any kind)
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from torch import nn
+
 from qprep.errors import QprepError
 from qprep.quantizer.estimators import check_name, spelled
 from qprep.quantizer.spec import FLOATS, Granularity, Scheme, Spec
@@ -65,7 +67,8 @@ class Settings:
         return Spec(self.bits_bias, Scheme.SYMMETRIC)
 
 
-_NAMES: Final = tuple(each.name for each in fields(Settings))
+NAMES: Final = tuple(each.name for each in fields(Settings))
+_KINDS: Final = {each.name: type(each.default) for each in fields(Settings) if type(each.default) in (bool, int)}
 _SHOWN: Final = 6
 _ENUMS: Final[Mapping[str, type[Scheme | Granularity]]] = {
     "scheme_activations": Scheme,
@@ -83,28 +86,34 @@ def with_values(base: Settings, values: Mapping[str, Any], where: str) -> Settin
     if not isinstance(values, Mapping):
         raise QprepError(f"expected a mapping of settings {where}, found {type(values).__name__}")
     for name in values:
-        if name not in _NAMES:
-            raise QprepError(f"unknown setting {name!r} {where}{_hint(str(name), _NAMES)}")
+        if name not in NAMES:
+            raise QprepError(f"unknown setting {name!r} {where}{did_you_mean(str(name), NAMES)}")
     try:
-        made = replace(base, **{name: _value(name, value) for name, value in values.items()})
+        made = replace(base, **{name: checked(name, value) for name, value in values.items()})
         made.activations, made.weights(0, 2), made.bias
     except QprepError as error:
         raise QprepError(f"{error} {where}") from error
     return made
 
 
-def _value(name: str, value: Any) -> Any:  # noqa: ANN401  (a setting of any kind)
+def checked(name: str, value: Any) -> Any:  # noqa: ANN401  (a setting of any kind)
+    """`value` as the setting `name` holds it; QprepError for one that cannot be meant."""
     if name in _ENUMS:
         known = [each.value for each in _ENUMS[name]]
         plain = spelled(value)
         if plain not in known:
-            raise QprepError(f"expected {name} among {', '.join(known)}, found {value!r}{_hint(str(value), known)}")
+            raise QprepError(
+                f"expected {name} among {', '.join(known)}, found {value!r}{did_you_mean(str(value), known)}"
+            )
         return _ENUMS[name](plain)
     if name.startswith("estimator_"):
         check_name(value)
         return spelled(value)
     if name.startswith("bits_") and not _is_bits(value):
         raise QprepError(f"expected {name} from 1 to 16, None, or one of {', '.join(FLOATS)}, found {value!r}")
+    kind = _KINDS.get(name)
+    if kind is not None and type(value) is not kind:
+        raise QprepError(f"expected {name} to be {'true or false' if kind is bool else 'an integer'}, found {value!r}")
     return value
 
 
@@ -112,6 +121,15 @@ def _is_bits(value: object) -> bool:
     if isinstance(value, int) and not isinstance(value, bool):
         return 1 <= value <= 16
     return value is None or value in FLOATS
+
+
+def names_of(model: nn.Module) -> dict[str, list[str]]:
+    """All names of each module and parameter, by each of its names."""
+    names: dict[object, list[str]] = {}
+    found = (*model.named_modules(remove_duplicate=False), *model.named_parameters(remove_duplicate=False))
+    for name, each in found:
+        names.setdefault(each, []).append(name)
+    return {name: group for group in names.values() for name in group}
 
 
 class Overrides:
@@ -128,30 +146,30 @@ class Overrides:
 
         aliases  all names of what has several, by each of them
         """
-        self._defaults = defaults
+        self.defaults = defaults
         self._aliases = aliases or {}
         if not isinstance(overrides, Mapping):
             raise QprepError(f"expected a mapping of overrides, found {type(overrides).__name__}")
         self._patterns = [
-            (_compiled(pattern), with_values(defaults, values, f"in the override {pattern!r}"))
+            (compiled(pattern), with_values(defaults, values, f"in the override {pattern!r}"))
             for pattern, values in overrides.items()
         ]
         self._given = {pattern: dict(values) for pattern, values in overrides.items()}
         known = [name for name in names if name]
         for pattern, _ in self._patterns:
             if not any(pattern.fullmatch(name) for name in known):
-                hint = _hint(pattern.pattern, known) or _sample(known)
+                hint = did_you_mean(pattern.pattern, known) or _sample(known)
                 raise QprepError(f"the override {pattern.pattern!r} matches no module{hint}")
 
     def __call__(self, path: str) -> Settings:
         """What is asked of the module at `path`."""
         found = self._match(path)
-        return self._defaults if found is None else found
+        return self.defaults if found is None else found
 
     def bars(self, path: str) -> bool:
         """Whether an override leaves the module at `path` as it is, where the defaults ask for something."""
         found = self._match(path)
-        return found is not None and not found.asks and self._defaults.asks
+        return found is not None and not found.asks and self.defaults.asks
 
     def _match(self, path: str) -> Settings | None:
         names = [each for name in self._aliases.get(path, (path,)) for each in _with_containers(name)]
@@ -160,7 +178,7 @@ class Overrides:
 
     def to_data(self) -> dict[str, Any]:
         """`settings` and `overrides` as plain values that the constructor of a quantizer takes again."""
-        settings = {name: getattr(self._defaults, name) for name in _NAMES}
+        settings = {name: getattr(self.defaults, name) for name in NAMES}
         plain = {name: value.value if isinstance(value, enum.Enum) else value for name, value in settings.items()}
         return {
             "settings": plain,
@@ -175,14 +193,15 @@ def _with_containers(path: str) -> list[str]:
     return names
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The expression of an override; QprepError where it is none, or has a capture group."""
     try:
-        compiled = re.compile(pattern)
+        found = re.compile(pattern)
     except (re.error, TypeError) as error:
         raise QprepError(f"expected a regular expression as an override, found {pattern!r}: {error}") from error
-    if compiled.groups:
+    if found.groups:
         raise QprepError(f"expected no capture group in the override {pattern!r}; write (?:…) instead of (…)")
-    return compiled
+    return found
 
 
 def _sample(names: Sequence[str]) -> str:
@@ -190,6 +209,7 @@ def _sample(names: Sequence[str]) -> str:
     return f" among {shown}{', …' if len(names) > _SHOWN else ''}" if names else ""
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence: the nearest of `known`, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""

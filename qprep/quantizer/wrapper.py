@@ -12,7 +12,7 @@ from torch.nn import Parameter
 
 from qprep.quantizer.values import holder, map_tensors
 
-_PARTS: Final = ("weights", "inputs", "outputs", "given")
+PARTS: Final = ("weights", "inputs", "outputs", "given")
 
 
 class QuantizedModule(nn.Module):
@@ -41,7 +41,7 @@ class QuantizedModule(nn.Module):
         self.training = module.training
         self.weights = nn.ModuleDict(weights or {})
         self.inputs, self.outputs, self.given = _numbered(inputs), _numbered(outputs), _numbered(given)
-        for part in _PARTS:
+        for part in PARTS:
             self._modules[part].train(module.training)  # type: ignore[union-attr]
         self.register_load_state_dict_pre_hook(_take_float_names)  # type: ignore[no-untyped-call]
 
@@ -90,11 +90,11 @@ def _numbered(modules: Mapping[int, nn.Module] | None) -> nn.ModuleDict:
 def _take_float_names(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
     """Let names of the float model's state_dict be found: "conv.weight" for "conv.module.weight"."""
     assert isinstance(module, QuantizedModule)  # noqa: S101  (registered there)
-    own = tuple(f"{prefix}{part}." for part in ("module", *_PARTS))
+    own = tuple(f"{prefix}{part}." for part in ("module", *PARTS))
     if any(name.startswith(own) for name in state):
         return
     for name in [name for name in state if name.startswith(prefix)]:
         state[f"{prefix}module.{name.removeprefix(prefix)}"] = state.pop(name)
-    for part in _PARTS:
+    for part in PARTS:
         for name, value in getattr(module, part).state_dict().items():
             state[f"{prefix}{part}.{name}"] = value

@@ -52,7 +52,7 @@ def test_one_flow_for_all_methods(method: Callable[[nn.Module], Any]) -> None:
     assert not torch.equal(quantized(data()[0]), mlp()(data()[0]))
     assert not quantized.training
     found = quantizer.report(data())
-    assert "0.weight" in str(found)
+    assert "0      Linear  8 bit" in str(found)
     assert {slot.bits for slot in found.slots} == {8}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from pathlib import Path
@@ -29,7 +30,7 @@ def data() -> list[Tensor]:
 
 
 def quantizer(**settings: Any) -> PostTrainingQuantizer:
-    made = PostTrainingQuantizer(mlp(), bits_activations=8, bits_weights=8, **settings)
+    made = PostTrainingQuantizer(mlp(), **settings)
     made.prepare_model(data()[0])
     made.calibrate(data())
     return made
@@ -77,11 +78,86 @@ def test_report_as_text_and_as_one_page() -> None:
     found = quantizer().report(data())
     text = str(found)
     assert text.startswith(f"Sequential: {found.output_snr:.1f} dB at the output")
-    assert re.search(r"^0\.weight +weight +8 bit restricted +\[-0\.\d+, 0\.\d+\] +0\.000% +\d+\.\d", text, re.MULTILINE)
+    row = r"^0 +Linear +8 bit restricted +\d+\.\d +8 bit asymmetric, input 0 +\[-\d\.\d+, \d\.\d+\] +0\.000% +\d+\.\d"
+    assert re.search(row, text, re.MULTILINE)
+    worst = found.layers_to_widen[0]
+    assert f"give more bits first: {worst.path} ({worst.sensitivity:.1f} dB)" in text
     page = found.to_html()
-    assert page.count("<svg") == 3 + len(found.slots)
-    assert not re.search(r"(src|href)=|https?:|@import", page)
+    weights = [slot for slot in found.slots if slot.kind == "weight"]
+    assert page.count("<svg") == 3 + len(found.slots) + len(weights)  # by depth; histograms; channels
+    assert not re.search(r"(src|href)=|https?:|@import|<script", page)
     assert all(slot.name in page for slot in found.slots)
+    assert not re.search(r"<rect[^>]*(height|width)=.-", page)
+    assert found._repr_html_() in page
+
+
+def test_layers_are_measured_by_themselves() -> None:
+    made = quantizer(overrides={"0": {"bits_weights": 3}})
+    found = made.report(data())
+    assert [(layer.path, layer.module_class) for layer in found.layers] == [
+        ("0", "Linear"),
+        ("1", "ReLU"),
+        ("2", "Linear"),
+    ]
+    first = found.layers[0]
+    assert [slot.name for slot in first.slots] == ["0.weight", "input 0"]
+    assert first.sensitivity < min(slot.sensitivity for slot in first.slots) + 0.1  # both of them at once
+    assert first.weight_snr == first.weights[0].snr < 20
+    assert found.layers[1].sensitivity == found.layers[1].slots[0].sensitivity
+    assert found.layers_to_widen[0] is first
+    assert math.isnan(found.layers[1].weight_snr)
+    assert len(first.weights[0].channels) == 16
+
+
+def test_clipped_weights_are_counted() -> None:
+    found = quantizer(bits_weights=2, estimator_weights="mse").report(data(), sensitivity=False)
+    weight = found.slots[0]
+    assert weight.clipped == 3 / 128
+    assert found.first_to_widen == ()
+    assert "sensitivity was not measured" in str(found)
+    assert "Sensitivity was not measured" in found.to_html()
+
+
+def test_report_says_what_stayed_in_float() -> None:
+    class Parts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.norm, self.unused, self.head = (
+                nn.Linear(8, 8),
+                nn.LayerNorm(8),
+                nn.Linear(8, 8),
+                nn.Linear(8, 4),
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.norm(self.fc(x)) + 1)  # type: ignore[no-any-return]
+
+    def stayed(method: Any, **settings: Any) -> list[str]:
+        made = method(Parts(), **settings)
+        made.prepare_model(data()[0], allow_unprepared=True)
+        made.calibrate(data())
+        return [str(each) for each in made.report(data(), sensitivity=False).in_float]
+
+    found = stayed(PostTrainingQuantizer, overrides={"head": {"bits_weights": None, "bits_activations": None}})
+    assert "add in the model (Parts): left in float" in found[0]
+    assert found[1:] == ["unused: did not run on the example inputs", "head (Linear): its settings ask for no format"]
+    found = stayed(PostTrainingQuantizer, overrides={"fc": {"bits_weights": None}, "head": {"bits_activations": None}})
+    assert found[2:] == ["head (Linear): bits_activations is None for it", "fc.weight: bits_weights is None for it"]
+    assert "norm.weight: LSQQuantizer leaves parameters of one dimension" in stayed(LSQQuantizer)
+
+
+def test_reports_are_saved_by_their_ending(tmp_path: Path) -> None:
+    found = quantizer().report(data())
+    for name in ("report.html", "report.json", "report.txt"):
+        found.save(tmp_path / "new" / name)
+    assert (tmp_path / "new" / "report.html").read_text() == found.to_html()
+    assert (tmp_path / "new" / "report.txt").read_text() == f"{found}\n"
+    numbers = json.loads((tmp_path / "new" / "report.json").read_text())
+    assert numbers["output_snr"] == found.output_snr
+    assert numbers["layers"][0]["path"] == "0"
+    assert numbers["slots"][2]["reach"] == list(found.slots[2].reach or ())
+    with pytest.raises(QprepError, match="cannot be written"):
+        found.save(tmp_path)
 
 
 def test_report_on_training_methods() -> None:

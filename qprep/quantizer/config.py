@@ -1,0 +1,101 @@
+"""quant.yaml: a method, defaults and overrides, checked key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from torch import nn
+
+from qprep.errors import QprepError
+from qprep.quantizer.methods import METHODS
+from qprep.quantizer.settings import NAMES, Overrides, Settings, checked, compiled, did_you_mean, names_of, with_values
+from qprep.quantizer.yaml_file import Located, read_yaml
+
+SECTIONS: Final = ("method", "defaults", "overrides")
+
+
+@dataclass(frozen=True, slots=True)
+class QuantConfig:
+    """What a quant.yaml says.
+
+    method     a name of the command line's --method, None where the file leaves it open
+    defaults   settings of all modules
+    overrides  settings by regular expressions on module names
+    lines      the line of each override, by its expression
+    """
+
+    path: Path
+    method: str | None
+    defaults: Mapping[str, Any]
+    overrides: Mapping[str, Mapping[str, Any]]
+    lines: Mapping[str, int]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """For a quantizer: `PostTrainingQuantizer(model, **load_config("quant.yaml").arguments)`."""
+        return {**self.defaults, "overrides": {pattern: dict(values) for pattern, values in self.overrides.items()}}
+
+    def check_names(self, model: nn.Module) -> None:
+        """QprepError, with file and line, for an override that matches nothing in `model`."""
+        names = names_of(model)
+        for pattern, line in self.lines.items():
+            _attempt(self.path, line, "overrides", partial(Overrides, Settings(), {pattern: {}}, names))
+
+
+def load_config(path: str | Path) -> QuantConfig:
+    """Read a quant.yaml; QprepError names file, line and key of what cannot be meant, and the nearest known name."""
+    path = Path(path)
+    given = _mapping(read_yaml(path), path, "", SECTIONS)
+    method = given.get("method")
+    if method is not None:
+        check_method(method.value, f"{path}:{method.line}: method")
+    defaults = _settings(given.get("defaults", Located({}, 1)), path, "defaults", Settings())
+    base = with_values(Settings(), defaults, "in defaults")
+    overrides = _mapping(given.get("overrides", Located({}, 1)), path, "overrides")
+    for pattern, each in overrides.items():
+        _attempt(path, each.line, "overrides", partial(compiled, pattern))
+    found = {pattern: _settings(each, path, f"overrides.{pattern}", base) for pattern, each in overrides.items()}
+    lines = {pattern: each.line for pattern, each in overrides.items()}
+    return QuantConfig(path, None if method is None else str(method.value), defaults, found, lines)
+
+
+def check_method(method: object, where: str) -> None:
+    """QprepError, beginning with `where`, for no name of a method."""
+    if method not in METHODS:
+        known, hint = ", ".join(METHODS), did_you_mean(str(method), METHODS)
+        raise QprepError(f"{where}: expected one of {known}, found {method!r}{hint}")
+
+
+def _settings(given: Located, path: Path, key: str, base: Settings) -> dict[str, Any]:
+    """Settings, each checked by itself so that an error has its line, then together."""
+    entries = _mapping(given, path, key, NAMES)
+    values = {name: each.plain() for name, each in entries.items()}
+    for name, each in entries.items():
+        _attempt(path, each.line, f"{key}.{name}", partial(checked, name, values[name]))
+    _attempt(path, given.line, key, partial(with_values, base, values, f"in {key}"))
+    return values
+
+
+def _mapping(given: Located, path: Path, key: str, known: Iterable[str] = ()) -> Mapping[str, Located]:
+    """The entries of a mapping; an empty one may be left out altogether."""
+    if given.value is None:
+        return {}
+    place = f"{key}: " if key else ""
+    if not isinstance(given.value, Mapping):
+        raise QprepError(f"{path}:{given.line}: {place}expected a mapping, found {type(given.value).__name__}")
+    for name, each in given.value.items():
+        if known and name not in known:
+            hint = did_you_mean(name, known) or f"; known are {', '.join(known)}"
+            raise QprepError(f"{path}:{each.line}: {place}unknown key {name!r}{hint}")
+    return given.value
+
+
+def _attempt(path: Path, line: int, key: str, check: Callable[[], object]) -> None:
+    try:
+        check()
+    except QprepError as error:
+        raise QprepError(f"{path}:{line}: {key}: {error}") from error

@@ -1,0 +1,176 @@
+"""`qprep quantize`, without its terminal: from the names of a model and its data to files and a report."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qprep.errors import QprepError
+from qprep.quantizer.base import Quantizer
+from qprep.quantizer.config import QuantConfig
+from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
+from qprep.quantizer.methods import METHODS
+from qprep.quantizer.report import QuantizationReport
+from qprep.trace import target
+from qprep.trace.failure import TraceFailure, from_exception
+from qprep.trace.request import Request
+
+
+class JobError(Exception):
+    """The model, its data or its functions are at fault: not the command, and not qprep."""
+
+    def __init__(self, failure: TraceFailure) -> None:
+        super().__init__(str(failure))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command.
+
+    calibrate  "package.module:name" of a loader, or of a function that returns one
+    evaluate   the same of a function of the model that returns a number, or numbers by name
+    settings   what the command line says of all modules; before what `config` says
+    batches    how many of the loader count, None for all
+    """
+
+    request: Request
+    calibrate: str
+    evaluate: str | None = None
+    method: str | None = None
+    config: QuantConfig | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    batches: int | None = None
+    allow_unprepared: bool = False
+    sensitivity: bool = False
+    output: Path | None = None
+    onnx: Path | None = None
+    report: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a job: its report, (name, float, quantized) of what was evaluated, files written."""
+
+    report: QuantizationReport
+    scores: tuple[tuple[str, float, float], ...]
+    written: tuple[Path, ...]
+
+
+def run(job: Job, watch: Watch = ignore) -> Outcome:
+    """Do it. Raises QprepError for what is wrong with the job, JobError where the model or its data are at fault."""
+    torch.manual_seed(0)
+    request = job.request
+    with _blaming(f"{request.target} could not be built"):
+        model, example = target.build(target.find(request.target), request)
+    with _blaming(f"{job.calibrate} could not be loaded"):
+        found = target.find(job.calibrate)
+    evaluate = None if job.evaluate is None else _function(job.evaluate)
+    batches = Batches(found, job.calibrate, limit=job.batches, device=request.device, watch=watch)
+    quantizer = _made(job, model)
+    _prepare(quantizer, job, example, batches)
+    with _blaming(f"{request.target} could not be calibrated on {job.calibrate}"):
+        batches.doing = "calibrating"
+        quantizer.calibrate(batches)
+        quantized = quantizer.convert()
+    scores = () if evaluate is None else tuple(_scores(job, evaluate, model, quantized, watch))
+    with _blaming(f"{request.target} could not be compared on {job.calibrate}"):
+        batches.doing = "comparing"
+        report = quantizer.report(batches, sensitivity=job.sensitivity, watch=watch)
+    return Outcome(report, scores, tuple(_write(job, quantizer, report, watch)))
+
+
+def _made(job: Job, model: nn.Module) -> Quantizer:
+    method = job.method or (job.config.method if job.config is not None else None) or "ptq"
+    arguments = {} if job.config is None else job.config.arguments
+    if job.config is not None:
+        job.config.check_names(model)
+    return METHODS[method](model, **{**arguments, **job.settings})
+
+
+def _prepare(quantizer: Quantizer, job: Job, example: object, batches: Batches) -> None:
+    request = job.request
+    with _blaming(f"{request.target} could not be run"):
+        if request.maker is None and not request.inputs and example is None:
+            args, kwargs = example_of(quantizer.model, batches)
+        else:
+            made = target.inputs(request, example)
+            args, kwargs = made.args, dict(made.kwargs)
+        quantizer.prepare_model(*args, allow_unprepared=job.allow_unprepared, **kwargs)
+
+
+def _function(name: str) -> Any:  # noqa: ANN401  (a function of the user's)
+    with _blaming(f"{name} could not be loaded"):
+        found = target.find(name)
+    if not callable(found):
+        raise QprepError(f"--evaluate: expected a function of a model, found {type(found).__name__} at {name}")
+    return found
+
+
+def _scores(
+    job: Job,
+    evaluate: Any,  # noqa: ANN401
+    model: nn.Module,
+    quantized: nn.Module,
+    watch: Watch,
+) -> Iterator[tuple[str, float, float]]:
+    found = []
+    for done, each in enumerate((model, quantized)):
+        watch("evaluating", done, 2)
+        with _blaming(f"{job.evaluate} failed"), torch.no_grad():
+            found.append(_numbers(evaluate(each.eval()), str(job.evaluate)))
+    watch("evaluating", 2, 2)
+    before, after = found
+    for name, value in before.items():
+        yield name, value, after.get(name, float("nan"))
+
+
+def _numbers(result: object, name: str) -> dict[str, float]:
+    if isinstance(result, Mapping):
+        return {str(key): _number(value, name) for key, value in result.items()}
+    return {name.rpartition(":")[2]: _number(result, name)}
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, Real) or (isinstance(value, Tensor) and value.numel() == 1):
+        return float(value)
+    raise QprepError(f"expected {name} to return a number, or numbers by name, found {type(value).__name__}")
+
+
+def _write(job: Job, quantizer: Quantizer, report: QuantizationReport, watch: Watch) -> Iterator[Path]:
+    """The files asked for, one after another."""
+    for path, write in (
+        (job.output, quantizer.save),
+        (job.onnx, getattr(quantizer, "export_onnx", None)),
+        (job.report, report.save),
+    ):
+        if path is None:
+            continue
+        if write is None:
+            raise QprepError(f"{path}: expected ONNX export, found none in this version")
+        watch(f"writing {path.name}", 0, None)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path)
+        except OSError as error:
+            raise QprepError(f"{path} cannot be written: {error.strerror or error}") from error
+        yield path
+
+
+@contextlib.contextmanager
+def _blaming(sentence: str) -> Iterator[None]:
+    """Make one sentence of what the user's code raises in it."""
+    try:
+        yield
+    except JobError:
+        raise
+    except QprepError as error:
+        raise JobError(TraceFailure("run", str(error))) from error
+    except (Exception, SystemExit) as error:
+        raise JobError(from_exception("run", sentence, error)) from error

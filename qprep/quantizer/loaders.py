@@ -1,0 +1,82 @@
+"""A loader as it is named on the command line: read again for each pass, watched, on the model's device."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from qprep.errors import QprepError
+from qprep.quantizer.batches import batches_of, required_inputs, takes
+
+Watch = Callable[[str, int, int | None], None]  # what is being done, how much of it is, of how much where that is known
+
+
+def ignore(_what: str, _done: int, _total: int | None) -> None:
+    """The watch of nobody."""
+
+
+class Batches:
+    """What `--calibrate` names: an iterable of batches, or a function that gives one each time.
+
+    limit   how many batches count, None for all
+    device  where their tensors go
+
+    Raises QprepError, naming `source`, for anything else.
+    """
+
+    def __init__(
+        self, found: object, source: str, *, limit: int | None = None, device: str = "cpu", watch: Watch = ignore
+    ) -> None:
+        self.doing = "reading"
+        self._source, self._limit, self._device, self._watch = source, limit, device, watch
+        self._given: Any = found
+        self._counted: int | None = None  # by the first pass
+        self._again = callable(found) and not hasattr(found, "__iter__")
+        if not self._again and isinstance(found, Iterator):
+            self._given = list(itertools.islice(found, limit))
+        if not self._again:
+            self._checked(found)
+
+    def __len__(self) -> int:
+        if self._again or not hasattr(self._given, "__len__"):
+            raise TypeError(f"the number of batches of {self._source} is not known")
+        number = len(self._checked(self._given))
+        return number if self._limit is None else min(number, self._limit)
+
+    def __iter__(self) -> Iterator[object]:
+        batches = self._checked(self._given() if self._again else self._given)
+        total = len(batches) if hasattr(batches, "__len__") else self._counted
+        total = self._limit if total is None or (self._limit is not None and self._limit < total) else total
+        self._watch(self.doing, 0, total)
+        done = 0
+        for done, batch in enumerate(itertools.islice(batches, self._limit), 1):
+            yield batch if self._device == "cpu" else pytree.tree_map(self._move, batch)
+            self._watch(self.doing, done, total)
+        self._counted = done
+
+    def _checked(self, loader: object) -> Any:  # noqa: ANN401  (any iterable)
+        try:
+            return batches_of(loader)
+        except QprepError as error:
+            raise QprepError(f"{self._source}: {error}") from error
+
+    def _move(self, leaf: object) -> object:
+        return leaf.to(self._device) if isinstance(leaf, Tensor) else leaf
+
+
+def example_of(model: nn.Module, batches: Batches) -> tuple[tuple[object, ...], dict[str, object]]:
+    """Positional and keyword inputs as the first batch holds them; QprepError where there is none."""
+    batch = next(iter(batches), None)
+    if batch is None:
+        raise QprepError("expected data to calibrate with, found an empty loader")
+    if isinstance(batch, Tensor):
+        return (batch,), {}
+    if isinstance(batch, dict):
+        return (), takes(model, batch)
+    if isinstance(batch, (tuple, list)):
+        return tuple(batch[: max(len(required_inputs(model)), 1)]), {}
+    raise QprepError(f"expected batches of tensors, tuples or dicts, found {type(batch).__name__}")

@@ -1,0 +1,178 @@
+"""`qprep quantize`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("yaml")
+
+NET = """
+import torch
+from torch import nn
+
+def make():
+    torch.manual_seed(0)
+    print("a model is made")
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+class Adds(nn.Module):
+    def forward(self, x):
+        return (x + 1).relu()
+
+def data(number=3):
+    made = torch.Generator().manual_seed(1)
+    return [(torch.randn(32, 8, generator=made), torch.zeros(32)) for _ in range(number)]
+
+def once():
+    yield from data()
+
+ready, spent = data(), iter(data())
+named = [{"input": x, "labels": y} for x, y in data()]
+none, number, infinite = [], 3, [torch.full((2, 8), float("nan"))]
+
+def broken():
+    yield data()[0]
+    raise OSError("the disk is gone")
+
+def score(model):
+    with torch.no_grad():
+        return model(data()[0][0]).mean()
+
+def scores(model):
+    return {"first": 1, "training": float(model.training)}
+
+def text(model):
+    return "good"
+"""
+
+
+@pytest.fixture(autouse=True)
+def net(folder: Path, request: pytest.FixtureRequest) -> str:
+    # each test's own name: modules stay imported
+    name = f"net_{abs(hash(request.node.name))}"
+    (folder / f"{name}.py").write_text(NET, encoding="utf-8")
+    return name
+
+
+def test_a_model_from_end_to_end(run: Run, net: str, folder: Path) -> None:
+    (folder / "quant.yaml").write_text('defaults: {bits_weights: 6}\noverrides:\n  "2": {bits_weights: 16}\n')
+    found = run(
+        *("quantize", f"{net}:make", "--calibrate", f"{net}:data", "--evaluate", f"{net}:score"),
+        *("--config", "quant.yaml", "--output", "made/model.pt", "--report", "made/report.html"),
+    )
+    assert (found.code, found.err) == (0, "a model is made\n")
+    lines = found.out.splitlines()
+    assert lines[0].startswith("Sequential: ")
+    assert lines[3].startswith("0      Linear  6 bit restricted")
+    assert lines[5].startswith("2      Linear  16 bit restricted")
+    assert lines[6].startswith("give more bits first: ")
+    assert lines[7].split() == ["float", "quantized"]
+    name, before, after = lines[8].split()
+    assert name == "score"
+    assert float(before) == pytest.approx(float(after), abs=0.05)
+    assert float(before) != float(after)
+    assert lines[9:] == ["wrote made/model.pt", "wrote made/report.html"]
+    assert torch.load("made/model.pt", weights_only=True)["method"] == "PostTrainingQuantizer"
+    assert "<svg" in Path("made/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("method", ["ptq", "dynamic", "weight-only"])
+@pytest.mark.parametrize("loader", ["ready", "spent", "once", "named"])
+def test_loaders_of_all_kinds_with_all_methods(run: Run, net: str, method: str, loader: str) -> None:
+    found = run("quantize", f"{net}.py:make", "--calibrate", f"{net}.py:{loader}", "--method", method, "-q")
+    assert found.code == 0, found.err
+    assert len(found.out.splitlines()) == 1
+
+
+def test_flags_come_before_the_file(run: Run, net: str, folder: Path) -> None:
+    (folder / "quant.yaml").write_text("method: dynamic\ndefaults: {bits_weights: 6, bits_activations: 6}\n")
+    found = run(
+        *("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "--config", "quant.yaml", "--method", "ptq"),
+        *("--bits-weights", "3", "--report", "report.json", "--no-sensitivity", "--batches", "1"),
+    )
+    assert found.code == 0, found.err
+    report = json.loads(Path("report.json").read_text(encoding="utf-8"))
+    assert report["method"] == "PostTrainingQuantizer"
+    assert {slot["kind"]: slot["bits"] for slot in report["slots"]} == {"weight": 3, "activation": 6}
+    assert sum(report["slots"][1]["histogram"]) == 32 * 8
+    assert report["layers"][0]["sensitivity"] is None
+
+
+def test_numbers_by_name(run: Run, net: str) -> None:
+    found = run("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "--evaluate", f"{net}:scores", "-q")
+    assert found.out.splitlines()[2:] == [
+        "first                1             1",
+        "training             0             0",
+    ]
+
+
+def test_inputs_as_in_trace(run: Run, net: str) -> None:
+    arguments = ("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "-q")
+    assert run(*arguments, "--input", "1,8").code == 0
+    assert run(*arguments, "--inputs", f"{net}:ready").code == 1  # three pairs are no inputs
+    assert run(*arguments, "--input", "1;8").code == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        ({"calibrate": "{}:none"}, 1, "error: expected data to calibrate with, found an empty loader"),
+        ({"calibrate": "{}:number"}, 2, "error: {}:number: expected an iterable of batches, found int"),
+        ({"calibrate": "{}:make"}, 1, "error: {}:make: expected an iterable of batches, found Sequential"),
+        ({"calibrate": "{}:infinite"}, 1, "error: expected finite values to take a range of, found NaN or infinity"),
+        ({"calibrate": "{}:broken"}, 1, "could not be calibrated on {}:broken: OSError: the disk is gone"),
+        ({"calibrate": "{}:dta"}, 1, "error: expected dta in {}, found no such name"),
+        (
+            {"calibrate": "nowhere_at_all:data"},
+            1,
+            "nowhere_at_all:data could not be loaded: ModuleNotFoundError",
+        ),
+        ({"calibrate": "data"}, 2, "error: expected a target as package.module:factory"),
+        ({"evaluate": "{}:text"}, 1, "error: expected {}:text to return a number, or numbers by name, found str"),
+        ({"evaluate": "{}:number"}, 2, "error: --evaluate: expected a function of a model, found int"),
+        ({"evaluate": "{}:once"}, 1, "error: {}:once failed: TypeError"),
+        ({"method": "lapg"}, 2, "error: --method: expected one of ptq"),
+        ({"config": "nowhere.yaml"}, 2, "error: expected a YAML file"),
+        ({"output": "."}, 2, "is a directory"),
+        ({"bits-weights": "17"}, 2, "17 is not in the range 1<=x<=16"),
+    ],
+)
+def test_errors_are_one_line(run: Run, net: str, flags: dict[str, str], code: int, message: str) -> None:
+    given = {"calibrate": f"{net}:ready", **{name: value.format(net) for name, value in flags.items()}}
+    found = run("quantize", f"{net}:make", *(part for name, value in given.items() for part in (f"--{name}", value)))
+    lines = found.err.replace("a model is made\n", "").splitlines()
+    assert found.code == code
+    assert message.format(net) in lines[-1 if code == 2 else 0]
+    assert not any("Traceback" in line for line in lines)
+    assert found.out == ""
+
+
+def test_what_is_wrong_in_the_file_is_wrong_use(run: Run, net: str, folder: Path) -> None:
+    (folder / "quant.yaml").write_text("overrides:\n  head: {bits_weights: 4}\n")
+    found = run("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "--config", "quant.yaml")
+    assert found.code == 2
+    assert "error: quant.yaml:2: overrides: the override 'head' matches no module among 0, 1, 2" in found.err
+
+
+def test_models_that_are_not_prepared(run: Run, net: str) -> None:
+    arguments: tuple[Any, ...] = ("quantize", f"{net}:Adds", "--calibrate", f"{net}:ready")
+    found = run(*arguments)
+    assert found.code == 1
+    assert "error: expected a prepared model, found 2 operations" in found.err
+    assert "run `qprep fix" in found.err
+    found = run(*arguments, "--allow-unprepared")
+    assert found.code == 0, found.err
+    assert "in float: " in found.out
+
+
+def test_the_schema_needs_no_target(run: Run) -> None:
+    found = run("quantize", "--schema")
+    assert (found.code, found.err) == (0, "")
+    assert json.loads(found.out)["title"] == "quant.yaml"
