@@ -33,6 +33,7 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 @click.argument("target")
 @click.option("--calibrate", metavar="MODULE:LOADER", required=True, help="Batches, or a function that returns them.")
 @click.option("--evaluate", metavar="MODULE:FUNCTION", help="Of a model, to a number, or to numbers by name.")
+@click.option("--loss", metavar="MODULE:FUNCTION", help="Of (output, batch), for lapq; the error against float.")
 @click.option("--method", metavar="METHOD", help="ptq (the default), dynamic, weight-only, adaround or lapq.")
 @click.option("--config", metavar="QUANT.YAML", type=_FILE, help="Method, defaults and overrides.")
 @click.option("--bits-activations", type=click.IntRange(1, 16), help="For all modules, before the configuration.")
@@ -96,7 +97,7 @@ def _job(  # noqa: PLR0917  (one for each flag)
     from qprep.quantizer.job import Job
     from qprep.trace.request import make_request, split_target
 
-    for name in (calibrate, evaluate):
+    for name in (calibrate, evaluate, rest["loss"]):
         if name is not None:
             split_target(name)
     if method is not None:
@@ -106,6 +107,7 @@ def _job(  # noqa: PLR0917  (one for each flag)
         make_request(target, inputs, maker=maker, device=device),
         calibrate,
         evaluate,
+        rest.pop("loss"),
         method,
         None if config is None else load_config(config),
         {name: value for name, value in bits.items() if value is not None},

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qprep.quantizer.affine import grouped, ungrouped
+from qprep.quantizer.batches import batches_of
 from qprep.quantizer.graph import Graph, Node, Range, Weight
 from qprep.quantizer.grid import between
 from qprep.quantizer.known_ranges import clamp_range
@@ -112,7 +113,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
 
     def calibrate(self, loader: Iterable[object], progress: Progress | None = None) -> None:
         """As in the base, then choose roundings; `progress` is told how many layers are done, and of how many."""
-        batches = list(loader)
+        batches = list(batches_of(loader))
         super().calibrate(batches)
         layers = _layers(self.graph)
         number = -(-self.samples // len(batches))

@@ -11,11 +11,12 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.errors import QprepError
-from qprep.quantizer.methods import METHODS
+from qprep.quantizer.methods import METHODS, OPTIONS
 from qprep.quantizer.settings import NAMES, Overrides, Settings, checked, compiled, did_you_mean, names_of, with_values
 from qprep.quantizer.yaml_file import Located, read_yaml
 
-SECTIONS: Final = ("method", "defaults", "overrides")
+_DEFAULTS: Final = {name: default for options in OPTIONS.values() for name, default in options.items()}
+SECTIONS: Final = ("method", "options", "defaults", "overrides")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +24,15 @@ class QuantConfig:
     """What a quant.yaml says.
 
     method     a name of the command line's --method, None where the file leaves it open
+    options    numbers of the method's own, such as AdaRound's iterations
     defaults   settings of all modules
     overrides  settings by regular expressions on module names
-    lines      the line of each override, by its expression
+    lines      the line of each option and override, by its name or expression
     """
 
     path: Path
     method: str | None
+    options: Mapping[str, int | float | bool]
     defaults: Mapping[str, Any]
     overrides: Mapping[str, Mapping[str, Any]]
     lines: Mapping[str, int]
@@ -37,13 +40,26 @@ class QuantConfig:
     @property
     def arguments(self) -> dict[str, Any]:
         """For a quantizer: `PostTrainingQuantizer(model, **load_config("quant.yaml").arguments)`."""
-        return {**self.defaults, "overrides": {pattern: dict(values) for pattern, values in self.overrides.items()}}
+        return {
+            **self.options,
+            **self.defaults,
+            "overrides": {pattern: dict(values) for pattern, values in self.overrides.items()},
+        }
 
     def check_names(self, model: nn.Module) -> None:
         """QprepError, with file and line, for an override that matches nothing in `model`."""
         names = names_of(model)
-        for pattern, line in self.lines.items():
-            _attempt(self.path, line, "overrides", partial(Overrides, Settings(), {pattern: {}}, names))
+        for pattern in self.overrides:
+            _attempt(self.path, self.lines[pattern], "overrides", partial(Overrides, Settings(), {pattern: {}}, names))
+
+    def check_options(self, method: str) -> None:
+        """QprepError, with file and line, for an option that `method` does not have."""
+        for name in self.options:
+            if name not in OPTIONS[method]:
+                known = ", ".join(OPTIONS[method]) or "none"
+                raise QprepError(
+                    f"{self.path}:{self.lines[name]}: options: {method} has no option {name!r}; known are {known}"
+                )
 
 
 def load_config(path: str | Path) -> QuantConfig:
@@ -53,14 +69,23 @@ def load_config(path: str | Path) -> QuantConfig:
     method = given.get("method")
     if method is not None:
         check_method(method.value, f"{path}:{method.line}: method")
+    options = _mapping(given.get("options", Located({}, 1)), path, "options", _DEFAULTS)
+    for name, each in options.items():
+        _attempt(path, each.line, f"options.{name}", partial(_check_option, name, each.value))
     defaults = _settings(given.get("defaults", Located({}, 1)), path, "defaults", Settings())
     base = with_values(Settings(), defaults, "in defaults")
     overrides = _mapping(given.get("overrides", Located({}, 1)), path, "overrides")
     for pattern, each in overrides.items():
         _attempt(path, each.line, "overrides", partial(compiled, pattern))
     found = {pattern: _settings(each, path, f"overrides.{pattern}", base) for pattern, each in overrides.items()}
-    lines = {pattern: each.line for pattern, each in overrides.items()}
-    return QuantConfig(path, None if method is None else str(method.value), defaults, found, lines)
+    return QuantConfig(
+        path,
+        None if method is None else str(method.value),
+        {name: each.value for name, each in options.items()},
+        defaults,
+        found,
+        {name: each.line for name, each in (*options.items(), *overrides.items())},
+    )
 
 
 def check_method(method: object, where: str) -> None:
@@ -68,6 +93,14 @@ def check_method(method: object, where: str) -> None:
     if method not in METHODS:
         known, hint = ", ".join(METHODS), did_you_mean(str(method), METHODS)
         raise QprepError(f"{where}: expected one of {known}, found {method!r}{hint}")
+
+
+def _check_option(name: str, value: object) -> None:
+    kind = type(_DEFAULTS[name])
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    if not fits or (kind is not bool and not value >= 0):  # type: ignore[operator]
+        names = {bool: "true or false", int: "a whole number", float: "a number"}
+        raise QprepError(f"expected {names[kind]}, not below 0, found {value!r}")
 
 
 def _settings(given: Located, path: Path, key: str, base: Settings) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from qprep.errors import QprepError
+from qprep.quantizer.adaround import AdaRoundQuantizer
 from qprep.quantizer.base import Quantizer
 from qprep.quantizer.config import QuantConfig
+from qprep.quantizer.lapq import LAPQQuantizer
 from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
 from qprep.quantizer.methods import METHODS
 from qprep.quantizer.report import QuantizationReport
@@ -36,6 +40,7 @@ class Job:
 
     calibrate  "package.module:name" of a loader, or of a function that returns one
     evaluate   the same of a function of the model that returns a number, or numbers by name
+    loss       the same of a function of (output, batch) that returns what LAPQ makes small
     settings   what the command line says of all modules; before what `config` says
     batches    how many of the loader count, None for all
     """
@@ -43,6 +48,7 @@ class Job:
     request: Request
     calibrate: str
     evaluate: str | None = None
+    loss: str | None = None
     method: str | None = None
     config: QuantConfig | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -71,13 +77,13 @@ def run(job: Job, watch: Watch = ignore) -> Outcome:
         model, example = target.build(target.find(request.target), request)
     with _blaming(f"{job.calibrate} could not be loaded"):
         found = target.find(job.calibrate)
-    evaluate = None if job.evaluate is None else _function(job.evaluate)
+    evaluate = None if job.evaluate is None else _function("--evaluate", job.evaluate)
     batches = Batches(found, job.calibrate, limit=job.batches, device=request.device, watch=watch)
     quantizer = _made(job, model)
     _prepare(quantizer, job, example, batches)
     with _blaming(f"{request.target} could not be calibrated on {job.calibrate}"):
         batches.doing = "calibrating"
-        quantizer.calibrate(batches)
+        _calibrate(quantizer, batches, watch)
         quantized = quantizer.convert()
     scores = () if evaluate is None else tuple(_scores(job, evaluate, model, quantized, watch))
     with _blaming(f"{request.target} could not be compared on {job.calibrate}"):
@@ -90,7 +96,12 @@ def _made(job: Job, model: nn.Module) -> Quantizer:
     method = job.method or (job.config.method if job.config is not None else None) or "ptq"
     arguments = {} if job.config is None else job.config.arguments
     if job.config is not None:
+        job.config.check_options(method)
         job.config.check_names(model)
+    if job.loss is not None:
+        if "loss" not in inspect.signature(METHODS[method]).parameters:
+            raise QprepError(f"--loss: expected a method that searches by one (lapq), found {method}")
+        arguments["loss"] = _function("--loss", job.loss)
     return METHODS[method](model, **{**arguments, **job.settings})
 
 
@@ -105,11 +116,19 @@ def _prepare(quantizer: Quantizer, job: Job, example: object, batches: Batches) 
         quantizer.prepare_model(*args, allow_unprepared=job.allow_unprepared, **kwargs)
 
 
-def _function(name: str) -> Any:  # noqa: ANN401  (a function of the user's)
+def _calibrate(quantizer: Quantizer, batches: Batches, watch: Watch) -> None:
+    if isinstance(quantizer, (AdaRoundQuantizer, LAPQQuantizer)):
+        what = "rounding" if isinstance(quantizer, AdaRoundQuantizer) else "searching"
+        quantizer.calibrate(batches, progress=partial(watch, what))
+    else:
+        quantizer.calibrate(batches)
+
+
+def _function(flag: str, name: str) -> Any:  # noqa: ANN401  (of the user's)
     with _blaming(f"{name} could not be loaded"):
         found = target.find(name)
     if not callable(found):
-        raise QprepError(f"--evaluate: expected a function of a model, found {type(found).__name__} at {name}")
+        raise QprepError(f"{flag}: expected a function, found {type(found).__name__} at {name}")
     return found
 
 

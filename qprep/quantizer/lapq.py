@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qprep.errors import QprepError
 from qprep.quantizer.affine import qparams
+from qprep.quantizer.batches import batches_of
 from qprep.quantizer.histograms import MeanSquaredError
 from qprep.quantizer.measure import Ratio
 from qprep.quantizer.post_training import PostTrainingQuantizer
@@ -65,7 +66,7 @@ class LAPQQuantizer(PostTrainingQuantizer):
         the loss of every candidate is NaN.
         """
         minimize = _powell()
-        batches = list(loader)
+        batches = list(batches_of(loader))
         self._slots = []
         super().calibrate(batches)
         self._slots += _weight_slots(self)
@@ -83,7 +84,7 @@ class LAPQQuantizer(PostTrainingQuantizer):
         self.best_loss = search.finish()
         self._slots = []
 
-    def _observe(self, loader: Iterable[object], observers: list[ActivationQuantizer]) -> None:
+    def _observe(self, loader: object, observers: list[ActivationQuantizer]) -> None:
         super()._observe(loader, observers)
         for each in observers:  # the estimator goes when the observer freezes
             if isinstance(each.estimator, MeanSquaredError) and each.estimator.count:

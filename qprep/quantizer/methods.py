@@ -1,11 +1,15 @@
-"""Methods without training, by the names that the command line and quant.yaml give them."""
+"""Methods without training, by the names that the command line and quant.yaml give them, and their options."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from qprep.quantizer.adaround import AdaRoundQuantizer
 from qprep.quantizer.base import Quantizer
+from qprep.quantizer.lapq import LAPQQuantizer
 from qprep.quantizer.post_training import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
 
 METHODS: Final = MappingProxyType[str, type[Quantizer]](
@@ -13,5 +17,20 @@ METHODS: Final = MappingProxyType[str, type[Quantizer]](
         "ptq": PostTrainingQuantizer,
         "dynamic": DynamicQuantizer,
         "weight-only": WeightOnlyQuantizer,
+        "adaround": AdaRoundQuantizer,
+        "lapq": LAPQQuantizer,
     }
 )
+
+
+def options_of(method: type[Quantizer]) -> Mapping[str, int | float | bool]:
+    """The numbers, by name with their defaults, that a method's constructor takes beside what all take."""
+    parameters = inspect.signature(method).parameters.values()
+    return {
+        each.name: each.default
+        for each in parameters
+        if each.kind is each.KEYWORD_ONLY and isinstance(each.default, (int, float))
+    }
+
+
+OPTIONS: Final = MappingProxyType({name: options_of(method) for name, method in METHODS.items()})

@@ -10,7 +10,7 @@ from dataclasses import Field, fields
 from typing import Any, Final
 
 from qprep.quantizer.estimators import ESTIMATORS
-from qprep.quantizer.methods import METHODS
+from qprep.quantizer.methods import METHODS, OPTIONS
 from qprep.quantizer.settings import Bits, Settings
 from qprep.quantizer.spec import FLOATS
 
@@ -40,6 +40,12 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "method": {"description": "As --method", "enum": list(METHODS)},
+            "options": {
+                "description": "Numbers of the method's own",
+                "type": ["object", "null"],
+                "additionalProperties": False,
+                "properties": _options(),
+            },
             "defaults": {"description": "Settings of all modules", "$ref": "#/$defs/settings"},
             "overrides": {
                 "description": "Settings by regular expressions that match a module's whole name, or a container's; "
@@ -58,6 +64,14 @@ def schema() -> dict[str, Any]:
 def schema_text() -> str:
     """`schema` as a file."""
     return json.dumps(schema(), indent=2) + "\n"
+
+
+def _options() -> dict[str, Any]:
+    return {
+        name: {"description": f"Of {method}", **_kind(type(default)), "minimum": 0, "default": default}
+        for method, options in OPTIONS.items()
+        for name, default in options.items()
+    }
 
 
 def _setting(field: Field[Any], hint: object) -> dict[str, Any]:

@@ -48,6 +48,9 @@ def score(model):
 def scores(model):
     return {"first": 1, "training": float(model.training)}
 
+def loss(output, batch):
+    return output.pow(2).mean() + batch[1].mean()
+
 def text(model):
     return "good"
 """
@@ -105,6 +108,21 @@ def test_flags_come_before_the_file(run: Run, net: str, folder: Path) -> None:
     assert report["layers"][0]["sensitivity"] is None
 
 
+@pytest.mark.parametrize(
+    ("method", "options"), [("adaround", "{iterations: 5, samples: 64}"), ("lapq", "{evaluations: 5}")]
+)
+def test_methods_with_options(run: Run, net: str, folder: Path, method: str, options: str) -> None:
+    pytest.importorskip("scipy")
+    (folder / "quant.yaml").write_text(f"method: {method}\noptions: {options}\ndefaults: {{bits_weights: 4}}\n")
+    more = ("--loss", f"{net}:loss") if method == "lapq" else ()
+    found = run("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "--config", "quant.yaml", *more)
+    assert found.code == 0, found.err
+    assert "4 bit restricted" in found.out
+    found = run("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "--config", "quant.yaml", "--method", "ptq")
+    assert found.code == 2
+    assert "error: quant.yaml:2: options: ptq has no option" in found.err
+
+
 def test_numbers_by_name(run: Run, net: str) -> None:
     found = run("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "--evaluate", f"{net}:scores", "-q")
     assert found.out.splitlines()[2:] == [
@@ -136,8 +154,9 @@ def test_inputs_as_in_trace(run: Run, net: str) -> None:
         ),
         ({"calibrate": "data"}, 2, "error: expected a target as package.module:factory"),
         ({"evaluate": "{}:text"}, 1, "error: expected {}:text to return a number, or numbers by name, found str"),
-        ({"evaluate": "{}:number"}, 2, "error: --evaluate: expected a function of a model, found int"),
+        ({"evaluate": "{}:number"}, 2, "error: --evaluate: expected a function, found int"),
         ({"evaluate": "{}:once"}, 1, "error: {}:once failed: TypeError"),
+        ({"loss": "{}:score"}, 2, "error: --loss: expected a method that searches by one (lapq), found ptq"),
         ({"method": "lapg"}, 2, "error: --method: expected one of ptq"),
         ({"config": "nowhere.yaml"}, 2, "error: expected a YAML file"),
         ({"output": "."}, 2, "is a directory"),

@@ -63,7 +63,7 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
     [
         ("defaults:\n  bit_weights: 8", ":2: defaults: unknown key 'bit_weights'; did you mean 'bits_weights'?"),
         ("\ndefault: {}", ":2: unknown key 'default'; did you mean 'defaults'?"),
-        ("colour: 3", ":1: unknown key 'colour'; known are method, defaults, overrides"),
+        ("colour: 3", ":1: unknown key 'colour'; known are method, options, defaults, overrides"),
         ("defaults:\n  bits_weights: 17", ":2: defaults.bits_weights: expected bits_weights from 1 to 16"),
         ("defaults: {bits_weights: '8'}", ":1: defaults.bits_weights: expected bits_weights from 1 to 16"),
         ("defaults:\n  bits_weights: yes", ":2: defaults.bits_weights: expected bits_weights from 1 to 16"),
@@ -83,6 +83,9 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
         ("overrides:\n  a: {}\n  a: {}", ":3: expected each key once, found 'a' again (line 2)"),
         ("overrides: {a: {}, a: {}}", ":1: expected each key once, found 'a' again (line 1)"),
         ("method: ptqs", ":1: method: expected one of ptq"),
+        ("options:\n  iteration: 3", ":2: options: unknown key 'iteration'; did you mean 'iterations'?"),
+        ("options:\n  iterations: 3.5", ":2: options.iterations: expected a whole number, not below 0, found 3.5"),
+        ("options: {samples: -1}", ":1: options.samples: expected a whole number, not below 0, found -1"),
         ("- 3", ":1: expected a mapping, found list"),
         ("a: [", ":1: expected YAML, found what is not"),
         ("a: 1\n\t- b", ":2: expected YAML, found what is not"),
@@ -133,6 +136,8 @@ def test_the_schema_is_that_of_the_settings() -> None:
     [
         ({"method": "ptq", "defaults": {"bits_weights": 8}, "overrides": {"head": {"bits_bias": None}}}, True),
         ({"defaults": None, "overrides": None}, True),
+        ({"options": {"iterations": 3}}, True),
+        ({"options": {"iterations": -3}}, False),
         ({"defaults": {"bits_weights": "bfloat16", "group_size": 4, "signed_activations": True}}, True),
         ({"defaults": {"bits_weights": 17}}, False),
         ({"defaults": {"bits_weight": 8}}, False),
