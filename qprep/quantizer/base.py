@@ -229,6 +229,17 @@ class Quantizer:
 
         return to_integer(self)
 
+    def export_onnx(self, path: str | Path, dynamic_batch: bool = True) -> None:
+        """Write `convert`'s model as ONNX: QuantizeLinear and DequantizeLinear at each slot, integer weights stored.
+
+        It runs as with `prepare_model`'s example inputs; their first dimension is left free where the model allows it,
+        unless `dynamic_batch` is False. Raises QprepError for an operation that has no ONNX form (with its module's
+        name), where `convert` does, and without the onnx package.
+        """
+        from qprep.quantizer.export.model import export_onnx
+
+        export_onnx(self, path, dynamic_batch)
+
     def save(self, path: str | Path) -> None:
         """Write settings and tensors, readable with `weights_only=True`; the optimizer's state is the caller's."""
         save(self, path)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from qprep.errors import QprepError
 from qprep.quantizer.fold import fold_batch_norm
-from qprep.quantizer.graph import Graph, Range
+from qprep.quantizer.graph import Graph, Node, Range
 from qprep.quantizer.known_ranges import OUTPUTS, clamp_range, useful_input
 
 Pass = Callable[[Graph], None]
@@ -126,7 +126,12 @@ def share_scales(graph: Graph) -> None:
             quantized[0].share_with(edge)
         if all(edge.spec is not None for edge in node.inputs if edge.floating):
             for edge in node.outputs:
-                edge.inherits = True
+                edge.inherits = not _adds_a_value(node)
+
+
+def _adds_a_value(node: Node) -> bool:
+    """Padding with another constant than 0, which is not on its input's grid by itself."""
+    return bool(getattr(node.module, "value", None))
 
 
 def rectified_only(graph: Graph) -> None:

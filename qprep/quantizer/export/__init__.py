@@ -1,0 +1,1 @@
+"""Writes quantized models for runtimes that compute on integers."""
