@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 48
 MAX_RECURSION = 3  # a function inside itself, each time with other arguments: more would tell nothing new
+KEPT_SUMMARIES = 8_000  # calls whose evaluation is remembered; one forgotten is evaluated again, with the same facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Analysis:
         self.walked: dict[tuple[str, int, int], set[ClassRef]] = {}  # calls of children(): of which classes
         self.nested: set[ClassRef] = set()  # classes that other modules make instances of
         self._attributes: dict[ClassRef, Attributes] = {}
-        self._memo: dict[object, Summary] = {}
+        self._memo: OrderedDict[object, Summary] = OrderedDict()
         self._running: set[object] = set()
         self._active: Counter[tuple[str, str]] = Counter()  # how often each function is running
         self._recursive: set[object] = set()
@@ -369,6 +370,7 @@ class Analysis:
     ) -> Summary:
         key = ("root" if root else recording, ref, _key(arguments))
         if key in self._memo:
+            self._memo.move_to_end(key)
             return self._memo[key]
         node = self.project.function_node(ref)
         index = self.project.index(ref.module)
@@ -401,6 +403,8 @@ class Analysis:
         summary = Summary(returned, counts, frozenset(inner.touched))
         self._settle(unit, summary)
         self._memo[key] = summary
+        if len(self._memo) > KEPT_SUMMARIES:
+            self._memo.popitem(last=False)
         return summary
 
     def _settle(self, unit: Unit, summary: Summary) -> None:

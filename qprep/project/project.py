@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qprep.project.outline import Outline
 
 
-CACHE_BYTES = 12_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
+CACHE_BYTES = 6_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
 
 
 def module_name(path: Path) -> tuple[str, Path]:

@@ -10,6 +10,7 @@ from qprep.project.kinds import ClassRef
 from qprep.project.outline import asked_names
 from qprep.project.units import ALONE
 from qprep.rewrite.children import positional_walks
+from qprep.rewrite.owners import own_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ class Context:
         self.run_by_init: dict[Unit, frozenset[str]] = {}
         self._positional_walks: dict[str, set[ClassRef]] | None = None
         self._asked_names: frozenset[str] | None = None
+        self._own_names: dict[ClassRef, frozenset[str]] = {}
         self._load = load
         self._codes: OrderedDict[str, Code | None] = OrderedDict()
 
@@ -61,6 +63,13 @@ class Context:
         if self._asked_names is None:
             self._asked_names = self.around.asks.union(_asked_names(self.project))
         return self._asked_names
+
+    def own_names(self, ref: ClassRef) -> frozenset[str]:
+        """Names that mean something on self in the body of a class of the project."""
+        if ref not in self._own_names:
+            entry = self.project.class_node(ref)
+            self._own_names[ref] = own_names(entry) if entry is not None else frozenset()
+        return self._own_names[ref]
 
     def positional_walks(self) -> dict[str, set[ClassRef]]:
         """Places that take the children of another object by position, with its classes where known."""

@@ -12,6 +12,8 @@ from qprep.rewrite import children
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from qprep.project.facts import Unit
     from qprep.project.index import ClassNode
     from qprep.project.kinds import Kind
@@ -94,31 +96,28 @@ def _calls_directly(init: ast.FunctionDef, base: str) -> bool:
     )
 
 
-def taken_names(context: Context, unit: Unit) -> set[str]:
+def taken_names(context: Context, unit: Unit) -> list[AbstractSet[str]]:
     """Names that mean something on self anywhere in the family of a class."""
-    taken = set(NN_MODULE_ATTRIBUTES)
-    for member in context.family(unit):
-        entry = context.project.class_node(member)
-        if entry is None:
-            continue
-        owners = {method.args.args[0].arg for method in entry.methods.values() if method.args.args}
-        taken |= set(entry.methods) | set(entry.values) | set(entry.annotations)
-        for node in ast.walk(entry.node):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in owners:
-                taken.add(node.attr)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-                taken.add(node.value)
-    taken |= context.asked_names()
-    bases = [
-        base.name
-        for member in context.family(unit)
-        for base in context.project.mro(member)
-        if isinstance(base, External)
-    ]
+    family = context.family(unit)
+    own = [context.own_names(member) for member in family]
+    bases = {base.name for member in family for base in context.project.mro(member) if isinstance(base, External)}
+    inherited: set[str] = set()
     for name in bases:
         known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
-        taken |= set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
-    return taken
+        inherited |= set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
+    return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited]
+
+
+def own_names(entry: ClassNode) -> frozenset[str]:
+    """Names that mean something on self in one class's body."""
+    owners = {method.args.args[0].arg for method in entry.methods.values() if method.args.args}
+    taken = {*entry.methods, *entry.values, *entry.annotations}
+    for node in ast.walk(entry.node):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in owners:
+            taken.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            taken.add(node.value)
+    return frozenset(taken)
 
 
 def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:

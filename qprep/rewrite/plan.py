@@ -16,7 +16,7 @@ from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 from qprep.rewrite.scope import OWNER, Names, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from qprep.project.eager.facts import EagerSite
     from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
@@ -41,10 +41,13 @@ class Plan:
         self._imported: dict[str, dict[str, Unit]] = defaultdict(dict)  # by file: names bound to modules of functions
         self._helpers: dict[Place, Rewrite | Unfixable] = {}
         self._loops: dict[Unit, list[children.Loop]] = {}
+        self._calls_of: dict[Unit, list[Place]] = defaultdict(list)  # of a function, planned by add_helpers
+        self._sites_in: dict[Unit, list[Place]] = defaultdict(list)
 
     def add(self, site: Site, codemod: Callable[..., object], applicability: Applicability) -> None:
         """Try to rewrite a site."""
         self.outcomes[site.place] = self._try(site, codemod, applicability)
+        self._sites_in[site.unit].append(site.place)
 
     def _try(
         self, site: Site, codemod: Callable[..., object], applicability: Applicability = Applicability.SAFE
@@ -90,14 +93,16 @@ class Plan:
         """Names of attributes of a class, or of the module made of a function; a family of classes shares them."""
         if unit not in self._names:
             if not unit.is_class:
-                self._names[unit] = Names(set(NN_MODULE_ATTRIBUTES) | {"forward"})
+                self._names[unit] = Names([NN_MODULE_ATTRIBUTES, frozenset(("forward",))])
             else:
                 family = [Unit(ref.module, ref.name, True) for ref in self.context.family(unit)]
-                known = next((self._names[member] for member in family if member in self._names), None)
-                taken = owners.taken_names(self.context, unit)
                 prefix = owners.prefix(self.context, unit)
-                patterns = owners.taken_patterns(self.context, unit)
-                self._names[unit] = Names(taken | (known.taken if known else set()), prefix, patterns)
+                taken, patterns = owners.taken_names(self.context, unit), owners.taken_patterns(self.context, unit)
+                names = Names(taken, prefix, patterns)
+                for relative in (self._names[member] for member in family if member in self._names):
+                    names.taken += [*relative.taken, relative.given]
+                    relative.taken.append(names.given)
+                self._names[unit] = names
         return self._names[unit]
 
     def _owner(self, code: Code, node: ast.AST, unit: Unit) -> str | Unfixable:
@@ -135,6 +140,7 @@ class Plan:
                 self.class_name(callee)
         for place, call in self.context.facts.helpers.items():
             self._helpers[place] = self._try(call, self._helper_call)
+            self._calls_of[call.callee].append(place)
         self._settle_functions()
 
     def _helper_call(self, scope: Scope, call: HelperCall) -> tuple[Piece, ...] | Unfixable:
@@ -214,25 +220,21 @@ class Plan:
         outcome = self.outcomes[place]
         if isinstance(outcome, Unfixable) or outcome.unit.is_class:
             return frozenset((place,))
-        units = {outcome.unit}
-        while True:
-            callers = {h.unit for h in self.context.facts.helpers.values() if h.callee in units and not h.unit.is_class}
-            if callers <= units:
-                break
-            units |= callers
-        found = (p for p, other in self.outcomes.items() if isinstance(other, Rewrite) and other.unit in units)
-        return frozenset(found)
+        units, waiting = {outcome.unit}, [outcome.unit]
+        while waiting:
+            callers = {self.context.facts.helpers[call].unit for call in self._calls_of.get(waiting.pop(), ())}
+            more = {unit for unit in callers if not unit.is_class} - units
+            units |= more
+            waiting += more
+        sites = (site for unit in units for site in self._sites_in.get(unit, ()))
+        return frozenset(site for site in sites if isinstance(self.outcomes[site], Rewrite))
 
     def assemble(self, chosen: Iterable[Place]) -> dict[str, list[Piece]]:
         """The pieces that rewrite the chosen sites, by module."""
         rewrites = [r for place in chosen if isinstance(r := self.outcomes.get(place), Rewrite)]
         active = self._active_functions(rewrites)
         rewrites += [
-            helper
-            for helper in self._helpers.values()
-            if isinstance(helper, Rewrite)
-            and helper.callee in active
-            and (helper.unit.is_class or helper.unit in active)
+            call for unit in sorted(active) for call in self._calls(unit) if call.unit.is_class or call.unit in active
         ]
         pieces: dict[str, list[Piece]] = defaultdict(list)
         for rewrite in rewrites:
@@ -247,19 +249,26 @@ class Plan:
     def _active_functions(self, rewrites: list[Rewrite]) -> set[Unit]:
         """Functions that hold a chosen rewrite, or call one that does, and that something rewritable calls."""
         wanted = {rewrite.unit for rewrite in rewrites if not rewrite.unit.is_class}
-        calls = [h for h in self._helpers.values() if isinstance(h, Rewrite)]
-        while True:
-            more = {h.unit for h in calls if h.callee in wanted and not h.unit.is_class} - wanted
-            if not more:
-                break
+        waiting = list(wanted)
+        while waiting:
+            more = {call.unit for call in self._calls(waiting.pop()) if not call.unit.is_class} - wanted
             wanted |= more
+            waiting += more
         alive: set[Unit] = set()
         while True:
-            more = {h.callee for h in calls if h.callee in wanted and (h.unit.is_class or h.unit in alive)} - alive
-            known = {unit for unit in more if unit is not None}
-            if not known:
+            more = {
+                unit
+                for unit in wanted - alive
+                if any(call.unit.is_class or call.unit in alive for call in self._calls(unit))
+            }
+            if not more:
                 return alive
-            alive |= known
+            alive |= more
+
+    def _calls(self, callee: Unit) -> Iterator[Rewrite]:
+        """The calls of a function that can be rewritten."""
+        calls = (self._helpers[place] for place in self._calls_of.get(callee, ()))
+        return (call for call in calls if isinstance(call, Rewrite))
 
     def _add_declarations(self, rewrites: list[Rewrite], pieces: dict[str, list[Piece]]) -> None:
         grouped: dict[tuple[Unit, Place | None], list[Declaration]] = defaultdict(list)

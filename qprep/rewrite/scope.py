@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from qprep.rewrite import imports
@@ -12,6 +13,9 @@ from qprep.rewrite.loops import known_length
 from qprep.rewrite.model import Declaration, Import
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
     from qprep.project.facts import Place, Unit
     from qprep.project.index import FileIndex
     from qprep.rewrite.code import Code
@@ -29,7 +33,7 @@ _PLAIN_TARGETS = frozenset(
 class Names:
     """Names of attributes of one unit: those taken, and the prefix for new ones."""
 
-    taken: set[str]
+    taken: list[AbstractSet[str]]  # in parts, which the classes of a family share
     prefix: str = ""
     patterns: tuple[str, ...] = ()
     given: set[str] = field(default_factory=set)
@@ -37,16 +41,32 @@ class Names:
     def fresh(self, base: str, hint: str = "") -> str:
         """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
         base = self.prefix + base
-        hinted = [f"{base}_{hint}"] if hint and base in self.given else []
-        numbered = (f"{base}_{number}" for number in range(1, len(self.taken) + 2))
-        others = (f"{base}{letter}{number}" for letter in "qz" for number in range(1, len(self.taken) + 2))
-        candidates = [base, *hinted, *numbered, *others]
-        free = [name for name in candidates if name not in self.taken]
-        # A pattern that matches every candidate says nothing about any of them.
-        name = next((name for name in free if not self._is_made_up(name)), free[0])
-        self.taken.add(name)
+        name = next(name for name in self._candidates(base, hint) if not self._is_taken(name))
+        if self._is_made_up(name):
+            # A pattern that matches every candidate says nothing about any of them.
+            tried = islice(self._candidates(base, hint), 3 * self._number)
+            free = (other for other in tried if not self._is_taken(other) and not self._is_made_up(other))
+            name = next(free, name)
         self.given.add(name)
         return name
+
+    def _candidates(self, base: str, hint: str) -> Iterator[str]:
+        yield base
+        if hint and base in self.given:
+            yield f"{base}_{hint}"
+        for number in range(1, self._number):
+            yield f"{base}_{number}"
+        for letter in "qz":
+            for number in count(1):
+                yield f"{base}{letter}{number}"
+
+    @property
+    def _number(self) -> int:
+        """More than there are names."""
+        return sum(map(len, self.taken)) + len(self.given) + 2
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self.given or any(name in part for part in self.taken)
 
     def _is_made_up(self, name: str) -> bool:
         return any(re.fullmatch(pattern, name) for pattern in self.patterns)
