@@ -18,8 +18,8 @@ from qprep.selection import Layer, Selection, validate
 TARGET_VERSIONS: Mapping[str, tuple[int, int]] = MappingProxyType({f"py3{minor}": (3, minor) for minor in range(8, 15)})
 DEFAULT_EXCLUDE = (
     ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pyenv",
-    ".pytest_cache", ".ruff_cache", ".svn", ".tox", ".venv", ".vscode", "__pycache__", "__pypackages__", "_build",
-    "build", "dist", "node_modules", "site-packages", "venv",
+    ".pytest_cache", ".qprep_cache", ".ruff_cache", ".svn", ".tox", ".venv", ".vscode", "__pycache__", "__pypackages__",
+    "_build", "build", "dist", "node_modules", "site-packages", "venv",
 )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ class Settings:
     fixable         codes of the rules whose fixes may be applied
     target_version  oldest Python that the code must run on, (major, minor); None: the one that runs qprep
     baseline        the file of findings that are not reported again; None: there is none
+    cache_dir       the folder of earlier results; None: `.qprep_cache` beside the configuration file
     trace           the models named in [tool.qprep.trace], for --trace and --verify
     """
 
@@ -46,6 +47,7 @@ class Settings:
     target_version: tuple[int, int] | None
     show_unknown: bool
     baseline: Path | None
+    cache_dir: Path | None
     trace: Mapping[str, TraceTarget]
     selection: Selection
     fix_selection: Selection
@@ -126,6 +128,7 @@ def _merge(source: Path | None, root: Path, file: Options, cli: Options, rules: 
         target_version=TARGET_VERSIONS[target] if target else None,
         show_unknown=bool(_first(cli.show_unknown, file.show_unknown)),
         baseline=root / file.baseline if file.baseline else None,
+        cache_dir=root / file.cache_dir if file.cache_dir else None,
         trace=file.trace,
         selection=selection,
         fix_selection=fix_selection,

@@ -15,6 +15,7 @@ from qprep.selection import did_you_mean
 
 OUTPUT_FORMATS = ("full", "concise", "grouped", "json", "json-lines", "github", "gitlab", "sarif", "junit")
 _OWN_NAME = "qprep.toml"
+CONFIG_NAMES = (_OWN_NAME, "pyproject.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Options:
     target_version: str | None = None
     show_unknown: bool | None = None
     baseline: str | None = None
+    cache_dir: str | None = None
     trace: Mapping[str, TraceTarget] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -129,6 +131,7 @@ _READERS: Mapping[str, Callable[[object], object]] = MappingProxyType(
         "target-version": _string,
         "show-unknown": _flag,
         "baseline": _string,
+        "cache-dir": _string,
         "trace": _targets,
     }
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from qprep.project.islands import islands
 from qprep.project.outline import Outline, read_outline
 from qprep.project.project import Project
-from qprep.project.units import ALONE, UNIT_BYTES, Outlines, Part, parts
+from qprep.project.units import ALONE, UNIT_BYTES, Outlines, Part, Unit, parts, units
 
 
 class Reader(Protocol):
@@ -23,53 +23,89 @@ class Reader(Protocol):
         """A file's text; None where it cannot be read."""
 
 
-@dataclass(slots=True)
+class Store(Protocol):
+    """What is known of earlier runs."""
+
+    def division(self, paths: Sequence[Path]) -> list[Unit] | None:
+        """How these files were divided before."""
+
+    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Path | None]) -> None:
+        """Remember how files were divided."""
+
+    def outlines(self, paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
+        """The outlines known of files with the contents that they have now."""
+
+    def keep_outlines(self, paths: Sequence[Path], outlines: Iterable[tuple[str, Path, Outline]]) -> None:
+        """Remember outlines."""
+
+
 class Names:
     """Outlines of a project's modules by dotted name, made when they are asked for; None where there is no file."""
 
-    project: Project
-    read: Callable[[Path], str | None]
-    known: dict[str, Outline | None] = field(default_factory=dict)
+    def __init__(self, paths: Sequence[Path], reader: Reader, store: Store | None = None) -> None:
+        self.project = Project(reader.text, paths)
+        self.known: dict[str, Outline | None] = {}
+        self._paths, self._read, self._store = paths, reader.text, store
+        self._stored: Callable[[str, Path], Outline | None] | None = None
+        self._is_new = False
 
     def get(self, name: str) -> Outline | None:
         """The outline of a module."""
         if name not in self.known:
             path = self.project.path(name)
-            text = self.read(path) if path is not None else None
-            if path is None or text is None:
-                self.known[name] = None
-            else:
-                self.known[name] = read_outline(name, text, is_package=path.name == "__init__.py")
+            self.known[name] = self._outline(name, path) if path is not None else None
         return self.known[name]
+
+    def _outline(self, name: str, path: Path) -> Outline | None:
+        if self._stored is None:
+            self._stored = self._store.outlines(self._paths) if self._store is not None else lambda *_: None
+        known = self._stored(name, path)
+        if known is not None:
+            return known
+        text = self._read(path)
+        self._is_new = True
+        return read_outline(name, text, is_package=path.name == "__init__.py") if text is not None else None
+
+    def keep(self) -> None:
+        """Remember what had to be read."""
+        if self._store is not None and self._is_new:
+            found = ((n, self.project.path(n), outline) for n, outline in self.known.items() if outline is not None)
+            self._store.keep_outlines(self._paths, [(n, path, o) for n, path, o in found if path is not None])
 
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """The parts of one island, and the names of its modules where they had to be read."""
+    """The parts of one island, and the names of its modules where it has several parts."""
 
+    paths: tuple[Path, ...]
     parts: tuple[Part, ...]
-    outline: Callable[[str], Outline | None]
+    names: Names | None
+
+    def outline(self, name: str) -> Outline | None:
+        """The names of a module; None where they are not known, which costs time and nothing else."""
+        return self.names.get(name) if self.names is not None else None
 
 
-def divide(paths: Sequence[Path], reader: Reader) -> list[Division]:
+def divide(paths: Sequence[Path], reader: Reader, store: Store | None = None) -> list[Division]:
     """The given files in parts; a few files of one package or folder stay together."""
-    return [_divide_island(island, reader) for island in islands(paths, reader.data)]
+    return [_divide_island(island, reader, store) for island in islands(paths, reader.data)]
 
 
 def whole(paths: Sequence[Path]) -> list[Division]:
     """All files as one part: where the run of a model may go through any of them."""
-    return [Division((Part(tuple(paths), 0, ALONE),), _unknown)]
+    return [Division(tuple(paths), (Part(tuple(paths), ALONE),), None)]
 
 
-def _divide_island(paths: Sequence[Path], reader: Reader) -> Division:
+def _divide_island(paths: Sequence[Path], reader: Reader, store: Store | None) -> Division:
     size = {path: len(reader.data(path)) for path in paths}
     if sum(size.values()) <= UNIT_BYTES:
-        return Division((Part(tuple(paths), sum(size.values()), ALONE),), _unknown)
-    project = Project(reader.text, paths)
-    names = Names(project, reader.text)
-    sizes = {name: size[path] for name, path in project.given.items()}
-    return Division(tuple(parts(project.given, Outlines(project.given, names.get), sizes)), names.get)
-
-
-def _unknown(_: str) -> None:
-    """Nothing was read."""
+        return whole(paths)[0]
+    names = Names(paths, reader, store)
+    given = names.project.given
+    divided = store.division(paths) if store is not None else None
+    if divided is None:
+        divided = units(given, Outlines(given, names.get), {name: size[path] for name, path in given.items()})
+        names.keep()
+        if store is not None:
+            store.keep_division(paths, divided, names.project.asked)
+    return Division(tuple(paths), parts(given, divided), names)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.division import divide, whole
+from qprep.division import Division, divide, whole
+from qprep.effort import Effort
+from qprep.engine_rules import ALWAYS_ON
 from qprep.evidence.proof import Parts
 from qprep.findings import Applicability, Finding, Fix, Unfixable
-from qprep.project.project import ParsedFiles
+from qprep.parts import Asked, Look, Memory, Work, run_parts
 from qprep.results import ChangedFile, CheckResult, FixResult
 from qprep.rewrite.finish import new_texts
 from qprep.source import SourceFile, display_path
@@ -18,12 +21,14 @@ from qprep.survey import Files, Reported, Setting, Survey
 from qprep.verify import refuse_rewrite, refuse_untouched, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from qprep.cache import Cache
     from qprep.config import SettingsResolver
     from qprep.evidence.observer import Observe
     from qprep.evidence.proof import Prove
+    from qprep.project.units import Part
 
 MAX_PASSES = 10
 
@@ -34,21 +39,42 @@ def check(
     *,
     overlay: Mapping[str, bytes] | None = None,
     observe: Observe | None = None,
+    effort: Effort | None = None,
 ) -> CheckResult:
     """Find; changes nothing. `observe` runs the user's models on the given contents of files."""
-    tasks = _tasks(paths, overlay or {}, together=observe is not None)
-    done = [_check_part(task, settings, overlay or {}, observe) for task in tasks]
+    texts, effort = overlay or {}, effort or Effort()
+    cache = effort.cache if observe is None and not texts else None
+    memory = _check_memory(cache) if cache is not None else None
+    look = Look("check", partial(check_part, settings=settings, overlay=texts, observe=observe))
+    done = run_parts(look, Work(_divisions(paths, texts, cache, observe), settings, texts, effort), memory)
     unknown = tuple(finding for part in done for finding in part.unknown_sites)
     return CheckResult(_sorted([f for part in done for f in part.findings]), len(paths), len(unknown), unknown)
 
 
-def _check_part(
-    task: _Task, settings: SettingsResolver, overlay: Mapping[str, bytes], observe: Observe | None
-) -> CheckResult:
+def check_part(
+    paths: Sequence[Path],
+    setting: Setting,
+    *,
+    settings: SettingsResolver,
+    overlay: Mapping[str, bytes],
+    observe: Observe | None = None,
+) -> tuple[CheckResult, Asked]:
     """Look at files that know of each other."""
-    survey = Survey(task.paths, settings, overlay, observe, task.setting)
+    survey = Survey(paths, settings, overlay, observe, setting)
     findings = [survey.with_fix(reported) for reported in survey.reported] + survey.faults
-    return CheckResult(tuple(findings), len(task.paths), len(survey.unknown), tuple(survey.unknown))
+    result = CheckResult(tuple(findings), len(paths), len(survey.unknown), tuple(survey.unknown))
+    return result, survey.project.asked
+
+
+def _divisions(
+    paths: Sequence[Path], overlay: Mapping[str, bytes], cache: Cache | None, runs: object = None
+) -> list[Division]:
+    """What is looked at together: all of it where one run of a model may go through any of the files."""
+    return divide(paths, Files(overlay), cache) if runs is None else whole(paths)
+
+
+def _check_memory(cache: Cache) -> Memory[CheckResult]:
+    return Memory(cache.result, lambda part, outcome: cache.keep(part, outcome.result, outcome.asked))
 
 
 def fix(
@@ -59,14 +85,19 @@ def fix(
     overlay: Mapping[str, bytes] | None = None,
     observe: Observe | None = None,
     prove: Prove | None = None,
+    effort: Effort | None = None,
 ) -> FixResult:
     """Rewrite until nothing more can be; each file's new text passes every gate or the file stays as it was.
 
     `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
     raises what keeps it from that.
     """
-    tasks = _tasks(paths, overlay or {}, together=observe is not None or prove is not None)
-    done = [_fix_part(task, settings, overlay or {}, observe, prove) for task in tasks]
+    texts, effort = overlay or {}, effort or Effort()
+    runs = observe or prove
+    cache = effort.cache if runs is None and not texts else None
+    memory = _fix_memory(cache, settings) if cache is not None else None
+    look = Look("fix", partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove))
+    done = run_parts(look, Work(_divisions(paths, texts, cache, runs), settings, texts, effort), memory)
     result = FixResult(
         _sorted([finding for part in done for finding in part.before]),
         _sorted([finding for part in done for finding in part.fixed]),
@@ -81,32 +112,31 @@ def fix(
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """Files that are looked at together."""
+def _fix_memory(cache: Cache, settings: SettingsResolver) -> Memory[FixResult]:
+    """Files in which a check found nothing that can be fixed need no other look."""
 
-    paths: Sequence[Path]
-    setting: Setting
+    def find(part: Part) -> FixResult | None:
+        known = cache.result(part)
+        if known is None or any(_is_applicable(finding, settings) for finding in known.findings):
+            return None
+        before = tuple(finding for finding in known.findings if finding.code not in ALWAYS_ON)
+        return FixResult(before, (), known.findings, (), (), known.files)
 
-
-def _tasks(paths: Sequence[Path], overlay: Mapping[str, bytes], *, together: bool) -> Iterator[_Task]:
-    """What is looked at together: all of it where one run of a model may go through any of the files."""
-    parsed = ParsedFiles()
-    for division in whole(paths) if together else divide(paths, Files(overlay)):
-        for part in division.parts:
-            yield _Task(part.paths, Setting(part.around, parsed, division.outline))
+    return Memory(find)
 
 
-def _fix_part(
-    task: _Task,
+def fix_part(
+    paths: Sequence[Path],
+    setting: Setting,
+    *,
     settings: SettingsResolver,
     overlay: Mapping[str, bytes],
-    observe: Observe | None,
-    prove: Prove | None,
-) -> FixResult:
+    observe: Observe | None = None,
+    prove: Prove | None = None,
+) -> tuple[FixResult, Asked]:
     """Rewrite files that know of each other; nothing is written."""
     current = dict(overlay)
-    survey = first = Survey(task.paths, settings, current, observe, task.setting)
+    survey = first = Survey(paths, settings, current, observe, setting)
     before = [reported.finding for reported in survey.reported]
     originals: dict[str, SourceFile] = {}
     ledger = _Ledger()
@@ -127,7 +157,8 @@ def _fix_part(
     remaining = [_explained(survey.with_fix(reported), ledger.banned) for reported in survey.reported]
     remaining += survey.faults + ledger.refused
     fixed = _resolved(before, remaining)
-    return FixResult(tuple(before), fixed, tuple(remaining), tuple(changed), tuple(ledger.reverted), len(task.paths))
+    reverted = tuple(ledger.reverted)
+    return FixResult(tuple(before), fixed, tuple(remaining), tuple(changed), reverted, len(paths)), {}
 
 
 def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts:
@@ -228,7 +259,12 @@ def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -
 
 def _is_wanted(reported: Reported, settings: SettingsResolver, banned: Mapping[str, str]) -> bool:
     finding = reported.finding
-    if reported.place is None or not isinstance(finding.fix, Fix) or finding.path in banned:
+    return reported.place is not None and finding.path not in banned and _is_applicable(finding, settings)
+
+
+def _is_applicable(finding: Finding, settings: SettingsResolver) -> bool:
+    """Whether a finding has a fix that the settings let be applied."""
+    if not isinstance(finding.fix, Fix):
         return False
     local = settings.for_file(finding.path)
     safe = finding.fix.applicability is Applicability.SAFE

@@ -58,6 +58,16 @@ TRACE_FAILED = Rule(
     Severity.ERROR,
     fixable=False,
 )
+ANALYSIS_FAILED = Rule(
+    "QP008",
+    "analysis-failed",
+    "qprep itself failed on the file",
+    "An error in qprep, a process that died, or one that gave no answer for minutes, while it looked at this file. The "
+    "file was not analysed and other files see it as if it could not be read; they were looked at all the same. The "
+    "exit code is 2. Please report it, with the file where you can.",
+    Severity.ERROR,
+    fixable=False,
+)
 ENGINE_RULES = (
     SYNTAX_ERROR,
     NOT_ROUND_TRIPPABLE,
@@ -66,9 +76,10 @@ ENGINE_RULES = (
     UNUSED_SUPPRESSION,
     TOO_DEEP,
     TRACE_FAILED,
+    ANALYSIS_FAILED,
 )
 # A file that was not analysed is never clean, whatever was selected.
-ALWAYS_ON = frozenset({SYNTAX_ERROR.code, UNREADABLE_FILE.code, TOO_DEEP.code})
+ALWAYS_ON = frozenset({SYNTAX_ERROR.code, UNREADABLE_FILE.code, TOO_DEEP.code, ANALYSIS_FAILED.code})
 
 
 def engine_finding(

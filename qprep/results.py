@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from qprep.config import SettingsResolver
+from qprep.effort import Effort
 from qprep.evidence.observer import Observe
 from qprep.evidence.proof import Prove
 from qprep.findings import Finding
@@ -62,6 +63,7 @@ class Engine(Protocol):
         *,
         overlay: Mapping[str, bytes] | None = None,
         observe: Observe | None = None,
+        effort: Effort | None = None,
     ) -> CheckResult:
         """Find; changes nothing."""
 
@@ -74,5 +76,6 @@ class Engine(Protocol):
         overlay: Mapping[str, bytes] | None = None,
         observe: Observe | None = None,
         prove: Prove | None = None,
+        effort: Effort | None = None,
     ) -> FixResult:
         """Rewrite; with `write` false nothing on disk changes."""

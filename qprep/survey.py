@@ -47,13 +47,16 @@ KEPT_SOURCES = 16
 class Files:
     """The files under analysis, read when needed; `overlay` gives bytes by displayed path instead of the disk's."""
 
-    def __init__(self, overlay: Mapping[str, bytes]) -> None:
+    def __init__(self, overlay: Mapping[str, bytes], broken: Mapping[str, Finding] | None = None) -> None:
         self.overlay = overlay
+        self._broken = broken or {}  # files that qprep fails on, with what to say of them
         self._kept: OrderedDict[Path, SourceFile] = OrderedDict()
 
     def source(self, path: Path) -> SourceFile:
         """A file, decoded; raises SourceError."""
         if path not in self._kept:
+            if self._broken and (finding := self._broken.get(display_path(path))) is not None:
+                raise SourceError(finding)
             data = self.overlay.get(display_path(path))
             self._kept[path] = SourceFile.read(path) if data is None else SourceFile.from_bytes(path, data)
             if len(self._kept) > KEPT_SOURCES:
@@ -68,6 +71,13 @@ class Files:
             return path.read_bytes() if data is None else data
         return b""
 
+    def size(self, path: Path) -> int:
+        """How many bytes a file has; 0 where it cannot be read."""
+        with suppress(OSError):
+            data = self.overlay.get(display_path(path))
+            return path.stat().st_size if data is None else len(data)
+        return 0
+
     def text(self, path: Path) -> str | None:
         """A file's text; None where it cannot be read."""
         try:
@@ -78,11 +88,20 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What stands around a set of files: other files' doings, files parsed before, and the names of modules."""
+    """What stands around a set of files.
+
+    around   what other files do to any object
+    parsed   files that were parsed before
+    outline  the names of modules
+    broken   files that qprep failed on, by their path as reported, with what to say of them
+    tell     called with the path of each file that is begun with
+    """
 
     around: Around = ALONE
     parsed: ParsedFiles = field(default_factory=ParsedFiles)
     outline: Callable[[str], Outline | None] = lambda _: None
+    broken: Mapping[str, Finding] = field(default_factory=dict)
+    tell: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +123,8 @@ class Survey:
         observe: Observe | None = None,
         setting: Setting | None = None,
     ) -> None:
-        self.files = Files(overlay)
         self.setting = setting or Setting()
+        self.files = Files(overlay, self.setting.broken)
         self.settings = settings
         self.observe = observe
         self.witness = observe(overlay) if observe is not None else None
@@ -125,7 +144,7 @@ class Survey:
             self._read_faults()
             self.analysis = Analysis(self.project)
             self.analysis.proven = proven(self.witness, self.project.given, self.files.source)
-            facts = self.analysis.run(names)
+            facts = self.analysis.run(self._telling(names))
             self._read_depths()
             find_compounds(self.analysis, names)
             find_eager(self.analysis, names)
@@ -136,6 +155,11 @@ class Survey:
         finally:
             if collecting:
                 gc.enable()
+
+    def _telling(self, names: Iterable[str]) -> Iterator[str]:
+        for name in names:
+            self.setting.tell(display_path(self.project.given[name]))
+            yield name
 
     def _read_faults(self) -> None:
         """Files that cannot be read or parsed: one finding each."""

@@ -28,6 +28,7 @@ def check(
     *,
     overlay: Mapping[str, bytes] | None = None,
     observe: object = None,
+    effort: object = None,
 ) -> CheckResult:
     assert observe is None
     findings = [finding for path in paths for finding in _check_file(_read(path, overlay), settings)]
@@ -42,6 +43,7 @@ def fix(
     overlay: Mapping[str, bytes] | None = None,
     observe: object = None,
     prove: object = None,
+    effort: object = None,
 ) -> FixResult:
     assert observe is None
     assert prove is None

@@ -13,8 +13,9 @@ from qprep.add_ignore import add_ignores, can_suppress
 from qprep.baseline import Entry
 from qprep.cli.known import read_known, without_known, write_known
 from qprep.cli.models import observer, tell_outside
-from qprep.cli.options import BASELINE, CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
-from qprep.cli.session import Session, load_engine, open_session
+from qprep.cli.options import BASELINE, CONFIGURATION, EFFORT, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
+from qprep.cli.session import Session, has_failed, load_engine, open_session
+from qprep.cli.watch import watching
 from qprep.errors import QprepError
 from qprep.findings import Finding
 from qprep.guard import run_with_large_stack
@@ -35,6 +36,8 @@ _WRITE_BASELINE = click.option(
     help="Write all findings to the baseline (qprep-baseline.json, where none is named), instead of reporting them.",
 )
 
+_WATCH = click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
+
 
 class _Command(click.Command):
     """`--add-ignore` takes its reason after `=` alone, so that a path after it stays a path."""
@@ -44,30 +47,44 @@ class _Command(click.Command):
 
 
 @click.command("check", cls=_Command)
-@with_options(*PATHS, *TRACE, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE, _WRITE_BASELINE, _ADD_IGNORE)
-def command(paths: tuple[Path, ...], add_ignore: str | None, write_baseline: bool, **flags: Any) -> int:
+@with_options(
+    *(*PATHS, *TRACE, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE, _WRITE_BASELINE, _ADD_IGNORE),
+    *(*EFFORT, _WATCH),
+)
+def command(paths: tuple[Path, ...], watch: bool, **flags: Any) -> int:
     """Find what keeps the models in PATHS (default: the current folder) from being quantized module by module.
 
     Reads source only, without --trace: needs no torch, imports and runs nothing of yours.
     """
+    if not watch:
+        return _check(paths, flags)
+    if flags["write_baseline"] or flags["add_ignore"] is not None or Path("-") in paths:
+        raise QprepError("--watch: expected files to report on, found --write-baseline, --add-ignore or `-`")
+    return watching(paths, flags, lambda: _check(paths, flags))
+
+
+def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
     session = open_session(paths, flags)
-    known = Counter[Entry]() if write_baseline else read_known(session)
-    engine = load_engine()
+    known = Counter[Entry]() if flags["write_baseline"] else read_known(session)
+    engine, files, overlay = load_engine(), session.found.files, session.overlay or None
     observe = observer(session)
-    result = run_with_large_stack(
-        lambda: engine.check(session.found.files, session.resolver, overlay=session.overlay or None, observe=observe)
-    )
+    with session.effort() as effort:
+        result = run_with_large_stack(
+            lambda: engine.check(files, session.resolver, overlay=overlay, observe=observe, effort=effort)
+        )
     failed = observe.findings if observe is not None else ()
     findings = session.merged((*result.findings, *failed))
-    if write_baseline:
+    if flags["write_baseline"]:
         return 1 if write_known(session, findings, session.sources()) and not flags["exit_zero"] else 0
     weighed = without_known(session, findings, session.sources(), known)
     findings = weighed.new
-    if add_ignore is not None:
-        return _add_ignores(session, findings, add_ignore)
+    if flags["add_ignore"] is not None:
+        return _add_ignores(session, findings, flags["add_ignore"])
     shown = session.with_unknown(findings, result.unknown_sites)
     session.print(session.report(shown, unknown=result.unknown, known=weighed.known))
     tell_outside(session, observe)
+    if has_failed(findings):
+        return 2
     return 1 if findings and not flags["exit_zero"] else 0
 
 

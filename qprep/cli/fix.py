@@ -11,8 +11,19 @@ import click
 
 from qprep.cli.known import read_known, without_known
 from qprep.cli.models import observer, prover, tell_outside
-from qprep.cli.options import BASELINE, CONFIGURATION, FILES, OUTPUT, PATHS, SELECTION, TRACE, VERIFY, with_options
-from qprep.cli.session import Session, emit, is_human, load_engine, open_session
+from qprep.cli.options import (
+    BASELINE,
+    CONFIGURATION,
+    EFFORT,
+    FILES,
+    OUTPUT,
+    PATHS,
+    SELECTION,
+    TRACE,
+    VERIFY,
+    with_options,
+)
+from qprep.cli.session import Session, emit, has_failed, is_human, load_engine, open_session
 from qprep.edits import unified_diff
 from qprep.evidence.proof import TargetError
 from qprep.findings import Finding, Unfixable
@@ -27,7 +38,7 @@ _FIX = (
 
 
 @click.command("fix")
-@with_options(*PATHS, *_FIX, *TRACE, *VERIFY, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE)
+@with_options(*PATHS, *_FIX, *TRACE, *VERIFY, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE, *EFFORT)
 def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **flags: Any) -> int:
     """Rewrite the models in PATHS (default: the current folder) so that every operation has a module of its own.
 
@@ -39,9 +50,12 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
     observe, prove = observer(session), prover(session)
     files, overlay, write = session.found.files, session.overlay or None, not diff and not session.overlay
     try:
-        result = run_with_large_stack(
-            lambda: engine.fix(files, session.resolver, write=write, overlay=overlay, observe=observe, prove=prove)
-        )
+        with session.effort() as effort:
+            result = run_with_large_stack(
+                lambda: engine.fix(
+                    files, session.resolver, write=write, overlay=overlay, observe=observe, prove=prove, effort=effort
+                )
+            )
     except TargetError as error:
         session.print(session.report((error.finding,), fixed=0))
         click.echo("error: nothing was written: the rewrite cannot be verified", err=True)
@@ -59,7 +73,7 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
         click.echo(prove.summary, err=diff or not is_human(session.output_format))
     for line in _taken_back(result.reverted):
         click.echo(f"error: {line}", err=True)
-    if result.reverted:
+    if result.reverted or has_failed(result.remaining):
         return 2
     touched = bool(result.changed) and (diff or exit_non_zero_on_fix)
     return 1 if (left or touched) and not (flags["exit_zero"] and not exit_non_zero_on_fix) else 0

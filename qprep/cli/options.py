@@ -60,6 +60,23 @@ OUTPUT = (
     click.option("-v", "--verbose", is_flag=True, help="Say more on standard error."),
     click.option("--exit-zero", is_flag=True, help="Exit with 0 even where there are findings."),
 )
+EFFORT = (
+    click.option(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Worker processes; by default as many as make a large tree faster.",
+    ),
+    click.option("--no-cache", is_flag=True, help="Neither use nor keep the results of earlier runs."),
+    click.option(
+        "--cache-dir",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path),
+        envvar="QPREP_CACHE_DIR",
+        help="Where results are kept; .qprep_cache beside the configuration file.",
+    ),
+)
 BASELINE = (
     click.option(
         "--baseline",

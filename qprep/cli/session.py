@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from qprep.cache import DEFAULT_NAME, Cache
 from qprep.cli.options import resolver
+from qprep.cli.status_line import StatusLine
 from qprep.config import Settings, SettingsResolver
+from qprep.effort import PATIENCE, Effort
+from qprep.engine_rules import ANALYSIS_FAILED
 from qprep.errors import QprepError
 from qprep.files import Discovery, discover
 from qprep.findings import Finding, Rule
@@ -41,6 +46,27 @@ class Session:
     def output_format(self) -> str:
         """The name of the format to print in."""
         return self.settings.output_format
+
+    @contextlib.contextmanager
+    def effort(self) -> Iterator[Effort]:
+        """How the run's work is to be done; what it showed of its progress is gone afterwards."""
+        flags = self.flags
+        patience = float(os.environ.get("QPREP_PATIENCE") or PATIENCE)
+        cache = None if flags["no_cache"] else Cache(self._cache_dir(), self.resolver)
+        progress = StatusLine.of(quiet=flags["quiet"])
+        try:
+            yield Effort(flags["jobs"], cache, progress, patience)
+        finally:
+            if progress is not None:
+                progress.clear()
+        if cache is not None:
+            cache.tidy()
+
+    def _cache_dir(self) -> Path:
+        if self.flags["cache_dir"] is not None:
+            return Path(self.flags["cache_dir"])
+        beside = self.settings.source.parent if self.settings.source is not None else Path()
+        return self.settings.cache_dir or beside / DEFAULT_NAME
 
     def note(self, message: str) -> None:
         """Say something on standard error under --verbose."""
@@ -125,6 +151,11 @@ def emit(text: str, output_file: Path | None) -> None:
         click.echo(text, nl=False, color=True)
         return
     save(output_file, text.encode("utf-8", "backslashreplace"), "--output-file")
+
+
+def has_failed(findings: Sequence[Finding]) -> bool:
+    """Whether qprep itself failed on a file: the run's other results count, but its exit code tells."""
+    return any(finding.code == ANALYSIS_FAILED.code for finding in findings)
 
 
 def is_human(name: str) -> bool:

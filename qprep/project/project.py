@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import warnings
 from collections import OrderedDict
 from pathlib import Path
@@ -88,6 +89,7 @@ class Project:
         self._paths: dict[str, Path] = {}
         self._roots: dict[Path, None] = {}
         self._missing: set[str] = set()
+        self._tops: frozenset[str] | None = None
         self._marks: dict[str, Mark] = {}
         self._resolved: dict[str, Kind] = {}
         self._mro: dict[ClassRef, tuple[Kind, ...]] = {}
@@ -128,21 +130,33 @@ class Project:
         path = self._paths.get(name)
         return self._read(path) if path is not None else None
 
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders that dotted names are looked for in."""
+        return tuple(self._roots)
+
+    @property
+    def tops(self) -> frozenset[str]:
+        """The first names of the given modules."""
+        if self._tops is None:
+            self._tops = frozenset(name.partition(".")[0] for name in self.given)
+        return self._tops
+
     def _find(self, name: str) -> Path | None:
-        if not name or not all(part.isidentifier() for part in name.split(".")):
+        parts = name.split(".")
+        if not all(part.isidentifier() for part in parts):
             return None
-        relative = Path(*name.split("."))
         for root in self._roots:
-            for candidate in (root / relative / "__init__.py", (root / relative).with_suffix(".py")):
-                if candidate.is_file() and self._belongs(candidate, root):
-                    self._paths[name] = candidate
-                    return candidate
+            stem = os.path.join(root, *parts)
+            for candidate in (os.path.join(stem, "__init__.py"), f"{stem}.py"):
+                if os.path.isfile(candidate) and self._belongs(Path(candidate), root, parts[0]):
+                    self._paths[name] = Path(candidate)
+                    return self._paths[name]
         return None
 
-    def _belongs(self, candidate: Path, root: Path) -> bool:
+    def _belongs(self, candidate: Path, root: Path, top: str) -> bool:
         """Only packages that hold a given file, and scripts beside one, are part of the project."""
-        top = candidate.relative_to(root).parts[0]
-        return any(name.partition(".")[0] == top.removesuffix(".py") for name in self.given) or candidate.parent == root
+        return top in self.tops or candidate.parent == root
 
     def resolve(self, dotted: str) -> Kind:
         """What a dotted name stands for: a class or function of the project, or something external."""

@@ -37,7 +37,6 @@ class Part:
     """Files that are looked at together, in the order given, and what stands beside them."""
 
     paths: tuple[Path, ...]
-    size: int
     around: Around
 
 
@@ -125,18 +124,30 @@ class Outlines:
         return found.kind != "class" or self.may_run(found.module, found.name)
 
 
-def parts(given: Mapping[str, Path], outlines: Outlines, sizes: Mapping[str, int]) -> list[Part]:
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Modules that are looked at together, and what they may do to any object."""
+
+    names: tuple[str, ...]
+    traits: Around
+
+
+def units(given: Mapping[str, Path], outlines: Outlines, sizes: Mapping[str, int]) -> list[Unit]:
     """Divide the given modules, in their order; `sizes` are those of their files in bytes."""
     joined = _joined(outlines)
     groups: dict[str, list[str]] = defaultdict(list)
     for name in given:
         groups[joined[name]].append(name)
-    units = _packed(list(groups.values()), sizes)
-    around = [_traits(names, outlines) for names in units]
-    return [
-        Part(tuple(given[name] for name in names), sum(sizes[name] for name in names), _beside(around, position))
-        for position, names in enumerate(units)
-    ]
+    return [Unit(tuple(names), _traits(names, outlines)) for names in _packed(list(groups.values()), sizes)]
+
+
+def parts(given: Mapping[str, Path], divided: Sequence[Unit]) -> tuple[Part, ...]:
+    """The files of each unit, with what all others may do to their objects."""
+    traits = [unit.traits for unit in divided]
+    return tuple(
+        Part(tuple(given[name] for name in unit.names), _beside(traits, position))
+        for position, unit in enumerate(divided)
+    )
 
 
 def _joined(outlines: Outlines) -> dict[str, str]:

@@ -1,0 +1,78 @@
+"""A worker process: reads parts from standard input, looks at them, and answers on what was standard output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from qprep.config import SettingsResolver
+from qprep.config_file import Options
+from qprep.division import Division, Names
+from qprep.effort import describe
+from qprep.errors import QprepError
+from qprep.frames import read_frame, write_frame
+from qprep.guard import run_with_large_stack
+from qprep.parts import Look
+from qprep.registry import all_rules
+from qprep.survey import Files
+
+if TYPE_CHECKING:
+    from qprep.project.outline import Outline
+
+
+def main() -> None:
+    """Work until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to hear
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing else may come between the answers
+    try:
+        run_with_large_stack(lambda: _serve(sys.stdin.buffer, answers))
+    except BrokenPipeError:
+        os._exit(1)  # the parent is gone
+
+
+def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
+    from qprep import engine
+
+    verb, made, overlay = read_frame(questions)
+    settings = _resolver(made)
+    look: Look[Any] = (
+        Look(verb, partial(engine.check_part, settings=settings, overlay=overlay))
+        if verb == "check"
+        else Look(verb, partial(engine.fix_part, settings=settings, overlay=overlay))
+    )
+    divisions: dict[int, Division] = {}
+    while (message := read_frame(questions)) is not None:
+        if message[0] == "division":
+            divisions[message[1]] = _division(message[2], message[3], overlay)
+        else:
+            write_frame(answers, _answer(look, divisions[message[1]], message, answers))
+
+
+def _answer(look: Look[Any], division: Division, message: tuple[Any, ...], answers: IO[bytes]) -> object:
+    _, _, part, broken = message
+    try:
+        return "done", look.outcome(division, part, broken, lambda path: write_frame(answers, ("at", path)))
+    except QprepError as error:
+        return "wrong", str(error)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001  (the parent puts it down to the file)
+        return "error", describe(error)
+
+
+def _division(paths: Sequence[Path], known: dict[str, Outline | None] | None, overlay: Mapping[str, bytes]) -> Division:
+    names = Names(paths, Files(overlay)) if known is not None else None
+    if names is not None and known is not None:
+        names.known.update(known)
+    return Division(tuple(paths), (), names)
+
+
+def _resolver(made: tuple[Any, ...]) -> SettingsResolver:
+    values, config, isolated, force_exclude, ignore_suppressions = made
+    return SettingsResolver(all_rules(), Options(**values), config, isolated, force_exclude, ignore_suppressions)

@@ -1,0 +1,196 @@
+"""Earlier results count as long as all that they came of is the same, and not a moment longer."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from qprep import division, engine, survey
+from qprep.cache import Cache
+from qprep.config import SettingsResolver
+from qprep.config_file import Options
+from qprep.effort import Effort
+from qprep.findings import Finding
+from qprep.project import units
+from qprep.registry import all_rules
+
+USER = """\
+from torch import nn
+{imports}
+
+class Net({base}):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return {body}
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("")
+    return tmp_path / "pkg"
+
+
+def write(folder: Path, name: str, *, imports: str = "", base: str = "nn.Module", body: str = "x") -> Path:
+    path = folder / name
+    path.write_text(USER.format(imports=imports, base=base, body=body))
+    return path
+
+
+def check(paths: Sequence[Path], options: Options | None = None, folder: str = "cache") -> tuple[Finding, ...]:
+    """What a check with a cache finds, after a check that its answer is that of one without."""
+    resolver = SettingsResolver(all_rules(), options or Options(), isolated=True)
+    found = engine.check(paths, resolver, effort=Effort(cache=Cache(Path(folder), resolver)))
+    assert found == engine.check(paths, resolver)
+    return found.findings
+
+
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The names of the files of every look that is taken from now on."""
+    taken: list[list[str]] = []
+    real = survey.Survey
+
+    def look(paths: Sequence[Path], *rest: object) -> object:
+        taken.append([path.name for path in paths])
+        return real(paths, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine, "Survey", look)
+    return taken
+
+
+def test_a_second_run_takes_no_look(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(package, "a.py", body="x + x")
+    resolver = SettingsResolver(all_rules(), isolated=True)
+    first = engine.check([path], resolver, effort=Effort(cache=Cache(Path("cache"), resolver)))
+    taken = looks(monkeypatch)
+    assert engine.check([path], resolver, effort=Effort(cache=Cache(Path("cache"), resolver))) == first
+    assert taken == []
+    assert first.findings
+    assert first.unknown == len(first.unknown_sites)
+    assert (package.parent / "cache" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_changed_helper_beside_the_files_given_counts(package: Path) -> None:
+    (package / "b.py").write_text("def size(x):\n    return x.shape[0]\n")
+    path = write(package, "a.py", imports="from .b import size", body="x[: size(x) * 2]")
+    assert check([path]) == check([path]) == ()
+    (package / "b.py").write_text("def size(x):\n    return x.sigmoid()\n")
+    assert [finding.code for finding in check([path])] == ["QP102"]
+
+
+def test_a_changed_base_class_in_another_file_counts(package: Path) -> None:
+    base = write(package, "b.py", body="x")
+    path = write(package, "a.py", imports="from .b import Net as Base", base="Base", body="self.step(x) * 2")
+    assert len(check([path])) == len(check([path])) == 1
+    base.write_text(base.read_text() + "\n    def step(self, x):\n        return x.shape[0]\n")
+    assert check([path]) == ()
+
+
+def test_a_new_file_that_shadows_an_import_counts(package: Path) -> None:
+    (package / "b.py").write_text("def size(x):\n    return x.shape[0]\n")
+    path = write(package, "a.py", imports="from .b import size", body="x[: size(x) * 2]")
+    assert check([path]) == ()
+    (package / "b").mkdir()
+    (package / "b" / "__init__.py").write_text("def size(x):\n    return x.sigmoid()\n")
+    assert len(check([path])) == 1
+
+
+@pytest.mark.parametrize("late", ["pkg/late.py", "pkg/late/__init__.py", "late.py"])
+def test_a_file_that_was_missing_counts(late: str, package: Path) -> None:
+    home, imports = (package, "from .late") if late.startswith("pkg") else (package.parent, "from late")
+    path = write(home, "a.py", imports=f"{imports} import size", body="size(x) * 2")
+    assert check([path]) == ()  # of unknown kind
+    Path(late).parent.mkdir(exist_ok=True)
+    Path(late).write_text("def size(x):\n    return x.sigmoid()\n")
+    assert len(check([path])) == 1
+
+
+def test_settings_count(package: Path) -> None:
+    path = write(package, "a.py", body="x + x  # qprep: ignore[QP101]")
+    assert check([path]) == ()
+    assert check([path], Options(select=("QP1",))) == ()
+    path.write_text(path.read_text().replace("QP101", "QP102"))
+    assert len(check([path])) > 1
+    assert [finding.code for finding in check([path], Options(ignore=("QP0",)))] == ["QP101"]
+    assert check([path], Options(per_file_ignores=(("a.py", ("ALL",)),))) == ()
+
+
+def test_what_is_damaged_is_as_if_it_were_not_there(package: Path) -> None:
+    path = write(package, "a.py", body="x + x")
+    found = check([path])
+    entries = [place for place in Path("cache").glob("??/*") if place.is_file()]
+    assert entries
+    for damage in (b"", b"{}", b"\xff" * 99, entries[0].read_bytes()[:-9], entries[0].read_bytes()[:33] + b"[1]"):
+        for place in entries:
+            place.write_bytes(damage)
+        assert check([path]) == found
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault(package: Path) -> None:
+    path = write(package, "a.py", body="x + x")
+    Path("cache").write_text("a file")
+    assert len(check([path])) == 1
+
+
+def test_runs_may_share_a_folder(package: Path) -> None:
+    path = write(package, "a.py", body="x + x")
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            assert len(check([path])) == 1
+        except BaseException as error:  # noqa: BLE001  (told to the test)
+            faults.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert not [name for _, _, names in os.walk("cache") for name in names if name.endswith(".qprep")]
+
+
+def test_only_the_part_with_the_change_is_looked_at_again(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    paths = [write(package, f"m{n}.py", body=f"x + {n}") for n in range(4)]
+    paths.append(write(package, "user.py", imports="from .m0 import Net as First", base="First", body="x * 2"))
+    check(paths)
+    resolver = SettingsResolver(all_rules(), isolated=True)
+    paths[0].write_text(paths[0].read_text().replace("+", "-"))
+    taken = looks(monkeypatch)
+    engine.check(paths, resolver, effort=Effort(cache=Cache(Path("cache"), resolver)))
+    assert taken == [["m0.py", "user.py"]]
+    check(paths)
+
+
+def test_names_that_other_files_ask_for_count(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    paths = [write(package, "a.py", body="x + x"), write(package, "b.py", body="x")]
+    check(paths)
+    paths[1].write_text(paths[1].read_text() + "\n\ndef has(block):\n    return hasattr(block, 'add')\n")
+    check(paths)
+
+
+def test_fix_takes_no_look_where_nothing_can_be_fixed(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(package, "a.py", body="x")
+    resolver = SettingsResolver(all_rules(), isolated=True)
+    check([path])
+    plain = engine.fix([path], resolver, write=True)
+    taken = looks(monkeypatch)
+    assert engine.fix([path], resolver, write=True, effort=Effort(cache=Cache(Path("cache"), resolver))) == plain
+    assert taken == []
+    path.write_text(path.read_text().replace("return x", "return x + x"))
+    check([path])
+    assert engine.fix([path], resolver, write=False, effort=Effort(cache=Cache(Path("cache"), resolver))).changed

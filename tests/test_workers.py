@@ -1,0 +1,125 @@
+"""Several processes find what one finds; a file that ends or stops one costs nothing but itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qprep import division, engine
+from qprep.config import SettingsResolver
+from qprep.config_file import Options
+from qprep.effort import Effort, cores
+from qprep.errors import QprepError
+from qprep.project import units
+from qprep.registry import all_rules
+from qprep.survey import Survey
+from tests.test_cache import write
+
+# Runs at the start of each worker: looking at some files goes wrong.
+_SABOTAGE = """\
+import os, sys, time
+if "-P" in sys.orig_argv and "qprep.worker_child" in " ".join(sys.orig_argv):
+    sys.path.append({home!r})
+    from qprep.project.analysis import Analysis
+    real = Analysis._run_class
+    def run(self, ref):
+        name = ref.module.rpartition(".")[2]
+        if name == "dies":
+            os._exit(3)
+        if name == "killed":
+            os.kill(os.getpid(), 9)
+        if name == "hangs":
+            time.sleep(600)
+        if name == "fails":
+            raise ValueError("a bug")
+        return real(self, ref)
+    Analysis._run_class = run
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    package = tmp_path / "pkg"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    paths = [write(package, f"m{n}.py", body=f"self.f(x) + x * {n}") for n in range(5)]
+    return [*paths, write(package, "user.py", imports="from .m0 import Net as First", base="First", body="x * 2")]
+
+
+def sabotage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "odd").mkdir()
+    home = Path(engine.__file__).parent.parent
+    (folder / "odd" / "sitecustomize.py").write_text(_SABOTAGE.format(home=str(home)))
+    monkeypatch.setenv("PYTHONPATH", str(folder / "odd"))
+
+
+def resolver(**options: object) -> SettingsResolver:
+    return SettingsResolver(all_rules(), Options(**options), isolated=True)  # type: ignore[arg-type]
+
+
+def test_two_processes_find_and_fix_what_one_does(files: list[Path]) -> None:
+    settings = resolver(ignore=("QP103",))
+    assert engine.check(files, settings, effort=Effort(jobs=2)) == engine.check(files, settings)
+    alone = engine.fix(files, settings, write=False)
+    assert engine.fix(files, settings, write=False, effort=Effort(jobs=2)) == alone
+    assert alone.changed
+
+
+def test_bytes_given_instead_of_files_reach_the_processes(files: list[Path]) -> None:
+    overlay = {"pkg/m1.py": b"x = (\n"}
+    found = engine.check(files, resolver(), overlay=overlay, effort=Effort(jobs=2))
+    assert ("pkg/m1.py", "QP001") in {(finding.path, finding.code) for finding in found.findings}
+
+
+def test_what_one_file_does_to_a_process_is_that_files_finding(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = engine.check(files, resolver()).findings
+    odd = [write(tmp_path / "pkg", f"{name}.py", body="x + x") for name in ("dies", "fails", "hangs", "killed")]
+    sabotage(tmp_path, monkeypatch)
+    found = engine.check([*files, *odd], resolver(), effort=Effort(jobs=2, patience=3)).findings
+    assert tuple(finding for finding in found if finding.code != "QP008") == plain
+    said = {finding.path: finding.message for finding in found if finding.code == "QP008"}
+    assert said.pop("pkg/fails.py").startswith("qprep failed on this file: ValueError: a bug (")
+    assert said == {
+        "pkg/dies.py": "qprep failed on this file: the process that looked at it ended with 3",
+        "pkg/hangs.py": "qprep failed on this file: no answer for 3 seconds",
+        "pkg/killed.py": "qprep failed on this file: the process that looked at it was ended by signal 9",
+    }
+
+
+def test_an_error_in_this_process_is_that_files_finding_too(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Survey._run
+
+    def run(self: Survey) -> None:
+        real(self)
+        if self.files.text(files[2]) is not None and files[2] in self.project.given.values():
+            self.setting.tell("pkg/m2.py")
+            raise ValueError("a bug")
+
+    plain = engine.check(files, resolver()).findings
+    monkeypatch.setattr(Survey, "_run", run)
+    found = engine.check(files, resolver()).findings
+    assert [finding.path for finding in found if finding.code == "QP008"] == ["pkg/m2.py"]
+    assert [f for f in found if f.code != "QP008"] == [f for f in plain if f.path != "pkg/m2.py"]
+
+
+def test_a_wrong_setting_below_is_the_users_error(files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "pkg" / "qprep.toml").write_text("slect = []\n")
+    with pytest.raises(QprepError, match="unknown key `slect`"):
+        engine.check(files, SettingsResolver(all_rules()), effort=Effort(jobs=2))
+
+
+def test_processes_are_started_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qprep.effort.cores", lambda: 4)
+    auto = Effort(jobs=None)
+    assert auto.workers([1_000, 1_000]) == 1
+    assert auto.workers([4_000_000, 200_000]) == 1  # the first takes all the time there is
+    assert auto.workers([2_000_000] * 3) == 3
+    assert auto.workers([2_000_000] * 9) == 4
+    assert Effort(jobs=2).workers([5, 5, 5]) == 2
+    assert cores() >= 1
