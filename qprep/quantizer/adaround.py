@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -111,7 +111,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         """One that can round either way."""
         return AdaRoundWeight(name, spec) if not weight.is_bias else super().make_weight_quantizer(weight, spec, name)
 
-    def calibrate(self, loader: Iterable[object], progress: Progress | None = None) -> None:
+    def calibrate(self, loader: object, progress: Progress | None = None) -> None:
         """As in the base, then choose roundings; `progress` is told how many layers are done, and of how many."""
         batches = list(batches_of(loader))
         super().calibrate(batches)

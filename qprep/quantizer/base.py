@@ -205,6 +205,10 @@ class Quantizer:
         if any(each.needs_data for each in observers) and not any(each.mode is Mode.QUANTIZE for each in observers):
             raise QprepError(f"expected calibrate before {before}, found no range observed")
 
+    def values_of(self, parameter: Tensor) -> Tensor:
+        """What the quantizer of `parameter` is given: that itself, unless a method scales it before."""
+        return parameter
+
     def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
         """Run the model on a batch of a loader: a tensor, a tuple or list (what exceeds the inputs, such as labels, is
         left out) or a dict of keywords. Raises QprepError for anything else.

@@ -12,8 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from qprep.quantizer.graph import Graph, Node, Weight
 from qprep.quantizer.pattern import Pattern
 
-_TRANSPOSED: Final = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-_FOLDABLE: Final = ("linear", "conv1d", "conv2d", "conv3d", *_TRANSPOSED)
+TRANSPOSED: Final = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+FOLDABLE: Final = ("linear", "conv1d", "conv2d", "conv3d", *TRANSPOSED)
 
 
 def fold_batch_norm(graph: Graph) -> None:
@@ -21,32 +21,41 @@ def fold_batch_norm(graph: Graph) -> None:
 
     Only behind a layer that nothing else reads, whose weight no other layer has, and that takes a bias.
     """
-    for layer, norm in Pattern(_FOLDABLE, _BatchNorm).match(graph):
-        if layer.calls == norm.calls == 1 and _has_statistics(norm.module) and _fold(layer, norm, graph):
+    for layer, norm in Pattern(FOLDABLE, _BatchNorm).match(graph):
+        if layer.calls == norm.calls == 1 and has_statistics(norm.module) and _fold(layer, norm, graph):
             graph.remove(norm)
 
 
-def _has_statistics(module: nn.Module) -> bool:
+def has_statistics(module: nn.Module) -> bool:
+    """Whether a BatchNorm keeps running statistics."""
     return isinstance(module, _BatchNorm) and module.running_mean is not None and module.running_var is not None
 
 
 def _fold(layer: Node, norm: Node, graph: Graph) -> bool:
+    if not can_fold(layer, graph):
+        return False
     weights = [each for each in layer.weights if not each.is_bias]
     biases = [each for each in layer.weights if each.is_bias]
-    if len(weights) != 1 or len(biases) > 1 or not all(_is_alone(each, layer, graph) for each in layer.weights):
-        return False
     owner, _ = weights[0].owners[0]
-    if not biases and not ("bias" in owner._parameters and owner._parameters["bias"] is None):  # noqa: SLF001
-        return False
     factor, shift = _factors(norm.module)
     with torch.no_grad():
         weight = weights[0].parameter
-        _scale(weight, factor, transposed=layer.op is not None and layer.op.name in _TRANSPOSED)
+        _scale(weight, factor, transposed=layer.op is not None and layer.op.name in TRANSPOSED)
         if biases:
             biases[0].parameter.mul_(factor).add_(shift)
         else:
             _add_bias(shift.to(weight.dtype), owner, layer, graph)
     return True
+
+
+def can_fold(layer: Node, graph: Graph) -> bool:
+    """Whether a layer has a weight and a bias, or room for one, that nothing else uses."""
+    weights = [each for each in layer.weights if not each.is_bias]
+    biases = [each for each in layer.weights if each.is_bias]
+    if len(weights) != 1 or len(biases) > 1 or not all(_is_alone(each, layer, graph) for each in layer.weights):
+        return False
+    owner, _ = weights[0].owners[0]
+    return bool(biases) or ("bias" in owner._parameters and owner._parameters["bias"] is None)  # noqa: SLF001
 
 
 def _is_alone(weight: Weight, layer: Node, graph: Graph) -> bool:

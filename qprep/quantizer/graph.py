@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 from torch.nn import Parameter
 
@@ -34,6 +35,7 @@ class Edge:
     readers    where given, only these nodes read it quantized, each by itself
     fixed      its range where the operation alone decides it (sigmoid)
     bounds     the part of its range that its consumers can see (a ReLU: nothing below 0)
+    device     where the tensor was when the model was traced
     leader     the edge whose scale it shares, itself by default
     """
 
@@ -47,6 +49,7 @@ class Edge:
     readers: list[Node] | None = None
     fixed: Range | None = None
     bounds: Range | None = None
+    device: torch.device | None = None
     _leader: Edge | None = None
 
     @property

@@ -75,7 +75,7 @@ def _place_activations(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Sl
             continue
         leader = edge.leader
         if leader not in made:
-            made[leader] = maker.make_activation_quantizer(leader, edge.spec, _name(edge))
+            made[leader] = maker.make_activation_quantizer(leader, edge.spec, _name(edge)).to(edge.device)
         if edge.producer is not None and edge.readers is None:
             of(edge.producer.module).outputs[edge.index] = made[leader]
             continue
@@ -95,7 +95,8 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
         is_vector = weight.parameter.dim() < 2 and not weight.is_bias
         if spec is None or (is_vector and not maker.quantizes_vectors):
             continue
-        quantizer = weight.quantizer = maker.make_weight_quantizer(weight, spec, weight.name)
+        quantizer = maker.make_weight_quantizer(weight, spec, weight.name).to(weight.parameter.device)
+        weight.quantizer = quantizer
         for module, name in weight.owners:
             of(module).weights[name] = quantizer
         for node in users:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -59,7 +59,7 @@ class LAPQQuantizer(PostTrainingQuantizer):
         self.best_loss = math.inf
         self._slots: list[_Slot] = []
 
-    def calibrate(self, loader: Iterable[object], progress: Progress | None = None) -> None:
+    def calibrate(self, loader: object, progress: Progress | None = None) -> None:
         """As in the base, then search; `progress` is told how many evaluations are done, and of how many at most.
 
         Estimators other than "mse" fix their ranges before the search. Raises QprepError where scipy is missing or

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from qprep.errors import QprepError
 from qprep.quantizer.fold import fold_batch_norm
-from qprep.quantizer.graph import Graph, Node, Range
+from qprep.quantizer.graph import Edge, Graph, Node, Range
 from qprep.quantizer.known_ranges import OUTPUTS, clamp_range, useful_input
+from qprep.quantizer.spec import Scheme
 
 Pass = Callable[[Graph], None]
 
@@ -134,12 +136,21 @@ def _adds_a_value(node: Node) -> bool:
     return bool(getattr(node.module, "value", None))
 
 
-def rectified_only(graph: Graph) -> None:
-    """Leave all in float but outputs of activations that give nothing below 0: ReLU, ReLU6, a clamp at 0."""
-    for edge in graph.edges:
-        known = None if edge.producer is None else clamp_range(edge.producer)
-        if known is None or known[0] < 0:
-            edge.spec = None
+def mark_rectified(graph: Graph) -> None:
+    """Outputs of activations that give nothing below 0 (ReLU, ReLU6, a clamp at 0) get unsigned integers.
+
+    So do joins and selections of these: they give out what they are given.
+    """
+    rectified: set[Edge] = set()
+    for node in graph.nodes:
+        known = clamp_range(node)
+        inputs = [edge for edge in node.inputs if edge.floating]
+        passed_on = node.treatment == "same-scale" and inputs and rectified.issuperset(inputs)
+        if (passed_on and not _adds_a_value(node)) or (known is not None and known[0] >= 0):
+            rectified.update(edge for edge in node.outputs if edge.floating)
+    for edge in rectified:
+        if edge.spec is not None and not edge.spec.is_float:
+            edge.spec = replace(edge.spec, scheme=Scheme.UNSIGNED)
 
 
 def keep_outputs(graph: Graph) -> None:

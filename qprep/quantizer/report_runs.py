@@ -44,7 +44,8 @@ def report(
         if first is None:
             raise QprepError("expected data to report on, found an empty loader")
         for each, parameter in parameters.items():
-            comparisons[each].add(parameter, each(parameter), grid_of(each))
+            values = quantizer.values_of(parameter)
+            comparisons[each].add(values, each(values), grid_of(each))
         groups = _layers(quantizer, slots)
         wanted = [(each,) for each in slots] + [group for group in groups.values() if len(group) > 1]
         alone = _alone(quantizer, slots, wanted, first, watch) if sensitivity else {}

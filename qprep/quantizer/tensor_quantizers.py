@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable
 from typing import Self
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from qprep.errors import QprepError
 from qprep.quantizer.affine import QParams, fake_quantize, grouped, qparams
+from qprep.quantizer.distributed import reduced_range
 from qprep.quantizer.estimators import make_estimator
 from qprep.quantizer.graph import Range
 from qprep.quantizer.ranges import Estimator
@@ -128,22 +130,28 @@ class ActivationQuantizer(TensorQuantizer):
             raise QprepError(f"{error}, at the output of {self.name or 'the model'}") from error
 
     def freeze(self) -> bool:
-        """End observation and fix scale and zero point; False, and float, where nothing was observed."""
+        """End observation and fix scale and zero point; False, and float, where nothing was observed.
+
+        With several processes the range is that of all of them.
+        """
         if self.spec.is_float:
             return True
-        if self.needs_data and (self.estimator is None or self.estimator.count == 0):
-            self.mode, self.estimator = Mode.OFF, None
-            return False
         low, high = self._range()
-        self.range, self.estimator = (float(low), float(high)), None
+        self.estimator = None
+        if bool(low > high):
+            self.mode = Mode.OFF
+            return False
+        self.range = (float(low), float(high))
         self.set_params(qparams(self.spec, low, high))
         return True
 
     def _range(self) -> tuple[Tensor, Tensor]:
-        if self.estimator is None:
-            assert self.fixed is not None  # noqa: S101  (one of both is there)
-            return (torch.tensor(self.fixed[0], device=self.scale.device), torch.tensor(self.fixed[1]).to(self.scale))
-        low, high = (bound.squeeze(0) for bound in self.estimator.range())
+        """What was seen, or is known; an empty range where nothing was."""
+        if self.fixed is not None:
+            return self.scale.new_tensor(self.fixed[0]), self.scale.new_tensor(self.fixed[1])
+        if self.estimator is None or self.estimator.count == 0:
+            return reduced_range(self.scale.new_tensor(math.inf), self.scale.new_tensor(-math.inf))
+        low, high = reduced_range(*(bound.squeeze(0) for bound in self.estimator.range()))
         if self.bounds is not None:
             low, high = (bound.clamp(*self.bounds) for bound in (low, high))
         return low, high

@@ -61,7 +61,7 @@ class _Follower(TorchFunctionMode):
     def start(self, value: object) -> list[Edge]:
         edges = []
         for index, tensor in enumerate(tensors_in(value)):
-            edges.append(Edge(None, index, floating=tensor.is_floating_point()))
+            edges.append(Edge(None, index, floating=tensor.is_floating_point(), device=tensor.device))
             self._mark(tensor, edges[-1])
         return edges
 
@@ -134,7 +134,7 @@ class _Follower(TorchFunctionMode):
                 node.inputs.append(edge)
         for index, tensor in enumerate(tensors_in(out)):
             if index >= len(node.outputs):
-                node.outputs.append(Edge(node, index, floating=tensor.is_floating_point()))
+                node.outputs.append(Edge(node, index, floating=tensor.is_floating_point(), device=tensor.device))
             self._mark(tensor, node.outputs[index])
 
     def _unowned(self, row: Op | None, sources: list[Edge], out: object) -> None:
@@ -150,7 +150,7 @@ class _Follower(TorchFunctionMode):
                 continue
             edge = source
             if tensor.is_floating_point() and not source.floating:
-                edge = Edge(None, source.index)
+                edge = Edge(None, source.index, device=tensor.device)
                 self.casts.append(edge)
             self._mark(tensor, edge)
 

@@ -16,6 +16,7 @@ from qprep.quantizer.batches import batches_of
 from qprep.quantizer.graph import Graph
 from qprep.quantizer.passes import Passes, default_passes
 from qprep.quantizer.pattern import Pattern
+from qprep.quantizer.qat.folding import Fold, find_folds, install
 from qprep.quantizer.settings import Bits
 from qprep.quantizer.tensor_quantizers import Mode, TensorQuantizer
 
@@ -29,6 +30,7 @@ class LearningQuantizer(TensorQuantizer):
     """
 
     started: Tensor
+    by_formula = False  # whether there is no range to start
 
     def __init__(self, name: str, spec: object) -> None:
         super().__init__(name, spec)  # type: ignore[arg-type]
@@ -69,7 +71,9 @@ class LearningQuantizer(TensorQuantizer):
 class TrainingQuantizer(Quantizer):
     """`Method(model, optimizer, …).prepare_model(x)`, then train as before; `convert` gives the final model.
 
-    teacher   a float model whose outputs `distillation_loss` compares with
+    teacher          a float model whose outputs `distillation_loss` compares with
+    fold_batch_norm  whether layers are quantized with BatchNorm folded into them, see `freeze_batch_norm`; without,
+                     BatchNorm works on the layers' unquantized sums, which is the same where channels have scales
     """
 
     quantizes_vectors = False  # the formulas are for weights that are summed over
@@ -84,6 +88,7 @@ class TrainingQuantizer(Quantizer):
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
         train_with_fp_copy: bool = True,
         teacher: nn.Module | None = None,
+        fold_batch_norm: bool = False,
         **defaults: Any,
     ) -> None:
         if not train_with_fp_copy:
@@ -91,6 +96,8 @@ class TrainingQuantizer(Quantizer):
         given = (bits_activations, bits_weights, bits_bias, overrides)
         super().__init__(model, optimizer, *given, train_with_fp_copy=True, **defaults)
         self.teacher = None if teacher is None else teacher.eval()
+        self.fold_batch_norm = fold_batch_norm
+        self._folds: list[Fold] = []
 
     def default_passes(self) -> Passes:
         """BatchNorm is trained, not folded; with one scale per channel it folds into the scales afterwards."""
@@ -98,6 +105,30 @@ class TrainingQuantizer(Quantizer):
         passes.replace("fold-batch-norm", lambda _: None)
         passes.insert_after("plan-activations", "fuse-batch-norm", fuse_batch_norm)
         return passes
+
+    def prepare_model(
+        self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
+    ) -> None:
+        """As in the base; then BatchNorm is folded where that is asked for."""
+        super().prepare_model(*example_inputs, allow_unprepared=allow_unprepared, **example_kwinputs)
+        if self.fold_batch_norm:
+            folds = [install(self.model, layer, norm) for layer, norm in find_folds(self.graph)]
+            self._folds = [each for each in folds if each is not None]
+
+    def freeze_batch_norm(self) -> None:
+        """From now on folded layers use the running statistics in training too, and these stay.
+
+        Raises QprepError where nothing was folded.
+        """
+        if not self._folds:
+            raise QprepError("expected fold_batch_norm=True and a BatchNorm behind a layer, found nothing folded")
+        for fold in self._folds:
+            fold.hooks.frozen = True
+
+    def values_of(self, parameter: Tensor) -> Tensor:
+        """Folded parameters as their quantizer sees them."""
+        fold = next((each for each in self._folds if each.parameter is parameter), None)
+        return parameter if fold is None else fold.scaled.folded(parameter)
 
     def calibrate(self, loader: Iterable[object]) -> None:
         """Start every range from data before training, instead of from the first batch; no parameter changes."""
@@ -131,17 +162,26 @@ class TrainingQuantizer(Quantizer):
 
     def convert(self) -> nn.Module:
         """A copy in evaluation mode with rounded parameters and fixed ranges; QprepError before any training step."""
+        self._check_started()
         pairs = list(self.parameters_with_quantizers())
-        model, copied = copy.deepcopy((self.model, pairs))
-        if any(isinstance(each, LearningQuantizer) and not each.started for _, each in copied):
-            raise QprepError("expected a training step or calibrate before convert, found ranges that have not started")
+        model, copied, folds = copy.deepcopy((self.model, pairs, self._folds))
         model.eval()
+        for fold in folds:
+            fold.finish(model)
         with torch.no_grad():
             for parameter, quantizer in copied:
                 quantizer.eval()
                 parameter.copy_(quantizer.quantize(parameter))
                 quantizer.mode = Mode.OFF
         return model
+
+    def _check_started(self) -> None:
+        parameters = {each for _, each in self.parameters_with_quantizers()}
+        learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer) and not each.by_formula]
+        waiting = [each for each in learners if not each.started and not each.spec.is_float]
+        if parameters.intersection(waiting) or (waiting and len(waiting) == len(learners)):
+            raise QprepError("expected a training step or calibrate before convert, found ranges that have not started")
+        self.notes += [f"{each.name}: never run in training, left in float" for each in waiting]
 
 
 def fuse_batch_norm(graph: Graph) -> None:

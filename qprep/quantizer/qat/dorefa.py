@@ -12,9 +12,10 @@ from qprep.errors import QprepError
 from qprep.quantizer.affine import QParams
 from qprep.quantizer.graph import Edge, Weight
 from qprep.quantizer.grid import after, before, between
-from qprep.quantizer.passes import Passes, rectified_only
+from qprep.quantizer.passes import Passes, mark_rectified
 from qprep.quantizer.qat.base import LearningQuantizer, TrainingQuantizer
-from qprep.quantizer.spec import Spec
+from qprep.quantizer.qat.linear import MovingRange
+from qprep.quantizer.spec import Scheme, Spec
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
 
 
@@ -84,6 +85,8 @@ def by_steps(scale: float, low: int, high: int) -> QParams:
 class _ByFormula(LearningQuantizer):
     """Fixed formulas: there is no range to start."""
 
+    by_formula = True
+
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
         self.started.fill_(True)
@@ -141,15 +144,24 @@ class WRPNWeight(_ByFormula):
 
 
 class DorefaQuantizer(TrainingQuantizer):
-    """DoReFa: weights through tanh; outputs of clamping activations in [0, 1], what else there is stays in float."""
+    """DoReFa: weights through tanh; outputs of clamping activations in [0, 1].
+
+    The papers say nothing of other tensors (inputs, sums, norms, attention): these have linear ranges.
+    """
 
     def default_passes(self) -> Passes:
-        """As in the base, then only outputs of activations that give no negative values stay planned."""
+        """As in the base; activations that give no negative values get unsigned integers."""
         passes = super().default_passes()
-        passes.insert_after("plan-activations", "rectified-only", rectified_only)
+        passes.insert_after("plan-activations", "mark-rectified", mark_rectified)
         return passes
 
-    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
+        """The method's formula behind rectifiers, a moving range elsewhere."""
+        if spec.scheme is Scheme.UNSIGNED and edge.fixed is None:
+            return self.make_rectified_quantizer(spec, name)
+        return MovingRange(name, spec, edge.fixed, edge.bounds)
+
+    def make_rectified_quantizer(self, spec: Spec, name: str) -> TensorQuantizer:
         """[0, 1] in equal steps."""
         return UnitActivation(name, spec)
 

@@ -13,6 +13,7 @@ from torch.nn import Parameter
 
 from qprep.errors import QprepError
 from qprep.quantizer.affine import QParams
+from qprep.quantizer.distributed import any_over_ranks, mean_over_ranks
 from qprep.quantizer.graph import Edge, Weight
 from qprep.quantizer.grid import between, by_passes, inside, rounded
 from qprep.quantizer.qat.base import LearningQuantizer, TrainingQuantizer
@@ -131,10 +132,10 @@ class _Learned(LearningQuantizer):
         self._is_signed = True
 
     def start(self, input: Tensor) -> None:
-        """Take sign and scale from the first tensor."""
-        self._is_signed = bool((input < 0).any())
+        """Take sign and scale from the first tensor; with several processes from those of all."""
+        self._is_signed = any_over_ranks((input < 0).any())
         self.signed.fill_(self._is_signed)
-        first = self.first(self.rows(input).abs())
+        first = mean_over_ranks(self.first(self.rows(input).abs()))
         self.trained.copy_(first.reshape(self.trained.shape))
 
     @property

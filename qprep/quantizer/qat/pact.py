@@ -10,7 +10,6 @@ from torch.autograd import Function
 from torch.nn import Parameter
 
 from qprep.quantizer.affine import QParams
-from qprep.quantizer.graph import Edge
 from qprep.quantizer.grid import before, between, by_passes
 from qprep.quantizer.qat.base import LearningQuantizer
 from qprep.quantizer.qat.dorefa import DorefaQuantizer, by_steps
@@ -50,6 +49,8 @@ def pact(input: Tensor, alpha: Tensor, bits: int) -> Tensor:
 class PACTActivation(LearningQuantizer):
     """One α for each activation, 8 at the start."""
 
+    by_formula = True
+
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
         self.alpha = Parameter(torch.tensor(_START))
@@ -68,13 +69,16 @@ class PACTActivation(LearningQuantizer):
 
 
 class PACTQuantizer(DorefaQuantizer):
-    """PACT for activations behind a ReLU, DoReFa for weights; α in a group of its own with its own weight decay."""
+    """PACT for activations behind a ReLU, DoReFa for weights; α in a group of its own with its own weight decay.
+
+    Other tensors as in DoReFa.
+    """
 
     def __init__(self, *args: Any, alpha_decay: float = 1e-4, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.alpha_decay = alpha_decay
 
-    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+    def make_rectified_quantizer(self, spec: Spec, name: str) -> TensorQuantizer:
         """A learned clip."""
         return PACTActivation(name, spec)
 

