@@ -38,16 +38,23 @@ def refusal(context: Context, unit: Unit) -> str | None:
         found = context.analysis.defines_method(ref, "forward")
         if not found or not all(context.analysis.defines_method(m, "forward") for m in context.project.subclasses(ref)):
             return f"`{unit.name}` is a container: a new child would become one of its items"
-    for member, method in _methods(context, unit):
-        walk = _Walk(context, unit, member, method)
-        if walk.reason is not None:
-            return walk.reason
-    return _taken_by_position(context, unit)
+    reasons = (walk.reason for walk in _walks(context, unit) if walk.reason is not None)
+    return next(reasons, None) or _taken_by_position(context, unit)
 
 
 def loops(context: Context, unit: Unit) -> list[Loop]:
     """The loops over children that must skip a new one."""
-    return [loop for member, method in _methods(context, unit) for loop in _Walk(context, unit, member, method).loops]
+    return [loop for walk in _walks(context, unit) for loop in walk.loops]
+
+
+def _walks(context: Context, unit: Unit) -> Iterator[Walk]:
+    """How the methods of a family use its children; one method is looked at once, however many classes inherit it."""
+    is_container = context.analysis.is_container(ClassRef(unit.module, unit.name))
+    for member, method in _methods(context, unit):
+        key = (member, method.name, is_container)
+        if key not in context.walks:
+            context.walks[key] = Walk(context, member, method, is_container)
+        yield context.walks[key]
 
 
 def _methods(context: Context, unit: Unit) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
@@ -60,17 +67,18 @@ def _methods(context: Context, unit: Unit) -> Iterator[tuple[ClassRef, ast.Funct
                 yield member, method
 
 
-class _Walk:
+class Walk:
     """How one method uses the children of self."""
 
-    def __init__(self, context: Context, unit: Unit, member: ClassRef, method: ast.FunctionDef) -> None:
+    def __init__(self, context: Context, member: ClassRef, method: ast.FunctionDef, is_container: bool) -> None:
         self.owner = method.args.args[0].arg
-        self.is_container = context.analysis.is_container(ClassRef(unit.module, unit.name))
+        self.is_container = is_container
         self.runs = (member.module, f"{member.name}.{method.name}") in context.analysis.ran
         self.reason: str | None = None
         self.loops: list[Loop] = []
         handled: set[ast.AST] = set()
-        for node in ast.walk(method):
+        nodes = list(ast.walk(method))
+        for node in nodes:
             if isinstance(node, ast.For) and (access := self._access(node.iter)) is not None:
                 variable = _variable(node, access in _PAIRS, self._is_enumerate(node.iter))
                 handled.update((node, *ast.walk(node.iter)))
@@ -79,8 +87,8 @@ class _Walk:
                         self.loops.append(Loop(member.module, node.lineno, variable))
                     continue
                 self._refuse(member, method)
-        handled |= {part for node in ast.walk(method) for part in self._by_name(node)}
-        for node in ast.walk(method):
+        handled |= {part for node in nodes for part in self._by_name(node)}
+        for node in nodes:
             if node not in handled and self._touches(node):
                 self._refuse(member, method)
 

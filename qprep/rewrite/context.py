@@ -9,7 +9,7 @@ from qprep.project.facts import Unit
 from qprep.project.kinds import ClassRef
 from qprep.project.outline import asked_names
 from qprep.project.units import ALONE
-from qprep.rewrite.children import positional_walks
+from qprep.rewrite.children import Walk, positional_walks
 from qprep.rewrite.owners import own_names
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Context:
         self.run_by_init: dict[Unit, frozenset[str]] = {}
         self._positional_walks: dict[str, set[ClassRef]] | None = None
         self._asked_names: frozenset[str] | None = None
+        self.walks: dict[tuple[ClassRef, str, bool], Walk] = {}
         self._own_names: dict[ClassRef, frozenset[str]] = {}
         self._load = load
         self._codes: OrderedDict[str, Code | None] = OrderedDict()
