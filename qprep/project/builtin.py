@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.project import attributes, operations
-from qprep.project.frames import rooted
+from qprep.project.frames import CHILDREN, rooted
 from qprep.project.kinds import (
     INT,
     NONE,
@@ -248,6 +248,8 @@ def _super_method(
                     attributes.stored(analysis, frame, arg, expr, "container")
         return NONE
     if name == "forward":
+        if arguments.flows:
+            frame.counts.add(CHILDREN)
         return Tensor(arguments.flows)
     if isinstance(self_kind, Module) and name in ("add_module", "register_buffer", "register_parameter"):
         return _module_method(analysis, frame, node, self_kind, name, arguments)

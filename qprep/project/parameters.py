@@ -104,7 +104,7 @@ def _named(analysis: Analysis, dotted: str) -> Kind | None:
     if name in _SIMPLE:
         return _SIMPLE[name]
     short = name.rpartition(".")[2]
-    if name in ("torch.nn.Module", "torch.nn.modules.module.Module"):
+    if name == "torch.nn.Module":
         return Module(None)
     if name.startswith("torch.nn.") and short[:1].isupper():
         return Module(External(name))

@@ -70,6 +70,14 @@ class ParsedFiles:
         return index
 
 
+def public_name(dotted: str) -> str:
+    """ "torch.nn.LSTM" for "torch.nn.modules.rnn.LSTM": classes of torch.nn under the name that is documented."""
+    if not dotted.startswith(("torch.nn.modules.", "torch.nn.parameter.")):
+        return dotted
+    last = dotted.rpartition(".")[2]
+    return f"torch.nn.{last}" if last[:1].isupper() else dotted
+
+
 class Project:
     """Parsed files by dotted name: those given, and those of their packages as they are needed.
 
@@ -173,7 +181,7 @@ class Project:
             if isinstance(found, str):
                 dotted = found
                 continue
-            return found if found is not None else External(dotted)
+            return found if found is not None else External(public_name(dotted))
         return External(dotted)
 
     def _lookup(self, dotted: str) -> Kind | str | None:
@@ -235,7 +243,7 @@ class Project:
             node = node.value
         if not isinstance(node, ast.Name):
             return None
-        return ".".join([self.global_name(index, node.id), *parts])
+        return public_name(".".join([self.global_name(index, node.id), *parts]))
 
     def global_name(self, index: FileIndex, name: str) -> str:
         """The dotted name that a module-level name stands for."""

@@ -321,7 +321,7 @@ def _signature(context: Context, unit: Unit) -> tuple[str, str]:
     """Parameters of the inherited constructor, and how to pass them on."""
     for base in context.project.mro(ClassRef(unit.module, unit.name))[1:]:
         if isinstance(base, External):
-            plain = base.name in ("torch.nn.Module", "torch.nn.modules.module.Module")
+            plain = base.name == "torch.nn.Module"
             return ("self", "") if plain else ("self, *args, **kwargs", "*args, **kwargs")
         entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
         init = entry.methods.get("__init__") if entry is not None else None

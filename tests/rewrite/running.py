@@ -30,9 +30,14 @@ def fix(paths: list[Path], *, write: bool) -> FixResult:
 def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]:
     """What the trace saw outside modules of its own, and no finding stands for.
 
-    Of the places that call one module all but the first need one.
+    A compound module is reported where it is made. Of the places that call one module all but the first need one.
     """
-    events = [event for event in report.unowned if not _is_covered(event.place, remaining)]
+    compounds = " ".join(finding.message for finding in remaining if finding.code == "QP401")
+    events = [
+        event
+        for event in report.unowned
+        if not (_is_covered(event.place, remaining) or (event.op.startswith("nn.") and f"`{event.op}`" in compounds))
+    ]
     left = [f"{event.op} at line {event.line}" for event in events]
     for module in report.reused:
         open_sites = [site for site in module.sites if not _is_covered(site, remaining)]
