@@ -96,3 +96,8 @@ class Finding:
     def sort_key(self) -> tuple[str, Position, Position, str]:
         """The order of every report: by file, place and code."""
         return (self.path, self.start, self.end, self.code)
+
+    @property
+    def stands_in_the_way(self) -> bool:
+        """Whether it makes a command end with 1; what is told for information does not."""
+        return self.severity is not Severity.INFO

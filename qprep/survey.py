@@ -15,12 +15,13 @@ from qprep.codemods import load_codemods
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
 from qprep.evidence.rules import RUN_CODES
 from qprep.evidence.weigh import proven, weigh
-from qprep.findings import Finding, Fix, Position, Unfixable
+from qprep.findings import Finding, Fix, Position, Severity, Unfixable
 from qprep.project.analysis import Analysis
 from qprep.project.compounds import find_compounds
 from qprep.project.eager import find_eager
 from qprep.project.order import users_first
 from qprep.project.project import ParsedFiles, Project
+from qprep.project.tied import find_tied
 from qprep.project.units import ALONE
 from qprep.rewrite.code import Code
 from qprep.rewrite.context import Context
@@ -148,6 +149,7 @@ class Survey:
             self._read_depths()
             find_compounds(self.analysis, names)
             find_eager(self.analysis, names)
+            find_tied(self.analysis, names)
             self.context = Context(self.analysis, partial(_code, self.project, self.files), self.setting.around)
             self.plan = Plan(self.context)
             hits = [(check, hit) for check in load_checks() for hit in check.check(facts)]
@@ -185,7 +187,7 @@ class Survey:
         for check, hit in hits:
             codemod = codemods.get(check.stem)
             if codemod is None:
-                self.plan.outcomes[hit.place] = Unfixable("no rewrite exists for this rule yet")
+                self.plan.outcomes[hit.place] = Unfixable(_no_rewrite(check))
             else:
                 self.plan.add(hit.site, codemod.rewrite, codemod.applicability)
             self.statements[hit.place] = _statement(self.context.code(hit.place.module), hit.place)
@@ -275,6 +277,11 @@ def _finding(code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable, s
         fix,
         (hit.note,) if hit.note else (),
     )
+
+
+def _no_rewrite(check: Check) -> str:
+    told = check.rule.severity is Severity.INFO
+    return "it is told for information: every rewrite keeps it" if told else "no rewrite exists for this rule yet"
 
 
 def _statement(code: Code | None, place: Place) -> tuple[int, int]:

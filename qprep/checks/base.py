@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from qprep.findings import Rule
 from qprep.project.eager.facts import EagerSite
-from qprep.project.facts import Compound, Facts, HeldFunction, ModuleCall, OpSite, Place, Sharing
+from qprep.project.facts import Compound, Facts, HeldFunction, ModuleCall, OpSite, Place, Sharing, TiedParameter
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite
+Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter
 
 
 @dataclass(frozen=True, slots=True)

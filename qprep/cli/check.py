@@ -85,7 +85,7 @@ def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
     tell_outside(session, observe)
     if has_failed(findings):
         return 2
-    return 1 if findings and not flags["exit_zero"] else 0
+    return 1 if any(f.stands_in_the_way for f in findings) and not flags["exit_zero"] else 0
 
 
 def _add_ignores(session: Session, findings: tuple[Finding, ...], reason: str) -> int:

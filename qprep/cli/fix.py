@@ -76,7 +76,8 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
     if result.reverted or has_failed(result.remaining):
         return 2
     touched = bool(result.changed) and (diff or exit_non_zero_on_fix)
-    return 1 if (left or touched) and not (flags["exit_zero"] and not exit_non_zero_on_fix) else 0
+    failed = touched or any(f.stands_in_the_way for f in left)
+    return 1 if failed and not (flags["exit_zero"] and not exit_non_zero_on_fix) else 0
 
 
 def _print_diff(session: Session, result: FixResult, left: int) -> None:

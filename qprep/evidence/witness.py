@@ -12,13 +12,13 @@ from qprep.evidence.rules import TRACED_OPERATION, TRACED_REUSE
 from qprep.evidence.run import Operation, Range, Reuse, Run, Runs, place_of, range_of, real_path
 from qprep.findings import Finding, Position, Rule, Unfixable
 from qprep.project.eager.facts import EagerSite
-from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
+from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter
 
 if TYPE_CHECKING:
     from qprep.rewrite.code import Code
     from qprep.trace.report import ModuleRun
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite
+Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter
 ANY_ITEM, ITEM = re.escape("[*]"), r"\.[^.]+"
 _ONLY_RUN = Unfixable("only a run of the model shows it; the source does not say what happens here")
 
@@ -88,13 +88,15 @@ class Witness:
             return any(_last(cls) in self._compounds for cls in site.classes)
         if isinstance(site, Sharing):
             return any(_last(name) in self._reused for name in site.classes)
+        if isinstance(site, TiedParameter):
+            return self.runs.did_build(path, where)
         if isinstance(site, ModuleCall):
             again = where in self.runs.reused.get(path, {})
             return again or (self.runs.did_run(path, where) and bool(self._repeated(site)))
         return bool(self._claimed(path, claim))
 
     def _was_reached(self, path: str, where: Range, claim: Claim) -> bool:
-        if isinstance(claim.site, Compound):  # being made is not being run
+        if isinstance(claim.site, Compound | TiedParameter):  # being made is not being run
             return False
         if isinstance(claim.site, Sharing):
             return self.runs.did_build(path, where)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from qprep.project.analysis import Analysis
     from qprep.project.frames import Frame
 
-_PARAMETERS = frozenset(
+PARAMETER_NAMES = frozenset(
     [
         "weight",
         "bias",
@@ -161,7 +161,7 @@ def module_attribute(analysis: Analysis, frame: Frame, value: Module, name: str)
     """`module.name`, for a module of torch.nn, of the project, or an unknown one."""
     if isinstance(value.cls, ClassRef):
         return class_attribute(analysis, value.cls, value, name)
-    if name in _PARAMETERS:
+    if name in PARAMETER_NAMES:
         return PARAMETER
     if name == "training":
         return INT
@@ -196,7 +196,7 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
     """A method, property or class attribute from the first class of `chain` that has it."""
     for base in chain:
         if isinstance(base, External):
-            if base.name.startswith("torch.nn.") and name in _PARAMETERS:
+            if base.name.startswith("torch.nn.") and name in PARAMETER_NAMES:
                 return PARAMETER
             continue
         if not isinstance(base, ClassRef):

@@ -106,6 +106,17 @@ class Compound:
 
 
 @dataclass(slots=True)
+class TiedParameter:
+    """A Parameter that is given a second name."""
+
+    place: Place  # the expression that names it first
+    unit: Unit
+    function: str
+    first: str  # "self.encoder.weight"
+    second: str
+
+
+@dataclass(slots=True)
 class Unknown:
     """An operation on values of unknown kind."""
 
@@ -129,6 +140,7 @@ class Facts:
     sharing: dict[Place, Sharing] = field(default_factory=dict)
     held: dict[Place, HeldFunction] = field(default_factory=dict)
     compounds: dict[Place, Compound] = field(default_factory=dict)
+    tied: dict[Place, TiedParameter] = field(default_factory=dict)
     compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
     unknown: dict[Place, Unknown] = field(default_factory=dict)
     eager: EagerFacts = field(default_factory=_eager_facts)

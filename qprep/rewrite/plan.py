@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from qprep.project.eager.facts import EagerSite
-    from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
+    from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.model import Import
 
-    Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall | EagerSite
+    Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall | EagerSite | TiedParameter
 
 MAX_NESTING = 80  # CPython takes 200 nested parentheses, and each rewrite adds a pair
 

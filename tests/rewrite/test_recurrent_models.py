@@ -68,3 +68,5 @@ def test_check_fix_verify_and_load(
         assert list(prepared.state_dict()) == list(kept)
         assert all(torch.equal(prepared.state_dict()[key], value) for key, value in kept.items())
         original.load_state_dict(prepared.state_dict(), strict=True)
+    assert main(["check", "--output-format", "concise", "word_language_model.py"]) == 0
+    assert "QP204 `self.decoder.weight`" in capsys.readouterr().out  # for information: the weights stay tied
