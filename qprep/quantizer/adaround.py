@@ -47,7 +47,8 @@ class AdaRoundWeight(WeightQuantizer):
         """Each value at the level below or above it."""
         if self.spec.is_float or self.up.numel() == 0:
             return super().quantize(input)
-        return (self.below(input) + self.up) * self.step(input)
+        values = input.float()
+        return ((self.below(values) + self.up) * self.step(values)).to(input.dtype)
 
     def below(self, weight: Tensor) -> Tensor:
         """The level under each value, less the zero point; never the highest: each level is this or the next."""
@@ -141,7 +142,9 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         for layer in layers:
             parts = collector.found.pop(layer.weight.parameter)
             if parts:
-                targets[layer.weight.parameter] = layer.activated(joined(parts).output(layer.weight.parameter.detach()))
+                targets[layer.weight.parameter] = layer.activated(
+                    joined(parts).output(layer.weight.parameter.detach().float())
+                )
         return targets
 
     def _rows_of(self, layer: _Layer, batches: Sequence[object], number: int) -> Rows:
@@ -161,7 +164,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
     @torch.no_grad()
     def _chosen(self, layer: _Layer, rows: Rows, target: Tensor) -> Tensor:
         """Equation 25, its gradient written out."""
-        weight = layer.weight.parameter
+        weight = layer.weight.parameter.float()
         below, step = layer.quantizer.below(weight), layer.quantizer.step(weight)
         trained = _unstretched((weight / step - below).clamp(0.01, 0.99))
         optimizer = torch.optim.Adam([trained], lr=_LEARNING_RATE, fused=True)

@@ -305,6 +305,8 @@ class Quantizer:
 def _check_model(model: object) -> None:
     if not isinstance(model, nn.Module):
         raise QprepError(f"expected an nn.Module to quantize, found {type(model).__name__}")
+    if any(isinstance(each, TensorQuantizer) for each in model.modules()):
+        raise QprepError(f"expected a model in float, found {type(model).__name__} quantized already")
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_meta:
             raise QprepError(f"expected a model with data, found {name} on the meta device")

@@ -88,11 +88,13 @@ class RowCollector(TorchFunctionMode):
             windows, groups = _windows(given, dims), given.get("groups", 1)
             inner = dims + 1
         places = windows.shape[: windows.dim() - inner]
+        if not places.numel():
+            return
         index = torch.randint(places.numel(), (self._number,), generator=self._generators[weight])
         rows = windows[torch.unravel_index(index.to(windows.device), places)]
         bias = given.get("bias")
-        bias = None if bias is None else bias.detach()
-        self.found[weight].append(Rows(rows.reshape(self._number, groups, -1), bias))
+        bias = None if bias is None else bias.detach().float()
+        self.found[weight].append(Rows(rows.reshape(self._number, groups, -1).float(), bias))
         if self._stop:
             raise Stop
 

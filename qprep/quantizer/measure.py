@@ -33,6 +33,8 @@ class Ratio:
         for one, other in zip(tensors_in(reference), tensors_in(found), strict=True):
             if one.is_floating_point():
                 self.add(one, other)
+        if not math.isfinite(self.signal):
+            raise QprepError("expected finite values to measure, found NaN or infinity at the model's output")
 
     @property
     def decibels(self) -> float:

@@ -19,6 +19,7 @@ from qprep.quantizer.pattern import Pattern
 from qprep.quantizer.qat.folding import Fold, find_folds, install
 from qprep.quantizer.settings import Bits
 from qprep.quantizer.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.values import tensors_in
 
 _LAYERS = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 
@@ -139,7 +140,7 @@ class TrainingQuantizer(Quantizer):
             each.training = True
         try:
             with torch.no_grad():
-                batches = sum(1 for _ in map(self.call, batches_of(loader)))
+                batches = sum(1 for batch in batches_of(loader) if _is_finite(self.call(batch)))
         finally:
             for module, mode in modes.items():
                 module.training = mode
@@ -160,9 +161,20 @@ class TrainingQuantizer(Quantizer):
         mine, theirs = (torch.log_softmax(each / temperature, dim=-1) for each in (output, target))
         return nn.functional.kl_div(mine, theirs, reduction="batchmean", log_target=True) * temperature**2
 
+    def check_calibrated(self, before: str) -> None:
+        """QprepError where no range has started; `notes` says which of them have not."""
+        learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer) and not each.by_formula]
+        waiting = [each for each in learners if not each.started and not each.spec.is_float]
+        if waiting and len(waiting) == len(learners):
+            raise QprepError(
+                f"expected a training step or calibrate before {before}, found ranges that have not started"
+            )
+        found = [f"{each.name}: never run in training, left in float" for each in waiting]
+        self.notes += [note for note in found if note not in self.notes]
+
     def convert(self) -> nn.Module:
         """A copy in evaluation mode with rounded parameters and fixed ranges; QprepError before any training step."""
-        self._check_started()
+        self.check_calibrated("convert")
         pairs = list(self.parameters_with_quantizers())
         model, copied, folds = copy.deepcopy((self.model, pairs, self._folds))
         model.eval()
@@ -175,13 +187,12 @@ class TrainingQuantizer(Quantizer):
                 quantizer.mode = Mode.OFF
         return model
 
-    def _check_started(self) -> None:
-        parameters = {each for _, each in self.parameters_with_quantizers()}
-        learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer) and not each.by_formula]
-        waiting = [each for each in learners if not each.started and not each.spec.is_float]
-        if parameters.intersection(waiting) or (waiting and len(waiting) == len(learners)):
-            raise QprepError("expected a training step or calibrate before convert, found ranges that have not started")
-        self.notes += [f"{each.name}: never run in training, left in float" for each in waiting]
+
+def _is_finite(output: object) -> bool:
+    """True; QprepError for NaN and infinity."""
+    if not all(bool(torch.isfinite(each).all()) for each in tensors_in(output)):
+        raise QprepError("expected finite values to calibrate with, found NaN or infinity at the model's output")
+    return True
 
 
 def fuse_batch_norm(graph: Graph) -> None:
