@@ -23,7 +23,8 @@ from qprep.quantizer.errors import NotPreparedError, unprepared, without_insides
 from qprep.quantizer.graph import Edge, Graph, Weight
 from qprep.quantizer.insert import insert_quantizers
 from qprep.quantizer.loaders import Watch, ignore
-from qprep.quantizer.passes import Passes, default_passes
+from qprep.quantizer.passes import Pass, Passes, default_passes
+from qprep.quantizer.plan import set_passes, set_plan
 from qprep.quantizer.registry import ReplacementFactory, registered
 from qprep.quantizer.report import QuantizationReport
 from qprep.quantizer.report_runs import report
@@ -249,13 +250,22 @@ class Quantizer:
         save(self, path)
 
     @classmethod
-    def load(cls, path: str | Path, model: nn.Module, *example_inputs: object, **example_kwinputs: object) -> Self:
+    def load(
+        cls,
+        path: str | Path,
+        model: nn.Module,
+        *example_inputs: object,
+        passes: Mapping[str, Pass] | None = None,
+        **example_kwinputs: object,
+    ) -> Self:
         """What `save` wrote, around `model`, the float model: prepared as it was saved, ready to convert or train.
 
-        Raises QprepError for a file of another kind or method, or a model with other slots.
+        What passes decided is in the file, so that those of the user's own are needed (as `passes`, by name) only where
+        they changed the model itself. Raises QprepError for a file of another kind or method, or another model.
         """
         data = read(path, cls.__name__)
-        quantizer = cls(model, overrides=data["overrides"], **data["settings"])
+        quantizer = cls(model, overrides=data["overrides"], **data["settings"], **data["options"])
+        set_passes(quantizer.passes, data["passes"], passes or {}, lambda graph: set_plan(graph, data["plan"]))
         quantizer.prepare_model(*example_inputs, allow_unprepared=True, **example_kwinputs)
         restore(quantizer, data, path)
         return quantizer

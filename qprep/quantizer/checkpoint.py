@@ -1,38 +1,65 @@
-"""Quantized models on disk: settings as data and tensors, no pickled classes."""
+"""Quantized models on disk: settings, plan and options as data, and tensors; no pickled classes."""
 
 from __future__ import annotations
 
+import inspect
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
 from qprep.errors import QprepError
+from qprep.quantizer.plan import passes_of, plan_of
+from qprep.quantizer.settings import NAMES
 from qprep.quantizer.tensor_quantizers import ActivationQuantizer, Mode
+from qprep.saving import save as written
 
 if TYPE_CHECKING:
     from qprep.quantizer.base import Quantizer
 
-_FORMAT: Final = "qprep.quantizer/1"
+_FORMAT: Final = "qprep.quantizer/2"
+_PLAIN: Final = (bool, int, float, str)
+_GIVEN: Final = ("self", "model", "optimizer", "overrides")  # what `load` is given, or has from settings
+_VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def save(quantizer: Quantizer, path: str | Path) -> None:
-    """Write what `load` needs: the method's name, settings, overrides, notes, modes and the state_dict."""
+    """Write what `load` needs: the method's name, its options, what passes decided, slots and the state_dict."""
     slots = [
         {"name": each.name, "mode": each.mode.value, "range": _range(each), "spec": each.spec.to_data()}
         for each in quantizer.quantizers
     ]
+    stream = io.BytesIO()
     torch.save(
         {
             "format": _FORMAT,
             "method": type(quantizer).__name__,
             **quantizer.settings.to_data(),
+            "options": options_of(quantizer),
+            "passes": passes_of(quantizer.passes),
+            "plan": plan_of(quantizer.graph),
             "notes": list(quantizer.notes),
             "slots": slots,
             "state": quantizer.graph.model.state_dict(),
         },
-        path,
+        stream,
     )
+    written(Path(path), stream.getvalue(), "quantized model")
+
+
+def options_of(quantizer: Quantizer) -> dict[str, Any]:
+    """What a method's own constructors take beside settings, of its attributes of the same names that are data."""
+    names: dict[str, None] = {}
+    for kind in type(quantizer).__mro__:
+        if "__init__" in vars(kind):
+            parameters = inspect.signature(vars(kind)["__init__"]).parameters.values()
+            names |= dict.fromkeys(each.name for each in parameters if each.kind not in _VARIADIC)
+            if not any(each.kind is each.VAR_KEYWORD for each in parameters) or kind.__name__ == "Quantizer":
+                break
+    mine = [name for name in names if name not in _GIVEN and name not in NAMES]
+    found = {name: getattr(quantizer, name) for name in mine if hasattr(quantizer, name)}
+    return {name: value for name, value in found.items() if value is not None and isinstance(value, _PLAIN)}
 
 
 def read(path: str | Path, method: str) -> dict[str, Any]:

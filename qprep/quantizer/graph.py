@@ -60,6 +60,10 @@ class Edge:
             edge = edge._leader
         return edge
 
+    def set_leader(self, other: Edge) -> None:
+        """Have the scale of `other`, or, where that is this edge, its own."""
+        self._leader = None if other is self else other
+
     def share_with(self, other: Edge) -> None:
         """Let both have one scale, and so one range over all values of either."""
         mine, theirs = self.leader, other.leader

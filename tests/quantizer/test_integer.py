@@ -21,6 +21,7 @@ from qprep.quantizer import (
     WeightOnlyQuantizer,
     WRPNQuantizer,
 )
+from qprep.quantizer.integer.agreement import slot_agreement
 from qprep.quantizer.integer.fixed_point import divided, multiplier, root, scaled, shifted
 from qprep.quantizer.integer.model import IntegerModel
 from qprep.quantizer.integer.tensor import IntegerTensor
@@ -170,6 +171,22 @@ def test_a_recurrent_layer_stays_close_over_many_steps() -> None:
     integer = quantizer.to_integer()
     assert levels_apart(quantizer, integer, x) < 3  # what one step rounds otherwise, the next steps read
     assert not integer.islands
+    slots = slot_agreement(quantizer.convert(), integer, x)
+    assert len(slots) > 30 * 10
+    assert max(slot.levels for slot in slots) <= 1
+    assert sum(slot.share for slot in slots) / len(slots) < 0.01
+
+
+def test_agreement_wants_the_model_of_the_simulation() -> None:
+    x = image(32, 8)
+    quantizer = calibrated(mlp(), x)
+    assert {slot.name for slot in slot_agreement(quantizer.convert(), quantizer.to_integer(), x)} == {
+        "input 0",
+        "1",
+        "2",
+    }
+    with pytest.raises(QprepError, match="found another slot at input 0"):
+        slot_agreement(mlp(), quantizer.to_integer(), x)
 
 
 @pytest.mark.parametrize(

@@ -252,8 +252,9 @@ def test_what_has_no_onnx_form_is_named(tmp_path: Path) -> None:
     with pytest.raises(QprepError, match=r"found local_response_norm in 1 \(LocalResponseNorm\)"):
         quantizer.export_onnx(path)
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(QprepError, match="expected a place to write"):
-        calibrated(mlp(), image(32, 8)).export_onnx(tmp_path / "missing" / "model.onnx")
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(QprepError, match="ONNX model: .* cannot be written"):
+        calibrated(mlp(), image(32, 8)).export_onnx(tmp_path / "taken" / "model.onnx")
 
 
 def test_needs_calibration(tmp_path: Path) -> None:

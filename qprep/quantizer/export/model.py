@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import inspect
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +20,7 @@ from qprep.quantizer.export.sizes import Dim, Size, merged, shape_of
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.values import holder, map_tensors
 from qprep.quantizer.wrapper import QuantizedModule
+from qprep.saving import save
 
 if TYPE_CHECKING:
     from qprep.quantizer.base import Quantizer
@@ -48,14 +47,7 @@ def write_onnx(
     operation without an ONNX form, naming its module, and where the onnx package is missing.
     """
     made = _proto(model.eval(), tuple(inputs), dict(keywords or {}), dynamic_batch)
-    target = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(made)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise QprepError(f"expected a place to write {target}, found {error}") from error
+    save(Path(path), made, "ONNX model")
 
 
 def _proto(model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool) -> bytes:

@@ -236,5 +236,6 @@ class TQTQuantizer(LSQQuantizer):
 
     def __init__(self, *args: Any, power_of_two: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.power_of_two = power_of_two
         if not power_of_two:
             self.kind = _FreeTQT
