@@ -63,6 +63,8 @@ def _methods(context: Context, unit: Unit) -> Iterator[tuple[ClassRef, ast.Funct
     for member in context.family(unit):
         entry = context.project.class_node(member)
         for name, method in entry.methods.items() if entry is not None else ():
+            if "builtins.staticmethod" in context.analysis.decorators(member.module, method):
+                continue
             if method.args.args and not (name == "__init__" and member in before):
                 yield member, method
 
@@ -177,12 +179,47 @@ def positional_walks(context: Context) -> dict[str, set[ClassRef]]:
         if index is None:
             continue
         owners = {part: ClassRef(name, cls) for cls, entry in index.classes.items() for part in ast.walk(entry.node)}
+        descents = set(_descents(index.tree))
         for node in ast.walk(index.tree):
             for call in positional(node):
+                if call in descents:
+                    continue
                 known = context.analysis.walked.get((name, call.lineno, call.col_offset))
                 known = known or _attribute_classes(context, owners.get(call), call)
                 found.setdefault(f"{name}:{call.lineno}", set()).update(known)
     return found
+
+
+def _descents(tree: ast.Module) -> Iterator[ast.AST]:
+    """The parts of tests such as `if len(list(child.children())) > 0: replace(child)` inside `replace` itself.
+
+    A function that only asks whether to go further down visits the new children as it visits those beside others.
+    """
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.If) and not node.orelse and _asks_for_any(node.test):
+                if all(_calls(statement, function.name) for statement in node.body):
+                    yield from ast.walk(node.test)
+
+
+def _asks_for_any(test: ast.expr) -> bool:
+    """`len(x) > 0`, `len(x) != 0`, `len(x)`: true as soon as there is one."""
+    if isinstance(test, ast.Compare):
+        bound = test.comparators[0]
+        from_one = isinstance(test.ops[0], ast.Gt | ast.NotEq) and isinstance(bound, ast.Constant) and bound.value == 0
+        return len(test.ops) == 1 and from_one and _asks_for_any(test.left)
+    return isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "len"
+
+
+def _calls(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement is a call of the function `name`, or of the method of that name."""
+    call = statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.Return) else None
+    callee = call.func if isinstance(call, ast.Call) else None
+    return (isinstance(callee, ast.Name) and callee.id == name) or (
+        isinstance(callee, ast.Attribute) and callee.attr == name
+    )
 
 
 def _attribute_classes(context: Context, owner: ClassRef | None, call: ast.Call) -> set[ClassRef]:

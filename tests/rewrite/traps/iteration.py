@@ -167,6 +167,51 @@ class Net(nn.ModuleDict):
             _BACKBONE.format("self.trunk = nn.Sequential(self.backbone.a, self.backbone.b)", "return self.trunk(x) + x")
         ),
     ),
+    prepared(
+        "static-method-with-an-index",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    @staticmethod
+    def head(t):
+        return t[:, :4]
+
+    def forward(self, x):
+        return self.head(self.fc(x)) + x
+"""),
+    ),
+    prepared(
+        "going-down-where-there-are-children",
+        net(
+            "return F.relu(self.block(x)) + x",
+            "self.block = nn.Sequential(nn.Linear(4, 4), nn.Dropout())",
+            extra="""
+            def quieten(model):
+                for name, child in model.named_children():
+                    if isinstance(child, nn.Dropout):
+                        setattr(model, name, nn.Identity())
+                    if len(list(child.children())) > 0:
+                        quieten(child)
+            """,
+        ),
+    ),
+    declined(
+        "leaves-told-by-their-children",
+        net(
+            "return F.relu(self.block(x)) + x",
+            "self.block = nn.Sequential(nn.Linear(4, 4), nn.Dropout())",
+            extra="""
+            def freeze(model):
+                for child in model.children():
+                    if len(list(child.children())) == 0:
+                        child.eval()
+            """,
+        ),
+        "by position",
+    ),
     declined(
         "children-counted-by-another-class",
         module(_BACKBONE.format("self.n = len(list(self.backbone.children()))", "return self.backbone(x) * self.n")),
