@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from qprep.effort import failed
+from qprep.results import CheckResult
+from tests import fake_engine
 from tests.cli.conftest import Run
 
 MODEL = "def f(a, b):\n    return a + b\n"
@@ -255,3 +260,31 @@ def test_files_of_two_configurations(run: Run, folder: Path) -> None:
     assert [(record["filename"], record["code"]) for record in records] == [("p/a.py", "QP101"), ("q/a.py", "QP102")]
     records = json.loads(run("check", "--output-format", "json", "--isolated").out)
     assert len(records) == 4
+
+
+def test_a_cache_is_kept_beside_the_configuration(run: Run, folder: Path) -> None:
+    (folder / "qprep.toml").write_text("")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.py").write_text("x = 1\n")
+    for flags in (("--no-cache",), ("--cache-dir", "own"), ()):
+        assert run("check", *flags, "sub").code == 0
+    assert "cache-dir          the default" in run("config").out
+    (folder / "qprep.toml").write_text('cache-dir = "kept"\n')
+    assert "kept" in run("config").out
+
+
+def test_a_failure_of_qprep_exits_2_and_reports_the_rest(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.py").write_text(MODEL)
+    real = fake_engine.check
+
+    def check(*args: Any, **kwargs: Any) -> CheckResult:
+        found = real(*args, **kwargs)
+        return replace(found, findings=(*found.findings, failed("b.py", "ValueError: no (x.py:3)")))
+
+    monkeypatch.setattr(fake_engine, "check", check)
+    outcome = run("check", "--output-format", "concise", "--exit-zero")
+    assert outcome.code == 2
+    assert "b.py:1:1: QP008 qprep failed on this file: ValueError: no (x.py:3)" in outcome.out
+    assert "a.py:2:12: QP101" in outcome.out
