@@ -17,6 +17,7 @@ from qprep.errors import QprepError
 if TYPE_CHECKING:
     from qprep.quantizer.job import Job, Outcome
 
+_BITS = click.IntRange(1, 16)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -36,13 +37,17 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option("--loss", metavar="MODULE:FUNCTION", help="Of (output, batch), for lapq; the error against float.")
 @click.option("--method", metavar="METHOD", help="ptq (the default), dynamic, weight-only, adaround or lapq.")
 @click.option("--config", metavar="QUANT.YAML", type=_FILE, help="Method, defaults and overrides.")
-@click.option("--bits-activations", type=click.IntRange(1, 16), help="For all modules, before the configuration.")
-@click.option("--bits-weights", type=click.IntRange(1, 16), help="For all modules, before the configuration.")
+@click.option(
+    "--bits-activations", metavar="BITS", type=click.IntRange(1, 16), help="For all modules, before the configuration."
+)
+@click.option(
+    "--bits-weights", metavar="BITS", type=click.IntRange(1, 16), help="For all modules, before the configuration."
+)
 @click.option("--output", metavar="MODEL.PT", type=_FILE, help="Where to write the quantized model.")
 @click.option("--onnx", metavar="MODEL.ONNX", type=_FILE, help="Where to write it for ONNX Runtime.")
 @click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Where to write the report; .json and .txt as well.")
 @click.option("--sensitivity/--no-sensitivity", default=None, help="Measure each layer alone; on with --report.")
-@click.option("--batches", type=click.IntRange(1), help="How many batches of the loader to use; all.")
+@click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="How many batches of the loader to use; all.")
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224.")
 @click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
 @click.option("--device", default="cpu", show_default=True, help="Where to run.")

@@ -6,20 +6,23 @@ from qprep.quantizer.config import QuantConfig, load_config
 from qprep.quantizer.errors import NotPreparedError
 from qprep.quantizer.graph import Edge, Graph, Node
 from qprep.quantizer.lapq import LAPQQuantizer
+from qprep.quantizer.passes import Passes, default_passes
 from qprep.quantizer.pattern import Pattern
 from qprep.quantizer.post_training import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
 from qprep.quantizer.qat.dorefa import DorefaQuantizer, WRPNQuantizer
 from qprep.quantizer.qat.learned import LSQQuantizer, TQTQuantizer
 from qprep.quantizer.qat.linear import LinearQATQuantizer
 from qprep.quantizer.qat.pact import PACTQuantizer
-from qprep.quantizer.registry import register
+from qprep.quantizer.registry import register, wrap
 from qprep.quantizer.report import QuantizationReport
 from qprep.quantizer.settings import Settings
 from qprep.quantizer.spec import Granularity, Scheme, Spec
 from qprep.quantizer.statistics import Statistics, collect_statistics
+from qprep.quantizer.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
 from qprep.quantizer.wrapper import QuantizedModule
 
 __all__ = [
+    "ActivationQuantizer",
     "AdaRoundQuantizer",
     "DorefaQuantizer",
     "DynamicQuantizer",
@@ -32,6 +35,7 @@ __all__ = [
     "Node",
     "NotPreparedError",
     "PACTQuantizer",
+    "Passes",
     "Pattern",
     "PostTrainingQuantizer",
     "QuantConfig",
@@ -43,9 +47,13 @@ __all__ = [
     "Spec",
     "Statistics",
     "TQTQuantizer",
+    "TensorQuantizer",
     "WRPNQuantizer",
     "WeightOnlyQuantizer",
+    "WeightQuantizer",
     "collect_statistics",
+    "default_passes",
     "load_config",
     "register",
+    "wrap",
 ]

@@ -13,6 +13,14 @@ from qprep.quantizer.settings import Settings
 Replacement = Callable[[nn.Module, str, Settings], nn.Module]
 
 
+def wrap(module: nn.Module, path: str, settings: Settings) -> nn.Module:  # noqa: ARG001  (a replacement's)
+    """A replacement that is none: the module is one operation, whatever is inside, with quantizers around it.
+
+    `register(MyLayer)(wrap)`, or `quantizer.replacement_factory[MyLayer] = wrap`.
+    """
+    return module
+
+
 class ReplacementFactory(dict[type[nn.Module], Replacement | None]):
     """Functions by class of modules; of several bases the nearest counts, None leaves instances to the wrapper."""
 
@@ -44,7 +52,7 @@ class ReplacementFactory(dict[type[nn.Module], Replacement | None]):
     def replace(self, module: nn.Module, path: str, settings: Settings) -> nn.Module | None:
         """What stands in for `module`; None where nothing does. QprepError where a function gives no module."""
         function = self.nearest(module)
-        if function is None:
+        if function is None or function is wrap:
             return None
         made = function(module, path, settings)
         if not isinstance(made, nn.Module):

@@ -51,6 +51,7 @@ class _Follower(TorchFunctionMode):
         self.nodes: list[Node] = []
         self.casts: list[Edge] = []
         self.weights, self._by_parameter = _weights(model)
+        self._classes = units
         self._units = {module: path for path, module in model.named_modules() if _is_unit(module, units)}
         self._node_of: dict[nn.Module, Node] = {}
         self._open: list[_Call] = []
@@ -112,15 +113,20 @@ class _Follower(TorchFunctionMode):
 
     def _leave(self, module: nn.Module, _args: object, _kwargs: object, out: object) -> None:
         call = self._open.pop()
-        if self._open or not (call.sources or call.weights):
+        if self._open:
+            self._open[-1].absorb(call)
             return
-        if call.row is None and not call.computes and not call.weights:
+        if not (call.sources or call.weights):
+            return
+        asked_for = isinstance(module, self._classes)
+        if not asked_for and not call.computes and not call.weights:
             self._pass_on(call.sources, out)
             return
         node = self._node_of.get(module)
         if node is None:
+            row = None if asked_for and call.number > 1 else call.row
             node = self._node_of[module] = Node(
-                self._units[module], module, call.row, weights=call.weights, places=call.places, given=call.given
+                self._units[module], module, row, weights=call.weights, places=call.places, given=call.given
             )
             self.nodes.append(node)
         self._finish(node, call.sources, out)
@@ -163,7 +169,7 @@ class _Follower(TorchFunctionMode):
 
 
 class _Call:
-    """An open call of a unit: what flows in, and its first operation that changes values."""
+    """An open call of a unit: what flows in, its first operation that changes values, and how many there are."""
 
     def __init__(self, sources: list[Edge], weights: list[Weight]) -> None:
         self.sources = sources
@@ -171,11 +177,21 @@ class _Call:
         self.places: dict[int, Edge] = {}
         self.given: dict[int, Weight] = {}
         self.row: Op | None = None
-        self.computes = False
+        self.number = 0
+
+    @property
+    def computes(self) -> bool:
+        """Whether any operation changes values."""
+        return self.number > 0
 
     def note(self, row: Op | None, compute: bool) -> None:
-        if compute and not self.computes:
-            self.row, self.computes = row, True
+        if compute:
+            self.row = row if self.number == 0 else self.row
+            self.number += 1
+
+    def absorb(self, inner: _Call) -> None:
+        """Count the operations of a unit inside, more than one in any case: they are not the outer's own."""
+        self.number += 2 * inner.number
 
 
 def _is_unit(module: nn.Module, units: tuple[type[nn.Module], ...]) -> bool:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from qprep.quantizer import (
+    ActivationQuantizer,
+    DynamicQuantizer,
+    LSQQuantizer,
+    NotPreparedError,
     PostTrainingQuantizer,
+    QuantizedModule,
     Quantizer,
     Settings,
     register,
+    wrap,
 )
 from qprep.quantizer.registry import unregister
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
 from qprep.runtime_modules import EltwiseAdd
-from tests.quantizer.models import mlp
+from tests.quantizer.models import mlp, snr
 
 EIGHT: dict[str, Any] = {"bits_activations": 8, "bits_weights": 8}
 
@@ -102,3 +109,83 @@ def test_subclasses_match_their_nearest_base() -> None:
     quantizer.model = model[:2]  # type: ignore[index]
     quantizer.prepare_model(data()[0])
     assert made == ["linear 0", "linear 1"]
+
+
+class Scores(nn.Module):
+    """Everything it computes is inside: attention without a module for its parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(8, 8), nn.ReLU())
+
+    def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        return self.inner(x).softmax(-1) @ x.t() * gain  # type: ignore[no-any-return]
+
+
+class Turned(nn.Module):
+    """Computes nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flip(0).reshape(x.shape)
+
+
+class InChild(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("method", [PostTrainingQuantizer, LSQQuantizer, DynamicQuantizer])
+def test_any_class_is_wrapped_without_rewriting_it(method: Any) -> None:
+    model = nn.Sequential(nn.Linear(8, 8), Scores(), nn.Linear(32, 4))
+    quantizer = method(model)
+    with pytest.raises(NotPreparedError):
+        quantizer.prepare_model(data()[0])
+    quantizer.replacement_factory[Scores] = wrap
+    quantizer.prepare_model(data()[0])
+    quantizer.calibrate(data())
+    converted = quantizer.convert()
+    inner: Any = converted[1]
+    names = [each.name for each in quantizer.quantizers]
+    if method is DynamicQuantizer:  # it quantizes what layers with weights read
+        assert names == ["0.weight", "input 0", "2.weight", "1"]
+        return
+    assert type(inner) is QuantizedModule
+    assert type(inner.module) is Scores
+    assert names == ["0.weight", "input 0", "0", "1", "2.weight", "2"]
+    slot: Any = inner.outputs["0"]
+    scale = slot.grid.scale
+    levels = converted[:2](data()[0]) / scale
+    assert torch.allclose(levels, levels.round(), atol=1e-3)
+
+
+@pytest.mark.parametrize("layer", [Turned, InChild, Scores])
+def test_registered_layers_are_replaced_whatever_they_do(layer: type[nn.Module]) -> None:
+    made: list[str] = []
+
+    def note(module: nn.Module, path: str, _: Settings) -> nn.Module:
+        made.append(path)
+        return module
+
+    quantizer = PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 8), layer()))
+    quantizer.replacement_factory[layer] = note
+    quantizer.prepare_model(data()[0])
+    assert made == ["1"]
+    assert type(quantizer.model[1]) is layer  # type: ignore[index]
+
+
+def test_a_wrapper_by_hand() -> None:
+    module = Scores()
+    spec = Settings(bits_activations=8).activations
+    assert spec is not None
+    slots = {"inputs": {0: ActivationQuantizer("in", spec)}, "outputs": {0: ActivationQuantizer("out", spec)}}
+    wrapped = QuantizedModule(module, **slots)  # type: ignore[arg-type]
+    assert torch.equal(wrapped(data()[0], gain=2.0), module(data()[0], gain=2.0))
+    for each in (slots["inputs"][0], slots["outputs"][0]):
+        each.start_observing()
+    wrapped(data()[0])
+    assert all(each.freeze() for each in (slots["inputs"][0], slots["outputs"][0]))
+    assert 20 < snr(module(data()[0]), wrapped(data()[0])) < 80
