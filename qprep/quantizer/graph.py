@@ -105,6 +105,8 @@ class Node:
     weights  parameters, own ones or given by the caller, in order
     places   which of the tensors given to the first call was which edge
     given    which of them was which parameter
+    reads    the format that it brings its inputs to, None where it reads them as they come
+    sums     the format of its sums of products, to which the bias is added apart; None where they are exact
     """
 
     path: str
@@ -117,6 +119,8 @@ class Node:
     weights: list[Weight] = field(default_factory=list)
     places: dict[int, Edge] = field(default_factory=dict)
     given: dict[int, Weight] = field(default_factory=dict)
+    reads: Spec | None = None
+    sums: Spec | None = None
 
     @property
     def treatment(self) -> str:

@@ -40,6 +40,7 @@ class _Slots:
         self.inputs: dict[int, nn.Module] = {}
         self.outputs: dict[int, nn.Module] = {}
         self.given: dict[int, nn.Module] = {}
+        self.sums: nn.Module | None = None
 
 
 def insert_quantizers(graph: Graph, maker: Maker) -> None:
@@ -51,10 +52,11 @@ def insert_quantizers(graph: Graph, maker: Maker) -> None:
         return slots.setdefault(module, _Slots())
 
     _place_activations(graph, maker, of)
+    _place_inner(graph, maker, of)
     _place_weights(graph, maker, of)
     for module, found in slots.items():
         if module not in replaced:
-            wrapped = QuantizedModule(module, found.weights, found.inputs, found.outputs, found.given)
+            wrapped = QuantizedModule(module, found.weights, found.inputs, found.outputs, found.given, sums=found.sums)
             graph.replace_module(module, wrapped)
 
 
@@ -82,6 +84,24 @@ def _place_activations(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Sl
         for node in edge.consumers if edge.readers is None else edge.readers:
             if node.treatment != "float":
                 of(node.module).inputs |= {at: made[leader] for at, each in node.places.items() if each is edge}
+
+
+def _place_inner(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]) -> None:
+    for node in graph.nodes:
+        device = node.outputs[0].device if node.outputs else None
+        if node.reads is not None:
+            for at, edge in node.places.items():
+                if edge.floating:
+                    slot = maker.make_activation_quantizer(_own(edge), node.reads, f"{node.path}.input {at}")
+                    of(node.module).inputs[at] = slot.to(device)
+        if node.sums is not None:
+            slot = maker.make_activation_quantizer(_own(node.outputs[0]), node.sums, f"{node.path}.accumulator")
+            of(node.module).sums = slot.to(device)
+
+
+def _own(edge: Edge) -> Edge:
+    """An edge with a range of its own, beside `edge`."""
+    return Edge(edge.producer, edge.index, device=edge.device)
 
 
 def _name(edge: Edge) -> str:

@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Final
 
 from qprep.errors import QprepError
 from qprep.quantizer.fold import fold_batch_norm
@@ -14,6 +15,13 @@ from qprep.quantizer.known_ranges import OUTPUTS, clamp_range, useful_input
 from qprep.quantizer.spec import Scheme
 
 Pass = Callable[[Graph], None]
+
+# Sums of products with a weight and, after them, a bias for each channel.
+LAYERS: Final = (
+    "linear",
+    *(f"conv{dims}d" for dims in (1, 2, 3)),
+    *(f"conv_transpose{dims}d" for dims in (1, 2, 3)),
+)
 
 
 class Passes:
@@ -78,6 +86,15 @@ def plan_activations(graph: Graph) -> None:
         edge.readers = [node for node in edge.consumers if node.treatment != "float"]
         if edge.readers:
             edge.spec = graph.settings(edge.readers[0].path).activations
+
+
+def plan_inner_slots(graph: Graph) -> None:
+    """Formats of what modules read and of sums of products, where settings ask for some."""
+    for node in graph.nodes:
+        if node.treatment == "output":
+            settings = graph.settings(node.path)
+            node.reads = settings.inputs
+            node.sums = settings.accumulator if node.name in LAYERS else None
 
 
 def fuse_activations(graph: Graph) -> None:
@@ -172,6 +189,7 @@ def default_passes() -> Passes:
     return Passes(
         ("fold-batch-norm", fold_batch_norm),
         ("plan-activations", plan_activations),
+        ("plan-inner-slots", plan_inner_slots),
         ("fixed-ranges", fixed_ranges),
         ("net-aware-ranges", net_aware_ranges),
         ("fuse-activations", fuse_activations),

@@ -18,9 +18,10 @@ def plan_of(graph: Graph) -> dict[str, Any]:
     places = {id(node): index for index, node in enumerate(graph.nodes)}
     return {
         "nodes": [_named(node.path, node.name) for node in graph.nodes],
+        "slots": [[_spec_data(each) for each in (node.reads, node.sums)] for node in graph.nodes],
         "edges": [
             {
-                "spec": None if edge.spec is None else edge.spec.to_data(),
+                "spec": _spec_data(edge.spec),
                 "leader": number.get(id(edge.leader), index),
                 "inherits": edge.inherits,
                 "fixed": _pair(edge.fixed),
@@ -39,12 +40,22 @@ def set_plan(graph: Graph, plan: dict[str, Any]) -> None:
     if found != plan["nodes"] or len(edges) != len(plan["edges"]):
         other = next((a for a, b in zip(found, plan["nodes"], strict=False) if a != b), "another number of operations")
         raise QprepError(f"expected the model that was saved, prepared by the same passes, found {other}")
+    for node, (reads, sums) in zip(graph.nodes, plan["slots"], strict=True):
+        node.reads, node.sums = _spec(reads), _spec(sums)
     for edge, kept in zip(edges, plan["edges"], strict=True):
-        edge.spec = None if kept["spec"] is None else Spec.from_data(kept["spec"])
+        edge.spec = _spec(kept["spec"])
         edge.inherits = kept["inherits"]
         edge.fixed, edge.bounds = _unpair(kept["fixed"]), _unpair(kept["bounds"])
         edge.readers = None if kept["readers"] is None else [graph.nodes[place] for place in kept["readers"]]
         edge.set_leader(edges[kept["leader"]])
+
+
+def _spec_data(spec: Spec | None) -> dict[str, Any] | None:
+    return None if spec is None else spec.to_data()
+
+
+def _spec(data: dict[str, Any] | None) -> Spec | None:
+    return None if data is None else Spec.from_data(data)
 
 
 def passes_of(passes: Passes) -> list[tuple[str, str]]:

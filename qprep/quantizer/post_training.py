@@ -12,7 +12,7 @@ from qprep.errors import QprepError
 from qprep.quantizer.base import Quantizer
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.graph import Edge
-from qprep.quantizer.passes import Passes, plan_layer_inputs
+from qprep.quantizer.passes import Passes, plan_inner_slots, plan_layer_inputs
 from qprep.quantizer.settings import Bits
 from qprep.quantizer.spec import Spec
 from qprep.quantizer.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
@@ -63,7 +63,7 @@ class DynamicQuantizer(_PostTraining):
 
     def default_passes(self) -> Passes:
         """Nothing is folded: batch statistics stay where they are."""
-        return Passes(("plan-layer-inputs", plan_layer_inputs))
+        return Passes(("plan-layer-inputs", plan_layer_inputs), ("plan-inner-slots", plan_inner_slots))
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
         """One that takes each tensor's own range."""

@@ -20,13 +20,20 @@ Bits = int | str | None
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One module's formats. Bits are 1 to 16, None for what the model has, or "float16" and "bfloat16"."""
+    """One module's formats. Bits are 1 to 16, None for what the model has, or "float16" and "bfloat16".
+
+    With bits_accumulator a layer with weights is taken as two operations: its sums of products, which get this format,
+    and the addition of its bias (bits_bias), whose result is the layer's output (bits_activations).
+    """
 
     bits_activations: Bits = None
     bits_weights: Bits = None
     bits_bias: Bits = None
+    bits_inputs: Bits = None
+    bits_accumulator: Bits = None
     scheme_activations: Scheme = Scheme.ASYMMETRIC
     scheme_weights: Scheme = Scheme.RESTRICTED
+    scheme_accumulator: Scheme = Scheme.SYMMETRIC
     signed_activations: bool = False
     granularity_weights: Granularity = Granularity.CHANNEL
     group_size: int = 0
@@ -36,19 +43,27 @@ class Settings:
     @property
     def asks(self) -> bool:
         """Whether any format is asked for."""
-        return any(bits is not None for bits in (self.bits_activations, self.bits_weights, self.bits_bias))
+        return any(getattr(self, name) is not None for name in NAMES if name.startswith("bits_"))
 
     @property
     def activations(self) -> Spec | None:
         """The format of outputs, None where they stay."""
-        if not isinstance(self.bits_activations, int):
-            return _float_spec(self.bits_activations)
-        return Spec(
-            self.bits_activations,
-            self.scheme_activations,
-            signed=self.signed_activations,
-            estimator=self.estimator_activations,
-        )
+        return self._activation(self.bits_activations, self.scheme_activations)
+
+    @property
+    def inputs(self) -> Spec | None:
+        """The format of what a module reads, None where it reads it as it comes."""
+        return self._activation(self.bits_inputs, self.scheme_activations)
+
+    @property
+    def accumulator(self) -> Spec | None:
+        """The format of a layer's sums of products, before its bias is added; None where they are exact."""
+        return self._activation(self.bits_accumulator, self.scheme_accumulator)
+
+    def _activation(self, bits: Bits, scheme: Scheme) -> Spec | None:
+        if not isinstance(bits, int):
+            return _float_spec(bits)
+        return Spec(bits, scheme, signed=self.signed_activations, estimator=self.estimator_activations)
 
     def weights(self, axis: int, dims: int) -> Spec | None:
         """The format of a parameter of `dims` dimensions whose channels are along `axis`; vectors have one scale."""
@@ -73,6 +88,7 @@ _SHOWN: Final = 6
 _ENUMS: Final[Mapping[str, type[Scheme | Granularity]]] = {
     "scheme_activations": Scheme,
     "scheme_weights": Scheme,
+    "scheme_accumulator": Scheme,
     "granularity_weights": Granularity,
 }
 
@@ -90,7 +106,7 @@ def with_values(base: Settings, values: Mapping[str, Any], where: str) -> Settin
             raise QprepError(f"unknown setting {name!r} {where}{did_you_mean(str(name), NAMES)}")
     try:
         made = replace(base, **{name: checked(name, value) for name, value in values.items()})
-        made.activations, made.weights(0, 2), made.bias
+        made.activations, made.weights(0, 2), made.bias, made.inputs, made.accumulator
     except QprepError as error:
         raise QprepError(f"{error} {where}") from error
     return made

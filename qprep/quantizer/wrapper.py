@@ -12,7 +12,7 @@ from torch.nn import Parameter
 
 from qprep.quantizer.values import holder, map_tensors
 
-PARTS: Final = ("weights", "inputs", "outputs", "given")
+PARTS: Final = ("weights", "inputs", "outputs", "given", "sums")
 
 
 class QuantizedModule(nn.Module):
@@ -22,6 +22,7 @@ class QuantizedModule(nn.Module):
     inputs   by the number of a tensor among its arguments, keywords included
     given    the same, for parameters that the caller gives; not where a module around it has quantized them
     outputs  by the number of a tensor among its results
+    sums     what quantizes a layer's sums of products, before its bias is added
 
     What is read from it and is not its own is read from `module`; a state_dict of the float model loads.
     """
@@ -35,12 +36,15 @@ class QuantizedModule(nn.Module):
         inputs: Mapping[int, nn.Module] | None = None,
         outputs: Mapping[int, nn.Module] | None = None,
         given: Mapping[int, nn.Module] | None = None,
+        *,
+        sums: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.module = module
         self.training = module.training
         self.weights = nn.ModuleDict(weights or {})
         self.inputs, self.outputs, self.given = _numbered(inputs), _numbered(outputs), _numbered(given)
+        self.sums = nn.ModuleDict({} if sums is None else {"0": sums})
         for part in PARTS:
             self._modules[part].train(module.training)  # type: ignore[union-attr]
         self.register_load_state_dict_pre_hook(_take_float_names)  # type: ignore[no-untyped-call]
@@ -50,8 +54,25 @@ class QuantizedModule(nn.Module):
         if self.inputs or self.given:
             args, kwargs = map_tensors(self._input, (args, kwargs))
         with self._quantized_weights():
-            out = self.module(*args, **kwargs)
+            out = self._in_two(args, kwargs) if self.sums else self.module(*args, **kwargs)
         return map_tensors(self._output, out) if self.outputs else out
+
+    def _in_two(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Sums of products, quantized, and the bias added to them: (channels,) before a convolution's dimensions."""
+        held: dict[str, Any] = holder(self.module)._parameters  # noqa: SLF001
+        weight, bias = held.get("weight"), held.get("bias")
+        if weight is None:  # given by the caller: input, weight, bias
+            weight = args[1] if len(args) > 1 else kwargs["weight"]
+            bias = args[2] if len(args) > 2 else kwargs.pop("bias", None)
+            args = (*args[:2], None, *args[3:]) if len(args) > 2 else args
+        else:
+            held["bias"] = None
+        try:
+            out = self.sums["0"](self.module(*args, **kwargs))
+        finally:
+            if "bias" in held:
+                held["bias"] = bias
+        return out if bias is None else out + bias.reshape(-1, *[1] * (weight.dim() - 2))
 
     def _input(self, index: int, tensor: Tensor) -> Any:
         quantizers, name = self.given if isinstance(tensor, Parameter) else self.inputs, str(index)
