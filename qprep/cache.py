@@ -82,8 +82,9 @@ class Cache:
 
     def _key(self, part: Part) -> str:
         around = [sorted(part.around.asks), list(part.around.walks)]
+        stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
-        return self._hashed(["result", files, around, self.settings.ignore_suppressions, os.getcwd()])
+        return self._hashed(["result", files, around, self.settings.ignore_suppressions, os.getcwd(), stamps])
 
     def _settings_of(self, path: Path) -> list[Any]:
         settings = self.settings.for_file(path)

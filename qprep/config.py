@@ -13,6 +13,10 @@ from qprep.config_trace import TraceTarget
 from qprep.engine_rules import ALWAYS_ON
 from qprep.findings import Rule
 from qprep.gitignore import Scope
+from qprep.ops.model import Op
+from qprep.ops.targets import OWN
+from qprep.registry import Registry, installed
+from qprep.rows import read_rows
 from qprep.selection import Layer, Selection, validate
 
 TARGET_VERSIONS: Mapping[str, tuple[int, int]] = MappingProxyType({f"py3{minor}": (3, minor) for minor in range(8, 15)})
@@ -31,6 +35,8 @@ class Settings:
     enabled         codes of the rules that are on
     fixable         codes of the rules whose fixes may be applied
     target_version  oldest Python that the code must run on, (major, minor); None: the one that runs qprep
+    target          whose modules rewritten code uses: "qprep", "torch-ao" …
+    catalogue       rows for operators of the user's own
     baseline        the file of findings that are not reported again; None: there is none
     cache_dir       the folder of earlier results; None: `.qprep_cache` beside the configuration file
     trace           the models named in [tool.qprep.trace], for --trace and --verify
@@ -48,6 +54,8 @@ class Settings:
     show_unknown: bool
     baseline: Path | None
     cache_dir: Path | None
+    target: str
+    catalogue: tuple[Op, ...]
     trace: Mapping[str, TraceTarget]
     selection: Selection
     fix_selection: Selection
@@ -67,6 +75,7 @@ class SettingsResolver:
     config     the one configuration file to use for all files, instead of looking for the closest
     isolated   use no configuration file
     force_exclude        excludes count for files that are named, too
+    registry   all checks, rewrites and catalogue rows, those of installed plugins among them
     ignore_suppressions  report what comments suppress, and do not judge the comments
     Raises QprepError, on construction or on a look-up, for what a configuration or a flag says wrongly.
     """
@@ -77,6 +86,7 @@ class SettingsResolver:
     isolated: bool = False
     force_exclude: bool = False
     ignore_suppressions: bool = False
+    registry: Registry = field(default_factory=installed)
     _by_folder: dict[Path, Path | None] = field(default_factory=dict, init=False, repr=False)
     _by_config: dict[Path | None, Settings] = field(default_factory=dict, init=False, repr=False)
 
@@ -129,6 +139,8 @@ def _merge(source: Path | None, root: Path, file: Options, cli: Options, rules: 
         show_unknown=bool(_first(cli.show_unknown, file.show_unknown)),
         baseline=root / file.baseline if file.baseline else None,
         cache_dir=root / file.cache_dir if file.cache_dir else None,
+        target=cli.target or file.target or OWN,
+        catalogue=tuple(row for name in file.catalogue for row in read_rows(root / name)),
         trace=file.trace,
         selection=selection,
         fix_selection=fix_selection,

@@ -11,6 +11,7 @@ from typing import Any
 
 from qprep.config_trace import ExpectedError, TraceTarget, read_targets
 from qprep.errors import QprepError
+from qprep.ops.targets import TARGETS
 from qprep.selection import did_you_mean
 
 OUTPUT_FORMATS = ("full", "concise", "grouped", "json", "json-lines", "github", "gitlab", "sarif", "junit")
@@ -37,6 +38,8 @@ class Options:
     show_unknown: bool | None = None
     baseline: str | None = None
     cache_dir: str | None = None
+    target: str | None = None
+    catalogue: tuple[str, ...] = ()
     trace: Mapping[str, TraceTarget] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -54,7 +57,11 @@ def read_config(path: Path, target_versions: Collection[str]) -> Options:
     table = _table(path)
     if table is None:
         raise QprepError(f"{path}: expected a [tool.qprep] table, found none")
-    choices = {"output-format": OUTPUT_FORMATS, "target-version": tuple(target_versions)}
+    choices = {
+        "output-format": OUTPUT_FORMATS,
+        "target-version": tuple(target_versions),
+        "target": tuple(TARGETS),
+    }
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _READERS:
@@ -103,6 +110,10 @@ def _string(value: object) -> str:
     return value
 
 
+def _paths(value: object) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else _strings(value)
+
+
 def _per_file(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if not isinstance(value, dict):
         raise ExpectedError("a table of patterns and lists of rules")
@@ -132,6 +143,8 @@ _READERS: Mapping[str, Callable[[object], object]] = MappingProxyType(
         "show-unknown": _flag,
         "baseline": _string,
         "cache-dir": _string,
+        "target": _string,
+        "catalogue": _paths,
         "trace": _targets,
     }
 )

@@ -109,4 +109,5 @@ def _specificity(selector: str, rule: Rule) -> int:
         return _EXACT
     if selector == ALL:
         return 1
-    return len(selector) if selector.startswith("QP") and rule.code.startswith(selector) else 0
+    letters = rule.code.rstrip("0123456789")
+    return len(selector) if selector.startswith(letters) and rule.code.startswith(selector) else 0

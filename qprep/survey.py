@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qprep.checks import load_checks
-from qprep.codemods import load_codemods
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
 from qprep.evidence.rules import RUN_CODES
 from qprep.evidence.weigh import proven, weigh
 from qprep.findings import Finding, Fix, Position, Severity, Unfixable
+from qprep.ops.model import Op
+from qprep.ops.targets import OWN, TARGETS, Target
 from qprep.project.analysis import Analysis
 from qprep.project.compounds import find_compounds
 from qprep.project.eager import find_eager
@@ -143,16 +143,17 @@ class Survey:
         try:
             names = users_first(self.project)
             self._read_faults()
-            self.analysis = Analysis(self.project)
+            self.analysis = Analysis(self.project, self._rows())
             self.analysis.proven = proven(self.witness, self.project.given, self.files.source)
             facts = self.analysis.run(self._telling(names))
             self._read_depths()
             find_compounds(self.analysis, names)
             find_eager(self.analysis, names)
             find_tied(self.analysis, names)
-            self.context = Context(self.analysis, partial(_code, self.project, self.files), self.setting.around)
+            load = partial(_code, self.project, self.files)
+            self.context = Context(self.analysis, load, self.setting.around, self._target)
             self.plan = Plan(self.context)
-            hits = [(check, hit) for check in load_checks() for hit in check.check(facts)]
+            hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
             self._report([(check, hit) for check, hit in hits if hit.place.module in self.project.given])
         finally:
             if collecting:
@@ -162,6 +163,16 @@ class Survey:
         for name in names:
             self.setting.tell(display_path(self.project.given[name]))
             yield name
+
+    def _rows(self) -> tuple[Op, ...]:
+        """The rows of the users' catalogues, of all files together."""
+        found = [row for path in self.project.given.values() for row in self.settings.for_file(path).catalogue]
+        return tuple(dict.fromkeys((*self.settings.registry.rows, *found)))
+
+    def _target(self, module: str) -> Target:
+        """Whose modules the rewritten code of a file uses; a module made of a function stands in a given file, too."""
+        path = self.project.given.get(module)
+        return TARGETS[self.settings.for_file(path).target if path is not None else OWN]
 
     def _read_faults(self) -> None:
         """Files that cannot be read or parsed: one finding each."""
@@ -182,7 +193,7 @@ class Survey:
         return engine_finding(UNREADABLE_FILE, display_path(path), "the file changed while it was being read")
 
     def _report(self, hits: list[tuple[Check, Hit]]) -> None:
-        codemods = load_codemods()
+        codemods = self.settings.registry.codemods
         hits.sort(key=lambda pair: (pair[1].place, pair[0].rule.code))
         for check, hit in hits:
             codemod = codemods.get(check.stem)

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 def load_checks() -> tuple[Check, ...]:
     """All rules by code, found by walking this package."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
-    return tuple(sorted((_check(importlib.import_module(f"{__name__}.{name}")) for name in names), key=_code))
+    return tuple(sorted((as_check(importlib.import_module(f"{__name__}.{name}")) for name in names), key=_code))
 
 
-def _check(module: ModuleType) -> Check:
+def as_check(module: ModuleType) -> Check:
+    """The rule that a module holds."""
     return Check(module.__name__.rpartition(".")[2], module.RULE, module.VALID, module.INVALID, module.check)
 
 

@@ -13,6 +13,7 @@ from qprep.config import TARGET_VERSIONS, SettingsResolver
 from qprep.config_file import OUTPUT_FORMATS, Options
 from qprep.errors import QprepError
 from qprep.findings import Rule
+from qprep.ops.targets import TARGETS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -26,6 +27,7 @@ SELECTION = (
     click.option("--per-file-ignores", metavar="PATTERN:RULE,…", multiple=True, help="Rules not to run on some files."),
     click.option("--fixable", metavar=_RULES, multiple=True, help="Rules whose fixes may be applied."),
     click.option("--unfixable", metavar=_RULES, multiple=True, help="Rules whose fixes may not be applied."),
+    click.option("--target", type=click.Choice(list(TARGETS)), help="Whose modules rewritten code uses; qprep."),
     click.option("--target-version", type=click.Choice(list(TARGET_VERSIONS)), help="Oldest Python to support."),
 )
 FILES = (
@@ -150,6 +152,7 @@ def _options(flags: dict[str, Any]) -> Options:
         respect_gitignore=flags.get("respect_gitignore"),
         output_format=flags.get("output_format"),
         target_version=flags["target_version"],
+        target=flags.get("target"),
         show_unknown=flags.get("show_unknown"),
     )
 

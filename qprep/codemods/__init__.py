@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 def load_codemods() -> dict[str, Codemod]:
     """All rewrites by the stem of their rule, found by walking this package."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
-    return {name: _codemod(importlib.import_module(f"{__name__}.{name}")) for name in names}
+    return {name: as_codemod(importlib.import_module(f"{__name__}.{name}")) for name in names}
 
 
-def _codemod(module: ModuleType) -> Codemod:
+def as_codemod(module: ModuleType) -> Codemod:
+    """The rewrite that a module holds."""
     applicability = getattr(module, "APPLICABILITY", Applicability.SAFE)
     return Codemod(module.__name__.rpartition(".")[2], module.REWRITES, module.rewrite, applicability)

@@ -49,6 +49,11 @@ class Catalogue:
         self._modules = {module.name: module for module in modules}
         self._runtime = {op.module.partition("(")[0]: op for op in reversed(ops) if op.module is not None}
         self._parsed: dict[str, tuple[Op, Spelling]] = {}
+        self._custom = frozenset(qualified_name(text) for op in ops if op.dedicated for text in op.spellings)
+
+    def custom(self, qualified: str) -> tuple[Op, Spelling] | None:
+        """The row of a function that a catalogue of the user's names, be it part of the project or not."""
+        return self._find(qualified) if qualified in self._custom else None
 
     def function(self, qualified: str) -> tuple[Op, Spelling] | None:
         """The row of "torch.cat", "torch.nn.functional.relu", "operator.add" or the unbound "torch.Tensor.add"."""
@@ -95,7 +100,7 @@ class Catalogue:
         return found
 
 
-@lru_cache(maxsize=1)
-def load() -> Catalogue:
-    """The catalogue of all rows."""
-    return Catalogue(tuple(op for topic in _TOPICS for op in topic.OPS), MODULES)
+@lru_cache(maxsize=4)
+def load(more: tuple[Op, ...] = ()) -> Catalogue:
+    """The catalogue of all rows; of two that share a spelling, one of `more` counts."""
+    return Catalogue((*(op for topic in _TOPICS for op in topic.OPS), *more), MODULES)

@@ -35,6 +35,31 @@ class Family(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Dedicated:
+    """A module of another library than qprep that stands for an operation.
+
+    home      where the class is imported from: "distiller.modules"
+    module    the class and its constructor's parameters by canonical name, as in `Op.module`
+    takes     the operation's parameters that the call takes, by position and in this order; None: those of the first
+              spelling, by position or keyword
+    keywords  (canonical name, the constructor's own) where they differ
+    fixed     what the constructor is always given
+    method    what is called on the instance; "" is the instance itself
+    spread    whether a sequence of tensors is given one by one
+    number_last  whether a Python number can only be the second operand
+    """
+
+    home: str
+    module: str
+    takes: tuple[str, ...] | None = None
+    keywords: tuple[tuple[str, str], ...] = ()
+    fixed: str = ""
+    method: str = ""
+    spread: bool = False
+    number_last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Op:
     """One torch operation.
 
@@ -67,3 +92,4 @@ class Op:
     drop: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()  # parameters that carry weights: ("weight", "bias")
     quantizer: str = "output"  # how the quantizer treats it: output | same-scale | fixed-range | float
+    dedicated: Dedicated | None = None  # where `module` is of another library

@@ -61,9 +61,9 @@ _NOTHING = Summary(UNKNOWN, Counts(), frozenset())
 class Analysis:
     """Kinds and facts of one project."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, rows: tuple[Op, ...] = ()) -> None:
         self.project = project
-        self.catalogue = load()
+        self.catalogue = load(rows)
         self.facts = Facts()
         self.reached: set[ClassRef] = set()
         self.ran: set[tuple[str, str]] = set()  # functions that run in some forward: (module, qualified name)

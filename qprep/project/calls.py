@@ -161,6 +161,9 @@ def _call_one(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     if isinstance(callee, External):
         return call_external(analysis, frame, node, callee.name, arguments)
     if isinstance(callee, FunctionRef):
+        row = analysis.catalogue.custom(f"{callee.module}.{callee.name}")
+        if row is not None:
+            return operations.function(analysis, frame, node, *row, arguments)
         return analysis.call_function(frame, node, callee, arguments)
     if isinstance(callee, ClassRef):
         return instantiate(analysis, frame, node, callee, arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from qprep.ops.targets import OWN, TARGETS, Target
 from qprep.project.facts import Unit
 from qprep.project.kinds import ClassRef
 from qprep.project.outline import asked_names
@@ -27,8 +28,15 @@ KEPT_FILES = 24  # files held ready for rewriting at a time
 class Context:
     """The analysis, its facts, and the files given (only those may be rewritten)."""
 
-    def __init__(self, analysis: Analysis, load: Callable[[str], Code | None], around: Around = ALONE) -> None:
+    def __init__(
+        self,
+        analysis: Analysis,
+        load: Callable[[str], Code | None],
+        around: Around = ALONE,
+        target_of: Callable[[str], Target] = lambda _: TARGETS[OWN],
+    ) -> None:
         self.analysis = analysis
+        self.target_of = target_of  # whose modules the rewritten code of a file uses
         self.around = around
         self.returns_early: dict[Unit, bool] = {}
         self.run_by_base: dict[Unit, frozenset[str]] = {}

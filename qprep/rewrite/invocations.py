@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
 from qprep.ops.signature import Kind, parse_constructor
+from qprep.rewrite.dedicated import construct, declare, missing, refuse_arguments
 from qprep.rewrite.operators import drop_parentheses, guard_space
 from qprep.rewrite.pieces import Piece, opening
 
 if TYPE_CHECKING:
+    from qprep.ops.model import Op
     from qprep.ops.signature import Parameter, Spelling
     from qprep.project.facts import OpSite
     from qprep.rewrite.code import Code
@@ -80,9 +82,46 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
         edits = _edit_arguments(scope.code, node, spelling, arguments, target)
     if edits is None:
         return Unfixable("its arguments cannot be passed on without moving a comment")
-    name = scope.declare(site.op.name, target.constructor, many=site.count > 1)
+    op = site.op if target.parameters != ("",) else replace(site.op, dedicated=None)
+    if (reason := _refusal(op, spelling, arguments, target)) is not None:
+        return reason
+    edits += _spread(scope.code, op, arguments)
+    name = declare(scope, op, target.constructor, many=site.count > 1)
+    if isinstance(name, Unfixable):
+        return name
     receiver = f"{spelling.parameters[0].name}=" if _names_receiver(spelling, target) else ""
     return (*_edit_callee(scope.code, node, spelling, name, edits, receiver), *edits)
+
+
+def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: Target) -> Unfixable | None:
+    """Why the call of a module of another library cannot take what is left of the arguments."""
+    if op.dedicated is None or op.dedicated.takes is None:
+        return None
+    receiver = [spelling.parameters[0].name] if spelling.is_method else []
+    left = [a for a in arguments if a.name not in target.moved]
+    reason = refuse_arguments(op, [*receiver, *(a.name for a in left)])
+    if reason is None and any(a.keyword is not None for a in left):
+        return Unfixable("the module takes its inputs by position, here they are named")
+    if reason is None and len(receiver) + len(left) > len(op.dedicated.takes):
+        return Unfixable("the module takes fewer inputs")
+    if reason is None and any(
+        op.dedicated.takes[i] != name for i, name in enumerate([*receiver, *(a.name for a in left)])
+    ):
+        return Unfixable("the module takes its inputs in another order")
+    return reason
+
+
+def _spread(code: Code, op: Op, arguments: list[Argument]) -> list[Piece]:
+    """The tensors of a sequence, one by one: `[x, y]` → `x, y`, `xs` → `*xs`."""
+    if op.dedicated is None or not op.dedicated.spread or not op.dedicated.takes:
+        return []
+    first = next((a.value for a in arguments if a.name == op.dedicated.takes[0]), None)
+    if first is None:
+        return []
+    start, end = code.span(first)
+    if isinstance(first, ast.List | ast.Tuple) and first.elts and code.text[start] in "[(":
+        return [Piece(start, start + 1, ""), Piece(end - 1, end, "")]
+    return [Piece(start, start, "*")]
 
 
 def _has_stars(node: ast.Call) -> bool:
@@ -96,10 +135,14 @@ def _pass_through(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Unfixa
     same = [p.name for p in spelling.parameters] == [p.name for p in first.parameters]
     if not same or spelling.is_inplace or any(k.arg is None for k in node.keywords):
         return Unfixable("its arguments are known at run time only")
+    if site.op.dedicated is not None and site.op.dedicated.takes is not None:
+        return Unfixable("its arguments are known at run time only")
     target = _plain_target(scope, site)
     if isinstance(target, Unfixable):
         return target
-    name = scope.declare(site.op.name, target.constructor, many=site.count > 1)
+    name = declare(scope, site.op, target.constructor, many=site.count > 1)
+    if isinstance(name, Unfixable):
+        return name
     return _edit_callee(scope.code, node, spelling, name, [])
 
 
@@ -180,7 +223,7 @@ def _runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Ta
     op, spelling = site.op, site.spelling
     assert spelling is not None
     if op.module is None:
-        return Unfixable(f"no dedicated module stands for `{op.name}`")
+        return missing(scope, op)
     constructor = parse_constructor(op.module)
     lost = [a.name for a in arguments if a.name in op.drop and a.name not in constructor.parameters]
     if lost:
@@ -195,7 +238,7 @@ def _runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Ta
 def _plain_target(scope: Scope, site: OpSite) -> Target | Unfixable:
     """The class of qprep.runtime_modules, all arguments left in the call."""
     if site.op.module is None:
-        return Unfixable(f"no dedicated module stands for `{site.op.name}`")
+        return missing(scope, site.op)
     return _with_inplace(scope, site, {}, frozenset())
 
 
@@ -212,10 +255,10 @@ def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: froz
     given = {p.name for p in site.spelling.parameters}
     defaults = _differing_defaults(site.spelling, first, settings) or {}
     shown = {**{n: d for n, d in defaults.items() if n in constructor.parameters and n in given}, **shown}
-    text = ", ".join(f"{name}={shown[name]}" for name in constructor.parameters if name in shown)
     known = [p for p in first.parameters if p.name not in site.op.drop or p.name in constructor.parameters]
     names = tuple(p.name if p.kind is not Kind.VARARGS else f"*{p.name}" for p in known)
-    return Target(f"{scope.runtime(constructor.name)}({text})", moved, frozenset(), names)
+    takes = site.op.dedicated.takes if site.op.dedicated is not None else None
+    return Target(construct(scope, site.op, shown), moved, frozenset(), takes or names)
 
 
 def _edit_arguments(

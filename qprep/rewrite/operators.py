@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.findings import Unfixable
+from qprep.findings import Applicability, Unfixable
 from qprep.ops.signature import parse_constructor
 from qprep.project.operations import SYMBOLS
+from qprep.rewrite.dedicated import construct, declare, missing
+from qprep.rewrite.fresh import is_fresh
 from qprep.rewrite.pieces import Piece, closing, opening
 
 if TYPE_CHECKING:
@@ -24,24 +26,24 @@ def operator(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     node = scope.node
     if isinstance(node, ast.AugAssign):
         return _augmented(scope, site, node)
-    constructor = runtime_constructor(scope, site.op)
-    if isinstance(constructor, Unfixable):
-        return constructor
     if isinstance(node, ast.BinOp):
         if any(isinstance(part, ast.Yield | ast.YieldFrom | ast.Await) for part in (node.left, node.right)):
             return Unfixable("an operand suspends the function")
-        name = scope.declare(site.op.name, constructor, many=site.count > 1)
+        if site.scalar and _needs_number_last(site.op) and not isinstance(node.right, ast.Constant):
+            return Unfixable("the module takes the number behind the tensor")
+    if site.op.module is None:
+        return missing(scope, site.op)
+    name = declare(scope, site.op, construct(scope, site.op, {}), many=site.count > 1)
+    if isinstance(name, Unfixable):
+        return name
+    if isinstance(node, ast.BinOp):
         return _binary(scope.code, node, name)
     assert isinstance(node, ast.UnaryOp)
-    name = scope.declare(site.op.name, constructor, many=site.count > 1)
     return _unary(scope.code, node, name)
 
 
-def runtime_constructor(scope: Scope, op: Op, arguments: str = "") -> str | Unfixable:
-    """`EltwiseAdd()` for an operation's row."""
-    if op.module is None:
-        return Unfixable(f"no dedicated module stands for `{op.name}`")
-    return f"{scope.runtime(parse_constructor(op.module).name)}({arguments})"
+def _needs_number_last(op: Op) -> bool:
+    return op.dedicated is not None and op.dedicated.number_last
 
 
 def guard_space(code: Code, offset: int) -> str:
@@ -112,17 +114,23 @@ def _unary(code: Code, node: ast.UnaryOp, name: str) -> Pieces:
 
 
 def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfixable:
-    if site.op.module is None or "inplace" not in parse_constructor(site.op.module).parameters:
-        return Unfixable(f"no dedicated module does `{SYMBOLS[type(node.op)]}=` in place")
+    if site.op.module is None:
+        return missing(scope, site.op)
+    settings = {"inplace": "True"}
+    if "inplace" not in parse_constructor(site.op.module).parameters:
+        if site.op.dedicated is None or not is_fresh(scope, node):
+            return Unfixable(f"no dedicated module does `{SYMBOLS[type(node.op)]}=` in place")
+        settings, scope.applicability = {}, Applicability.UNSAFE
+    if site.scalar and _needs_number_last(site.op) and not isinstance(node.value, ast.Constant):
+        return Unfixable("the module takes the number behind the tensor")
     if not _is_repeatable(node.target):
         return Unfixable("the target would be evaluated twice")
     if isinstance(node.value, ast.Yield | ast.YieldFrom | ast.Await):
         return Unfixable("an operand suspends the function")
-    constructor = runtime_constructor(scope, site.op, "inplace=True")
-    if isinstance(constructor, Unfixable):
-        return constructor
     code = scope.code
-    name = scope.declare(site.op.name, constructor, many=site.count > 1)
+    name = declare(scope, site.op, construct(scope, site.op, settings), many=site.count > 1)
+    if isinstance(name, Unfixable):
+        return name
     end = code.span(node)[1]
     target_end = code.span(node.target)[1]
     operator_start = code.skip_blank(target_end, ")")

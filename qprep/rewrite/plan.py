@@ -8,18 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qprep.findings import Applicability, Unfixable
-from qprep.project.facts import HelperCall, Place, Unit
+from qprep.project.facts import HelperCall, OpSite, Place, Unit
 from qprep.rewrite import children, functions, imports, owners
 from qprep.rewrite.model import Declaration, Rewrite
 from qprep.rewrite.pieces import Piece, overlaps
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
-from qprep.rewrite.scope import OWNER, Names, Scope
+from qprep.rewrite.scope import OWNER, DeclinedError, Names, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from qprep.project.eager.facts import EagerSite
-    from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter
+    from qprep.project.facts import Compound, HeldFunction, ModuleCall, Sharing, TiedParameter
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.model import Import
@@ -68,7 +68,11 @@ class Plan:
         if _nesting(code, node) > MAX_NESTING:
             return Unfixable("the expression is nested so deeply that its rewrite would not compile")
         scope = Scope(self.context, code, index, site.unit, self.names(site.unit), owner, node)
-        pieces = codemod(scope, site)
+        scope.applicability = applicability
+        try:
+            pieces = codemod(scope, _for_target(scope, site))
+        except DeclinedError as error:
+            return Unfixable(str(error))
         if isinstance(pieces, Unfixable):
             return pieces
         assert isinstance(pieces, tuple)
@@ -79,7 +83,7 @@ class Plan:
         callee = site.callee if isinstance(site, HelperCall) else None
         declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
         return Rewrite(
-            site.place, site.unit, site.function, pieces, declarations, needed, message, applicability, callee
+            site.place, site.unit, site.function, pieces, declarations, needed, message, scope.applicability, callee
         )
 
     def refusal(self, unit: Unit) -> str | None:
@@ -204,6 +208,10 @@ class Plan:
         ]
         if index is None or not wrapped:
             return False
+        target = self.context.target_of(index.name)
+        if not target.is_own:
+            table[rewrite.place] = Unfixable(f"it runs more than once: {target.name} has no module for that")
+            return True
         text, needed = imports.imported(index, imports.RUNTIME, "PerCall")
         declarations = tuple(
             replace(d, expression=f"{text}({d.expression}, owner={OWNER})") if d in wrapped else d
@@ -360,6 +368,11 @@ class Plan:
             piece = imports.import_piece(code, entries) if code is not None else None
             if piece is not None:
                 pieces[module].append(piece)
+
+
+def _for_target(scope: Scope, site: Site) -> Site:
+    """The operation with the module that the file's target has for it."""
+    return replace(site, op=scope.target.row(site.op, site.scalar)) if isinstance(site, OpSite) else site
 
 
 def _nesting(code: Code, node: ast.AST) -> int:

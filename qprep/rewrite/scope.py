@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
+from qprep.findings import Applicability
 from qprep.rewrite import imports
 from qprep.rewrite.loops import known_length
 from qprep.rewrite.model import Declaration, Import
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
+    from qprep.ops.targets import Target
     from qprep.project.facts import Place, Unit
     from qprep.project.index import FileIndex
     from qprep.rewrite.code import Code
@@ -27,6 +29,10 @@ OWNER = "<owner>"  # stands for self in the text of a declaration, until it is k
 _PLAIN_TARGETS = frozenset(
     ["x", "y", "z", "out", "output", "outputs", "ret", "res", "result", "results", "self", "input", "inputs", "tmp"]
 )
+
+
+class DeclinedError(Exception):
+    """A rewrite that cannot be made, with the reason."""
 
 
 @dataclass(slots=True)
@@ -85,6 +91,7 @@ class Scope:
     node: ast.AST
     declarations: list[Declaration] = field(default_factory=list)
     imports: set[tuple[str, Import]] = field(default_factory=set)  # (module of the file, import)
+    applicability: Applicability = Applicability.SAFE
     message: str = ""  # what the fix does, where it is not the use of what is declared
 
     def nn(self, cls: str) -> str:
@@ -93,8 +100,15 @@ class Scope:
         self.imports |= {(self.index.name, entry) for entry in needed}
         return text
 
+    @property
+    def target(self) -> Target:
+        """Whose modules the rewritten code uses."""
+        return self.context.target_of(self.index.name)
+
     def runtime(self, cls: str, index: FileIndex | None = None) -> str:
         """How to write a class or function of qprep.runtime_modules here, or in the file of `index`."""
+        if not self.target.is_own:
+            raise DeclinedError(f"it needs `{cls}`, for which {self.target.name} has no module")
         return self.imported(imports.RUNTIME, cls, index)
 
     def imported(self, module: str, name: str, index: FileIndex | None = None) -> str:

@@ -1,0 +1,178 @@
+"""Rewrites for other libraries than qprep's own modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qprep import check_source, fix_source
+from qprep.config_file import Options
+from qprep.findings import Unfixable
+from qprep.ops.catalogue import load
+from qprep.ops.signature import parse_constructor, parse_spelling
+from qprep.ops.targets import TARGETS
+from tests.equivalence import differences, observe
+
+HEAD = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        y = self.conv(x)
+"""
+# What the libraries' modules do with their inputs, for those that are not installed here.
+STAND_INS = {
+    "distiller/modules.py": """
+import torch
+from torch import nn
+
+class EltwiseAdd(nn.Module):
+    def __init__(self, inplace=False):
+        super().__init__()
+        self.inplace = inplace
+    def forward(self, *inputs):
+        return inputs[0].add_(inputs[1]) if self.inplace else inputs[0] + inputs[1]
+
+class EltwiseMult(nn.Module):
+    def __init__(self, inplace=False):
+        super().__init__()
+    def forward(self, *inputs):
+        return inputs[0] * inputs[1]
+
+class Concat(nn.Module):
+    def __init__(self, dim=0):
+        super().__init__()
+        self.dim = dim
+    def forward(self, *tensors):
+        return torch.cat(tensors, dim=self.dim)
+""",
+    "aimet_torch/nn/modules/custom.py": """
+import torch
+from torch import nn
+
+class Add(nn.Module):
+    def forward(self, x, y):
+        return torch.add(x, y)
+
+class Multiply(nn.Module):
+    def forward(self, x, y):
+        return torch.mul(x, y)
+
+class Mean(nn.Module):
+    def forward(self, *args, **kwargs):
+        return torch.mean(*args, **kwargs)
+
+class Concat(nn.Module):
+    def __init__(self, axis=0):
+        super().__init__()
+        self.axis = axis
+    def forward(self, *tensors):
+        return torch.cat(tensors, dim=self.axis)
+""",
+}
+
+
+def fix(body: str, target: str, *, unsafe: bool = False) -> tuple[str, list[str]]:
+    """The rewritten source, and the reasons for what was left."""
+    lines = "".join(f"        {line}\n" for line in body.split("\n"))
+    text, result = fix_source(HEAD + lines, options=Options(target=target, unsafe_fixes=unsafe))
+    return text, [f.fix.reason for f in result.remaining if isinstance(f.fix, Unfixable)]
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "made", "called"),
+    [
+        ("torch-ao", "return y + x", "self.add = FloatFunctional()", "self.add.add(y, x)"),
+        ("torch-ao", "return y * 2", "self.mul = FloatFunctional()", "self.mul.mul_scalar(y, 2)"),
+        ("torch-ao", "return torch.cat((x, y), 1)", "self.cat = FloatFunctional()", "self.cat.cat((x, y), 1)"),
+        ("torch-ao", "return F.relu(y)", "self.relu = nn.ReLU()", "self.relu(y)"),
+        ("distiller", "y += x\nreturn y", "self.add = EltwiseAdd(inplace=True)", "y = self.add(y, x)"),
+        ("distiller", "return torch.cat([x, y], dim=1)", "self.cat = Concat(dim=1)", "self.cat(x, y)"),
+        ("distiller", "s = [x, y]\nreturn torch.cat(s, 1)", "self.cat = Concat(dim=1)", "self.cat(*s)"),
+        ("distiller", "return y * x", "self.mul = EltwiseMult()", "self.mul(y, x)"),
+        ("aimet", "return y * 2", "self.mul = Multiply()", "self.mul(y, 2)"),
+        ("aimet", "return torch.cat([x, y], 1)", "self.cat = Concat(axis=1)", "self.cat(x, y)"),
+        ("aimet", "return y.mean((2, 3))", "self.mean = Mean()", "self.mean(y, (2, 3))"),
+        ("brevitas", "return y + x", "QuantEltwiseAdd(input_quant=None, output_quant=None)", "self.add(y, x)"),
+    ],
+)
+def test_the_target_chooses_the_module(target: str, body: str, made: str, called: str) -> None:
+    text, reasons = fix(body, target)
+    assert reasons == []
+    assert made in text
+    assert called in text
+    assert "qprep" not in text
+    assert check_source(text, options=Options(target=target)) == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "reason"),
+    [
+        ("torch-ao", "return y - x", "no dedicated module stands for `sub` in torch-ao"),
+        ("torch-ao", "return 2 * y", "the module takes the number behind the tensor"),
+        ("torch-ao", "return torch.add(y, x, alpha=2)", "`FloatFunctional` takes no `alpha`"),
+        ("torch-ao", "z = y\ny += x\nreturn y + z", "no dedicated module does `+=` in place"),
+        ("torch-ao", "for _ in range(2):\n    y = y + x\nreturn y", "it runs more than once in one forward"),
+        ("distiller", "for _ in range(2):\n    y = y + x\nreturn y", "it needs `PerCall`, for which distiller has no"),
+        ("distiller", "return y.cumsum(1)", "no dedicated module stands for `cumsum` in distiller"),
+        ("aimet", "return 2 - y", "the module takes the number behind the tensor"),
+        ("brevitas", "return y + 1", "no dedicated module stands for `add` in brevitas"),
+        ("brevitas", "return torch.cat([x, y], 1)", "no dedicated module stands for `cat` in brevitas"),
+        ("distiller", "return F.linear(y, self.conv.weight[:, :, 0, 0])", "distiller"),
+    ],
+)
+def test_what_a_target_has_no_module_for_is_declined(target: str, body: str, reason: str) -> None:
+    text, reasons = fix(body, target)
+    assert any(reason in found for found in reasons), reasons
+    assert "qprep" not in text
+
+
+def test_a_sum_in_place_is_a_new_tensor_where_nothing_else_holds_the_old_one() -> None:
+    body = "if x.dim() == 4:\n    x = x\ny += x\nreturn y"
+    assert "y += x" in fix(body, "torch-ao")[0]
+    text, _ = fix(body, "torch-ao", unsafe=True)
+    assert "y = self.add.add(y, x)" in text
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("torch-ao", "z = torch.cat([y + x, y * x], dim=1)\nreturn torch.matmul(z, z) * 0.5"),
+        ("distiller", "y += x\nz = torch.cat([y + x, y * x], dim=1)\nreturn z"),
+        ("aimet", "z = torch.cat([y + x, y * x], dim=1)\nreturn z.mean(dim=(2, 3)) + z.mean()"),
+    ],
+)
+def test_both_compute_the_same(target: str, body: str, tmp_path: Path) -> None:
+    text, reasons = fix(body, target)
+    assert reasons == []
+    lines = "".join(f"        {line}\n" for line in body.split("\n"))
+    seen = []
+    for name, source in (("before", HEAD + lines), ("after", text)):
+        for path, stand_in in STAND_INS.items():
+            file = tmp_path / name / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(stand_in)
+        (tmp_path / name / "model.py").write_text(source)
+        seen.append(observe(tmp_path / name))
+    assert seen[0].runs["eval"].tensors
+    assert differences(*seen) == []
+
+
+def test_every_row_stands_for_an_operation_with_the_parameters_that_it_takes() -> None:
+    operations = {op.name: op for op in load().ops}
+    for target in TARGETS.values():
+        for name, row in (*target.rows.items(), *(target.scalars or {}).items()):
+            first = parse_spelling(operations[name].spellings[0])
+            known = [parameter.name for parameter in first.parameters] + ["inplace"]
+            assert set(row.takes or ()) <= set(known), (target.name, name)
+            assert set(parse_constructor(row.module).parameters) <= set(known), (target.name, name)
+            if row.takes is None:  # it hands on all it gets to the function of torch
+                assert first.qualified.startswith("torch."), (target.name, name)
