@@ -1,4 +1,4 @@
-"""Run README.md's commands and write their output into it; with --check, say what would change instead.
+"""Run the commands of the documents and write their output into them; with --check, say what would change instead.
 
 A fence behind `<!-- file: NAME -->` is a file; the commands of `console` fences run one after another in a folder with
 those files. `<!-- generated: rules -->` holds the table of rules.
@@ -17,22 +17,24 @@ from pathlib import Path
 from qprep.registry import all_rules
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "screens.md")
 _FILE = re.compile(r"<!-- file: (?P<name>\S+) -->\n```\w*\n(?P<text>.*?)```\n", re.DOTALL)
 _CONSOLE = re.compile(r"```console\n(?P<prompt>\$ (?P<command>[^\n]*)\n).*?```\n", re.DOTALL)
 _RULES = re.compile(r"(?<=<!-- generated: rules -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def main(arguments: list[str]) -> int:
-    """Write README.md; with --check, 1 where it is not as it would be written."""
-    old = README.read_text(encoding="utf-8")
-    new = rendered(old)
-    if "--check" in arguments:
-        if new != old:
-            print("README.md is out of date: run scripts/readme.py")
-        return int(new != old)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    """Write the documents; with --check, 1 where one is not as it would be written."""
+    outdated = 0
+    for document in DOCUMENTS:
+        old = document.read_text(encoding="utf-8")
+        new = rendered(old)
+        if "--check" not in arguments:
+            document.write_text(new, encoding="utf-8")
+        elif new != old:
+            print(f"{document.relative_to(ROOT)} is out of date: run scripts/readme.py")
+            outdated = 1
+    return outdated
 
 
 def rendered(text: str) -> str:
@@ -59,7 +61,7 @@ def output(command: str, folder: str) -> str:
         text=True,
         check=False,
     )
-    if outcome.returncode not in (0, 1):
+    if outcome.returncode not in (0, 1, 2) or "a bug in qprep" in outcome.stdout:
         raise ValueError(f"{command}: {outcome.stdout}")
     lines = [line.rstrip() for line in outcome.stdout.splitlines()]
     return "".join(f"{line}\n" for line in lines)

@@ -46,7 +46,7 @@ class _Command(click.Command):
         return super().parse_args(ctx, ["--add-ignore=" if arg == "--add-ignore" else arg for arg in args])
 
 
-@click.command("check", cls=_Command)
+@click.command("check", cls=_Command, short_help="Find what keeps models from being quantized.")
 @with_options(
     *(*PATHS, *TRACE, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE, _WRITE_BASELINE, _ADD_IGNORE),
     *(*EFFORT, _WATCH),

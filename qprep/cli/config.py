@@ -17,7 +17,7 @@ from qprep.findings import Rule
 from qprep.registry import all_rules
 
 
-@click.command("config")
+@click.command("config", short_help="Show the settings, and why each rule is on or off.")
 @with_options(click.argument("path", default=".", type=click.Path(path_type=Path)), *SELECTION, *FILES, *CONFIGURATION)
 def command(path: Path, **flags: Any) -> int:
     """Show the settings for a file or folder, and why each rule is on or off."""

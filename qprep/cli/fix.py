@@ -37,7 +37,7 @@ _FIX = (
 )
 
 
-@click.command("fix")
+@click.command("fix", short_help="Rewrite models so that every operation has a module.")
 @with_options(*PATHS, *_FIX, *TRACE, *VERIFY, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE, *EFFORT)
 def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **flags: Any) -> int:
     """Rewrite the models in PATHS (default: the current folder) so that every operation has a module of its own.

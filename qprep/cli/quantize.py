@@ -30,7 +30,7 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
         context.exit()
 
 
-@click.command("quantize")
+@click.command("quantize", short_help="Quantize a model on calibration data.")
 @click.argument("target")
 @click.option("--calibrate", metavar="MODULE:LOADER", required=True, help="Batches, or a function that returns them.")
 @click.option("--evaluate", metavar="MODULE:FUNCTION", help="Of a model, to a number, or to numbers by name.")

@@ -12,7 +12,7 @@ from qprep.registry import all_rules
 from qprep.selection import suggestion
 
 
-@click.command("rule")
+@click.command("rule", short_help="Explain a rule, or all of them.")
 @click.argument("code", required=False)
 @click.option("--all", "every", is_flag=True, help="Explain all rules.")
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", help="How to print it.")

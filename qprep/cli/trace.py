@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _UNFOLDED = 10_000
 
 
-@click.command("trace")
+@click.command("trace", short_help="Run a model and list operations outside of modules.")
 @click.argument("target")
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224.")
 @click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
