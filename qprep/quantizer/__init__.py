@@ -2,7 +2,9 @@
 
 from qprep.quantizer.adaround import AdaRoundQuantizer
 from qprep.quantizer.base import Quantizer
+from qprep.quantizer.bias_correction import bias_correction
 from qprep.quantizer.config import QuantConfig, load_config
+from qprep.quantizer.equalize import cross_layer_equalization
 from qprep.quantizer.errors import NotPreparedError
 from qprep.quantizer.graph import Edge, Graph, Node
 from qprep.quantizer.lapq import LAPQQuantizer
@@ -51,7 +53,9 @@ __all__ = [
     "WRPNQuantizer",
     "WeightOnlyQuantizer",
     "WeightQuantizer",
+    "bias_correction",
     "collect_statistics",
+    "cross_layer_equalization",
     "default_passes",
     "load_config",
     "register",

@@ -44,18 +44,19 @@ def _fold(layer: Node, norm: Node, graph: Graph) -> bool:
         if biases:
             biases[0].parameter.mul_(factor).add_(shift)
         else:
-            _add_bias(shift.to(weight.dtype), owner, layer, graph)
+            add_bias(shift.to(weight.dtype), owner, layer, graph)
     return True
 
 
-def can_fold(layer: Node, graph: Graph) -> bool:
-    """Whether a layer has a weight and a bias, or room for one, that nothing else uses."""
+def can_fold(layer: Node, graph: Graph, needs_bias: bool = True) -> bool:
+    """Whether a layer has a weight, and a bias or room for one, that nothing else uses."""
     weights = [each for each in layer.weights if not each.is_bias]
     biases = [each for each in layer.weights if each.is_bias]
     if len(weights) != 1 or len(biases) > 1 or not all(_is_alone(each, layer, graph) for each in layer.weights):
         return False
     owner, _ = weights[0].owners[0]
-    return bool(biases) or ("bias" in owner._parameters and owner._parameters["bias"] is None)  # noqa: SLF001
+    has_room = "bias" in owner._parameters and owner._parameters["bias"] is None  # noqa: SLF001
+    return bool(biases) or has_room or not needs_bias
 
 
 def _is_alone(weight: Weight, layer: Node, graph: Graph) -> bool:
@@ -84,7 +85,8 @@ def _scale(weight: Tensor, factor: Tensor, transposed: bool) -> None:
     weight.mul_(per_input.reshape(weight.shape[0], -1, *[1] * (weight.dim() - 2)))
 
 
-def _add_bias(shift: Tensor, owner: nn.Module, layer: Node, graph: Graph) -> None:
+def add_bias(shift: Tensor, owner: nn.Module, layer: Node, graph: Graph) -> None:
+    """Give a layer without bias `shift` as its bias."""
     parameter = Parameter(shift.clone())
     owner.register_parameter("bias", parameter)
     made = Weight(parameter, [(owner, "bias")], graph.path_of(owner))

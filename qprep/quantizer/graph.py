@@ -36,6 +36,7 @@ class Edge:
     fixed      its range where the operation alone decides it (sigmoid)
     bounds     the part of its range that its consumers can see (a ReLU: nothing below 0)
     device     where the tensor was when the model was traced
+    viewed     whether anything reads it through a layout operation
     leader     the edge whose scale it shares, itself by default
     """
 
@@ -50,6 +51,7 @@ class Edge:
     fixed: Range | None = None
     bounds: Range | None = None
     device: torch.device | None = None
+    viewed: bool = False
     _leader: Edge | None = None
 
     @property

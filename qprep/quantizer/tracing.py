@@ -158,6 +158,7 @@ class _Follower(TorchFunctionMode):
             if tensor.is_floating_point() and not source.floating:
                 edge = Edge(None, source.index, device=tensor.device)
                 self.casts.append(edge)
+            edge.viewed |= self.edge_of(tensor) is not edge
             self._mark(tensor, edge)
 
     def _sources(self, value: object) -> list[Edge]:
