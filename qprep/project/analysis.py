@@ -337,7 +337,8 @@ class Analysis:
         place = frame.place(node)
         callee = Unit(ref.module, ref.name, False)
         frame.counts.add(("call", place))
-        self.facts.helpers.setdefault(place, HelperCall(place, callee, frame.unit, frame.function))
+        helper = self.facts.helpers.setdefault(place, HelperCall(place, set(), frame.unit, frame.function))
+        helper.callees.add(callee)
         self.facts.callers.setdefault(callee, set()).add(place)
 
     def call_closure(self, frame: Frame, node: ast.Call, closure: Closure, arguments: Arguments) -> Kind:

@@ -32,6 +32,7 @@ from qprep.project.kinds import (
     modules_of,
     options,
 )
+from qprep.project.stand_ins import stand_in
 
 if TYPE_CHECKING:
     from qprep.project.analysis import Analysis
@@ -71,7 +72,11 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
     if callee == External("builtins.super"):
         return Super(frame.cls, frame.self_kind) if frame.cls and frame.self_kind else OTHER
     arguments = read_arguments(analysis, frame, node)
-    return call_kind(analysis, frame, node, callee, arguments)
+    result = call_kind(analysis, frame, node, callee, arguments)
+    helper = analysis.facts.helpers.get(frame.place(node)) if frame.recording else None
+    if helper is not None:
+        helper.direct = any(isinstance(option, FunctionRef) for option in options(callee))
+    return result
 
 
 def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Arguments:
@@ -220,7 +225,7 @@ def call_module(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[
         _note_call(analysis, frame, node, modules)
     # What a default or another branch makes tells more than a module that nobody knows.
     known = [module for module in modules if module.cls is not None] or modules
-    return join_all([_module_result(analysis, frame, module, arguments) for module in known])
+    return join_all([_module_result(analysis, frame, node, module, arguments) for module in known])
 
 
 def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module]) -> None:
@@ -233,21 +238,26 @@ def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[M
     analysis.note_module_call(frame, node, identity, first.path, first.loops, classes)
 
 
-def _module_result(analysis: Analysis, frame: Frame, module: Module, arguments: Arguments) -> Kind:
+def _module_result(analysis: Analysis, frame: Frame, node: ast.Call, module: Module, arguments: Arguments) -> Kind:
     if isinstance(module.cls, ClassRef):
         return analysis.call_forward(frame, module, arguments)
     flow = arguments.flows
     if isinstance(module.cls, External):
-        return _nn_result(analysis, frame, module, module.cls.name, arguments)
+        return _nn_result(analysis, frame, node, module, module.cls.name, arguments)
     return Tensor(flow) if flow else UNKNOWN
 
 
-def _nn_result(analysis: Analysis, frame: Frame, module: Module, name: str, arguments: Arguments) -> Kind:
+def _nn_result(
+    analysis: Analysis, frame: Frame, node: ast.Call, module: Module, name: str, arguments: Arguments
+) -> Kind:
     if name == "torch.nn.Sequential":
-        return _sequential_result(analysis, frame, module, arguments)
+        return _sequential_result(analysis, frame, node, module, arguments)
     known = analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
     if name == f"{RUNTIME}PerCall" and module.item is not None:
-        return join_all(_module_result(analysis, frame, item, arguments) for item in modules_of(module.item))
+        return join_all(_module_result(analysis, frame, node, item, arguments) for item in modules_of(module.item))
+    if name == f"{RUNTIME}Dispatch" and arguments.args:
+        rest = Arguments(arguments.args[1:], arguments.keywords, arguments.nodes[1:], arguments.exact)
+        return join_all(_dispatched(analysis, frame, node, option, rest) for option in options(arguments.args[0]))
     if name.startswith(RUNTIME):
         return operations.runtime_result(analysis, name.removeprefix(RUNTIME), arguments)
     if name == "torch.nn.Identity" and arguments.args:
@@ -257,7 +267,17 @@ def _nn_result(analysis: Analysis, frame: Frame, module: Module, name: str, argu
     return Tensor(arguments.flows)
 
 
-def _sequential_result(analysis: Analysis, frame: Frame, module: Module, arguments: Arguments) -> Kind:
+def _dispatched(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
+    """One of the functions that a Dispatch is given: a module of its own stands for it, or it is called as it is."""
+    cls = stand_in(analysis.project, callee) if isinstance(callee, FunctionRef) else None
+    if cls is not None:
+        return analysis.call_forward(frame, Module(cls), arguments)
+    if isinstance(callee, FunctionRef):
+        return _call_one(analysis, frame, node, callee, arguments)
+    return Tensor(arguments.flows)
+
+
+def _sequential_result(analysis: Analysis, frame: Frame, node: ast.Call, module: Module, arguments: Arguments) -> Kind:
     value: Kind = join_all(arguments.args[:1])
     item = module.item
     if item is None:
@@ -266,7 +286,7 @@ def _sequential_result(analysis: Analysis, frame: Frame, module: Module, argumen
     for part in parts:
         kinds = modules_of(part)
         if kinds:
-            value = join_all(_module_result(analysis, frame, kind, Arguments([value])) for kind in kinds)
+            value = join_all(_module_result(analysis, frame, node, kind, Arguments([value])) for kind in kinds)
     return value
 
 

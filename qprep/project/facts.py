@@ -52,10 +52,11 @@ class HelperCall:
     """A call of a function outside classes that runs operations on activations."""
 
     place: Place
-    callee: Unit
+    callees: set[Unit]  # one, or as many as the value that is called may be
     unit: Unit
     function: str
     count: int = 1
+    direct: bool = False  # what is called there is the function itself, not something that calls it
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.project.kinds import FunctionRef
 from qprep.rewrite import imports
 from qprep.rewrite.pieces import Piece, apply
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # Decorators that say nothing about what the function computes, and those that a method can carry as well.
 _DROPPED = frozenset(("torch.fx.wrap", "torch.jit.ignore", "torch.jit.unused", "torch.fx._symbolic_trace.wrap"))
+_OPEN_ENDED = ('"""', "'''", "\\\n", "\\\r")  # texts with these in them go over the end of a line
 _KEPT = frozenset(("torch.no_grad", "torch.enable_grad", "torch.inference_mode"))
 
 
@@ -32,23 +34,72 @@ def refusal(context: Context, unit: Unit) -> str | None:
         return f"`{unit.name}` is defined in {unit.module}, outside the paths given"
     if not isinstance(code.parents.get(node), ast.Module):
         return f"`{unit.name}` is defined conditionally"
-    for name in context.analysis.decorators(unit.module, node):
-        if name not in _DROPPED | _KEPT and not _returns_argument(context, name):
+    for decorator, name in zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True):
+        if name not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):
             return f"`{unit.name}` is decorated with `{name.removeprefix('builtins.')}`"
+    if is_replaceable(context, unit) and any(map(_is_kept, node.decorator_list)):
+        return f"`{unit.name}` is decorated with what only the run knows, beside `no_grad` or its kin"
     return _unusual_body(code, node, unit)
 
 
-def _returns_argument(context: Context, dotted: str) -> bool:
-    """Whether a decorator of the project gives back the function that it is given."""
-    from qprep.project.kinds import FunctionRef
-
-    ref = context.project.resolve(dotted)
-    node = context.project.function_node(ref) if isinstance(ref, FunctionRef) else None
-    if node is None or len(node.args.args) != 1:
+def is_replaceable(context: Context, unit: Unit) -> bool:
+    """Whether only the run knows if a decorator leaves the function as it is."""
+    index = context.project.index(unit.module)
+    node = index.functions.get(unit.name) if index is not None else None
+    if node is None:
         return False
-    returns = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
+    decorators = zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True)
+    return any(name not in _DROPPED | _KEPT and not _returns_argument(context, d, name) for d, name in decorators)
+
+
+def _returns_argument(context: Context, decorator: ast.expr, dotted: str) -> bool:
+    """Whether a decorator of the project gives back the function that it is given, whatever happens."""
+    node = _definition(context, dotted)
+    if node is None or isinstance(decorator, ast.Call) or len(node.args.args) != 1 or _is_one_of_two(context, dotted):
+        return False
     name = node.args.args[0].arg
-    return bool(returns) and all(isinstance(value, ast.Name) and value.id == name for value in returns)
+    returned = _returned(node)
+    return bool(returned) and all(isinstance(value, ast.Name) and value.id == name for value in returned)
+
+
+def _may_return_argument(context: Context, decorator: ast.expr, dotted: str) -> bool:
+    """Whether a decorator of the project, or what a factory of decorators makes, has a way to do so."""
+    node: ast.FunctionDef | ast.Lambda | None = _definition(context, dotted)
+    if isinstance(decorator, ast.Call) and isinstance(node, ast.FunctionDef):
+        inner = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
+        made = [inner.get(value.id) if isinstance(value, ast.Name) else value for value in _returned(node)]
+        node = next((value for value in made if isinstance(value, ast.FunctionDef | ast.Lambda)), None)
+    if node is None or not node.args.args:
+        return False
+    name = node.args.args[0].arg
+    return any(isinstance(value, ast.Name) and value.id == name for value in _returned(node))
+
+
+def _definition(context: Context, dotted: str) -> ast.FunctionDef | None:
+    ref = context.project.resolve(dotted)
+    return context.project.function_node(ref) if isinstance(ref, FunctionRef) else None
+
+
+def _is_one_of_two(context: Context, dotted: str) -> bool:
+    """Whether a function is defined under a condition: under another one it may be something else."""
+    ref = context.project.resolve(dotted)
+    index = context.project.index(ref.module) if isinstance(ref, FunctionRef) else None
+    return index is None or _definition(context, dotted) not in index.tree.body
+
+
+def _returned(node: ast.FunctionDef | ast.Lambda) -> list[ast.expr | None]:
+    """What a function returns, without those inside it."""
+    if isinstance(node, ast.Lambda):
+        return [node.body]
+    found: list[ast.expr | None] = []
+    stack: list[ast.AST] = list(node.body)
+    while stack:
+        part = stack.pop()
+        if isinstance(part, ast.Return):
+            found.append(part.value)
+        elif not isinstance(part, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            stack.extend(ast.iter_child_nodes(part))
+    return found
 
 
 def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> str | None:
@@ -59,15 +110,20 @@ def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> str | None:
             return f"`{unit.name}` has a variable called self"
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == unit.name:
             return f"`{unit.name}` calls itself"
-        if (
-            isinstance(part, ast.Constant | ast.JoinedStr)
-            and part.end_lineno != part.lineno
-            and not _is_docstring(code, part)
-        ):
+        if isinstance(part, ast.Constant | ast.JoinedStr) and not _is_docstring(code, part) and _runs_on(code, part):
             return f"`{unit.name}` holds a text over several lines, which moving it would change"
     if not code.is_alone_on_line(node) or node.body[0].lineno == node.lineno:
         return f"`{unit.name}` shares its lines with other code"
     return None
+
+
+def _runs_on(code: Code, node: ast.Constant | ast.JoinedStr) -> bool:
+    """Whether a text itself goes over the end of a line; several texts in a row may stand on several lines."""
+    if node.end_lineno == node.lineno:
+        return False
+    text = code.slice(node)
+    inner = [part.value for part in ast.walk(node) if isinstance(part, ast.FormattedValue)]
+    return any(mark in text for mark in _OPEN_ENDED) or any(part.lineno != part.end_lineno for part in inner)
 
 
 def _is_docstring(code: Code, node: ast.AST) -> bool:
@@ -96,8 +152,12 @@ def as_class(
     base: str,
     declarations: Iterable[Declaration],
     pieces: Iterable[Piece],
+    above: str = "",
 ) -> str:
-    """The source of the module: the function's own text as forward, its new attributes in __init__."""
+    """The source of the module: the function's own text as forward, its new attributes in __init__.
+
+    `above` is a decorator of the class.
+    """
     unit, newline = code.indent_unit, code.newline
     start = code.source.starts[node.lineno - 1]
     end = code.span(node)[1]
@@ -118,7 +178,7 @@ def as_class(
         f"{unit}@{code.slice(decorator)}{newline}" for decorator in node.decorator_list if _is_kept(decorator)
     )
     return (
-        f"{newline}{newline}class {name}({base}):{newline}"
+        f"{newline}{newline}{above}class {name}({base}):{newline}"
         f'{unit}"""`{node.name}` as a module: each place that calls it has operations of its own."""{newline}{newline}'
         f"{unit}def __init__(self) -> None:{newline}{unit * 2}super().__init__(){newline}{made}{newline}"
         f"{decorators}{indented}{newline}"

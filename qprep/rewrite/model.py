@@ -43,4 +43,5 @@ class Rewrite:
     imports: frozenset[tuple[str, Import]] = field(default_factory=frozenset)  # (module of the file, import)
     message: str = ""
     applicability: Applicability = Applicability.SAFE
-    callee: Unit | None = None  # the function that must become a module for this to hold
+    callees: frozenset[Unit] = frozenset()  # a call of functions, of which one must become a module for this to hold
+    dispatched: bool = False  # which function is called, the run decides

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from qprep.findings import Applicability, Unfixable
 from qprep.project.facts import HelperCall, OpSite, Place, Unit
+from qprep.project.kinds import FunctionRef
 from qprep.rewrite import children, functions, imports, owners
 from qprep.rewrite.model import Declaration, Rewrite
-from qprep.rewrite.pieces import Piece, overlaps
+from qprep.rewrite.pieces import Piece, opening, overlaps
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 from qprep.rewrite.scope import OWNER, DeclinedError, Names, Scope
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall | EagerSite | TiedParameter
 
+STANDS_FOR = "stands_for"
 MAX_NESTING = 80  # CPython takes 200 nested parentheses, and each rewrite adds a pair
 
 
@@ -80,11 +82,13 @@ class Plan:
             return Unfixable("its edits would overlap")
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
-        callee = site.callee if isinstance(site, HelperCall) else None
         declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
-        return Rewrite(
-            site.place, site.unit, site.function, pieces, declarations, needed, message, scope.applicability, callee
+        rewrite = Rewrite(
+            site.place, site.unit, site.function, pieces, declarations, needed, message, scope.applicability
         )
+        if not isinstance(site, HelperCall):
+            return rewrite
+        return replace(rewrite, callees=frozenset(site.callees), dispatched=self._is_dispatched(scope, site))
 
     def refusal(self, unit: Unit) -> str | None:
         """Why a class or function cannot own a module; a whole file (a unit without a name) need not."""
@@ -139,33 +143,43 @@ class Plan:
 
     def add_helpers(self) -> None:
         """Plan every call of a function that runs operations, and settle which functions become modules."""
-        for callee in sorted({call.callee for call in self.context.facts.helpers.values()}):
+        for callee in sorted({callee for call in self.context.facts.helpers.values() for callee in call.callees}):
             if self.refusal(callee) is None:
                 self.class_name(callee)
         for place, call in self.context.facts.helpers.items():
             self._helpers[place] = self._try(call, self._helper_call)
-            self._calls_of[call.callee].append(place)
+            for callee in call.callees:
+                self._calls_of[callee].append(place)
         self._settle_functions()
 
     def _helper_call(self, scope: Scope, call: HelperCall) -> tuple[Piece, ...] | Unfixable:
         node = scope.node
-        reason = self.refusal(call.callee)
-        if reason is not None:
-            return Unfixable(reason)
+        reasons = [self.refusal(callee) for callee in sorted(call.callees)]
+        if None not in reasons:
+            return Unfixable(reasons[0] or "")
         assert isinstance(node, ast.Call)
-        dotted = scope.context.project.expression_name(scope.index, node.func)
-        if dotted is None or not _is_callee(scope, dotted, call.callee):
+        if self._is_dispatched(scope, call):
+            return _dispatch(scope, node, call)
+        callee = min(call.callees)
+        if not _is_callee(scope, node, callee):
             return Unfixable("the function is called under a name that only the run knows")
-        name = self.class_name(call.callee)
+        name = self.class_name(callee)
         bound = self._imported[scope.code.module]
         planned = {n for unit, n in self._class_names.items() if unit.module == scope.code.module}
-        planned |= {n for n, unit in bound.items() if unit != call.callee}
-        text, needed = functions.import_of(self.context, scope.code, call.callee, name, frozenset(planned))
-        bound[text] = call.callee
+        planned |= {n for n, unit in bound.items() if unit != callee}
+        text, needed = functions.import_of(self.context, scope.code, callee, name, frozenset(planned))
+        bound[text] = callee
         scope.imports |= {(scope.index.name, entry) for entry in needed}
-        attribute = scope.declare(functions.attribute_name(call.callee), f"{text}()", many=call.count > 1)
+        attribute = scope.declare(functions.attribute_name(callee), f"{text}()", many=call.count > 1)
         start, end = scope.code.span(node.func)
         return (Piece(start, end, attribute),)
+
+    def _is_dispatched(self, scope: Scope, call: HelperCall) -> bool:
+        """Whether a call is of a function that only the run knows, or of what its decorators make of it."""
+        assert isinstance(scope.node, ast.Call)
+        if len(call.callees) > 1 or not _is_callee(scope, scope.node, min(call.callees)):
+            return call.direct
+        return functions.is_replaceable(self.context, min(call.callees))
 
     def class_name(self, unit: Unit) -> str:
         """The name of the module made of a function."""
@@ -186,8 +200,8 @@ class Plan:
             for place, outcome in self._helpers.items():
                 call = self.context.facts.helpers[place]
                 reason = outcome.reason if isinstance(outcome, Unfixable) else blocked.get(call.unit)
-                if reason is not None and call.callee not in blocked:
-                    blocked[call.callee] = reason
+                if reason is not None and not call.callees <= blocked.keys():
+                    blocked.update(dict.fromkeys(call.callees - blocked.keys(), reason))
                     changed = True
         for place, outcome in list(self.outcomes.items()):
             if isinstance(outcome, Rewrite) and not outcome.unit.is_class and outcome.unit in blocked:
@@ -242,16 +256,19 @@ class Plan:
         rewrites = [r for place in chosen if isinstance(r := self.outcomes.get(place), Rewrite)]
         active = self._active_functions(rewrites)
         rewrites += [
-            call for unit in sorted(active) for call in self._calls(unit) if call.unit.is_class or call.unit in active
+            call
+            for call in dict.fromkeys(call for unit in sorted(active) for call in self._calls(unit))
+            if call.unit.is_class or call.unit in active
         ]
         pieces: dict[str, list[Piece]] = defaultdict(list)
         for rewrite in rewrites:
             if rewrite.unit.is_class:
                 pieces[rewrite.place.module] += rewrite.pieces
         self._add_declarations(rewrites, pieces)
+        dispatched = frozenset(callee for r in rewrites if r.dispatched for callee in r.callees) & active
         for unit in sorted(active):
-            self._add_function(unit, [r for r in rewrites if r.unit == unit], pieces)
-        self._add_imports(rewrites, active, pieces)
+            self._add_function(unit, [r for r in rewrites if r.unit == unit], pieces, dispatched=unit in dispatched)
+        self._add_imports(rewrites, active, dispatched, pieces)
         return dict(pieces)
 
     def _active_functions(self, rewrites: list[Rewrite]) -> set[Unit]:
@@ -340,7 +357,9 @@ class Plan:
         init = entry.methods.get("__init__") if entry is not None else None
         return init.args.args[0].arg if init is not None and init.args.args else "self"
 
-    def _add_function(self, unit: Unit, rewrites: list[Rewrite], pieces: dict[str, list[Piece]]) -> None:
+    def _add_function(
+        self, unit: Unit, rewrites: list[Rewrite], pieces: dict[str, list[Piece]], *, dispatched: bool
+    ) -> None:
         code, index = self.context.code(unit.module), self.context.project.index(unit.module)
         assert code is not None
         assert index is not None
@@ -349,12 +368,16 @@ class Plan:
         declarations = [d for r in sorted(rewrites, key=lambda r: r.place) for d in r.declarations]
         declarations = [Declaration(d.unit, d.name, d.expression.replace(OWNER, "self")) for d in declarations]
         inner = [piece for rewrite in rewrites for piece in rewrite.pieces]
-        text = functions.as_class(code, node, self.class_name(unit), base, declarations, inner)
+        decorator, _ = imports.imported(index, imports.RUNTIME, STANDS_FOR)
+        above = f"@{decorator}({unit.name}){code.newline}" if dispatched else ""
+        text = functions.as_class(code, node, self.class_name(unit), base, declarations, inner, above)
         offset = functions.place_for_class(code, node)
         lead = "" if code.text[offset - 1] in "\r\n" else code.newline
         pieces[unit.module].append(Piece(offset, offset, lead + text))
 
-    def _add_imports(self, rewrites: list[Rewrite], active: set[Unit], pieces: dict[str, list[Piece]]) -> None:
+    def _add_imports(
+        self, rewrites: list[Rewrite], active: set[Unit], dispatched: frozenset[Unit], pieces: dict[str, list[Piece]]
+    ) -> None:
         needed: dict[str, set[Import]] = defaultdict(set)
         for rewrite in rewrites:
             for module, entry in rewrite.imports:
@@ -363,6 +386,8 @@ class Plan:
             index = self.context.project.index(unit.module)
             if index is not None:
                 needed[unit.module] |= imports.nn_name(index, "Module")[1]
+                if unit in dispatched:
+                    needed[unit.module] |= imports.imported(index, imports.RUNTIME, STANDS_FOR)[1]
         for module, entries in needed.items():
             code = self.context.code(module)
             piece = imports.import_piece(code, entries) if code is not None else None
@@ -375,6 +400,22 @@ def _for_target(scope: Scope, site: Site) -> Site:
     return replace(site, op=scope.target.row(site.op, site.scalar)) if isinstance(site, OpSite) else site
 
 
+def _dispatch(scope: Scope, node: ast.Call, call: HelperCall) -> tuple[Piece, ...] | Unfixable:
+    """`function(x)` → `self.function(function, x)`: a Dispatch runs what stands for the function."""
+    code, (start, end) = scope.code, scope.code.span(node.func)
+    bracket = code.skip_blank(end)
+    is_simple = not any(isinstance(part, ast.Call | ast.BinOp) for part in ast.walk(node.func))
+    if code.text[bracket] != "(" or not is_simple:
+        return Unfixable("the function is called under a name that only the run knows")
+    name = node.func.id if isinstance(node.func, ast.Name) else min(call.callees).name
+    attribute = scope.declare(name.lstrip("_") or name, f"{scope.runtime('Dispatch')}()", many=call.count > 1)
+    first = code.skip_blank(bracket + 1)
+    gap = code.text[bracket + 1 : first]
+    separator = "" if code.text[first] == ")" else f",{gap}" if gap else ", "
+    given = opening(first, f"{code.text[start:end]}{separator}", code.span(node)[1] - first)
+    return (Piece(start, end, attribute), given)
+
+
 def _nesting(code: Code, node: ast.AST) -> int:
     """How many expressions stand around a node."""
     depth = 0
@@ -384,9 +425,8 @@ def _nesting(code: Code, node: ast.AST) -> int:
     return depth
 
 
-def _is_callee(scope: Scope, dotted: str, callee: Unit) -> bool:
-    """Whether a name at module level is the function that the analysis saw called; a local of that name is not."""
-    from qprep.project.kinds import FunctionRef
-
-    found = scope.context.project.resolve(dotted)
+def _is_callee(scope: Scope, node: ast.Call, callee: Unit) -> bool:
+    """Whether the name called at module level is the function that the analysis saw; a local of that name is not."""
+    dotted = scope.context.project.expression_name(scope.index, node.func)
+    found = scope.context.project.resolve(dotted) if dotted is not None else None
     return isinstance(found, FunctionRef) and (found.module, found.name) == (callee.module, callee.name)

@@ -25,6 +25,7 @@ from qprep.runtime_modules.convolution import (
     FunctionalConvTranspose2d, FunctionalConvTranspose3d,
 )
 from qprep.runtime_modules.deviations import CorrCoef, Cov, Std, StdMean, Var, VarMean
+from qprep.runtime_modules.dispatch import Dispatch, stands_for
 from qprep.runtime_modules.dropout import (
     FeatureDropout, FunctionalAlphaDropout, FunctionalDropout, FunctionalDropout1d, FunctionalDropout2d,
     FunctionalDropout3d, FunctionalFeatureAlphaDropout,
@@ -116,11 +117,12 @@ __all__ = [
     "Ceil", "ChainMatMul", "Cholesky", "CholeskyInverse", "CholeskySolve", "Chunk", "Clamp", "ClampMax", "ClampMin",
     "ColumnStack", "Concat", "ConjPhysical", "ConstantPadNd", "ConvTBC", "CopySign", "CorrCoef", "Cos", "Cosh",
     "Cov", "Cross", "CumMax", "CumMin", "CumProd", "CumSum", "CumulativeTrapezoid", "DStack", "Deg2Rad", "Det",
-    "Diff", "Digamma", "Dist", "Dot", "EigValsH", "Eigh", "Einsum", "EltwiseAdd", "EltwiseDiv", "EltwiseMul",
-    "EltwiseRsub", "EltwiseSub", "Entr", "Erf", "Erfc", "Erfcx", "Erfinv", "Exp", "Exp2", "Expm1", "FeatureDropout",
-    "FloatPower", "Floor", "FloorDiv", "Fmax", "Fmin", "Fmod", "Frac", "FractionalMaxPool2dWithIndices",
-    "FractionalMaxPool3dWithIndices", "Frexp", "Function", "FunctionalAdaptiveAvgPool1d",
-    "FunctionalAdaptiveAvgPool2d", "FunctionalAdaptiveAvgPool3d", "FunctionalAdaptiveMaxPool1d",
+    "Diff", "Digamma", "Dispatch", "Dist", "Dot", "EigValsH", "Eigh", "Einsum", "EltwiseAdd", "EltwiseDiv",
+    "EltwiseMul", "EltwiseRsub", "EltwiseSub", "Entr", "Erf", "Erfc", "Erfcx", "Erfinv", "Exp", "Exp2", "Expm1",
+    "FeatureDropout", "FloatPower", "Floor", "FloorDiv", "Fmax", "Fmin", "Fmod", "Frac",
+    "FractionalMaxPool2dWithIndices", "FractionalMaxPool3dWithIndices", "Frexp", "Function",
+    "FunctionalAdaptiveAvgPool1d", "FunctionalAdaptiveAvgPool2d", "FunctionalAdaptiveAvgPool3d",
+    "FunctionalAdaptiveMaxPool1d",
     "FunctionalAdaptiveMaxPool2d", "FunctionalAdaptiveMaxPool3d", "FunctionalAlphaDropout", "FunctionalAvgPool1d",
     "FunctionalAvgPool2d", "FunctionalAvgPool3d", "FunctionalBatchNorm", "FunctionalBilinear", "FunctionalCELU",
     "FunctionalConv1d", "FunctionalConv2d", "FunctionalConv3d", "FunctionalConvTranspose1d",
@@ -147,7 +149,7 @@ __all__ = [
     "ScaledDotProductAttention", "ScatterAdd", "ScatterReduce", "Sgn", "Sign", "Sin", "Sinc", "Sinh",
     "SolveTriangular", "Split", "Sqrt", "Square", "Stack", "Std", "StdMean", "Sum", "SumList", "SumToSize", "Tan",
     "TensorDot", "Tied", "Trace", "Trapezoid", "Trunc", "UpsampleBilinear", "UpsampleNearest", "VStack", "Var",
-    "VarMean", "Vdot", "Vecdot", "VectorNorm", "Where", "Xlog1py", "Xlogy", "another",
+    "VarMean", "Vdot", "Vecdot", "VectorNorm", "Where", "Xlog1py", "Xlogy", "another", "stands_for",
 ]
 __all__ += [
     "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "MultiheadAttention", "RNNCell", "Transformer", "TransformerDecoder",

@@ -28,6 +28,140 @@ HELPERS: tuple[Case, ...] = (
         },
     ),
     prepared(
+        "chosen-from-a-dict",
+        module("""
+def swish(t):
+    return t * torch.sigmoid(t)
+
+
+def scaled(t, by=2.0):
+    return t * by
+
+
+CHOICES = {"swish": swish, "scaled": scaled}
+
+
+class Net(nn.Module):
+    def __init__(self, kind: str = "swish"):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.kind = kind
+
+    def forward(self, x):
+        choice = CHOICES[self.kind]
+        x = choice(
+            self.fc(x),
+        )
+        return CHOICES["scaled"](x)
+"""),
+    ),
+    prepared(
+        "given-the-module-that-calls-it",
+        module("""
+def attend(module, q, k, mask=None, **kwargs):
+    scores = torch.matmul(q, k.transpose(-1, -2)) * module.scale
+    if mask is not None:
+        scores = scores + mask
+    return F.dropout(scores.softmax(-1), p=module.p, training=module.training)
+
+
+def refuse(module, q, k, mask=None, **kwargs):
+    raise ValueError("no")
+
+
+FUNCTIONS = {"attend": attend, "refuse": refuse}
+
+
+class Net(nn.Module):
+    def __init__(self, kind="attend"):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.scale, self.p, self.kind = 0.5, 0.1, kind
+
+    def forward(self, x):
+        function = FUNCTIONS[self.kind]
+        return function(self, self.fc(x), x, mask=None) @ x
+"""),
+    ),
+    prepared(
+        "decorated-by-what-may-do-nothing",
+        module("""
+try:
+    from kernels_that_nobody_has import replace
+except ImportError:
+
+    def replace(name):
+        def decorator(function):
+            return function
+
+        return decorator
+
+
+@replace("rotate")
+def rotate(a, b):
+    return torch.cat((-b, a), dim=-1)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return rotate(self.fc(x), x)
+"""),
+    ),
+    prepared(
+        "texts-in-a-row",
+        module("""
+def twice(t, by=2.0):
+    if by < 0:
+        raise ValueError(
+            "no less than zero: "
+            f"{by}"
+        )
+    return t * by
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return twice(self.fc(x))
+"""),
+    ),
+    declined(
+        "decorated-by-what-does-something",
+        module("""
+import functools
+
+
+def detached(function):
+    @functools.wraps(function)
+    def wrapper(*args):
+        return function(*(arg.detach() for arg in args))
+
+    return wrapper
+
+
+@detached
+def mix(a, b):
+    return a + b
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return mix(self.fc(x), x)
+"""),
+        "decorated",
+    ),
+    prepared(
         "in-a-loop",
         net(
             "for _ in range(2):\n    x = swish(x)\nreturn self.fc(x)",
@@ -196,13 +330,12 @@ class Net(nn.Module):
         ),
         "conditional",
     ),
-    declined(
+    prepared(
         "passed-around",
         net(
             "return run(twice, self.fc(x))",
             extra="def twice(t):\n    return t * 2\n\n\ndef run(f, t):\n    return f(t)",
         ),
-        "",
     ),
     prepared(
         "under-no-grad", net("return self.fc(x) + twice(x)", extra="@torch.no_grad()\ndef twice(t):\n    return t * 2")
