@@ -319,6 +319,10 @@ class Analysis:
             finish_root(self, bound.cls, summary)
         return self._renewed(frame, node, summary.returned, arguments)
 
+    def call_bound(self, frame: Frame, ref: FunctionRef, *arguments: Kind) -> Kind:
+        """What a method of an object that is no module gives for these arguments."""
+        return self._evaluate(frame, ref, Arguments(list(arguments)), recording=False).returned
+
     def _renewed(self, frame: Frame, node: ast.Call, kind: Kind, arguments: Arguments) -> Kind:
         """A module that a function made is another one at each call of it."""
         if not isinstance(kind, Module) or kind.origin is None or frame.recording:

@@ -18,9 +18,11 @@ from qprep.project.kinds import (
     UNKNOWN,
     ClassRef,
     External,
+    FunctionRef,
     Kind,
     Mapping,
     Module,
+    Object,
     Partial,
     Plain,
     Sequence,
@@ -79,6 +81,7 @@ _SAME = frozenset(
         "torch.jit.annotate",
     ]
 )
+_MAPPINGS = frozenset(["Mapping", "MutableMapping", "UserDict"])
 _GROW = frozenset(["append", "insert", "add", "appendleft"])
 _MODULE_SELF = frozenset(
     ["to", "cuda", "cpu", "eval", "train", "half", "float", "double", "apply", "requires_grad_", "bfloat16", "type"]
@@ -99,7 +102,26 @@ def method(
         return _module_method(analysis, frame, node, receiver, name, arguments)
     if isinstance(receiver, Super):
         return _super_method(analysis, frame, node, receiver, name, arguments)
+    if isinstance(receiver, Object) and not analysis.defines(receiver.cls, name):
+        return _registry_method(analysis, frame, node, receiver, name, arguments)
     return None
+
+
+def _registry_method(
+    analysis: Analysis, frame: Frame, node: ast.Call, receiver: Object, name: str, arguments: Arguments
+) -> Kind | None:
+    """What the abstract mappings of collections.abc make of the `__getitem__` of a project class."""
+    bases = (base.name for base in analysis.project.mro(receiver.cls) if isinstance(base, External))
+    if not any(base.rpartition(".")[2] in _MAPPINGS for base in bases):
+        return None
+    item = item_of_object(analysis, frame, receiver, arguments.args[0] if arguments.args else TEXT)
+    return _mapping_method(frame, node, Mapping(item), name, arguments) if item is not None else None
+
+
+def item_of_object(analysis: Analysis, frame: Frame, receiver: Object, key: Kind) -> Kind | None:
+    """What the `__getitem__` that a project class defines gives for a key; None where there is none."""
+    getter = attributes.class_attribute(analysis, receiver.cls, receiver, "__getitem__")
+    return analysis.call_bound(frame, getter, key) if isinstance(getter, FunctionRef) else None
 
 
 def _sequence_method(
@@ -237,6 +259,8 @@ def _super_method(
     self_kind = receiver.self
     if not isinstance(found, External):
         return None
+    if isinstance(self_kind, Object):
+        return _registry_method(analysis, frame, node, self_kind, name, arguments)
     if name == "__init__" and isinstance(self_kind, Module) and isinstance(self_kind.cls, ClassRef):
         if analysis.is_container(self_kind.cls):
             held = [module for arg in arguments.args for module in _contained(arg)]

@@ -187,7 +187,7 @@ def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: A
     attribute = attributes.self_attribute(analysis, frame, node.func)
     if attribute is not None and arguments.flows:
         return call_module(analysis, frame, node, [Module(None, attribute)], arguments)
-    callables = [arg for arg in arguments.args if isinstance(arg, Closure | FunctionRef | Module)]
+    callables = [arg for arg in arguments.args if _is_handed_on(arg)]
     if callables and arguments.flows:
         return call_through(analysis, frame, node, arguments)
     return UNKNOWN
@@ -337,10 +337,15 @@ def _looks_like_class(name: str) -> bool:
     return name.rpartition(".")[2][:1].isupper()
 
 
+def _is_handed_on(kind: Kind) -> bool:
+    """Whether an argument is given to be called: self is given to be looked at."""
+    return isinstance(kind, Closure | FunctionRef | Partial) or (isinstance(kind, Module) and kind.path != "")
+
+
 def call_through(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Arguments) -> Kind:
     """A foreign function given a callable and activations (checkpoint and its kin) is taken to call it once."""
     for position, option in enumerate(arguments.args):
-        if isinstance(option, Closure | FunctionRef | Module | Partial):
+        if _is_handed_on(option):
             rest = Arguments(arguments.args[position + 1 :], {}, arguments.nodes[position + 1 :])
             return call_kind(analysis, frame, node, option, rest) if rest.flows else UNKNOWN
     return UNKNOWN

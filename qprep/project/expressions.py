@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project import attributes, calls, operations
+from qprep.project import attributes, builtin, calls, operations
 from qprep.project.frames import Counts, Scope, in_loop, rooted
 from qprep.project.kinds import (
     CONSTANT_INTEGER,
@@ -121,6 +121,8 @@ def _item(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, index: 
         return value.value
     if isinstance(value, Module):
         return _module_item(analysis, frame, value, node)
+    if isinstance(value, Object):
+        return builtin.item_of_object(analysis, frame, value, index) or UNKNOWN
     return TEXT if value == TEXT else UNKNOWN
 
 

@@ -184,8 +184,10 @@ def join_all(kinds: Iterable[Kind]) -> Kind:
         return UNKNOWN
     if len(merged) == 1:
         return next(iter(merged.values()))
-    kept = sorted(merged.values(), key=repr)[:MAX_OPTIONS] if len(merged) > MAX_OPTIONS else merged.values()
-    return Union(frozenset(kept))
+    functions = [kind for kind in merged.values() if type(kind) is FunctionRef]
+    others = [kind for kind in merged.values() if type(kind) is not FunctionRef]
+    kept = sorted(others, key=repr)[:MAX_OPTIONS] if len(others) > MAX_OPTIONS else others
+    return Union(frozenset((*kept, *functions)))
 
 
 def _family(kind: Kind) -> object:
