@@ -81,9 +81,11 @@ class Division:
     parts: tuple[Part, ...]
     names: Names | None
 
-    def outline(self, name: str) -> Outline | None:
-        """The names of a module; None where they are not known, which costs time and nothing else."""
-        return self.names.get(name) if self.names is not None else None
+    def outline(self, name: str, path: Path) -> Outline | None:
+        """The names of a module in a file; None where they are not known, which costs time and nothing else."""
+        if self.names is None or self.names.project.path(name) != path:
+            return None
+        return self.names.get(name)
 
 
 def divide(paths: Sequence[Path], reader: Reader, store: Store | None = None) -> list[Division]:

@@ -100,7 +100,7 @@ class Setting:
 
     around: Around = ALONE
     parsed: ParsedFiles = field(default_factory=ParsedFiles)
-    outline: Callable[[str], Outline | None] = lambda _: None
+    outline: Callable[[str, Path], Outline | None] = lambda *_: None
     broken: Mapping[str, Finding] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
 
@@ -131,7 +131,7 @@ class Survey:
         self.witness = observe(overlay) if observe is not None else None
         self.sites: dict[Finding, Site] = {}
         self.faults: list[Finding] = []
-        self.project = Project(self.files.text, list(paths), self.setting.parsed, self.setting.outline)
+        self.project = Project(self.files.text, list(paths), self.setting.parsed, self._outline)
         self.reported: list[Reported] = []
         self.unknown: list[Finding] = []
         self.statements: dict[Place, tuple[int, int]] = {}
@@ -158,6 +158,12 @@ class Survey:
         finally:
             if collecting:
                 gc.enable()
+
+    def _outline(self, name: str, path: Path) -> Outline | None:
+        """The names of a module, unless its text is another by now."""
+        if self.files.overlay and display_path(path) in self.files.overlay:
+            return None
+        return self.setting.outline(name, path)
 
     def _telling(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:

@@ -194,3 +194,16 @@ def test_fix_takes_no_look_where_nothing_can_be_fixed(package: Path, monkeypatch
     path.write_text(path.read_text().replace("return x", "return x + x"))
     check([path])
     assert engine.fix([path], resolver, write=False, effort=Effort(cache=Cache(Path("cache"), resolver))).changed
+
+
+def test_all_names_of_a_module_beside_the_files_count(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    (package / "stars.py").write_text("from .one import *\nfrom .two import *\n")
+    (package / "one.py").write_text("def other(x):\n    return x\n")
+    (package / "two.py").write_text("def size(x):\n    return x.sigmoid()\n")
+    paths = [write(package, "a.py", imports="from .stars import size", body="x[: size(x) * 2]")]
+    paths.append(write(package, "b.py"))
+    assert len(check(paths)) == 1
+    (package / "one.py").write_text("def size(x):\n    return x.shape[0]\n")
+    assert check(paths) == ()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qprep.project.index import Imported, build_index
 
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _ASKING = frozenset(("hasattr", "getattr", "setattr", "delattr"))
 
 
+class ClassOutline(NamedTuple):
+    """The base expressions of a class, "?" where one is no dotted name, and its methods."""
+
+    bases: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Outline:
     """The names of one file.
@@ -24,7 +31,7 @@ class Outline:
     imports    dotted names by the name that the file's top level gives them
     inner      dotted names that only functions import
     stars      modules that all names are imported from
-    classes    the base expressions of each class; "?" where one is no dotted name
+    classes    bases and methods
     functions  functions of the top level
     values     other names of the top level, with whether they are literals, which say nothing of other files
     asks       names that any object is asked for: `hasattr(block, "relu")`
@@ -34,7 +41,7 @@ class Outline:
     imports: dict[str, str]
     inner: tuple[str, ...]
     stars: tuple[str, ...]
-    classes: dict[str, tuple[str, ...]]
+    classes: dict[str, ClassOutline]
     functions: tuple[str, ...]
     values: dict[str, bool]
     asks: tuple[str, ...]
@@ -62,8 +69,8 @@ class Outline:
     def of_record(cls, record: list[Any]) -> Outline:
         """The other way; raises ValueError, TypeError or AttributeError for what is none."""
         imports, inner, stars, classes, functions, values, asks, walks = record
-        bases = {str(name): tuple(map(str, found)) for name, found in classes.items()}
-        names = (tuple(map(str, inner)), tuple(map(str, stars)), bases, tuple(map(str, functions)))
+        sorts = {str(name): ClassOutline(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
+        names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
         return cls(dict(imports), *names, dict(values), tuple(map(str, asks)), tuple(map(int, walks)))
 
 
@@ -81,23 +88,36 @@ def read_outline(name: str, text: str, *, is_package: bool) -> Outline:
     return outline_of(build_index(name, "", is_package, tree), text)
 
 
+def surface_of(index: FileIndex) -> Outline:
+    """What other files may want of an indexed file, without what it may want of them."""
+    classes = {
+        name: ClassOutline(tuple(_dotted(base) for base in entry.node.bases), tuple(entry.methods))
+        for name, entry in index.classes.items()
+    }
+    return Outline(
+        imports={name: entry.target for name, entry in index.imports.items()},
+        inner=(),
+        stars=tuple(index.stars),
+        classes=classes,
+        functions=tuple(index.functions),
+        values={name: _is_literal(value) for name, value in index.values.items()},
+        asks=(),
+        walks=(),
+    )
+
+
 def outline_of(index: FileIndex, text: str) -> Outline:
     """The outline of an indexed file."""
-    top = {name: entry.target for name, entry in index.imports.items()}
+    surface = surface_of(index)
     inner: dict[str, Imported] = {}
-    stars = list(index.stars)
     for node in ast.walk(index.tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             index.bind_import(node, inner)
-    every = dict.fromkeys([*stars, *index.stars])
-    index.stars[:] = stars
-    return Outline(
-        imports=top,
-        inner=tuple(dict.fromkeys(e.target for e in inner.values() if e.target not in top.values())),
-        stars=tuple(every),
-        classes={name: tuple(_dotted(base) for base in entry.node.bases) for name, entry in index.classes.items()},
-        functions=tuple(index.functions),
-        values={name: _is_literal(value) for name, value in index.values.items()},
+    index.stars[:] = surface.stars  # those of a class body or a function are no names of the module
+    top = set(surface.imports.values())
+    return replace(
+        surface,
+        inner=tuple(dict.fromkeys(entry.target for entry in inner.values() if entry.target not in top)),
         asks=tuple(sorted(set(asked_names(index.tree)))) if "attr(" in text else (),
         walks=tuple(sorted({c.lineno for node in ast.walk(index.tree) for c in positional(node)}))
         if "children()" in text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.project.index import ClassNode, FileIndex, build_index
 from qprep.project.kinds import ClassRef, External, FunctionRef, Kind
+from qprep.project.outline import surface_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,7 +90,7 @@ class Project:
         read: Callable[[Path], str | None],
         paths: Iterable[Path],
         parsed: ParsedFiles | None = None,
-        outline: Callable[[str], Outline | None] = lambda _: None,
+        outline: Callable[[str, Path], Outline | None] = lambda *_: None,
     ) -> None:
         self._read = read
         self._parsed = parsed or ParsedFiles()
@@ -100,6 +101,7 @@ class Project:
         self._tops: frozenset[str] | None = None
         self._marks: dict[str, Mark] = {}
         self._resolved: dict[str, Kind] = {}
+        self._surfaces: dict[str, Outline | None] = {}
         self._mro: dict[ClassRef, tuple[Kind, ...]] = {}
         self._subclasses: dict[ClassRef, set[ClassRef]] | None = None
         self.asked: dict[str, Path | None] = {}  # modules beside the given ones that were looked for, and their files
@@ -132,6 +134,16 @@ class Project:
         if name not in self._paths and name not in self.asked:
             self.asked[name] = self._find(name)
         return self._paths.get(name)
+
+    def surface(self, name: str) -> Outline | None:
+        """The names of a module, held for as long as the project: the parsed file may be dropped."""
+        if name not in self._surfaces:
+            path = self.path(name)
+            known = self._outline(name, path) if path is not None else None
+            if known is None and (index := self.index(name)) is not None:
+                known = surface_of(index)
+            self._surfaces[name] = known
+        return self._surfaces[name]
 
     def text(self, name: str) -> str | None:
         """The source of a module, where it can be read."""
@@ -189,36 +201,28 @@ class Project:
         head, _, rest = dotted.rpartition(".")
         trail = rest
         while head:
-            index = self.index(head)
-            if index is not None:
-                return self._member(index, trail)
+            surface = self.surface(head)
+            if surface is not None:
+                return self._member(head, surface, trail)
             head, _, last = head.rpartition(".")
             trail = f"{last}.{trail}"
         return None
 
-    def _member(self, index: FileIndex, trail: str) -> Kind | str | None:
+    def _member(self, module: str, surface: Outline, trail: str) -> Kind | str | None:
         first, _, rest = trail.partition(".")
-        if trail in index.classes:
-            return ClassRef(index.name, trail)
-        if trail in index.functions:
-            return FunctionRef(index.name, trail)
-        if first in index.classes and rest:
-            return FunctionRef(index.name, trail) if rest in index.classes[first].methods else None
-        if first in index.imports:
-            return index.imports[first].target + (f".{rest}" if rest else "")
-        for star in index.stars:
-            provides = self._may_provide(star, first) and self.index(star) is not None
-            found = self.resolve(f"{star}.{first}") if provides else None
+        if trail in surface.classes:
+            return ClassRef(module, trail)
+        if trail in surface.functions:
+            return FunctionRef(module, trail)
+        if first in surface.classes and rest:
+            return FunctionRef(module, trail) if rest in surface.classes[first].methods else None
+        if first in surface.imports:
+            return surface.imports[first] + (f".{rest}" if rest else "")
+        for star in surface.stars:
+            found = self.resolve(f"{star}.{first}") if self.surface(star) is not None else None
             if found is not None and not isinstance(found, External):
                 return f"{star}.{trail}"
         return None
-
-    def _may_provide(self, module: str, name: str, above: tuple[str, ...] = ()) -> bool:
-        """Whether `from module import *` may bind a name; as far as no outline says otherwise, it may."""
-        outline = self._outline(module)
-        if outline is None or name in outline.classes or name in outline.functions or name in outline.imports:
-            return True
-        return any(self._may_provide(star, name, (*above, module)) for star in outline.stars if star not in above)
 
     def class_node(self, ref: ClassRef) -> ClassNode | None:
         """The definition of a project class."""
@@ -247,12 +251,15 @@ class Project:
 
     def global_name(self, index: FileIndex, name: str) -> str:
         """The dotted name that a module-level name stands for."""
-        if name in index.classes or name in index.functions or name in index.values:
-            return f"{index.name}.{name}"
-        if name in index.imports:
-            return index.imports[name].target
-        for star in index.stars:
-            if self.index(star) is None:
+        return self._global(index.name, self.surface(index.name) or surface_of(index), name)
+
+    def _global(self, module: str, surface: Outline, name: str) -> str:
+        if name in surface.classes or name in surface.functions or name in surface.values:
+            return f"{module}.{name}"
+        if name in surface.imports:
+            return surface.imports[name]
+        for star in surface.stars:
+            if self.surface(star) is None:
                 if star.startswith("torch"):
                     return f"{star}.{name}"
             elif not isinstance(self.resolve(f"{star}.{name}"), External):
@@ -267,15 +274,16 @@ class Project:
         return self._mro[ref]
 
     def _linearize(self, ref: ClassRef) -> tuple[Kind, ...]:
-        index, entry = self.index(ref.module), self.class_node(ref)
-        if index is None or entry is None:
+        surface = self.surface(ref.module)
+        entry = surface.classes.get(ref.name) if surface is not None else None
+        if surface is None or entry is None:
             return (ref,)
         chains: list[list[Kind]] = []
         direct: list[Kind] = []
-        for base in entry.node.bases:
-            expr = base.value if isinstance(base, ast.Subscript) else base
-            dotted = self.expression_name(index, expr)
-            kind = self.resolve(dotted) if dotted else External("?")
+        for base in entry.bases:
+            first, dot, rest = base.partition(".")
+            dotted = public_name(self._global(ref.module, surface, first) + dot + rest)
+            kind = self.resolve(dotted) if base != "?" else External("?")
             direct.append(kind)
             chains.append(list(self.mro(kind)) if isinstance(kind, ClassRef) else [kind])
         return (ref, *_merge_chains([*chains, direct]))
@@ -285,8 +293,8 @@ class Project:
         if self._subclasses is None:
             table: dict[ClassRef, set[ClassRef]] = {}
             for name in self.given:
-                index = self.index(name)
-                for cls in index.classes if index else ():
+                surface = self.surface(name)
+                for cls in surface.classes if surface else ():
                     child = ClassRef(name, cls)
                     for base in self.mro(child)[1:]:
                         if isinstance(base, ClassRef):

@@ -101,7 +101,8 @@ class Outlines:
         if key not in self._modules:
             self._modules[key] = False  # a cyclic definition ends here
             outline = self.get(module)
-            bases = outline.classes.get(name, ()) if outline is not None else ()
+            entry = outline.classes.get(name) if outline is not None else None
+            bases = entry.bases if entry is not None else ()
             self._modules[key] = any(self._base_may_run(module, base) for base in bases)
         return self._modules[key]
 

@@ -146,7 +146,8 @@ class Plan:
         for callee in sorted({callee for call in self.context.facts.helpers.values() for callee in call.callees}):
             if self.refusal(callee) is None:
                 self.class_name(callee)
-        for place, call in self.context.facts.helpers.items():
+        # File by file, since only few are held ready at a time.
+        for place, call in sorted(self.context.facts.helpers.items(), key=lambda item: item[0].module):
             self._helpers[place] = self._try(call, self._helper_call)
             for callee in call.callees:
                 self._calls_of[callee].append(place)
