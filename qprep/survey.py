@@ -15,10 +15,10 @@ from qprep.evidence.rules import RUN_CODES
 from qprep.evidence.weigh import proven, weigh
 from qprep.findings import Finding, Fix, Position, Severity, Unfixable
 from qprep.ops.model import Op
-from qprep.ops.targets import OWN, TARGETS, Target
+from qprep.ops.targets import OWN, TARGETS, TORCH_AO, Target
 from qprep.project.analysis import Analysis
 from qprep.project.compounds import find_compounds
-from qprep.project.eager import find_eager
+from qprep.project.eager import find_eager, find_unprepared
 from qprep.project.order import users_first
 from qprep.project.project import ParsedFiles, Project
 from qprep.project.tied import find_tied
@@ -149,6 +149,7 @@ class Survey:
             self._read_depths()
             find_compounds(self.analysis, names)
             find_eager(self.analysis, names)
+            find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
             find_tied(self.analysis, names)
             load = partial(_code, self.project, self.files)
             self.context = Context(self.analysis, load, self.setting.around, self._target)

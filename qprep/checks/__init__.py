@@ -22,7 +22,14 @@ def load_checks() -> tuple[Check, ...]:
 
 def as_check(module: ModuleType) -> Check:
     """The rule that a module holds."""
-    return Check(module.__name__.rpartition(".")[2], module.RULE, module.VALID, module.INVALID, module.check)
+    return Check(
+        module.__name__.rpartition(".")[2],
+        module.RULE,
+        module.VALID,
+        module.INVALID,
+        module.check,
+        getattr(module, "TARGET", None),
+    )
 
 
 def _code(check: Check) -> str:

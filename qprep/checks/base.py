@@ -40,6 +40,7 @@ class Check:
     valid: tuple[str, ...]
     invalid: tuple[Invalid, ...]
     check: Callable[[Facts], Iterator[Hit]]
+    target: str | None = None  # the target without which it finds nothing; its examples are checked under it
 
 
 def unowned(facts: Facts) -> Iterator[OpSite]:

@@ -10,6 +10,7 @@ CONVERTING: Final = frozenset(("convert", "quantize", "quantize_qat"))
 STUBS: Final = {"QuantStub": "DeQuantStub", "DeQuantStub": "QuantStub"}
 WRAPPERS: Final = frozenset(("QuantWrapper", "add_quant_dequant"))
 FUNCTIONAL: Final = "FloatFunctional"
+STUBS_HOME: Final = "torch.ao.quantization"
 FUNCTIONAL_HOME: Final = "torch.ao.nn.quantized"
 # Methods of FloatFunctional, each with an output observer of its instance.
 FUNCTIONAL_METHODS: Final = frozenset(

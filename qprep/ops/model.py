@@ -40,8 +40,8 @@ class Dedicated:
 
     home      where the class is imported from: "distiller.modules"
     module    the class and its constructor's parameters by canonical name, as in `Op.module`
-    takes     the operation's parameters that the call takes, by position and in this order; None: those of the first
-              spelling, by position or keyword
+    takes     the operation's parameters that the call takes, in this order and by position, those written "dim=" by
+              keyword, too; None: those of the first spelling, by position or keyword
     keywords  (canonical name, the constructor's own) where they differ
     fixed     what the constructor is always given
     method    what is called on the instance; "" is the instance itself

@@ -43,6 +43,7 @@ class Target:
 
 
 OWN: Final = "qprep"
+TORCH_AO: Final = "torch-ao"
 
 
 def _functional(method: str, takes: tuple[str, ...]) -> Dedicated:
@@ -58,12 +59,12 @@ def _distiller(module: str, takes: tuple[str, ...] = _PAIR, *, spread: bool = Fa
 
 
 _TORCH_AO: Final = Target(
-    "torch-ao",
+    TORCH_AO,
     {
         "add": _functional("add", _PAIR),
         "mul": _functional("mul", _PAIR),
         "matmul": _functional("matmul", _PAIR),
-        "cat": _functional("cat", ("tensors", "dim")),
+        "cat": _functional("cat", ("tensors", "dim=")),
     },
     {"add": _functional("add_scalar", _PAIR), "mul": _functional("mul_scalar", _PAIR)},
 )

@@ -261,6 +261,14 @@ class Analysis:
 
     # Calls
 
+    def returned_by(self, ref: ClassRef) -> Kind:
+        """What the forward of a class gives for activations."""
+        frame = self._module_frame(ref.module)
+        if frame is None:
+            return UNKNOWN
+        frame.recording = True
+        return self.call_forward(frame, Module(ref), None)
+
     def call_forward(self, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:
         """Call a module of a project class; without `arguments`, its parameters are taken for activations."""
         assert isinstance(module.cls, ClassRef)

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
 from qprep.project import attributes, builtin, operations
 from qprep.project.frames import CHILDREN
 from qprep.project.kinds import (
@@ -119,6 +120,9 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
         if isinstance(option, Tensor):
             results.append(operations.method(analysis, frame, node, name, option, arguments))
             continue
+        if _is_functional(option) and name in FUNCTIONAL_METHODS:
+            results.append(Tensor(arguments.flows))
+            continue
         found = builtin.method(analysis, frame, node, option, name, arguments)
         if found is not None:
             results.append(found)
@@ -132,6 +136,11 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
                 return join_all([*results, seen])
         results.append(call_kind(analysis, frame, node, callee, arguments))
     return join_all(results)
+
+
+def _is_functional(kind: Kind) -> bool:
+    """Whether a value is a FloatFunctional, whose methods are the operations."""
+    return isinstance(kind, Module) and isinstance(kind.cls, External) and eager_name(kind.cls.name) == FUNCTIONAL
 
 
 def _says_nothing(kind: Kind) -> bool:
@@ -318,6 +327,8 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
         return Module(External(name.removesuffix(".wrap")), None, analysis.origin(frame, node), item)
     if name.startswith("torch.nn.") and name.count(".") == 2 and name[9].isupper():
         return _new_nn_module(analysis, frame, node, name, arguments)
+    if eager_name(name) in (FUNCTIONAL, *STUBS):
+        return Module(External(name), None, analysis.origin(frame, node))
     row = analysis.catalogue.function(name)
     if row is not None:
         path = attributes.self_attribute(analysis, frame, node.func)

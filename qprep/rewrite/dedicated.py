@@ -41,9 +41,15 @@ def declare(scope: Scope, op: Op, constructor: str, *, many: bool) -> str | Unfi
     return f"{name}.{method}" if method else name
 
 
+def taken_names(op: Op) -> tuple[str, ...] | None:
+    """The parameters that the call of another library's module takes; None: all."""
+    takes = op.dedicated.takes if op.dedicated is not None else None
+    return tuple(name.rstrip("=") for name in takes) if takes is not None else None
+
+
 def refuse_arguments(op: Op, names: Iterable[str]) -> Unfixable | None:
     """The reason where the module's call does not take one of the arguments left for it."""
-    takes = op.dedicated.takes if op.dedicated is not None else None
+    takes = taken_names(op)
     lost = [name for name in names if takes is not None and name not in takes]
     if not lost:
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
 from qprep.ops.signature import Kind, parse_constructor
-from qprep.rewrite.dedicated import construct, declare, missing, refuse_arguments
+from qprep.rewrite.dedicated import construct, declare, missing, refuse_arguments, taken_names
 from qprep.rewrite.operators import drop_parentheses, guard_space
 from qprep.rewrite.pieces import Piece, opening
 
@@ -95,20 +95,20 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
 
 def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: Target) -> Unfixable | None:
     """Why the call of a module of another library cannot take what is left of the arguments."""
-    if op.dedicated is None or op.dedicated.takes is None:
+    takes = taken_names(op)
+    if takes is None or op.dedicated is None or op.dedicated.takes is None:
         return None
-    receiver = [spelling.parameters[0].name] if spelling.is_method else []
     left = [a for a in arguments if a.name not in target.moved]
-    reason = refuse_arguments(op, [*receiver, *(a.name for a in left)])
-    if reason is None and any(a.keyword is not None for a in left):
+    placed = [spelling.parameters[0].name] if spelling.is_method else []
+    placed += [a.name for a in left if a.keyword is None]
+    reason = refuse_arguments(op, [*placed, *(a.name for a in left)])
+    if reason is not None:
+        return reason
+    if any(a.keyword is not None and f"{a.name}=" not in op.dedicated.takes for a in left):
         return Unfixable("the module takes its inputs by position, here they are named")
-    if reason is None and len(receiver) + len(left) > len(op.dedicated.takes):
-        return Unfixable("the module takes fewer inputs")
-    if reason is None and any(
-        op.dedicated.takes[i] != name for i, name in enumerate([*receiver, *(a.name for a in left)])
-    ):
+    if tuple(placed) != takes[: len(placed)]:
         return Unfixable("the module takes its inputs in another order")
-    return reason
+    return None
 
 
 def _spread(code: Code, op: Op, arguments: list[Argument]) -> list[Piece]:
@@ -257,8 +257,7 @@ def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: froz
     shown = {**{n: d for n, d in defaults.items() if n in constructor.parameters and n in given}, **shown}
     known = [p for p in first.parameters if p.name not in site.op.drop or p.name in constructor.parameters]
     names = tuple(p.name if p.kind is not Kind.VARARGS else f"*{p.name}" for p in known)
-    takes = site.op.dedicated.takes if site.op.dedicated is not None else None
-    return Target(construct(scope, site.op, shown), moved, frozenset(), takes or names)
+    return Target(construct(scope, site.op, shown), moved, frozenset(), taken_names(site.op) or names)
 
 
 def _edit_arguments(

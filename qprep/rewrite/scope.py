@@ -122,6 +122,11 @@ class Scope:
         """How to write a module of the package qprep here."""
         return self.imported("qprep", name)
 
+    def method(self, name: str) -> ast.FunctionDef | None:
+        """A method that the owner's class itself defines."""
+        entry = self.index.classes.get(self.unit.name)
+        return entry.methods.get(name) if entry is not None else None
+
     def call(self) -> ast.Call:
         """The site, which is a call."""
         assert isinstance(self.node, ast.Call)

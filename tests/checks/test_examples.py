@@ -10,13 +10,19 @@ from qprep import check_source
 from qprep.checks import load_checks
 from qprep.checks.base import Check, Invalid
 from qprep.codemods import load_codemods
+from qprep.config_file import Options
 from qprep.findings import Finding
 from qprep.registry import all_rules
 
 CHECKS = load_checks()
-VALID = [pytest.param(text, id=f"{c.rule.code}-{i}") for c in CHECKS for i, text in enumerate(c.valid)]
+VALID = [pytest.param(c, text, id=f"{c.rule.code}-{i}") for c in CHECKS for i, text in enumerate(c.valid)]
 INVALID = [pytest.param(c, example, id=f"{c.rule.code}-{i}") for c in CHECKS for i, example in enumerate(c.invalid)]
 BY_CODE = [pytest.param(check, id=check.rule.code) for check in CHECKS]
+
+
+def options(check: Check) -> Options:
+    """The settings under which a rule finds something."""
+    return Options(target=check.target)
 
 
 def source_of(text: str, finding: Finding) -> str:
@@ -27,26 +33,26 @@ def source_of(text: str, finding: Finding) -> str:
     return text[start : starts[finding.end.line - 1] + finding.end.column - 1]
 
 
-@pytest.mark.parametrize("text", VALID)
-def test_nothing_is_reported_in_valid_examples(text: str) -> None:
+@pytest.mark.parametrize(("check", "text"), VALID)
+def test_nothing_is_reported_in_valid_examples(check: Check, text: str) -> None:
     compile(text, "example", "exec")
-    assert [(f.code, f.start, f.message) for f in check_source(text)] == []
+    assert [(f.code, f.start, f.message) for f in check_source(text, options=options(check))] == []
 
 
 @pytest.mark.parametrize(("check", "example"), INVALID)
 def test_invalid_examples_are_reported_at_the_right_place(check: Check, example: Invalid) -> None:
-    findings = [f for f in check_source(example.code) if f.code == check.rule.code]
+    findings = [f for f in check_source(example.code, options=options(check)) if f.code == check.rule.code]
     assert [source_of(example.code, f) for f in findings] == list(example.reported)
 
 
 @pytest.mark.parametrize(("check", "example"), INVALID)
 def test_invalid_examples_show_one_rule_only(check: Check, example: Invalid) -> None:
-    assert {f.code for f in check_source(example.code)} == {check.rule.code}
+    assert {f.code for f in check_source(example.code, options=options(check))} == {check.rule.code}
 
 
 @pytest.mark.parametrize(("check", "example"), INVALID)
 def test_messages_are_a_sentence_with_the_construct_in_backticks(check: Check, example: Invalid) -> None:
-    for finding in check_source(example.code):
+    for finding in check_source(example.code, options=options(check)):
         assert re.fullmatch(r"[^\n]*`[^`\n]+`[^\n]*[^.!\s]", finding.message), finding.message
         assert finding.message.count("`") % 2 == 0
         assert finding.help

@@ -12,9 +12,9 @@ from qprep.codemods import load_codemods
 from qprep.config_file import Options
 from tests.equivalence import differences, observe, residue
 
-UNSAFE = Options(unsafe_fixes=True)
 EAGER = "QP5"  # FloatFunctionals are no modules that run, and a fuse list is no operation
 CODES = {check.stem: check.rule.code for check in load_checks()}
+TARGETS = {check.stem: check.target for check in load_checks()}
 EXAMPLES = [
     pytest.param(stem, before, after, id=f"{stem}-{i}")
     for stem, codemod in load_codemods().items()
@@ -23,18 +23,23 @@ EXAMPLES = [
 each_example = pytest.mark.parametrize(("stem", "before", "after"), EXAMPLES)
 
 
+def options(stem: str) -> Options:
+    """The settings under which a rewrite is made."""
+    return Options(unsafe_fixes=True, target=TARGETS[stem])
+
+
 @each_example
 def test_before_becomes_after(stem: str, before: str, after: str) -> None:
-    assert CODES[stem] in {finding.code for finding in check_source(before)}
-    text, result = fix_source(before, options=UNSAFE)
+    assert CODES[stem] in {finding.code for finding in check_source(before, options=options(stem))}
+    text, result = fix_source(before, options=options(stem))
     assert text == after
     assert CODES[stem] in {finding.code for finding in result.fixed}
 
 
 @each_example
 def test_after_is_stable(stem: str, before: str, after: str) -> None:
-    assert check_source(after) == ()
-    assert fix_source(after, options=UNSAFE)[0] == after
+    assert check_source(after, options=options(stem)) == ()
+    assert fix_source(after, options=options(stem))[0] == after
 
 
 @each_example

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch.ao import quantization
 
 from qprep import check_source, fix_source
 from qprep.config_file import Options
@@ -27,6 +31,48 @@ class Net(nn.Module):
 
     def forward(self, x):
         y = self.conv(x)
+"""
+RESIDUAL = """\
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self, inp, out, stride=1):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inp, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.down = nn.Sequential(nn.Conv2d(inp, out, 1, stride), nn.BatchNorm2d(out))
+
+    def forward(self, x):
+        identity = self.down(x)
+        out = self.conv1(x)
+        out = self.bn1(out)
+        out = self.relu(out)
+        out = self.conv2(out)
+        out = self.bn2(out)
+        out += identity
+        return self.relu(out)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(4, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.layers = nn.Sequential(Block(8, 16, 2), Block(16, 16))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(32, 4)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.stem(x)))
+        y = self.layers(x)
+        y = torch.cat([y, y * 0.5], dim=1)
+        return self.fc(torch.flatten(self.pool(y), 1))
 """
 # What the libraries' modules do with their inputs, for those that are not installed here.
 STAND_INS = {
@@ -164,6 +210,43 @@ def test_both_compute_the_same(target: str, body: str, tmp_path: Path) -> None:
         seen.append(observe(tmp_path / name))
     assert seen[0].runs["eval"].tensors
     assert differences(*seen) == []
+
+
+def test_a_model_made_ready_for_eager_quantization_runs_on_integers(tmp_path: Path) -> None:
+    """Stubs, FloatFunctionals and the fuse lists, all generated; then torch's own prepare and convert."""
+    after, result = fix_source(RESIDUAL, options=Options(target="torch-ao", unsafe_fixes=True))
+    assert result.remaining == ()
+    assert '[["conv1", "bn1", "relu"], ["conv2", "bn2"], ["down.0", "down.1"]]' in after
+    assert '[["stem", "norm", "relu"]]' in after
+    seen = []
+    for name, source in (("before", RESIDUAL), ("after", after)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.py").write_text(source)
+        seen.append(observe(tmp_path / name))
+    assert differences(*seen) == []
+    model: Any = seen[1].model.eval()
+    x = torch.randn(2, 4, 4, 4)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = model(x)
+        model.fuse_model()
+        assert not any(type(module).__name__ == "BatchNorm2d" for module in model.modules())
+        model.qconfig = quantization.get_default_qconfig("qnnpack")
+        quantization.prepare(model, inplace=True)
+        model(x)
+        quantization.convert(model, inplace=True)
+        assert (model(x) - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+def test_nothing_is_added_to_what_is_no_whole_model_or_is_stubbed_already() -> None:
+    options = Options(target="torch-ao", select=("QP510", "QP511"))
+    assert [f.code for f in check_source(RESIDUAL, options=options)] == ["QP511", "QP511", "QP510"]
+    after, _ = fix_source(RESIDUAL, options=Options(target="torch-ao", unsafe_fixes=True))
+    assert check_source(after, options=options) == ()
+    assert check_source(RESIDUAL, options=Options(select=("QP510", "QP511"))) == ()
+    several = HEAD + "        return y, x\n"
+    reasons = [f.fix.reason for f in check_source(several, options=options) if isinstance(f.fix, Unfixable)]
+    assert reasons == ["forward takes or gives something else than one tensor"]
 
 
 def test_every_row_stands_for_an_operation_with_the_parameters_that_it_takes() -> None:

@@ -10,11 +10,15 @@ from qprep.project.eager.fusing import find_fuse_calls
 from qprep.project.eager.lists import judge_lists
 from qprep.project.eager.pairs import find_unfused_pairs
 from qprep.project.eager.stubs import find_missing_stubs
+from qprep.project.eager.unprepared import find_unprepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qprep.project.analysis import Analysis
+
+
+__all__ = ["find_eager", "find_unprepared"]
 
 
 def find_eager(analysis: Analysis, names: Iterable[str]) -> None:

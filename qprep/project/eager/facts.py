@@ -89,7 +89,41 @@ class InlineFunctional:
     loops: bool
 
 
-EagerSite = FusedName | FusedAgain | FusedWrongly | UnfusedPair | MissingStub | SharedFunctional | InlineFunctional
+@dataclass(slots=True)
+class UnfusedModel:
+    """A class with modules that can be fused and no `fuse_model`; `inner`: classes inside it have some, too."""
+
+    place: Place
+    unit: Unit
+    function: str
+    name: str
+    lists: tuple[tuple[str, ...], ...]
+    inner: bool
+    waits: bool  # some of its activations have no module of their own yet, which could be fused
+
+
+@dataclass(slots=True)
+class UnstubbedModel:
+    """A model without stubs; `parameter` is the one tensor that forward takes, where it gives one tensor back."""
+
+    place: Place
+    unit: Unit
+    function: str
+    name: str
+    parameter: str | None
+
+
+EagerSite = (
+    FusedName
+    | FusedAgain
+    | FusedWrongly
+    | UnfusedPair
+    | MissingStub
+    | SharedFunctional
+    | InlineFunctional
+    | UnfusedModel
+    | UnstubbedModel
+)
 
 
 @dataclass(slots=True)
@@ -103,4 +137,6 @@ class EagerFacts:
     stubs: dict[Place, MissingStub] = field(default_factory=dict)
     shared: dict[Place, SharedFunctional] = field(default_factory=dict)
     inline: dict[Place, InlineFunctional] = field(default_factory=dict)
+    unfused: dict[Place, UnfusedModel] = field(default_factory=dict)
+    unstubbed: dict[Place, UnstubbedModel] = field(default_factory=dict)
     cats: set[Place] = field(default_factory=set)  # of OpSites: torch.cat on quantized tensors

@@ -1,0 +1,62 @@
+"""QP510: models without stubs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qprep.checks.base import Hit, Invalid
+from qprep.findings import Rule
+from qprep.ops.targets import TORCH_AO
+from qprep.project.facts import Facts
+
+TARGET = TORCH_AO
+RULE = Rule(
+    "QP510",
+    "unstubbed-model",
+    "Under the target torch-ao: a model without QuantStub and DeQuantStub",
+    "Eager quantization starts where a QuantStub is called and ends where a DeQuantStub is. Reported with `target = "
+    '"torch-ao"` only.',
+)
+VALID = (
+    """
+from torch import nn
+from torch.ao.quantization import DeQuantStub, QuantStub, fuse_modules
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.quant = QuantStub()
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        return self.dequant(self.bn(self.conv(self.quant(x))))
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv", "bn"]], inplace=True)
+""",
+)
+INVALID = (
+    Invalid(
+        """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        return self.conv(x)
+""",
+        ("super().__init__()",),
+    ),
+)
+
+
+def check(facts: Facts) -> Iterator[Hit]:
+    """Models that no other module is made of."""
+    for fact in facts.eager.unstubbed.values():
+        message = f"the model `{fact.name}` has no stubs: its input is never quantized"
+        yield Hit(fact.place, message, "call a `QuantStub` on the input and a `DeQuantStub` on the output", fact)

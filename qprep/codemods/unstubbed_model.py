@@ -1,0 +1,71 @@
+"""A model that is to be quantized eagerly gets its stubs."""
+
+from __future__ import annotations
+
+import ast
+
+from qprep.codemods.base import Outcome
+from qprep.findings import Unfixable
+from qprep.ops.eager import STUBS_HOME
+from qprep.project.eager.facts import UnstubbedModel
+from qprep.rewrite.methods import first_statement, returned_values
+from qprep.rewrite.pieces import Piece, closing, opening
+from qprep.rewrite.scope import Scope
+
+REWRITES = (
+    (
+        """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        return self.conv(x)
+""",
+        """\
+from torch import nn
+from torch.ao.quantization import DeQuantStub, QuantStub
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.quant = QuantStub()
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        x = self.quant(x)
+        return self.dequant(self.conv(x))
+""",
+    ),
+)
+
+
+def rewrite(scope: Scope, site: UnstubbedModel) -> Outcome:
+    """`x = self.quant(x)` at the start of forward, `return self.dequant(…)` at its ends."""
+    if site.parameter is None:
+        return Unfixable("forward takes or gives something else than one tensor")
+    forward = scope.method("forward")
+    first = first_statement(forward) if forward is not None else None
+    if forward is None or first is None or not scope.code.is_alone_on_line(first) or first.lineno == forward.lineno:
+        return Unfixable("forward shares its lines with other code")
+    returns = returned_values(forward)
+    if not returns or not isinstance(forward.body[-1], ast.Return):
+        return Unfixable("forward does not end with a return")
+    quant = scope.declare("quant", f"{scope.imported(STUBS_HOME, 'QuantStub')}()")
+    dequant = scope.declare("dequant", f"{scope.imported(STUBS_HOME, 'DeQuantStub')}()")
+    code = scope.code
+    start = code.source.starts[first.lineno - 1]
+    line = f"{code.indent_of(first)}{site.parameter} = {quant}({site.parameter}){code.newline}"
+    pieces = [Piece(start, start, line)]
+    for value in returns:
+        begin, end = code.span(value)
+        extent = end - begin + 1  # around what other rewrites put there
+        pieces += [opening(begin, f"{dequant}(", extent), closing(end, ")", extent)]
+    scope.message = "add a QuantStub and a DeQuantStub"
+    return tuple(pieces)
