@@ -12,6 +12,7 @@ import torch
 from qprep.errors import QprepError
 from qprep.quantizer.plan import passes_of, plan_of
 from qprep.quantizer.settings import NAMES
+from qprep.quantizer.spec import Spec
 from qprep.quantizer.tensor_quantizers import ActivationQuantizer, Mode
 from qprep.saving import save as written
 
@@ -78,12 +79,14 @@ def read(path: str | Path, method: str) -> dict[str, Any]:
 def restore(quantizer: Quantizer, data: dict[str, Any], path: str | Path) -> None:
     """Put the saved state into a prepared quantizer; QprepError where its slots are not those saved."""
     slots = list(quantizer.quantizers)
-    saved = [(each["name"], each["spec"]) for each in data["slots"]]
-    if [(each.name, each.spec.to_data()) for each in slots] != saved:
+    saved = [(each["name"], Spec.from_data(each["spec"])) for each in data["slots"]]
+    planned = [(each.name, each.spec) for each in slots]
+    # signs of power-of-two formats come with the data
+    if [(name, spec.holding(-1)) for name, spec in planned] != [(name, spec.holding(-1)) for name, spec in saved]:
         raise QprepError(f"expected the model that was saved, found other slots than in {path}")
     quantizer.graph.model.load_state_dict(data["state"])
     for each, kept in zip(slots, data["slots"], strict=True):
-        each.mode = Mode(kept["mode"])
+        each.mode, each.spec = Mode(kept["mode"]), Spec.from_data(kept["spec"])
         if isinstance(each, ActivationQuantizer):
             each.range = None if kept["range"] is None else (kept["range"][0], kept["range"][1])
     quantizer.notes = list(data["notes"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.errors import QprepError
+from qprep.quantizer.base import Quantizer
 from qprep.quantizer.methods import METHODS, OPTIONS
 from qprep.quantizer.settings import NAMES, Overrides, Settings, checked, compiled, did_you_mean, names_of, with_values
 from qprep.quantizer.yaml_file import Located, read_yaml
@@ -30,21 +31,32 @@ class QuantConfig:
     lines      the line of each option and override, by its name or expression
     """
 
-    path: Path
-    method: str | None
-    options: Mapping[str, int | float | bool]
-    defaults: Mapping[str, Any]
-    overrides: Mapping[str, Mapping[str, Any]]
-    lines: Mapping[str, int]
+    path: Path = Path("quant.yaml")
+    method: str | None = None
+    options: Mapping[str, int | float | bool] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """For a quantizer: `PostTrainingQuantizer(model, **load_config("quant.yaml").arguments)`."""
+        """For any quantizer's constructor: `LSQQuantizer(model, optimizer, **config.arguments)`."""
         return {
             **self.options,
             **self.defaults,
             "overrides": {pattern: dict(values) for pattern, values in self.overrides.items()},
         }
+
+    def quantizer(self, model: nn.Module, method: str | None = None, **settings: Any) -> Quantizer:
+        """The quantizer of `model`, by this method or the file's or "ptq", with settings before those of the file.
+
+        Raises QprepError, with file and line, for an override that matches nothing and an option of another method.
+        """
+        name = method or self.method or "ptq"
+        check_method(name, "method")
+        self.check_options(name)
+        self.check_names(model)
+        return METHODS[name](model, **{**self.options, **self.arguments, **settings})
 
     def check_names(self, model: nn.Module) -> None:
         """QprepError, with file and line, for an override that matches nothing in `model`."""

@@ -113,7 +113,7 @@ class MeanSquaredError(Histogram):
 
     def _error(self, low: Tensor, high: Tensor) -> Tensor:
         values = self.centers if self._values is None else self._values
-        spec = Spec(self.spec.bits, self.spec.scheme, Granularity.CHANNEL, self.spec.signed)
+        spec = Spec(self.spec.bits, self.spec.scheme, Granularity.CHANNEL, self.spec.signed).holding(self.low.min())
         error = (fake_quantize(values, qparams(spec, torch.minimum(low, high), high)) - values).abs() ** self.norm
         return (error if self._values is not None else error * self.counts).sum(1)
 

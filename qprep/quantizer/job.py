@@ -93,16 +93,14 @@ def run(job: Job, watch: Watch = ignore) -> Outcome:
 
 
 def _made(job: Job, model: nn.Module) -> Quantizer:
-    method = job.method or (job.config.method if job.config is not None else None) or "ptq"
-    arguments = {} if job.config is None else job.config.arguments
-    if job.config is not None:
-        job.config.check_options(method)
-        job.config.check_names(model)
+    config = job.config or QuantConfig()
+    settings = dict(job.settings)
     if job.loss is not None:
+        method = job.method or config.method or "ptq"
         if "loss" not in inspect.signature(METHODS[method]).parameters:
             raise QprepError(f"--loss: expected a method that searches by one (lapq), found {method}")
-        arguments["loss"] = _function("--loss", job.loss)
-    return METHODS[method](model, **{**arguments, **job.settings})
+        settings["loss"] = _function("--loss", job.loss)
+    return config.quantizer(model, job.method, **settings)
 
 
 def _prepare(quantizer: Quantizer, job: Job, example: object, batches: Batches) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from qprep.errors import QprepError
-from qprep.quantizer.affine import QParams
+from qprep.quantizer.affine import QParams, fake_quantize
 from qprep.quantizer.stored import per_element
 from qprep.quantizer.values import tensors_in
 
@@ -51,6 +51,15 @@ def outside(values: Tensor, grid: QParams) -> int:
     return int(((level < grid.low) | (level > grid.high)).sum())
 
 
+def _is_on(grid: QParams, given: Tensor, found: Tensor) -> bool:
+    """Whether `found` is `given` on `grid`, rounded to either side."""
+    scale = per_element(grid.scale, given, grid)
+    level = found.float() / scale
+    near = (level - level.round()).abs() <= 0.01 + 2 * torch.finfo(found.dtype).eps * level.abs()
+    rounded = (fake_quantize(given.float(), grid) - found).abs() <= 1.01 * scale
+    return bool((near & rounded).all())
+
+
 class Comparison:
     """A tensor slot in float and quantized."""
 
@@ -58,12 +67,13 @@ class Comparison:
         self.ratio = Ratio()
         self.low, self.high = math.inf, -math.inf
         self._outside = 0
+        self._gridded = True
         self._values = 0
         self._counts: Tensor | None = None
         self._edges = (0.0, 1.0)
 
-    def add(self, reference: Tensor, found: Tensor, grid: QParams | None) -> None:
-        """Take in one tensor and what became of it on its grid, where that is fixed."""
+    def add(self, reference: Tensor, given: Tensor, found: Tensor, grid: QParams | None) -> None:
+        """Take in a tensor in float, what the slot was given instead, and made of it, on a grid where that is fixed."""
         if reference.numel() == 0:
             return
         self.ratio.add(reference, found)
@@ -72,14 +82,20 @@ class Comparison:
             raise QprepError("expected finite values to measure, found NaN or infinity")
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._values += reference.numel()
-        if grid is not None:
+        self._gridded = self._gridded and grid is not None and _is_on(grid, given, found)
+        if grid is not None and self._gridded:
             self._outside += outside(reference, grid)
         self._count(reference, low, high)
 
     @property
     def clipped(self) -> float:
         """Share of values outside the grid."""
-        return self._outside / self._values if self._values else 0.0
+        return self._outside / self._values if self._values and self._gridded else 0.0
+
+    @property
+    def gridded(self) -> bool:
+        """Whether all that was found is what the grid makes of it; not where a method has a formula of its own."""
+        return self._gridded and self._values > 0
 
     @property
     def histogram(self) -> tuple[int, ...]:

@@ -72,20 +72,43 @@ class Passes:
 
 
 def plan_activations(graph: Graph) -> None:
-    """Give each tensor the format that the settings of the module that makes it ask for.
+    """Give each tensor between modules the format that the settings of the module that makes it ask for.
 
-    Of an input of the model, and of what comes out of an operation in float, those of the first module that reads it
-    count, and only readers get it quantized.
+    Of what comes out of an operation in float, those of the first module that reads it count, and only readers get it
+    quantized. Inputs and outputs of the model have passes of their own.
     """
     for edge in graph.edges:
-        if not edge.floating:
-            continue
-        if edge.producer is not None and edge.producer.treatment != "float":
-            edge.spec = graph.settings(edge.producer.path).activations
-            continue
-        edge.readers = [node for node in edge.consumers if node.treatment != "float"]
-        if edge.readers:
-            edge.spec = graph.settings(edge.readers[0].path).activations
+        if edge.producer is not None and not _is_result(edge):
+            _plan(edge, graph)
+
+
+def quantize_inputs(graph: Graph) -> None:
+    """Inputs of the model get the format of the first module that reads them, and only readers see them quantized."""
+    for edge in graph.edges:
+        if edge.producer is None:
+            _plan(edge, graph)
+
+
+def quantize_outputs(graph: Graph) -> None:
+    """Results of the model that nothing in it reads get the format of the module that makes them."""
+    for edge in graph.edges:
+        if edge.producer is not None and _is_result(edge):
+            _plan(edge, graph)
+
+
+def _is_result(edge: Edge) -> bool:
+    return edge.is_output and not edge.consumers
+
+
+def _plan(edge: Edge, graph: Graph) -> None:
+    if not edge.floating:
+        return
+    if edge.producer is not None and edge.producer.treatment != "float":
+        edge.spec = graph.settings(edge.producer.path).activations
+        return
+    edge.readers = [node for node in edge.consumers if node.treatment != "float"]
+    if edge.readers:
+        edge.spec = graph.settings(edge.readers[0].path).activations
 
 
 def plan_inner_slots(graph: Graph) -> None:
@@ -189,6 +212,8 @@ def default_passes() -> Passes:
     return Passes(
         ("fold-batch-norm", fold_batch_norm),
         ("plan-activations", plan_activations),
+        ("quantize-inputs", quantize_inputs),
+        ("quantize-outputs", quantize_outputs),
         ("plan-inner-slots", plan_inner_slots),
         ("fixed-ranges", fixed_ranges),
         ("net-aware-ranges", net_aware_ranges),

@@ -45,7 +45,7 @@ def report(
             raise QprepError("expected data to report on, found an empty loader")
         for each, parameter in parameters.items():
             values = quantizer.values_of(parameter)
-            comparisons[each].add(values, each(values), grid_of(each))
+            comparisons[each].add(values, values, each(values), grid_of(each))
         groups = _layers(quantizer, slots)
         wanted = [(each,) for each in slots] + [group for group in groups.values() if len(group) > 1]
         alone = _alone(quantizer, slots, wanted, first, watch) if sensitivity else {}
@@ -137,8 +137,8 @@ def _compare(
         expected = quantizer.call(batch)
     _set(slots, modes)
 
-    def compare(mine: TensorQuantizer, _args: object, found: Tensor) -> None:
-        comparisons[mine].add(given[mine].pop(0), found, grid_of(mine))
+    def compare(mine: TensorQuantizer, args: tuple[Tensor, ...], found: Tensor) -> None:
+        comparisons[mine].add(given[mine].pop(0), args[0], found, grid_of(mine))
 
     with _removed([each.register_forward_hook(compare) for each in given]):
         output.add_all(expected, quantizer.call(batch))
@@ -185,7 +185,7 @@ def _slot(slot: TensorQuantizer, layer: str, found: Comparison, alone: float, pa
         scheme=slot.spec.dtype or slot.spec.scheme.value,
         low=found.low,
         high=found.high,
-        reach=_reach(slot),
+        reach=_reach(slot) if found.gridded else None,
         clipped=found.clipped,
         snr=found.ratio.decibels,
         sensitivity=alone,

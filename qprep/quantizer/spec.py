@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from torch import Tensor
+
 from qprep.errors import QprepError
 
 FLOATS: Final = ("float32", "float16", "bfloat16")
@@ -82,6 +84,12 @@ class Spec:
     @property
     def _may_be_unsigned(self) -> bool:
         return self.scheme in (Scheme.ASYMMETRIC, Scheme.POWER_OF_TWO)
+
+    def holding(self, low: float | Tensor) -> Spec:
+        """The same for values from `low`: a power-of-two format is signed where there are negative ones."""
+        if self.scheme is not Scheme.POWER_OF_TWO or self.signed or not bool(low < 0):
+            return self
+        return replace(self, signed=True)
 
     def with_bits(self, bits: int | None) -> Spec:
         """The same with other bits; None keeps the slot in float32."""

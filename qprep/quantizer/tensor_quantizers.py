@@ -142,6 +142,7 @@ class ActivationQuantizer(TensorQuantizer):
             self.mode = Mode.OFF
             return False
         self.range = (float(low), float(high))
+        self.spec = self.spec.holding(low)
         self.set_params(qparams(self.spec, low, high))
         return True
 
@@ -174,7 +175,7 @@ class DynamicActivationQuantizer(TensorQuantizer):
         """The grid over the values of `input`."""
         low, high = torch.aminmax(input.detach())
         try:
-            return qparams(self.spec, low, high)
+            return qparams(self.spec.holding(low), low, high)
         except QprepError as error:
             raise QprepError(f"{error}, at {self.name or 'the model'}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,6 +173,23 @@ def test_names_are_read_in_other_spellings(settings: dict[str, Any]) -> None:
     quantizer = prepared(**settings)
     quantizer.calibrate(data())
     assert snr(mlp()(data()[0]), quantizer.convert()(data()[0])) > 25
+
+
+@pytest.mark.parametrize("method", [PostTrainingQuantizer, DynamicQuantizer, LinearQATQuantizer])
+@pytest.mark.parametrize("estimator", ["min-max", "mse"])
+def test_powers_of_two_have_a_sign_where_values_have(
+    method: Callable[..., Any], estimator: str, tmp_path: Path
+) -> None:
+    quantizer = method(mlp(), scheme_activations="power-of-two", estimator_activations=estimator)
+    quantizer.prepare_model(data()[0])
+    quantizer.calibrate(data())
+    assert snr(mlp()(data()[0]), quantizer.convert()(data()[0])) > 25
+    if method is PostTrainingQuantizer:
+        signs = {each.name: each.spec.signed for each in quantizer.quantizers if "weight" not in each.name}
+        assert signs == {"input 0": True, "1": False, "2": True}
+        quantizer.save(tmp_path / "model.pt")
+        loaded = method.load(tmp_path / "model.pt", mlp(), data()[0])
+        assert torch.equal(loaded.convert()(data()[1]), quantizer.convert()(data()[1]))
 
 
 def test_overrides_are_ordered_and_stay_the_callers() -> None:

@@ -57,6 +57,7 @@ class MovingRange(LearningQuantizer):
 
     def _set(self) -> None:
         try:
+            self.spec = self.spec.holding(self.low)
             params = qparams(self.spec, self.low, self.high)
         except QprepError as error:
             raise QprepError(f"{error}, at the output of {self.name or 'the model'}") from error
