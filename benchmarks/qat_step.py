@@ -1,16 +1,17 @@
-"""Time one training step of each method of quantization-aware training against float; print a table.
+"""Time one training step of each method against float, and calibration against inference; print two tables.
 
 python benchmarks/qat_step.py [--rounds N]
 
 One thread, a small residual network on 32 × 32 images, batches of 16. Every round runs every variant once; a ratio is
 the median over the rounds of a variant's time divided by that of the float step in the same round. torch.ao's eager
 flow (prepare_qat with its default configuration for x86) runs the same network in the same rounds; it does not
-quantize what EltwiseAdd gives.
+quantize what EltwiseAdd gives. Calibration with each estimator is one pass over 8 batches, beside inference on them.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 import warnings
@@ -24,9 +25,11 @@ from qprep.quantizer import (
     LinearQATQuantizer,
     LSQQuantizer,
     PACTQuantizer,
+    PostTrainingQuantizer,
     TQTQuantizer,
     WRPNQuantizer,
 )
+from qprep.quantizer.estimators import ESTIMATORS
 from qprep.quantizer.qat.base import TrainingQuantizer
 from qprep.runtime_modules import EltwiseAdd
 
@@ -89,19 +92,8 @@ def ao_model() -> nn.Module:
     return prepared
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=12)
-    rounds = parser.parse_args().rounds
-    torch.set_num_threads(1)
-    images, labels = torch.randn(16, 3, 32, 32), torch.randint(10, (16,))
-    variants = {"float": step_of(network(), images, labels)}
-    for method in METHODS:
-        quantizer = method(network())
-        quantizer.prepare_model(images)
-        variants[method.__name__] = step_of(quantizer.model, images, labels)
-    variants["torch.ao prepare_qat"] = step_of(ao_model(), images, labels)
+def measured(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each variant in each round, after two rounds to warm up."""
     times: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 2):
         for name, step in variants.items():
@@ -109,10 +101,51 @@ def main() -> None:
             step()
             if number >= 2:
                 times[name].append(time.process_time() - began)
-    print(f"{'step':24}      ms  × float")
+    return times
+
+
+def show(title: str, times: dict[str, list[float]], base: str) -> None:
+    """Medians, and medians of ratios to `base`."""
+    print(f"{title:34}      ms  × {base}")
     for name, found in times.items():
-        ratio = statistics.median(one / base for one, base in zip(found, times["float"], strict=True))
-        print(f"{name:24} {1000 * statistics.median(found):7.1f} {ratio:8.2f}")
+        ratio = statistics.median(one / base for one, base in zip(found, times[base], strict=True))
+        print(f"{name:34} {1000 * statistics.median(found):7.1f} {ratio:8.2f}")
+
+
+def calibrations(images: Tensor) -> dict[str, Callable[[], object]]:
+    """Inference and calibration over 8 batches."""
+    model, batches = network().eval(), [images] * 8
+
+    def infer() -> None:
+        with torch.no_grad():
+            for batch in batches:
+                model(batch)
+
+    variants: dict[str, Callable[[], object]] = {"inference": infer}
+    for name in ESTIMATORS:
+        quantizer = PostTrainingQuantizer(model, 8, 8, estimator_activations=name)
+        quantizer.prepare_model(images)
+        variants[name] = functools.partial(quantizer.calibrate, batches)
+    return variants
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=12)
+    rounds = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    images, labels = torch.randn(16, 3, 32, 32), torch.randint(10, (16,))
+    variants: dict[str, Callable[[], object]] = {"float": step_of(network(), images, labels)}
+    for method in METHODS:
+        for fold in (False, True) if method is LinearQATQuantizer else (False,):
+            quantizer = method(network(), fold_batch_norm=fold)
+            quantizer.prepare_model(images)
+            name = f"{method.__name__}{', BatchNorm folded' if fold else ''}"
+            variants[name] = step_of(quantizer.model, images, labels)
+    variants["torch.ao prepare_qat"] = step_of(ao_model(), images, labels)
+    show("step", measured(variants, rounds), "float")
+    show("calibration", measured(calibrations(images), rounds // 3 + 1), "inference")
 
 
 if __name__ == "__main__":
