@@ -29,8 +29,8 @@ else:
     def __getattr__(name: str) -> object:
         import importlib
 
-        if name == "trace":  # the package is what is called: `qprep.trace(model, x)`
-            return importlib.import_module("qprep.trace")
+        if name in {"trace", "quantizer", "runtime_modules"}:  # `qprep.trace(model, x)` calls the package
+            return importlib.import_module(f"qprep.{name}")
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(importlib.import_module(_HOME[name]), name)

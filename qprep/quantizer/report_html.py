@@ -27,6 +27,7 @@ white-space:nowrap}
 .qprep th{color:var(--dim);font-weight:600;position:sticky;top:0;background:var(--paper)}
 .qprep .t{text-align:left}.qprep .worst td:first-child{box-shadow:inset 3px 0 var(--bad)}
 .qprep pre{background:var(--card);border-radius:6px;padding:.7em 1em;margin:.5em 0;overflow-x:auto}
+.qprep figure svg{margin-right:1em}
 .qprep figure{display:inline-block;margin:.4em 1.2em .4em 0}.qprep figcaption{font-size:.85em;color:var(--dim)}
 .qprep summary{cursor:pointer;padding:.25em 0}.qprep li{margin:.15em 0}
 .qprep .key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 1em}
@@ -158,8 +159,10 @@ def _row(number: int, layer: LayerReport, worst: bool) -> str:
 
 
 def _details(report: QuantizationReport) -> str:
+    worst = {layer.path for layer in report.layers_to_widen}
     shown = "".join(
-        f"<details><summary>{number}. {_name(layer)} {escape(layer.module_class)}</summary>"
+        f"<details{' open' if layer.path in worst else ''}>"
+        f"<summary>{number}. {_name(layer)} {escape(layer.module_class)}</summary>"
         f"{''.join(map(_figures, layer.slots))}</details>"
         for number, layer in enumerate(report.layers, 1)
     )
@@ -173,7 +176,7 @@ def _figures(slot: SlotReport) -> str:
     if not slot.histogram:
         return f"<figure><figcaption>{escape(slot.name)}: never run</figcaption></figure>"
     text = f"{escape(slot.name)} ({slot.kind}, {slot.format}), {slot.clipped:.3%} clipped, {slot.snr:.1f} dB"
-    pictures = svg.histogram(slot.histogram, slot.edges, slot.reach)
+    pictures = svg.histogram(slot.histogram, slot.edges, slot.reach, slot.kind)
     if slot.channels:
         pictures += svg.channels(slot.channels)
     return f"<figure>{pictures}<figcaption>{text}</figcaption></figure>"

@@ -82,8 +82,10 @@ def columns(marks: Sequence[Sequence[Mark]], names: Sequence[str], scale: Scale,
     return _svg(width, height, parts)
 
 
-def histogram(counts: Sequence[int], edges: tuple[float, float], reach: tuple[float, float] | None) -> str:
-    """Counts (logarithmic) over their range, and in another colour what the integers do not reach."""
+def histogram(
+    counts: Sequence[int], edges: tuple[float, float], reach: tuple[float, float] | None, kind: str = "values"
+) -> str:
+    """Counts (logarithmic) over their range, and in another colour than that of `kind` what the integers miss."""
     width, height = 4.0 * len(counts) + 2, 64.0
     tallest = max((math.log1p(count) for count in counts), default=0.0) or 1.0
     step = (edges[1] - edges[0]) / max(len(counts), 1)
@@ -94,7 +96,7 @@ def histogram(counts: Sequence[int], edges: tuple[float, float], reach: tuple[fl
         tall = 46 * math.log1p(count) / tallest
         title = f"{middle:.4g}: {count:,}{', beyond the integers' if lost else ''}"
         parts.append(
-            f'<rect class="{"lost" if lost else "values"}" x="{4 * place + 1}" y="{48 - tall:.1f}" width="3.4" '
+            f'<rect class="{"lost" if lost else kind}" x="{4 * place + 1}" y="{48 - tall:.1f}" width="3.4" '
             f'height="{tall:.1f}"><title>{title}</title></rect>'
         )
     parts += [

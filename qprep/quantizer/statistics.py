@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.errors import QprepError
-from qprep.quantizer.batches import Caller, batches_of, keywords_of
+from qprep.quantizer.batches import Caller, batches_of, keywords_of, required_inputs
 from qprep.quantizer.histograms import Histogram
 from qprep.quantizer.ranges import Average, Moments
 from qprep.quantizer.values import tensors_in
@@ -91,10 +91,10 @@ class _Slot:
         return {**{name: float(value) for name, value in found.items()}, "shape": self.shape}
 
 
-def collect_statistics(model: nn.Module, loader: Iterable[object], positional: int = 1) -> Statistics:
+def collect_statistics(model: nn.Module, loader: Iterable[object], positional: int | None = None) -> Statistics:
     """Run `model` in evaluation mode over `loader`, watching all modules without children.
 
-    positional  how many inputs a tuple of the loader begins with
+    positional  how many inputs a tuple of the loader begins with, None for as many as the model cannot do without
 
     The model is the same afterwards. Raises QprepError for a loader without data and for values that are not finite.
     """
@@ -102,7 +102,8 @@ def collect_statistics(model: nn.Module, loader: Iterable[object], positional: i
     slots: dict[str, dict[tuple[str, int], _Slot]] = {path: {} for path in leaves}
     calls = dict.fromkeys(leaves, 0)
     training = {module: module.training for module in model.modules()}
-    caller, batches = Caller(positional, keywords_of(model)), 0
+    number = len(required_inputs(model)) if positional is None else positional
+    caller, batches = Caller(number, keywords_of(model)), 0
     model.eval()
     with contextlib.ExitStack() as stack, torch.no_grad():
         stack.callback(_restore, training)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import qprep
 from qprep.errors import QprepError
 from qprep.quantizer import (
     DorefaQuantizer,
@@ -310,9 +312,16 @@ def test_statistics_are_read_by_module() -> None:
     found = collect_statistics(mlp(), data()[0])
     assert found["0"]["output"]["shape"] == "(32, 16)"
     assert str(found) == found.to_yaml()
+    pairs = collect_statistics(nn.Bilinear(8, 8, 4), [(data()[0], data()[1], "label")])
+    assert list(pairs[""]["inputs"]) == [0, 1]
     yaml = pytest.importorskip("yaml")
     read = yaml.safe_load(found.to_yaml(histograms=True))
     histogram = read["2"]["output"].pop("histogram")
     assert sum(histogram["counts"]) == 32 * 4
     assert histogram["limit"] >= max(-read["2"]["output"]["min"], read["2"]["output"]["max"])
     assert {**read["2"]["output"]} == found["2"]["output"]
+
+
+def test_the_package_is_found_by_attribute() -> None:
+    found = vars(qprep)["__getattr__"]  # what answers before the package is imported
+    assert found("quantizer") is sys.modules["qprep.quantizer"]
