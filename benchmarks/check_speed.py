@@ -2,9 +2,13 @@
 """What `qprep check` costs next to parsing the same files with LibCST, and how that grows with the number of files.
 
     python benchmarks/check_speed.py [--package timm] [--copies 1,4,16] [--rounds 3]
+    python benchmarks/check_speed.py --tree timm,torchvision,transformers/models [--jobs 2] [--tools FOLDER]
 
 CPU seconds of whole processes (user and system, children of this one, taken in turn), peak memory, and the start-up
-time of `qprep --version`. The ratio is that of the medians of one run.
+time of `qprep --version`. The ratio is that of the medians of one run. With --tree: a copy of these folders is checked
+without a cache, with an empty one, again, and after a change to one file; by one process and by several, whose output
+must be the same bytes; and by other linters beside it, from the environment in FOLDER where they are no neighbours of
+this Python. The memory is that of the largest process.
 """
 
 from __future__ import annotations
@@ -67,13 +71,85 @@ def copies(package: Path, number: int, folder: Path) -> Path:
     return folder
 
 
+def tree_copy(names: list[str], folder: Path) -> Path:
+    """A folder with a copy of each package, or of a folder in one; its packages stay packages."""
+    for name in names:
+        package, _, below = name.partition("/")
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            print(f"{package}: not installed, left out")
+            continue
+        source = Path(spec.origin).parent
+        leave = shutil.ignore_patterns("__pycache__", "*.so", "*.bin")
+        shutil.copytree(source, folder / package, ignore=leave)
+        (folder / package / "checked").write_text(below)
+    return folder
+
+
+def over_tree(names: list[str], jobs: int, tools: Path | None) -> None:
+    """Measure and print the second table."""
+    table = Table(title=f"one tree: {', '.join(names)}")
+    for heading in ("what", "CPU s", "wall s", "largest process MiB", "of cold CPU"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    with tempfile.TemporaryDirectory() as name:
+        folder = tree_copy(names, Path(name))
+        marks = sorted(folder.glob("*/checked"))
+        paths = [str(mark.parent / mark.read_text()) for mark in marks]
+        files = sorted(path for root in paths for path in Path(root).rglob("*.py"))
+        size = sum(path.stat().st_size for path in files)
+        print(f"{len(files)} files, {size / 1e6:.1f} MB of source")
+        check = [sys.executable, "-m", "qprep", "check", "--isolated", "--output-format", "json", *paths]
+        cached = [*check, "--cache-dir", str(folder / "cache")]
+        outputs = [folder / f"{number}.json" for number in range(4)]
+        cold = run([*check, "--no-cache", "-j", "1", "--output-file", str(outputs[0])])
+        several = run([*check, "--no-cache", "-j", str(jobs), "--output-file", str(outputs[1])])
+        filling = run([*cached, "-j", "1", "--output-file", str(outputs[2])])
+        warm = run([*cached, "--output-file", str(outputs[3])])
+        texts = [output.read_bytes() for output in outputs]
+        leaf = max((path for path in files if "models" in path.parts), key=lambda path: str(path), default=files[-1])
+        leaf.write_text(leaf.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+        changed = run([*cached, "-j", "1", "--output-file", str(outputs[0])])
+        rows = [
+            ("one process, no cache", cold),
+            (f"{jobs} processes, no cache", several),
+            ("one process, empty cache", filling),
+            ("nothing changed", warm),
+            (f"one file changed ({leaf.relative_to(folder)})", changed),
+        ]
+        for title, cost in [*rows, *((tool, run(command)) for tool, command in others(tools, paths))]:
+            share = f"{100 * cost.cpu / cold.cpu:.1f} %"
+            table.add_row(title, f"{cost.cpu:.2f}", f"{cost.wall:.2f}", f"{cost.memory:.0f}", share)
+    console = Console(width=120)
+    console.print(table)
+    console.print(f"{jobs} processes: {cold.wall / several.wall:.2f} times as fast as one by the clock")
+    console.print(f"output of all four the same bytes: {len(set(texts)) == 1}")
+
+
+def others(tools: Path | None, paths: list[str]) -> list[tuple[str, list[str]]]:
+    """Other linters that are installed, each with the rules nearest to ours or those of its own."""
+    commands = {
+        "torchfix": ["torchfix", "--select", "ALL"],
+        "flake8": ["flake8", "--isolated", "-j", "1", "--select", "E,F,W"],
+        "ruff": ["ruff", "check", "--isolated", "--no-cache", "--exit-zero"],
+    }
+    places = [str(tools)] if tools is not None else [str(Path(sys.executable).parent)]
+    found = {name: shutil.which(name, path=os.pathsep.join(places)) for name in commands}
+    return [(name, [path, *commands[name][1:], *paths]) for name, path in found.items() if path is not None]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--package", default="timm")
     parser.add_argument("--copies", default="1,4,16")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tree", help="packages, or folders in them, to check together")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--tools", type=Path, help="a folder of programs: torchfix, flake8, ruff")
     options = parser.parse_args()
+    if options.tree:
+        over_tree(options.tree.split(","), options.jobs, options.tools)
+        return
     spec = importlib.util.find_spec(options.package)
     if spec is None or spec.origin is None:
         sys.exit(f"{options.package} is not installed")

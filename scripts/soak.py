@@ -255,7 +255,8 @@ _DAMAGES = (
 _ODD = (
     b"(", b")", b"]", b"\\", b"\\\n", b"\0", b"\t", b"\x0c", b"'''", b'"', b"#", b";", b":", b" + x", b" * ", b"\xff",
     b"@", b"\r", b"self.", b"lambda x: x + ", b"await ", b"yield ", b"(y := x + 1)", b"{x + x}", b"f'{x + 1}'", b"*",
-    b"**", b"# qprep: ignore[QP101]", b"# qprep: ignore-file[QP1]\n", b"async ", b"match x:\n", b"\xc3\xa4", b"0" * 5000,
+    b"**", b"# qprep: ignore[QP101]", b"# qprep: ignore-file[QP1]\n", b"async ", b"match x:\n", b"\xc3\xa4",
+    b"0" * 5000,
 )  # fmt: skip
 _WORDS = (
     b"self", b"x", b"None", b"forward", b"__init__", b"super().__init__()", b"+", b"-", b"@", b"and", b"if", b"for",
