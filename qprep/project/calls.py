@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
-from qprep.project import attributes, builtin, operations
+from qprep.project import attributes, builtin, keeping, operations
 from qprep.project.frames import CHILDREN
 from qprep.project.kinds import (
     ACTIVATION,
@@ -303,11 +303,29 @@ def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef,
     """An instance of a project class."""
     if not analysis.is_module(cls):
         return Object(cls)
-    _share_arguments(analysis, frame, arguments)
+    _share_kept(analysis, frame, node, cls, arguments)
     if frame.self_kind is not None:
         analysis.nested.add(cls)
     item = join_all(arguments.args) if analysis.is_container(cls) and arguments.args else None
     return Module(cls, None, analysis.origin(frame, node), item)
+
+
+def _share_kept(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef, arguments: Arguments) -> None:
+    """Modules handed to a constructor that keeps them, alone or in a tuple."""
+    if any(isinstance(expr, ast.Starred) for expr in arguments.nodes):
+        return
+    given: list[tuple[int | str, Kind, ast.expr]] = [
+        (position, kind, expr)
+        for position, (kind, expr) in enumerate(zip(arguments.args, arguments.nodes, strict=False))
+    ]
+    given += [(k.arg, arguments.keywords[k.arg], k.value) for k in node.keywords if k.arg in arguments.keywords]
+    for name, kind, expr in given:
+        parts = [(kind, expr)]
+        if isinstance(expr, ast.Tuple) and isinstance(kind, Sequence) and len(kind.items or ()) == len(expr.elts):
+            parts = list(zip(kind.items or (), expr.elts, strict=True))
+        for value, place in parts:
+            if isinstance(value, Module) and value.origin is not None and keeping.keeps(analysis, cls, name):
+                attributes.stored(analysis, frame, value, place, "argument")
 
 
 def _share_arguments(analysis: Analysis, frame: Frame, arguments: Arguments) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.findings import Unfixable
 from qprep.ops.signature import parse_constructor
 from qprep.project.facts import MANY
+from qprep.rewrite import sharing as sharing_reasons
 from qprep.rewrite.invocations import is_literal
 from qprep.rewrite.model import Declaration
 from qprep.rewrite.pieces import Piece
@@ -106,11 +107,14 @@ def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
     """The second use of one instance at construction gets an instance of its own."""
     if sharing.how in ("class-attribute", "default-argument"):
         return Unfixable("it is made once, with the class: make one for each instance in `__init__`")
+    listed = ""
     if not all(_holds_no_state(scope.context, name) for name in sharing.classes):
-        return Unfixable("the module has, or may have, parameters: its keys in state_dict would change")
+        if (reason := sharing_reasons.reason_to_stay_one(scope, sharing)) is not None:
+            return Unfixable(reason)
+        listed = ", listed=True"
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     text = scope.code.text[start:end]
-    return (Piece(start, end, f"{scope.runtime('another')}({text})"),)
+    return (Piece(start, end, f"{scope.runtime('another')}({text}{listed})"),)
 
 
 def _holds_no_state(context: Context, name: str) -> bool:

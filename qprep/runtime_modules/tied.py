@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from types import MethodType
-from typing import Any, NoReturn, overload
+from typing import Any, NoReturn, Self, overload
 
 import torch
 from torch import fx, nn
@@ -14,6 +15,7 @@ from torch.nn.utils import parametrize
 from qprep.runtime_modules._borrowed import Borrowed
 
 _Copies = dict[int, nn.Module]  # by the id of the module that was copied
+_STATE = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
 
 
 class Tied(nn.Module):
@@ -24,17 +26,23 @@ class Tied(nn.Module):
     those by which torch.nn computes its weights (weight_norm, spectral_norm, pruning). torch.nn.DataParallel, which
     copies modules one by one, cannot keep the tie (RuntimeError); DistributedDataParallel does.
 
-    Where `lends` is true, the data of `source` (weights, sizes; no methods) can be read on this one too.
+    Where `lends` is true, the data of `source` (weights, sizes; no methods) can be read on this one too. Where `listed`
+    is true, it is listed, saved, loaded and initialised as `source` itself would be under a second name.
     """
 
     source: nn.Module
     lends: bool
+    listed: bool
 
-    def __init__(self, source: nn.Module, lends: bool = False) -> None:
+    def __init__(self, source: nn.Module, lends: bool = False, listed: bool = False) -> None:
         super().__init__()
         # Past nn.Module's own setattr, which would register it.
         object.__setattr__(self, "source", source)
         self.lends = lends
+        self.listed = listed
+        if listed:
+            for name in _STATE:
+                self.__dict__[name] = source.__dict__[name]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run `source`."""
@@ -45,6 +53,21 @@ class Tied(nn.Module):
             if _computes_weights(hook):
                 hook(source, args)
         return source.forward(*args, **kwargs)
+
+    def apply(self, fn: Callable[[nn.Module], object]) -> Self:
+        """As nn.Module's; `fn` meets `source` again where that is listed under a second name."""
+        if not self.listed:
+            return super().apply(fn)  # type: ignore[arg-type]
+        self.source.apply(fn)  # type: ignore[arg-type]
+        return self
+
+    def _save_to_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        if self.listed:  # a layer may save more than its tensors
+            self.source._save_to_state_dict(*args, **kwargs)  # noqa: SLF001
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        if self.listed:
+            self.source._load_from_state_dict(*args, **kwargs)  # noqa: SLF001
 
     def extra_repr(self) -> str:
         """Name what it runs."""
@@ -63,10 +86,10 @@ class Tied(nn.Module):
 
 
 @overload
-def another(module: None) -> None: ...
+def another(module: None, listed: bool = False) -> None: ...
 @overload
-def another(module: nn.Module) -> nn.Module: ...
-def another(module: nn.Module | None) -> nn.Module | None:
+def another(module: nn.Module, listed: bool = False) -> nn.Module: ...
+def another(module: nn.Module | None, listed: bool = False) -> nn.Module | None:
     """A separate instance of `module` that computes the same, for a second call site.
 
     Without parameters and buffers it is a copy; a leaf with them becomes `Tied`; a module with children becomes a copy
@@ -74,37 +97,42 @@ def another(module: nn.Module | None) -> nn.Module | None:
     without appearing in state_dict or parameters() again. Hooks are not copied, no random numbers are drawn. Python
     attributes are taken over as they are; those that hold children, or methods of copied modules, refer to the copies.
     A scripted module, which Python cannot take apart, becomes Tied as a whole. None (an optional child) stays None.
+
+    With `listed`, for a second place that one instance was put into: parameters and buffers appear there as well, under
+    the names that they had, and both instances hold them in the very same dicts, so that replacing one (`.to()`,
+    `load_state_dict(assign=True)`) replaces it in both. A scripted module is given back as it is.
     """
-    if module is None:
-        return None
+    if module is None or (listed and isinstance(module, torch.jit.ScriptModule)):
+        return module
     copies: _Copies = {}
-    return _another(module, copies, lends=False)
+    return _another(module, copies, lends=False, listed=listed)
 
 
-def _another(module: nn.Module, copies: _Copies, lends: bool) -> nn.Module:
+def _another(module: nn.Module, copies: _Copies, lends: bool, listed: bool) -> nn.Module:
     if id(module) in copies:
         return copies[id(module)]
     if isinstance(module, Tied):
-        made: nn.Module = Tied(module.source, module.lends or lends)
+        made: nn.Module = Tied(module.source, module.lends or lends, module.listed and listed)
     elif isinstance(module, torch.jit.ScriptModule) or (_is_leaf(module) and _has_own_state(module)):
-        made = Tied(module, lends)
+        made = Tied(module, lends, listed)
     else:
-        return _structural_copy(module, copies)
+        return _structural_copy(module, copies, listed)
     copies[id(module)] = made
     return made
 
 
-def _structural_copy(module: nn.Module, copies: _Copies) -> nn.Module:
+def _structural_copy(module: nn.Module, copies: _Copies, listed: bool) -> nn.Module:
     made: nn.Module = object.__new__(type(module))
     copies[id(module)] = made
     state = made.__dict__
     state.update(module.__dict__)
     state["_modules"] = {
-        name: None if child is None else _another(child, copies, lends=True)
+        name: None if child is None else _another(child, copies, True, listed)
         for name, child in module.__dict__["_modules"].items()
     }
-    state["_parameters"] = Borrowed.of(module.__dict__["_parameters"])
-    state["_buffers"] = Borrowed.of(module.__dict__["_buffers"])
+    for name in ("_parameters", "_buffers"):
+        held = module.__dict__[name]
+        state[name] = held if listed else Borrowed.of(held)
     for name, value in module.__dict__.items():
         if "_hooks" in name and isinstance(value, dict):
             state[name] = type(value)()

@@ -1,0 +1,66 @@
+"""Instances with parameters in two places: whether a second instance there would be told from one shared."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from qprep.project.kinds import ClassRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.project.facts import Sharing
+    from qprep.rewrite.context import Context
+    from qprep.rewrite.scope import Scope
+
+# What visits modules one by one, and would meet a second instance. `self.apply` is taken care of at run time.
+_WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._modules\b|\bnamed_apply\(")
+
+
+def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
+    """Why the instance that is handed on must stay one; None where a second one that shares all it holds will do."""
+    if sharing.how != "argument" or "?" in sharing.classes:
+        return "the module has, or may have, parameters: its keys in state_dict would change"
+    call = _call_around(scope)
+    text = ast.unparse(scope.node)
+    if call is None or sum(ast.unparse(part) == text for part in ast.walk(call) if type(part) is type(scope.node)) > 1:
+        return "one call is given the same module twice"
+    if _WALK.search(scope.code.text):
+        return "code of this file visits modules one by one, and would meet the second instance of one with parameters"
+    for name in sorted(sharing.classes):
+        attribute = next(_remembered(scope.context, name), None)
+        if attribute is not None:
+            return f"`{name.rpartition('.')[2]}` keeps `{attribute}` from one call to the next"
+    return None
+
+
+def _call_around(scope: Scope) -> ast.Call | None:
+    """The constructor's call that an argument stands in."""
+    node: ast.AST = scope.node
+    while isinstance(node, ast.expr | ast.keyword):
+        if isinstance(node, ast.Call):
+            return node
+        node = scope.code.parents[node]
+    return None
+
+
+def _remembered(context: Context, name: str) -> Iterator[str]:
+    """Attributes that methods of a class, run by a forward, both write and read: two instances would have two."""
+    module, _, cls = name.rpartition(".")
+    written: set[str] = set()
+    read: set[str] = set()
+    for base in context.project.mro(ClassRef(module, cls)):
+        if not isinstance(base, ClassRef) or (entry := context.project.class_node(base)) is None:
+            continue
+        for method in entry.methods.values():
+            if (base.module, f"{base.name}.{method.name}") not in context.analysis.ran or not method.args.args:
+                continue
+            owner = method.args.args[0].arg
+            for node in ast.walk(method):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner:
+                    (read if isinstance(node.ctx, ast.Load) else written).add(node.attr)
+                if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
+                    read.add(node.target.attr)
+    yield from sorted(written & read)
