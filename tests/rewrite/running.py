@@ -30,7 +30,8 @@ def fix(paths: list[Path], *, write: bool) -> FixResult:
 def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]:
     """What the trace saw outside modules of its own, and no finding stands for.
 
-    A compound module is reported where it is made. Of the places that call one module all but the first need one.
+    A compound module is reported where it is made, a shared instance where it is handed on. Of the places that call one
+    module all but the first need one.
     """
     compounds = " ".join(finding.message for finding in remaining if finding.code == "QP401")
     events = [
@@ -39,7 +40,8 @@ def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]
         if not (_is_covered(event.place, remaining) or (event.op.startswith("nn.") and f"`{event.op}`" in compounds))
     ]
     left = [f"{event.op} at line {event.line}" for event in events]
-    for module in report.reused:
+    is_shared = any(finding.code == "QP203" for finding in remaining)
+    for module in () if is_shared else report.reused:
         open_sites = [site for site in module.sites if not _is_covered(site, remaining)]
         if len(open_sites) >= max(len(module.sites), 1) or len(open_sites) > 1:
             left.append(f"{module.module_path} runs {module.calls} times")

@@ -44,6 +44,118 @@ def _pickled(model: nn.Module) -> nn.Module:
     return found
 
 
+class Encoder(nn.Module):
+    """A weight, a buffer that training changes, an own parameter, nothing that forward keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Linear(4, 4)
+        self.norm = nn.BatchNorm1d(4)
+        self.gain = nn.Parameter(torch.ones(4))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.norm(self.conv(input)) * self.gain  # type: ignore[no-any-return]
+
+
+class Holder(nn.Module):
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.inner = encoder
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.inner(input)  # type: ignore[no-any-return]
+
+
+class Several(nn.Module):
+    """One encoder under three names: shared, or as separate instances."""
+
+    def __init__(self, separate: bool) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        copies = [another(self.encoder, listed=True) if separate else self.encoder for _ in range(2)]
+        self.holders = nn.Sequential(*map(Holder, copies))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.holders(self.encoder(input))  # type: ignore[no-any-return]
+
+
+def _several() -> tuple[Several, Several]:
+    torch.manual_seed(0)
+    shared = Several(False)
+    torch.manual_seed(0)
+    return shared, Several(True)
+
+
+def _names(model: nn.Module) -> list[list[str]]:
+    return [
+        list(model.state_dict()),
+        [name for name, _ in model.named_parameters()],
+        [name for name, _ in model.named_parameters(remove_duplicate=False)],
+        [name for name, _ in model.named_buffers()],
+        list(getattr(model.state_dict(), "_metadata")),  # noqa: B009 -- torch's own, in no stub
+    ]
+
+
+def test_listed_instances_are_listed_as_one_shared_instance() -> None:
+    shared, separate = _several()
+    assert _names(shared) == _names(separate)
+    assert len({id(module) for module in separate.modules()}) > len({id(module) for module in shared.modules()})
+    assert separate.holders[1].inner.conv is not separate.encoder.conv  # type: ignore[union-attr]
+    separate.load_state_dict(shared.state_dict(), strict=True)
+    shared.load_state_dict(separate.state_dict(), strict=True)
+
+
+def test_listed_instances_train_as_one_shared_instance() -> None:
+    data, seen = torch.randn(6, 4), []
+    for model in _several():
+        optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(data).square().sum().backward()
+            optimizer.step()
+        seen.append([*model(data).flatten(), *model.state_dict().values()])
+    assert all(torch.equal(a, b) for a, b in zip(*seen, strict=True))
+
+
+def _emptied(model: nn.Module) -> nn.Module:
+    state = model.state_dict()
+    model.to("meta").to_empty(device="cpu").load_state_dict(state, assign=True)
+    return model
+
+
+@pytest.mark.parametrize(
+    "moved", [copy.deepcopy, _pickled, lambda model: model.double(), lambda model: model.to("cpu"), _emptied]
+)
+def test_listed_instances_stay_tied(moved: Any) -> None:
+    model = moved(_several()[1])
+    for holder in model.holders:
+        assert holder.inner.conv.source is model.encoder.conv
+        assert holder.inner.gain is model.encoder.gain
+        assert holder.inner.norm.weight is model.encoder.norm.weight
+        assert holder.inner.norm.running_mean is model.encoder.norm.running_mean
+    mean = model.encoder.norm.running_mean.clone()
+    model.holders[1].inner.train()
+    model.encoder.train()
+    model.holders[1](torch.randn(6, 4).to(mean.dtype))
+    assert not torch.equal(model.encoder.norm.running_mean, mean)
+
+
+@pytest.mark.parametrize(
+    "visit", [lambda model, fn: model.apply(fn), lambda model, fn: [fn(m) for m in model.modules()]]
+)
+def test_listed_layers_are_initialised_as_one_shared_layer(visit: Any) -> None:
+    def initialise(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight)
+
+    states = []
+    for model in _several():
+        torch.manual_seed(5)
+        visit(model, initialise)
+        states.append((model.encoder.conv.weight, torch.get_rng_state()))
+    assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+
+
 def test_block_is_copied_with_its_state_shared() -> None:
     torch.manual_seed(0)
     block = Block().eval()
