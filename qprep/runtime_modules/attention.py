@@ -75,15 +75,16 @@ class MultiheadAttention(Staged, nn.MultiheadAttention):
     """
 
     stages: AttentionStages
-    force_stages = False
+    force_stages: bool
 
     @like(nn.MultiheadAttention.__init__)
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.add_stages()
 
-    def add_stages(self) -> None:
+    def add_stages(self, force_stages: bool = False) -> None:
         """Create the stages anew, as the module's options say."""
+        self.force_stages = force_stages
         self.stages = AttentionStages(self.bias_k is not None, self.add_zero_attn).train(self.training)
 
     def forward(  # noqa: PLR0917 - torch's signature

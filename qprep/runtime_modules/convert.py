@@ -10,6 +10,7 @@ from torch import nn
 from qprep.runtime_modules import recurrent, recurrent_cells
 from qprep.runtime_modules._staging import Memo, Table, copy_as, is_replaceable, replaced, staged_as
 from qprep.runtime_modules._watch import has_hooks
+from qprep.runtime_modules.attention import MultiheadAttention
 from qprep.runtime_modules.transformer import ATTENTION_CLASSES, ATTENTION_TABLE
 
 _SEQUENCES: dict[type[nn.Module], type[nn.Module]] = {
@@ -39,14 +40,14 @@ def convert_recurrent(model: nn.Module, *, unroll_steps: int = 1, force_stages: 
 convert_model_to_distiller_lstm = convert_recurrent
 
 
-def convert_attention(model: nn.Module) -> nn.Module:
+def convert_attention(model: nn.Module, *, force_stages: bool = False) -> nn.Module:
     """Replace torch.nn's MultiheadAttention and Transformer modules in `model`, as `convert_recurrent` does."""
-    return _convert(model, ATTENTION_TABLE)
+    return _convert(model, _attention_table(force_stages))
 
 
 def convert_compound(model: nn.Module, *, unroll_steps: int = 1, force_stages: bool = False) -> nn.Module:
     """Do both `convert_recurrent` and `convert_attention`."""
-    return _convert(model, {**_recurrent_table(unroll_steps, force_stages), **ATTENTION_TABLE})
+    return _convert(model, {**_recurrent_table(unroll_steps, force_stages), **_attention_table(force_stages)})
 
 
 def to_torch(model: nn.Module) -> nn.Module:
@@ -77,6 +78,10 @@ def _convert(model: nn.Module, table: Table) -> nn.Module:
 def _recurrent_table(unroll_steps: int, force_stages: bool) -> Table:
     made: Table = {own: staged_as(cls, unroll_steps, force_stages) for own, cls in _SEQUENCES.items()}
     return {**made, **{own: staged_as(cls, force_stages) for own, cls in _CELLS.items()}}
+
+
+def _attention_table(force_stages: bool) -> Table:
+    return {**ATTENTION_TABLE, nn.MultiheadAttention: staged_as(MultiheadAttention, force_stages)}
 
 
 def _unstaged(own: type[nn.Module]) -> Callable[[nn.Module], nn.Module]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils.hooks import RemovableHandle
 
+from qprep.runtime_modules._watch import has_hooks
 from qprep.runtime_modules.tied import another
 
 
@@ -33,6 +35,7 @@ class PerCall(nn.ModuleList):
         self._calls = 0
         self._depth = 0
         self._warned = False
+        self._handles: tuple[RemovableHandle, ...] = ()
         if owner is not None:
             self.count_forwards_of(owner)
 
@@ -43,8 +46,9 @@ class PerCall(nn.ModuleList):
 
     def count_forwards_of(self, owner: nn.Module) -> None:
         """Begin again with the first instance at each forward of `owner`."""
-        owner.register_forward_pre_hook(self._enter)
-        owner.register_forward_hook(self._leave, always_call=True)
+        before = owner.register_forward_pre_hook(self._enter)
+        after = owner.register_forward_hook(self._leave, always_call=True)
+        self._handles = (*self._handles, before, after)
 
     def reset(self) -> None:
         """Begin again with the first instance."""
@@ -57,6 +61,18 @@ class PerCall(nn.ModuleList):
             index = 0
         self._calls = index + 1
         return self[index](*args, **kwargs)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """The first instance, for a script, which keeps no count of calls: the others do the same.
+
+        torch.jit.script puts it into the very model that it is given: give it a copy. Raises RuntimeError where the
+        instances differ or carry hooks.
+        """
+        if any(type(each) is not type(self[0]) or has_hooks(each) for each in self):
+            raise RuntimeError("expected instances that do the same, found different ones, or hooks")
+        for handle in self._handles:
+            handle.remove()
+        return self[0]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_calls": 0, "_depth": 0}

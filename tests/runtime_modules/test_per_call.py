@@ -117,6 +117,40 @@ class Fixed(nn.Module):
         return self.loop(input, 3)  # type: ignore[no-any-return]
 
 
+class Fold(nn.Module):
+    """A loop of fixed length, as TorchScript can read it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add = PerCall(EltwiseAdd(), owner=self, length=3)
+
+    def forward(self, input: Tensor) -> Tensor:
+        out = input
+        for _ in range(3):
+            out = self.add(out, out)
+        return out
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("warm", [False, True])
+def test_can_be_scripted(warm: bool) -> None:
+    model, data = Fold(), torch.randn(2)
+    if warm:
+        model(data)
+    scripted = torch.jit.script(copy.deepcopy(model))
+    assert torch.equal(scripted(data), data * 8)
+    assert torch.equal(model(data), data * 8)
+    assert len(model.add) == 3
+    assert model.add._calls == 3  # the copy's hooks are gone, not those of the model
+
+
+def test_instances_that_differ_are_not_scripted() -> None:
+    model = Fold()
+    model.add[1].register_forward_hook(lambda *_: None)
+    with pytest.raises(RuntimeError, match="found different ones, or hooks"):
+        torch.jit.script(model)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("warm", [False, True])
 def test_can_be_captured(warm: bool) -> None:

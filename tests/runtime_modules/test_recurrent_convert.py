@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import pickle
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -218,6 +219,10 @@ def test_options_reach_the_new_modules() -> None:
     staged: Any = convert.convert_recurrent(
         nn.ModuleList([nn.RNN(4, 6), nn.LSTMCell(4, 6)]), unroll_steps=4, force_stages=True
     )
+    attention: Any = convert.convert_compound(nn.TransformerEncoderLayer(8, 2, 16), force_stages=True)
+    assert attention.self_attn.force_stages
+    again: Any = convert.convert_attention(convert.to_torch(attention))
+    assert not again.self_attn.force_stages
     assert (staged[0].unroll_steps, staged[0].force_stages, staged[1].force_stages) == (4, True, True)
     assert len(staged[0].stages.l0.steps) == 4
 
@@ -231,11 +236,32 @@ def test_an_encoder_gets_its_nested_tensors_back() -> None:
     assert convert.to_torch(staged).use_nested_tensor
 
 
-def test_copies_of_a_converted_model_stay_tied() -> None:
-    model: Any = copy.deepcopy(convert.convert_compound(Tagger()))
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_of_a_converted_model_stay_tied(copied: Any) -> None:
+    original: Any = convert.convert_compound(Tagger())
+    model = copied(original)
     assert model.left is model.right
+    assert model.left is not original.left
     assert model.first.weight_hh_l0 is model.second.weight_hh_l0
     assert isinstance(model.heads[0][0], recurrent_cells.RNNCell)
+    sequence = torch.randn(5, 3, 4)
+    assert torch.equal(model(sequence), original(sequence))
+    assert not model.first.training
+    assert not model.first.weight_ih_l0.requires_grad
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_flatten_parameters_changes_nothing(name: str) -> None:
+    staged: Any = convert.convert_recurrent(ROOTS[name](), force_stages=True)
+    sequence, parameters = torch.randn(5, 3, 4), dict(staged.named_parameters())
+    before = staged(sequence)[0]
+    assert staged.flatten_parameters() is None
+    assert torch.equal(staged(sequence)[0], before)
+    assert all(parameter is parameters[key] for key, parameter in staged.named_parameters())
+    with torch.no_grad():
+        staged.weight_hh_l0.zero_()
+    staged.flatten_parameters()
+    assert not torch.equal(staged(sequence)[0], before)
 
 
 def test_the_public_names() -> None:
