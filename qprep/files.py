@@ -1,4 +1,4 @@
-"""Which files a run reads: those named, and the `.py` files below the folders named."""
+"""Which files a run reads: those named, and the Python files and notebooks below the folders named."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from qprep.engine_rules import UNREADABLE_FILE, engine_finding
 from qprep.errors import QprepError
 from qprep.findings import Finding
 from qprep.gitignore import Scope
+from qprep.notebook import SUFFIX
 from qprep.source import display_path
 
 
@@ -63,8 +64,6 @@ class _Walk:
             raise QprepError(f"expected a file or folder, found nothing at `{path}`")
         elif self.settings.force_exclude and _is_excluded(_absolute(path), self.settings):
             return
-        elif path.suffix == ".ipynb":
-            self._fault(path, "notebooks are not supported: convert it to a Python file first")
         elif path.exists() and not path.is_file():
             self._fault(path, "the file cannot be read: it is no regular file")
         else:
@@ -87,7 +86,7 @@ class _Walk:
             scopes = (*above, *_ignore_file(_absolute(here))) if settings.respect_gitignore else ()
             for entry in self._entries(here):
                 is_dir = entry.is_dir(follow_symlinks=False)
-                if not is_dir and not entry.name.endswith(".py"):
+                if not is_dir and not entry.name.endswith((".py", SUFFIX)):
                     continue
                 path = Path(entry.path)
                 if _is_ignored(_absolute(path), is_dir, settings, scopes):

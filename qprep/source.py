@@ -17,6 +17,7 @@ from pathlib import Path
 from qprep.engine_rules import SYNTAX_ERROR, TOO_DEEP, UNREADABLE_FILE, engine_finding
 from qprep.errors import QprepError
 from qprep.findings import Finding, Position
+from qprep.notebook import SUFFIX, Notebook, NotebookError, read_notebook
 
 Located = ast.expr | ast.stmt | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern
 
@@ -43,6 +44,7 @@ class SourceFile:
     text: str
     encoding: str
     bom: bool
+    notebook: Notebook | None = field(default=None, repr=False, compare=False)  # whose cells the text is
     _starts: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
@@ -59,6 +61,8 @@ class SourceFile:
     def from_bytes(cls, path: str | os.PathLike[str], data: bytes) -> SourceFile:
         """Decode `data` as Python does; raises SourceError (QP003) where that is not possible."""
         name = display_path(path)
+        if name.endswith(SUFFIX):
+            return cls._from_notebook(name, data)
         bom = data.startswith(codecs.BOM_UTF8)
         try:
             declared = _declared_encoding(data)
@@ -70,8 +74,27 @@ class SourceFile:
             raise _unreadable(name, f"the file cannot be decoded: {error}") from error
         return cls(name, data, text, encoding, bom)
 
+    @classmethod
+    def _from_notebook(cls, name: str, data: bytes) -> SourceFile:
+        try:
+            notebook = read_notebook(data.decode())
+        except UnicodeDecodeError as error:
+            raise _undecodable(name, error) from error
+        except NotebookError as error:
+            raise _unreadable(name, str(error)) from error
+        return cls(name, data, notebook.text, "utf-8", False, notebook)
+
+    def as_python(self, text: str) -> bytes:
+        """`text` as the bytes that a parser of Python reads."""
+        return text.encode() if self.notebook is not None else self.encode(text)
+
     def encode(self, text: str) -> bytes:
-        """Give `text` this file's encoding and BOM; raises UnicodeEncodeError where the encoding lacks a character."""
+        """Give `text` this file's encoding and BOM, or put it into the notebook's cells.
+
+        Raises UnicodeEncodeError where the encoding lacks a character, NotebookError where cells would be lost.
+        """
+        if self.notebook is not None:
+            return self.notebook.with_text(text).encode()
         return (codecs.BOM_UTF8 if self.bom else b"") + text.encode(self.encoding)
 
     @property

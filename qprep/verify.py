@@ -15,6 +15,7 @@ from qprep.engine_rules import NOT_ROUND_TRIPPABLE, engine_finding
 from qprep.errors import QprepError
 from qprep.findings import Finding
 from qprep.guard import MAX_DEPTH, depth
+from qprep.notebook import NotebookError
 from qprep.source import SourceError, SourceFile, too_deep
 
 
@@ -30,7 +31,7 @@ def refuse_untouched(source: SourceFile) -> Finding | None:
     if depth(tree) > MAX_DEPTH:
         return too_deep(source.path)
     fault = _encoding_fault(source, source.text, source.data) or _compile_fault(source.text, source.path)
-    fault = fault or _roundtrip_fault(source.data)
+    fault = fault or _roundtrip_fault(source.as_python(source.text))
     if fault is None:
         return None
     return engine_finding(NOT_ROUND_TRIPPABLE, source.path, f"the file cannot be rewritten: {fault}")
@@ -46,10 +47,12 @@ def refuse_rewrite(old: SourceFile, new_text: str) -> str | None:
     if fault := _comment_fault(old, new_text):
         return fault
     try:
-        data = old.encode(new_text)
+        old.encode(new_text)
     except UnicodeEncodeError as error:
         return f"its encoding {old.encoding} has no {error.object[error.start]!r}"
-    return _roundtrip_fault(data)
+    except NotebookError as error:
+        return str(error)
+    return _roundtrip_fault(old.as_python(new_text))
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes, expected: bytes) -> None:

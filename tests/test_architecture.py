@@ -16,6 +16,7 @@ PACKAGE = Path(qprep.__file__).parent
 # Lower numbers must not import higher ones; what stands side by side may import each other unless said otherwise.
 LAYERS = {
     "errors": 0,
+    "notebook": 0,
     "saving": 1,
     "baseline": 8,
     "findings": 0,

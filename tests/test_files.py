@@ -16,7 +16,7 @@ from tests.fake_engine import RULES
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ("a.py", "b/c.py", "b/d.pyi", "b/e.txt", ".venv/f.py", "build/g.py", "b/h.ipynb"):
+    for name in ("a.py", "b/c.py", "b/d.pyi", "b/e.txt", ".venv/f.py", "build/g.py", "n/h.txt"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
@@ -91,11 +91,12 @@ def test_folder_without_python_files(tree: Path) -> None:
     assert (found.files, found.warnings) == ((), ("no Python files found under empty",))
 
 
-def test_named_notebook_and_special_file(tree: Path) -> None:
+def test_notebooks_are_read_and_special_files_are_not(tree: Path) -> None:
+    (tree / "n" / "h.ipynb").write_text("")
     os.mkfifo(tree / "pipe.py")
-    found = find("b/h.ipynb", "pipe.py", ".")
-    assert names(found) == ["a.py", "b/c.py"]
-    assert [(item.path, item.code) for item in found.problems] == [("b/h.ipynb", "QP003"), ("pipe.py", "QP003")]
+    found = find("pipe.py", ".")
+    assert names(found) == ["a.py", "b/c.py", "n/h.ipynb"]
+    assert [(item.path, item.code) for item in found.problems] == [("pipe.py", "QP003")]
 
 
 def test_links(tree: Path) -> None:

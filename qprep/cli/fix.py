@@ -94,8 +94,9 @@ def _print_outcome(
     session: Session, result: FixResult, left: tuple[Finding, ...], texts: Mapping[str, bytes], known: int
 ) -> None:
     """The findings left; for standard input the new source goes there instead, and they to standard error."""
+    sources = session.sources()
     for finding in result.fixed:
-        session.note(f"fixed {place(finding)}: {finding.code} {one_line(finding.message)}")
+        session.note(f"fixed {place(sources.in_cell(finding))}: {finding.code} {one_line(finding.message)}")
     report = session.report(left, overlay=texts, fixed=len(result.fixed), known=known)
     if not session.overlay:
         session.print(report)
@@ -104,7 +105,7 @@ def _print_outcome(
         sys.stdout.buffer.write(texts.get(path, data))
     sys.stdout.buffer.flush()
     if is_human(session.output_format) and not session.flags["quiet"]:
-        for finding in left:
+        for finding in report.findings:
             click.echo(f"{place(finding)}: {finding.code} {one_line(finding.message)}", err=True)
 
 

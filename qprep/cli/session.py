@@ -95,10 +95,11 @@ class Session:
         known: int = 0,
     ) -> Report:
         """What to print; `overlay` holds new texts that are not on disk."""
+        sources = self.sources(overlay)
         return Report(
-            findings=findings,
+            findings=tuple(map(sources.in_cell, findings)),
             rules={rule.code: rule for rule in self.rules},
-            sources=self.sources(overlay),
+            sources=sources,
             fixed=fixed,
             unknown=0 if self.settings.show_unknown else unknown,
             known=known,

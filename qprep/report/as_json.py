@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from qprep.findings import Edit, Finding, Fix, Position, Unfixable
+from qprep.notebook import split_shown
 from qprep.report.model import Report, Sources
 
 
@@ -16,6 +17,7 @@ def render(report: Report) -> str:
 
 def record(finding: Finding, sources: Sources) -> dict[str, Any]:
     """One finding; a fix is listed whether safe or not, `unfixable_reason` says why there is none."""
+    filename, cell = split_shown(finding.path)
     return {
         "code": finding.code,
         "name": finding.name,
@@ -23,7 +25,8 @@ def record(finding: Finding, sources: Sources) -> dict[str, Any]:
         "message": finding.message,
         "help": finding.help or None,
         "notes": list(finding.notes),
-        "filename": finding.path,
+        "filename": filename,
+        "cell": cell,
         "location": place(finding.start),
         "end_location": place(finding.end),
         "fix": _fix(finding.fix, sources) if isinstance(finding.fix, Fix) else None,
@@ -47,4 +50,5 @@ def _edit(edit: Edit, sources: Sources) -> dict[str, Any]:
     source = sources.get(edit.path)
     start = place(source.position(edit.start)) if source else None
     end = place(source.position(edit.end)) if source else None
-    return {"filename": edit.path, "content": edit.content, "location": start, "end_location": end}
+    filename, cell = split_shown(edit.path)
+    return {"filename": filename, "cell": cell, "content": edit.content, "location": start, "end_location": end}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qprep.findings import Finding, Severity
+from qprep.notebook import split_shown
 from qprep.report.model import Report
 from qprep.report.text import one_line, place
 
@@ -19,7 +20,7 @@ def render(report: Report) -> str:
 def _annotation(finding: Finding) -> str:
     properties = {
         "title": f"qprep ({finding.code})",
-        "file": finding.path,
+        "file": split_shown(finding.path)[0],
         "line": finding.start.line,
         "col": finding.start.column,
         "endLine": finding.end.line,

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from qprep.findings import Finding, Severity
+from qprep.notebook import split_shown
 from qprep.report.fingerprint import fingerprints
 from qprep.report.model import Report
 
@@ -29,5 +30,5 @@ def _record(finding: Finding, fingerprint: str) -> dict[str, Any]:
         "check_name": finding.code,
         "fingerprint": fingerprint,
         "severity": _SEVERITIES[finding.severity],
-        "location": {"path": finding.path, "positions": positions},
+        "location": {"path": split_shown(finding.path)[0], "positions": positions},
     }

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from qprep import __version__
 from qprep.engine_rules import ALWAYS_ON
 from qprep.findings import Edit, Finding, Fix, Position, Rule, Severity
+from qprep.notebook import split_shown
 from qprep.report.fingerprint import fingerprints
 from qprep.report.model import Report, Sources
 
@@ -120,11 +121,11 @@ def _replacement(edit: Edit, sources: Sources) -> dict[str, Any] | None:
     return {"deletedRegion": region, "insertedContent": {"text": edit.content}}
 
 
-def _uri(path: str) -> str:
+def _uri(shown: str) -> str:
     """Relative to the top of the git work tree (else the current folder), links resolved."""
     here = Path.cwd().resolve()
     top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
-    full = Path(os.path.realpath(path))
+    full = Path(os.path.realpath(split_shown(shown)[0]))
     if not full.is_relative_to(top):
         return full.as_uri()
     return quote(full.relative_to(top).as_posix(), errors="surrogateescape")

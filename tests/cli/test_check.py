@@ -120,7 +120,7 @@ def test_notebook_named_is_not_clean(run: Run, folder: Path) -> None:
     (folder / "n.ipynb").write_text("{}")
     outcome = run("check", "n.ipynb", "--output-format", "concise")
     assert outcome.code == 1
-    assert "n.ipynb:1:1: QP003 notebooks are not supported" in outcome.out
+    assert "n.ipynb:1:1: QP003 expected a notebook of format 4" in outcome.out
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_json_shape(report: Report) -> None:
     assert [record["code"] for record in records] == ["QP201", "QP102", "QP001", "QP101", "QP003"]
     record = records[3]
     assert list(record) == [
-        "code", "name", "severity", "message", "help", "notes", "filename", "location", "end_location", "fix",
+        "code", "name", "severity", "message", "help", "notes", "filename", "cell", "location", "end_location", "fix",
         "unfixable_reason", "url", "suppression_row",
     ]  # fmt: skip
     assert record["location"] == {"row": 5, "column": 12}
