@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,7 @@ class Outcome:
 
 def run(job: Job, watch: Watch = ignore) -> Outcome:
     """Do it. Raises QprepError for what is wrong with the job, JobError where the model or its data are at fault."""
+    _check_places(job)
     torch.manual_seed(0)
     request = job.request
     with _blaming(f"{request.target} could not be built"):
@@ -101,6 +104,16 @@ def _made(job: Job, model: nn.Module) -> Quantizer:
             raise QprepError(f"--loss: expected a method that searches by one (lapq), found {method}")
         settings["loss"] = _function("--loss", job.loss)
     return config.quantizer(model, job.method, **settings)
+
+
+def _check_places(job: Job) -> None:
+    """QprepError, before any work is done, for a file that cannot be written afterwards."""
+    for path in filter(None, (job.output, job.onnx, job.report)):
+        folder = next(each for each in path.absolute().parents if each.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise QprepError(f"{path} cannot be written: {folder} is no folder that one may write to")
+    if job.onnx is not None and find_spec("onnx") is None:
+        raise QprepError("--onnx: expected the onnx package, found none: pip install 'qprep[onnx]'")
 
 
 def _prepare(quantizer: Quantizer, job: Job, example: object, batches: Batches) -> None:

@@ -112,7 +112,7 @@ class InFloat:
         return f"{self.name}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class QuantizationReport:
     """All slots as the model holds them, its layers in order, its output, sizes in bytes, what stayed in float."""
 
@@ -142,6 +142,11 @@ class QuantizationReport:
         from qprep.quantizer.report_text import as_text
 
         return as_text(self)
+
+    def __repr__(self) -> str:
+        from qprep.quantizer.report_text import summary
+
+        return f"<QuantizationReport of {summary(self)}>"
 
     def _repr_html_(self) -> str:
         from qprep.quantizer.report_html import as_fragment

@@ -54,7 +54,7 @@ def report(
         each: _slot(each, paths[each], comparisons[each], alone.get((each,), math.nan), parameters.get(each))
         for each in slots
     }
-    modules = {node.path: type(node.module).__name__ for node in quantizer.graph.nodes}
+    modules = _classes(quantizer)
     layers = tuple(
         LayerReport(path, modules.get(path, ""), tuple(map(made.__getitem__, group)), alone.get(group, math.nan))
         for path, group in groups.items()
@@ -63,7 +63,7 @@ def report(
     float_size = total - sum(each.numel() * 4.0 for slot in slots for each in slot.parameters())
     saved = sum(4.0 * each.numel() - _size(slot, each) for slot, each in parameters.items())
     return QuantizationReport(
-        _class_of(quantizer),
+        modules[""],
         type(quantizer).__name__,
         tuple(made.values()),
         layers,
@@ -75,9 +75,12 @@ def report(
     )
 
 
-def _class_of(quantizer: Quantizer) -> str:
-    model = quantizer.graph.model
-    return type(model.module if isinstance(model, QuantizedModule) else model).__name__
+def _classes(quantizer: Quantizer) -> dict[str, str]:
+    """The class of each module, by its path in the float model."""
+    found = dict(quantizer.graph.model.named_modules())
+    wrappers = {path for path, each in found.items() if isinstance(each, QuantizedModule)}
+    classes = {_unwrapped(path, wrappers): type(each).__name__ for path, each in found.items() if path not in wrappers}
+    return classes | {node.path: type(node.module).__name__ for node in quantizer.graph.nodes}
 
 
 def grid_of(slot: TensorQuantizer) -> Any:  # noqa: ANN401  (QParams or None)
@@ -89,17 +92,25 @@ def grid_of(slot: TensorQuantizer) -> Any:  # noqa: ANN401  (QParams or None)
 def _layers(quantizer: Quantizer, slots: Sequence[TensorQuantizer]) -> dict[str, tuple[TensorQuantizer, ...]]:
     """The slots of each module, in the order in which modules ran; a shared one belongs to the first."""
     owner: dict[TensorQuantizer, str] = {}
+    wrappers = {path for path, each in quantizer.graph.model.named_modules() if isinstance(each, QuantizedModule)}
     for path, module in quantizer.graph.model.named_modules():
         if isinstance(module, QuantizedModule):
             for part in PARTS:
                 for each in getattr(module, part).values():
-                    owner.setdefault(each, path)
+                    owner.setdefault(each, _unwrapped(path, wrappers))
     for path, module in quantizer.graph.model.named_modules():
         if isinstance(module, TensorQuantizer):
-            owner.setdefault(module, path.rpartition(".")[0])
+            owner.setdefault(module, _unwrapped(path.rpartition(".")[0], wrappers))
     ran = {node.path: number for number, node in enumerate(quantizer.graph.nodes)}
     ordered = sorted(dict.fromkeys(owner[each] for each in slots), key=lambda path: ran.get(path, len(ran)))
     return {path: tuple(each for each in slots if owner[each] == path) for path in ordered}
+
+
+def _unwrapped(path: str, wrappers: set[str]) -> str:
+    """The path in the float model: without `module` behind a wrapper."""
+    parts = path.split(".")
+    kept = [part for at, part in enumerate(parts) if part != "module" or ".".join(parts[:at]) not in wrappers]
+    return ".".join(kept)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from qprep.quantizer import (
     WeightOnlyQuantizer,
     collect_statistics,
 )
+from qprep.runtime_modules import MultiheadAttention
 from tests.quantizer.models import mlp, snr
 
 
@@ -107,6 +108,27 @@ def test_layers_are_measured_by_themselves() -> None:
     assert found.layers_to_widen[0] is first
     assert math.isnan(found.layers[1].weight_snr)
     assert len(first.weights[0].channels) == 16
+
+
+class Attends(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x)[0]  # type: ignore[no-any-return]
+
+
+def test_layers_have_the_names_and_classes_of_the_float_model() -> None:
+    model, example = Attends(), data()[0].reshape(4, 8, 8)
+    made = PostTrainingQuantizer(model)
+    made.prepare_model(example)
+    made.calibrate(example)
+    found = made.report(example)
+    classes = {name: type(module).__name__ for name, module in model.named_modules()}
+    assert len(found.layers) > 6
+    assert {layer.path: layer.module_class for layer in found.layers}.items() <= classes.items()
+    assert repr(found) == f"<QuantizationReport of {str(found).splitlines()[0]}>"
 
 
 def test_clipped_weights_are_counted() -> None:
