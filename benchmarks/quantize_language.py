@@ -41,7 +41,7 @@ CONFIGURATIONS: tuple[tuple[str, type[Any], dict[str, Any]], ...] = (
         },
     ),
 )
-FLOOR = 40.0  # decibels: slots that by themselves cost more get 16 bits
+FLOOR = 46.0  # decibels: slots that by themselves cost more get 16 bits
 
 
 class Model(nn.Module):
@@ -51,13 +51,13 @@ class Model(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(WORDS, WIDTH)
         self.lstm = kind(WIDTH, WIDTH)
-        self.dropout = nn.Dropout(0.4)
+        self.dropout_in, self.dropout_out = nn.Dropout(0.4), nn.Dropout(0.4)
         self.linear = nn.Linear(WIDTH, WORDS)
 
     def forward(self, words: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(T, B) and states (1, B, WIDTH) to (T, B, WORDS) and states."""
-        found, (hidden, cell) = self.lstm(self.dropout(self.embedding(words)), (hidden, cell))
-        return self.linear(self.dropout(found)), hidden, cell
+        found, (hidden, cell) = self.lstm(self.dropout_in(self.embedding(words)), (hidden, cell))
+        return self.linear(self.dropout_out(found)), hidden, cell
 
 
 def read(path: Path, words: dict[str, int], streams: int, tokens: int = -1) -> Tensor:
