@@ -54,8 +54,13 @@ def _sentence(report: TraceReport) -> str:
     files = {event.path for event in report.unowned if event.path is not None}
     files |= {site.path for reused in report.reused for site in reused.sites}
     command = f"qprep fix {' '.join(sorted(files))}" if files else "qprep fix"
+    whose = "its own" if len(lines) == 1 else "their own"
     listed = "".join(f"\n  {line}" for line in lines)
     return (
-        f"expected a prepared model, found {len(lines)} operations without a module of their own:{listed}\n"
+        f"expected a prepared model, found {_counted(len(lines))} without a module of {whose}:{listed}\n"
         f"run `{command}`, or pass allow_unprepared=True to leave them in float"
     )
+
+
+def _counted(number: int) -> str:
+    return "1 operation" if number == 1 else f"{number} operations"

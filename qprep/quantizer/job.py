@@ -20,6 +20,7 @@ from qprep.errors import QprepError
 from qprep.quantizer.adaround import AdaRoundQuantizer
 from qprep.quantizer.base import Quantizer
 from qprep.quantizer.config import QuantConfig
+from qprep.quantizer.errors import NotPreparedError
 from qprep.quantizer.lapq import LAPQQuantizer
 from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
 from qprep.quantizer.methods import METHODS
@@ -124,7 +125,10 @@ def _prepare(quantizer: Quantizer, job: Job, example: object, batches: Batches) 
         else:
             made = target.inputs(request, example)
             args, kwargs = made.args, dict(made.kwargs)
-        quantizer.prepare_model(*args, allow_unprepared=job.allow_unprepared, **kwargs)
+        try:
+            quantizer.prepare_model(*args, allow_unprepared=job.allow_unprepared, **kwargs)
+        except NotPreparedError as error:
+            raise QprepError(str(error).replace("allow_unprepared=True", "--allow-unprepared")) from error
 
 
 def _calibrate(quantizer: Quantizer, batches: Batches, watch: Watch) -> None:

@@ -33,42 +33,60 @@ class Passes:
     def __iter__(self) -> Iterator[tuple[str, Pass]]:
         return iter(self._passes)
 
+    def __len__(self) -> int:
+        return len(self._passes)
+
     @property
     def names(self) -> list[str]:
         """The names, in order."""
         return [name for name, _ in self._passes]
 
-    def append(self, new: str, function: Pass) -> None:
-        """Run `function`, called `new`, after all others."""
+    def append(self, new: str | Pass, function: Pass | None = None) -> None:
+        """Run `function`, called `new`, after all others; a function alone is called by its own name."""
         self._insert(len(self._passes), new, function)
 
-    def insert_before(self, name: str, new: str, function: Pass) -> None:
-        """Run `function`, called `new`, before the pass `name`."""
+    def insert_before(self, name: str, new: str | Pass, function: Pass | None = None) -> None:
+        """Run `function`, called `new`, before the pass `name`; a function alone is called by its own name."""
         self._insert(self._index(name), new, function)
 
-    def insert_after(self, name: str, new: str, function: Pass) -> None:
-        """Run `function`, called `new`, after the pass `name`."""
+    def insert_after(self, name: str, new: str | Pass, function: Pass | None = None) -> None:
+        """Run `function`, called `new`, after the pass `name`; a function alone is called by its own name."""
         self._insert(self._index(name) + 1, new, function)
 
     def replace(self, name: str, function: Pass) -> None:
         """Run `function` instead of the pass `name`, under its name."""
-        self._passes[self._index(name)] = (name, function)
+        index = self._index(name)
+        self._passes[index] = (self.names[index], _checked(function))
 
     def drop(self, name: str) -> None:
         """Leave the pass `name` out."""
         del self._passes[self._index(name)]
 
-    def _insert(self, index: int, new: str, function: Pass) -> None:
-        if new in self.names:
-            raise QprepError(f"expected a new name for a pass, found {new!r}, which there is already")
-        self._passes.insert(index, (new, function))
+    def _insert(self, index: int, new: str | Pass, function: Pass | None) -> None:
+        name = new if isinstance(new, str) else _plain(getattr(new, "__name__", type(new).__name__))
+        made = _checked(new if function is None else function)
+        if name in self.names:
+            raise QprepError(f"expected a new name for a pass, found {name!r}, which there is already")
+        self._passes.insert(index, (name, made))
 
     def _index(self, name: str) -> int:
+        if _plain(name) in self.names:
+            return self.names.index(_plain(name))
         if name in self.names:
             return self.names.index(name)
         near = difflib.get_close_matches(name, self.names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise QprepError(f"expected a pass among {', '.join(self.names)}, found {name!r}{hint}")
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _checked(function: object) -> Pass:
+    if not callable(function):
+        raise QprepError(f"expected a function of a graph as a pass, found {function!r}")
+    return function
 
 
 def plan_activations(graph: Graph) -> None:

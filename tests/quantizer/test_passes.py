@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from qprep.errors import QprepError
 from qprep.ops.catalogue import load
+from qprep.quantizer import PostTrainingQuantizer
 from qprep.quantizer.graph import Graph
 from qprep.quantizer.known_ranges import OUTPUTS, useful_input
 from qprep.quantizer.passes import default_passes
@@ -138,6 +139,37 @@ def test_passes_are_inserted_replaced_and_dropped() -> None:
         passes.replace("share-scale", lambda _: None)
     with pytest.raises(QprepError, match="new name"):
         passes.insert_after("mine", "yours", lambda _: None)
+
+
+def test_passes_in_other_spellings() -> None:
+    def keep_it_simple(graph: Graph) -> None:
+        """Nothing."""
+
+    passes = default_passes()
+    passes.insert_before("share_scales", keep_it_simple)
+    passes.append(print)
+    passes.replace("fold_batch_norm", keep_it_simple)
+    assert passes.names[0] == "fold-batch-norm"
+    assert passes.names[-3:] == ["keep-it-simple", "share-scales", "print"]
+    assert dict(passes)["fold-batch-norm"] is keep_it_simple
+    assert len(passes) == len(default_passes()) + 2
+    with pytest.raises(QprepError, match="expected a function of a graph as a pass, found 'mine'"):
+        passes.append("mine")
+    with pytest.raises(QprepError, match="expected a function of a graph as a pass, found None"):
+        passes.replace("share-scales", None)  # type: ignore[arg-type]
+
+
+def test_inputs_and_outputs_of_the_model_have_passes_of_their_own() -> None:
+    quantizers = []
+    for dropped in ((), ("quantize-inputs",), ("quantize-outputs",)):
+        quantizer = PostTrainingQuantizer(model())
+        for name in dropped:
+            quantizer.passes.drop(name)
+        quantizer.prepare_model(torch.randn(2, 3, 8, 8))
+        quantizers.append({each.name for each in quantizer.quantizers})
+    everything, inputs, outputs = quantizers
+    assert everything - inputs == {"input 0"}
+    assert everything - outputs == {"fc"}
 
 
 def test_a_third_party_pass_for_an_accelerator_that_adds_at_one_scale() -> None:
