@@ -106,7 +106,7 @@ def over_tree(names: list[str], jobs: int, tools: Path | None) -> None:
         filling = run([*cached, "-j", "1", "--output-file", str(outputs[2])])
         warm = run([*cached, "--output-file", str(outputs[3])])
         texts = [output.read_bytes() for output in outputs]
-        leaf = max((path for path in files if "models" in path.parts), key=lambda path: str(path), default=files[-1])
+        leaf = max((path for path in files if "models" in path.parts), key=str, default=files[-1])
         leaf.write_text(leaf.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
         changed = run([*cached, "-j", "1", "--output-file", str(outputs[0])])
         rows = [
