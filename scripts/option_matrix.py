@@ -6,6 +6,7 @@ python scripts/option_matrix.py [--write docs/recurrent.md]
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import pathlib
 import warnings
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from qprep.runtime_modules import attention, recurrent
+from qprep.runtime_modules import attention, convert_attention, recurrent, recurrent_cells
 
 BEGIN, END = "<!-- option matrix: begin -->", "<!-- option matrix: end -->"
 FORMS = ("batched", "unbatched", "packed, sorted", "packed, unsorted")
@@ -131,6 +132,84 @@ def recurrent_error(
     return worst_error(staged, own, lambda module: module(make(leaf), hx), [leaf, *states])
 
 
+CELLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "LSTMCell": ("LSTMCell", {}),
+    "GRUCell": ("GRUCell", {}),
+    "RNNCell, tanh": ("RNNCell", {"nonlinearity": "tanh"}),
+    "RNNCell, relu": ("RNNCell", {"nonlinearity": "relu"}),
+}
+CELL_FORMS = ("batched", "batched, no bias", "unbatched", "unbatched, no bias")
+
+
+def cell_error(name: str, form: str, with_state: bool, dtype: torch.dtype) -> float:
+    """The error of one combination of a cell's options."""
+    torch.manual_seed(0)
+    kind, options = CELLS[name]
+    keywords = {"bias": "no bias" not in form, "dtype": dtype, **options}
+    own, staged = (getattr(place, kind)(INPUT, HIDDEN, **keywords) for place in (nn, recurrent_cells))
+    staged.force_stages = True
+    staged.load_state_dict(own.state_dict())
+    lead = () if form.startswith("unbatched") else (ROWS,)
+    leaf = torch.randn(*lead, INPUT, dtype=dtype, requires_grad=True)
+    count = (1 + (kind == "LSTMCell")) * with_state
+    states = [torch.randn(*lead, HIDDEN, dtype=dtype, requires_grad=True) for _ in range(count)]
+    hx: Any = None if not states else tuple(states) if kind == "LSTMCell" else states[0]
+    return worst_error(staged, own, lambda module: module(leaf, hx), [leaf, *states])
+
+
+TRANSFORMERS = (
+    "TransformerEncoderLayer",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerDecoder",
+    "Transformer",
+)
+TRANSFORMER_OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "norm_first": {"norm_first": True},
+    "bias=False": {"bias": False},
+    "gelu": {"activation": "gelu"},
+    "norm_first, bias=False, gelu": {"norm_first": True, "bias": False, "activation": "gelu"},
+}
+
+
+def _transformer(name: str, **keywords: Any) -> nn.Module:
+    """A small module of torch's of that name."""
+    if name == "Transformer":
+        return nn.Transformer(8, 2, 2, 2, 16, 0.0, **keywords)
+    kind = name.removesuffix("Layer")
+    layer = getattr(nn, f"{kind}Layer")(8, 2, 16, 0.0, **keywords)
+    made: nn.Module = layer if name.endswith("Layer") else getattr(nn, kind)(layer, 2, nn.LayerNorm(8))
+    return made
+
+
+def transformer_errors(
+    name: str, options: dict[str, Any], *, batch_first: bool, masked: bool, dtype: torch.dtype
+) -> tuple[float, float]:
+    """The errors of the output, and of all gradients, of one combination of a transformer's options."""
+    torch.manual_seed(0)
+    own = _transformer(name, batch_first=batch_first, **options).to(dtype)
+    staged = convert_attention(copy.deepcopy(own), force_stages=True)
+    source, target = (
+        torch.randn(*((ROWS, steps) if batch_first else (steps, ROWS)), 8, dtype=dtype, requires_grad=True)
+        for steps in (STEPS, STEPS - 1)
+    )
+    padding = torch.zeros(ROWS, STEPS, dtype=dtype)
+    padding[0, -2:] = -torch.inf
+    causal = nn.Transformer.generate_square_subsequent_mask(STEPS - 1, dtype=dtype)
+    masks: dict[str, Any] = {}
+    if "Encoder" in name:
+        leaves = [source]
+        masks = {"src_key_padding_mask": padding}
+    else:
+        leaves = [source, target] if name == "Transformer" else [target, source]
+        masks = {"tgt_mask": causal, "memory_key_padding_mask": padding}
+    keywords = masks if masked else {}
+    found, expected = (results(module, lambda m: m(*leaves, **keywords), leaves) for module in (staged, own))
+    errors = [relative_error(f, e) for f, e in zip(found, expected, strict=True)]
+    return errors[0], max(errors[1:])
+
+
 ATTENTION_OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "bias=False": {"bias": False},
@@ -204,13 +283,40 @@ def attention_table() -> list[str]:
     return _table(["options", *MASKS], rows)
 
 
+def cell_table() -> list[str]:
+    """Worst error with and without a given state, float32 / float64."""
+
+    def cell(name: str, form: str) -> str:
+        return _both(lambda dtype: [cell_error(name, form, state, dtype) for state in (False, True)])
+
+    return _table(["cells", *CELL_FORMS], ([name, *(cell(name, form) for form in CELL_FORMS)] for name in CELLS))
+
+
+def transformer_table() -> list[str]:
+    """Worst errors of outputs and of gradients over batch_first and masks, float32 / float64 each."""
+
+    def cell(name: str, options: dict[str, Any], which: int) -> str:
+        pairs = itertools.product((False, True), repeat=2)
+        both = [{"batch_first": first, "masked": masked} for first, masked in pairs]
+        return _both(lambda dtype: [transformer_errors(name, options, **each, dtype=dtype)[which] for each in both])
+
+    rows = (
+        [f"{label}: {what}", *(cell(name, options, which) for name in TRANSFORMERS)]
+        for label, options in TRANSFORMER_OPTIONS.items()
+        for which, what in enumerate(("outputs", "gradients"))
+    )
+    return _table(["options", *(name.removeprefix("Transformer") or name for name in TRANSFORMERS)], rows)
+
+
 def main() -> None:
     """Print the tables, or write them between the markers of a document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=pathlib.Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    text = "\n".join(["", *recurrent_table(), "", *attention_table(), ""])
+    torch.backends.mha.set_fastpath_enabled(False)
+    tables = [recurrent_table(), cell_table(), attention_table(), transformer_table()]
+    text = "\n".join(["", *(line for table in tables for line in (*table, ""))])
     if arguments.write is None:
         print(text)
         return

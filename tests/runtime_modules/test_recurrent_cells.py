@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import pathlib
+import runpy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from torch import nn
 
 from qprep.runtime_modules import recurrent_cells
 
+MATRIX: Any = SimpleNamespace(**runpy.run_path(str(pathlib.Path(__file__).parents[2] / "scripts" / "option_matrix.py")))
 KINDS = ("LSTMCell", "GRUCell", "RNNCell")
 CASES: list[tuple[str, dict[str, str]]] = [(kind, {}) for kind in KINDS] + [("RNNCell", {"nonlinearity": "relu"})]
 
@@ -47,6 +51,12 @@ def test_cells_give_torchs_outputs_and_gradients(kind: str, keywords: dict[str, 
         for found, expected in zip(run(staged, x, state), run(own, x, state), strict=True):
             limit = 1e-6 if dtype is torch.float32 else 1e-12
             assert (found - expected).abs().max() <= limit * expected.abs().max()
+
+
+def test_every_option_of_the_table() -> None:
+    for name, form, with_state in itertools.product(MATRIX.CELLS, MATRIX.CELL_FORMS, (False, True)):
+        assert MATRIX.cell_error(name, form, with_state, torch.float32) <= 1e-6
+        assert MATRIX.cell_error(name, form, with_state, torch.float64) <= 1e-12
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
+import pathlib
 import pickle
+import runpy
 import warnings
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,13 +22,8 @@ from qprep.runtime_modules import transformer
 from qprep.runtime_modules.attention import MultiheadAttention
 from qprep.runtime_modules.function import Function
 
-NAMES = (
-    "Transformer",
-    "TransformerEncoder",
-    "TransformerDecoder",
-    "TransformerEncoderLayer",
-    "TransformerDecoderLayer",
-)
+MATRIX: Any = SimpleNamespace(**runpy.run_path(str(pathlib.Path(__file__).parents[2] / "scripts" / "option_matrix.py")))
+NAMES: tuple[str, ...] = MATRIX.TRANSFORMERS
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +106,18 @@ def test_transformer_gives_torchs_outputs_and_gradients(activation: str, norm_fi
             src_key_padding_mask=padding,
             memory_key_padding_mask=padding,
         )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("options", MATRIX.TRANSFORMER_OPTIONS)
+def test_every_option_of_the_table(name: str, options: str) -> None:
+    for dtype, limits in ((torch.float32, (1e-6, 1e-5)), (torch.float64, (1e-12, 1e-12))):
+        for masked in (False, True):
+            errors = MATRIX.transformer_errors(
+                name, MATRIX.TRANSFORMER_OPTIONS[options], batch_first=not masked, masked=masked, dtype=dtype
+            )
+            assert errors[0] <= limits[0]
+            assert errors[1] <= limits[1]
 
 
 @pytest.mark.parametrize("training", [False, True])
