@@ -16,7 +16,7 @@ from qprep.findings import Applicability, Finding, Fix, Unfixable
 from qprep.parts import Asked, Look, Memory, Work, run_parts
 from qprep.results import ChangedFile, CheckResult, FixResult
 from qprep.rewrite.finish import new_texts
-from qprep.source import SourceFile, display_path
+from qprep.source import SourceFile, display_path, is_generated
 from qprep.survey import Files, Reported, Setting, Survey
 from qprep.verify import refuse_rewrite, refuse_untouched, write_atomically
 
@@ -249,7 +249,9 @@ def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -
     for path, (old, _) in texts.items():
         if path in ledger.sound:
             continue
-        if (finding := refuse_untouched(old)) is None:
+        if is_generated(old):
+            found[path] = "the file is marked as @generated: a rewrite would be lost"
+        elif (finding := refuse_untouched(old)) is None:
             ledger.sound.add(path)
         else:
             ledger.refused.append(finding)

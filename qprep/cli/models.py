@@ -25,6 +25,8 @@ _MOST_OUTSIDE = 20
 def observer(session: Session) -> Observer | None:
     """What runs the models of `--trace`; None without the flag."""
     wanted = session.flags["trace"]
+    if session.flags["no_trace"]:
+        return None
     if not wanted:
         _refuse_idle(session)
         return None

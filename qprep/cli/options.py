@@ -98,6 +98,7 @@ TRACE = (
         help="Run this model (package.module:factory, path/file.py:factory, or a name from [tool.qprep.trace]) and "
         "let the run confirm, refute and add findings.",
     ),
+    click.option("--no-trace", is_flag=True, help="Run no model, whatever --trace says."),
     click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224."),
     click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input."),
     click.option("--device", metavar="DEVICE", help="Where to run; meta needs no memory for weights."),

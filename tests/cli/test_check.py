@@ -288,3 +288,9 @@ def test_a_failure_of_qprep_exits_2_and_reports_the_rest(
     assert outcome.code == 2
     assert "b.py:1:1: QP008 qprep failed on this file: ValueError: no (x.py:3)" in outcome.out
     assert "a.py:2:12: QP101" in outcome.out
+
+
+def test_no_trace_takes_back_what_asks_for_a_run(run: Run, folder: Path) -> None:
+    (folder / "a.py").write_text("x = 1\n")
+    outcome = run("check", "--trace", "no_such_module:make", "--no-trace")
+    assert (outcome.code, outcome.err) == (0, "")
