@@ -11,6 +11,8 @@ from torch import nn
 
 from qprep.quantizer.graph import Node, Range
 
+_WIDEST: Final = 16
+
 # Where the function is bounded whatever it is given: the catalogue's "fixed-range" rows.
 OUTPUTS: Final[Mapping[str, Range]] = MappingProxyType(
     {
@@ -19,15 +21,12 @@ OUTPUTS: Final[Mapping[str, Range]] = MappingProxyType(
     }
 )
 
-# Where the function no longer changes in what 8 bits can say, or ignores its input: sigmoid ±6, tanh ±4.
-_INPUTS: Final[Mapping[str, Range]] = MappingProxyType(
-    {
-        "sigmoid": (-6.0, 6.0),
-        "tanh": (-4.0, 4.0),
-        "hardsigmoid": (-3.0, 3.0),
-        "hardswish": (-3.0, math.inf),
-    }
-)
+# Where the function ignores its input.
+_INPUTS: Final[Mapping[str, Range]] = MappingProxyType({"hardsigmoid": (-3.0, 3.0), "hardswish": (-3.0, math.inf)})
+
+# Where it no longer changes in what its output's bits can say: 1 - sigmoid(x) is e^-x, 1 - tanh(x) is 2 e^-2x, and the
+# top level of b bits is reached within 2^-(b+2). A forget gate that stops a level below 1 forgets in a hundred steps.
+_SATURATING: Final[Mapping[str, float]] = MappingProxyType({"sigmoid": math.log(2), "tanh": math.log(2) / 2})
 
 # Functions that clamp and change nothing inside: what they clamp away need not be representable before them.
 _CLAMPS: Final[Mapping[str, Callable[[nn.Module], Range]]] = MappingProxyType(
@@ -55,9 +54,18 @@ def clamp_range(node: Node) -> Range | None:
 def useful_input(node: Node) -> Range | None:
     """The part of its input's range that a node can tell apart; None where that is everything."""
     known = clamp_range(node)
-    if known is None and node.owned and node.op is not None:
-        known = _INPUTS.get(node.op.name)
-    return known
+    if known is not None or not node.owned or node.op is None:
+        return known
+    if node.op.name in _SATURATING:
+        reach = _SATURATING[node.op.name] * (_output_bits(node) + 2)
+        return -reach, reach
+    return _INPUTS.get(node.op.name)
+
+
+def _output_bits(node: Node) -> int:
+    """Bits of the widest output; of one in float, as many as any integer format has."""
+    bits = [None if edge.spec is None else edge.spec.bits for edge in node.outputs]
+    return max((each or _WIDEST for each in bits), default=_WIDEST)
 
 
 def _number(module: nn.Module, name: str, default: float) -> float:

@@ -148,6 +148,22 @@ def fuse_activations(graph: Graph) -> None:
             node.outputs[0].spec = None
 
 
+def fuse_sums(graph: Graph) -> None:
+    """Products that only an addition reads stay in its accumulators: nothing is quantized between.
+
+    As integer kernels of recurrent layers add: W x + U h, and f · c + i · g. In no default list, as runtimes have no
+    such kernel for a convolution: `passes.insert_after("fuse-activations", "fuse-sums", fuse_sums)`.
+    """
+    for node in graph.nodes:
+        if node.name not in ("add", "sub") or node.treatment != "output":
+            continue
+        for edge in node.inputs:
+            producer = edge.producer
+            is_product = producer is not None and producer.name in (*LAYERS, "mul", "matmul", "bmm")
+            if is_product and graph.only_consumer(edge) is node:
+                edge.spec = None
+
+
 def fixed_ranges(graph: Graph) -> None:
     """Outputs that are bounded by the function need no observation."""
     for node in graph.nodes:

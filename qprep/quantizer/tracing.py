@@ -123,12 +123,14 @@ class _Follower(TorchFunctionMode):
             self._pass_on(call.sources, out)
             return
         node = self._node_of.get(module)
+        row = None if asked_for and call.number > 1 else call.row
         if node is None:
-            row = None if asked_for and call.number > 1 else call.row
             node = self._node_of[module] = Node(
                 self._units[module], module, row, weights=call.weights, places=call.places, given=call.given
             )
             self.nodes.append(node)
+        elif node.op is None:  # its first call read no activation: a first state of zeros
+            node.op = row
         self._finish(node, call.sources, out)
 
     def _finish(self, node: Node, sources: list[Edge], out: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
@@ -13,8 +14,9 @@ from qprep.ops.catalogue import load
 from qprep.quantizer import PostTrainingQuantizer
 from qprep.quantizer.graph import Graph
 from qprep.quantizer.known_ranges import OUTPUTS, useful_input
-from qprep.quantizer.passes import default_passes
+from qprep.quantizer.passes import default_passes, fuse_sums
 from qprep.quantizer.pattern import Pattern
+from qprep.quantizer.spec import Spec
 from qprep.runtime_modules import LSTM
 from tests.quantizer.graphs import graph_of, model
 
@@ -110,8 +112,32 @@ def test_net_aware_ranges() -> None:
     for _, function in default_passes():
         function(graph)
     bounds = [node.outputs[0].bounds for node in graph.nodes]
-    assert bounds == [(-6.0, 6.0), None, (-3.0, float("inf")), None, (0.0, 6.0), None]
+    reach = 10 * math.log(2)  # sigmoid(6.93) is 1 at 8 bits
+    assert bounds == [(-reach, reach), None, (-3.0, float("inf")), None, (0.0, 6.0), None]
     assert graph.nodes[1].outputs[0].fixed == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+@pytest.mark.parametrize("function", [nn.Sigmoid, nn.Tanh])
+def test_saturating_functions_reach_their_top_level(function: type[nn.Module], bits: int) -> None:
+    graph = graph_of(nn.Sequential(nn.Linear(2, 2), function()), torch.randn(1, 2))
+    graph.nodes[1].outputs[0].spec = Spec(bits)
+    known = useful_input(graph.nodes[1])
+    assert known is not None
+    low, _ = OUTPUTS[graph.nodes[1].name]
+    top = function()(torch.tensor(known[1])).double()
+    assert round(float((top - low) / (1 - low)) * (2**bits - 1)) == 2**bits - 1
+
+
+def test_products_stay_in_the_sum_that_reads_them() -> None:
+    graph = graph_of(LSTM(3, 4), torch.randn(5, 1, 3))
+    passes = default_passes()
+    passes.insert_after("fuse-activations", "fuse-sums", fuse_sums)
+    for _, function in passes:
+        function(graph)
+    kept = {node.path.rpartition(".")[2] for node in graph.nodes if node.outputs[0].spec is None}
+    assert {"input_linear", "hidden_linear", "forget_mul", "input_mul"} <= kept
+    assert not {"gate_add", "cell_add", "hidden_mul", "cell_tanh"} & kept
 
 
 def test_known_ranges_are_those_of_the_catalogue() -> None:

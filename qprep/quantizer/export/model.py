@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,10 @@ def write_onnx(
     (`batch`); with `dynamic_batch=False`, and elsewhere, sizes are those of the example. Raises QprepError for an
     operation without an ONNX form, naming its module, and where the onnx package is missing.
     """
-    made = _proto(model.eval(), tuple(inputs), dict(keywords or {}), dynamic_batch)
+    if any(each.device.type != "cpu" for each in (*model.parameters(), *model.buffers())):
+        model = copy.deepcopy(model).cpu()
+    args, kwargs = map_tensors(lambda _, tensor: tensor.cpu(), (tuple(inputs), dict(keywords or {})))
+    made = _proto(model.eval(), args, kwargs, dynamic_batch)
     save(Path(path), made, "ONNX model")
 
 

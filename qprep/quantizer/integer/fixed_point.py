@@ -25,13 +25,17 @@ def multiplier(factor: Tensor) -> tuple[Tensor, Tensor]:
 def scaled(ints: Tensor, bits: int, factor: Tensor) -> Tensor:
     """round(ints · factor) as int64; `bits` bounds the magnitude of `ints`, `factor` broadcasts to it.
 
-    Integers of more than 31 bits lose their lowest ones first, so that the product fits 62. What does not fit is
+    Integers of more than 31 bits are multiplied in two parts, so that each product fits 62. What does not fit is
     bounded by ±2^61.
     """
     whole, shift = multiplier(factor)
+    wide = ints.to(torch.int64)
     surplus = max(bits + MULTIPLIER_BITS - _WORD, 0)
-    narrow = shifted(ints.to(torch.int64), torch.tensor(surplus)) if surplus else ints.to(torch.int64)
-    return shifted(narrow * whole, shift - surplus)
+    if not surplus:
+        return shifted(wide * whole, shift)
+    upper = wide >> surplus
+    lower = wide - (upper << surplus)
+    return shifted(upper * whole + (lower * whole >> surplus), shift - surplus)
 
 
 def shifted(ints: Tensor, shift: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from qprep.quantizer.integer.modules import InFloat, IntegerParameter, Requantiz
 from qprep.quantizer.integer.tensor import Grid
 from qprep.quantizer.stored import integers, narrowest_type, per_element
 from qprep.quantizer.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
-from qprep.quantizer.values import holder
+from qprep.quantizer.values import holder, map_tensors
 from qprep.quantizer.wrapper import QuantizedModule
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class IntegerModel(nn.Module):
     """A model whose quantized operations compute on integers alone; takes and returns what the simulation does.
 
     Weights are stored as integers, biases as int32 with scales of their own; sums are int32 (int64 beyond 8 bits);
-    scales reach them as fixed-point multipliers. `islands` says which operations ran in float so far, and where.
+    scales reach them as fixed-point multipliers. It computes on the CPU. `islands` says which operations ran in float
+    so far, and where.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -57,6 +58,7 @@ class IntegerModel(nn.Module):
         handles = (register_module_forward_pre_hook(enter), register_module_forward_hook(leave))
         try:
             with torch.no_grad(), noting(note):
+                args, kwargs = map_tensors(lambda _, tensor: tensor.cpu(), (args, kwargs))
                 return self.model(*args, **kwargs)
         finally:
             for handle in handles:
@@ -69,7 +71,7 @@ def _path(wrapped: str) -> str:
 
 def to_integer(quantizer: Quantizer) -> IntegerModel:
     """The integer model of a calibrated or trained quantizer; QprepError where nothing is quantized to integers."""
-    model = quantizer.convert()
+    model = quantizer.convert().cpu()
     if not any(_gives_integers(each) for each in model.modules()):
         raise QprepError("expected activations quantized to integers, found none: nothing to compute on integers")
     _store_parameters(model)
