@@ -71,6 +71,8 @@ class Analysis:
         self.proven: frozenset[Place] = frozenset()  # where a run of a model saw an operation on activations
         self.walked: dict[tuple[str, int, int], set[ClassRef]] = {}  # calls of children(): of which classes
         self.nested: set[ClassRef] = set()  # classes that other modules make instances of
+        self.passed: dict[ClassRef, dict[int | str, Kind]] = {}  # to constructors, by position or keyword
+        self.looked_for: set[ClassRef] = set()  # classes whose makers were evaluated
         self._attributes: dict[ClassRef, Attributes] = {}
         self._memo: OrderedDict[object, Summary] = OrderedDict()
         self._running: set[object] = set()
@@ -255,6 +257,12 @@ class Analysis:
         frame = self._module_frame(ref.module)
         return self._evaluate(frame, ref, Arguments(), recording=False).returned if frame is not None else UNKNOWN
 
+    def look_through(self, ref: FunctionRef) -> None:
+        """Evaluate a function outside classes, given nothing, for the instances that it makes."""
+        frame = self._module_frame(ref.module)
+        if frame is not None:
+            self._evaluate(frame, ref, Arguments(), recording=False)
+
     def origin(self, frame: Frame, node: ast.expr) -> str | None:
         """Where exactly one instance is made; None in a loop, which makes many."""
         return None if frame.loops else f"{frame.index.name}:{node.lineno}:{node.col_offset}"
@@ -324,7 +332,7 @@ class Analysis:
         elif bound is None:
             self._note_helper(frame, node, ref, summary)
         elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
-            finish_root(self, bound.cls, summary)
+            finish_root(self, bound.cls, summary, is_forward=False)
         return self._renewed(frame, node, summary.returned, arguments)
 
     def call_bound(self, frame: Frame, ref: FunctionRef, *arguments: Kind) -> Kind:
@@ -465,7 +473,9 @@ class Analysis:
             omitted = arguments is not None and default is not None and arg.arg not in given
             kind = self.default_kind(index, default) if omitted and not constructing else None
             if kind is None:
-                kind = self._parameter(index, node, arg, default, given.get(arg.arg), is_entry, constructing)
+                kind = self._parameter(
+                    index, node, arg, default, given.get(arg.arg), is_entry, cls if constructing else None
+                )
             names[arg.arg] = kind
         if node.args.vararg is not None:
             item = join_all(extra) if extra else Tensor(True) if arguments is None and not constructing else UNKNOWN
@@ -482,12 +492,12 @@ class Analysis:
         default: ast.expr | None,
         given: Kind | None,
         is_entry: bool,
-        constructing: bool,
+        constructed: ClassRef | None,
     ) -> Kind:
         if given is not None and not (given == UNKNOWN and (is_entry or arg.annotation is not None)):
             return given
-        if constructing:
-            return parameters.constructor_kind(self, index, arg, default)
+        if constructed is not None:
+            return parameters.constructor_kind(self, index, arg, default, constructed)
         if is_entry and isinstance(node, ast.FunctionDef) and (given is not None or default is None or arg.annotation):
             return parameters.forward_kind(self, index, node, arg, default)
         if given is None and default is not None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
-from qprep.project import attributes, builtin, keeping, operations
-from qprep.project.frames import CHILDREN
+from qprep.project import attributes, builtin, constructions, keeping, operations
+from qprep.project.frames import CHILDREN, rooted
 from qprep.project.kinds import (
     ACTIVATION,
     NONE,
@@ -69,7 +69,7 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
         receiver = evaluate(analysis, frame, node.func.value)
         arguments = read_arguments(analysis, frame, node)
         return _call_attribute(analysis, frame, node, receiver, arguments)
-    callee = evaluate(analysis, frame, node.func)
+    callee = _as_given(analysis, frame, node.func, evaluate(analysis, frame, node.func))
     if callee == External("builtins.super"):
         return Super(frame.cls, frame.self_kind) if frame.cls and frame.self_kind else OTHER
     arguments = read_arguments(analysis, frame, node)
@@ -110,6 +110,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
 
     assert isinstance(node.func, ast.Attribute)
     name = node.func.attr
+    receiver = _as_given(analysis, frame, node.func.value, receiver)
     known = [option for option in options(receiver) if option != NONE] or [receiver]
     modules = [option for option in known if isinstance(option, Module)]
     if modules and name in ("forward", "__call__") and all(option.path != "" for option in modules):
@@ -141,6 +142,18 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
 def _is_functional(kind: Kind) -> bool:
     """Whether a value is a FloatFunctional, whose methods are the operations."""
     return isinstance(kind, Module) and isinstance(kind.cls, External) and eager_name(kind.cls.name) == FUNCTIONAL
+
+
+def _as_given(analysis: Analysis, frame: Frame, node: ast.expr, kind: Kind) -> Kind:
+    """`self.block`, once a parameter of the constructor: the modules of the project that are passed for it."""
+    path = attributes.self_attribute(analysis, frame, node)
+    if path is None or not frame.recording:
+        return kind
+    found = [constructions.given(analysis, option) for option in options(kind) if isinstance(option, Opaque)]
+    known = [rooted(option, path) for option in found if option != UNKNOWN]
+    if not known:
+        return kind
+    return join_all([*known, *(option for option in options(kind) if not isinstance(option, Opaque))])
 
 
 def _says_nothing(kind: Kind) -> bool:
@@ -301,6 +314,7 @@ def _sequential_result(analysis: Analysis, frame: Frame, node: ast.Call, module:
 
 def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef, arguments: Arguments) -> Kind:
     """An instance of a project class."""
+    constructions.note(analysis, cls, arguments)
     if not analysis.is_module(cls):
         return Object(cls)
     _share_kept(analysis, frame, node, cls, arguments)

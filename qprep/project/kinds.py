@@ -125,9 +125,13 @@ class Object(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Opaque(Kind):
-    """A constructor's parameter of unknown kind: the same value wherever the parameter goes."""
+    """A constructor's parameter of unknown kind: the same value wherever the parameter goes.
+
+    cls  the class whose constructor it is
+    """
 
     name: str
+    cls: ClassRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,16 +176,18 @@ def forward_kind(
     return join(ACTIVATION, NONE) if fallback == NONE else ACTIVATION
 
 
-def constructor_kind(analysis: Analysis, index: FileIndex, arg: ast.arg, default: ast.expr | None) -> Kind:
+def constructor_kind(
+    analysis: Analysis, index: FileIndex, arg: ast.arg, default: ast.expr | None, cls: ClassRef | None
+) -> Kind:
     """A parameter of a constructor: what its annotation or default says, else one opaque value."""
     kind = annotated(analysis, index, arg.annotation) if arg.annotation is not None else None
     if kind is not None and not any(isinstance(option, Module) for option in options(kind)):
         return kind
     fallback = analysis.default_kind(index, default)
     if fallback is None or fallback in (NONE, UNKNOWN):
-        return Opaque(arg.arg)
+        return Opaque(arg.arg, cls)
     if isinstance(fallback, External | ClassRef):
-        return join(Opaque(arg.arg), fallback)
+        return join(Opaque(arg.arg, cls), fallback)
     return fallback
 
 

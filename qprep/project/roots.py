@@ -54,10 +54,13 @@ def _happened(frame: Frame, event: Event) -> bool:
     return False
 
 
-def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary) -> None:
-    """One class's forward was evaluated: settle what its events mean."""
+def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary, *, is_forward: bool = True) -> None:
+    """One class's forward, or another method that is called on an instance, was evaluated: settle what its events mean.
+
+    Only what a forward runs can have a module of its own: no module is called where another method is.
+    """
     facts, counts = analysis.facts, summary.counts
-    if not _is_dedicated(analysis, cls, counts):
+    if not (is_forward and _is_dedicated(analysis, cls, counts)):
         for place in summary.touched:
             if place in facts.ops:
                 facts.ops[place].owned = False
