@@ -318,7 +318,12 @@ class Analysis:
         bound = ref.bound
         is_method = isinstance(bound, Module) and bound.path == ""
         if isinstance(bound, Module) and not is_method and isinstance(bound.cls, ClassRef):
-            if frame.recording and arguments.flows and bound.path is not None:
+            if (
+                frame.recording
+                and arguments.flows
+                and bound.path is not None
+                and not self._is_renewed(frame, bound.path)
+            ):
                 path = f"{bound.path}.{ref.name.rpartition('.')[2]}()"
                 note_module_call(self, frame, node, path, path, bound.loops, {self.class_name(bound)})
             ref = FunctionRef(ref.module, ref.name, Module(bound.cls, "", None, bound.item))
@@ -338,6 +343,10 @@ class Analysis:
     def call_bound(self, frame: Frame, ref: FunctionRef, *arguments: Kind) -> Kind:
         """What a method of an object that is no module gives for these arguments."""
         return self._evaluate(frame, ref, Arguments(list(arguments)), recording=False).returned
+
+    def _is_renewed(self, frame: Frame, path: str) -> bool:
+        owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None
+        return isinstance(owner, ClassRef) and path in self.attributes_of(owner).renewed
 
     def _renewed(self, frame: Frame, node: ast.Call, kind: Kind, arguments: Arguments) -> Kind:
         """A module that a function made is another one at each call of it."""

@@ -77,6 +77,7 @@ class Attributes:
 
     names: dict[str, Attribute] = field(default_factory=dict)
     dynamic: Kind | None = None  # modules added under names that only the run knows
+    renewed: set[str] = field(default_factory=set)  # those whose operations have an instance for each call
 
     def add(self, name: str, kind: Kind, creation: Creation | None) -> None:
         """`self.name` may be `kind`."""

@@ -354,6 +354,8 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
     found = builtin.function(analysis, frame, node, name, arguments)
     if found is not None:
         return found
+    if name == f"{RUNTIME}PerCall.within":
+        return _note_renewed(analysis, frame, arguments)
     if name.startswith(RUNTIME) and name != f"{RUNTIME}another":
         item = arguments.args[0] if name == f"{RUNTIME}PerCall" and arguments.args else None
         return Module(External(name.removesuffix(".wrap")), None, analysis.origin(frame, node), item)
@@ -373,6 +375,15 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
             return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
         return call_through(analysis, frame, node, arguments)
     return Module(None, None, analysis.origin(frame, node)) if _looks_like_class(name) else UNKNOWN
+
+
+def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kind:
+    """What `self.block` calls has an instance for each call from here on."""
+    path = attributes.self_attribute(analysis, frame, arguments.nodes[0]) if arguments.nodes else None
+    owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None
+    if path is not None and isinstance(owner, ClassRef):
+        analysis.attributes_of(owner).renewed.add(path)
+    return NONE
 
 
 def _looks_like_class(name: str) -> bool:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from qprep.findings import Unfixable
 from qprep.ops.signature import parse_constructor
 from qprep.project.facts import MANY
+from qprep.project.kinds import ClassRef, External, modules_of, tensor_of
 from qprep.rewrite import sharing as sharing_reasons
+from qprep.rewrite.imports import RUNTIME
 from qprep.rewrite.invocations import is_literal
 from qprep.rewrite.model import Declaration
 from qprep.rewrite.pieces import Piece
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from qprep.rewrite.scope import Scope
 
 Pieces = tuple[Piece, ...]
+MODULE = External("torch.nn.Module")
 
 
 def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
@@ -29,6 +32,8 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
     func = node.func
     if isinstance(func, ast.Attribute) and func.attr == "forward" and isinstance(func.value, ast.Attribute):
         func = func.value
+    if call.path.endswith("()") and isinstance(func, ast.Attribute):
+        return _renew_within(scope, call, func.value)
     if not (isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == scope.owner):
         return Unfixable("the module is not an attribute of self")
     creations = creations_of(scope.context, scope.unit, func.attr)
@@ -41,6 +46,47 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
         _declare_copy(scope, creation, name, func.attr, text, many=many)
     start, end = scope.code.span(func)
     return (Piece(start, end, f"{scope.owner}.{name}"),)
+
+
+def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
+    """A method of another module runs again: what it calls gets an instance for each call within a forward of self."""
+    if not (
+        isinstance(holder, ast.Attribute) and isinstance(holder.value, ast.Name) and holder.value.id == scope.owner
+    ):
+        return Unfixable("the module is not an attribute of self")
+    if not all(_has_only_operations(scope.context, name) for name in call.classes):
+        return Unfixable("a method of another module runs it, and that module has, or may have, parameters")
+    creations = creations_of(scope.context, scope.unit, holder.attr)
+    if isinstance(creations, Unfixable):
+        return creations
+    for creation in creations:
+        owner = owner_name(scope.context, creation)
+        made = scope.runtime("PerCall", scope.context.project.index(creation.place.module))
+        text = f"{made}.within({owner}.{holder.attr}, owner={owner})"
+        scope.declarations.append(Declaration(creation.unit, "", text, creation.place))
+    return ()
+
+
+def _has_only_operations(context: Context, name: str) -> bool:
+    """Whether a class of the project has no parameters, and no child that may have some."""
+    cls = context.project.resolve(name)
+    if not isinstance(cls, ClassRef) or any(
+        isinstance(base, External) and base != MODULE for base in context.project.mro(cls)
+    ):
+        return False
+    table = context.analysis.attributes_of(cls)
+    kinds = [entry.kind for entry in table.names.values()]
+    if table.dynamic is not None or any(tensor_of(kind) is not None for kind in kinds):
+        return False
+    return all(
+        isinstance(module.cls, External) and _is_operation(context, module.cls.name)
+        for kind in kinds
+        for module in modules_of(kind)
+    )
+
+
+def _is_operation(context: Context, name: str) -> bool:
+    return name.startswith(f"{RUNTIME}.") or _holds_no_state(context, name)
 
 
 def creations_of(context: Context, unit: Unit, attribute: str) -> list[Creation] | Unfixable:
@@ -134,9 +180,19 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
         constructor = parse_constructor(row[0].nn)
         known = scope.context.analysis.catalogue.nn_module(constructor.name)
         simple = known is not None and known.required == 0 and not row[0].drop
-        if simple and _called_with_one(scope.context, scope.unit, held.attribute):
+        if (
+            simple
+            and _names(scope, scope.node, held.name)
+            and _called_with_one(scope.context, scope.unit, held.attribute)
+        ):
             return (Piece(start, end, f"{scope.nn(constructor.name)}()"),)
     return (Piece(start, end, f"{scope.runtime('Function')}.wrap({scope.code.text[start:end]})"),)
+
+
+def _names(scope: Scope, node: ast.expr, function: str) -> bool:
+    """Whether an expression is that function wherever it stands: a parameter is another one for each instance."""
+    dotted = scope.context.project.expression_name(scope.index, node)
+    return dotted is not None and scope.context.project.resolve(dotted) == External(function)
 
 
 def _called_with_one(context: Context, unit: Unit, attribute: str) -> bool:

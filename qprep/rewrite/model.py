@@ -21,14 +21,25 @@ class Import:
     alias: str | None = None
 
 
+OWNER = "<owner>"  # stands for self in the text of a declaration, until it is known where that goes
+
+
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A new attribute of self: `self.name = expression`; at the end of __init__, or behind a statement."""
+    """A new attribute of self: `self.name = expression`; at the end of __init__, or behind a statement.
+
+    Without a name it is a statement of its own.
+    """
 
     unit: Unit
     name: str
     expression: str
     after: Place | None = None  # an expression inside the statement that it follows; None: the end of __init__
+
+    def line(self, owner: str) -> str:
+        """The statement, where self is called `owner`."""
+        expression = self.expression.replace(OWNER, owner)
+        return f"{owner}.{self.name} = {expression}" if self.name else expression
 
 
 @dataclass(frozen=True, slots=True)

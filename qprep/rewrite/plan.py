@@ -11,10 +11,10 @@ from qprep.findings import Applicability, Unfixable
 from qprep.project.facts import HelperCall, OpSite, Place, Unit
 from qprep.project.kinds import FunctionRef
 from qprep.rewrite import children, functions, imports, owners
-from qprep.rewrite.model import Declaration, Rewrite
+from qprep.rewrite.model import OWNER, Declaration, Rewrite
 from qprep.rewrite.pieces import Piece, opening, overlaps
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
-from qprep.rewrite.scope import OWNER, DeclinedError, Names, Scope
+from qprep.rewrite.scope import DeclinedError, Names, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -310,14 +310,14 @@ class Plan:
             assert code is not None
             pieces[module].append(self._declaration_piece(code, unit, after, declarations, frozenset(methods[unit])))
         for unit in dict.fromkeys(unit for unit, _ in grouped):
-            names = [d.name for (other, _), found in grouped.items() if other == unit for d in found]
+            names = [d.name for (other, _), found in grouped.items() if other == unit for d in found if d.name]
             self._add_skips(unit, names, pieces)
 
     def _declaration_piece(
         self, code: Code, unit: Unit, after: Place | None, declarations: list[Declaration], methods: frozenset[str]
     ) -> Piece:
         owner = self._init_owner(unit)
-        lines = [f"{owner}.{d.name} = {d.expression.replace(OWNER, owner)}" for d in declarations]
+        lines = dict.fromkeys(d.line(owner) for d in declarations)
         if after is None:
             point = owners.end_of_init(self.context, code, unit, methods)
         else:
@@ -326,7 +326,7 @@ class Plan:
             function = code.function(node)
             if function is not None and function.args.args:
                 owner = function.args.args[0].arg
-                lines = [f"{owner}.{d.name} = {d.expression.replace(OWNER, owner)}" for d in declarations]
+                lines = dict.fromkeys(d.line(owner) for d in declarations)
             statement = code.statement(node)
             offset = code.next_line(statement.end_lineno or statement.lineno)
             before = "" if offset and code.text[offset - 1] in "\r\n" else code.newline

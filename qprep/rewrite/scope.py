@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qprep.findings import Applicability
 from qprep.rewrite import imports
 from qprep.rewrite.loops import known_length
-from qprep.rewrite.model import Declaration, Import
+from qprep.rewrite.model import OWNER, Declaration, Import
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from qprep.project.index import FileIndex
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
-
-OWNER = "<owner>"  # stands for self in the text of a declaration, until it is known where that goes
 
 # Names of targets that say nothing about the value.
 _PLAIN_TARGETS = frozenset(

@@ -44,6 +44,21 @@ class PerCall(nn.ModuleList):
         """A PerCall of `module`; None, for an optional child, stays None."""
         return None if module is None else PerCall(module, owner)
 
+    @staticmethod
+    def within(module: nn.Module | None, owner: nn.Module) -> None:
+        """Give every operation in `module` an instance for each call within one forward of `owner`.
+
+        For a module whose methods `owner` calls again and again. Children with parameters or buffers stay as they are,
+        and so does a module that is no nn.Module, or None.
+        """
+        for part in list(module.modules()) if isinstance(module, nn.Module) else ():
+            if isinstance(part, PerCall):
+                part.count_forwards_of(owner)
+                continue
+            for name, child in list(part.named_children()):
+                if not isinstance(child, PerCall) and _is_operation(child):
+                    setattr(part, name, PerCall(child, owner))
+
     def count_forwards_of(self, owner: nn.Module) -> None:
         """Begin again with the first instance at each forward of `owner`."""
         before = owner.register_forward_pre_hook(self._enter)
@@ -96,6 +111,11 @@ class PerCall(nn.ModuleList):
 
     def _leave(self, owner: nn.Module, args: tuple[Any, ...], result: object) -> None:
         self._depth = max(0, self._depth - 1)
+
+
+def _is_operation(module: nn.Module) -> bool:
+    members = (module.named_children(), module.named_parameters(), module.named_buffers())
+    return not isinstance(module, nn.Identity) and not any(True for each in members for _ in each)
 
 
 def _names(members: Iterator[tuple[str, Tensor]]) -> Iterator[str]:

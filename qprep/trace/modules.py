@@ -60,7 +60,8 @@ def never_run(model: nn.Module, known: Mapping[nn.Module, Known], calls: Mapping
     found: list[str] = []
     for path, module in _outside_compounds(model):
         inside = list(module.modules())
-        if any(calls[known[each]] for each in inside) or any(path.startswith(f"{outer}.") for outer in found):
+        ran = any(calls[known[each]] for each in inside if each in known)  # others were made by the run
+        if ran or any(path.startswith(f"{outer}.") for outer in found):
             continue
         if any(has_forward(each) for each in inside):
             found.append(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qprep.api import check_source
+from qprep.api import check_source, fix_source
 from qprep.findings import Unfixable
 
 RUN_BY_BASE = """\
@@ -39,3 +39,39 @@ def test_a_method_run_by_the_constructor_of_a_base_is_left() -> None:
     assert {finding.start.line for finding in left} == {20}
     assert all("constructor of a base class" in finding.fix.reason for finding in left)  # type: ignore[union-attr]
     assert {finding.start.line for finding in findings if finding.is_fixable} == {23}
+
+
+HOLDER = """\
+from torch import nn
+
+
+class Holder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def look(self, x):
+        return self.fc(x) + x
+
+
+class Net(nn.Module):
+    def __init__(self, holder):
+        super().__init__()
+        self.holder = holder
+
+    def forward(self, x, n):
+        for _ in range(n):
+            x = self.holder.look(x)
+        return x
+
+
+def net():
+    return Net(Holder())
+"""
+
+
+def test_a_method_that_runs_weights_again_is_left_with_its_reason() -> None:
+    left = {finding.code: finding.fix for finding in fix_source(HOLDER)[1].remaining}
+    assert list(left) == ["QP202"]
+    assert isinstance(left["QP202"], Unfixable)
+    assert "has, or may have, parameters" in left["QP202"].reason

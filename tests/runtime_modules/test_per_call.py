@@ -165,3 +165,46 @@ def test_can_be_captured(warm: bool) -> None:
         if warm:
             model(data)
         assert torch.equal(capture(model)(data), data * 8)
+
+
+class Holder(nn.Module):
+    """Has no forward: its owner calls a method."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.fc = nn.Linear(2, 2)
+
+    def look(self, x: torch.Tensor) -> torch.Tensor:
+        """Run both."""
+        found: Tensor = self.relu(self.fc(x))
+        return found
+
+
+class Caller(nn.Module):
+    """Calls the method of another module three times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holder = Holder()
+        PerCall.within(self.holder, owner=self)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Call it."""
+        for _ in range(3):
+            x = self.holder.look(x)
+        return x
+
+
+def test_operations_within_a_module_whose_methods_are_called() -> None:
+    model = Caller()
+    for _ in range(2):
+        model(torch.ones(2))
+    assert isinstance(model.holder.relu, PerCall)
+    assert len(model.holder.relu) == 3
+    assert type(model.holder.fc) is nn.Linear
+    assert list(model.state_dict()) == ["holder.fc.weight", "holder.fc.bias"]
+
+
+def test_there_may_be_nothing_to_look_within() -> None:
+    PerCall.within(None, owner=nn.Identity())

@@ -25,7 +25,55 @@ class Net(nn.Module):
         {body}
 """
 
+_CORRELATION = """
+class Correlation(nn.Module):
+    def __init__(self, levels):
+        super().__init__()
+        self.levels = levels
+
+    def build(self, a, b):
+        volume = torch.matmul(a, b.transpose(-1, -2)) / 2
+        self.volumes = [volume]
+        for _ in range(self.levels):
+            volume = torch.relu(volume)
+            self.volumes.append(volume)
+
+    def look(self, x):
+        found = []
+        for volume in self.volumes:
+            found.append(torch.tanh(x) + volume.mean())
+        return torch.cat(found)
+
+
+class Flow(nn.Module):
+    def __init__(self, correlation, head=None):
+        super().__init__()
+        self.correlation = correlation
+        self.head = head
+
+    def forward(self, x, updates=3):
+        self.correlation.build(x, x)
+        for _ in range(updates):
+            x = self.correlation.look(x)[:2]
+        return self.head(x)
+
+
+def flow(levels, **kwargs):
+    correlation = kwargs.pop("correlation", None) or Correlation(levels)
+    return Flow(correlation=correlation, head=nn.Linear(4, 4))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.flow = flow(2)
+
+    def forward(self, x):
+        return self.flow(x)
+"""
+
 REUSE: tuple[Case, ...] = (
+    prepared("methods-of-a-module-passed-in", module(_CORRELATION)),
     prepared("directly", net("return self.act(self.fc(self.act(x)))", "self.act = nn.GELU()")),
     prepared("nested", net("return self.act(self.act(self.fc(x)))", "self.act = nn.GELU()")),
     prepared(
