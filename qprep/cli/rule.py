@@ -8,7 +8,8 @@ import click
 
 from qprep.errors import QprepError
 from qprep.findings import Rule
-from qprep.registry import all_rules
+from qprep.registry import all_rules, installed
+from qprep.report.rule_page import rule_page
 from qprep.selection import suggestion
 
 
@@ -26,7 +27,7 @@ def command(code: str | None, every: bool, output_format: str) -> int:
         records = [_record(rule) for rule in chosen]
         click.echo(json.dumps(records if every else records[0], indent=2))
     else:
-        click.echo("\n\n".join(_text(rule) for rule in chosen))
+        click.echo("\n".join(rule_page(rule, installed()) for rule in chosen), nl=False)
     return 0
 
 
@@ -35,11 +36,6 @@ def _find(code: str, rules: tuple[Rule, ...]) -> Rule:
         if code in (rule.code, rule.name):
             return rule
     raise QprepError(f"unknown rule `{code}`{suggestion(code, rules)}")
-
-
-def _text(rule: Rule) -> str:
-    fixable = "Some or all of its findings can be fixed." if rule.fixable else "Its findings are not fixed by qprep."
-    return f"# {rule.name} ({rule.code})\n\n{rule.summary}.\n\n{rule.explanation}\n\n{rule.severity.value}. {fixable}"
 
 
 def _record(rule: Rule) -> dict[str, object]:

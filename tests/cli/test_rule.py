@@ -8,7 +8,7 @@ from tests.cli.conftest import Run
 def test_explains_by_code_and_by_name(run: Run) -> None:
     by_code = run("rule", "QP101")
     assert by_code.code == 0
-    assert by_code.out.startswith("# tensor-add (QP101)\n\nAn addition without a module.\n")
+    assert by_code.out.startswith("# QP101: tensor-add\n\nAn addition without a module.\n")
     assert run("rule", "tensor-add").out == by_code.out
 
 
