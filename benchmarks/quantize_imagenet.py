@@ -27,7 +27,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from qprep.quantizer import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
+from qprep.quantizer import AdaRoundQuantizer, DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
 from qprep.quantizer.export.model import write_onnx
 from qprep.quantizer.integer.agreement import slot_agreement
 
@@ -45,6 +45,7 @@ CONFIGURATIONS: tuple[tuple[str, type[Any], dict[str, Any]], ...] = (
     ),
     ("W8A8 per tensor", PostTrainingQuantizer, {**EIGHT, "granularity_weights": "per-tensor"}),
     ("W4A8 per channel, mse weights", PostTrainingQuantizer, {**EIGHT, "bits_weights": 4, "estimator_weights": "mse"}),
+    ("W4A8 per channel, AdaRound", AdaRoundQuantizer, {"bits_weights": 4, "iterations": 700}),
     ("W8 dynamic", DynamicQuantizer, EIGHT),
     ("W8 only", WeightOnlyQuantizer, {}),
 )

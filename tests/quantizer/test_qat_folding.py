@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,3 +115,14 @@ def test_the_integers_are_those_of_the_folded_model() -> None:
     quantizer.model(images())
     expected = quantizer.convert()(images())
     assert torch.allclose(quantizer.to_integer()(images()), expected, atol=0.02 * float(expected.abs().max()))
+
+
+def test_folded_models_are_saved_and_go_on_training(tmp_path: Path) -> None:
+    quantizer = prepared(network(), LSQQuantizer, bits_activations=8, bits_weights=4)
+    quantizer.model(images()).pow(2).mean().backward()
+    quantizer.optimizer.step()
+    quantizer.save(tmp_path / "model.pt")
+    loaded = LSQQuantizer.load(tmp_path / "model.pt", network(), images())
+    assert loaded.fold_batch_norm
+    assert torch.equal(loaded.convert()(images()), quantizer.convert()(images()))
+    assert torch.equal(loaded.model.train()(images(1)), quantizer.model.train()(images(1)))
