@@ -98,7 +98,7 @@ def over_tree(names: list[str], jobs: int, tools: Path | None) -> None:
         files = sorted(path for root in paths for path in Path(root).rglob("*.py"))
         size = sum(path.stat().st_size for path in files)
         print(f"{len(files)} files, {size / 1e6:.1f} MB of source")
-        check = [sys.executable, "-m", "qprep", "check", "--isolated", "--output-format", "json", *paths]
+        check = [sys.executable, "-m", "qprep", "check", "--isolated", "--output-format", "concise", *paths]
         cached = [*check, "--cache-dir", str(folder / "cache")]
         outputs = [folder / f"{number}.json" for number in range(4)]
         cold = run([*check, "--no-cache", "-j", "1", "--output-file", str(outputs[0])])
