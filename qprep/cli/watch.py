@@ -42,7 +42,7 @@ def watching(paths: tuple[Path, ...], flags: dict[str, Any], check: Callable[[],
             click.echo(f"error: {error}", err=True)
         sys.stdout.flush()
         if not flags["quiet"]:
-            count = plural(sum(name.endswith(".py") for name in now), "file")
+            count = plural(sum(name.endswith((".py", ".ipynb")) for name in now), "file")
             click.echo(f"{time.strftime('%H:%M:%S')} watching {count}; Ctrl-C ends it", err=True)
 
 
