@@ -61,7 +61,7 @@ def check_part(
 ) -> tuple[CheckResult, Asked]:
     """Look at files that know of each other."""
     survey = Survey(paths, settings, overlay, observe, setting)
-    findings = [survey.with_fix(reported) for reported in survey.reported] + survey.faults
+    findings = survey.findings() + survey.faults
     result = CheckResult(tuple(findings), len(paths), len(survey.unknown), tuple(survey.unknown))
     return result, survey.project.asked
 

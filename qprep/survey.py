@@ -135,6 +135,7 @@ class Survey:
         self.reported: list[Reported] = []
         self.unknown: list[Finding] = []
         self.statements: dict[Place, tuple[int, int]] = {}
+        self._begun = ""
         self._run()
 
     def _run(self) -> None:
@@ -168,8 +169,14 @@ class Survey:
 
     def _telling(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:
-            self.setting.tell(display_path(self.project.given[name]))
+            self._tell(name)
             yield name
+
+    def _tell(self, module: str) -> None:
+        """A file is begun with: should qprep fail from here on, it is put down to that."""
+        if module != self._begun:
+            self._begun = module
+            self.setting.tell(display_path(self.project.given[module]))
 
     def _rows(self) -> tuple[Op, ...]:
         """The rows of the users' catalogues, of all files together."""
@@ -203,6 +210,7 @@ class Survey:
         codemods = self.settings.registry.codemods
         hits.sort(key=lambda pair: (pair[1].place, pair[0].rule.code))
         for check, hit in hits:
+            self._tell(hit.place.module)
             codemod = codemods.get(check.stem)
             if codemod is None:
                 self.plan.outcomes[hit.place] = Unfixable(_no_rewrite(check))
@@ -216,6 +224,7 @@ class Survey:
         for check, hit in hits:
             by_module[hit.place.module].append((check, hit))
         for module in self.project.given:
+            self._tell(module)
             self._report_file(module, by_module.get(module, []))
 
     def _report_file(self, module: str, hits: list[tuple[Check, Hit]]) -> None:
@@ -251,6 +260,15 @@ class Survey:
     def edits(self, place: Place) -> tuple[tuple[str, list[Piece]], ...]:
         """The pieces that resolve one finding by itself, by module."""
         return tuple(self.plan.assemble(self.plan.group(place)).items())
+
+    def findings(self) -> list[Finding]:
+        """All findings, with their edits."""
+        found: list[Finding] = []
+        for reported in self.reported:
+            if reported.place is not None:
+                self._tell(reported.place.module)
+            found.append(self.with_fix(reported))
+        return found
 
     def with_fix(self, reported: Reported) -> Finding:
         """The finding with its edits, where it can be fixed."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _START = "import sys; sys.path.append(sys.argv[1]); from qprep.worker_child import main; main()"
 _TICK = 0.2
+_START_UP = 20  # how much longer a process may take until it has begun with a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,10 @@ class Pool:
 
     def _next(self, waiting: deque[Job]) -> tuple[Job, Any] | None:
         """One event of one worker; None where no job ended by it."""
+        self._watch()
         try:
             number, message = self._events.get(timeout=_TICK)
         except queue.Empty:
-            self._watch()
             return None
         worker = self._workers.get(number)
         if worker is None or worker.job is None:
@@ -107,7 +108,8 @@ class Pool:
 
     def _watch(self) -> None:
         for worker in list(self._workers.values()):
-            if worker.job is not None and time.monotonic() - worker.heard > self._patience:
+            patience = self._patience * (1 if worker.attempt.place else _START_UP)
+            if worker.job is not None and time.monotonic() - worker.heard > patience:
                 self._replace(worker, f"no answer for {self._patience:g} seconds")
 
     def _start(self) -> _Worker:

@@ -81,13 +81,13 @@ def test_what_one_file_does_to_a_process_is_that_files_finding(
     plain = engine.check(files, resolver()).findings
     odd = [write(tmp_path / "pkg", f"{name}.py", body="x + x") for name in ("dies", "fails", "hangs", "killed")]
     sabotage(tmp_path, monkeypatch)
-    found = engine.check([*files, *odd], resolver(), effort=Effort(jobs=2, patience=3)).findings
+    found = engine.check([*files, *odd], resolver(), effort=Effort(jobs=2, patience=6)).findings
     assert tuple(finding for finding in found if finding.code != "QP008") == plain
     said = {finding.path: finding.message for finding in found if finding.code == "QP008"}
     assert said.pop("pkg/fails.py").startswith("qprep failed on this file: ValueError: a bug (")
     assert said == {
         "pkg/dies.py": "qprep failed on this file: the process that looked at it ended with 3",
-        "pkg/hangs.py": "qprep failed on this file: no answer for 3 seconds",
+        "pkg/hangs.py": "qprep failed on this file: no answer for 6 seconds",
         "pkg/killed.py": "qprep failed on this file: the process that looked at it was ended by signal 9",
     }
 

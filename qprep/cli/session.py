@@ -16,7 +16,7 @@ from qprep.cache import DEFAULT_NAME, Cache
 from qprep.cli.options import resolver
 from qprep.cli.status_line import StatusLine
 from qprep.config import Settings, SettingsResolver
-from qprep.effort import PATIENCE, Effort
+from qprep.effort import Effort
 from qprep.engine_rules import ANALYSIS_FAILED
 from qprep.errors import QprepError
 from qprep.files import Discovery, discover
@@ -51,11 +51,10 @@ class Session:
     def effort(self) -> Iterator[Effort]:
         """How the run's work is to be done; what it showed of its progress is gone afterwards."""
         flags = self.flags
-        patience = float(os.environ.get("QPREP_PATIENCE") or PATIENCE)
         cache = None if flags["no_cache"] else Cache(self._cache_dir(), self.resolver)
         progress = StatusLine.of(quiet=flags["quiet"])
         try:
-            yield Effort(flags["jobs"], cache, progress, patience)
+            yield Effort(flags["jobs"], cache, progress)
         finally:
             if progress is not None:
                 progress.clear()
