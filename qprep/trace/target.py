@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ from torch.utils import _pytree as pytree
 from qprep.errors import QprepError
 from qprep.trace.overlay import overlaid
 from qprep.trace.request import InputSpec, Request, split_target
+
+_PREFIX: Final = "_qprep_target_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,18 @@ def _import_file(path: Path) -> ModuleType:
     _put_first(os.getcwd())
     _put_first(str(full.parents[len(packages)]))
     name = ".".join([*reversed(packages), full.stem])
+    loaded = next((each for each in (name, f"{_PREFIX}{full.stem}") if _is_loaded(each, full)), None)
+    if loaded is not None:
+        return sys.modules[loaded]
     if packages or _is_free(name, full):
         return importlib.import_module(name)
-    return _import_as(f"_qprep_target_{full.stem}", full)
+    return _import_as(f"{_PREFIX}{full.stem}", full)
+
+
+def _is_loaded(name: str, path: Path) -> bool:
+    """Whether the module `name` is there, and is that file: it runs once, however often it is named."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return file is not None and os.path.realpath(file) == str(path)
 
 
 def _packages(path: Path) -> Iterator[str]:

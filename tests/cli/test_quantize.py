@@ -124,6 +124,15 @@ def test_methods_with_options(run: Run, net: str, folder: Path, method: str, opt
     assert "error: quant.yaml:2: options: ptq has no option" in found.err
 
 
+def test_a_file_runs_once_for_all_that_is_named_in_it(run: Run, net: str, folder: Path) -> None:
+    with (folder / f"{net}.py").open("a") as file:
+        file.write("\nprint('the file runs')\nasked = type(make())\ndef checked(model):\n")
+        file.write("    return float(isinstance(model, asked) and asked is nn.Sequential)\n")
+    here = f"{net}.py"
+    found = run("quantize", f"{here}:make", "--calibrate", f"{here}:ready", "--evaluate", f"{here}:checked", "-q")
+    assert (found.code, found.err.count("the file runs")) == (0, 1)
+
+
 def test_numbers_by_name(run: Run, net: str) -> None:
     found = run("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "--evaluate", f"{net}:scores", "-q")
     assert found.out.splitlines()[2:] == [
