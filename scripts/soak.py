@@ -159,6 +159,8 @@ def mutants(number: int, seed: int, sources: Sequence[Path] = ()) -> list[str]:
         made = mutant(random.Random(f"{seed}:{count}"), texts)
         wrong = run_with_large_stack(partial(try_one, made, tally))
         faults += [f"mutant {seed}:{count}: {fault}" for fault in wrong]
+        if count % 2_000 == 1_999:
+            print(f"{count + 1} mutants, {len(faults)} faults", flush=True)
     print(
         f"{number} mutants of {len(texts)} files: {tally['compile']} compile, {tally['rewritten']} rewritten, "
         f"{len(faults)} faults, {time.process_time() - start:.0f} s CPU",
