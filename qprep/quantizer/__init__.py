@@ -6,7 +6,11 @@ from qprep.quantizer.bias_correction import bias_correction
 from qprep.quantizer.config import QuantConfig, load_config
 from qprep.quantizer.equalize import cross_layer_equalization
 from qprep.quantizer.errors import NotPreparedError
+from qprep.quantizer.export.model import write_onnx
 from qprep.quantizer.graph import Edge, Graph, Node
+from qprep.quantizer.integer.agreement import Agreement, slot_agreement
+from qprep.quantizer.integer.model import IntegerModel
+from qprep.quantizer.integer.tensor import IntegerTensor
 from qprep.quantizer.lapq import LAPQQuantizer
 from qprep.quantizer.passes import Passes, default_passes
 from qprep.quantizer.pattern import Pattern
@@ -26,11 +30,14 @@ from qprep.quantizer.wrapper import QuantizedModule
 __all__ = [
     "ActivationQuantizer",
     "AdaRoundQuantizer",
+    "Agreement",
     "DorefaQuantizer",
     "DynamicQuantizer",
     "Edge",
     "Granularity",
     "Graph",
+    "IntegerModel",
+    "IntegerTensor",
     "LAPQQuantizer",
     "LSQQuantizer",
     "LinearQATQuantizer",
@@ -59,5 +66,7 @@ __all__ = [
     "default_passes",
     "load_config",
     "register",
+    "slot_agreement",
     "wrap",
+    "write_onnx",
 ]

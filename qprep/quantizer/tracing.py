@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from qprep.ops.catalogue import load
-from qprep.ops.model import Op
+from qprep.ops.model import Op, OpClass
 from qprep.quantizer.graph import Edge, Graph, Node, Weight
 from qprep.quantizer.settings import Settings
 from qprep.quantizer.values import holder, tensors_in
@@ -88,12 +88,15 @@ class _Follower(TorchFunctionMode):
         if not sources:
             return out
         operation = self._operations.of(func)
+        row = self._rows.get(operation.name)
         if self._open:
-            self._open[-1].note(self._rows.get(operation.name), operation.compute)
+            self._open[-1].note(row, operation.compute)
         if func is Tensor.__iter__:
             out = tuple(out)
+        if self._is_made_of_masks((args, kwargs), row):
+            return iter(out) if func is Tensor.__iter__ else out
         if operation.compute and not self._open:
-            self._unowned(self._rows.get(operation.name), sources, out)
+            self._unowned(row, sources, out)
         elif not operation.compute:
             self._pass_on(sources, out)
         return iter(out) if func is Tensor.__iter__ else out
@@ -144,6 +147,11 @@ class _Follower(TorchFunctionMode):
             if index >= len(node.outputs):
                 node.outputs.append(Edge(node, index, floating=tensor.is_floating_point(), device=tensor.device))
             self._mark(tensor, node.outputs[index])
+
+    def _is_made_of_masks(self, given: object, row: Op | None) -> bool:
+        """Whether a call has nothing of an activation: new numbers in a mask's shape, arithmetic of masks alone."""
+        from_masks = all(tensor.dtype is torch.bool for tensor in tensors_in(given) if self.edge_of(tensor) is not None)
+        return from_masks and row is not None and row.cls is not OpClass.TRANSPARENT
 
     def _unowned(self, row: Op | None, sources: list[Edge], out: object) -> None:
         if any(each.is_floating_point() for each in tensors_in(out)):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from qprep.errors import QprepError
 from qprep.quantizer import DynamicQuantizer, LSQQuantizer, PostTrainingQuantizer, Quantizer, WeightOnlyQuantizer
 from qprep.quantizer.export.model import write_onnx
-from qprep.runtime_modules import LSTM, Concat, EltwiseAdd
+from qprep.runtime_modules import LSTM, Concat, EltwiseAdd, MultiheadAttention
 from tests.quantizer.graphs import model as block
 from tests.quantizer.models import TiedDecoder, TwoInputs, mlp
 from tests.quantizer.test_integer import Attend, Gated, Lookup, Tagger, calibrated, image, tokens
@@ -127,6 +127,58 @@ def test_onnx_runtime_agrees_with_the_simulation(name: str, tmp_path: Path) -> N
     # ONNX Runtime's own kernels round some functions otherwise (softmax by a table of 8 bits), a level here and there.
     assert float((apart > 1e-4).float().mean()) < (0.35 if name == "attention" else 0.03)
     assert float(apart.max()) < 0.04
+
+
+class Masked(nn.Module):
+    """Attention that leaves padding out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return self.attention(x, x, x, key_padding_mask=mask)[0]  # type: ignore[no-any-return]
+
+
+class Tokens(nn.Module):
+    """A learned token before the others, and a learned sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.place = nn.Parameter(torch.randn(1, 1, 8)), nn.Parameter(torch.randn(1, 5, 8))
+        self.cat, self.add, self.fc = Concat(1), EltwiseAdd(), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        joined = self.cat([self.first.expand(x.shape[0], -1, -1), x])
+        return self.fc(self.add(joined, self.place))  # type: ignore[no-any-return]
+
+
+def test_masks_are_no_activations(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x, mask = image(3, 4, 8), torch.tensor([[False] * 3 + [True]] * 3)
+    quantizer = PostTrainingQuantizer(Masked().eval())
+    quantizer.prepare_model(x, mask)
+    quantizer.calibrate([(x, mask)])
+    assert not any(each.name == "input 1" for each in quantizer.quantizers)
+    found, expected = exported(quantizer, tmp_path / "model.onnx", x, mask)
+    assert float((found - expected).abs().max()) < 0.03 * float(expected.abs().max())
+    assert quantizer.to_integer().islands == {"add in attention.stages.softmax": None}  # the mask's -inf
+
+
+def test_constants_repeated_for_each_row_follow_the_batch(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x = image(3, 4, 8)
+    found, expected = exported(calibrated(Tokens(), x), tmp_path / "model.onnx", torch.cat([x, x]))
+    assert float((found - expected).abs().max()) < 0.02
+    assert [each.name for each in session(tmp_path / "model.onnx").get_inputs()] == ["x"]
+
+
+def test_a_layer_that_hides_its_stages_is_named(tmp_path: Path) -> None:
+    quantizer = PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 4), nn.LSTM(4, 3)))
+    quantizer.prepare_model(image(5, 8), allow_unprepared=True)
+    quantizer.calibrate([image(5, 8)])
+    with pytest.raises(QprepError, match=r"found lstm in 1 \(LSTM\)"):
+        quantizer.export_onnx(tmp_path / "model.onnx")
 
 
 def test_unrolled_recurrence(tmp_path: Path) -> None:

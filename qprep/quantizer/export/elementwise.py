@@ -214,6 +214,16 @@ def _cast(b: Builder, given: dict[str, Any]) -> Any:
     return b.op("Cast", [b.float(value)], to=onnx_type(kind))
 
 
+def _filled(number: float) -> Form:
+    """A tensor of one number in another's shape."""
+
+    def form(b: Builder, given: dict[str, Any]) -> Any:
+        value = torch.tensor(given.get("fill_value", number), dtype=b.kinds[0])
+        return b.op("Expand", [b.constant(value.numpy()), b.ints(b.outputs[0])])
+
+    return form
+
+
 def _resized(b: Builder, given: dict[str, Any]) -> Any:
     mode, corners = given.get("mode", "nearest"), bool(given.get("align_corners"))
     if mode not in ("nearest", "bilinear", "linear") or given.get("antialias"):
@@ -293,6 +303,9 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         **{f"adaptive_avg_pool{dims}d": _adaptive(dims, "AveragePool") for dims in (1, 2, 3)},
         **{f"adaptive_max_pool{dims}d": _adaptive(dims, "MaxPool") for dims in (1, 2, 3)},
         "interpolate": _resized,
+        "zeros_like": _filled(0.0),
+        "ones_like": _filled(1.0),
+        "full_like": _filled(0.0),
         **dict.fromkeys(("to", "float", "type", "type_as", "half", "double"), _cast),
     }
 )

@@ -70,6 +70,21 @@ def _repeat(b: Builder, given: dict[str, Any]) -> Any:
     return b.op("Tile", [b.float(held), b.ints(times)])
 
 
+def _interleaved(b: Builder, given: dict[str, Any]) -> Any:
+    x, times, dim = b.value(given["input"]), given["repeats"], given.get("dim")
+    if not isinstance(times, int) or dim is None:
+        raise b.fail("repetitions of different number")
+    rank = len(x.shape)
+    axis = dim % rank + 1
+
+    def write(name: str) -> str:
+        tall = b.op("Unsqueeze", [name, b.constant([axis], np.int64, "axes")])
+        counts = [times if place == axis else 1 for place in range(rank + 1)]
+        return b.op("Reshape", [b.op("Tile", [tall, b.ints(counts)]), b.shape(b.outputs[0])])
+
+    return moved(b, given["input"], write)
+
+
 def _split(b: Builder, given: dict[str, Any]) -> Any:
     """Chunks, splits: sizes are those of the results."""
     value = b.value(given["input"])
@@ -255,6 +270,7 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
         **dict.fromkeys(("repeat", "tile"), _repeat),
         **dict.fromkeys(("chunk", "split", "split_with_sizes", "tensor_split"), _split),
+        "repeat_interleave": _interleaved,
         "unbind": _unbind,
         "__iter__": _unbind,
         "select": _select,

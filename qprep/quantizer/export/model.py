@@ -71,7 +71,7 @@ def _proto(model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], 
     nodes = _alive(builder, [info.name for info in returned])
     used = {name for node in nodes for name in node.input}
     kept = [each for name, each in builder.initializers.items() if name in used]
-    graph = onnx.helper.make_graph(nodes, type(model).__name__, given, returned, kept)
+    graph = onnx.helper.make_graph(nodes, type(_plain(model)).__name__, given, returned, kept)
     made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="qprep")
     made.ir_version = 10
     onnx.checker.check_model(made)
@@ -154,13 +154,18 @@ def _input_names(model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, 
     """Of the forward's parameters where each takes one tensor."""
     names = [
         each.name
-        for each in inspect.signature(model.forward).parameters.values()
+        for each in inspect.signature(_plain(model).forward).parameters.values()
         if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
     ]
     given = [*zip(names, inputs, strict=False), *keywords.items()]
     if len(given) == number and all(isinstance(value, Tensor) for _, value in given):
         return [name for name, _ in given]
     return [f"input_{index}" for index in range(number)]
+
+
+def _plain(model: nn.Module) -> nn.Module:
+    """The user's own model, where slots were put around it."""
+    return model.module if isinstance(model, QuantizedModule) else model
 
 
 def _inputs(builder: Builder, run: Recording, shapes: list[tuple[Dim, ...]], names: list[str]) -> list[Any]:

@@ -26,7 +26,7 @@ Dim = int | Size
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One value everywhere, of a shape that follows the batch: a first state, a mask of ones."""
+    """A constant repeated to a shape that follows the batch: a first state of zeros, a token for each row."""
 
     value: Tensor
     shape: tuple[Dim, ...]
@@ -98,7 +98,11 @@ def _tensor(one: Tensor, other: Tensor, batches: tuple[int, int]) -> Any:
         if one is not other and not torch.equal(one, other):
             raise _Differs
         return one
-    first = one.reshape(-1)[:1]
-    if not first.numel() or not bool((one == first).all()) or not bool((other == first).all()):
+    shape = shape_of(one.shape, other.shape, batches)
+    core = one
+    for axis, size in enumerate(shape):
+        if isinstance(size, Size):
+            core = core.narrow(axis, 0, 1)
+    if not torch.equal(core.expand_as(one), one) or not torch.equal(core.expand_as(other), other):
         raise _Differs
-    return Spread(first.reshape(()), shape_of(one.shape, other.shape, batches))
+    return Spread(core.detach().clone(), shape)
