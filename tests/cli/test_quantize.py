@@ -124,6 +124,14 @@ def test_methods_with_options(run: Run, net: str, folder: Path, method: str, opt
     assert "error: quant.yaml:2: options: ptq has no option" in found.err
 
 
+def test_onnx(run: Run, net: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    found = run("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "--onnx", "new/model.onnx", "-q")
+    assert (found.code, found.out.splitlines()[-1]) == (0, "wrote new/model.onnx"), found.err
+    kinds = {node.op_type for node in onnx.load("new/model.onnx").graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+
+
 def test_a_file_runs_once_for_all_that_is_named_in_it(run: Run, net: str, folder: Path) -> None:
     with (folder / f"{net}.py").open("a") as file:
         file.write("\nprint('the file runs')\nasked = type(make())\ndef checked(model):\n")
