@@ -18,7 +18,7 @@ pytest.importorskip("scipy")
 
 def loader() -> list[tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(0)
-    return [(torch.randn(64, 8, generator=generator), torch.randint(4, (64,), generator=generator)) for _ in range(2)]
+    return [(torch.randn(96, 8, generator=generator), torch.randint(4, (96,), generator=generator))]
 
 
 def calibrated(evaluations: int, **settings: Any) -> LAPQQuantizer:
@@ -29,8 +29,8 @@ def calibrated(evaluations: int, **settings: Any) -> LAPQQuantizer:
 
 
 def test_each_step_lowers_the_error_against_float() -> None:
-    without, with_search = calibrated(0), calibrated(90)
-    assert with_search.best_loss < 0.95 * without.best_loss
+    without, with_search = calibrated(0), calibrated(60)
+    assert with_search.best_loss < 0.98 * without.best_loss
     model, x = mlp(), torch.cat([batch for batch, _ in loader()])
     found = with_search.convert()(x).detach()
     relative = float((found - model(x)).detach().pow(2).sum() / model(x).detach().pow(2).sum())
@@ -48,7 +48,8 @@ def test_a_loss_on_labels_and_progress() -> None:
     assert len(seen) >= 6
     assert all(0 < done <= total == 36 for done, total in seen)
     converted = quantizer.convert()
-    expected = sum(float(loss(converted(batch[0]), batch)) for batch in loader()) / 2
+    (batch,) = loader()
+    expected = float(loss(converted(batch[0]), batch).detach())
     assert expected == pytest.approx(quantizer.best_loss, rel=1e-5)
 
 
