@@ -165,6 +165,17 @@ def test_a_cat_behind_the_dequant_stub_is_one_of_floats() -> None:
     assert [f.code for f in check_source(after)] == ["QP103"]
 
 
+def test_a_stub_that_is_made_and_never_called_beside_another_model_that_calls_its_own() -> None:
+    right = NET.format(fuse="pass", made="", forward="")
+    wrong = right.replace("class Net", "class Other").replace("return self.dequant(x)", "return x")
+    found_here = check_source(HEAD + right + wrong, options=Options(select=("QP504",)))
+    assert [f.message for f in found_here] == [
+        "the DeQuantStub `self.dequant` is never called: the output stays quantized"
+    ]
+    elsewhere = HEAD + wrong + "\ndef run(model, x):\n    return model.dequant(model(x))\n"
+    assert check_source(elsewhere, options=Options(select=("QP504",))) == ()
+
+
 def test_a_relu_split_in_two_is_named_in_the_list_as_well() -> None:
     source = HEAD + textwrap.dedent(
         """

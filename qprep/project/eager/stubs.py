@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from qprep.ops.eager import STUBS, WRAPPERS, eager_name
 from qprep.project.eager.facts import MissingStub
 from qprep.project.eager.fusing import functions_of, place_of
 from qprep.project.facts import Unit
-from qprep.project.kinds import External
+from qprep.project.kinds import ClassRef, External
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from qprep.project.analysis import Analysis
     from qprep.project.eager.fusing import Where
@@ -25,16 +26,13 @@ def find_missing_stubs(analysis: Analysis, names: Iterable[str]) -> None:
     """Note stubs that are alone in all files given, and those whose attribute nothing mentions again."""
     made: dict[str, list[Made]] = {stub: [] for stub in STUBS}
     wrapped = False
-    mentioned: dict[str, int] = {}
+    mentions: Counter[tuple[str, ClassRef | None]] = Counter()
     for name in names:
         index = analysis.project.index(name)
         for where, body in functions_of(index) if index is not None else ():
             owners = _attributes(body)
             for node in body:
-                if isinstance(node, ast.Attribute):
-                    mentioned[node.attr] = mentioned.get(node.attr, 0) + 1
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    mentioned[node.value] = mentioned.get(node.value, 0) + 1
+                mentions.update(_mentioned(where, node))
                 short = _name(analysis, where.index, node)
                 wrapped = wrapped or short in WRAPPERS
                 if isinstance(node, ast.Call) and short in STUBS:
@@ -44,9 +42,29 @@ def find_missing_stubs(analysis: Analysis, names: Iterable[str]) -> None:
         for where, node, attribute in places:
             if where.cls is None or not analysis.is_module(where.cls):
                 continue
-            unused = attribute is not None and mentioned.get(attribute) == 1
+            unused = attribute is not None and _uses(analysis, mentions, attribute, where.cls) == 1
             if unused or alone:
                 _note(analysis, where, node, stub if unused else STUBS[stub], attribute if unused else None)
+
+
+def _mentioned(where: Where, node: ast.AST) -> Iterator[tuple[str, ClassRef | None]]:
+    """Names of attributes, with the class where they are its own: `self.quant`."""
+    if isinstance(node, ast.Attribute):
+        function = where.function
+        owner = function.args.args[0].arg if function is not None and function.args.args else None
+        is_own = isinstance(node.value, ast.Name) and node.value.id == owner
+        yield node.attr, where.cls if is_own else None
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value, None
+
+
+def _uses(
+    analysis: Analysis, mentions: Mapping[tuple[str, ClassRef | None], int], attribute: str, cls: ClassRef
+) -> int:
+    """How often an attribute is mentioned in its class, those around it, or on any other object."""
+    family = {base for base in analysis.project.mro(cls) if isinstance(base, ClassRef)}
+    family |= {cls, *analysis.project.subclasses(cls)}
+    return sum(times for (name, of), times in mentions.items() if name == attribute and (of is None or of in family))
 
 
 def _attributes(body: list[ast.AST]) -> dict[ast.expr, str]:
