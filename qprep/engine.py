@@ -301,11 +301,14 @@ def _worse(
     worse = {
         fault.path: f"its rewrite cannot be read: {fault.message}" for fault in after.faults if fault.path not in known
     }
+    following = {rule.code for rule in settings.rules if rule.follows}
     left = Counter((r.finding.path, r.finding.code) for r in survey.reported if not _is_wanted(r, settings, banned))
     for path, (old, text) in texts.items():
         written = _written_lines(old.text, text)
         inside = Counter(
-            r.finding.code for r in after.reported if r.finding.path == path and r.finding.start.line in written
+            r.finding.code
+            for r in after.reported
+            if r.finding.path == path and r.finding.start.line in written and r.finding.code not in following
         )
         code = next((code for code, count in inside.items() if count > left[path, code]), None)
         if code is not None:

@@ -31,6 +31,7 @@ class Rule:
     explanation: str
     severity: Severity = Severity.WARNING
     fixable: bool = True
+    follows: bool = False  # it is about what other fixes may write, to be made better by its own
 
 
 @dataclass(frozen=True, slots=True, order=True)

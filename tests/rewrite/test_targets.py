@@ -218,6 +218,7 @@ def test_a_model_made_ready_for_eager_quantization_runs_on_integers(tmp_path: Pa
     assert result.remaining == ()
     assert '[["conv1", "bn1", "relu"], ["conv2", "bn2"], ["down.0", "down.1"]]' in after
     assert '[["stem", "norm", "relu"]]' in after
+    assert "out = self.add.add_relu(out, identity)\n        return out\n" in after
     seen = []
     for name, source in (("before", RESIDUAL), ("after", after)):
         (tmp_path / name).mkdir()

@@ -113,6 +113,17 @@ class UnstubbedModel:
     parameter: str | None
 
 
+@dataclass(slots=True)
+class SumAndRelu:
+    """A sum of a FloatFunctional whose output a ReLU alone takes; `place` is the ReLU's call, `total` the sum's."""
+
+    place: Place
+    unit: Unit
+    function: str
+    relu: str
+    total: Place
+
+
 EagerSite = (
     FusedName
     | FusedAgain
@@ -123,6 +134,7 @@ EagerSite = (
     | InlineFunctional
     | UnfusedModel
     | UnstubbedModel
+    | SumAndRelu
 )
 
 
@@ -139,4 +151,5 @@ class EagerFacts:
     inline: dict[Place, InlineFunctional] = field(default_factory=dict)
     unfused: dict[Place, UnfusedModel] = field(default_factory=dict)
     unstubbed: dict[Place, UnstubbedModel] = field(default_factory=dict)
+    sums: dict[Place, SumAndRelu] = field(default_factory=dict)
     cats: set[Place] = field(default_factory=set)  # of OpSites: torch.cat on quantized tensors

@@ -31,7 +31,7 @@ def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[Fu
         for where, body in functions_of(index) if index is not None else ():
             if where.cls is None or where.function is None or not analysis.is_module(where.cls):
                 continue
-            if _held(analysis, where.cls, FUNCTIONAL) or _held(analysis, where.cls, "QuantStub"):
+            if held_attributes(analysis, where.cls, FUNCTIONAL) or held_attributes(analysis, where.cls, "QuantStub"):
                 quantized.add(where.cls)
             domains[where.index.name, where.name] = _domain(analysis, where, body)
             if (where.index.name, where.name) in analysis.ran:
@@ -55,7 +55,7 @@ def _domain(analysis: Analysis, where: Where, body: list[ast.AST]) -> tuple[int,
     assert where.function is not None
     first, last = where.function.lineno, (where.function.end_lineno or 0) + 1
     for stub in ("QuantStub", "DeQuantStub"):
-        held = _held(analysis, where.cls, stub)
+        held = held_attributes(analysis, where.cls, stub)
         lines = [n.lineno for n in body if isinstance(n, ast.Call) and _attribute(n.func, where) in held]
         if stub == "QuantStub" and held:
             first = min(lines, default=last)
@@ -65,7 +65,7 @@ def _domain(analysis: Analysis, where: Where, body: list[ast.AST]) -> tuple[int,
     return first, min([last, *dequantized])
 
 
-def _held(analysis: Analysis, cls: ClassRef, name: str) -> set[str]:
+def held_attributes(analysis: Analysis, cls: ClassRef, name: str) -> set[str]:
     """Attributes of self that are a FloatFunctional, or a stub."""
     return {
         key
@@ -100,7 +100,7 @@ def _attribute(node: ast.expr, where: Where) -> str | None:
 
 def _note_shared(analysis: Analysis, where: Where, body: list[ast.AST], parents: Parents) -> None:
     assert where.cls is not None
-    held = _held(analysis, where.cls, FUNCTIONAL)
+    held = held_attributes(analysis, where.cls, FUNCTIONAL)
     uses: dict[str, list[ast.Call]] = defaultdict(list)
     for node in body:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONAL_METHODS:

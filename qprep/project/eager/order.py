@@ -44,14 +44,15 @@ def _pairs(method: ast.FunctionDef, owner: str) -> Iterator[tuple[str, str, ast.
             outer, inner = _called(part, owner), _called(part.args[0], owner) if part.args else None
             if outer is not None and inner is not None:
                 yield inner, outer, part
-    for body in _bodies(method):
+    for body in statement_lists(method):
         for first, second in itertools.pairwise(body):
             pair = _handed_on(first, second, owner)
             if pair is not None:
                 yield pair
 
 
-def _bodies(method: ast.FunctionDef) -> Iterator[list[ast.stmt]]:
+def statement_lists(method: ast.FunctionDef) -> Iterator[list[ast.stmt]]:
+    """The blocks of a method: statements that run one behind the other."""
     for node in (method, *walk_own(method.body)):
         if isinstance(node, ast.FunctionDef) and node is not method:
             continue

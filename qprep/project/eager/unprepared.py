@@ -10,6 +10,7 @@ from qprep.project.eager.facts import UnfusedModel, UnstubbedModel
 from qprep.project.eager.fusing import find_fuse_calls, place_of, walk_own
 from qprep.project.eager.holders import Leaf, Written, child
 from qprep.project.eager.order import followers
+from qprep.project.eager.sums import find_sums
 from qprep.project.facts import Unit
 from qprep.project.kinds import ClassRef, External, Tensor, modules_of
 
@@ -28,6 +29,7 @@ def find_unprepared(analysis: Analysis, names: Iterable[str]) -> None:
     listed = list(names)
     if not listed:
         return
+    find_sums(analysis, listed)
     fuses = bool(find_fuse_calls(analysis, listed))
     classes = [
         ClassRef(name, cls)

@@ -1,0 +1,72 @@
+"""QP512: sums and their ReLU in two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qprep.checks.base import Hit, Invalid
+from qprep.findings import Rule
+from qprep.ops.targets import TORCH_AO
+from qprep.project.facts import Facts
+
+TARGET = TORCH_AO
+RULE = Rule(
+    "QP512",
+    "sum-and-relu",
+    "Under the target torch-ao: a sum and its ReLU in two steps",
+    "`FloatFunctional.add_relu` does both in one kernel, and observes what is left of the sum. Reported with `target = "
+    '"torch-ao"` only.',
+    follows=True,
+)
+VALID = (
+    """
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+from torch.ao.quantization import DeQuantStub, QuantStub
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.dequant = DeQuantStub()
+        self.fc = nn.Linear(4, 4)
+        self.add = FloatFunctional()
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        x = self.quant(x)
+        x = self.add.add_relu(self.fc(x), x)
+        return self.dequant(x)
+""",
+)
+INVALID = (
+    Invalid(
+        """
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+from torch.ao.quantization import DeQuantStub, QuantStub
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.dequant = DeQuantStub()
+        self.fc = nn.Linear(4, 4)
+        self.add = FloatFunctional()
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        x = self.quant(x)
+        x = self.relu(self.add.add(self.fc(x), x))
+        return self.dequant(x)
+""",
+        ("self.relu(self.add.add(self.fc(x), x))",),
+    ),
+)
+
+
+def check(facts: Facts) -> Iterator[Hit]:
+    """ReLUs behind a sum that nothing else takes."""
+    for fact in facts.eager.sums.values():
+        message = f"`self.{fact.relu}` takes a sum, which `add_relu` would compute with it"
+        yield Hit(fact.place, message, "call `FloatFunctional.add_relu`", fact)
