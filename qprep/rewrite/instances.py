@@ -39,6 +39,8 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
     creations = creations_of(scope.context, scope.unit, func.attr)
     if isinstance(creations, Unfixable):
         return creations
+    if (reason := sharing_reasons.memory(scope.context, call.classes)) is not None:
+        return Unfixable(reason)
     many = call.count >= MANY
     text = _constructor_text(scope, creations)
     name = scope.names.fresh(func.attr, scope.hint())

@@ -6,10 +6,10 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import ClassRef
+from qprep.project.kinds import ClassRef, modules_of, tensor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from qprep.project.facts import Sharing
     from qprep.rewrite.context import Context
@@ -29,10 +29,28 @@ def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
         return "one call is given the same module twice"
     if _WALK.search(scope.code.text):
         return "code of this file visits modules one by one, and would meet the second instance of one with parameters"
-    for name in sorted(sharing.classes):
-        attribute = next(_remembered(scope.context, name), None)
-        if attribute is not None:
-            return f"`{name.rpartition('.')[2]}` keeps `{attribute}` from one call to the next"
+    return memory(scope.context, sharing.classes)
+
+
+def memory(context: Context, classes: Iterable[str]) -> str | None:
+    """Why instances of classes (and of what they are made of) must stay one: a call leaves something for the next."""
+    wanted, seen = sorted(classes), set[str]()
+    while wanted:
+        name = wanted.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        module, _, cls = name.rpartition(".")
+        ref = ClassRef(module, cls)
+        if context.project.class_node(ref) is None:
+            continue
+        table = context.analysis.attributes_of(ref)
+        for attribute in sorted(_remembered(context, ref)):
+            if attribute not in table.names or tensor_of(table.names[attribute].kind) is None:  # tensors are shared
+                return f"`{cls}` keeps `{attribute}` from one call to the next"
+        held = [kind for entry in table.names.values() for kind in modules_of(entry.kind)]
+        held += [item for kind in held if kind.item is not None for item in modules_of(kind.item)]
+        wanted += sorted({context.analysis.class_name(kind) for kind in held})
     return None
 
 
@@ -46,12 +64,11 @@ def _call_around(scope: Scope) -> ast.Call | None:
     return None
 
 
-def _remembered(context: Context, name: str) -> Iterator[str]:
-    """Attributes that methods of a class, run by a forward, both write and read: two instances would have two."""
-    module, _, cls = name.rpartition(".")
+def _remembered(context: Context, cls: ClassRef) -> set[str]:
+    """Attributes that methods of a class, run by a forward, both write and read."""
     written: set[str] = set()
     read: set[str] = set()
-    for base in context.project.mro(ClassRef(module, cls)):
+    for base in context.project.mro(cls):
         if not isinstance(base, ClassRef) or (entry := context.project.class_node(base)) is None:
             continue
         for method in entry.methods.values():
@@ -63,4 +80,4 @@ def _remembered(context: Context, name: str) -> Iterator[str]:
                     (read if isinstance(node.ctx, ast.Load) else written).add(node.attr)
                 if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
                     read.add(node.target.attr)
-    yield from sorted(written & read)
+    return written & read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from qprep.findings import Finding
 from qprep.registry import all_rules
 from qprep.results import FixResult
 from qprep.trace import Place, TraceReport
+
+_REUSED = re.compile(r"`self\.([\w.]+)` (?:has, or may have, parameters and )?runs ")
 
 
 def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
@@ -41,7 +44,10 @@ def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]
     ]
     left = [f"{event.op} at line {event.line}" for event in events]
     is_shared = any(finding.code == "QP203" for finding in remaining)
+    told = [match[1] for finding in remaining if (match := _REUSED.match(finding.message)) is not None]
     for module in () if is_shared else report.reused:
+        if any(module.module_path.startswith(f"{path}.") for path in told):  # in a block that runs again
+            continue
         open_sites = [site for site in module.sites if not _is_covered(site, remaining)]
         if len(open_sites) >= max(len(module.sites), 1) or len(open_sites) > 1:
             left.append(f"{module.module_path} runs {module.calls} times")

@@ -47,6 +47,43 @@ class Net(nn.Module):
 """
 
 
+_REMEMBERING = """
+class Inner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        {state}
+
+    def forward(self, x):
+        {remember}
+        return self.fc(x).roll(int(self.calls))
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([Inner(), Inner()])
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = {block}()
+
+    def forward(self, x):
+        return self.block(self.block(x))
+"""
+
+
+def _again(block: str, state: str, remember: str) -> str:
+    return module(_REMEMBERING.format(block=block, state=state, remember=remember))
+
+
 def _model(
     made: str,
     *,
@@ -63,8 +100,14 @@ _TWICE = "self.blocks = nn.ModuleList([Block(4, self.position), Block(4, self.po
 _EACH = "self.blocks = nn.ModuleList([Block(4, position=self.position) for _ in range(3)])"
 _OF_TUPLE = "self.position, self.act = others[0], others[1]"
 
+_BUFFER = "self.register_buffer('calls', torch.zeros((), dtype=torch.long))"
+
 CASES: dict[int, tuple[Case, ...]] = {
     9: (
+        declined("counting-in-an-attribute", _again("Inner", "self.calls = 0", "self.calls += 1"), "keeps `calls`"),
+        declined("counting-deeper", _again("Outer", "self.calls = 0", "self.calls = self.calls + 1"), "keeps `calls`"),
+        prepared("counting-in-a-buffer", _again("Outer", _BUFFER, "self.calls += 1")),
+        prepared("only-leaving-something", _again("Inner", "self.calls = 1", "self.seen = x")),
         prepared("handed-to-two-blocks", _model(_TWICE)),
         prepared("handed-by-name-in-a-comprehension", _model(_EACH)),
         prepared(
