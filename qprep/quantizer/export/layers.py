@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401 -- values of any kind
-"""ONNX forms of layers with weights, of products and of normalizations."""
+"""ONNX forms of layers with weights and of products."""
 
 from __future__ import annotations
 
@@ -185,93 +185,6 @@ def _embedding(b: Builder, given: dict[str, Any]) -> Any:
     return b.op("Mul", [floats, b.op("Unsqueeze", [scale, b.constant([-1], np.int64)])])
 
 
-def _batch_norm(b: Builder, given: dict[str, Any]) -> Any:
-    x = b.value(given["input"])
-    mean, variance = given.get("running_mean"), given.get("running_var")
-    if given.get("training") or mean is None or variance is None:
-        raise b.fail("a BatchNorm that takes statistics of the batch")
-    factor = torch.rsqrt(variance.double() + given.get("eps", 1e-5))
-    if given.get("weight") is not None:
-        factor = factor * given["weight"].detach().double()
-    shift = -mean.double() * factor
-    if given.get("bias") is not None:
-        shift = shift + given["bias"].detach().double()
-    if x.layer is not None and isinstance(given["input"], Ref) and b.readers[given["input"].number] == 1:
-        folded = _folded(b, x.layer, factor, shift)
-        if folded is not None:
-            return folded
-    shape = (-1, *[1] * (len(x.shape) - 2))
-    scaled = b.op("Mul", [b.float(x), b.constant(factor.reshape(shape).numpy(), np.float32)])
-    return b.op("Add", [scaled, b.constant(shift.reshape(shape).numpy(), np.float32)])
-
-
-def _folded(b: Builder, layer: Layer, factor: Tensor, shift: Tensor) -> str | None:
-    """The layer again, its channels' scales times |factor|, integers negated where the factor is negative."""
-    params = layer.params
-    if params.axis not in (None, 0) or bool(params.zero_point.any()):
-        return None
-    sign = torch.sign(factor).to(torch.int32).reshape(-1, *[1] * (layer.ints.dim() - 1))
-    if bool((layer.ints * sign > params.high).any()):  # the smallest integer has no negative
-        return None
-    scale = (params.scale.double() * torch.where(factor == 0, torch.ones_like(factor), factor.abs())).float()
-    changed = QParams(scale, torch.zeros_like(scale, dtype=torch.int32), params.low, params.high, 0)
-    weight = b.store(layer.ints * sign, changed, "folded")
-    bias = shift if layer.bias is None else shift + layer.bias.detach().double() * factor
-    return layer.write(Value(tuple(layer.ints.shape), torch.float32, None, weight), bias.float())
-
-
-def _layer_norm(b: Builder, given: dict[str, Any]) -> Any:
-    shape = spread(given["normalized_shape"], 1)
-    weight = given.get("weight")
-    names = [b.float(given["input"]), b.constant(np.ones(shape), np.float32) if weight is None else b.float(weight)]
-    if given.get("bias") is not None:
-        names.append(b.float(given["bias"]))
-    return b.op("LayerNormalization", names, axis=-len(shape), epsilon=given.get("eps", 1e-5))
-
-
-def _group_norm(b: Builder, given: dict[str, Any]) -> Any:
-    channels = int(b.value(given["input"]).shape[1])  # type: ignore[arg-type]
-    weight, bias = given.get("weight"), given.get("bias")
-    return b.op(
-        "GroupNormalization",
-        [
-            b.float(given["input"]),
-            b.constant(np.ones(channels), np.float32) if weight is None else b.float(weight),
-            b.constant(np.zeros(channels), np.float32) if bias is None else b.float(bias),
-        ],
-        num_groups=given["num_groups"],
-        epsilon=given.get("eps", 1e-5),
-    )
-
-
-def _instance_norm(b: Builder, given: dict[str, Any]) -> Any:
-    if not given.get("use_input_stats", True):
-        return _batch_norm(b, given)
-    channels = int(b.value(given["input"]).shape[1])  # type: ignore[arg-type]
-    weight, bias = given.get("weight"), given.get("bias")
-    names = [
-        b.float(given["input"]),
-        b.constant(np.ones(channels), np.float32) if weight is None else b.float(weight),
-        b.constant(np.zeros(channels), np.float32) if bias is None else b.float(bias),
-    ]
-    return b.op("InstanceNormalization", names, epsilon=given.get("eps", 1e-5))
-
-
-def _attention(b: Builder, given: dict[str, Any]) -> Any:
-    if given.get("is_causal") or given.get("enable_gqa") or given.get("dropout_p", 0.0):
-        raise b.fail("an attention that is causal, grouped or has dropout")
-    width = b.value(given["query"]).shape[-1]
-    scale = given.get("scale") or 1 / math.sqrt(int(width))  # type: ignore[arg-type]
-    rank = len(b.value(given["key"]).shape)
-    turned = b.op("Transpose", [b.float(given["key"])], perm=[*range(rank - 2), rank - 1, rank - 2])
-    scores = b.op("Mul", [b.op("MatMul", [b.float(given["query"]), turned]), b.floats(scale)])
-    if given.get("attn_mask") is not None:
-        if b.value(given["attn_mask"]).kind is torch.bool:
-            raise b.fail("an attention with a boolean mask")
-        scores = b.op("Add", [scores, b.float(given["attn_mask"])])
-    return b.op("MatMul", [b.op("Softmax", [scores], axis=-1), b.float(given["value"])])
-
-
 FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {
         "linear": _linear,
@@ -281,10 +194,5 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         "bmm": _matmul("input", "mat2"),
         "mm": _matmul("input", "mat2"),
         "embedding": _embedding,
-        "batch_norm": _batch_norm,
-        "layer_norm": _layer_norm,
-        "group_norm": _group_norm,
-        "instance_norm": _instance_norm,
-        "scaled_dot_product_attention": _attention,
     }
 )

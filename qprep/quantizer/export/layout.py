@@ -14,8 +14,8 @@ from torch import Tensor
 
 from qprep.quantizer.affine import QParams
 from qprep.quantizer.export.builder import Builder, Quantized, Value, container
-from qprep.quantizer.export.elementwise import spread_any
 from qprep.quantizer.export.layers import Form, fixed
+from qprep.quantizer.export.pooling import spread_any
 from qprep.quantizer.export.record import Ref
 from qprep.quantizer.export.sizes import Size
 
