@@ -23,6 +23,7 @@ from qprep.project.order import users_first
 from qprep.project.project import ParsedFiles, Project
 from qprep.project.tied import find_tied
 from qprep.project.units import ALONE
+from qprep.project.walks import find_walks
 from qprep.rewrite.code import Code
 from qprep.rewrite.context import Context
 from qprep.rewrite.model import Rewrite
@@ -149,6 +150,7 @@ class Survey:
             facts = self.analysis.run(self._telling(names))
             self._read_depths()
             find_compounds(self.analysis, names)
+            find_walks(self.analysis, names)
             find_eager(self.analysis, names)
             find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
             find_tied(self.analysis, names)

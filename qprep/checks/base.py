@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from qprep.findings import Rule
 from qprep.project.eager.facts import EagerSite
-from qprep.project.facts import Compound, Facts, HeldFunction, ModuleCall, OpSite, Place, Sharing, TiedParameter
+from qprep.project.facts import Compound, Facts, HeldFunction, ModuleCall, OpSite, Place, Sharing, TiedParameter, Walk
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter
+Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | Walk
 
 
 @dataclass(frozen=True, slots=True)

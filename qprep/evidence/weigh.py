@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.evidence.run import Range, place_of, real_path
 from qprep.evidence.witness import Claim, Verdict
 from qprep.project.eager.facts import EagerSite
-from qprep.project.facts import Facts, HeldFunction, Place
+from qprep.project.facts import Facts, HeldFunction, Place, Walk
 from qprep.source import SourceError, SourceFile
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def weigh(
     """The findings that stay, with notes of what the runs say of them, and what only the runs saw (without a site)."""
     if witness is None:
         return found
-    static = {finding: site for finding, site in found.items() if isinstance(site, EagerSite)}
+    static = {finding: site for finding, site in found.items() if isinstance(site, EagerSite | Walk)}
     claims = [Claim(f, site, held_calls(code, site, facts)) for f, site in found.items() if f not in static]
     verdicts = [(claim, witness.verdict(claim)) for claim in claims]
     kept: dict[Finding, Site | None] = {

@@ -12,13 +12,13 @@ from qprep.evidence.rules import TRACED_OPERATION, TRACED_REUSE
 from qprep.evidence.run import Operation, Range, Reuse, Run, Runs, place_of, range_of, real_path
 from qprep.findings import Finding, Position, Rule, Unfixable
 from qprep.project.eager.facts import EagerSite
-from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter
+from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter, Walk
 
 if TYPE_CHECKING:
     from qprep.rewrite.code import Code
     from qprep.trace.report import ModuleRun
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter
+Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | Walk
 ANY_ITEM, ITEM = re.escape("[*]"), r"\.[^.]+"
 _ONLY_RUN = Unfixable("only a run of the model shows it; the source does not say what happens here")
 

@@ -82,6 +82,7 @@ _SAME = frozenset(
     ]
 )
 _MAPPINGS = frozenset(["Mapping", "MutableMapping", "UserDict"])
+_ORIGINAL = {f"qprep.runtime_modules.original_{name}": name for name in ("children", "named_children")}
 _GROW = frozenset(["append", "insert", "add", "appendleft"])
 _MODULE_SELF = frozenset(
     ["to", "cuda", "cpu", "eval", "train", "half", "float", "double", "apply", "requires_grad_", "bfloat16", "type"]
@@ -290,6 +291,11 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
         return _RESULTS[short]
     if short.startswith("math."):
         return NUMBER
+    if short in _ORIGINAL and args:
+        return join_all(
+            _module_method(analysis, frame, node, module, _ORIGINAL[short], arguments) or UNKNOWN
+            for module in modules_of(args[0])
+        )
     if short in _SAME | _COLLECTING:
         return _collected(short, args, arguments.keywords)
     if short in ("getattr", "setattr"):

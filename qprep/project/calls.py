@@ -356,7 +356,7 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
         return found
     if name == f"{RUNTIME}PerCall.within":
         return _note_renewed(analysis, frame, arguments)
-    if name.startswith(RUNTIME) and name != f"{RUNTIME}another":
+    if name.startswith(RUNTIME) and name.removeprefix(RUNTIME)[:1].isupper():
         item = arguments.args[0] if name == f"{RUNTIME}PerCall" and arguments.args else None
         return Module(External(name.removesuffix(".wrap")), None, analysis.origin(frame, node), item)
     if name.startswith("torch.nn.") and name.count(".") == 2 and name[9].isupper():

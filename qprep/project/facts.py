@@ -118,6 +118,17 @@ class TiedParameter:
 
 
 @dataclass(slots=True)
+class Walk:
+    """The children of another module are taken by position, or counted."""
+
+    place: Place
+    unit: Unit  # the file itself, as for a compound
+    method: str  # children | named_children, "" where only the original ones are taken already
+    function: str = ""
+    classes: set[ClassRef] = field(default_factory=set)  # of the module, where known
+
+
+@dataclass(slots=True)
 class Unknown:
     """An operation on values of unknown kind."""
 
@@ -143,6 +154,7 @@ class Facts:
     compounds: dict[Place, Compound] = field(default_factory=dict)
     tied: dict[Place, TiedParameter] = field(default_factory=dict)
     compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
+    walks: dict[Place, Walk] = field(default_factory=dict)
     unknown: dict[Place, Unknown] = field(default_factory=dict)
     eager: EagerFacts = field(default_factory=_eager_facts)
     entered: dict[tuple[Unit, str], int] = field(default_factory=dict)  # runs of a function in one call of its unit

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _ASKING = frozenset(("hasattr", "getattr", "setattr", "delattr"))
 
 
+TELLS_CHILDREN = "children("  # part of the text of every file that takes the children of a module
+_CHILDREN = ("children", "named_children")
+_ORIGINAL = ("original_children", "original_named_children")
+
+
 class ClassOutline(NamedTuple):
     """The base expressions of a class, "?" where one is no dotted name, and its methods."""
 
@@ -120,7 +125,7 @@ def outline_of(index: FileIndex, text: str) -> Outline:
         inner=tuple(dict.fromkeys(entry.target for entry in inner.values() if entry.target not in top)),
         asks=tuple(sorted(set(asked_names(index.tree)))) if "attr(" in text else (),
         walks=tuple(sorted({c.lineno for node in ast.walk(index.tree) for c in positional(node)}))
-        if "children()" in text
+        if TELLS_CHILDREN in text
         else (),
     )
 
@@ -147,10 +152,19 @@ def positional(node: ast.AST) -> list[ast.Call]:
             value = value.args[0] if value.args else None
         elif isinstance(node, ast.Assign):
             value = None
-    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
+    if not isinstance(value, ast.Call):
         return []
-    is_self = isinstance(value.func.value, ast.Name) and value.func.value.id == "self"
-    return [value] if value.func.attr in ("children", "named_children") and not is_self else []
+    module = walked_module(value)
+    is_self = isinstance(module, ast.Name) and module.id == "self"
+    return [value] if module is not None and not is_self else []
+
+
+def walked_module(call: ast.Call) -> ast.expr | None:
+    """`x` in `x.children()` and in `original_children(x)`."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.value if call.func.attr in _CHILDREN else None
+    is_original = isinstance(call.func, ast.Name) and call.func.id.endswith(_ORIGINAL) and len(call.args) == 1
+    return call.args[0] if is_original else None
 
 
 def _dotted(base: ast.expr) -> str:

@@ -6,8 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import ClassRef, modules_of
-from qprep.project.outline import positional
+from qprep.project.kinds import ClassRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +37,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
         found = context.analysis.defines_method(ref, "forward")
         if not found or not all(context.analysis.defines_method(m, "forward") for m in context.project.subclasses(ref)):
             return f"`{unit.name}` is a container: a new child would become one of its items"
-    reasons = (walk.reason for walk in _walks(context, unit) if walk.reason is not None)
-    return next(reasons, None) or _taken_by_position(context, unit)
+    return next((walk.reason for walk in _walks(context, unit) if walk.reason is not None), None)
 
 
 def loops(context: Context, unit: Unit) -> list[Loop]:
@@ -159,77 +157,10 @@ def _variable(node: ast.For, pairs: bool, numbered: bool) -> str | None:
     return target.id if isinstance(target, ast.Name) else None
 
 
-def _taken_by_position(context: Context, unit: Unit) -> str | None:
-    """Other code that takes children by position: of this class, or of a model that nobody knows."""
+def is_walked(context: Context, unit: Unit) -> bool:
+    """Whether other code takes the children of a class by position, or those of a model that nobody knows."""
     ref = ClassRef(unit.module, unit.name)
-    for place, classes in context.positional_walks().items():
-        if ref in classes:
-            return f"{place} takes the children of `{unit.name}` by position"
-        if not classes and ref not in context.analysis.nested:
-            return f"{place} takes the children of some model by position, which may be a `{unit.name}`"
-    return None
-
-
-def positional_walks(context: Context) -> dict[str, set[ClassRef]]:
-    """Places that take the children of another object by position ("model:12"), with its classes where known."""
-    found: dict[str, set[ClassRef]] = {place: set() for place in context.around.walks}
-    for name in context.project.given:
-        text = context.project.text(name)
-        index = context.project.index(name) if text is not None and "children()" in text else None
-        if index is None:
-            continue
-        owners = {part: ClassRef(name, cls) for cls, entry in index.classes.items() for part in ast.walk(entry.node)}
-        descents = set(_descents(index.tree))
-        for node in ast.walk(index.tree):
-            for call in positional(node):
-                if call in descents:
-                    continue
-                known = context.analysis.walked.get((name, call.lineno, call.col_offset))
-                known = known or _attribute_classes(context, owners.get(call), call)
-                found.setdefault(f"{name}:{call.lineno}", set()).update(known)
-    return found
-
-
-def _descents(tree: ast.Module) -> Iterator[ast.AST]:
-    """The parts of tests such as `if len(list(child.children())) > 0: replace(child)` inside `replace` itself.
-
-    A function that only asks whether to go further down visits the new children as it visits those beside others.
-    """
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        for node in ast.walk(function):
-            if isinstance(node, ast.If) and not node.orelse and _asks_for_any(node.test):
-                if all(_calls(statement, function.name) for statement in node.body):
-                    yield from ast.walk(node.test)
-
-
-def _asks_for_any(test: ast.expr) -> bool:
-    """`len(x) > 0`, `len(x) != 0`, `len(x)`: true as soon as there is one."""
-    if isinstance(test, ast.Compare):
-        bound = test.comparators[0]
-        from_one = isinstance(test.ops[0], ast.Gt | ast.NotEq) and isinstance(bound, ast.Constant) and bound.value == 0
-        return len(test.ops) == 1 and from_one and _asks_for_any(test.left)
-    return isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "len"
-
-
-def _calls(statement: ast.stmt, name: str) -> bool:
-    """Whether a statement is a call of the function `name`, or of the method of that name."""
-    call = statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.Return) else None
-    callee = call.func if isinstance(call, ast.Call) else None
-    return (isinstance(callee, ast.Name) and callee.id == name) or (
-        isinstance(callee, ast.Attribute) and callee.attr == name
-    )
-
-
-def _attribute_classes(context: Context, owner: ClassRef | None, call: ast.Call) -> set[ClassRef]:
-    """The classes of `self.x` in `self.x.children()`; torch.nn's own count as known."""
-    assert isinstance(call.func, ast.Attribute)
-    receiver = call.func.value
-    if owner is None or not (isinstance(receiver, ast.Attribute) and isinstance(receiver.value, ast.Name)):
-        return set()
-    entry = context.analysis.attributes_of(owner).names.get(receiver.attr)
-    kinds = modules_of(entry.kind) if entry is not None else ()
-    if not kinds or any(kind.cls is None for kind in kinds):
-        return set()
-    return {kind.cls if isinstance(kind.cls, ClassRef) else ClassRef("torch.nn", "") for kind in kinds}
+    may_be_any = bool(context.around.walks) or any(not walk.classes for walk in context.facts.walks.values())
+    if may_be_any and ref not in context.analysis.nested:
+        return True
+    return any(not walk.classes.isdisjoint(context.family(unit)) for walk in context.facts.walks.values())

@@ -23,6 +23,7 @@ class Code:
         self.index = index
         self.tree = index.tree
         self.module = index.name
+        self.bindings: dict[ast.FunctionDef, dict[str, list[str | ast.expr | None]]] = {}  # filled by `callees`
 
     @cached_property
     def _nodes(self) -> tuple[dict[tuple[int, ...], ast.AST], dict[ast.AST, ast.AST]]:

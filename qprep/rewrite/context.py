@@ -10,7 +10,7 @@ from qprep.project.facts import Unit
 from qprep.project.kinds import ClassRef
 from qprep.project.outline import asked_names
 from qprep.project.units import ALONE
-from qprep.rewrite.children import Walk, positional_walks
+from qprep.rewrite.children import Walk
 from qprep.rewrite.owners import own_names
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ class Context:
         self.returns_early: dict[Unit, bool] = {}
         self.run_by_base: dict[Unit, frozenset[str]] = {}
         self.run_by_init: dict[Unit, frozenset[str]] = {}
-        self._positional_walks: dict[str, set[ClassRef]] | None = None
         self._asked_names: frozenset[str] | None = None
         self.walks: dict[tuple[ClassRef, str, bool], Walk] = {}
         self._own_names: dict[ClassRef, frozenset[str]] = {}
@@ -79,12 +78,6 @@ class Context:
             entry = self.project.class_node(ref)
             self._own_names[ref] = own_names(entry) if entry is not None else frozenset()
         return self._own_names[ref]
-
-    def positional_walks(self) -> dict[str, set[ClassRef]]:
-        """Places that take the children of another object by position, with its classes where known."""
-        if self._positional_walks is None:
-            self._positional_walks = positional_walks(self)
-        return self._positional_walks
 
     def family(self, unit: Unit) -> tuple[ClassRef, ...]:
         """A class, its bases, its subclasses and their bases: all that share one namespace of attributes."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
 from qprep.ops.signature import Kind, parse_constructor
+from qprep.rewrite.callees import is_builtin, names_operation
 from qprep.rewrite.dedicated import construct, declare, missing, refuse_arguments, taken_names
 from qprep.rewrite.operators import drop_parentheses, guard_space
 from qprep.rewrite.pieces import Piece, opening
@@ -61,6 +62,8 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     node, spelling = scope.node, site.spelling
     assert isinstance(node, ast.Call)
     assert spelling is not None
+    if site.form == "function" and not names_operation(scope, node.func, site.op):
+        return _dispatched(scope, site, node)
     if any(keyword.arg == "out" for keyword in node.keywords):
         return Unfixable("`out=` writes into another tensor")
     if site.form == "function" and spelling.is_method:  # torch.Tensor.mul(x, y)
@@ -122,6 +125,23 @@ def _spread(code: Code, op: Op, arguments: list[Argument]) -> list[Piece]:
     if isinstance(first, ast.List | ast.Tuple) and first.elts and code.text[start] in "[(":
         return [Piece(start, start + 1, ""), Piece(end - 1, end, "")]
     return [Piece(start, start, "*")]
+
+
+def _dispatched(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Unfixable:
+    """`act(x)` where `act` is a parameter, a choice or a partial → `self.act(act, x)`: a Dispatch runs what it gets."""
+    if is_builtin(scope, node.func) or site.op.dedicated is not None:
+        return Unfixable("the function is handed to one that calls it, with arguments that only the run knows")
+    if site.place in scope.context.facts.helpers:
+        return Unfixable("the function may be one of the project, too")
+    code, (start, end) = scope.code, scope.code.span(node)
+    behind, paren = code.span(node.func)[1], _paren(code, node)
+    if "#" in code.text[behind:paren]:
+        return Unfixable("a comment stands in front of its arguments")
+    comma = "" if code.text[code.skip_blank(paren + 1)] == ")" else ", "
+    base = node.func.id if isinstance(node.func, ast.Name) else "dispatch"
+    name = scope.declare(base, f"{scope.runtime('Dispatch')}()", many=site.count > 1)
+    closing = code.text[behind:paren].rstrip() + comma
+    return (opening(start, f"{guard_space(code, start)}{name}(", end - start), Piece(behind, paren + 1, closing))
 
 
 def _has_stars(node: ast.Call) -> bool:

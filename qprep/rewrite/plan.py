@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from qprep.project.eager.facts import EagerSite
-    from qprep.project.facts import Compound, HeldFunction, ModuleCall, Sharing, TiedParameter
+    from qprep.project.facts import Compound, HeldFunction, ModuleCall, Sharing, TiedParameter, Walk
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.model import Import
 
-    Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall | EagerSite | TiedParameter
+    Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall | EagerSite | TiedParameter | Walk
 
 STANDS_FOR = "stands_for"
 MAX_NESTING = 80  # CPython takes 200 nested parentheses, and each rewrite adds a pair
@@ -45,6 +46,7 @@ class Plan:
         self._loops: dict[Unit, list[children.Loop]] = {}
         self._calls_of: dict[Unit, list[Place]] = defaultdict(list)  # of a function, planned by add_helpers
         self._sites_in: dict[Unit, list[Place]] = defaultdict(list)
+        self._walked: dict[Unit, bool] = {}
 
     def add(self, site: Site, codemod: Callable[..., object], applicability: Applicability) -> None:
         """Try to rewrite a site."""
@@ -317,8 +319,8 @@ class Plan:
         self, code: Code, unit: Unit, after: Place | None, declarations: list[Declaration], methods: frozenset[str]
     ) -> Piece:
         owner = self._init_owner(unit)
-        lines = dict.fromkeys(d.line(owner) for d in declarations)
         if after is None:
+            lines = self._lines(code, unit, owner, declarations)
             point = owners.end_of_init(self.context, code, unit, methods)
         else:
             node = code.node(after)
@@ -326,7 +328,7 @@ class Plan:
             function = code.function(node)
             if function is not None and function.args.args:
                 owner = function.args.args[0].arg
-                lines = dict.fromkeys(d.line(owner) for d in declarations)
+            lines = self._lines(code, unit, owner, declarations)
             statement = code.statement(node)
             offset = code.next_line(statement.end_lineno or statement.lineno)
             before = "" if offset and code.text[offset - 1] in "\r\n" else code.newline
@@ -335,6 +337,21 @@ class Plan:
             return Piece(point.offset, point.offset, "".join(f"; {line}" for line in lines))
         body = "".join(f"{point.indent}{line}{code.newline}" for line in lines)
         return Piece(point.offset, point.offset, point.before + body + point.after, 0, 0 if after is not None else 1)
+
+    def _lines(self, code: Code, unit: Unit, owner: str, declarations: list[Declaration]) -> list[str]:
+        """Assignments, and a note of their names for code that counts the children of the class."""
+        lines = list(dict.fromkeys(d.line(owner) for d in declarations))
+        added = [d.name for d in declarations if d.name]
+        if added and self._is_walked(unit):
+            mark, _ = imports.imported(code.index, imports.RUNTIME, "mark_added")
+            names = textwrap.wrap(" ".join(f'"{name}",' for name in added), 80)
+            lines += [f"{mark}({owner}, {part.rstrip(',')})" for part in names]
+        return lines
+
+    def _is_walked(self, unit: Unit) -> bool:
+        if unit not in self._walked:
+            self._walked[unit] = children.is_walked(self.context, unit)
+        return self._walked[unit]
 
     def _add_skips(self, unit: Unit, names: list[str], pieces: dict[str, list[Piece]]) -> None:
         """Loops over the children of self go past the new ones."""
@@ -383,6 +400,12 @@ class Plan:
         for rewrite in rewrites:
             for module, entry in rewrite.imports:
                 needed[module].add(entry)
+            for declaration in rewrite.declarations:
+                if declaration.name and declaration.unit.is_class and self._is_walked(declaration.unit):
+                    module = declaration.after.module if declaration.after is not None else declaration.unit.module
+                    index = self.context.project.index(module)
+                    assert index is not None
+                    needed[module] |= imports.imported(index, imports.RUNTIME, "mark_added")[1]
         for unit in active:
             index = self.context.project.index(unit.module)
             if index is not None:

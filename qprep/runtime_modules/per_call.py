@@ -41,8 +41,8 @@ class PerCall(nn.ModuleList):
 
     @staticmethod
     def wrap(module: nn.Module | None, owner: nn.Module) -> PerCall | None:
-        """A PerCall of `module`; None, for an optional child, stays None."""
-        return None if module is None else PerCall(module, owner)
+        """A PerCall of `module`; what is none (None, for an optional child, or a function held instead) stays."""
+        return PerCall(module, owner) if isinstance(module, nn.Module) else module
 
     @staticmethod
     def within(module: nn.Module | None, owner: nn.Module) -> None:

@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 
 from qprep.runtime_modules._borrowed import Borrowed
 
+_LISTINGS = ("parameters", "buffers")
 _Copies = dict[int, nn.Module]  # by the id of the module that was copied
 _STATE = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
 
@@ -96,13 +97,14 @@ def another(module: nn.Module | None, listed: bool = False) -> nn.Module | None:
     of the structure whose leaves are such instances and whose own parameters and buffers are those of the original,
     without appearing in state_dict or parameters() again. Hooks are not copied, no random numbers are drawn. Python
     attributes are taken over as they are; those that hold children, or methods of copied modules, refer to the copies.
-    A scripted module, which Python cannot take apart, becomes Tied as a whole. None (an optional child) stays None.
+    A scripted module, which Python cannot take apart, becomes Tied as a whole. None (an optional child) stays None, and
+    so does a function that an attribute holds instead of a module.
 
     With `listed`, for a second place that one instance was put into: parameters and buffers appear there as well, under
     the names that they had, and both instances hold them in the very same dicts, so that replacing one (`.to()`,
     `load_state_dict(assign=True)`) replaces it in both. A scripted module is given back as it is.
     """
-    if module is None or (listed and isinstance(module, torch.jit.ScriptModule)):
+    if not isinstance(module, nn.Module) or (listed and isinstance(module, torch.jit.ScriptModule)):
         return module
     copies: _Copies = {}
     return _another(module, copies, lends=False, listed=listed)
@@ -138,6 +140,8 @@ def _structural_copy(module: nn.Module, copies: _Copies, listed: bool) -> nn.Mod
             state[name] = type(value)()
         elif name not in ("_modules", "_parameters", "_buffers"):
             state[name] = _translated(value, copies)
+    # What its methods ask themselves, the device of their weights most of all; a model goes through _parameters.
+    state.update({name: state.get(name, getattr(module, name)) for name in _LISTINGS})
     _count_again(module, made, copies)
     return made
 

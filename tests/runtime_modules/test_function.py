@@ -9,7 +9,7 @@ import pickle
 import torch
 from torch import nn
 
-from qprep.runtime_modules import Function
+from qprep.runtime_modules import Function, PerCall, another
 
 
 def test_function_names_what_it_calls() -> None:
@@ -31,3 +31,8 @@ def test_function_wraps_what_is_no_module() -> None:
     assert isinstance(Function.wrap(torch.relu), Function)
     holder = Function(nn.Linear(2, 2))
     assert not list(holder.parameters())
+
+
+def test_functions_held_instead_of_modules_stay() -> None:
+    assert another(torch.relu) is torch.relu  # type: ignore[call-overload]
+    assert PerCall.wrap(torch.relu, owner=nn.Module()) is torch.relu

@@ -161,9 +161,10 @@ def test_block_is_copied_with_its_state_shared() -> None:
     block = Block().eval()
     other = another(block)
     assert isinstance(other, Block)
-    assert not list(other.parameters())
-    assert not list(other.buffers())
+    assert not list(other.named_parameters())
+    assert not list(other.named_buffers())
     assert not other.state_dict()
+    assert [id(p) for p in other.parameters()] == [id(p) for p in block.parameters()]  # what its own methods ask for
     assert other.act is not block.act
     assert other.layers[0] is other.conv
     assert other.apply_act.args == (other.act,)
@@ -223,7 +224,7 @@ def test_parameter_lists_attention_and_recurrence() -> None:
     other = another(source)
     data = torch.randn(2, 3, 4)
     assert torch.equal(other(data), source(data))
-    assert not list(other.parameters())
+    assert not list(other.named_parameters())
 
 
 def test_per_call_counts_for_the_copy_of_its_owner() -> None:

@@ -152,14 +152,35 @@ class Net(nn.ModuleDict):
         },
         "number or order of the children",
     ),
-    declined(
+    prepared(
         "backbone-without-its-head",
         module(
             _BACKBONE.format(
                 "self.trunk = nn.Sequential(*list(self.backbone.children())[:-1])", "return self.trunk(x) + x"
             )
         ),
-        "by position",
+    ),
+    prepared(
+        "backbone-without-its-head-by-another-file",
+        {
+            "heads.py": "from torch import nn\n\n\ndef trunk(model):\n    children = [*model.named_children()]\n"
+            "    return nn.Sequential(*(child for _, child in children[:-1]))\n",
+            "base.py": module("""
+class Backbone(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.act = nn.ReLU()
+        self.b = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.act(self.b(self.act(self.a(x)) + x)) * 2
+"""),
+            "model.py": "import torch\nfrom torch import nn\n\nimport heads\nfrom base import Backbone\n\n\nclass Net(nn.Module):\n"
+            "    def __init__(self):\n        super().__init__()\n        backbone = Backbone()\n"
+            "        self.trunk = heads.trunk(backbone)\n\n"
+            "    def forward(self, x):\n        return self.trunk(x)\n",
+        },
     ),
     prepared(
         "backbone-without-its-head-by-name",
@@ -198,7 +219,7 @@ class Net(nn.Module):
             """,
         ),
     ),
-    declined(
+    prepared(
         "leaves-told-by-their-children",
         net(
             "return F.relu(self.block(x)) + x",
@@ -210,12 +231,10 @@ class Net(nn.Module):
                         child.eval()
             """,
         ),
-        "by position",
     ),
-    declined(
+    prepared(
         "children-counted-by-another-class",
-        module(_BACKBONE.format("self.n = len(list(self.backbone.children()))", "return self.backbone(x) * self.n")),
-        "children",
+        module(_BACKBONE.format("self.n = len(list((self.backbone).children()))", "return self.backbone(x) * self.n")),
     ),
     declined(
         "children-counted-by-a-subclass",

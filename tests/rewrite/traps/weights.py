@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.rewrite.cases import Case, module, net, prepared, untouched
+from tests.rewrite.cases import Case, declined, module, net, prepared, untouched
 
 _W = (
     "self.w = nn.Parameter(torch.randn(4, 4))\nself.b = nn.Parameter(torch.zeros(4))\n"
@@ -208,6 +208,22 @@ VALUES: tuple[Case, ...] = (
             "return act('relu')(self.fc(x))",
             extra="def act(name):\n    return {'relu': F.relu, 'tanh': torch.tanh}[name]",
         ),
+    ),
+    prepared(
+        "choice-in-forward",
+        net(
+            "act = F.relu if self.hard else F.tanh\nf = partial(torch.cat, dim=1)\nreturn f((act(self.fc(x)), x))",
+            "self.hard = False",
+            extra="from functools import partial",
+        ),
+    ),
+    declined(
+        "partial-handed-to-map",
+        net(
+            "a, b = map(partial(torch.softmax, dim=0), (self.fc(x), x))\nreturn a + b",
+            extra="from functools import partial",
+        ),
+        "handed to one that calls it",
     ),
     prepared("method-as-value", net("f = x.add\nreturn f(self.fc(x))")),
     prepared(

@@ -1,0 +1,57 @@
+"""QP205: the children of another module, taken by position or counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qprep.checks.base import Hit, Invalid
+from qprep.findings import Rule, Severity
+from qprep.project.facts import Facts
+
+RULE = Rule(
+    "QP205",
+    "positional-children",
+    "The children of another module are taken by position, or counted",
+    "A module prepared for quantization has more children than before, one for each operation: "
+    "`list(model.children())[:-1]` would then leave out another one.",
+    severity=Severity.INFO,
+)
+VALID = (
+    """
+from torch import nn
+
+class Trunk(nn.Module):
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.stem = model.stem
+        for child in model.children():
+            child.requires_grad_(False)
+
+    def forward(self, x):
+        return self.stem(x)
+""",
+)
+INVALID = (
+    Invalid(
+        """
+from torch import nn
+
+class Trunk(nn.Module):
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.body = nn.Sequential(*list(model.children())[:-1])
+
+    def forward(self, x):
+        return self.body(x)
+""",
+        ("model.children()",),
+    ),
+)
+
+
+def check(facts: Facts) -> Iterator[Hit]:
+    """Such places, but those where the module is one of torch.nn's own."""
+    for walk in facts.walks.values():
+        if walk.method and not (walk.classes and all(cls.module == "torch.nn" for cls in walk.classes)):
+            message = f"`.{walk.method}()` is taken by position, and preparing a model adds children"
+            yield Hit(walk.place, message, f"take those of the model as it was: `original_{walk.method}`", walk)

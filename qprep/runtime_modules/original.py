@@ -1,0 +1,26 @@
+"""The children that a module had before operations got modules of their own, for code that counts or indexes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+_ADDED = "_qprep_added"
+
+
+def mark_added(module: nn.Module, *names: str) -> None:
+    """Note that the attributes `names` of `module` are no children that code which walks over them knows of."""
+    known: tuple[str, ...] = module.__dict__.get(_ADDED, ())
+    module.__dict__[_ADDED] = (*known, *names)
+
+
+def original_named_children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """`module.named_children()` without those that `mark_added` names."""
+    added = module.__dict__.get(_ADDED, ())
+    return ((name, child) for name, child in module.named_children() if name not in added)
+
+
+def original_children(module: nn.Module) -> Iterator[nn.Module]:
+    """`module.children()` without those that `mark_added` names."""
+    return (child for _, child in original_named_children(module))
