@@ -473,7 +473,7 @@ class Analysis:
             else:
                 extra.append(value)
         if arguments is not None:
-            if not arguments.exact and arguments.args:
+            if arguments.is_open and arguments.args:
                 for name in positional[len(values) :]:
                     given[name] = arguments.args[-1]
             given.update(arguments.keywords)
@@ -562,7 +562,7 @@ class Analysis:
 def _key(arguments: Arguments | None) -> object:
     if arguments is None:
         return None
-    return (tuple(arguments.args), tuple(sorted(arguments.keywords.items())), arguments.exact)
+    return (tuple(arguments.args), tuple(sorted(arguments.keywords.items())), arguments.exact, arguments.is_open)
 
 
 _CONTAINERS = frozenset(("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict"))

@@ -50,6 +50,7 @@ class Arguments:
     keywords: dict[str, Kind] = field(default_factory=dict)
     nodes: list[ast.expr] = field(default_factory=list)
     exact: bool = True  # False where `*args` or `**kwargs` of unknown length take part
+    is_open: bool = False  # the last of `args` stands for any number of them
 
     def all(self) -> list[Kind]:
         """Every argument."""
@@ -92,7 +93,7 @@ def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Argument
                 result.args.extend(inner.items)
             else:
                 result.args.append(iterate(inner))
-                result.exact = False
+                result.exact, result.is_open = False, True
         else:
             result.args.append(evaluate(analysis, frame, arg))
         result.nodes.append(arg)

@@ -162,6 +162,13 @@ class Net(nn.Module):
         "decorated",
     ),
     prepared(
+        "options-by-two-stars",
+        net(
+            "options = {'dim': 1}\nreturn around(self.fc(x), **options)",
+            extra="def around(t, dim=2):\n    return t.flatten(dim, dim + 1) * 2",
+        ),
+    ),
+    prepared(
         "in-a-loop",
         net(
             "for _ in range(2):\n    x = swish(x)\nreturn self.fc(x)",
