@@ -30,7 +30,7 @@ def names_operation(scope: Scope, func: ast.expr, op: Op) -> bool:
     dotted = dotted_name(scope, func)
     found = scope.context.analysis.resolved(dotted) if dotted is not None else None
     row = scope.context.analysis.catalogue.function(found.name) if isinstance(found, External) else None
-    return row is not None and row[0] is op
+    return row is not None and row[0].spellings == op.spellings
 
 
 def dotted_name(scope: Scope, func: ast.expr) -> str | None:
