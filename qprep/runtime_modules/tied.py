@@ -141,7 +141,8 @@ def _structural_copy(module: nn.Module, copies: _Copies, listed: bool) -> nn.Mod
         elif name not in ("_modules", "_parameters", "_buffers"):
             state[name] = _translated(value, copies)
     # What its methods ask themselves, the device of their weights most of all; a model goes through _parameters.
-    state.update({name: state.get(name, getattr(module, name)) for name in _LISTINGS})
+    if not listed:
+        state.update({name: state.get(name, getattr(module, name)) for name in _LISTINGS})
     _count_again(module, made, copies)
     return made
 
