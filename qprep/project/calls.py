@@ -70,7 +70,7 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
         receiver = evaluate(analysis, frame, node.func.value)
         arguments = read_arguments(analysis, frame, node)
         return _call_attribute(analysis, frame, node, receiver, arguments)
-    callee = _as_given(analysis, frame, node.func, evaluate(analysis, frame, node.func))
+    callee = evaluate(analysis, frame, node.func)
     if callee == External("builtins.super"):
         return Super(frame.cls, frame.self_kind) if frame.cls and frame.self_kind else OTHER
     arguments = read_arguments(analysis, frame, node)
@@ -111,7 +111,8 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
 
     assert isinstance(node.func, ast.Attribute)
     name = node.func.attr
-    receiver = _as_given(analysis, frame, node.func.value, receiver)
+    if name not in ("forward", "__call__"):
+        receiver = _as_given(analysis, frame, node.func.value, receiver, Module)
     known = [option for option in options(receiver) if option != NONE] or [receiver]
     modules = [option for option in known if isinstance(option, Module)]
     if modules and name in ("forward", "__call__") and all(option.path != "" for option in modules):
@@ -131,7 +132,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
             continue
         callables.append(attribute_of(analysis, frame, option, name))
     if callables:
-        callee = join_all(callables)
+        callee = _as_given(analysis, frame, node.func, join_all(callables), External)
         if any(_says_nothing(option) for option in options(callee)) and not modules:
             seen = operations.unknown_method(analysis, frame, node, name, receiver)
             if seen is not None:
@@ -145,14 +146,17 @@ def _is_functional(kind: Kind) -> bool:
     return isinstance(kind, Module) and isinstance(kind.cls, External) and eager_name(kind.cls.name) == FUNCTIONAL
 
 
-def _as_given(analysis: Analysis, frame: Frame, node: ast.expr, kind: Kind) -> Kind:
-    """`self.block`, once a parameter of the constructor: the modules of the project that are passed for it."""
+def _as_given(analysis: Analysis, frame: Frame, node: ast.expr, kind: Kind, wanted: type[Module | External]) -> Kind:
+    """`self.block`, once a parameter of the constructor: what is passed for it, where all of that is of one type.
+
+    Modules are looked into for their methods only: a forward that any model may call is evaluated by itself.
+    """
     path = attributes.self_attribute(analysis, frame, node)
     if path is None or not frame.recording:
         return kind
     found = [constructions.given(analysis, option) for option in options(kind) if isinstance(option, Opaque)]
     known = [rooted(option, path) for option in found if option != UNKNOWN]
-    if not known:
+    if not known or not all(isinstance(option, wanted) for each in known for option in options(each)):
         return kind
     return join_all([*known, *(option for option in options(kind) if not isinstance(option, Opaque))])
 

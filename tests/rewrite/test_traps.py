@@ -38,7 +38,6 @@ KNOWN = {
     "7-list-times-number": "instances shared by repetition of a list are not found",
     "8-map": "a module handed to map is declined",
     "9-weight-norm-twice": "the trace takes a parametrization for a module that runs twice",
-    "13-passed-to-blocks": "functions passed to a constructor are not found",
     "13-getattr-by-name": "functions fetched by a name that the run knows are not found",
     "13-method-as-value": "methods of tensors held in a local are not found",
     "14-property": "properties are not followed",
