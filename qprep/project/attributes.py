@@ -18,7 +18,9 @@ from qprep.project.kinds import (
     FunctionRef,
     Kind,
     Module,
+    Object,
     Super,
+    flowing,
     join,
     join_all,
     modules_of,
@@ -208,12 +210,34 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
             continue
         if name in entry.methods:
             return _method(analysis, base, entry.methods[name], bound)
+        if isinstance(bound, Object) and (field := _field(analysis, base, name)) is not None:
+            return flowing(field, bound.flow)
         if name in entry.values:
             return _class_value(analysis, base, entry.values[name], bound)
         if name in entry.annotations:
             kind = analysis.annotated(index, entry.annotations[name])
             return PARAMETER if kind is not None and tensor_of(kind) is not None else kind
     return None
+
+
+def _field(analysis: Analysis, cls: ClassRef, name: str) -> Kind | None:
+    """What a class says an attribute of its instances holds: `last: Tensor | None = None`."""
+    entry, index = analysis.project.class_node(cls), analysis.project.index(cls.module)
+    if entry is None or index is None or name not in entry.annotations:
+        return None
+    return analysis.annotated(index, entry.annotations[name])
+
+
+def fields(analysis: Analysis, value: Object) -> Kind | None:
+    """What an object made of named fields gives for a number; None where it has none."""
+    kinds = [
+        field
+        for base in analysis.project.mro(value.cls)
+        if isinstance(base, ClassRef) and (entry := analysis.project.class_node(base)) is not None
+        for name in entry.annotations
+        if (field := _field(analysis, base, name)) is not None
+    ]
+    return flowing(join_all(kinds), value.flow) if kinds else None
 
 
 def _method(analysis: Analysis, base: ClassRef, node: ast.FunctionDef, bound: Kind) -> Kind:

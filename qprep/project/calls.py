@@ -321,7 +321,7 @@ def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef,
     """An instance of a project class."""
     constructions.note(analysis, cls, arguments)
     if not analysis.is_module(cls):
-        return Object(cls)
+        return Object(cls, arguments.flows)
     _share_kept(analysis, frame, node, cls, arguments)
     if frame.self_kind is not None:
         analysis.nested.add(cls)

@@ -122,7 +122,9 @@ def _item(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, index: 
     if isinstance(value, Module):
         return _module_item(analysis, frame, value, node)
     if isinstance(value, Object):
-        return builtin.item_of_object(analysis, frame, value, index) or UNKNOWN
+        item = builtin.item_of_object(analysis, frame, value, index)
+        field = attributes.fields(analysis, value) if item is None or item == UNKNOWN else item
+        return UNKNOWN if field is None else Sequence(field) if is_slice and field is not item else field
     return TEXT if value == TEXT else UNKNOWN
 
 

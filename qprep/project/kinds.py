@@ -118,9 +118,10 @@ class Module(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Object(Kind):
-    """An instance of a project class that is no nn.Module."""
+    """An instance of a project class that is no nn.Module; `flow`: a model input flows into what it was made from."""
 
     cls: ClassRef
+    flow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,21 @@ def flows(kind: Kind) -> bool:
         return flows(kind.value)
     if type(kind) is Union:
         return any(map(flows, kind.options))
-    return False
+    return type(kind) is Object and kind.flow
+
+
+def flowing(kind: Kind, flow: bool) -> Kind:
+    """The kind with its tensors as activations, or not."""
+    if type(kind) is Tensor:
+        return Tensor(flow, kind.dtype)
+    if type(kind) is Sequence:
+        items = tuple(flowing(item, flow) for item in kind.items) if kind.items is not None else None
+        return Sequence(flowing(kind.item, flow), items)
+    if type(kind) is Mapping:
+        return Mapping(flowing(kind.value, flow))
+    if type(kind) is Union:
+        return join_all(flowing(option, flow) for option in kind.options)
+    return kind
 
 
 def is_plain(kind: Kind) -> bool:

@@ -58,7 +58,7 @@ SYMBOLS: dict[type[ast.AST], str] = {
     ast.UAdd: "+x",
     ast.Invert: "~x",
 }
-_TO_FLOAT = frozenset(("float", "half", "double", "bfloat16", "type_as"))
+_TO_FLOAT = frozenset(("float", "half", "double", "bfloat16"))
 _TO_INTEGER = frozenset(("int", "long", "bool", "short", "byte", "char"))
 
 
@@ -175,6 +175,9 @@ def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver
         return Tensor(flow)
     if name in _TO_INTEGER:
         return Tensor(flow, INTEGER)
+    if name == "type_as":
+        like = tensor_of(arguments.args[0]) if arguments.args else None
+        return Tensor(flow, like.dtype if like is not None else FLOAT)
     if name in ("to", "type"):
         return Tensor(flow, _moved_dtype(receiver, node))
     if name == "size":

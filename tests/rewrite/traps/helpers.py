@@ -28,6 +28,99 @@ HELPERS: tuple[Case, ...] = (
         },
     ),
     prepared(
+        "results-in-an-object",
+        module("""
+from dataclasses import dataclass
+from typing import Optional
+
+
+@dataclass
+class Output:
+    last: Optional[torch.Tensor] = None
+    states: Optional[tuple[torch.Tensor, ...]] = None
+
+    def __getitem__(self, k):
+        return (self.last, self.states)[k]
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        x = self.fc(x)
+        return Output(last=x, states=(x, x))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = Encoder()
+
+    def forward(self, x):
+        out = self.encoder(x)
+        return out.last.mean(-1) + out[0].sum(-1), torch.cat(out.states[::-1], dim=1)
+"""),
+    ),
+    prepared(
+        "chosen-from-a-class",
+        module("""
+from collections.abc import MutableMapping
+
+
+def attend(module, x, by=2.0):
+    y = x * by
+    return y + x
+
+
+class Registry(MutableMapping):
+    known = {"attend": attend}
+
+    def __init__(self):
+        self.own = {}
+
+    def __getitem__(self, key):
+        if key in self.own:
+            return self.own[key]
+        return self.known[key]
+
+    def __setitem__(self, key, value):
+        self.own[key] = value
+
+    def __delitem__(self, key):
+        del self.own[key]
+
+    def __iter__(self):
+        return iter({**self.known, **self.own})
+
+    def __len__(self):
+        return len({**self.known, **self.own})
+
+    def choose(self, key, default):
+        return super().get(key, default)
+
+
+FUNCTIONS: Registry = Registry()
+
+
+def plain(module, x, by=2.0):
+    y = x * by
+    return y - x
+
+
+class Net(nn.Module):
+    def __init__(self, kind="attend"):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.kind = kind
+
+    def forward(self, x):
+        function = FUNCTIONS.choose(self.kind, plain)
+        return function(self, self.fc(x), by=3.0)
+"""),
+    ),
+    prepared(
         "chosen-from-a-dict",
         module("""
 def swish(t):

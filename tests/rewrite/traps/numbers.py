@@ -5,6 +5,13 @@ from __future__ import annotations
 from tests.rewrite.cases import Case, net, prepared, untouched
 
 NUMBERS: tuple[Case, ...] = (
+    untouched(
+        "integers-like-integers",
+        net(
+            "mask = (x > 0).int()\nplaces = (torch.cumsum(mask, dim=1).type_as(mask) + 1) * mask\n"
+            "return self.fc(x), places",
+        ),
+    ),
     untouched("size", net("half = x.size(1) // 2\nreturn self.fc(x)[:, :half]")),
     untouched("shape", net("b, c, h, w = x.shape\nreturn self.fc(x).reshape(b, c * h * w)")),
     untouched("shape-index", net("return self.fc(x).view(x.shape[0] * x.shape[1], -1)")),
