@@ -5,11 +5,13 @@ Every file of `fixtures/before` defines `example()`, which returns a model and t
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -67,7 +69,7 @@ def show(results: list[Comparison]) -> None:
         if result.different:
             verdict = f"DIFFERENT: {', '.join(result.different)}"
         table.add_row(result.name, f"{result.before} → {result.after}", verdict)
-    console = Console()
+    console = Console(width=110)  # a line a model, also where nothing tells the width
     console.print()
     console.print(table)
 
@@ -92,14 +94,22 @@ def observe(module: ModuleType) -> tuple[dict[str, torch.Tensor], int]:
         model.train(mode)
         model.zero_grad()
         torch.manual_seed(1)
-        output = model(*(value.clone() for value in inputs))
-        parts = output if isinstance(output, tuple) else (output,)
-        torch.stack([part.sum() for part in parts]).sum().backward()
+        parts = list(tensors(model(*copy.deepcopy(inputs))))
+        torch.stack([part.sum() for part in parts if part.requires_grad]).sum().backward()
         seen |= {f"output {mode} {i}": part.detach() for i, part in enumerate(parts)}
         gradients = {name: value.grad for name, value in model.named_parameters()}
         seen |= {f"gradient {mode} {name}": value.clone() for name, value in gradients.items() if value is not None}
     report = trace(model.eval(), *inputs)
     return seen, len(report.unowned) + len(report.reused)
+
+
+def tensors(output: object) -> Iterator[torch.Tensor]:
+    """The tensors of an output, however it nests tuples and lists."""
+    if isinstance(output, torch.Tensor):
+        yield output
+    elif isinstance(output, tuple | list):
+        for part in output:
+            yield from tensors(part)
 
 
 def load(path: Path, package: str) -> ModuleType:
