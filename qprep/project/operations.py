@@ -108,6 +108,8 @@ def _arithmetic(
         return other if isinstance(other, Sequence) else UNKNOWN
     op = analysis.catalogue.operator(symbol)
     flow = any(tensor.flow for tensor in tensors) or analysis.is_proven(frame, node)
+    if not flow and other == UNKNOWN:  # a parameter added to what may well be an activation
+        return _unknown_arithmetic(analysis, frame, node, symbol, scalar=False)
     dtype = _result_dtype(op, tensors, [other] if len(tensors) == 1 else [])
     if op is not None and op.cls is OpClass.COMPUTE and flow and dtype != INTEGER:
         analysis.note_op(frame, node, op, None, form, scalar=isinstance(other, Number))

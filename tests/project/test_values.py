@@ -121,3 +121,11 @@ def test_a_function_that_nests_its_arguments_without_end() -> None:
         "    if isinstance(v, list):\n        return wrap([v, (v, v)])\n    return wrap([v, v]) or v\n"
     )
     assert [finding.code for finding in check_source(source)] == ["QP102"]
+
+
+def test_a_parameter_added_to_what_nobody_knows_is_counted(tmp_path: Path) -> None:
+    net = HEAD + "from foreign import make\n\n\nclass Net(nn.Module):\n    def __init__(self):\n"
+    net += "        super().__init__()\n        self.p = nn.Parameter(make(2))\n\n    def forward(self, x):\n"
+    (tmp_path / "net.py").write_text(net + "        return make(x) + self.p\n")
+    result = engine.check([tmp_path / "net.py"], SettingsResolver(all_rules(), Options(), isolated=True))
+    assert [site.start.line for site in result.unknown_sites] == [11]
