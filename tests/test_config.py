@@ -76,7 +76,7 @@ def test_all_keys(tmp_path: Path) -> None:
 
 def test_files_that_were_not_read_are_always_findings(tmp_path: Path) -> None:
     settings = resolve(tmp_path / "a.py", Options(select=("QP1",), per_file_ignores=(("*", ("ALL",)),)))
-    assert settings.enabled_for(Path("a.py")) == {"QP001", "QP003", "QP006"}
+    assert settings.enabled_for(Path("a.py")) == {"QP001", "QP003", "QP006", "QP008"}
 
 
 def test_the_command_line_overrides(tmp_path: Path) -> None:

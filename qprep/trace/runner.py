@@ -49,7 +49,7 @@ def run_child(module: str, request: Request, folder: Path) -> TraceFailure | Non
         (folder / name).unlink(missing_ok=True)
     (folder / child.REQUEST).write_text(request.to_json())
     with (folder / child.OUTPUT).open("wb") as output:
-        returncode = _wait([sys.executable, "-P", "-m", module, str(folder)], output.fileno(), request.timeout)
+        returncode = _wait([sys.executable, "-P", "-u", "-m", module, str(folder)], output.fileno(), request.timeout)
     failure = _failure(request, folder, returncode)
     return failure and replace(failure, output=(folder / child.OUTPUT).read_text(errors="replace")[-_TAIL:])
 

@@ -80,7 +80,8 @@ def test_ctrl_c_in_the_engine_exits_130(run: Run, monkeypatch: pytest.MonkeyPatc
 
 def test_ctrl_c_as_a_process_exits_130(tmp_path: Path) -> None:
     code = (
-        "import sys, time, types, qprep.cli.check as check\n"
+        "import signal, sys, time, types, qprep.cli.check as check\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job's children ignore it
         "def wait(*args, **kwargs):\n"
         "    print('ready', flush=True)\n"
         "    while True: time.sleep(0.01)\n"

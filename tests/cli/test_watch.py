@@ -21,7 +21,11 @@ ROOT = Path(qprep.__file__).parent.parent
 def test_a_change_is_checked_and_ctrl_c_ends(folder: Path) -> None:
     path = folder / "a.py"
     path.write_text("x = (\n")
-    command = [sys.executable, "-m", "qprep", "check", "--watch", "--output-format", "concise", "--isolated"]
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
+        "from qprep.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "check", "--watch", "--output-format", "concise", "--isolated"]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -132,7 +132,7 @@ def test_a_wrong_codemod_is_caught_and_nothing_is_written(
         return right.rewrite(scope, replace(site, op=added) if site.op.name == "sub" else site)
 
     broken: Mapping[str, Codemod] = {**load_codemods(), right.stem: replace(right, rewrite=wrong)}
-    monkeypatch.setattr("qprep.survey.load_codemods", lambda: broken)
+    monkeypatch.setattr("qprep.codemods.load_codemods", lambda: broken)
     code, out, err = ran(capfd, "fix", models.name, "--verify", "models.py:make")
     assert code == 2
     assert models.read_text() == MODELS
@@ -164,7 +164,7 @@ def test_a_rewrite_that_no_longer_runs_is_not_written(
         return (*pieces[:-1], replace(pieces[-1], text=f".oops{pieces[-1].text}"))
 
     monkeypatch.setattr(
-        "qprep.survey.load_codemods", lambda: {**load_codemods(), right.stem: replace(right, rewrite=wrong)}
+        "qprep.codemods.load_codemods", lambda: {**load_codemods(), right.stem: replace(right, rewrite=wrong)}
     )
     code, _, err = ran(capfd, "fix", models.name, "--trace", "models.py:make")
     assert code == 2
