@@ -11,21 +11,19 @@ from qprep.ops.catalogue import load
 from qprep.ops.model import Op, OpClass
 from qprep.project import attributes, parameters
 from qprep.project.attributes import Attributes
+from qprep.project.binding import Callee, bind
 from qprep.project.calls import Arguments
 from qprep.project.facts import Facts, HelperCall, OpSite, Place, Unit, Unknown
 from qprep.project.frames import TOTAL, Counts, Frame, Scope
 from qprep.project.kinds import (
     NONE,
-    OTHER,
     UNKNOWN,
     ClassRef,
     Closure,
     External,
     FunctionRef,
     Kind,
-    Mapping,
     Module,
-    Sequence,
     Tensor,
     join_all,
     modules_of,
@@ -375,7 +373,7 @@ class Analysis:
         home = closure.home
         if closure in self._running or len(self._running) > MAX_DEPTH:
             return UNKNOWN
-        names = self._bind(home.index, closure.node, arguments, None, False, None)
+        names = bind(self, Callee(home.index, closure.node), arguments)
         inner = Frame(
             home.index, home.unit, home.function, home.self_kind, home.cls, Scope(names, closure.scope), frame.recording
         )
@@ -414,7 +412,7 @@ class Analysis:
         cls = ClassRef(ref.module, owner) if owner else None
         is_static = "builtins.staticmethod" in self.decorators(ref.module, node) if owner else False
         is_entry = root or (arguments is None)
-        names = self._bind(index, node, arguments, None if is_static else ref.bound, is_entry, cls if owner else None)
+        names = bind(self, Callee(index, node, None if is_static else ref.bound, cls, is_entry), arguments)
         unit = Unit(ref.module, owner, True) if owner and not is_static else Unit(ref.module, ref.name, False)
         inner = Frame(index, unit, ref.name, ref.bound, cls, Scope(names), recording)
         if not root and isinstance(ref.bound, Module):
@@ -448,71 +446,6 @@ class Analysis:
             elif event[0] == "call" and isinstance(event[1], Place):
                 helper = self.facts.helpers[event[1]]
                 helper.count = max(helper.count, times)
-
-    def _bind(
-        self,
-        index: FileIndex,
-        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
-        arguments: Arguments | None,
-        bound: Kind | None,
-        is_entry: bool,
-        cls: ClassRef | None,
-    ) -> dict[str, Kind]:
-        """The scope of a call: its parameters by name."""
-        names: dict[str, Kind] = {}
-        pairs = parameters.all_parameters(node)
-        positional = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
-        given: dict[str, Kind] = {}
-        extra: list[Kind] = []
-        values = list(arguments.args) if arguments is not None else []
-        if bound is not None and positional:
-            values.insert(0, bound)
-        for position, value in enumerate(values):
-            if position < len(positional):
-                given[positional[position]] = value
-            else:
-                extra.append(value)
-        if arguments is not None:
-            if arguments.is_open and arguments.args:
-                for name in positional[len(values) :]:
-                    given[name] = arguments.args[-1]
-            given.update(arguments.keywords)
-        constructing = isinstance(node, ast.FunctionDef) and node.name == "__init__"
-        for arg, default in pairs:
-            omitted = arguments is not None and default is not None and arg.arg not in given
-            kind = self.default_kind(index, default) if omitted and not constructing else None
-            if kind is None:
-                kind = self._parameter(
-                    index, node, arg, default, given.get(arg.arg), is_entry, cls if constructing else None
-                )
-            names[arg.arg] = kind
-        if node.args.vararg is not None:
-            item = join_all(extra) if extra else Tensor(True) if arguments is None and not constructing else UNKNOWN
-            names[node.args.vararg.arg] = Sequence(item, tuple(extra) if extra else None)
-        if node.args.kwarg is not None:
-            names[node.args.kwarg.arg] = Mapping(UNKNOWN)
-        return names
-
-    def _parameter(
-        self,
-        index: FileIndex,
-        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
-        arg: ast.arg,
-        default: ast.expr | None,
-        given: Kind | None,
-        is_entry: bool,
-        constructed: ClassRef | None,
-    ) -> Kind:
-        if given is not None and not (given == UNKNOWN and (is_entry or arg.annotation is not None)):
-            return given
-        if constructed is not None:
-            return parameters.constructor_kind(self, index, arg, default, constructed)
-        if is_entry and isinstance(node, ast.FunctionDef) and (given is not None or default is None or arg.annotation):
-            return parameters.forward_kind(self, index, node, arg, default)
-        if given is None and default is not None:
-            return self.default_kind(index, default) or UNKNOWN
-        kind = self.annotated(index, arg.annotation) if arg.annotation is not None else None
-        return kind if kind is not None and kind != OTHER else UNKNOWN
 
     # Facts
 
