@@ -154,7 +154,7 @@ def main() -> None:
     if spec is None or spec.origin is None:
         sys.exit(f"{options.package} is not installed")
     package = Path(spec.origin).parent
-    check = [sys.executable, "-m", "qprep", "check", "--isolated", "--output-format", "concise"]
+    check = [sys.executable, "-m", "qprep", "check", "--isolated", "--no-cache", "--output-format", "concise"]
     table = Table(title=f"qprep check next to libcst.parse_module, {options.package}")
     for heading in ("copies", "files", "parse CPU s", "check CPU s", "ratio", "check MiB", "CPU per file ms"):
         table.add_column(heading, justify="right")
