@@ -57,7 +57,9 @@ def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | 
     ):
         return Unfixable("the module is not an attribute of self")
     if not all(_has_only_operations(scope.context, name) for name in call.classes):
-        return Unfixable("a method of another module runs it, and that module has, or may have, parameters")
+        return Unfixable(
+            "a method of another module runs it, and that module has, or may have, parameters, or reads its children"
+        )
     creations = creations_of(scope.context, scope.unit, holder.attr)
     if isinstance(creations, Unfixable):
         return creations
@@ -70,7 +72,7 @@ def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | 
 
 
 def _has_only_operations(context: Context, name: str) -> bool:
-    """Whether a class of the project has no parameters, and no child that may have some."""
+    """Whether a class of the project has no parameters, no child that may have some, and only calls its children."""
     cls = context.project.resolve(name)
     if not isinstance(cls, ClassRef) or any(
         isinstance(base, External) and base != MODULE for base in context.project.mro(cls)
@@ -80,11 +82,21 @@ def _has_only_operations(context: Context, name: str) -> bool:
     kinds = [entry.kind for entry in table.names.values()]
     if table.dynamic is not None or any(tensor_of(kind) is not None for kind in kinds):
         return False
+    children = {name for name, entry in table.names.items() if modules_of(entry.kind)}
+    bodies = [context.project.class_node(base) for base in context.project.mro(cls) if isinstance(base, ClassRef)]
+    if any(_reads_through(entry.node, children) for entry in bodies if entry is not None):
+        return False
     return all(
         isinstance(module.cls, External) and _is_operation(context, module.cls.name)
         for kind in kinds
         for module in modules_of(kind)
     )
+
+
+def _reads_through(node: ast.ClassDef, children: set[str]) -> bool:
+    """Whether a class reads an attribute of a child: `self.pool.kernel_size`."""
+    attributes = (part.value for part in ast.walk(node) if isinstance(part, ast.Attribute))
+    return any(isinstance(value, ast.Attribute) and value.attr in children for value in attributes)
 
 
 def _is_operation(context: Context, name: str) -> bool:

@@ -48,16 +48,18 @@ class PerCall(nn.ModuleList):
     def within(module: nn.Module | None, owner: nn.Module) -> None:
         """Give every operation in `module` an instance for each call within one forward of `owner`.
 
-        For a module whose methods `owner` calls again and again. Children with parameters or buffers stay as they are,
-        and so does a module that is no nn.Module, or None.
+        For a module whose methods `owner` calls again and again. Its children of torch.nn and of this package count
+        where they have no parameters, buffers or children; others stay as they are, since a class of one's own may keep
+        something from call to call. So does a module that is no nn.Module, or None.
         """
-        for part in list(module.modules()) if isinstance(module, nn.Module) else ():
+        if not isinstance(module, nn.Module):
+            return
+        for part in module.modules():
             if isinstance(part, PerCall):
                 part.count_forwards_of(owner)
-                continue
-            for name, child in list(part.named_children()):
-                if not isinstance(child, PerCall) and _is_operation(child):
-                    setattr(part, name, PerCall(child, owner))
+        for name, child in list(module.named_children()):
+            if _is_operation(child):
+                setattr(module, name, PerCall(child, owner))
 
     def count_forwards_of(self, owner: nn.Module) -> None:
         """Begin again with the first instance at each forward of `owner`."""
@@ -115,7 +117,8 @@ class PerCall(nn.ModuleList):
 
 def _is_operation(module: nn.Module) -> bool:
     members = (module.named_children(), module.named_parameters(), module.named_buffers())
-    return not isinstance(module, nn.Identity) and not any(True for each in members for _ in each)
+    known = type(module).__module__.startswith(("torch.nn.", "qprep.runtime_modules"))
+    return known and not isinstance(module, nn.Identity | PerCall) and not any(True for each in members for _ in each)
 
 
 def _names(members: Iterator[tuple[str, Tensor]]) -> Iterator[str]:

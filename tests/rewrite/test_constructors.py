@@ -75,3 +75,12 @@ def test_a_method_that_runs_weights_again_is_left_with_its_reason() -> None:
     assert list(left) == ["QP202"]
     assert isinstance(left["QP202"], Unfixable)
     assert "has, or may have, parameters" in left["QP202"].reason
+
+
+def test_a_method_that_reads_an_attribute_of_a_child_is_left() -> None:
+    source = HOLDER.replace("nn.Linear(4, 4)", "nn.ReLU()").replace(
+        "self.fc(x) + x", "self.fc(x) if self.fc.inplace else x"
+    )
+    assert [type(finding.fix) for finding in fix_source(source)[1].remaining] == [Unfixable]
+    called = source.replace(" if self.fc.inplace else x", "")
+    assert "PerCall.within(self.holder, owner=self)" in fix_source(called)[0]

@@ -206,5 +206,25 @@ def test_operations_within_a_module_whose_methods_are_called() -> None:
     assert list(model.state_dict()) == ["holder.fc.weight", "holder.fc.bias"]
 
 
+class Remembers(nn.Module):
+    """A class of one's own that keeps something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Count."""
+        self.seen += 1
+        return x
+
+
+def test_a_child_of_ones_own_class_stays_one_instance() -> None:
+    holder = Holder()
+    holder.add_module("relu", Remembers())
+    PerCall.within(holder, owner=nn.Identity())
+    assert type(holder.get_submodule("relu")) is Remembers
+
+
 def test_there_may_be_nothing_to_look_within() -> None:
     PerCall.within(None, owner=nn.Identity())
