@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.ops.catalogue import load
 from qprep.ops.model import Op, OpClass
-from qprep.project import attributes, parameters
+from qprep.project import attributes, parameters, renewing
 from qprep.project.attributes import Attributes
 from qprep.project.binding import Callee, bind
 from qprep.project.calls import Arguments
@@ -336,7 +336,7 @@ class Analysis:
             self._note_helper(frame, node, ref, summary)
         elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
             finish_root(self, bound.cls, summary, is_forward=False)
-        return self._renewed(frame, node, summary.returned, arguments)
+        return self._renewed(frame, node, summary.returned, renewing.not_given(arguments.all()))
 
     def call_bound(self, frame: Frame, ref: FunctionRef, *arguments: Kind) -> Kind:
         """What a method of an object that is no module gives for these arguments."""
@@ -346,13 +346,9 @@ class Analysis:
         owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None
         return isinstance(owner, ClassRef) and path in self.attributes_of(owner).renewed
 
-    def _renewed(self, frame: Frame, node: ast.Call, kind: Kind, arguments: Arguments) -> Kind:
-        """A module that a function made is another one at each call of it."""
-        if not isinstance(kind, Module) or kind.origin is None or frame.recording:
-            return kind
-        if any(isinstance(arg, Module) and arg.origin == kind.origin for arg in arguments.all()):
-            return kind
-        return Module(kind.cls, kind.path, self.origin(frame, node), kind.item, kind.loops)
+    def _renewed(self, frame: Frame, node: ast.Call, kind: Kind, made: renewing.Made) -> Kind:
+        """Modules that a function made are other ones at each call of it."""
+        return kind if frame.recording else renewing.renewed(kind, self.origin(frame, node), made)
 
     def _note_helper(self, frame: Frame, node: ast.Call, ref: FunctionRef, summary: Summary) -> None:
         for event, times in summary.counts.items():
@@ -391,7 +387,8 @@ class Analysis:
             self._running.discard(closure)
         frame.counts.add_all(inner.total())
         frame.touched |= inner.touched
-        return inner.returned() if inner.returns else NONE
+        found = inner.returned() if inner.returns else NONE
+        return self._renewed(frame, node, found, renewing.made_in(home.index.name, closure.node))
 
     def _evaluate(
         self, frame: Frame, ref: FunctionRef, arguments: Arguments | None, *, recording: bool, root: bool = False

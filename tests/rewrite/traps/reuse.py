@@ -258,6 +258,71 @@ class Net(nn.Module):
             )
         ),
     ),
+    untouched(
+        "new-ones-at-each-call-of-a-nested-function",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+
+        def block(i, o):
+            def layer():
+                return nn.Linear(i, o)
+
+            act = nn.ReLU()
+            return nn.Sequential(layer(), nn.BatchNorm1d(o), act)
+
+        norm = lambda n: nn.LayerNorm(n)
+        self.net = nn.Sequential(block(4, 4), norm(4), block(4, 4), norm(4))
+        self.more = nn.ModuleList([block(4, 4), block(4, 4)])
+        self.a, self.b = block(4, 4), block(4, 4)
+
+    def forward(self, x):
+        x = self.b(self.a(self.net(x)))
+        for each in self.more:
+            x = each(x)
+        return x
+"""),
+    ),
+    untouched(
+        "new-pairs-at-each-call-of-a-function",
+        module("""
+def pair(i, o):
+    return nn.Linear(i, o), nn.ReLU()
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.act = pair(4, 4)
+        self.b, self.act2 = pair(4, 4)
+        c, d = self.named(4), self.named(4)
+        self.net = nn.Sequential(c["layer"], c["act"], d["layer"], d["act"])
+
+    def named(self, n):
+        return {"layer": nn.Linear(n, n), "act": nn.ReLU()}
+
+    def forward(self, x):
+        return self.net(self.act2(self.b(self.act(self.a(x)))))
+"""),
+    ),
+    prepared(
+        "one-of-the-scope-around-a-nested-function",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        act = nn.ReLU()
+
+        def get():
+            return act
+
+        self.net = nn.Sequential(nn.Linear(4, 4), get(), nn.Linear(4, 4), get())
+
+    def forward(self, x):
+        return self.net(x)
+"""),
+    ),
     untouched("identity-twice", net("return self.id(self.fc(self.id(x)))", "self.id = nn.Identity()")),
 )
 
