@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from qprep.project.units import Around
     from qprep.rewrite.code import Code
 
+_SETS = re.compile(r"(\w+|[)\]])\.(\w+) *=(?!=)")
 KEPT_FILES = 24  # files held ready for rewriting at a time
 
 
@@ -42,6 +44,7 @@ class Context:
         self.run_by_base: dict[Unit, frozenset[str]] = {}
         self.run_by_init: dict[Unit, frozenset[str]] = {}
         self._asked_names: frozenset[str] | None = None
+        self._set_names: frozenset[str] | None = None
         self.walks: dict[tuple[ClassRef, str, bool], Walk] = {}
         self._own_names: dict[ClassRef, frozenset[str]] = {}
         self._load = load
@@ -71,6 +74,14 @@ class Context:
         if self._asked_names is None:
             self._asked_names = self.around.asks.union(_asked_names(self.project))
         return self._asked_names
+
+    def set_names(self) -> frozenset[str]:
+        """Names of attributes that some given file sets on other objects than self: `self.backbone.fc = …`."""
+        if self._set_names is None:
+            texts = (self.project.text(name) or "" for name in self.project.given)
+            found = (match for text in texts for match in _SETS.findall(text))
+            self._set_names = frozenset(name for owner, name in found if owner != "self")
+        return self._set_names
 
     def own_names(self, ref: ClassRef) -> frozenset[str]:
         """Names that mean something on self in the body of a class of the project."""

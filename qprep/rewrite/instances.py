@@ -10,6 +10,7 @@ from qprep.ops.signature import parse_constructor
 from qprep.project.facts import MANY
 from qprep.project.kinds import ClassRef, External, modules_of, tensor_of
 from qprep.rewrite import sharing as sharing_reasons
+from qprep.rewrite.changes import made_at_end
 from qprep.rewrite.imports import RUNTIME
 from qprep.rewrite.invocations import is_literal
 from qprep.rewrite.model import Declaration
@@ -41,11 +42,14 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
         return creations
     if (reason := sharing_reasons.memory(scope.context, call.classes)) is not None:
         return Unfixable(reason)
-    many = call.count >= MANY
-    text = _constructor_text(scope, creations)
+    at_end = made_at_end(scope, call, func.attr, creations)
+    if isinstance(at_end, Unfixable):
+        return at_end
+    text = _constructor_text(scope, creations) if not at_end else None
     name = scope.names.fresh(func.attr, scope.hint())
     for creation in creations:
-        _declare_copy(scope, creation, name, func.attr, text, many=many)
+        made = _copy(scope, creation, func.attr, text, many=call.count >= MANY)
+        scope.declarations.append(Declaration(creation.unit, name, made, None if at_end else creation.place))
     start, end = scope.code.span(func)
     return (Piece(start, end, f"{scope.owner}.{name}"),)
 
@@ -145,14 +149,13 @@ def is_stateless(context: Context, module: str, node: ast.Call) -> bool:
     return all(is_literal(arg) for arg in node.args) and all(k.arg and is_literal(k.value) for k in node.keywords)
 
 
-def _declare_copy(scope: Scope, creation: Creation, name: str, attribute: str, text: str | None, *, many: bool) -> None:
-    """The new instance is made behind the one that it stands beside."""
+def _copy(scope: Scope, creation: Creation, attribute: str, text: str | None, *, many: bool) -> str:
+    """The expression that makes the new instance."""
     owner = owner_name(scope.context, creation)
     index = scope.context.project.index(creation.place.module)
     copied = text if text is not None else f"{scope.runtime('another', index)}({owner}.{attribute})"
     wrap = "" if text is not None else ".wrap"
-    made = f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied
-    scope.declarations.append(Declaration(creation.unit, name, made, creation.place))
+    return f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied
 
 
 def owner_name(context: Context, creation: Creation) -> str:

@@ -74,12 +74,12 @@ def _made_in_init(context: Context, unit: Unit, node: ast.expr | None, owner: st
     if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner):
         return None
     entry = context.analysis.attributes_of(ClassRef(unit.module, unit.name)).names.get(node.attr)
-    if entry is None or not any(_is_certain(context, unit, creation) for creation in entry.creations.values()):
+    if entry is None or not any(is_certain(context, unit, creation) for creation in entry.creations.values()):
         return None
     return entry
 
 
-def _is_certain(context: Context, unit: Unit, creation: Creation) -> bool:
+def is_certain(context: Context, unit: Unit, creation: Creation) -> bool:
     """Whether an assignment stands on the top level of the class's own __init__."""
     code = context.code(creation.place.module)
     node = code.node(creation.place) if code is not None else None

@@ -224,7 +224,7 @@ def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: f
     """A constructor that returns early or runs the model itself needs the attributes behind super().__init__()."""
     if unit not in context.returns_early:
         context.returns_early[unit] = any(isinstance(node, ast.Return) for node in _own_nodes(init))
-    return context.returns_early[unit] or not methods.isdisjoint(_run_by_init(context, unit))
+    return context.returns_early[unit] or not methods.isdisjoint(run_by_init(context, unit))
 
 
 def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
@@ -239,7 +239,7 @@ def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
     return found
 
 
-def _run_by_init(context: Context, unit: Unit) -> frozenset[str]:
+def run_by_init(context: Context, unit: Unit) -> frozenset[str]:
     """Methods of self that some constructor in the family runs, directly or not; calling self runs forward and all."""
     if unit not in context.run_by_init:
         entries = [entry for member in context.family(unit) if (entry := context.project.class_node(member))]

@@ -1,0 +1,149 @@
+"""What is done to a module after it was made: a second instance made before that would not know."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.findings import Unfixable
+from qprep.project.attributes import PARAMETER_NAMES
+from qprep.project.kinds import ClassRef
+from qprep.rewrite.loops import is_certain
+from qprep.rewrite.owners import made_early, run_by_init
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from qprep.project.attributes import Creation
+    from qprep.project.facts import ModuleCall, Place, Unit
+    from qprep.rewrite.context import Context
+    from qprep.rewrite.scope import Scope
+
+_TENSORS = PARAMETER_NAMES | {"data", "grad", "requires_grad"}  # both instances hold the same
+_CHANGING = frozenset(["append", "extend", "insert", "add_module", "register_module", "pop", "update", "eval", "train"])
+_SETTING = frozenset(("setattr", "delattr"))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A method that does something to a module; `is_other`: it puts another one in its place."""
+
+    member: ClassRef
+    method: str
+    is_other: bool = False
+
+    @property
+    def reason(self) -> str:
+        """What it is called in a reason."""
+        return f"in `{self.member.name.rpartition('.')[2]}.{self.method}`"
+
+
+def _changes(context: Context, unit: Unit, attribute: str, made: Collection[Place]) -> Iterator[Change]:
+    """What the family of a class does to `self.attribute`, beside making it at the places `made`."""
+    at_construction = run_by_init(context, unit)
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        known = {(place.line, place.column) for place in made if place.module == member.module}
+        for name, method in entry.methods.items() if entry is not None else ():
+            if method.args.args:
+                for is_other in _Names(method, attribute, known).changes(hands_on=name in at_construction):
+                    yield Change(member, name, is_other)
+
+
+def made_at_end(scope: Scope, call: ModuleCall, attribute: str, creations: list[Creation]) -> bool | Unfixable:
+    """Whether a second instance must wait until the constructor is done with the first; or why that will not do."""
+    places = [creation.place for creation in creations]
+    is_layer = all(_is_layer(scope.context, name) for name in call.classes)
+    found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not is_layer]
+    if attribute in scope.context.set_names():
+        return Unfixable(f"`{attribute}` is set on another object than self, which may be this one")
+    if not found:
+        return False
+    unit = creations[0].unit
+    method = call.function.rpartition(".")[2]
+    code = scope.context.code(unit.module)
+    waits = (
+        len(creations) == 1
+        and unit == scope.unit
+        and code is not None
+        and is_certain(scope.context, unit, creations[0])
+        and not made_early(scope.context, code, unit, method)
+        and all((c.member, c.method) == (ClassRef(unit.module, unit.name), "__init__") for c in found)
+    )
+    return waits or Unfixable(f"`{attribute}` is changed after it is made, {found[0].reason}")
+
+
+def _is_layer(context: Context, name: str) -> bool:
+    """Whether a module of torch.nn is one operation with parameters: its second instance runs the first."""
+    known = (
+        context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
+    )
+    return known is not None and known.may_have_state and not known.is_container and not known.is_compound
+
+
+class _Names:
+    """The names of one module in one method: `self.attribute`, what that was made of, what it was assigned to."""
+
+    def __init__(self, method: ast.FunctionDef, attribute: str, known: Collection[tuple[int, int]]) -> None:
+        self.owner, self.attribute = method.args.args[0].arg, attribute
+        self.aliases: set[str] = set()
+        self.nodes = [node for statement in method.body for node in ast.walk(statement)]
+        self.creations = [
+            node
+            for node in self.nodes
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            and node.value is not None
+            and (node.value.lineno, node.value.col_offset) in known
+        ]
+        self.aliases |= {node.value.id for node in self.creations if isinstance(node.value, ast.Name)}
+        for node in self.nodes:
+            self.aliases |= set(self._bound(node))
+
+    def changes(self, *, hands_on: bool) -> Iterator[bool]:
+        """Each change; true where another module takes the place."""
+        making = {part for node in self.creations for part in ast.walk(node)}
+        for node in self.nodes:
+            if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+                if self._is_it(node):
+                    if node not in making:
+                        yield True
+                elif self._leads_to_it(node) and getattr(node, "attr", "") not in _TENSORS:
+                    yield False
+            elif isinstance(node, ast.Call) and node not in making and self._is_changed_by(node, hands_on):
+                yield False
+
+    def _bound(self, node: ast.AST) -> Iterator[str]:
+        """Names that a statement gives to the module, or to what is in it."""
+        if isinstance(node, ast.Assign) and self._leads_to_it(node.value):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.For) and any(map(self._is_it, ast.walk(node.iter))):
+            yield from (part.id for part in ast.walk(node.target) if isinstance(part, ast.Name))
+
+    def _is_it(self, node: ast.AST) -> bool:
+        if isinstance(node, ast.Name):
+            return node.id in self.aliases
+        is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.owner
+        return is_own and isinstance(node, ast.Attribute) and node.attr == self.attribute
+
+    def _leads_to_it(self, node: ast.AST) -> bool:
+        """Whether an expression is the module or something in it: `self.body[0].act`."""
+        while not self._is_it(node):
+            if isinstance(node, ast.Attribute | ast.Subscript):
+                node = node.value
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not self._is_it(node.func):
+                node = node.func.value
+            else:
+                return False
+        return True
+
+    def _is_changed_by(self, node: ast.Call, hands_on: bool) -> bool:
+        """Whether a call changes the module: by a method, or as a function that is given it and may do anything."""
+        func = node.func
+        if isinstance(func, ast.Attribute) and func.attr in _CHANGING and self._leads_to_it(func.value):
+            return True
+        name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+        given = [arg for arg in node.args if self._leads_to_it(arg) and getattr(arg, "attr", "") not in _TENSORS]
+        if name in _SETTING:
+            return bool(given)
+        return hands_on and bool(given) and not name[:1].isupper() and not self._leads_to_it(func)
