@@ -14,6 +14,7 @@ from qprep.ops import (
     layers,
     layout,
     not_activation,
+    patterns,
     pooling,
     reductions,
 )
@@ -34,6 +35,7 @@ _TOPICS: Final = (
     algebra,
     layout,
     not_activation,
+    patterns,
 )
 
 _UNBOUND: Final = ("torch.Tensor.", "torch._C.TensorBase.")

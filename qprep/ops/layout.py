@@ -70,6 +70,7 @@ _ORDER: Final[tuple[Op, ...]] = (
     _row("msort", "tm:msort(input)"),
     _row("rearrange", "einops.rearrange(tensor, pattern, **axes_lengths)"),
     _row("einops_repeat", "einops.repeat(tensor, pattern, **axes_lengths)"),
+    _row("einops_unpack", "einops.unpack(tensor, packed_shapes, pattern)", result=_TENSORS),
 )
 
 _PARTS: Final[tuple[Op, ...]] = (

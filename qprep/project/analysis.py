@@ -30,6 +30,7 @@ from qprep.project.kinds import (
     options,
 )
 from qprep.project.roots import finish_root, note_module_call
+from qprep.project.stand_ins import is_function_like
 from qprep.project.statements import run_block
 
 if TYPE_CHECKING:
@@ -294,7 +295,8 @@ class Analysis:
     ) -> Kind:
         """One of the functions that are, or may be set as, a class's forward."""
         known = ("root", forward, _key(arguments)) in self._memo
-        summary = self._evaluate(frame, forward, arguments, recording=True, root=True)
+        called_only = arguments is not None and is_function_like(self.project, cls)
+        summary = self._evaluate(frame, forward, arguments, recording=True, root=True, called_only=called_only)
         if not known:
             finish_root(self, cls, summary)
         if summary.returned == UNKNOWN and flow:
@@ -391,7 +393,14 @@ class Analysis:
         return self._renewed(frame, node, found, renewing.made_in(home.index.name, closure.node))
 
     def _evaluate(
-        self, frame: Frame, ref: FunctionRef, arguments: Arguments | None, *, recording: bool, root: bool = False
+        self,
+        frame: Frame,
+        ref: FunctionRef,
+        arguments: Arguments | None,
+        *,
+        recording: bool,
+        root: bool = False,
+        called_only: bool = False,
     ) -> Summary:
         key = ("root" if root else recording, ref, _key(arguments))
         if key in self._memo:
@@ -408,7 +417,7 @@ class Analysis:
         owner = ref.name.rpartition(".")[0]
         cls = ClassRef(ref.module, owner) if owner else None
         is_static = "builtins.staticmethod" in self.decorators(ref.module, node) if owner else False
-        is_entry = root or (arguments is None)
+        is_entry = (root and not called_only) or arguments is None
         names = bind(self, Callee(index, node, None if is_static else ref.bound, cls, is_entry), arguments)
         unit = Unit(ref.module, owner, True) if owner and not is_static else Unit(ref.module, ref.name, False)
         inner = Frame(index, unit, ref.name, ref.bound, cls, Scope(names), recording)

@@ -305,7 +305,8 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
     if short == "typing.cast" and len(args) == 2:
         return args[1] if args[1] is not UNKNOWN else analysis.annotated(frame.index, node.args[0]) or UNKNOWN
     if short == "functools.partial" and args:
-        return Partial(args[0], tuple(args[1:]), tuple(arguments.keywords.items()))
+        made = (node, frame.index.name, frame.function)
+        return Partial(args[0], tuple(args[1:]), tuple(arguments.keywords.items()), made)
     if short in ("map", "functools.reduce", "filter") and len(args) >= 2:
         return operations.higher_order(analysis, frame, node, short, arguments)
     if short in ("min", "max", "sum", "abs", "pow", "divmod"):

@@ -203,8 +203,16 @@ def _call_one(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         return analysis.call_closure(frame, node, callee, arguments)
     if isinstance(callee, Partial):
         merged = Arguments([*callee.args, *arguments.args], {**dict(callee.keywords), **arguments.keywords})
-        return call_kind(analysis, frame, node, callee.function, merged)
+        return call_kind(analysis, frame, _named_at(frame, node, callee), callee.function, merged)
     return _call_unknown(analysis, frame, node, arguments)
+
+
+def _named_at(frame: Frame, node: ast.Call, callee: Partial) -> ast.Call:
+    """The call to which a function belongs that runs through a partial: the partial's, where that stands here too."""
+    if callee.made is None or not isinstance(callee.function, FunctionRef):
+        return node
+    made, *home = callee.made
+    return made if home == [frame.index.name, frame.function] else node
 
 
 def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Arguments) -> Kind:

@@ -151,12 +151,16 @@ def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr
 def _selected(item: Kind, node: ast.expr, frame: Frame, loops: frozenset[int] = frozenset()) -> Kind:
     """The item that an index expression picks: its path names the index, its loops those that vary it."""
     # An index that is computed may change in any loop around it.
-    varying = set(frame.loops) if any(isinstance(part, ast.Name) for part in ast.walk(node)) else set()
-    text = ast.unparse(node)
+    varying = frozenset(frame.loops) if any(isinstance(part, ast.Name) for part in ast.walk(node)) else frozenset()
+    return _at_index(item, ast.unparse(node), loops | varying)
+
+
+def _at_index(item: Kind, text: str, loops: frozenset[int] = frozenset()) -> Kind:
+    """One item of a container of modules: its path names the index."""
 
     def pick(kind: Kind) -> Kind:
         if isinstance(kind, Module) and kind.path is not None and kind.path.endswith("[*]"):
-            return Module(kind.cls, f"{kind.path[:-3]}[{text}]", None, kind.item, kind.loops | loops | varying)
+            return Module(kind.cls, f"{kind.path[:-3]}[{text}]", None, kind.item, kind.loops | loops)
         return kind
 
     return join_all(pick(option) for option in options(item))
@@ -344,7 +348,8 @@ def _unpack(analysis: Analysis, frame: Frame, targets: list[ast.expr], value: Ki
             if isinstance(option, Sequence) and option.items and len(option.items) == len(targets) and not starred:
                 parts.append(option.items[position])
             elif option != NONE:
-                parts.append(iterate(option))
+                item = iterate(option)
+                parts.append(item if starred else _at_index(item, str(position)))
         part = join_all(parts)
         assign(analysis, frame, target, Sequence(part) if isinstance(target, ast.Starred) else part, None)
 

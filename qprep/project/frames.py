@@ -50,9 +50,23 @@ class Counts(dict[Event, int]):
 
 
 def any_index(path: str) -> str:
-    """`layers[i]` once its loop is over is any of the layers."""
-    head, bracket, tail = path.rpartition("[")
-    return f"{head}[*]" + tail.partition("]")[2] if bracket else path
+    """`layers[i][0]` once its loop is over is the first of any of the layers: what varies may be any, literals stay."""
+    found, depth, start = "", 0, 0
+    for position, character in enumerate(path):
+        if character == "[":
+            start = position + 1 if not depth else start
+            depth += 1
+        elif character == "]":
+            depth -= 1
+            index = path[start:position]
+            found += "" if depth else f"[{index}]" if _is_literal(index) else "[*]"
+        elif not depth:
+            found += character
+    return found
+
+
+def _is_literal(index: str) -> bool:
+    return index.lstrip("-").isdigit() or index[:1] in ("'", '"')
 
 
 @dataclass(slots=True)

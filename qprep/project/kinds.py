@@ -88,14 +88,21 @@ class Closure(Kind):
     scope: Scope
     home: Frame
 
+    __eq__ = object.__eq__  # the base would take any two for one
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Partial(Kind):
-    """functools.partial: the callable and what is bound already."""
+    """functools.partial: the callable and what is bound already.
+
+    made  the call that made it, and the function (its file, its name) in which that stands
+    """
 
     function: Kind
     args: tuple[Kind, ...]
     keywords: tuple[tuple[str, Kind], ...]
+    made: tuple[ast.Call, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

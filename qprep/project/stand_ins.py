@@ -1,4 +1,4 @@
-"""Modules that stand for functions: `@stands_for(function)` above a class."""
+"""Modules that stand for functions: `@stands_for(function)` above a class, or the function itself above it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,23 @@ def stand_in(project: Project, function: FunctionRef) -> ClassRef | None:
         if any(_names(project, index, node, function.name) for node in entry.node.decorator_list):
             return ClassRef(function.module, name)
     return None
+
+
+def is_function_like(project: Project, cls: ClassRef) -> bool:
+    """Whether a class stands right behind a function that takes what its forward takes: no model calls it by itself."""
+    index, entry = project.index(cls.module), project.class_node(cls)
+    forward = entry.methods.get("forward") if entry is not None else None
+    if index is None or entry is None or forward is None or entry.node not in index.tree.body:
+        return False
+    before = index.tree.body[max(index.tree.body.index(entry.node) - 1, 0)]
+    return isinstance(before, ast.FunctionDef) and _parameters(before) == _parameters(forward)[1:]
+
+
+def _parameters(node: ast.FunctionDef) -> list[str]:
+    """Names of all parameters, in the order in which they are written."""
+    args = node.args
+    named = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+    return [arg.arg for arg in (*named, args.vararg, args.kwarg) if arg is not None]
 
 
 def _names(project: Project, index: FileIndex, decorator: ast.expr, function: str) -> bool:

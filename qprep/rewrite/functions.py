@@ -20,8 +20,20 @@ if TYPE_CHECKING:
 
 # Decorators that say nothing about what the function computes, and those that a method can carry as well.
 _DROPPED = frozenset(("torch.fx.wrap", "torch.jit.ignore", "torch.jit.unused", "torch.fx._symbolic_trace.wrap"))
+_SAME_EACH_TIME = ("builtins.float", "builtins.int", "builtins.tuple", "math.")
 _OPEN_ENDED = ('"""', "'''", "\\\n", "\\\r")  # texts with these in them go over the end of a line
-_KEPT = frozenset(("torch.no_grad", "torch.enable_grad", "torch.inference_mode"))
+_KEPT = frozenset(
+    (
+        "torch.no_grad",
+        "torch.enable_grad",
+        "torch.inference_mode",
+        "torch.autocast",
+        "torch.amp.autocast",
+        "torch.amp.autocast_mode.autocast",
+        "torch.cuda.amp.autocast",
+        "torch.cpu.amp.autocast",
+    )
+)
 
 
 def refusal(context: Context, unit: Unit) -> str | None:
@@ -37,9 +49,30 @@ def refusal(context: Context, unit: Unit) -> str | None:
     for decorator, name in zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True):
         if name not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):
             return f"`{unit.name}` is decorated with `{name.removeprefix('builtins.')}`"
-    if is_replaceable(context, unit) and any(map(_is_kept, node.decorator_list)):
-        return f"`{unit.name}` is decorated with what only the run knows, beside `no_grad` or its kin"
+    if is_replaceable(context, unit) and kept_decorators(context, unit.module, node):
+        return f"`{unit.name}` is decorated with what only the run knows, beside one that must stay"
+    if any(_is_made(context, unit.module, part) for default in _defaults(node) for part in ast.walk(default)):
+        return f"`{unit.name}` has a default that is made once, with the function"
     return _unusual_body(code, node, unit)
+
+
+def _defaults(node: ast.FunctionDef) -> list[ast.expr]:
+    return [*node.args.defaults, *(default for default in node.args.kw_defaults if default is not None)]
+
+
+def _is_made(context: Context, module: str, node: ast.AST) -> bool:
+    """Whether an expression calls something that may give another object each time: `nn.ReLU()`, `torch.rand(2)`."""
+    if not isinstance(node, ast.Call):
+        return False
+    index = context.project.index(module)
+    name = context.project.expression_name(index, node.func) if index is not None else None
+    return name is None or not name.startswith(_SAME_EACH_TIME)
+
+
+def kept_decorators(context: Context, module: str, node: ast.FunctionDef) -> list[ast.expr]:
+    """Those that the module's forward carries as well."""
+    pairs = zip(node.decorator_list, context.analysis.decorators(module, node), strict=True)
+    return [decorator for decorator, name in pairs if name in _KEPT]
 
 
 def is_replaceable(context: Context, unit: Unit) -> bool:
@@ -153,10 +186,11 @@ def as_class(
     declarations: Iterable[Declaration],
     pieces: Iterable[Piece],
     above: str = "",
+    kept: Iterable[ast.expr] = (),
 ) -> str:
     """The source of the module: the function's own text as forward, its new attributes in __init__.
 
-    `above` is a decorator of the class.
+    `above` is a decorator of the class, `kept` are those of the function that forward carries too.
     """
     unit, newline = code.indent_unit, code.newline
     start = code.source.starts[node.lineno - 1]
@@ -174,20 +208,13 @@ def as_class(
     lines = body.splitlines(keepends=True)
     indented = "".join(line if not line.strip() else unit + line for line in lines)
     made = "".join(f"{unit * 2}self.{d.name} = {d.expression}{newline}" for d in declarations)
-    decorators = "".join(
-        f"{unit}@{code.slice(decorator)}{newline}" for decorator in node.decorator_list if _is_kept(decorator)
-    )
+    decorators = "".join(f"{unit}@{code.slice(decorator)}{newline}" for decorator in kept)
     return (
         f"{newline}{newline}{above}class {name}({base}):{newline}"
         f'{unit}"""`{node.name}` as a module: each place that calls it has operations of its own."""{newline}{newline}'
         f"{unit}def __init__(self) -> None:{newline}{unit * 2}super().__init__(){newline}{made}{newline}"
         f"{decorators}{indented}{newline}"
     )
-
-
-def _is_kept(decorator: ast.expr) -> bool:
-    expr = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return ast.unparse(expr).rpartition(".")[2] in {name.rpartition(".")[2] for name in _KEPT}
 
 
 def place_for_class(code: Code, node: ast.FunctionDef) -> int:

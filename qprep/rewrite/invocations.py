@@ -178,11 +178,12 @@ def _bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
             return Unfixable(f"`{spelling.qualified}` takes fewer arguments than are given here")
         spread = taker.kind is Kind.VARARGS and len(node.args) > positional.index(taker) + 1
         bound.append(Argument(taker.name, value, None, spread))
+    takes_any = any(p.kind is Kind.VARKEYWORDS for p in spelling.parameters)
     for keyword in node.keywords:
         parameter = spelling.parameter(keyword.arg or "")
-        if parameter is None:
+        if parameter is None and not takes_any:
             return Unfixable(f"`{spelling.qualified}` has no parameter `{keyword.arg}`")
-        bound.append(Argument(parameter.name, keyword.value, keyword))
+        bound.append(Argument(parameter.name if parameter else keyword.arg or "", keyword.value, keyword))
     return bound
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qprep.findings import Applicability, Unfixable
 from qprep.project.facts import HelperCall, OpSite, Place, Unit
 from qprep.project.kinds import FunctionRef
-from qprep.rewrite import children, functions, imports, owners
+from qprep.rewrite import callees, children, functions, imports, owners
 from qprep.rewrite.model import OWNER, Declaration, Rewrite
 from qprep.rewrite.pieces import Piece, opening, overlaps
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall | EagerSite | TiedParameter | Walk
 
 STANDS_FOR = "stands_for"
+_CALLED_THROUGH = frozenset(("builtins.map", "functools.reduce", "functools.partial"))
 MAX_NESTING = 80  # CPython takes 200 nested parentheses, and each rewrite adds a pair
 
 
@@ -164,7 +165,8 @@ class Plan:
         if self._is_dispatched(scope, call):
             return _dispatch(scope, node, call)
         callee = min(call.callees)
-        if not _is_callee(scope, node, callee):
+        named = _named(scope, node, callee)
+        if named is None:
             return Unfixable("the function is called under a name that only the run knows")
         name = self.class_name(callee)
         bound = self._imported[scope.code.module]
@@ -174,13 +176,13 @@ class Plan:
         bound[text] = callee
         scope.imports |= {(scope.index.name, entry) for entry in needed}
         attribute = scope.declare(functions.attribute_name(callee), f"{text}()", many=call.count > 1)
-        start, end = scope.code.span(node.func)
+        start, end = scope.code.span(named)
         return (Piece(start, end, attribute),)
 
     def _is_dispatched(self, scope: Scope, call: HelperCall) -> bool:
         """Whether a call is of a function that only the run knows, or of what its decorators make of it."""
         assert isinstance(scope.node, ast.Call)
-        if len(call.callees) > 1 or not _is_callee(scope, scope.node, min(call.callees)):
+        if len(call.callees) > 1 or not _is_callee(scope, scope.node.func, min(call.callees)):
             return call.direct
         return functions.is_replaceable(self.context, min(call.callees))
 
@@ -207,8 +209,14 @@ class Plan:
                     blocked.update(dict.fromkeys(call.callees - blocked.keys(), reason))
                     changed = True
         for place, outcome in list(self.outcomes.items()):
-            if isinstance(outcome, Rewrite) and not outcome.unit.is_class and outcome.unit in blocked:
-                self.outcomes[place] = Unfixable(f"it stands in `{outcome.unit.name}`: {blocked[outcome.unit]}")
+            if isinstance(outcome, Rewrite) and not outcome.unit.is_class:
+                reason = blocked.get(outcome.unit) or self._uncalled(outcome.unit)
+                if reason is not None:
+                    self.outcomes[place] = Unfixable(f"it stands in `{outcome.unit.name}`: {reason}")
+
+    def _uncalled(self, unit: Unit) -> str | None:
+        """Why nothing can hold the module made of a function: a function inside it is what runs."""
+        return None if any(self._calls(unit)) else "the function that runs is made inside it"
 
     def repeat(self, module: str, attribute: str) -> bool:
         """Give an attribute that this plan makes an instance per call: it runs more often than the source shows."""
@@ -388,7 +396,8 @@ class Plan:
         inner = [piece for rewrite in rewrites for piece in rewrite.pieces]
         decorator, _ = imports.imported(index, imports.RUNTIME, STANDS_FOR)
         above = f"@{decorator}({unit.name}){code.newline}" if dispatched else ""
-        text = functions.as_class(code, node, self.class_name(unit), base, declarations, inner, above)
+        kept = functions.kept_decorators(self.context, unit.module, node)
+        text = functions.as_class(code, node, self.class_name(unit), base, declarations, inner, above, kept)
         offset = functions.place_for_class(code, node)
         lead = "" if code.text[offset - 1] in "\r\n" else code.newline
         pieces[unit.module].append(Piece(offset, offset, lead + text))
@@ -449,8 +458,16 @@ def _nesting(code: Code, node: ast.AST) -> int:
     return depth
 
 
-def _is_callee(scope: Scope, node: ast.Call, callee: Unit) -> bool:
-    """Whether the name called at module level is the function that the analysis saw; a local of that name is not."""
-    dotted = scope.context.project.expression_name(scope.index, node.func)
+def _named(scope: Scope, node: ast.Call, callee: Unit) -> ast.expr | None:
+    """Where the function is named: in front of its call, or as what it is called through."""
+    if _is_callee(scope, node.func, callee):
+        return node.func
+    is_handed_on = bool(node.args) and callees.dotted_name(scope, node.func) in _CALLED_THROUGH
+    return node.args[0] if is_handed_on and _is_callee(scope, node.args[0], callee) else None
+
+
+def _is_callee(scope: Scope, name: ast.expr, callee: Unit) -> bool:
+    """Whether a name at module level is the function that the analysis saw; a local of that name is not."""
+    dotted = scope.context.project.expression_name(scope.index, name)
     found = scope.context.project.resolve(dotted) if dotted is not None else None
     return isinstance(found, FunctionRef) and (found.module, found.name) == (callee.module, callee.name)

@@ -66,6 +66,7 @@ from qprep.runtime_modules.normalization import (
     PDist,
 )
 from qprep.runtime_modules.norms import CDist, Dist, LinalgNorm, MatrixNorm, Norm, Renorm, VectorNorm
+from qprep.runtime_modules.patterns import EinopsEinsum, EinopsPack, EinopsReduce
 from qprep.runtime_modules.per_call import PerCall
 from qprep.runtime_modules.pooling import (
     FunctionalAdaptiveAvgPool1d, FunctionalAdaptiveAvgPool2d, FunctionalAdaptiveAvgPool3d, FunctionalAvgPool1d,
@@ -118,7 +119,8 @@ __all__ = [
     "Ceil", "ChainMatMul", "Cholesky", "CholeskyInverse", "CholeskySolve", "Chunk", "Clamp", "ClampMax", "ClampMin",
     "ColumnStack", "Concat", "ConjPhysical", "ConstantPadNd", "ConvTBC", "CopySign", "CorrCoef", "Cos", "Cosh",
     "Cov", "Cross", "CumMax", "CumMin", "CumProd", "CumSum", "CumulativeTrapezoid", "DStack", "Deg2Rad", "Det",
-    "Diff", "Digamma", "Dispatch", "Dist", "Dot", "EigValsH", "Eigh", "Einsum", "EltwiseAdd", "EltwiseDiv",
+    "Diff", "Digamma", "Dispatch", "Dist", "Dot", "EigValsH", "Eigh", "EinopsEinsum", "EinopsPack", "EinopsReduce",
+    "Einsum", "EltwiseAdd", "EltwiseDiv",
     "EltwiseMul", "EltwiseRsub", "EltwiseSub", "Entr", "Erf", "Erfc", "Erfcx", "Erfinv", "Exp", "Exp2", "Expm1",
     "FeatureDropout", "FloatPower", "Floor", "FloorDiv", "Fmax", "Fmin", "Fmod", "Frac",
     "FractionalMaxPool2dWithIndices", "FractionalMaxPool3dWithIndices", "Frexp", "Function",

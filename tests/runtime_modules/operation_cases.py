@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import torch
 from torch import Tensor
 
@@ -183,13 +185,16 @@ _EXPLICIT: dict[str, tuple[Call, ...]] = {
         call(randn(2, 32), 8, 4, 8, _WINDOW, False, normalized=True, return_complex=True),
     ),
     "istft": (call(torch.stft(randn(32), 8, window=_WINDOW, return_complex=True), 8, window=_WINDOW, length=32),),
+    "einops_einsum": (call(randn(2, 3, 4), randn(2, 5, 4), "b i d, b j d -> b i j"), call(randn(3, 3), "a a ->")),
+    "einops_reduce": (call(_X, "b n d -> b d", "mean"), call(_X, "b n (h d) -> b h d", "max", h=2)),
+    "einops_pack": (call([_X, randn(2, 5, 2, 4)], "b * d"), call([randn(4)], "* d")),
     **FAMILIES,
 }
 
 
 def operations() -> tuple[Op, ...]:
-    """The compute rows."""
-    return tuple(op for op in load().ops if op.cls is OpClass.COMPUTE)
+    """The compute rows of packages that are installed."""
+    return tuple(op for op in load().ops if op.cls is OpClass.COMPUTE and find_spec(op.spellings[0].partition(".")[0]))
 
 
 def calls(op: Op) -> tuple[Call, ...]:

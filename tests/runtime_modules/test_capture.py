@@ -34,6 +34,9 @@ _UNSCRIPTABLE = {
     "matrix_norm",
     "upsample_nearest",
     "upsample_bilinear",
+    "einops_einsum",
+    "einops_reduce",
+    "einops_pack",
     *(f"lp_pool{n}d" for n in (1, 2, 3)),
     *(f"fractional_max_pool{n}d{suffix}" for n in (2, 3) for suffix in ("", "_with_indices")),
 }

@@ -16,6 +16,102 @@ HELPERS: tuple[Case, ...] = (
         "two-calls", net("return swish(self.fc(swish(x)))", extra="def swish(t):\n    return t * torch.sigmoid(t)")
     ),
     prepared(
+        "given-to-map",
+        net("a, b = map(scaled, (self.fc(x), x))\nreturn a + b", extra="def scaled(t):\n    return t * 2"),
+    ),
+    prepared(
+        "given-to-partial",
+        net(
+            "make = partial(scaled, by=0.5)\nreturn make(self.fc(x), bent=True) + make(x)",
+            extra="""
+            from functools import partial
+
+
+            def scaled(t, *, by, bent=False):
+                return (t * by).exp() if bent else t * by
+            """,
+        ),
+    ),
+    declined(
+        "a-partial-made-elsewhere",
+        net(
+            "return self.make(self.fc(x)) + self.make(x)",
+            "self.make = partial(scaled, by=0.5)",
+            extra="from functools import partial\n\n\ndef scaled(t, *, by):\n    return (t * by).exp()",
+        ),
+        "under a name that only the run knows",
+    ),
+    prepared(
+        "arguments-of-unknown-kind",
+        net(
+            "return sum(map(lambda args: shift(*args), zip((self.fc(x), x), self.by)))",
+            "self.by = tuple(by)",
+            extra="""
+            def shift(t, amount):
+                return F.pad(t, (amount, -amount)) * 2
+            """,
+        ).replace("def __init__(self)", "def __init__(self, by=(1, 2))"),
+    ),
+    declined(
+        "a-function-made-by-another",
+        net(
+            "return self.fc(chunked(self.fc)(x))",
+            extra="""
+            def chunked(fn):
+                def inner(*args):
+                    return torch.cat([fn(part) for part in args[0].chunk(2)])
+
+                return inner
+            """,
+        ),
+        "the function that runs is made inside it",
+    ),
+    prepared(
+        "two-functions-inside",
+        net(
+            """
+            def double(t):
+                return t * 2
+
+
+            def twice(fn, t):
+                return fn(t) + t
+
+
+            return self.fc(twice(double, x))
+            """
+        ),
+    ),
+    declined(
+        "a-default-that-is-made-once",
+        net(
+            "return self.fc(bent(x))",
+            extra="def bent(t, by=nn.ReLU()):\n    return by(t) * 2",
+        ),
+        "has a default that is made once",
+    ),
+    prepared(
+        "without-gradients-under-another-name",
+        net(
+            "return self.fc(x) + doubled(x)",
+            extra="from torch import no_grad as still\n\n\n@still()\ndef doubled(t):\n    return t * 2",
+        ),
+    ),
+    prepared(
+        "under-autocast",
+        net(
+            "return self.fc(x) + doubled(x)",
+            extra="""
+            from torch.amp import autocast
+
+
+            @autocast("cpu", enabled=False)
+            def doubled(t):
+                return t * 2
+            """,
+        ),
+    ),
+    prepared(
         "named-like-a-runtime-module",
         net("return log(self.fc(x))", extra="def log(t, eps=1e-6):\n    return torch.log(t.abs() + eps)"),
     ),
