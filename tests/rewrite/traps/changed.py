@@ -70,7 +70,9 @@ IN_THE_CONSTRUCTOR: tuple[Case, ...] = (
     prepared("flag-of-an-item", _later("self.body[1].negative_slope = 0.5")),
     prepared("flags-in-a-loop", _later("for layer in self.body:\n    layer.negative_slope = 0.5")),
     prepared("changed-under-a-local-name", _later("body = self.body\nbody.append(nn.Tanh())")),
-    prepared("made-under-a-local-name", net(_TWICE, "body = nn.Sequential()\nself.body = body\nbody.append(nn.Tanh())")),
+    prepared(
+        "made-under-a-local-name", net(_TWICE, "body = nn.Sequential()\nself.body = body\nbody.append(nn.Tanh())")
+    ),
     prepared(
         "changed-by-a-function",
         net(_TWICE, f"{_BODY}\nchange(self.body)", extra="def change(body):\n    body[1] = nn.Tanh()"),
