@@ -251,10 +251,27 @@ class Analysis:
         frame = self._module_frame(base.module)
         return evaluate(self, frame, node) if frame is not None else UNKNOWN
 
-    def property_kind(self, ref: FunctionRef) -> Kind:
-        """What a property gives."""
-        frame = self._module_frame(ref.module)
-        return self._evaluate(frame, ref, Arguments(), recording=False).returned if frame is not None else UNKNOWN
+    def read_property(self, frame: Frame, getter: FunctionRef, node: ast.Attribute | None) -> Kind:
+        """What a property gives; what its method runs happens where it is read."""
+        bound = getter.bound
+        if isinstance(bound, Module) and bound.path == "":
+            summary = self._evaluate(frame, getter, Arguments(), recording=frame.recording)
+            self._run_on_self(frame, getter, summary)
+            return summary.returned
+        if frame.recording and isinstance(bound, Module) and isinstance(bound.cls, ClassRef):
+            ref = FunctionRef(getter.module, getter.name, Module(bound.cls, "", None, bound.item))
+            summary = self._evaluate(frame, ref, Arguments(), recording=True, root=True)
+            finish_root(self, bound.cls, summary, is_forward=False)
+            if summary.counts and node is not None and bound.path is not None:
+                path = f"{bound.path}.{node.attr}"
+                note_module_call(self, frame, node, path, path, bound.loops, {self.class_name(bound)})
+        return self._evaluate(frame, getter, Arguments(), recording=False).returned
+
+    def _run_on_self(self, frame: Frame, ref: FunctionRef, summary: Summary) -> None:
+        """A method of self runs here."""
+        frame.counts.add_all(summary.counts)
+        frame.counts.add(("enter", ref.module, ref.name))
+        frame.touched |= summary.touched
 
     def look_through(self, ref: FunctionRef) -> None:
         """Evaluate a function outside classes, given nothing, for the instances that it makes."""
@@ -331,9 +348,7 @@ class Analysis:
             frame, ref, arguments, recording=frame.recording, root=bound is not None and not is_method
         )
         if is_method:
-            frame.counts.add_all(summary.counts)
-            frame.counts.add(("enter", ref.module, ref.name))
-            frame.touched |= summary.touched
+            self._run_on_self(frame, ref, summary)
         elif bound is None:
             self._note_helper(frame, node, ref, summary)
         elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
@@ -492,7 +507,13 @@ class Analysis:
             self.facts.unknown.setdefault(place, Unknown(place, symbol))
 
     def note_module_call(
-        self, frame: Frame, node: ast.Call, identity: str, path: str, loops: frozenset[int], classes: set[str]
+        self,
+        frame: Frame,
+        node: ast.Call | ast.Attribute,
+        identity: str,
+        path: str,
+        loops: frozenset[int],
+        classes: set[str],
     ) -> None:
         """A module reached through self is called here."""
         note_module_call(self, frame, node, identity, path, loops, classes)

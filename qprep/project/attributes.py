@@ -19,6 +19,7 @@ from qprep.project.kinds import (
     Kind,
     Module,
     Object,
+    Property,
     Super,
     flowing,
     join,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from qprep.project.analysis import Analysis
     from qprep.project.frames import Frame
 
+PROPERTIES = frozenset(("builtins.property", "functools.cached_property", "torch.jit.unused_property"))
 PARAMETER_NAMES = frozenset(
     [
         "weight",
@@ -245,10 +247,8 @@ def _method(analysis: Analysis, base: ClassRef, node: ast.FunctionDef, bound: Ki
     ref = f"{base.name}.{node.name}"
     if "builtins.staticmethod" in decorators:
         return FunctionRef(base.module, ref)
-    if any(
-        name in ("builtins.property", "functools.cached_property", "torch.jit.unused_property") for name in decorators
-    ):
-        return analysis.property_kind(FunctionRef(base.module, ref, bound))
+    if not PROPERTIES.isdisjoint(decorators):
+        return Property(FunctionRef(base.module, ref, bound))
     if "builtins.classmethod" in decorators or not isinstance(bound, ClassRef):
         return FunctionRef(base.module, ref, bound)
     return FunctionRef(base.module, ref)

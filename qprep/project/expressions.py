@@ -26,6 +26,7 @@ from qprep.project.kinds import (
     Number,
     Object,
     Plain,
+    Property,
     Sequence,
     Super,
     Tensor,
@@ -70,12 +71,23 @@ def _name(analysis: Analysis, frame: Frame, node: ast.Name) -> Kind:
 def _attribute(analysis: Analysis, frame: Frame, node: ast.Attribute) -> Kind:
     value = evaluate(analysis, frame, node.value)
     if type(value) is Union:
-        return join_all(attribute_of(analysis, frame, option, node.attr) for option in value.options if option != NONE)
-    return attribute_of(analysis, frame, value, node.attr)
+        known = [option for option in value.options if option != NONE]
+        return join_all(attribute_of(analysis, frame, option, node.attr, node) for option in known)
+    return attribute_of(analysis, frame, value, node.attr, node)
 
 
-def attribute_of(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind:
-    """What `value.name` is."""
+def attribute_of(analysis: Analysis, frame: Frame, value: Kind, name: str, node: ast.Attribute | None = None) -> Kind:
+    """What `value.name` is, read at `node`."""
+    found = _looked_up(analysis, frame, value, name)
+    if not any(isinstance(option, Property) for option in options(found)):
+        return found
+    return join_all(
+        analysis.read_property(frame, option.getter, node) if isinstance(option, Property) else option
+        for option in options(found)
+    )
+
+
+def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind:
     if isinstance(value, Tensor):
         return _tensor_attribute(value, name)
     if isinstance(value, External):

@@ -80,6 +80,13 @@ class FunctionRef(Kind):
     bound: Kind | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Property(Kind):
+    """An attribute that a method computes: what it is, reading it tells."""
+
+    getter: FunctionRef
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Closure(Kind):
     """A lambda or nested function with the scope it was made in (compared by identity)."""

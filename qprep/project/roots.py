@@ -23,7 +23,7 @@ SEPARATE = frozenset(("torch.nn.Identity", "qprep.runtime_modules.PerCall"))
 def note_module_call(
     analysis: Analysis,
     frame: Frame,
-    node: ast.Call,
+    node: ast.Call | ast.Attribute,
     identity: str,
     path: str,
     loops: frozenset[int],

@@ -29,6 +29,8 @@ MODULE = External("torch.nn.Module")
 def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
     """A call of a module that ran before, or that runs many times, gets an instance of its own."""
     node = scope.node
+    if isinstance(node, ast.Attribute):
+        return _renew_within(scope, call, node.value)
     assert isinstance(node, ast.Call)
     func = node.func
     if isinstance(func, ast.Attribute) and func.attr == "forward" and isinstance(func.value, ast.Attribute):
@@ -55,14 +57,14 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
 
 
 def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
-    """A method of another module runs again: what it calls gets an instance for each call within a forward of self."""
+    """A method or property of another module runs again: what it calls gets an instance for each call within a forward of self."""
     if not (
         isinstance(holder, ast.Attribute) and isinstance(holder.value, ast.Name) and holder.value.id == scope.owner
     ):
         return Unfixable("the module is not an attribute of self")
     if not all(_has_only_operations(scope.context, name) for name in call.classes):
         return Unfixable(
-            "a method of another module runs it, and that module has, or may have, parameters, or reads its children"
+            "a method or property of another module runs it, and that module has, or may have, parameters, or reads its children"
         )
     creations = creations_of(scope.context, scope.unit, holder.attr)
     if isinstance(creations, Unfixable):

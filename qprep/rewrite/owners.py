@@ -12,6 +12,7 @@ from qprep.rewrite import children
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
 
     from qprep.project.facts import Unit
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
 
+PROPERTIES = frozenset(("property", "cached_property", "unused_property"))
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
 
 
@@ -244,9 +246,10 @@ def run_by_init(context: Context, unit: Unit) -> frozenset[str]:
     if unit not in context.run_by_init:
         entries = [entry for member in context.family(unit) if (entry := context.project.class_node(member))]
         methods = [(name, method) for entry in entries for name, method in entry.methods.items()]
+        computed = _computed(methods)
         found = {"__init__"}
         while True:
-            called = {callee for name, method in methods if name in found for callee in _called_on_self(method)}
+            called = {callee for name, method in methods if name in found for callee in _run_on_self(method, computed)}
             if "forward" in called:
                 called |= {name for name, _ in methods}
             if called <= found:
@@ -268,13 +271,13 @@ def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
             for name, method in entry.methods.items()
             if name != "__init__"
         ]
-        found = {
-            name for base in bases if "__init__" in base.methods for name in _called_on_self(base.methods["__init__"])
-        }
+        computed = _computed(methods)
+        inits = [base.methods["__init__"] for base in bases if "__init__" in base.methods]
+        found = {name for init in inits for name in _run_on_self(init, computed)}
         while True:
             if "forward" in found:
                 found |= {name for name, _ in methods}
-            more = {callee for name, method in methods if name in found for callee in _called_on_self(method)}
+            more = {callee for name, method in methods if name in found for callee in _run_on_self(method, computed)}
             if more <= found:
                 break
             found |= more
@@ -286,10 +289,19 @@ def _entry(context: Context, base: Kind) -> ClassNode | None:
     return context.project.class_node(base) if isinstance(base, ClassRef) else None
 
 
-def _called_on_self(method: ast.FunctionDef) -> set[str]:
+def _computed(methods: Iterable[tuple[str, ast.FunctionDef]]) -> frozenset[str]:
+    """Methods that run where they are read, not called."""
+    names = {name: [ast.unparse(d).rpartition(".")[2] for d in method.decorator_list] for name, method in methods}
+    return frozenset(name for name, decorators in names.items() if not PROPERTIES.isdisjoint(decorators))
+
+
+def _run_on_self(method: ast.FunctionDef, computed: frozenset[str]) -> set[str]:
+    """The methods of self that a method calls, or reads where they are `computed`."""
     owner = method.args.args[0].arg if method.args.args else ""
     called: set[str] = set()
     for node in ast.walk(method):
+        if isinstance(node, ast.Attribute) and node.attr in computed and ast.unparse(node.value) == owner:
+            called.add(node.attr)
         if not isinstance(node, ast.Call):
             continue
         if isinstance(node.func, ast.Name) and node.func.id == owner:

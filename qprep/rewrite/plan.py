@@ -128,7 +128,6 @@ class Plan:
                 "staticmethod",
                 "classmethod",
                 "script_method",
-                "property",
             ):
                 return Unfixable(f"`{function.name}` is a {ast.unparse(decorator)}")
         if not function.args.args:

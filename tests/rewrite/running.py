@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from qprep import engine
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
-from qprep.findings import Finding
+from qprep.findings import Finding, Unfixable
 from qprep.registry import all_rules
 from qprep.results import FixResult
 from qprep.trace import Place, TraceReport
 
-_REUSED = re.compile(r"`self\.([\w.]+)` (?:has, or may have, parameters and )?runs ")
+_REUSED = re.compile(r"`self\.([\w.]+)(?:\(\))?` (?:has, or may have, parameters and )?runs ")
 
 
 def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
@@ -44,7 +44,7 @@ def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]
     ]
     left = [f"{event.op} at line {event.line}" for event in events]
     is_shared = any(finding.code == "QP203" for finding in remaining)
-    told = [match[1] for finding in remaining if (match := _REUSED.match(finding.message)) is not None]
+    told = [path for finding in remaining for path in _run_again(finding)]
     for module in () if is_shared else report.reused:
         if any(module.module_path.startswith(f"{path}.") for path in told):  # in a block that runs again
             continue
@@ -52,6 +52,14 @@ def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]
         if len(open_sites) >= max(len(module.sites), 1) or len(open_sites) > 1:
             left.append(f"{module.module_path} runs {module.calls} times")
     return left
+
+
+def _run_again(finding: Finding) -> Iterator[str]:
+    """The module that a finding says runs again: that of the method or property where one runs it."""
+    match = _REUSED.match(finding.message)
+    if match is not None:
+        by_method = isinstance(finding.fix, Unfixable) and "method or property of" in finding.fix.reason
+        yield match[1].rpartition(".")[0] if by_method else match[1]
 
 
 def _is_covered(place: Place | None, findings: tuple[Finding, ...]) -> bool:

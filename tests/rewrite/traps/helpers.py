@@ -464,25 +464,6 @@ class Net(nn.Module):
 """),
         "classmethod",
     ),
-    declined(
-        "property",
-        module("""
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(4, 4)
-        self.last = None
-
-    @property
-    def doubled(self):
-        return self.last * 2
-
-    def forward(self, x):
-        self.last = self.fc(x)
-        return self.doubled
-"""),
-        "property",
-    ),
     prepared(
         "checkpoint",
         net(
