@@ -15,6 +15,7 @@ from qprep.project.binding import Callee, bind
 from qprep.project.calls import Arguments
 from qprep.project.facts import Facts, HelperCall, OpSite, Place, Unit, Unknown
 from qprep.project.frames import TOTAL, Counts, Frame, Scope
+from qprep.project.index import variants
 from qprep.project.kinds import (
     NONE,
     UNKNOWN,
@@ -34,7 +35,7 @@ from qprep.project.stand_ins import is_function_like
 from qprep.project.statements import run_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from qprep.ops.catalogue import Spelling
     from qprep.project.index import FileIndex
@@ -129,25 +130,46 @@ class Analysis:
         return self._globals[key]
 
     def _find_global(self, index: FileIndex, name: str) -> Kind:
+        if name in index.alternatives:
+            return join_all(self._alternatives(index, name))
         if name in index.values and name not in index.classes and name not in index.functions:
-            value = index.values[name]
-            frame = self._module_frame(index.name)
-            if frame is None or (isinstance(value, ast.Call) and not isinstance(value.func, ast.Name | ast.Attribute)):
-                return UNKNOWN
-            from qprep.project.expressions import evaluate
-
-            return evaluate(self, frame, value)
+            return self._value_kind(index, index.values[name])
         return self.resolved(self.project.global_name(index, name))
+
+    def _alternatives(self, index: FileIndex, name: str) -> Iterator[Kind]:
+        """All that a name may be, each in runs of its own."""
+        yield from (ClassRef(index.name, other) for other in variants(index.classes, name))
+        yield from (FunctionRef(index.name, other) for other in variants(index.functions, name))
+        yield from (self._value_kind(index, index.values[other]) for other in variants(index.values, name))
+        imported = [index.imports[name].target] if name in index.imports else []
+        yield from (self.resolved(target) for target in (*imported, *index.alternatives[name]))
+
+    def _value_kind(self, index: FileIndex, value: ast.expr) -> Kind:
+        from qprep.project.expressions import evaluate
+
+        frame = self._module_frame(index.name)
+        if frame is None or (isinstance(value, ast.Call) and not isinstance(value.func, ast.Name | ast.Attribute)):
+            return UNKNOWN
+        return evaluate(self, frame, value)
 
     def resolved(self, dotted: str) -> Kind:
         """What a dotted name stands for; a constant of another file has its value's kind."""
         found = self.project.resolve(dotted)
-        if isinstance(found, External):
-            head, _, last = found.name.rpartition(".")
-            index = self.project.index(head) if head and not head.startswith(("torch", "builtins")) else None
-            if index is not None and last in index.values:
-                return self.global_kind(index, last)
+        for option in options(found):
+            if isinstance(option, External):
+                head, _, last = option.name.rpartition(".")
+                index = self.project.index(head) if head and not head.startswith(("torch", "builtins")) else None
+                return self.global_kind(index, last) if index is not None and last in index.values else found
+            if isinstance(option, ClassRef | FunctionRef) and (name := self._varied(option)) is not None:
+                index = self.project.index(option.module)
+                return self.global_kind(index, name) if index is not None else found
         return found
+
+    def _varied(self, ref: ClassRef | FunctionRef) -> str | None:
+        """The name of a class or function that is one of several definitions of it."""
+        name, surface = ref.name.partition(":")[0], self.project.surface(ref.module)
+        is_one = name != ref.name or (surface is not None and len(variants(surface.values, name)) > 0)
+        return name if is_one and "." not in ref.name else None
 
     def name_kind(self, frame: Frame, node: ast.expr) -> Kind:
         """The kind of a name or dotted name; anything else says nothing."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.project.facts import HeldFunction, Place, Sharing, Unit
 from qprep.project.frames import rooted
+from qprep.project.index import variants
 from qprep.project.kinds import (
     INT,
     OTHER,
@@ -32,6 +33,7 @@ from qprep.project.kinds import (
 if TYPE_CHECKING:
     from qprep.project.analysis import Analysis
     from qprep.project.frames import Frame
+    from qprep.project.index import ClassNode
 
 PROPERTIES = frozenset(("builtins.property", "functools.cached_property", "torch.jit.unused_property"))
 PARAMETER_NAMES = frozenset(
@@ -211,11 +213,12 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
         if entry is None or index is None:
             continue
         if name in entry.methods:
-            return _method(analysis, base, entry.methods[name], bound)
+            return join_all(_method(analysis, base, entry, other, bound) for other in variants(entry.methods, name))
         if isinstance(bound, Object) and (field := _field(analysis, base, name)) is not None:
             return flowing(field, bound.flow)
         if name in entry.values:
-            return _class_value(analysis, base, entry.values[name], bound)
+            values = [entry.values[other] for other in variants(entry.values, name)]
+            return join_all(_class_value(analysis, base, value, bound) for value in values)
         if name in entry.annotations:
             kind = analysis.annotated(index, entry.annotations[name])
             return PARAMETER if kind is not None and tensor_of(kind) is not None else kind
@@ -242,9 +245,9 @@ def fields(analysis: Analysis, value: Object) -> Kind | None:
     return flowing(join_all(kinds), value.flow) if kinds else None
 
 
-def _method(analysis: Analysis, base: ClassRef, node: ast.FunctionDef, bound: Kind) -> Kind:
-    decorators = analysis.decorators(base.module, node)
-    ref = f"{base.name}.{node.name}"
+def _method(analysis: Analysis, base: ClassRef, entry: ClassNode, name: str, bound: Kind) -> Kind:
+    decorators = analysis.decorators(base.module, entry.methods[name])
+    ref = f"{base.name}.{name}"
     if "builtins.staticmethod" in decorators:
         return FunctionRef(base.module, ref)
     if not PROPERTIES.isdisjoint(decorators):

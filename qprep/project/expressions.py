@@ -91,7 +91,7 @@ def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind
     if isinstance(value, Tensor):
         return _tensor_attribute(value, name)
     if isinstance(value, External):
-        return analysis.project.resolve(f"{value.name}.{name}")
+        return analysis.resolved(f"{value.name}.{name}")
     if isinstance(value, Module):
         return attributes.module_attribute(analysis, frame, value, name)
     if isinstance(value, ClassRef):

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_Node = TypeVar("_Node", ast.FunctionDef, ast.expr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class FileIndex:
     functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
     values: dict[str, ast.expr] = field(default_factory=dict)
     rebound: set[str] = field(default_factory=set)  # names of imports that are also bound otherwise
+    alternatives: dict[str, list[str]] = field(default_factory=dict)
+    # ^ names with several definitions of which a run takes one, and the targets of their imports but the first
     _names: frozenset[str] | None = None
 
     @property
@@ -77,32 +85,81 @@ def build_index(name: str, path: str, is_package: bool, tree: ast.Module) -> Fil
     return index
 
 
-def _bind_body(index: FileIndex, body: list[ast.stmt]) -> None:
+def variant(name: str, line: int) -> str:
+    """How a definition is called beside another one of that name, which a run may take in its place."""
+    return f"{name}:{line}"
+
+
+def variants(table: Iterable[str], name: str) -> list[str]:
+    """The names of all definitions of one name, the last one first."""
+    return [other for other in table if other == name or other.startswith(f"{name}:")]
+
+
+def _bind_body(index: FileIndex, body: list[ast.stmt], *, branch: bool = False) -> None:
+    """Bind what statements define; in a branch it stands beside what has the name already."""
     for node in body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            index.bind_import(node, index.imports)
-        elif isinstance(node, ast.ClassDef):
-            _bind_class(index, node, "")
-        elif isinstance(node, ast.FunctionDef):
-            index.functions[node.name] = node
+            _bind_imports(index, node, branch=branch)
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            if branch:
+                _keep_other(index, node.name)
+            if isinstance(node, ast.ClassDef):
+                _bind_class(index, node, "")
+            else:
+                index.functions[node.name] = node
         elif isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):
-                    _bind_value(index, target.id, node.value)
+                    _bind_value(index, target.id, node.value, branch=branch)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-            _bind_value(index, node.target.id, node.value)
+            _bind_value(index, node.target.id, node.value, branch=branch)
         elif isinstance(node, ast.If | ast.Try | ast.TryStar | ast.With):
             for part in nested_bodies(node):
-                _bind_body(index, part)
+                _bind_body(index, part, branch=branch or not isinstance(node, ast.With))
 
 
-def _bind_value(index: FileIndex, name: str, value: ast.expr) -> None:
-    """An import that may fail wins over the None that stands for it then."""
+def _bind_imports(index: FileIndex, node: ast.Import | ast.ImportFrom, *, branch: bool) -> None:
+    found: dict[str, Imported] = {}
+    index.bind_import(node, found)
+    for name, entry in found.items():
+        known = index.imports.setdefault(name, entry)
+        others = (index.functions, index.classes, index.values)
+        if branch and (known.target != entry.target or any(name in table for table in others)):
+            index.alternatives.setdefault(name, []).append(entry.target)
+
+
+def _bind_value(index: FileIndex, name: str, value: ast.expr, *, branch: bool) -> None:
+    """An import that may fail, or a definition, wins over the None that stands for it then."""
+    is_none = isinstance(value, ast.Constant) and value.value is None
     if name in index.imports:
         index.rebound.add(name)
-        if isinstance(value, ast.Constant) and value.value is None:
+        if is_none:
             return
+    if branch:
+        if is_none and any(name in table for table in (index.functions, index.classes, index.values)):
+            return
+        _keep_other(index, name)
     index.values[name] = value
+
+
+def _keep_other(index: FileIndex, name: str) -> None:
+    """Make room for another definition of a name that a run may take in place of the one before."""
+    if any(name in table for table in (index.imports, index.functions, index.values, index.classes)):
+        index.alternatives.setdefault(name, [])
+    _set_aside(index.functions, name)
+    _set_aside(index.values, name)
+    if name in index.classes:
+        line = index.classes[name].node.lineno
+        for inner in [other for other in index.classes if other == name or other.startswith(f"{name}.")]:
+            entry = index.classes.pop(inner)
+            entry.name = variant(name, line) + inner.removeprefix(name)
+            index.classes[entry.name] = entry
+
+
+def _set_aside(table: dict[str, _Node], name: str) -> None:
+    if name in table:
+        node = table.pop(name)
+        table[variant(name, node.lineno)] = node
 
 
 def nested_bodies(node: ast.stmt) -> list[list[ast.stmt]]:
@@ -125,27 +182,33 @@ def _bind_class(index: FileIndex, node: ast.ClassDef, prefix: str) -> None:
     _bind_class_body(index, entry, node.body)
 
 
-def _bind_class_body(index: FileIndex, entry: ClassNode, body: list[ast.stmt]) -> None:
+def _bind_class_body(index: FileIndex, entry: ClassNode, body: list[ast.stmt], *, branch: bool = False) -> None:
     for item in body:
         if isinstance(item, ast.FunctionDef):
-            if item.name not in entry.methods or not _is_variant(item):
-                entry.methods[item.name] = item
+            if item.name not in entry.methods or not _is_addition(item):
+                _bind_in_class(entry.methods, item.name, item, branch=branch)
         elif isinstance(item, ast.Assign):
             for target in item.targets:
                 if isinstance(target, ast.Name):
-                    entry.values[target.id] = item.value
+                    _bind_in_class(entry.values, target.id, item.value, branch=branch)
         elif isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
             entry.annotations[item.target.id] = item.annotation
             if item.value is not None:
-                entry.values[item.target.id] = item.value
+                _bind_in_class(entry.values, item.target.id, item.value, branch=branch)
         elif isinstance(item, ast.ClassDef):
             _bind_class(index, item, entry.name + ".")
         elif isinstance(item, ast.If | ast.Try):
             for part in nested_bodies(item):
-                _bind_class_body(index, entry, part)
+                _bind_class_body(index, entry, part, branch=True)
 
 
-def _is_variant(node: ast.FunctionDef) -> bool:
+def _bind_in_class(table: dict[str, _Node], name: str, node: _Node, *, branch: bool) -> None:
+    if branch:
+        _set_aside(table, name)
+    table[name] = node
+
+
+def _is_addition(node: ast.FunctionDef) -> bool:
     """Setters and overloads do not replace the method that a call runs."""
     names = [
         d.attr if isinstance(d, ast.Attribute) else d.id if isinstance(d, ast.Name) else "" for d in node.decorator_list

@@ -98,8 +98,9 @@ def annotated(analysis: Analysis, index: FileIndex, node: ast.expr) -> Kind | No
 
 def _named(analysis: Analysis, dotted: str) -> Kind | None:
     resolved = analysis.project.resolve(dotted)
-    if isinstance(resolved, ClassRef):
-        return Module(resolved) if analysis.is_module(resolved) else Object(resolved)
+    classes = [option for option in options(resolved) if isinstance(option, ClassRef)]
+    if classes:
+        return join_all(Module(cls) if analysis.is_module(cls) else Object(cls) for cls in classes)
     name = resolved.name if isinstance(resolved, External) else ""
     if name in _SIMPLE:
         return _SIMPLE[name]

@@ -9,8 +9,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.project.index import ClassNode, FileIndex, build_index
-from qprep.project.kinds import ClassRef, External, FunctionRef, Kind
+from qprep.project.index import ClassNode, FileIndex, build_index, variants
+from qprep.project.kinds import ClassRef, External, FunctionRef, Kind, join_all, options
 from qprep.project.outline import surface_of
 
 if TYPE_CHECKING:
@@ -210,17 +210,17 @@ class Project:
 
     def _member(self, module: str, surface: Outline, trail: str) -> Kind | str | None:
         first, _, rest = trail.partition(".")
-        if trail in surface.classes:
-            return ClassRef(module, trail)
-        if trail in surface.functions:
-            return FunctionRef(module, trail)
+        found: list[Kind] = [ClassRef(module, name) for name in variants(surface.classes, trail)]
+        found += [FunctionRef(module, name) for name in variants(surface.functions, trail)]
+        if found:
+            return join_all(found)
         if first in surface.classes and rest:
             return FunctionRef(module, trail) if rest in surface.classes[first].methods else None
         if first in surface.imports:
             return surface.imports[first] + (f".{rest}" if rest else "")
         for star in surface.stars:
-            found = self.resolve(f"{star}.{first}") if self.surface(star) is not None else None
-            if found is not None and not isinstance(found, External):
+            other = self.resolve(f"{star}.{first}") if self.surface(star) is not None else None
+            if other is not None and not isinstance(other, External):
                 return f"{star}.{trail}"
         return None
 
@@ -284,8 +284,9 @@ class Project:
             first, dot, rest = base.partition(".")
             dotted = public_name(self._global(ref.module, surface, first) + dot + rest)
             kind = self.resolve(dotted) if base != "?" else External("?")
-            direct.append(kind)
-            chains.append(list(self.mro(kind)) if isinstance(kind, ClassRef) else [kind])
+            for option in sorted(options(kind), key=repr):
+                direct.append(option)
+                chains.append(list(self.mro(option)) if isinstance(option, ClassRef) else [option])
         return (ref, *_merge_chains([*chains, direct]))
 
     def subclasses(self, ref: ClassRef) -> set[ClassRef]:

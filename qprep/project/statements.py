@@ -190,7 +190,7 @@ def _import(analysis: Analysis, frame: Frame, node: ast.Import | ast.ImportFrom)
             dotted = alias.name if alias.asname else bound
         else:
             bound, dotted = alias.asname or alias.name, f"{frame.index.absolute(node)}.{alias.name}"
-        frame.scope.names[bound] = analysis.project.resolve(dotted)
+        frame.scope.names[bound] = analysis.resolved(dotted)
 
 
 def _assert(analysis: Analysis, frame: Frame, node: ast.Assert) -> None:

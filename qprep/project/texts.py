@@ -42,6 +42,10 @@ class Texts:
             return self._looked_up(node)
         return self._bound(node) if isinstance(node, ast.Name) else None
 
+    def _global(self, name: str) -> ast.expr | None:
+        """The one value that the top level gives a name."""
+        return self._index.values.get(name) if name not in self._index.alternatives else None
+
     def _joined(self, parts: Iterable[ast.expr]) -> frozenset[str] | None:
         texts = frozenset(("",))
         for part in parts:
@@ -63,7 +67,7 @@ class Texts:
         if isinstance(table, ast.Name):
             function = self._function(node)
             is_local = function is not None and bool(_bindings(function, table.id))
-            table = None if is_local else self._index.values.get(table.id)
+            table = None if is_local else self._global(table.id)
         return _union(map(_constants, table.values)) if isinstance(table, ast.Dict) else None
 
     def _tested(self, node: ast.expr) -> frozenset[str] | None:
@@ -110,7 +114,7 @@ class Texts:
             return None
         other = test.comparators[0]
         if isinstance(other, ast.Name):
-            other = self._index.values.get(other.id, other)
+            other = self._global(other.id) or other
         equal = isinstance(other, ast.Constant)
         wanted = (ast.Eq if equal else ast.In) if taken else (ast.NotEq if equal else ast.NotIn)
         return _constants(other) if isinstance(test.ops[0], wanted) else None
@@ -120,7 +124,7 @@ class Texts:
         function = self._function(node)
         bindings = _bindings(function, node.id) if function is not None else []
         if not bindings:
-            return _constants(self._index.values.get(node.id))
+            return _constants(self._global(node.id))
         if len(bindings) != 1:
             return None
         binding = bindings[0]

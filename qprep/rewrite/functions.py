@@ -44,7 +44,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     node = code.index.functions.get(unit.name) if code is not None else None
     if node is None or code is None:
         return f"`{unit.name}` is defined in {unit.module}, outside the paths given"
-    if not isinstance(code.parents.get(node), ast.Module):
+    if not isinstance(code.parents.get(node), ast.Module) or unit.name.partition(":")[0] in code.index.alternatives:
         return f"`{unit.name}` is defined conditionally"
     for decorator, name in zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True):
         if name not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):

@@ -24,7 +24,7 @@ RUNTIME = "qprep.runtime_modules"
 def bound_as(index: FileIndex, dotted: str) -> str | None:
     """How a file already names a module or class: "nn" for torch.nn."""
     for name, entry in index.imports.items():
-        if entry.target == dotted and name not in index.rebound:
+        if entry.target == dotted and name not in index.rebound and name not in index.alternatives:
             return name
     head, _, last = dotted.rpartition(".")
     outer = bound_as(index, head) if head else None

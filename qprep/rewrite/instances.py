@@ -57,14 +57,15 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
 
 
 def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
-    """A method or property of another module runs again: what it calls gets an instance for each call within a forward of self."""
+    """A method or property of another module runs again: what it calls gets an instance for each call within self."""
     if not (
         isinstance(holder, ast.Attribute) and isinstance(holder.value, ast.Name) and holder.value.id == scope.owner
     ):
         return Unfixable("the module is not an attribute of self")
     if not all(_has_only_operations(scope.context, name) for name in call.classes):
         return Unfixable(
-            "a method or property of another module runs it, and that module has, or may have, parameters, or reads its children"
+            "a method or property of another module runs it, and that module has, or may have, parameters, or reads "
+            "its children"
         )
     creations = creations_of(scope.context, scope.unit, holder.attr)
     if isinstance(creations, Unfixable):

@@ -44,6 +44,8 @@ def refusal(context: Context, unit: Unit) -> str | None:
         return f"its class is defined in {unit.module}, outside the paths given"
     if not context.analysis.is_module(ref):
         return f"`{unit.name}` is no nn.Module, so it can hold no module of its own"
+    if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
+        return f"`{unit.name}` defines `{varied}` conditionally"
     return _unusual_class(entry.node, unit) or children.refusal(context, unit) or _broken_chain(context, unit)
 
 

@@ -40,7 +40,6 @@ KNOWN = {
     "9-weight-norm-twice": "the trace takes a parametrization for a module that runs twice",
     "13-getattr-by-name": "functions fetched by a name that the run knows are not found",
     "13-method-as-value": "methods of tensors held in a local are not found",
-    "14-conditional-definition": "of two definitions in branches only the last is looked at",
     "16-class-in-a-function": "classes defined in functions are not looked at",
     "20-f-string": "operations in f-strings are not found",
 }

@@ -499,14 +499,6 @@ class Net(nn.Module):
         ),
         "decorated",
     ),
-    declined(
-        "conditional-definition",
-        net(
-            "return twice(self.fc(x))",
-            extra="if torch.__version__:\n    def twice(t):\n        return t * 2\nelse:\n    def twice(t):\n        return t + t",
-        ),
-        "conditional",
-    ),
     prepared(
         "passed-around",
         net(

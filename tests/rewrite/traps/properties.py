@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- sources as short strings
 """14: properties, which run where they are read."""
 
 from __future__ import annotations
