@@ -10,9 +10,13 @@ from qprep.ops.spell import spell
 _COMPUTE: Final = OpClass.COMPUTE
 
 
-def _operator(name: str, augmented: bool = True) -> tuple[str, ...]:
-    names = (name, f"i{name}") if augmented else (name,)
-    return tuple(f"operator.{spelling}(input, other, /)" for spelling in names)
+def _operator(name: str, special: str = "i", second: str = "other") -> tuple[str, ...]:
+    """Functions of Python's module `operator`, and methods under their special names: in place, too, where `i`."""
+    names = (name, f"i{name}")
+    return (
+        *(f"operator.{spelling}(input, {second}, /)" for spelling in names),
+        *(f"Tensor.__{spelling}__(input, {second})" for spelling in (names if special else (name,))),
+    )
 
 
 def _binary(name: str, module: str, places: str = "tmi", second: str = "other") -> Op:
@@ -71,21 +75,23 @@ _OPERATORS: Final[tuple[Op, ...]] = (
     Op(
         "pow",
         _COMPUTE,
-        (*spell("pow(input, exponent)", "tmi"), *(f"operator.{name}(input, exponent, /)" for name in ("pow", "ipow"))),
+        spell("pow(input, exponent)", "tmi") + _operator("pow", second="exponent"),
         operators=("**",),
         module="Pow(inplace)",
     ),
     Op(
         "neg",
         _COMPUTE,
-        spell("neg(input)", "tTmi") + spell("negative(input)", "tTmi") + ("operator.neg(input, /)",),
+        spell("neg(input)", "tTmi")
+        + spell("negative(input)", "tTmi")
+        + ("operator.neg(input, /)", "Tensor.__neg__(input)"),
         operators=("-x",),
         module="Neg(inplace)",
     ),
     Op(
         "matmul",
         _COMPUTE,
-        spell("matmul(input, other)", "tml") + _operator("matmul"),
+        spell("matmul(input, other)", "tml") + _operator("matmul", ""),
         operators=("@",),
         module="MatMul(inplace)",
     ),

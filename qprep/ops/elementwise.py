@@ -25,7 +25,7 @@ _ROUNDING: Final[tuple[Op, ...]] = (
         _COMPUTE,
         spell("abs(input)", "tTmi")
         + spell("absolute(input)", "tmi")
-        + ("builtins.abs(input, /)", "operator.abs(input, /)"),
+        + ("builtins.abs(input, /)", "operator.abs(input, /)", "Tensor.__abs__(input)"),
         module="Abs(inplace)",
     ),
     _unary("ceil", "Ceil(inplace)"),

@@ -164,7 +164,7 @@ _COPIES: Final[tuple[Op, ...]] = (
     _row("clone", "tm:clone(input, *, memory_format=None)"),
     _row("contiguous", "m:contiguous(input, memory_format=torch.contiguous_format)"),
     _row("detach", "tTmi:detach(input)"),
-    _row("positive", "tm:positive(input)", "operator.pos(input, /)", operators=("+x",)),
+    _row("positive", "tm:positive(input)", "operator.pos(input, /)", "Tensor.__pos__(input)", operators=("+x",)),
     _row("requires_grad_", "Tensor.requires_grad_(input, requires_grad=True)"),
     _row("to", "Tensor.to(input, *args, **kwargs)"),
     _row("type", "Tensor.type(input, dtype=None, non_blocking=False)"),

@@ -69,6 +69,8 @@ def parse_constructor(text: str) -> Constructor:
 
 def _is_inplace(qualified: str) -> bool:
     place, _, name = qualified.rpartition(".")
+    if name.startswith("__"):
+        return name.startswith("__i")
     if place == "operator":
         return name.startswith("i") and name not in ("inv", "invert")
     return name.endswith("_")

@@ -25,6 +25,7 @@ from qprep.project.kinds import (
     FunctionRef,
     Kind,
     Module,
+    Object,
     Tensor,
     join_all,
     modules_of,
@@ -242,11 +243,17 @@ class Analysis:
         table = self._attributes.get(ref)
         if table is None:
             table = self._attributes[ref] = Attributes()
-            frame = self._module_frame(ref.module)
-            found = attributes.class_attribute(self, ref, Module(ref, ""), "__init__")
-            if frame is not None and isinstance(found, FunctionRef):
-                self._evaluate(frame, found, None, recording=False)
+            if self.is_module(ref):
+                self.build(Module(ref, ""))
         return table
+
+    def build(self, instance: Module | Object) -> None:
+        """Evaluate the constructor of an instance, given what it says of its own parameters."""
+        assert isinstance(instance.cls, ClassRef)
+        frame = self._module_frame(instance.cls.module)
+        found = attributes.class_attribute(self, instance.cls, instance, "__init__")
+        if frame is not None and isinstance(found, FunctionRef):
+            self._evaluate(frame, found, None, recording=False)
 
     def class_name(self, module: Module) -> str:
         """The dotted name of a module's class, "?" where unknown."""
@@ -276,6 +283,8 @@ class Analysis:
     def read_property(self, frame: Frame, getter: FunctionRef, node: ast.Attribute | None) -> Kind:
         """What a property gives; what its method runs happens where it is read."""
         bound = getter.bound
+        if isinstance(bound, Object | ClassRef):
+            return self.call_beside(frame, getter, Arguments())
         if isinstance(bound, Module) and bound.path == "":
             summary = self._evaluate(frame, getter, Arguments(), recording=frame.recording)
             self._run_on_self(frame, getter, summary)
@@ -355,6 +364,8 @@ class Analysis:
     def call_function(self, frame: Frame, node: ast.Call, ref: FunctionRef, arguments: Arguments) -> Kind:
         """Call a function or method of the project."""
         bound = ref.bound
+        if isinstance(bound, Object | ClassRef):
+            return self._renewed(frame, node, self.call_beside(frame, ref, arguments), arguments)
         is_method = isinstance(bound, Module) and bound.path == ""
         if isinstance(bound, Module) and not is_method and isinstance(bound.cls, ClassRef):
             if (
@@ -377,9 +388,12 @@ class Analysis:
             finish_root(self, bound.cls, summary, is_forward=False)
         return self._renewed(frame, node, summary.returned, renewing.not_given(arguments.all()))
 
-    def call_bound(self, frame: Frame, ref: FunctionRef, *arguments: Kind) -> Kind:
-        """What a method of an object that is no module gives for these arguments."""
-        return self._evaluate(frame, ref, Arguments(list(arguments)), recording=False).returned
+    def call_beside(self, frame: Frame, ref: FunctionRef, arguments: Arguments) -> Kind:
+        """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
+        summary = self._evaluate(frame, ref, arguments, recording=frame.recording)
+        frame.counts.add_all(summary.counts)
+        frame.touched |= summary.touched
+        return summary.returned
 
     def _is_renewed(self, frame: Frame, path: str) -> bool:
         owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from qprep.project import objects
 from qprep.project.facts import HeldFunction, Place, Sharing, Unit
 from qprep.project.frames import rooted
 from qprep.project.index import variants
@@ -115,6 +116,8 @@ def store(analysis: Analysis, frame: Frame, target: ast.Attribute, value: Kind, 
     for option in options(owner):
         if isinstance(option, Module) and option.path == "" and isinstance(option.cls, ClassRef):
             bind(analysis, frame, option.cls, target.attr, value, node)
+        elif isinstance(option, Object):
+            objects.store(analysis, frame, option, target, value)
 
 
 def bind(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, value: Kind, node: ast.expr | None) -> None:
@@ -187,6 +190,8 @@ def class_attribute(analysis: Analysis, cls: ClassRef, bound: Kind, name: str) -
             return entry.kind if bound.path is None else rooted(entry.kind, path, bound.path)
         if name == "training":
             return INT
+    if isinstance(bound, Object) and (kept := objects.attribute(analysis, bound, name)) is not None:
+        return kept
     found = _inherited(analysis, analysis.project.mro(cls), bound, name)
     if isinstance(found, Module) and found.path is None and isinstance(bound, Module) and bound.path is not None:
         return rooted(found, f"{bound.path}.{name}" if bound.path else name)
@@ -214,7 +219,7 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
             continue
         if name in entry.methods:
             return join_all(_method(analysis, base, entry, other, bound) for other in variants(entry.methods, name))
-        if isinstance(bound, Object) and (field := _field(analysis, base, name)) is not None:
+        if isinstance(bound, Object) and (field := objects.field(analysis, base, name)) is not None:
             return flowing(field, bound.flow)
         if name in entry.values:
             values = [entry.values[other] for other in variants(entry.values, name)]
@@ -223,26 +228,6 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
             kind = analysis.annotated(index, entry.annotations[name])
             return PARAMETER if kind is not None and tensor_of(kind) is not None else kind
     return None
-
-
-def _field(analysis: Analysis, cls: ClassRef, name: str) -> Kind | None:
-    """What a class says an attribute of its instances holds: `last: Tensor | None = None`."""
-    entry, index = analysis.project.class_node(cls), analysis.project.index(cls.module)
-    if entry is None or index is None or name not in entry.annotations:
-        return None
-    return analysis.annotated(index, entry.annotations[name])
-
-
-def fields(analysis: Analysis, value: Object) -> Kind | None:
-    """What an object made of named fields gives for a number; None where it has none."""
-    kinds = [
-        field
-        for base in analysis.project.mro(value.cls)
-        if isinstance(base, ClassRef) and (entry := analysis.project.class_node(base)) is not None
-        for name in entry.annotations
-        if (field := _field(analysis, base, name)) is not None
-    ]
-    return flowing(join_all(kinds), value.flow) if kinds else None
 
 
 def _method(analysis: Analysis, base: ClassRef, entry: ClassNode, name: str, bound: Kind) -> Kind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project import attributes, operations
+from qprep.project import attributes, objects, operations
 from qprep.project.frames import CHILDREN, rooted
 from qprep.project.kinds import (
     INT,
@@ -122,7 +122,11 @@ def _registry_method(
 def item_of_object(analysis: Analysis, frame: Frame, receiver: Object, key: Kind) -> Kind | None:
     """What the `__getitem__` that a project class defines gives for a key; None where there is none."""
     getter = attributes.class_attribute(analysis, receiver.cls, receiver, "__getitem__")
-    return analysis.call_bound(frame, getter, key) if isinstance(getter, FunctionRef) else None
+    if not isinstance(getter, FunctionRef):
+        return None
+    from qprep.project.calls import Arguments
+
+    return analysis.call_beside(frame, getter, Arguments([key]))
 
 
 def _sequence_method(
@@ -296,6 +300,8 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
             _module_method(analysis, frame, node, module, _ORIGINAL[short], arguments) or UNKNOWN
             for module in modules_of(args[0])
         )
+    if short in objects.NAMED_TUPLES and len(node.args) == 2:
+        return objects.record(node.args[1])
     if short in _SAME | _COLLECTING:
         return _collected(short, args, arguments.keywords)
     if short in ("getattr", "setattr"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
-from qprep.project import attributes, builtin, constructions, keeping, operations
+from qprep.project import attributes, builtin, constructions, keeping, objects, operations
 from qprep.project.frames import CHILDREN, rooted
 from qprep.project.kinds import (
     ACTIVATION,
@@ -25,6 +25,7 @@ from qprep.project.kinds import (
     Object,
     Opaque,
     Partial,
+    Record,
     Sequence,
     Super,
     Tensor,
@@ -201,6 +202,13 @@ def _call_one(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         return instantiate(analysis, frame, node, callee, arguments)
     if isinstance(callee, Closure):
         return analysis.call_closure(frame, node, callee, arguments)
+    if isinstance(callee, Record):
+        items = objects.by_name(callee.names, arguments)
+        return Sequence(join_all(items), items, callee.names) if items is not None else UNKNOWN
+    if isinstance(callee, Object):
+        method = attributes.class_attribute(analysis, callee.cls, callee, "__call__")
+        if isinstance(method, FunctionRef):
+            return analysis.call_function(frame, node, method, arguments)
     if isinstance(callee, Partial):
         merged = Arguments([*callee.args, *arguments.args], {**dict(callee.keywords), **arguments.keywords})
         return call_kind(analysis, frame, _named_at(frame, node, callee), callee.function, merged)
@@ -329,7 +337,7 @@ def instantiate(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef,
     """An instance of a project class."""
     constructions.note(analysis, cls, arguments)
     if not analysis.is_module(cls):
-        return Object(cls, arguments.flows)
+        return objects.construct(analysis, frame, cls, arguments)
     _share_kept(analysis, frame, node, cls, arguments)
     if frame.self_kind is not None:
         analysis.nested.add(cls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project import attributes, builtin, calls, operations
+from qprep.project import attributes, builtin, calls, objects, operations
 from qprep.project.frames import Counts, Scope, in_loop, rooted
 from qprep.project.kinds import (
     CONSTANT_INTEGER,
@@ -100,6 +100,8 @@ def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind
         return attributes.class_attribute(analysis, value.cls, value, name)
     if isinstance(value, Super):
         return attributes.super_attribute(analysis, value, name)
+    if isinstance(value, Sequence) and name in value.names and value.items:
+        return value.items[value.names.index(name)]
     if isinstance(value, Sequence) and name in ("values", "indices") and value.items:
         return value.items[0] if name == "values" else value.items[-1]
     return UNKNOWN
@@ -135,7 +137,7 @@ def _item(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, index: 
         return _module_item(analysis, frame, value, node)
     if isinstance(value, Object):
         item = builtin.item_of_object(analysis, frame, value, index)
-        field = attributes.fields(analysis, value) if item is None or item == UNKNOWN else item
+        field = objects.fields(analysis, value) if item is None or item == UNKNOWN else item
         return UNKNOWN if field is None else Sequence(field) if is_slice and field is not item else field
     return TEXT if value == TEXT else UNKNOWN
 

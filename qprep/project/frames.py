@@ -173,6 +173,17 @@ def rooted(kind: Kind, path: str, origin: str | None = None) -> Kind:
     return kind
 
 
+def unrooted(kind: Kind) -> Kind:
+    """The kind of a value that others than self reach, too: its modules do not know the way to themselves."""
+    if type(kind) is Module:
+        return Module(kind.cls, None, None, unrooted(kind.item) if kind.item is not None else None)
+    if type(kind) is Sequence:
+        return Sequence(unrooted(kind.item), tuple(map(unrooted, kind.items)) if kind.items else kind.items)
+    if type(kind) is Mapping:
+        return Mapping(unrooted(kind.value))
+    return join_all(map(unrooted, kind.options)) if type(kind) is Union else kind
+
+
 def in_loop(kind: Kind, loop: int) -> Kind:
     """An item that the variable of `loop` selects: another instance in each iteration."""
     if type(kind) is Module and kind.path is not None:

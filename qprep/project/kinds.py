@@ -43,10 +43,11 @@ class Plain(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Sequence(Kind):
-    """A list or tuple: one kind for each item where they are known, else what an item may be."""
+    """A list or tuple: one kind for each item where they are known, else what an item may be; its names, if any."""
 
     item: Kind
     items: tuple[Kind, ...] | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,13 @@ class Object(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class Record(Kind):
+    """What `namedtuple("Pair", ["first", "second"])` gives: a class of tuples with names."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Opaque(Kind):
     """A constructor's parameter of unknown kind: the same value wherever the parameter goes.
 
@@ -227,7 +235,8 @@ def _merge(a: Kind, b: Kind) -> Kind:
         return NUMBER
     if isinstance(a, Sequence) and isinstance(b, Sequence):
         if a.items is not None and b.items is not None and len(a.items) == len(b.items):
-            return Sequence(join(a.item, b.item), tuple(map(join, a.items, b.items)))
+            names = a.names if a.names == b.names else ()
+            return Sequence(join(a.item, b.item), tuple(map(join, a.items, b.items)), names)
         return Sequence(join(a.item, b.item))
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return Mapping(join(a.value, b.value))
@@ -268,7 +277,7 @@ def flowing(kind: Kind, flow: bool) -> Kind:
         return Tensor(flow, kind.dtype)
     if type(kind) is Sequence:
         items = tuple(flowing(item, flow) for item in kind.items) if kind.items is not None else None
-        return Sequence(flowing(kind.item, flow), items)
+        return Sequence(flowing(kind.item, flow), items, kind.names)
     if type(kind) is Mapping:
         return Mapping(flowing(kind.value, flow))
     if type(kind) is Union:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.ops.integers import KEEPS_INTEGERS
 from qprep.ops.model import OpClass, Result
+from qprep.project import objects
 from qprep.project.frames import Counts
 from qprep.project.kinds import (
     FLOAT,
@@ -100,6 +101,8 @@ def unary(analysis: Analysis, frame: Frame, node: ast.UnaryOp) -> Kind:
 def _arithmetic(
     analysis: Analysis, frame: Frame, node: ast.BinOp | ast.AugAssign, symbol: str, left: Kind, right: Kind, form: str
 ) -> Kind:
+    if (own := objects.operate(analysis, frame, symbol, left, right)) is not None:
+        return own
     tensors = [tensor for tensor in (tensor_of(left), tensor_of(right)) if tensor is not None]
     if not tensors:
         return _python_arithmetic(analysis, frame, node, symbol, left, right)

@@ -168,7 +168,7 @@ def forward_kind(
     """A parameter of a forward that nobody in the project calls: a tensor, unless something says otherwise."""
     kind = annotated(analysis, index, arg.annotation) if arg.annotation is not None else None
     if kind is not None and kind not in (OTHER, NONE):
-        return kind
+        return join_all(Object(o.cls, True) if isinstance(o, Object) else o for o in options(kind))
     fallback = analysis.default_kind(index, default)
     if fallback is not None and fallback not in (NONE, UNKNOWN):
         return fallback

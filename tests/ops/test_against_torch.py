@@ -53,7 +53,7 @@ def _chosen(holds: Callable[[Spelling], bool]) -> list[Any]:
 
 
 def _is_python(function: Callable[..., Any]) -> bool:
-    return inspect.isfunction(function) and function.__module__.startswith("torch")
+    return inspect.isfunction(inspect.unwrap(function)) and function.__module__.startswith("torch")
 
 
 def _python_names(function: Callable[..., Any]) -> list[str]:
@@ -74,13 +74,16 @@ def test_python_signatures_agree(op: Op, spelling: Spelling) -> None:
 
 # Parameters that torch takes and its stubs leave out, or name otherwise; test_left_out_of_the_stubs calls them.
 _CASTS = ("float", "half", "double", "bfloat16", "long", "int", "short", "char", "byte", "bool")
-_LEFT_OUT = {("requires_grad_", "requires_grad"), ("numel", "input")} | {(name, "memory_format") for name in _CASTS}
+_LEFT_OUT = {("requires_grad_", "requires_grad"), ("numel", "input"), ("__pow__", "exponent")} | {
+    (name, "memory_format") for name in _CASTS
+}
 
 
 def test_left_out_of_the_stubs() -> None:
     tensor = torch.ones(2, 3)
     assert tensor.requires_grad_(requires_grad=True).requires_grad  # type: ignore[call-arg]
     assert torch.numel(input=tensor) == 6  # type: ignore[call-arg]
+    assert tensor.__pow__(exponent=2).shape == (2, 3)  # type: ignore[call-arg]
     assert all(getattr(tensor, name)(memory_format=torch.preserve_format).shape == (2, 3) for name in _CASTS)
 
 

@@ -29,9 +29,7 @@ ALL = sorted(_cases(), key=lambda pair: pair[0])
 
 # Cases that do not hold yet, each with what is missing; strict, so that none stays here longer than it is true.
 KNOWN = {
-    "2-attribute-of-another-object": "attributes of plain objects are not followed",
     "4-F.softmax(x, -1, 3, torch.float64)": "FunctionalSoftmax takes no _stacklevel by position",
-    "4-x.__add__(y)": "operators called by their special names are not found",
     "7-default-argument": "instances shared by a default argument are not found",
     "7-module-level-instance": "instances shared by a module's global are not found",
     "7-class-attribute": "instances shared by a class attribute are not found",
