@@ -365,7 +365,8 @@ class Analysis:
         """Call a function or method of the project."""
         bound = ref.bound
         if isinstance(bound, Object | ClassRef):
-            return self._renewed(frame, node, self.call_beside(frame, ref, arguments), arguments)
+            made = renewing.not_given(arguments.all())
+            return self._renewed(frame, node, self.call_beside(frame, ref, arguments), made)
         is_method = isinstance(bound, Module) and bound.path == ""
         if isinstance(bound, Module) and not is_method and isinstance(bound.cls, ClassRef):
             if (
