@@ -66,7 +66,7 @@ def options_of(quantizer: Quantizer) -> dict[str, Any]:
 def read(path: str | Path, method: str) -> dict[str, Any]:
     """The contents of a file that `save` wrote for `method`; QprepError for any other."""
     try:
-        data = torch.load(path, weights_only=True)
+        data = torch.load(path, weights_only=True, map_location="cpu")  # where it is loaded there may be no GPU
     except Exception as error:  # torch raises what its reader happens on
         raise QprepError(f"expected a file that a quantizer saved, found {path}: {error}") from error
     if not isinstance(data, dict) or data.get("format") != _FORMAT:

@@ -34,7 +34,7 @@ METHODS: list[type[TrainingQuantizer]] = [
     TQTQuantizer,
     LSQQuantizer,
 ]
-CUDA = torch.cuda.is_available()
+CUDA, DEVICE = torch.cuda.is_available(), "cuda"
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -172,7 +172,7 @@ def test_on_a_gpu(method: type[TrainingQuantizer]) -> None:
     torch.manual_seed(0)
     model, x = nn.Sequential(*layers), normal(4, 3, 6, 6)
     losses = []
-    for device in ("cpu", "cuda"):
+    for device in ("cpu", DEVICE):
         quantizer = method(copy.deepcopy(model).to(device), bits_activations=4, bits_weights=4, fold_batch_norm=True)
         quantizer.prepare_model(x.to(device))
         optimizer = torch.optim.SGD(quantizer.model.parameters(), lr=0.01)

@@ -23,6 +23,7 @@ from tests.runtime_modules.operation_cases import calls, operations
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # deprecated and beta functions are rows too
 
+DEVICE = "cuda"
 _OPS = operations()
 _CALLS = [pytest.param(op, call, id=f"{op.name}-{index}") for op in _OPS for index, call in enumerate(calls(op))]
 
@@ -111,6 +112,21 @@ def test_equal_when_literals_are_constructed(op: Op, call: Call) -> None:
     if configured is None:
         pytest.skip("takes arguments one by one")
     _assert_same(_run(*configured), _run(_function(_spelling(op)), call))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("op", "call"), _CALLS)
+def test_equal_on_a_gpu(op: Op, call: Call) -> None:
+    moved = Call(*pytree.tree_map_only(Tensor, lambda tensor: tensor.to(DEVICE), (call.args, call.kwargs)))
+    try:
+        expected = _leaves(_run(_function(_spelling(op)), moved))
+    except (RuntimeError, NotImplementedError) as error:
+        with pytest.raises(type(error)):
+            _run(_module_class(op)(), moved)
+        return
+    for module, given in filter(None, ((_module_class(op)(), moved), _configured(op, moved))):
+        for one, other in zip(_leaves(_run(module, given)), expected, strict=True):
+            torch.testing.assert_close(one, other, equal_nan=True)  # sums of atomic additions differ in the last bits
 
 
 def _gradients(function: Callable[..., Any], call: Call) -> list[Tensor | None]:

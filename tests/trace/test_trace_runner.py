@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from qprep.errors import QprepError
 from qprep.trace.failure import TraceFailure
@@ -82,6 +83,12 @@ def test_class_with_input_shape(models: Path, capfd: pytest.CaptureFixture[str])
     assert [(event.op, event.path, event.line) for event in report.unowned] == [("add", str(models), 15)]
     assert report.events[0].shapes == ((2, 4),)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu(models: Path) -> None:
+    assert [event.op for event in _report(f"{models}:Add", "2,4", device="cuda").unowned] == ["add"]
+    assert _report(f"{models}:pair", device="cuda").unowned
 
 
 def test_instance_with_keyword_input(models: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 from qprep.errors import QprepError
 from qprep.trace.bisect import bisect
@@ -52,12 +53,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _compare(model: Path, *edits: tuple[str, str], name: str = "Net") -> VerifyResult:
+def _compare(model: Path, *edits: tuple[str, str], name: str = "Net", device: str = "cpu") -> VerifyResult:
     text = _MODEL
     for before, after in edits:
         assert before in text
         text = text.replace(before, after)
-    result = compare(make_request(f"{model}:{name}", ["8,4"]), {}, {str(model): text.encode()})
+    result = compare(make_request(f"{model}:{name}", ["8,4"], device=device), {}, {str(model): text.encode()})
     assert model.read_text() == _MODEL
     return result
 
@@ -78,6 +79,15 @@ def test_faithful_rewrite(model: Path) -> None:
     assert result.equal, result
     # 7 of the state, 2 outputs and 1 input twice, 3 buffers and 4 + 1 gradients
     assert str(result) == "verified: 1 model, 21 tensors equal"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu(model: Path) -> None:
+    result = _compare(model, *_TO_MODULE, device="cuda")
+    assert result.equal, result
+    assert str(result) == "verified: 1 model, 21 tensors equal"
+    assert not _compare(model, (") + x", ") - x"), device="cuda").equal
+    assert _compare(model, ("[0] + 1", "[0] + 1.000001"), name="Recurrent", device="cuda").equal
 
 
 @pytest.mark.parametrize(

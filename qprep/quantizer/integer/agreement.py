@@ -56,7 +56,7 @@ def _outputs(simulation: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
 
     def keep(slot: TensorQuantizer, _: object, out: Tensor) -> None:
         if out.numel() and out.is_floating_point():
-            found.append((slot.name, out.detach().clone()))
+            found.append((slot.name, out.detach().cpu().clone()))
 
     with contextlib.ExitStack() as stack:
         for slot in simulation.modules():

@@ -77,9 +77,9 @@ def unit_activations(input: Tensor, bits: int) -> Tensor:
     return found
 
 
-def by_steps(scale: float, low: int, high: int) -> QParams:
-    """A grid around zero point 0."""
-    return QParams(torch.tensor(scale), torch.zeros((), dtype=torch.int32), low, high)
+def by_steps(slot: TensorQuantizer, scale: float, low: int, high: int) -> QParams:
+    """A grid around zero point 0, on the device of `slot`."""
+    return QParams(slot.scale.new_tensor(scale), torch.zeros_like(slot.zero_point), low, high)
 
 
 class _ByFormula(LearningQuantizer):
@@ -100,7 +100,7 @@ class UnitActivation(_ByFormula):
     @property
     def grid(self) -> QParams:
         """Steps of 1 / (2^bits - 1)."""
-        return by_steps(1 / (2**self.bits - 1), 0, 2**self.bits - 1)
+        return by_steps(self, 1 / (2**self.bits - 1), 0, 2**self.bits - 1)
 
     def learned(self, input: Tensor) -> Tensor:
         """See `unit_activations`."""
@@ -120,7 +120,7 @@ class DorefaWeight(_ByFormula):
     def grid(self) -> QParams:
         """The odd multiples of 1 / (2^bits - 1), which take a bit more; with one bit ± the last E|w|."""
         number = 2**self.bits - 1
-        return by_steps(float(self.largest) / number, -number, number)
+        return by_steps(self, float(self.largest) / number, -number, number)
 
     def learned(self, input: Tensor) -> Tensor:
         """See `dorefa_weights`."""
@@ -136,7 +136,7 @@ class WRPNWeight(_ByFormula):
     def grid(self) -> QParams:
         """Steps of 1 / (2^(bits - 1) - 1)."""
         number = 2 ** (self.bits - 1) - 1
-        return by_steps(1 / number, -number, number)
+        return by_steps(self, 1 / number, -number, number)
 
     def learned(self, input: Tensor) -> Tensor:
         """See `wrpn_weights`."""

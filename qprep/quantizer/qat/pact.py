@@ -61,7 +61,7 @@ class PACTActivation(LearningQuantizer):
     def grid(self) -> QParams:
         """Steps of α / (2^bits - 1)."""
         number = 2 ** (self.spec.bits or 0) - 1
-        return by_steps(float(self.alpha.detach()) / number, 0, number)
+        return by_steps(self, float(self.alpha.detach()) / number, 0, number)
 
     def learned(self, input: Tensor) -> Tensor:
         """See `pact`."""
