@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Property(Kind):
     getter: FunctionRef
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Closure(Kind):
     """A lambda or nested function with the scope it was made in (compared by identity)."""
 
@@ -98,6 +99,9 @@ class Closure(Kind):
 
     __eq__ = object.__eq__  # the base would take any two for one
     __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"Closure({self.home.index.name}:{self.node.lineno}:{self.node.col_offset})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ def join_all(kinds: Iterable[Kind]) -> Kind:
     """The least kind that covers all of `kinds`."""
     merged: dict[object, Kind] = {}
     for kind in kinds:
-        for option in options(kind):
+        for option in kind.options if type(kind) is Union else (kind,):
             key = _family(option)
             merged[key] = _merge(merged[key], option) if key in merged else option
     if not merged:
@@ -213,17 +217,26 @@ def join_all(kinds: Iterable[Kind]) -> Kind:
         return next(iter(merged.values()))
     functions = [kind for kind in merged.values() if type(kind) is FunctionRef]
     others = [kind for kind in merged.values() if type(kind) is not FunctionRef]
-    kept = sorted(others, key=repr)[:MAX_OPTIONS] if len(others) > MAX_OPTIONS else others
+    kept = sorted(others, key=_text)[:MAX_OPTIONS] if len(others) > MAX_OPTIONS else others
     return Union(frozenset((*kept, *functions)))
+
+
+@lru_cache(maxsize=20_000)
+def _text(kind: Kind) -> str:
+    """What kinds are ordered by: the same in every process."""
+    return repr(kind)
 
 
 def _family(kind: Kind) -> object:
     """Kinds of one family merge into one; those of different families stay alternatives."""
-    if isinstance(kind, Tensor | Sequence | Mapping | Number):
+    if type(kind) in _FAMILIES:
         return type(kind)
-    if isinstance(kind, Module):
+    if type(kind) is Module:
         return (Module, kind.cls, kind.path, kind.loops)
     return kind
+
+
+_FAMILIES = frozenset((Tensor, Sequence, Mapping, Number))
 
 
 def _merge(a: Kind, b: Kind) -> Kind:

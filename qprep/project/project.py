@@ -37,7 +37,7 @@ class Mark(NamedTuple):
     """What a parsed file is known by: two projects may know one module with different texts."""
 
     name: str
-    path: Path
+    path: str
     size: int
     text: int  # the text's hash
 
@@ -63,7 +63,7 @@ class ParsedFiles:
                 tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
-        index = build_index(mark.name, str(mark.path), mark.path.name == "__init__.py", tree)
+        index = build_index(mark.name, mark.path, os.path.basename(mark.path) == "__init__.py", tree)
         self._held += mark.size
         self._kept[mark] = index
         while self._held > CACHE_BYTES and len(self._kept) > 1:
@@ -123,7 +123,7 @@ class Project:
         text = self._read(path) if path is not None else None
         index = None
         if path is not None and text is not None:
-            mark = self._marks[name] = Mark(name, path, len(text), hash(text))
+            mark = self._marks[name] = Mark(name, str(path), len(text), hash(text))
             index = self._parsed.get(mark) or self._parsed.parse(mark, text)
         if index is None:
             self._missing.add(name)
