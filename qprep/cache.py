@@ -81,7 +81,7 @@ class Cache:
         self._save(self._key(part), part.paths, body, asked)
 
     def _key(self, part: Part) -> str:
-        around = [sorted(part.around.asks), list(part.around.walks)]
+        around = [sorted(part.around.asks), list(part.around.walks), sorted(part.around.touched)]
         stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
         return self._hashed(["result", files, around, self.settings.ignore_suppressions, os.getcwd(), stamps])
@@ -99,13 +99,16 @@ class Cache:
         """How these files were divided before."""
         body = self._load(self._division_key(paths), paths)
         try:
-            return [Unit(tuple(n), Around(frozenset(a), tuple(w))) for n, a, w in body] if body is not None else None
+            return None if body is None else [_unit(*entry) for entry in body]
         except (TypeError, ValueError):
             return None
 
     def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Path | None]) -> None:
         """Remember how files were divided."""
-        body = [[list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks)] for unit in units]
+        body = [
+            [list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks), sorted(unit.traits.touched)]
+            for unit in units
+        ]
         self._save(self._division_key(paths), paths, body, asked)
 
     def _division_key(self, paths: Sequence[Path]) -> str:
@@ -241,6 +244,10 @@ class Cache:
             with contextlib.suppress(OSError):
                 if place.stat().st_mtime < limit:
                     place.unlink()
+
+
+def _unit(names: list[str], asks: list[str], walks: list[str], touched: list[str]) -> Unit:
+    return Unit(tuple(names), Around(frozenset(asks), tuple(walks), frozenset(touched)))
 
 
 def _stamp() -> str:

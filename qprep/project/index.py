@@ -52,7 +52,8 @@ class FileIndex:
     def names(self) -> frozenset[str]:
         """Every name that is read or bound anywhere in the file."""
         if self._names is None:
-            self._names = frozenset(node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name))
+            nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Name | ast.arg)]
+            self._names = frozenset(node.id if isinstance(node, ast.Name) else node.arg for node in nodes)
         return self._names
 
     def absolute(self, node: ast.ImportFrom) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qprep.project.index import Imported, build_index
+from qprep.project.touches import touched_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,7 @@ class Outline:
     values     other names of the top level, with whether they are literals, which say nothing of other files
     asks       names that any object is asked for: `hasattr(block, "relu")`
     walks      lines that take the children of another object by position
+    touched    names that are replaced or changed on objects from outside: `net.act = nn.SiLU()`
     """
 
     imports: dict[str, str]
@@ -51,6 +53,7 @@ class Outline:
     values: dict[str, bool]
     asks: tuple[str, ...]
     walks: tuple[int, ...]
+    touched: tuple[str, ...] = ()
 
     @property
     def is_glue(self) -> bool:
@@ -68,15 +71,18 @@ class Outline:
             self.values,
             self.asks,
             self.walks,
+            self.touched,
         ]
 
     @classmethod
     def of_record(cls, record: list[Any]) -> Outline:
         """The other way; raises ValueError, TypeError or AttributeError for what is none."""
-        imports, inner, stars, classes, functions, values, asks, walks = record
+        imports, inner, stars, classes, functions, values, asks, walks, touched = record
         sorts = {str(name): ClassOutline(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
         names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
-        return cls(dict(imports), *names, dict(values), tuple(map(str, asks)), tuple(map(int, walks)))
+        return cls(
+            dict(imports), *names, dict(values), tuple(map(str, asks)), tuple(map(int, walks)), tuple(map(str, touched))
+        )
 
 
 EMPTY = Outline({}, (), (), {}, (), {}, (), ())
@@ -127,6 +133,7 @@ def outline_of(index: FileIndex, text: str) -> Outline:
         walks=tuple(sorted({c.lineno for node in ast.walk(index.tree) for c in positional(node)}))
         if TELLS_CHILDREN in text
         else (),
+        touched=tuple(sorted(set(touched_names(index.tree)))),
     )
 
 

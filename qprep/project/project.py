@@ -150,6 +150,13 @@ class Project:
         path = self._paths.get(name)
         return self._read(path) if path is not None else None
 
+    def may_be_another(self, module: str, user: str) -> bool:
+        """Whether `user`, in another folder, may mean another file by the name of a module: two files have it."""
+        path, other = self._paths.get(module), self._paths.get(user)
+        if path is None or other is None or path.parent == other.parent:
+            return False
+        return any(name.startswith(f"{module}@") for name in self.given)
+
     @property
     def roots(self) -> tuple[Path, ...]:
         """The folders that dotted names are looked for in."""

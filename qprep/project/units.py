@@ -23,10 +23,16 @@ _PLAIN = ("builtins.", "abc.", "typing.", "enum.", "collections.", "dataclasses.
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What the files beside a unit may do to any object: names they ask for, places that take children in order."""
+    """What the files beside a unit may do to any object.
+
+    asks     names they ask for
+    walks    places that take children in order
+    touched  names they replace or change
+    """
 
     asks: frozenset[str]
     walks: tuple[str, ...]
+    touched: frozenset[str] = frozenset()
 
 
 ALONE = Around(frozenset(), ())
@@ -234,16 +240,22 @@ def _bucket(name: str, number: int) -> int:
 
 def _traits(names: Iterable[str], outlines: Outlines) -> Around:
     asks: set[str] = set()
+    touched: set[str] = set()
     walks: list[str] = []
     for name in names:
         outline = outlines.get(name)
         if outline is not None:
             asks.update(outline.asks)
+            touched.update(outline.touched)
             walks += [f"{name}:{line}" for line in outline.walks]
-    return Around(frozenset(asks), tuple(walks))
+    return Around(frozenset(asks), tuple(walks), frozenset(touched))
 
 
 def _beside(around: Sequence[Around], position: int) -> Around:
     """What all units but one may do."""
     others = [entry for index, entry in enumerate(around) if index != position]
-    return Around(frozenset().union(*(e.asks for e in others)), tuple(walk for e in others for walk in e.walks))
+    return Around(
+        frozenset().union(*(e.asks for e in others)),
+        tuple(walk for e in others for walk in e.walks),
+        frozenset().union(*(e.touched for e in others)),
+    )

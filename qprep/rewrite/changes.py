@@ -56,8 +56,8 @@ def made_at_end(scope: Scope, call: ModuleCall, attribute: str, creations: list[
     places = [creation.place for creation in creations]
     is_layer = all(_is_layer(scope.context, name) for name in call.classes)
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not is_layer]
-    if attribute in scope.context.set_names():
-        return Unfixable(f"`{attribute}` is set on another object than self, which may be this one")
+    if attribute in scope.context.touched:
+        return Unfixable(f"`{attribute}` is set or changed on another object than self, which may be this one")
     if not found:
         return False
     unit = creations[0].unit

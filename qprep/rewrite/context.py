@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,12 @@ from qprep.ops.targets import OWN, TARGETS, Target
 from qprep.project.facts import Unit
 from qprep.project.kinds import ClassRef
 from qprep.project.outline import asked_names
+from qprep.project.touches import touched_names
 from qprep.project.units import ALONE
 from qprep.rewrite.children import Walk
+from qprep.rewrite.listings import listed_files
 from qprep.rewrite.owners import own_names
+from qprep.rewrite.unusual import made_bare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from qprep.project.units import Around
     from qprep.rewrite.code import Code
 
-_SETS = re.compile(r"(\w+|[)\]])\.(\w+) *=(?!=)")
 KEPT_FILES = 24  # files held ready for rewriting at a time
 
 
@@ -44,7 +45,10 @@ class Context:
         self.run_by_base: dict[Unit, frozenset[str]] = {}
         self.run_by_init: dict[Unit, frozenset[str]] = {}
         self._asked_names: frozenset[str] | None = None
-        self._set_names: frozenset[str] | None = None
+        self._touched: frozenset[str] | None = None
+        self._made_bare: frozenset[ClassRef] | None = None
+        self._listed: frozenset[str] | None = None
+        self._starred: dict[str, frozenset[str]] = {}
         self.walks: dict[tuple[ClassRef, str, bool], Walk] = {}
         self._own_names: dict[ClassRef, frozenset[str]] = {}
         self._load = load
@@ -75,13 +79,45 @@ class Context:
             self._asked_names = self.around.asks.union(_asked_names(self.project))
         return self._asked_names
 
-    def set_names(self) -> frozenset[str]:
-        """Names of attributes that some given file sets on other objects than self: `self.backbone.fc = …`."""
-        if self._set_names is None:
-            texts = (self.project.text(name) or "" for name in self.project.given)
-            found = (match for text in texts for match in _SETS.findall(text))
-            self._set_names = frozenset(name for owner, name in found if owner != "self")
-        return self._set_names
+    @property
+    def touched(self) -> frozenset[str]:
+        """Names that some given file replaces or changes on an object from outside: `net.act = nn.SiLU()`."""
+        if self._touched is None:
+            indexes = (self.project.index(name) for name in self.project.given)
+            own = (name for index in indexes if index is not None for name in touched_names(index.tree))
+            self._touched = self.around.touched.union(own)
+        return self._touched
+
+    @property
+    def made_bare(self) -> frozenset[ClassRef]:
+        """Classes that some given file makes instances of past their constructors."""
+        if self._made_bare is None:
+            self._made_bare = frozenset(made_bare(self))
+        return self._made_bare
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """Modules that some given file goes through to find classes."""
+        if self._listed is None:
+            self._listed = frozenset(listed_files(self))
+        return self._listed
+
+    def starred(self, module: str) -> frozenset[str]:
+        """Names that mean something in files which take all names of a module: a new one must be none of them."""
+        if module not in self._starred:
+            self._starred[module] = frozenset()  # files that take all names of each other end here
+            index = self.project.index(module)
+            if index is not None and "__all__" not in index.values:
+                self._starred[module] = frozenset(self._names_of_takers(module))
+        return self._starred[module]
+
+    def _names_of_takers(self, module: str) -> Iterator[str]:
+        for name in self.project.given:
+            surface = self.project.surface(name)
+            index = self.project.index(name) if surface is not None and module in surface.stars else None
+            if index is not None:
+                yield from (*index.names, *index.imports, *index.classes, *index.functions, *index.values)
+                yield from self.starred(name)
 
     def own_names(self, ref: ClassRef) -> frozenset[str]:
         """Names that mean something on self in the body of a class of the project."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qprep.project.facts import Place
+    from qprep.project.index import FileIndex
     from qprep.survey import Survey
 
 
@@ -58,4 +59,12 @@ def _imported_elsewhere(survey: Survey, module: str) -> frozenset[str]:
         if module in index.stars:
             own = survey.project.index(module)
             names |= set(own.imports) if own is not None else set()
+        if any(module == e.target or module.startswith(f"{e.target}.") for e in index.imports.values()):
+            names |= _asked_of_modules(index)  # `import base`, then `base.F`
     return frozenset(names)
+
+
+def _asked_of_modules(index: FileIndex) -> set[str]:
+    """Names that a file takes from any object."""
+    names = {node.attr for node in ast.walk(index.tree) if isinstance(node, ast.Attribute)}
+    return names | {str(node.value) for node in ast.walk(index.tree) if isinstance(node, ast.Constant)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import FunctionRef
-from qprep.rewrite import imports
+from qprep.rewrite import fixed, imports
 from qprep.rewrite.pieces import Piece, apply
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
         return f"`{unit.name}` is decorated with what only the run knows, beside one that must stay"
     if any(_is_made(context, unit.module, part) for default in _defaults(node) for part in ast.walk(default)):
         return f"`{unit.name}` has a default that is made once, with the function"
-    return _unusual_body(code, node, unit)
+    return _unusual_body(code, node, unit) or fixed.refusal(context, code.index, node)
 
 
 def _defaults(node: ast.FunctionDef) -> list[ast.expr]:
@@ -223,16 +224,22 @@ def place_for_class(code: Code, node: ast.FunctionDef) -> int:
 
 
 def import_of(
-    context: Context, caller: Code, unit: Unit, name: str, planned: frozenset[str]
+    context: Context, caller: Code, func: ast.expr, unit: Unit, name: str, planned: frozenset[str]
 ) -> tuple[str, frozenset[Import]]:
-    """How a file names the module made of a function: imported from where the function is defined."""
+    """How a file that calls the function as `func` names the module made of it.
+
+    It is reached as the function is: a new import at another place might meet a file that is not complete yet.
+    """
     index = context.project.index(caller.module)
     assert index is not None
     if caller.module == unit.module:
         return name, frozenset()
-    return imports.imported(
-        index, _module_path(index.name, index.is_package, unit.module, _is_relative(index, unit)), name, planned
-    )
+    if isinstance(func, ast.Attribute) and context.project.expression_name(index, func.value) == unit.module:
+        return f"{ast.unparse(func.value)}.{name}", frozenset()
+    module = _module_path(index.name, index.is_package, unit.module, _is_relative(index, unit))
+    text, needed = imports.imported(index, module, name, planned)
+    beside = func.id if isinstance(func, ast.Name) else None
+    return text, frozenset(replace(entry, home=unit.module, beside=beside) for entry in needed)
 
 
 def _is_relative(index: FileIndex, unit: Unit) -> bool:

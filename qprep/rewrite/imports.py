@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from importlib.util import find_spec
 from itertools import chain, count
@@ -13,12 +14,16 @@ from qprep.rewrite.model import Import
 from qprep.rewrite.pieces import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from qprep.project.index import FileIndex
     from qprep.rewrite.code import Code
 
 RUNTIME = "qprep.runtime_modules"
+_EVALUATING = frozenset(("eval", "exec", "globals", "vars", "locals"))
+_NAME = re.compile(r"[^\W\d]\w*")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
+_TYPE_COMMENT = re.compile(r"#\s*type:(.*)")
 
 
 def bound_as(index: FileIndex, dotted: str) -> str | None:
@@ -31,11 +36,11 @@ def bound_as(index: FileIndex, dotted: str) -> str | None:
     return f"{outer}.{last}" if outer is not None else None
 
 
-def nn_name(index: FileIndex, cls: str) -> tuple[str, frozenset[Import]]:
-    """How to write a class of torch.nn in a file, and what to import for it."""
+def nn_name(index: FileIndex, cls: str, reserved: frozenset[str] = frozenset()) -> tuple[str, frozenset[Import]]:
+    """How to write a class of torch.nn in a file, and what to import for it; `reserved` names stay free."""
     if (direct := bound_as(index, f"torch.nn.{cls}")) is not None:
         return direct, frozenset()
-    alias = "nn" if _is_free(index, "nn") else "torch_nn"
+    alias = "nn" if _is_free(index, "nn") and "nn" not in reserved else "torch_nn"
     return f"{alias}.{cls}", frozenset((Import("torch", "nn", alias if alias != "nn" else None),))
 
 
@@ -71,16 +76,42 @@ def _is_free(index: FileIndex, name: str) -> bool:
     return name not in index.names and not any(name in table for table in tables)
 
 
-def import_piece(code: Code, needed: Iterable[Import]) -> Piece | None:
-    """One insertion with the import statements that are missing."""
-    wanted = sorted(set(needed), key=lambda entry: (entry.module != "torch", entry.module, entry.name))
+def import_pieces(code: Code, needed: Iterable[Import]) -> list[Piece]:
+    """The import statements that are missing; what goes beside another import is added to that one."""
+    entries = set(needed)
+    beside = {entry: place for entry in entries if (place := _beside(code, entry)) is not None}
+    pieces = [Piece(place, place, f", {_bound(entry)}") for entry, place in sorted(beside.items(), key=_written)]
+    missing = _import_piece(code, entries - beside.keys())
+    return [*pieces, missing] if missing is not None else pieces
+
+
+def _written(item: tuple[Import, int]) -> str:
+    return _bound(item[0])
+
+
+def _bound(entry: Import) -> str:
+    return entry.name + (f" as {entry.alias}" if entry.alias else "")
+
+
+def _beside(code: Code, entry: Import) -> int | None:
+    """Where an import goes that belongs to another one: behind the name that it stands beside."""
+    if entry.beside is None:
+        return None
+    for node in code.tree.body:
+        if isinstance(node, ast.ImportFrom) and code.index.absolute(node) == entry.home:
+            for alias in node.names:
+                if (alias.asname or alias.name) == entry.beside:
+                    return code.span(alias)[1]
+    return None
+
+
+def _import_piece(code: Code, needed: Iterable[Import]) -> Piece | None:
+    wanted = sorted(needed, key=lambda entry: (entry.module != "torch", entry.module, entry.name))
     if not wanted:
         return None
     lines = []
     for module in dict.fromkeys(entry.module for entry in wanted):
-        names = [
-            entry.name + (f" as {entry.alias}" if entry.alias else "") for entry in wanted if entry.module == module
-        ]
+        names = [_bound(entry) for entry in wanted if entry.module == module]
         lines.extend(_import_lines(module, names, code.newline, code.indent_unit))
     offset, before, after = _import_place(code)
     return Piece(offset, offset, before + "".join(lines) + after)
@@ -139,7 +170,9 @@ def _top(code: Code) -> int:
 
 def unused_import_pieces(code: Code, before: ast.Module, after: ast.Module, exported: frozenset[str]) -> list[Piece]:
     """Removals of import names that `before` used and `after` (the same file, rewritten: `code`) does not."""
-    gone = _used_names(before) - _used_names(after) - exported
+    if any(_evaluates(node) for node in ast.walk(after)):
+        return []
+    gone = _used_names(before, "") - _used_names(after, code.text) - exported
     pieces: list[Piece] = []
     for node in after.body:
         if isinstance(node, ast.Import | ast.ImportFrom) and code.is_alone_on_line(node):
@@ -148,6 +181,11 @@ def unused_import_pieces(code: Code, before: ast.Module, after: ast.Module, expo
             if dropped:
                 pieces.append(_without(code, node, [alias for name, alias in bound.items() if name not in gone]))
     return pieces
+
+
+def _evaluates(node: ast.AST) -> bool:
+    """`eval(text)`, `globals()[name]`: any name may be meant."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _EVALUATING
 
 
 def _without(code: Code, node: ast.Import | ast.ImportFrom, kept: list[ast.alias]) -> Piece:
@@ -165,10 +203,21 @@ def _without(code: Code, node: ast.Import | ast.ImportFrom, kept: list[ast.alias
     return Piece(start, end, f"from {'.' * node.level}{node.module or ''} import {names}")
 
 
-def _used_names(tree: ast.Module) -> set[str]:
-    """Names that are read anywhere, and those in `__all__`."""
+def _used_names(tree: ast.Module, text: str) -> set[str]:
+    """Names that are read anywhere, also in texts that are evaluated: annotations, `"F.relu"`, `__all__`."""
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-            names.add(node.value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
+            names.add(node.value.partition(".")[0])
+        elif isinstance(node, ast.arg | ast.FunctionDef | ast.AsyncFunctionDef | ast.AnnAssign):
+            names.update(_quoted(node.returns if hasattr(node, "returns") else node.annotation))
+    for comment in _TYPE_COMMENT.findall(text):
+        names.update(_NAME.findall(comment))
     return names
+
+
+def _quoted(annotation: ast.expr | None) -> Iterator[str]:
+    """Names in the quoted parts of an annotation."""
+    for node in ast.walk(annotation) if annotation is not None else ():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from _NAME.findall(node.value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
 from qprep.ops.signature import Kind, parse_constructor
+from qprep.rewrite import modes
 from qprep.rewrite.callees import is_builtin, names_operation
 from qprep.rewrite.dedicated import construct, declare, missing, refuse_arguments, taken_names
 from qprep.rewrite.operators import drop_parentheses, guard_space
@@ -235,6 +236,8 @@ def _drops_are_implied(scope: Scope, spelling: Spelling, arguments: list[Argumen
             continue
         value = given.get(name)
         if value is None or ast.unparse(value) != f"{scope.owner}.training" or not scope.unit.is_class:
+            return False
+        if "training" in scope.context.touched or modes.parts_from_children(scope.context, scope.unit):
             return False
     return True
 

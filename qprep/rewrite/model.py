@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """`from module import name`, bound as `alias` where the file has that name already."""
+    """`from module import name`, bound as `alias` where the file has that name already.
+
+    `beside` is a name that the file imports from the module `home`: the import goes to the same statement.
+    """
 
     module: str
     name: str
     alias: str | None = None
+    home: str = ""
+    beside: str | None = None
 
 
 OWNER = "<owner>"  # stands for self in the text of a declaration, until it is known where that goes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import ClassRef, External
-from qprep.rewrite import children
+from qprep.rewrite import children, unusual
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from qprep.rewrite.context import Context
 
 PROPERTIES = frozenset(("property", "cached_property", "unused_property"))
-_DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +45,12 @@ def refusal(context: Context, unit: Unit) -> str | None:
         return f"`{unit.name}` is no nn.Module, so it can hold no module of its own"
     if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
         return f"`{unit.name}` defines `{varied}` conditionally"
-    return _unusual_class(entry.node, unit) or children.refusal(context, unit) or _broken_chain(context, unit)
-
-
-def _unusual_class(node: ast.ClassDef, unit: Unit) -> str | None:
-    if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
-        return f"`{unit.name}` is a dataclass: its constructor is generated"
-    for item in node.body:
-        if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS:
-            return f"`{unit.name}` defines {item.name}"
-        if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets):
-            return f"`{unit.name}` has __slots__"
-    return None
+    return (
+        unusual.unusual_class(entry.node, unit)
+        or unusual.unusual_family(context, unit)
+        or children.refusal(context, unit)
+        or _broken_chain(context, unit)
+    )
 
 
 def _broken_chain(context: Context, unit: Unit) -> str | None:
@@ -333,7 +326,11 @@ def _new_init(context: Context, code: Code, node: ast.ClassDef, unit: Unit) -> I
 
 def _signature(context: Context, unit: Unit) -> tuple[str, str]:
     """Parameters of the inherited constructor, and how to pass them on."""
-    for base in context.project.mro(ClassRef(unit.module, unit.name))[1:]:
+    ref = ClassRef(unit.module, unit.name)
+    following = {_next_constructor(context, cls, ref) for cls in (ref, *context.project.subclasses(ref))}
+    if len(following) > 1 or context.analysis.defines(ref, "call_super_init"):
+        return "self, *args, **kwargs", "*args, **kwargs"
+    for base in context.project.mro(ref)[1:]:
         if isinstance(base, External):
             plain = base.name == "torch.nn.Module"
             return ("self", "") if plain else ("self, *args, **kwargs", "*args, **kwargs")
@@ -342,6 +339,22 @@ def _signature(context: Context, unit: Unit) -> tuple[str, str]:
         if init is not None:
             return _copied_signature(init.args) or ("self, *args, **kwargs", "*args, **kwargs")
     return "self, *args, **kwargs", "*args, **kwargs"
+
+
+def _next_constructor(context: Context, cls: ClassRef, ref: ClassRef) -> Kind | None:
+    """Whose constructor comes behind that of `ref` for an instance of `cls`."""
+    chain = context.project.mro(cls)
+    for base in chain[chain.index(ref) + 1 :] if ref in chain else ():
+        entry = _entry(context, base)
+        if entry is None or "__init__" in entry.methods:
+            return base
+    return None
+
+
+def new_names(context: Context, unit: Unit) -> frozenset[str]:
+    """Names of the parameters of the constructor that a class without one would get."""
+    text = f"def __init__({_signature(context, unit)[0]}): ..."
+    return frozenset(node.arg for node in ast.walk(ast.parse(text)) if isinstance(node, ast.arg))
 
 
 def _copied_signature(args: ast.arguments) -> tuple[str, str] | None:

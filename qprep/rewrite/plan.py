@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qprep.findings import Applicability, Unfixable
 from qprep.project.facts import HelperCall, OpSite, Place, Unit
 from qprep.project.kinds import FunctionRef
-from qprep.rewrite import callees, children, functions, imports, owners
+from qprep.rewrite import callees, children, fixed, functions, imports, owners, shadows
 from qprep.rewrite.model import OWNER, Declaration, Rewrite
 from qprep.rewrite.pieces import Piece, opening, overlaps
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from qprep.project.eager.facts import EagerSite
     from qprep.project.facts import Compound, HeldFunction, ModuleCall, Sharing, TiedParameter, Walk
+    from qprep.project.index import FileIndex
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.model import Import
@@ -83,6 +84,10 @@ class Plan:
         assert isinstance(pieces, tuple)
         if overlaps(pieces):
             return Unfixable("its edits would overlap")
+        if scope.imports and not self.context.listed.isdisjoint(module for module, _ in scope.imports):
+            return Unfixable("the classes of its file are listed at run time, where a new one would appear")
+        if (reason := shadows.hidden(self.context, scope.declarations)) is not None:
+            return Unfixable(reason)
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
         declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
@@ -98,6 +103,10 @@ class Plan:
         if unit.name and unit not in self._refusals:
             judge = owners.refusal if unit.is_class else functions.refusal
             self._refusals[unit] = judge(self.context, unit)
+            if not unit.is_class and unit.module in self.context.listed:
+                self._refusals[unit] = (
+                    f"the classes of {unit.module} are listed at run time, where a new one would appear"
+                )
         return self._refusals.get(unit)
 
     def names(self, unit: Unit) -> Names:
@@ -133,6 +142,8 @@ class Plan:
         if not function.args.args:
             return Unfixable(f"`{function.name}` has no self")
         owner = function.args.args[0].arg
+        if shadows.rebinds(function, owner):
+            return Unfixable(f"`{function.name}` gives `{owner}` another value")
         current: ast.AST = node
         while current is not function:
             current = code.parents[current]
@@ -165,13 +176,16 @@ class Plan:
             return _dispatch(scope, node, call)
         callee = min(call.callees)
         named = _named(scope, node, callee)
-        if named is None:
+        if named is None or not fixed.is_imported_once(scope.index, _root(named)):
             return Unfixable("the function is called under a name that only the run knows")
+        if self.context.project.may_be_another(callee.module, scope.index.name):
+            return Unfixable(f"two files are called {callee.module}, and only the run knows which one is meant")
         name = self.class_name(callee)
         bound = self._imported[scope.code.module]
         planned = {n for unit, n in self._class_names.items() if unit.module == scope.code.module}
         planned |= {n for n, unit in bound.items() if unit != callee}
-        text, needed = functions.import_of(self.context, scope.code, callee, name, frozenset(planned))
+        planned |= self.context.starred(scope.code.module)
+        text, needed = functions.import_of(self.context, scope.code, named, callee, name, frozenset(planned))
         bound[text] = callee
         scope.imports |= {(scope.index.name, entry) for entry in needed}
         attribute = scope.declare(functions.attribute_name(callee), f"{text}()", many=call.count > 1)
@@ -190,9 +204,10 @@ class Plan:
         if unit not in self._class_names:
             index = self.context.project.index(unit.module)
             assert index is not None
-            bound = {*index.imports, *index.classes, *index.functions, *index.values}
+            bound = {*index.imports, *index.classes, *index.functions, *index.values, *index.names}
             others = {name for other, name in self._class_names.items() if other.module == unit.module}
-            self._class_names[unit] = functions.class_name(unit, bound | others | imports.runtime_names())
+            bound |= others | self.context.starred(unit.module)
+            self._class_names[unit] = functions.class_name(unit, bound | imports.runtime_names())
         return self._class_names[unit]
 
     def _settle_functions(self) -> None:
@@ -236,7 +251,7 @@ class Plan:
         if not target.is_own:
             table[rewrite.place] = Unfixable(f"it runs more than once: {target.name} has no module for that")
             return True
-        text, needed = imports.imported(index, imports.RUNTIME, "PerCall")
+        text, needed = self._runtime(index, "PerCall")
         declarations = tuple(
             replace(d, expression=f"{text}({d.expression}, owner={OWNER})") if d in wrapped else d
             for d in rewrite.declarations
@@ -350,7 +365,7 @@ class Plan:
         lines = list(dict.fromkeys(d.line(owner) for d in declarations))
         added = [d.name for d in declarations if d.name]
         if added and self._is_walked(unit):
-            mark, _ = imports.imported(code.index, imports.RUNTIME, "mark_added")
+            mark, _ = self._runtime(code.index, "mark_added")
             names = textwrap.wrap(" ".join(f'"{name}",' for name in added), 80)
             lines += [f"{mark}({owner}, {part.rstrip(',')})" for part in names]
         return lines
@@ -388,18 +403,24 @@ class Plan:
         code, index = self.context.code(unit.module), self.context.project.index(unit.module)
         assert code is not None
         assert index is not None
-        base, _ = imports.nn_name(index, "Module")
+        base, _ = self._module(index)
         node = code.index.functions[unit.name]
         declarations = [d for r in sorted(rewrites, key=lambda r: r.place) for d in r.declarations]
         declarations = [Declaration(d.unit, d.name, d.expression.replace(OWNER, "self")) for d in declarations]
         inner = [piece for rewrite in rewrites for piece in rewrite.pieces]
-        decorator, _ = imports.imported(index, imports.RUNTIME, STANDS_FOR)
+        decorator, _ = self._runtime(index, STANDS_FOR)
         above = f"@{decorator}({unit.name}){code.newline}" if dispatched else ""
         kept = functions.kept_decorators(self.context, unit.module, node)
         text = functions.as_class(code, node, self.class_name(unit), base, declarations, inner, above, kept)
         offset = functions.place_for_class(code, node)
         lead = "" if code.text[offset - 1] in "\r\n" else code.newline
         pieces[unit.module].append(Piece(offset, offset, lead + text))
+
+    def _runtime(self, index: FileIndex, name: str) -> tuple[str, frozenset[Import]]:
+        return imports.imported(index, imports.RUNTIME, name, self.context.starred(index.name))
+
+    def _module(self, index: FileIndex) -> tuple[str, frozenset[Import]]:
+        return imports.nn_name(index, "Module", self.context.starred(index.name))
 
     def _add_imports(
         self, rewrites: list[Rewrite], active: set[Unit], dispatched: frozenset[Unit], pieces: dict[str, list[Piece]]
@@ -413,18 +434,17 @@ class Plan:
                     module = declaration.after.module if declaration.after is not None else declaration.unit.module
                     index = self.context.project.index(module)
                     assert index is not None
-                    needed[module] |= imports.imported(index, imports.RUNTIME, "mark_added")[1]
+                    needed[module] |= self._runtime(index, "mark_added")[1]
         for unit in active:
             index = self.context.project.index(unit.module)
             if index is not None:
-                needed[unit.module] |= imports.nn_name(index, "Module")[1]
+                needed[unit.module] |= self._module(index)[1]
                 if unit in dispatched:
-                    needed[unit.module] |= imports.imported(index, imports.RUNTIME, STANDS_FOR)[1]
+                    needed[unit.module] |= self._runtime(index, STANDS_FOR)[1]
         for module, entries in needed.items():
             code = self.context.code(module)
-            piece = imports.import_piece(code, entries) if code is not None else None
-            if piece is not None:
-                pieces[module].append(piece)
+            if code is not None:
+                pieces[module] += imports.import_pieces(code, entries)
 
 
 def _for_target(scope: Scope, site: Site) -> Site:
@@ -455,6 +475,13 @@ def _nesting(code: Code, node: ast.AST) -> int:
         node = code.parents[node]
         depth += 1
     return depth
+
+
+def _root(node: ast.expr) -> str:
+    """The name that a dotted name begins with."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _named(scope: Scope, node: ast.Call, callee: Unit) -> ast.expr | None:

@@ -94,7 +94,7 @@ class Scope:
 
     def nn(self, cls: str) -> str:
         """How to write a class of torch.nn here."""
-        text, needed = imports.nn_name(self.index, cls)
+        text, needed = imports.nn_name(self.index, cls, self.context.starred(self.index.name))
         self.imports |= {(self.index.name, entry) for entry in needed}
         return text
 
@@ -112,7 +112,7 @@ class Scope:
     def imported(self, module: str, name: str, index: FileIndex | None = None) -> str:
         """How to write a class or function of another module here, or in the file of `index`."""
         file = index or self.index
-        text, needed = imports.imported(file, module, name)
+        text, needed = imports.imported(file, module, name, self.context.starred(file.name))
         self.imports |= {(file.name, entry) for entry in needed}
         return text
 

@@ -103,7 +103,7 @@ IN_THE_CONSTRUCTOR: tuple[Case, ...] = (
         "is changed after it is made",
     ),
     declined("changed-by-a-subclass", module(_SUBCLASS), "is changed after it is made, in `Net.__init__`"),
-    declined("changed-from-outside", module(_OUTER), "is set on another object than self"),
+    declined("changed-from-outside", module(_OUTER), "set or changed on another object than self"),
 )
 
 IN_METHODS: tuple[Case, ...] = (

@@ -1,0 +1,81 @@
+"""Names that code gives another value on objects that it does not own: `net.act = nn.SiLU()`, `net.act.p = 0.1`.
+
+What a class does to attributes of its own self is for others to judge, but for hooks, which no second instance gets.
+Those of an imported module are written as calls: "gate()" for `tools.gate = fast_gate`.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.project.attributes import PARAMETER_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "object"))  # patch.object
+_MODES = frozenset(("train", "eval", "register_module", "add_module"))
+
+
+def touched_names(tree: ast.AST) -> Iterator[str]:
+    """Attributes and functions of a file's objects that are replaced, or changed in place, past their owner."""
+    nodes = list(ast.walk(tree))
+    aliases = [node for node in nodes if isinstance(node, ast.alias)]
+    imported = frozenset(alias.asname or alias.name.partition(".")[0] for alias in aliases)
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            yield from _assigned(node, imported)
+        elif isinstance(node, ast.Call):
+            yield from _called(node, imported)
+
+
+def _assigned(node: ast.Attribute, imported: frozenset[str]) -> Iterator[str]:
+    if _root(node.value) in imported:
+        yield f"{node.attr}()"
+    if node.attr == "training" or not _is_self(node.value):
+        yield node.attr
+    if node.attr not in PARAMETER_NAMES:
+        yield from _held(node.value, also_own=False)
+    if isinstance(node.value, ast.Name | ast.Attribute) and node.attr.startswith("__"):  # function.__code__ = …
+        yield f"{node.value.id if isinstance(node.value, ast.Name) else node.value.attr}()"
+
+
+def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    name = node.func.id if isinstance(node.func, ast.Name) else name
+    if name in _SETTING and len(node.args) > 1:
+        owner, text = node.args[:2]
+        if not _is_self(owner):
+            yield from _text(text)
+        if _root(owner) in imported:
+            yield from (f"{found}()" for found in _text(text))
+        yield from _held(owner, also_own=False)
+    elif name in ("patch", "setattr") and node.args:  # mock.patch("tools.gate"), monkeypatch.setattr("tools.gate", …)
+        yield from (f"{found}()" for found in _text(node.args[0]))
+    elif "hook" in name or name in _MODES:
+        yield from _held(
+            node.func.value if isinstance(node.func, ast.Attribute) else node.func, also_own="hook" in name
+        )
+
+
+def _held(node: ast.expr, *, also_own: bool) -> Iterator[str]:
+    """The attribute that an expression is: `net.act`; `self.act` where its own are asked for as well."""
+    if isinstance(node, ast.Attribute) and (also_own or not _is_self(node.value)):
+        yield node.attr
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _text(node: ast.expr) -> Iterator[str]:
+    """The last part of a name given as text: "package.module.function"."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value.rpartition(".")[2]
