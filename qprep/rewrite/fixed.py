@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qprep.rewrite.context import Context
 
 _LOOKING = frozenset(("locals", "vars", "dir", "eval", "exec"))  # what a class in the place of a function would show
-_FRAMES = frozenset(("_getframe", "currentframe", "stack", "getframeinfo"))
+_FRAMES = frozenset(("sys._getframe", "inspect.currentframe", "inspect.stack"))
 _CHANGING = frozenset(
     ("append", "extend", "insert", "update", "setdefault", "pop", "clear", "add", "remove", "discard")
 )
@@ -80,7 +80,7 @@ def _is_mangled(name: str) -> bool:
 def _looks_around(node: ast.AST) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in _LOOKING and (not node.args or node.func.id in ("eval", "exec"))
-    return isinstance(node, ast.Attribute) and node.attr in _FRAMES
+    return isinstance(node, ast.Attribute) and ast.unparse(node) in _FRAMES
 
 
 def _changes(function: ast.FunctionDef) -> bool:
