@@ -125,7 +125,8 @@ def bind(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, value: Kind
     creation = None
     if node is not None:
         creation = Creation(frame.place(node), frame.unit, frame.function, value)
-        stored(analysis, frame, value, node, "attribute")
+        for option in options(value):
+            stored(analysis, frame, option, node, "attribute")
     analysis.attributes_of(cls).add(name, _owned(value), creation)
 
 
@@ -138,13 +139,16 @@ def _owned(value: Kind) -> Kind:
 
 def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: str) -> None:
     """A module instance is put somewhere: a second place on the same path shares it."""
-    if not isinstance(value, Module) or value.origin is None or frame.recording or not analysis.is_shareable(value):
+    if not isinstance(value, Module) or frame.recording or not analysis.is_shareable(value):
         return
-    event, place = ("store", value.origin), frame.place(node)
+    renamed = value.path if self_attribute(analysis, frame, node) is not None else None
+    if (origin := value.origin or renamed) is None:
+        return
+    event, place = ("store", origin), frame.place(node)
     if frame.counts.get((*event, place)):
         return  # one place, seen once for each alternative
     frame.counts.add((*event, place))
-    if frame.counts.get(event) or frame.loops:
+    if frame.counts.get(event) or frame.loops or origin == renamed:
         sharing = analysis.facts.sharing.setdefault(place, Sharing(place, frame.unit, frame.function, how))
         sharing.classes.add(analysis.class_name(value))
     frame.counts.add(event)

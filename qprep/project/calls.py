@@ -171,7 +171,9 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     modules = modules_of(callee)
     if modules:
         _note_held(analysis, frame, node, callee, arguments)
-        return call_module(analysis, frame, node, list(modules), arguments)
+        path = attributes.self_attribute(analysis, frame, node.func)
+        others = [Module(None, path)] if path is not None and any(map(_says_nothing, options(callee))) else []
+        return call_module(analysis, frame, node, [*modules, *others], arguments)
     alternatives = [option for option in options(callee) if option != NONE]
     if len(alternatives) == 1:
         return _call_one(analysis, frame, node, alternatives[0], arguments)

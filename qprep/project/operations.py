@@ -339,18 +339,20 @@ def higher_order(analysis: Analysis, frame: Frame, node: ast.Call, name: str, ar
     from qprep.project.calls import call_kind
     from qprep.project.expressions import iterate
 
-    callee = arguments.args[0]
-    items = [iterate(arg) for arg in arguments.args[1:]]
+    callee, loop = arguments.args[0], analysis.next_loop()
+    items = [iterate(arg, loop) for arg in arguments.args[1:]]
     if name == "functools.reduce":
         items = [items[0], items[0]]
     row = analysis.catalogue.function(callee.name) if isinstance(callee, External) else None
     outer, frame.counts = frame.counts, Counts()
+    frame.loops.append(loop)
     if row is not None and row[0].cls is OpClass.COMPUTE and any(map(flows, items)):
         analysis.note_op(frame, node.args[0], row[0], row[1], "value")
         result: Kind = Tensor(True)
     else:
         result = call_kind(analysis, frame, node, callee, Args(items))
-    repeated = frame.counts.repeated(analysis.next_loop())
+    frame.loops.pop()
+    repeated = frame.counts.repeated(loop)
     frame.counts = outer
     frame.counts.add_all(repeated)
     return result if name == "functools.reduce" else Sequence(result if name == "map" else items[0])

@@ -32,7 +32,7 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
     if isinstance(node, ast.Attribute):
         return _renew_within(scope, call, node.value)
     assert isinstance(node, ast.Call)
-    func = node.func
+    func = _handed_on(scope, node, call.path) or node.func
     if isinstance(func, ast.Attribute) and func.attr == "forward" and isinstance(func.value, ast.Attribute):
         func = func.value
     if call.path.endswith("()") and isinstance(func, ast.Attribute):
@@ -54,6 +54,12 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
         scope.declarations.append(Declaration(creation.unit, name, made, None if at_end else creation.place))
     start, end = scope.code.span(func)
     return (Piece(start, end, f"{scope.owner}.{name}"),)
+
+
+def _handed_on(scope: Scope, node: ast.Call, path: str) -> ast.Attribute | None:
+    """`self.act` in `map(self.act, xs)`: the one argument that is the module called there."""
+    found = [arg for arg in node.args if isinstance(arg, ast.Attribute) and ast.unparse(arg) == f"{scope.owner}.{path}"]
+    return found[0] if len(found) == 1 and ast.unparse(node.func) != ast.unparse(found[0]) else None
 
 
 def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:

@@ -34,7 +34,6 @@ KNOWN = {
     "7-module-level-instance": "instances shared by a module's global are not found",
     "7-class-attribute": "instances shared by a class attribute are not found",
     "7-list-times-number": "instances shared by repetition of a list are not found",
-    "8-map": "a module handed to map is declined",
     "9-weight-norm-twice": "the trace takes a parametrization for a module that runs twice",
     "13-getattr-by-name": "functions fetched by a name that the run knows are not found",
     "13-method-as-value": "methods of tensors held in a local are not found",

@@ -31,6 +31,7 @@ LOOPS: tuple[Case, ...] = (
             _LAYERS + "\nself.more = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])",
         ),
     ),
+    prepared("mapped", net("return sum(map(lambda layer: F.relu(layer(x)), self.layers))", _LAYERS)),
     prepared("reversed", net("for layer in reversed(self.layers):\n    x = self.act(layer(x))\nreturn x", _LAYERS)),
     prepared(
         "slice-of-a-list",

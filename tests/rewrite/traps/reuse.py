@@ -243,6 +243,31 @@ class Net(nn.Module):
             )
         ),
     ),
+    prepared(
+        "alias-of-what-a-branch-made",
+        net(
+            "return self.second(self.fc(self.first(x)))",
+            "if not self.training:\n    self.first, self.second = nn.ReLU(), nn.ReLU()\nelse:\n    self.first = nn.ReLU()\n    self.second = self.first",
+        ),
+    ),
+    prepared(
+        "alias-of-one-of-two-kinds",
+        net(
+            "return self.second(self.fc(self.first(x)))",
+            "self.first = nn.ReLU() if self.training else nn.Tanh()\nself.second = self.first",
+        ),
+    ),
+    prepared(
+        "made-by-a-function-that-knows-some-of-it",
+        net(
+            "return self.act(self.fc(self.act(x)))",
+            'self.act = activation("relu")',
+            extra="import operator\n\n\ndef activation(name):\n    if not name:\n        return nn.Identity()\n    return operator.call(nn.ReLU)",
+        ),
+    ),
+    prepared(
+        "mapped-over-parts", net("a, b = map(self.act, self.fc(x).chunk(2))\nreturn a * b", "self.act = nn.ReLU()")
+    ),
     untouched(
         "one-in-each-branch",
         net("return self.act(x) if x.dim() == 9 else self.act(self.fc(x))", "self.act = nn.ReLU()"),
