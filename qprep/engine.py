@@ -317,12 +317,13 @@ def _worse(
 
 
 def _written_lines(old: str, new: str) -> set[int]:
-    """1-based lines of `new` that `old` does not have."""
-    matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+    """1-based lines of `new` that `old` does not have, not even elsewhere: a module repeats what its function says."""
+    before, after = old.splitlines(), new.splitlines()
+    known = {line.strip() for line in before}
     lines: set[int] = set()
-    for tag, _, _, start, end in matcher.get_opcodes():
+    for tag, _, _, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag in ("insert", "replace"):
-            lines.update(range(start + 1, end + 1))
+            lines.update(number + 1 for number in range(start, end) if after[number].strip() not in known)
     return lines
 
 

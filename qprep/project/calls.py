@@ -76,10 +76,14 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
         return Super(frame.cls, frame.self_kind) if frame.cls and frame.self_kind else OTHER
     arguments = read_arguments(analysis, frame, node)
     result = call_kind(analysis, frame, node, callee, arguments)
+    _note_direct(analysis, frame, node, callee)
+    return result
+
+
+def _note_direct(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind) -> None:
     helper = analysis.facts.helpers.get(frame.place(node)) if frame.recording else None
     if helper is not None:
         helper.direct = any(isinstance(option, FunctionRef) for option in options(callee))
-    return result
 
 
 def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Arguments:
@@ -139,6 +143,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
             if seen is not None:
                 return join_all([*results, seen])
         results.append(call_kind(analysis, frame, node, callee, arguments))
+        _note_direct(analysis, frame, node, callee)
     return join_all(results)
 
 

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import FunctionRef
+from qprep.project.kinds import External, FunctionRef, Partial
 from qprep.rewrite import fixed, imports
 from qprep.rewrite.pieces import Piece, apply
 
@@ -48,7 +48,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     if not isinstance(code.parents.get(node), ast.Module) or unit.name.partition(":")[0] in code.index.alternatives:
         return f"`{unit.name}` is defined conditionally"
     for decorator, name in zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True):
-        if name not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):
+        if _of(context, name) not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):
             return f"`{unit.name}` is decorated with `{name.removeprefix('builtins.')}`"
     if is_replaceable(context, unit) and kept_decorators(context, unit.module, node):
         return f"`{unit.name}` is decorated with what only the run knows, beside one that must stay"
@@ -73,7 +73,14 @@ def _is_made(context: Context, module: str, node: ast.AST) -> bool:
 def kept_decorators(context: Context, module: str, node: ast.FunctionDef) -> list[ast.expr]:
     """Those that the module's forward carries as well."""
     pairs = zip(node.decorator_list, context.analysis.decorators(module, node), strict=True)
-    return [decorator for decorator, name in pairs if name in _KEPT]
+    return [decorator for decorator, name in pairs if _of(context, name) in _KEPT]
+
+
+def _of(context: Context, name: str) -> str:
+    """What a decorator is, where its name is bound to a partial of that: `partial(autocast, "cuda", enabled=False)`."""
+    kind = context.analysis.resolved(name)
+    function = kind.function if isinstance(kind, Partial) else None
+    return function.name if isinstance(function, External) else name
 
 
 def is_replaceable(context: Context, unit: Unit) -> bool:
@@ -83,7 +90,8 @@ def is_replaceable(context: Context, unit: Unit) -> bool:
     if node is None:
         return False
     decorators = zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True)
-    return any(name not in _DROPPED | _KEPT and not _returns_argument(context, d, name) for d, name in decorators)
+    plain = _DROPPED | _KEPT
+    return any(_of(context, name) not in plain and not _returns_argument(context, d, name) for d, name in decorators)
 
 
 def _returns_argument(context: Context, decorator: ast.expr, dotted: str) -> bool:

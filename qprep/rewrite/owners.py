@@ -54,19 +54,41 @@ def refusal(context: Context, unit: Unit) -> str | None:
 
 
 def _broken_chain(context: Context, unit: Unit) -> str | None:
-    """Every constructor of the class and its subclasses must reach the one that gets the new attribute."""
-    ref = ClassRef(unit.module, unit.name)
-    own = context.project.class_node(ref)
+    """The constructor of the class must reach that of its base."""
+    own = context.project.class_node(ClassRef(unit.module, unit.name))
     init = own.methods.get("__init__") if own is not None else None
     if init is not None and _super_call(init, None) is None:
         return f"`{unit.name}.__init__` does not call the constructor of its base"
-    for child in sorted(context.project.subclasses(ref), key=repr):
-        entry = context.project.class_node(child)
-        child_init = entry.methods.get("__init__") if entry is not None else None
-        if child_init is not None and _super_call(child_init, child.name.rpartition(".")[2]) is None:
-            if not _calls_directly(child_init, unit.name):
-                return f"its subclass `{child.name}` does not call `super().__init__`"
     return None
+
+
+def skipping(context: Context, unit: Unit, method: str) -> str | None:
+    """Why a method cannot use new attributes: a subclass runs it, and not the constructor that makes them."""
+    for child in sorted(context.project.subclasses(ClassRef(unit.module, unit.name)), key=repr):
+        entry = context.project.class_node(child)
+        init = entry.methods.get("__init__") if entry is not None else None
+        if init is None or _super_call(init, child.name.rpartition(".")[2]) or _calls_directly(init, unit.name):
+            continue
+        if _runs(context, child, unit, method):
+            return f"its subclass `{child.name}` does not call `super().__init__`"
+    return None
+
+
+def _runs(context: Context, child: ClassRef, unit: Unit, method: str) -> bool:
+    """Whether a subclass inherits a method, or calls it past an own one."""
+    chain = context.project.mro(child)
+    below = chain[: chain.index(ClassRef(unit.module, unit.name))]
+    entries = [entry for base in below if (entry := _entry(context, base)) is not None]
+    if not any(method in entry.methods for entry in entries):
+        return True
+    named = (node for entry in entries for node in ast.walk(entry.node) if isinstance(node, ast.Attribute))
+    return any(node.attr == method and _is_base(node.value, unit) for node in named)
+
+
+def _is_base(node: ast.expr, unit: Unit) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "super"
+    return ast.unparse(node).rpartition(".")[2] == unit.name.rpartition(".")[2]
 
 
 def _super_call(init: ast.FunctionDef, name: str | None) -> ast.Call | None:

@@ -98,6 +98,39 @@ HELPERS: tuple[Case, ...] = (
         ),
     ),
     prepared(
+        "under-a-partial-of-autocast",
+        net(
+            "return self.fc(x) + doubled(x)",
+            extra="""
+            from functools import partial
+
+            from torch.amp import autocast
+
+            exact = partial(autocast, "cpu", enabled=False)
+
+
+            @exact()
+            def doubled(t):
+                return t * 2
+            """,
+        ),
+    ),
+    prepared(
+        "a-function-that-a-constructor-is-given",
+        net(
+            "return self.join(self.fc(x), x)",
+            "self.join = join",
+            extra="""
+            def plus(a, b):
+                return a + b
+
+
+            def times(a, b):
+                return a * b * 2
+            """,
+        ).replace("def __init__(self)", "def __init__(self, join=plus)"),
+    ),
+    prepared(
         "under-autocast",
         net(
             "return self.fc(x) + doubled(x)",

@@ -236,6 +236,48 @@ class Net(Base):
         return F.relu(x)
 """),
     ),
+    prepared(
+        "a-constructor-skipped-with-a-forward-of-its-own",
+        module(
+            _BASE.format("")
+            + """
+
+class Bare(Base):
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x)
+
+
+class Net(Base):
+    def __init__(self):
+        super().__init__()
+        self.bare = Bare()
+
+    def forward(self, x):
+        return super().forward(self.bare(x))
+"""
+        ),
+    ),
+    declined(
+        "a-constructor-skipped-and-the-forward-of-the-base",
+        module(
+            _BASE.format("")
+            + """
+
+class Net(Base):
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return Base.forward(self, x)
+"""
+        ),
+        "does not call `super().__init__`",
+    ),
 )
 
 CASES = {15: INHERITANCE}
