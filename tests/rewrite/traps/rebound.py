@@ -57,7 +57,7 @@ FUNCTIONS: tuple[Case, ...] = (
             "model.py": f"{_IMPORTS}\n\n{_SCALED}\n\ntry:\n    from fast import scaled\nexcept ImportError:\n    pass\n"
             + _CLASS.format("scaled(self.fc(x))"),
         },
-        _MORE_THAN_ONCE,
+        "is defined conditionally",
     ),
     declined(
         "imported-from-one-of-two",
