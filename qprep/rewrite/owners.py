@@ -62,8 +62,17 @@ def _broken_chain(context: Context, unit: Unit) -> str | None:
     return None
 
 
-def skipping(context: Context, unit: Unit, method: str) -> str | None:
-    """Why a method cannot use new attributes: a subclass runs it, and not the constructor that makes them."""
+def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
+    """Why a method of a class cannot use new attributes: there are runs of it that would not find them."""
+    if not (unit.is_class and unit.name):
+        return None
+    if method in run_by_base(context, unit):
+        return f"`{method}` is run by the constructor of a base class, before new attributes can be made"
+    return _skipping(context, unit, method)
+
+
+def _skipping(context: Context, unit: Unit, method: str) -> str | None:
+    """The subclass that runs a method, and not the constructor that makes the attributes."""
     for child in sorted(context.project.subclasses(ClassRef(unit.module, unit.name)), key=repr):
         entry = context.project.class_node(child)
         init = entry.methods.get("__init__") if entry is not None else None

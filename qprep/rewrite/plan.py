@@ -65,13 +65,8 @@ class Plan:
         node = code.node(site.place) if code is not None else None
         if code is None or index is None or node is None:
             return Unfixable(f"it stands in {site.place.module}, outside the paths given")
-        method = site.function.rpartition(".")[2]
-        if site.unit.is_class and site.unit.name:
-            if method in owners.run_by_base(self.context, site.unit):
-                when = "before new attributes can be made"
-                return Unfixable(f"`{method}` is run by the constructor of a base class, {when}")
-            if (reason := owners.skipping(self.context, site.unit, method)) is not None:
-                return Unfixable(reason)
+        if (reason := owners.method_refusal(self.context, site.unit, site.function.rpartition(".")[2])) is not None:
+            return Unfixable(reason)
         owner = self._owner(code, node, site.unit)
         if isinstance(owner, Unfixable):
             return owner
