@@ -53,12 +53,14 @@ def _sentence(report: TraceReport) -> str:
     lines = unprepared(report)
     files = {event.path for event in report.unowned if event.path is not None}
     files |= {site.path for reused in report.reused for site in reused.sites}
-    command = f"qprep fix {' '.join(sorted(files))}" if files else "qprep fix"
+    command = f"run `qprep fix {' '.join(sorted(files))}`" if files else "run `qprep fix`"
+    if any(event.op.startswith("nn.") for event in report.unowned):
+        command += ", convert the model (`qprep.runtime_modules.convert_compound`)"
     whose = "its own" if len(lines) == 1 else "their own"
     listed = "".join(f"\n  {line}" for line in lines)
     return (
         f"expected a prepared model, found {_counted(len(lines))} without a module of {whose}:{listed}\n"
-        f"run `{command}`, or pass allow_unprepared=True to leave them in float"
+        f"{command}, or pass allow_unprepared=True to leave them in float"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import torch
@@ -19,11 +20,25 @@ FOLDABLE: Final = ("linear", "conv1d", "conv2d", "conv3d", *TRANSPOSED)
 def fold_batch_norm(graph: Graph) -> None:
     """w' = w γ/σ, b' = (b - μ) γ/σ + β, by the running statistics; BatchNorm becomes Identity.
 
-    Only behind a layer that nothing else reads, whose weight no other layer has, and that takes a bias.
+    Only behind a layer that nothing else reads, whose weight no other layer has, and that takes a bias; and where it
+    normalizes the layer's channels, which it does not behind a linear layer on (B, C, features).
     """
-    for layer, norm in Pattern(FOLDABLE, _BatchNorm).match(graph):
-        if layer.calls == norm.calls == 1 and has_statistics(norm.module) and _fold(layer, norm, graph):
+    for layer, norm in normalized_layers(graph):
+        if _fold(layer, norm, graph):
             graph.remove(norm)
+
+
+def normalized_layers(graph: Graph) -> Iterator[tuple[Node, Node]]:
+    """Each layer that runs once, with the BatchNorm that normalizes its channels by running statistics."""
+    for layer, norm in Pattern(FOLDABLE, _BatchNorm).match(graph):
+        if layer.calls == norm.calls == 1 and has_statistics(norm.module) and makes_channels(layer):
+            yield layer, norm
+
+
+def makes_channels(layer: Node) -> bool:
+    """Whether dimension 1 of what a layer gives, read as it is, are its channels."""
+    edge, weight = layer.outputs[0], next((each for each in layer.weights if not each.is_bias), None)
+    return weight is not None and not edge.viewed and edge.dims == weight.parameter.dim()
 
 
 def has_statistics(module: nn.Module) -> bool:

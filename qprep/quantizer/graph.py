@@ -37,6 +37,8 @@ class Edge:
     bounds     the part of its range that its consumers can see (a ReLU: nothing below 0)
     device     where the tensor was when the model was traced
     viewed     whether anything reads it through a layout operation
+    seen       its smallest and largest value when the model was traced
+    dims       how many dimensions it had then, before any layout operation
     leader     the edge whose scale it shares, itself by default
     """
 
@@ -52,6 +54,8 @@ class Edge:
     bounds: Range | None = None
     device: torch.device | None = None
     viewed: bool = False
+    seen: Range | None = None
+    dims: int = 0
     _leader: Edge | None = None
 
     @property

@@ -13,7 +13,7 @@ from qprep.quantizer.settings import Overrides
 from qprep.quantizer.spec import Spec
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.values import holder
-from qprep.quantizer.wrapper import QuantizedModule
+from qprep.quantizer.wrapper import wrapper_of
 
 _TRANSPOSED: Final = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 
@@ -56,8 +56,8 @@ def insert_quantizers(graph: Graph, maker: Maker) -> None:
     _place_weights(graph, maker, of)
     for module, found in slots.items():
         if module not in replaced:
-            wrapped = QuantizedModule(module, found.weights, found.inputs, found.outputs, found.given, sums=found.sums)
-            graph.replace_module(module, wrapped)
+            parts = (found.weights, found.inputs, found.outputs, found.given)
+            graph.replace_module(module, wrapper_of(module)(module, *parts, sums=found.sums))
 
 
 def _replace(node: Node, graph: Graph, maker: Maker) -> bool:

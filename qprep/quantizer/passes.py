@@ -12,6 +12,7 @@ from qprep.errors import QprepError
 from qprep.quantizer.fold import fold_batch_norm
 from qprep.quantizer.graph import Edge, Graph, Node, Range
 from qprep.quantizer.known_ranges import OUTPUTS, clamp_range, useful_input
+from qprep.quantizer.masks import keep_masks
 from qprep.quantizer.spec import Scheme
 
 Pass = Callable[[Graph], None]
@@ -252,5 +253,6 @@ def default_passes() -> Passes:
         ("fixed-ranges", fixed_ranges),
         ("net-aware-ranges", net_aware_ranges),
         ("fuse-activations", fuse_activations),
+        ("keep-masks", keep_masks),
         ("share-scales", share_scales),
     )

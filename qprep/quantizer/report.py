@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,9 @@ class SlotReport:
     snr: float
     sensitivity: float
     size: float
-    histogram: tuple[int, ...]
-    edges: tuple[float, float]
-    channels: tuple[float, ...]
+    histogram: tuple[int, ...] = field(repr=False)
+    edges: tuple[float, float] = field(repr=False)
+    channels: tuple[float, ...] = field(repr=False)
 
     @property
     def format(self) -> str:

@@ -62,7 +62,7 @@ class _Follower(TorchFunctionMode):
     def start(self, value: object) -> list[Edge]:
         edges = []
         for index, tensor in enumerate(tensors_in(value)):
-            edges.append(Edge(None, index, floating=tensor.is_floating_point(), device=tensor.device))
+            edges.append(_edge(None, index, tensor))
             self._mark(tensor, edges[-1])
         return edges
 
@@ -145,7 +145,7 @@ class _Follower(TorchFunctionMode):
                 node.inputs.append(edge)
         for index, tensor in enumerate(tensors_in(out)):
             if index >= len(node.outputs):
-                node.outputs.append(Edge(node, index, floating=tensor.is_floating_point(), device=tensor.device))
+                node.outputs.append(_edge(node, index, tensor))
             self._mark(tensor, node.outputs[index])
 
     def _is_made_of_masks(self, given: object, row: Op | None) -> bool:
@@ -177,6 +177,16 @@ class _Follower(TorchFunctionMode):
 
     def _mark(self, tensor: Tensor, edge: Edge) -> None:
         self._edges[id(tensor)] = (weakref.ref(tensor), edge)
+
+
+def _edge(producer: Node | None, index: int, tensor: Tensor) -> Edge:
+    floating = tensor.is_floating_point()
+    seen = None
+    if floating and tensor.numel():
+        with torch._C.DisableTorchFunction():  # noqa: SLF001  (no operation of the model's)
+            low, high = torch.aminmax(tensor.detach())
+            seen = float(low), float(high)
+    return Edge(producer, index, floating=floating, device=tensor.device, seen=seen, dims=tensor.dim())
 
 
 class _Call:

@@ -104,6 +104,27 @@ class QuantizedModule(nn.Module):
             return getattr(modules["module"], name)
 
 
+class QuantizedContainer(QuantizedModule):
+    """Of a module that is indexed and iterated over too: nn.ParameterList and the like."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.module[key]  # type: ignore[index]
+
+    def __len__(self) -> int:
+        return len(self.module)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.module)  # type: ignore[call-overload,no-any-return]
+
+    def __contains__(self, item: object) -> bool:
+        return item in self.module  # type: ignore[operator]
+
+
+def wrapper_of(module: nn.Module) -> type[QuantizedModule]:
+    """The class that stands in for `module`."""
+    return QuantizedContainer if hasattr(type(module), "__getitem__") else QuantizedModule
+
+
 def _numbered(modules: Mapping[int, nn.Module] | None) -> nn.ModuleDict:
     return nn.ModuleDict({str(index): each for index, each in (modules or {}).items()})
 

@@ -14,7 +14,9 @@ from qprep.quantizer import (
     PostTrainingQuantizer,
     QuantizedModule,
 )
+from qprep.runtime_modules import convert_compound
 from tests.quantizer.models import mlp, snr
+from tests.quantizer.test_integer import Tagger, image
 
 EIGHT: dict[str, Any] = {"bits_activations": 8, "bits_weights": 8}
 
@@ -50,6 +52,13 @@ def test_the_gate_names_file_line_and_command() -> None:
     assert "relu (ReLU) runs 2 times" in message
     assert f"qprep fix {__file__}" in message
     assert not caught.value.report.is_prepared
+
+
+def test_built_layers_that_hide_their_stages_can_be_converted() -> None:
+    model, x = Tagger(nn.LSTM), image(3, 4, 8)
+    with pytest.raises(NotPreparedError, match=r"(?s)nn.LSTM in rnn.*, convert the model \(`qprep"):
+        PostTrainingQuantizer(model, **EIGHT).prepare_model(x)
+    PostTrainingQuantizer(convert_compound(model), **EIGHT).prepare_model(x)
 
 
 def test_unprepared_operations_stay_in_float_when_allowed() -> None:

@@ -12,11 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from qprep.errors import QprepError
-from qprep.quantizer import DynamicQuantizer, LSQQuantizer, PostTrainingQuantizer, Quantizer, WeightOnlyQuantizer
+from qprep.quantizer import (
+    DynamicQuantizer,
+    LinearQATQuantizer,
+    LSQQuantizer,
+    PostTrainingQuantizer,
+    Quantizer,
+    WeightOnlyQuantizer,
+)
 from qprep.quantizer.export.model import write_onnx
 from qprep.runtime_modules import LSTM, Concat, EltwiseAdd, MultiheadAttention
 from tests.quantizer.graphs import model as block
-from tests.quantizer.models import TiedDecoder, TwoInputs, mlp
+from tests.quantizer.models import TiedDecoder, TwoInputs, mlp, snr
 from tests.quantizer.test_integer import Attend, Gated, Lookup, Tagger, calibrated, image, tokens
 
 onnx: Any = pytest.importorskip("onnx")
@@ -162,7 +169,7 @@ def test_masks_are_no_activations(tmp_path: Path) -> None:
     assert not any(each.name == "input 1" for each in quantizer.quantizers)
     found, expected = exported(quantizer, tmp_path / "model.onnx", x, mask)
     assert float((found - expected).abs().max()) < 0.03 * float(expected.abs().max())
-    assert quantizer.to_integer().islands == {"add in attention.stages.softmax": None}  # the mask's -inf
+    assert not quantizer.to_integer().islands
 
 
 def test_constants_repeated_for_each_row_follow_the_batch(tmp_path: Path) -> None:
@@ -258,6 +265,56 @@ def test_batch_norm_of_a_trained_model_is_folded(tmp_path: Path) -> None:
     found, expected = exported(quantizer, tmp_path / "model.onnx", image())
     assert float(((found - expected).abs() > 1e-3).float().mean()) < 0.02
     assert kinds(tmp_path / "model.onnx")["Mul"] == 1  # the one behind the ReLU
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("granularity", ["per-tensor", "per-channel"])
+def test_batch_norm_behind_a_transposed_convolution(groups: int, granularity: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.ConvTranspose2d(8, 6, 3, 2, groups=groups), nn.BatchNorm2d(6), nn.ReLU())
+    nn.init.uniform_(model[1].weight, -1, 1)  # type: ignore[arg-type]
+    quantizer = LSQQuantizer(model, granularity_weights=granularity)
+    quantizer.prepare_model(image())
+    quantizer.model.train()
+    quantizer.model(image())
+    found, expected = exported(quantizer, tmp_path / "model.onnx", image())
+    assert snr(expected, found) > 30
+
+
+class Points(nn.Module):
+    """BatchNorm over points, behind a linear layer over their features: as many of either."""
+
+    def __init__(self, points: int) -> None:
+        super().__init__()
+        self.fc, self.norm, self.out = nn.Linear(8, 8), nn.BatchNorm1d(points), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.norm(self.fc(x)))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("points", [8, 5])
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [(PostTrainingQuantizer, {}), (LSQQuantizer, {}), (LinearQATQuantizer, {"fold_batch_norm": True})],
+)
+def test_batch_norm_of_another_dimension(method: Any, settings: dict[str, Any], points: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = Points(points), image(32, points, 8) * torch.linspace(0.3, 3, points)[:, None]
+    nn.init.uniform_(model.norm.weight, 0.2, 3)
+    for _ in range(20):
+        model(x)
+    expected = model.eval()(x)
+    quantizer = method(model, **settings)
+    quantizer.prepare_model(x)
+    if method is PostTrainingQuantizer:
+        quantizer.calibrate([x])
+    else:
+        quantizer.model.train()
+        quantizer.model(x)
+    found, simulated = exported(quantizer, tmp_path / "model.onnx", x)
+    assert snr(expected, simulated) > 15
+    assert snr(simulated, found) > 25
+    assert snr(simulated, quantizer.to_integer()(x)) > 25
 
 
 def test_dynamic_and_weight_only(tmp_path: Path) -> None:

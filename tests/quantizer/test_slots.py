@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from qprep.quantizer import DynamicQuantizer, LSQQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
 from qprep.quantizer.affine import fake_quantize
 from qprep.quantizer.tensor_quantizers import ActivationQuantizer
-from qprep.runtime_modules import LSTM, FunctionalLinear, another
+from qprep.runtime_modules import LSTM, EltwiseAdd, EltwiseMul, FunctionalLinear, another
 from tests.quantizer.models import mlp, snr
 from tests.quantizer.test_integer import Attend, Lookup, Tagger, calibrated, image, levels_apart, tokens
 
@@ -152,3 +152,45 @@ def test_other_methods_have_them_too() -> None:
 )
 def test_embeddings_norms_and_inner_stages_are_quantized(model: nn.Module, x: Tensor, expected: set[str]) -> None:
     assert expected <= set(names(calibrated(model, x)))
+
+
+class Scaled(nn.Module):
+    """Scales for two levels in a list, shifts in a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.other = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.scales = nn.ParameterList([torch.rand(8) + 1, torch.rand(8)])
+        self.shifts = nn.ParameterDict({"left": torch.randn(8), "right": torch.randn(8)})
+        self.muls = nn.ModuleList([EltwiseMul(), EltwiseMul()])
+        self.adds = nn.ModuleDict({"left": EltwiseAdd(), "right": EltwiseAdd()})
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        layers = (self.fc, self.other)
+        levels = [mul(scale, layer(x)) for mul, scale, layer in zip(self.muls, self.scales, layers, strict=True)]
+        assert len(self.scales) == 2
+        assert "left" in self.shifts
+        return [self.adds[name](level, self.shifts[name]) for name, level in zip(self.shifts, levels, strict=True)]
+
+
+@pytest.mark.parametrize("method", [PostTrainingQuantizer, WeightOnlyQuantizer, LSQQuantizer])
+def test_parameters_in_lists_and_dicts(method: Any, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = Scaled(), image(16, 8)
+    expected = model(x)
+    quantizer = method(model)
+    quantizer.prepare_model(x)
+    if method is LSQQuantizer:
+        quantizer.model.train()
+        quantizer.model(x)[0].sum().backward()
+    else:
+        quantizer.calibrate([x])
+        assert "scales.0" in names(quantizer)
+    for one, other in zip(expected, quantizer.convert()(x), strict=True):
+        assert snr(one, other) > 20
+    quantizer.save(tmp_path / "model.pt")
+    torch.manual_seed(0)
+    loaded = method.load(tmp_path / "model.pt", Scaled(), x)
+    assert all(map(torch.equal, loaded.convert()(x), quantizer.convert()(x)))
+    if method is PostTrainingQuantizer:
+        assert not quantizer.to_integer().islands

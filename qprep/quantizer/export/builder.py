@@ -70,10 +70,14 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer with weights as it was written: what makes it again with other integers, scales and bias."""
+    """A layer with weights as it was written: what makes it again with other integers, scales and bias.
+
+    axis  the dimension of its weight that its channels, dimension 1 of what it gives, are along
+    """
 
     ints: Tensor
     params: QParams
+    axis: int
     bias: Tensor | None
     write: Callable[[Value, Tensor | None], str]
 

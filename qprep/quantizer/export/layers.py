@@ -23,13 +23,18 @@ Form = Callable[[Builder, dict[str, Any]], Any]
 _LARGEST: Final = 2.0**30  # of a bias in int32
 
 
-def _layer(b: Builder, x: Value, given: dict[str, Any], write: Callable[[str, str, str | None], str]) -> Value:
-    """`write(x, weight, bias)` with an int32 bias at the product of both scales where there is one."""
+def _layer(
+    b: Builder, x: Value, given: dict[str, Any], write: Callable[[str, str, str | None], str], axis: int = 0
+) -> Value:
+    """`write(x, weight, bias)` with an int32 bias at the product of both scales where there is one.
+
+    axis  the dimension of the weight that channels of the output are along
+    """
     weight, bias = given["weight"], given.get("bias")
     constant = bias if isinstance(bias, Tensor) else None
 
     def again(value: Value, shift: Tensor | None) -> str:
-        value, name = (value, None) if shift is None else _biased(b, x, value, shift)
+        value, name = (value, None) if shift is None else _biased(b, x, value, shift, axis)
         return write(b.float(x), b.float(value), name)
 
     stored = b.value(weight)
@@ -38,23 +43,25 @@ def _layer(b: Builder, x: Value, given: dict[str, Any], write: Callable[[str, st
         return Value((), torch.float32, write(b.float(x), b.float(stored), name))
     found = Value((), torch.float32, again(stored, constant))
     slot = b.slots.get(weight)
-    if slot is not None and isinstance(weight, Tensor) and not stored.quantized.params.group_size:
+    makes_channels = len(b.outputs[0]) == len(stored.shape)
+    if slot is not None and isinstance(weight, Tensor) and makes_channels and not stored.quantized.params.group_size:
         ints, params = integers(slot, weight)
-        found.layer = Layer(ints, params, constant, again)
+        found.layer = Layer(ints, params, axis, constant, again)
     return found
 
 
-def _biased(b: Builder, x: Value, weight: Value, bias: Tensor) -> tuple[Value, str]:
+def _biased(b: Builder, x: Value, weight: Value, bias: Tensor, axis: int) -> tuple[Value, str]:
     """The weight, with coarser scales where a bias needs them, and the name of the bias."""
     if x.quantized is None or weight.quantized is None or weight.quantized.params.group_size:
         return weight, b.constant(bias.detach().float().numpy(), np.float32, "bias")
     params, values = weight.quantized.params, bias.detach().double()
     step, own = float(x.quantized.params.scale), params.scale.double()
-    if math.isnan(step) or own.numel() not in (1, values.numel()):  # a range of the moment; a grouped transposed one's
+    in_groups = values.numel() != weight.shape[axis]  # of a transposed convolution: no dimension has all channels
+    if math.isnan(step) or in_groups:  # a range of the moment has no scale yet
         return weight, b.constant(bias.detach().float().numpy(), np.float32, "bias")
     coarser = torch.maximum(own.expand_as(values), values.abs() / (step * _LARGEST)).float()
     if bool((coarser > own).any()):
-        weight = _with_scale(b, weight, coarser)
+        weight = _with_scale(b, weight, coarser, axis)
         own = coarser.double()
     scale = (own * step).float().expand_as(values)
     ints = torch.round(values / scale.double()).to(torch.int32)
@@ -65,11 +72,10 @@ def _biased(b: Builder, x: Value, weight: Value, bias: Tensor) -> tuple[Value, s
     return weight, b.op("DequantizeLinear", names, axis=0)
 
 
-def _with_scale(b: Builder, weight: Value, scale: Tensor) -> Value:
+def _with_scale(b: Builder, weight: Value, scale: Tensor, axis: int) -> Value:
     found = b.integers(weight)
     stored = torch.from_numpy(b.array(found.name).astype(np.int32))
     values = dequantize(stored, found.params)
-    axis = found.params.axis or 0
     shape = [1] * values.dim()
     shape[axis] = -1
     params = QParams(scale, torch.zeros_like(scale, dtype=torch.int32), found.params.low, found.params.high, axis)
@@ -149,7 +155,9 @@ def _transposed(dims: int) -> Form:
             "pads": spread(given.get("padding", 0), dims) * 2,
             "output_padding": spread(given.get("output_padding", 0), dims),
         }
-        return _layer(b, x, given, lambda *names: b.op("ConvTranspose", [each for each in names if each], **attributes))
+        return _layer(
+            b, x, given, lambda *names: b.op("ConvTranspose", [each for each in names if each], **attributes), axis=1
+        )
 
     return form
 

@@ -41,13 +41,17 @@ def _batch_norm(b: Builder, given: dict[str, Any]) -> Any:
 def _folded(b: Builder, layer: Layer, factor: Tensor, shift: Tensor) -> str | None:
     """The layer again, its channels' scales times |factor|, integers negated where the factor is negative."""
     params = layer.params
-    if params.axis not in (None, 0) or bool(params.zero_point.any()):
+    if params.axis not in (None, layer.axis) or bool(params.zero_point.any()):
         return None
-    sign = torch.sign(factor).to(torch.int32).reshape(-1, *[1] * (layer.ints.dim() - 1))
+    if factor.numel() != layer.ints.shape[layer.axis]:  # a transposed convolution in groups
+        return None
+    along = [1] * layer.ints.dim()
+    along[layer.axis] = -1
+    sign = torch.sign(factor).to(torch.int32).reshape(along)
     if bool((layer.ints * sign > params.high).any()):  # the smallest integer has no negative
         return None
     scale = (params.scale.double() * torch.where(factor == 0, torch.ones_like(factor), factor.abs())).float()
-    changed = QParams(scale, torch.zeros_like(scale, dtype=torch.int32), params.low, params.high, 0)
+    changed = QParams(scale, torch.zeros_like(scale, dtype=torch.int32), params.low, params.high, layer.axis)
     weight = b.store(layer.ints * sign, changed, "folded")
     bias = shift if layer.bias is None else shift + layer.bias.detach().double() * factor
     return layer.write(Value(tuple(layer.ints.shape), torch.float32, None, weight), bias.float())

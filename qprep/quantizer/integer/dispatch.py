@@ -81,6 +81,8 @@ def _integer(function: Callable[..., Any], call: Call, args: tuple[Any, ...], kw
     form = FORMS.get(call.name)
     if form is not None:
         return form(call)
+    if call.name == "view":
+        function = Tensor.reshape  # integers may lie in memory otherwise than the floats that they stand for
     return _moved(function, args, kwargs) if call.is_layout else NotImplemented
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from qprep.quantizer.calls import Call
+from qprep.quantizer.integer.choices import masked_sum
 from qprep.quantizer.integer.fixed_point import scaled
 from qprep.quantizer.integer.layers import ACCUMULATOR, operand
 from qprep.quantizer.integer.tables import looked_up
@@ -52,6 +53,9 @@ def _reflected_difference(call: Call) -> Any:
 
 def _added(call: Call, sign: float) -> Any:
     one, other = _number(call.arguments.get("input")), _number(call.arguments.get("other"))
+    masked = masked_sum(one, other) if isinstance(one, IntegerTensor) and sign > 0 else None
+    if masked is not None:
+        return masked
     pair = [constant(each) if isinstance(each, float) else operand(each) for each in (one, other)]
     if pair[0] is None or pair[1] is None:
         return NotImplemented

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qprep.errors import QprepError
 from qprep.quantizer.calls import Call
 from qprep.quantizer.integer.fixed_point import scaled
+from qprep.quantizer.integer.held import is_held
 from qprep.quantizer.integer.tensor import IntegerTensor
 
 ACCUMULATOR: Final = 31  # bits of an int32 beside its sign
@@ -28,16 +28,23 @@ Product = Callable[[Tensor, Tensor], Tensor]
 def accumulated(x: IntegerTensor, weight: IntegerTensor, terms: int, product: Product, scale: Tensor) -> IntegerTensor:
     """`product` of the integers, exactly: float64 holds every sum of fewer than 53 bits.
 
-    terms  how many products a sum has; `scale` broadcasts to the result. Accumulators are int32 where that bounds them
-    (8 bits by 8 bits: up to 65536 terms), int64 otherwise.
+    terms  how many products a sum has, see `fits`; `scale` broadcasts to the result. Accumulators are int32 where that
+    bounds them (8 bits by 8 bits: up to 65536 terms), int64 otherwise.
     """
-    bits = x.bits + weight.bits + max(terms - 1, 0).bit_length()
-    if bits > _EXACT:
-        raise QprepError(f"expected sums of at most {_EXACT} bits, found {terms} products of {x.bits} by {weight.bits}")
+    bits = _bits(x, weight, terms)
     found = product(x.ints.double(), weight.ints.double())
     # The bound is of the worst case; what int32 holds of it is what a runtime for 8 bits has.
     narrow = max(x.bits, weight.bits) <= 8 and bits <= ACCUMULATOR + 4 and bool((found.abs() < 2**ACCUMULATOR).all())
     return IntegerTensor(found.to(torch.int64), scale, min(bits, ACCUMULATOR) if narrow else bits)
+
+
+def _bits(x: IntegerTensor, weight: IntegerTensor, terms: int) -> int:
+    return x.bits + weight.bits + max(terms - 1, 0).bit_length()
+
+
+def fits(x: IntegerTensor, weight: IntegerTensor, terms: int) -> bool:
+    """Whether sums of so many products are exact; accumulators times accumulators are not, for one."""
+    return _bits(x, weight, terms) <= _EXACT
 
 
 def plus_bias(sums: IntegerTensor, bias: Any, trailing: int) -> IntegerTensor:
@@ -68,12 +75,14 @@ def constants(values: Tensor) -> IntegerTensor:
 
 
 def operand(value: Any) -> IntegerTensor | None:
-    """`value` as integers where it is, or is nothing but zeros (a first state)."""
+    """`value` as integers: where it is, is all zeros (a first state), or is the model's own and so a constant."""
     if isinstance(value, IntegerTensor):
         return value
-    if isinstance(value, Tensor) and value.is_floating_point() and not bool(value.any()):
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return None
+    if not bool(value.any()):
         return IntegerTensor(torch.zeros(value.shape, dtype=torch.int64), 2.0**-_EXTRA, 1)
-    return None
+    return constants(value.detach()) if is_held(value) and bool(torch.isfinite(value).all()) else None
 
 
 def _given(call: Call) -> tuple[IntegerTensor, IntegerTensor] | None:
@@ -91,6 +100,8 @@ def _linear(call: Call) -> Any:
     if weight.scale.dim() and weight.scale.shape[1:].numel() > 1:
         weight = weight.uniform()  # one scale for each group of inputs: a finer one for all
     scale = x.scale * (weight.scale.reshape(-1) if weight.scale.dim() else weight.scale)
+    if not fits(x, weight, weight.shape[1]):
+        return NotImplemented
     sums = accumulated(x, weight, weight.shape[1], functional.linear, scale)
     return plus_bias(sums, call.arguments.get("bias"), 0)
 
@@ -108,6 +119,8 @@ def _convolution(dims: int) -> Callable[[Call], Any]:
         rest = {name: value for name, value in call.arguments.items() if name not in ("input", "weight", "bias")}
         scale = x.scale * (weight.scale.reshape(-1, *[1] * dims) if weight.scale.dim() else weight.scale)
         terms = weight.shape[1:].numel()
+        if not fits(x, weight, terms):
+            return NotImplemented
         sums = accumulated(x, weight, terms, lambda a, b: function(a, b, None, **rest), scale)
         return plus_bias(sums, call.arguments.get("bias"), dims)
 
@@ -130,6 +143,8 @@ def _transposed(dims: int) -> Callable[[Call], Any]:
         if weight.scale.dim():
             scale = (x.scale * weight.scale.reshape(-1).repeat(groups)).reshape(-1, *[1] * dims)
         terms = weight.shape[0] // groups * math.prod(weight.shape[2:])
+        if not fits(x, weight, terms):
+            return NotImplemented
         sums = accumulated(x, weight, terms, lambda a, b: function(a, b, None, **rest), scale)
         return plus_bias(sums, call.arguments.get("bias"), dims)
 
@@ -142,6 +157,8 @@ def _product(left: str, right: str, function: Product) -> Callable[[Call], Any]:
         if a is None or b is None:
             return NotImplemented
         a, b = a.uniform(), b.uniform()
+        if not fits(a, b, a.shape[-1]):
+            return NotImplemented
         return accumulated(a, b, a.shape[-1], function, a.scale * b.scale)
 
     return form

@@ -12,6 +12,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from qprep.errors import QprepError
 from qprep.quantizer.integer.dispatch import as_floats, noting
+from qprep.quantizer.integer.held import holding
 from qprep.quantizer.integer.layers import constants
 from qprep.quantizer.integer.modules import InFloat, IntegerParameter, Requantize
 from qprep.quantizer.integer.tensor import Grid
@@ -57,7 +58,7 @@ class IntegerModel(nn.Module):
 
         handles = (register_module_forward_pre_hook(enter), register_module_forward_hook(leave))
         try:
-            with torch.no_grad(), noting(note):
+            with torch.no_grad(), noting(note), holding(self.model):
                 args, kwargs = map_tensors(lambda _, tensor: tensor.cpu(), (args, kwargs))
                 return self.model(*args, **kwargs)
         finally:

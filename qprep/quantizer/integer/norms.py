@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -16,20 +17,30 @@ from qprep.quantizer.integer.layers import ACCUMULATOR, constants, plus_bias
 from qprep.quantizer.integer.tensor import IntegerTensor
 
 _UNIT: Final = 30  # softmax counts in 2^-30
+_NOTHING: Final = 22.0  # e^-22 is less than half of that
+_ENTRIES: Final = 2**18
 _BEHIND: Final = 12  # bits behind the point of a variance
 
 
 def _softmax(call: Call) -> Any:
     """exp(x - max x) from a table over the distance to the largest, divided by its sum."""
     x, dim = call.arguments["input"], call.arguments.get("dim")
-    if not isinstance(x, IntegerTensor) or dim is None or x.grid is None or call.arguments.get("dtype") is not None:
+    if not isinstance(x, IntegerTensor) or dim is None or call.arguments.get("dtype") is not None:
         return NotImplemented
+    x = _coarse_enough(x.uniform())
+    entries = math.ceil(_NOTHING / float(x.scale)) + 1
     ints = x.ints.to(torch.int64)
-    below = ints.amax(dim, keepdim=True) - ints
-    reach = torch.arange(x.grid.high - x.grid.low + 1).double() * -x.grid.scale
+    below = (ints.amax(dim, keepdim=True) - ints).clamp(max=entries - 1)
+    reach = torch.arange(entries).double() * -x.scale
     powers = torch.round(torch.exp(reach) * 2.0**_UNIT).to(torch.int64)[below]
     shares = divided(powers << _UNIT, powers.sum(dim, keepdim=True))
     return IntegerTensor(shares, 2.0**-_UNIT, ACCUMULATOR)
+
+
+def _coarse_enough(x: IntegerTensor) -> IntegerTensor:
+    """On no finer scale than the table has entries for."""
+    coarser = math.log2(_NOTHING / _ENTRIES / float(x.scale))
+    return x if coarser <= 0 else x.rescaled(_NOTHING / _ENTRIES, max(x.bits - math.floor(coarser), 1) + 1)
 
 
 def _safe_softmax(call: Call) -> Any:

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from qprep.quantizer.calls import Call
-from qprep.quantizer.integer import elementwise, layers, norms, reductions, tables
+from qprep.quantizer.integer import choices, elementwise, layers, norms, reductions, tables
 
 FORMS: Final[Mapping[str, Callable[[Call], Any]]] = MappingProxyType(
-    {**tables.FORMS, **elementwise.FORMS, **layers.FORMS, **reductions.FORMS, **norms.FORMS}
+    {**tables.FORMS, **elementwise.FORMS, **layers.FORMS, **reductions.FORMS, **norms.FORMS, **choices.FORMS}
 )

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from qprep.errors import QprepError
 from qprep.quantizer.base import Quantizer
 from qprep.quantizer.batches import batches_of
+from qprep.quantizer.fold import makes_channels
 from qprep.quantizer.graph import Graph
 from qprep.quantizer.passes import Passes, default_passes
 from qprep.quantizer.pattern import Pattern
@@ -198,4 +199,5 @@ def _is_finite(output: object) -> bool:
 def fuse_batch_norm(graph: Graph) -> None:
     """Nothing is quantized between a layer and the BatchNorm behind it: they are one operation in the end."""
     for layer, _ in Pattern(_LAYERS, "batch_norm").match(graph):
-        layer.outputs[0].spec = None
+        if makes_channels(layer):
+            layer.outputs[0].spec = None

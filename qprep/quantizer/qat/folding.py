@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from qprep.quantizer.fold import FOLDABLE, TRANSPOSED, can_fold, has_statistics
+from qprep.quantizer.fold import TRANSPOSED, can_fold, normalized_layers
 from qprep.quantizer.graph import Graph, Node
-from qprep.quantizer.pattern import Pattern
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.values import holder
 from qprep.quantizer.wrapper import QuantizedModule
@@ -118,11 +117,7 @@ class Fold:
 
 def find_folds(graph: Graph) -> list[tuple[Node, Node]]:
     """Layers and the BatchNorms behind them that can be folded."""
-    return [
-        (layer, norm)
-        for layer, norm in Pattern(FOLDABLE, _BatchNorm).match(graph)
-        if layer.calls == norm.calls == 1 and has_statistics(norm.module) and can_fold(layer, graph)
-    ]
+    return [(layer, norm) for layer, norm in normalized_layers(graph) if can_fold(layer, graph)]
 
 
 def install(model: nn.Module, layer: Node, norm: Node) -> Fold | None:
