@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qprep.checks.base import Hit, Invalid
 from qprep.findings import Rule
-from qprep.project.facts import MANY, Facts
+from qprep.project.facts import Facts
 
 RULE = Rule(
     "QP202",
@@ -51,7 +51,7 @@ class Net(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Calls, after the first or in loops, of modules that have or may have parameters."""
     for call in facts.calls.values():
-        if (call.again or call.count >= MANY) and call.has_state:
+        if call.runs_again and call.has_state:
             how = "a second time" if call.again else "more than once from this place"
             message = f"`self.{call.path}` has, or may have, parameters and runs {how} in one forward pass"
             yield Hit(call.place, message, "give each place an instance of its own that shares the weights", call)

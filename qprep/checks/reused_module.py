@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qprep.checks.base import Hit, Invalid
 from qprep.findings import Rule
-from qprep.project.facts import MANY, Facts, ModuleCall
+from qprep.project.facts import Facts, ModuleCall
 
 RULE = Rule(
     "QP201",
@@ -54,7 +54,7 @@ class Net(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Calls of stateless modules after the first, or in loops."""
     for call in facts.calls.values():
-        if (call.again or call.count >= MANY) and not call.has_state:
+        if call.runs_again and not call.has_state:
             yield Hit(call.place, reuse_message(call), "give each place an instance of its own", call)
 
 

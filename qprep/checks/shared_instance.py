@@ -50,14 +50,23 @@ _PLACES = {
     "attribute": "is stored a second time",
     "container": "is put into a container a second time",
     "argument": "is handed on a second time",
-    "class-attribute": "is shared by all instances of the class",
-    "default-argument": "is shared by all calls that leave the argument out",
+    "copy": "is copied together with its hooks and all that it holds",
+    "repetition": "is put into a list several times",
+    "common": "is made once for all, with the file, the class or the default of a parameter",
 }
 
 
 def check(facts: Facts) -> Iterator[Hit]:
-    """The second and later places of one instance."""
+    """The second and later places of one instance, and all of one that is made once for all."""
     for sharing in facts.sharing.values():
-        name = next(iter(sorted(sharing.classes)), "?").rpartition(".")[2]
-        shown = f"one `{name}` instance" if name != "?" else "one module instance"
-        yield Hit(sharing.place, f"{shown} {_PLACES[sharing.how]}", "make a separate instance for each place", sharing)
+        message = f"{_shown(sharing.classes)} {_PLACES[sharing.how]}"
+        yield Hit(sharing.place, message, "make a separate instance for each place", sharing)
+    for call in facts.calls.values():
+        if call.is_common:
+            message = f"{_shown(call.classes)} that runs here {_PLACES['common']}"
+            yield Hit(call.place, message, "make an instance for each object", call)
+
+
+def _shown(classes: set[str]) -> str:
+    name = next(iter(sorted(classes)), "?").rpartition(".")[2]
+    return f"one `{name}` instance" if name != "?" else "one module instance"

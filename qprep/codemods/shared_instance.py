@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qprep.codemods.base import Outcome
-from qprep.project.facts import Sharing
-from qprep.rewrite.instances import separate_instance
+from qprep.project.facts import ModuleCall, Sharing
 from qprep.rewrite.scope import Scope
+from qprep.rewrite.shared import separate_common_call, separate_instance
 
 REWRITES = (
     (
@@ -40,6 +40,8 @@ class Net(nn.Module):
 )
 
 
-def rewrite(scope: Scope, site: Sharing) -> Outcome:
-    """The second `act` → `another(act)`."""
+def rewrite(scope: Scope, site: Sharing | ModuleCall) -> Outcome:
+    """The second `act` → `another(act)`; a call of what all share → one of an instance of self."""
+    if isinstance(site, ModuleCall):
+        return separate_common_call(scope, site)
     return separate_instance(scope, site)

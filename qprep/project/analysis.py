@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from qprep.ops.catalogue import load
 from qprep.ops.model import Op, OpClass
-from qprep.project import attributes, parameters, renewing
+from qprep.project import attributes, parameters, renewing, shared
 from qprep.project.attributes import Attributes
 from qprep.project.binding import Callee, bind
 from qprep.project.calls import Arguments
-from qprep.project.facts import Facts, HelperCall, OpSite, Place, Unit, Unknown
+from qprep.project.facts import Facts, HelperCall, ModuleCall, OpSite, Place, Unit, Unknown
 from qprep.project.frames import TOTAL, Counts, Frame, Scope
 from qprep.project.index import variants
 from qprep.project.kinds import (
@@ -104,7 +104,6 @@ class Analysis:
 
     def _run_class(self, ref: ClassRef) -> None:
         self.attributes_of(ref)
-        attributes.note_common_instances(self, ref)
         if ref not in self.reached:
             frame = self._module_frame(ref.module)
             if frame is not None:
@@ -312,7 +311,7 @@ class Analysis:
 
     def origin(self, frame: Frame, node: ast.expr) -> str | None:
         """Where exactly one instance is made; None in a loop, which makes many."""
-        return None if frame.loops else f"{frame.index.name}:{node.lineno}:{node.col_offset}"
+        return shared.origin_of(frame, node)
 
     # Calls
 
@@ -551,9 +550,9 @@ class Analysis:
         path: str,
         loops: frozenset[int],
         classes: set[str],
-    ) -> None:
+    ) -> ModuleCall | None:
         """A module reached through self is called here."""
-        note_module_call(self, frame, node, identity, path, loops, classes)
+        return note_module_call(self, frame, node, identity, path, loops, classes)
 
 
 def _key(arguments: Arguments | None) -> object:

@@ -6,8 +6,8 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qprep.project import objects
-from qprep.project.facts import HeldFunction, Place, Sharing, Unit
+from qprep.project import objects, shared
+from qprep.project.facts import HeldFunction, Place, Unit
 from qprep.project.frames import rooted
 from qprep.project.index import variants
 from qprep.project.kinds import (
@@ -30,6 +30,7 @@ from qprep.project.kinds import (
     options,
     tensor_of,
 )
+from qprep.project.names import PARAMETER_NAMES
 
 if TYPE_CHECKING:
     from qprep.project.analysis import Analysis
@@ -37,27 +38,6 @@ if TYPE_CHECKING:
     from qprep.project.index import ClassNode
 
 PROPERTIES = frozenset(("builtins.property", "functools.cached_property", "torch.jit.unused_property"))
-PARAMETER_NAMES = frozenset(
-    [
-        "weight",
-        "bias",
-        "running_mean",
-        "running_var",
-        "in_proj_weight",
-        "in_proj_bias",
-        "weight_v",
-        "weight_g",
-        "bias_k",
-        "bias_v",
-        "q_proj_weight",
-        "k_proj_weight",
-        "v_proj_weight",
-        "weight_ih",
-        "weight_hh",
-        "bias_ih",
-        "bias_hh",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,49 +106,18 @@ def bind(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, value: Kind
     if node is not None:
         creation = Creation(frame.place(node), frame.unit, frame.function, value)
         for option in options(value):
-            stored(analysis, frame, option, node, "attribute")
+            if not shared.is_settled(analysis, cls, name, option):
+                shared.stored(analysis, frame, option, node, "attribute")
     analysis.attributes_of(cls).add(name, _owned(value), creation)
 
 
 def _owned(value: Kind) -> Kind:
     """A module that was reached through self keeps that as its origin under the new name."""
+    if isinstance(value, Module) and shared.is_common(value):
+        return Module(value.cls, value.path, shared.place_of(value), value.item, value.loops)
     if isinstance(value, Module) and value.path and value.origin is None and "*" not in value.path:
         return Module(value.cls, value.path, value.path, value.item, value.loops)
     return value
-
-
-def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: str) -> None:
-    """A module instance is put somewhere: a second place on the same path shares it."""
-    if not isinstance(value, Module) or frame.recording or not analysis.is_shareable(value):
-        return
-    renamed = value.path if self_attribute(analysis, frame, node) is not None else None
-    if (origin := value.origin or renamed) is None:
-        return
-    event, place = ("store", origin), frame.place(node)
-    if frame.counts.get((*event, place)):
-        return  # one place, seen once for each alternative
-    frame.counts.add((*event, place))
-    if frame.counts.get(event) or frame.loops or origin == renamed:
-        sharing = analysis.facts.sharing.setdefault(place, Sharing(place, frame.unit, frame.function, how))
-        sharing.classes.add(analysis.class_name(value))
-    frame.counts.add(event)
-
-
-def note_common_instances(analysis: Analysis, cls: ClassRef) -> None:
-    """Modules made once with the class: kept on it, or as the default of a parameter."""
-    index, entry = analysis.project.index(cls.module), analysis.project.class_node(cls)
-    if index is None or entry is None:
-        return
-    made = [(node, "class-attribute", "") for node in entry.values.values()]
-    for method in entry.methods.values():
-        defaults = (*method.args.defaults, *method.args.kw_defaults)
-        made += [(node, "default-argument", f"{cls.name}.{method.name}") for node in defaults if node is not None]
-    for node, how, function in made:
-        kind = analysis.class_value(cls, node) if isinstance(node, ast.Call) else UNKNOWN
-        if isinstance(kind, Module) and kind.cls is not None and analysis.is_shareable(kind):
-            place = Place(index.name, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
-            sharing = Sharing(place, Unit(cls.module, cls.name, True), function, how, {analysis.class_name(kind)})
-            analysis.facts.sharing.setdefault(place, sharing)
 
 
 def module_attribute(analysis: Analysis, frame: Frame, value: Module, name: str) -> Kind:

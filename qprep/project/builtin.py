@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project import attributes, objects, operations
+from qprep.project import attributes, objects, operations, shared
 from qprep.project.frames import CHILDREN, rooted
 from qprep.project.kinds import (
     INT,
@@ -75,11 +75,11 @@ _SAME = frozenset(
         "frozenset",
         "reversed",
         "iter",
-        "copy.copy",
-        "copy.deepcopy",
-        "qprep.runtime_modules.another",
         "torch.jit.annotate",
     ]
+)
+_COPIES = frozenset(
+    ["copy.copy", "copy.deepcopy", *(f"qprep.runtime_modules.{name}" for name in ("another", "distinct", "unshared"))]
 )
 _MAPPINGS = frozenset(["Mapping", "MutableMapping", "UserDict"])
 _ORIGINAL = {f"qprep.runtime_modules.original_{name}": name for name in ("children", "named_children")}
@@ -134,7 +134,7 @@ def _sequence_method(
 ) -> Kind:
     if name in _GROW and arguments.args:
         added = arguments.args[-1]
-        attributes.stored(analysis, frame, added, node.args[-1], "container")
+        shared.stored(analysis, frame, added, node.args[-1], "container")
     elif name == "extend" and arguments.args:
         from qprep.project.expressions import iterate
 
@@ -172,7 +172,9 @@ def _module_method(
     analysis: Analysis, frame: Frame, node: ast.Call, receiver: Module, name: str, arguments: Arguments
 ) -> Kind | None:
     """nn.Module's own methods; None for those the project defines, or that nobody knows."""
-    if isinstance(receiver.cls, ClassRef) and analysis.defines(receiver.cls, name):
+    if isinstance(receiver.cls, ClassRef) and (
+        analysis.defines(receiver.cls, name) or name in analysis.attributes_of(receiver.cls).names
+    ):
         return None
     if name in ("children", "named_children") and receiver.cls is not None:
         known = {receiver.cls} if isinstance(receiver.cls, ClassRef) else {ClassRef("torch.nn", "")}
@@ -212,7 +214,7 @@ def _container_method(
         return NONE
     added = join_all(held)
     for arg, expr in zip(arguments.args, node.args, strict=False):
-        attributes.stored(analysis, frame, arg, expr, "container")
+        shared.stored(analysis, frame, arg, expr, "container")
     known = _unrooted(receiver.item)
     item = added if known is None else join(known, added)
     grown = Module(receiver.cls, receiver.path, receiver.origin, item)
@@ -274,7 +276,7 @@ def _super_method(
                 analysis.attributes_of(self_kind.cls).add_dynamic(items)
             for arg, expr in zip(arguments.args, arguments.nodes, strict=False):
                 if not isinstance(expr, ast.Starred):
-                    attributes.stored(analysis, frame, arg, expr, "container")
+                    shared.stored(analysis, frame, arg, expr, "container")
         return NONE
     if name == "forward":
         if arguments.flows:
@@ -317,7 +319,7 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
         return operations.higher_order(analysis, frame, node, short, arguments)
     if short in ("min", "max", "sum", "abs", "pow", "divmod"):
         return operations.python_function(analysis, frame, node, short, arguments)
-    return None
+    return _copied(analysis, frame, node, short, args[0]) if short in _COPIES and args else None
 
 
 def _collected(short: str, args: list[Kind], keywords: dict[str, Kind]) -> Kind | None:
@@ -333,10 +335,20 @@ def _collected(short: str, args: list[Kind], keywords: dict[str, Kind]) -> Kind 
     return _new_mapping(args, keywords)
 
 
+def _copied(analysis: Analysis, frame: Frame, node: ast.Call, short: str, kind: Kind) -> Kind:
+    """A copy of a module is another instance, though a shallow one holds the same weights, children and hooks."""
+    if short == "qprep.runtime_modules.distinct":
+        analysis.facts.sharing.pop(frame.place(node.args[0]), None)  # what is repeated there is shared no longer
+        return kind
+    modules = modules_of(kind)
+    if short == "copy.copy" and modules and not frame.recording:
+        shared.note(analysis, frame, node, "copy", modules)
+    made = analysis.origin(frame, node)
+    return join_all(Module(o.cls, None, made, o.item) if isinstance(o, Module) else o for o in options(kind))
+
+
 def _same(kind: Kind, short: str) -> Kind:
-    """What copies keep; a deep copy of a module is another instance."""
-    if short.startswith(("copy.", "qprep.")):
-        return join_all(Module(o.cls, None, None, o.item) if isinstance(o, Module) else o for o in options(kind))
+    """What functions that hand values on give back."""
     if isinstance(kind, Module) and kind.path is not None:
         from qprep.project.expressions import iterate
 

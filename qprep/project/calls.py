@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
-from qprep.project import attributes, builtin, constructions, keeping, objects, operations
+from qprep.project import attributes, builtin, constructions, keeping, objects, operations, shared
 from qprep.project.frames import CHILDREN, rooted
 from qprep.project.kinds import (
     ACTIVATION,
@@ -281,11 +281,14 @@ def call_module(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[
 def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module]) -> None:
     frame.counts.add(CHILDREN)
     first = modules[0]
-    if first.path is None or all(module.path == "" for module in modules):
+    path = first.path if first.path is not None or not shared.is_common(first) else ast.unparse(node.func)
+    if path is None or all(module.path == "" for module in modules):
         return
-    identity = first.origin if len(modules) == 1 and first.origin is not None else first.path
+    identity = first.origin if len(modules) == 1 and first.origin is not None else path
     classes = {analysis.class_name(module) for module in modules}
-    analysis.note_module_call(frame, node, identity, first.path, first.loops, classes)
+    call = analysis.note_module_call(frame, node, identity, path, first.loops, classes)
+    if call is not None and shared.is_common(first) and "." not in (first.path or ""):
+        call.is_common = True
 
 
 def _module_result(analysis: Analysis, frame: Frame, node: ast.Call, module: Module, arguments: Arguments) -> Kind:
@@ -366,15 +369,15 @@ def _share_kept(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef,
         if isinstance(expr, ast.Tuple) and isinstance(kind, Sequence) and len(kind.items or ()) == len(expr.elts):
             parts = list(zip(kind.items or (), expr.elts, strict=True))
         for value, place in parts:
-            if isinstance(value, Module) and value.origin is not None and keeping.keeps(analysis, cls, name):
-                attributes.stored(analysis, frame, value, place, "argument")
+            if modules_of(value) and keeping.keeps(analysis, cls, name):
+                shared.stored(analysis, frame, value, place, "argument")
 
 
 def _share_arguments(analysis: Analysis, frame: Frame, arguments: Arguments) -> None:
     if any(isinstance(expr, ast.Starred) for expr in arguments.nodes):
         return
     for kind, expr in zip(arguments.args, arguments.nodes, strict=False):
-        attributes.stored(analysis, frame, kind, expr, "argument")
+        shared.stored(analysis, frame, kind, expr, "argument")
 
 
 def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project import attributes, builtin, calls, objects, operations
+from qprep.project import attributes, builtin, calls, objects, operations, shared
 from qprep.project.frames import Counts, Scope, in_loop, rooted
 from qprep.project.kinds import (
     CONSTANT_INTEGER,
@@ -155,7 +155,7 @@ def _sequence_item(value: Sequence, node: ast.expr, frame: Frame) -> Kind:
 def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr) -> Kind:
     item = attributes.item_of(analysis, value)
     if value.path is None:
-        return item
+        return shared.item_of_common(value, item, ast.unparse(node))
     if isinstance(node, ast.Slice):
         path = f"{value.path}[{ast.unparse(node)}]"
         return Module(External("torch.nn.Sequential"), path, None, rooted(item, f"{path}[*]"), value.loops)
@@ -238,7 +238,7 @@ def _display(analysis: Analysis, frame: Frame, node: ast.Tuple | ast.List | ast.
         else:
             items.append(evaluate(analysis, frame, element))
             if isinstance(node, ast.List):
-                attributes.stored(analysis, frame, items[-1], element, "container")
+                shared.listed(analysis, frame, items[-1], element)
     if isinstance(node, ast.Tuple) and items and all(isinstance(i, Number) for i in items):
         return SHAPE
     return sequence_of(items) if exact else Sequence(join_all(items))
@@ -248,7 +248,10 @@ def _dict(analysis: Analysis, frame: Frame, node: ast.Dict) -> Kind:
     for key in node.keys:
         if key is not None:
             evaluate(analysis, frame, key)
-    return Mapping(join_all([evaluate(analysis, frame, value) for value in node.values]))
+    values = [evaluate(analysis, frame, value) for value in node.values]
+    for value, expr in zip(values, node.values, strict=True):
+        shared.named(analysis, frame, value, expr)
+    return Mapping(join_all(values))
 
 
 def _comprehension(
@@ -271,9 +274,10 @@ def _comprehension(
             evaluate(analysis, frame, test)
     if isinstance(node, ast.DictComp):
         evaluate(analysis, frame, node.key)
-        result: Kind = Mapping(evaluate(analysis, frame, node.value))
-    else:
-        result = Sequence(evaluate(analysis, frame, node.elt))
+    element = node.value if isinstance(node, ast.DictComp) else node.elt
+    value = evaluate(analysis, frame, element)
+    shared.collected(analysis, frame, value, element, [generator.target for generator in node.generators])
+    result: Kind = Mapping(value) if isinstance(node, ast.DictComp) else Sequence(value)
     counts = frame.counts
     for loop in reversed(opened):
         frame.loops.pop()

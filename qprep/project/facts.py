@@ -71,6 +71,12 @@ class ModuleCall:
     count: int = 1  # runs of this call for one instance
     again: bool = False  # another call on the same path ran the same instance before
     has_state: bool = False  # the module has, or may have, parameters or buffers
+    is_common: bool = False  # it is made once for all: with the file or the class, or as a parameter's default
+
+    @property
+    def runs_again(self) -> bool:
+        """Whether one instance runs a second time here, and might have one for each call."""
+        return (self.again or self.count >= MANY) and not self.is_common
 
 
 @dataclass(slots=True)
@@ -80,7 +86,7 @@ class Sharing:
     place: Place  # the second or later use of the instance
     unit: Unit
     function: str
-    how: str  # attribute | container | argument | class-attribute | default-argument
+    how: str  # attribute | container | argument | copy | repetition | common
     classes: set[str] = field(default_factory=set)
 
 

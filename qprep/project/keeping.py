@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from qprep.project import attributes
 from qprep.project.kinds import ClassRef, FunctionRef, Module
+from qprep.project.names import LOOKING
 
 if TYPE_CHECKING:
     from qprep.project.analysis import Analysis
 
-_LOOKING = frozenset(("isinstance", "issubclass", "type", "len", "hasattr", "getattr", "id", "repr", "str", "print"))
 _INSIDE = (ast.IfExp, ast.BoolOp, ast.Tuple, ast.List, ast.Starred, ast.keyword, ast.NamedExpr)
 
 
@@ -45,6 +45,6 @@ def _is_kept(function: ast.FunctionDef, name: str) -> bool:
             return True
         if isinstance(outer, ast.Call) and node is not outer.func:
             short = outer.func.id if isinstance(outer.func, ast.Name) else ""
-            if short not in _LOOKING:
+            if short not in LOOKING:
                 return True
     return False

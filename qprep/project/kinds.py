@@ -190,6 +190,7 @@ SHAPE = Plain("shape")
 OTHER = Plain("other")
 
 MAX_OPTIONS = 6
+COMMON = "common "  # begins the origin of a module that a file, a class or the default of a parameter holds
 
 
 def options(kind: Kind) -> frozenset[Kind]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.ops.integers import KEEPS_INTEGERS
 from qprep.ops.model import OpClass, Result
-from qprep.project import objects
+from qprep.project import objects, shared
 from qprep.project.frames import Counts
 from qprep.project.kinds import (
     FLOAT,
@@ -134,6 +134,8 @@ def _python_arithmetic(
     """Arithmetic without a tensor that we know of."""
     sequences = [option for kind in (left, right) for option in options(kind) if isinstance(option, Sequence)]
     if sequences:
+        if symbol == "*":
+            shared.repeated(analysis, frame, node, sequences)
         return Sequence(join_all(s.item for s in sequences)) if symbol in ("+", "*") else UNKNOWN
     if SHAPE in (left, right):
         return SHAPE

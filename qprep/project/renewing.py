@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator
 
-from qprep.project.kinds import Kind, Mapping, Module, Sequence, Union, join_all
+from qprep.project.kinds import COMMON, Kind, Mapping, Module, Sequence, Union, join_all
 
 Made = Callable[[str], bool]  # whether the call made what has this origin
 
@@ -39,7 +39,7 @@ def _within(kind: Kind, place: str | None, made: Made) -> Kind:
 def not_given(arguments: Iterable[Kind]) -> Made:
     """A call makes what it was not given."""
     given = {origin for argument in arguments for origin in _origins(argument)}
-    return lambda origin: origin not in given
+    return lambda origin: origin not in given and not origin.startswith(COMMON)
 
 
 def _origins(kind: Kind) -> Iterator[str]:
@@ -66,7 +66,7 @@ def made_in(name: str, node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
     end = (last.end_lineno or last.lineno, last.end_col_offset or last.col_offset)
 
     def is_inside(origin: str) -> bool:
-        file, *place = origin.partition("/")[0].rsplit(":", 2)  # an attribute's path is no place
+        file, *place = origin.removeprefix(COMMON).partition("/")[0].rsplit(":", 2)  # an attribute's path is no place
         return file == name and len(place) == 2 and start <= (int(place[0]), int(place[1])) < end
 
     return is_inside

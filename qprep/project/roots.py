@@ -28,10 +28,10 @@ def note_module_call(
     path: str,
     loops: frozenset[int],
     classes: set[str],
-) -> None:
+) -> ModuleCall | None:
     """A module reached through self is called here; remember whether it ran before on this path."""
     if classes <= SEPARATE:
-        return
+        return None
     place = frame.place(node)
     event: Event = ("mod", identity, loops)
     settled: Event = ("mod", any_index(identity), frozenset()) if loops else event
@@ -42,6 +42,7 @@ def note_module_call(
     site.has_state = site.has_state or analysis.may_have_state(classes)
     frame.counts.add(event)
     frame.counts.add(("at", identity, place, loops))
+    return site
 
 
 def _happened(frame: Frame, event: Event) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.project import narrowing
 from qprep.project.expressions import assign, evaluate, iterate
 from qprep.project.frames import Counts, State
-from qprep.project.kinds import UNKNOWN, Closure
+from qprep.project.kinds import UNKNOWN, Closure, Kind, Sequence
 from qprep.project.operations import augmented
 
 if TYPE_CHECKING:
@@ -31,7 +31,21 @@ def run_block(analysis: Analysis, frame: Frame, body: list[ast.stmt]) -> None:
 def _assign(analysis: Analysis, frame: Frame, node: ast.Assign) -> None:
     value = evaluate(analysis, frame, node.value)
     for target in node.targets:
-        assign(analysis, frame, target, value, node.value)
+        if not _assigned_in_pairs(analysis, frame, target, value, node.value):
+            assign(analysis, frame, target, value, node.value)
+
+
+def _assigned_in_pairs(analysis: Analysis, frame: Frame, target: ast.expr, value: Kind, node: ast.expr) -> bool:
+    """`a, b = x, y`: each name gets the value that stands at its place."""
+    if not (isinstance(target, ast.Tuple) and isinstance(node, ast.Tuple) and isinstance(value, Sequence)):
+        return False
+    if value.items is None or not len(target.elts) == len(node.elts) == len(value.items):
+        return False
+    if any(isinstance(part, ast.Starred) for part in (*target.elts, *node.elts)):
+        return False
+    for part, kind, expr in zip(target.elts, value.items, node.elts, strict=True):
+        assign(analysis, frame, part, kind, expr)
+    return True
 
 
 def _ann_assign(analysis: Analysis, frame: Frame, node: ast.AnnAssign) -> None:

@@ -6,11 +6,11 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.project.attributes import PARAMETER_NAMES
 from qprep.project.expressions import evaluate
 from qprep.project.facts import TiedParameter, Unit
 from qprep.project.frames import Frame, Scope
 from qprep.project.kinds import PARAMETER, ClassRef, Module, modules_of
+from qprep.project.names import PARAMETER_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

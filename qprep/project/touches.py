@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project.attributes import PARAMETER_NAMES
+from qprep.project.names import PARAMETER_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
-from qprep.project.attributes import PARAMETER_NAMES
 from qprep.project.kinds import ClassRef
+from qprep.project.names import LOOKING, PARAMETER_NAMES
 from qprep.rewrite.loops import is_certain
 from qprep.rewrite.owners import made_early, run_by_init
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _TENSORS = PARAMETER_NAMES | {"data", "grad", "requires_grad"}  # both instances hold the same
 _CHANGING = frozenset(["append", "extend", "insert", "add_module", "register_module", "pop", "update", "eval", "train"])
 _SETTING = frozenset(("setattr", "delattr"))
+_HARMLESS = LOOKING | {"another", "unshared", "wrap"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,15 @@ def _changes(context: Context, unit: Unit, attribute: str, made: Collection[Plac
         known = {(place.line, place.column) for place in made if place.module == member.module}
         for name, method in entry.methods.items() if entry is not None else ():
             if method.args.args:
-                for is_other in _Names(method, attribute, known).changes(hands_on=name in at_construction):
+                for _, is_other in _Names(method, attribute, known).changes(hands_on=name in at_construction):
                     yield Change(member, name, is_other)
 
 
 def made_at_end(scope: Scope, call: ModuleCall, attribute: str, creations: list[Creation]) -> bool | Unfixable:
     """Whether a second instance must wait until the constructor is done with the first; or why that will not do."""
     places = [creation.place for creation in creations]
-    is_layer = all(_is_layer(scope.context, name) for name in call.classes)
-    found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not is_layer]
+    runs_first = all(is_layer(scope.context, name) for name in call.classes)
+    found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
     if attribute in scope.context.touched:
         return Unfixable(f"`{attribute}` is set or changed on another object than self, which may be this one")
     if not found:
@@ -74,7 +76,39 @@ def made_at_end(scope: Scope, call: ModuleCall, attribute: str, creations: list[
     return waits or Unfixable(f"`{attribute}` is changed after it is made, {found[0].reason}")
 
 
-def _is_layer(context: Context, name: str) -> bool:
+def changed_attribute(
+    context: Context, unit: Unit, attribute: str, made: Collection[Place], *, may_be_other: bool = False
+) -> str | None:
+    """Why what an attribute holds may be changed later, or be another one unless that does not matter."""
+    found = next((c for c in _changes(context, unit, attribute, made) if not (c.is_other and may_be_other)), None)
+    if found is not None:
+        return f"`{attribute}` is changed after it is made, {found.reason}"
+    is_set = attribute in context.touched
+    return f"`{attribute}` is set or changed on another object than self, which may be this one" if is_set else None
+
+
+def changed_name(scope: Scope, node: ast.AST) -> str | None:
+    """Why a local name, whose module is handed on at `node`, may stand for a changed one later."""
+    function = scope.code.function(node)
+    if not isinstance(node, ast.Name) or function is None:
+        return None
+    later = [change for change, _ in _Names(function, names={node.id}).changes() if change.lineno > node.lineno]
+    return f"`{node.id}` is changed after it is handed on" if later else None
+
+
+def changed_global(scope: Scope, node: ast.AST) -> str | None:
+    """Why what a name of the file holds, `ACT` or `ACTS["relu"]`, may be something else later."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in (*scope.index.values, *scope.index.imports):
+        return None
+    methods = "|".join(sorted(_CHANGING))
+    pattern = re.compile(rf"\b{node.id}(?:[.\w]|\[[^]]*\])*(?:[.\]]\w* *=(?!=)|\.(?:{methods})\()|attr\({node.id}\b")
+    texts = (scope.context.project.text(name) or "" for name in scope.context.project.given)
+    return f"`{node.id}` is changed after it is made" if any(map(pattern.search, texts)) else None
+
+
+def is_layer(context: Context, name: str) -> bool:
     """Whether a module of torch.nn is one operation with parameters: its second instance runs the first."""
     known = (
         context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
@@ -85,9 +119,16 @@ def _is_layer(context: Context, name: str) -> bool:
 class _Names:
     """The names of one module in one method: `self.attribute`, what that was made of, what it was assigned to."""
 
-    def __init__(self, method: ast.FunctionDef, attribute: str, known: Collection[tuple[int, int]]) -> None:
-        self.owner, self.attribute = method.args.args[0].arg, attribute
-        self.aliases: set[str] = set()
+    def __init__(
+        self,
+        method: ast.FunctionDef,
+        attribute: str | None = None,
+        known: Collection[tuple[int, int]] = (),
+        names: Collection[str] = (),
+    ) -> None:
+        self.owner = method.args.args[0].arg if method.args.args else None
+        self.attribute = attribute
+        self.aliases = set(names)
         self.nodes = [node for statement in method.body for node in ast.walk(statement)]
         self.creations = [
             node
@@ -100,18 +141,18 @@ class _Names:
         for node in self.nodes:
             self.aliases |= set(self._bound(node))
 
-    def changes(self, *, hands_on: bool) -> Iterator[bool]:
+    def changes(self, *, hands_on: bool = False) -> Iterator[tuple[ast.expr, bool]]:
         """Each change; true where another module takes the place."""
         making = {part for node in self.creations for part in ast.walk(node)}
         for node in self.nodes:
             if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
                 if self._is_it(node):
                     if node not in making:
-                        yield True
+                        yield node, True
                 elif self._leads_to_it(node) and getattr(node, "attr", "") not in _TENSORS:
-                    yield False
+                    yield node, False
             elif isinstance(node, ast.Call) and node not in making and self._is_changed_by(node, hands_on):
-                yield False
+                yield node, False
 
     def _bound(self, node: ast.AST) -> Iterator[str]:
         """Names that a statement gives to the module, or to what is in it."""
@@ -146,4 +187,6 @@ class _Names:
         given = [arg for arg in node.args if self._leads_to_it(arg) and getattr(arg, "attr", "") not in _TENSORS]
         if name in _SETTING:
             return bool(given)
-        return hands_on and bool(given) and not name[:1].isupper() and not self._leads_to_it(func)
+        if not hands_on or name in _HARMLESS or name[:1].isupper():
+            return False
+        return bool(given) and not self._leads_to_it(func)

@@ -18,7 +18,7 @@ from qprep.rewrite.pieces import Piece
 
 if TYPE_CHECKING:
     from qprep.project.attributes import Creation
-    from qprep.project.facts import HeldFunction, ModuleCall, Place, Sharing, Unit
+    from qprep.project.facts import HeldFunction, ModuleCall, Place, Unit
     from qprep.rewrite.context import Context
     from qprep.rewrite.scope import Scope
 
@@ -113,7 +113,7 @@ def _reads_through(node: ast.ClassDef, children: set[str]) -> bool:
 
 
 def _is_operation(context: Context, name: str) -> bool:
-    return name.startswith(f"{RUNTIME}.") or _holds_no_state(context, name)
+    return name.startswith(f"{RUNTIME}.") or sharing_reasons.is_stateless_layer(context, name)
 
 
 def creations_of(context: Context, unit: Unit, attribute: str) -> list[Creation] | Unfixable:
@@ -173,27 +173,6 @@ def owner_name(context: Context, creation: Creation) -> str:
     node = code.node(creation.place) if code is not None else None
     function = code.function(node) if code is not None and node is not None else None
     return function.args.args[0].arg if function is not None and function.args.args else "self"
-
-
-def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
-    """The second use of one instance at construction gets an instance of its own."""
-    if sharing.how in ("class-attribute", "default-argument"):
-        return Unfixable("it is made once, with the class: make one for each instance in `__init__`")
-    listed = ""
-    if not all(_holds_no_state(scope.context, name) for name in sharing.classes):
-        if (reason := sharing_reasons.reason_to_stay_one(scope, sharing)) is not None:
-            return Unfixable(reason)
-        listed = ", listed=True"
-    start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
-    text = scope.code.text[start:end]
-    return (Piece(start, end, f"{scope.runtime('another')}({text}{listed})"),)
-
-
-def _holds_no_state(context: Context, name: str) -> bool:
-    known = (
-        context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
-    )
-    return known is not None and not known.may_have_state and not known.is_container and not known.is_compound
 
 
 def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import ClassRef, modules_of, tensor_of
+from qprep.project.kinds import ClassRef, External, Kind, Module, Number, Plain, modules_of, options, tensor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,7 @@ _WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._mo
 
 def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
     """Why the instance that is handed on must stay one; None where a second one that shares all it holds will do."""
-    if sharing.how != "argument" or "?" in sharing.classes:
+    if sharing.how not in ("argument", "copy") or "?" in sharing.classes:
         return "the module has, or may have, parameters: its keys in state_dict would change"
     call = _call_around(scope)
     text = ast.unparse(scope.node)
@@ -30,6 +30,37 @@ def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
     if _WALK.search(scope.code.text):
         return "code of this file visits modules one by one, and would meet the second instance of one with parameters"
     return memory(scope.context, sharing.classes)
+
+
+def is_stateless_layer(context: Context, name: str) -> bool:
+    """Whether a class of torch.nn is one operation without parameters and buffers."""
+    known = (
+        context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
+    )
+    return known is not None and not known.may_have_state and not known.is_container and not known.is_compound
+
+
+def holds_no_state(context: Context, name: str, outer: frozenset[str] = frozenset()) -> bool:
+    """Whether instances of a class have no parameters and buffers, as far down as they go."""
+    cls = context.project.resolve(name)
+    if not isinstance(cls, ClassRef) or name in outer:
+        return name in outer or is_stateless_layer(context, name)
+    bases = context.project.mro(cls)[1:]
+    if any(isinstance(base, External) and base != External("torch.nn.Module") for base in bases):
+        return False
+    table = context.analysis.attributes_of(cls)
+    return table.dynamic is None and all(
+        _is_without_state(context, entry.kind, outer | {name}) for entry in table.names.values()
+    )
+
+
+def _is_without_state(context: Context, kind: Kind, outer: frozenset[str]) -> bool:
+    return all(
+        holds_no_state(context, context.analysis.class_name(option), outer)
+        if isinstance(option, Module)
+        else isinstance(option, Number | Plain | External)
+        for option in options(kind)
+    )
 
 
 def memory(context: Context, classes: Iterable[str]) -> str | None:

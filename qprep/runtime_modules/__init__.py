@@ -98,6 +98,7 @@ from qprep.runtime_modules.special import (
 )
 from qprep.runtime_modules.tied import Tied, another
 from qprep.runtime_modules.trigonometric import Acos, Acosh, Asin, Asinh, Atan, Atanh, Cos, Cosh, Sin, Sinc, Sinh, Tan
+from qprep.runtime_modules.unshared import distinct, unshared
 from qprep.runtime_modules.windows import ISTFT, STFT
 # Compound modules, made of those above.
 from qprep.runtime_modules.attention import MultiheadAttention
@@ -152,7 +153,8 @@ __all__ = [
     "ScaledDotProductAttention", "ScatterAdd", "ScatterReduce", "Sgn", "Sign", "Sin", "Sinc", "Sinh",
     "SolveTriangular", "Split", "Sqrt", "Square", "Stack", "Std", "StdMean", "Sum", "SumList", "SumToSize", "Tan",
     "TensorDot", "Tied", "Trace", "Trapezoid", "Trunc", "UpsampleBilinear", "UpsampleNearest", "VStack", "Var",
-    "VarMean", "Vdot", "Vecdot", "VectorNorm", "Where", "Xlog1py", "Xlogy", "another", "stands_for",
+    "VarMean", "Vdot", "Vecdot", "VectorNorm", "Where", "Xlog1py", "Xlogy", "another", "distinct", "stands_for",
+    "unshared",
 ]
 __all__ += [
     "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "MultiheadAttention", "RNNCell", "Transformer", "TransformerDecoder",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 _COMPOUND = (
     nn.RNNBase,
@@ -21,9 +22,10 @@ _COMPOUND = (
 class Known:
     """One module instance: its first path, its other paths, and how the trace treats it.
 
-    leaf        it has no children
+    leaf        it has no children, but those by which torch computes its weights
     compound    a torch.nn module that hides its stages
-    repeatable  running it twice is no reuse: it computes nothing, or belongs to a runtime module that repeats it
+    repeatable  running it twice is no reuse: it computes nothing or a weight, or belongs to a runtime module that
+                repeats it
     """
 
     path: str
@@ -40,7 +42,8 @@ def survey(model: nn.Module) -> dict[nn.Module, Known]:
     paths: dict[nn.Module, list[str]] = defaultdict(list)
     for path, module in model.named_modules(remove_duplicate=False):
         paths[module].append(path)
-    stages = {stage for module in paths if is_runtime(module) for stage in module.modules() if stage is not module}
+    repeating = (module for module in paths if is_runtime(module) or isinstance(module, ParametrizationList))
+    stages = {stage for module in repeating for stage in module.modules() if stage is not module}
     return {module: _known(module, names, module in stages) for module, names in paths.items()}
 
 
@@ -78,7 +81,7 @@ def _known(module: nn.Module, paths: list[str], stage: bool) -> Known:
         path=paths[0],
         aliases=tuple(paths[1:]),
         module_class=type(module).__name__,
-        leaf=not any(True for _ in module.children()),
+        leaf=all(name == "parametrizations" and is_parametrized(module) for name, _ in module.named_children()),
         compound=is_compound(module),
         repeatable=stage or type(module).__name__ == "Identity",
         has_parameters=any(True for _ in module.parameters()),

@@ -31,11 +31,6 @@ ALL = sorted(_cases(), key=lambda pair: pair[0])
 KNOWN = {
     "14-decorated-afterwards": "a function that a call of a decorator gave another value is not followed",
     "4-F.softmax(x, -1, 3, torch.float64)": "FunctionalSoftmax takes no _stacklevel by position",
-    "7-default-argument": "instances shared by a default argument are not found",
-    "7-module-level-instance": "instances shared by a module's global are not found",
-    "7-class-attribute": "instances shared by a class attribute are not found",
-    "7-list-times-number": "instances shared by repetition of a list are not found",
-    "9-weight-norm-twice": "the trace takes a parametrization for a module that runs twice",
     "13-getattr-by-name": "functions fetched by a name that the run knows are not found",
     "13-method-as-value": "methods of tensors held in a local are not found",
     "16-class-in-a-function": "classes defined in functions are not looked at",

@@ -211,3 +211,9 @@ def test_never_run_is_the_outermost() -> None:
 
 def test_inline_module_counts_for_its_caller() -> None:
     assert _owned(_trace(Around(nn.Identity(), lambda child, x: nn.ReLU()(child(x))))) == [("relu", "", True)]
+
+
+def test_a_layer_that_computes_its_weights_counts_as_one_and_what_computes_them_does_not() -> None:
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
+    report = _trace(Around(layer, lambda child, x: child(child(x))))
+    assert [(module.module_path, module.calls) for module in report.reused] == [("child", 2)]

@@ -139,7 +139,7 @@ PARAMETERS: tuple[Case, ...] = (
         "tied-weights-and-reuse",
         net("return self.out(self.fc(self.out(x)))", "self.out = nn.Linear(4, 4)\nself.out.weight = self.fc.weight"),
     ),
-    declined("one-layer-under-two-names", net("return self.fc2(self.fc(x))", "self.fc2 = self.fc"), "state_dict"),
+    prepared("one-layer-under-two-names", net("return self.fc2(self.fc(x))", "self.fc2 = self.fc")),
     prepared(
         "block-with-parameters-twice",
         module(

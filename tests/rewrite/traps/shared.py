@@ -1,0 +1,318 @@
+# ruff: noqa: E501 -- sources as short strings
+"""7: one instance in several places at construction, or made once for whoever takes it."""
+
+from __future__ import annotations
+
+from tests.rewrite.cases import Case, declined, module, net, prepared, untouched
+
+_BLOCK = """
+class Block(nn.Module):
+    def __init__(self, act):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = act
+
+    def forward(self, x):
+        return self.act(self.fc(x))
+"""
+_HOLDER = """
+class Block(nn.Module):
+    act = nn.LeakyReLU()
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        {init}
+
+    def forward(self, x):
+        {body}
+"""
+_DEFAULT = """
+class Block(nn.Module):
+    def __init__(self, act={default}):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = act
+
+    def forward(self, x):
+        return self.act(self.fc(x))
+"""
+_SWISH = """
+class Swish(nn.Module):
+    def forward(self, x):
+        return x * torch.sigmoid(x)
+
+
+"""
+_COUNT = """
+class Count(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.n = 0
+
+    def forward(self, x):
+        self.n = self.n + 1
+        return x + self.n
+
+
+"""
+_OVER = "for layer in self.layers:\n    x = layer(x)\nreturn self.fc(x)"
+_GLOBAL = "ACT = nn.LeakyReLU()\n\n\nclass Block(nn.Module):\n    def forward(self, x):\n        return ACT(x)\n"
+_LATER = """
+
+def example():
+    net = Net()
+    ACT.negative_slope = 0.5
+    return net, (torch.randn(2, 4),)
+"""
+
+
+def _two(block: str, made: str = "Block(), Block()", before: str = "") -> str:
+    return module(
+        f"{before}{block}\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"        self.a, self.b = {made}\n\n    def forward(self, x):\n        return self.b(self.a(x))\n"
+    )
+
+
+def _held(body: str = "return self.act(self.fc(x))", init: str = "pass") -> str:
+    return _two(_HOLDER.format(body=body, init=init))
+
+
+REPEATED: tuple[Case, ...] = (
+    prepared("list-repeated", net(_OVER, "act, n = nn.ReLU(), 3\nself.layers = nn.ModuleList([act] * n)")),
+    prepared("number-times-list", net(_OVER, "self.layers = nn.ModuleList(3 * [nn.ReLU()])")),
+    prepared(
+        "list-repeated-and-unpacked", net("return self.net(self.fc(x))", "self.net = nn.Sequential(*[nn.ReLU()] * 3)")
+    ),
+    prepared(
+        "tuple-repeated-and-unpacked", net("return self.net(self.fc(x))", "self.net = nn.Sequential(*(nn.ReLU(),) * 3)")
+    ),
+    untouched("list-repeated-once", net(_OVER, "self.layers = nn.ModuleList([nn.ReLU()] * 1)")),
+    untouched("numbers-repeated", net("return self.fc(x)", "self.sizes = [4] * 3")),
+    declined(
+        "layers-repeated",
+        net(_OVER, "self.layers = nn.ModuleList([nn.Linear(4, 4)] * 3)"),
+        "has, or may have, parameters",
+    ),
+    declined(
+        "blocks-repeated",
+        net("return self.net(x)", "self.net = nn.Sequential(*[Block(nn.ReLU())] * 3)", extra=_BLOCK),
+        "has, or may have, parameters",
+    ),
+    declined(
+        "list-repeated-in-place",
+        net("return self.net(self.fc(x))", "layers = [nn.ReLU()]\nlayers *= 2\nself.net = nn.Sequential(*layers)"),
+        "repeated in place",
+    ),
+    prepared(
+        "comprehension-of-one", net(_OVER, "act = nn.ReLU()\nself.layers = nn.ModuleList([act for _ in range(3)])")
+    ),
+    untouched("comprehension-of-new-ones", net(_OVER, "self.layers = nn.ModuleList([nn.ReLU() for _ in range(3)])")),
+    declined(
+        "comprehension-of-one-layer",
+        net(_OVER, "self.layers = nn.ModuleList([self.fc for _ in range(3)])"),
+        "has, or may have, parameters",
+    ),
+    declined("plain-list", net(_OVER, "self.act = nn.ReLU()\nself.layers = [self.act, self.act]"), "nn.ModuleList"),
+    declined("plain-list-repeated", net(_OVER, "self.act = nn.ReLU()\nself.layers = [self.act] * 3"), "nn.ModuleList"),
+)
+
+NAMED: tuple[Case, ...] = (
+    prepared(
+        "dict",
+        net(
+            "return self.d['b'](self.fc(self.d['a'](x)))",
+            "act = nn.ReLU()\nself.d = nn.ModuleDict({'a': act, 'b': act})",
+        ),
+    ),
+    prepared(
+        "pairs",
+        net(
+            "return self.net(x)",
+            "act = nn.ReLU()\nself.net = nn.Sequential(OrderedDict([('a', act), ('b', nn.Linear(4, 4)), ('c', act)]))",
+            extra="from collections import OrderedDict",
+        ),
+    ),
+    prepared(
+        "two-names-at-once", net("return self.b(self.fc(self.a(x)))", "act = nn.ReLU()\nself.a, self.b = act, act")
+    ),
+    prepared(
+        "layer-under-two-names",
+        net(
+            "return self.decoder(self.encoder(x))",
+            "self.decoder = nn.Sequential(nn.Linear(4, 4), nn.ReLU())\nself.encoder = self.decoder",
+        ),
+    ),
+    declined(
+        "layer-under-two-names-in-a-loop",
+        net("for layer in (self.fc, self.fc2):\n    x = layer(x)\nreturn x", "self.fc2 = self.fc"),
+        "has, or may have, parameters",
+    ),
+    declined(
+        "layer-under-two-names-by-name",
+        net("for name in ('fc', 'fc2'):\n    x = getattr(self, name)(x)\nreturn x", "self.fc2 = self.fc"),
+        "has, or may have, parameters",
+    ),
+    untouched("layer-stored-again", net("return self.fc(x)", "self.fc = self.fc.double().float()")),
+    prepared(
+        "shallow-copy",
+        net("return self.b(self.fc(self.a(x)))", "import copy\nself.a = nn.ReLU()\nself.b = copy.copy(self.a)"),
+    ),
+    prepared(
+        "shallow-copy-of-a-block",
+        net(
+            "return self.b(self.a(x))",
+            "import copy\nself.a = Block(nn.ReLU())\nself.b = copy.copy(self.a)",
+            extra=_BLOCK,
+        ),
+    ),
+    declined(
+        "shallow-copy-changed",
+        net(
+            "return self.b(self.fc(self.a(x)))",
+            "import copy\nself.a = nn.LeakyReLU()\nself.b = copy.copy(self.a)\nself.b.negative_slope = 0.5",
+        ),
+        "is changed after it is made",
+    ),
+    untouched(
+        "deep-copy",
+        net("return self.b(self.fc(self.a(x)))", "import copy\nself.a = nn.ReLU()\nself.b = copy.deepcopy(self.a)"),
+    ),
+)
+
+DEFAULTS: tuple[Case, ...] = (
+    prepared("default-of-a-class-of-ones-own", _two(_DEFAULT.format(default="Swish()"), before=_SWISH)),
+    prepared(
+        "default-beside-one-with-parameters", _two(_DEFAULT.format(default="nn.ReLU()"), "Block(), Block(nn.PReLU())")
+    ),
+    declined("default-with-parameters", _two(_DEFAULT.format(default="nn.PReLU()")), "has, or may have, parameters"),
+    declined("default-that-counts", _two(_DEFAULT.format(default="Count()"), before=_COUNT), "keeps `n`"),
+    prepared(
+        "default-of-a-function",
+        net(
+            "return self.b(self.a(x))",
+            "self.a, self.b = make(), make()",
+            extra="def make(act=nn.ReLU()):\n    return nn.Sequential(nn.Linear(4, 4), act)",
+        ),
+    ),
+    prepared(
+        "default-through-super",
+        _two(
+            _BLOCK.replace("Block", "Base")
+            + "\n\nclass Block(Base):\n    def __init__(self, act=nn.ReLU()):\n        super().__init__(act)\n"
+        ),
+    ),
+    declined(
+        "default-of-forward",
+        module("class Net(nn.Module):\n    def forward(self, x, act=nn.ReLU()):\n        return act(x)\n"),
+        "the run may give another module",
+    ),
+)
+
+OF_A_CLASS: tuple[Case, ...] = (
+    prepared("class-attribute-run-twice", _held("return self.act(self.fc(self.act(x)))")),
+    prepared(
+        "class-attribute-in-a-loop", _held("for _ in range(2):\n            x = self.act(self.fc(x))\n        return x")
+    ),
+    prepared(
+        "class-attribute-in-a-sequential", _held("return self.net(x)", "self.net = nn.Sequential(self.fc, self.act)")
+    ),
+    prepared("class-attribute-with-parameters", _held().replace("LeakyReLU", "PReLU")),
+    prepared(
+        "class-attribute-of-two-classes",
+        _two(
+            _HOLDER.format(body="return self.act(self.fc(x))", init="pass").replace("Block", "Base")
+            + "\n\nclass Block(Base):\n    act = nn.Tanh()\n"
+        ),
+    ),
+    declined(
+        "class-attribute-or-ones-own",
+        _two(
+            _HOLDER.format(body="return self.act(self.fc(x))", init="pass").replace("Block", "Base")
+            + "\n\nclass Block(Base):\n    def __init__(self):\n        super().__init__()\n        self.act = nn.Tanh()\n"
+        ),
+        "in `Block.__init__`",
+    ),
+    declined("class-attribute-changed", _held(init="self.act.negative_slope = 0.5"), "is changed after it is made"),
+)
+
+OF_A_FILE: tuple[Case, ...] = (
+    prepared("global-in-forward", net("return ACT(self.fc(ACT(x)))", extra="ACT = nn.ReLU()")),
+    prepared(
+        "global-in-a-function",
+        _two(
+            "ACT = nn.ReLU()\n\n\ndef step(x):\n    return ACT(x) + 1\n\n\nclass Block(nn.Module):\n    def forward(self, x):\n        return step(step(x))\n"
+        ),
+    ),
+    prepared(
+        "global-of-another-file",
+        {
+            "acts.py": "from torch import nn\n\nACT = nn.ReLU()\n",
+            "model.py": _two(_BLOCK, "Block(ACT), Block(ACT)", "from acts import ACT\n\n"),
+        },
+    ),
+    prepared(
+        "global-dict",
+        _two(_BLOCK, "Block(ACTS['relu']), Block(ACTS['relu'])", "ACTS = {'relu': nn.ReLU(), 'tanh': nn.Tanh()}\n\n"),
+    ),
+    prepared(
+        "global-module-dict",
+        _two(
+            _BLOCK,
+            "Block(ACTS['relu']), Block(ACTS['relu'])",
+            "ACTS = nn.ModuleDict({'relu': nn.ReLU(), 'tanh': nn.Tanh()})\n\n",
+        ),
+    ),
+    prepared(
+        "global-dict-behind-a-function",
+        _two(
+            _BLOCK,
+            "Block(get('relu')), Block(get('relu'))",
+            "ACTS = {'relu': nn.ReLU(), 'tanh': nn.Tanh()}\n\n\ndef get(name):\n    return ACTS[name]\n\n",
+        ),
+    ),
+    declined(
+        "global-dict-with-parameters",
+        _two(
+            _BLOCK, "Block(ACTS['prelu']), Block(ACTS['prelu'])", "ACTS = {'relu': nn.ReLU(), 'prelu': nn.PReLU()}\n\n"
+        ),
+        "has, or may have, parameters",
+    ),
+    untouched("global-class", _two(_BLOCK, "Block(ACT()), Block(ACT())", "ACT = nn.ReLU\n\n")),
+    untouched("global-lambda", _two(_BLOCK, "Block(make()), Block(make())", "make = lambda: nn.ReLU()\n\n")),
+    untouched(
+        "global-dict-of-lambdas",
+        _two(
+            _BLOCK,
+            "Block(ACTS['relu']()), Block(ACTS['relu']())",
+            "ACTS = {'relu': lambda: nn.ReLU(), 'tanh': nn.Tanh}\n\n",
+        ),
+    ),
+    declined("global-changed", _two(_GLOBAL) + _LATER, "`ACT` is changed"),
+)
+
+METHOD_NAMES: tuple[Case, ...] = (
+    prepared(
+        "names-of-container-methods",
+        net(
+            "v, k = self.values(x), self.keys(x)\nfor _ in range(2):\n    v = self.items(self.update(v)) + k\nreturn self.pop(v)",
+            "self.values, self.keys = nn.Linear(4, 4), nn.Linear(4, 4)\nself.update, self.items = nn.Linear(4, 4), nn.ReLU()\nself.pop = nn.Linear(4, 4)",
+        ),
+    ),
+)
+
+WEIGHTS: tuple[Case, ...] = (
+    prepared(
+        "spectral-norm-twice",
+        net("return self.a(self.a(x))", "self.a = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4))"),
+    ),
+    prepared(
+        "weight-norm-of-a-block",
+        net(
+            "return self.a(self.a(x))",
+            "self.a = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)), nn.ReLU())",
+        ),
+    ),
+)
+
+CASES = {7: REPEATED + NAMED + DEFAULTS + OF_A_CLASS + OF_A_FILE + METHOD_NAMES, 9: WEIGHTS}
