@@ -10,6 +10,7 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from qprep.errors import QprepError
 from qprep.quantizer.grid import by_passes, straight_through
@@ -117,19 +118,22 @@ def dequantize(input: Tensor, params: QParams) -> Tensor:
 
 
 def grouped(input: Tensor, axis: int, group_size: int) -> tuple[Tensor, int]:
-    """`input` with one row per scale, and the dimension of rows: (channels · groups, group_size) and 0, per group."""
+    """`input` with one row per scale, and the dimension of rows: (channels · groups, group_size) and 0, per group.
+
+    Where groups do not divide a channel its last one is filled up with zeros.
+    """
     if group_size == 0:
         return input, axis
     rows = input.movedim(axis, 0).reshape(input.shape[axis], -1)
-    if rows.shape[1] % group_size:
-        raise QprepError(f"expected groups of {group_size} to divide {rows.shape[1]} elements of a channel")
-    return rows.reshape(-1, group_size), 0
+    missing = -rows.shape[1] % group_size
+    return (functional.pad(rows, (0, missing)) if missing else rows).reshape(-1, group_size), 0
 
 
 def ungrouped(rows: Tensor, like: Tensor, axis: int) -> Tensor:
     """The inverse of `grouped`, of the shape of `like`."""
     moved = like.movedim(axis, 0)
-    return rows.reshape(moved.shape).movedim(0, axis)
+    filled = rows.reshape(moved.shape[0], -1)
+    return filled[:, : moved[0].numel()].reshape(moved.shape).movedim(0, axis)
 
 
 def _along(values: Tensor, rows: Tensor, axis: int) -> Tensor:

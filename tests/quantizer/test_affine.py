@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from qprep.errors import QprepError
 from qprep.quantizer.affine import QParams, dequantize, fake_quantize, qparams, quantize
@@ -137,10 +140,19 @@ def test_groups_are_rows_of_their_own() -> None:
     assert torch.allclose(dequantize(quantize(data, params), params), found)
 
 
-def test_groups_that_do_not_divide() -> None:
-    params = QParams(torch.ones(2), torch.zeros(2, dtype=torch.int32), -8, 7, axis=0, group_size=3)
-    with pytest.raises(QprepError, match="groups of 3 to divide 4"):
-        fake_quantize(torch.ones(2, 4), params)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_last_group_of_a_channel_may_be_shorter(axis: int) -> None:
+    data = torch.tensor([[1.0, 2.0, 100.0], [0.5, -0.25, 4.0]])
+    weight = data if axis == 0 else data.T
+    spec = Spec(8, Scheme.RESTRICTED, Granularity.GROUP, group_size=2, axis=axis)
+    reach = torch.tensor([2.0, 100.0, 0.5, 4.0])
+    params = qparams(spec, -reach, reach)
+    found = fake_quantize(weight, params)
+    assert found.shape == weight.shape
+    assert torch.allclose(dequantize(quantize(weight, params), params), found)
+    wide = functional.pad(data, (0, 1))
+    expected = fake_quantize(wide, qparams(replace(spec, axis=0), -reach, reach))[:, :3]
+    assert torch.equal(found, expected if axis == 0 else expected.T)
 
 
 def test_gradient_is_one_inside_and_zero_outside() -> None:

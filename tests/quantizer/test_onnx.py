@@ -317,6 +317,15 @@ def test_batch_norm_of_another_dimension(method: Any, settings: dict[str, Any], 
     assert snr(simulated, quantizer.to_integer()(x)) > 25
 
 
+def test_groups_that_do_not_divide_a_channel(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(8, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(384, 7), nn.Linear(7, 3))
+    quantizer = calibrated(model, image(), bits_weights=4, granularity_weights="per-group", group_size=32)
+    found, expected = exported(quantizer, tmp_path / "model.onnx", image())
+    assert snr(expected, found) > 30
+    assert snr(expected, quantizer.to_integer()(image())) > 30
+
+
 def test_dynamic_and_weight_only(tmp_path: Path) -> None:
     for method, nodes in ((DynamicQuantizer, "DynamicQuantizeLinear"), (WeightOnlyQuantizer, "DequantizeLinear")):
         settings: dict[str, Any] = (

@@ -135,17 +135,31 @@ def _filled(number: float) -> Form:
     return form
 
 
+_MODES: Final = {
+    **dict.fromkeys(("linear", "bilinear", "trilinear"), "linear"),
+    "nearest": "nearest",
+    "bicubic": "cubic",
+}
+_CUBIC: Final = -0.75  # torch's coefficient
+
+
 def _resized(b: Builder, given: dict[str, Any]) -> Any:
     mode, corners = given.get("mode", "nearest"), bool(given.get("align_corners"))
-    if mode not in ("nearest", "bilinear", "linear") or given.get("antialias"):
+    kind = _MODES.get(mode)
+    if kind is None or given.get("antialias"):
         raise b.fail(f"an interpolation by {mode}")
     out = b.outputs[0]
     sizes = b.ints(out)
     how = "align_corners" if corners else "asymmetric" if mode == "nearest" else "half_pixel"
-    extra = {"nearest_mode": "floor"} if mode == "nearest" else {}
-    kind = "nearest" if mode == "nearest" else "linear"
+    extra = {"nearest_mode": "floor"} if kind == "nearest" else {}
+    cubic = _CUBIC if kind == "cubic" else None
     return b.op(
-        "Resize", [b.float(given["input"]), "", "", sizes], mode=kind, coordinate_transformation_mode=how, **extra
+        "Resize",
+        [b.float(given["input"]), "", "", sizes],
+        mode=kind,
+        coordinate_transformation_mode=how,
+        cubic_coeff_a=cubic,
+        **extra,
     )
 
 
@@ -174,6 +188,12 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
                 ("ceil", "Ceil"),
                 ("round", "Round"),
                 ("sign", "Sign"),
+                ("tan", "Tan"),
+                ("atan", "Atan"),
+                ("asin", "Asin"),
+                ("acos", "Acos"),
+                ("sinh", "Sinh"),
+                ("cosh", "Cosh"),
             )
         },
         "elu": _unary("Elu", alpha="alpha"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 
 from qprep.quantizer.affine import QParams
-from qprep.quantizer.export import elementwise, layers, layout, norms, pooling
+from qprep.quantizer.export import composed, elementwise, layers, layout, norms, pooling, rearranging
 from qprep.quantizer.export.builder import Builder, Quantized, onnx_type
 from qprep.quantizer.export.layers import Form
 from qprep.quantizer.export.layout import same_grid
@@ -42,5 +42,14 @@ def _dynamic(b: Builder, name: str, slot: DynamicActivationQuantizer) -> Any:
 
 
 FORMS: Final[Mapping[str, Form]] = MappingProxyType(
-    {**layout.FORMS, **elementwise.FORMS, **pooling.FORMS, **layers.FORMS, **norms.FORMS, "quantize": _quantize}
+    {
+        **layout.FORMS,
+        **rearranging.FORMS,
+        **elementwise.FORMS,
+        **pooling.FORMS,
+        **layers.FORMS,
+        **norms.FORMS,
+        **composed.FORMS,
+        "quantize": _quantize,
+    }
 )

@@ -128,10 +128,11 @@ def _select(b: Builder, given: dict[str, Any]) -> Any:
 
 def _narrow(b: Builder, given: dict[str, Any]) -> Any:
     start, length, axis = given["start"], given["length"], given["dim"]
-    return moved(b, given["input"], lambda name: _sliced(b, name, axis, (start, start + length, 1)))
+    return moved(b, given["input"], lambda name: sliced(b, name, axis, (start, start + length, 1)))
 
 
-def _sliced(b: Builder, name: str, axis: int, bounds: tuple[int, int, int]) -> str:
+def sliced(b: Builder, name: str, axis: int, bounds: tuple[int, int, int]) -> str:
+    """From start to stop, in steps."""
     start, stop, step = (b.ints([each]) for each in bounds)
     return b.op("Slice", [name, start, stop, b.constant([axis], np.int64, "axes"), step])
 
@@ -152,7 +153,7 @@ def _getitem(b: Builder, given: dict[str, Any]) -> Any:
             if isinstance(key, slice):
                 if key != slice(None):
                     stop = 2**62 if key.stop is None else key.stop
-                    name = _sliced(b, name, axis, (key.start or 0, stop, key.step or 1))
+                    name = sliced(b, name, axis, (key.start or 0, stop, key.step or 1))
                 axis += 1
             else:
                 name = b.op("Gather", [name, b.constant(key, np.int64)], axis=axis)
@@ -226,8 +227,8 @@ def _pad(b: Builder, given: dict[str, Any], value: Value, pads: list[int]) -> An
     ends = b.constant(pads, np.int64, "pads")
     number = float(given.get("value") or 0.0)
     found = value.quantized
-    if found is None or found.params.axis is not None:
-        return b.op("Pad", [b.float(value), ends, b.floats(number)], mode=names[mode])
+    if found is None or found.params.axis is not None or container(found.params) not in (np.uint8, np.int8):
+        return b.op("Pad", [b.float(value), ends, b.floats(number)], mode=names[mode])  # no runtime pads 16 bits
     level = round(number / float(found.params.scale)) + int(found.params.zero_point)
     if mode == "constant" and not found.params.low <= level <= found.params.high:
         return b.op("Pad", [b.float(value), ends, b.floats(number)], mode=names[mode])
@@ -279,6 +280,7 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         "cat": _joined,
         "stack": _stacked,
         "pad": _padded,
+        "constant_pad_nd": _padded,
         "pixel_shuffle": _pixel_shuffle,
         "flip": _flip,
     }
