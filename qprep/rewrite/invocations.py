@@ -154,17 +154,37 @@ def _pass_through(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Unfixa
     spelling, first = site.spelling, scope.context.analysis.catalogue.spellings(site.op)[0]
     assert spelling is not None
     same = [p.name for p in spelling.parameters] == [p.name for p in first.parameters]
-    if not same or spelling.is_inplace or any(k.arg is None for k in node.keywords):
-        return Unfixable("its arguments are known at run time only")
-    if site.op.dedicated is not None and site.op.dedicated.takes is not None:
+    elsewhere = site.op.dedicated is not None and site.op.dedicated.takes is not None
+    if not same or spelling.is_inplace or elsewhere:
         return Unfixable("its arguments are known at run time only")
     target = _plain_target(scope, site)
     if isinstance(target, Unfixable):
         return target
+    edits = _passed_keywords(scope.code, node, spelling, target)
+    if isinstance(edits, Unfixable):
+        return edits
     name = declare(scope, site.op, target.constructor, many=site.count > 1)
     if isinstance(name, Unfixable):
         return name
-    return _edit_callee(scope.code, node, spelling, name, [])
+    return (*_edit_callee(scope.code, node, spelling, name, edits), *edits)
+
+
+def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: Target) -> list[Piece] | Unfixable:
+    """Keywords under the names that the module knows; `**settings` are taken where those are the only ones."""
+    taken = {name.removeprefix("*") for name in target.parameters}
+    plain = all(p.keywords == (p.name,) and p.name in taken for p in spelling.parameters)
+    pieces: list[Piece] = []
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            if not plain or not spelling.qualified.startswith("torch.nn.functional."):  # others take `out=`, too
+                return Unfixable("its arguments are known at run time only")
+            continue
+        parameter = spelling.parameter(keyword.arg)
+        if parameter is None or parameter.name not in taken:
+            return Unfixable(f"`{keyword.arg}` has no place in the dedicated module")
+        if parameter.name != keyword.arg:
+            pieces.append(_keyword_piece(code, keyword, parameter.name))
+    return pieces
 
 
 def _bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
