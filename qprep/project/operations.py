@@ -189,7 +189,7 @@ def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver
         return Tensor(flow, _moved_dtype(receiver, node))
     if name == "size":
         return INT if arguments.args or arguments.keywords else SHAPE
-    dtype = INTEGER if op.result is Result.INTEGER else receiver.dtype
+    dtype = INTEGER if op.result is Result.INTEGER else _named_dtype(node, receiver.dtype)
     return result_kind(op.result, Tensor(flow, dtype))
 
 
@@ -201,14 +201,21 @@ def _taint(frame: Frame, node: ast.Call) -> None:
 
 def _moved_dtype(receiver: Tensor, node: ast.Call) -> str:
     """The dtype after `.to(...)`: only a dtype argument changes it."""
-    values = [*node.args, *(k.value for k in node.keywords if k.arg == "dtype")]
-    for value in values:
-        name = value.attr if isinstance(value, ast.Attribute) else ""
-        if name == "dtype" or name.startswith(("float", "bfloat", "half", "double")):
-            return FLOAT
-        if name.startswith(("int", "long", "bool", "uint")):
-            return INTEGER
-    return receiver.dtype
+    found = (_dtype_of(value) for value in node.args)
+    return next((dtype for dtype in found if dtype is not None), _named_dtype(node, receiver.dtype))
+
+
+def _named_dtype(node: ast.Call, otherwise: str) -> str:
+    """What `dtype=` says."""
+    found = (_dtype_of(k.value) for k in node.keywords if k.arg == "dtype")
+    return next((dtype for dtype in found if dtype is not None), otherwise)
+
+
+def _dtype_of(value: ast.expr) -> str | None:
+    name = value.attr if isinstance(value, ast.Attribute) else ""
+    if name == "dtype" or name.startswith(("float", "bfloat", "half", "double")):
+        return FLOAT
+    return INTEGER if name.startswith(("int", "long", "bool", "uint")) else None
 
 
 def function(
@@ -221,11 +228,12 @@ def function(
     if op.cls is OpClass.COMPUTE:
         return _compute(analysis, frame, node, op, spelling, kinds, flow, "function")
     if op.cls is OpClass.NOT_ACTIVATION:
-        dtype = INTEGER if op.result is Result.INTEGER else FLOAT
+        counts = op.name == "arange" and REAL not in kinds  # of numbers that are not said to be floats
+        dtype = INTEGER if op.result is Result.INTEGER else _named_dtype(node, INTEGER if counts else FLOAT)
         return result_kind(op.result, Tensor(flow, dtype))
     tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]
-    dtype = INTEGER if op.result is Result.INTEGER else tensors[0].dtype if tensors else FLOAT
-    return result_kind(op.result, Tensor(flow, dtype))
+    dtype = tensors[0].dtype if tensors else FLOAT
+    return result_kind(op.result, Tensor(flow, INTEGER if op.result is Result.INTEGER else _named_dtype(node, dtype)))
 
 
 def _unknown_tensor(frame: Frame, node: ast.Call, arguments: Arguments) -> bool:

@@ -6,6 +6,14 @@ from tests.rewrite.cases import Case, net, prepared, untouched
 
 NUMBERS: tuple[Case, ...] = (
     untouched(
+        "counted-positions",
+        net(
+            "i = torch.argmax(self.fc(x), dim=-1)\n"
+            "held = torch.zeros(i.shape[-1], dtype=torch.long)\n"
+            "return (i + torch.arange(i.shape[-1])) % 3 + held"
+        ),
+    ),
+    untouched(
         "integers-like-integers",
         net(
             "mask = (x > 0).int()\nplaces = (torch.cumsum(mask, dim=1).type_as(mask) + 1) * mask\n"
