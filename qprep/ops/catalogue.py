@@ -18,7 +18,7 @@ from qprep.ops import (
     pooling,
     reductions,
 )
-from qprep.ops.model import Op
+from qprep.ops.model import Family, Op, OpClass
 from qprep.ops.nn_modules import MODULES, NNModule
 from qprep.ops.signature import Spelling, parse_spelling, qualified_name
 
@@ -38,6 +38,9 @@ _TOPICS: Final = (
     patterns,
 )
 
+UNNAMED: Final = "?"  # stands for the name of a function of torch that only the run knows
+_ANY: Final = Op("call", OpClass.COMPUTE, (), family=Family.FUNCTIONAL)
+_PLACES: Final = ("torch", "torch.nn.functional", "Tensor")
 _UNBOUND: Final = ("torch.Tensor.", "torch._C.TensorBase.")
 
 
@@ -59,6 +62,9 @@ class Catalogue:
 
     def function(self, qualified: str) -> tuple[Op, Spelling] | None:
         """The row of "torch.cat", "torch.nn.functional.relu", "operator.add" or the unbound "torch.Tensor.add"."""
+        if qualified.endswith(f".{UNNAMED}"):
+            shown = qualified.removeprefix("torch.") if qualified.startswith(_UNBOUND) else qualified
+            return _ANY, parse_spelling(f"{shown}(*args, **kwargs)")
         for prefix in _UNBOUND:
             if qualified.startswith(prefix):
                 return self.method(qualified.removeprefix(prefix))
@@ -67,6 +73,10 @@ class Catalogue:
     def method(self, name: str) -> tuple[Op, Spelling] | None:
         """The row of a tensor's method: "relu_"."""
         return self._find(f"Tensor.{name}")
+
+    def names(self, word: str) -> bool:
+        """Whether a word is the name of an operation, wherever torch offers it."""
+        return any(f"{place}.{word}" in self._written for place in _PLACES)
 
     def operator(self, symbol: str, augmented: bool = False) -> Op | None:
         """The row of a Python operator: "+", "@", unary ones "-x", "+x", "~x"; `augmented` ("+=") where it exists."""

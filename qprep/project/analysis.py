@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.ops.catalogue import load
 from qprep.ops.model import Op, OpClass
-from qprep.project import attributes, parameters, renewing, shared
+from qprep.project import attributes, inner_classes, parameters, renewing, shared
 from qprep.project.attributes import Attributes
 from qprep.project.binding import Callee, bind
 from qprep.project.calls import Arguments
@@ -81,6 +81,7 @@ class Analysis:
         self._recursive: set[object] = set()
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
+        self._around: dict[ClassRef, Scope | None] = {}
         self._loops = 0
 
     def run(self, names: Iterable[str]) -> Facts:
@@ -277,7 +278,28 @@ class Analysis:
         from qprep.project.expressions import evaluate
 
         frame = self._module_frame(base.module)
-        return evaluate(self, frame, node) if frame is not None else UNKNOWN
+        if frame is None:
+            return UNKNOWN
+        frame.scope = Scope({}, self._scope_around(base))
+        return evaluate(self, frame, node)
+
+    def _scope_around(self, cls: ClassRef | None) -> Scope | None:
+        """The names that the functions around a class bind."""
+        entry = self.project.class_node(cls) if cls is not None else None
+        if cls is None or entry is None or not entry.around:
+            return None
+        if cls not in self._around:
+            scopes = inner_classes.scopes(entry)
+            self._around[cls] = scopes[-1]
+            index = self.project.index(cls.module)
+            for function, scope in zip(entry.around, scopes, strict=True) if index is not None else ():
+                assert index is not None
+                unit = Unit(index.name, f"{function.name}.{inner_classes.LOCALS}", False)
+                names = bind(self, Callee(index, function), Arguments())
+                frame = Frame(index, unit, function.name, None, None, Scope(names, scope.parent), False)
+                run_block(self, frame, function.body)
+                scope.names.update(frame.scope.names)
+        return self._around[cls]
 
     def read_property(self, frame: Frame, getter: FunctionRef, node: ast.Attribute | None) -> Kind:
         """What a property gives; what its method runs happens where it is read."""
@@ -471,7 +493,7 @@ class Analysis:
         is_entry = (root and not called_only) or arguments is None
         names = bind(self, Callee(index, node, None if is_static else ref.bound, cls, is_entry), arguments)
         unit = Unit(ref.module, owner, True) if owner and not is_static else Unit(ref.module, ref.name, False)
-        inner = Frame(index, unit, ref.name, ref.bound, cls, Scope(names), recording)
+        inner = Frame(index, unit, ref.name, ref.bound, cls, Scope(names, self._scope_around(cls)), recording)
         if not root and isinstance(ref.bound, Module):
             inner.caller = frame
         self._running.add(key)

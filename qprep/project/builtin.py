@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project import attributes, objects, operations, shared
+from qprep.project import attributes, named, objects, operations, shared
 from qprep.project.frames import CHILDREN, rooted
 from qprep.project.kinds import (
     INT,
@@ -21,6 +21,7 @@ from qprep.project.kinds import (
     FunctionRef,
     Kind,
     Mapping,
+    MethodCaller,
     Module,
     Object,
     Partial,
@@ -28,6 +29,7 @@ from qprep.project.kinds import (
     Sequence,
     Super,
     Tensor,
+    Word,
     join,
     join_all,
     modules_of,
@@ -99,6 +101,8 @@ def method(
         return _mapping_method(frame, node, receiver, name, arguments)
     if isinstance(receiver, Plain):
         return INT if receiver == SHAPE and name in ("numel", "count", "index") else TEXT if receiver == TEXT else OTHER
+    if isinstance(receiver, Word):
+        return TEXT
     if isinstance(receiver, Module):
         return _module_method(analysis, frame, node, receiver, name, arguments)
     if isinstance(receiver, Super):
@@ -289,7 +293,6 @@ def _super_method(
 
 def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind | None:
     """A builtin, or one of the few library functions that hand values on; None for all others."""
-    from qprep.project.expressions import iterate
 
     short = name.removeprefix("builtins.")
     args = arguments.args
@@ -304,17 +307,17 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
         )
     if short in objects.NAMED_TUPLES and len(node.args) == 2:
         return objects.record(node.args[1])
-    if short in _SAME | _COLLECTING:
+    if short in _SAME | _COLLECTING or (short == "next" and args):
         return _collected(short, args, arguments.keywords)
     if short in ("getattr", "setattr"):
-        return _dynamic_attribute(analysis, frame, node, short, arguments)
-    if short == "next" and args:
-        return iterate(args[0])
+        return named.attribute(analysis, frame, node, short, arguments)
     if short == "typing.cast" and len(args) == 2:
         return args[1] if args[1] is not UNKNOWN else analysis.annotated(frame.index, node.args[0]) or UNKNOWN
-    if short == "functools.partial" and args:
-        made = (node, frame.index.name, frame.function)
-        return Partial(args[0], tuple(args[1:]), tuple(arguments.keywords.items()), made)
+    if short in ("functools.partial", "operator.methodcaller") and args:
+        given = (tuple(args[1:]), tuple(arguments.keywords.items()))
+        if short == "operator.methodcaller":
+            return MethodCaller(args[0], *given)
+        return Partial(args[0], *given, (node, frame.index.name, frame.function))
     if short in ("map", "functools.reduce", "filter") and len(args) >= 2:
         return operations.higher_order(analysis, frame, node, short, arguments)
     if short in ("min", "max", "sum", "abs", "pow", "divmod"):
@@ -326,6 +329,8 @@ def _collected(short: str, args: list[Kind], keywords: dict[str, Kind]) -> Kind 
     """Functions that put values into sequences and dicts, or hand them on."""
     from qprep.project.expressions import iterate
 
+    if short == "next":
+        return iterate(args[0])
     if short in _SAME:
         return _same(args[-1] if args else Sequence(UNKNOWN, ()), short)
     if short == "zip":
@@ -368,33 +373,3 @@ def _new_mapping(args: list[Kind], keywords: dict[str, Kind]) -> Kind:
         elif isinstance(arg, Sequence) and isinstance(arg.item, Sequence) and arg.item.items:
             values.append(arg.item.items[-1])
     return Mapping(join_all(values))
-
-
-def _dynamic_attribute(analysis: Analysis, frame: Frame, node: ast.Call, short: str, arguments: Arguments) -> Kind:
-    """getattr and setattr, with a name that is written out or one that only the run knows."""
-    from qprep.project.expressions import attribute_of
-
-    if len(arguments.args) < 2 or len(node.args) < 2:
-        return UNKNOWN
-    owner, name = arguments.args[0], node.args[1]
-    if isinstance(name, ast.Constant) and isinstance(name.value, str):
-        if short == "getattr":
-            found = attribute_of(analysis, frame, owner, name.value)
-            return join_all([found, *arguments.args[2:]]) if found is not UNKNOWN else UNKNOWN
-        if isinstance(owner, Module) and owner.path == "" and isinstance(owner.cls, ClassRef):
-            attributes.bind(analysis, frame, owner.cls, name.value, arguments.args[2], node.args[2])
-        return NONE
-    if not (isinstance(owner, Module) and owner.path == "" and isinstance(owner.cls, ClassRef)):
-        return UNKNOWN
-    table = analysis.attributes_of(owner.cls)
-    if short == "setattr":
-        if modules_of(arguments.args[2]):
-            table.add_dynamic(join_all(Module(m.cls, None, None, m.item) for m in modules_of(arguments.args[2])))
-        return NONE
-    loops = frozenset(
-        frame.loop_names[n.id] for n in ast.walk(name) if isinstance(n, ast.Name) and n.id in frame.loop_names
-    ) & frozenset(frame.loops)
-    if table.dynamic is None:
-        return UNKNOWN
-    path = f"getattr[{ast.unparse(name)}]"
-    return join_all(Module(m.cls, path, None, m.item, loops) for m in modules_of(table.dynamic))

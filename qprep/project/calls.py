@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
-from qprep.project import attributes, builtin, constructions, keeping, objects, operations, shared
+from qprep.project import attributes, builtin, constructions, keeping, named, objects, operations, shared
 from qprep.project.frames import CHILDREN, rooted
 from qprep.project.kinds import (
     ACTIVATION,
@@ -21,6 +21,7 @@ from qprep.project.kinds import (
     FunctionRef,
     Kind,
     Mapping,
+    MethodCaller,
     Module,
     Object,
     Opaque,
@@ -209,6 +210,9 @@ def _call_one(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         return instantiate(analysis, frame, node, callee, arguments)
     if isinstance(callee, Closure):
         return analysis.call_closure(frame, node, callee, arguments)
+    if isinstance(callee, MethodCaller) and arguments.args:
+        given = Arguments([arguments.args[0], *callee.args], dict(callee.keywords))
+        return call_kind(analysis, frame, node, named.called(callee.name, arguments.args[0]), given)
     if isinstance(callee, Record):
         items = objects.by_name(callee.names, arguments)
         return Sequence(join_all(items), items, callee.names) if items is not None else UNKNOWN

@@ -25,12 +25,14 @@ from qprep.project.kinds import (
     Module,
     Number,
     Object,
+    Partial,
     Plain,
     Property,
     Sequence,
     Super,
     Tensor,
     Union,
+    Word,
     flows,
     join,
     join_all,
@@ -60,7 +62,9 @@ def _constant(analysis: Analysis, frame: Frame, node: ast.Constant) -> Kind:
         return INT
     if isinstance(value, float | complex):
         return REAL
-    return NONE if value is None else TEXT if isinstance(value, str) else OTHER
+    if isinstance(value, str):
+        return Word(value) if analysis.catalogue.names(value) else TEXT
+    return NONE if value is None else OTHER
 
 
 def _name(analysis: Analysis, frame: Frame, node: ast.Name) -> Kind:
@@ -89,7 +93,7 @@ def attribute_of(analysis: Analysis, frame: Frame, value: Kind, name: str, node:
 
 def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind:
     if isinstance(value, Tensor):
-        return _tensor_attribute(value, name)
+        return _tensor_attribute(analysis, value, name)
     if isinstance(value, External):
         return analysis.resolved(f"{value.name}.{name}")
     if isinstance(value, Module):
@@ -107,14 +111,14 @@ def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind
     return UNKNOWN
 
 
-def _tensor_attribute(value: Tensor, name: str) -> Kind:
+def _tensor_attribute(analysis: Analysis, value: Tensor, name: str) -> Kind:
     if name == "shape":
         return SHAPE
     if name in ("ndim", "itemsize", "nbytes", "is_cuda", "requires_grad"):
         return INT
     if name in _SAME_TENSOR:
         return value
-    return OTHER
+    return Partial(External(f"torch.Tensor.{name}"), (value,), ()) if analysis.catalogue.method(name) else OTHER
 
 
 def _subscript(analysis: Analysis, frame: Frame, node: ast.Subscript) -> Kind:
@@ -139,7 +143,7 @@ def _item(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, index: 
         item = builtin.item_of_object(analysis, frame, value, index)
         field = objects.fields(analysis, value) if item is None or item == UNKNOWN else item
         return UNKNOWN if field is None else Sequence(field) if is_slice and field is not item else field
-    return TEXT if value == TEXT else UNKNOWN
+    return TEXT if value == TEXT or isinstance(value, Word) else UNKNOWN
 
 
 def _sequence_item(value: Sequence, node: ast.expr, frame: Frame) -> Kind:
@@ -319,6 +323,11 @@ def _slice(analysis: Analysis, frame: Frame, node: ast.Slice) -> Kind:
 
 
 def _joined(analysis: Analysis, frame: Frame, node: ast.JoinedStr) -> Kind:
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            evaluate(analysis, frame, part.value)
+            if part.format_spec is not None:
+                evaluate(analysis, frame, part.format_spec)
     return TEXT
 
 
@@ -339,7 +348,7 @@ def iterate(kind: Kind, loop: int | None = None) -> Kind:
             item = rooted(item, f"{kind.path}[*]")
         for outer in kind.loops:
             item = in_loop(item, outer)
-    elif isinstance(kind, Mapping | Plain):
+    elif isinstance(kind, Mapping | Plain | Word):
         item = TEXT
     return in_loop(item, loop) if loop is not None else item
 

@@ -21,13 +21,14 @@ class Imported:
 
 @dataclass(slots=True)
 class ClassNode:
-    """A class with its body sorted: methods, other bindings, base expressions."""
+    """A class with its body sorted: methods, other bindings, base expressions; and the functions around it."""
 
     node: ast.ClassDef
     name: str
     methods: dict[str, ast.FunctionDef] = field(default_factory=dict)
     values: dict[str, ast.expr] = field(default_factory=dict)
     annotations: dict[str, ast.expr] = field(default_factory=dict)
+    around: tuple[ast.FunctionDef, ...] = ()  # the outermost first
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class FileIndex:
     rebound: set[str] = field(default_factory=set)  # names of imports that are also bound otherwise
     alternatives: dict[str, list[str]] = field(default_factory=dict)
     # ^ names with several definitions of which a run takes one, and the targets of their imports but the first
+    inner: dict[ast.ClassDef, str] = field(default_factory=dict)  # classes of functions: their names in `classes`
     _names: frozenset[str] | None = None
 
     @property
@@ -108,6 +110,7 @@ def _bind_body(index: FileIndex, body: list[ast.stmt], *, branch: bool = False) 
                 _bind_class(index, node, "")
             else:
                 index.functions[node.name] = node
+                _bind_inner(index, node.body, node.name, (node,))
         elif isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):
@@ -177,8 +180,22 @@ def nested_bodies(node: ast.stmt) -> list[list[ast.stmt]]:
     return flat
 
 
-def _bind_class(index: FileIndex, node: ast.ClassDef, prefix: str) -> None:
-    entry = ClassNode(node, prefix + node.name)
+def _bind_inner(index: FileIndex, body: list[ast.stmt], prefix: str, around: tuple[ast.FunctionDef, ...]) -> None:
+    """Bind the classes that a function defines, under its name: "make.Net"."""
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            name = f"{prefix}.{node.name}"
+            index.inner[node] = variant(name, node.lineno) if name in index.classes else name
+            _bind_class(index, node, f"{prefix}.", around)
+        elif isinstance(node, ast.FunctionDef):
+            _bind_inner(index, node.body, f"{prefix}.{node.name}", (*around, node))
+        elif not isinstance(node, ast.Expr | ast.Assign | ast.Return | ast.AugAssign):
+            for part in nested_bodies(node):
+                _bind_inner(index, part, prefix, around)
+
+
+def _bind_class(index: FileIndex, node: ast.ClassDef, prefix: str, around: tuple[ast.FunctionDef, ...] = ()) -> None:
+    entry = ClassNode(node, index.inner.get(node, prefix + node.name), around=around)
     index.classes[entry.name] = entry
     _bind_class_body(index, entry, node.body)
 
@@ -186,6 +203,7 @@ def _bind_class(index: FileIndex, node: ast.ClassDef, prefix: str) -> None:
 def _bind_class_body(index: FileIndex, entry: ClassNode, body: list[ast.stmt], *, branch: bool = False) -> None:
     for item in body:
         if isinstance(item, ast.FunctionDef):
+            _bind_inner(index, item.body, f"{entry.name}.{item.name}", (*entry.around, item))
             if item.name not in entry.methods or not _is_addition(item):
                 _bind_in_class(entry.methods, item.name, item, branch=branch)
         elif isinstance(item, ast.Assign):
@@ -197,7 +215,7 @@ def _bind_class_body(index: FileIndex, entry: ClassNode, body: list[ast.stmt], *
             if item.value is not None:
                 _bind_in_class(entry.values, item.target.id, item.value, branch=branch)
         elif isinstance(item, ast.ClassDef):
-            _bind_class(index, item, entry.name + ".")
+            _bind_class(index, item, entry.name + ".", entry.around)
         elif isinstance(item, ast.If | ast.Try):
             for part in nested_bodies(item):
                 _bind_class_body(index, entry, part, branch=True)

@@ -43,6 +43,13 @@ class Plain(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class Word(Kind):
+    """A text that is the name of an operation: `getattr(F, "relu")` asks for it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence(Kind):
     """A list or tuple: one kind for each item where they are known, else what an item may be; its names, if any."""
 
@@ -115,6 +122,15 @@ class Partial(Kind):
     args: tuple[Kind, ...]
     keywords: tuple[tuple[str, Kind], ...]
     made: tuple[ast.Call, str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodCaller(Kind):
+    """operator.methodcaller: the method's name and what it is given."""
+
+    name: Kind
+    args: tuple[Kind, ...]
+    keywords: tuple[tuple[str, Kind], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +317,7 @@ def flowing(kind: Kind, flow: bool) -> Kind:
 
 def is_plain(kind: Kind) -> bool:
     """Whether the value can take no part in tensor arithmetic (a number can)."""
-    return all(isinstance(option, Plain | Sequence | Mapping) for option in options(kind))
+    return all(isinstance(option, Plain | Word | Sequence | Mapping) for option in options(kind))
 
 
 def modules_of(kind: Kind) -> tuple[Module, ...]:

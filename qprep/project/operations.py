@@ -25,6 +25,7 @@ from qprep.project.kinds import (
     Plain,
     Sequence,
     Tensor,
+    Word,
     flows,
     is_plain,
     join,
@@ -139,7 +140,7 @@ def _python_arithmetic(
         return Sequence(join_all(s.item for s in sequences)) if symbol in ("+", "*") else UNKNOWN
     if SHAPE in (left, right):
         return SHAPE
-    if TEXT in (left, right):
+    if any(kind == TEXT or isinstance(kind, Word) for kind in (left, right)):
         return TEXT
     if isinstance(left, Number) and isinstance(right, Number):
         if symbol == "/" or REAL in (left, right):
@@ -272,16 +273,15 @@ def _compute(
         analysis.note_op(frame, node, op, spelling, form, scalar=scalar)
         if spelling.is_inplace and form == "method" and isinstance(kinds[0], Tensor) and not kinds[0].flow:
             _taint(frame, node)
-    return _compute_result(op, node, Tensor(flow, dtype))
+    return _compute_result(op, len(kinds), Tensor(flow, dtype))
 
 
-def _compute_result(op: Op, node: ast.Call, tensor: Tensor) -> Kind:
+def _compute_result(op: Op, given: int, tensor: Tensor) -> Kind:
+    """What an operation gives for so many arguments, its receiver among them."""
     if op.result is not Result.VALUES_INDICES_IF_DIM:
         return result_kind(op.result, tensor)
-    given = len(node.args) - (0 if isinstance(node.func, ast.Attribute) else 1)
-    by_dim = given > 0 or any(keyword.arg in ("dim", "axis") for keyword in node.keywords)
     pair = result_kind(Result.VALUES_INDICES, tensor)
-    return join(pair, tensor) if by_dim else tensor
+    return join(pair, tensor) if given > 1 else tensor
 
 
 def runtime_result(analysis: Analysis, name: str, arguments: Arguments) -> Kind:
@@ -324,7 +324,7 @@ def unknown_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, 
         analysis.note_unknown(frame, node, f".{name}()")
         return None
     analysis.note_op(frame, node, row[0], row[1], "method")
-    return _compute_result(row[0], node, Tensor(True))
+    return _compute_result(row[0], 1 + len(node.args) + len(node.keywords), Tensor(True))
 
 
 def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:

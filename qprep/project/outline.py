@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qprep.project.index import Imported, build_index
+from qprep.project.inner_classes import base_names
 from qprep.project.touches import touched_names
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def read_outline(name: str, text: str, *, is_package: bool) -> Outline:
 def surface_of(index: FileIndex) -> Outline:
     """What other files may want of an indexed file, without what it may want of them."""
     classes = {
-        name: ClassOutline(tuple(_dotted(base) for base in entry.node.bases), tuple(entry.methods))
+        name: ClassOutline(base_names(index, entry, map(_dotted, entry.node.bases)), tuple(entry.methods))
         for name, entry in index.classes.items()
     }
     return Outline(

@@ -25,6 +25,7 @@ from qprep.project.kinds import (
     Object,
     Opaque,
     Sequence,
+    Word,
     join,
     join_all,
     options,
@@ -171,7 +172,7 @@ def forward_kind(
         return join_all(Object(o.cls, True) if isinstance(o, Object) else o for o in options(kind))
     fallback = analysis.default_kind(index, default)
     if fallback is not None and fallback not in (NONE, UNKNOWN):
-        return fallback
+        return join(TEXT, fallback) if isinstance(fallback, Word) else fallback
     if arg.arg in numeric_parameters(node):
         return NUMBER
     return join(ACTIVATION, NONE) if fallback == NONE else ACTIVATION
@@ -182,9 +183,11 @@ def constructor_kind(
 ) -> Kind:
     """A parameter of a constructor: what its annotation or default says, else one opaque value."""
     kind = annotated(analysis, index, arg.annotation) if arg.annotation is not None else None
+    fallback = analysis.default_kind(index, default)
+    if isinstance(fallback, Word):
+        return join(kind or TEXT, fallback)
     if kind is not None and not any(isinstance(option, Module) for option in options(kind)):
         return kind
-    fallback = analysis.default_kind(index, default)
     if fallback is None or fallback in (NONE, UNKNOWN):
         return Opaque(arg.arg, cls)
     if isinstance(fallback, External | ClassRef):

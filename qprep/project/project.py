@@ -231,6 +231,11 @@ class Project:
                 return f"{star}.{trail}"
         return None
 
+    def method_names(self, ref: ClassRef) -> list[str]:
+        """The methods of a class and its bases, as far as the project defines them."""
+        entries = [self.class_node(base) for base in self.mro(ref) if isinstance(base, ClassRef)]
+        return list(dict.fromkeys(name for entry in entries if entry is not None for name in entry.methods))
+
     def class_node(self, ref: ClassRef) -> ClassNode | None:
         """The definition of a project class."""
         index = self.index(ref.module)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.project import narrowing
 from qprep.project.expressions import assign, evaluate, iterate
 from qprep.project.frames import Counts, State
-from qprep.project.kinds import UNKNOWN, Closure, Kind, Sequence
+from qprep.project.kinds import UNKNOWN, ClassRef, Closure, Kind, Sequence
 from qprep.project.operations import augmented
 
 if TYPE_CHECKING:
@@ -197,6 +197,11 @@ def _function(analysis: Analysis, frame: Frame, node: ast.FunctionDef) -> None:
     frame.scope.names[node.name] = Closure(node, frame.scope, frame)
 
 
+def _class(analysis: Analysis, frame: Frame, node: ast.ClassDef) -> None:
+    name = frame.index.inner.get(node)
+    frame.scope.names[node.name] = ClassRef(frame.index.name, name) if name is not None else UNKNOWN
+
+
 def _import(analysis: Analysis, frame: Frame, node: ast.Import | ast.ImportFrom) -> None:
     for alias in node.names:
         if isinstance(node, ast.Import):
@@ -236,6 +241,7 @@ _RUNNERS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.TryStar: _try,
     ast.Match: _match,
     ast.FunctionDef: _function,
+    ast.ClassDef: _class,
     ast.Import: _import,
     ast.ImportFrom: _import,
     ast.Assert: _assert,

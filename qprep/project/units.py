@@ -119,6 +119,8 @@ class Outlines:
             return True
         if first in outline.classes:
             return self.may_run(module, first)
+        if first in outline.functions:  # a class that it defines
+            return True
         dotted = outline.imports.get(first)
         if dotted is None:
             inside = next((f"{star}.{base}" for star in outline.stars if self.get(star) is not None), None)

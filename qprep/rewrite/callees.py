@@ -41,8 +41,7 @@ def dotted_name(scope: Scope, func: ast.expr) -> str | None:
         func = func.value
     if not isinstance(func, ast.Name):
         return None
-    function = scope.code.function(scope.node)
-    bound = _bindings(scope, function).get(func.id, []) if function is not None else []
+    bound = next(filter(None, (_bindings(scope, function).get(func.id) for function in _around(scope))), [])
     if not bound:
         kind = scope.context.analysis.global_kind(scope.index, func.id)
         return ".".join([kind.name, *parts]) if isinstance(kind, External) else None
@@ -50,6 +49,15 @@ def dotted_name(scope: Scope, func: ast.expr) -> str | None:
         return None
     root = bound[0] if isinstance(bound[0], str) else dotted_name(scope, bound[0])
     return ".".join([root, *parts]) if root is not None else None
+
+
+def _around(scope: Scope) -> Iterator[ast.FunctionDef]:
+    """The functions whose names a place sees, the innermost first."""
+    function = scope.code.function(scope.node)
+    if function is not None:
+        yield function
+    entry = scope.index.classes.get(scope.unit.name)
+    yield from reversed(entry.around if entry is not None else ())
 
 
 def _bindings(scope: Scope, function: ast.FunctionDef) -> dict[str, list[Bound]]:

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from qprep.project.inner_classes import LOCALS
 from qprep.project.kinds import External, FunctionRef, Partial
 from qprep.rewrite import fixed, imports
 from qprep.rewrite.pieces import Piece, apply
@@ -40,6 +41,8 @@ _KEPT = frozenset(
 def refusal(context: Context, unit: Unit) -> str | None:
     """Why a function cannot become a module; None where it can."""
     code = context.code(unit.module)
+    if unit.name.endswith(f".{LOCALS}"):
+        return f"it stands in a function that `{unit.name.partition('.')[0]}` defines beside the class that calls it"
     if "." in unit.name:
         return f"`{unit.name}` is a static method"
     node = code.index.functions.get(unit.name) if code is not None else None

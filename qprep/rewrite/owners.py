@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from qprep.project.facts import Unit
-    from qprep.project.index import ClassNode
+    from qprep.project.index import ClassNode, FileIndex
     from qprep.project.kinds import Kind
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
@@ -46,11 +46,19 @@ def refusal(context: Context, unit: Unit) -> str | None:
     if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
         return f"`{unit.name}` defines `{varied}` conditionally"
     return (
-        unusual.unusual_class(entry.node, unit)
+        _torch_around(code.index, entry, unit)
+        or unusual.unusual_class(entry.node, unit)
         or unusual.unusual_family(context, unit)
         or children.refusal(context, unit)
         or _broken_chain(context, unit)
     )
+
+
+def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> str | None:
+    """Why a class that a function defines cannot use modules that the file imports."""
+    if entry.around and not any(known.target.partition(".")[0] == "torch" for known in index.imports.values()):
+        return f"torch is imported by the function around `{unit.name}` only"
+    return None
 
 
 def _broken_chain(context: Context, unit: Unit) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qprep.findings import Applicability, Unfixable
 from qprep.project.facts import HelperCall, OpSite, Place, Unit
 from qprep.project.kinds import FunctionRef
-from qprep.rewrite import callees, children, fixed, functions, imports, owners, shadows
+from qprep.rewrite import callees, children, fixed, functions, imports, owners, shadows, texts
 from qprep.rewrite.model import OWNER, Declaration, Rewrite
 from qprep.rewrite.pieces import Piece, opening, overlaps
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
@@ -70,8 +70,8 @@ class Plan:
         owner = self._owner(code, node, site.unit)
         if isinstance(owner, Unfixable):
             return owner
-        if _nesting(code, node) > MAX_NESTING:
-            return Unfixable("the expression is nested so deeply that its rewrite would not compile")
+        if (reason := _unwritable(code, node)) is not None:
+            return Unfixable(reason)
         scope = Scope(self.context, code, index, site.unit, self.names(site.unit), owner, node)
         scope.applicability = applicability
         try:
@@ -465,6 +465,13 @@ def _dispatch(scope: Scope, node: ast.Call, call: HelperCall) -> tuple[Piece, ..
     separator = "" if code.text[first] == ")" else f",{gap}" if gap else ", "
     given = opening(first, f"{code.text[start:end]}{separator}", code.span(node)[1] - first)
     return (Piece(start, end, attribute), given)
+
+
+def _unwritable(code: Code, node: ast.AST) -> str | None:
+    """Why nothing else can be written where an expression stands; None where it can."""
+    if _nesting(code, node) > MAX_NESTING:
+        return "the expression is nested so deeply that its rewrite would not compile"
+    return texts.refusal(code, node)
 
 
 def _nesting(code: Code, node: ast.AST) -> int:

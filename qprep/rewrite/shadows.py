@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.project.inner_classes import bound_names as bound_outside
 from qprep.rewrite import owners
 from qprep.rewrite.model import OWNER
 
@@ -61,4 +62,6 @@ def _bound_where_made(context: Context, declaration: Declaration) -> frozenset[s
     else:
         entry = code.index.classes.get(unit.name)
         function = entry.methods.get("__init__") if entry is not None else None
-    return bound_names(function) if function is not None else owners.new_names(context, unit)
+    entry = code.index.classes.get(unit.name)
+    around = frozenset(name for outer in (entry.around if entry is not None else ()) for name in bound_outside(outer))
+    return around | (bound_names(function) if function is not None else owners.new_names(context, unit))

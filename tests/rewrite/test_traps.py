@@ -30,11 +30,6 @@ ALL = sorted(_cases(), key=lambda pair: pair[0])
 # Cases that do not hold yet, each with what is missing; strict, so that none stays here longer than it is true.
 KNOWN = {
     "14-decorated-afterwards": "a function that a call of a decorator gave another value is not followed",
-    "4-F.softmax(x, -1, 3, torch.float64)": "FunctionalSoftmax takes no _stacklevel by position",
-    "13-getattr-by-name": "functions fetched by a name that the run knows are not found",
-    "13-method-as-value": "methods of tensors held in a local are not found",
-    "16-class-in-a-function": "classes defined in functions are not looked at",
-    "20-f-string": "operations in f-strings are not found",
 }
 
 

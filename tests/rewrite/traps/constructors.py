@@ -161,25 +161,6 @@ class Net(nn.Module):
         net("return F.relu(self.fc(x)) + x", "with torch.no_grad():\n    self.fc.weight.mul_(2)"),
     ),
     prepared(
-        "class-in-a-function",
-        module("""
-def make(n):
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.fc = nn.Linear(n, n)
-
-        def forward(self, x):
-            return F.relu(self.fc(x)) + x
-
-    return Net
-
-
-def example():
-    return make(4)(), (torch.randn(2, 4),)
-"""),
-    ),
-    prepared(
         "nested-class",
         module("""
 class Net(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rewrite.cases import Case, declined, module, net, prepared
+from tests.rewrite.cases import HEADER, Case, declined, module, net, prepared
 
 _CLASS = """
 class {0}(nn.Module):
@@ -157,4 +157,114 @@ CONDITIONAL: tuple[Case, ...] = (
     ),
 )
 
-CASES = {14: CONDITIONAL}
+_LOCAL_BASE = """class Base(nn.Module):
+    def act(self, t):
+        return F.relu(t) + 1
+
+"""
+_OUTER = """
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = Net()
+
+        def forward(self, x):
+            return self.net(x) + x
+
+    return Outer
+"""
+_IN_A_BRANCH = """if n > 8:
+    class Net(nn.Module):
+        def forward(self, x):
+            return x * 2
+
+    return Net
+"""
+_OTHER_FUNCTIONS = """class other_functions:
+    @staticmethod
+    def relu(t):
+        return t * 3
+
+
+"""
+_FACTORY = """
+def make(n, act=F.relu):
+    {lead}
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(n, n)
+
+        def forward(self, x):
+            return {result}
+
+    return Net
+
+
+def example():
+    return make(4)(), (torch.randn(2, 4),)
+"""
+
+
+def _factory(result: str, lead: str = "") -> str:
+    return module(_FACTORY.format(result=result, lead=lead.replace("\n", "\n    ")))
+
+
+IN_FUNCTIONS: tuple[Case, ...] = (
+    prepared("class-in-a-function", _factory("F.relu(self.fc(x)) + x")),
+    prepared("class-in-a-function-with-its-argument", _factory("act(self.fc(x)) * n")),
+    prepared(
+        "class-in-a-function-with-a-local",
+        _factory("gate(self.fc(x)) * scale", "gate = torch.tanh\nscale = n / 2"),
+    ),
+    prepared(
+        "class-in-a-function-with-a-local-base",
+        _factory("self.act(self.fc(x))", _LOCAL_BASE).replace("class Net(nn.Module)", "class Net(Base)"),
+    ),
+    prepared(
+        "class-in-a-function-with-any-base",
+        _factory("F.relu(super().forward(self.fc(x)))", "base = nn.Identity").replace(
+            "class Net(nn.Module)", "class Net(base)"
+        ),
+    ),
+    prepared(
+        "class-in-a-function-used-there",
+        _factory("self.fc(x)").replace("    return Net\n", _OUTER),
+    ),
+    prepared(
+        "class-in-a-method",
+        module(
+            "class Factory:\n    def make(self):\n        class Net(nn.Module):\n"
+            "            def forward(self, x):\n                return F.relu(x) + x\n\n        return Net\n\n\n"
+            "def example():\n    return Factory().make()(), (torch.randn(2, 4),)"
+        ),
+    ),
+    prepared("class-made-under-a-condition", _factory("F.relu(self.fc(x)) + x", _IN_A_BRANCH)),
+    declined(
+        "class-in-a-function-that-calls-a-local-one",
+        _factory("gate(self.fc(x))", "def gate(t):\n    return F.relu(t) * 2\n"),
+        "beside the class that calls it",
+    ),
+    declined(
+        "class-in-a-function-that-imports-torch",
+        module(
+            "def make():\n    from torch import nn\n    import torch.nn.functional as F\n\n"
+            "    class Net(nn.Module):\n        def forward(self, x):\n            return F.relu(x) + x\n\n"
+            "    return Net\n\n\n"
+            "def example():\n    import torch\n\n    return make()(), (torch.randn(2, 4),)"
+        ).removeprefix(HEADER),
+        "torch is imported by the function",
+    ),
+    declined(
+        "class-in-a-function-with-another-torch",
+        _factory("F.relu(self.fc(x)) + x", "F = other_functions").replace("def make(", _OTHER_FUNCTIONS + "def make("),
+        "static method",
+    ),
+    declined(
+        "class-in-a-function-with-a-name-of-its-own",
+        _factory("F.relu(self.fc(x)) + x", "nn = torch.nn"),
+        "`nn` means something else",
+    ),
+)
+
+CASES = {14: CONDITIONAL, 16: IN_FUNCTIONS}

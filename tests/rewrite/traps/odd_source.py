@@ -5,6 +5,17 @@ from __future__ import annotations
 
 from tests.rewrite.cases import Case, declined, module, net, prepared
 
+_SAME_TEXT = net("y = self.fc(x)\nassert f'{{y.sum()}} {y.sum()}'.startswith('{y.sum()} ')\nreturn y")
+_IN_A_ROW = """
+y = self.fc(x)
+assert (
+    'sum'
+    f'é {y.sum()} {y.mean():{len(str(y.exp()))}}' f'{x.size(0)}'
+)
+return y
+"""
+
+
 _PLAIN = net("y = F.relu(self.fc(x))  # first\nreturn torch.cat([y + x, x], 1)  # last")
 _CHAIN = net("return self.fc(x){}")
 
@@ -78,6 +89,9 @@ ODD: tuple[Case, ...] = (
     prepared("walrus", net("if (y := self.fc(x) + x).dim() > 1:\n    return F.relu(y)\nreturn y")),
     prepared("walrus-in-a-comprehension", net("return sum([(z := F.relu(t)) * z for t in (x, self.fc(x))])")),
     prepared("f-string", net("y = self.fc(x) + x\nassert f'{y.sum() * 2:.3f} {x.size(0) + 1}'\nreturn y")),
+    prepared("f-strings-in-a-row", net(_IN_A_ROW)),
+    declined("f-string-that-shows-itself", net("y = self.fc(x)\nassert f'{y.sum()=}'\nreturn y"), "as it is written"),
+    prepared("f-string-with-the-same-text", _SAME_TEXT),
     prepared(
         "string-with-quotes",
         net("y = self.fc(x) + x\ntext = '''x + y # no comment'''\nreturn y if text else F.relu(y)"),

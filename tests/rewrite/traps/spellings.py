@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rewrite.cases import Case, net, prepared
+from tests.rewrite.cases import Case, declined, net, prepared
 
 _SPELLINGS = (
     "torch.cat([x, y], axis=1)",
@@ -50,7 +50,6 @@ _SPELLINGS = (
     "F.threshold(x, 0.1, 0)",
     "F.softmax(x, 1)",
     "F.softmax(x, dim=-1, dtype=torch.float64)",
-    "F.softmax(x, -1, 3, torch.float64)",
     "torch.softmax(x, -1)",
     "x.softmax(-1)",
     "x.softmax(dim=-1)",
@@ -186,6 +185,9 @@ CASES: dict[int, tuple[Case, ...]] = {
     4: (
         *(prepared(text, net(f"y = self.fc(x)\nreturn {text}")) for text in _SPELLINGS),
         *(prepared(name, text) for name, text in _OPTIONS.items()),
+        declined(
+            "F.softmax(x, -1, 3, torch.float64)", net("return F.softmax(self.fc(x), -1, 3, torch.float64)"), "_stack"
+        ),
     ),
     19: tuple(prepared(text, net(f"return {text}")) for text in _JOINS),
 }

@@ -138,6 +138,26 @@ class Net(nn.Module):
         return self.b(self.a(x))
 """
 
+_BY_NAME = """
+class Block(nn.Module):
+    def __init__(self, {1}):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.name = name
+
+    def forward(self, x):
+        return getattr({0}, self.name)(self.fc(x))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = Block({2})
+
+    def forward(self, x):
+        return self.block(x)
+"""
+
 VALUES: tuple[Case, ...] = (
     prepared("function-on-self", net("return self.act(self.fc(x))", "self.act = F.relu")),
     prepared("function-with-a-setting", net("return self.act(self.fc(x), 0.3)", "self.act = F.leaky_relu")),
@@ -202,6 +222,36 @@ VALUES: tuple[Case, ...] = (
     prepared("map-function", net("a, b = map(F.relu, (x, self.fc(x)))\nreturn a - b")),
     prepared("getattr-function", net("return getattr(F, 'relu')(self.fc(x))")),
     prepared("getattr-by-name", net("return getattr(F, self.name)(self.fc(x))", "self.name = 'gelu'")),
+    prepared("getattr-by-default-name", module(_BY_NAME.format("F", "name='gelu'", ""))),
+    prepared("getattr-by-annotated-name", module(_BY_NAME.format("F", "name: str = 'gelu'", ""))),
+    prepared("getattr-by-any-name", module(_BY_NAME.format("torch", "name", "'tanh'"))),
+    prepared(
+        "getattr-by-name-once",
+        net("return self.act(self.fc(self.act(x)))", "name = 'silu'\nself.act = getattr(F, name)"),
+    ),
+    prepared(
+        "getattr-by-any-name-once",
+        module(
+            _BY_NAME.format("F", "name", "'silu'")
+            .replace("self.name = name", "self.act = getattr(F, name)")
+            .replace("getattr(F, self.name)", "self.act")
+        ),
+    ),
+    prepared(
+        "getattr-in-a-loop", net("for name in ('relu', 'tanh'):\n    x = getattr(torch, name)(x)\nreturn self.fc(x)")
+    ),
+    prepared(
+        "getattr-of-a-tensor",
+        net("y = self.fc(x)\nreturn getattr(y, self.name)(1, keepdim=True)", "self.name = 'mean'"),
+    ),
+    prepared("getattr-of-a-tensor-written-out", net("return getattr(self.fc(x), 'add')(x)")),
+    prepared(
+        "getattr-of-a-method",
+        net(
+            "return getattr(self, f'run_{self.kind}')(self.fc(x))\n\ndef run_a(self, x):\n    return F.relu(x) + 1",
+            "self.kind = 'a'",
+        ).replace("        def run_a(self, x):\n            ", "    def run_a(self, x):\n        "),
+    ),
     prepared(
         "string-choice",
         net(
@@ -226,6 +276,23 @@ VALUES: tuple[Case, ...] = (
         "handed to one that calls it",
     ),
     prepared("method-as-value", net("f = x.add\nreturn f(self.fc(x))")),
+    prepared("method-as-value-with-a-setting", net("y = self.fc(x)\nop = y.mean\nreturn op(1), y.softmax(-1)")),
+    prepared("method-in-place-as-value", net("y = self.fc(x)\nadd = y.add_\nadd(x)\nreturn y")),
+    prepared(
+        "method-that-gives-a-pair", net("find = self.fc(x).max\nvalues, indices = find(1)\nreturn values * 2, indices")
+    ),
+    prepared("method-chosen", net("y = self.fc(x)\nop = y.mul if self.training else y.add\nreturn op(x)")),
+    prepared(
+        "method-caller",
+        net(
+            "mean = operator.methodcaller('mean', 1, keepdim=True)\nreturn mean(self.fc(x)), operator.methodcaller('exp')(x)",
+            extra="import operator",
+        ),
+    ),
+    untouched(
+        "methods-that-compute-nothing",
+        net("y = self.fc(x)\nview, size = y.reshape, x.size\nreturn view(size(0), -1), y.is_floating_point()"),
+    ),
     prepared(
         "bound-method-passed",
         net("return apply(self.fc(x), torch.Tensor.relu)", extra="def apply(t, f):\n    return f(t)"),
