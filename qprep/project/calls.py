@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
 from qprep.project import attributes, builtin, constructions, keeping, named, objects, operations, shared
 from qprep.project.frames import CHILDREN, rooted
+from qprep.project.indices import with_steps
 from qprep.project.kinds import (
     ACTIVATION,
     NONE,
@@ -288,7 +289,7 @@ def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[M
     path = first.path if first.path is not None or not shared.is_common(first) else ast.unparse(node.func)
     if path is None or all(module.path == "" for module in modules):
         return
-    identity = first.origin if len(modules) == 1 and first.origin is not None else path
+    identity = with_steps(path, frame.loop_steps) if len(modules) > 1 or first.origin is None else first.origin
     classes = {analysis.class_name(module) for module in modules}
     call = analysis.note_module_call(frame, node, identity, path, first.loops, classes)
     if call is not None and shared.is_common(first) and "." not in (first.path or ""):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.project.facts import MANY, Place, Unit
+from qprep.project.indices import any_index
 from qprep.project.kinds import UNKNOWN, Kind, Mapping, Module, Sequence, Union, join, join_all
 
 if TYPE_CHECKING:
@@ -47,26 +48,6 @@ class Counts(dict[Event, int]):
             else:
                 result.add(event, MANY)
         return result
-
-
-def any_index(path: str) -> str:
-    """`layers[i][0]` once its loop is over is the first of any of the layers: what varies may be any, literals stay."""
-    found, depth, start = "", 0, 0
-    for position, character in enumerate(path):
-        if character == "[":
-            start = position + 1 if not depth else start
-            depth += 1
-        elif character == "]":
-            depth -= 1
-            index = path[start:position]
-            found += "" if depth else f"[{index}]" if _is_literal(index) else "[*]"
-        elif not depth:
-            found += character
-    return found
-
-
-def _is_literal(index: str) -> bool:
-    return index.lstrip("-").isdigit() or index[:1] in ("'", '"')
 
 
 @dataclass(slots=True)
@@ -117,6 +98,7 @@ class Frame:
     jumps: list[State] = field(default_factory=list)
     loops: list[int] = field(default_factory=list)
     loop_names: dict[str, int] = field(default_factory=dict)
+    loop_steps: dict[str, int] = field(default_factory=dict)  # of loops over a range that goes by more than one
     alive: bool = True
     caller: Frame | None = None  # the frame that called this one on the same object
 

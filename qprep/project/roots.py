@@ -6,7 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from qprep.project.facts import MANY, ModuleCall, Place, Unit
-from qprep.project.frames import CHILDREN, TOTAL, Counts, any_index
+from qprep.project.frames import CHILDREN, TOTAL, Counts
+from qprep.project.indices import any_index
 
 if TYPE_CHECKING:
     import ast

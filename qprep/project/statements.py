@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.project import narrowing
 from qprep.project.expressions import assign, evaluate, iterate
 from qprep.project.frames import Counts, State
+from qprep.project.indices import step_of
 from qprep.project.kinds import UNKNOWN, ClassRef, Closure, Kind, Sequence
 from qprep.project.operations import augmented
 
@@ -116,6 +117,10 @@ def _for(analysis: Analysis, frame: Frame, node: ast.For) -> None:
         for name in ast.walk(node.target):
             if isinstance(name, ast.Name):
                 frame.loop_names[name.id] = loop
+        if isinstance(node.target, ast.Name):
+            frame.loop_steps.pop(node.target.id, None)
+            if (step := step_of(node.iter)) > 1:
+                frame.loop_steps[node.target.id] = step
 
     _loop(analysis, frame, node, bind)
 

@@ -31,6 +31,35 @@ LOOPS: tuple[Case, ...] = (
             _LAYERS + "\nself.more = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])",
         ),
     ),
+    untouched(
+        "by-twos",
+        net(
+            "for i in range(0, len(self.layers), 2):\n    x = self.layers[i](x)\n    x = self.layers[i + 1](x)\nreturn x",
+            "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])",
+        ),
+    ),
+    untouched(
+        "even-and-odd",
+        net(
+            "for i in range(2):\n    x = self.layers[2 * i](x)\n    x = self.layers[2 * i + 1](x)\nreturn x",
+            "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])",
+        ),
+    ),
+    untouched(
+        "slices-by-twos",
+        net(
+            "for a, b in zip(self.layers[::2], self.layers[1::2]):\n    x = b(a(x))\nreturn x",
+            "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])",
+        ),
+    ),
+    declined(
+        "by-ones-with-the-next",
+        net(
+            "for i in range(0, 2):\n    x = self.layers[i](x)\n    x = self.layers[i + 1](x)\nreturn x",
+            "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])",
+        ),
+        "not an attribute of self",
+    ),
     prepared("mapped", net("return sum(map(lambda layer: F.relu(layer(x)), self.layers))", _LAYERS)),
     prepared("reversed", net("for layer in reversed(self.layers):\n    x = self.act(layer(x))\nreturn x", _LAYERS)),
     prepared(

@@ -1,0 +1,54 @@
+"""Indices in the paths of modules: which of them pick the same child in another round of a loop."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LITERAL = re.compile(r"-?\d*(?::-?\d*){0,2}|['\"].*")  # a number, a slice of numbers, a text
+_STRIDED = re.compile(r"(?:(\d+) \* \w+|\w+ \* (\d+))(?: ([+-]) (\d+))?")
+
+
+def any_index(path: str) -> str:
+    """`layers[i][0]` once its loop is over is the first of any of the layers: what varies may be any, literals stay."""
+    found, depth, start = "", 0, 0
+    for position, character in enumerate(path):
+        if character == "[":
+            start = position + 1 if not depth else start
+            depth += 1
+        elif character == "]":
+            depth -= 1
+            found += "" if depth else f"[{_any(path[start:position])}]"
+        elif not depth:
+            found += character
+    return found
+
+
+def _any(index: str) -> str:
+    """`2 * i + 1` is any of the odd ones, `1::2`; `i + 1` any at all."""
+    if _LITERAL.fullmatch(index):
+        return index
+    strided = _STRIDED.fullmatch(index)
+    if strided is None:
+        return "*"
+    stride, offset = int(strided[1] or strided[2]), int(f"{strided[3] or ''}{strided[4] or 0}")
+    return f"{offset % stride}::{stride}" if stride > 1 else "*"
+
+
+def step_of(node: ast.expr) -> int:
+    """How far a loop over `range(start, stop, step)` goes in each round; 1 where that is not written out."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"):
+        return 1
+    step = node.args[2] if len(node.args) == 3 else None
+    return step.value if isinstance(step, ast.Constant) and isinstance(step.value, int) else 1
+
+
+def with_steps(path: str, steps: Mapping[str, int]) -> str:
+    """`ups[i + 1]` in a loop that goes by twos is one of `ups[2 * i + 1]`."""
+    for name, step in steps.items():
+        path = re.sub(rf"(?<=[\[ (]){name}\b", f"{step} * {name}", path)
+    return path
