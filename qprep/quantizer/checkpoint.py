@@ -84,7 +84,10 @@ def restore(quantizer: Quantizer, data: dict[str, Any], path: str | Path) -> Non
     # signs of power-of-two formats come with the data
     if [(name, spec.holding(-1)) for name, spec in planned] != [(name, spec.holding(-1)) for name, spec in saved]:
         raise QprepError(f"expected the model that was saved, found other slots than in {path}")
-    quantizer.graph.model.load_state_dict(data["state"])
+    try:
+        quantizer.graph.model.load_state_dict(data["state"])
+    except RuntimeError as error:
+        raise QprepError(f"expected the model that was saved, found another than in {path}: {error}") from error
     for each, kept in zip(slots, data["slots"], strict=True):
         each.mode, each.spec = Mode(kept["mode"]), Spec.from_data(kept["spec"])
         if isinstance(each, ActivationQuantizer):

@@ -21,7 +21,7 @@ def integers(slot: TensorQuantizer, parameter: Tensor) -> tuple[Tensor, QParams]
     values = parameter.detach()
     params = slot.grid
     ints = quantize(values, params)
-    if torch.allclose(dequantize(ints, params), values.float(), rtol=1e-4, atol=1e-8):
+    if torch.allclose(dequantize(ints, params), values.float(), rtol=_precision(values), atol=1e-8):
         return ints, params
     steps = values.abs()[values != 0]
     scale = steps.min().float() if steps.numel() else torch.ones(())
@@ -30,6 +30,14 @@ def integers(slot: TensorQuantizer, parameter: Tensor) -> tuple[Tensor, QParams]
     if limit >= 2**15 or not torch.allclose(ints * scale, values.float(), rtol=1e-3):
         raise QprepError(f"expected the values of {slot.name} on an evenly spaced grid, found them on none")
     return ints, QParams(scale, torch.zeros((), dtype=torch.int32), -limit, limit)
+
+
+def _precision(values: Tensor) -> float:
+    """How exactly grids are met: as the narrowest type does that holds `values`."""
+    for kind in (torch.bfloat16, torch.float16):
+        if torch.equal(values.to(kind).to(values.dtype), values):
+            return torch.finfo(kind).eps
+    return 1e-4
 
 
 def per_element(values: Tensor, ints: Tensor, params: QParams) -> Tensor:

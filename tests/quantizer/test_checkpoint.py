@@ -161,3 +161,13 @@ def test_integers_of_a_loaded_model(tmp_path: Path) -> None:
     made.save(tmp_path / "model.pt")
     loaded = TQTQuantizer.load(tmp_path / "model.pt", mlp(), data()[:4])
     assert torch.equal(loaded.to_integer()(data()), made.to_integer()(data()))
+
+
+def test_a_model_of_another_size(tmp_path: Path) -> None:
+    quantizer = PostTrainingQuantizer(mlp())
+    quantizer.prepare_model(data())
+    quantizer.calibrate([data()])
+    quantizer.save(tmp_path / "model.pt")
+    wider = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 4))
+    with pytest.raises(QprepError, match=r"(?s)expected the model that was saved, found another .*size mismatch"):
+        PostTrainingQuantizer.load(tmp_path / "model.pt", wider, data())

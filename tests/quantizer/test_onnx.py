@@ -16,6 +16,7 @@ from qprep.quantizer import (
     DynamicQuantizer,
     LinearQATQuantizer,
     LSQQuantizer,
+    PACTQuantizer,
     PostTrainingQuantizer,
     Quantizer,
     WeightOnlyQuantizer,
@@ -324,6 +325,27 @@ def test_groups_that_do_not_divide_a_channel(tmp_path: Path) -> None:
     found, expected = exported(quantizer, tmp_path / "model.onnx", image())
     assert snr(expected, found) > 30
     assert snr(expected, quantizer.to_integer()(image())) > 30
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("method", [PostTrainingQuantizer, DynamicQuantizer, LinearQATQuantizer, PACTQuantizer])
+def test_models_in_other_types_are_written_in_float32(method: Any, dtype: torch.dtype, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = mlp().to(dtype), image(32, 8).to(dtype)
+    quantizer = method(model)
+    quantizer.prepare_model(x)
+    if issubclass(method, PostTrainingQuantizer | DynamicQuantizer):
+        quantizer.calibrate([x])
+    else:
+        quantizer.model.train()
+        quantizer.model(x).sum().backward()
+    quantizer.export_onnx(tmp_path / "model.onnx")
+    found = run(tmp_path / "model.onnx", x.float())
+    expected = quantizer.convert()(x)
+    assert expected.dtype is dtype
+    assert snr(expected, found) > 30
+    assert snr(expected, quantizer.to_integer()(x)) > 30
+    assert all(each.dtype is dtype for name, each in quantizer.convert().named_parameters() if "module" in name)
 
 
 def test_dynamic_and_weight_only(tmp_path: Path) -> None:

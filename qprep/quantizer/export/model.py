@@ -43,15 +43,22 @@ def write_onnx(
 ) -> None:
     """Write `model`, a float model or what `convert` gives, as it runs on the example `inputs`.
 
-    Where a second run with one more row along the first dimension calls the same operations, that dimension is free
-    (`batch`); with `dynamic_batch=False`, and elsewhere, sizes are those of the example. Raises QprepError for an
-    operation without an ONNX form, naming its module, and where the onnx package is missing.
+    It computes in float32, whatever type the model is in. Where a second run with one more row along the first
+    dimension calls the same operations, that dimension is free (`batch`); with `dynamic_batch=False`, and elsewhere,
+    sizes are those of the example. Raises QprepError for an operation without an ONNX form, naming its module, and
+    where the onnx package is missing.
     """
-    if any(each.device.type != "cpu" for each in (*model.parameters(), *model.buffers())):
-        model = copy.deepcopy(model).cpu()
-    args, kwargs = map_tensors(lambda _, tensor: tensor.cpu(), (tuple(inputs), dict(keywords or {})))
+    if any(_plain_float(each) is not each for each in (*model.parameters(), *model.buffers())):
+        model = copy.deepcopy(model).cpu().float()
+    args, kwargs = map_tensors(lambda _, tensor: _plain_float(tensor), (tuple(inputs), dict(keywords or {})))
     made = _proto(model.eval(), args, kwargs, dynamic_batch)
     save(Path(path), made, "ONNX model")
+
+
+def _plain_float(tensor: Tensor) -> Tensor:
+    """On the CPU, in float32 where it is of another floating type: what runtimes quantize from."""
+    there = tensor.cpu()
+    return there.float() if there.is_floating_point() else there
 
 
 def _proto(model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool) -> bytes:

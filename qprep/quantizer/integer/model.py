@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
@@ -59,7 +59,7 @@ class IntegerModel(nn.Module):
         handles = (register_module_forward_pre_hook(enter), register_module_forward_hook(leave))
         try:
             with torch.no_grad(), noting(note), holding(self.model):
-                args, kwargs = map_tensors(lambda _, tensor: tensor.cpu(), (args, kwargs))
+                args, kwargs = map_tensors(lambda _, tensor: _plain(tensor.cpu()), (args, kwargs))
                 return self.model(*args, **kwargs)
         finally:
             for handle in handles:
@@ -80,10 +80,25 @@ def to_integer(quantizer: Quantizer) -> IntegerModel:
         for name, child in list(module._modules.items()):  # noqa: SLF001  (shared ones too)
             if isinstance(child, TensorQuantizer):
                 module.register_module(name, _slot(child))
+    _compute_in_float32(model)
     made = IntegerModel(model.eval())
     inputs, keywords = quantizer.example
     made.integers(*inputs, **keywords)
     return made
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Of float32, which is what accumulators pass for, where it is of another floating type."""
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _compute_in_float32(model: nn.Module) -> None:
+    """Have what is left in float computed in float32, whatever the model is in."""
+    for module in model.modules():
+        if not isinstance(module, IntegerParameter):
+            for each in (*module._parameters.values(), *module._buffers.values()):  # noqa: SLF001
+                if each is not None:
+                    each.data = _plain(each.data)
 
 
 def _gives_integers(module: nn.Module) -> bool:

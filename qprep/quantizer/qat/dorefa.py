@@ -104,7 +104,7 @@ class UnitActivation(_ByFormula):
 
     def learned(self, input: Tensor) -> Tensor:
         """See `unit_activations`."""
-        return unit_activations(input, self.bits)
+        return unit_activations(input.float(), self.bits).to(input.dtype)
 
 
 class DorefaWeight(_ByFormula):
@@ -126,7 +126,7 @@ class DorefaWeight(_ByFormula):
         """See `dorefa_weights`."""
         if self.bits == 1:
             self.largest = input.detach().abs().mean()
-        return dorefa_weights(input, self.bits)
+        return dorefa_weights(input.float(), self.bits).to(input.dtype)
 
 
 class WRPNWeight(_ByFormula):
@@ -140,7 +140,7 @@ class WRPNWeight(_ByFormula):
 
     def learned(self, input: Tensor) -> Tensor:
         """See `wrpn_weights`."""
-        return wrpn_weights(input, self.bits)
+        return wrpn_weights(input.float(), self.bits).to(input.dtype)
 
 
 class DorefaQuantizer(TrainingQuantizer):
