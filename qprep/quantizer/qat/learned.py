@@ -73,7 +73,7 @@ def _kernel(input: Tensor, scale: Tensor, low: int, high: int) -> tuple[Tensor, 
     """The quantized values, and whether each rounds to within the limits."""
     zero = torch.zeros(scale.numel(), dtype=torch.int32, device=scale.device)
     if scale.numel() == 1:
-        enabled = torch.ones(1, device=scale.device)
+        enabled = torch.ones(1, dtype=torch.int64, device=scale.device)  # the CUDA kernel reads no other type
         kernel = torch.ops.aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams  # noqa: SLF001
         output, within = kernel(input, scale.reshape(1), zero, enabled, low, high)
     else:
