@@ -144,16 +144,17 @@ class Survey:
         gc.disable()  # trees hold no cycles; collecting among them costs a third of the time
         try:
             names = users_first(self.project)
-            self._read_faults()
             self.analysis = Analysis(self.project, self._rows())
             self.analysis.proven = proven(self.witness, self.project.given, self.files.source)
             facts = self.analysis.run(self._telling(names))
+            self._read_faults()
             self._read_depths()
-            find_compounds(self.analysis, names)
-            find_walks(self.analysis, names)
+            for name in names:  # one file after another, since not all of them are held parsed
+                find_compounds(self.analysis, [name])
+                find_walks(self.analysis, [name])
+                find_tied(self.analysis, [name])
             find_eager(self.analysis, names)
             find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
-            find_tied(self.analysis, names)
             load = partial(_code, self.project, self.files)
             self.context = Context(self.analysis, load, self.setting.around, self._target)
             self.plan = Plan(self.context)
@@ -191,9 +192,9 @@ class Survey:
         return TARGETS[self.settings.for_file(path).target if path is not None else OWN]
 
     def _read_faults(self) -> None:
-        """Files that cannot be read or parsed: one finding each."""
+        """Files that could not be read or parsed: one finding each."""
         for name, path in self.project.given.items():
-            if self.project.index(name) is None:
+            if self.project.is_missing(name):
                 self.faults.append(self._fault(path))
 
     def _read_depths(self) -> None:

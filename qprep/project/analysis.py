@@ -57,6 +57,7 @@ class Summary:
 
 
 _NOTHING = Summary(UNKNOWN, Counts(), frozenset())
+_REPLAYED = frozenset((TOTAL[0], "op", "call"))  # events that mean the same wherever the call stands
 
 
 class Analysis:
@@ -76,6 +77,7 @@ class Analysis:
         self.looked_for: set[ClassRef] = set()  # classes whose makers were evaluated
         self._attributes: dict[ClassRef, Attributes] = {}
         self._memo: OrderedDict[object, Summary] = OrderedDict()
+        self._closures: dict[object, Summary] = {}  # calls of closures, within the evaluation of one class
         self._running: set[object] = set()
         self._active: Counter[tuple[str, str]] = Counter()  # how often each function is running
         self._recursive: set[object] = set()
@@ -96,6 +98,7 @@ class Analysis:
 
     def _guarded(self, ref: ClassRef) -> None:
         """Code nested a thousandfold ends the analysis of its file, not of the others."""
+        self._closures.clear()
         try:
             self._run_class(ref)
         except RecursionError:
@@ -444,6 +447,18 @@ class Analysis:
         home = closure.home
         if closure in self._running or len(self._running) > MAX_DEPTH:
             return UNKNOWN
+        key = (closure, _key(arguments), closure.scope.snapshot(), tuple(frame.loops))
+        known = self._closures.get(key) if frame.recording else None
+        if known is None:
+            known = self._run_closure(frame, closure, arguments)
+            if frame.recording and all(event[0] in _REPLAYED for event in known.counts):
+                self._closures[key] = known
+        frame.counts.add_all(known.counts)
+        frame.touched |= known.touched
+        return self._renewed(frame, node, known.returned, renewing.made_in(home.index.name, closure.node))
+
+    def _run_closure(self, frame: Frame, closure: Closure, arguments: Arguments) -> Summary:
+        home = closure.home
         names = bind(self, Callee(home.index, closure.node), arguments)
         inner = Frame(
             home.index, home.unit, home.function, home.self_kind, home.cls, Scope(names, closure.scope), frame.recording
@@ -460,10 +475,7 @@ class Analysis:
                 run_block(self, inner, closure.node.body)
         finally:
             self._running.discard(closure)
-        frame.counts.add_all(inner.total())
-        frame.touched |= inner.touched
-        found = inner.returned() if inner.returns else NONE
-        return self._renewed(frame, node, found, renewing.made_in(home.index.name, closure.node))
+        return Summary(inner.returned() if inner.returns else NONE, inner.total(), frozenset(inner.touched))
 
     def _evaluate(
         self,

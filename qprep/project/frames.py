@@ -66,6 +66,11 @@ class Scope:
             scope = scope.parent
         return None
 
+    def snapshot(self) -> tuple[frozenset[tuple[str, Kind]], ...]:
+        """All names as they are now, innermost scope first."""
+        own = (frozenset(self.names.items()),)
+        return own if self.parent is None else (*own, *self.parent.snapshot())
+
 
 @dataclass(slots=True)
 class State:

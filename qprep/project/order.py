@@ -35,11 +35,11 @@ def users_first(project: Project) -> list[str]:
 
 def _imports(project: Project, name: str) -> list[str]:
     """The given modules that a module imports, through re-exports of packages too."""
-    index = project.index(name)
-    if index is None:
+    surface = project.surface(name)
+    if surface is None:
         return []
     found: dict[str, None] = {}
-    for target in [entry.target for entry in index.imports.values()] + index.stars:
+    for target in (*surface.imports.values(), *surface.stars):
         head = target
         while head and head not in project.given:
             head = head.rpartition(".")[0]

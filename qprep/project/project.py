@@ -129,6 +129,10 @@ class Project:
             self._missing.add(name)
         return index
 
+    def is_missing(self, name: str) -> bool:
+        """Whether the module called `name` was asked for, and could not be read or parsed."""
+        return name in self._missing
+
     def path(self, name: str) -> Path | None:
         """The file of a module of the project."""
         if name not in self._paths and name not in self.asked:
