@@ -25,7 +25,7 @@ def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
         if index is None:
             continue
         texts = Texts(index)
-        for node in ast.walk(index.tree):
+        for node in index.of(*_NAMING):
             for value in _classes_used(node):
                 if (cls := _compound_class(analysis, index, value)) is not None:
                     _add(analysis, index, value, (cls,), False)
@@ -36,6 +36,8 @@ def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
                 _note_fetched(analysis, index, texts, node)
 
 
+# Nodes that may name a class to make instances of, or to compare with.
+_NAMING = (ast.Call, ast.ClassDef, ast.Dict, ast.Assign, ast.Return, ast.arguments, ast.IfExp, ast.Compare)
 _TYPE_TESTS = frozenset(("isinstance", "issubclass", "type", "hasattr"))
 
 

@@ -16,6 +16,7 @@ from qprep.project.kinds import (
     join_all,
     options,
 )
+from qprep.project.nodes import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +89,6 @@ def _look_through_callers(analysis: Analysis, makers: list[ClassRef]) -> None:
 def _callers(index: FileIndex, words: set[str]) -> Iterator[str]:
     """Functions outside classes that call something of these names."""
     for name, node in index.functions.items():
-        called = (part.func for part in ast.walk(node) if isinstance(part, ast.Call))
+        called = (part.func for part in walk(node) if isinstance(part, ast.Call))
         if any((getattr(func, "id", None) or getattr(func, "attr", None)) in words for func in called):
             yield name

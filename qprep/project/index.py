@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from qprep.project.nodes import by_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _Node = TypeVar("_Node", ast.FunctionDef, ast.expr)
+_Any = TypeVar("_Any", bound=ast.AST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,26 @@ class FileIndex:
     # ^ names with several definitions of which a run takes one, and the targets of their imports but the first
     inner: dict[ast.ClassDef, str] = field(default_factory=dict)  # classes of functions: their names in `classes`
     _names: frozenset[str] | None = None
+    _nodes: dict[type[ast.AST], list[ast.AST]] | None = None
+
+    def of(self, *types: type[_Any]) -> Iterator[_Any]:
+        """The nodes of these types anywhere in the file, one type after another, outer ones first."""
+        if self._nodes is None:
+            self._nodes = by_type(self.tree)
+        for kind in types:
+            yield from cast("list[_Any]", self._nodes.get(kind, []))
+
+    @property
+    def all_imports(self) -> list[ast.Import | ast.ImportFrom]:
+        """The imports anywhere in the file."""
+        return [*self.of(ast.Import), *self.of(ast.ImportFrom)]
 
     @property
     def names(self) -> frozenset[str]:
         """Every name that is read or bound anywhere in the file."""
         if self._names is None:
-            nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Name | ast.arg)]
-            self._names = frozenset(node.id if isinstance(node, ast.Name) else node.arg for node in nodes)
+            read = {node.id for node in self.of(ast.Name)}
+            self._names = frozenset(read.union(node.arg for node in self.of(ast.arg)))
         return self._names
 
     def absolute(self, node: ast.ImportFrom) -> str:

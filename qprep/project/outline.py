@@ -122,29 +122,31 @@ def outline_of(index: FileIndex, text: str) -> Outline:
     """The outline of an indexed file."""
     surface = surface_of(index)
     inner: dict[str, Imported] = {}
-    for node in ast.walk(index.tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            index.bind_import(node, inner)
+    for node in index.all_imports:
+        index.bind_import(node, inner)
     index.stars[:] = surface.stars  # those of a class body or a function are no names of the module
     top = set(surface.imports.values())
     return replace(
         surface,
         inner=tuple(dict.fromkeys(entry.target for entry in inner.values() if entry.target not in top)),
-        asks=tuple(sorted(set(asked_names(index.tree)))) if "attr(" in text else (),
-        walks=tuple(sorted({c.lineno for node in ast.walk(index.tree) for c in positional(node)}))
+        asks=tuple(sorted(set(asked_names(index)))) if "attr(" in text else (),
+        walks=tuple(sorted({c.lineno for node in index.of(*WALKING) for c in positional(node)}))
         if TELLS_CHILDREN in text
         else (),
-        touched=tuple(sorted(set(touched_names(index.tree)))),
+        touched=tuple(sorted(set(touched_names(index)))),
     )
 
 
-def asked_names(tree: ast.AST) -> Iterator[str]:
+def asked_names(index: FileIndex) -> Iterator[str]:
     """Names that any object is asked for by their text."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ASKING:
+    for node in index.of(ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id in _ASKING:
             name = node.args[1] if len(node.args) > 1 else None
             if isinstance(name, ast.Constant):
                 yield str(name.value)
+
+
+WALKING = (ast.Call, ast.Subscript, ast.Starred, ast.Assign)  # what `positional` knows
 
 
 def positional(node: ast.AST) -> list[ast.Call]:

@@ -11,6 +11,7 @@ from qprep.project.facts import TiedParameter, Unit
 from qprep.project.frames import Frame, Scope
 from qprep.project.kinds import PARAMETER, ClassRef, Module, modules_of
 from qprep.project.names import PARAMETER_NAMES
+from qprep.project.nodes import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,7 +53,7 @@ def _find_in(analysis: Analysis, index: FileIndex, cls: ClassRef, method: ast.Fu
 
 def _second_names(method: ast.FunctionDef) -> Iterator[tuple[ast.expr, str, ast.expr]]:
     """What is stored under a name of a module: the module, the name, the value."""
-    for node in ast.walk(method):
+    for node in walk(method):
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Attribute):

@@ -14,20 +14,20 @@ from qprep.project.names import PARAMETER_NAMES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from qprep.project.index import FileIndex
+
 _SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "object"))  # patch.object
 _MODES = frozenset(("train", "eval", "register_module", "add_module"))
 
 
-def touched_names(tree: ast.AST) -> Iterator[str]:
+def touched_names(index: FileIndex) -> Iterator[str]:
     """Attributes and functions of a file's objects that are replaced, or changed in place, past their owner."""
-    nodes = list(ast.walk(tree))
-    aliases = [node for node in nodes if isinstance(node, ast.alias)]
-    imported = frozenset(alias.asname or alias.name.partition(".")[0] for alias in aliases)
-    for node in nodes:
-        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+    imported = frozenset(alias.asname or alias.name.partition(".")[0] for alias in index.of(ast.alias))
+    for node in index.of(ast.Attribute):
+        if not isinstance(node.ctx, ast.Load):
             yield from _assigned(node, imported)
-        elif isinstance(node, ast.Call):
-            yield from _called(node, imported)
+    for call in index.of(ast.Call):
+        yield from _called(call, imported)
 
 
 def _assigned(node: ast.Attribute, imported: frozenset[str]) -> Iterator[str]:

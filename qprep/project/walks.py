@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.project.facts import Place, Unit, Walk
 from qprep.project.kinds import ClassRef, modules_of
-from qprep.project.outline import TELLS_CHILDREN, positional, walked_module
+from qprep.project.outline import TELLS_CHILDREN, WALKING, positional, walked_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ def find_walks(analysis: Analysis, names: Iterable[str]) -> None:
             continue
         owners = {part: ClassRef(name, cls) for cls, entry in index.classes.items() for part in ast.walk(entry.node)}
         descents = set(_descents(index.tree))
-        for node in ast.walk(index.tree):
+        for node in index.of(*WALKING):
             for call in positional(node):
                 if call in descents:
                     continue

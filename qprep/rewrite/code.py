@@ -6,6 +6,8 @@ import ast
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from qprep.project.nodes import children
+
 if TYPE_CHECKING:
     from qprep.project.facts import Place
     from qprep.project.index import FileIndex
@@ -32,7 +34,7 @@ class Code:
         stack: list[ast.AST] = [self.tree]
         while stack:
             node = stack.pop()
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 parents[child] = node
                 stack.append(child)
                 if isinstance(child, ast.expr | ast.AugAssign) and child.end_lineno is not None:

@@ -84,7 +84,7 @@ class Context:
         """Names that some given file replaces or changes on an object from outside: `net.act = nn.SiLU()`."""
         if self._touched is None:
             indexes = (self.project.index(name) for name in self.project.given)
-            own = (name for index in indexes if index is not None for name in touched_names(index.tree))
+            own = (name for index in indexes if index is not None for name in touched_names(index))
             self._touched = self.around.touched.union(own)
         return self._touched
 
@@ -142,4 +142,4 @@ def _asked_names(project: Project) -> Iterator[str]:
         text = project.text(name)
         index = project.index(name) if text is not None and "attr(" in text else None
         if index is not None:
-            yield from asked_names(index.tree)
+            yield from asked_names(index)

@@ -66,5 +66,5 @@ def _imported_elsewhere(survey: Survey, module: str) -> frozenset[str]:
 
 def _asked_of_modules(index: FileIndex) -> set[str]:
     """Names that a file takes from any object."""
-    names = {node.attr for node in ast.walk(index.tree) if isinstance(node, ast.Attribute)}
-    return names | {str(node.value) for node in ast.walk(index.tree) if isinstance(node, ast.Constant)}
+    names = {node.attr for node in index.of(ast.Attribute)}
+    return names | {str(node.value) for node in index.of(ast.Constant)}

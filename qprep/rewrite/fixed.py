@@ -41,8 +41,8 @@ def refusal(context: Context, index: FileIndex, node: ast.FunctionDef) -> str | 
 def is_imported_once(index: FileIndex, name: str) -> bool:
     """Whether all imports of a file that bind a name bind it to the same."""
     targets: set[str] = set()
-    for node in ast.walk(index.tree):
-        if isinstance(node, ast.Import | ast.ImportFrom) and node.names[0].name != "*":
+    for node in index.all_imports:
+        if node.names[0].name != "*":
             bound: dict[str, Imported] = {}
             index.bind_import(node, bound)
             targets |= {entry.target for key, entry in bound.items() if key == name}
@@ -60,7 +60,7 @@ def _last_name(node: ast.expr) -> str:
 
 def _global_names(index: FileIndex) -> frozenset[str]:
     """Names that some function binds at the top level."""
-    return frozenset(name for node in ast.walk(index.tree) if isinstance(node, ast.Global) for name in node.names)
+    return frozenset(name for node in index.of(ast.Global) for name in node.names)
 
 
 def _names(function: ast.FunctionDef) -> Iterator[str]:

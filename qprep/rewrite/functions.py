@@ -258,7 +258,7 @@ def _is_relative(index: FileIndex, unit: Unit) -> bool:
     top = unit.module.partition(".")[0]
     if index.name.partition(".")[0] != top:
         return False
-    return any(isinstance(n, ast.ImportFrom) and n.level for n in ast.walk(index.tree))
+    return any(node.level for node in index.of(ast.ImportFrom))
 
 
 def _module_path(name: str, is_package: bool, target: str, relative: bool) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import ClassRef, External
+from qprep.project.nodes import walk
 from qprep.rewrite import children, unusual
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 
@@ -98,7 +99,7 @@ def _runs(context: Context, child: ClassRef, unit: Unit, method: str) -> bool:
     entries = [entry for base in below if (entry := _entry(context, base)) is not None]
     if not any(method in entry.methods for entry in entries):
         return True
-    named = (node for entry in entries for node in ast.walk(entry.node) if isinstance(node, ast.Attribute))
+    named = (node for entry in entries for node in walk(entry.node) if isinstance(node, ast.Attribute))
     return any(node.attr == method and _is_base(node.value, unit) for node in named)
 
 
@@ -110,7 +111,7 @@ def _is_base(node: ast.expr, unit: Unit) -> bool:
 
 def _super_call(init: ast.FunctionDef, name: str | None) -> ast.Call | None:
     """The call of the base's constructor; with `name`, only forms that start right above the class of that name."""
-    for node in ast.walk(init):
+    for node in walk(init):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__init__"):
             continue
         value = node.func.value
@@ -128,7 +129,7 @@ def _calls_directly(init: ast.FunctionDef, base: str) -> bool:
         isinstance(node, ast.Attribute)
         and node.attr == "__init__"
         and ast.unparse(node.value).rpartition(".")[2] == base.rpartition(".")[2]
-        for node in ast.walk(init)
+        for node in walk(init)
     )
 
 
@@ -148,7 +149,7 @@ def own_names(entry: ClassNode) -> frozenset[str]:
     """Names that mean something on self in one class's body."""
     owners = {method.args.args[0].arg for method in entry.methods.values() if method.args.args}
     taken = {*entry.methods, *entry.values, *entry.annotations}
-    for node in ast.walk(entry.node):
+    for node in walk(entry.node):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in owners:
             taken.add(node.attr)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
@@ -161,7 +162,7 @@ def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for member in context.family(unit):
         entry = context.project.class_node(member)
-        for node in ast.walk(entry.node) if entry is not None else ():
+        for node in walk(entry.node) if entry is not None else ():
             if isinstance(node, ast.Call) and _callee_name(node) in _NAMING:
                 for arg in node.args[:2]:
                     pattern = _pattern(arg)
@@ -333,7 +334,7 @@ def _run_on_self(method: ast.FunctionDef, computed: frozenset[str]) -> set[str]:
     """The methods of self that a method calls, or reads where they are `computed`."""
     owner = method.args.args[0].arg if method.args.args else ""
     called: set[str] = set()
-    for node in ast.walk(method):
+    for node in walk(method):
         if isinstance(node, ast.Attribute) and node.attr in computed and ast.unparse(node.value) == owner:
             called.add(node.attr)
         if not isinstance(node, ast.Call):
@@ -393,7 +394,7 @@ def _next_constructor(context: Context, cls: ClassRef, ref: ClassRef) -> Kind | 
 def new_names(context: Context, unit: Unit) -> frozenset[str]:
     """Names of the parameters of the constructor that a class without one would get."""
     text = f"def __init__({_signature(context, unit)[0]}): ..."
-    return frozenset(node.arg for node in ast.walk(ast.parse(text)) if isinstance(node, ast.arg))
+    return frozenset(node.arg for node in walk(ast.parse(text)) if isinstance(node, ast.arg))
 
 
 def _copied_signature(args: ast.arguments) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.project.inner_classes import bound_names as bound_outside
+from qprep.project.nodes import walk
 from qprep.rewrite import owners
 from qprep.rewrite.model import OWNER
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def bound_names(function: ast.FunctionDef) -> frozenset[str]:
     """Names that a function binds, and those inside it do."""
     found: set[str] = set()
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             found.add(node.id)
         elif isinstance(node, ast.arg):
@@ -35,7 +36,7 @@ def rebinds(function: ast.FunctionDef, owner: str) -> bool:
     """Whether a method gives the name of its owner another value, somewhere in it."""
     return any(
         isinstance(node, ast.Name) and node.id == owner and not isinstance(node.ctx, ast.Load)
-        for node in ast.walk(function)
+        for node in walk(function)
     )
 
 
@@ -45,7 +46,7 @@ def hidden(context: Context, declarations: Iterable[Declaration]) -> str | None:
         if declaration.unit.is_class and declaration.unit.name:
             bound = _bound_where_made(context, declaration)
             tree = ast.parse(declaration.expression.replace(OWNER, "self"), mode="eval")
-            used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - {"self"}
+            used = {node.id for node in walk(tree) if isinstance(node, ast.Name)} - {"self"}
             if used & bound:
                 return f"`{min(used & bound)}` means something else in the constructor of `{declaration.unit.name}`"
     return None

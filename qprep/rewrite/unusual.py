@@ -64,8 +64,8 @@ def made_bare(context: Context) -> Iterator[ClassRef]:
         if index is None:
             continue
         around = [(entry.node, ClassRef(name, cls)) for cls, entry in index.classes.items()]
-        for node in ast.walk(index.tree):
-            if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".__new__") and node.args):
+        for node in index.of(ast.Call):
+            if not (ast.unparse(node.func).endswith(".__new__") and node.args):
                 continue
             kind = context.analysis.resolved(context.project.expression_name(index, node.args[0]) or "?")
             if isinstance(kind, ClassRef):
