@@ -73,6 +73,7 @@ class Analysis:
         self.proven: frozenset[Place] = frozenset()  # where a run of a model saw an operation on activations
         self.walked: dict[tuple[str, int, int], set[ClassRef]] = {}  # calls of children(): of which classes
         self.nested: set[ClassRef] = set()  # classes that other modules make instances of
+        self.runs: dict[ClassRef, frozenset[str]] = {}  # what a forward calls, by path
         self.passed: dict[ClassRef, dict[int | str, Kind]] = {}  # to constructors, by position or keyword
         self.looked_for: set[ClassRef] = set()  # classes whose makers were evaluated
         self._attributes: dict[ClassRef, Attributes] = {}

@@ -285,14 +285,19 @@ def call_module(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[
 
 def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[Module]) -> None:
     frame.counts.add(CHILDREN)
-    first = modules[0]
+    # Of several, the one that tells most: on self, and the same in each round of a loop.
+    first = min(modules, key=lambda module: (module.path is None, bool(module.loops), module.path or ""))
     path = first.path if first.path is not None or not shared.is_common(first) else ast.unparse(node.func)
     if path is None or all(module.path == "" for module in modules):
         return
     identity = with_steps(path, frame.loop_steps) if len(modules) > 1 or first.origin is None else first.origin
     classes = {analysis.class_name(module) for module in modules}
     call = analysis.note_module_call(frame, node, identity, path, first.loops, classes)
-    if call is not None and shared.is_common(first) and "." not in (first.path or ""):
+    if call is None:
+        return
+    named = frame.scope.lookup(node.func.id) if isinstance(node.func, ast.Name) else None
+    call.is_named = call.is_named and named == first and len(modules) == 1 and call.path == path
+    if shared.is_common(first) and "." not in (first.path or ""):
         call.is_common = True
 
 
@@ -336,7 +341,7 @@ def _dispatched(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, 
 
 
 def _sequential_result(analysis: Analysis, frame: Frame, node: ast.Call, module: Module, arguments: Arguments) -> Kind:
-    value: Kind = join_all(arguments.args[:1])
+    value = next(filter(flows, arguments.args), join_all(arguments.args[:1]))
     item = module.item
     if item is None:
         return Tensor(flows(value))

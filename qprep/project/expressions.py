@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from qprep.project import attributes, builtin, calls, objects, operations, shared
@@ -42,7 +43,7 @@ from qprep.project.kinds import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from qprep.project.analysis import Analysis
     from qprep.project.frames import Frame
@@ -264,6 +265,7 @@ def _comprehension(
     """A comprehension is a loop with a scope of its own."""
     outer_scope, outer_counts = frame.scope, frame.counts
     frame.scope, frame.counts = Scope({}, outer_scope), Counts()
+    frame.earlier.append(outer_counts)
     opened: list[int] = []
     for generator in node.generators:
         iterable = evaluate(analysis, frame, generator.iter)
@@ -286,6 +288,7 @@ def _comprehension(
     for loop in reversed(opened):
         frame.loops.pop()
         counts = counts.repeated(loop)
+    frame.earlier.pop()
     frame.scope, frame.counts = outer_scope, outer_counts
     frame.counts.add_all(counts)
     return result
@@ -341,6 +344,8 @@ def iterate(kind: Kind, loop: int | None = None) -> Kind:
     elif kind == SHAPE:
         item = INT
     elif isinstance(kind, Sequence):
+        if loop is not None and kind.items is not None:
+            return join_all(_each(kind.items, loop)) if kind.items else in_loop(kind.item, loop)
         item = kind.item
     elif isinstance(kind, Module):
         item = kind.item if kind.item is not None else Module(None)
@@ -351,6 +356,14 @@ def iterate(kind: Kind, loop: int | None = None) -> Kind:
     elif isinstance(kind, Mapping | Plain | Word):
         item = TEXT
     return in_loop(item, loop) if loop is not None else item
+
+
+def _each(items: tuple[Kind, ...], loop: int) -> Iterator[Kind]:
+    """Items of a list as a loop gives them: one that stands there twice is not a fresh one each time."""
+    times = Counter(item.path for item in items if isinstance(item, Module))
+    for item in items:
+        is_again = isinstance(item, Module) and times[item.path] > 1
+        yield item if is_again else in_loop(item, loop)
 
 
 def assign(analysis: Analysis, frame: Frame, target: ast.expr, value: Kind, node: ast.expr | None) -> None:

@@ -73,6 +73,8 @@ class ModuleCall:
     has_state: bool = False  # the module has, or may have, parameters or buffers
     is_common: bool = False  # it is made once for all: with the file or the class, or as a parameter's default
 
+    is_named: bool = True  # what is called there is a name for this very module
+
     @property
     def runs_again(self) -> bool:
         """Whether one instance runs a second time here, and might have one for each call."""

@@ -105,6 +105,7 @@ class Frame:
     loop_names: dict[str, int] = field(default_factory=dict)
     loop_steps: dict[str, int] = field(default_factory=dict)  # of loops over a range that goes by more than one
     alive: bool = True
+    earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
     caller: Frame | None = None  # the frame that called this one on the same object
 
     def place(self, node: ast.expr | ast.stmt) -> Place:

@@ -60,6 +60,7 @@ SYMBOLS: dict[type[ast.AST], str] = {
     ast.UAdd: "+x",
     ast.Invert: "~x",
 }
+MAX_REPEATED = 16
 _TO_FLOAT = frozenset(("float", "half", "double", "bfloat16"))
 _TO_INTEGER = frozenset(("int", "long", "bool", "short", "byte", "char"))
 
@@ -137,6 +138,8 @@ def _python_arithmetic(
     if sequences:
         if symbol == "*":
             shared.repeated(analysis, frame, node, sequences)
+        if symbol == "*" and (items := _repeated_items(node, sequences)) is not None:
+            return Sequence(sequences[0].item, items)
         return Sequence(join_all(s.item for s in sequences)) if symbol in ("+", "*") else UNKNOWN
     if SHAPE in (left, right):
         return SHAPE
@@ -153,6 +156,14 @@ def _python_arithmetic(
             analysis, frame, node, symbol, scalar=isinstance(left, Number) or isinstance(right, Number)
         )
     return NUMBER if isinstance(left, Number) or isinstance(right, Number) else UNKNOWN
+
+
+def _repeated_items(node: ast.BinOp | ast.AugAssign, sequences: list[Sequence]) -> tuple[Kind, ...] | None:
+    """The items of `[a, b] * 3`, where all are written out."""
+    factors = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.value,)
+    times = [part.value for part in factors if isinstance(part, ast.Constant) and isinstance(part.value, int)]
+    items = sequences[0].items if len(sequences) == 1 else None
+    return items * times[0] if items is not None and len(times) == 1 and times[0] <= MAX_REPEATED else None
 
 
 def _unknown_arithmetic(
@@ -352,16 +363,18 @@ def higher_order(analysis: Analysis, frame: Frame, node: ast.Call, name: str, ar
     callee, loop = arguments.args[0], analysis.next_loop()
     items = [iterate(arg, loop) for arg in arguments.args[1:]]
     if name == "functools.reduce":
-        items = [items[0], items[0]]
+        items = [join_all([items[0], *arguments.args[2:]]) if len(arguments.args) > 2 else items[0], items[0]]
     row = analysis.catalogue.function(callee.name) if isinstance(callee, External) else None
     outer, frame.counts = frame.counts, Counts()
     frame.loops.append(loop)
+    frame.earlier.append(outer)
     if row is not None and row[0].cls is OpClass.COMPUTE and any(map(flows, items)):
         analysis.note_op(frame, node.args[0], row[0], row[1], "value")
         result: Kind = Tensor(True)
     else:
         result = call_kind(analysis, frame, node, callee, Args(items))
     frame.loops.pop()
+    frame.earlier.pop()
     repeated = frame.counts.repeated(loop)
     frame.counts = outer
     frame.counts.add_all(repeated)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from qprep.project import overlap
 from qprep.project.facts import MANY, ModuleCall, Place, Unit
 from qprep.project.frames import CHILDREN, TOTAL, Counts
 from qprep.project.indices import any_index
@@ -36,13 +37,15 @@ def note_module_call(
     place = frame.place(node)
     event: Event = ("mod", identity, loops)
     settled: Event = ("mod", any_index(identity), frozenset()) if loops else event
-    again = _happened(frame, event) or _happened(frame, settled)
+    runs = overlap.event(path if ":" in identity else identity, classes)
+    again = _happened(frame, event) or _happened(frame, settled) or overlap.runs_again(analysis, frame, runs)
     site = analysis.facts.calls.setdefault(place, ModuleCall(place, frame.unit, frame.function, path))
     site.classes |= classes
     site.again = site.again or again
     site.has_state = site.has_state or analysis.may_have_state(classes)
     frame.counts.add(event)
     frame.counts.add(("at", identity, place, loops))
+    frame.counts.add(runs)
     return site
 
 
@@ -62,6 +65,8 @@ def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary, *, is_forwa
     Only what a forward runs can have a module of its own: no module is called where another method is.
     """
     facts, counts = analysis.facts, summary.counts
+    if is_forward:
+        analysis.runs[cls] = overlap.paths(counts)
     if not (is_forward and _is_dedicated(analysis, cls, counts)):
         for place in summary.touched:
             if place in facts.ops:

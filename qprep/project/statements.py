@@ -135,6 +135,7 @@ def _loop(analysis: Analysis, frame: Frame, node: ast.For | ast.While, bind: Cal
     before = frame.save()
     outer_jumps, frame.jumps = frame.jumps, []
     frame.loops.append(loop)
+    frame.earlier.append(before.counts)
     body = Counts()
     for _ in range(2):
         frame.counts, frame.jumps, frame.alive = Counts(), [], True
@@ -148,6 +149,7 @@ def _loop(analysis: Analysis, frame: Frame, node: ast.For | ast.While, bind: Cal
         if frame.scope.names == entry:
             break
     frame.loops.pop()
+    frame.earlier.pop()
     frame.jumps, frame.alive = outer_jumps, True
     merged = frame.scope.names
     frame.counts = Counts(before.counts)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qprep.project.attributes import Creation
     from qprep.project.facts import ModuleCall, Place, Unit
     from qprep.rewrite.context import Context
+    from qprep.rewrite.reached import Reached
     from qprep.rewrite.scope import Scope
 
 _TENSORS = PARAMETER_NAMES | {"data", "grad", "requires_grad"}  # both instances hold the same
@@ -53,14 +54,15 @@ def _changes(context: Context, unit: Unit, attribute: str, made: Collection[Plac
                     yield Change(member, name, is_other)
 
 
-def made_at_end(scope: Scope, call: ModuleCall, attribute: str, creations: list[Creation]) -> bool | Unfixable:
+def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[Creation]) -> bool | Unfixable:
     """Whether a second instance must wait until the constructor is done with the first; or why that will not do."""
+    attribute = where.attribute
     places = [creation.place for creation in creations]
-    runs_first = all(is_layer(scope.context, name) for name in call.classes)
+    runs_first = where.is_itself and all(is_layer(scope.context, name) for name in call.classes)
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
     if attribute in scope.context.touched:
         return Unfixable(f"`{attribute}` is set or changed on another object than self, which may be this one")
-    if not found:
+    if not found and not where.under:
         return False
     unit = creations[0].unit
     method = call.function.rpartition(".")[2]
@@ -73,6 +75,8 @@ def made_at_end(scope: Scope, call: ModuleCall, attribute: str, creations: list[
         and not made_early(scope.context, code, unit, method)
         and all((c.member, c.method) == (ClassRef(unit.module, unit.name), "__init__") for c in found)
     )
+    if not waits and not found:
+        return Unfixable(f"`{attribute}` is not always made in `__init__`")
     return waits or Unfixable(f"`{attribute}` is changed after it is made, {found[0].reason}")
 
 

@@ -8,58 +8,62 @@ from typing import TYPE_CHECKING
 from qprep.findings import Unfixable
 from qprep.ops.signature import parse_constructor
 from qprep.project.facts import MANY
-from qprep.project.kinds import ClassRef, External, modules_of, tensor_of
+from qprep.project.kinds import ClassRef, External, Module, modules_of, options, tensor_of
 from qprep.rewrite import sharing as sharing_reasons
 from qprep.rewrite.changes import made_at_end
 from qprep.rewrite.imports import RUNTIME
 from qprep.rewrite.invocations import is_literal
 from qprep.rewrite.model import Declaration
 from qprep.rewrite.pieces import Piece
+from qprep.rewrite.reached import reached
 
 if TYPE_CHECKING:
     from qprep.project.attributes import Creation
     from qprep.project.facts import HeldFunction, ModuleCall, Place, Unit
     from qprep.rewrite.context import Context
+    from qprep.rewrite.reached import Reached
     from qprep.rewrite.scope import Scope
 
 Pieces = tuple[Piece, ...]
 MODULE = External("torch.nn.Module")
+_LISTS = (External("torch.nn.ModuleList"), External("torch.nn.Sequential"))
 
 
 def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
     """A call of a module that ran before, or that runs many times, gets an instance of its own."""
-    node = scope.node
-    if isinstance(node, ast.Attribute):
-        return _renew_within(scope, call, node.value)
-    assert isinstance(node, ast.Call)
-    func = _handed_on(scope, node, call.path) or node.func
-    if isinstance(func, ast.Attribute) and func.attr == "forward" and isinstance(func.value, ast.Attribute):
-        func = func.value
+    if isinstance(scope.node, ast.Attribute):
+        return _renew_within(scope, call, scope.node.value)
+    func = scope.call().func
     if call.path.endswith("()") and isinstance(func, ast.Attribute):
         return _renew_within(scope, call, func.value)
-    if not (isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == scope.owner):
+    found = reached(scope, call)
+    if found is None:
         return Unfixable("the module is not an attribute of self")
-    creations = creations_of(scope.context, scope.unit, func.attr)
+    creations = creations_of(scope.context, scope.unit, found.attribute)
     if isinstance(creations, Unfixable):
         return creations
     if (reason := sharing_reasons.memory(scope.context, call.classes)) is not None:
         return Unfixable(reason)
-    at_end = made_at_end(scope, call, func.attr, creations)
+    at_end = made_at_end(scope, call, found, creations)
     if isinstance(at_end, Unfixable):
         return at_end
-    text = _constructor_text(scope, creations) if not at_end else None
-    name = scope.names.fresh(func.attr, scope.hint())
+    many = call.count >= MANY or found.is_many
+    if many and found.is_loop and not _is_list(scope, creations):
+        return Unfixable(f"`{found.attribute}` is no list of modules that is made in this file")
+    name = scope.names.fresh(found.name, scope.hint())
     for creation in creations:
-        made = _copy(scope, creation, func.attr, text, many=call.count >= MANY)
+        made = _copy(scope, creation, found, creations if not at_end else [], many=many)
         scope.declarations.append(Declaration(creation.unit, name, made, None if at_end else creation.place))
-    start, end = scope.code.span(func)
+    start, end = scope.code.span(found.node)
     return (Piece(start, end, f"{scope.owner}.{name}"),)
 
 
-def _handed_on(scope: Scope, node: ast.Call, path: str) -> ast.Attribute | None:
-    """`self.act` in `map(self.act, xs)`: the one argument that is the module called there."""
-    found = [arg for arg in node.args if isinstance(arg, ast.Attribute) and ast.unparse(arg) == f"{scope.owner}.{path}"]
-    return found[0] if len(found) == 1 and ast.unparse(node.func) != ast.unparse(found[0]) else None
+def _is_list(scope: Scope, creations: list[Creation]) -> bool:
+    """Whether an attribute holds a list of modules, made in the file at hand."""
+    if any(creation.place.module != scope.index.name for creation in creations):
+        return False
+    kinds = [option for creation in creations for option in options(creation.kind)]
+    return all(isinstance(kind, Module) and kind.cls in _LISTS for kind in kinds)
 
 
 def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
@@ -158,11 +162,16 @@ def is_stateless(context: Context, module: str, node: ast.Call) -> bool:
     return all(is_literal(arg) for arg in node.args) and all(k.arg and is_literal(k.value) for k in node.keywords)
 
 
-def _copy(scope: Scope, creation: Creation, attribute: str, text: str | None, *, many: bool) -> str:
-    """The expression that makes the new instance."""
+def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation], *, many: bool) -> str:
+    """The expression that makes the new instance; its constructor again where all of `alike` are one simple text."""
     owner = owner_name(scope.context, creation)
     index = scope.context.project.index(creation.place.module)
-    copied = text if text is not None else f"{scope.runtime('another', index)}({owner}.{attribute})"
+    text = _constructor_text(scope, alike) if alike and not found.under and not found.is_loop else None
+    if many and found.is_loop:
+        each = f"{scope.runtime('PerCall', index)}.wrap({scope.runtime('another', index)}(each), owner={owner})"
+        return f"{scope.nn('ModuleList')}({each} for each in {owner}.{found.attribute})"
+    held = f"{owner}.{found.attribute}{found.under}"
+    copied = text if text is not None else f"{scope.runtime('another', index)}({held})"
     wrap = "" if text is not None else ".wrap"
     return f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied
 

@@ -66,10 +66,9 @@ LOOPS: tuple[Case, ...] = (
         "slice-of-a-list",
         net("for layer in self.layers[:-1]:\n    x = self.act(layer(x))\nreturn self.layers[-1](x)", _LAYERS),
     ),
-    declined(
+    prepared(
         "nested-loops-over-layers",
         net("for _ in range(2):\n    for layer in self.layers:\n        x = self.act(layer(x)) + x\nreturn x", _LAYERS),
-        "not an attribute of self",
     ),
     prepared(
         "nested-loops",
@@ -175,11 +174,7 @@ PARAMETERS: tuple[Case, ...] = (
             _BLOCK.format(default="", made="self.block = Block(nn.PReLU())", body="return self.block(self.block(x))")
         ),
     ),
-    declined(
-        "constant-index-twice",
-        net("x = self.layers[0](x)\nreturn x + self.layers[0](x)", _LAYERS),
-        "not an attribute of self",
-    ),
+    prepared("constant-index-twice", net("x = self.layers[0](x)\nreturn x + self.layers[0](x)", _LAYERS)),
     prepared(
         "weight-norm-twice",
         net("return self.wn(self.wn(x))", "self.wn = nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))"),
