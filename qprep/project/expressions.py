@@ -169,9 +169,17 @@ def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr
 
 def _selected(item: Kind, node: ast.expr, frame: Frame, loops: frozenset[int] = frozenset()) -> Kind:
     """The item that an index expression picks: its path names the index, its loops those that vary it."""
-    # An index that is computed may change in any loop around it.
-    varying = frozenset(frame.loops) if any(isinstance(part, ast.Name) for part in ast.walk(node)) else frozenset()
-    return _at_index(item, ast.unparse(node), loops | varying)
+    return _at_index(item, ast.unparse(node), loops | _varying(node, frame))
+
+
+def _varying(node: ast.expr, frame: Frame) -> frozenset[int]:
+    """The loops that change an index: those whose variables it is made of, or any where it is made of others."""
+    names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+    if any(isinstance(part, ast.Mod | ast.FloorDiv) for part in ast.walk(node)):
+        return frozenset()  # it comes back to the same item
+    if all(name in frame.loop_names for name in names):
+        return frozenset(frame.loop_names[name] for name in names).intersection(frame.loops)
+    return frozenset(frame.loops) if names else frozenset()
 
 
 def _at_index(item: Kind, text: str, loops: frozenset[int] = frozenset()) -> Kind:

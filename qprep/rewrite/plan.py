@@ -277,7 +277,7 @@ class Plan:
 
     def assemble(self, chosen: Iterable[Place]) -> dict[str, list[Piece]]:
         """The pieces that rewrite the chosen sites, by module."""
-        rewrites = [r for place in chosen if isinstance(r := self.outcomes.get(place), Rewrite)]
+        rewrites = _apart(r for place in chosen if isinstance(r := self.outcomes.get(place), Rewrite))
         active = self._active_functions(rewrites)
         rewrites += [
             call
@@ -503,3 +503,15 @@ def _is_callee(scope: Scope, name: ast.expr, callee: Unit) -> bool:
     dotted = scope.context.project.expression_name(scope.index, name)
     found = scope.context.project.resolve(dotted) if dotted is not None else None
     return isinstance(found, FunctionRef) and (found.module, found.name) == (callee.module, callee.name)
+
+
+def _apart(rewrites: Iterable[Rewrite]) -> list[Rewrite]:
+    """The rewrites but those that would write another text where one before writes its own: these wait for a pass."""
+    found: list[Rewrite] = []
+    taken: dict[tuple[str, int, int], str] = {}
+    for rewrite in rewrites:
+        new = {(rewrite.place.module, p.start, p.end): p.text for p in rewrite.pieces if p.end > p.start}
+        if all(taken.get(span, text) == text for span, text in new.items()):
+            taken |= new
+            found.append(rewrite)
+    return found

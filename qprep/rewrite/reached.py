@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.project.names import LOOKING
+from qprep.project.facts import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _MAYBE = (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)
 class Reached:
     """`self.attribute`, what lies under it (`[0]`, `.fc`), and the expression that stands for that.
 
-    is_loop  a loop's variable is the module: the expression is what the loop runs over
+    is_loop  an item of it is the module: that of an index or a loop, and the expression is the whole list
     is_many  the loop calls its variable several times
     """
 
@@ -60,7 +60,7 @@ def reached(scope: Scope, call: ModuleCall) -> Reached | None:
         return Reached(handed_on[0], call.path)
     if call.is_named and call.path.isidentifier() and not _is_parameter(scope.code, func):
         return Reached(func, call.path)
-    return _under(scope, func) or _in_loop(scope, call, node)
+    return _under(scope, func) or _by_index(scope, func) or _in_loop(scope, call, node)
 
 
 def _own(scope: Scope, node: ast.expr) -> str | None:
@@ -97,8 +97,21 @@ def _under(scope: Scope, func: ast.expr) -> Reached | None:
     return Reached(func, attribute, scope.code.text[scope.code.span(root)[1] : scope.code.span(func)[1]])
 
 
+def _by_index(scope: Scope, func: ast.expr) -> Reached | None:
+    """`self.layers[i]`: an item of a second list, whatever the index is."""
+    if not isinstance(func, ast.Subscript) or isinstance(func.slice, ast.Slice):
+        return None
+    attribute = _own(scope, func.value)
+    return Reached(func.value, attribute, is_loop=True) if attribute is not None else None
+
+
 def _is_unconditional(code: Code, node: ast.AST) -> bool:
     """Whether every run of `forward` comes by."""
+    function = code.function(node)
+    line = code.statement(node).lineno
+    nodes = ast.walk(function) if function is not None else ()
+    if any(isinstance(part, ast.Return | ast.Raise) and part.lineno < line for part in nodes):
+        return False
     while not isinstance(node, ast.FunctionDef):
         node = code.parents[node]
         if isinstance(node, _MAYBE) or (isinstance(node, ast.stmt) and not isinstance(node, _BRANCHES)):
@@ -124,7 +137,7 @@ def _in_loop(scope: Scope, call: ModuleCall, node: ast.Call) -> Reached | None:
         uses = [part for name in used for part in _uses(function, name)]
         inside = [use for use in uses if _is_inside(scope.code, use, loop)]
         outside = [use for use in uses if use not in inside]
-        if all(_is_run(scope.code, use) for use in inside) and all(_is_bound(scope.code, use) for use in outside):
+        if all(_is_run(scope, call, use) for use in inside) and all(_is_bound(scope.code, use) for use in outside):
             return Reached(found[0], attribute, is_loop=True, is_many=len(inside) > 1)
     return None
 
@@ -153,14 +166,14 @@ def _uses(function: ast.FunctionDef, name: str) -> list[ast.Name]:
     return [part for part in nodes if part.id == name and isinstance(part.ctx, ast.Load)]
 
 
-def _is_run(code: Code, use: ast.Name) -> bool:
-    """Whether a name is called, or handed on by itself."""
-    outer = code.parents[use]
-    return isinstance(outer, ast.Call) and (use is outer.func or not _is_looked_at(outer))
-
-
-def _is_looked_at(call: ast.Call) -> bool:
-    return getattr(call.func, "id", None) in LOOKING
+def _is_run(scope: Scope, call: ModuleCall, use: ast.Name) -> bool:
+    """Whether a name stands there to be called, like that of `call`."""
+    outer = scope.code.parents[use]
+    if not isinstance(outer, ast.Call):
+        return False
+    end = (outer.end_lineno or outer.lineno, outer.end_col_offset or outer.col_offset)
+    known = scope.context.facts.calls.get(Place(scope.code.module, outer.lineno, outer.col_offset, *end))
+    return known is not None and known.path == call.path
 
 
 def _is_bound(code: Code, use: ast.Name) -> bool:

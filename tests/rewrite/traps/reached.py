@@ -100,6 +100,13 @@ LOOPS: tuple[Case, ...] = (
     ),
     prepared("each-layer-twice", net("for layer in self.layers:\n    x = layer(layer(x))\nreturn x", _LAYERS)),
     prepared(
+        "each-layer-three-times",
+        net(
+            "for f in self.layers:\n    a, b, c = f(x), f(x * 2), f(x * 3)\n    x = (a + b + c) * 0.1\nreturn x",
+            _LAYERS,
+        ),
+    ),
+    prepared(
         "each-layer-in-a-loop",
         net("for layer in self.layers:\n    for _ in range(2):\n        x = layer(x)\nreturn x", _LAYERS),
     ),
@@ -162,10 +169,23 @@ PARTS: tuple[Case, ...] = (
         "item-changed-at-construction",
         net("return self.features[3](self.features[3](x))", _FEATURES + "\nself.features[3] = nn.LeakyReLU()"),
     ),
-    declined(
+    prepared(
         "item-that-may-not-be-there",
         net("if x.sum() > 1e9:\n    x = self.layers[7](self.layers[7](x))\nreturn self.fc(x)", _LAYERS),
+    ),
+    declined(
+        "child-that-may-not-be-there",
+        net(
+            "if self.b is None:\n    return x\nx = self.b.fc(x)\nreturn self.b.fc(x)", "self.b = Block()", extra=_BLOCK
+        ),
         "not an attribute of self",
+    ),
+    prepared("item-in-a-loop", net("for _ in range(3):\n    x = self.layers[0](x)\nreturn x", _LAYERS)),
+    prepared("items-by-a-remainder", net("for i in range(6):\n    x = self.layers[i % 3](x)\nreturn x", _LAYERS)),
+    prepared("items-by-number-again", net(_FIRST + "for i in range(3):\n    x = self.layers[i](x)\nreturn x", _LAYERS)),
+    prepared(
+        "items-by-number-inside-a-loop",
+        net("for _ in range(2):\n    for i in range(3):\n        x = self.layers[i](x)\nreturn x", _LAYERS),
     ),
 )
 
