@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.rewrite.cases import Case, module, net, prepared, untouched
+from tests.rewrite.cases import Case, declined, module, net, prepared, untouched
 
 _LAYERS = "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])\nself.act = nn.ReLU()\nself.n = 3"
 

@@ -1,0 +1,45 @@
+"""The nodes of a tree, gone through once: whole files are asked for one thing and another."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from types import EllipsisType
+
+# What a node's attributes hold beside nodes and lists; the contexts of names say nothing that the names do not.
+_LEAVES = frozenset((int, str, type(None), bool, float, complex, bytes, EllipsisType, ast.Load, ast.Store, ast.Del))
+
+
+def walk(root: ast.AST) -> list[ast.AST]:
+    """`root` and all nodes below it, level by level as `ast.walk` has them, without the contexts of names."""
+    nodes = [root]
+    for node in nodes:
+        for value in node.__dict__.values():
+            kind = type(value)
+            if kind is list:
+                for item in value:
+                    if type(item) not in _LEAVES:
+                        nodes.append(item)  # noqa: PERF401  (the list grows as it is gone through)
+            elif kind not in _LEAVES:
+                nodes.append(value)
+    return nodes
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes directly below a node, without the contexts of names."""
+    found: list[ast.AST] = []
+    for value in node.__dict__.values():
+        kind = type(value)
+        if kind is list:
+            found += [item for item in value if type(item) not in _LEAVES]
+        elif kind not in _LEAVES:
+            found.append(value)
+    return found
+
+
+def by_type(root: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
+    """The nodes of a tree by their type."""
+    found: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
+    for node in walk(root):
+        found[type(node)].append(node)
+    return dict(found)
