@@ -159,7 +159,7 @@ class Plan:
             if self.refusal(callee) is None:
                 self.class_name(callee)
         # File by file, since only few are held ready at a time.
-        for place, call in sorted(self.context.facts.helpers.items(), key=lambda item: item[0].module):
+        for place, call in sorted(self.context.facts.helpers.items(), key=lambda item: item[0]):
             self._helpers[place] = self._try(call, self._helper_call)
             for callee in call.callees:
                 self._calls_of[callee].append(place)
