@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project import attributes, named, objects, operations, shared
+from qprep.project import attributes, named, objects, operations, positions, shared
 from qprep.project.frames import CHILDREN, rooted
 from qprep.project.kinds import (
     INT,
@@ -180,6 +180,7 @@ def _module_method(
         analysis.defines(receiver.cls, name) or name in analysis.attributes_of(receiver.cls).names
     ):
         return None
+    positions.note_method(analysis, frame, receiver, name)
     if name in ("children", "named_children") and receiver.cls is not None:
         known = {receiver.cls} if isinstance(receiver.cls, ClassRef) else {ClassRef("torch.nn", "")}
         analysis.walked.setdefault((frame.index.name, node.lineno, node.col_offset), set()).update(known)
@@ -192,11 +193,15 @@ def _module_method(
     return None
 
 
+def child_of(analysis: Analysis, receiver: Module) -> Kind:
+    """Any of the children of a module."""
+    item = attributes.item_of(analysis, receiver)
+    return item if receiver.path is None else rooted(item, f"{receiver.path}[*]")
+
+
 def _module_reading(analysis: Analysis, receiver: Module, name: str) -> Kind | None:
     """Methods that look things up in a module."""
-    item = attributes.item_of(analysis, receiver)
-    if receiver.path is not None:
-        item = rooted(item, f"{receiver.path}[*]")
+    item = child_of(analysis, receiver)
     results: dict[str, Kind] = {
         **dict.fromkeys(("children", "modules", "values", "__iter__"), Sequence(item)),
         **dict.fromkeys(("named_children", "named_modules", "items"), Sequence(sequence_of((TEXT, item)))),
@@ -296,6 +301,7 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
 
     short = name.removeprefix("builtins.")
     args = arguments.args
+    positions.note_builtin(analysis, frame, short, args)
     if short in _RESULTS:
         return _RESULTS[short]
     if short.startswith("math."):

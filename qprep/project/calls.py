@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
-from qprep.project import attributes, builtin, constructions, keeping, named, objects, operations, shared
+from qprep.project import attributes, builtin, constructions, keeping, named, objects, operations, positions, shared
 from qprep.project.frames import CHILDREN, rooted
 from qprep.project.indices import with_steps
 from qprep.project.kinds import (
@@ -99,6 +99,7 @@ def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Argument
             if isinstance(inner, Sequence) and inner.items is not None:
                 result.args.extend(inner.items)
             else:
+                positions.note_taken(analysis, frame, inner)
                 result.args.append(iterate(inner))
                 result.exact, result.is_open = False, True
         else:

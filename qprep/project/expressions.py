@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from qprep.project import attributes, builtin, calls, objects, operations, shared
+from qprep.project import attributes, builtin, calls, objects, operations, positions, shared
 from qprep.project.frames import Counts, Scope, in_loop, rooted
 from qprep.project.kinds import (
     CONSTANT_INTEGER,
@@ -97,6 +97,8 @@ def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind
         return _tensor_attribute(analysis, value, name)
     if isinstance(value, External):
         return analysis.resolved(f"{value.name}.{name}")
+    if isinstance(value, Module) and name == "_modules":
+        return Mapping(builtin.child_of(analysis, value))
     if isinstance(value, Module):
         return attributes.module_attribute(analysis, frame, value, name)
     if isinstance(value, ClassRef):
@@ -159,6 +161,8 @@ def _sequence_item(value: Sequence, node: ast.expr, frame: Frame) -> Kind:
 
 def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr) -> Kind:
     item = attributes.item_of(analysis, value)
+    if not positions.is_keyed(analysis, value):
+        positions.note_taken(analysis, frame, value)
     if value.path is None:
         return shared.item_of_common(value, item, ast.unparse(node))
     if isinstance(node, ast.Slice):
@@ -246,6 +250,7 @@ def _display(analysis: Analysis, frame: Frame, node: ast.Tuple | ast.List | ast.
     for element in node.elts:
         if isinstance(element, ast.Starred):
             inner = evaluate(analysis, frame, element.value)
+            positions.note_taken(analysis, frame, inner)
             exact = exact and isinstance(inner, Sequence) and inner.items is not None
             items.extend(inner.items if isinstance(inner, Sequence) and inner.items is not None else [iterate(inner)])
         else:
@@ -277,6 +282,7 @@ def _comprehension(
     opened: list[int] = []
     for generator in node.generators:
         iterable = evaluate(analysis, frame, generator.iter)
+        positions.note_taken(analysis, frame, iterable)
         loop = analysis.next_loop()
         frame.loops.append(loop)
         opened.append(loop)
@@ -317,7 +323,9 @@ def _await(analysis: Analysis, frame: Frame, node: ast.Await) -> Kind:
 
 
 def _starred(analysis: Analysis, frame: Frame, node: ast.Starred) -> Kind:
-    return iterate(evaluate(analysis, frame, node.value))
+    value = evaluate(analysis, frame, node.value)
+    positions.note_taken(analysis, frame, value)
+    return iterate(value)
 
 
 def _yield(analysis: Analysis, frame: Frame, node: ast.Yield) -> Kind:

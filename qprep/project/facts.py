@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from qprep.ops.model import Op
     from qprep.project.eager.facts import EagerFacts
     from qprep.project.kinds import ClassRef
+    from qprep.project.positions import Numbered
 
 MANY = 2
 
@@ -163,6 +164,7 @@ class Facts:
     tied: dict[Place, TiedParameter] = field(default_factory=dict)
     compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
     walks: dict[Place, Walk] = field(default_factory=dict)
+    numbered: set[Numbered] = field(default_factory=set)
     unknown: dict[Place, Unknown] = field(default_factory=dict)
     eager: EagerFacts = field(default_factory=_eager_facts)
     entered: dict[tuple[Unit, str], int] = field(default_factory=dict)  # runs of a function in one call of its unit

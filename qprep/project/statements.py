@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project import narrowing
+from qprep.project import narrowing, positions
 from qprep.project.expressions import assign, evaluate, iterate
 from qprep.project.frames import Counts, State
 from qprep.project.indices import step_of
@@ -111,6 +111,7 @@ def _resume(frame: Frame, ends: list[State], start: State) -> None:
 
 def _for(analysis: Analysis, frame: Frame, node: ast.For) -> None:
     iterable = evaluate(analysis, frame, node.iter)
+    positions.note_taken(analysis, frame, iterable)
 
     def bind(loop: int) -> None:
         assign(analysis, frame, node.target, iterate(iterable, loop), None)

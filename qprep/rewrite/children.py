@@ -37,7 +37,22 @@ def refusal(context: Context, unit: Unit) -> str | None:
         found = context.analysis.defines_method(ref, "forward")
         if not found or not all(context.analysis.defines_method(m, "forward") for m in context.project.subclasses(ref)):
             return f"`{unit.name}` is a container: a new child would become one of its items"
+    if (place := _numbers(context, ref, unit)) is not None:
+        return f"`{place}` numbers the children of `{unit.name}`, or takes them by position"
     return next((walk.reason for walk in _walks(context, unit) if walk.reason is not None), None)
+
+
+def _numbers(context: Context, ref: ClassRef, unit: Unit) -> str | None:
+    """Where children of a class or its subclasses are numbered once its constructor is over."""
+    members = context.family(unit)
+    before = {(base.module, f"{base.name}.__init__") for base in context.project.mro(ref) if isinstance(base, ClassRef)}
+    counts = any(walk.counts for walk in _walks(context, unit))
+    found = [
+        each.function
+        for each in context.facts.numbered
+        if each.cls in members and each.function not in before and (counts or not each.only_added)
+    ]
+    return min(found)[1] or min(found)[0] if found else None
 
 
 def loops(context: Context, unit: Unit) -> list[Loop]:
@@ -75,6 +90,7 @@ class Walk:
         self.is_container = is_container
         self.runs = (member.module, f"{member.name}.{method.name}") in context.analysis.ran
         self.reason: str | None = None
+        self.counts = False  # a loop numbers the children
         self.loops: list[Loop] = []
         handled: set[ast.AST] = set()
         nodes = list(ast.walk(method))
@@ -83,6 +99,7 @@ class Walk:
                 variable = _variable(node, access in _PAIRS, self._is_enumerate(node.iter))
                 handled.update((node, *ast.walk(node.iter)))
                 if variable is not None and node.body[0].lineno > node.lineno:
+                    self.counts |= self._is_enumerate(node.iter)
                     if self.runs or self.is_container:
                         self.loops.append(Loop(member.module, node.lineno, variable))
                     continue

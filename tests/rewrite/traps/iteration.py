@@ -41,7 +41,68 @@ class Net(nn.Module):
         {}
 """
 
+_BRANCHES = """
+class Branches(nn.Sequential):
+    def forward(self, x):
+        found = []
+        for {loop}:
+            found.append(branch(x))
+        return torch.cat(found, -1)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.branches = Branches()
+        {added}
+
+    def forward(self, x):
+        return {result}
+"""
+_NAMED = "[self.branches.add_module(name, nn.Linear(4, 4)) for name in 'ab']"
+
 ITERATION: tuple[Case, ...] = (
+    prepared(
+        "branches-added-by-name",
+        module(
+            _BRANCHES.format(
+                loop="branch in self._modules.values()", added=_NAMED, result="self.branches(x) * x.repeat(1, 1, 1, 2)"
+            )
+        ),
+    ),
+    declined(
+        "branches-appended",
+        module(
+            _BRANCHES.format(
+                loop="branch in self._modules.values()",
+                added="self.branches.append(nn.Linear(4, 4))",
+                result="self.branches(x)",
+            )
+        ),
+        "numbers the children",
+    ),
+    declined(
+        "branches-numbered",
+        module(
+            _BRANCHES.format(loop="i, branch in enumerate(self.children())", added=_NAMED, result="self.branches(x)")
+        ),
+        "numbers the children",
+    ),
+    *(
+        declined(
+            f"branches-taken-by-position-{number}",
+            module(_BRANCHES.format(loop="branch in self", added=_NAMED, result=result)),
+            "numbers the children",
+        )
+        for number, result in enumerate(
+            (
+                "self.branches(x) if x.dim() > 9 else self.branches[0](x)",
+                "self.branches(x) * len(self.branches)",
+                "self.branches(x) if x.dim() > 9 else [branch(x) for branch in self.branches]",
+                "self.branches(x) if x.dim() > 9 else nn.Sequential(*self.branches)(x)",
+            )
+        )
+    ),
     prepared("children", module(_IN_FORWARD.format("self.children()"))),
     prepared("modules-dict", module(_IN_FORWARD.format("self._modules.values()"))),
     declined(
