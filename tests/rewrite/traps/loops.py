@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.rewrite.cases import Case, declined, module, net, prepared, untouched
+from tests.rewrite.cases import Case, module, net, prepared, untouched
 
 _LAYERS = "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])\nself.act = nn.ReLU()\nself.n = 3"
 
@@ -52,13 +52,12 @@ LOOPS: tuple[Case, ...] = (
             "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])",
         ),
     ),
-    declined(
+    prepared(
         "by-ones-with-the-next",
         net(
             "for i in range(0, 2):\n    x = self.layers[i](x)\n    x = self.layers[i + 1](x)\nreturn x",
             "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])",
         ),
-        "not an attribute of self",
     ),
     prepared("mapped", net("return sum(map(lambda layer: F.relu(layer(x)), self.layers))", _LAYERS)),
     prepared("reversed", net("for layer in reversed(self.layers):\n    x = self.act(layer(x))\nreturn x", _LAYERS)),
