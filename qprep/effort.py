@@ -31,12 +31,16 @@ class Effort:
     cache     what earlier runs found; None: nothing is looked up or kept
     tell      called with the number of files done and of all, and the file begun with
     patience  seconds without a sign of life after which a worker is taken for hung
+    edits     whether whoever asked wants the edits of each fix, or only to know that there are some
+    unknown   whether they want the places of unknown kind, or only their number
     """
 
     jobs: int | None = 1
     cache: Cache | None = None
     tell: Callable[[int, int, str], None] | None = None
     patience: float = PATIENCE
+    edits: bool = True
+    unknown: bool = True
 
     def workers(self, sizes: list[int]) -> int:
         """How many processes to start for parts of these sizes in bytes; 1: none beside this one."""

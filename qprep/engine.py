@@ -46,9 +46,22 @@ def check(
     cache = effort.cache if observe is None and not texts else None
     memory = _check_memory(cache) if cache is not None else None
     look = Look("check", partial(check_part, settings=settings, overlay=texts, observe=observe))
-    done = run_parts(look, Work(_divisions(paths, texts, cache, observe), settings, texts, effort), memory)
+    work = Work(_divisions(paths, texts, cache, observe), settings, texts, effort)
+    done = run_parts(look, work, memory, partial(_shortened, effort=effort))
     unknown = tuple(finding for part in done for finding in part.unknown_sites)
-    return CheckResult(_sorted([f for part in done for f in part.findings]), len(paths), len(unknown), unknown)
+    number = sum(part.unknown for part in done)
+    return CheckResult(_sorted([f for part in done for f in part.findings]), len(paths), number, unknown)
+
+
+def _shortened(result: CheckResult, *, effort: Effort) -> CheckResult:
+    """What is wanted of a part's result: the edits take several times the room of all else."""
+    findings = result.findings if effort.edits else tuple(map(_without_edits, result.findings))
+    unknown = result.unknown_sites if effort.unknown else ()
+    return CheckResult(findings, result.files, result.unknown, unknown)
+
+
+def _without_edits(finding: Finding) -> Finding:
+    return replace(finding, fix=replace(finding.fix, edits=())) if isinstance(finding.fix, Fix) else finding
 
 
 def check_part(

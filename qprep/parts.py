@@ -70,23 +70,28 @@ class Work:
         return [(number, part) for number, division in enumerate(self.divisions) for part in division.parts]
 
 
-def run_parts(look: Look[_T], work: Work, memory: Memory[_T] | None = None) -> list[_T]:
-    """The result of each part, in order; the same however many processes there are."""
+def run_parts(
+    look: Look[_T], work: Work, memory: Memory[_T] | None = None, shorten: Callable[[_T], _T] = lambda result: result
+) -> list[_T]:
+    """The result of each part, in order; the same however many processes there are.
+
+    `shorten` leaves out of each what is not wanted, once it is remembered: all are held until the last one is there.
+    """
     every = work.every
     results: dict[int, _T] = {}
     if memory is not None:
         known = ((position, memory.find(part)) for position, (_, part) in enumerate(every))
-        results = {position: result for position, result in known if result is not None}
+        results = {position: shorten(result) for position, result in known if result is not None}
     size = Files(work.overlay).size
     sizes = {at: sum(map(size, part.paths)) for at, (_, part) in enumerate(every) if at not in results}
     clock = Clock(work.effort.tell, sum(len(every[position][1].paths) for position in sizes))
     number = work.effort.workers(list(sizes.values())) if sizes else 1
     done = _here(look, work, sizes, clock) if number == 1 else _spread(look.verb, work, sizes, clock, number)
     for position, outcome in done:
-        results[position] = outcome.result
         clock.finish(len(every[position][1].paths))
         if memory is not None and memory.keep is not None and outcome.whole:
             memory.keep(every[position][1], outcome)
+        results[position] = shorten(outcome.result)
     return [results[position] for position in range(len(every))]
 
 

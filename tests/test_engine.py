@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from qprep import engine
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
+from qprep.effort import Effort
 from qprep.findings import Fix, Unfixable
 from qprep.registry import all_rules
 from qprep.source import display_path
@@ -54,6 +56,16 @@ def test_check_gives_findings_with_edits_and_writes_nothing(net: Path) -> None:
     assert finding.fix.edits
     assert {edit.path for edit in finding.fix.edits} == {display_path(net)}
     assert net.read_text() == NET
+
+
+def test_edits_that_nobody_wants_are_not_held(net: Path) -> None:
+    net.write_text(NET.replace("return self", "self.unseen(x, other())\n        return self"))
+    (whole,) = engine.check([net], resolver()).findings
+    short = engine.check([net], resolver(), effort=Effort(edits=False, unknown=False))
+    (finding,) = short.findings
+    assert isinstance(whole.fix, Fix)
+    assert finding == replace(whole, fix=replace(whole.fix, edits=()))
+    assert short.unknown_sites == ()
 
 
 def test_edits_of_one_finding_are_a_whole_rewrite(net: Path) -> None:

@@ -22,7 +22,7 @@ from qprep.errors import QprepError
 from qprep.files import Discovery, discover
 from qprep.findings import Finding, Rule
 from qprep.registry import all_rules
-from qprep.report import HUMAN_FORMATS, Report, Sources, render
+from qprep.report import FORMATS_WITH_EDITS, HUMAN_FORMATS, Report, Sources, render
 from qprep.report.statistics import render_statistics
 from qprep.results import Engine
 from qprep.saving import save
@@ -54,7 +54,8 @@ class Session:
         cache = None if flags["no_cache"] else Cache(self._cache_dir(), self.resolver)
         progress = StatusLine.of(quiet=flags["quiet"])
         try:
-            yield Effort(flags["jobs"], cache, progress)
+            edits = self.output_format in FORMATS_WITH_EDITS and not flags["statistics"]
+            yield Effort(flags["jobs"], cache, progress, edits=edits, unknown=self.settings.show_unknown)
         finally:
             if progress is not None:
                 progress.clear()

@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 from qprep.report.model import Report, Sources
 
-__all__ = ["FORMATS", "HUMAN_FORMATS", "Report", "Sources", "render"]
+__all__ = ["FORMATS", "FORMATS_WITH_EDITS", "HUMAN_FORMATS", "Report", "Sources", "render"]
 
+FORMATS_WITH_EDITS = frozenset({"full", "json", "json-lines", "sarif"})  # that show what a fix would change
 HUMAN_FORMATS = frozenset({"full", "concise", "grouped"})
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
