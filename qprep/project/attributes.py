@@ -170,6 +170,8 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
         index = analysis.project.index(base.module)
         if entry is None or index is None:
             continue
+        if f"{base.name}.{name}" in index.classes:
+            return ClassRef(base.module, f"{base.name}.{name}")
         if name in entry.methods:
             return join_all(_method(analysis, base, entry, other, bound) for other in variants(entry.methods, name))
         if isinstance(bound, Object) and (field := objects.field(analysis, base, name)) is not None:

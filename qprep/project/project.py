@@ -235,6 +235,11 @@ class Project:
                 return f"{star}.{trail}"
         return None
 
+    def classes_named(self, dotted: str) -> tuple[ClassRef, ...]:
+        """The classes of the project that a dotted name means; several where branches define it."""
+        found = (option for option in options(self.resolve(dotted)) if isinstance(option, ClassRef))
+        return tuple(sorted(found, key=lambda ref: (ref.module, ref.name)))
+
     def method_names(self, ref: ClassRef) -> list[str]:
         """The methods of a class and its bases, as far as the project defines them."""
         entries = [self.class_node(base) for base in self.mro(ref) if isinstance(base, ClassRef)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.project.inner_classes import LOCALS
-from qprep.project.kinds import External, FunctionRef, Partial
+from qprep.project.kinds import External, FunctionRef, Partial, options
 from qprep.rewrite import fixed, imports
 from qprep.rewrite.pieces import Piece, apply
 
@@ -99,17 +99,21 @@ def is_replaceable(context: Context, unit: Unit) -> bool:
 
 def _returns_argument(context: Context, decorator: ast.expr, dotted: str) -> bool:
     """Whether a decorator of the project gives back the function that it is given, whatever happens."""
-    node = _definition(context, dotted)
-    if node is None or isinstance(decorator, ast.Call) or len(node.args.args) != 1 or _is_one_of_two(context, dotted):
+    definitions = _definitions(context, dotted)
+    if len(definitions) != 1 or not definitions[0].is_certain or isinstance(decorator, ast.Call):
         return False
-    name = node.args.args[0].arg
+    node = definitions[0].node
+    name = node.args.args[0].arg if len(node.args.args) == 1 else None
     returned = _returned(node)
     return bool(returned) and all(isinstance(value, ast.Name) and value.id == name for value in returned)
 
 
 def _may_return_argument(context: Context, decorator: ast.expr, dotted: str) -> bool:
     """Whether a decorator of the project, or what a factory of decorators makes, has a way to do so."""
-    node: ast.FunctionDef | ast.Lambda | None = _definition(context, dotted)
+    return any(_has_way(decorator, found.node) for found in _definitions(context, dotted))
+
+
+def _has_way(decorator: ast.expr, node: ast.FunctionDef | ast.Lambda | None) -> bool:
     if isinstance(decorator, ast.Call) and isinstance(node, ast.FunctionDef):
         inner = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
         made = [inner.get(value.id) if isinstance(value, ast.Name) else value for value in _returned(node)]
@@ -120,16 +124,21 @@ def _may_return_argument(context: Context, decorator: ast.expr, dotted: str) -> 
     return any(isinstance(value, ast.Name) and value.id == name for value in _returned(node))
 
 
-def _definition(context: Context, dotted: str) -> ast.FunctionDef | None:
-    ref = context.project.resolve(dotted)
-    return context.project.function_node(ref) if isinstance(ref, FunctionRef) else None
+class _Definition(NamedTuple):
+    """A function that a name means in some run; `is_certain`: in every one."""
+
+    node: ast.FunctionDef
+    is_certain: bool
 
 
-def _is_one_of_two(context: Context, dotted: str) -> bool:
-    """Whether a function is defined under a condition: under another one it may be something else."""
-    ref = context.project.resolve(dotted)
-    index = context.project.index(ref.module) if isinstance(ref, FunctionRef) else None
-    return index is None or _definition(context, dotted) not in index.tree.body
+def _definitions(context: Context, dotted: str) -> list[_Definition]:
+    refs = [option for option in options(context.project.resolve(dotted)) if isinstance(option, FunctionRef)]
+    found: list[_Definition] = []
+    for ref in refs:
+        node, index = context.project.function_node(ref), context.project.index(ref.module)
+        if node is not None and index is not None:
+            found.append(_Definition(node, len(refs) == 1 and node in index.tree.body))
+    return found
 
 
 def _returned(node: ast.FunctionDef | ast.Lambda) -> list[ast.expr | None]:

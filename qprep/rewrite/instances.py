@@ -90,10 +90,12 @@ def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | 
 
 def _has_only_operations(context: Context, name: str) -> bool:
     """Whether a class of the project has no parameters, no child that may have some, and only calls its children."""
-    cls = context.project.resolve(name)
-    if not isinstance(cls, ClassRef) or any(
-        isinstance(base, External) and base != MODULE for base in context.project.mro(cls)
-    ):
+    classes = context.project.classes_named(name)
+    return bool(classes) and all(_only_calls(context, cls) for cls in classes)
+
+
+def _only_calls(context: Context, cls: ClassRef) -> bool:
+    if any(isinstance(base, External) and base != MODULE for base in context.project.mro(cls)):
         return False
     table = context.analysis.attributes_of(cls)
     kinds = [entry.kind for entry in table.names.values()]

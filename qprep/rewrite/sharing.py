@@ -42,15 +42,19 @@ def is_stateless_layer(context: Context, name: str) -> bool:
 
 def holds_no_state(context: Context, name: str, outer: frozenset[str] = frozenset()) -> bool:
     """Whether instances of a class have no parameters and buffers, as far down as they go."""
-    cls = context.project.resolve(name)
-    if not isinstance(cls, ClassRef) or name in outer:
+    classes = context.project.classes_named(name)
+    if not classes or name in outer:
         return name in outer or is_stateless_layer(context, name)
+    return all(_class_holds_no_state(context, cls, outer | {name}) for cls in classes)
+
+
+def _class_holds_no_state(context: Context, cls: ClassRef, outer: frozenset[str]) -> bool:
     bases = context.project.mro(cls)[1:]
     if any(isinstance(base, External) and base != External("torch.nn.Module") for base in bases):
         return False
     table = context.analysis.attributes_of(cls)
     return table.dynamic is None and all(
-        _is_without_state(context, entry.kind, outer | {name}) for entry in table.names.values()
+        _is_without_state(context, entry.kind, outer) for entry in table.names.values()
     )
 
 
@@ -71,17 +75,14 @@ def memory(context: Context, classes: Iterable[str]) -> str | None:
         if name in seen:
             continue
         seen.add(name)
-        module, _, cls = name.rpartition(".")
-        ref = ClassRef(module, cls)
-        if context.project.class_node(ref) is None:
-            continue
-        table = context.analysis.attributes_of(ref)
-        for attribute in sorted(_remembered(context, ref)):
-            if attribute not in table.names or tensor_of(table.names[attribute].kind) is None:  # tensors are shared
-                return f"`{cls}` keeps `{attribute}` from one call to the next"
-        held = [kind for entry in table.names.values() for kind in modules_of(entry.kind)]
-        held += [item for kind in held if kind.item is not None for item in modules_of(kind.item)]
-        wanted += sorted({context.analysis.class_name(kind) for kind in held})
+        for ref in context.project.classes_named(name):
+            table = context.analysis.attributes_of(ref)
+            for attribute in sorted(_remembered(context, ref)):
+                if attribute not in table.names or tensor_of(table.names[attribute].kind) is None:  # tensors are shared
+                    return f"`{ref.name}` keeps `{attribute}` from one call to the next"
+            held = [kind for entry in table.names.values() for kind in modules_of(entry.kind)]
+            held += [item for kind in held if kind.item is not None for item in modules_of(kind.item)]
+            wanted += sorted({context.analysis.class_name(kind) for kind in held})
     return None
 
 

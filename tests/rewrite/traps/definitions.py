@@ -68,6 +68,19 @@ CONDITIONAL: tuple[Case, ...] = (
         "one of the project",
     ),
     prepared(
+        "decorator-that-branches-define",
+        net(
+            "return twice(self.fc(x))",
+            extra=_in_branches(
+                "from kernels_that_nobody_has import kernel\n\ndef replace(name):\n    return kernel(name)",
+                "def replace(name):\n    def decorator(function):\n        return function\n\n    return decorator",
+                "try:",
+                "except ImportError:",
+            )
+            + f"\n\n@replace('twice')\n{_TWICE}",
+        ),
+    ),
+    prepared(
         "function-of-torch-or-another",
         net("return act(self.fc(x)) + act(x)", extra=_in_branches("act = F.relu", "act = F.gelu")),
     ),

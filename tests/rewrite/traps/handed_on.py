@@ -106,6 +106,13 @@ CASES: dict[int, tuple[Case, ...]] = {
     9: (
         declined("counting-in-an-attribute", _again("Inner", "self.calls = 0", "self.calls += 1"), "keeps `calls`"),
         declined("counting-deeper", _again("Outer", "self.calls = 0", "self.calls = self.calls + 1"), "keeps `calls`"),
+        declined(
+            "counting-in-a-class-of-a-class",
+            _again("Outer", "self.calls = 0", "self.calls += 1")
+            .replace("class Outer", "class Holder:\n    class Kept(Inner):\n        pass\n\n\nclass Outer")
+            .replace("[Inner(), Inner()]", "[Holder.Kept(), Holder.Kept()]"),
+            "keeps `calls`",
+        ),
         prepared("counting-in-a-buffer", _again("Outer", _BUFFER, "self.calls += 1")),
         prepared("only-leaving-something", _again("Inner", "self.calls = 1", "self.seen = x")),
         prepared("handed-to-two-blocks", _model(_TWICE)),
