@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from qprep.project.frames import Frame
     from qprep.project.index import ClassNode
 
+APPLY = "torch.autograd.Function.apply"
 PROPERTIES = frozenset(("builtins.property", "functools.cached_property", "torch.jit.unused_property"))
 
 
@@ -163,6 +164,8 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
         if isinstance(base, External):
             if base.name.startswith("torch.nn.") and name in PARAMETER_NAMES:
                 return PARAMETER
+            if base.name.startswith("torch.autograd.") and name == "apply":
+                return External(APPLY)
             continue
         if not isinstance(base, ClassRef):
             continue

@@ -18,7 +18,6 @@ from qprep.project.kinds import (
     UNKNOWN,
     ClassRef,
     External,
-    FunctionRef,
     Kind,
     Mapping,
     MethodCaller,
@@ -98,7 +97,7 @@ def method(
     if isinstance(receiver, Sequence):
         return _sequence_method(analysis, frame, node, receiver, name, arguments)
     if isinstance(receiver, Mapping):
-        return _mapping_method(frame, node, receiver, name, arguments)
+        return _mapping_method(analysis, frame, node, receiver, name, arguments)
     if isinstance(receiver, Plain):
         return INT if receiver == SHAPE and name in ("numel", "count", "index") else TEXT if receiver == TEXT else OTHER
     if isinstance(receiver, Word):
@@ -120,17 +119,12 @@ def _registry_method(
     if not any(base.rpartition(".")[2] in _MAPPINGS for base in bases):
         return None
     item = item_of_object(analysis, frame, receiver, arguments.args[0] if arguments.args else TEXT)
-    return _mapping_method(frame, node, Mapping(item), name, arguments) if item is not None else None
+    return _mapping_method(analysis, frame, node, Mapping(item), name, arguments) if item is not None else None
 
 
 def item_of_object(analysis: Analysis, frame: Frame, receiver: Object, key: Kind) -> Kind | None:
     """What the `__getitem__` that a project class defines gives for a key; None where there is none."""
-    getter = attributes.class_attribute(analysis, receiver.cls, receiver, "__getitem__")
-    if not isinstance(getter, FunctionRef):
-        return None
-    from qprep.project.calls import Arguments
-
-    return analysis.call_beside(frame, getter, Arguments([key]))
+    return objects.call_own(analysis, frame, receiver, "__getitem__", key)
 
 
 def _sequence_method(
@@ -148,17 +142,21 @@ def _sequence_method(
             receiver.item if name in ("pop", "popleft", "__getitem__") else INT if name in ("index", "count") else NONE
         )
     grown = Sequence(added if receiver.items == () else join(receiver.item, added))
-    _rebind(frame, node, grown)
+    _rebind(analysis, frame, node, grown)
     return NONE
 
 
-def _rebind(frame: Frame, node: ast.Call, value: Kind) -> None:
-    """A method changed the list that a local name holds."""
-    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-        frame.scope.names[node.func.value.id] = value
+def _rebind(analysis: Analysis, frame: Frame, node: ast.Call, value: Kind) -> None:
+    """A method changed the list or dict that a name or attribute holds."""
+    from qprep.project.expressions import assign
+
+    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name | ast.Attribute):
+        assign(analysis, frame, node.func.value, value, None)
 
 
-def _mapping_method(frame: Frame, node: ast.Call, receiver: Mapping, name: str, arguments: Arguments) -> Kind:
+def _mapping_method(
+    analysis: Analysis, frame: Frame, node: ast.Call, receiver: Mapping, name: str, arguments: Arguments
+) -> Kind:
     if name == "items":
         return Sequence(sequence_of((TEXT, receiver.value)))
     if name == "values":
@@ -168,7 +166,7 @@ def _mapping_method(frame: Frame, node: ast.Call, receiver: Mapping, name: str, 
     if name in ("get", "pop", "setdefault"):
         return join_all([receiver.value, *arguments.args[1:]])
     if name == "update" and arguments.args and isinstance(arguments.args[0], Mapping):
-        _rebind(frame, node, Mapping(join(receiver.value, arguments.args[0].value)))
+        _rebind(analysis, frame, node, Mapping(join(receiver.value, arguments.args[0].value)))
     return receiver if name == "copy" else NONE
 
 
@@ -227,7 +225,8 @@ def _container_method(
     known = _unrooted(receiver.item)
     item = added if known is None else join(known, added)
     grown = Module(receiver.cls, receiver.path, receiver.origin, item)
-    _rebind(frame, node, grown)
+    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+        frame.scope.names[node.func.value.id] = grown
     target = node.func.value if isinstance(node.func, ast.Attribute) else None
     path = attributes.self_attribute(analysis, frame, target) if target is not None else None
     if path is not None and isinstance(frame.self_kind, Module) and isinstance(frame.self_kind.cls, ClassRef):

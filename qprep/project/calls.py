@@ -396,6 +396,8 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
     found = builtin.function(analysis, frame, node, name, arguments)
     if found is not None:
         return found
+    if name == attributes.APPLY:
+        return Tensor(arguments.flows)
     if name == f"{RUNTIME}PerCall.within":
         return _note_renewed(analysis, frame, arguments)
     if name.startswith(RUNTIME) and name.removeprefix(RUNTIME)[:1].isupper():

@@ -412,17 +412,18 @@ def _unpack(analysis: Analysis, frame: Frame, targets: list[ast.expr], value: Ki
 
 def _store_item(analysis: Analysis, frame: Frame, target: ast.Subscript, value: Kind) -> None:
     """`x[i] = y`: what flows into `y` flows into `x`; a list or dict may now hold it."""
-    evaluate(analysis, frame, target.slice)
+    index = evaluate(analysis, frame, target.slice)
     holder = evaluate(analysis, frame, target.value)
-    if not isinstance(target.value, ast.Name):
-        return
-    name = target.value.id
-    if isinstance(holder, Tensor) and flows(value):
-        frame.scope.names[name] = Tensor(True, holder.dtype)
-    elif isinstance(holder, Sequence):
-        frame.scope.names[name] = Sequence(join(holder.item, value))
-    elif isinstance(holder, Mapping):
-        frame.scope.names[name] = Mapping(value if holder.value is UNKNOWN else join(holder.value, value))
+    if isinstance(holder, Object):
+        objects.call_own(analysis, frame, holder, "__setitem__", index, value)
+    elif isinstance(target.value, ast.Name | ast.Attribute):
+        if isinstance(holder, Tensor) and flows(value):
+            assign(analysis, frame, target.value, Tensor(True, holder.dtype), None)
+        elif isinstance(holder, Sequence):
+            assign(analysis, frame, target.value, Sequence(join(holder.item, value)), None)
+        elif isinstance(holder, Mapping):
+            held = value if holder.value is UNKNOWN else join(holder.value, value)
+            assign(analysis, frame, target.value, Mapping(held), None)
 
 
 _EVALUATORS: dict[type[ast.expr], Callable[..., Kind]] = {

@@ -53,7 +53,19 @@ def construct(analysis: Analysis, frame: Frame, cls: ClassRef, arguments: Argume
         names = _field_names(analysis, cls)
         for name, kind in zip(names, by_name(names, arguments) or (), strict=False):
             analysis.attributes_of(cls).add(name, unrooted(kind), None)
+        call_own(analysis, frame, made, "__post_init__")
     return made
+
+
+def call_own(analysis: Analysis, frame: Frame, owner: Object, name: str, *arguments: Kind) -> Kind | None:
+    """Call a method that a class defines under a special name; None where it has none."""
+    from qprep.project.attributes import class_attribute
+    from qprep.project.calls import Arguments
+
+    method = class_attribute(analysis, owner.cls, owner, name)
+    if not isinstance(method, FunctionRef):
+        return None
+    return analysis.call_beside(frame, method, Arguments(list(arguments)))
 
 
 def attribute(analysis: Analysis, value: Object, name: str) -> Kind | None:
@@ -77,15 +89,12 @@ def store(analysis: Analysis, frame: Frame, owner: Object, target: ast.Attribute
 
 def operate(analysis: Analysis, frame: Frame, symbol: str, left: Kind, right: Kind) -> Kind | None:
     """What a class's own method makes of `left + right`; None where neither value has one."""
-    from qprep.project.attributes import class_attribute
-    from qprep.project.calls import Arguments
-
     name = _SPECIAL.get(symbol, "")
     for owner, method, other in ((left, f"__{name}__", right), (right, f"__r{name}__", left)):
         for option in options(owner) if name else ():
-            found = class_attribute(analysis, option.cls, option, method) if isinstance(option, Object) else UNKNOWN
-            if isinstance(found, FunctionRef):
-                return analysis.call_beside(frame, found, Arguments([other]))
+            found = call_own(analysis, frame, option, method, other) if isinstance(option, Object) else None
+            if found is not None:
+                return found
     return None
 
 

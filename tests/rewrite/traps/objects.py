@@ -25,6 +25,20 @@ class Scaler:
         return t * self.by
 """
 
+_AUTOGRAD = """
+class Halve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, t):
+        return t / 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient / 2
+
+
+halve = Halve.apply
+"""
+
 _NO_MODULE = "is no nn.Module"
 
 OBJECTS: tuple[Case, ...] = (
@@ -182,6 +196,40 @@ def example():
         net(
             "pair = Pair(self.fc(x), second=x)\nfirst, second = pair\nreturn pair.first + second, pair[1] * first",
             extra="from collections import namedtuple\n\nPair = namedtuple('Pair', ['first', 'second'])",
+        ),
+    ),
+    prepared(
+        "result-of-an-autograd-function",
+        net("return halve(Halve.apply(self.fc(x)) * 2) + x", extra=_AUTOGRAD),
+    ),
+    declined(
+        "dataclass-that-computes-when-made",
+        net(
+            "return Pair(self.fc(x), x).total",
+            extra="from dataclasses import dataclass\n\n\n@dataclass\nclass Pair:\n    a: torch.Tensor\n"
+            "    b: torch.Tensor\n\n    def __post_init__(self):\n        self.total = self.a + self.b",
+        ),
+        _NO_MODULE,
+    ),
+    declined(
+        "helper-that-is-filled",
+        net(
+            "store = Store()\nstore[0] = self.fc(x)\nreturn store[0]",
+            extra="class Store:\n    def __init__(self):\n        self.kept = {}\n\n"
+            "    def __setitem__(self, key, t):\n        self.kept[key] = t * 2\n\n"
+            "    def __getitem__(self, key):\n        return self.kept[key]",
+        ),
+        _NO_MODULE,
+    ),
+    prepared(
+        "collected-in-an-attribute",
+        net("self.seen = []\nself.seen.append(self.fc(x))\nself.seen.append(x)\nreturn sum(self.seen)"),
+    ),
+    prepared(
+        "written-into-an-attribute",
+        net(
+            "y = self.fc(x)\nself.kept[0] = y.detach().flatten()[0]\nreturn y, self.kept * 2",
+            "self.kept = torch.zeros(1)",
         ),
     ),
     untouched(
