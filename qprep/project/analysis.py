@@ -410,6 +410,9 @@ class Analysis:
             self._run_on_self(frame, ref, summary)
         elif bound is None:
             self._note_helper(frame, node, ref, summary)
+            for made in options(summary.returned):
+                if isinstance(made, Closure) and made.home.unit == Unit(ref.module, ref.name, False):
+                    made.home.callers.append((frame, node))
         elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
             finish_root(self, bound.cls, summary, is_forward=False)
         return self._renewed(frame, node, summary.returned, renewing.not_given(arguments.all()))
@@ -436,9 +439,11 @@ class Analysis:
         if not frame.recording or not summary.touched:
             return
         frame.touched |= summary.touched
+        frame.counts.add(("call", frame.place(node)))
+        self._note_callee(frame, node, Unit(ref.module, ref.name, False))
+
+    def _note_callee(self, frame: Frame, node: ast.Call, callee: Unit) -> None:
         place = frame.place(node)
-        callee = Unit(ref.module, ref.name, False)
-        frame.counts.add(("call", place))
         helper = self.facts.helpers.setdefault(place, HelperCall(place, set(), frame.unit, frame.function))
         helper.callees.add(callee)
         self.facts.callers.setdefault(callee, set()).add(place)
@@ -456,6 +461,9 @@ class Analysis:
                 self._closures[key] = known
         frame.counts.add_all(known.counts)
         frame.touched |= known.touched
+        for caller, call in home.callers if known.touched else ():  # what made the function owns what runs in it
+            if caller.recording:
+                self._note_callee(caller, call, home.unit)
         return self._renewed(frame, node, known.returned, renewing.made_in(home.index.name, closure.node))
 
     def _run_closure(self, frame: Frame, closure: Closure, arguments: Arguments) -> Summary:

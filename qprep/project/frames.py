@@ -107,6 +107,7 @@ class Frame:
     alive: bool = True
     earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
     caller: Frame | None = None  # the frame that called this one on the same object
+    callers: list[tuple[Frame, ast.Call]] = field(default_factory=list)  # of a function that gives back one inside it
 
     def place(self, node: ast.expr | ast.stmt) -> Place:
         """Where `node` stands."""

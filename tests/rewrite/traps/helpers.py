@@ -52,14 +52,28 @@ HELPERS: tuple[Case, ...] = (
             """,
         ).replace("def __init__(self)", "def __init__(self, by=(1, 2))"),
     ),
-    declined(
+    prepared(
         "a-function-made-by-another",
         net(
-            "return self.fc(chunked(self.fc)(x))",
+            "return self.fc(chunked(self.fc)(x)) + chunked(self.fc)(x)",
             extra="""
             def chunked(fn):
                 def inner(*args):
-                    return torch.cat([fn(part) for part in args[0].chunk(2)])
+                    return torch.cat([part * 2 for part in args[0].chunk(2)])
+
+                return inner
+            """,
+        ),
+    ),
+    declined(
+        "a-function-made-at-construction",
+        net(
+            "return self.fc(self.chunked(x))",
+            "self.chunked = chunked()",
+            extra="""
+            def chunked():
+                def inner(*args):
+                    return torch.cat([part * 2 for part in args[0].chunk(2)])
 
                 return inner
             """,
