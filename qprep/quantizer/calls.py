@@ -65,6 +65,8 @@ class Calls:
         written = str(getattr(function, "__name__", ""))
         operation = self._operations.of(function)
         op = self._rows.get(operation.name)
+        if op is None and written == "__get__":  # an attribute: `x.mT`
+            return Call(operation.name, None, {"input": args[0]}, False)
         if op is None:
             return Call(operation.name, None, {str(index): each for index, each in enumerate(args)} | kwargs, False)
         if written in _REFLECTED and operation.name != "rsub":

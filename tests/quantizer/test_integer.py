@@ -27,9 +27,19 @@ from qprep.quantizer.integer.model import IntegerModel
 from qprep.quantizer.integer.tensor import IntegerTensor
 from qprep.quantizer.qat.base import TrainingQuantizer
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
-from qprep.runtime_modules import GRU, LSTM, Concat, EltwiseAdd, EltwiseMul, EltwiseSub, Mean, MultiheadAttention
+from qprep.runtime_modules import (
+    GRU,
+    LSTM,
+    Concat,
+    EltwiseAdd,
+    EltwiseMul,
+    EltwiseSub,
+    MatMul,
+    Mean,
+    MultiheadAttention,
+)
 from tests.quantizer.graphs import model as block
-from tests.quantizer.models import TiedDecoder, mlp
+from tests.quantizer.models import TiedDecoder, mlp, snr
 
 
 def calibrated(model: nn.Module, x: Tensor, **settings: Any) -> PostTrainingQuantizer:
@@ -281,6 +291,73 @@ def test_in_place_operations_and_assignments_change_the_tensor() -> None:
     x[0] = 1.0
     assert x.to_float().tolist() == [1.0, 2.5]
     assert (x.shape, x.dtype, x.dim()) == ((2,), torch.float32, 1)
+
+
+class Viewed(nn.Module):
+    """Values seen in other orders and shapes, whatever way they lie in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(8, 8, 1), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        batch, channels, height, width = x.shape
+        x = x.view(batch, 2, channels // 2, height, width).transpose(1, 2).contiguous().view(batch, -1, height, width)
+        return self.second(x.flatten(2).mT.mT[..., :8].permute(0, 2, 1).contiguous().view(-1, channels))  # type: ignore[no-any-return]
+
+
+def test_views_of_what_lies_in_memory_otherwise() -> None:
+    torch.manual_seed(0)
+    quantizer = calibrated(Viewed(), image())
+    integer = quantizer.to_integer()
+    assert not integer.islands
+    assert all(each.levels <= 1 for each in slot_agreement(quantizer.convert(), integer, image()))
+
+
+class Constants(nn.Module):
+    """Outputs in the units of the data, by buffers."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.mul, self.add = nn.Linear(8, 2), EltwiseMul(), EltwiseAdd()
+        self.register_buffer("scale", torch.tensor([1e5, -5.0]))
+        self.register_buffer("shift", torch.tensor([2e5, 1e-3]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.add(self.mul(self.fc(x), self.scale), self.shift)  # type: ignore[no-any-return]
+
+
+def test_buffers_are_constants() -> None:
+    torch.manual_seed(0)
+    quantizer = calibrated(Constants(), image(32, 8))
+    integer = quantizer.to_integer()
+    assert not integer.islands
+    assert all(each.levels <= 1 for each in slot_agreement(quantizer.convert(), integer, image(32, 8)))
+
+
+class Scores(nn.Module):
+    """The product of what two layers give."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right, self.product = nn.Linear(8, 64), nn.Linear(8, 64), MatMul()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.product(self.left(x), self.right(x).mT)  # type: ignore[no-any-return]
+
+
+def test_products_of_accumulators_run_in_float() -> None:
+    torch.manual_seed(0)
+    x = image(2, 5, 8)
+    quantizer = DynamicQuantizer(Scores())
+    quantizer.prepare_model(x)
+    integer = quantizer.to_integer()
+    assert list(integer.islands) == ["matmul in product"]
+    assert snr(quantizer.convert()(x), integer(x)) > 40
 
 
 def test_multiplier_and_shift() -> None:

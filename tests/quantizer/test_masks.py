@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from qprep.errors import QprepError
-from qprep.quantizer import LSQQuantizer, PostTrainingQuantizer, slot_agreement
-from qprep.runtime_modules import AMax, EltwiseAdd, EltwiseMul, MaskedFill, MatMul, Where
+from qprep.quantizer import LinearQATQuantizer, LSQQuantizer, PostTrainingQuantizer, slot_agreement
+from qprep.runtime_modules import AMax, EltwiseAdd, EltwiseMul, EltwiseSub, MaskedFill, MatMul, Where
 from tests.quantizer.models import snr
 from tests.quantizer.test_integer import calibrated, image
 
@@ -114,6 +115,45 @@ def test_masks_that_are_inputs(number: float) -> None:
     integer = quantizer.to_integer()
     assert not integer.islands
     assert snr(model(x, mask), integer(x, mask)) > 30
+
+
+class Padded(nn.Module):
+    """Attention weights; padding is masked as Transformers do it: (1 - mask) times the lowest number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.add, self.sub, self.mul = nn.Linear(8, LENGTH), EltwiseAdd(), EltwiseSub(), EltwiseMul()
+        self.softmax = nn.Softmax(-1)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        far = self.mul(self.sub(1.0, mask[:, None].to(x.dtype)), torch.finfo(x.dtype).min)
+        return self.softmax(self.add(self.fc(x), far))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+@pytest.mark.parametrize("method", [PostTrainingQuantizer, LSQQuantizer, LinearQATQuantizer])
+def test_masks_of_numbers(method: Any, padding: int) -> None:
+    """Whether or not the example has padding."""
+    torch.manual_seed(0)
+    model, x = Padded().eval(), image(4, LENGTH, 8)
+    mask = torch.ones(4, LENGTH, dtype=torch.long)
+    example = mask.clone()
+    example[:, LENGTH - padding :] = 0
+    mask[:, -2:] = 0
+    expected = model(x, mask)
+    quantizer = method(model)
+    quantizer.prepare_model(x, example)
+    if method is PostTrainingQuantizer:
+        quantizer.calibrate([(x, mask)])
+        integer = quantizer.to_integer()
+        assert not integer.islands
+        assert snr(expected, integer(x, mask)) > 30
+    else:
+        quantizer.model.train()
+        quantizer.model(x, example)
+    names = {each.name for each in quantizer.quantizers}
+    assert names.isdisjoint({"input 1", "sub", "mul", "add"})
+    assert snr(expected, quantizer.convert()(x, mask)) > 15
 
 
 class Pooled(nn.Module):

@@ -76,6 +76,14 @@ FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "trilinear": lambda x: functional.interpolate(x[:, None], scale_factor=2, mode="trilinear"),
     "constant padding": lambda x: torch.constant_pad_nd(x, (1, 2), 0.5),
 }
+MASK = torch.ones(8, 8, dtype=torch.bool).tril(2)
+FUNCTIONS |= {
+    "turned": lambda x: x.mT @ x,
+    "attention": lambda x: functional.scaled_dot_product_attention(x, x.flip(1), x),
+    "causal attention": lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True),
+    "attention with a mask": lambda x: functional.scaled_dot_product_attention(x, x, x, MASK),
+    "attention with a mask of floats": lambda x: functional.scaled_dot_product_attention(x, x, x, MASK.float().log()),
+}
 BAGS: dict[str, Callable[[Tensor], Any]] = {
     mode: lambda x, mode=mode: functional.embedding_bag(x, TABLE, mode=mode)  # type: ignore[misc]
     for mode in ("mean", "sum", "max")

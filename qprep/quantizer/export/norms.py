@@ -14,7 +14,8 @@ from torch import Tensor
 
 from qprep.quantizer.affine import QParams
 from qprep.quantizer.export.builder import Builder, Layer, Value
-from qprep.quantizer.export.layers import Form, spread
+from qprep.quantizer.export.layers import Form, fixed, spread
+from qprep.quantizer.export.layout import moved
 from qprep.quantizer.export.record import Ref
 
 
@@ -95,17 +96,27 @@ def _instance_norm(b: Builder, given: dict[str, Any]) -> Any:
 
 
 def _attention(b: Builder, given: dict[str, Any]) -> Any:
-    if given.get("is_causal") or given.get("enable_gqa") or given.get("dropout_p", 0.0):
-        raise b.fail("an attention that is causal, grouped or has dropout")
+    if given.get("enable_gqa") or given.get("dropout_p", 0.0):
+        raise b.fail("an attention that is grouped or has dropout")
     width = b.value(given["query"]).shape[-1]
     scale = given.get("scale") or 1 / math.sqrt(int(width))  # type: ignore[arg-type]
-    rank = len(b.value(given["key"]).shape)
-    turned = b.op("Transpose", [b.float(given["key"])], perm=[*range(rank - 2), rank - 1, rank - 2])
+    key = b.value(given["key"])
+    order = [*range(len(key.shape) - 2), len(key.shape) - 1, len(key.shape) - 2]
+    turned = moved(b, given["key"], lambda name: b.op("Transpose", [name], perm=order))
+    if not isinstance(turned, str):
+        turned = b.float(Value(key.shape, key.kind, None, turned))
     scores = b.op("Mul", [b.op("MatMul", [b.float(given["query"]), turned]), b.floats(scale)])
+    if given.get("is_causal"):
+        sizes = fixed((b.value(given["query"]).shape[-2], b.value(given["key"]).shape[-2]))
+        if len(sizes) != 2:
+            raise b.fail("a causal attention over the batch")
+        scores = b.op("Add", [scores, b.constant(np.triu(np.full(sizes, -np.inf), 1), np.float32)])
     if given.get("attn_mask") is not None:
-        if b.value(given["attn_mask"]).kind is torch.bool:
-            raise b.fail("an attention with a boolean mask")
-        scores = b.op("Add", [scores, b.float(given["attn_mask"])])
+        mask = b.value(given["attn_mask"])
+        if mask.kind is torch.bool:
+            scores = b.op("Where", [b.float(mask), scores, b.floats(-math.inf)])
+        else:
+            scores = b.op("Add", [scores, b.float(mask)])
     return b.op("MatMul", [b.op("Softmax", [scores], axis=-1), b.float(given["value"])])
 
 

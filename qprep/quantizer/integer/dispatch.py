@@ -32,6 +32,9 @@ _COPIES: Final = frozenset(
     ).split()
 )
 
+# Attributes that move values.
+_TURNED: Final = ("T", "mT", "H", "mH")
+
 _islands: ContextVar[Callable[[str], None] | None] = ContextVar("islands", default=None)
 
 
@@ -81,6 +84,8 @@ def _integer(function: Callable[..., Any], call: Call, args: tuple[Any, ...], kw
     form = FORMS.get(call.name)
     if form is not None:
         return form(call)
+    if _attribute(function) in _TURNED:
+        return _moved(function, args, kwargs)
     if call.name == "view":
         function = Tensor.reshape  # integers may lie in memory otherwise than the floats that they stand for
     return _moved(function, args, kwargs) if call.is_layout else NotImplemented

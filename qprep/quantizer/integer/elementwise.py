@@ -53,9 +53,10 @@ def _reflected_difference(call: Call) -> Any:
 
 def _added(call: Call, sign: float) -> Any:
     one, other = _number(call.arguments.get("input")), _number(call.arguments.get("other"))
-    masked = masked_sum(one, other) if isinstance(one, IntegerTensor) and sign > 0 else None
-    if masked is not None:
-        return masked
+    for x, mask in ((one, other), (other, one)) if sign > 0 and call.arguments.get("alpha", 1) == 1 else ():
+        masked = masked_sum(x, mask) if isinstance(x, IntegerTensor) else None
+        if masked is not None:
+            return masked
     pair = [constant(each) if isinstance(each, float) else operand(each) for each in (one, other)]
     if pair[0] is None or pair[1] is None:
         return NotImplemented
