@@ -410,9 +410,9 @@ class Analysis:
             self._run_on_self(frame, ref, summary)
         elif bound is None:
             self._note_helper(frame, node, ref, summary)
-            for made in options(summary.returned):
-                if isinstance(made, Closure) and made.home.unit == Unit(ref.module, ref.name, False):
-                    made.home.callers.append((frame, node))
+            for inner in options(summary.returned):
+                if isinstance(inner, Closure) and inner.home.unit == Unit(ref.module, ref.name, False):
+                    inner.home.callers.append((frame, node))
         elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
             finish_root(self, bound.cls, summary, is_forward=False)
         return self._renewed(frame, node, summary.returned, renewing.not_given(arguments.all()))
