@@ -355,7 +355,8 @@ def _rename(kept: list[Argument], target: Target, spelling: Spelling, code: Code
                 return None
         elif by_name or slot != argument.name or position >= len(target.parameters):
             start = _outer_start(code, node, argument.value)
-            pieces.append(Piece(start, start, f"{argument.name}="))
+            around = code.span(argument.value)[1] - start + 1  # what the value itself becomes comes behind the name
+            pieces.append(opening(start, f"{argument.name}=", around))
     return pieces
 
 

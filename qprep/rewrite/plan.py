@@ -81,11 +81,7 @@ class Plan:
         if isinstance(pieces, Unfixable):
             return pieces
         assert isinstance(pieces, tuple)
-        if overlaps(pieces):
-            return Unfixable("its edits would overlap")
-        if scope.imports and not self.context.listed.isdisjoint(module for module, _ in scope.imports):
-            return Unfixable("the classes of its file are listed at run time, where a new one would appear")
-        if (reason := shadows.hidden(self.context, scope.declarations)) is not None:
+        if (reason := self._objection(scope, pieces)) is not None:
             return Unfixable(reason)
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
@@ -96,6 +92,14 @@ class Plan:
         if not isinstance(site, HelperCall):
             return rewrite
         return replace(rewrite, callees=frozenset(site.callees), dispatched=self._is_dispatched(scope, site))
+
+    def _objection(self, scope: Scope, pieces: tuple[Piece, ...]) -> str | None:
+        """Why a rewrite that a codemod made cannot be."""
+        if overlaps(pieces):
+            return "its edits would overlap"
+        if not self.context.listed.isdisjoint(module for module, _ in scope.imports):
+            return "the classes of its file are listed at run time, where a new one would appear"
+        return shadows.hidden(self.context, scope.declarations)
 
     def refusal(self, unit: Unit) -> str | None:
         """Why a class or function cannot own a module; a whole file (a unit without a name) need not."""

@@ -3,11 +3,15 @@
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
-from torch import nn
+from torch import Tensor, nn
 
 Number = int | float  # spelled out, as TorchScript takes no int for a float
+if TYPE_CHECKING:
+    Operand = Tensor
+else:
+    Operand = Tensor | Number  # for TorchScript, which asks what `1 - x` gives; the number may come first
 
 # nn.Module's own `training` is another thing: whether this module trains.
 _ATTRIBUTES: Final = {"training": "active"}

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.jit import is_scripting  # type: ignore[attr-defined]
 
 from qprep.runtime_modules import _scripted
-from qprep.runtime_modules._operation import Number, Operation
+from qprep.runtime_modules._operation import Number, Operand, Operation
 
 
 class EltwiseAdd(Operation):
@@ -19,7 +19,7 @@ class EltwiseAdd(Operation):
         self.inplace = inplace
         self.alpha = alpha
 
-    def forward(self, input: Tensor, other: Tensor | Number, alpha: Number | None = None) -> Tensor:
+    def forward(self, input: Operand, other: Tensor | Number, alpha: Number | None = None) -> Tensor:
         """Add operands of broadcastable shapes."""
         if is_scripting():
             return _scripted.add(input, other, self.alpha if alpha is None else alpha, self.inplace)
@@ -40,7 +40,7 @@ class EltwiseSub(Operation):
         self.inplace = inplace
         self.alpha = alpha
 
-    def forward(self, input: Tensor, other: Tensor | Number, alpha: Number | None = None) -> Tensor:
+    def forward(self, input: Operand, other: Tensor | Number, alpha: Number | None = None) -> Tensor:
         """Subtract operands of broadcastable shapes."""
         if is_scripting():
             return _scripted.sub(input, other, self.alpha if alpha is None else alpha, self.inplace)
@@ -72,7 +72,7 @@ class EltwiseMul(Operation):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input: Tensor, other: Tensor | Number) -> Tensor:
+    def forward(self, input: Operand, other: Tensor | Number) -> Tensor:
         """Multiply operands of broadcastable shapes."""
         if is_scripting():
             return _scripted.mul(input, other, self.inplace)
@@ -90,7 +90,7 @@ class EltwiseDiv(Operation):
         self.inplace = inplace
         self.rounding_mode = rounding_mode
 
-    def forward(self, input: Tensor, other: Tensor | Number, rounding_mode: str | None = None) -> Tensor:
+    def forward(self, input: Operand, other: Tensor | Number, rounding_mode: str | None = None) -> Tensor:
         """Divide operands of broadcastable shapes."""
         if is_scripting():
             return _scripted.div(
@@ -128,7 +128,7 @@ class Remainder(Operation):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input: Tensor, other: Tensor | Number) -> Tensor:
+    def forward(self, input: Operand, other: Tensor | Number) -> Tensor:
         """Take the remainder, with the sign of `other`, of operands of broadcastable shapes."""
         if is_scripting():
             return _scripted.remainder(input, other, self.inplace)
@@ -145,7 +145,7 @@ class Pow(Operation):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input: Tensor, exponent: Tensor | Number) -> Tensor:
+    def forward(self, input: Operand, exponent: Tensor | Number) -> Tensor:
         """Raise to a power, operands of broadcastable shapes."""
         if is_scripting():
             return _scripted.power(input, exponent, self.inplace)

@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from torch.utils.hooks import RemovableHandle
 
 from qprep.runtime_modules._watch import has_hooks
-from qprep.runtime_modules.tied import another
+from qprep.runtime_modules.tied import Tied, another
 
 
 class PerCall(nn.ModuleList):
@@ -89,7 +89,8 @@ class PerCall(nn.ModuleList):
             raise RuntimeError("expected instances that do the same, found different ones, or hooks")
         for handle in self._handles:
             handle.remove()
-        return self[0]
+        first = self[0]
+        return first.__prepare_scriptable__() if isinstance(first, Tied) else first
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_calls": 0, "_depth": 0}

@@ -55,6 +55,13 @@ class Tied(nn.Module):
                 hook(source, args)
         return source.forward(*args, **kwargs)
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        """`source` itself, for a script, which then knows one module by two names.
+
+        torch.jit.script puts it into the very model that it is given: give it a copy.
+        """
+        return self.source
+
     def apply(self, fn: Callable[[nn.Module], object]) -> Self:
         """As nn.Module's; `fn` meets `source` again where that is listed under a second name."""
         if not self.listed:

@@ -101,6 +101,23 @@ def test_a_rewritten_block_can_be_captured(name: str) -> None:
     assert torch.equal(_capture(name, model, data)(data), model(data))
 
 
+class NumberFirst(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sub, self.div, self.pow = runtime_modules.EltwiseSub(), runtime_modules.EltwiseDiv(), runtime_modules.Pow()
+        self.add, self.mul = runtime_modules.EltwiseAdd(), runtime_modules.EltwiseMul()
+        self.rest = runtime_modules.Remainder()
+
+    def forward(self, input: Tensor) -> Tensor:
+        terms = self.add(1, self.sub(1, input)), self.mul(2, self.div(1, input)), self.rest(5, self.pow(2, input))
+        return torch.stack(list(terms))
+
+
+def test_a_number_may_come_first_in_a_script() -> None:
+    data = torch.rand(2, 3) + 0.5
+    assert torch.equal(torch.jit.script(NumberFirst())(data), NumberFirst()(data))
+
+
 def test_symbolic_trace_of_binary_extrema() -> None:
     class Larger(nn.Module):
         def __init__(self) -> None:

@@ -180,3 +180,13 @@ def test_works_compiled_exported_and_traced() -> None:
 
 def test_nothing_stays_nothing() -> None:
     assert another(None) is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_script_takes_the_source() -> None:
+    model, data = Twice().eval(), torch.randn(2, 4)
+    scripted = torch.jit.script(copy.deepcopy(model))
+    assert torch.equal(scripted(data), model(data))
+    with torch.no_grad():
+        scripted.linear.weight.zero_()
+    assert torch.equal(scripted.linear_1.weight, torch.zeros(4, 4))
