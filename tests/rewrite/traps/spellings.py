@@ -88,6 +88,7 @@ _SPELLINGS = (
     "torch.where(x > 0, x, y)",
     "torch.where(x > 0, x, 0.0)",
     "x.where(x > 0, y)",
+    "x.where(x > 0, y * 2)",
     "torch.addcmul(x, x, y, value=0.5)",
     "torch.lerp(x, y, 0.3)",
     "x.cumsum(-1)",
