@@ -1,7 +1,8 @@
 """Names that code gives another value on objects that it does not own: `net.act = nn.SiLU()`, `net.act.p = 0.1`.
 
 What a class does to attributes of its own self is for others to judge, but for hooks, which no second instance gets.
-Those of an imported module are written as calls: "gate()" for `tools.gate = fast_gate`.
+Those of an imported module are written as calls: "gate()" for `tools.gate = fast_gate`. Classes that are looked for are
+in angles.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.project.names import PARAMETER_NAMES
+from qprep.project.sought import sought_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from qprep.project.index import FileIndex
 
 _SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "object"))  # patch.object
+_FETCHING = frozenset(("get_submodule", "set_submodule"))
 _MODES = frozenset(("train", "eval", "register_module", "add_module"))
 
 
@@ -28,6 +31,10 @@ def touched_names(index: FileIndex) -> Iterator[str]:
             yield from _assigned(node, imported)
     for call in index.of(ast.Call):
         yield from _called(call, imported)
+    yield from sought_classes(index)
+    for item in index.of(ast.Subscript):
+        if _is_dict_of_modules(item.value):
+            yield from _text(item.slice)
 
 
 def _assigned(node: ast.Attribute, imported: frozenset[str]) -> Iterator[str]:
@@ -51,6 +58,8 @@ def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
         if _root(owner) in imported:
             yield from (f"{found}()" for found in _text(text))
         yield from _held(owner, also_own=False)
+    elif name in _FETCHING and node.args:
+        yield from _text(node.args[0])
     elif name in ("patch", "setattr") and node.args:  # mock.patch("tools.gate"), monkeypatch.setattr("tools.gate", …)
         yield from (f"{found}()" for found in _text(node.args[0]))
     elif "hook" in name or name in _MODES:
@@ -67,6 +76,14 @@ def _held(node: ast.expr, *, also_own: bool) -> Iterator[str]:
 
 def _is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _is_dict_of_modules(node: ast.expr) -> bool:
+    """`net._modules`, `dict(net.named_modules())`."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+        node = node.args[0]
+    func = node.func if isinstance(node, ast.Call) else node
+    return isinstance(func, ast.Attribute) and func.attr in ("_modules", "named_modules", "named_children")
 
 
 def _root(node: ast.expr) -> str:

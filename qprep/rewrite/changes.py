@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from qprep.findings import Unfixable
 from qprep.project.kinds import ClassRef
 from qprep.project.names import LOOKING, PARAMETER_NAMES
+from qprep.project.sought import is_replaced, replaced
 from qprep.rewrite.loops import is_certain
 from qprep.rewrite.owners import made_early, run_by_init
+from qprep.rewrite.sharing import holds_no_state
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -62,6 +64,10 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
     if attribute in scope.context.touched:
         return Unfixable(f"`{attribute}` is set or changed on another object than self, which may be this one")
+    if any(_may_be_replaced(scope.context, name) for name in call.classes):
+        return Unfixable(
+            f"`{attribute}`, or what it holds, is replaced where its class is found; a second instance is not"
+        )
     if not found and not where.under:
         return False
     unit = creations[0].unit
@@ -78,6 +84,15 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     if not waits and not found:
         return Unfixable(f"`{attribute}` is not always made in `__init__`")
     return waits or Unfixable(f"`{attribute}` is changed after it is made, {found[0].reason}")
+
+
+def _may_be_replaced(context: Context, name: str) -> bool:
+    """Whether code replaces instances of a class, or of one with parameters that they may be made of."""
+    if holds_no_state(context, name) or is_replaced(context.touched, name.rpartition(".")[2]):
+        return not holds_no_state(context, name)
+    nn_module = context.analysis.catalogue.nn_module
+    others = [nn_module(text.strip("<>")) for text in replaced(context.touched)]
+    return not is_layer(context, name) and any(known is None or known.may_have_state for known in others)
 
 
 def changed_attribute(

@@ -72,7 +72,8 @@ def _walks(context: Context, unit: Unit) -> Iterator[Walk]:
 
 def _methods(context: Context, unit: Unit) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
     """Methods of the family that can run once the new child is there: not constructors of the class and its bases."""
-    before = set(context.project.mro(ClassRef(unit.module, unit.name)))
+    own = ClassRef(unit.module, unit.name)
+    before = set(context.project.mro(own)) - ({own} if context.may_be_early(unit) else set())
     for member in context.family(unit):
         entry = context.project.class_node(member)
         for name, method in entry.methods.items() if entry is not None else ():
@@ -102,6 +103,8 @@ class Walk:
                     self.counts |= self._is_enumerate(node.iter)
                     if self.runs or self.is_container:
                         self.loops.append(Loop(member.module, node.lineno, variable))
+                    elif not _is_guarded(node, variable):
+                        self._skip_or_refuse(context, member, method, Loop(member.module, node.lineno, variable))
                     continue
                 self._refuse(member, method)
         handled |= {part for node in nodes for part in self._by_name(node)}
@@ -117,6 +120,13 @@ class Walk:
         elif isinstance(node, ast.Compare) and all(isinstance(op, ast.In | ast.NotIn) for op in node.ops):
             parts = node.comparators
         return (part for part in parts if isinstance(part, ast.Attribute) and part.attr == "_modules")
+
+    def _skip_or_refuse(self, context: Context, member: ClassRef, method: ast.FunctionDef, loop: Loop) -> None:
+        """A loop that does the same to every child; one that the constructor runs knows no name of a new one yet."""
+        if context.runs_at_construction(member, method.name):
+            self._refuse(member, method)
+        else:
+            self.loops.append(loop)
 
     def _refuse(self, member: ClassRef, method: ast.FunctionDef) -> None:
         self.reason = f"`{member.name}.{method.name}` depends on the number or order of the children of self"
@@ -158,6 +168,16 @@ class Walk:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _POSITIONAL:
             return any(map(self._is_self, node.args))
         return False
+
+
+def _is_guarded(node: ast.For, variable: str) -> bool:
+    """Whether a loop asks each child what it is before it does anything."""
+    asking = [test for line in node.body if isinstance(line, ast.If) for test in ast.walk(line.test)]
+    calls = [
+        call for call in asking if isinstance(call, ast.Call) and ast.unparse(call.func) in ("isinstance", "hasattr")
+    ]
+    asked = [call for call in calls if any(isinstance(a, ast.Name) and a.id == variable for a in call.args)]
+    return bool(asked) and all(isinstance(line, ast.If) for line in node.body)
 
 
 def _variable(node: ast.For, pairs: bool, numbered: bool) -> str | None:

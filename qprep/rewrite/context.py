@@ -13,7 +13,7 @@ from qprep.project.touches import touched_names
 from qprep.project.units import ALONE
 from qprep.rewrite.children import Walk
 from qprep.rewrite.listings import listed_files
-from qprep.rewrite.owners import own_names
+from qprep.rewrite.owners import own_names, returns_early, run_by_init
 from qprep.rewrite.unusual import made_bare
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from qprep.project.units import Around
     from qprep.rewrite.code import Code
 
+_FRAME_MARKS = ("currentframe(", "save_hyperparameters(")
+_SIGNATURE_MARKS = ("signature(", "getfullargspec(", "getargspec(", "__init__.__", *_FRAME_MARKS)
 KEPT_FILES = 24  # files held ready for rewriting at a time
 
 
@@ -46,6 +48,7 @@ class Context:
         self.run_by_init: dict[Unit, frozenset[str]] = {}
         self._asked_names: frozenset[str] | None = None
         self._touched: frozenset[str] | None = None
+        self._asks_for_signatures: bool | None = None
         self._made_bare: frozenset[ClassRef] | None = None
         self._listed: frozenset[str] | None = None
         self._starred: dict[str, frozenset[str]] = {}
@@ -87,6 +90,33 @@ class Context:
             own = (name for index in indexes if index is not None for name in touched_names(index))
             self._touched = self.around.touched.union(own)
         return self._touched
+
+    def may_be_early(self, unit: Unit) -> bool:
+        """Whether new attributes of a class may be made before the rest of its constructor runs."""
+        entry = self.project.class_node(ClassRef(unit.module, unit.name))
+        init = entry.methods.get("__init__") if entry is not None else None
+        if init is None or returns_early(self, unit, init):
+            return init is not None
+        run = run_by_init(self, unit) - {"__init__"}
+        return any((m.module, f"{m.name}.{name}") in self.analysis.ran for m in self.family(unit) for name in run)
+
+    def runs_at_construction(self, cls: ClassRef, method: str) -> bool:
+        """Whether the constructor of a class may run a method."""
+        return method in run_by_init(self, Unit(cls.module, cls.name, True))
+
+    @property
+    def looks_at_frames(self) -> bool:
+        """Whether some given file looks at the variables of those who call it."""
+        texts = (self.project.text(name) or "" for name in self.project.given)
+        return any(mark in text for text in texts for mark in _FRAME_MARKS)
+
+    @property
+    def asks_for_signatures(self) -> bool:
+        """Whether some given file asks constructors, or any callable, for their parameters."""
+        if self._asks_for_signatures is None:
+            texts = (self.project.text(name) or "" for name in self.project.given)
+            self._asks_for_signatures = any(mark in text for text in texts for mark in _SIGNATURE_MARKS)
+        return self._asks_for_signatures
 
     @property
     def made_bare(self) -> frozenset[ClassRef]:

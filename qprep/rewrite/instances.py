@@ -9,6 +9,7 @@ from qprep.findings import Unfixable
 from qprep.ops.signature import parse_constructor
 from qprep.project.facts import MANY
 from qprep.project.kinds import ClassRef, External, Module, modules_of, options, tensor_of
+from qprep.project.sought import is_sought
 from qprep.rewrite import sharing as sharing_reasons
 from qprep.rewrite.changes import made_at_end
 from qprep.rewrite.imports import RUNTIME
@@ -196,6 +197,7 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
         constructor = parse_constructor(row[0].nn)
         known = scope.context.analysis.catalogue.nn_module(constructor.name)
         simple = known is not None and known.required == 0 and not row[0].drop
+        simple = simple and not is_sought(scope.context.touched, constructor.name)
         if (
             simple
             and _names(scope, scope.node, held.name)

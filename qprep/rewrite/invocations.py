@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
 from qprep.ops.signature import Kind, parse_constructor
+from qprep.project.sought import is_sought
 from qprep.rewrite import modes
 from qprep.rewrite.callees import is_builtin, names_operation
 from qprep.rewrite.dedicated import construct, declare, missing, refuse_arguments, taken_names
@@ -216,6 +217,8 @@ def _nn_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Target 
         return None
     constructor = parse_constructor(op.nn)
     known = scope.context.analysis.catalogue.nn_module(constructor.name)
+    if is_sought(scope.context.touched, constructor.name):
+        return None
     inputs = [a for a in arguments if a.name not in constructor.parameters and a.name not in op.drop]
     settings = {a.name: a for a in arguments if a.name in constructor.parameters}
     if len(inputs) + spelling.is_method != 1 or any(a.literal is None or a.spread for a in settings.values()):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from qprep.project.kinds import ClassRef, External
 from qprep.project.nodes import walk
-from qprep.rewrite import children, unusual
+from qprep.rewrite import children, signatures, unusual
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
+from qprep.rewrite.signatures import entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from qprep.project.facts import Unit
     from qprep.project.index import ClassNode, FileIndex
-    from qprep.project.kinds import Kind
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
 
@@ -52,6 +52,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
         or unusual.unusual_family(context, unit)
         or children.refusal(context, unit)
         or _broken_chain(context, unit)
+        or signatures.refusal(context, unit)
     )
 
 
@@ -96,7 +97,7 @@ def _runs(context: Context, child: ClassRef, unit: Unit, method: str) -> bool:
     """Whether a subclass inherits a method, or calls it past an own one."""
     chain = context.project.mro(child)
     below = chain[: chain.index(ClassRef(unit.module, unit.name))]
-    entries = [entry for base in below if (entry := _entry(context, base)) is not None]
+    entries = [entry for base in below if (entry := entry_of(context, base)) is not None]
     if not any(method in entry.methods for entry in entries):
         return True
     named = (node for entry in entries for node in walk(entry.node) if isinstance(node, ast.Attribute))
@@ -259,9 +260,14 @@ def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt
 
 def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
     """A constructor that returns early or runs the model itself needs the attributes behind super().__init__()."""
+    return returns_early(context, unit, init) or not methods.isdisjoint(run_by_init(context, unit))
+
+
+def returns_early(context: Context, unit: Unit, init: ast.FunctionDef) -> bool:
+    """Whether a constructor may return before its end."""
     if unit not in context.returns_early:
         context.returns_early[unit] = any(isinstance(node, ast.Return) for node in _own_nodes(init))
-    return context.returns_early[unit] or not methods.isdisjoint(run_by_init(context, unit))
+    return context.returns_early[unit]
 
 
 def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
@@ -298,7 +304,7 @@ def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
     """Methods that the constructor of a base runs: before it returns, the class can have made nothing of its own."""
     if unit not in context.run_by_base:
         ref = ClassRef(unit.module, unit.name)
-        bases = [entry for base in context.project.mro(ref)[1:] if (entry := _entry(context, base)) is not None]
+        bases = [entry for base in context.project.mro(ref)[1:] if (entry := entry_of(context, base)) is not None]
         methods = [
             (name, method)
             for member in context.family(unit)
@@ -318,10 +324,6 @@ def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
             found |= more
         context.run_by_base[unit] = frozenset(found)
     return context.run_by_base[unit]
-
-
-def _entry(context: Context, base: Kind) -> ClassNode | None:
-    return context.project.class_node(base) if isinstance(base, ClassRef) else None
 
 
 def _computed(methods: Iterable[tuple[str, ast.FunctionDef]]) -> frozenset[str]:
@@ -357,62 +359,8 @@ def _new_init(context: Context, code: Code, node: ast.ClassDef, unit: Unit) -> I
     indent = code.indent_of(first)
     while lineno > node.lineno + 1 and code.source.line(lineno - 1).strip().startswith("#"):
         lineno -= 1
-    signature, passed = _signature(context, unit)
+    signature, passed = signatures.signature(context, unit)
     returns = " -> None" if first.returns is not None else ""
     newline, inner = code.newline, indent + code.indent_unit
     head = f"{indent}def __init__({signature}){returns}:{newline}{inner}super().__init__({passed}){newline}"
     return InsertionPoint(code.source.starts[lineno - 1], inner, head, newline)
-
-
-def _signature(context: Context, unit: Unit) -> tuple[str, str]:
-    """Parameters of the inherited constructor, and how to pass them on."""
-    ref = ClassRef(unit.module, unit.name)
-    following = {_next_constructor(context, cls, ref) for cls in (ref, *context.project.subclasses(ref))}
-    if len(following) > 1 or context.analysis.defines(ref, "call_super_init"):
-        return "self, *args, **kwargs", "*args, **kwargs"
-    for base in context.project.mro(ref)[1:]:
-        if isinstance(base, External):
-            plain = base.name == "torch.nn.Module"
-            return ("self", "") if plain else ("self, *args, **kwargs", "*args, **kwargs")
-        entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
-        init = entry.methods.get("__init__") if entry is not None else None
-        if init is not None:
-            return _copied_signature(init.args) or ("self, *args, **kwargs", "*args, **kwargs")
-    return "self, *args, **kwargs", "*args, **kwargs"
-
-
-def _next_constructor(context: Context, cls: ClassRef, ref: ClassRef) -> Kind | None:
-    """Whose constructor comes behind that of `ref` for an instance of `cls`."""
-    chain = context.project.mro(cls)
-    for base in chain[chain.index(ref) + 1 :] if ref in chain else ():
-        entry = _entry(context, base)
-        if entry is None or "__init__" in entry.methods:
-            return base
-    return None
-
-
-def new_names(context: Context, unit: Unit) -> frozenset[str]:
-    """Names of the parameters of the constructor that a class without one would get."""
-    text = f"def __init__({_signature(context, unit)[0]}): ..."
-    return frozenset(node.arg for node in walk(ast.parse(text)) if isinstance(node, ast.arg))
-
-
-def _copied_signature(args: ast.arguments) -> tuple[str, str] | None:
-    """The same parameters with the same defaults, where those mean the same in any file."""
-    defaults = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
-    if args.posonlyargs or not args.args or not all(isinstance(d, ast.Constant) for d in defaults):
-        return None
-    bare = ast.arguments(
-        posonlyargs=[],
-        args=[ast.arg(a.arg) for a in args.args],
-        vararg=ast.arg(args.vararg.arg) if args.vararg else None,
-        kwonlyargs=[ast.arg(a.arg) for a in args.kwonlyargs],
-        kw_defaults=args.kw_defaults,
-        kwarg=ast.arg(args.kwarg.arg) if args.kwarg else None,
-        defaults=args.defaults,
-    )
-    passed = [a.arg for a in args.args[1:]]
-    passed += [f"*{args.vararg.arg}"] if args.vararg else []
-    passed += [f"{a.arg}={a.arg}" for a in args.kwonlyargs]
-    passed += [f"**{args.kwarg.arg}"] if args.kwarg else []
-    return ast.unparse(bare), ", ".join(passed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.project.inner_classes import bound_names as bound_outside
 from qprep.project.nodes import walk
-from qprep.rewrite import owners
+from qprep.rewrite import signatures
 from qprep.rewrite.model import OWNER
 
 if TYPE_CHECKING:
@@ -65,4 +65,4 @@ def _bound_where_made(context: Context, declaration: Declaration) -> frozenset[s
         function = entry.methods.get("__init__") if entry is not None else None
     entry = code.index.classes.get(unit.name)
     around = frozenset(name for outer in (entry.around if entry is not None else ()) for name in bound_outside(outer))
-    return around | (bound_names(function) if function is not None else owners.new_names(context, unit))
+    return around | (bound_names(function) if function is not None else signatures.new_names(context, unit))

@@ -40,9 +40,25 @@ def unusual_family(context: Context, unit: Unit) -> str | None:
             return f"`{member.name}` defines {name}"
         if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
             return f"`{member.name}.__setstate__` makes an instance that has only what it gives it"
+        if entry is not None and _is_made_by_metaclass(context, member, entry.node):
+            return f"the metaclass of `{member.name}` makes its instances, perhaps without the constructor"
         if member in context.made_bare:
             return f"instances of `{member.name}` are made by `__new__` alone, past the constructor"
     return None
+
+
+def _is_made_by_metaclass(context: Context, cls: ClassRef, node: ast.ClassDef) -> bool:
+    """Whether a metaclass of the project has a `__call__` that names no constructor."""
+    metaclass = next((keyword.value for keyword in node.keywords if keyword.arg == "metaclass"), None)
+    index = context.project.index(cls.module)
+    if metaclass is None or index is None:
+        return False
+    kind = context.analysis.resolved(context.project.expression_name(index, metaclass) or "?")
+    entry = context.project.class_node(kind) if isinstance(kind, ClassRef) else None
+    call = entry.methods.get("__call__") if entry is not None else None
+    attributes = [part for part in ast.walk(call) if isinstance(part, ast.Attribute)] if call is not None else []
+    runs = any(a.attr == "__call__" or (a.attr == "__init__" and isinstance(a.value, ast.Name)) for a in attributes)
+    return call is not None and not runs
 
 
 def _restores_all(method: ast.FunctionDef) -> bool:

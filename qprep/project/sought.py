@@ -1,0 +1,107 @@
+"""Classes of modules that code looks for in any model, to change what it finds or put another module there.
+
+They are told as "<ReLU>", or "<Drop" for all whose name begins so; with "=" in front where instances are replaced.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.project.nodes import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.project.index import FileIndex
+
+_CHANGING = frozenset(("train", "eval", "add_module", "register_module"))
+
+
+def sought_classes(index: FileIndex) -> Iterator[str]:
+    """`if isinstance(m, nn.ReLU): m.inplace = True`; functions that replace modules, with all they ask for."""
+    for node in index.of(ast.If):
+        if (found := list(_tested(node.test))) and any(_changes(part) for line in node.body for part in walk(line)):
+            yield from found
+    if any(_replaces(node) for node in index.of(ast.Call, ast.Subscript)):
+        for function in index.of(ast.FunctionDef):
+            yield from _replaced_in(function)
+    if any(node.attr == "convert_sync_batchnorm" for node in index.of(ast.Attribute)):
+        yield "=<BatchNorm"
+
+
+def _replaced_in(function: ast.FunctionDef) -> Iterator[str]:
+    nodes = walk(function)
+    if any(map(_replaces, nodes)):
+        found = [name for part in nodes if isinstance(part, ast.If) for name in _tested(part.test)]
+        yield from (text for name in found for text in (name, f"={name}"))
+
+
+def is_sought(touched: frozenset[str], cls: str) -> bool:
+    """Whether instances of a class are looked for, to be changed or replaced."""
+    return _matches([name for name in touched if name.startswith("<")], cls)
+
+
+def replaced(touched: frozenset[str]) -> frozenset[str]:
+    """The classes whose instances are replaced, or the beginnings of their names."""
+    return frozenset(name[1:] for name in touched if name.startswith("="))
+
+
+def is_replaced(touched: frozenset[str], cls: str) -> bool:
+    """Whether instances of a class are looked for, to be replaced."""
+    return _matches(replaced(touched), cls)
+
+
+def _matches(names: frozenset[str] | list[str], cls: str) -> bool:
+    return f"<{cls}>" in names or any(cls.startswith(name[1:]) for name in names if not name.endswith(">"))
+
+
+def _tested(test: ast.expr) -> Iterator[str]:
+    """The classes that a condition asks for: `isinstance(m, C)`, `type(m) is C`, `m.__class__.__name__ == "C"`."""
+    for part in walk(test):
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "isinstance":
+            yield from (f"<{name}>" for name in _class_names(part.args[-1]))
+        elif isinstance(part, ast.Compare) and _is_class_of(part.left):
+            yield from (f"<{name}>" for side in part.comparators for name in _class_names(side))
+            yield from (f"<{text}" for side in part.comparators for text in _texts(side))
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and _is_class_of(part.func.value):
+            yield from (f"<{text}" for arg in part.args for text in _texts(arg))
+        elif isinstance(part, ast.Compare) and any(map(_is_class_of, part.comparators)):
+            yield from (f"<{text}" for text in _texts(part.left))
+
+
+def _replaces(node: ast.AST) -> bool:
+    """`setattr(module, name, other)`, `module._modules[name] = other`."""
+    if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        return isinstance(node.value, ast.Attribute) and node.value.attr == "_modules"
+    is_set = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr"
+    return is_set and isinstance(node, ast.Call) and len(node.args) == 3 and not isinstance(node.args[1], ast.Constant)
+
+
+def _changes(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+        return isinstance(node.value, ast.Name) and node.value.id != "self"
+    if not isinstance(node, ast.Call):
+        return _replaces(node)
+    func = node.func
+    if isinstance(func, ast.Name):
+        return func.id == "setattr"
+    return isinstance(func, ast.Attribute) and (func.attr in _CHANGING or "hook" in func.attr)
+
+
+def _is_class_of(node: ast.AST) -> bool:
+    """`type(m)`, `type(m).__name__`, `m.__class__.__name__`, also in lower case."""
+    text = ast.unparse(node)
+    return text.startswith("type(") or "__class__" in text
+
+
+def _class_names(node: ast.expr) -> Iterator[str]:
+    for part in node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]:
+        if isinstance(part, ast.Name | ast.Attribute):
+            yield part.attr if isinstance(part, ast.Attribute) else part.id
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    for part in walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value:
+            yield part.value

@@ -1,0 +1,96 @@
+"""The constructor that a class without one gets: the parameters of the one that it inherits."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.project.kinds import ClassRef, External
+
+if TYPE_CHECKING:
+    from qprep.project.facts import Unit
+    from qprep.project.index import ClassNode
+    from qprep.project.kinds import Kind
+    from qprep.rewrite.context import Context
+
+
+def entry_of(context: Context, base: Kind) -> ClassNode | None:
+    """The definition of a base, where it is a class of the project."""
+    return context.project.class_node(base) if isinstance(base, ClassRef) else None
+
+
+def refusal(context: Context, unit: Unit) -> str | None:
+    """Why a class without a constructor must stay so: some code asks constructors for their parameters."""
+    if context.asks_for_signatures and _shows_another(context, unit):
+        return f"`{unit.name}` would get a constructor, and code here asks constructors for their parameters"
+    return None
+
+
+def _shows_another(context: Context, unit: Unit) -> bool:
+    ref = ClassRef(unit.module, unit.name)
+    own = context.project.class_node(ref)
+    if own is None or "__init__" in own.methods:
+        return False
+    base = _next_constructor(context, ref, ref)
+    entry = entry_of(context, base) if base is not None else None
+    init = entry.methods["__init__"] if entry is not None else None
+    if init is None:
+        return base != External("torch.nn.Module")
+    args = [*init.args.args[1:], *init.args.kwonlyargs]
+    is_exact = signature(context, unit) == _copied_signature(init.args)
+    is_seen = any(arg.annotation is not None for arg in args) or (bool(args) and context.looks_at_frames)
+    return not is_exact or is_seen
+
+
+def signature(context: Context, unit: Unit) -> tuple[str, str]:
+    """Parameters of the inherited constructor, and how to pass them on."""
+    ref = ClassRef(unit.module, unit.name)
+    following = {_next_constructor(context, cls, ref) for cls in (ref, *context.project.subclasses(ref))}
+    if len(following) > 1 or context.analysis.defines(ref, "call_super_init"):
+        return "self, *args, **kwargs", "*args, **kwargs"
+    for base in context.project.mro(ref)[1:]:
+        if isinstance(base, External):
+            plain = base.name == "torch.nn.Module"
+            return ("self", "") if plain else ("self, *args, **kwargs", "*args, **kwargs")
+        entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
+        init = entry.methods.get("__init__") if entry is not None else None
+        if init is not None:
+            return _copied_signature(init.args) or ("self, *args, **kwargs", "*args, **kwargs")
+    return "self, *args, **kwargs", "*args, **kwargs"
+
+
+def _next_constructor(context: Context, cls: ClassRef, ref: ClassRef) -> Kind | None:
+    """Whose constructor comes behind that of `ref` for an instance of `cls`."""
+    chain = context.project.mro(cls)
+    for base in chain[chain.index(ref) + 1 :] if ref in chain else ():
+        entry = entry_of(context, base)
+        if entry is None or "__init__" in entry.methods:
+            return base
+    return None
+
+
+def new_names(context: Context, unit: Unit) -> frozenset[str]:
+    """Names of the parameters of the constructor that a class without one would get."""
+    text = f"def __init__({signature(context, unit)[0]}): ..."
+    return frozenset(node.arg for node in ast.walk(ast.parse(text)) if isinstance(node, ast.arg))
+
+
+def _copied_signature(args: ast.arguments) -> tuple[str, str] | None:
+    """The same parameters with the same defaults, where those mean the same in any file."""
+    defaults = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
+    if args.posonlyargs or not args.args or not all(isinstance(d, ast.Constant) for d in defaults):
+        return None
+    bare = ast.arguments(
+        posonlyargs=[],
+        args=[ast.arg(a.arg) for a in args.args],
+        vararg=ast.arg(args.vararg.arg) if args.vararg else None,
+        kwonlyargs=[ast.arg(a.arg) for a in args.kwonlyargs],
+        kw_defaults=args.kw_defaults,
+        kwarg=ast.arg(args.kwarg.arg) if args.kwarg else None,
+        defaults=args.defaults,
+    )
+    passed = [a.arg for a in args.args[1:]]
+    passed += [f"*{args.vararg.arg}"] if args.vararg else []
+    passed += [f"{a.arg}={a.arg}" for a in args.kwonlyargs]
+    passed += [f"**{args.kwarg.arg}"] if args.kwarg else []
+    return ast.unparse(bare), ", ".join(passed)

@@ -1,0 +1,160 @@
+"""Code that looks for modules, children or parameters of constructors in any model (1, 6, 7, 15)."""
+
+from __future__ import annotations
+
+from tests.rewrite.cases import Case, declined, module, net, prepared
+
+_MODEL = "\n\ndef example():\n    made = Net()\n    {}\n    return made, (torch.randn(2, 4),)\n"
+
+
+def _made(how: str, forward: str, init: str = "", extra: str = "") -> str:
+    """A model that `example` makes, and changes."""
+    return net(forward, init, extra=extra) + _MODEL.format(how)
+
+
+_IN_PLACE = """
+def in_place(m):
+    if isinstance(m, nn.ReLU):
+        m.inplace = True
+"""
+_CONVERT = """
+def convert(model):
+    for name, child in model.named_children():
+        if isinstance(child, nn.ReLU):
+            setattr(model, name, nn.SiLU())
+"""
+_SILENCE = """
+def silence(model):
+    for m in model.modules():
+        if m.__class__.__name__.startswith("Dropout"):
+            m.p = 0.0
+"""
+_INJECT = """
+class Added(nn.Module):
+    def __init__(self, fc):
+        super().__init__()
+        self.fc = fc
+        self.a = nn.Parameter(torch.ones(4, 4))
+
+    def forward(self, x):
+        return F.linear(self.fc(x), self.a)
+
+
+def inject(model):
+    for name, child in list(model.named_children()):
+        if isinstance(child, nn.Linear):
+            setattr(model, name, Added(child))
+"""
+
+CLASSES: tuple[Case, ...] = (
+    prepared(
+        "flag-set-by-class", _made("made.apply(in_place)", "y = self.fc(x)\nreturn F.relu(y) + y", extra=_IN_PLACE)
+    ),
+    prepared("converted-by-class", _made("convert(made)", "return F.relu(self.fc(x) - 1)", extra=_CONVERT)),
+    prepared(
+        "held-function-converted-by-class",
+        _made("convert(made)", "return self.act(self.fc(x) - 1)", "self.act = F.relu", extra=_CONVERT),
+    ),
+    prepared(
+        "flag-set-by-the-name-of-a-class",
+        _made("silence(made)", "return F.dropout(self.fc(x), 0.5, self.training) + x", extra=_SILENCE),
+    ),
+    declined(
+        "layer-replaced-by-class",
+        _made("inject(made)", "return self.fc(torch.tanh(self.fc(x)))", extra=_INJECT),
+        "is replaced where its class is found",
+    ),
+    declined(
+        "layer-replaced-in-a-dict",
+        _made("made._modules['fc'] = nn.Identity()", "return self.fc(torch.tanh(self.fc(x)))"),
+        "set or changed on another object",
+    ),
+    declined(
+        "activation-hooked-by-its-path",
+        _made(
+            "made.get_submodule('act').register_forward_hook(lambda m, i, o: o * 2)",
+            "return self.act(self.fc(self.act(x)))",
+            "self.act = nn.ReLU()",
+        ),
+        "set or changed on another object",
+    ),
+)
+
+CHILDREN: tuple[Case, ...] = (
+    declined(
+        "counted-before-an-early-return",
+        net(
+            "return F.relu(self.fc(x)).repeat(self.n, 1, 1, 1)",
+            "self.n = len(list(self.children()))\nif self.n:\n    return",
+        ),
+        "number or order of the children",
+    ),
+    declined(
+        "counted-before-the-model-runs",
+        net(
+            "return F.relu(self.fc(x)).repeat(max(self.n, 1), 1, 1, 1)",
+            "self.n = 0\nself.n = len(list(self.children()))\nself.k = self(torch.ones(1, 1, 1, 4)).shape",
+        ),
+        "number or order of the children",
+    ),
+    declined(
+        "all-reset-by-the-constructor",
+        net("return F.relu(self.fc(x)) + x", "self.reset_parameters()")
+        + "\n    def reset_parameters(self):\n        for m in self.children():\n            m.reset_parameters()\n",
+        "number or order of the children",
+    ),
+    prepared(
+        "all-reset-later",
+        net("return F.relu(self.fc(x)) + x")
+        + "\n    def reset_parameters(self):\n        for m in self.children():\n            m.reset_parameters()\n"
+        + _MODEL.format("made.reset_parameters()"),
+    ),
+)
+
+_BASE = """
+import inspect
+
+
+class Base(nn.Module):
+    def __init__(self, n, act=nn.ReLU):
+        super().__init__()
+        self.fc = nn.Linear(n, 4)
+        self.act = act()
+
+
+class Net(Base):
+    def forward(self, x):
+        return self.act(self.fc(x)) + x
+
+
+def example():
+    known = inspect.signature(Net.__init__).parameters
+    given = {"n": 4, "act": nn.Tanh, "k": 1}
+    return Net(**{name: value for name, value in given.items() if name in known}), (torch.randn(2, 4),)
+"""
+
+CONSTRUCTORS: tuple[Case, ...] = (
+    declined("parameters-asked-for", module(_BASE), "asks constructors for their parameters"),
+    declined(
+        "made-by-a-metaclass",
+        module("""
+class Meta(type):
+    def __call__(cls, *args, **kwargs):
+        made = cls.__new__(cls)
+        nn.Module.__init__(made)
+        made.setup(*args, **kwargs)
+        return made
+
+
+class Net(nn.Module, metaclass=Meta):
+    def setup(self):
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return F.relu(self.fc(x)) + x
+"""),
+        "metaclass",
+    ),
+)
+
+CASES = {1: CHILDREN, 7: CLASSES, 15: CONSTRUCTORS}
