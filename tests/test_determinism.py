@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FAMILY = """
 import torch
 from torch import nn
@@ -41,8 +43,47 @@ class Net(nn.Module):
 """
 
 
-def test_order_of_sets_does_not_matter(tmp_path: Path) -> None:
-    (tmp_path / "model.py").write_text(FAMILY)
+BRANCHES = """
+import torch
+from torch import nn
+
+if torch.__version__:
+    def norm(x):
+        return x * x
+    class Part(nn.Module):
+        def forward(self, x):
+            return norm(x) + 1
+else:
+    norm = torch.tanh
+    class Part(nn.Module):
+        def forward(self, x):
+            return norm(x) - 1
+
+
+class Left:
+    def __add__(self, other):
+        return other * 2
+
+
+class Right:
+    def __add__(self, other):
+        return other / 2
+
+
+class Net(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.part = Part()
+        self.side = Left() if kind else Right()
+
+    def forward(self, x):
+        return norm(self.part(self.side + x)).mean(1)
+"""
+
+
+@pytest.mark.parametrize("source", [FAMILY, BRANCHES])
+def test_order_of_sets_does_not_matter(source: str, tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(source)
     command = [sys.executable, "-m", "qprep", "check", "--isolated", "--no-cache", "--output-format", "json"]
     command += ["--show-unknown"]
     outputs = set()

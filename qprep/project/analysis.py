@@ -27,6 +27,7 @@ from qprep.project.kinds import (
     Module,
     Object,
     Tensor,
+    in_order,
     join_all,
     modules_of,
     options,
@@ -160,7 +161,7 @@ class Analysis:
     def resolved(self, dotted: str) -> Kind:
         """What a dotted name stands for; a constant of another file has its value's kind."""
         found = self.project.resolve(dotted)
-        for option in options(found):
+        for option in in_order(found):
             if isinstance(option, External):
                 head, _, last = option.name.rpartition(".")
                 index = self.project.index(head) if head and not head.startswith(("torch", "builtins")) else None

@@ -214,6 +214,11 @@ def options(kind: Kind) -> frozenset[Kind]:
     return kind.options if type(kind) is Union else frozenset((kind,))
 
 
+def in_order(kind: Kind) -> list[Kind]:
+    """The alternatives of a kind, in the same order in every process."""
+    return sorted(options(kind), key=_text)
+
+
 def join(a: Kind, b: Kind) -> Kind:
     """What a value is that is `a` on one path and `b` on another."""
     if a is b or a == b:

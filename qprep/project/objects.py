@@ -16,8 +16,8 @@ from qprep.project.kinds import (
     Record,
     flowing,
     flows,
+    in_order,
     join_all,
-    options,
 )
 
 if TYPE_CHECKING:
@@ -88,13 +88,14 @@ def store(analysis: Analysis, frame: Frame, owner: Object, target: ast.Attribute
 
 
 def operate(analysis: Analysis, frame: Frame, symbol: str, left: Kind, right: Kind) -> Kind | None:
-    """What a class's own method makes of `left + right`; None where neither value has one."""
+    """What classes' own methods make of `left + right`; None where neither value has one."""
     name = _SPECIAL.get(symbol, "")
     for owner, method, other in ((left, f"__{name}__", right), (right, f"__r{name}__", left)):
-        for option in options(owner) if name else ():
-            found = call_own(analysis, frame, option, method, other) if isinstance(option, Object) else None
-            if found is not None:
-                return found
+        known = [option for option in in_order(owner) if isinstance(option, Object)] if name else []
+        results = [call_own(analysis, frame, option, method, other) for option in known]
+        found = [result for result in results if result is not None]
+        if found:
+            return join_all(found)
     return None
 
 
