@@ -62,9 +62,25 @@ class Outlines:
         self.given = given
         self.get = outline
         self._modules: dict[tuple[str, str], bool] = {}
+        self._known: dict[str, _Found | None] = {}
+        self._sought: set[str] = set()
 
     def find(self, dotted: str) -> _Found | None:
         """What a dotted name stands for, through the imports of packages; None outside of the project."""
+        if dotted in self._known:
+            return self._known[dotted]
+        if dotted in self._sought:  # files that take all names of each other
+            return None
+        self._sought.add(dotted)
+        try:
+            found = self._follow(dotted)
+        finally:
+            self._sought.discard(dotted)
+        if not self._sought:
+            self._known[dotted] = found
+        return found
+
+    def _follow(self, dotted: str) -> _Found | None:
         seen: set[str] = set()
         while dotted not in seen:
             seen.add(dotted)

@@ -91,6 +91,19 @@ def test_names_are_followed_through_packages(tmp_path: Path, monkeypatch: pytest
     assert together(groups(tmp_path, files, monkeypatch), "a.py", "inner.py")
 
 
+def test_files_that_take_all_names_of_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "a.py": "from pkg.b import *\n",
+        "b.py": "from pkg.a import *\nfrom pkg.c import *\n",
+        "c.py": "def shared(x):\n    return x + 1\n",
+        "net.py": MODEL.format(imports="from pkg.a import missing, shared", body="shared(missing(x))"),
+        "other.py": MODEL.format(imports="", body="x"),
+    }
+    found = groups(tmp_path, files, monkeypatch)
+    assert together(found, "net.py", "c.py")
+    assert not together(found, "net.py", "other.py")
+
+
 def test_a_value_brings_in_what_it_is_computed_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {
         "a.py": "from .values import ACT\n\ndef f(x):\n    return ACT()(x)\n",
