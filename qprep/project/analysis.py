@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.ops.catalogue import load
 from qprep.ops.model import Op, OpClass
-from qprep.project import attributes, inner_classes, parameters, renewing, shared
+from qprep.project import attributes, inner_classes, outside, parameters, renewing, shared
 from qprep.project.attributes import Attributes
 from qprep.project.binding import Callee, bind
 from qprep.project.calls import Arguments
@@ -90,12 +90,15 @@ class Analysis:
 
     def run(self, names: Iterable[str]) -> Facts:
         """Evaluate all nn.Module classes of the modules called `names`, users before what they use."""
+        names = list(names)
         for name in names:
             index = self.project.index(name)
             for cls in reversed(list(index.classes)) if index is not None else ():
                 ref = ClassRef(name, cls)
                 if self.is_module(ref):
                     self._guarded(ref)
+        for name in names:
+            outside.look_at(self, name)
         return self.facts
 
     def _guarded(self, ref: ClassRef) -> None:

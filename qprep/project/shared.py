@@ -9,6 +9,8 @@ from qprep.project.facts import Sharing, Unit
 from qprep.project.kinds import COMMON, ClassRef, Kind, Module, Sequence, join_all, modules_of, options
 from qprep.project.names import PARAMETER_NAMES
 
+FILE = "<file>"  # what stands for a function where the lines of a file make a model
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -46,9 +48,7 @@ def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: s
 
     if frame.recording or not frame.function:
         return
-    common = [module for module in modules_of(value) if is_common(module) and analysis.is_shareable(module)]
-    is_default = isinstance(node, ast.Name) and frame.scope.lookup(node.id) is not None
-    if any(is_default or not analysis.may_have_state({analysis.class_name(module)}) for module in common):
+    if frame.function != FILE and _is_for_all(analysis, frame, value, node):
         note(analysis, frame, node, "common", modules_of(value))
     if not isinstance(value, Module) or not analysis.is_shareable(value):
         return
@@ -62,6 +62,13 @@ def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: s
     if frame.counts.get(event) or frame.loops or origin == renamed:
         note(analysis, frame, node, how, (value,))
     frame.counts.add(event)
+
+
+def _is_for_all(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> bool:
+    """Whether a value may be a module that all share; one with parameters, where that is the default of a parameter."""
+    common = [module for module in modules_of(value) if is_common(module) and analysis.is_shareable(module)]
+    is_default = isinstance(node, ast.Name) and frame.scope.lookup(node.id) is not None
+    return any(is_default or not analysis.may_have_state({analysis.class_name(module)}) for module in common)
 
 
 def is_settled(analysis: Analysis, cls: ClassRef, name: str, value: Kind) -> bool:

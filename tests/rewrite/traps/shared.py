@@ -291,6 +291,28 @@ OF_A_FILE: tuple[Case, ...] = (
     declined("global-changed", _two(_GLOBAL) + _LATER, "`ACT` is changed"),
 )
 
+_SEQUENTIAL = "nn.Sequential(nn.Linear(4, 4), act, nn.Linear(4, 4), act)"
+_BUILT = "\n\ndef example():\n    return build(), (torch.randn(2, 4),)\n"
+
+OUTSIDE: tuple[Case, ...] = (
+    prepared("made-by-a-function", module(f"def build():\n    act = nn.ReLU()\n    return {_SEQUENTIAL}\n" + _BUILT)),
+    prepared("given-to-a-function", module(f"def build(act=nn.ReLU()):\n    return {_SEQUENTIAL}\n" + _BUILT)),
+    prepared(
+        "made-by-the-file",
+        module(
+            f"torch.manual_seed(0)\nact = nn.ReLU()\nmodel = {_SEQUENTIAL}\n\n\n"
+            "def example():\n    return model, (torch.ones(2, 4),)\n"
+        ),
+    ),
+    untouched(
+        "made-by-the-file-for-one-place",
+        module(
+            "torch.manual_seed(0)\nact = nn.ReLU()\nmodel = nn.Sequential(nn.Linear(4, 4), act)\n\n\n"
+            "def example():\n    return model, (torch.ones(2, 4),)\n"
+        ),
+    ),
+)
+
 METHOD_NAMES: tuple[Case, ...] = (
     prepared(
         "names-of-container-methods",
@@ -315,4 +337,4 @@ WEIGHTS: tuple[Case, ...] = (
     ),
 )
 
-CASES = {7: REPEATED + NAMED + DEFAULTS + OF_A_CLASS + OF_A_FILE + METHOD_NAMES, 9: WEIGHTS}
+CASES = {7: REPEATED + NAMED + DEFAULTS + OF_A_CLASS + OF_A_FILE + OUTSIDE + METHOD_NAMES, 9: WEIGHTS}
