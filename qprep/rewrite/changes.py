@@ -14,6 +14,7 @@ from qprep.project.sought import is_replaced, replaced
 from qprep.rewrite.loops import is_certain
 from qprep.rewrite.owners import made_early, run_by_init
 from qprep.rewrite.sharing import holds_no_state
+from qprep.rewrite.walkers import walked_at_construction
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -68,9 +69,11 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         return Unfixable(
             f"`{attribute}`, or what it holds, is replaced where its class is found; a second instance is not"
         )
-    if not found and not where.under:
-        return False
     unit = creations[0].unit
+    is_leaf = where.is_itself and all(is_one_operation(scope.context, name) for name in call.classes)
+    walker = walked_at_construction(scope.context, unit, counted=is_leaf)
+    if not found and not where.under and walker is None:
+        return False
     method = call.function.rpartition(".")[2]
     code = scope.context.code(unit.module)
     waits = (
@@ -81,6 +84,8 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         and not made_early(scope.context, code, unit, method)
         and all((c.member, c.method) == (ClassRef(unit.module, unit.name), "__init__") for c in found)
     )
+    if walker is not None and not (waits and walker == ClassRef(unit.module, unit.name)):
+        return Unfixable(f"the constructor of `{walker.name}` goes through its modules and would meet a second one")
     if not waits and not found:
         return Unfixable(f"`{attribute}` is not always made in `__init__`")
     return waits or Unfixable(f"`{attribute}` is changed after it is made, {found[0].reason}")
@@ -129,10 +134,16 @@ def changed_global(scope: Scope, node: ast.AST) -> str | None:
 
 def is_layer(context: Context, name: str) -> bool:
     """Whether a module of torch.nn is one operation with parameters: its second instance runs the first."""
+    known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
+    return is_one_operation(context, name) and known is not None and known.may_have_state
+
+
+def is_one_operation(context: Context, name: str) -> bool:
+    """Whether a class is one of torch.nn's that holds no other modules."""
     known = (
         context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
     )
-    return known is not None and known.may_have_state and not known.is_container and not known.is_compound
+    return known is not None and not known.is_container and not known.is_compound
 
 
 class _Names:

@@ -155,4 +155,48 @@ IN_METHODS: tuple[Case, ...] = (
     ),
 )
 
-CASES = {9: IN_THE_CONSTRUCTOR + IN_METHODS}
+_WALKED = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x)
+
+
+def init(m):
+    if isinstance(m, Block):
+        nn.init.normal_(m.fc.weight)
+"""
+
+WALKED: tuple[Case, ...] = (
+    prepared(
+        "modules-counted",
+        net(
+            "return self.act(self.fc(self.act(x))) * self.n", "self.act = nn.ReLU()\nself.n = len(list(self.modules()))"
+        ),
+    ),
+    prepared("blocks-initialised", net(_TWICE, "self.body = Block()\nself.apply(init)", extra=_WALKED)),
+    prepared(
+        "blocks-of-a-list-initialised",
+        net(
+            "for _ in range(2):\n    for block in self.body:\n        x = block(x)\nreturn x",
+            "self.body = nn.ModuleList([Block(), Block()])\nfor m in self.modules():\n    init(m)",
+            extra=_WALKED,
+        ),
+    ),
+    declined(
+        "block-of-a-branch-initialised",
+        net(_TWICE, "if True:\n    self.body = Block()\nself.apply(init)", extra=_WALKED),
+        "goes through its modules",
+    ),
+    prepared(
+        "layer-of-a-branch-initialised",
+        net(
+            "return self.fc2(self.fc2(x))", "if True:\n    self.fc2 = nn.Linear(4, 4)\nself.apply(init)", extra=_WALKED
+        ),
+    ),
+)
+
+CASES = {9: IN_THE_CONSTRUCTOR + IN_METHODS + WALKED}
