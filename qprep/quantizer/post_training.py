@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from qprep.errors import QprepError
 from qprep.quantizer.base import Quantizer
@@ -38,6 +38,7 @@ class _PostTraining(Quantizer):
             model, None, bits_activations, bits_weights, bits_bias, overrides, train_with_fp_copy=True, **defaults
         )
         self.float_model = model
+        _check_computed(model)
         self.model = copy.deepcopy(model).eval()
 
     def quantize_params(self) -> None:
@@ -95,6 +96,16 @@ class WeightOnlyQuantizer(_PostTraining):
     def calibrate(self, loader: Iterable[object]) -> None:
         """Nothing is to be observed; `loader` is not read. QprepError before prepare_model, or for no loader."""
         _not_read(self, loader)
+
+
+def _check_computed(model: nn.Module) -> None:
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                raise QprepError(
+                    f"expected a model that can be copied, found {f'{path}.{name}'.strip('.')} computed from parameters"
+                    ": make it permanent before (torch.nn.utils.prune.remove, torch.nn.utils.remove_weight_norm)"
+                )
 
 
 def _not_read(quantizer: Quantizer, loader: object) -> None:

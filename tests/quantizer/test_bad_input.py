@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from qprep.errors import QprepError
 from qprep.quantizer import (
@@ -80,6 +81,15 @@ def test_no_module(model: Any) -> None:
 def test_meta_device() -> None:
     with pytest.raises(QprepError, match="weight on the meta device"):
         PostTrainingQuantizer(nn.Linear(2, 2, device="meta"))
+
+
+def test_weights_that_hooks_compute() -> None:
+    model = mlp()
+    prune.l1_unstructured(model[2], "weight", 0.5)  # type: ignore[no-untyped-call]
+    with pytest.raises(QprepError, match=r"found 2.weight computed from parameters: .*prune.remove"):
+        PostTrainingQuantizer(model, **EIGHT)
+    prune.remove(model[2], "weight")  # type: ignore[no-untyped-call]
+    calibrated(model, data())
 
 
 def test_second_prepare_model() -> None:
