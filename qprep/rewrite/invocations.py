@@ -173,7 +173,10 @@ def _pass_through(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Unfixa
 def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: Target) -> list[Piece] | Unfixable:
     """Keywords under the names that the module knows; `**settings` are taken where those are the only ones."""
     taken = {name.removeprefix("*") for name in target.parameters}
-    plain = all(p.keywords == (p.name,) and p.name in taken for p in spelling.parameters)
+    named = {parameter.name for k in node.keywords if k.arg and (parameter := spelling.parameter(k.arg)) is not None}
+    listed = 0 if any(isinstance(arg, ast.Starred) for arg in node.args) else len(node.args)
+    left = [p for p in spelling.parameters[listed:] if p.name not in named]
+    plain = all(p.keywords == (p.name,) and p.name in taken for p in left)
     pieces: list[Piece] = []
     for keyword in node.keywords:
         if keyword.arg is None:

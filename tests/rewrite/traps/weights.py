@@ -28,6 +28,13 @@ WEIGHTS: tuple[Case, ...] = (
     prepared("conv2d", net("return F.conv2d(self.fc(x), self.k, self.b, stride=1, padding=1)", _W)),
     prepared("conv2d-positional", net("return F.conv2d(self.fc(x), self.k, None, 1, 1, 1, 1)", _W)),
     prepared(
+        "conv2d-settings-in-a-dict",
+        net(
+            "return F.conv2d(weight=self.k, input=self.fc(x), bias=None, **self.settings)",
+            _W + "\nself.settings = {'stride': 1, 'padding': (1, 1)}",
+        ),
+    ),
+    prepared(
         "conv2d-settings-on-self",
         net(
             "return F.conv2d(self.fc(x), self.k, None, self.stride, self.pad)",
