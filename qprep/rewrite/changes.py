@@ -65,6 +65,11 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
     if attribute in scope.context.touched:
         return Unfixable(f"`{attribute}` is set or changed on another object than self, which may be this one")
+    for place in places:
+        code = scope.context.code(place.module)
+        source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
+        if source is not None:
+            return Unfixable(source)
     if any(_may_be_replaced(scope.context, name) for name in call.classes):
         return Unfixable(
             f"`{attribute}`, or what it holds, is replaced where its class is found; a second instance is not"
@@ -116,8 +121,25 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
     function = scope.code.function(node)
     if not isinstance(node, ast.Name) or function is None:
         return None
-    later = [change for change, _ in _Names(function, names={node.id}).changes() if change.lineno > node.lineno]
-    return f"`{node.id}` is changed after it is handed on" if later else None
+    if node.id in scope.context.touched:
+        return f"`{node.id}` is set or changed on another object than self, which may be this one"
+    changes = [change for change, _ in _Names(function, names={node.id}).changes()]
+    later = [change for change in changes if change.lineno > node.lineno or _adds_hook(getattr(change, "func", change))]
+    return f"`{node.id}` is changed after it is handed on, or has a hook" if later else None
+
+
+def changed_source(context: Context, unit: Unit, node: ast.AST | None) -> str | None:
+    """Why `self.act`, whose module another attribute gets at `node`, may be changed later."""
+    if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"):
+        return None
+    tables = [context.analysis.attributes_of(member) for member in context.family(unit)]
+    made = [place for table in tables if node.attr in table.names for place in table.names[node.attr].creations]
+    return changed_attribute(context, unit, node.attr, made)
+
+
+def _adds_hook(func: ast.AST) -> bool:
+    """`act.register_forward_hook`: no second instance gets the hooks of the first."""
+    return isinstance(func, ast.Attribute) and "hook" in func.attr
 
 
 def changed_global(scope: Scope, node: ast.AST) -> str | None:
@@ -211,8 +233,9 @@ class _Names:
     def _is_changed_by(self, node: ast.Call, hands_on: bool) -> bool:
         """Whether a call changes the module: by a method, or as a function that is given it and may do anything."""
         func = node.func
-        if isinstance(func, ast.Attribute) and func.attr in _CHANGING and self._leads_to_it(func.value):
-            return True
+        if isinstance(func, ast.Attribute) and self._leads_to_it(func.value):
+            if func.attr in _CHANGING or _adds_hook(func):
+                return True
         name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
         given = [arg for arg in node.args if self._leads_to_it(arg) and getattr(arg, "attr", "") not in _TENSORS]
         if name in _SETTING:

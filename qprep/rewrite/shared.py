@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.findings import Unfixable
 from qprep.project.facts import MANY, Unit
-from qprep.rewrite.changes import changed_attribute, changed_global, changed_name
+from qprep.rewrite.changes import changed_attribute, changed_global, changed_name, changed_source
 from qprep.rewrite.model import OWNER
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.sharing import holds_no_state, memory, reason_to_stay_one
@@ -57,7 +57,12 @@ def _reason_to_leave(scope: Scope, sharing: Sharing) -> str | None:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         if any(isinstance(target, ast.Attribute) for target in targets):
             return _HIDDEN
-    return changed_name(scope, node) or changed_global(scope, node) or _changed_target(scope, sharing)
+    return (
+        changed_name(scope, node)
+        or changed_source(scope.context, Unit(scope.code.module, sharing.function.rpartition(".")[0], True), node)
+        or changed_global(scope, node)
+        or _changed_target(scope, sharing)
+    )
 
 
 def _changed_target(scope: Scope, sharing: Sharing) -> str | None:

@@ -35,6 +35,23 @@ REUSED: tuple[Case, ...] = (
         net(_TWICE, "self.act = nn.ReLU()\nself.act.register_forward_hook(lambda m, i, o: o * 2)"),
         _CHANGED,
     ),
+    declined(
+        "other-name-of-a-changed-one",
+        net(
+            "return self.b(self.fc(self.a(x)))",
+            "self.a = nn.LeakyReLU(0.1)\nself.b = self.a\nself.a.negative_slope = 0.6",
+        ),
+        "is changed after it is made",
+    ),
+    declined(
+        "hooked-and-handed-on",
+        net(
+            "return self.body(x)",
+            "act = nn.ReLU()\nact.register_forward_hook(lambda m, i, o: o + 1)\n"
+            "self.body = nn.Sequential(nn.Linear(4, 4), act, nn.Linear(4, 4), act)",
+        ),
+        "has a hook",
+    ),
     prepared(
         "weights-tied-afterwards",
         net("return self.b(self.fc(self.b(x)))", "self.b = nn.Linear(4, 4)\nself.b.weight = self.fc.weight"),
