@@ -173,11 +173,16 @@ class Walk:
 def _is_guarded(node: ast.For, variable: str) -> bool:
     """Whether a loop asks each child what it is before it does anything."""
     asking = [test for line in node.body if isinstance(line, ast.If) for test in ast.walk(line.test)]
-    calls = [
-        call for call in asking if isinstance(call, ast.Call) and ast.unparse(call.func) in ("isinstance", "hasattr")
-    ]
+    calls = [call for call in asking if isinstance(call, ast.Call) and _asks(call)]
     asked = [call for call in calls if any(isinstance(a, ast.Name) and a.id == variable for a in call.args)]
     return bool(asked) and all(isinstance(line, ast.If) for line in node.body)
+
+
+def _asks(call: ast.Call) -> bool:
+    """`isinstance(child, …)`, `hasattr(child, …)`, or `getattr(child, …, None)`, false for a child without that."""
+    name = ast.unparse(call.func)
+    default = call.args[2] if name == "getattr" and len(call.args) == 3 else None
+    return name in ("isinstance", "hasattr") or (isinstance(default, ast.Constant) and not default.value)
 
 
 def _variable(node: ast.For, pairs: bool, numbered: bool) -> str | None:

@@ -70,6 +70,27 @@ ITERATION: tuple[Case, ...] = (
             )
         ),
     ),
+    prepared(
+        "children-asked-for-something-by-the-constructor",
+        module("""
+class Base(nn.Module):
+    def post_init(self):
+        self.keys = []
+        for name, child in self.named_children():
+            if found := getattr(child, "tied_keys", None):
+                self.keys.append((name, found))
+
+
+class Net(Base):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.post_init()
+
+    def forward(self, x):
+        return F.relu(self.fc(x)) + x
+"""),
+    ),
     declined(
         "branches-appended",
         module(
