@@ -148,10 +148,17 @@ def changed_global(scope: Scope, node: ast.AST) -> str | None:
         node = node.value
     if not isinstance(node, ast.Name) or node.id not in (*scope.index.values, *scope.index.imports):
         return None
+    known = scope.context.changed
+    if node.id not in known:
+        known[node.id] = _is_changed(scope.context, node.id)
+    return f"`{node.id}` is changed after it is made" if known[node.id] else None
+
+
+def _is_changed(context: Context, name: str) -> bool:
     methods = "|".join(sorted(_CHANGING))
-    pattern = re.compile(rf"\b{node.id}(?:[.\w]|\[[^]]*\])*(?:[.\]]\w* *=(?!=)|\.(?:{methods})\()|attr\({node.id}\b")
-    texts = (scope.context.project.text(name) or "" for name in scope.context.project.given)
-    return f"`{node.id}` is changed after it is made" if any(map(pattern.search, texts)) else None
+    pattern = re.compile(rf"\b{name}(?:[.\w]|\[[^]]*\])*(?:[.\]]\w* *=(?!=)|\.(?:{methods})\()|attr\({name}\b")
+    texts = (context.project.text(module) or "" for module in context.project.given)
+    return any(map(pattern.search, texts))
 
 
 def is_layer(context: Context, name: str) -> bool:

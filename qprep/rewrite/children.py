@@ -60,8 +60,15 @@ def loops(context: Context, unit: Unit) -> list[Loop]:
     return [loop for walk in _walks(context, unit) for loop in walk.loops]
 
 
-def _walks(context: Context, unit: Unit) -> Iterator[Walk]:
-    """How the methods of a family use its children; one method is looked at once, however many classes inherit it."""
+def _walks(context: Context, unit: Unit) -> tuple[Walk, ...]:
+    """How the methods of a family use its children."""
+    if unit not in context.walks_of:
+        context.walks_of[unit] = tuple(_look(context, unit))
+    return context.walks_of[unit]
+
+
+def _look(context: Context, unit: Unit) -> Iterator[Walk]:
+    """One method is looked at once, however many classes inherit it."""
     is_container = context.analysis.is_container(ClassRef(unit.module, unit.name))
     for member, method in _methods(context, unit):
         key = (member, method.name, is_container)

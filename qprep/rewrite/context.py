@@ -53,6 +53,8 @@ class Context:
         self._listed: frozenset[str] | None = None
         self._starred: dict[str, frozenset[str]] = {}
         self.walks: dict[tuple[ClassRef, str, bool], Walk] = {}
+        self.walks_of: dict[Unit, tuple[Walk, ...]] = {}
+        self.changed: dict[str, bool] = {}  # names of values that some given file changes after they are made
         self._own_names: dict[ClassRef, frozenset[str]] = {}
         self._load = load
         self._codes: OrderedDict[str, Code | None] = OrderedDict()
