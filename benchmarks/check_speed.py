@@ -6,9 +6,9 @@
 
 CPU seconds of whole processes (user and system, children of this one, taken in turn), peak memory, and the start-up
 time of `qprep --version`. The ratio is that of the medians of one run. With --tree: a copy of these folders is checked
-by one process without a cache, by several that fill one, again, and after a change to one file; all output must be the
-same bytes, but for the last; and by other linters beside it, from the environment in FOLDER where they are no neighbours of
-this Python. The memory is that of the largest process.
+by one process without a cache, by several that fill one, again, and after a change to one file; what the first three
+print must be the same bytes; and by other linters beside it, from the environment in FOLDER where they are no
+neighbours of this Python. The memory is that of the largest process.
 """
 
 from __future__ import annotations
