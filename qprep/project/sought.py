@@ -6,6 +6,7 @@ They are told as "<ReLU>", or "<Drop" for all whose name begins so; with "=" in 
 from __future__ import annotations
 
 import ast
+import builtins
 from typing import TYPE_CHECKING
 
 from qprep.project.nodes import walk
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from qprep.project.index import FileIndex
 
+_BUILTINS = frozenset(dir(builtins))  # str, list: no modules
 _CHANGING = frozenset(("train", "eval", "add_module", "register_module"))
 
 
@@ -97,7 +99,7 @@ def _is_class_of(node: ast.AST) -> bool:
 
 def _class_names(node: ast.expr) -> Iterator[str]:
     for part in node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]:
-        if isinstance(part, ast.Name | ast.Attribute):
+        if isinstance(part, ast.Attribute) or (isinstance(part, ast.Name) and part.id not in _BUILTINS):
             yield part.attr if isinstance(part, ast.Attribute) else part.id
 
 

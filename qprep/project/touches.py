@@ -2,7 +2,7 @@
 
 What a class does to attributes of its own self is for others to judge, but for hooks, which no second instance gets.
 Those of an imported module are written as calls: "gate()" for `tools.gate = fast_gate`. Classes that are looked for are
-in angles.
+in angles. What is known of the object stands behind an "@".
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.project.holders import holder_of
 from qprep.project.names import PARAMETER_NAMES
 from qprep.project.sought import sought_classes
 
@@ -28,7 +29,7 @@ def touched_names(index: FileIndex) -> Iterator[str]:
     imported = frozenset(alias.asname or alias.name.partition(".")[0] for alias in index.of(ast.alias))
     for node in index.of(ast.Attribute):
         if not isinstance(node.ctx, ast.Load):
-            yield from _assigned(node, imported)
+            yield from _assigned(index, node, imported)
     for call in index.of(ast.Call):
         yield from _called(call, imported)
     yield from sought_classes(index)
@@ -37,13 +38,13 @@ def touched_names(index: FileIndex) -> Iterator[str]:
             yield from _text(item.slice)
 
 
-def _assigned(node: ast.Attribute, imported: frozenset[str]) -> Iterator[str]:
+def _assigned(index: FileIndex, node: ast.Attribute, imported: frozenset[str]) -> Iterator[str]:
     if _root(node.value) in imported:
         yield f"{node.attr}()"
     if node.attr == "training" or not _is_self(node.value):
-        yield node.attr
-    if node.attr not in PARAMETER_NAMES:
-        yield from _held(node.value, also_own=False)
+        yield f"{node.attr}{holder_of(index, node.value)}"
+    if node.attr not in PARAMETER_NAMES and isinstance(node.value, ast.Attribute) and not _is_self(node.value.value):
+        yield f"{node.value.attr}{holder_of(index, node.value.value)}"
     if isinstance(node.value, ast.Name | ast.Attribute) and node.attr.startswith("__"):  # function.__code__ = …
         yield f"{node.value.id if isinstance(node.value, ast.Name) else node.value.attr}()"
 

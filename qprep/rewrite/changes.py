@@ -14,6 +14,7 @@ from qprep.project.sought import is_replaced, replaced
 from qprep.rewrite.loops import is_certain
 from qprep.rewrite.owners import made_early, run_by_init
 from qprep.rewrite.sharing import holds_no_state
+from qprep.rewrite.touched import is_touched
 from qprep.rewrite.walkers import walked_at_construction
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     places = [creation.place for creation in creations]
     runs_first = where.is_itself and all(is_layer(scope.context, name) for name in call.classes)
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
-    if attribute in scope.context.touched:
+    if is_touched(scope.context, scope.unit, attribute):
         return Unfixable(f"`{attribute}` is set or changed on another object than self, which may be this one")
     for place in places:
         code = scope.context.code(place.module)
@@ -112,7 +113,7 @@ def changed_attribute(
     found = next((c for c in _changes(context, unit, attribute, made) if not (c.is_other and may_be_other)), None)
     if found is not None:
         return f"`{attribute}` is changed after it is made, {found.reason}"
-    is_set = attribute in context.touched
+    is_set = is_touched(context, unit, attribute)
     return f"`{attribute}` is set or changed on another object than self, which may be this one" if is_set else None
 
 
@@ -121,7 +122,7 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
     function = scope.code.function(node)
     if not isinstance(node, ast.Name) or function is None:
         return None
-    if node.id in scope.context.touched:
+    if node.id in scope.context.holders:
         return f"`{node.id}` is set or changed on another object than self, which may be this one"
     changes = [change for change, _ in _Names(function, names={node.id}).changes()]
     later = [change for change in changes if change.lineno > node.lineno or _adds_hook(getattr(change, "func", change))]

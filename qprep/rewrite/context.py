@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.ops.targets import OWN, TARGETS, Target
 from qprep.project.facts import Unit
+from qprep.project.holders import read_holder
 from qprep.project.kinds import ClassRef
 from qprep.project.outline import asked_names
 from qprep.project.touches import touched_names
@@ -17,10 +18,11 @@ from qprep.rewrite.owners import own_names, returns_early, run_by_init
 from qprep.rewrite.unusual import made_bare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from qprep.project.analysis import Analysis
     from qprep.project.facts import Facts
+    from qprep.project.holders import Holder
     from qprep.project.project import Project
     from qprep.project.units import Around
     from qprep.rewrite.code import Code
@@ -48,6 +50,7 @@ class Context:
         self.run_by_init: dict[Unit, frozenset[str]] = {}
         self._asked_names: frozenset[str] | None = None
         self._touched: frozenset[str] | None = None
+        self._holders: dict[str, list[Holder]] | None = None
         self._asks_for_signatures: bool | None = None
         self._made_bare: frozenset[ClassRef] | None = None
         self._listed: frozenset[str] | None = None
@@ -92,6 +95,16 @@ class Context:
             own = (name for index in indexes if index is not None for name in touched_names(index))
             self._touched = self.around.touched.union(own)
         return self._touched
+
+    @property
+    def holders(self) -> Mapping[str, Sequence[Holder]]:
+        """What is known of the objects on which attributes are set from outside, by the attribute."""
+        if self._holders is None:
+            self._holders = {}
+            for text in sorted(self.touched):
+                name, _, rest = text.partition("@")
+                self._holders.setdefault(name, []).append(read_holder(rest))
+        return self._holders
 
     def may_be_early(self, unit: Unit) -> bool:
         """Whether new attributes of a class may be made before the rest of its constructor runs."""

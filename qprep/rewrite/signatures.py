@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+import builtins
+from typing import TYPE_CHECKING, Final
 
 from qprep.project.kinds import ClassRef, External
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from qprep.project.index import ClassNode
     from qprep.project.kinds import Kind
     from qprep.rewrite.context import Context
+
+# Defaults made anew each time that a constructor is defined: two constructors would not have the same one.
+_COMPUTED: Final = (ast.Call, ast.List, ast.Dict, ast.Set, ast.Lambda, ast.ListComp, ast.DictComp, ast.SetComp)
 
 
 def entry_of(context: Context, base: Kind) -> ClassNode | None:
@@ -36,6 +40,8 @@ def _shows_another(context: Context, unit: Unit) -> bool:
     init = entry.methods["__init__"] if entry is not None else None
     if init is None:
         return base != External("torch.nn.Module")
+    if base is not None and _full_signature(context, unit, base, init.args) == signature(context, unit):
+        return bool(init.args.args[1:]) and context.looks_at_frames
     args = [*init.args.args[1:], *init.args.kwonlyargs]
     is_exact = signature(context, unit) == _copied_signature(init.args)
     is_seen = any(arg.annotation is not None for arg in args) or (bool(args) and context.looks_at_frames)
@@ -55,7 +61,8 @@ def signature(context: Context, unit: Unit) -> tuple[str, str]:
         entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
         init = entry.methods.get("__init__") if entry is not None else None
         if init is not None:
-            return _copied_signature(init.args) or ("self, *args, **kwargs", "*args, **kwargs")
+            full = _full_signature(context, unit, base, init.args)
+            return full or _copied_signature(init.args) or ("self, *args, **kwargs", "*args, **kwargs")
     return "self, *args, **kwargs", "*args, **kwargs"
 
 
@@ -75,6 +82,23 @@ def new_names(context: Context, unit: Unit) -> frozenset[str]:
     return frozenset(node.arg for node in ast.walk(ast.parse(text)) if isinstance(node, ast.arg))
 
 
+def _full_signature(context: Context, unit: Unit, base: Kind, args: ast.arguments) -> tuple[str, str] | None:
+    """The same parameters, defaults and annotations, where code asks for them and they mean the same for the class."""
+    index = context.project.index(unit.module)
+    same_file = isinstance(base, ClassRef) and base.module == unit.module and "." not in base.name
+    if not context.asks_for_signatures or not same_file or index is None or args.posonlyargs or not args.args:
+        return None
+    defaults = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
+    noted = [arg for arg in (*args.args, args.vararg, *args.kwonlyargs, args.kwarg) if arg is not None]
+    parts = [*defaults, *(arg.annotation for arg in noted if arg.annotation is not None)]
+    names = {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)}
+    known = {*index.imports, *index.classes, *index.functions, *index.values}.difference(index.rebound)
+    is_plain = not any(isinstance(node, _COMPUTED) for part in defaults for node in ast.walk(part))
+    if not is_plain or not all(name in known or hasattr(builtins, name) for name in names):
+        return None
+    return ast.unparse(args), _passed(args)
+
+
 def _copied_signature(args: ast.arguments) -> tuple[str, str] | None:
     """The same parameters with the same defaults, where those mean the same in any file."""
     defaults = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
@@ -89,8 +113,13 @@ def _copied_signature(args: ast.arguments) -> tuple[str, str] | None:
         kwarg=ast.arg(args.kwarg.arg) if args.kwarg else None,
         defaults=args.defaults,
     )
+    return ast.unparse(bare), _passed(args)
+
+
+def _passed(args: ast.arguments) -> str:
+    """How a constructor hands its parameters on."""
     passed = [a.arg for a in args.args[1:]]
     passed += [f"*{args.vararg.arg}"] if args.vararg else []
     passed += [f"{a.arg}={a.arg}" for a in args.kwonlyargs]
     passed += [f"**{args.kwarg.arg}"] if args.kwarg else []
-    return ast.unparse(bare), ", ".join(passed)
+    return ", ".join(passed)

@@ -134,7 +134,20 @@ def example():
 """
 
 CONSTRUCTORS: tuple[Case, ...] = (
-    declined("parameters-asked-for", module(_BASE), "asks constructors for their parameters"),
+    prepared("parameters-asked-for", module(_BASE)),
+    declined(
+        "parameters-asked-for-of-another-default",
+        module(_BASE.replace("act=nn.ReLU", "act=lambda: nn.ReLU()")),
+        "asks constructors for their parameters",
+    ),
+    declined(
+        "parameters-of-another-file-asked-for",
+        {
+            "base.py": module(_BASE.split("class Net", maxsplit=1)[0]),
+            "model.py": module("import inspect\n\nfrom base import Base\n\n\nclass Net" + _BASE.split("class Net")[1]),
+        },
+        "asks constructors for their parameters",
+    ),
     declined(
         "made-by-a-metaclass",
         module("""
