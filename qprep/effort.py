@@ -42,6 +42,11 @@ class Effort:
     edits: bool = True
     unknown: bool = True
 
+    @property
+    def assembles(self) -> bool:
+        """Whether edits are worked out: for who asked, or for later runs, which may be asked for them."""
+        return self.edits or self.cache is not None
+
     def workers(self, sizes: list[int]) -> int:
         """How many processes to start for parts of these sizes in bytes; 1: none beside this one."""
         if self.jobs is not None:

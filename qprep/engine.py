@@ -45,7 +45,7 @@ def check(
     texts, effort = overlay or {}, effort or Effort()
     cache = effort.cache if observe is None and not texts else None
     memory = _check_memory(cache) if cache is not None else None
-    look = Look("check", partial(check_part, settings=settings, overlay=texts, observe=observe))
+    look = Look("check", partial(check_part, settings=settings, overlay=texts, observe=observe, edits=effort.assembles))
     work = Work(_divisions(paths, texts, cache, observe), settings, texts, effort)
     done = run_parts(look, work, memory, partial(_shortened, effort=effort))
     unknown = tuple(finding for part in done for finding in part.unknown_sites)
@@ -71,10 +71,12 @@ def check_part(
     settings: SettingsResolver,
     overlay: Mapping[str, bytes],
     observe: Observe | None = None,
+    edits: bool = True,
 ) -> tuple[CheckResult, Asked]:
-    """Look at files that know of each other."""
+    """Look at files that know of each other; without `edits`, fixes say only that they are there."""
     survey = Survey(paths, settings, overlay, observe, setting)
-    findings = survey.findings() + survey.faults
+    found = survey.findings() if edits else [reported.finding for reported in survey.reported]
+    findings = found + survey.faults
     result = CheckResult(tuple(findings), len(paths), len(survey.unknown), tuple(survey.unknown))
     return result, survey.project.asked
 

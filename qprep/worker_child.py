@@ -39,10 +39,10 @@ def main() -> None:
 def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
     from qprep import engine
 
-    verb, made, overlay = read_frame(questions)
+    verb, made, overlay, edits = read_frame(questions)
     settings = _resolver(made)
     look: Look[Any] = (
-        Look(verb, partial(engine.check_part, settings=settings, overlay=overlay))
+        Look(verb, partial(engine.check_part, settings=settings, overlay=overlay, edits=edits))
         if verb == "check"
         else Look(verb, partial(engine.fix_part, settings=settings, overlay=overlay))
     )
