@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections import Counter, OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.ops.catalogue import load
 from qprep.ops.model import Op, OpClass
-from qprep.project import attributes, inner_classes, outside, parameters, renewing, shared
+from qprep.project import attributes, closures, inner_classes, outside, parameters, renewing, shared
 from qprep.project.attributes import Attributes
 from qprep.project.binding import Callee, bind
 from qprep.project.calls import Arguments
 from qprep.project.facts import Facts, HelperCall, ModuleCall, OpSite, Place, Unit, Unknown
-from qprep.project.frames import TOTAL, Counts, Frame, Scope
+from qprep.project.frames import TOTAL, Counts, Frame, Scope, Summary
 from qprep.project.index import variants
 from qprep.project.kinds import (
     NONE,
@@ -43,22 +42,11 @@ if TYPE_CHECKING:
     from qprep.project.index import FileIndex
     from qprep.project.project import Project
 
-MAX_DEPTH = 48
 MAX_RECURSION = 3  # a function inside itself, each time with other arguments: more would tell nothing new
 KEPT_SUMMARIES = 8_000  # calls whose evaluation is remembered; one forgotten is evaluated again, with the same facts
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a call of a function does and gives."""
-
-    returned: Kind
-    counts: Counts
-    touched: frozenset[Place]
-
-
 _NOTHING = Summary(UNKNOWN, Counts(), frozenset())
-_REPLAYED = frozenset((TOTAL[0], "op", "call"))  # events that mean the same wherever the call stands
 
 
 class Analysis:
@@ -79,8 +67,8 @@ class Analysis:
         self.looked_for: set[ClassRef] = set()  # classes whose makers were evaluated
         self._attributes: dict[ClassRef, Attributes] = {}
         self._memo: OrderedDict[object, Summary] = OrderedDict()
-        self._closures: dict[object, Summary] = {}  # calls of closures, within the evaluation of one class
-        self._running: set[object] = set()
+        self.closures: dict[object, Summary] = {}  # calls of closures, within the evaluation of one class
+        self.running: set[object] = set()
         self._active: Counter[tuple[str, str]] = Counter()  # how often each function is running
         self._recursive: set[object] = set()
         self._globals: dict[tuple[str, str], Kind] = {}
@@ -103,12 +91,12 @@ class Analysis:
 
     def _guarded(self, ref: ClassRef) -> None:
         """Code nested a thousandfold ends the analysis of its file, not of the others."""
-        self._closures.clear()
+        self.closures.clear()
         try:
             self._run_class(ref)
         except RecursionError:
             self.too_deep.add(ref.module)
-            self._running.clear()
+            self.running.clear()
             self._active.clear()
 
     def _run_class(self, ref: ClassRef) -> None:
@@ -220,11 +208,7 @@ class Analysis:
             external = [base.name for base in chain if isinstance(base, External)]
             known = any(name.startswith("torch.nn.") for name in external)
             foreign = any(not name.startswith(_NO_MODULE) and name not in _NO_MODULES for name in external)
-            has_forward = any(
-                entry is not None and "forward" in entry.methods
-                for base in chain
-                if isinstance(base, ClassRef) and (entry := self.project.class_node(base))
-            )
+            has_forward = self.defines_method(ref, "forward")
             autograd = any(name.startswith("torch.autograd") for name in external)
             self._module_classes[ref] = known or (foreign and has_forward and not autograd)
         return self._module_classes[ref]
@@ -243,8 +227,8 @@ class Analysis:
 
     def defines_method(self, ref: ClassRef, name: str) -> bool:
         """Whether `name` is a method of a project class of the family of `ref`."""
-        entries = (self.project.class_node(base) for base in self.project.mro(ref) if isinstance(base, ClassRef))
-        return any(entry is not None and name in entry.methods for entry in entries)
+        bases = (base for base in self.project.mro(ref) if isinstance(base, ClassRef))
+        return any(name in (self.project.methods(base) or ()) for base in bases)
 
     def attributes_of(self, ref: ClassRef) -> Attributes:
         """What instances of a class have; evaluates its constructor once."""
@@ -371,7 +355,7 @@ class Analysis:
         self, frame: Frame, cls: ClassRef, forward: FunctionRef, arguments: Arguments | None, flow: bool
     ) -> Kind:
         """One of the functions that are, or may be set as, a class's forward."""
-        known = ("root", forward, _key(arguments)) in self._memo
+        known = ("root", forward, arguments.key if arguments is not None else None) in self._memo
         called_only = arguments is not None and is_function_like(self.project, cls)
         summary = self._evaluate(frame, forward, arguments, recording=True, root=True, called_only=called_only)
         if not known:
@@ -395,7 +379,7 @@ class Analysis:
         bound = ref.bound
         if isinstance(bound, Object | ClassRef):
             made = renewing.not_given(arguments.all())
-            return self._renewed(frame, node, self.call_beside(frame, ref, arguments), made)
+            return self.renewed(frame, node, self.call_beside(frame, ref, arguments), made)
         is_method = isinstance(bound, Module) and bound.path == ""
         if isinstance(bound, Module) and not is_method and isinstance(bound.cls, ClassRef):
             if (
@@ -416,10 +400,10 @@ class Analysis:
             self._note_helper(frame, node, ref, summary)
             for inner in options(summary.returned):
                 if isinstance(inner, Closure) and inner.home.unit == Unit(ref.module, ref.name, False):
-                    inner.home.callers.append((frame, node))
+                    closures.note_maker(frame, node, inner)
         elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
             finish_root(self, bound.cls, summary, is_forward=False)
-        return self._renewed(frame, node, summary.returned, renewing.not_given(arguments.all()))
+        return self.renewed(frame, node, summary.returned, renewing.not_given(arguments.all()))
 
     def call_beside(self, frame: Frame, ref: FunctionRef, arguments: Arguments) -> Kind:
         """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
@@ -432,7 +416,7 @@ class Analysis:
         owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None
         return isinstance(owner, ClassRef) and path in self.attributes_of(owner).renewed
 
-    def _renewed(self, frame: Frame, node: ast.Call, kind: Kind, made: renewing.Made) -> Kind:
+    def renewed(self, frame: Frame, node: ast.Call, kind: Kind, made: renewing.Made) -> Kind:
         """Modules that a function made are other ones at each call of it."""
         return kind if frame.recording else renewing.renewed(kind, self.origin(frame, node), made)
 
@@ -444,51 +428,13 @@ class Analysis:
             return
         frame.touched |= summary.touched
         frame.counts.add(("call", frame.place(node)))
-        self._note_callee(frame, node, Unit(ref.module, ref.name, False))
+        self.note_callee(frame.place(node), frame.unit, frame.function, Unit(ref.module, ref.name, False))
 
-    def _note_callee(self, frame: Frame, node: ast.Call, callee: Unit) -> None:
-        place = frame.place(node)
-        helper = self.facts.helpers.setdefault(place, HelperCall(place, set(), frame.unit, frame.function))
+    def note_callee(self, place: Place, unit: Unit, function: str, callee: Unit) -> None:
+        """A function that runs operations is called at a place in a function of a unit."""
+        helper = self.facts.helpers.setdefault(place, HelperCall(place, set(), unit, function))
         helper.callees.add(callee)
         self.facts.callers.setdefault(callee, set()).add(place)
-
-    def call_closure(self, frame: Frame, node: ast.Call, closure: Closure, arguments: Arguments) -> Kind:
-        """Call a lambda or nested function: its events happen where it is called, in its own scope."""
-        home = closure.home
-        if closure in self._running or len(self._running) > MAX_DEPTH:
-            return UNKNOWN
-        key = (closure, _key(arguments), closure.scope.snapshot(), tuple(frame.loops))
-        known = self._closures.get(key) if frame.recording else None
-        if known is None:
-            known = self._run_closure(frame, closure, arguments)
-            if frame.recording and all(event[0] in _REPLAYED for event in known.counts):
-                self._closures[key] = known
-        frame.counts.add_all(known.counts)
-        frame.touched |= known.touched
-        for caller, call in home.callers if known.touched else ():  # what made the function owns what runs in it
-            if caller.recording:
-                self._note_callee(caller, call, home.unit)
-        return self._renewed(frame, node, known.returned, renewing.made_in(home.index.name, closure.node))
-
-    def _run_closure(self, frame: Frame, closure: Closure, arguments: Arguments) -> Summary:
-        home = closure.home
-        names = bind(self, Callee(home.index, closure.node), arguments)
-        inner = Frame(
-            home.index, home.unit, home.function, home.self_kind, home.cls, Scope(names, closure.scope), frame.recording
-        )
-        inner.loops, inner.loop_names = frame.loops, dict(home.loop_names)
-        inner.caller = frame
-        self._running.add(closure)
-        try:
-            if isinstance(closure.node, ast.Lambda):
-                from qprep.project.expressions import evaluate
-
-                inner.returns.append(evaluate(self, inner, closure.node.body))
-            else:
-                run_block(self, inner, closure.node.body)
-        finally:
-            self._running.discard(closure)
-        return Summary(inner.returned() if inner.returns else NONE, inner.total(), frozenset(inner.touched))
 
     def _evaluate(
         self,
@@ -500,15 +446,15 @@ class Analysis:
         root: bool = False,
         called_only: bool = False,
     ) -> Summary:
-        key = ("root" if root else recording, ref, _key(arguments))
+        key = ("root" if root else recording, ref, arguments.key if arguments is not None else None)
         if key in self._memo:
             self._memo.move_to_end(key)
             return self._memo[key]
         node = self.project.function_node(ref)
         index = self.project.index(ref.module)
-        if key in self._running and not root:  # an instance of its own class inside is another instance
+        if key in self.running and not root:  # an instance of its own class inside is another instance
             self._recursive.add(key)
-        if node is None or index is None or key in self._running or len(self._running) > MAX_DEPTH:
+        if node is None or index is None or key in self.running or len(self.running) > closures.MAX_DEPTH:
             return _NOTHING
         if self._active[ref.module, ref.name] >= MAX_RECURSION:
             return _NOTHING
@@ -521,14 +467,14 @@ class Analysis:
         inner = Frame(index, unit, ref.name, ref.bound, cls, Scope(names, self._scope_around(cls)), recording)
         if not root and isinstance(ref.bound, Module):
             inner.caller = frame
-        self._running.add(key)
+        self.running.add(key)
         self._active[ref.module, ref.name] += 1
         if recording:
             self.ran.add((ref.module, ref.name))
         try:
             run_block(self, inner, node.body)
         finally:
-            self._running.discard(key)
+            self.running.discard(key)
             self._active[ref.module, ref.name] -= 1
         returned = inner.returned() if inner.returns else NONE
         counts = inner.total().repeated(self.next_loop()) if key in self._recursive else inner.total()
@@ -600,12 +546,6 @@ class Analysis:
     ) -> ModuleCall | None:
         """A module reached through self is called here."""
         return note_module_call(self, frame, node, identity, path, loops, classes)
-
-
-def _key(arguments: Arguments | None) -> object:
-    if arguments is None:
-        return None
-    return (tuple(arguments.args), tuple(sorted(arguments.keywords.items())), arguments.exact, arguments.is_open)
 
 
 _CONTAINERS = frozenset(("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict"))

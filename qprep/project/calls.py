@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
-from qprep.project import attributes, builtin, constructions, keeping, named, objects, operations, positions, shared
+from qprep.project import (
+    attributes,
+    builtin,
+    closures,
+    constructions,
+    keeping,
+    named,
+    objects,
+    operations,
+    positions,
+    shared,
+)
 from qprep.project.frames import CHILDREN, rooted
 from qprep.project.indices import with_steps
 from qprep.project.kinds import (
@@ -63,6 +74,11 @@ class Arguments:
     def flows(self) -> bool:
         """Whether an activation is among them."""
         return any(map(flows, self.args)) or any(map(flows, self.keywords.values()))
+
+    @property
+    def key(self) -> object:
+        """What tells calls of one function apart."""
+        return tuple(self.args), tuple(sorted(self.keywords.items())), self.exact, self.is_open
 
 
 def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
@@ -211,7 +227,7 @@ def _call_one(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     if isinstance(callee, ClassRef):
         return instantiate(analysis, frame, node, callee, arguments)
     if isinstance(callee, Closure):
-        return analysis.call_closure(frame, node, callee, arguments)
+        return closures.call(analysis, frame, node, callee, arguments)
     if isinstance(callee, MethodCaller) and arguments.args:
         given = Arguments([arguments.args[0], *callee.args], dict(callee.keywords))
         return call_kind(analysis, frame, node, named.called(callee.name, arguments.args[0]), given)

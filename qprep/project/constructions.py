@@ -54,8 +54,8 @@ def given(analysis: Analysis, parameter: Opaque) -> Kind:
 def _builds_with(analysis: Analysis, made: ClassRef, cls: ClassRef) -> bool:
     """Whether instances of `made` are built by the constructor of `cls`."""
     for base in analysis.project.mro(made):
-        entry = analysis.project.class_node(base) if isinstance(base, ClassRef) else None
-        if base == cls or (entry is not None and "__init__" in entry.methods):
+        methods = analysis.project.methods(base) if isinstance(base, ClassRef) else None
+        if base == cls or "__init__" in (methods or ()):
             return base == cls
     return False
 

@@ -309,7 +309,7 @@ def _comprehension(
 
 
 def _lambda(analysis: Analysis, frame: Frame, node: ast.Lambda) -> Kind:
-    return Closure(node, frame.scope, frame)
+    return Closure(node, frame.scope, frame.home)
 
 
 def _named(analysis: Analysis, frame: Frame, node: ast.NamedExpr) -> Kind:

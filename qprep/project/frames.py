@@ -50,6 +50,15 @@ class Counts(dict[Event, int]):
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a call of a function does and gives."""
+
+    returned: Kind
+    counts: Counts
+    touched: frozenset[Place]
+
+
 @dataclass(slots=True)
 class Scope:
     """Local names, and those of the enclosing function for a closure."""
@@ -84,6 +93,22 @@ class State:
         return State(dict(self.names), Counts(self.counts))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Home:
+    """What a function inside another one needs of that: it may be kept long after the evaluation is over.
+
+    callers  the recorded calls of a function that gives back one inside it, with where each stands
+    """
+
+    index: FileIndex
+    unit: Unit
+    function: str
+    self_kind: Kind | None
+    cls: ClassRef | None
+    loop_names: dict[str, int]
+    callers: dict[Place, tuple[Unit, str]]
+
+
 @dataclass(slots=True)
 class Frame:
     """One function being evaluated."""
@@ -107,7 +132,14 @@ class Frame:
     alive: bool = True
     earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
     caller: Frame | None = None  # the frame that called this one on the same object
-    callers: list[tuple[Frame, ast.Call]] = field(default_factory=list)  # of a function that gives back one inside it
+    _home: Home | None = None
+
+    @property
+    def home(self) -> Home:
+        """What functions inside this one keep of it."""
+        if self._home is None:
+            self._home = Home(self.index, self.unit, self.function, self.self_kind, self.cls, self.loop_names, {})
+        return self._home
 
     def place(self, node: ast.expr | ast.stmt) -> Place:
         """Where `node` stands."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.project.frames import Frame, Scope
+    from qprep.project.frames import Home, Scope
 
 FLOAT, INTEGER, ANY = "f", "i", "?"
 
@@ -102,7 +102,7 @@ class Closure(Kind):
 
     node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
     scope: Scope
-    home: Frame
+    home: Home
 
     __eq__ = object.__eq__  # the base would take any two for one
     __hash__ = object.__hash__

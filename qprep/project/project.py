@@ -242,8 +242,14 @@ class Project:
 
     def method_names(self, ref: ClassRef) -> list[str]:
         """The methods of a class and its bases, as far as the project defines them."""
-        entries = [self.class_node(base) for base in self.mro(ref) if isinstance(base, ClassRef)]
-        return list(dict.fromkeys(name for entry in entries if entry is not None for name in entry.methods))
+        bases = [base for base in self.mro(ref) if isinstance(base, ClassRef)]
+        return list(dict.fromkeys(name for base in bases for name in self.methods(base) or ()))
+
+    def methods(self, ref: ClassRef) -> tuple[str, ...] | None:
+        """The methods that a class itself defines; None where nobody knows the class. Nothing is parsed for it."""
+        surface = self.surface(ref.module)
+        entry = surface.classes.get(ref.name) if surface is not None else None
+        return entry.methods if entry is not None else None
 
     def class_node(self, ref: ClassRef) -> ClassNode | None:
         """The definition of a project class."""

@@ -13,9 +13,9 @@ from qprep.project.indices import any_index
 if TYPE_CHECKING:
     import ast
 
-    from qprep.project.analysis import Analysis, Summary
+    from qprep.project.analysis import Analysis
     from qprep.project.facts import Facts
-    from qprep.project.frames import Event, Frame
+    from qprep.project.frames import Event, Frame, Summary
     from qprep.project.kinds import ClassRef
 
 # Modules that one instance of stands for every call: nothing to observe, or an instance per call inside.

@@ -202,7 +202,7 @@ def _match(analysis: Analysis, frame: Frame, node: ast.Match) -> None:
 
 
 def _function(analysis: Analysis, frame: Frame, node: ast.FunctionDef) -> None:
-    frame.scope.names[node.name] = Closure(node, frame.scope, frame)
+    frame.scope.names[node.name] = Closure(node, frame.scope, frame.home)
 
 
 def _class(analysis: Analysis, frame: Frame, node: ast.ClassDef) -> None:

@@ -50,11 +50,14 @@ def _changes(context: Context, unit: Unit, attribute: str, made: Collection[Plac
     """What the family of a class does to `self.attribute`, beside making it at the places `made`."""
     at_construction = run_by_init(context, unit)
     for member in context.family(unit):
-        entry = context.project.class_node(member)
+        body = context.body(member)
         known = {(place.line, place.column) for place in made if place.module == member.module}
-        for name, method in entry.methods.items() if entry is not None else ():
-            if method.args.args:
-                for _, is_other in _Names(method, attribute, known).changes(hands_on=name in at_construction):
+        for name, method in body.methods.items() if body is not None else ():
+            if method.has_owner and (attribute in method.named or any(method.spans(line) for line, _ in known)):
+                entry = context.project.class_node(member)
+                assert entry is not None
+                names = _Names(entry.methods[name], attribute, known)
+                for _, is_other in names.changes(hands_on=name in at_construction):
                     yield Change(member, name, is_other)
 
 

@@ -68,26 +68,29 @@ def _walks(context: Context, unit: Unit) -> tuple[Walk, ...]:
 
 
 def _look(context: Context, unit: Unit) -> Iterator[Walk]:
-    """One method is looked at once, however many classes inherit it."""
-    is_container = context.analysis.is_container(ClassRef(unit.module, unit.name))
-    for member, method in _methods(context, unit):
-        key = (member, method.name, is_container)
-        if key not in context.walks:
-            context.walks[key] = Walk(context, member, method, is_container)
-        yield context.walks[key]
-
-
-def _methods(context: Context, unit: Unit) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
     """Methods of the family that can run once the new child is there: not constructors of the class and its bases."""
     own = ClassRef(unit.module, unit.name)
+    is_container = context.analysis.is_container(own)
     before = set(context.project.mro(own)) - ({own} if context.may_be_early(unit) else set())
     for member in context.family(unit):
+        body = context.body(member)
+        for name, method in body.methods.items() if body is not None else ():
+            if method.has_owner and not (name == "__init__" and member in before):
+                walk = _walk(context, member, name, is_container=is_container)
+                if walk is not None:
+                    yield walk
+
+
+def _walk(context: Context, member: ClassRef, name: str, *, is_container: bool) -> Walk | None:
+    """One method is looked at once, however many classes inherit it; one without self is none of them."""
+    key = (member, name, is_container)
+    if key not in context.walks:
         entry = context.project.class_node(member)
-        for name, method in entry.methods.items() if entry is not None else ():
-            if "builtins.staticmethod" in context.analysis.decorators(member.module, method):
-                continue
-            if method.args.args and not (name == "__init__" and member in before):
-                yield member, method
+        assert entry is not None
+        method = entry.methods[name]
+        is_static = "builtins.staticmethod" in context.analysis.decorators(member.module, method)
+        context.walks[key] = None if is_static else Walk(context, member, method, is_container)
+    return context.walks[key]
 
 
 class Walk:

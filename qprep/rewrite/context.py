@@ -12,9 +12,10 @@ from qprep.project.kinds import ClassRef
 from qprep.project.outline import asked_names
 from qprep.project.touches import touched_names
 from qprep.project.units import ALONE
+from qprep.rewrite.bodies import read_body
 from qprep.rewrite.children import Walk
 from qprep.rewrite.listings import listed_files
-from qprep.rewrite.owners import own_names, returns_early, run_by_init
+from qprep.rewrite.owners import returns_early, run_by_init
 from qprep.rewrite.unusual import made_bare
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from qprep.project.holders import Holder
     from qprep.project.project import Project
     from qprep.project.units import Around
+    from qprep.rewrite.bodies import Body
     from qprep.rewrite.code import Code
 
 _FRAME_MARKS = ("currentframe(", "save_hyperparameters(")
@@ -55,10 +57,11 @@ class Context:
         self._made_bare: frozenset[ClassRef] | None = None
         self._listed: frozenset[str] | None = None
         self._starred: dict[str, frozenset[str]] = {}
-        self.walks: dict[tuple[ClassRef, str, bool], Walk] = {}
+        self.walks: dict[tuple[ClassRef, str, bool], Walk | None] = {}
+        self.unusual: dict[ClassRef, str | None] = {}
         self.walks_of: dict[Unit, tuple[Walk, ...]] = {}
         self.changed: dict[str, bool] = {}  # names of values that some given file changes after they are made
-        self._own_names: dict[ClassRef, frozenset[str]] = {}
+        self._bodies: dict[ClassRef, Body | None] = {}
         self._load = load
         self._codes: OrderedDict[str, Code | None] = OrderedDict()
 
@@ -164,12 +167,17 @@ class Context:
                 yield from (*index.names, *index.imports, *index.classes, *index.functions, *index.values)
                 yield from self.starred(name)
 
+    def body(self, ref: ClassRef) -> Body | None:
+        """What the body of a class of the project says of its instances."""
+        if ref not in self._bodies:
+            entry = self.project.class_node(ref)
+            self._bodies[ref] = read_body(entry) if entry is not None else None
+        return self._bodies[ref]
+
     def own_names(self, ref: ClassRef) -> frozenset[str]:
         """Names that mean something on self in the body of a class of the project."""
-        if ref not in self._own_names:
-            entry = self.project.class_node(ref)
-            self._own_names[ref] = own_names(entry) if entry is not None else frozenset()
-        return self._own_names[ref]
+        body = self.body(ref)
+        return body.names if body is not None else frozenset()
 
     def family(self, unit: Unit) -> tuple[ClassRef, ...]:
         """A class, its bases, its subclasses and their bases: all that share one namespace of attributes."""

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import ClassRef, External
 from qprep.project.nodes import walk
 from qprep.rewrite import children, signatures, unusual
+from qprep.rewrite.bodies import computed, run_on_self
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 from qprep.rewrite.signatures import entry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
     from qprep.project.facts import Unit
     from qprep.project.index import ClassNode, FileIndex
+    from qprep.rewrite.bodies import Body
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
-
-PROPERTIES = frozenset(("property", "cached_property", "unused_property"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,75 +145,10 @@ def taken_names(context: Context, unit: Unit) -> list[AbstractSet[str]]:
     return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited]
 
 
-def own_names(entry: ClassNode) -> frozenset[str]:
-    """Names that mean something on self in one class's body."""
-    owners = {method.args.args[0].arg for method in entry.methods.values() if method.args.args}
-    taken = {*entry.methods, *entry.values, *entry.annotations}
-    for node in walk(entry.node):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in owners:
-            taken.add(node.attr)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-            taken.add(node.value)
-    return frozenset(taken)
-
-
 def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:
     """Regular expressions for names that the family makes up at run time: `setattr(self, f"relu_{i}", …)`."""
-    found: dict[str, None] = {}
-    for member in context.family(unit):
-        entry = context.project.class_node(member)
-        for node in walk(entry.node) if entry is not None else ():
-            if isinstance(node, ast.Call) and _callee_name(node) in _NAMING:
-                for arg in node.args[:2]:
-                    pattern = _pattern(arg)
-                    if pattern is not None:
-                        found[pattern] = None
-    return tuple(found)
-
-
-_NAMING = frozenset(
-    [
-        "setattr",
-        "getattr",
-        "hasattr",
-        "delattr",
-        "add_module",
-        "register_module",
-        "register_buffer",
-        "register_parameter",
-        "get_submodule",
-    ]
-)
-
-
-def _callee_name(node: ast.Call) -> str:
-    return (
-        node.func.attr
-        if isinstance(node.func, ast.Attribute)
-        else node.func.id
-        if isinstance(node.func, ast.Name)
-        else ""
-    )
-
-
-def _pattern(node: ast.expr) -> str | None:
-    """What a formatted text matches; None where it is no formatted text."""
-    if isinstance(node, ast.JoinedStr):
-        return "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ".*" for v in node.values)
-    if isinstance(node, ast.BinOp):
-        sides = [
-            side for side in (node.left, node.right) if isinstance(side, ast.Constant) and isinstance(side.value, str)
-        ]
-        if not sides:
-            return None
-        text = re.sub(r"%[-+0-9.]*[a-z]", "\0", str(sides[0].value))
-        joined = text if isinstance(node.op, ast.Mod) else f"\0{text}\0"
-        return ".*".join(map(re.escape, joined.split("\0")))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-        template = node.func.value
-        if isinstance(template, ast.Constant) and isinstance(template.value, str):
-            return ".*".join(map(re.escape, re.split(r"{[^}]*}", template.value)))
-    return None
+    bodies = _bodies(context, context.family(unit))
+    return tuple(dict.fromkeys(pattern for body in bodies for pattern in body.patterns))
 
 
 def prefix(context: Context, unit: Unit) -> str:
@@ -285,12 +219,11 @@ def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
 def run_by_init(context: Context, unit: Unit) -> frozenset[str]:
     """Methods of self that some constructor in the family runs, directly or not; calling self runs forward and all."""
     if unit not in context.run_by_init:
-        entries = [entry for member in context.family(unit) if (entry := context.project.class_node(member))]
-        methods = [(name, method) for entry in entries for name, method in entry.methods.items()]
-        computed = _computed(methods)
+        methods = [named for body in _bodies(context, context.family(unit)) for named in body.methods.items()]
+        properties = computed(methods)
         found = {"__init__"}
         while True:
-            called = {callee for name, method in methods if name in found for callee in _run_on_self(method, computed)}
+            called = {c for name, method in methods if name in found for c in run_on_self(method, properties)}
             if "forward" in called:
                 called |= {name for name, _ in methods}
             if called <= found:
@@ -304,21 +237,20 @@ def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
     """Methods that the constructor of a base runs: before it returns, the class can have made nothing of its own."""
     if unit not in context.run_by_base:
         ref = ClassRef(unit.module, unit.name)
-        bases = [entry for base in context.project.mro(ref)[1:] if (entry := entry_of(context, base)) is not None]
+        mro = [base for base in context.project.mro(ref) if isinstance(base, ClassRef)]
+        inits = [body.methods["__init__"] for body in _bodies(context, mro[1:]) if "__init__" in body.methods]
         methods = [
             (name, method)
-            for member in context.family(unit)
-            if (entry := context.project.class_node(member)) is not None
-            for name, method in entry.methods.items()
+            for body in _bodies(context, context.family(unit))
+            for name, method in body.methods.items()
             if name != "__init__"
         ]
-        computed = _computed(methods)
-        inits = [base.methods["__init__"] for base in bases if "__init__" in base.methods]
-        found = {name for init in inits for name in _run_on_self(init, computed)}
+        properties = computed(methods)
+        found = {name for init in inits for name in run_on_self(init, properties)}
         while True:
             if "forward" in found:
                 found |= {name for name, _ in methods}
-            more = {callee for name, method in methods if name in found for callee in _run_on_self(method, computed)}
+            more = {c for name, method in methods if name in found for c in run_on_self(method, properties)}
             if more <= found:
                 break
             found |= more
@@ -326,30 +258,8 @@ def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
     return context.run_by_base[unit]
 
 
-def _computed(methods: Iterable[tuple[str, ast.FunctionDef]]) -> frozenset[str]:
-    """Methods that run where they are read, not called."""
-    names = {name: [ast.unparse(d).rpartition(".")[2] for d in method.decorator_list] for name, method in methods}
-    return frozenset(name for name, decorators in names.items() if not PROPERTIES.isdisjoint(decorators))
-
-
-def _run_on_self(method: ast.FunctionDef, computed: frozenset[str]) -> set[str]:
-    """The methods of self that a method calls, or reads where they are `computed`."""
-    owner = method.args.args[0].arg if method.args.args else ""
-    called: set[str] = set()
-    for node in walk(method):
-        if isinstance(node, ast.Attribute) and node.attr in computed and ast.unparse(node.value) == owner:
-            called.add(node.attr)
-        if not isinstance(node, ast.Call):
-            continue
-        if isinstance(node.func, ast.Name) and node.func.id == owner:
-            called.add("forward")
-        elif (
-            isinstance(node.func, ast.Attribute)
-            and isinstance(node.func.value, ast.Name)
-            and node.func.value.id == owner
-        ):
-            called.add(node.func.attr)
-    return called
+def _bodies(context: Context, classes: Iterable[ClassRef]) -> Iterator[Body]:
+    return (body for cls in classes if (body := context.body(cls)) is not None)
 
 
 def _new_init(context: Context, code: Code, node: ast.ClassDef, unit: Unit) -> InsertionPoint:

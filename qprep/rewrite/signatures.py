@@ -70,8 +70,8 @@ def _next_constructor(context: Context, cls: ClassRef, ref: ClassRef) -> Kind | 
     """Whose constructor comes behind that of `ref` for an instance of `cls`."""
     chain = context.project.mro(cls)
     for base in chain[chain.index(ref) + 1 :] if ref in chain else ():
-        entry = entry_of(context, base)
-        if entry is None or "__init__" in entry.methods:
+        methods = context.project.methods(base) if isinstance(base, ClassRef) else None
+        if methods is None or "__init__" in methods:
             return base
     return None
 

@@ -32,18 +32,26 @@ def unusual_class(node: ast.ClassDef, unit: Unit) -> str | None:
 def unusual_family(context: Context, unit: Unit) -> str | None:
     """Why a base or subclass stands in the way: it looks at attributes, or makes instances without a constructor."""
     for member in context.family(unit):
-        entry = context.project.class_node(member)
-        methods = entry.methods if entry is not None else {}
         if context.project.may_be_another(member.module, unit.module):
             return f"two files are called {member.module}, and only the run knows which one is meant"
-        if (name := next(iter(sorted(_INHERITED & set(methods))), None)) is not None:
-            return f"`{member.name}` defines {name}"
-        if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
-            return f"`{member.name}.__setstate__` makes an instance that has only what it gives it"
-        if entry is not None and _is_made_by_metaclass(context, member, entry.node):
-            return f"the metaclass of `{member.name}` makes its instances, perhaps without the constructor"
-        if member in context.made_bare:
-            return f"instances of `{member.name}` are made by `__new__` alone, past the constructor"
+        if member not in context.unusual:
+            context.unusual[member] = _unusual_member(context, member)
+        if (reason := context.unusual[member]) is not None:
+            return reason
+    return None
+
+
+def _unusual_member(context: Context, member: ClassRef) -> str | None:
+    entry = context.project.class_node(member)
+    methods = entry.methods if entry is not None else {}
+    if (name := next(iter(sorted(_INHERITED & set(methods))), None)) is not None:
+        return f"`{member.name}` defines {name}"
+    if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
+        return f"`{member.name}.__setstate__` makes an instance that has only what it gives it"
+    if entry is not None and _is_made_by_metaclass(context, member, entry.node):
+        return f"the metaclass of `{member.name}` makes its instances, perhaps without the constructor"
+    if member in context.made_bare:
+        return f"instances of `{member.name}` are made by `__new__` alone, past the constructor"
     return None
 
 
