@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from qprep import collecting
 from qprep.division import Division, divide, whole
 from qprep.effort import Effort
 from qprep.engine_rules import ALWAYS_ON
@@ -74,10 +75,14 @@ def check_part(
     edits: bool = True,
 ) -> tuple[CheckResult, Asked]:
     """Look at files that know of each other; without `edits`, fixes say only that they are there."""
-    survey = Survey(paths, settings, overlay, observe, setting)
+    with collecting.paused():
+        return _checked(Survey(paths, settings, overlay, observe, setting), len(paths), edits=edits)
+
+
+def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, Asked]:
     found = survey.findings() if edits else [reported.finding for reported in survey.reported]
     findings = found + survey.faults
-    result = CheckResult(tuple(findings), len(paths), len(survey.unknown), tuple(survey.unknown))
+    result = CheckResult(tuple(findings), files, len(survey.unknown), tuple(survey.unknown))
     return result, survey.project.asked
 
 

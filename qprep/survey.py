@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import OrderedDict, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qprep import collecting
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
 from qprep.evidence.rules import RUN_CODES
 from qprep.evidence.weigh import proven, weigh
@@ -137,32 +137,27 @@ class Survey:
         self.unknown: list[Finding] = []
         self.statements: dict[Place, tuple[int, int]] = {}
         self._begun = ""
-        self._run()
+        with collecting.paused():
+            self._run()
 
     def _run(self) -> None:
-        collecting = gc.isenabled()
-        gc.disable()  # trees hold no cycles; collecting among them costs a third of the time
-        try:
-            names = users_first(self.project)
-            self.analysis = Analysis(self.project, self._rows())
-            self.analysis.proven = proven(self.witness, self.project.given, self.files.source)
-            facts = self.analysis.run(self._telling(names))
-            self._read_faults()
-            self._read_depths()
-            for name in names:  # one file after another, since not all of them are held parsed
-                find_compounds(self.analysis, [name])
-                find_walks(self.analysis, [name])
-                find_tied(self.analysis, [name])
-            find_eager(self.analysis, names)
-            find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
-            load = partial(_code, self.project, self.files)
-            self.context = Context(self.analysis, load, self.setting.around, self._target)
-            self.plan = Plan(self.context)
-            hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
-            self._report([(check, hit) for check, hit in hits if hit.place.module in self.project.given])
-        finally:
-            if collecting:
-                gc.enable()
+        names = users_first(self.project)
+        self.analysis = Analysis(self.project, self._rows())
+        self.analysis.proven = proven(self.witness, self.project.given, self.files.source)
+        facts = self.analysis.run(self._telling(names))
+        self._read_faults()
+        self._read_depths()
+        for name in names:  # one file after another, since not all of them are held parsed
+            find_compounds(self.analysis, [name])
+            find_walks(self.analysis, [name])
+            find_tied(self.analysis, [name])
+        find_eager(self.analysis, names)
+        find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
+        load = partial(_code, self.project, self.files)
+        self.context = Context(self.analysis, load, self.setting.around, self._target)
+        self.plan = Plan(self.context)
+        hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
+        self._report([(check, hit) for check, hit in hits if hit.place.module in self.project.given])
 
     def _outline(self, name: str, path: Path) -> Outline | None:
         """The names of a module, unless its text is another by now."""

@@ -27,6 +27,7 @@ LAYERS = {
     "source": 2,
     "edits": 2,
     "guard": 2,
+    "collecting": 0,
     "project": 3,
     "suppressions": 3,
     "add_ignore": 3,

@@ -50,6 +50,8 @@ class Catalogue:
     def __init__(self, ops: tuple[Op, ...], modules: tuple[NNModule, ...]) -> None:
         self.ops = ops
         self._written = {qualified_name(text): (op, text) for op in ops for text in op.spellings}
+        placed = ((text, f"{place}.") for text in self._written for place in _PLACES)
+        self._words = frozenset(text.removeprefix(start) for text, start in placed if text.startswith(start))
         self._operators = {symbol: op for op in ops for symbol in op.operators}
         self._modules = {module.name: module for module in modules}
         self._runtime = {op.module.partition("(")[0]: op for op in reversed(ops) if op.module is not None}
@@ -76,7 +78,7 @@ class Catalogue:
 
     def names(self, word: str) -> bool:
         """Whether a word is the name of an operation, wherever torch offers it."""
-        return any(f"{place}.{word}" in self._written for place in _PLACES)
+        return word in self._words
 
     def operator(self, symbol: str, augmented: bool = False) -> Op | None:
         """The row of a Python operator: "+", "@", unary ones "-x", "+x", "~x"; `augmented` ("+=") where it exists."""

@@ -88,6 +88,14 @@ _GROW = frozenset(["append", "insert", "add", "appendleft"])
 _MODULE_SELF = frozenset(
     ["to", "cuda", "cpu", "eval", "train", "half", "float", "double", "apply", "requires_grad_", "bfloat16", "type"]
 )
+_MODULE_ITEMS = frozenset(["children", "modules", "values", "__iter__"])
+_MODULE_PAIRS = frozenset(["named_children", "named_modules", "items"])
+_MODULE_ITEM = frozenset(["get_submodule", "__getitem__", "pop"])
+_MODULE_PARTS: dict[str, Kind] = {
+    **dict.fromkeys(("parameters", "buffers"), Sequence(PARAMETER)),
+    **dict.fromkeys(("get_parameter", "get_buffer"), PARAMETER),
+    "keys": Sequence(TEXT),
+}
 
 
 def method(
@@ -199,17 +207,15 @@ def child_of(analysis: Analysis, receiver: Module) -> Kind:
 
 def _module_reading(analysis: Analysis, receiver: Module, name: str) -> Kind | None:
     """Methods that look things up in a module."""
-    item = child_of(analysis, receiver)
-    results: dict[str, Kind] = {
-        **dict.fromkeys(("children", "modules", "values", "__iter__"), Sequence(item)),
-        **dict.fromkeys(("named_children", "named_modules", "items"), Sequence(sequence_of((TEXT, item)))),
-        **dict.fromkeys(("get_submodule", "__getitem__", "pop"), item),
-        **dict.fromkeys(("parameters", "buffers"), Sequence(PARAMETER)),
-        **dict.fromkeys(("get_parameter", "get_buffer"), PARAMETER),
-        **dict.fromkeys(_MODULE_SELF, receiver),
-        "keys": Sequence(TEXT),
-    }
-    return results.get(name)
+    if name in _MODULE_SELF:
+        return receiver
+    if name in _MODULE_ITEMS:
+        return Sequence(child_of(analysis, receiver))
+    if name in _MODULE_PAIRS:
+        return Sequence(sequence_of((TEXT, child_of(analysis, receiver))))
+    if name in _MODULE_ITEM:
+        return child_of(analysis, receiver)
+    return _MODULE_PARTS.get(name)
 
 
 def _container_method(

@@ -104,14 +104,15 @@ def build_index(name: str, path: str, is_package: bool, tree: ast.Module) -> Fil
     return index
 
 
-def variant(name: str, line: int) -> str:
+def variant(name: str, line: int | str) -> str:
     """How a definition is called beside another one of that name, which a run may take in its place."""
     return f"{name}:{line}"
 
 
 def variants(table: Iterable[str], name: str) -> list[str]:
     """The names of all definitions of one name, the last one first."""
-    return [other for other in table if other == name or other.startswith(f"{name}:")]
+    start = variant(name, "")
+    return [other for other in table if other == name or other.startswith(start)]
 
 
 def _bind_body(index: FileIndex, body: list[ast.stmt], *, branch: bool = False) -> None:

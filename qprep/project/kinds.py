@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from qprep.project.frames import Home, Scope
 
@@ -209,9 +209,9 @@ MAX_OPTIONS = 6
 COMMON = "common "  # begins the origin of a module that a file, a class or the default of a parameter holds
 
 
-def options(kind: Kind) -> frozenset[Kind]:
+def options(kind: Kind) -> Collection[Kind]:
     """The alternatives of a kind."""
-    return kind.options if type(kind) is Union else frozenset((kind,))
+    return kind.options if type(kind) is Union else (kind,)
 
 
 def in_order(kind: Kind) -> list[Kind]:
@@ -223,11 +223,14 @@ def join(a: Kind, b: Kind) -> Kind:
     """What a value is that is `a` on one path and `b` on another."""
     if a is b or a == b:
         return a
-    return join_all(options(a) | options(b))
+    return join_all((a, b))
 
 
 def join_all(kinds: Iterable[Kind]) -> Kind:
     """The least kind that covers all of `kinds`."""
+    kinds = tuple(kinds)
+    if kinds and all(kind is kinds[0] for kind in kinds):
+        return kinds[0]
     merged: dict[object, Kind] = {}
     for kind in kinds:
         for option in kind.options if type(kind) is Union else (kind,):
