@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from typing import TYPE_CHECKING
 
 from qprep.project.nodes import walk
@@ -17,26 +18,46 @@ if TYPE_CHECKING:
     from qprep.project.index import FileIndex
 
 _BUILTINS = frozenset(dir(builtins))  # str, list: no modules
+_NO_MODULES = frozenset(("Tensor", "Parameter", "Buffer", "UninitializedParameter", "UninitializedBuffer"))  # of torch
 _CHANGING = frozenset(("train", "eval", "add_module", "register_module"))
 
 
 def sought_classes(index: FileIndex) -> Iterator[str]:
     """`if isinstance(m, nn.ReLU): m.inplace = True`; functions that replace modules, with all they ask for."""
     for node in index.of(ast.If):
-        if (found := list(_tested(node.test))) and any(_changes(part) for line in node.body for part in walk(line)):
+        if (found := list(_tested(index, node.test))) and any(
+            _changes(part) for line in node.body for part in walk(line)
+        ):
             yield from found
     if any(_replaces(node) for node in index.of(ast.Call, ast.Subscript)):
         for function in index.of(ast.FunctionDef):
-            yield from _replaced_in(function)
+            yield from _replaced_in(index, function)
     if any(node.attr == "convert_sync_batchnorm" for node in index.of(ast.Attribute)):
         yield "=<BatchNorm"
 
 
-def _replaced_in(function: ast.FunctionDef) -> Iterator[str]:
+def _replaced_in(index: FileIndex, function: ast.FunctionDef) -> Iterator[str]:
+    """What a function that replaces modules asks for, but for the classes of those that it replaces them in."""
     nodes = walk(function)
-    if any(map(_replaces, nodes)):
-        found = [name for part in nodes if isinstance(part, ast.If) for name in _tested(part.test)]
-        yield from (text for name in found for text in (name, f"={name}"))
+    owners = {ast.unparse(_owner(node)) for node in nodes if _replaces(node)}
+    for node in nodes if owners else ():
+        if isinstance(node, ast.If):
+            found = [name for part in walk(node.test) for name in _asked(index, part) if _subject(part) not in owners]
+            yield from (text for name in found for text in (name, f"={name}"))
+
+
+def _owner(node: ast.AST) -> ast.expr:
+    """`parent` in `setattr(parent, name, other)` and in `parent._modules[name] = other`."""
+    if isinstance(node, ast.Call):
+        return node.args[0]
+    assert isinstance(node, ast.Subscript)
+    assert isinstance(node.value, ast.Attribute)
+    return node.value.value
+
+
+def _subject(node: ast.AST) -> str:
+    """`m` in `isinstance(m, C)`."""
+    return ast.unparse(node.args[0]) if isinstance(node, ast.Call) and node.args else ""
 
 
 def is_sought(touched: frozenset[str], cls: str) -> bool:
@@ -58,18 +79,23 @@ def _matches(names: frozenset[str] | list[str], cls: str) -> bool:
     return f"<{cls}>" in names or any(cls.startswith(name[1:]) for name in names if not name.endswith(">"))
 
 
-def _tested(test: ast.expr) -> Iterator[str]:
-    """The classes that a condition asks for: `isinstance(m, C)`, `type(m) is C`, `m.__class__.__name__ == "C"`."""
+def _tested(index: FileIndex, test: ast.expr) -> Iterator[str]:
+    """The classes that a condition asks for."""
     for part in walk(test):
-        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "isinstance":
-            yield from (f"<{name}>" for name in _class_names(part.args[-1]))
-        elif isinstance(part, ast.Compare) and _is_class_of(part.left):
-            yield from (f"<{name}>" for side in part.comparators for name in _class_names(side))
-            yield from (f"<{text}" for side in part.comparators for text in _texts(side))
-        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and _is_class_of(part.func.value):
-            yield from (f"<{text}" for arg in part.args for text in _texts(arg))
-        elif isinstance(part, ast.Compare) and any(map(_is_class_of, part.comparators)):
-            yield from (f"<{text}" for text in _texts(part.left))
+        yield from _asked(index, part)
+
+
+def _asked(index: FileIndex, part: ast.AST) -> Iterator[str]:
+    """`isinstance(m, C)`, `type(m) is C`, `m.__class__.__name__ == "C"`."""
+    if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "isinstance":
+        yield from (f"<{name}>" for name in _class_names(index, part.args[-1]))
+    elif isinstance(part, ast.Compare) and _is_class_of(part.left):
+        yield from (f"<{name}>" for side in part.comparators for name in _class_names(index, side))
+        yield from (f"<{text}" for side in part.comparators for text in _texts(side))
+    elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and _is_class_of(part.func.value):
+        yield from (f"<{text}" for arg in part.args for text in _texts(arg))
+    elif isinstance(part, ast.Compare) and any(map(_is_class_of, part.comparators)):
+        yield from (f"<{text}" for text in _texts(part.left))
 
 
 def _replaces(node: ast.AST) -> bool:
@@ -97,10 +123,19 @@ def _is_class_of(node: ast.AST) -> bool:
     return text.startswith("type(") or "__class__" in text
 
 
-def _class_names(node: ast.expr) -> Iterator[str]:
+def _class_names(index: FileIndex, node: ast.expr) -> Iterator[str]:
+    """The last names of classes, without those that are no modules; "?" for what a name of the file's own may be."""
     for part in node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]:
-        if isinstance(part, ast.Attribute) or (isinstance(part, ast.Name) and part.id not in _BUILTINS):
-            yield part.attr if isinstance(part, ast.Attribute) else part.id
+        if isinstance(part, ast.Attribute):
+            yield from () if part.attr in _NO_MODULES else (part.attr,)
+        elif isinstance(part, ast.Name):
+            target = index.imports[part.id].target if part.id in index.imports else part.id
+            known = target.partition(".")[0] in sys.stdlib_module_names or part.id in _BUILTINS
+            last = target.rpartition(".")[2]
+            if part.id in index.values or last.isupper():
+                yield "?"
+            elif not known and last not in _NO_MODULES:
+                yield last
 
 
 def _texts(node: ast.AST) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.project.nodes import walk
+from qprep.rewrite.guarded import beginnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,13 +58,15 @@ class Method:
 class Body:
     """One class.
 
-    names     names that mean something on self
-    patterns  regular expressions for names made up at run time: `setattr(self, f"relu_{i}", …)`
-    methods   by the name in the class
+    names       names that mean something on self
+    patterns    regular expressions for names made up at run time: `setattr(self, f"relu_{i}", …)`
+    beginnings  of the names that loops over children look for
+    methods     by the name in the class
     """
 
     names: frozenset[str]
     patterns: tuple[str, ...]
+    beginnings: tuple[str, ...]
     methods: dict[str, Method]
 
 
@@ -71,7 +74,8 @@ def read_body(entry: ClassNode) -> Body:
     """Look through a class."""
     nodes = walk(entry.node)
     methods = {name: _method(method) for name, method in entry.methods.items()}
-    return Body(frozenset(_names(entry, nodes)), tuple(dict.fromkeys(_patterns(nodes))), methods)
+    sought = tuple(text for node in nodes if isinstance(node, ast.For) for text in beginnings(node))
+    return Body(frozenset(_names(entry, nodes)), tuple(dict.fromkeys(_patterns(nodes))), sought, methods)
 
 
 def computed(methods: Collection[tuple[str, Method]]) -> frozenset[str]:

@@ -13,7 +13,7 @@ from qprep.project.names import LOOKING, PARAMETER_NAMES
 from qprep.project.sought import is_replaced, replaced
 from qprep.rewrite.loops import is_certain
 from qprep.rewrite.owners import made_early, run_by_init
-from qprep.rewrite.sharing import holds_no_state
+from qprep.rewrite.sharing import holds_no_state, made_of
 from qprep.rewrite.touched import is_touched
 from qprep.rewrite.walkers import walked_at_construction
 
@@ -104,9 +104,19 @@ def _may_be_replaced(context: Context, name: str) -> bool:
     """Whether code replaces instances of a class, or of one with parameters that they may be made of."""
     if holds_no_state(context, name) or is_replaced(context.touched, name.rpartition(".")[2]):
         return not holds_no_state(context, name)
-    nn_module = context.analysis.catalogue.nn_module
-    others = [nn_module(text.strip("<>")) for text in replaced(context.touched)]
-    return not is_layer(context, name) and any(known is None or known.may_have_state for known in others)
+    names = replaced(context.touched)
+    if not names or is_layer(context, name):
+        return False
+    inside = made_of(context, name)
+    return inside is None or any(
+        _is_open(text) or is_replaced(context.touched, cls) for text in names for cls in inside
+    )
+
+
+def _is_open(text: str) -> bool:
+    """Whether a class that is looked for may be many: a base of torch's, or one that only the run knows."""
+    name = text.strip("<>")
+    return name in ("?", "Module") or not name[:1].isupper()
 
 
 def changed_attribute(

@@ -123,12 +123,16 @@ class Walk:
                 self._refuse(member, method)
 
     def _by_name(self, node: ast.AST) -> Iterator[ast.AST]:
-        """`self._modules[name]` and `name in self._modules` do not depend on other children."""
+        """What does not depend on other children: `self._modules[name]`, `name in self._modules`."""
         parts: list[ast.expr] = []
         if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
             parts = [node.value]
         elif isinstance(node, ast.Compare) and all(isinstance(op, ast.In | ast.NotIn) for op in node.ops):
             parts = node.comparators
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("pop", "get"):
+            parts = [node.func.value] if node.args else []
+        elif isinstance(node, ast.For) and beginnings(node):
+            parts = [part for part in ast.walk(node.iter) if isinstance(part, ast.expr)]
         return (part for part in parts if isinstance(part, ast.Attribute) and part.attr == "_modules")
 
     def _skip_or_refuse(self, context: Context, member: ClassRef, method: ast.FunctionDef, loop: Loop) -> None:
@@ -178,6 +182,20 @@ class Walk:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _POSITIONAL:
             return any(map(self._is_self, node.args))
         return False
+
+
+def beginnings(loop: ast.For) -> tuple[str, ...]:
+    """What the names must begin with for which a loop over names does anything; nothing where that is not all."""
+    texts = [_beginning(line, ast.unparse(loop.target)) for line in loop.body]
+    return tuple(text for text in texts if text) if all(texts) else ()
+
+
+def _beginning(line: ast.stmt, name: str) -> str | None:
+    """ "aux_" in `if name.startswith("aux_"):`."""
+    test = line.test if isinstance(line, ast.If) and not line.orelse else None
+    asks = isinstance(test, ast.Call) and ast.unparse(test.func) == f"{name}.startswith"
+    text = test.args[0] if asks and isinstance(test, ast.Call) and test.args else None
+    return text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else None
 
 
 def _is_guarded(node: ast.For, variable: str) -> bool:

@@ -151,6 +151,12 @@ def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:
     return tuple(dict.fromkeys(pattern for body in bodies for pattern in body.patterns))
 
 
+def asked_beginnings(context: Context, unit: Unit) -> tuple[str, ...]:
+    """Beginnings of names that loops over the children of the family look for: no new name has one."""
+    bodies = _bodies(context, context.family(unit))
+    return tuple(dict.fromkeys(text for body in bodies for text in body.beginnings))
+
+
 def prefix(context: Context, unit: Unit) -> str:
     """A class with a base that nobody can read gets names that such a base will not have."""
     for base in context.project.mro(ClassRef(unit.module, unit.name)):

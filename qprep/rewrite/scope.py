@@ -35,16 +35,19 @@ class DeclinedError(Exception):
 
 @dataclass(slots=True)
 class Names:
-    """Names of attributes of one unit: those taken, and the prefix for new ones."""
+    """Names of attributes of one unit: those taken, and the prefix for new ones; `barred`: how none may begin."""
 
     taken: list[AbstractSet[str]]  # in parts, which the classes of a family share
     prefix: str = ""
     patterns: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
     given: set[str] = field(default_factory=set)
 
     def fresh(self, base: str, hint: str = "") -> str:
         """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
         base = self.prefix + base
+        if base.startswith(self.barred):
+            raise DeclinedError(f"`{base}` begins as the names of the children that the class looks for")
         name = next(name for name in self._candidates(base, hint) if not self._is_taken(name))
         if self._is_made_up(name):
             # A pattern that matches every candidate says nothing about any of them.
@@ -70,7 +73,7 @@ class Names:
         return sum(map(len, self.taken)) + len(self.given) + 2
 
     def _is_taken(self, name: str) -> bool:
-        return name in self.given or any(name in part for part in self.taken)
+        return name in self.given or name.startswith(self.barred) or any(name in part for part in self.taken)
 
     def _is_made_up(self, name: str) -> bool:
         return any(re.fullmatch(pattern, name) for pattern in self.patterns)

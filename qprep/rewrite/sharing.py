@@ -6,10 +6,10 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import ClassRef, External, Kind, Module, Number, Plain, modules_of, options, tensor_of
+from qprep.project.kinds import UNKNOWN, ClassRef, External, Kind, Module, Number, Plain, modules_of, options, tensor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from qprep.project.facts import Sharing
     from qprep.rewrite.context import Context
@@ -84,6 +84,41 @@ def memory(context: Context, classes: Iterable[str]) -> str | None:
             held += [item for kind in held if kind.item is not None for item in modules_of(kind.item)]
             wanted += sorted({context.analysis.class_name(kind) for kind in held})
     return None
+
+
+def made_of(context: Context, name: str) -> frozenset[str] | None:
+    """The last names of a class, of its bases and of all modules in its instances; None where not all are known."""
+    wanted, found = [name], set[str]()
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        found.add(name)
+        classes = context.project.classes_named(name)
+        known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
+        if not classes and (known is None or known.is_container or known.is_compound):
+            return None
+        for cls in classes:
+            found |= {context.analysis.class_name(Module(base)) for base in context.project.mro(cls)}
+            table = context.analysis.attributes_of(cls)
+            kinds = [entry.kind for entry in table.names.values()] + ([table.dynamic] if table.dynamic else [])
+            inside = [list(_inside(kind)) for kind in kinds]
+            if any(part is None for parts in inside for part in parts):
+                return None
+            wanted += [context.analysis.class_name(part) for parts in inside for part in parts if part is not None]
+    return frozenset(text.rpartition(".")[2] for text in found) - {"Module"}
+
+
+def _inside(kind: Kind) -> Iterator[Module | None]:
+    """The modules that a value is or holds; None for what is not known."""
+    for option in options(kind):
+        if isinstance(option, Module):
+            if option.item is not None:
+                yield from _inside(option.item)
+            else:
+                yield option if option.cls is not None else None
+        elif option == UNKNOWN:
+            yield None
 
 
 def _call_around(scope: Scope) -> ast.Call | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from tests.rewrite.cases import Case, declined, module, net, prepared
 
 _MODEL = "\n\ndef example():\n    made = Net()\n    {}\n    return made, (torch.randn(2, 4),)\n"
@@ -46,6 +48,35 @@ def inject(model):
             setattr(model, name, Added(child))
 """
 
+_BY_NAME = """
+def unused(self):
+    for name in tuple(self._modules):
+        if name.startswith("{}"):
+            setattr(self, name, None)
+"""
+_OWN_CLASSES = """
+class Held(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def inject(model):
+    for name, child in list(model.named_children()):
+        if isinstance(child, ({})):
+            setattr(model, name, nn.Identity())
+        if isinstance(model, nn.Module) and not isinstance(name, str):
+            return
+"""
+
+
+def _method(text: str) -> str:
+    return "\n" + textwrap.indent(text.strip(), "    ") + "\n"
+
+
 CLASSES: tuple[Case, ...] = (
     prepared(
         "flag-set-by-class", _made("made.apply(in_place)", "y = self.fc(x)\nreturn F.relu(y) + y", extra=_IN_PLACE)
@@ -62,6 +93,25 @@ CLASSES: tuple[Case, ...] = (
     declined(
         "layer-replaced-by-class",
         _made("inject(made)", "return self.fc(torch.tanh(self.fc(x)))", extra=_INJECT),
+        "is replaced where its class is found",
+    ),
+    prepared(
+        "block-around-no-replaced-layer",
+        _made(
+            "inject(made)",
+            "return self.held(torch.tanh(self.held(x)))",
+            "self.held = Held()",
+            extra=_OWN_CLASSES.format("nn.Conv2d, nn.Dropout"),
+        ),
+    ),
+    declined(
+        "block-around-a-replaced-layer",
+        _made(
+            "inject(made.held)",
+            "return self.held(torch.tanh(self.held(x)))",
+            "self.held = Held()",
+            extra=_OWN_CLASSES.format("nn.Conv2d, nn.Linear"),
+        ),
         "is replaced where its class is found",
     ),
     declined(
@@ -81,6 +131,19 @@ CLASSES: tuple[Case, ...] = (
 )
 
 CHILDREN: tuple[Case, ...] = (
+    prepared(
+        "child-dropped-by-its-name",
+        net("return F.relu(self.fc(x)) + x") + _method("def drop(self):\n    self._modules.pop('fc')"),
+    ),
+    prepared(
+        "children-dropped-by-the-beginning-of-their-names",
+        net("return F.relu(self.fc(x)) + x") + _method(_BY_NAME.format("aux_")) + _MODEL.format("made.unused()"),
+    ),
+    declined(
+        "children-dropped-whose-names-begin-as-new-ones",
+        net("return F.relu(self.fc(x)) + x") + _method(_BY_NAME.format("re")) + _MODEL.format("made.unused()"),
+        "begins as the names of the children",
+    ),
     declined(
         "counted-before-an-early-return",
         net(
