@@ -199,6 +199,8 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         others = [Module(None, path)] if path is not None and any(map(_says_nothing, options(callee))) else []
         return call_module(analysis, frame, node, [*modules, *others], arguments)
     alternatives = [option for option in options(callee) if option != NONE]
+    if all(map(_says_nothing, alternatives)) and _calls_what_it_is_given(frame, arguments):
+        return call_through(analysis, frame, node, arguments)
     if len(alternatives) == 1:
         return _call_one(analysis, frame, node, alternatives[0], arguments)
     if not frame.recording:
@@ -453,7 +455,15 @@ def _looks_like_class(name: str) -> bool:
 
 def _is_handed_on(kind: Kind) -> bool:
     """Whether an argument is given to be called: self is given to be looked at."""
-    return isinstance(kind, Closure | FunctionRef | Partial) or (isinstance(kind, Module) and kind.path != "")
+    return all(
+        isinstance(option, Closure | FunctionRef | Partial) or (isinstance(option, Module) and option.path != "")
+        for option in options(kind)
+    )
+
+
+def _calls_what_it_is_given(frame: Frame, arguments: Arguments) -> bool:
+    """Whether an unknown callable is no module: it is given one, `self._checkpointing(self.block, x)`."""
+    return frame.recording and bool(arguments.args) and arguments.flows and _is_handed_on(arguments.args[0])
 
 
 def call_through(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Arguments) -> Kind:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import ClassRef
+from qprep.rewrite.guarded import Inner, beginnings, child_variable, is_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,18 +106,21 @@ class Walk:
         self.loops: list[Loop] = []
         handled: set[ast.AST] = set()
         nodes = list(ast.walk(method))
+        inner = Inner({node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node is not method})
         for node in nodes:
             if isinstance(node, ast.For) and (access := self._access(node.iter)) is not None:
-                variable = _variable(node, access in _PAIRS, self._is_enumerate(node.iter))
+                variable = child_variable(node, pairs=access in _PAIRS, numbered=self._is_enumerate(node.iter))
                 handled.update((node, *ast.walk(node.iter)))
                 if variable is not None and node.body[0].lineno > node.lineno:
                     self.counts |= self._is_enumerate(node.iter)
                     if self.runs or self.is_container:
                         self.loops.append(Loop(member.module, node.lineno, variable))
-                    elif not _is_guarded(node, variable):
+                    elif not is_guarded(node, variable, inner):
                         self._skip_or_refuse(context, member, method, Loop(member.module, node.lineno, variable))
                     continue
                 self._refuse(member, method)
+            elif isinstance(node, ast.For) and self._asks_all(node, inner):
+                handled.update(ast.walk(node.iter))
         handled |= {part for node in nodes for part in self._by_name(node)}
         for node in nodes:
             if node not in handled and self._touches(node):
@@ -134,6 +138,14 @@ class Walk:
         elif isinstance(node, ast.For) and beginnings(node):
             parts = [part for part in ast.walk(node.iter) if isinstance(part, ast.expr)]
         return (part for part in parts if isinstance(part, ast.Attribute) and part.attr == "_modules")
+
+    def _asks_all(self, loop: ast.For, inner: Inner) -> bool:
+        """Whether a loop over all modules below self asks each what it is."""
+        func = loop.iter.func if isinstance(loop.iter, ast.Call) and not loop.iter.args else None
+        if not isinstance(func, ast.Attribute) or func.attr not in _ALL or not self._is_self(func.value):
+            return False
+        variable = child_variable(loop, pairs=func.attr == "named_modules", numbered=False)
+        return variable is not None and is_guarded(loop, variable, inner)
 
     def _skip_or_refuse(self, context: Context, member: ClassRef, method: ast.FunctionDef, loop: Loop) -> None:
         """A loop that does the same to every child; one that the constructor runs knows no name of a new one yet."""
@@ -182,49 +194,6 @@ class Walk:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _POSITIONAL:
             return any(map(self._is_self, node.args))
         return False
-
-
-def beginnings(loop: ast.For) -> tuple[str, ...]:
-    """What the names must begin with for which a loop over names does anything; nothing where that is not all."""
-    texts = [_beginning(line, ast.unparse(loop.target)) for line in loop.body]
-    return tuple(text for text in texts if text) if all(texts) else ()
-
-
-def _beginning(line: ast.stmt, name: str) -> str | None:
-    """ "aux_" in `if name.startswith("aux_"):`."""
-    test = line.test if isinstance(line, ast.If) and not line.orelse else None
-    asks = isinstance(test, ast.Call) and ast.unparse(test.func) == f"{name}.startswith"
-    text = test.args[0] if asks and isinstance(test, ast.Call) and test.args else None
-    return text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else None
-
-
-def _is_guarded(node: ast.For, variable: str) -> bool:
-    """Whether a loop asks each child what it is before it does anything."""
-    asking = [test for line in node.body if isinstance(line, ast.If) for test in ast.walk(line.test)]
-    calls = [call for call in asking if isinstance(call, ast.Call) and _asks(call)]
-    asked = [call for call in calls if any(isinstance(a, ast.Name) and a.id == variable for a in call.args)]
-    return bool(asked) and all(isinstance(line, ast.If) for line in node.body)
-
-
-def _asks(call: ast.Call) -> bool:
-    """`isinstance(child, …)`, `hasattr(child, …)`, or `getattr(child, …, None)`, false for a child without that."""
-    name = ast.unparse(call.func)
-    default = call.args[2] if name == "getattr" and len(call.args) == 3 else None
-    return name in ("isinstance", "hasattr") or (isinstance(default, ast.Constant) and not default.value)
-
-
-def _variable(node: ast.For, pairs: bool, numbered: bool) -> str | None:
-    """The name that a loop gives the child."""
-    target = node.target
-    if numbered:
-        if not (isinstance(target, ast.Tuple) and len(target.elts) == 2):
-            return None
-        target = target.elts[1]
-    if pairs:
-        if not (isinstance(target, ast.Tuple) and len(target.elts) == 2):
-            return None
-        target = target.elts[1]
-    return target.id if isinstance(target, ast.Name) else None
 
 
 def is_walked(context: Context, unit: Unit) -> bool:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from qprep.ops.targets import OWN, TARGETS, Target
 from qprep.project.facts import Unit
 from qprep.project.holders import read_holder
-from qprep.project.kinds import ClassRef
+from qprep.project.kinds import ClassRef, External
 from qprep.project.outline import asked_names
 from qprep.project.touches import touched_names
 from qprep.project.units import ALONE
+from qprep.rewrite.asking import asked_classes, class_values, frame_watchers
 from qprep.rewrite.bodies import read_body
 from qprep.rewrite.children import Walk
 from qprep.rewrite.listings import listed_files
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
     from qprep.project.holders import Holder
     from qprep.project.project import Project
     from qprep.project.units import Around
+    from qprep.rewrite.asking import Asked
     from qprep.rewrite.bodies import Body
     from qprep.rewrite.code import Code
 
-_FRAME_MARKS = ("currentframe(", "save_hyperparameters(")
-_SIGNATURE_MARKS = ("signature(", "getfullargspec(", "getargspec(", "__init__.__", *_FRAME_MARKS)
 KEPT_FILES = 24  # files held ready for rewriting at a time
 
 
@@ -53,7 +53,9 @@ class Context:
         self._asked_names: frozenset[str] | None = None
         self._touched: frozenset[str] | None = None
         self._holders: dict[str, list[Holder]] | None = None
-        self._asks_for_signatures: bool | None = None
+        self._asked: Asked | None = None
+        self._class_values: frozenset[ClassRef] | None = None
+        self._watchers: frozenset[str] | None = None
         self._made_bare: frozenset[ClassRef] | None = None
         self._listed: frozenset[str] | None = None
         self._starred: dict[str, frozenset[str]] = {}
@@ -122,19 +124,25 @@ class Context:
         """Whether the constructor of a class may run a method."""
         return method in run_by_init(self, Unit(cls.module, cls.name, True))
 
-    @property
-    def looks_at_frames(self) -> bool:
-        """Whether some given file looks at the variables of those who call it."""
-        texts = (self.project.text(name) or "" for name in self.project.given)
-        return any(mark in text for text in texts for mark in _FRAME_MARKS)
+    def is_watched(self, ref: ClassRef) -> bool:
+        """Whether constructors of a class may run code that looks at the variables of its callers."""
+        if self._watchers is None:
+            self._watchers = frame_watchers(self)
+        return any(base.name.rpartition(".")[2] in self._watchers for base in self._bases(ref))
 
-    @property
-    def asks_for_signatures(self) -> bool:
-        """Whether some given file asks constructors, or any callable, for their parameters."""
-        if self._asks_for_signatures is None:
-            texts = (self.project.text(name) or "" for name in self.project.given)
-            self._asks_for_signatures = any(mark in text for text in texts for mark in _SIGNATURE_MARKS)
-        return self._asks_for_signatures
+    def may_be_asked(self, ref: ClassRef) -> bool:
+        """Whether some given file may ask the constructor of a class for its parameters."""
+        if self._asked is None:
+            self._asked = asked_classes(self)
+        members = self.family(Unit(ref.module, ref.name, True))
+        if self._asked.any or not self._asked.classes.isdisjoint(members):
+            return True
+        if self._asked.values and self._class_values is None:
+            self._class_values = frozenset(class_values(self))
+        return self._asked.values and not (self._class_values or frozenset()).isdisjoint(members)
+
+    def _bases(self, ref: ClassRef) -> Iterator[ClassRef | External]:
+        return (base for base in self.project.mro(ref) if isinstance(base, ClassRef | External))
 
     @property
     def made_bare(self) -> frozenset[ClassRef]:

@@ -25,9 +25,15 @@ def entry_of(context: Context, base: Kind) -> ClassNode | None:
 
 def refusal(context: Context, unit: Unit) -> str | None:
     """Why a class without a constructor must stay so: some code asks constructors for their parameters."""
-    if context.asks_for_signatures and _shows_another(context, unit):
+    if _is_seen(context, unit) and _shows_another(context, unit):
         return f"`{unit.name}` would get a constructor, and code here asks constructors for their parameters"
     return None
+
+
+def _is_seen(context: Context, unit: Unit) -> bool:
+    """Whether some code may ask for the parameters of a class's constructor, or look at what they are given."""
+    ref = ClassRef(unit.module, unit.name)
+    return context.may_be_asked(ref) or context.is_watched(ref)
 
 
 def _shows_another(context: Context, unit: Unit) -> bool:
@@ -41,10 +47,10 @@ def _shows_another(context: Context, unit: Unit) -> bool:
     if init is None:
         return base != External("torch.nn.Module")
     if base is not None and _full_signature(context, unit, base, init.args) == signature(context, unit):
-        return bool(init.args.args[1:]) and context.looks_at_frames
+        return bool(init.args.args[1:]) and context.is_watched(ref)
     args = [*init.args.args[1:], *init.args.kwonlyargs]
     is_exact = signature(context, unit) == _copied_signature(init.args)
-    is_seen = any(arg.annotation is not None for arg in args) or (bool(args) and context.looks_at_frames)
+    is_seen = any(arg.annotation is not None for arg in args) or (bool(args) and context.is_watched(ref))
     return not is_exact or is_seen
 
 
@@ -86,7 +92,7 @@ def _full_signature(context: Context, unit: Unit, base: Kind, args: ast.argument
     """The same parameters, defaults and annotations, where code asks for them and they mean the same for the class."""
     index = context.project.index(unit.module)
     same_file = isinstance(base, ClassRef) and base.module == unit.module and "." not in base.name
-    if not context.asks_for_signatures or not same_file or index is None or args.posonlyargs or not args.args:
+    if not _is_seen(context, unit) or not same_file or index is None or args.posonlyargs or not args.args:
         return None
     defaults = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
     noted = [arg for arg in (*args.args, args.vararg, *args.kwonlyargs, args.kwarg) if arg is not None]

@@ -237,6 +237,12 @@ HANDED_ON: tuple[Case, ...] = (
         ),
     ),
     prepared(
+        "handed-to-a-function-set-from-outside",
+        net("return self.run(self.fc, F.relu(x)) + x", "self.run = None")
+        + "\n\ndef example():\n    made = Net()\n    made.run = lambda function, x: function(x)\n"
+        + "    return made, (torch.randn(2, 4),)\n",
+    ),
+    prepared(
         "checkpoint-in-a-loop",
         _block("for _ in range(2):\n    x = checkpoint(self.block, x, use_reentrant=False)\nreturn x", _CHECKPOINT),
     ),

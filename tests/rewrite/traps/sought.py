@@ -139,6 +139,33 @@ CHILDREN: tuple[Case, ...] = (
         "children-dropped-by-the-beginning-of-their-names",
         net("return F.relu(self.fc(x)) + x") + _method(_BY_NAME.format("aux_")) + _MODEL.format("made.unused()"),
     ),
+    prepared(
+        "children-asked-one-by-one-at-construction",
+        net("return F.relu(self.fc(x)) + x", "self.known = self.every()")
+        + _method(
+            "def every(self):\n    found = {}\n\n    def add(name, module):\n"
+            "        if hasattr(module, 'in_features'):\n            found[name] = module.in_features\n"
+            "        for below, child in module.named_children():\n            add(name + below, child)\n"
+            "        return found\n\n    for name, module in self.named_children():\n        add(name, module)\n"
+            "    return found"
+        ),
+    ),
+    prepared(
+        "all-modules-asked-while-running",
+        net(
+            "self.seen = 0\nfor m in self.modules():\n    if hasattr(m, 'bias'):\n        self.seen += 1\n"
+            "return F.relu(self.fc(x))"
+        ),
+    ),
+    declined(
+        "children-counted-one-by-one-at-construction",
+        net("return F.relu(self.fc(x)) + x", "self.known = self.every()")
+        + _method(
+            "def every(self):\n    found = {}\n\n    def add(name, module):\n        found[name] = module.training\n"
+            "    for name, module in self.named_children():\n        add(name, module)\n    return found"
+        ),
+        "number or order of the children",
+    ),
     declined(
         "children-dropped-whose-names-begin-as-new-ones",
         net("return F.relu(self.fc(x)) + x") + _method(_BY_NAME.format("re")) + _MODEL.format("made.unused()"),

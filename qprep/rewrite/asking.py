@@ -1,0 +1,174 @@
+"""Code that asks constructors for their parameters, or looks at the variables of those who call it."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.project.kinds import ClassRef, External, FunctionRef, options
+from qprep.project.nodes import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.project.index import FileIndex
+    from qprep.rewrite.context import Context
+
+_ASKING = frozenset(("signature", "getfullargspec", "getargspec"))
+_FRAMES = frozenset(("currentframe", "save_hyperparameters"))
+_MARKS = tuple(f"{name}(" for name in (*_ASKING, *_FRAMES))
+_OF_INIT = "__init__.__"  # Net.__init__.__annotations__
+_DUNDERS = frozenset(("__init__", "__call__", "__new__"))
+_HARMLESS = frozenset(("isinstance", "issubclass", "print", "str", "repr", "super", "len", "id", "hash"))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose constructors are asked for their parameters.
+
+    classes  those named where that is done
+    values   all that are handed on as values
+    any      all of them
+    """
+
+    classes: frozenset[ClassRef] = frozenset()
+    values: bool = False
+    any: bool = False
+
+
+def asked_classes(context: Context) -> Asked:
+    """What all given files together ask."""
+    found = [part for name in context.project.given for part in _asked_in(context, name)]
+    return Asked(
+        frozenset(cls for part in found for cls in part.classes),
+        any(part.values for part in found),
+        any(part.any for part in found) or (any(part.values for part in found) and _hands_on_types(context)),
+    )
+
+
+def _asked_in(context: Context, module: str) -> Iterator[Asked]:
+    text = context.project.text(module) or ""
+    if not any(mark in text for mark in (*_MARKS, _OF_INIT)):
+        return
+    index = context.project.index(module)
+    for call in index.of(ast.Call) if index is not None else ():
+        if _last(call.func) in _ASKING and call.args and index is not None:
+            yield _asked(context, index, call.args[0])
+    for node in index.of(ast.Attribute) if index is not None else ():
+        if isinstance(node.value, ast.Attribute) and node.value.attr == "__init__" and index is not None:
+            yield _asked(context, index, node.value)
+
+
+def _asked(context: Context, index: FileIndex, node: ast.expr) -> Asked:
+    """Whose parameters an expression asks for."""
+    while isinstance(node, ast.Attribute) and node.attr in _DUNDERS:
+        node = node.value
+    if isinstance(node, ast.Attribute) and node.attr == "forward":
+        return Asked()
+    if _is_type(node) or (isinstance(node, ast.Name) and node.id == "cls"):
+        return Asked(any=True)
+    root = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name) or root.id not in (*index.imports, *index.classes, *index.functions):
+        return Asked(values=True)
+    found = list(options(context.project.resolve(context.project.expression_name(index, node) or "?")))
+    if not all(isinstance(option, ClassRef | FunctionRef | External) for option in found):
+        return Asked(values=True)
+    inside = [o for o in found if isinstance(o, External) and o.name.partition(".")[0] in context.project.tops]
+    return Asked(frozenset(option for option in found if isinstance(option, ClassRef)), values=bool(inside))
+
+
+def _is_type(node: ast.AST) -> bool:
+    """`type(model)`, `model.__class__`."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1
+    return isinstance(node, ast.Attribute) and node.attr == "__class__"
+
+
+def _hands_on_types(context: Context) -> bool:
+    """Whether some given file keeps the class of an object or hands it to a function."""
+    for name in context.project.given:
+        text = context.project.text(name) or ""
+        index = context.project.index(name) if "type(" in text or "__class__" in text else None
+        for call in index.of(ast.Call) if index is not None else ():
+            values = (*call.args, *(keyword.value for keyword in call.keywords))
+            if _last(call.func) not in _HARMLESS and any(map(_is_type, values)):
+                return True
+        for node in index.of(ast.Assign, ast.Return, ast.NamedExpr) if index is not None else ():
+            value: ast.AST | None = getattr(node, "value", None)
+            if value is not None and _is_type(value):
+                return True
+    return False
+
+
+def class_values(context: Context) -> Iterator[ClassRef]:
+    """Classes that some given file keeps or hands on as values: not called, inherited from or asked for."""
+    for name in context.project.given:
+        index = context.project.index(name)
+        surface = context.project.surface(name)
+        if index is None or surface is None:
+            continue
+        plain = set(_plain_uses(index))
+        found: list[ast.Name | ast.Attribute] = [*index.of(ast.Name), *index.of(ast.Attribute)]
+        for node in found:
+            if node in plain or not isinstance(node.ctx, ast.Load):
+                continue
+            last = _last(node)
+            if last in index.classes or last[:1].isupper():
+                kind = context.project.resolve(context.project.expression_name(index, node) or "?")
+                yield from (option for option in options(kind) if isinstance(option, ClassRef))
+        yield from (ClassRef(name, cls) for cls, entry in index.classes.items() if entry.node.decorator_list)
+
+
+def _plain_uses(index: FileIndex) -> Iterator[ast.AST]:
+    """Expressions whose class goes nowhere: what is called, bases, annotations, what `isinstance` is given."""
+    for call in index.of(ast.Call):
+        yield call.func
+        if _last(call.func) in _HARMLESS:
+            yield from (part for value in call.args for part in walk(value))
+    for attribute in index.of(ast.Attribute):
+        yield attribute.value
+    for cls in index.of(ast.ClassDef):
+        yield from cls.bases
+    notes = [*(a.annotation for a in index.of(ast.arg)), *(f.returns for f in index.of(ast.FunctionDef))]
+    notes += [node.annotation for node in index.of(ast.AnnAssign)]
+    yield from (part for note in notes if note is not None for part in walk(note))
+
+
+def frame_watchers(context: Context) -> frozenset[str]:
+    """Names of the functions and classes of the given files that may look at their callers' variables."""
+    texts = {name: context.project.text(name) or "" for name in context.project.given}
+    if not any(f"{name}(" in text for text in texts.values() for name in _FRAMES):
+        return frozenset()
+    callers: dict[str, set[str]] = defaultdict(set)
+    for module in texts:
+        index = context.project.index(module)
+        for name, called in _calls(index) if index is not None else ():
+            callers[called].add(name)
+    found, waiting = set[str](), list(_FRAMES)
+    while waiting:
+        for name in callers[waiting.pop()] - found:
+            found.add(name)
+            waiting.append(name)
+    return frozenset(found)
+
+
+def _calls(index: FileIndex) -> Iterator[tuple[str, str]]:
+    """Functions and what they call, by their last names; a constructor goes by the name of its class."""
+    classes = {method: cls for cls in index.of(ast.ClassDef) for method in cls.body}
+    for function in index.of(ast.FunctionDef):
+        cls = classes.get(function) if function.name == "__init__" else None
+        name = cls.name if cls is not None else function.name
+        for call in (node for node in walk(function) if isinstance(node, ast.Call)):
+            called = _last(call.func)
+            if called == "__init__":
+                yield from ((name, _last(base)) for base in cls.bases) if cls is not None else ()
+            else:
+                yield name, called
+
+
+def _last(node: ast.AST) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
