@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class QprepError(Exception):
     """A sentence that says what was expected, what was found and where."""
+
+
+class PluginError(QprepError):
+    """A fault of a plugin; the sentence begins with its name."""

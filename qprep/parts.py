@@ -11,7 +11,7 @@ from qprep.division import Division
 from qprep.effort import Attempt, Clock, Effort, attempt
 from qprep.project.project import ParsedFiles
 from qprep.project.units import Part
-from qprep.survey import Files, Setting
+from qprep.setting import Files, Setting
 
 if TYPE_CHECKING:
     from qprep.config import SettingsResolver

@@ -16,10 +16,11 @@ from qprep.checks import as_check
 from qprep.checks.base import Check, Hit, Invalid, unowned
 from qprep.codemods import as_codemod
 from qprep.codemods.base import Codemod, Outcome
-from qprep.errors import QprepError
+from qprep.errors import PluginError, QprepError
 from qprep.findings import Applicability, Rule, Severity, Unfixable
 from qprep.ops.model import Op
 from qprep.project.facts import Facts, ModuleCall, OpSite
+from qprep.registry import GROUP
 from qprep.rewrite.invocations import invocation
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import DeclinedError, Scope
@@ -31,14 +32,9 @@ __all__ = [
     "Rule", "Scope", "Severity", "Unfixable", "invocation", "unowned",
 ]  # fmt: skip
 
-GROUP: Final = "qprep.plugins"
 _CODE: Final = re.compile(r"[A-Z]{2,8}\d{3}")
 _NAME: Final = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 _T = TypeVar("_T")
-
-
-class PluginError(QprepError):
-    """A fault of a plugin; the sentence begins with its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from qprep.checks.base import Check
-from qprep.codemods.base import Codemod
 from qprep.engine_rules import ENGINE_RULES
+from qprep.errors import PluginError
 from qprep.evidence.rules import RUN_RULES
 from qprep.findings import Rule
-from qprep.ops.model import Op
-from qprep.plugins import Loaded, PluginError, installed_plugins
+
+if TYPE_CHECKING:
+    from qprep.codemods.base import Codemod
+    from qprep.ops.model import Op
+    from qprep.plugins import Loaded
+
+GROUP = "qprep.plugins"  # of entry points
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Registry:
-    """What a run works with; `rows` are those that plugins add to the catalogue."""
+    """What a run works with; `added` are the rewrites of plugins, `rows` those that they add to the catalogue."""
 
     checks: tuple[Check, ...]
-    codemods: Mapping[str, Codemod]
+    added: Mapping[str, Codemod]
     rows: tuple[Op, ...]
     stamps: tuple[tuple[str, str], ...] = ()  # of the plugins: results hold as long as these stay the same
+
+    @cached_property
+    def codemods(self) -> Mapping[str, Codemod]:
+        """All rewrites by the stem of their rule, loaded once something is to be rewritten."""
+        from qprep.codemods import load_codemods
+
+        return {**load_codemods(), **self.added}
 
 
 def all_rules() -> tuple[Rule, ...]:
@@ -37,15 +52,24 @@ def rules_of(registry: Registry) -> tuple[Rule, ...]:
 
 def installed() -> Registry:
     """All that is installed."""
+    if not _has_plugins():
+        return with_plugins(())  # without what plugins are made of, which is most of qprep
+    from qprep.plugins import installed_plugins
+
     return with_plugins(installed_plugins())
+
+
+@lru_cache(maxsize=1)
+def _has_plugins() -> bool:
+    return len(entry_points(group=GROUP)) > 0
 
 
 def with_plugins(plugins: tuple[Loaded, ...]) -> Registry:
     """qprep's own and that of some plugins; raises PluginError where two claim one code or name."""
     from qprep.checks import load_checks
-    from qprep.codemods import load_codemods
 
-    checks, codemods = list(load_checks()), dict(load_codemods())
+    checks = list(load_checks())
+    added: dict[str, Codemod] = {}
     owners = {key: "qprep" for check in checks for key in (check.rule.code, check.stem)}
     for plugin in plugins:
         for check in plugin.checks:
@@ -54,6 +78,6 @@ def with_plugins(plugins: tuple[Loaded, ...]) -> Registry:
                     raise PluginError(f"plugin `{plugin.name}`: `{key}` is a rule of {owners[key]} already")
                 owners[key] = f"plugin `{plugin.name}`"
             checks.append(check)
-        codemods.update(plugin.codemods)
+        added.update(plugin.codemods)
     rows = tuple(row for plugin in plugins for row in plugin.rows)
-    return Registry(tuple(checks), codemods, rows, tuple((plugin.name, plugin.stamp) for plugin in plugins))
+    return Registry(tuple(checks), added, rows, tuple((plugin.name, plugin.stamp) for plugin in plugins))

@@ -5,14 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qprep.config import SettingsResolver
 from qprep.effort import Effort
-from qprep.evidence.observer import Observe
-from qprep.evidence.proof import Prove
-from qprep.findings import Finding
+from qprep.findings import Applicability, Finding, Fix
 from qprep.source import SourceFile
+
+if TYPE_CHECKING:
+    from qprep.evidence.observer import Observe
+    from qprep.evidence.proof import Prove
+
+
+def is_applicable(finding: Finding, settings: SettingsResolver) -> bool:
+    """Whether a finding has a fix that the settings let be applied."""
+    if not isinstance(finding.fix, Fix):
+        return False
+    local = settings.for_file(finding.path)
+    safe = finding.fix.applicability is Applicability.SAFE
+    return finding.code in local.fixable and (safe or local.unsafe_fixes)
+
+
+def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings as they are reported: by file and place."""
+    return tuple(sorted(findings, key=lambda finding: finding.sort_key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from qprep.frames import read_frame, write_frame
 from qprep.guard import run_with_large_stack
 from qprep.parts import Look
 from qprep.registry import all_rules
-from qprep.survey import Files
+from qprep.setting import Files
 
 if TYPE_CHECKING:
     from qprep.project.outline import Outline

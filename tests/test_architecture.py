@@ -47,6 +47,8 @@ LAYERS = {
     "results": 6,
     "division": 6,
     "survey": 6,
+    "setting": 5,
+    "passes": 6,
     "frames": 2,
     "effort": 3,
     "cache_records": 2,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qprep import division, engine, survey
+from qprep import division, engine, passes, survey
 from qprep.cache import Cache
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
@@ -63,7 +63,8 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         taken.append([path.name for path in paths])
         return real(paths, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(engine, "Survey", look)
+    monkeypatch.setattr(survey, "Survey", look)
+    monkeypatch.setattr(passes, "Survey", look)
     return taken
 
 

@@ -10,7 +10,7 @@ from qprep import division, engine
 from qprep.config import SettingsResolver
 from qprep.project import units
 from qprep.registry import all_rules
-from qprep.survey import Files
+from qprep.setting import Files
 
 MODEL = """\
 from torch import nn
