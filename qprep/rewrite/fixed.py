@@ -28,6 +28,12 @@ def refusal(context: Context, index: FileIndex, node: ast.FunctionDef) -> str | 
         return f"`{name}` is bound more than once"
     if f"{name}()" in context.touched:
         return f"`{name}` is replaced or changed by its name elsewhere"
+    return body_refusal(node)
+
+
+def body_refusal(node: ast.FunctionDef) -> str | None:
+    """Why the text of a function would not do the same in a class of its own."""
+    name = node.name
     if any(_is_mangled(found) for found in _names(node)):
         return f"`{name}` uses a name with two leading underscores, which means another in a class"
     if any(_looks_around(part) for part in ast.walk(node)):

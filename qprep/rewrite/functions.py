@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.project.inner_classes import LOCALS
 from qprep.project.kinds import External, FunctionRef, Partial, options
-from qprep.rewrite import fixed, imports
+from qprep.rewrite import fixed, imports, static_methods
 from qprep.rewrite.pieces import Piece, apply
 
 if TYPE_CHECKING:
@@ -43,21 +43,35 @@ def refusal(context: Context, unit: Unit) -> str | None:
     code = context.code(unit.module)
     if unit.name.endswith(f".{LOCALS}"):
         return f"it stands in a function that `{unit.name.partition('.')[0]}` defines beside the class that calls it"
-    if "." in unit.name:
-        return f"`{unit.name}` is a static method"
-    node = code.index.functions.get(unit.name) if code is not None else None
+    node = definition(code.index, unit) if code is not None else None
     if node is None or code is None:
         return f"`{unit.name}` is defined in {unit.module}, outside the paths given"
-    if not isinstance(code.parents.get(node), ast.Module) or unit.name.partition(":")[0] in code.index.alternatives:
+    is_static = "." in unit.name
+    if is_static:
+        if (reason := static_methods.refusal(context, code, unit, node)) is not None:
+            return reason
+    elif not isinstance(code.parents.get(node), ast.Module) or unit.name.partition(":")[0] in code.index.alternatives:
         return f"`{unit.name}` is defined conditionally"
     for decorator, name in zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True):
+        if is_static and name == static_methods.DECORATOR:
+            continue
         if _of(context, name) not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):
             return f"`{unit.name}` is decorated with `{name.removeprefix('builtins.')}`"
     if is_replaceable(context, unit) and kept_decorators(context, unit.module, node):
         return f"`{unit.name}` is decorated with what only the run knows, beside one that must stay"
     if any(_is_made(context, unit.module, part) for default in _defaults(node) for part in ast.walk(default)):
         return f"`{unit.name}` has a default that is made once, with the function"
-    return _unusual_body(code, node, unit) or fixed.refusal(context, code.index, node)
+    if (reason := _unusual_body(code, node, unit)) is not None:
+        return reason
+    return fixed.body_refusal(node) if is_static else fixed.refusal(context, code.index, node)
+
+
+def definition(index: FileIndex, unit: Unit) -> ast.FunctionDef | None:
+    """The function, or the static method, that a unit is."""
+    owner, _, method = unit.name.rpartition(".")
+    if not owner:
+        return index.functions.get(method)
+    return index.classes[owner].methods.get(method) if owner in index.classes else None
 
 
 def _defaults(node: ast.FunctionDef) -> list[ast.expr]:
@@ -187,16 +201,18 @@ def _is_docstring(code: Code, node: ast.AST) -> bool:
 
 def class_name(unit: Unit, taken: Iterable[str]) -> str:
     """The module's name: `drop_path` → `DropPath`, `DropPathModule` where that is taken."""
-    lead = "_" if unit.name.startswith("_") else ""
-    camel = "".join(part[:1].upper() + part[1:] for part in unit.name.split("_") if part)
+    own = unit.name.rpartition(".")[2]
+    lead = "_" if own.startswith("_") else ""
+    camel = "".join(part[:1].upper() + part[1:] for part in own.split("_") if part)
     used = set(taken)
     names = [f"{lead}{camel}", f"{lead}{camel}Module", *(f"{lead}{camel}Module{n}" for n in range(2, 1000))]
-    return next(name for name in names if name not in used and name != unit.name)
+    return next(name for name in names if name not in used and name != own)
 
 
 def attribute_name(unit: Unit) -> str:
     """The attribute that a call site gives the module."""
-    return unit.name.lstrip("_") or unit.name
+    own = unit.name.rpartition(".")[2]
+    return own.lstrip("_") or own
 
 
 def as_class(
@@ -221,13 +237,14 @@ def as_class(
     gap = code.text[paren + 1 : first]
     separator = "" if code.text[first] == ")" else f",{gap}" if gap else ", "
     header = [
-        Piece(start, paren + 1, "def forward("),
+        Piece(start, paren + 1, f"{code.indent_of(node)}def forward("),
         Piece(first, first, f"self{separator}"),
         *(piece for piece in pieces if piece.start > paren),
     ]
     body = apply(code.text, header, start, end)
+    more = "" if code.indent_of(node) else unit  # a static method is indented as the method that it becomes
     lines = body.splitlines(keepends=True)
-    indented = "".join(line if not line.strip() else unit + line for line in lines)
+    indented = "".join(line if not line.strip() else more + line for line in lines)
     made = "".join(f"{unit * 2}self.{d.name} = {d.expression}{newline}" for d in declarations)
     decorators = "".join(f"{unit}@{code.slice(decorator)}{newline}" for decorator in kept)
     return (
@@ -239,8 +256,10 @@ def as_class(
 
 
 def place_for_class(code: Code, node: ast.FunctionDef) -> int:
-    """Behind the function."""
-    return code.next_line(node.end_lineno or node.lineno)
+    """Behind the function, or behind the class of a static method."""
+    around = code.parents.get(node)
+    last = around if isinstance(around, ast.ClassDef) else node
+    return code.next_line(last.end_lineno or last.lineno)
 
 
 def import_of(
@@ -258,7 +277,8 @@ def import_of(
         return f"{ast.unparse(func.value)}.{name}", frozenset()
     module = _module_path(index.name, index.is_package, unit.module, _is_relative(index, unit))
     text, needed = imports.imported(index, module, name, planned)
-    beside = func.id if isinstance(func, ast.Name) else None
+    root = func.value if "." in unit.name and isinstance(func, ast.Attribute) else func
+    beside = root.id if isinstance(root, ast.Name) else None
     return text, frozenset(replace(entry, home=unit.module, beside=beside) for entry in needed)
 
 

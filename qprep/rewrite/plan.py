@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qprep.findings import Applicability, Unfixable
 from qprep.project.facts import HelperCall, OpSite, Place, Unit
 from qprep.project.kinds import FunctionRef
-from qprep.rewrite import callees, children, fixed, functions, imports, owners, shadows, texts
+from qprep.rewrite import callees, children, fixed, functions, imports, owners, shadows, static_methods, texts
 from qprep.rewrite.model import OWNER, Declaration, Rewrite
 from qprep.rewrite.pieces import Piece, opening, overlaps
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
@@ -407,7 +407,8 @@ class Plan:
         assert code is not None
         assert index is not None
         base, _ = self._module(index)
-        node = code.index.functions[unit.name]
+        node = functions.definition(code.index, unit)
+        assert node is not None
         declarations = [d for r in sorted(rewrites, key=lambda r: r.place) for d in r.declarations]
         declarations = [Declaration(d.unit, d.name, d.expression.replace(OWNER, "self")) for d in declarations]
         inner = [piece for rewrite in rewrites for piece in rewrite.pieces]
@@ -462,8 +463,9 @@ def _dispatch(scope: Scope, node: ast.Call, call: HelperCall) -> tuple[Piece, ..
     is_simple = not any(isinstance(part, ast.Call | ast.BinOp) for part in ast.walk(node.func))
     if code.text[bracket] != "(" or not is_simple:
         return Unfixable("the function is called under a name that only the run knows")
-    name = node.func.id if isinstance(node.func, ast.Name) else min(call.callees).name
-    attribute = scope.declare(name.lstrip("_") or name, f"{scope.runtime('Dispatch')}()", many=call.count > 1)
+    called = node.func.id.lstrip("_") if isinstance(node.func, ast.Name) else ""
+    name = called or functions.attribute_name(min(call.callees))
+    attribute = scope.declare(name, f"{scope.runtime('Dispatch')}()", many=call.count > 1)
     first = code.skip_blank(bracket + 1)
     gap = code.text[bracket + 1 : first]
     separator = "" if code.text[first] == ")" else f",{gap}" if gap else ", "
@@ -503,7 +505,9 @@ def _named(scope: Scope, node: ast.Call, callee: Unit) -> ast.expr | None:
 
 
 def _is_callee(scope: Scope, name: ast.expr, callee: Unit) -> bool:
-    """Whether a name at module level is the function that the analysis saw; a local of that name is not."""
+    """Whether a name at module level, or one on self, is the function that the analysis saw; a local is not."""
+    if static_methods.is_named(scope, name, callee):
+        return True
     dotted = scope.context.project.expression_name(scope.index, name)
     found = scope.context.project.resolve(dotted) if dotted is not None else None
     return isinstance(found, FunctionRef) and (found.module, found.name) == (callee.module, callee.name)

@@ -33,7 +33,11 @@ def stands_for(function: Any) -> Callable[[_Class], _Class]:
 def _is_its_own(function: FunctionType, cls: type[nn.Module]) -> bool:
     """Whether the file that defines `cls` knows `function` under the name that its code has."""
     known = function.__globals__
-    return getattr(cls.forward, "__globals__", None) is known and known.get(function.__code__.co_name) is function
+    first, *rest = function.__code__.co_qualname.split(".")  # "Net.gate" for a static method
+    found = known.get(first)
+    for name in rest:
+        found = getattr(found, name, None)
+    return getattr(cls.forward, "__globals__", None) is known and found is function
 
 
 class Dispatch(nn.Module):

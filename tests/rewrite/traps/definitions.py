@@ -268,10 +268,9 @@ IN_FUNCTIONS: tuple[Case, ...] = (
         ).removeprefix(HEADER),
         "torch is imported by the function",
     ),
-    declined(
+    prepared(
         "class-in-a-function-with-another-torch",
         _factory("F.relu(self.fc(x)) + x", "F = other_functions").replace("def make(", _OTHER_FUNCTIONS + "def make("),
-        "static method",
     ),
     declined(
         "class-in-a-function-with-a-name-of-its-own",

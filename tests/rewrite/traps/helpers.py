@@ -477,7 +477,7 @@ class Net(nn.Module):
     ),
     prepared("nested-function", net("def gate(t):\n    return t * torch.sigmoid(t)\n\nreturn gate(self.fc(gate(x)))")),
     prepared("closure", net("y = self.fc(x)\n\ndef shifted(n):\n    return y + n\n\nreturn shifted(1) * shifted(2)")),
-    declined(
+    prepared(
         "static-method",
         module("""
 class Net(nn.Module):
@@ -491,8 +491,11 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.gate(self.fc(x))
+
+
+def example():
+    return Net(), (torch.randn(2, 4),)
 """),
-        "static",
     ),
     declined(
         "class-method",

@@ -1,0 +1,81 @@
+"""Static methods that run operations: each becomes a module behind its class, as a function does."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.project.facts import Unit
+from qprep.project.index import variants
+from qprep.project.kinds import ClassRef
+from qprep.project.nodes import walk
+from qprep.rewrite.touched import is_touched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.project.index import ClassNode
+    from qprep.rewrite.code import Code
+    from qprep.rewrite.context import Context
+    from qprep.rewrite.scope import Scope
+
+DECORATOR = "builtins.staticmethod"
+_OF_CLASS = frozenset(("super", "__class__"))
+
+
+def refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
+    """Why a static method cannot become a module; None where it can."""
+    owner, _, method = unit.name.rpartition(".")
+    entry = code.index.classes.get(owner)
+    if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or owner in code.index.alternatives:
+        return f"`{owner}`, which `{unit.name}` is a static method of, is defined conditionally, or in other code"
+    if method == "forward" or method.startswith("__") or len(variants(entry.methods, method)) > 1:
+        return f"`{unit.name}` is a static method that Python or torch calls, or defined more than once"
+    if (other := next(_others(context, unit, method), None)) is not None:
+        return f"`{unit.name}` is a static method, and `{other}` may stand in its place"
+    if code.indent_of(node) != code.indent_unit:
+        return f"`{unit.name}` is a static method that is indented otherwise than its file"
+    if any(isinstance(part, ast.Name) and part.id in _OF_CLASS for part in walk(node)):
+        return f"`{unit.name}` is a static method that looks at its class"
+    if (name := next(_names_of_class(entry, node), None)) is not None:
+        return f"`{unit.name}` is a static method whose parameters are defined with `{name}` of its class"
+    if any(isinstance(part, ast.Call) and _last(part.func) == method for part in walk(node)):
+        return f"`{unit.name}` calls itself"
+    return None
+
+
+def _others(context: Context, unit: Unit, method: str) -> Iterator[str]:
+    """What else the name may mean on instances: a definition of a relative, an attribute, or what other code sets."""
+    owner = ClassRef(unit.module, unit.name.rpartition(".")[0])
+    holder = Unit(owner.module, owner.name, True)
+    for member in context.family(holder):
+        entry = context.project.class_node(member)
+        names = {*context.analysis.attributes_of(member).names, *(entry.values if entry is not None else ())}
+        inherited = entry.methods if entry is not None and member != owner else ()
+        if entry is None or method in names or method in inherited:
+            yield f"{member.name}.{method}"
+    if is_touched(context, holder, method):
+        yield f"{owner.name}.{method}"
+
+
+def _names_of_class(entry: ClassNode, node: ast.FunctionDef) -> Iterator[str]:
+    """Names of the class's body that defaults and annotations mean: behind the class they mean something else."""
+    known = {*entry.methods, *entry.values, *entry.annotations}
+    known |= {line.name for line in entry.node.body if isinstance(line, ast.ClassDef)}
+    parts = [part for part in (node.args, node.returns) if part is not None]
+    yield from (n.id for part in parts for n in walk(part) if isinstance(n, ast.Name) and n.id in known)
+
+
+def is_named(scope: Scope, func: ast.expr, callee: Unit) -> bool:
+    """Whether a call names a static method on self, `self.pad(x)`, in a class that has it."""
+    owner, _, method = callee.name.rpartition(".")
+    if not owner or not scope.unit.is_class or not isinstance(func, ast.Attribute) or func.attr != method:
+        return False
+    is_own = isinstance(func.value, ast.Name) and func.value.id == scope.owner and callee.module == scope.index.name
+    return is_own and ClassRef(callee.module, owner) in scope.context.project.mro(
+        ClassRef(scope.unit.module, scope.unit.name)
+    )
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,109 @@
+"""Static methods that run operations: modules behind their classes, where nothing else goes by their names (13)."""
+
+from __future__ import annotations
+
+from tests.rewrite.cases import HEADER, Case, declined, prepared
+
+_NET = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    @staticmethod
+    def mix(x, y, by=2):
+        # A comment inside.
+        return F.relu(x + y) * by
+
+    def forward(self, x):
+        return self.mix(self.fc(x), x) + Net.mix(x, y=self.fc(x), by=3)
+"""
+_GATE = """    @staticmethod
+    def gate(t: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(t) * t
+
+"""
+_SUB = """
+
+class Sub(Net):
+    @staticmethod
+    def mix(x, y, by=2):
+        return torch.tanh(x) * y * by
+"""
+_USING = """
+
+class Sub(Net):
+    def forward(self, x):
+        return self.mix(x, self.fc(x)) + super().forward(x)
+"""
+_IMPORTING = """from base import Net as Base
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return Base.mix(self.fc(x), x)
+"""
+_FORWARD = """
+class Net(nn.Module):
+    @staticmethod
+    def forward(x):
+        return F.relu(x) + x
+"""
+
+
+def _file(source: str, cls: str = "Net", how: str = "") -> str:
+    """A file whose `example` makes an instance of a class, and does something to it."""
+    example = f"def example():\n    made = {cls}()\n    {how or 'pass'}\n    return made, (torch.randn(2, 4),)\n"
+    return HEADER + source.strip() + "\n\n\n" + example
+
+
+def _net(old: str = "", new: str = "") -> str:
+    return _NET.replace(old, new) if old else _NET
+
+
+STATIC: tuple[Case, ...] = (
+    prepared("static-on-self-and-on-the-class", _file(_NET)),
+    prepared(
+        "static-calls-another",
+        _file(_net("# A comment inside.", "y = Net.gate(y)").replace("    def forward", _GATE + "    def forward")),
+    ),
+    prepared("static-of-a-base", _file(_NET + _USING, "Sub")),
+    prepared(
+        "static-in-a-loop",
+        _file(
+            _net(
+                "        return self.mix",
+                "        for _ in range(2):\n            x = self.mix(x, x)\n        return self.mix",
+            )
+        ),
+    ),
+    prepared("static-of-an-imported-class", {"base.py": _file(_NET), "model.py": HEADER + _IMPORTING}),
+    declined("static-overridden", _file(_NET + _SUB, "Sub"), "may stand in its place"),
+    declined(
+        "static-replaced-on-an-instance", _file(_NET, how="made.mix = lambda x, y, by=2: x"), "may stand in its place"
+    ),
+    declined(
+        "static-with-a-default-of-the-class",
+        _file(_net("    @staticmethod", "    scale = 2\n\n    @staticmethod").replace("by=2", "by=scale")),
+        "of its class",
+    ),
+    declined("static-forward", _file(_FORWARD), "Python or torch calls"),
+    prepared(
+        "static-under-another-name",
+        _file(_net("return self.mix(self.fc(x), x)", "f = self.mix\n        return f(self.fc(x), x)")),
+    ),
+    prepared(
+        "static-called-by-a-static-one-under-another-name",
+        _file(
+            _net("# A comment inside.", "f = Net.gate\n        y = f(y)").replace(
+                "    def forward", _GATE + "    def forward"
+            )
+        ),
+    ),
+)
+
+CASES = {13: STATIC}
