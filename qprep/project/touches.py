@@ -2,7 +2,7 @@
 
 What a class does to attributes of its own self is for others to judge, but for hooks, which no second instance gets.
 Those of an imported module are written as calls: "gate()" for `tools.gate = fast_gate`. Classes that are looked for are
-in angles. What is known of the object stands behind an "@".
+in angles. What is known of the object stands behind an "@"; "act." says that what an attribute holds is changed itself.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _assigned(index: FileIndex, node: ast.Attribute, imported: frozenset[str]) -
     if node.attr == "training" or not _is_self(node.value):
         yield f"{node.attr}{holder_of(index, node.value)}"
     if node.attr not in PARAMETER_NAMES and isinstance(node.value, ast.Attribute) and not _is_self(node.value.value):
-        yield f"{node.value.attr}{holder_of(index, node.value.value)}"
+        yield from (f"{node.value.attr}{holder_of(index, node.value.value)}", f"{node.value.attr}.")
     if isinstance(node.value, ast.Name | ast.Attribute) and node.attr.startswith("__"):  # function.__code__ = …
         yield f"{node.value.id if isinstance(node.value, ast.Name) else node.value.attr}()"
 
@@ -72,7 +72,7 @@ def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
 def _held(node: ast.expr, *, also_own: bool) -> Iterator[str]:
     """The attribute that an expression is: `net.act`; `self.act` where its own are asked for as well."""
     if isinstance(node, ast.Attribute) and (also_own or not _is_self(node.value)):
-        yield node.attr
+        yield from (node.attr, f"{node.attr}.")
 
 
 def _is_self(node: ast.expr) -> bool:

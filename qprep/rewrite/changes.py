@@ -135,8 +135,8 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
     function = scope.code.function(node)
     if not isinstance(node, ast.Name) or function is None:
         return None
-    if node.id in scope.context.holders:
-        return f"`{node.id}` is set or changed on another object than self, which may be this one"
+    if f"{node.id}." in scope.context.holders:  # what an attribute of this name holds may be this one
+        return f"`{node.id}` is changed on another object than self, which may be this one"
     changes = [change for change, _ in _Names(function, names={node.id}).changes()]
     later = [change for change in changes if change.lineno > node.lineno or _adds_hook(getattr(change, "func", change))]
     return f"`{node.id}` is changed after it is handed on, or has a hook" if later else None

@@ -60,6 +60,31 @@ class Around(nn.Module):
     ),
 )
 
+_HANDED_ON = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        act = nn.LeakyReLU(0.5)
+        self.body = nn.Sequential(nn.Linear(4, 4), act, nn.Linear(4, 4), act)
+
+    def forward(self, x):
+        return self.body(x)
+"""
+
+HANDED_ON: tuple[Case, ...] = (
+    prepared(
+        "local-name-of-an-attribute-set-elsewhere",
+        _patched("def patch(m):\n    m.act = nn.SiLU()").replace("def example", f"{_HANDED_ON}\n\ndef example"),
+    ),
+    declined(
+        "local-name-of-an-attribute-changed-elsewhere",
+        _patched("def patch(m):\n    m.act.negative_slope = 0.1", "patch(Other())").replace(
+            "def example", f"{_HANDED_ON}\n\ndef example"
+        ),
+        "is changed on another object",
+    ),
+)
+
 NOT_OTHERS: tuple[Case, ...] = (
     declined(
         "set-behind-a-test-of-a-base",
@@ -139,4 +164,4 @@ class Wider(Around):
     ),
 )
 
-CASES = {7: (*OTHERS, *NOT_OTHERS)}
+CASES = {7: (*OTHERS, *HANDED_ON, *NOT_OTHERS)}
