@@ -447,9 +447,9 @@ class Analysis:
         called_only: bool = False,
     ) -> Summary:
         key = ("root" if root else recording, ref, arguments.key if arguments is not None else None)
-        if key in self._memo:
+        if (known := self._memo.get(key)) is not None:
             self._memo.move_to_end(key)
-            return self._memo[key]
+            return known
         node = self.project.function_node(ref)
         index = self.project.index(ref.module)
         if key in self.running and not root:  # an instance of its own class inside is another instance

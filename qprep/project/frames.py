@@ -156,6 +156,9 @@ class Frame:
 
     def meet(self, states: list[State]) -> None:
         """Continue where several paths meet."""
+        if len(states) == 1:
+            self.load(states[0])
+            return
         names: dict[str, Kind] = {}
         for state in states:
             for name, kind in state.names.items():

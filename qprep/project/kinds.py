@@ -229,7 +229,7 @@ def join(a: Kind, b: Kind) -> Kind:
 def join_all(kinds: Iterable[Kind]) -> Kind:
     """The least kind that covers all of `kinds`."""
     kinds = tuple(kinds)
-    if kinds and all(kind is kinds[0] for kind in kinds):
+    if len(kinds) == 1 or (len(kinds) == 2 and kinds[0] is kinds[1]):
         return kinds[0]
     merged: dict[object, Kind] = {}
     for kind in kinds:
@@ -330,7 +330,9 @@ def is_plain(kind: Kind) -> bool:
 
 def modules_of(kind: Kind) -> tuple[Module, ...]:
     """The nn.Module alternatives of a kind."""
-    return tuple(option for option in options(kind) if type(option) is Module)
+    if type(kind) is Union:
+        return tuple(option for option in kind.options if type(option) is Module)
+    return (kind,) if type(kind) is Module else ()
 
 
 def sequence_of(kinds: Iterable[Kind]) -> Sequence:

@@ -139,11 +139,15 @@ class Project:
             self.asked[name] = self._find(name)
         return self._paths.get(name)
 
+    def outline(self, name: str) -> Outline | None:
+        """All that others may want to know of a module, where it is known without parsing it."""
+        path = self.path(name)
+        return self._outline(name, path) if path is not None else None
+
     def surface(self, name: str) -> Outline | None:
         """The names of a module, held for as long as the project: the parsed file may be dropped."""
         if name not in self._surfaces:
-            path = self.path(name)
-            known = self._outline(name, path) if path is not None else None
+            known = self.outline(name)
             if known is None and (index := self.index(name)) is not None:
                 known = surface_of(index)
             self._surfaces[name] = known

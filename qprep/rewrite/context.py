@@ -96,9 +96,7 @@ class Context:
     def touched(self) -> frozenset[str]:
         """Names that some given file replaces or changes on an object from outside: `net.act = nn.SiLU()`."""
         if self._touched is None:
-            indexes = (self.project.index(name) for name in self.project.given)
-            own = (name for index in indexes if index is not None for name in touched_names(index))
-            self._touched = self.around.touched.union(own)
+            self._touched = self.around.touched.union(_touched_names(self.project))
         return self._touched
 
     @property
@@ -200,7 +198,18 @@ class Context:
 
 def _asked_names(project: Project) -> Iterator[str]:
     for name in project.given:
+        if (outline := project.outline(name)) is not None:
+            yield from outline.asks
+            continue
         text = project.text(name)
         index = project.index(name) if text is not None and "attr(" in text else None
         if index is not None:
             yield from asked_names(index)
+
+
+def _touched_names(project: Project) -> Iterator[str]:
+    for name in project.given:
+        if (outline := project.outline(name)) is not None:
+            yield from outline.touched
+        elif (index := project.index(name)) is not None:
+            yield from touched_names(index)
