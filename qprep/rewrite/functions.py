@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
 # Decorators that say nothing about what the function computes, and those that a method can carry as well.
 _DROPPED = frozenset(("torch.fx.wrap", "torch.jit.ignore", "torch.jit.unused", "torch.fx._symbolic_trace.wrap"))
-_SAME_EACH_TIME = ("builtins.float", "builtins.int", "builtins.tuple", "math.")
+_SAME_EACH_TIME = (
+    "builtins.float",
+    "builtins.int",
+    "builtins.tuple",
+    "math.",
+    "torch.device",
+    "torch.finfo",
+    "torch.Size",
+)
 _OPEN_ENDED = ('"""', "'''", "\\\n", "\\\r")  # texts with these in them go over the end of a line
 _KEPT = frozenset(
     (

@@ -96,6 +96,13 @@ HELPERS: tuple[Case, ...] = (
             """
         ),
     ),
+    prepared(
+        "default-that-is-the-same-each-time",
+        net(
+            "return gate(self.fc(x)) + gate(x)",
+            extra="def gate(t, device=torch.device('cpu')):\n    return torch.sigmoid(t.to(device))",
+        ),
+    ),
     declined(
         "a-default-that-is-made-once",
         net(
