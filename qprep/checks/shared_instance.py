@@ -50,6 +50,7 @@ _PLACES = {
     "attribute": "is stored a second time",
     "container": "is put into a container a second time",
     "argument": "is handed on a second time",
+    "unpacked": "is handed on a second time with its list",
     "copy": "is copied together with its hooks and all that it holds",
     "repetition": "is put into a list several times",
     "common": "is made once for all, with the file, the class or the default of a parameter",

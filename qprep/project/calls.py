@@ -65,6 +65,7 @@ class Arguments:
     nodes: list[ast.expr] = field(default_factory=list)
     exact: bool = True  # False where `*args` or `**kwargs` of unknown length take part
     is_open: bool = False  # the last of `args` stands for any number of them
+    sources: list[ast.expr] = field(default_factory=list)  # of each of `args`: several are of one `*list`
 
     def all(self) -> list[Kind]:
         """Every argument."""
@@ -114,12 +115,15 @@ def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Argument
             inner = evaluate(analysis, frame, arg.value)
             if isinstance(inner, Sequence) and inner.items is not None:
                 result.args.extend(inner.items)
+                result.sources.extend(arg.value for _ in inner.items)
             else:
                 positions.note_taken(analysis, frame, inner)
                 result.args.append(iterate(inner))
+                result.sources.append(arg.value)
                 result.exact, result.is_open = False, True
         else:
             result.args.append(evaluate(analysis, frame, arg))
+            result.sources.append(arg)
         result.nodes.append(arg)
     for keyword in node.keywords:
         value = evaluate(analysis, frame, keyword.value)
@@ -403,10 +407,9 @@ def _share_kept(analysis: Analysis, frame: Frame, node: ast.Call, cls: ClassRef,
 
 
 def _share_arguments(analysis: Analysis, frame: Frame, arguments: Arguments) -> None:
-    if any(isinstance(expr, ast.Starred) for expr in arguments.nodes):
-        return
-    for kind, expr in zip(arguments.args, arguments.nodes, strict=False):
-        shared.stored(analysis, frame, kind, expr, "argument")
+    # What stands in one list several times is told where the list is made.
+    for kind, expr in dict.fromkeys(zip(arguments.args, arguments.sources, strict=False)):
+        shared.stored(analysis, frame, kind, expr, "argument" if expr in arguments.nodes else "unpacked")
 
 
 def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:

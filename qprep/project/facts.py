@@ -89,7 +89,7 @@ class Sharing:
     place: Place  # the second or later use of the instance
     unit: Unit
     function: str
-    how: str  # attribute | container | argument | copy | repetition | common
+    how: str  # attribute | container | argument | unpacked | copy | repetition | common
     classes: set[str] = field(default_factory=set)
 
 

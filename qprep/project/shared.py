@@ -55,7 +55,8 @@ def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: s
     renamed = value.path if self_attribute(analysis, frame, node) is not None else None
     if (origin := place_of(value) or renamed) is None:
         return
-    event, place = ("store", origin), frame.place(node)
+    # Putting into a list what is unpacked from it is one place; unpacking it again is another.
+    event, place = ("unpack" if how == "unpacked" else "store", origin), frame.place(node)
     if frame.counts.get((*event, place)):
         return  # one place, seen once for each alternative
     frame.counts.add((*event, place))

@@ -48,6 +48,8 @@ def _function(scope: Scope, sharing: Sharing) -> str:
 
 def _reason_to_leave(scope: Scope, sharing: Sharing) -> str | None:
     node = scope.node
+    if sharing.how == "unpacked":
+        return "all modules of a list stand there again: make a second list"
     if isinstance(node, ast.AugAssign):
         return "the list is repeated in place: make its items in a comprehension"
     parent = scope.code.parents[node]

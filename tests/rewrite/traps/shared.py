@@ -79,6 +79,14 @@ def _held(body: str = "return self.act(self.fc(x))", init: str = "pass") -> str:
 
 
 REPEATED: tuple[Case, ...] = (
+    declined(
+        "list-unpacked-twice",
+        net(
+            "return self.body(x)",
+            "layers = [nn.Linear(4, 4), nn.ReLU()]\nself.body = nn.Sequential(*layers, nn.Tanh(), *layers)",
+        ),
+        "make a second list",
+    ),
     prepared("list-repeated", net(_OVER, "act, n = nn.ReLU(), 3\nself.layers = nn.ModuleList([act] * n)")),
     prepared("number-times-list", net(_OVER, "self.layers = nn.ModuleList(3 * [nn.ReLU()])")),
     prepared(
