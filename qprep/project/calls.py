@@ -262,13 +262,28 @@ def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: A
     """An unknown callable: a factory of modules at construction, a module where it is an attribute of self."""
     if not frame.recording:
         return Module(None, None, analysis.origin(frame, node))
-    attribute = attributes.self_attribute(analysis, frame, node.func)
-    if attribute is not None and arguments.flows:
-        return call_module(analysis, frame, node, [Module(None, attribute)], arguments)
+    if arguments.flows:
+        held = _held(analysis, frame, node.func)
+        if held is not None:
+            return call_module(analysis, frame, node, [held], arguments)
+        frame.counts.add(CHILDREN)  # it may be one: a loop's variable, something handed in
     callables = [arg for arg in arguments.args if _is_handed_on(arg)]
     if callables and arguments.flows:
         return call_through(analysis, frame, node, arguments)
     return UNKNOWN
+
+
+def _held(analysis: Analysis, frame: Frame, func: ast.expr) -> Module | None:
+    """`self.act`, or one of what `self.blocks` holds, where nobody knows what that is: `self.blocks[i]`."""
+    from qprep.project.expressions import item_of_unknown
+
+    attribute = attributes.self_attribute(analysis, frame, func)
+    if attribute is not None:
+        return Module(None, attribute)
+    if isinstance(func, ast.Subscript) and not isinstance(func.slice, ast.Slice):
+        attribute = attributes.self_attribute(analysis, frame, func.value)
+        return item_of_unknown(attribute, func.slice, frame) if attribute is not None else None
+    return None
 
 
 def _note_held(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> None:

@@ -171,6 +171,13 @@ def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr
     return _selected(rooted(item, f"{value.path}[*]"), node, frame, value.loops)
 
 
+def item_of_unknown(attribute: str, index: ast.expr, frame: Frame) -> Module:
+    """A module taken by an index from what nobody knows: an attribute of self."""
+    found = _selected(Module(None, f"{attribute}[*]"), index, frame)
+    assert isinstance(found, Module)
+    return found
+
+
 def _selected(item: Kind, node: ast.expr, frame: Frame, loops: frozenset[int] = frozenset()) -> Kind:
     """The item that an index expression picks: its path names the index, its loops those that vary it."""
     return _at_index(item, ast.unparse(node), loops | _varying(node, frame))

@@ -16,23 +16,21 @@ if TYPE_CHECKING:
 _TAKING = frozenset(("len", "list", "tuple", "enumerate", "zip", "reversed", "iter", "next", "sorted", "map"))
 _READING = frozenset(("keys", "values", "items", "pop", "__iter__", "__getitem__", "__len__"))
 _NUMBERING = frozenset(("append", "extend", "insert"))  # under a name that counts the children there are
-_NAMING = frozenset(("add_module", "register_module"))
 
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A function in which children of a class are numbered (or only added, under a name of their own)."""
+    """A function in which children of a class are numbered."""
 
     cls: ClassRef
     function: tuple[str, str]  # module and qualified name
-    only_added: bool
 
 
 def note_taken(analysis: Analysis, frame: Frame, kind: Kind) -> None:
     """A value is gone through, counted or indexed outside the methods of its class."""
     for module in modules_of(kind):
         if module.path != "":
-            _note(analysis, frame, module, only_added=False)
+            _note(analysis, frame, module)
 
 
 def note_builtin(analysis: Analysis, frame: Frame, name: str, arguments: Iterable[Kind]) -> None:
@@ -42,11 +40,9 @@ def note_builtin(analysis: Analysis, frame: Frame, name: str, arguments: Iterabl
 
 
 def note_method(analysis: Analysis, frame: Frame, module: Module, name: str) -> None:
-    """A method of a container is called that numbers its children, or adds one."""
+    """A method of a container is called that numbers its children."""
     if name in _NUMBERING or (name in _READING and module.path != ""):
-        _note(analysis, frame, module, only_added=False)
-    elif name in _NAMING:
-        _note(analysis, frame, module, only_added=True)
+        _note(analysis, frame, module)
 
 
 def is_keyed(analysis: Analysis, module: Module) -> bool:
@@ -55,7 +51,7 @@ def is_keyed(analysis: Analysis, module: Module) -> bool:
     return isinstance(cls, ClassRef) and External("torch.nn.ModuleDict") in analysis.project.mro(cls)
 
 
-def _note(analysis: Analysis, frame: Frame, module: Module, *, only_added: bool) -> None:
+def _note(analysis: Analysis, frame: Frame, module: Module) -> None:
     if isinstance(module.cls, ClassRef) and analysis.is_container(module.cls):
-        found = Numbered(module.cls, (frame.index.name, frame.function), only_added)
+        found = Numbered(module.cls, (frame.index.name, frame.function))
         analysis.facts.numbered.add(found)

@@ -1,4 +1,4 @@
-"""Code that walks over the children of self would meet a new one: loops skip it, all else is declined."""
+"""Code that walks over the children of self would meet a new one: it goes past it, or is given those there were."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import ClassRef
+from qprep.project.facts import Place
+from qprep.project.kinds import ClassRef, External
 from qprep.rewrite.guarded import Inner, beginnings, child_variable, is_guarded
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ _CONTAINER = frozenset(("items", "values", "keys", "__iter__"))
 _ALL = frozenset(("modules", "named_modules"))
 _PAIRS = frozenset(("items", "named_children"))
 _POSITIONAL = frozenset(("len", "enumerate", "list", "tuple", "next", "zip", "reversed", "iter", "sorted"))
+_VIEWS = frozenset(("items", "values", "keys"))
+_ORIGINALS = {"children": "original_children", "named_children": "original_named_children"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,16 @@ class Loop:
     module: str
     line: int  # of the `for`
     variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """An expression for the children of self, what gives the ones there were before, and what follows that call."""
+
+    place: Place
+    owner: str  # the name of self
+    function: str
+    after: str = ""
 
 
 def refusal(context: Context, unit: Unit) -> str | None:
@@ -47,18 +60,22 @@ def _numbers(context: Context, ref: ClassRef, unit: Unit) -> str | None:
     """Where children of a class or its subclasses are numbered once its constructor is over."""
     members = context.family(unit)
     before = {(base.module, f"{base.name}.__init__") for base in context.project.mro(ref) if isinstance(base, ClassRef)}
-    counts = any(walk.counts for walk in _walks(context, unit))
-    found = [
-        each.function
-        for each in context.facts.numbered
-        if each.cls in members and each.function not in before and (counts or not each.only_added)
-    ]
+    found = [each.function for each in context.facts.numbered if each.cls in members and each.function not in before]
     return min(found)[1] or min(found)[0] if found else None
 
 
 def loops(context: Context, unit: Unit) -> list[Loop]:
-    """The loops over children that must skip a new one."""
-    return [loop for walk in _walks(context, unit) for loop in walk.loops]
+    """The loops over children that must skip a new one; every instance that runs them has one of that name."""
+    own = context.project.subclasses(ClassRef(unit.module, unit.name)) | {ClassRef(unit.module, unit.name)}
+    return [loop for walk in _walks(context, unit) if walk.member in own for loop in walk.loops]
+
+
+def filters(context: Context, unit: Unit) -> list[Filter]:
+    """The expressions for children that must leave out new ones, whatever their names."""
+    own = context.project.subclasses(ClassRef(unit.module, unit.name)) | {ClassRef(unit.module, unit.name)}
+    walks = _walks(context, unit)
+    beyond = [found for walk in walks if walk.member not in own for found in walk.instead]
+    return [*(found for walk in walks for found in walk.filters), *beyond]
 
 
 def _walks(context: Context, unit: Unit) -> tuple[Walk, ...]:
@@ -98,33 +115,110 @@ class Walk:
     """How one method uses the children of self."""
 
     def __init__(self, context: Context, member: ClassRef, method: ast.FunctionDef, is_container: bool) -> None:
+        self.context = context
+        self.member = member
         self.owner = method.args.args[0].arg
         self.is_container = is_container
+        self.is_keyed = External("torch.nn.ModuleDict") in context.project.mro(member)
         self.runs = (member.module, f"{member.name}.{method.name}") in context.analysis.ran
         self.reason: str | None = None
-        self.counts = False  # a loop numbers the children
         self.loops: list[Loop] = []
-        handled: set[ast.AST] = set()
+        self.instead: list[Filter] = []  # what stands for a loop's skipping where the loop is another class's
+        self.filters: list[Filter] = []
         nodes = list(ast.walk(method))
+        self.is_filtered = any(map(self._is_original, nodes))
+        self._handled: set[ast.AST] = set()
+        in_texts = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+        self._look_at_loops(nodes, method)
+        self._handled |= {part for node in nodes for part in self._by_name(node)}
+        for node in nodes:
+            for part in self._given(node):
+                found = self._filter(part) if part not in in_texts else None
+                if part not in self._handled and found is not None:
+                    self.filters.append(found)
+                    self._handled.update((node, *ast.walk(part)))
+        for node in nodes:
+            if node not in self._handled and self._touches(node):
+                self._refuse(method)
+
+    def _look_at_loops(self, nodes: list[ast.AST], method: ast.FunctionDef) -> None:
         inner = Inner({node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node is not method})
+        early = self.context.runs_at_construction(self.member, method.name)  # no name of a new one is known yet
         for node in nodes:
-            if isinstance(node, ast.For) and (access := self._access(node.iter)) is not None:
-                variable = child_variable(node, pairs=access in _PAIRS, numbered=self._is_enumerate(node.iter))
-                handled.update((node, *ast.walk(node.iter)))
-                if variable is not None and node.body[0].lineno > node.lineno:
-                    self.counts |= self._is_enumerate(node.iter)
-                    if self.runs or self.is_container:
-                        self.loops.append(Loop(member.module, node.lineno, variable))
-                    elif not is_guarded(node, variable, inner):
-                        self._skip_or_refuse(context, member, method, Loop(member.module, node.lineno, variable))
-                    continue
-                self._refuse(member, method)
-            elif isinstance(node, ast.For) and self._asks_all(node, inner):
-                handled.update(ast.walk(node.iter))
-        handled |= {part for node in nodes for part in self._by_name(node)}
-        for node in nodes:
-            if node not in handled and self._touches(node):
-                self._refuse(member, method)
+            if not isinstance(node, ast.For):
+                continue
+            if (access := self._access(node.iter)) is not None:
+                self._handled.update((node, *ast.walk(node.iter)))
+                self._look_at_loop(node, access, inner, method, early=early)
+            elif self._asks_all(node, inner):
+                self._handled.update(ast.walk(node.iter))
+
+    def _look_at_loop(self, node: ast.For, access: str, inner: Inner, method: ast.FunctionDef, *, early: bool) -> None:
+        """A loop skips new children, or goes through the others alone; one that asks what they are stays."""
+        is_numbered = self._is_enumerate(node.iter)
+        variable = child_variable(node, pairs=access in _PAIRS, numbered=is_numbered)
+        if variable is not None and not (self.runs or self.is_container) and is_guarded(node, variable, inner):
+            return
+        each = node.iter.args[0] if is_numbered and isinstance(node.iter, ast.Call) else node.iter
+        found = next(filter(None, map(self._filter, self._parts(each))), None)
+        is_name = self.is_keyed and access in ("", "__iter__")
+        can_skip = variable is not None and node.body[0].lineno > node.lineno and not (is_numbered or early or is_name)
+        if found is None:
+            self._refuse(method)
+        elif can_skip and variable is not None:
+            self.loops.append(Loop(self.member.module, node.lineno, variable))
+            self.instead.append(found)
+        else:
+            self.filters.append(found)
+
+    def _parts(self, node: ast.AST) -> Iterator[ast.expr]:
+        """What gives the children in an iterable: itself, or `self._modules` in it."""
+        yield from self._given(node)
+        if isinstance(node, ast.expr) and self._is_whole(node):
+            yield node
+
+    def _given(self, node: ast.AST) -> Iterator[ast.expr]:
+        """The expressions for all children that a node asks, goes through, or gives to a function of Python's own."""
+        places: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            func = node.func
+            if isinstance(func, ast.Attribute) and not node.args and not node.keywords:
+                if func.attr in _VIEWS and self._is_dict(func.value):
+                    yield func.value
+                elif self._is_self(func.value) and (func.attr in _ORIGINALS or (func.attr in _VIEWS and self.is_keyed)):
+                    yield node
+            elif isinstance(func, ast.Name) and func.id in _POSITIONAL:
+                places = node.args
+        elif isinstance(node, ast.For | ast.comprehension):
+            places = [node.iter]
+        elif isinstance(node, ast.Starred):
+            places = [node.value]
+        yield from filter(self._is_whole, places)
+
+    def _is_whole(self, node: ast.expr) -> bool:
+        return self._is_dict(node) or (self.is_container and self._is_self(node))
+
+    def _is_dict(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Attribute) and node.attr == "_modules" and self._is_self(node.value)
+
+    def _is_original(self, node: ast.AST) -> bool:
+        """Whether the children that there were before are asked for already."""
+        if not isinstance(node, ast.Call) or len(node.args) != 1 or not self._is_self(node.args[0]):
+            return False
+        return ast.unparse(node.func).endswith(("original_modules", *_ORIGINALS.values()))
+
+    def _filter(self, node: ast.expr) -> Filter | None:
+        """What stands for an expression that gives the children; None where the class gives others by that name."""
+        called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+        names = (called,) if called else ("__iter__", "__len__", "__reversed__") if self._is_self(node) else ()
+        own = (self.member, *self.context.project.subclasses(self.member))
+        if node.lineno != node.end_lineno or any(self.context.analysis.defines(cls, n) for cls in own for n in names):
+            return None
+        after = f".{called}()" if called else ".values()" if self._is_self(node) and not self.is_keyed else ""
+        place = Place(self.member.module, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+        if called in _ORIGINALS:
+            return Filter(place, self.owner, _ORIGINALS[called])
+        return Filter(place, self.owner, "original_modules", after)
 
     def _by_name(self, node: ast.AST) -> Iterator[ast.AST]:
         """What does not depend on other children: `self._modules[name]`, `name in self._modules`."""
@@ -147,15 +241,8 @@ class Walk:
         variable = child_variable(loop, pairs=func.attr == "named_modules", numbered=False)
         return variable is not None and is_guarded(loop, variable, inner)
 
-    def _skip_or_refuse(self, context: Context, member: ClassRef, method: ast.FunctionDef, loop: Loop) -> None:
-        """A loop that does the same to every child; one that the constructor runs knows no name of a new one yet."""
-        if context.runs_at_construction(member, method.name):
-            self._refuse(member, method)
-        else:
-            self.loops.append(loop)
-
-    def _refuse(self, member: ClassRef, method: ast.FunctionDef) -> None:
-        self.reason = f"`{member.name}.{method.name}` depends on the number or order of the children of self"
+    def _refuse(self, method: ast.FunctionDef) -> None:
+        self.reason = f"`{self.member.name}.{method.name}` depends on the number or order of the children of self"
 
     def _is_self(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id == self.owner
@@ -188,7 +275,7 @@ class Walk:
             # super().forward(x), nn.Sequential.forward(self, x): torch's own loop over the children
             return not (isinstance(node.value, ast.Attribute) or self._is_self(node.value))
         if isinstance(node, ast.Subscript):
-            return self._is_self(node.value)
+            return self._is_self(node.value) and not self.is_keyed
         if isinstance(node, ast.For | ast.comprehension | ast.Starred):
             return self._is_self(node.iter if not isinstance(node, ast.Starred) else node.value)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _POSITIONAL:
@@ -197,7 +284,9 @@ class Walk:
 
 
 def is_walked(context: Context, unit: Unit) -> bool:
-    """Whether other code takes the children of a class by position, or those of a model that nobody knows."""
+    """Whether code asks for the children that a class had before: other code, and that for any model, or its own."""
+    if filters(context, unit) or any(walk.is_filtered for walk in _walks(context, unit)):
+        return True
     ref = ClassRef(unit.module, unit.name)
     may_be_any = bool(context.around.walks) or any(not walk.classes for walk in context.facts.walks.values())
     if may_be_any and ref not in context.analysis.nested:

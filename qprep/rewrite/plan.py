@@ -46,6 +46,7 @@ class Plan:
         self._imported: dict[str, dict[str, Unit]] = defaultdict(dict)  # by file: names bound to modules of functions
         self._helpers: dict[Place, Rewrite | Unfixable] = {}
         self._loops: dict[Unit, list[children.Loop]] = {}
+        self._filters: dict[Unit, list[children.Filter]] = {}
         self._calls_of: dict[Unit, list[Place]] = defaultdict(list)  # of a function, planned by add_helpers
         self._sites_in: dict[Unit, list[Place]] = defaultdict(list)
         self._walked: dict[Unit, bool] = {}
@@ -379,7 +380,16 @@ class Plan:
         return self._walked[unit]
 
     def _add_skips(self, unit: Unit, names: list[str], pieces: dict[str, list[Piece]]) -> None:
-        """Loops over the children of self go past the new ones."""
+        """Loops over the children of self go past the new ones; what else gives the children leaves them out."""
+        for found in self._filters_of(unit):
+            code = self.context.code(found.place.module)
+            node = code.node(found.place) if code is not None else None
+            assert code is not None
+            assert isinstance(node, ast.expr)
+            called, _ = self._runtime(code.index, found.function)
+            piece = Piece(*code.span(node), f"{called}({found.owner}){found.after}")
+            if piece not in pieces[found.place.module]:
+                pieces[found.place.module].append(piece)
         if unit not in self._loops:
             self._loops[unit] = children.loops(self.context, unit)
         for loop in self._loops[unit]:
@@ -393,6 +403,11 @@ class Plan:
             shown = " or ".join(f"{loop.variable} is {owner}.{name}" for name in names)
             text = f"{indent}if {shown}:{newline}{indent}{code.indent_unit}continue{newline}"
             pieces[loop.module].append(Piece(offset, offset, text))
+
+    def _filters_of(self, unit: Unit) -> list[children.Filter]:
+        if unit not in self._filters:
+            self._filters[unit] = children.filters(self.context, unit)
+        return self._filters[unit]
 
     def _init_owner(self, unit: Unit) -> str:
         index = self.context.project.index(unit.module)
@@ -439,6 +454,10 @@ class Plan:
                     index = self.context.project.index(module)
                     assert index is not None
                     needed[module] |= self._runtime(index, "mark_added")[1]
+                    for found in self._filters_of(declaration.unit):
+                        other = self.context.project.index(found.place.module)
+                        assert other is not None
+                        needed[found.place.module] |= self._runtime(other, found.function)[1]
         for unit in active:
             index = self.context.project.index(unit.module)
             if index is not None:

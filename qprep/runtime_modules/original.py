@@ -24,3 +24,9 @@ def original_named_children(module: nn.Module) -> Iterator[tuple[str, nn.Module]
 def original_children(module: nn.Module) -> Iterator[nn.Module]:
     """`module.children()` without those that `mark_added` names."""
     return (child for _, child in original_named_children(module))
+
+
+def original_modules(module: nn.Module) -> dict[str, nn.Module | None]:
+    """`module._modules` without those that `mark_added` names."""
+    added = module.__dict__.get(_ADDED, ())
+    return {name: child for name, child in module._modules.items() if name not in added}  # noqa: SLF001 -- its like

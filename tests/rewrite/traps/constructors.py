@@ -199,6 +199,31 @@ class Net(nn.Module):
 """),
         "dataclass",
     ),
+    prepared(
+        "one-operation-beside-blocks-that-are-handed-in",
+        module("""
+class Joined(nn.Module):
+    def __init__(self, blocks):
+        super().__init__()
+        self.blocks = blocks
+
+    def forward(self, x):
+        y = self.blocks[0](x)
+        return torch.cat((x, y), dim=-1)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        blocks = nn.Sequential()
+        for i in range(2):
+            blocks.add_module(f"block{i}", nn.Linear(4, 4))
+        self.joined = Joined(blocks)
+
+    def forward(self, x):
+        return self.joined(x)
+"""),
+    ),
 )
 
 CASES = {16: CONSTRUCTORS}

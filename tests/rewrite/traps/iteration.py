@@ -102,12 +102,11 @@ class Net(Base):
         ),
         "numbers the children",
     ),
-    declined(
+    prepared(
         "branches-numbered",
         module(
             _BRANCHES.format(loop="i, branch in enumerate(self.children())", added=_NAMED, result="self.branches(x)")
         ),
-        "numbers the children",
     ),
     *(
         declined(
@@ -124,15 +123,108 @@ class Net(Base):
             )
         )
     ),
-    prepared("children", module(_IN_FORWARD.format("self.children()"))),
-    prepared("modules-dict", module(_IN_FORWARD.format("self._modules.values()"))),
-    declined(
-        "list-of-children", module(_IN_FORWARD.format("list(self.children())")), "number or order of the children"
+    *(
+        prepared(
+            name,
+            module(_BRANCHES.format(loop=loop, added=_NAMED, result="self.branches(x) * x.repeat(1, 1, 1, 2)")),
+        )
+        for name, loop in (
+            ("branches-beside-their-inputs", "branch, _ in zip(self._modules.values(), x)"),
+            ("branches-counted", "branch in list(self)[: len(self)]"),
+            ("branches-under-their-names", "_, branch in enumerate(self)"),
+            ("branches-of-a-copy", "branch in [*self._modules.values()]"),
+            ("branches-in-a-row", "i, branch in enumerate(self._modules.values(), 1)"),
+        )
+    ),
+    prepared(
+        "children-of-siblings",
+        module("""
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+
+    def forward(self, x):
+        for m in self.children():
+            x = m(x)
+        return self.after(x)
+
+    def after(self, x):
+        return x
+
+
+class One(Base):
+    def after(self, x):
+        return x + x.roll(1)
+
+
+class Two(Base):
+    def after(self, x):
+        return x * x.roll(1)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = One()
+        self.b = Two()
+        self.c = Base()
+
+    def forward(self, x):
+        return self.c(self.b(self.a(x)))
+"""),
     ),
     declined(
+        "children-by-another-name",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.b = nn.Linear(4, 4)
+
+    def children(self):
+        yield from reversed(list(super().children()))
+
+    def forward(self, x):
+        for layer in list(self.children()):
+            x = torch.tanh(layer(x)) + x
+        return x
+"""),
+        "number or order of the children",
+    ),
+    prepared(
+        "names-of-a-module-dict",
+        module("""
+class Net(nn.ModuleDict):
+    def __init__(self):
+        super().__init__({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)})
+
+    def forward(self, x):
+        for name in self:
+            x = torch.tanh(self[name](x)) - x
+        return x
+"""),
+    ),
+    prepared(
+        "sum-over-children",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.b = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return x * sum(layer(x) for layer in self.children()) / len(self._modules)
+"""),
+    ),
+    prepared("children", module(_IN_FORWARD.format("self.children()"))),
+    prepared("modules-dict", module(_IN_FORWARD.format("self._modules.values()"))),
+    prepared("list-of-children", module(_IN_FORWARD.format("list(self.children())"))),
+    prepared(
         "named-children",
         module(_IN_FORWARD.format("[child for name, child in self.named_children()]")),
-        "number or order of the children",
     ),
     declined(
         "modules-but-self",
@@ -201,7 +293,7 @@ class Net(nn.ModuleList):
         return x
 """),
     ),
-    declined(
+    prepared(
         "module-dict-subclass",
         module("""
 class Net(nn.ModuleDict):
@@ -211,7 +303,6 @@ class Net(nn.ModuleDict):
     def forward(self, x):
         return torch.cat([layer(x) for layer in self.values()], -1)
 """),
-        "number or order of the children",
     ),
     declined(
         "container-in-another-file",
@@ -223,7 +314,7 @@ class Net(nn.ModuleDict):
         },
         "number or order of the children",
     ),
-    declined(
+    prepared(
         "iteration-in-another-file",
         {
             "base.py": "from torch import nn\n\n\nclass Base(nn.Module):\n    def stages(self):\n"
@@ -232,7 +323,6 @@ class Net(nn.ModuleDict):
             "    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(4, 4)\n\n"
             "    def forward(self, x):\n        for stage in self.stages():\n            x = x + stage(x)\n        return x\n",
         },
-        "number or order of the children",
     ),
     prepared(
         "backbone-without-its-head",
@@ -318,7 +408,7 @@ class Net(nn.Module):
         "children-counted-by-another-class",
         module(_BACKBONE.format("self.n = len(list((self.backbone).children()))", "return self.backbone(x) * self.n")),
     ),
-    declined(
+    prepared(
         "children-counted-by-a-subclass",
         module("""
 class Base(nn.Module):
@@ -338,7 +428,6 @@ class Net(Base):
     def forward(self, x):
         return super().forward(x).repeat(self.n, 1, 1, 1)
 """),
-        "number or order of the children",
     ),
     prepared(
         "weights-set-in-a-loop-over-modules",

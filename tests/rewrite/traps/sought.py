@@ -157,41 +157,37 @@ CHILDREN: tuple[Case, ...] = (
             "return F.relu(self.fc(x))"
         ),
     ),
-    declined(
+    prepared(
         "children-counted-one-by-one-at-construction",
         net("return F.relu(self.fc(x)) + x", "self.known = self.every()")
         + _method(
             "def every(self):\n    found = {}\n\n    def add(name, module):\n        found[name] = module.training\n"
             "    for name, module in self.named_children():\n        add(name, module)\n    return found"
         ),
-        "number or order of the children",
     ),
     declined(
         "children-dropped-whose-names-begin-as-new-ones",
         net("return F.relu(self.fc(x)) + x") + _method(_BY_NAME.format("re")) + _MODEL.format("made.unused()"),
         "begins as the names of the children",
     ),
-    declined(
+    prepared(
         "counted-before-an-early-return",
         net(
             "return F.relu(self.fc(x)).repeat(self.n, 1, 1, 1)",
             "self.n = len(list(self.children()))\nif self.n:\n    return",
         ),
-        "number or order of the children",
     ),
-    declined(
+    prepared(
         "counted-before-the-model-runs",
         net(
             "return F.relu(self.fc(x)).repeat(max(self.n, 1), 1, 1, 1)",
             "self.n = 0\nself.n = len(list(self.children()))\nself.k = self(torch.ones(1, 1, 1, 4)).shape",
         ),
-        "number or order of the children",
     ),
-    declined(
+    prepared(
         "all-reset-by-the-constructor",
         net("return F.relu(self.fc(x)) + x", "self.reset_parameters()")
         + "\n    def reset_parameters(self):\n        for m in self.children():\n            m.reset_parameters()\n",
-        "number or order of the children",
     ),
     prepared(
         "all-reset-later",
