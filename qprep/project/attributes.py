@@ -106,9 +106,9 @@ def bind(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, value: Kind
     creation = None
     if node is not None:
         creation = Creation(frame.place(node), frame.unit, frame.function, value)
-        for option in options(value):
-            if not shared.is_settled(analysis, cls, name, option):
-                shared.stored(analysis, frame, option, node, "attribute")
+        unsettled = [option for option in options(value) if not shared.is_settled(analysis, cls, name, option)]
+        if unsettled:
+            shared.stored(analysis, frame, value, node, "attribute", unsettled)
     analysis.attributes_of(cls).add(name, _owned(value), creation)
 
 

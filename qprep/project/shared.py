@@ -6,7 +6,19 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.project.facts import Sharing, Unit
-from qprep.project.kinds import COMMON, ClassRef, Kind, Module, Sequence, join_all, modules_of, options
+from qprep.project.kinds import (
+    COMMON,
+    UNKNOWN,
+    ClassRef,
+    FunctionRef,
+    Kind,
+    Module,
+    Opaque,
+    Sequence,
+    join_all,
+    modules_of,
+    options,
+)
 from qprep.project.names import PARAMETER_NAMES
 
 FILE = "<file>"  # what stands for a function where the lines of a file make a model
@@ -42,16 +54,49 @@ def item_of_common(holder: Module, item: Kind, index: str) -> Kind:
     return join_all(Module(o.cls, None, made, o.item) if isinstance(o, Module) else o for o in options(item))
 
 
-def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: str) -> None:
-    """A module instance is put somewhere: a second place on the same path shares it, any place one that is common."""
-    from qprep.project.attributes import self_attribute
+def stored(
+    analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: str, new: Iterable[Kind] | None = None
+) -> None:
+    """A module instance is put somewhere: a second place on the same path shares it, any place one that is common.
 
+    `new`: the alternatives of the value to which that happens, where it is not all of them.
+    """
     if frame.recording or not frame.function:
         return
     if frame.function != FILE and _is_for_all(analysis, frame, value, node):
         note(analysis, frame, node, "common", modules_of(value))
-    if not isinstance(value, Module) or not analysis.is_shareable(value):
-        return
+    if new is None:
+        new = (value,) if isinstance(value, Module) else _on_branches(analysis, frame, value, node)
+    for option in new:
+        if isinstance(option, Module) and analysis.is_shareable(option):
+            _put(analysis, frame, option, node, how, value)
+
+
+def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> list[Kind]:
+    """The instances that a name stands for which branches bind to one or the other; no mixture of what a list holds."""
+    modules = modules_of(value)
+    function = (
+        analysis.project.function_node(FunctionRef(frame.index.name, frame.function))
+        if isinstance(node, ast.Name) and modules
+        else None
+    )
+    if function is None:
+        return []
+    bound = [
+        part
+        for statement in ast.walk(function)
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == ast.unparse(node)
+        for part in (statement.value, *ast.iter_child_nodes(statement.value))
+        if isinstance(part, ast.Call) and (part is statement.value or isinstance(statement.value, ast.IfExp))
+    ]
+    made = {f"{frame.index.name}:{part.lineno}:{part.col_offset}" for part in bound}
+    return [module for module in modules if place_of(module) in made]
+
+
+def _put(analysis: Analysis, frame: Frame, value: Module, node: ast.expr, how: str, among: Kind) -> None:
+    """One of the instances that an expression may stand for is put somewhere."""
+    from qprep.project.attributes import self_attribute
+
     renamed = value.path if self_attribute(analysis, frame, node) is not None else None
     if (origin := place_of(value) or renamed) is None:
         return
@@ -61,8 +106,15 @@ def stored(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: s
         return  # one place, seen once for each alternative
     frame.counts.add((*event, place))
     if frame.counts.get(event) or frame.loops or origin == renamed:
-        note(analysis, frame, node, how, (value,))
+        # A second instance would be made of whatever the expression stands for.
+        note(analysis, frame, node, how, [o if isinstance(o, Module) else Module(None) for o in _held(among)])
     frame.counts.add(event)
+
+
+def _held(kind: Kind) -> list[Kind]:
+    """The alternatives that may be modules."""
+    unknown = [option for option in options(kind) if option == UNKNOWN or isinstance(option, Opaque)]
+    return [*modules_of(kind), *unknown]
 
 
 def _is_for_all(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> bool:

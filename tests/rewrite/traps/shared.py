@@ -125,6 +125,66 @@ REPEATED: tuple[Case, ...] = (
     declined("plain-list-repeated", net(_OVER, "self.act = nn.ReLU()\nself.layers = [self.act] * 3"), "nn.ModuleList"),
 )
 
+_BRANCHES = """
+class Net(nn.Module):
+    def __init__(self, gated=True):
+        super().__init__()
+        {made}
+        self.blocks = nn.ModuleList()
+        for _ in range(2):
+            layers = []
+            layers += [nn.Linear(4, 8 if gated else 4), nn.Identity(), act]
+            self.blocks.append(nn.Sequential(*layers))
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x
+"""
+
+ON_BRANCHES: tuple[Case, ...] = (
+    prepared(
+        "one-of-two-instances",
+        module(
+            _BRANCHES.format(made="if gated:\n            act = nn.GLU()\n        else:\n            act = nn.ReLU()")
+        ),
+    ),
+    prepared("one-of-two-in-one-expression", module(_BRANCHES.format(made="act = nn.GLU() if gated else nn.ReLU()"))),
+    prepared(
+        "one-with-parameters-on-another-branch",
+        module("""
+class Net(nn.Module):
+    def __init__(self, soft=True):
+        super().__init__()
+        act = nn.ReLU()
+        self.first = nn.Sequential(nn.Linear(4, 4), act)
+        if soft:
+            act = nn.PReLU()
+        self.second = nn.Sequential(nn.Linear(4, 4), act)
+
+    def forward(self, x):
+        return self.second(self.first(x))
+"""),
+    ),
+    declined(
+        "one-that-is-given-on-another-branch",
+        module("""
+class Net(nn.Module):
+    def __init__(self, last=None):
+        super().__init__()
+        act = nn.ReLU()
+        self.first = nn.Sequential(nn.Linear(4, 4), act)
+        if last is not None:
+            act = last
+        self.act = act
+
+    def forward(self, x):
+        return self.act(self.first(x))
+"""),
+        "parameters",
+    ),
+)
+
 NAMED: tuple[Case, ...] = (
     prepared(
         "dict",
@@ -345,4 +405,4 @@ WEIGHTS: tuple[Case, ...] = (
     ),
 )
 
-CASES = {7: REPEATED + NAMED + DEFAULTS + OF_A_CLASS + OF_A_FILE + OUTSIDE + METHOD_NAMES, 9: WEIGHTS}
+CASES = {7: REPEATED + ON_BRANCHES + NAMED + DEFAULTS + OF_A_CLASS + OF_A_FILE + OUTSIDE + METHOD_NAMES, 9: WEIGHTS}
