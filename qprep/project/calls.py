@@ -437,8 +437,9 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
     if name == f"{RUNTIME}PerCall.within":
         return _note_renewed(analysis, frame, arguments)
     if name.startswith(RUNTIME) and name.removeprefix(RUNTIME)[:1].isupper():
-        item = arguments.args[0] if name == f"{RUNTIME}PerCall" and arguments.args else None
-        return Module(External(name.removesuffix(".wrap")), None, analysis.origin(frame, node), item)
+        made = name.removesuffix(".wrap")
+        item = arguments.args[0] if made == f"{RUNTIME}PerCall" and arguments.args else None
+        return Module(External(made), None, analysis.origin(frame, node), item)
     if name.startswith("torch.nn.") and name.count(".") == 2 and name[9].isupper():
         return _new_nn_module(analysis, frame, node, name, arguments)
     if eager_name(name) in (FUNCTIONAL, *STUBS):

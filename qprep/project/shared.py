@@ -90,7 +90,7 @@ def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) 
         if isinstance(part, ast.Call) and (part is statement.value or isinstance(statement.value, ast.IfExp))
     ]
     made = {f"{frame.index.name}:{part.lineno}:{part.col_offset}" for part in bound}
-    return [module for module in modules if place_of(module) in made]
+    return [module for module in modules if (place_of(module) or "").partition("/")[0] in made]
 
 
 def _put(analysis: Analysis, frame: Frame, value: Module, node: ast.expr, how: str, among: Kind) -> None:

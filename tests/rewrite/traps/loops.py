@@ -216,6 +216,33 @@ KEYWORDS: tuple[Case, ...] = (
     prepared(
         "bilinear", net("return self.both(self.both(x, self.fc(x)), input2=x)", "self.both = nn.Bilinear(4, 4, 4)")
     ),
+    prepared(
+        "again-without-what-another-call-gives",
+        module("""
+class Block(nn.Module):
+    def __init__(self, act="ReLU"):
+        super().__init__()
+        self.act = getattr(nn, act)()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x, extra: torch.Tensor | None = None):
+        x = self.act(x)
+        if extra is not None:
+            x = x + self.fc(self.act(extra))
+        return self.act(self.fc(x))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = Block()
+
+    def forward(self, x):
+        for _ in range(x.shape[-1] // 2):
+            x = self.block(x)
+        return x
+"""),
+    ),
 )
 
 CASES = {8: LOOPS, 9: PARAMETERS, 10: KEYWORDS}

@@ -151,6 +151,28 @@ ON_BRANCHES: tuple[Case, ...] = (
     ),
     prepared("one-of-two-in-one-expression", module(_BRANCHES.format(made="act = nn.GLU() if gated else nn.ReLU()"))),
     prepared(
+        "one-that-a-function-chooses",
+        module("""
+CHOICES = {"silu": nn.SiLU, "relu": nn.ReLU}
+
+
+def get_activation(name):
+    if name in CHOICES:
+        return CHOICES[name]()
+    raise ValueError(name)
+
+
+class Net(nn.Module):
+    def __init__(self, act="relu"):
+        super().__init__()
+        act = get_activation(act)
+        self.conv = nn.Sequential(nn.Linear(4, 4), act, nn.Linear(4, 4), act)
+
+    def forward(self, x):
+        return self.conv(x)
+"""),
+    ),
+    prepared(
         "one-with-parameters-on-another-branch",
         module("""
 class Net(nn.Module):
