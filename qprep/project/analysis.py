@@ -79,12 +79,17 @@ class Analysis:
     def run(self, names: Iterable[str]) -> Facts:
         """Evaluate all nn.Module classes of the modules called `names`, users before what they use."""
         names = list(names)
+        called: list[ClassRef] = []  # by other code, which tells what they are given
         for name in names:
             index = self.project.index(name)
             for cls in reversed(list(index.classes)) if index is not None else ():
                 ref = ClassRef(name, cls)
-                if self.is_module(ref):
+                if self.is_module(ref) and is_function_like(self.project, ref):
+                    called.append(ref)
+                elif self.is_module(ref):
                     self._guarded(ref)
+        for ref in called:
+            self._guarded(ref)
         for name in names:
             outside.look_at(self, name)
         return self.facts

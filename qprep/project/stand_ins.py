@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from qprep.project.kinds import ClassRef
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from qprep.project.index import FileIndex
     from qprep.project.kinds import FunctionRef
     from qprep.project.project import Project
@@ -32,8 +34,20 @@ def is_function_like(project: Project, cls: ClassRef) -> bool:
     forward = entry.methods.get("forward") if entry is not None else None
     if index is None or entry is None or forward is None or entry.node not in index.tree.body:
         return False
-    before = index.tree.body[max(index.tree.body.index(entry.node) - 1, 0)]
-    return isinstance(before, ast.FunctionDef) and _parameters(before) == _parameters(forward)[1:]
+    taken = _parameters(forward)[1:]
+    for before in reversed(index.tree.body[: index.tree.body.index(entry.node)]):
+        if not isinstance(before, ast.ClassDef):
+            return isinstance(before, ast.FunctionDef) and _parameters(before) == taken
+        if any(_is_named_after(method, entry.node) and _parameters(method) == taken for method in before.body):
+            return True
+    return False
+
+
+def _is_named_after(method: ast.stmt, cls: ast.ClassDef) -> TypeGuard[ast.FunctionDef]:
+    """Whether a class may stand for a static method: `PadEdge` for `pad_edge`."""
+    is_static = isinstance(method, ast.FunctionDef) and "staticmethod" in map(ast.unparse, method.decorator_list)
+    plain = method.name.replace("_", "") if isinstance(method, ast.FunctionDef) else ""
+    return is_static and cls.name.replace("_", "").lower().startswith(plain.lower())
 
 
 def _parameters(node: ast.FunctionDef) -> list[str]:

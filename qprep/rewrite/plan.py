@@ -245,11 +245,11 @@ class Plan:
         return False
 
     def _wrap(self, table: dict[Place, Rewrite | Unfixable], rewrite: Rewrite, attribute: str) -> bool:
-        index = self.context.project.index(rewrite.place.module)
         wrapped = [
             d for d in rewrite.declarations if d.name == attribute and d.after is None and OWNER not in d.expression
         ]
-        if index is None or not wrapped:
+        index = self.context.project.index(rewrite.place.module) if wrapped else None
+        if index is None:
             return False
         target = self.context.target_of(index.name)
         if not target.is_own:

@@ -97,6 +97,12 @@ HELPERS: tuple[Case, ...] = (
         ),
     ),
     prepared(
+        "function-behind-the-class-with-numbers-in-a-tuple",
+        net("return shifted((1, 2), self.fc(x))")
+        + "\n\ndef shifted(pair, x):\n    first, by = pair\n    return torch.sigmoid(x[:, -first:]) * by\n"
+        + "\n\ndef example():\n    return Net(), (torch.randn(2, 4),)\n",
+    ),
+    prepared(
         "default-that-is-the-same-each-time",
         net(
             "return gate(self.fc(x)) + gate(x)",
