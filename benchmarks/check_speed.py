@@ -6,7 +6,7 @@
 
 CPU seconds of whole processes (user and system, children of this one, taken in turn), peak memory, and the start-up
 time of `qprep --version`. The ratio is that of the medians of one run. With --tree: a copy of these folders is checked
-by one process without a cache, by several that fill one, again, and after a change to one file; what the first three
+by one process and by several, each filling an empty cache, again, and after a change to one file; what the first three
 print must be the same bytes; and by other linters beside it, from the environment in FOLDER where they are no
 neighbours of this Python. The memory is that of the largest process.
 """
@@ -100,16 +100,17 @@ def over_tree(names: list[str], jobs: int, tools: Path | None) -> None:
         print(f"{len(files)} files, {size / 1e6:.1f} MB of source")
         check = [sys.executable, "-m", "qprep", "check", "--isolated", "--output-format", "concise", *paths]
         cached = [*check, "--cache-dir", str(folder / "cache")]
+        beside = [*check, "--cache-dir", str(folder / "other"), "-j", str(jobs)]
         outputs = [folder / f"{number}.txt" for number in range(3)]
-        cold = run([*check, "--no-cache", "-j", "1", "--output-file", str(outputs[0])])
-        several = run([*cached, "-j", str(jobs), "--output-file", str(outputs[1])])
+        cold = run([*cached, "-j", "1", "--output-file", str(outputs[0])])
+        several = run([*beside, "--output-file", str(outputs[1])])
         warm = run([*cached, "--output-file", str(outputs[2])])
         texts = [output.read_bytes() for output in outputs]
         leaf = max((path for path in files if "models" in path.parts), key=str, default=files[-1])
         leaf.write_text(leaf.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
         changed = run([*cached, "-j", "1", "--output-file", str(outputs[0])])
         rows = [
-            ("one process, no cache", cold),
+            ("one process, empty cache", cold),
             (f"{jobs} processes, empty cache", several),
             ("nothing changed", warm),
             (f"one file changed ({leaf.relative_to(folder)})", changed),
