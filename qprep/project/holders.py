@@ -146,7 +146,7 @@ def _of_value(index: FileIndex, function: ast.FunctionDef | None, holder: ast.ex
         for line in reversed(step.block[: step.position]):
             if _binds(line, holder.id):
                 return Holder(classes=_made(index, function, line, holder.id))
-        if any(_binds(part, holder.id) for part in _heads(step.parent)):
+        if any(_binds(part, holder.id) for part in (*_heads(step.parent), *_beside(step))):
             return Holder()
     return Holder(classes=_promised(index, function, holder.id))
 
@@ -164,7 +164,7 @@ def _tested(
     """The classes of the nearest `if isinstance(holder, C):` around."""
     text = ast.dump(holder).replace("Store()", "Load()")
     for step in reversed(steps):
-        if isinstance(holder, ast.Name) and any(_binds(line, holder.id) for line in step.block[: step.position]):
+        if any(_sets(line, holder, text) for line in step.block[: step.position]):
             return ()
         if isinstance(step.parent, ast.If) and step.block is step.parent.body:
             test = step.parent.test
@@ -172,6 +172,14 @@ def _tested(
                 if _is_test(part) and ast.dump(part.args[0]) == text:  # type: ignore[attr-defined]
                     return _all_dotted(index, function, part.args[1])  # type: ignore[attr-defined]
     return ()
+
+
+def _sets(line: ast.stmt, holder: ast.expr, text: str) -> bool:
+    """Whether a statement may put another object in the place of a name, or of `self.head`."""
+    if isinstance(holder, ast.Name):
+        return _binds(line, holder.id)
+    stored = (n for n in walk(line) if isinstance(n, ast.Attribute) and not isinstance(n.ctx, ast.Load))
+    return any(ast.dump(node).replace("Store()", "Load()") == text for node in stored)
 
 
 def _is_test(node: ast.expr) -> bool:
@@ -243,6 +251,12 @@ def _heads(node: ast.AST) -> list[ast.AST]:
     """What a loop or `with` binds before its body, a handler its error."""
     heads: list[ast.AST] = [node.target] if isinstance(node, ast.For | ast.AsyncFor) else []
     return heads + list(getattr(node, "items", ())) + list(getattr(node, "handlers", ()))
+
+
+def _beside(step: _Step) -> Iterator[ast.stmt]:
+    """What may run before a block in others of the same statement: of a `try`, or a loop before its else."""
+    if isinstance(step.parent, (*_LOOPS, ast.Try, ast.TryStar)):
+        yield from (line for block in _blocks(step.parent) if block is not step.block for line in block)
 
 
 def _binds(node: ast.AST, name: str) -> bool:

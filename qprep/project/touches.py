@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from qprep.project.index import FileIndex
 
+ANY = "?"  # some object gets attributes whose names only the run knows
 _SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "object"))  # patch.object
 _FETCHING = frozenset(("get_submodule", "set_submodule"))
 _MODES = frozenset(("train", "eval", "register_module", "add_module"))
@@ -56,6 +57,7 @@ def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
         owner, text = node.args[:2]
         if not _is_self(owner):
             yield from _text(text)
+            yield from () if isinstance(text, ast.Constant) else (ANY,)
         if _root(owner) in imported:
             yield from (f"{found}()" for found in _text(text))
         yield from _held(owner, also_own=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qprep.project.facts import Unit
 from qprep.project.kinds import NONE, ClassRef, External, Module, options
+from qprep.project.touches import ANY
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _may_be_of(context: Context, family: tuple[ClassRef, ...], kind: Kind) -> bo
 
 def _may_have(context: Context, family: tuple[ClassRef, ...], name: str) -> bool:
     """Whether instances of a family may have an attribute: classes that make them up on the way may have any."""
-    if name in NN_MODULE_ATTRIBUTES or name in context.holders:
+    if name in NN_MODULE_ATTRIBUTES or name in context.holders or ANY in context.holders:
         return True
     for member in family:
         entry = context.project.class_node(member)

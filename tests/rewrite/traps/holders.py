@@ -121,6 +121,22 @@ NOT_OTHERS: tuple[Case, ...] = (
         _CHANGED,
     ),
     declined(
+        "set-after-a-failure-in-between",
+        _patched(
+            "def patch(net):\n    m = Other()\n    try:\n        m = net\n        net.missing\n"
+            "    except AttributeError:\n        m.act = nn.SiLU()"
+        ),
+        _CHANGED,
+    ),
+    declined(
+        "asked-for-what-the-run-gave-it",
+        _patched(
+            "def patch(m):\n    for name in ['gain']:\n        setattr(m, name, 3)\n    m.act = nn.SiLU()\n"
+            "    return m.gain"
+        ),
+        _CHANGED,
+    ),
+    declined(
         "set-on-what-a-name-of-a-class-became",
         _patched("def patch(m):\n    Other = lambda: m\n    made = Other()\n    made.act = nn.SiLU()"),
         _CHANGED,
