@@ -47,6 +47,7 @@ from qprep.project.kinds import (
     modules_of,
     options,
 )
+from qprep.project.nodes import walk
 from qprep.project.stand_ins import stand_in
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         others = [Module(None, path)] if path is not None and any(map(_says_nothing, options(callee))) else []
         return call_module(analysis, frame, node, [*modules, *others], arguments)
     alternatives = [option for option in options(callee) if option != NONE]
-    if all(map(_says_nothing, alternatives)) and _calls_what_it_is_given(frame, arguments):
+    if all(map(_says_nothing, alternatives)) and _calls_what_it_is_given(analysis, frame, arguments):
         return call_through(analysis, frame, node, arguments)
     if len(alternatives) == 1:
         return _call_one(analysis, frame, node, alternatives[0], arguments)
@@ -480,9 +481,21 @@ def _is_handed_on(kind: Kind) -> bool:
     )
 
 
-def _calls_what_it_is_given(frame: Frame, arguments: Arguments) -> bool:
+def _calls_what_it_is_given(analysis: Analysis, frame: Frame, arguments: Arguments) -> bool:
     """Whether an unknown callable is no module: it is given one, `self._checkpointing(self.block, x)`."""
-    return frame.recording and bool(arguments.args) and arguments.flows and _is_handed_on(arguments.args[0])
+    if not (frame.recording and arguments.args and arguments.flows):
+        return False
+    first = arguments.args[0]
+    return _is_handed_on(first) or (not flows(first) and _is_called_here(analysis, frame, arguments.nodes[0]))
+
+
+def _is_called_here(analysis: Analysis, frame: Frame, node: ast.expr) -> bool:
+    """Whether the function calls what an expression stands for elsewhere, by the same words: `block(x)`."""
+    function = analysis.project.function_node(FunctionRef(frame.index.name, frame.function))
+    if function is None or not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        return False
+    text = ast.unparse(node)
+    return any(isinstance(part, ast.Call) and ast.unparse(part.func) == text for part in walk(function))
 
 
 def call_through(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Arguments) -> Kind:
@@ -491,6 +504,9 @@ def call_through(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Ar
         if _is_handed_on(option):
             rest = Arguments(arguments.args[position + 1 :], {}, arguments.nodes[position + 1 :])
             return call_kind(analysis, frame, node, option, rest) if rest.flows else UNKNOWN
+    if arguments.args and (modules := modules_of(arguments.args[0])):  # one of these, or what nobody knows
+        return call_module(analysis, frame, node, list(modules), Arguments(arguments.args[1:]))
+    frame.counts.add(CHILDREN)
     return UNKNOWN
 
 

@@ -593,6 +593,27 @@ class Net(nn.Module):
         return self.features(x).softmax(-1)
 """),
     ),
+    prepared(
+        "called-through-what-nobody-knows",
+        module("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mid = nn.Module()
+        self.mid.first = nn.Linear(4, 4)
+        self.mid.second = nn.Linear(4, 4)
+        self.is_saving = False
+
+    def forward(self, x):
+        if self.is_saving:
+            x = self.saving(self.mid.first, x)
+            x = self.saving(self.mid.second, x)
+        else:
+            x = self.mid.first(x)
+            x = self.mid.second(x)
+        return F.relu(x)
+"""),
+    ),
 )
 
 CASES = {14: HELPERS}
