@@ -6,7 +6,20 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import UNKNOWN, ClassRef, External, Kind, Module, Number, Plain, modules_of, options, tensor_of
+from qprep.project.kinds import (
+    UNKNOWN,
+    ClassRef,
+    External,
+    Kind,
+    Module,
+    Number,
+    Plain,
+    Sequence,
+    Word,
+    modules_of,
+    options,
+    tensor_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,8 +75,17 @@ def _is_without_state(context: Context, kind: Kind, outer: frozenset[str]) -> bo
     return all(
         holds_no_state(context, context.analysis.class_name(option), outer)
         if isinstance(option, Module)
-        else isinstance(option, Number | Plain | External)
+        else isinstance(option, Number | Plain | Word | External) or _holds_values(option)
         for option in options(kind)
+    )
+
+
+def _holds_values(kind: Kind) -> bool:
+    """Whether a list or tuple holds numbers and texts alone."""
+    return isinstance(kind, Sequence) and all(
+        isinstance(option, Number | Plain | Word) or _holds_values(option)
+        for item in (kind.item, *(kind.items or ()))
+        for option in options(item)
     )
 
 

@@ -151,6 +151,32 @@ ON_BRANCHES: tuple[Case, ...] = (
     ),
     prepared("one-of-two-in-one-expression", module(_BRANCHES.format(made="act = nn.GLU() if gated else nn.ReLU()"))),
     prepared(
+        "one-that-holds-words-and-numbers",
+        module("""
+class Up(nn.Module):
+    def __init__(self, scale: float, mode: str = "bilinear"):
+        super().__init__()
+        self.scale = scale
+        self.mode = mode
+        self.dims = (2, 3)
+
+    def forward(self, x):
+        return F.interpolate(x, scale_factor=self.scale, mode=self.mode).sum(self.dims)[..., None, None]
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        up = Up(2.0)
+        self.up = nn.Sequential()
+        self.up.add_module("first", up)
+        self.up.add_module("second", up)
+
+    def forward(self, x):
+        return self.up(x)
+"""),
+    ),
+    prepared(
         "one-that-a-function-chooses",
         module("""
 CHOICES = {"silu": nn.SiLU, "relu": nn.ReLU}
