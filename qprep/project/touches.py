@@ -2,7 +2,8 @@
 
 What a class does to attributes of its own self is for others to judge, but for hooks, which no second instance gets.
 Those of an imported module are written as calls: "gate()" for `tools.gate = fast_gate`. Classes that are looked for are
-in angles. What is known of the object stands behind an "@"; "act." says that what an attribute holds is changed itself.
+in angles. What is known of the object stands behind an "@"; "act." says that what an attribute holds is changed itself,
+"?" that attributes are set whose names only the run knows.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from qprep.project.index import FileIndex
 
 ANY = "?"  # some object gets attributes whose names only the run knows
+
 _SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "object"))  # patch.object
 _FETCHING = frozenset(("get_submodule", "set_submodule"))
+_DICTS = frozenset(("update", "setdefault"))
 _MODES = frozenset(("train", "eval", "register_module", "add_module"))
 
 
@@ -34,6 +37,8 @@ def touched_names(index: FileIndex) -> Iterator[str]:
     for call in index.of(ast.Call):
         yield from _called(call, imported)
     yield from sought_classes(index)
+    if any(_sets_any(node) for node in index.of(ast.Call, ast.Subscript)):
+        yield ANY
     for item in index.of(ast.Subscript):
         if _is_dict_of_modules(item.value):
             yield from _text(item.slice)
@@ -45,7 +50,8 @@ def _assigned(index: FileIndex, node: ast.Attribute, imported: frozenset[str]) -
     if node.attr == "training" or not _is_self(node.value):
         yield f"{node.attr}{holder_of(index, node.value)}"
     if node.attr not in PARAMETER_NAMES and isinstance(node.value, ast.Attribute) and not _is_self(node.value.value):
-        yield from (f"{node.value.attr}{holder_of(index, node.value.value)}", f"{node.value.attr}.")
+        # Whatever the class of the object: what it holds may be another object's as well.
+        yield from (node.value.attr, f"{node.value.attr}.")
     if isinstance(node.value, ast.Name | ast.Attribute) and node.attr.startswith("__"):  # function.__code__ = …
         yield f"{node.value.id if isinstance(node.value, ast.Name) else node.value.attr}()"
 
@@ -57,7 +63,6 @@ def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
         owner, text = node.args[:2]
         if not _is_self(owner):
             yield from _text(text)
-            yield from () if isinstance(text, ast.Constant) else (ANY,)
         if _root(owner) in imported:
             yield from (f"{found}()" for found in _text(text))
         yield from _held(owner, also_own=False)
@@ -69,6 +74,26 @@ def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
         yield from _held(
             node.func.value if isinstance(node.func, ast.Attribute) else node.func, also_own="hook" in name
         )
+
+
+def _sets_any(node: ast.AST) -> bool:
+    """`setattr(net, name, value)`, `net.__dict__.update(values)`, `vars(net)[name] = value`."""
+    if isinstance(node, ast.Subscript):
+        return not isinstance(node.ctx, ast.Load) and _is_dict_of_attributes(node.value)
+    func = node.func if isinstance(node, ast.Call) else None
+    if not isinstance(node, ast.Call) or not isinstance(func, ast.Name | ast.Attribute):
+        return False
+    if isinstance(func, ast.Attribute) and func.attr in _DICTS:
+        return _is_dict_of_attributes(func.value)
+    name = func.id if isinstance(func, ast.Name) else func.attr
+    return name in ("setattr", "__setattr__") and len(node.args) > 1 and not isinstance(node.args[1], ast.Constant)
+
+
+def _is_dict_of_attributes(node: ast.expr) -> bool:
+    """`net.__dict__`, `vars(net)`."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "vars"
+    return isinstance(node, ast.Attribute) and node.attr == "__dict__"
 
 
 def _held(node: ast.expr, *, also_own: bool) -> Iterator[str]:

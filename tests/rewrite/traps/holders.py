@@ -43,7 +43,7 @@ OTHERS: tuple[Case, ...] = (
     prepared("set-on-an-annotated-parameter", _patched("def patch(m: Other | None):\n    m.act = nn.SiLU()", "")),
     prepared(
         "set-on-what-is-asked-for-more",
-        _patched("def patch(m):\n    m.act = nn.SiLU()\n    return m.gain", "patch(Other())"),
+        _patched("def patch(m):\n    gain = m.gain\n    m.act = nn.SiLU()\n    return gain", "patch(Other())"),
     ),
     prepared(
         "set-on-a-part-of-another-class",
@@ -180,4 +180,160 @@ class Wider(Around):
     ),
 )
 
-CASES = {7: (*OTHERS, *HANDED_ON, *NOT_OTHERS)}
+
+def _set(name: str, function: str, use: str = "patch(made)") -> Case:
+    """`patch` changes the model, whatever the code seems to say."""
+    return declined(name, _patched(function, use), _CHANGED)
+
+
+_SETS = "m.act = nn.SiLU()"
+_OTHER = "def patch(net):\n    m = Other()\n"
+_GUARDED = "def patch(net, m=Other()):\n    if isinstance(m, Other):\n"
+REBOUND: tuple[Case, ...] = (
+    _set("tested-and-given-another-by-a-loop", f"{_GUARDED}        for m in [net]:\n            {_SETS}"),
+    _set(
+        "tested-and-given-another-for-the-next-turn", f"{_GUARDED}        for _ in 1, 2:\n            {_SETS}; m = net"
+    ),
+    _set(
+        "tested-and-given-another-by-the-test",
+        f"def patch(net, m=Other()):\n    if isinstance(m, Other) and (m := net):\n        {_SETS}",
+    ),
+    _set(
+        "tested-part-that-is-replaced",
+        "class Box:\n    mlp = None\n\n\ndef patch(net):\n    b = Box()\n    b.mlp = Other()\n"
+        "    if isinstance(b.mlp, Other):\n        b.mlp = net\n        b.mlp.act = nn.SiLU()",
+    ),
+    _set("next-turn-in-a-branch", f"{_OTHER}    for i in 1, 2:\n        if i:\n            {_SETS}; m = net"),
+    _set(
+        "given-in-the-try",
+        f"{_OTHER}    try:\n        m = net\n    except ValueError: pass\n    else:\n        {_SETS}",
+    ),
+    _set("given-in-the-try-of-a-finally", f"{_OTHER}    try:\n        m = net\n    finally:\n        {_SETS}"),
+    _set("given-in-the-loop-of-an-else", f"{_OTHER}    for _ in 1, 2:\n        m = net\n    else:\n        {_SETS}"),
+    _set(
+        "given-by-the-test-of-a-loop",
+        f"{_OTHER}    left = [net]\n    while left and (m := left.pop()):\n        {_SETS}",
+    ),
+    _set("given-by-a-pattern", f"{_OTHER}    match [net]:\n        case [m]:\n            {_SETS}"),
+    _set(
+        "given-by-a-pattern-before", f"{_OTHER}    match net:\n        case Net() as m:\n            pass\n    {_SETS}"
+    ),
+    _set(
+        "parameter-of-an-async-function",
+        f"def patch(net):\n    def outer(m: Other):\n        async def inner(m):\n            {_SETS}\n"
+        "        return inner(net)\n    try:\n        outer(Other()).send(None)\n"
+        "    except StopIteration:\n        pass",
+    ),
+)
+
+ASKED: tuple[Case, ...] = (
+    _set(
+        "asked-behind-an-early-return",
+        f"def patch(m):\n    {_SETS}\n    if isinstance(m, Net):\n        return 1\n    m.gain",
+    ),
+    _set(
+        "asked-after-a-failure-that-is-caught",
+        f"def patch(m):\n    {_SETS}\n    return m.gain\n\n\n"
+        "def careful(m):\n    try:\n        patch(m)\n    except AttributeError:\n        pass",
+        "careful(made)",
+    ),
+    _set("asked-at-the-end-of-a-comparison", f"def patch(m, n=1):\n    2 < n < m.gain\n    {_SETS}"),
+    _set(
+        "asked-for-what-is-set-by-a-name-of-the-run",
+        f"def patch(m):\n    for name in ['gauge']:\n        setattr(m, name, 1)\n    m.gauge\n    {_SETS}",
+    ),
+    _set(
+        "asked-for-what-stands-in-the-dict", f"def patch(m):\n    m.__dict__.update(gauge=1)\n    m.gauge\n    {_SETS}"
+    ),
+    _set(
+        "slot-asked-for-more-in-another-method",
+        """
+class Around(nn.Module):
+    def __init__(self, part):
+        super().__init__()
+        self.part = part
+        self.part.act = nn.SiLU()
+
+    def total(self):
+        return self.part.gain
+
+    def forward(self, x):
+        return self.part(x)
+""",
+        "Around(made)",
+    ),
+    _set(
+        "slot-filled-by-a-name-of-the-run",
+        """
+class Around(nn.Module):
+    def __init__(self, part):
+        super().__init__()
+        self.part = Other()
+        for name in ["part"]:
+            setattr(self, name, part)
+        self.part.act = nn.SiLU()
+
+    def forward(self, x):
+        return self.part(x)
+""",
+        "Around(made)",
+    ),
+)
+
+
+def _handing(*methods: str) -> str:
+    """A class that has a model, and another way to reach into it."""
+    lines = "\n\n".join(
+        f"    {method}" for method in ("def __init__(self, net):\n        self.__dict__['net'] = net", *methods)
+    )
+    return f"class Ema:\n{lines}\n\n\n"
+
+
+_IN_PLACE = "def patch(net):\n    ema = Ema(net)\n    ema.act.negative_slope = 0.9"
+_MARKED = (
+    "class Mark(metaclass={}):\n    pass\n\n\n{}def patch(m):\n    if isinstance(m, Mark):\n        m.act = nn.SiLU()"
+)
+HANDING: tuple[Case, ...] = (
+    _set(
+        "changed-through-getattr",
+        _handing("def __getattr__(self, n):\n        return getattr(self.net, n)") + _IN_PLACE,
+    ),
+    _set(
+        "changed-through-a-property", _handing("@property\n    def act(self):\n        return self.net.act") + _IN_PLACE
+    ),
+    _set(
+        "changed-where-another-holds-it",
+        _handing().replace("self.__dict__['net'] = net", "self.act = net.act") + _IN_PLACE,
+    ),
+    _set(
+        "set-through-setattr",
+        _handing("def __setattr__(self, n, v):\n        setattr(self.net, n, v)")
+        + "def patch(net):\n    ema = Ema(net)\n    ema.act = nn.SiLU()",
+    ),
+    _set(
+        "set-on-what-new-gives",
+        "class Maker:\n    def __new__(cls, net):\n        return net\n\n\n"
+        "def patch(net):\n    m = Maker(net)\n    m.act = nn.SiLU()",
+    ),
+    _set(
+        "tested-for-a-registered-class", "import abc\n\n\n" + _MARKED.format("abc.ABCMeta", "Mark.register(Net)\n\n\n")
+    ),
+    _set("class-with-several-values", f"Saved = Other\nOther = Net\n\n\ndef patch(m: Other):\n    {_SETS}"),
+    _set(
+        "class-that-a-function-replaces",
+        f"def patch(m):\n    global Other\n    Other = Net\n    change(m)\n\n\ndef change(m: Other):\n    {_SETS}",
+    ),
+    _set("class-in-a-class", f"class Kinds:\n    Block = Net\n\n\ndef patch(m: Kinds.Block):\n    {_SETS}"),
+    _set(
+        "class-imported-or-defined",
+        "try:\n    from nowhere import Block\nexcept ImportError:\n    Block = Net\n\n\n"
+        f"def patch(m: Block):\n    {_SETS}",
+    ),
+    _set(
+        "class-of-the-function-around",
+        f"def make(Other):\n    def patch(m):\n        if isinstance(m, Other):\n            {_SETS}\n    return patch",
+        "make(Net)(made)",
+    ),
+)
+
+CASES = {7: (*OTHERS, *HANDED_ON, *NOT_OTHERS, *REBOUND, *ASKED, *HANDING)}
