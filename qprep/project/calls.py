@@ -262,7 +262,7 @@ def _named_at(frame: Frame, node: ast.Call, callee: Partial) -> ast.Call:
 def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Arguments) -> Kind:
     """An unknown callable: a factory of modules at construction, a module where it is an attribute of self."""
     if not frame.recording:
-        return Module(None, None, analysis.origin(frame, node))
+        return UNKNOWN if _looks_up_a_value(node) else Module(None, None, analysis.origin(frame, node))
     if arguments.flows:
         held = _held(analysis, frame, node.func)
         if held is not None:
@@ -272,6 +272,14 @@ def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: A
     if callables and arguments.flows:
         return call_through(analysis, frame, node, arguments)
     return UNKNOWN
+
+
+def _looks_up_a_value(node: ast.Call) -> bool:
+    """`settings.get("width", 16)`: no module, where a number or a text stands for what is missing."""
+    default = (
+        node.args[1] if isinstance(node.func, ast.Attribute) and node.func.attr == "get" and node.args[1:] else None
+    )
+    return isinstance(default, ast.Constant) and default.value is not None
 
 
 def _held(analysis: Analysis, frame: Frame, func: ast.expr) -> Module | None:

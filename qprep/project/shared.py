@@ -74,7 +74,7 @@ def stored(
 
 def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> list[Kind]:
     """The instances that a name stands for which branches bind to one or the other; no mixture of what a list holds."""
-    modules = modules_of(value)
+    modules = [module for module in modules_of(value) if module.cls is not None]
     function = (
         analysis.project.function_node(FunctionRef(frame.index.name, frame.function))
         if isinstance(node, ast.Name) and modules

@@ -176,6 +176,28 @@ class Net(nn.Module):
         return self.up(x)
 """),
     ),
+    untouched(
+        "a-number-looked-up",
+        module("""
+def parse(d):
+    width = d.get("width", 4)
+    layers = []
+    for i in range(2):
+        args = [i]
+        args.extend([width, 4])
+        layers.append(nn.Linear(*args[1:]))
+    return nn.Sequential(*layers)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = parse({})
+
+    def forward(self, x):
+        return self.net(x)
+"""),
+    ),
     prepared(
         "one-that-a-function-chooses",
         module("""
