@@ -40,7 +40,7 @@ def touched_names(index: FileIndex) -> Iterator[str]:
     if any(_sets_any(node) for node in index.of(ast.Call, ast.Subscript)):
         yield ANY
     for item in index.of(ast.Subscript):
-        if _is_dict_of_modules(item.value):
+        if _is_dict_of_modules(item.value) or _is_dict_of_attributes(item.value):
             yield from _text(item.slice)
 
 
@@ -66,6 +66,8 @@ def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
         if _root(owner) in imported:
             yield from (f"{found}()" for found in _text(text))
         yield from _held(owner, also_own=False)
+    elif name == "type" and len(node.args) == 3:  # type("Sub", (Net,), {"act": …})
+        yield from (text for key in getattr(node.args[2], "keys", ()) if key is not None for text in _text(key))
     elif name in _FETCHING and node.args:
         yield from _text(node.args[0])
     elif name in ("patch", "setattr") and node.args:  # mock.patch("tools.gate"), monkeypatch.setattr("tools.gate", …)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.project.facts import Place
-from qprep.project.kinds import ClassRef, External
+from qprep.project.kinds import ClassRef, External, options
 from qprep.rewrite.guarded import Inner, beginnings, child_variable, is_guarded
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ class Walk:
                 self._refuse(method)
 
     def _look_at_loops(self, nodes: list[ast.AST], method: ast.FunctionDef) -> None:
-        inner = Inner({node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node is not method})
+        functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node is not method}
+        inner = Inner(functions, self._may_be_new)
         early = self.context.runs_at_construction(self.member, method.name)  # no name of a new one is known yet
         for node in nodes:
             if not isinstance(node, ast.For):
@@ -170,6 +171,20 @@ class Walk:
             self.instead.append(found)
         else:
             self.filters.append(found)
+
+    def _may_be_new(self, classes: ast.expr) -> bool:
+        """Whether a new child may be of classes that code asks for: not where they are known to have parameters."""
+        index = self.context.project.index(self.member.module)
+        for part in classes.elts if isinstance(classes, ast.Tuple) else [classes]:
+            dotted = self.context.project.expression_name(index, part) if index is not None else None
+            found = list(options(self.context.project.resolve(dotted or "?")))
+            if not found or not all(isinstance(option, External) and self._has_state(option) for option in found):
+                return True
+        return False
+
+    def _has_state(self, cls: External) -> bool:
+        known = self.context.analysis.catalogue.nn_module(cls.name.removeprefix("torch.nn."))
+        return known is not None and known.may_have_state and not known.is_container
 
     def _parts(self, node: ast.AST) -> Iterator[ast.expr]:
         """What gives the children in an iterable: itself, or `self._modules` in it."""

@@ -6,15 +6,62 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+# What modules of torch.nn without parameters have: a new child may be one.
+_OF_OPERATIONS = frozenset(
+    [
+        "align_corners",
+        "alpha",
+        "approximate",
+        "beta",
+        "ceil_mode",
+        "count_include_pad",
+        "dilation",
+        "dim",
+        "divisor_override",
+        "downscale_factor",
+        "end_dim",
+        "function",
+        "inplace",
+        "kernel_size",
+        "lambd",
+        "lower",
+        "max_val",
+        "min_val",
+        "mode",
+        "module",
+        "negative_slope",
+        "original",
+        "output_size",
+        "p",
+        "padding",
+        "return_indices",
+        "scale_factor",
+        "size",
+        "start_dim",
+        "stride",
+        "threshold",
+        "unflattened_size",
+        "upper",
+        "upscale_factor",
+        "value",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """The functions defined in a method; `running`: the one under consideration, inside itself."""
+    """The functions defined in a method; `running`: the one under consideration, inside itself.
+
+    may_be  whether a new child may be of the class that an expression names
+    """
 
     functions: Mapping[str, ast.FunctionDef]
+    may_be: Callable[[ast.expr], bool]
     running: str = ""
 
 
@@ -28,7 +75,7 @@ def _beginning(line: ast.stmt, name: str) -> str | None:
     """ "aux_" in `if name.startswith("aux_"):`."""
     test = line.test if isinstance(line, ast.If) and not line.orelse else None
     asks = isinstance(test, ast.Call) and ast.unparse(test.func) == f"{name}.startswith"
-    text = test.args[0] if asks and isinstance(test, ast.Call) and test.args else None
+    text = test.args[0] if asks and isinstance(test, ast.Call) and len(test.args) == 1 else None
     return text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else None
 
 
@@ -36,9 +83,8 @@ def is_guarded(loop: ast.For, variable: str, inner: Inner) -> bool:
     """Whether a loop asks each child what it is before it does anything."""
     handed = [line for line in loop.body if isinstance(line, ast.Expr)]
     lines = [line for line in loop.body if not isinstance(line, ast.Expr)]
-    asked = bool(handed) or any(_asks_about(line, variable) for line in lines)
-    are_tests = all(isinstance(line, ast.If) for line in lines)
-    return asked and are_tests and all(_is_handed_on(line.value, variable, inner) for line in handed)
+    asked = bool(lines or handed) and all(_asks_about(line, variable, inner) for line in lines)
+    return asked and all(_is_handed_on(line.value, variable, inner) for line in handed)
 
 
 def _is_handed_on(call: ast.expr, variable: str, inner: Inner) -> bool:
@@ -52,7 +98,7 @@ def _is_handed_on(call: ast.expr, variable: str, inner: Inner) -> bool:
     if function is None or len(places) != 1 or places[0] >= len(function.args.args):
         return False
     name = function.args.args[places[0]].arg
-    below = Inner(inner.functions, function.name)
+    below = Inner(inner.functions, inner.may_be, function.name)
     return not inner.running and all(_does_nothing(line, name, below) for line in function.body)
 
 
@@ -63,21 +109,33 @@ def _does_nothing(line: ast.stmt, name: str, inner: Inner) -> bool:
         pairs = accesses.get(ast.unparse(line.iter))
         variable = child_variable(line, pairs=pairs, numbered=False) if pairs is not None else None
         return variable is not None and is_guarded(line, variable, inner)
-    return isinstance(line, ast.Return) or _asks_about(line, name)
+    is_end = isinstance(line, ast.Return) and (line.value is None or isinstance(line.value, ast.Name | ast.Constant))
+    return is_end or _asks_about(line, name, inner)
 
 
-def _asks_about(line: ast.stmt, variable: str) -> bool:
-    """`if isinstance(child, …):`"""
-    asking = ast.walk(line.test) if isinstance(line, ast.If) else ()
-    calls = [call for call in asking if isinstance(call, ast.Call) and _asks(call)]
-    return any(isinstance(arg, ast.Name) and arg.id == variable for call in calls for arg in call.args)
+def _asks_about(line: ast.stmt, variable: str, inner: Inner) -> bool:
+    """`if isinstance(child, …):`, in all its branches; or what goes to the next child, whatever it is."""
+    if not isinstance(line, ast.If):
+        return False
+    if all(isinstance(part, ast.Continue | ast.Pass) for part in (*line.body, *line.orelse)):
+        return True
+    return _is_false(line.test, variable, inner) and all(_asks_about(part, variable, inner) for part in line.orelse)
 
 
-def _asks(call: ast.Call) -> bool:
-    """`isinstance(child, …)`, `hasattr(child, …)`, or `getattr(child, …, None)`, false for a child without that."""
-    name = ast.unparse(call.func)
-    default = call.args[2] if name == "getattr" and len(call.args) == 3 else None
-    return name in ("isinstance", "hasattr") or (isinstance(default, ast.Constant) and not default.value)
+def _is_false(test: ast.expr, variable: str, inner: Inner) -> bool:
+    """Whether a condition fails for a new child."""
+    if isinstance(test, ast.BoolOp):
+        parts = [_is_false(part, variable, inner) for part in test.values]
+        return any(parts) if isinstance(test.op, ast.And) else all(parts)
+    if not isinstance(test, ast.Call) or not test.args or ast.unparse(test.args[0]) != variable:
+        return False
+    name = ast.unparse(test.func)
+    if name == "isinstance" and len(test.args) == 2:
+        return not inner.may_be(test.args[1])
+    default = test.args[2] if len(test.args) == 3 else None
+    is_asked = name == "hasattr" or (name == "getattr" and isinstance(default, ast.Constant) and not default.value)
+    asked = test.args[1] if is_asked else None
+    return isinstance(asked, ast.Constant) and asked.value not in NN_MODULE_ATTRIBUTES | _OF_OPERATIONS
 
 
 def child_variable(loop: ast.For, *, pairs: bool, numbered: bool) -> str | None:

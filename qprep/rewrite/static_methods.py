@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from qprep.project.facts import Unit
@@ -14,7 +15,7 @@ from qprep.rewrite.touched import is_touched
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.project.index import ClassNode
+    from qprep.project.index import ClassNode, FileIndex
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.scope import Scope
@@ -27,7 +28,7 @@ def refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionDef) -> 
     """Why a static method cannot become a module; None where it can."""
     owner, _, method = unit.name.rpartition(".")
     entry = code.index.classes.get(owner)
-    if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or owner in code.index.alternatives:
+    if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or _has_others(code.index, owner):
         return f"`{owner}`, which `{unit.name}` is a static method of, is defined conditionally, or in other code"
     if method == "forward" or method.startswith("__") or len(variants(entry.methods, method)) > 1:
         return f"`{unit.name}` is a static method that Python or torch calls, or defined more than once"
@@ -39,9 +40,50 @@ def refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionDef) -> 
         return f"`{unit.name}` is a static method that looks at its class"
     if (name := next(_names_of_class(entry, node), None)) is not None:
         return f"`{unit.name}` is a static method whose parameters are defined with `{name}` of its class"
-    if any(isinstance(part, ast.Call) and _last(part.func) == method for part in walk(node)):
+    if _calls_itself(code.index, node):
         return f"`{unit.name}` calls itself"
+    if _is_taken(entry, method) or any(_is_taken_from_a_type(context, name, method) for name in context.project.given):
+        return f"`{unit.name}` is a static method that its class, or what an object is of, is asked for as a value"
     return None
+
+
+def _has_others(index: FileIndex, cls: str) -> bool:
+    """Whether the name of a class may mean another one: `Net = wrap(Net)`."""
+    return cls in index.alternatives or cls in index.values or cls in index.imports
+
+
+def _calls_itself(index: FileIndex, node: ast.FunctionDef) -> bool:
+    """Whether a function may run again inside itself, as far as the functions of its file are told by their names."""
+    known: dict[str, list[ast.FunctionDef]] = defaultdict(list)
+    for function in index.of(ast.FunctionDef):
+        known[function.name].append(function)
+    waiting, found = [node], set[str]()
+    while waiting:
+        called = {_last(part.func) for part in walk(waiting.pop()) if isinstance(part, ast.Call)} - found
+        found |= called
+        waiting += [function for name in called for function in known[name]] if node.name not in found else []
+    return node.name in found
+
+
+def _is_taken(entry: ClassNode, method: str) -> bool:
+    """Whether the body of a class takes its method as a value: `TABLE = {"mix": mix}`."""
+    lines = [line for line in entry.node.body if not isinstance(line, ast.FunctionDef | ast.ClassDef)]
+    return any(isinstance(part, ast.Name) and part.id == method for line in lines for part in walk(line))
+
+
+def _is_taken_from_a_type(context: Context, module: str, method: str) -> bool:
+    """`type(self).mix`, `self.__class__.mix`: nobody follows these."""
+    if f".{method}" not in (context.project.text(module) or ""):
+        return False
+    index = context.project.index(module)
+    found = index.of(ast.Attribute) if index is not None else ()
+    return any(node.attr == method and _is_type(node.value) for node in found)
+
+
+def _is_type(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "type"
+    return isinstance(node, ast.Attribute) and node.attr == "__class__"
 
 
 def _others(context: Context, unit: Unit, method: str) -> Iterator[str]:

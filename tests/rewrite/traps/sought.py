@@ -256,4 +256,50 @@ class Net(nn.Module, metaclass=Meta):
     ),
 )
 
-CASES = {1: CHILDREN, 7: CLASSES, 15: CONSTRUCTORS}
+_COUNT = "def count(self):\n    for child in self.children():\n        {}"
+_VISIT = """def count(self):
+    def visit(child):
+        {}
+        for below in child.children():
+            visit(below)
+
+    for child in self.children():
+        visit(child)"""
+_ANSWERS = {
+    "other": "if isinstance(child, nn.Linear):\n            self.k += 1\n        else:\n            self.k += 2",
+    "not": "if not isinstance(child, nn.Linear):\n            self.k += 1",
+    "same": "if isinstance(child, (nn.ReLU, nn.Linear)):\n            self.k += 1",
+    "any": "if isinstance(child, nn.Module):\n            self.k += 1",
+    "or": "if isinstance(child, nn.Linear) or self.k:\n            self.k += 1",
+    "also": "if self.k:\n            self.k += 1\n        if isinstance(child, nn.Linear):\n            self.k += 1",
+    "has": "if hasattr(child, 'forward') or hasattr(child, 'inplace'):\n            self.k += 1",
+    "getting": "if getattr(child, 'training', False):\n            self.k += 1",
+}
+
+
+def _counted(method: str) -> str:
+    return (
+        net("return F.relu(self.fc(x)) * self.k", "self.k = 1\nself.act = nn.ReLU()")
+        + _method(method)
+        + _MODEL.format("made.count()")
+    )
+
+
+COUNTED: tuple[Case, ...] = (
+    *(prepared(f"children-counted-{name}", _counted(_COUNT.format(text))) for name, text in _ANSWERS.items()),
+    prepared(
+        "children-counted-by-a-function",
+        _counted(_VISIT.format(_ANSWERS["other"])),
+    ),
+    prepared(
+        "children-asked-for-a-later-part-of-their-names",
+        net("return F.relu(self.fc(x)) * self.k", "self.k = 1")
+        + _method(
+            "def count(self):\n    for name in list(self._modules):\n"
+            "        if name.startswith('elu', 1):\n            self.k += 1"
+        )
+        + _MODEL.format("made.count()"),
+    ),
+)
+
+CASES = {1: (*CHILDREN, *COUNTED), 7: CLASSES, 15: CONSTRUCTORS}

@@ -106,4 +106,56 @@ STATIC: tuple[Case, ...] = (
     ),
 )
 
-CASES = {13: STATIC}
+_MUTUAL = """    @staticmethod
+    def again(x, y, by):
+        return torch.tanh(x) + Net.mix(x, y, by - 1)
+
+"""
+_WRAPPED = """
+
+def wrap(cls):
+    class Inner(cls):
+        @staticmethod
+        def mix(x, y, by=2):
+            return x
+
+    return Inner
+
+
+Net = wrap(Net)
+"""
+_CALL = "return self.mix(self.fc(x), x)"
+OTHERWISE: tuple[Case, ...] = (
+    declined(
+        "static-calls-itself-through-another",
+        _file(
+            _net("return F.relu(x + y) * by", "return F.relu(x) if by < 1 else Net.again(x, y, by)").replace(
+                "    def forward", _MUTUAL + "    def forward"
+            )
+        ),
+        "calls itself",
+    ),
+    declined("static-of-the-class-of-self", _file(_net(_CALL, f"{_CALL} + self.__class__.mix(x, x)")), "as a value"),
+    declined(
+        "static-in-a-table-of-the-class",
+        _file(
+            _net(_CALL, f"{_CALL} + self.TABLE['mix'](x, x)").replace(
+                "    def forward", "    TABLE = {'mix': mix}\n\n    def forward"
+            )
+        ),
+        "as a value",
+    ),
+    declined("static-of-a-class-that-is-wrapped", _file(_NET + _WRAPPED), "in other code"),
+    declined(
+        "static-set-in-the-dict",
+        _file(_NET, how="made.__dict__['mix'] = lambda x, y, by=2: x"),
+        "may stand in its place",
+    ),
+    declined(
+        "static-replaced-in-a-class-that-type-makes",
+        _file(_NET, how="made = type('Sub', (Net,), {'mix': staticmethod(lambda x, y, by=2: x)})()"),
+        "may stand in its place",
+    ),
+)
+
+CASES = {13: (*STATIC, *OTHERWISE)}
