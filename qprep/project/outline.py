@@ -36,7 +36,7 @@ class Outline:
     """The names of one file.
 
     imports    dotted names by the name that the file's top level gives them
-    inner      dotted names that only functions import
+    inner      dotted names that only functions import, or another branch
     stars      modules that all names are imported from
     classes    bases and methods
     functions  functions of the top level
@@ -106,9 +106,10 @@ def surface_of(index: FileIndex) -> Outline:
         name: ClassOutline(base_names(index, entry, map(_dotted, entry.node.bases)), tuple(entry.methods))
         for name, entry in index.classes.items()
     }
+    top = {entry.target for entry in index.imports.values()}
     return Outline(
         imports={name: entry.target for name, entry in index.imports.items()},
-        inner=(),
+        inner=tuple(dict.fromkeys(target for target in _targets(index) if target not in top)),
         stars=tuple(index.stars),
         classes=classes,
         functions=tuple(index.functions),
@@ -118,17 +119,22 @@ def surface_of(index: FileIndex) -> Outline:
     )
 
 
+def _targets(index: FileIndex) -> list[str]:
+    """What the imports anywhere in a file name; two functions may give one name to different things."""
+    stars, found = list(index.stars), list[str]()
+    for node in index.all_imports:
+        bound: dict[str, Imported] = {}
+        index.bind_import(node, bound)
+        found += (entry.target for entry in bound.values())
+    index.stars[:] = stars  # those of a class body or a function are no names of the module
+    return found
+
+
 def outline_of(index: FileIndex, text: str) -> Outline:
     """The outline of an indexed file."""
     surface = surface_of(index)
-    inner: dict[str, Imported] = {}
-    for node in index.all_imports:
-        index.bind_import(node, inner)
-    index.stars[:] = surface.stars  # those of a class body or a function are no names of the module
-    top = set(surface.imports.values())
     return replace(
         surface,
-        inner=tuple(dict.fromkeys(entry.target for entry in inner.values() if entry.target not in top)),
         asks=tuple(sorted(set(asked_names(index)))) if "attr(" in text else (),
         walks=tuple(sorted({c.lineno for node in index.of(*WALKING) for c in positional(node)}))
         if TELLS_CHILDREN in text

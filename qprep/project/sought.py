@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _BUILTINS = frozenset(dir(builtins))  # str, list: no modules
 _NO_MODULES = frozenset(("Tensor", "Parameter", "Buffer", "UninitializedParameter", "UninitializedBuffer"))  # of torch
+_ADDING = frozenset(("add_module", "register_module", "set_submodule"))
+_WALKS = frozenset(("modules", "named_modules", "children", "named_children", "_modules"))
 _CHANGING = frozenset(("train", "eval", "add_module", "register_module"))
 
 
@@ -37,19 +39,24 @@ def sought_classes(index: FileIndex) -> Iterator[str]:
 
 
 def _replaced_in(index: FileIndex, function: ast.FunctionDef) -> Iterator[str]:
-    """What a function that replaces modules asks for, but for the classes of those that it replaces them in."""
+    """What a function that replaces modules asks for, but for the classes of those that it replaces them in.
+
+    One that goes through a model and asks nothing of that kind may replace any.
+    """
     nodes = walk(function)
     owners = {ast.unparse(_owner(node)) for node in nodes if _replaces(node)}
-    for node in nodes if owners else ():
-        if isinstance(node, ast.If):
-            found = [name for part in walk(node.test) for name in _asked(index, part) if _subject(part) not in owners]
-            yield from (text for name in found for text in (name, f"={name}"))
+    if not owners:
+        return
+    found = [name for part in nodes for name in _asked(index, part) if _subject(part) not in owners]
+    if not found and any(isinstance(node, ast.Attribute) and node.attr in _WALKS for node in nodes):
+        found = ["<?>"]
+    yield from (text for name in found for text in (name, f"={name}"))
 
 
 def _owner(node: ast.AST) -> ast.expr:
     """`parent` in `setattr(parent, name, other)` and in `parent._modules[name] = other`."""
     if isinstance(node, ast.Call):
-        return node.args[0]
+        return node.func.value if isinstance(node.func, ast.Attribute) else node.args[0]
     assert isinstance(node, ast.Subscript)
     assert isinstance(node.value, ast.Attribute)
     return node.value.value
@@ -99,11 +106,16 @@ def _asked(index: FileIndex, part: ast.AST) -> Iterator[str]:
 
 
 def _replaces(node: ast.AST) -> bool:
-    """`setattr(module, name, other)`, `module._modules[name] = other`."""
+    """`setattr(module, name, other)`, `module._modules[name] = other`, `module.add_module(name, other)`."""
     if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
         return isinstance(node.value, ast.Attribute) and node.value.attr == "_modules"
-    is_set = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr"
-    return is_set and isinstance(node, ast.Call) and len(node.args) == 3 and not isinstance(node.args[1], ast.Constant)
+    if not isinstance(node, ast.Call) or not node.args:
+        return False
+    if isinstance(node.func, ast.Attribute):  # no class that adds modules to itself
+        is_own = isinstance(node.func.value, ast.Name) and node.func.value.id == "self"
+        return node.func.attr in _ADDING and not is_own and not isinstance(node.args[0], ast.Constant)
+    is_set = isinstance(node.func, ast.Name) and node.func.id == "setattr" and len(node.args) == 3
+    return is_set and not isinstance(node.args[1], ast.Constant)
 
 
 def _changes(node: ast.AST) -> bool:
@@ -127,12 +139,14 @@ def _class_names(index: FileIndex, node: ast.expr) -> Iterator[str]:
     """The last names of classes, without those that are no modules; "?" for what a name of the file's own may be."""
     for part in node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]:
         if isinstance(part, ast.Attribute):
-            yield from () if part.attr in _NO_MODULES else (part.attr,)
+            name = part.attr if part.attr.lstrip("_")[:1].isupper() else "?"  # cfg.kinds
+            yield from () if part.attr in _NO_MODULES else (name,)
         elif isinstance(part, ast.Name):
             target = index.imports[part.id].target if part.id in index.imports else part.id
             known = target.partition(".")[0] in sys.stdlib_module_names or part.id in _BUILTINS
             last = target.rpartition(".")[2]
-            if part.id in index.values or last.isupper():
+            is_class = last.lstrip("_")[:1].isupper() and not last.isupper() and part.id not in index.values
+            if part.id in index.values or not (known or is_class):
                 yield "?"
             elif not known and last not in _NO_MODULES:
                 yield last

@@ -106,11 +106,17 @@ def _may_be_replaced(context: Context, name: str) -> bool:
         return not holds_no_state(context, name)
     names = replaced(context.touched)
     if not names or is_layer(context, name):
-        return False
+        return any(_is_unknown(text) for text in names)
     inside = made_of(context, name)
     return inside is None or any(
         _is_open(text) or is_replaced(context.touched, cls) for text in names for cls in inside
     )
+
+
+def _is_unknown(text: str) -> bool:
+    """Whether a class that is looked for may be any: only the run knows it, or the case of its letters."""
+    name = text.strip("<>")
+    return name == "?" or name[:1].islower()
 
 
 def _is_open(text: str) -> bool:

@@ -57,7 +57,7 @@ class _Takers:
         self._asked: dict[str, frozenset[str]] = {}
         for name in project.given:
             surface = project.surface(name)
-            for target in surface.imports.values() if surface is not None else ():
+            for target in (*surface.imports.values(), *surface.inner) if surface is not None else ():
                 head, _, last = target.rpartition(".")
                 self._names[head].add(last)
                 self._whole[target].append(name)

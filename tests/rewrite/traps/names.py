@@ -120,4 +120,33 @@ class Net(tnn.Module):
     ),
 )
 
-CASES = {5: RESOLUTION}
+_TAKEN_FROM = module("class Base(nn.Module):\n    def forward(self, x):\n        return F.relu(x) + x")
+_TAKING = """import torch
+import torch.nn.functional as F
+from torch import nn
+
+from base import Base
+
+{}
+
+
+class Net(Base):
+    def forward(self, x):
+        return F.gelu(super().forward(x)) + K
+
+
+def example():
+    return Net(), (torch.randn(2, 4),)
+"""
+_TAKES = {
+    "function": "def one():\n    from base import F as G\n\n    return G.relu(torch.ones(1))\n\n\nK = one()",
+    "class": "class Ops:\n    from base import F as G\n\n\nK = Ops.G.relu(torch.ones(1))",
+    "loop": "for _ in range(1):\n    from base import F as G\nK = G.relu(torch.ones(1))",
+    "handler": "try:\n    from n import G\nexcept ImportError:\n    from base import F as G\nK = G.relu(torch.ones(1))",
+}
+TAKEN: tuple[Case, ...] = tuple(
+    prepared(f"import-that-a-{name}-takes-from-the-file", {"base.py": _TAKEN_FROM, "model.py": _TAKING.format(text)})
+    for name, text in _TAKES.items()
+)
+
+CASES = {5: (*RESOLUTION, *TAKEN)}

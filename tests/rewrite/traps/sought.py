@@ -302,4 +302,31 @@ COUNTED: tuple[Case, ...] = (
     ),
 )
 
-CASES = {1: (*CHILDREN, *COUNTED), 7: CLASSES, 15: CONSTRUCTORS}
+_ADDED = _INJECT[: _INJECT.index("def inject")]
+_LOOP = "def inject(model):\n    for name, m in list(model.named_children()):\n        {}\n"
+_HOW = {
+    "another-function-asks": "if is_target(m):\n            setattr(model, name, Added(m))\n\n\n"
+    "def is_target(m):\n    return isinstance(m, nn.Linear)",
+    "a-table-tells": "new = {nn.Linear: Added}.get(type(m))\n        setattr(model, name, new(m)) if new else None",
+    "its-name-tells": "if name == 'fc':\n            setattr(model, name, Added(m))",
+    "lower-case-tells": "if 'linear' in type(m).__name__.lower():\n            setattr(model, name, Added(m))",
+    "an-expression-asks": "setattr(model, name, Added(m) if isinstance(m, nn.Linear) else m)",
+    "a-pattern-asks": "match m:\n            case nn.Linear():\n                setattr(model, name, Added(m))",
+    "a-parameter-tells": "if isinstance(m, model.kinds):\n            setattr(model, name, Added(m))",
+    "it-is-added": "if isinstance(m, nn.Linear):\n            model.add_module(name, Added(m))",
+}
+REPLACED: tuple[Case, ...] = tuple(
+    declined(
+        f"layer-replaced-where-{name}",
+        _made(
+            "inject(made)",
+            "return self.fc(torch.tanh(self.fc(x)))",
+            "self.kinds = nn.Linear",
+            _ADDED + _LOOP.format(text),
+        ),
+        "is replaced where its class is found",
+    )
+    for name, text in _HOW.items()
+)
+
+CASES = {1: (*CHILDREN, *COUNTED), 7: (*CLASSES, *REPLACED), 15: CONSTRUCTORS}
