@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from qprep.project.index import FileIndex
     from qprep.rewrite.context import Context
 
-_ASKING = frozenset(("signature", "getfullargspec", "getargspec"))
+_ASKING = frozenset(("signature", "getfullargspec", "getargspec", "from_callable", "get_type_hints"))
 _FRAMES = frozenset(("currentframe", "save_hyperparameters"))
-_MARKS = tuple(f"{name}(" for name in (*_ASKING, *_FRAMES))
+_MARKS = (*(f"{name}(" for name in (*_ASKING, *_FRAMES)), *(f"{name} as " for name in _ASKING))
 _OF_INIT = "__init__.__"  # Net.__init__.__annotations__
 _DUNDERS = frozenset(("__init__", "__call__", "__new__"))
 _HARMLESS = frozenset(("isinstance", "issubclass", "print", "str", "repr", "super", "len", "id", "hash"))
@@ -54,11 +54,17 @@ def _asked_in(context: Context, module: str) -> Iterator[Asked]:
         return
     index = context.project.index(module)
     for call in index.of(ast.Call) if index is not None else ():
-        if _last(call.func) in _ASKING and call.args and index is not None:
+        if index is not None and _imported(index, call.func) in _ASKING and call.args:
             yield _asked(context, index, call.args[0])
     for node in index.of(ast.Attribute) if index is not None else ():
         if isinstance(node.value, ast.Attribute) and node.value.attr == "__init__" and index is not None:
             yield _asked(context, index, node.value)
+
+
+def _imported(index: FileIndex, func: ast.expr) -> str:
+    """The last name of what is called, where it has another name here: `from inspect import signature as sig`."""
+    known = index.imports.get(func.id) if isinstance(func, ast.Name) else None
+    return known.target.rpartition(".")[2] if known is not None else _last(func)
 
 
 def _asked(context: Context, index: FileIndex, node: ast.expr) -> Asked:

@@ -235,6 +235,15 @@ CONSTRUCTORS: tuple[Case, ...] = (
         "asks constructors for their parameters",
     ),
     declined(
+        "parameters-asked-for-under-another-name",
+        module(
+            _BASE.replace("act=nn.ReLU", "act=lambda: nn.ReLU()")
+            .replace("import inspect", "from inspect import signature as sig")
+            .replace("inspect.signature(", "sig(")
+        ),
+        "asks constructors for their parameters",
+    ),
+    declined(
         "made-by-a-metaclass",
         module("""
 class Meta(type):
