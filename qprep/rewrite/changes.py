@@ -104,13 +104,19 @@ def _may_be_replaced(context: Context, name: str) -> bool:
     """Whether code replaces instances of a class, or of one with parameters that they may be made of."""
     if holds_no_state(context, name) or is_replaced(context.touched, name.rpartition(".")[2]):
         return not holds_no_state(context, name)
-    names = replaced(context.touched)
+    names = [text for text in replaced(context.touched) if not _is_stateless(context, text)]
     if not names or is_layer(context, name):
         return any(_is_unknown(text) for text in names)
     inside = made_of(context, name)
     return inside is None or any(
-        _is_open(text) or is_replaced(context.touched, cls) for text in names for cls in inside
+        _is_open(text) or is_replaced(frozenset([f"={text}"]), cls) for text in names for cls in inside
     )
+
+
+def _is_stateless(context: Context, text: str) -> bool:
+    """Whether a class of torch.nn has no parameters: each instance of a block has its own, found there as well."""
+    known = context.analysis.catalogue.nn_module(text.strip("<>"))
+    return known is not None and not known.may_have_state and not known.is_container
 
 
 def _is_unknown(text: str) -> bool:

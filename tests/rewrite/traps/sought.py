@@ -104,6 +104,19 @@ CLASSES: tuple[Case, ...] = (
             extra=_OWN_CLASSES.format("nn.Conv2d, nn.Dropout"),
         ),
     ),
+    prepared(
+        "block-of-what-it-is-given-and-replaced-activations",
+        _made(
+            "convert(made)",
+            "return self.held(torch.tanh(self.held(x)))",
+            "self.held = Given(nn.Sequential(nn.Linear(4, 4), nn.ReLU()))",
+            extra=_CONVERT.replace(
+                "setattr", "convert(child)\n        if isinstance(child, nn.ReLU):\n            setattr", 1
+            )
+            + "\n\nclass Given(nn.Module):\n    def __init__(self, inner):\n        super().__init__()\n"
+            "        self.inner = inner\n\n    def forward(self, x):\n        return self.inner(x)\n",
+        ),
+    ),
     declined(
         "block-around-a-replaced-layer",
         _made(
