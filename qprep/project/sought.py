@@ -44,13 +44,20 @@ def _replaced_in(index: FileIndex, function: ast.FunctionDef) -> Iterator[str]:
     One that goes through a model and asks nothing of that kind may replace any.
     """
     nodes = walk(function)
-    owners = {ast.unparse(_owner(node)) for node in nodes if _replaces(node)}
+    goes_through = any(isinstance(node, ast.Attribute) and node.attr in _WALKS for node in nodes)
+    is_building = function.name == "__init__" or not goes_through  # what is added there is new
+    owners = {ast.unparse(_owner(node)) for node in nodes if _replaces(node) and not (is_building and _adds(node))}
     if not owners:
         return
     found = [name for part in nodes for name in _asked(index, part) if _subject(part) not in owners]
-    if not found and any(isinstance(node, ast.Attribute) and node.attr in _WALKS for node in nodes):
+    if not found and goes_through:
         found = ["<?>"]
     yield from (text for name in found for text in (name, f"={name}"))
+
+
+def _adds(node: ast.AST) -> bool:
+    """`module.add_module(name, other)`."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
 
 
 def _owner(node: ast.AST) -> ast.expr:
