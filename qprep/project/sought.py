@@ -44,15 +44,30 @@ def _replaced_in(index: FileIndex, function: ast.FunctionDef) -> Iterator[str]:
     One that goes through a model and asks nothing of that kind may replace any.
     """
     nodes = walk(function)
-    goes_through = any(isinstance(node, ast.Attribute) and node.attr in _WALKS for node in nodes)
+    goes_through = any(map(_walks, nodes))
     is_building = function.name == "__init__" or not goes_through  # what is added there is new
     owners = {ast.unparse(_owner(node)) for node in nodes if _replaces(node) and not (is_building and _adds(node))}
-    if not owners:
+    if not owners - {"self"}:  # what a class does with its own attributes is told by its methods
         return
     found = [name for part in nodes for name in _asked(index, part) if _subject(part) not in owners]
+    found += [f"<.{name}>" for part in nodes for name in _attributes_asked(part) if _subject(part) not in owners]
     if not found and goes_through:
         found = ["<?>"]
     yield from (text for name in found for text in (name, f"={name}"))
+
+
+def _walks(node: ast.AST) -> bool:
+    """`model.named_children()`, `model._modules`; no `sys.modules`."""
+    func = node.func if isinstance(node, ast.Call) else None
+    if isinstance(func, ast.Attribute) and func.attr in _WALKS:
+        return True
+    return isinstance(node, ast.Attribute) and node.attr == "_modules"
+
+
+def _attributes_asked(node: ast.AST) -> Iterator[str]:
+    """ "fuse" in `hasattr(child, "fuse")`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "hasattr":
+        yield from _texts(node.args[1])
 
 
 def _adds(node: ast.AST) -> bool:

@@ -105,12 +105,22 @@ def _may_be_replaced(context: Context, name: str) -> bool:
     if holds_no_state(context, name) or is_replaced(context.touched, name.rpartition(".")[2]):
         return not holds_no_state(context, name)
     names = [text for text in replaced(context.touched) if not _is_stateless(context, text)]
-    if not names or is_layer(context, name):
+    if is_layer(context, name):
         return any(_is_unknown(text) for text in names)
-    inside = made_of(context, name)
-    return inside is None or any(
-        _is_open(text) or is_replaced(frozenset([f"={text}"]), cls) for text in names for cls in inside
-    )
+    # A class that only the run knows is taken for none of those that are looked for by their names.
+    return any(_is_open(text) or _is_one_of(context, text, cls) for text in names for cls in made_of(context, name))
+
+
+def _is_one_of(context: Context, text: str, cls: str) -> bool:
+    """Whether a class is one that is looked for by its name, or by an attribute that it has: "<.fuse>"."""
+    asked = text.strip("<>")
+    if asked.startswith("_") and cls.startswith("torch.nn."):  # a base of torch's: _BatchNorm, _NormBase, _ConvNd
+        return re.findall(r"[A-Z][a-z]*", f"{asked}X")[0] in cls
+    if not asked.startswith("."):
+        return is_replaced(frozenset([f"={text}"]), cls.rpartition(".")[2])
+    refs = context.project.classes_named(cls)
+    tables = (context.analysis.attributes_of(ref).names for ref in refs)
+    return any(context.analysis.defines(ref, asked[1:]) for ref in refs) or any(asked[1:] in table for table in tables)
 
 
 def _is_stateless(context: Context, text: str) -> bool:
@@ -126,9 +136,8 @@ def _is_unknown(text: str) -> bool:
 
 
 def _is_open(text: str) -> bool:
-    """Whether a class that is looked for may be many: a base of torch's, or one that only the run knows."""
-    name = text.strip("<>")
-    return name in ("?", "Module") or not name[:1].isupper()
+    """Whether a class that is looked for may be any."""
+    return text.strip("<>") == "Module" or _is_unknown(text)
 
 
 def changed_attribute(

@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import (
-    UNKNOWN,
     ClassRef,
     External,
     Kind,
@@ -108,39 +107,27 @@ def memory(context: Context, classes: Iterable[str]) -> str | None:
     return None
 
 
-def made_of(context: Context, name: str) -> frozenset[str] | None:
-    """The last names of a class, of its bases and of all modules in its instances; None where not all are known."""
+def made_of(context: Context, name: str) -> frozenset[str]:
+    """The dotted names of a class, of its bases and of all modules in its instances, as far as they are known."""
     wanted, found = [name], set[str]()
     while wanted:
         name = wanted.pop()
         if name in found:
             continue
         found.add(name)
-        classes = context.project.classes_named(name)
-        known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
-        if not classes and (known is None or known.is_container or known.is_compound):
-            return None
-        for cls in classes:
-            found |= {context.analysis.class_name(Module(base)) for base in context.project.mro(cls)}
+        for cls in context.project.classes_named(name):
+            found |= {context.analysis.class_name(Module(base)) for base in context.project.mro(cls)[1:]}
             table = context.analysis.attributes_of(cls)
             kinds = [entry.kind for entry in table.names.values()] + ([table.dynamic] if table.dynamic else [])
-            inside = [list(_inside(kind)) for kind in kinds]
-            if any(part is None for parts in inside for part in parts):
-                return None
-            wanted += [context.analysis.class_name(part) for parts in inside for part in parts if part is not None]
-    return frozenset(text.rpartition(".")[2] for text in found) - {"Module"}
+            wanted += [context.analysis.class_name(part) for kind in kinds for part in _inside(kind)]
+    return frozenset(found) - {"torch.nn.Module"}
 
 
-def _inside(kind: Kind) -> Iterator[Module | None]:
-    """The modules that a value is or holds; None for what is not known."""
-    for option in options(kind):
-        if isinstance(option, Module):
-            if option.item is not None:
-                yield from _inside(option.item)
-            else:
-                yield option if option.cls is not None else None
-        elif option == UNKNOWN:
-            yield None
+def _inside(kind: Kind) -> Iterator[Module]:
+    """The modules that a value is, or holds."""
+    for option in modules_of(kind):
+        yield option
+        yield from _inside(option.item) if option.item is not None else ()
 
 
 def _call_around(scope: Scope) -> ast.Call | None:

@@ -77,7 +77,43 @@ def _method(text: str) -> str:
     return "\n" + textwrap.indent(text.strip(), "    ") + "\n"
 
 
+_FUSE = """
+class Held(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.inner(x)
+{method}
+
+def fuse_all(model):
+    for name, child in model.named_children():
+        if hasattr(child, "fuse"):
+            setattr(model, name, child.fuse())
+"""
+_FUSED = "\n    def fuse(self):\n        return nn.Identity()\n"
+
 CLASSES: tuple[Case, ...] = (
+    prepared(
+        "block-without-what-is-asked-for",
+        _made(
+            "fuse_all(made)",
+            "return self.held(torch.tanh(self.held(x)))",
+            "self.held = Held()",
+            _FUSE.format(method=""),
+        ),
+    ),
+    declined(
+        "block-with-what-is-asked-for",
+        _made(
+            "fuse_all(made)",
+            "return self.held(torch.tanh(self.held(x)))",
+            "self.held = Held()",
+            _FUSE.format(method=_FUSED),
+        ),
+        "is replaced where its class is found",
+    ),
     prepared(
         "flag-set-by-class", _made("made.apply(in_place)", "y = self.fc(x)\nreturn F.relu(y) + y", extra=_IN_PLACE)
     ),
