@@ -156,3 +156,25 @@ def test_a_generated_file_is_reported_and_left(net: Path) -> None:
     assert left.fix == Unfixable("the file is marked as @generated: a rewrite would be lost")
     assert (result.changed, result.reverted) == ((), ())
     assert net.read_text() == text
+
+
+COUNTING = """\
+from torch import nn
+
+
+class Base(nn.Module):
+    def count(self):
+        return [name for name, child in self.named_children()]
+"""
+
+
+def test_children_that_a_file_outside_the_paths_goes_through_stay_as_they_are(net: Path) -> None:
+    """The rewrite would have to change that file."""
+    (net.parent / "base.py").write_text(COUNTING)
+    net.write_text(NET.replace("from torch import nn\n", "from base import Base\nfrom torch import nn\n"))
+    net.write_text(net.read_text().replace("Net(nn.Module)", "Net(Base)"))
+    (finding,) = engine.check([net], resolver()).findings
+    assert isinstance(finding.fix, Unfixable)
+    assert "outside the paths given" in finding.fix.reason
+    both = engine.check([net, net.parent / "base.py"], resolver()).findings
+    assert all(isinstance(finding.fix, Fix) for finding in both)

@@ -124,6 +124,10 @@ def _asks_about(line: ast.stmt, variable: str, inner: Inner) -> bool:
 
 def _is_false(test: ast.expr, variable: str, inner: Inner) -> bool:
     """Whether a condition fails for a new child."""
+    if isinstance(test, ast.NamedExpr):  # if keys := getattr(child, "keys", None)
+        return _is_false(test.value, variable, inner)
+    if isinstance(test, ast.Compare) and ast.unparse(test).endswith(", None) is not None"):  # getattr(child, …, None)
+        return _is_false(test.left, variable, inner)
     if isinstance(test, ast.BoolOp):
         parts = [_is_false(part, variable, inner) for part in test.values]
         return any(parts) if isinstance(test.op, ast.And) else all(parts)
