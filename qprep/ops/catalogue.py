@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 from qprep.ops import (
@@ -20,7 +20,7 @@ from qprep.ops import (
 )
 from qprep.ops.model import Family, Op, OpClass
 from qprep.ops.nn_modules import MODULES, NNModule
-from qprep.ops.signature import Spelling, parse_spelling, qualified_name
+from qprep.ops.signature import Spelling, parse_constructor, parse_spelling, qualified_name
 
 __all__ = ["Catalogue", "NNModule", "Op", "Spelling", "load"]
 
@@ -98,6 +98,13 @@ class Catalogue:
     def nn_modules(self) -> tuple[NNModule, ...]:
         """All that is known of torch.nn's modules."""
         return tuple(self._modules.values())
+
+    @cached_property
+    def settings(self) -> frozenset[str]:
+        """What modules that stand for operations are made with, and have as attributes: "inplace", "dim"."""
+        own = {name for op in self.ops if op.module is not None for name in parse_constructor(op.module).parameters}
+        simple = (m for m in self.nn_modules if not (m.may_have_state or m.is_container or m.is_compound))
+        return frozenset(own).union(*(module.parameters for module in simple))
 
     def spellings(self, op: Op) -> tuple[Spelling, ...]:
         """The spellings of a row, taken apart."""

@@ -43,3 +43,15 @@ def by_type(root: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
     for node in walk(root):
         found[type(node)].append(node)
     return dict(found)
+
+
+def last_name(node: ast.AST) -> str:
+    """ "relu" for `relu` and for `F.relu`; nothing for what is no name."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def is_class_of(node: ast.AST) -> bool:
+    """`type(model)`, `model.__class__`."""
+    if isinstance(node, ast.Call):
+        return last_name(node.func) == "type" and len(node.args) == 1
+    return isinstance(node, ast.Attribute) and node.attr == "__class__"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import ClassRef, External, FunctionRef, options
-from qprep.project.nodes import walk
+from qprep.project.nodes import is_class_of, last_name, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def _asked_in(context: Context, module: str) -> Iterator[Asked]:
 def _imported(index: FileIndex, func: ast.expr) -> str:
     """The last name of what is called, where it has another name here: `from inspect import signature as sig`."""
     known = index.imports.get(func.id) if isinstance(func, ast.Name) else None
-    return known.target.rpartition(".")[2] if known is not None else _last(func)
+    return known.target.rpartition(".")[2] if known is not None else last_name(func)
 
 
 def _asked(context: Context, index: FileIndex, node: ast.expr) -> Asked:
@@ -73,7 +73,7 @@ def _asked(context: Context, index: FileIndex, node: ast.expr) -> Asked:
         node = node.value
     if isinstance(node, ast.Attribute) and node.attr == "forward":
         return Asked()
-    if _is_type(node) or (isinstance(node, ast.Name) and node.id == "cls"):
+    if is_class_of(node) or (isinstance(node, ast.Name) and node.id == "cls"):
         return Asked(any=True)
     root = node
     while isinstance(root, ast.Attribute):
@@ -87,13 +87,6 @@ def _asked(context: Context, index: FileIndex, node: ast.expr) -> Asked:
     return Asked(frozenset(option for option in found if isinstance(option, ClassRef)), values=bool(inside))
 
 
-def _is_type(node: ast.AST) -> bool:
-    """`type(model)`, `model.__class__`."""
-    if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1
-    return isinstance(node, ast.Attribute) and node.attr == "__class__"
-
-
 def _hands_on_types(context: Context) -> bool:
     """Whether some given file keeps the class of an object or hands it to a function."""
     for name in context.project.given:
@@ -101,11 +94,11 @@ def _hands_on_types(context: Context) -> bool:
         index = context.project.index(name) if "type(" in text or "__class__" in text else None
         for call in index.of(ast.Call) if index is not None else ():
             values = (*call.args, *(keyword.value for keyword in call.keywords))
-            if _last(call.func) not in _HARMLESS and any(map(_is_type, values)):
+            if last_name(call.func) not in _HARMLESS and any(map(is_class_of, values)):
                 return True
         for node in index.of(ast.Assign, ast.Return, ast.NamedExpr) if index is not None else ():
             value: ast.AST | None = getattr(node, "value", None)
-            if value is not None and _is_type(value):
+            if value is not None and is_class_of(value):
                 return True
     return False
 
@@ -122,7 +115,7 @@ def class_values(context: Context) -> Iterator[ClassRef]:
         for node in found:
             if node in plain or not isinstance(node.ctx, ast.Load):
                 continue
-            last = _last(node)
+            last = last_name(node)
             if last in index.classes or last[:1].isupper():
                 kind = context.project.resolve(context.project.expression_name(index, node) or "?")
                 yield from (option for option in options(kind) if isinstance(option, ClassRef))
@@ -133,7 +126,7 @@ def _plain_uses(index: FileIndex) -> Iterator[ast.AST]:
     """Expressions whose class goes nowhere: what is called, bases, annotations, what `isinstance` is given."""
     for call in index.of(ast.Call):
         yield call.func
-        if _last(call.func) in _HARMLESS:
+        if last_name(call.func) in _HARMLESS:
             yield from (part for value in call.args for part in walk(value))
     for attribute in index.of(ast.Attribute):
         yield attribute.value
@@ -169,12 +162,8 @@ def _calls(index: FileIndex) -> Iterator[tuple[str, str]]:
         cls = classes.get(function) if function.name == "__init__" else None
         name = cls.name if cls is not None else function.name
         for call in (node for node in walk(function) if isinstance(node, ast.Call)):
-            called = _last(call.func)
+            called = last_name(call.func)
             if called == "__init__":
-                yield from ((name, _last(base)) for base in cls.bases) if cls is not None else ()
+                yield from ((name, last_name(base)) for base in cls.bases) if cls is not None else ()
             else:
                 yield name, called
-
-
-def _last(node: ast.AST) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.project.nodes import walk
+from qprep.project.nodes import last_name, walk
 from qprep.rewrite.guarded import beginnings
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from qprep.project.index import ClassNode
 
 PROPERTIES = frozenset(("property", "cached_property", "unused_property"))
+_SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "add_module", "register_module"))
+_TABLES = frozenset(("_modules", "__dict__"))
 _NAMING = frozenset(
     [
         "setattr",
@@ -41,6 +43,7 @@ class Method:
     named      attributes of self that it names
     computed   whether it runs where it is read, not called
     has_owner  whether it has a parameter for self
+    sets       regular expressions for attributes of self that it sets by their names: `setattr(self, name, other)`
     """
 
     lines: tuple[int, int]
@@ -48,6 +51,7 @@ class Method:
     named: frozenset[str]
     computed: bool
     has_owner: bool
+    sets: frozenset[str]
 
     def spans(self, line: int) -> bool:
         """Whether a line is one of its own."""
@@ -102,7 +106,26 @@ def _method(node: ast.FunctionDef) -> Method:
     decorators = [ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list]
     lines = (node.lineno, node.end_lineno or node.lineno)
     is_computed = not PROPERTIES.isdisjoint(decorators)
-    return Method(lines, frozenset(called), frozenset(named), is_computed, bool(node.args.args))
+    sets = frozenset(_set_name(text) for part in walk(node) for text in _set_by_name(part, owner))
+    return Method(lines, frozenset(called), frozenset(named), is_computed, bool(node.args.args), sets)
+
+
+def _set_by_name(node: ast.AST, owner: str) -> Iterator[ast.expr]:
+    """`name` in `setattr(self, name, other)`, `self.add_module(name, other)`, `self._modules[name] = other`."""
+    if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        if isinstance(node.value, ast.Attribute) and node.value.attr in _TABLES and _is_name(node.value.value, owner):
+            yield node.slice
+    elif isinstance(node, ast.Call) and last_name(node.func) in _SETTING:
+        is_method = isinstance(node.func, ast.Attribute) and _is_name(node.func.value, owner)
+        if is_method or (len(node.args) > 1 and _is_name(node.args[0], owner)):
+            yield from node.args[:1] if is_method else node.args[1:2]
+
+
+def _set_name(node: ast.expr) -> str:
+    """What such a name matches: itself where it is written out, anything where only the run knows."""
+    if isinstance(node, ast.Constant):
+        return re.escape(str(node.value))
+    return _pattern(node) or ".*"
 
 
 def _is_name(node: ast.expr, name: str) -> bool:
@@ -121,14 +144,8 @@ def _names(entry: ClassNode, nodes: list[ast.AST]) -> Iterator[str]:
 
 def _patterns(nodes: list[ast.AST]) -> Iterator[str]:
     for node in nodes:
-        if isinstance(node, ast.Call) and _callee_name(node) in _NAMING:
+        if isinstance(node, ast.Call) and last_name(node.func) in _NAMING:
             yield from (pattern for arg in node.args[:2] if (pattern := _pattern(arg)) is not None)
-
-
-def _callee_name(node: ast.Call) -> str:
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
 def _pattern(node: ast.expr) -> str | None:

@@ -11,6 +11,7 @@ from qprep.findings import Unfixable
 from qprep.project.kinds import ClassRef
 from qprep.project.names import LOOKING, PARAMETER_NAMES
 from qprep.project.sought import is_replaced, replaced
+from qprep.rewrite import children
 from qprep.rewrite.loops import is_certain
 from qprep.rewrite.owners import made_early, run_by_init
 from qprep.rewrite.sharing import holds_no_state, made_of
@@ -53,6 +54,8 @@ def _changes(context: Context, unit: Unit, attribute: str, made: Collection[Plac
         body = context.body(member)
         known = {(place.line, place.column) for place in made if place.module == member.module}
         for name, method in body.methods.items() if body is not None else ():
+            if name not in at_construction and any(re.fullmatch(text, attribute) for text in method.sets):
+                yield Change(member, name, is_other=True)
             if method.has_owner and (attribute in method.named or any(method.spans(line) for line, _ in known)):
                 entry = context.project.class_node(member)
                 assert entry is not None
@@ -78,6 +81,11 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         return Unfixable(
             f"`{attribute}`, or what it holds, is replaced where its class is found; a second instance is not"
         )
+    inside = [cls for name in call.classes for cls in made_of(scope.context, name)]
+    asked = sorted(children.asked(scope.context, scope.unit))
+    met = next((name for name in asked if any(_is_one_of(scope.context, f"<.{name}>", cls) for cls in inside)), None)
+    if met is not None:
+        return Unfixable(f"a loop asks each child for `{met}`, which `{attribute}` has: it would meet a second one")
     unit = creations[0].unit
     is_leaf = where.is_itself and all(is_one_operation(scope.context, name) for name in call.classes)
     walker = walked_at_construction(scope.context, unit, counted=is_leaf)

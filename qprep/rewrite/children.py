@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.project.facts import Place
 from qprep.project.kinds import ClassRef, External, options
-from qprep.rewrite.guarded import Inner, beginnings, child_variable, is_guarded
+from qprep.rewrite.guarded import Inner, asked_attributes, beginnings, child_variable, is_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +83,11 @@ def filters(context: Context, unit: Unit) -> list[Filter]:
     return [*(found for walk in walks for found in walk.filters), *beyond]
 
 
+def asked(context: Context, unit: Unit) -> frozenset[str]:
+    """Attributes that loops over the children of a family ask each of them for."""
+    return frozenset().union(*(walk.asked for walk in _walks(context, unit)))
+
+
 def _walks(context: Context, unit: Unit) -> tuple[Walk, ...]:
     """How the methods of a family use its children."""
     if unit not in context.walks_of:
@@ -130,6 +135,7 @@ class Walk:
         self.loops: list[Loop] = []
         self.instead: list[Filter] = []  # what stands for a loop's skipping where the loop is another class's
         self.filters: list[Filter] = []
+        self.asked: frozenset[str] = frozenset()  # attributes that loops ask each child for
         nodes = list(ast.walk(method))
         self.is_filtered = any(map(self._is_original, nodes))
         self._handled: set[ast.AST] = set()
@@ -148,7 +154,7 @@ class Walk:
 
     def _look_at_loops(self, nodes: list[ast.AST], method: ast.FunctionDef) -> None:
         functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node is not method}
-        inner = Inner(functions, self._may_be_new)
+        inner = Inner(functions, self._may_be_new, self.context.analysis.catalogue.settings)
         early = self.context.runs_at_construction(self.member, method.name)  # no name of a new one is known yet
         for node in nodes:
             if not isinstance(node, ast.For):
@@ -158,12 +164,14 @@ class Walk:
                 self._look_at_loop(node, access, inner, method, early=early)
             elif self._asks_all(node, inner):
                 self._handled.update(ast.walk(node.iter))
+                self.asked |= asked_attributes(method)
 
     def _look_at_loop(self, node: ast.For, access: str, inner: Inner, method: ast.FunctionDef, *, early: bool) -> None:
         """A loop skips new children, or goes through the others alone; one that asks what they are stays."""
         is_numbered = self._is_enumerate(node.iter)
         variable = child_variable(node, pairs=access in _PAIRS, numbered=is_numbered)
         if variable is not None and not (self.runs or self.is_container) and is_guarded(node, variable, inner):
+            self.asked |= asked_attributes(method)
             return
         each = node.iter.args[0] if is_numbered and isinstance(node.iter, ast.Call) else node.iter
         found = next(filter(None, map(self._filter, self._parts(each))), None)

@@ -135,9 +135,14 @@ class Context:
         members = self.family(Unit(ref.module, ref.name, True))
         if self._asked.any or not self._asked.classes.isdisjoint(members):
             return True
-        if self._asked.values and self._class_values is None:
+        return self._asked.values and not self.class_values.isdisjoint(members)
+
+    @property
+    def class_values(self) -> frozenset[ClassRef]:
+        """Classes that some given file keeps or hands on: `setattr(Net, name, other)`, `[Net, Other]`."""
+        if self._class_values is None:
             self._class_values = frozenset(class_values(self))
-        return self._asked.values and not (self._class_values or frozenset()).isdisjoint(members)
+        return self._class_values
 
     def _bases(self, ref: ClassRef) -> Iterator[ClassRef | External]:
         return (base for base in self.project.mro(ref) if isinstance(base, ClassRef | External))

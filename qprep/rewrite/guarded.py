@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
@@ -11,45 +11,9 @@ from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# What modules of torch.nn without parameters have: a new child may be one.
-_OF_OPERATIONS = frozenset(
-    [
-        "align_corners",
-        "alpha",
-        "approximate",
-        "beta",
-        "ceil_mode",
-        "count_include_pad",
-        "dilation",
-        "dim",
-        "divisor_override",
-        "downscale_factor",
-        "end_dim",
-        "function",
-        "inplace",
-        "kernel_size",
-        "lambd",
-        "lower",
-        "max_val",
-        "min_val",
-        "mode",
-        "module",
-        "negative_slope",
-        "original",
-        "output_size",
-        "p",
-        "padding",
-        "return_indices",
-        "scale_factor",
-        "size",
-        "start_dim",
-        "stride",
-        "threshold",
-        "unflattened_size",
-        "upper",
-        "upscale_factor",
-        "value",
-    ]
+# Attributes of modules that may be added that are no settings in the catalogue, or go by another name there.
+OTHER_ATTRIBUTES = frozenset(
+    ["active", "chunks", "fn", "force_stages", "function", "lends", "limit", "listed", "name", "source", "split_size"]
 )
 
 
@@ -57,11 +21,13 @@ _OF_OPERATIONS = frozenset(
 class Inner:
     """The functions defined in a method; `running`: the one under consideration, inside itself.
 
-    may_be  whether a new child may be of the class that an expression names
+    may_be    whether a new child may be of the class that an expression names
+    settings  attributes of modules that stand for operations
     """
 
     functions: Mapping[str, ast.FunctionDef]
     may_be: Callable[[ast.expr], bool]
+    settings: frozenset[str]
     running: str = ""
 
 
@@ -98,7 +64,7 @@ def _is_handed_on(call: ast.expr, variable: str, inner: Inner) -> bool:
     if function is None or len(places) != 1 or places[0] >= len(function.args.args):
         return False
     name = function.args.args[places[0]].arg
-    below = Inner(inner.functions, inner.may_be, function.name)
+    below = replace(inner, running=function.name)
     return not inner.running and all(_does_nothing(line, name, below) for line in function.body)
 
 
@@ -139,7 +105,16 @@ def _is_false(test: ast.expr, variable: str, inner: Inner) -> bool:
     default = test.args[2] if len(test.args) == 3 else None
     is_asked = name == "hasattr" or (name == "getattr" and isinstance(default, ast.Constant) and not default.value)
     asked = test.args[1] if is_asked else None
-    return isinstance(asked, ast.Constant) and asked.value not in NN_MODULE_ATTRIBUTES | _OF_OPERATIONS
+    return (
+        isinstance(asked, ast.Constant) and asked.value not in NN_MODULE_ATTRIBUTES | OTHER_ATTRIBUTES | inner.settings
+    )
+
+
+def asked_attributes(method: ast.FunctionDef) -> frozenset[str]:
+    """What a method asks any object for: a second instance of a module that has it would be met by a loop."""
+    calls = [node for node in ast.walk(method) if isinstance(node, ast.Call) and len(node.args) > 1]
+    asked = [call.args[1] for call in calls if ast.unparse(call.func) in ("hasattr", "getattr")]
+    return frozenset(str(node.value) for node in asked if isinstance(node, ast.Constant))
 
 
 def child_variable(loop: ast.For, *, pairs: bool, numbered: bool) -> str | None:

@@ -117,7 +117,7 @@ class Plan:
         """Names of attributes of a class, or of the module made of a function; a family of classes shares them."""
         if unit not in self._names:
             if not unit.is_class:
-                self._names[unit] = Names([NN_MODULE_ATTRIBUTES, frozenset(("forward",))])
+                self._names[unit] = Names([NN_MODULE_ATTRIBUTES, self.context.asked_names(), frozenset(("forward",))])
             else:
                 family = [Unit(ref.module, ref.name, True) for ref in self.context.family(unit)]
                 prefix = owners.prefix(self.context, unit)

@@ -90,37 +90,36 @@ def _holds_values(kind: Kind) -> bool:
 
 def memory(context: Context, classes: Iterable[str]) -> str | None:
     """Why instances of classes (and of what they are made of) must stay one: a call leaves something for the next."""
+    for name in _with_parts(context, classes):
+        for ref in context.project.classes_named(name):
+            table = context.analysis.attributes_of(ref)
+            for attribute in sorted(_remembered(context, ref)):
+                if attribute not in table.names or tensor_of(table.names[attribute].kind) is None:  # tensors are shared
+                    return f"`{ref.name}` keeps `{attribute}` from one call to the next"
+    return None
+
+
+def made_of(context: Context, name: str) -> frozenset[str]:
+    """The dotted names of a class, of its bases and of all modules in its instances, as far as they are known."""
+    found = set(_with_parts(context, [name]))
+    refs = [ref for inside in found for ref in context.project.classes_named(inside)]
+    found |= {context.analysis.class_name(Module(base)) for ref in refs for base in context.project.mro(ref)[1:]}
+    return frozenset(found) - {"torch.nn.Module"}
+
+
+def _with_parts(context: Context, classes: Iterable[str]) -> Iterator[str]:
+    """Dotted names of classes, and of those of all modules in their instances, as far as they are known."""
     wanted, seen = sorted(classes), set[str]()
     while wanted:
         name = wanted.pop()
         if name in seen:
             continue
         seen.add(name)
-        for ref in context.project.classes_named(name):
-            table = context.analysis.attributes_of(ref)
-            for attribute in sorted(_remembered(context, ref)):
-                if attribute not in table.names or tensor_of(table.names[attribute].kind) is None:  # tensors are shared
-                    return f"`{ref.name}` keeps `{attribute}` from one call to the next"
-            held = [kind for entry in table.names.values() for kind in modules_of(entry.kind)]
-            held += [item for kind in held if kind.item is not None for item in modules_of(kind.item)]
-            wanted += sorted({context.analysis.class_name(kind) for kind in held})
-    return None
-
-
-def made_of(context: Context, name: str) -> frozenset[str]:
-    """The dotted names of a class, of its bases and of all modules in its instances, as far as they are known."""
-    wanted, found = [name], set[str]()
-    while wanted:
-        name = wanted.pop()
-        if name in found:
-            continue
-        found.add(name)
-        for cls in context.project.classes_named(name):
-            found |= {context.analysis.class_name(Module(base)) for base in context.project.mro(cls)[1:]}
-            table = context.analysis.attributes_of(cls)
-            kinds = [entry.kind for entry in table.names.values()] + ([table.dynamic] if table.dynamic else [])
-            wanted += [context.analysis.class_name(part) for kind in kinds for part in _inside(kind)]
-    return frozenset(found) - {"torch.nn.Module"}
+        yield name
+        tables = [context.analysis.attributes_of(ref) for ref in context.project.classes_named(name)]
+        kinds = [entry.kind for table in tables for entry in table.names.values()]
+        kinds += [table.dynamic for table in tables if table.dynamic is not None]
+        wanted += sorted({context.analysis.class_name(part) for kind in kinds for part in _inside(kind)})
 
 
 def _inside(kind: Kind) -> Iterator[Module]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from qprep.project.facts import Unit
 from qprep.project.index import variants
 from qprep.project.kinds import ClassRef
-from qprep.project.nodes import walk
+from qprep.project.nodes import is_class_of, last_name, walk
+from qprep.project.touches import ANY
 from qprep.rewrite.touched import is_touched
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _calls_itself(index: FileIndex, node: ast.FunctionDef) -> bool:
         known[function.name].append(function)
     waiting, found = [node], set[str]()
     while waiting:
-        called = {_last(part.func) for part in walk(waiting.pop()) if isinstance(part, ast.Call)} - found
+        called = {last_name(part.func) for part in walk(waiting.pop()) if isinstance(part, ast.Call)} - found
         found |= called
         waiting += [function for name in called for function in known[name]] if node.name not in found else []
     return node.name in found
@@ -77,13 +78,7 @@ def _is_taken_from_a_type(context: Context, module: str, method: str) -> bool:
         return False
     index = context.project.index(module)
     found = index.of(ast.Attribute) if index is not None else ()
-    return any(node.attr == method and _is_type(node.value) for node in found)
-
-
-def _is_type(node: ast.expr) -> bool:
-    if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and node.func.id == "type"
-    return isinstance(node, ast.Attribute) and node.attr == "__class__"
+    return any(node.attr == method and is_class_of(node.value) for node in found)
 
 
 def _others(context: Context, unit: Unit, method: str) -> Iterator[str]:
@@ -96,7 +91,8 @@ def _others(context: Context, unit: Unit, method: str) -> Iterator[str]:
         inherited = entry.methods if entry is not None and member != owner else ()
         if entry is None or method in names or method in inherited:
             yield f"{member.name}.{method}"
-    if is_touched(context, holder, method):
+    is_set = ANY in context.touched and not context.class_values.isdisjoint(context.family(holder))
+    if is_set or is_touched(context, holder, method):
         yield f"{owner.name}.{method}"
 
 
@@ -117,7 +113,3 @@ def is_named(scope: Scope, func: ast.expr, callee: Unit) -> bool:
     return is_own and ClassRef(callee.module, owner) in scope.context.project.mro(
         ClassRef(scope.unit.module, scope.unit.name)
     )
-
-
-def _last(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -84,3 +84,28 @@ def test_a_method_that_reads_an_attribute_of_a_child_is_left() -> None:
     assert [type(finding.fix) for finding in fix_source(source)[1].remaining] == [Unfixable]
     called = source.replace(" if self.fc.inplace else x", "")
     assert "PerCall.within(self.holder, owner=self)" in fix_source(called)[0]
+
+
+STATIC = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    @staticmethod
+    def gate(x):
+        return torch.sigmoid(x)
+
+    def forward(self, x):
+        return self.gate(self.gate(x))
+"""
+
+
+def test_each_call_of_a_static_method_has_a_module_of_its_own() -> None:
+    """No Dispatch, which would look the function up at run time."""
+    fixed, _ = fix_source(STATIC)
+    assert "self.gate_1 = Gate()\n        self.gate_2 = Gate()\n" in fixed
+    assert "return self.gate_2(self.gate_1(x))" in fixed or "return self.gate_1(self.gate_2(x))" in fixed
+    assert "class Gate(nn.Module):" in fixed
+    assert "    def forward(self, x):\n        return self.sigmoid(x)\n" in fixed
+    assert "Dispatch" not in fixed

@@ -61,6 +61,27 @@ def _method(forward: str, init: str, method: str) -> str:
     return net(forward, init) + "\n" + textwrap.indent(method, "    ") + "\n"
 
 
+_ACT = "return self.act(self.fc(self.act(x)))"
+_SWAP = "def reset(self):\n    for name in {}:\n        {}"
+
+BY_NAME: tuple[Case, ...] = (
+    declined(
+        "set-by-a-name-of-the-run",
+        _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("['act']", "setattr(self, name, nn.SiLU())")) + _RESET,
+        "is changed after it is made",
+    ),
+    declined(
+        "put-among-the-modules-by-a-name-of-the-run",
+        _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("['act']", "self._modules[name] = nn.SiLU()")) + _RESET,
+        "is changed after it is made",
+    ),
+    prepared(
+        "others-set-by-their-names",
+        _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("range(2)", "setattr(self, f'head{name}', nn.SiLU())"))
+        + _RESET,
+    ),
+)
+
 IN_THE_CONSTRUCTOR: tuple[Case, ...] = (
     prepared("item-appended", _later("self.body.append(nn.Tanh())")),
     prepared("item-added-by-name", _later("self.body.add_module('more', nn.Tanh())")),
@@ -199,4 +220,4 @@ WALKED: tuple[Case, ...] = (
     ),
 )
 
-CASES = {9: IN_THE_CONSTRUCTOR + IN_METHODS + WALKED}
+CASES = {9: BY_NAME + IN_THE_CONSTRUCTOR + IN_METHODS + WALKED}

@@ -87,6 +87,11 @@ STATIC: tuple[Case, ...] = (
         "static-replaced-on-an-instance", _file(_NET, how="made.mix = lambda x, y, by=2: x"), "may stand in its place"
     ),
     declined(
+        "static-replaced-on-the-class-by-a-name-of-the-run",
+        _file(_NET, how="[setattr(Net, name, staticmethod(lambda x, y, by=2: x)) for name in ['mix']]"),
+        "may stand in its place",
+    ),
+    declined(
         "static-with-a-default-of-the-class",
         _file(_net("    @staticmethod", "    scale = 2\n\n    @staticmethod").replace("by=2", "by=scale")),
         "of its class",
