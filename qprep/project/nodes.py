@@ -53,5 +53,5 @@ def last_name(node: ast.AST) -> str:
 def is_class_of(node: ast.AST) -> bool:
     """`type(model)`, `model.__class__`."""
     if isinstance(node, ast.Call):
-        return last_name(node.func) == "type" and len(node.args) == 1
+        return isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1
     return isinstance(node, ast.Attribute) and node.attr == "__class__"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qprep.project.index import ClassNode
 
 PROPERTIES = frozenset(("property", "cached_property", "unused_property"))
-_SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "add_module", "register_module"))
+_SETTING = frozenset(("setattr", "__setattr__", "add_module", "register_module"))
 _TABLES = frozenset(("_modules", "__dict__"))
 _NAMING = frozenset(
     [
@@ -43,7 +43,8 @@ class Method:
     named      attributes of self that it names
     computed   whether it runs where it is read, not called
     has_owner  whether it has a parameter for self
-    sets       regular expressions for attributes of self that it sets by their names: `setattr(self, name, other)`
+    sets       regular expressions for attributes of self that it sets by their names: `setattr(self, name, other)`;
+               what it sets to None nobody calls
     """
 
     lines: tuple[int, int]
@@ -106,7 +107,8 @@ def _method(node: ast.FunctionDef) -> Method:
     decorators = [ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list]
     lines = (node.lineno, node.end_lineno or node.lineno)
     is_computed = not PROPERTIES.isdisjoint(decorators)
-    sets = frozenset(_set_name(text) for part in walk(node) for text in _set_by_name(part, owner))
+    texts = [text for part in walk(node) for text in _set_by_name(part, owner)]
+    sets = frozenset(pattern for text in texts for pattern in _set_names(node, text))
     return Method(lines, frozenset(called), frozenset(named), is_computed, bool(node.args.args), sets)
 
 
@@ -115,17 +117,27 @@ def _set_by_name(node: ast.AST, owner: str) -> Iterator[ast.expr]:
     if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
         if isinstance(node.value, ast.Attribute) and node.value.attr in _TABLES and _is_name(node.value.value, owner):
             yield node.slice
-    elif isinstance(node, ast.Call) and last_name(node.func) in _SETTING:
+    elif isinstance(node, ast.Call) and last_name(node.func) in _SETTING and not _is_none(node.args[-1:]):
         is_method = isinstance(node.func, ast.Attribute) and _is_name(node.func.value, owner)
         if is_method or (len(node.args) > 1 and _is_name(node.args[0], owner)):
             yield from node.args[:1] if is_method else node.args[1:2]
 
 
-def _set_name(node: ast.expr) -> str:
+def _is_none(values: list[ast.expr]) -> bool:
+    return any(isinstance(value, ast.Constant) and value.value is None for value in values)
+
+
+def _set_names(method: ast.FunctionDef, node: ast.expr) -> list[str]:
     """What such a name matches: itself where it is written out, anything where only the run knows."""
     if isinstance(node, ast.Constant):
-        return re.escape(str(node.value))
-    return _pattern(node) or ".*"
+        return [re.escape(str(node.value))]
+    loops = [
+        part for part in walk(method) if isinstance(part, ast.For) and ast.unparse(part.target) == ast.unparse(node)
+    ]
+    texts = [item for loop in loops for item in getattr(loop.iter, "elts", [None])]
+    if isinstance(node, ast.Name) and texts and all(isinstance(text, ast.Constant) for text in texts):
+        return [re.escape(str(text.value)) for text in texts if isinstance(text, ast.Constant)]
+    return [_pattern(node) or ".*"]
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -177,7 +177,7 @@ def changed_source(context: Context, unit: Unit, node: ast.AST | None) -> str | 
         return None
     tables = [context.analysis.attributes_of(member) for member in context.family(unit)]
     made = [place for table in tables if node.attr in table.names for place in table.names[node.attr].creations]
-    return changed_attribute(context, unit, node.attr, made)
+    return changed_attribute(context, unit, node.attr, made, may_be_other=True)  # what holds it already keeps it
 
 
 def _adds_hook(func: ast.AST) -> bool:

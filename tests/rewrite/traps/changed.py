@@ -67,6 +67,11 @@ _SWAP = "def reset(self):\n    for name in {}:\n        {}"
 BY_NAME: tuple[Case, ...] = (
     declined(
         "set-by-a-name-of-the-run",
+        _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("list({'act'})", "setattr(self, name, nn.SiLU())")) + _RESET,
+        "is changed after it is made",
+    ),
+    declined(
+        "set-by-a-name-of-a-list",
         _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("['act']", "setattr(self, name, nn.SiLU())")) + _RESET,
         "is changed after it is made",
     ),
@@ -74,6 +79,11 @@ BY_NAME: tuple[Case, ...] = (
         "put-among-the-modules-by-a-name-of-the-run",
         _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("['act']", "self._modules[name] = nn.SiLU()")) + _RESET,
         "is changed after it is made",
+    ),
+    prepared(
+        "others-set-by-names-that-are-written-out",
+        _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("('head', 'tail')", "setattr(self, name, nn.SiLU())"))
+        + _RESET,
     ),
     prepared(
         "others-set-by-their-names",

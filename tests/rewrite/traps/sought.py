@@ -180,6 +180,20 @@ CLASSES: tuple[Case, ...] = (
 )
 
 CHILDREN: tuple[Case, ...] = (
+    declined(
+        "second-instance-of-what-children-are-asked-for",
+        net(
+            "return self.held(torch.tanh(self.held(x))) * self.number",
+            "self.held = Held()\nself.number = 1",
+            extra=_FUSE.partition("def fuse_all")[0].format(method=_FUSED),
+        )
+        + _method(
+            "def count(self):\n    for child in self.children():\n        if hasattr(child, 'fuse'):\n"
+            "            self.number += 1"
+        )
+        + _MODEL.format("made.count()"),
+        "would meet a second one",
+    ),
     prepared(
         "child-dropped-by-its-name",
         net("return F.relu(self.fc(x)) + x") + _method("def drop(self):\n    self._modules.pop('fc')"),
