@@ -22,12 +22,12 @@ from typing import Any
 import qprep
 from qprep.cache_records import from_record, to_record
 from qprep.config import Settings, SettingsResolver
-from qprep.project.outline import Outline
-from qprep.project.project import Project
+from qprep.project.outline import Outline, read_outline
+from qprep.project.project import Beside, Project
 from qprep.project.units import Around, Part, Unit
 from qprep.results import CheckResult
 from qprep.saving import replace
-from qprep.source import display_path
+from qprep.source import SourceError, SourceFile, display_path
 
 DEFAULT_NAME = ".qprep_cache"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of qprep's; it may be deleted.\n"
@@ -52,6 +52,7 @@ class Cache:
     _settings: dict[int, str] = field(default_factory=dict)
     _found: dict[tuple[tuple[Path, ...], frozenset[str], str], Path | None] = field(default_factory=dict)
     _present: dict[str, bool] = field(default_factory=dict)
+    _surfaces: dict[Path, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._stamp = _stamp()
@@ -72,7 +73,7 @@ class Cache:
         self.hits += 1
         return CheckResult(result.findings, result.files, len(result.unknown_sites), result.unknown_sites)
 
-    def keep(self, part: Part, result: CheckResult, asked: Mapping[str, Path | None]) -> None:
+    def keep(self, part: Part, result: CheckResult, asked: Mapping[str, Beside]) -> None:
         """Remember a result and the files beside the part's that it came of."""
         body = {
             "findings": [to_record(finding) for finding in result.findings],
@@ -103,7 +104,7 @@ class Cache:
         except (TypeError, ValueError):
             return None
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Path | None]) -> None:
+    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Beside]) -> None:
         """Remember how files were divided."""
         body = [
             [list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks), sorted(unit.traits.touched)]
@@ -171,9 +172,19 @@ class Cache:
         return all(
             (found := self._find(project, name)) is not None
             and os.path.abspath(found) == path
-            and self.digest(found) == digest
-            for name, path, digest in entry["used"]
+            and (self.digest(found) == digest or (names is not None and self._names(name, found) == names))
+            for name, path, digest, names in entry["used"]
         )
+
+    def _names(self, name: str, path: Path) -> str | None:
+        """A digest of the names of a module as its file is now."""
+        if path not in self._surfaces:
+            try:
+                text = SourceFile.read(path).text
+            except SourceError:
+                return None
+            self._surfaces[path] = _surface(read_outline(name, text, is_package=path.name == "__init__.py"))
+        return self._surfaces[path]
 
     def _find(self, project: Project, name: str) -> Path | None:
         key = (project.roots, project.tops, name)
@@ -187,11 +198,15 @@ class Cache:
             self._present[stem] = os.path.lexists(stem) or os.path.lexists(f"{stem}.py")
         return self._present[stem]
 
-    def _save(self, key: str, paths: Sequence[Path], body: Json, asked: Mapping[str, Path | None]) -> None:
+    def _save(self, key: str, paths: Sequence[Path], body: Json, asked: Mapping[str, Beside]) -> None:
         project = Project(lambda _: None, paths)
         names = {name: os.path.abspath(path) for name, path in project.given.items()}
-        used = [[name, os.path.abspath(path), self.digest(path)] for name, path in asked.items() if path is not None]
-        absent = {name for name, path in asked.items() if path is None and _is_dotted(name)}
+        used = [
+            [name, os.path.abspath(path), self.digest(path), _surface(names) if names is not None else None]
+            for name, (path, names) in asked.items()
+            if path is not None
+        ]
+        absent = {name for name, (path, _) in asked.items() if path is None and _is_dotted(name)}
         gaps = {name: _gap(project.roots, name) for name in absent}
         missing = sorted(name for name in absent if gaps[name] is None)
         known_gaps = sorted({gap for gap in gaps.values() if gap is not None})
@@ -260,6 +275,11 @@ def _stamp() -> str:
         if (status := os.stat(path))
     )
     return repr((qprep.__version__, sys.version_info[:3], files))
+
+
+def _surface(names: Outline) -> str:
+    """A digest of what other files may want of one."""
+    return hashlib.blake2b(json.dumps(names.surface).encode(), digest_size=16).hexdigest()
 
 
 def _sum(text: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from qprep.project.islands import islands
 from qprep.project.outline import Outline, read_outline
-from qprep.project.project import Project
+from qprep.project.project import Beside, Project
 from qprep.project.units import ALONE, UNIT_BYTES, Outlines, Part, Unit, parts, units
 
 
@@ -29,7 +29,7 @@ class Store(Protocol):
     def division(self, paths: Sequence[Path]) -> list[Unit] | None:
         """How these files were divided before."""
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Path | None]) -> None:
+    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Beside]) -> None:
         """Remember how files were divided."""
 
     def outlines(self, paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
@@ -65,6 +65,10 @@ class Names:
         text = self._read(path)
         self._is_new = True
         return read_outline(name, text, is_package=path.name == "__init__.py") if text is not None else None
+
+    def beside(self) -> dict[str, Beside]:
+        """The modules beside the given ones that were asked for; nothing but their names was."""
+        return {name: Beside(path, self.known.get(name)) for name, path in self.project.asked.items()}
 
     def keep(self) -> None:
         """Remember what had to be read."""
@@ -109,5 +113,5 @@ def _divide_island(paths: Sequence[Path], reader: Reader, store: Store | None) -
         divided = units(given, Outlines(given, names.get), {name: size[path] for name, path in given.items()})
         names.keep()
         if store is not None:
-            store.keep_division(paths, divided, names.project.asked)
+            store.keep_division(paths, divided, names.beside())
     return Division(tuple(paths), parts(given, divided), names)

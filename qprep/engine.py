@@ -79,7 +79,7 @@ def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, A
     found = survey.findings() if edits else [reported.finding for reported in survey.reported]
     findings = found + survey.faults
     result = CheckResult(tuple(findings), files, len(survey.unknown), tuple(survey.unknown))
-    return result, survey.project.asked
+    return result, survey.project.beside()
 
 
 def _divisions(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from qprep.division import Division
 from qprep.effort import Attempt, Clock, Effort, attempt
-from qprep.project.project import ParsedFiles
+from qprep.project.project import Beside, ParsedFiles
 from qprep.project.units import Part
 from qprep.setting import Files, Setting
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qprep.findings import Finding
 
 _T = TypeVar("_T")
-Asked = Mapping[str, Path | None]
+Asked = Mapping[str, Beside]
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,10 +80,12 @@ class _Ledger:
 
     banned    files that are not rewritten (any more), with the reason
     sound     files that passed the gate of the untouched text
+    passed    the new texts that passed the gates last
     """
 
     banned: dict[str, str] = field(default_factory=dict)
     sound: set[str] = field(default_factory=set)
+    passed: dict[str, str] = field(default_factory=dict)
     reverted: list[Finding] = field(default_factory=list)
     refused: list[Finding] = field(default_factory=list)
 
@@ -109,7 +111,7 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _S
         chosen = [reported for reported in survey.reported if _is_wanted(reported, settings, ledger.banned)]
         texts = new_texts(survey, [reported.place for reported in chosen if reported.place is not None])
         untouchable = _untouchable(texts, ledger)
-        failures = _unsound({path: pair for path, pair in texts.items() if path not in untouchable})
+        failures = _unsound({path: pair for path, pair in texts.items() if path not in untouchable}, ledger)
         if not untouchable and not failures:
             texts = {path: pair for path, pair in texts.items() if pair[0].text != pair[1]}
             if not texts:
@@ -139,9 +141,11 @@ def _left(finding: Finding, reason: str) -> Finding:
     return replace(finding, fix=Unfixable(reason))
 
 
-def _unsound(texts: Mapping[str, tuple[SourceFile, str]]) -> dict[str, str]:
+def _unsound(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, str]:
     """Files whose new text fails a gate, with the reason."""
-    faults = {path: refuse_rewrite(old, text) for path, (old, text) in texts.items() if old.text != text}
+    new = {path: pair for path, pair in texts.items() if pair[1] not in (pair[0].text, ledger.passed.get(path))}
+    faults = {path: refuse_rewrite(old, text) for path, (old, text) in new.items()}
+    ledger.passed.update((path, text) for path, (_, text) in new.items() if faults[path] is None)
     return {path: f"its rewrite failed a check: {fault}" for path, fault in faults.items() if fault is not None}
 
 

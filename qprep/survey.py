@@ -28,7 +28,7 @@ from qprep.rewrite.model import Rewrite
 from qprep.rewrite.pieces import to_edits
 from qprep.rewrite.plan import Plan
 from qprep.setting import Files, Setting
-from qprep.source import SourceError, display_path, too_deep
+from qprep.source import SourceError, SourceFile, display_path, too_deep
 from qprep.suppressions import judge
 
 if TYPE_CHECKING:
@@ -164,32 +164,48 @@ class Survey:
     def _report_file(self, module: str, hits: list[tuple[Check, Hit]]) -> None:
         path = self.project.given[module]
         enabled = self.settings.for_file(path).enabled_for(path)
-        code = _code(self.project, self.files, module)
-        if code is None:
+        source = self._source(module)
+        if source is None:
             return
         made = {
-            _finding(code, check, hit, self.plan.outcomes[hit.place], self.statements[hit.place]): hit.site
+            _finding(source, check, hit, self.plan.outcomes[hit.place], self.statements[hit.place]): hit.site
             for check, hit in hits
         }
-        weighed = weigh(self.witness, code, made, self.analysis.facts)
+        weighed = self._weighed(module, made)
         found = {finding: site for finding, site in weighed.items() if finding.code in enabled}
         self.sites.update({finding: site for finding, site in found.items() if site is not None})
         kept: Iterable[Finding] = found
         if not self.settings.ignore_suppressions:
             judged = enabled if self.witness is not None else enabled - RUN_CODES
-            kept = judge(code.source, list(found), self.settings.rules, judged).kept
+            kept = judge(source, list(found), self.settings.rules, judged).kept
         for finding in kept:
             site = found.get(finding)
             self.reported.append(Reported(finding, site.place if site is not None else None))
-        self.unknown += self._unknown_in(module, code)
+        self.unknown += self._unknown_in(module, source)
 
-    def _unknown_in(self, module: str, code: Code) -> Iterator[Finding]:
+    def _source(self, module: str) -> SourceFile | None:
+        """A given file that could be parsed; nothing is parsed again for it."""
+        if self.project.is_missing(module):
+            return None
+        try:
+            return self.files.source(self.project.given[module])
+        except SourceError:
+            return None
+
+    def _weighed(self, module: str, made: Mapping[Finding, Site]) -> Mapping[Finding, Site | None]:
+        """The findings of a file as runs of the models leave them."""
+        if self.witness is None:
+            return made
+        code = _code(self.project, self.files, module)
+        return weigh(self.witness, code, made, self.analysis.facts) if code is not None else made
+
+    def _unknown_in(self, module: str, source: SourceFile) -> Iterator[Finding]:
         for unknown in self.analysis.facts.unknown_in(module):
             place = unknown.place
-            start, end = _positions(code, place)
+            start, end = _positions(source, place)
             message = f"`{unknown.symbol}` on values of unknown kind"
             statement = (place.line, place.end_line)
-            yield Finding("QP100", "unknown-kind", message, "", code.source.path, start, end, statement)
+            yield Finding("QP100", "unknown-kind", message, "", source.path, start, end, statement)
 
     def edits(self, place: Place) -> tuple[tuple[str, list[Piece]], ...]:
         """The pieces that resolve one finding by itself, by module."""
@@ -230,8 +246,10 @@ def _code(project: Project, files: Files, module: str) -> Code | None:
         return None
 
 
-def _finding(code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable, statement: tuple[int, int]) -> Finding:
-    start, end = _positions(code, hit.place)
+def _finding(
+    source: SourceFile, check: Check, hit: Hit, outcome: Rewrite | Unfixable, statement: tuple[int, int]
+) -> Finding:
+    start, end = _positions(source, hit.place)
     fix = outcome if isinstance(outcome, Unfixable) else Fix(outcome.applicability, outcome.message, ())
     rule = check.rule
     return Finding(
@@ -239,7 +257,7 @@ def _finding(code: Code, check: Check, hit: Hit, outcome: Rewrite | Unfixable, s
         rule.name,
         hit.message,
         hit.help,
-        code.source.path,
+        source.path,
         start,
         end,
         statement,
@@ -264,8 +282,7 @@ def _statement(code: Code | None, place: Place) -> tuple[int, int]:
     return statement.lineno, last
 
 
-def _positions(code: Code, place: Place) -> tuple[Position, Position]:
-    source = code.source
+def _positions(source: SourceFile, place: Place) -> tuple[Position, Position]:
     start = source.offset(place.line, place.column)
     end = source.offset(place.end_line, place.end_column)
     return source.position(start), source.position(end)

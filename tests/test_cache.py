@@ -208,3 +208,27 @@ def test_all_names_of_a_module_beside_the_files_count(package: Path, monkeypatch
     assert len(check(paths)) == 1
     (package / "one.py").write_text("def size(x):\n    return x.shape[0]\n")
     assert check(paths) == ()
+
+
+def test_a_file_that_was_only_asked_for_names_counts_by_them(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    (package / "stars.py").write_text("from .one import *\nfrom .two import *\n")
+    (package / "one.py").write_text("def other(x):\n    return x\n")
+    (package / "two.py").write_text("def size(x):\n    return x.sigmoid()\n")
+    paths = [write(package, "a.py", imports="from .stars import size", body="x[: size(x) * 2]")]
+    paths.append(write(package, "b.py"))
+    assert len(check(paths)) == 1
+    taken = looks(monkeypatch)
+
+    def check_again() -> int:
+        taken.clear()
+        resolver = SettingsResolver(all_rules(), isolated=True)
+        return len(engine.check(paths, resolver, effort=Effort(cache=Cache(Path("cache"), resolver))).findings)
+
+    (package / "one.py").write_text("# moved\n\ndef other(x):\n    return x + x\n")
+    assert check_again() == 1
+    assert taken == []
+    (package / "two.py").write_text("# moved\n\ndef size(x):\n    return x.sigmoid()\n")
+    assert check_again() == 1
+    assert taken == [["a.py"]]

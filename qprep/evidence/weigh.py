@@ -19,12 +19,8 @@ if TYPE_CHECKING:
     from qprep.rewrite.code import Code
 
 
-def weigh(
-    witness: Witness | None, code: Code, found: Mapping[Finding, Site], facts: Facts
-) -> Mapping[Finding, Site | None]:
+def weigh(witness: Witness, code: Code, found: Mapping[Finding, Site], facts: Facts) -> Mapping[Finding, Site | None]:
     """The findings that stay, with notes of what the runs say of them, and what only the runs saw (without a site)."""
-    if witness is None:
-        return found
     static = {finding: site for finding, site in found.items() if isinstance(site, EagerSite | Walk)}
     claims = [Claim(f, site, held_calls(code, site, facts)) for f, site in found.items() if f not in static]
     verdicts = [(claim, witness.verdict(claim)) for claim in claims]

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from qprep.project.project import Project
 
 MAX_RECURSION = 3  # a function inside itself, each time with other arguments: more would tell nothing new
-KEPT_SUMMARIES = 8_000  # calls whose evaluation is remembered; one forgotten is evaluated again, with the same facts
+KEPT_SUMMARIES = 20_000  # calls whose evaluation is remembered; one forgotten is evaluated again, with the same facts
 
 
 _NOTHING = Summary(UNKNOWN, Counts(), frozenset())
@@ -225,7 +225,7 @@ class Analysis:
     def defines(self, ref: ClassRef, name: str) -> bool:
         """Whether a project class of the family of `ref` has a method called `name`."""
         for base in self.project.mro(ref):
-            entry = self.project.class_node(base) if isinstance(base, ClassRef) else None
+            entry = self.project.class_outline(base) if isinstance(base, ClassRef) else None
             if entry is not None and (name in entry.methods or name in entry.values):
                 return True
         return False

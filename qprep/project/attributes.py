@@ -167,7 +167,7 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
             if base.name.startswith("torch.autograd.") and name == "apply":
                 return External(APPLY)
             continue
-        if not isinstance(base, ClassRef):
+        if not isinstance(base, ClassRef) or not _may_have(analysis, base, name):
             continue
         entry = analysis.project.class_node(base)
         index = analysis.project.index(base.module)
@@ -186,6 +186,14 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
             kind = analysis.annotated(index, entry.annotations[name])
             return PARAMETER if kind is not None and tensor_of(kind) is not None else kind
     return None
+
+
+def _may_have(analysis: Analysis, base: ClassRef, name: str) -> bool:
+    """Whether the body of a class binds or annotates a name; nothing is parsed for it."""
+    surface, entry = analysis.project.surface(base.module), analysis.project.class_outline(base)
+    if surface is None or entry is None:
+        return False
+    return name in (*entry.methods, *entry.values, *entry.annotations) or f"{base.name}.{name}" in surface.classes
 
 
 def _method(analysis: Analysis, base: ClassRef, entry: ClassNode, name: str, bound: Kind) -> Kind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qprep.project.index import Imported, build_index
@@ -25,10 +25,12 @@ _ORIGINAL = ("original_children", "original_named_children")
 
 
 class ClassOutline(NamedTuple):
-    """The base expressions of a class, "?" where one is no dotted name, and its methods."""
+    """The base expressions of a class, "?" where one is no dotted name, and what its body binds or annotates."""
 
     bases: tuple[str, ...]
     methods: tuple[str, ...]
+    values: tuple[str, ...]
+    annotations: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Outline:
     asks       names that any object is asked for: `hasattr(block, "relu")`
     walks      lines that take the children of another object by position
     touched    names that are replaced or changed on objects from outside: `net.act = nn.SiLU()`
+    uses       what the file takes of each import, as far as it asks it for nothing but names: `ops` in `ops.nms(x)`
     """
 
     imports: dict[str, str]
@@ -55,35 +58,37 @@ class Outline:
     asks: tuple[str, ...]
     walks: tuple[int, ...]
     touched: tuple[str, ...] = ()
+    uses: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_glue(self) -> bool:
         """Whether nothing in the file runs when a model does: it only hands on names."""
         return not self.classes and not self.functions
 
+    @property
+    def surface(self) -> list[Any]:
+        """What other files may want of it, as plain data."""
+        return [self.imports, self.inner, self.stars, self.classes, self.functions, self.values]
+
     def record(self) -> list[Any]:
         """Plain data for a file of JSON."""
         return [
-            self.imports,
-            self.inner,
-            self.stars,
-            self.classes,
-            self.functions,
-            self.values,
+            *self.surface,
             self.asks,
             self.walks,
             self.touched,
+            self.uses,
         ]
 
     @classmethod
     def of_record(cls, record: list[Any]) -> Outline:
         """The other way; raises ValueError, TypeError or AttributeError for what is none."""
-        imports, inner, stars, classes, functions, values, asks, walks, touched = record
+        imports, inner, stars, classes, functions, values, asks, walks, touched, uses = record
         sorts = {str(name): ClassOutline(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
         names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
-        return cls(
-            dict(imports), *names, dict(values), tuple(map(str, asks)), tuple(map(int, walks)), tuple(map(str, touched))
-        )
+        taken = {str(target): tuple(map(str, chains)) for target, chains in uses.items()}
+        marks = (tuple(map(str, asks)), tuple(map(int, walks)), tuple(map(str, touched)))
+        return cls(dict(imports), *names, dict(values), *marks, taken)
 
 
 EMPTY = Outline({}, (), (), {}, (), {}, (), ())
@@ -103,7 +108,12 @@ def read_outline(name: str, text: str, *, is_package: bool) -> Outline:
 def surface_of(index: FileIndex) -> Outline:
     """What other files may want of an indexed file, without what it may want of them."""
     classes = {
-        name: ClassOutline(base_names(index, entry, map(_dotted, entry.node.bases)), tuple(entry.methods))
+        name: ClassOutline(
+            base_names(index, entry, map(_dotted, entry.node.bases)),
+            tuple(entry.methods),
+            tuple(entry.values),
+            tuple(entry.annotations),
+        )
         for name, entry in index.classes.items()
     }
     top = {entry.target for entry in index.imports.values()}
@@ -121,11 +131,16 @@ def surface_of(index: FileIndex) -> Outline:
 
 def _targets(index: FileIndex) -> list[str]:
     """What the imports anywhere in a file name; two functions may give one name to different things."""
-    stars, found = list(index.stars), list[str]()
+    return [target for _, target in _bindings(index)]
+
+
+def _bindings(index: FileIndex) -> list[tuple[str, str]]:
+    """The names that imports anywhere in a file bind, with what they name."""
+    stars, found = list(index.stars), list[tuple[str, str]]()
     for node in index.all_imports:
         bound: dict[str, Imported] = {}
         index.bind_import(node, bound)
-        found += (entry.target for entry in bound.values())
+        found += ((name, entry.target) for name, entry in bound.items())
     index.stars[:] = stars  # those of a class body or a function are no names of the module
     return found
 
@@ -140,7 +155,23 @@ def outline_of(index: FileIndex, text: str) -> Outline:
         if TELLS_CHILDREN in text
         else (),
         touched=tuple(sorted(set(touched_names(index)))),
+        uses=_uses(index),
     )
+
+
+def _uses(index: FileIndex) -> dict[str, tuple[str, ...]]:
+    """The dotted names that follow each import wherever it is read; none for one that is handed on as an object."""
+    names: dict[str, set[str]] = {}
+    for name, target in _bindings(index):
+        names.setdefault(name, set()).add(target)
+    inside = {node.value for node in index.of(ast.Attribute)}
+    chains: dict[str, set[str]] = {target: set() for targets in names.values() for target in targets}
+    for node in index.of(ast.Attribute, ast.Name):
+        if node not in inside:
+            root, _, rest = _dotted(node).partition(".")
+            for target in names.get(root, ()):
+                chains[target].add(rest)
+    return {target: tuple(sorted(found)) for target, found in sorted(chains.items()) if "" not in found}
 
 
 def asked_names(index: FileIndex) -> Iterator[str]:

@@ -16,7 +16,14 @@ from qprep.project.outline import surface_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from qprep.project.outline import Outline
+    from qprep.project.outline import ClassOutline, Outline
+
+
+class Beside(NamedTuple):
+    """A module beside the given ones that was looked for: its file, and its names where nothing else was wanted."""
+
+    path: Path | None
+    names: Outline | None = None
 
 
 CACHE_BYTES = 6_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
@@ -105,6 +112,7 @@ class Project:
         self._mro: dict[ClassRef, tuple[Kind, ...]] = {}
         self._subclasses: dict[ClassRef, set[ClassRef]] | None = None
         self.asked: dict[str, Path | None] = {}  # modules beside the given ones that were looked for, and their files
+        self._read_whole: set[str] = set()
         self.given: dict[str, Path] = {}
         for path in paths:
             name, root = module_name(path)
@@ -120,7 +128,7 @@ class Project:
         if name in self._marks and (known := self._parsed.get(self._marks[name])) is not None:
             return known
         path = self.path(name)
-        text = self._read(path) if path is not None else None
+        text = self.text(name) if path is not None else None
         index = None
         if path is not None and text is not None:
             mark = self._marks[name] = Mark(name, str(path), len(text), hash(text))
@@ -128,6 +136,11 @@ class Project:
         if index is None:
             self._missing.add(name)
         return index
+
+    def beside(self) -> dict[str, Beside]:
+        """The modules beside the given ones that were looked for so far."""
+        read, names = self._read_whole, self._surfaces
+        return {name: Beside(path, None if name in read else names.get(name)) for name, path in self.asked.items()}
 
     def is_missing(self, name: str) -> bool:
         """Whether the module called `name` was asked for, and could not be read or parsed."""
@@ -156,6 +169,7 @@ class Project:
     def text(self, name: str) -> str | None:
         """The source of a module, where it can be read."""
         path = self._paths.get(name)
+        self._read_whole.add(name)
         return self._read(path) if path is not None else None
 
     def may_be_another(self, module: str, user: str) -> bool:
@@ -251,9 +265,13 @@ class Project:
 
     def methods(self, ref: ClassRef) -> tuple[str, ...] | None:
         """The methods that a class itself defines; None where nobody knows the class. Nothing is parsed for it."""
-        surface = self.surface(ref.module)
-        entry = surface.classes.get(ref.name) if surface is not None else None
+        entry = self.class_outline(ref)
         return entry.methods if entry is not None else None
+
+    def class_outline(self, ref: ClassRef) -> ClassOutline | None:
+        """What the body of a class binds; None where nobody knows the class. Nothing is parsed for it."""
+        surface = self.surface(ref.module)
+        return surface.classes.get(ref.name) if surface is not None else None
 
     def class_node(self, ref: ClassRef) -> ClassNode | None:
         """The definition of a project class."""

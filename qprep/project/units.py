@@ -206,15 +206,27 @@ def _wanted(name: str, outlines: Outlines, below: dict[str, list[str]]) -> Itera
     if outline is None:
         return
     for dotted in dict.fromkeys((*outline.imports.values(), *outline.inner, *outline.stars)):
-        found = outlines.find(dotted)
-        if found is None or found.module == name:
-            continue
-        if found.kind == "module":
-            if found.module not in below:
-                below[found.module] = list(_below(found.module, outlines))
-            yield from below[found.module]
-        elif _takes_part(found, outlines):
-            yield found.module
+        for found in _taken(dotted, outline, outlines):
+            if found.module == name:
+                continue
+            if found.kind == "module":
+                if found.module not in below:
+                    below[found.module] = list(_below(found.module, outlines))
+                yield from below[found.module]
+            elif _takes_part(found, outlines):
+                yield found.module
+
+
+def _taken(dotted: str, outline: Outline, outlines: Outlines) -> list[_Found]:
+    """What a file takes of what it imports: of a module that it asks for names, what these stand for."""
+    found = outlines.find(dotted)
+    if found is None:
+        return []
+    chains = outline.uses.get(dotted) if found.kind == "module" else None
+    parts = [outlines.find(f"{dotted}.{chain}") for chain in chains or ()]
+    if chains is None or None in parts:  # it is handed on as an object, or asked for what only the run knows
+        return [found]
+    return [part for part in parts if part is not None]
 
 
 def _takes_part(found: _Found, outlines: Outlines) -> bool:

@@ -155,18 +155,17 @@ class Walk:
     def _look_at_loops(self, nodes: list[ast.AST], method: ast.FunctionDef) -> None:
         functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node is not method}
         inner = Inner(functions, self._may_be_new, self.context.analysis.catalogue.settings)
-        early = self.context.runs_at_construction(self.member, method.name)  # no name of a new one is known yet
         for node in nodes:
             if not isinstance(node, ast.For):
                 continue
             if (access := self._access(node.iter)) is not None:
                 self._handled.update((node, *ast.walk(node.iter)))
-                self._look_at_loop(node, access, inner, method, early=early)
+                self._look_at_loop(node, access, inner, method)
             elif self._asks_all(node, inner):
                 self._handled.update(ast.walk(node.iter))
                 self.asked |= asked_attributes(method)
 
-    def _look_at_loop(self, node: ast.For, access: str, inner: Inner, method: ast.FunctionDef, *, early: bool) -> None:
+    def _look_at_loop(self, node: ast.For, access: str, inner: Inner, method: ast.FunctionDef) -> None:
         """A loop skips new children, or goes through the others alone; one that asks what they are stays."""
         is_numbered = self._is_enumerate(node.iter)
         variable = child_variable(node, pairs=access in _PAIRS, numbered=is_numbered)
@@ -176,6 +175,7 @@ class Walk:
         each = node.iter.args[0] if is_numbered and isinstance(node.iter, ast.Call) else node.iter
         found = next(filter(None, map(self._filter, self._parts(each))), None)
         is_name = self.is_keyed and access in ("", "__iter__")
+        early = self.context.runs_at_construction(self.member, method.name)  # no name of a new one is known yet
         can_skip = variable is not None and node.body[0].lineno > node.lineno and not (is_numbered or early or is_name)
         if found is None:
             self._refuse(method)

@@ -52,7 +52,14 @@ JOINED = {
     "a base class": ("from .b import Net as Base\nclass Own(Base):\n    pass\n", CLASS),
     "a function": ("from pkg.b import helper\n", "def helper(x):\n    return x + x\n"),
     "a computed value": ("from .b import ACT\n", "from torch import nn\nACT = dict(relu=nn.ReLU)\n"),
-    "a module": ("from . import b\n", CLASS),
+    "a module that is handed on": ("from . import b\nNAMES = vars(b)\n", CLASS),
+    "a class of a module": ("from . import b\nclass Own(b.Net):\n    pass\n", CLASS),
+    "a class by its full name": ("import pkg.b\nclass Own(pkg.b.Net):\n    pass\n", CLASS),
+    "a function of a module": (
+        "def f(x):\n    from . import b\n    return b.helper(x)\n",
+        "def helper(x):\n    return x\n",
+    ),
+    "what only the run knows of a module": ("from . import b\nNET = b.make()\n", CLASS),
     "an import inside a function": ("def f():\n    from .b import Net\n", CLASS),
     "all names": ("from .b import *\n", CLASS),
     "an unknown base": ("from .b import Net\n", "from elsewhere import Base\nclass Net(Base):\n    pass\n"),
@@ -60,6 +67,7 @@ JOINED = {
 APART = {
     "a plain class": ("from .b import Config\n", "class Config:\n    size = 3\n\ndef unused(x):\n    return x\n"),
     "a literal": ("from .b import MEAN\n", "MEAN = (0.5, -0.5)\n\ndef unused(x):\n    return x\n"),
+    "a literal of a module": ("from . import b\nSIZE = b.SIZE\n", f"SIZE = 3\n{CLASS}"),
     "nothing": ("import torch\n", CLASS),
 }
 
