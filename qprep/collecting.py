@@ -20,5 +20,10 @@ def paused() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.collect(0)
-        gc.enable()
+        resume()
+
+
+def resume() -> None:
+    """Go through what was made since `gc.disable()`, then look for cycles as before."""
+    gc.collect(0)
+    gc.enable()

@@ -12,6 +12,8 @@ from qprep.project.outline import Outline, read_outline
 from qprep.project.project import Beside, Project
 from qprep.project.units import ALONE, UNIT_BYTES, Outlines, Part, Unit, parts, units
 
+Outlining = Callable[[Iterable[Path]], Mapping[Path, Outline]]
+
 
 class Reader(Protocol):
     """Where the bytes and texts of files come from."""
@@ -56,10 +58,22 @@ class Names:
             self.known[name] = self._outline(name, path) if path is not None else None
         return self.known[name]
 
-    def _outline(self, name: str, path: Path) -> Outline | None:
+    def read_ahead(self, outlines: Outlining) -> None:
+        """Read the outlines that no earlier run knows all at once; a file that is called as another one is, is not."""
+        given = {name: path for name, path in self.project.given.items() if "@" not in name}
+        self.known.update({name: known for name, path in given.items() if (known := self._recalled(name, path))})
+        found = outlines(path for name, path in given.items() if name not in self.known)
+        self.known.update({name: found[path] for name, path in given.items() if path in found})
+        self._is_new = self._is_new or bool(found)
+
+    def _recalled(self, name: str, path: Path) -> Outline | None:
+        """The outline of a file, where an earlier run knew it."""
         if self._stored is None:
             self._stored = self._store.outlines(self._paths) if self._store is not None else lambda *_: None
-        known = self._stored(name, path)
+        return self._stored(name, path)
+
+    def _outline(self, name: str, path: Path) -> Outline | None:
+        known = self._recalled(name, path)
         if known is not None:
             return known
         text = self._read(path)
@@ -92,9 +106,14 @@ class Division:
         return self.names.get(name)
 
 
-def divide(paths: Sequence[Path], reader: Reader, store: Store | None = None) -> list[Division]:
-    """The given files in parts; a few files of one package or folder stay together."""
-    return [_divide_island(island, reader, store) for island in islands(paths, reader.data)]
+def divide(
+    paths: Sequence[Path], reader: Reader, store: Store | None = None, outlines: Outlining | None = None
+) -> list[Division]:
+    """The given files in parts; a few files of one package or folder stay together.
+
+    `outlines` reads those of many files at once; without it they are read as they are needed.
+    """
+    return [_divide_island(island, reader, store, outlines) for island in islands(paths, reader.data)]
 
 
 def whole(paths: Sequence[Path]) -> list[Division]:
@@ -102,7 +121,7 @@ def whole(paths: Sequence[Path]) -> list[Division]:
     return [Division(tuple(paths), (Part(tuple(paths), ALONE),), None)]
 
 
-def _divide_island(paths: Sequence[Path], reader: Reader, store: Store | None) -> Division:
+def _divide_island(paths: Sequence[Path], reader: Reader, store: Store | None, outlines: Outlining | None) -> Division:
     size = {path: len(reader.data(path)) for path in paths}
     if sum(size.values()) <= UNIT_BYTES:
         return whole(paths)[0]
@@ -110,6 +129,8 @@ def _divide_island(paths: Sequence[Path], reader: Reader, store: Store | None) -
     given = names.project.given
     divided = store.division(paths) if store is not None else None
     if divided is None:
+        if outlines is not None:
+            names.read_ahead(outlines)
         divided = units(given, Outlines(given, names.get), {name: size[path] for name, path in given.items()})
         names.keep()
         if store is not None:

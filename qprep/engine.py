@@ -11,6 +11,7 @@ from qprep.division import Division, divide, whole
 from qprep.effort import Effort
 from qprep.engine_rules import ALWAYS_ON
 from qprep.findings import Finding, Fix
+from qprep.outlining import outlines_of
 from qprep.parts import Asked, Look, Memory, Work, run_parts
 from qprep.results import CheckResult, FixResult, in_order, is_applicable
 from qprep.setting import Files, Setting
@@ -38,10 +39,10 @@ def check(
 ) -> CheckResult:
     """Find; changes nothing. `observe` runs the user's models on the given contents of files."""
     texts, effort = overlay or {}, effort or Effort()
-    cache = effort.cache if observe is None and not texts else None
+    cache = _cache(effort, texts, observe)
     memory = _check_memory(cache) if cache is not None else None
     look = Look("check", partial(check_part, settings=settings, overlay=texts, observe=observe, edits=effort.assembles))
-    work = Work(_divisions(paths, texts, cache, observe), settings, texts, effort)
+    work = Work(_divisions(paths, settings, texts, effort, observe), settings, texts, effort)
     done = run_parts(look, work, memory, partial(_shortened, effort=effort))
     unknown = tuple(finding for part in done for finding in part.unknown_sites)
     number = sum(part.unknown for part in done)
@@ -83,10 +84,22 @@ def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, A
 
 
 def _divisions(
-    paths: Sequence[Path], overlay: Mapping[str, bytes], cache: Cache | None, runs: object = None
+    paths: Sequence[Path],
+    settings: SettingsResolver,
+    overlay: Mapping[str, bytes],
+    effort: Effort,
+    runs: object,
 ) -> list[Division]:
     """What is looked at together: all of it where one run of a model may go through any of the files."""
-    return divide(paths, Files(overlay), cache) if runs is None else whole(paths)
+    if runs is not None:
+        return whole(paths)
+    outlines = partial(outlines_of, settings=settings, overlay=overlay, effort=effort)
+    return divide(paths, Files(overlay), _cache(effort, overlay, runs), outlines)
+
+
+def _cache(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> Cache | None:
+    """What is known of earlier runs, where that counts: not for other contents, nor beside runs of the models."""
+    return effort.cache if runs is None and not overlay else None
 
 
 def _check_memory(cache: Cache) -> Memory[CheckResult]:
@@ -110,10 +123,10 @@ def fix(
     """
     texts, effort = overlay or {}, effort or Effort()
     runs = observe or prove
-    cache = effort.cache if runs is None and not texts else None
+    cache = _cache(effort, texts, runs)
     memory = _fix_memory(cache, settings) if cache is not None else None
     look = Look("fix", partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove))
-    done = run_parts(look, Work(_divisions(paths, texts, cache, runs), settings, texts, effort), memory)
+    done = run_parts(look, Work(_divisions(paths, settings, texts, effort, runs), settings, texts, effort), memory)
     result = FixResult(
         in_order([finding for part in done for finding in part.before]),
         in_order([finding for part in done for finding in part.fixed]),

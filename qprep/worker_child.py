@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from qprep import collecting, outlining
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.division import Division, Names
@@ -17,7 +19,7 @@ from qprep.effort import describe
 from qprep.errors import QprepError
 from qprep.frames import read_frame, write_frame
 from qprep.guard import run_with_large_stack
-from qprep.parts import Look
+from qprep.parts import Asked, Look
 from qprep.registry import all_rules
 from qprep.setting import Files
 
@@ -41,17 +43,20 @@ def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
 
     verb, made, overlay, edits = read_frame(questions)
     settings = _resolver(made)
-    look: Look[Any] = (
-        Look(verb, partial(engine.check_part, settings=settings, overlay=overlay, edits=edits))
-        if verb == "check"
-        else Look(verb, partial(engine.fix_part, settings=settings, overlay=overlay))
-    )
+    works: dict[str, Callable[..., tuple[Any, Asked]]] = {
+        "check": partial(engine.check_part, settings=settings, overlay=overlay, edits=edits),
+        "fix": partial(engine.fix_part, settings=settings, overlay=overlay),
+        outlining.VERB: partial(outlining.outline_part, overlay=overlay),
+    }
+    look: Look[Any] = Look(verb, works[verb])
     divisions: dict[int, Division] = {}
     while (message := read_frame(questions)) is not None:
         if message[0] == "division":
             divisions[message[1]] = _division(message[2], message[3], overlay)
         else:
+            gc.disable()
             write_frame(answers, _answer(look, divisions[message[1]], message, answers))
+            collecting.resume()  # nobody waits for that any more
 
 
 def _answer(look: Look[Any], division: Division, message: tuple[Any, ...], answers: IO[bytes]) -> object:

@@ -54,6 +54,7 @@ LAYERS = {
     "cache_records": 2,
     "cache": 6,
     "parts": 6,
+    "outlining": 6,
     "workers": 6,
     "worker_child": 8,
     "engine": 7,

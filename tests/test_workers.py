@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from qprep import division, engine
+from qprep import division, engine, outlining
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.effort import Effort, cores
 from qprep.errors import QprepError
 from qprep.project import units
 from qprep.registry import all_rules
+from qprep.setting import Files
 from qprep.survey import Survey
 from tests.test_cache import write
 
@@ -123,3 +125,23 @@ def test_processes_are_started_where_they_pay(monkeypatch: pytest.MonkeyPatch) -
     assert auto.workers([2_000_000] * 9) == 4
     assert Effort(jobs=2).workers([5, 5, 5]) == 2
     assert cores() >= 1
+
+
+def test_outlines_that_processes_read_divide_alike(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlining, "UNIT_BYTES", 1)
+    broken = files[0].with_name("broken.py")
+    broken.write_bytes(b"x = '\xff'\n")
+    paths, read = [*files, broken], list[Path]()
+
+    def outlines(some: Iterable[Path]) -> outlining.Outlined:
+        found = outlining.outlines_of(some, settings=resolver(), overlay={}, effort=Effort(jobs=2))
+        read.extend(found)
+        return found
+
+    ahead = division.divide(paths, Files({}), None, outlines)[0]
+    assert read == files
+    lazily = division.divide(paths, Files({}))[0]
+    assert ahead.parts == lazily.parts
+    assert ahead.names is not None
+    assert lazily.names is not None
+    assert ahead.names.known == lazily.names.known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from qprep.project.facts import Compound, Place, Unit
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
 
 def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
     """Add every construction of a compound module, and every base class that is one, to the facts."""
-    words = [module.name.lower() for module in analysis.catalogue.nn_modules if module.is_compound]
+    compound = [module.name for module in analysis.catalogue.nn_modules if module.is_compound]
+    named = re.compile(rf"\.[\s\\]*(?:{'|'.join(compound)})\b")
     for name in names:
-        text = analysis.project.text(name)
-        lowered = text.lower() if text is not None else ""
-        index = analysis.project.index(name) if any(word in lowered for word in words) else None
+        text = analysis.project.text(name) or ""
+        is_likely = (
+            named.search(text) or _FETCHED.search(text) or (_FROM.search(text) and any(map(text.count, compound)))
+        )
+        index = analysis.project.index(name) if is_likely else None
         if index is None:
             continue
         texts = Texts(index)
@@ -35,6 +39,9 @@ def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
             if isinstance(node, ast.Call) and len(node.args) == 2 and not node.keywords:
                 _note_fetched(analysis, index, texts, node)
 
+
+_FROM = re.compile(r"\bfrom\s+torch\.nn\b")
+_FETCHED = re.compile(r"\bgetattr\(\s*(?:\w+\s*\.\s*)*nn\b|\bnn\s+as\s+(?!nn\b)\w")  # getattr(nn, kind), by any name
 
 # Nodes that may name a class to make instances of, or to compare with.
 _NAMING = (ast.Call, ast.ClassDef, ast.Dict, ast.Assign, ast.Return, ast.arguments, ast.IfExp, ast.Compare)
