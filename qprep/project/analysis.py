@@ -80,8 +80,11 @@ class Analysis:
         """Evaluate all nn.Module classes of the modules called `names`, users before what they use."""
         names = list(names)
         called: list[ClassRef] = []  # by other code, which tells what they are given
+        putting: list[str] = []
         for name in names:
             index = self.project.index(name)
+            if outside.has_some(self, name):
+                putting.append(name)
             for cls in reversed(list(index.classes)) if index is not None else ():
                 ref = ClassRef(name, cls)
                 if self.is_module(ref) and is_function_like(self.project, ref):
@@ -90,7 +93,7 @@ class Analysis:
                     self._guarded(ref)
         for ref in called:
             self._guarded(ref)
-        for name in names:
+        for name in putting:
             outside.look_at(self, name)
         return self.facts
 

@@ -50,6 +50,16 @@ def last_name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
+def dotted(node: ast.expr) -> str:
+    """ "F.relu" for `F.relu`, "Base" for `Base[int]`, "?" for what is no dotted name."""
+    node = node.value if isinstance(node, ast.Subscript) else node
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.insert(0, node.attr)
+        node = node.value
+    return ".".join([node.id, *parts]) if isinstance(node, ast.Name) else "?"
+
+
 def is_class_of(node: ast.AST) -> bool:
     """`type(model)`, `model.__class__`."""
     if isinstance(node, ast.Call):

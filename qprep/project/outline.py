@@ -7,8 +7,10 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qprep.project.handed import handed_names
 from qprep.project.index import Imported, build_index
 from qprep.project.inner_classes import base_names
+from qprep.project.nodes import dotted
 from qprep.project.touches import touched_names
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Outline:
     asks       names that any object is asked for: `hasattr(block, "relu")`
     walks      lines that take the children of another object by position
     touched    names that are replaced or changed on objects from outside: `net.act = nn.SiLU()`
+    handed     names of what may be a class, where it is kept or handed on as a value
     uses       what the file takes of each import, as far as it asks it for nothing but names: `ops` in `ops.nms(x)`
     """
 
@@ -58,6 +61,7 @@ class Outline:
     asks: tuple[str, ...]
     walks: tuple[int, ...]
     touched: tuple[str, ...] = ()
+    handed: tuple[str, ...] = ()
     uses: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -77,17 +81,18 @@ class Outline:
             self.asks,
             self.walks,
             self.touched,
+            self.handed,
             self.uses,
         ]
 
     @classmethod
     def of_record(cls, record: list[Any]) -> Outline:
         """The other way; raises ValueError, TypeError or AttributeError for what is none."""
-        imports, inner, stars, classes, functions, values, asks, walks, touched, uses = record
+        imports, inner, stars, classes, functions, values, asks, walks, touched, handed, uses = record
         sorts = {str(name): ClassOutline(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
         names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
         taken = {str(target): tuple(map(str, chains)) for target, chains in uses.items()}
-        marks = (tuple(map(str, asks)), tuple(map(int, walks)), tuple(map(str, touched)))
+        marks = (tuple(map(str, asks)), tuple(map(int, walks)), tuple(map(str, touched)), tuple(map(str, handed)))
         return cls(dict(imports), *names, dict(values), *marks, taken)
 
 
@@ -109,7 +114,7 @@ def surface_of(index: FileIndex) -> Outline:
     """What other files may want of an indexed file, without what it may want of them."""
     classes = {
         name: ClassOutline(
-            base_names(index, entry, map(_dotted, entry.node.bases)),
+            base_names(index, entry, map(dotted, entry.node.bases)),
             tuple(entry.methods),
             tuple(entry.values),
             tuple(entry.annotations),
@@ -155,6 +160,7 @@ def outline_of(index: FileIndex, text: str) -> Outline:
         if TELLS_CHILDREN in text
         else (),
         touched=tuple(sorted(set(touched_names(index)))),
+        handed=tuple(sorted(set(handed_names(index)))),
         uses=_uses(index),
     )
 
@@ -168,7 +174,7 @@ def _uses(index: FileIndex) -> dict[str, tuple[str, ...]]:
     chains: dict[str, set[str]] = {target: set() for targets in names.values() for target in targets}
     for node in index.of(ast.Attribute, ast.Name):
         if node not in inside:
-            root, _, rest = _dotted(node).partition(".")
+            root, _, rest = dotted(node).partition(".")
             for target in names.get(root, ()):
                 chains[target].add(rest)
     return {target: tuple(sorted(found)) for target, found in sorted(chains.items()) if "" not in found}
@@ -212,15 +218,6 @@ def walked_module(call: ast.Call) -> ast.expr | None:
         return call.func.value if call.func.attr in _CHILDREN else None
     is_original = isinstance(call.func, ast.Name) and call.func.id.endswith(_ORIGINAL) and len(call.args) == 1
     return call.args[0] if is_original else None
-
-
-def _dotted(base: ast.expr) -> str:
-    node = base.value if isinstance(base, ast.Subscript) else base
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.insert(0, node.attr)
-        node = node.value
-    return ".".join([node.id, *parts]) if isinstance(node, ast.Name) else "?"
 
 
 def _is_literal(node: ast.expr) -> bool:

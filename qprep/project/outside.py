@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict"))
 
 
-def look_at(analysis: Analysis, name: str) -> None:
-    """Evaluate what puts containers of modules together in a file, and is no class."""
+def has_some(analysis: Analysis, name: str) -> bool:
+    """Whether something outside classes puts containers of modules together in a file."""
     text = analysis.project.text(name)
     index = analysis.project.index(name) if text and any(f"{part}(" in text for part in _CONTAINERS) else None
+    return index is not None and any(map(_puts_together, (*index.functions.values(), *index.values.values())))
+
+
+def look_at(analysis: Analysis, name: str) -> None:
+    """Evaluate what puts containers of modules together in a file, and is no class."""
+    index = analysis.project.index(name)
     if index is None:
         return
     from qprep.project.expressions import evaluate

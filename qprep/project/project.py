@@ -298,6 +298,12 @@ class Project:
             return None
         return public_name(".".join([self.global_name(index, node.id), *parts]))
 
+    def dotted_name(self, module: str, name: str) -> str | None:
+        """What a dotted name written in a module stands for, seen from its top level; nothing is parsed for it."""
+        first, dot, rest = name.partition(".")
+        surface = self.surface(module)
+        return public_name(self._global(module, surface, first) + dot + rest) if surface is not None else None
+
     def global_name(self, index: FileIndex, name: str) -> str:
         """The dotted name that a module-level name stands for."""
         return self._global(index.name, self.surface(index.name) or surface_of(index), name)

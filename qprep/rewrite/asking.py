@@ -7,11 +7,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qprep.project.handed import HARMLESS, handed_names
 from qprep.project.kinds import ClassRef, External, FunctionRef, options
 from qprep.project.nodes import is_class_of, last_name, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from qprep.project.index import FileIndex
     from qprep.rewrite.context import Context
@@ -21,7 +22,6 @@ _FRAMES = frozenset(("currentframe", "save_hyperparameters"))
 _MARKS = (*(f"{name}(" for name in (*_ASKING, *_FRAMES)), *(f"{name} as " for name in _ASKING))
 _OF_INIT = "__init__.__"  # Net.__init__.__annotations__
 _DUNDERS = frozenset(("__init__", "__call__", "__new__"))
-_HARMLESS = frozenset(("isinstance", "issubclass", "print", "str", "repr", "super", "len", "id", "hash"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _hands_on_types(context: Context) -> bool:
         index = context.project.index(name) if "type(" in text or "__class__" in text else None
         for call in index.of(ast.Call) if index is not None else ():
             values = (*call.args, *(keyword.value for keyword in call.keywords))
-            if last_name(call.func) not in _HARMLESS and any(map(is_class_of, values)):
+            if last_name(call.func) not in HARMLESS and any(map(is_class_of, values)):
                 return True
         for node in index.of(ast.Assign, ast.Return, ast.NamedExpr) if index is not None else ():
             value: ast.AST | None = getattr(node, "value", None)
@@ -105,36 +105,16 @@ def _hands_on_types(context: Context) -> bool:
 
 def class_values(context: Context) -> Iterator[ClassRef]:
     """Classes that some given file keeps or hands on as values: not called, inherited from or asked for."""
-    for name in context.project.given:
-        index = context.project.index(name)
-        surface = context.project.surface(name)
-        if index is None or surface is None:
-            continue
-        plain = set(_plain_uses(index))
-        found: list[ast.Name | ast.Attribute] = [*index.of(ast.Name), *index.of(ast.Attribute)]
-        for node in found:
-            if node in plain or not isinstance(node.ctx, ast.Load):
-                continue
-            last = last_name(node)
-            if last in index.classes or last[:1].isupper():
-                kind = context.project.resolve(context.project.expression_name(index, node) or "?")
-                yield from (option for option in options(kind) if isinstance(option, ClassRef))
-        yield from (ClassRef(name, cls) for cls, entry in index.classes.items() if entry.node.decorator_list)
-
-
-def _plain_uses(index: FileIndex) -> Iterator[ast.AST]:
-    """Expressions whose class goes nowhere: what is called, bases, annotations, what `isinstance` is given."""
-    for call in index.of(ast.Call):
-        yield call.func
-        if last_name(call.func) in _HARMLESS:
-            yield from (part for value in call.args for part in walk(value))
-    for attribute in index.of(ast.Attribute):
-        yield attribute.value
-    for cls in index.of(ast.ClassDef):
-        yield from cls.bases
-    notes = [*(a.annotation for a in index.of(ast.arg)), *(f.returns for f in index.of(ast.FunctionDef))]
-    notes += [node.annotation for node in index.of(ast.AnnAssign)]
-    yield from (part for note in notes if note is not None for part in walk(note))
+    project = context.project
+    for module in project.given:
+        outline, index = project.outline(module), None
+        if outline is None and (index := project.index(module)) is not None:
+            names: Iterable[str] = handed_names(index)
+        else:
+            names = outline.handed if outline is not None else ()
+        for name in names:
+            found = project.resolve(project.dotted_name(module, name) or "?")
+            yield from (option for option in options(found) if isinstance(option, ClassRef))
 
 
 def frame_watchers(context: Context) -> frozenset[str]:
