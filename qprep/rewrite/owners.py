@@ -10,6 +10,7 @@ from qprep.project.kinds import ClassRef, External
 from qprep.project.nodes import walk
 from qprep.rewrite import children, signatures, unusual
 from qprep.rewrite.bodies import computed, run_on_self
+from qprep.rewrite.constructors import runs_constructor
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 from qprep.rewrite.signatures import entry_of
 
@@ -66,7 +67,7 @@ def _broken_chain(context: Context, unit: Unit) -> str | None:
     """The constructor of the class must reach that of its base."""
     own = context.project.class_node(ClassRef(unit.module, unit.name))
     init = own.methods.get("__init__") if own is not None else None
-    if init is not None and _super_call(init, None) is None:
+    if init is not None and _super_call(init) is None:
         return f"`{unit.name}.__init__` does not call the constructor of its base"
     return None
 
@@ -82,13 +83,10 @@ def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
 
 def _skipping(context: Context, unit: Unit, method: str) -> str | None:
     """The subclass that runs a method, and not the constructor that makes the attributes."""
-    for child in sorted(context.project.subclasses(ClassRef(unit.module, unit.name)), key=repr):
-        entry = context.project.class_node(child)
-        init = entry.methods.get("__init__") if entry is not None else None
-        if init is None or _super_call(init, child.name.rpartition(".")[2]) or _calls_directly(init, unit.name):
-            continue
-        if _runs(context, child, unit, method):
-            return f"its subclass `{child.name}` does not call `super().__init__`"
+    ref = ClassRef(unit.module, unit.name)
+    for child in sorted(context.project.subclasses(ref), key=repr):
+        if not runs_constructor(context, child, ref) and _runs(context, child, unit, method):
+            return f"making `{child.name}`, a subclass of it, does not run the constructor of `{unit.name}`"
     return None
 
 
@@ -109,28 +107,15 @@ def _is_base(node: ast.expr, unit: Unit) -> bool:
     return ast.unparse(node).rpartition(".")[2] == unit.name.rpartition(".")[2]
 
 
-def _super_call(init: ast.FunctionDef, name: str | None) -> ast.Call | None:
-    """The call of the base's constructor; with `name`, only forms that start right above the class of that name."""
+def _super_call(init: ast.FunctionDef) -> ast.Call | None:
+    """The call of the base's constructor."""
     for node in walk(init):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__init__"):
-            continue
-        value = node.func.value
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "super":
-            first = value.args[0] if value.args else None
-            if name is None or first is None or (isinstance(first, ast.Name) and first.id == name):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__init__":
+            value = node.func.value
+            is_super = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "super"
+            if is_super or isinstance(value, ast.Name | ast.Attribute):
                 return node
-        elif name is None and isinstance(value, ast.Name | ast.Attribute):
-            return node
     return None
-
-
-def _calls_directly(init: ast.FunctionDef, base: str) -> bool:
-    return any(
-        isinstance(node, ast.Attribute)
-        and node.attr == "__init__"
-        and ast.unparse(node.value).rpartition(".")[2] == base.rpartition(".")[2]
-        for node in walk(init)
-    )
 
 
 def taken_names(context: Context, unit: Unit) -> list[AbstractSet[str]]:
@@ -173,7 +158,7 @@ def end_of_init(context: Context, code: Code, unit: Unit, methods: frozenset[str
         return _new_init(context, code, entry.node, unit)
     last = init.body[-1]
     if _needs_early(context, unit, init, methods):
-        call = _super_call(init, None)
+        call = _super_call(init)
         assert call is not None
         last = _top_statement(code, init, call)
     if not code.is_alone_on_line(last):

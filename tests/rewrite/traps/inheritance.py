@@ -105,7 +105,7 @@ class Net(Base):
         self.fc = nn.Linear(4, 4)
 """
         ),
-        "does not call",
+        "does not run the constructor of `Base`",
     ),
     declined(
         "child-starts-above",
@@ -119,7 +119,7 @@ class Net(Base):
         self.fc = nn.Linear(4, 4)
 """
         ),
-        "does not call",
+        "does not run the constructor of `Base`",
     ),
     prepared(
         "no-init-at-all",
@@ -276,7 +276,50 @@ class Net(Base):
         return Base.forward(self, x)
 """
         ),
-        "does not call `super().__init__`",
+        "does not run the constructor of `Base`",
+    ),
+    prepared(
+        "a-constructor-reached-past-the-base",
+        module(
+            _BASE.format("")
+            + """
+
+class Mid(Base):
+    def __init__(self):
+        super().__init__()
+        self.extra = nn.Linear(4, 4)
+
+
+class Above(Mid):
+    def __init__(self):
+        super().__init__()
+        self.more = nn.Linear(4, 4)
+
+
+class Net(Above):
+    def __init__(self):
+        Mid.__init__(self)
+        self.other = nn.Linear(4, 4)
+"""
+        ),
+    ),
+    declined(
+        "a-constructor-that-a-mixin-does-not-go-on-to",
+        module(
+            _BASE.format("")
+            + """
+
+class Own(nn.Module):
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.fc = nn.Linear(4, 4)
+
+
+class Net(Own, Base):
+    pass
+"""
+        ),
+        "does not run the constructor of `Base`",
     ),
 )
 
