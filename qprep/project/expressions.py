@@ -282,13 +282,14 @@ def _dict(analysis: Analysis, frame: Frame, node: ast.Dict) -> Kind:
 def _comprehension(
     analysis: Analysis, frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 ) -> Kind:
-    """A comprehension is a loop with a scope of its own."""
+    """A comprehension is a loop with a scope of its own; what it goes through first is evaluated once, outside."""
+    first = evaluate(analysis, frame, node.generators[0].iter)
     outer_scope, outer_counts = frame.scope, frame.counts
     frame.scope, frame.counts = Scope({}, outer_scope), Counts()
     frame.earlier.append(outer_counts)
     opened: list[int] = []
     for generator in node.generators:
-        iterable = evaluate(analysis, frame, generator.iter)
+        iterable = first if generator is node.generators[0] else evaluate(analysis, frame, generator.iter)
         positions.note_taken(analysis, frame, iterable)
         loop = analysis.next_loop()
         frame.loops.append(loop)

@@ -41,7 +41,7 @@ def touched_names(index: FileIndex) -> Iterator[str]:
         yield ANY
     for item in index.of(ast.Subscript):
         if _is_dict_of_modules(item.value) or _is_dict_of_attributes(item.value):
-            yield from _text(item.slice)
+            yield from _reached(item.slice)
 
 
 def _assigned(index: FileIndex, node: ast.Attribute, imported: frozenset[str]) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
     elif name == "type" and len(node.args) == 3:  # type("Sub", (Net,), {"act": …})
         yield from (text for key in getattr(node.args[2], "keys", ()) if key is not None for text in _text(key))
     elif name in _FETCHING and node.args:
-        yield from _text(node.args[0])
+        yield from _reached(node.args[0])
     elif name in ("patch", "setattr") and node.args:  # mock.patch("tools.gate"), monkeypatch.setattr("tools.gate", …)
         yield from (f"{found}()" for found in _text(node.args[0]))
     elif "hook" in name or name in _MODES:
@@ -120,6 +120,12 @@ def _root(node: ast.expr) -> str:
     while isinstance(node, ast.Attribute):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def _reached(node: ast.expr) -> Iterator[str]:
+    """What is fetched by its name may be replaced, and may be changed itself."""
+    for name in _text(node):
+        yield from (name, f"{name}.")
 
 
 def _text(node: ast.expr) -> Iterator[str]:

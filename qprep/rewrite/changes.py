@@ -155,7 +155,8 @@ def changed_attribute(
     found = next((c for c in _changes(context, unit, attribute, made) if not (c.is_other and may_be_other)), None)
     if found is not None:
         return f"`{attribute}` is changed after it is made, {found.reason}"
-    is_set = is_touched(context, unit, attribute)
+    # Another one in its place on some object is no change of what the others hold.
+    is_set = f"{attribute}." in context.holders if may_be_other else is_touched(context, unit, attribute)
     return f"`{attribute}` is set or changed on another object than self, which may be this one" if is_set else None
 
 

@@ -8,6 +8,7 @@ from tests.rewrite.cases import Case, module, net, prepared, untouched
 _LAYERS = "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])\nself.act = nn.ReLU()\nself.n = 3"
 
 LOOPS: tuple[Case, ...] = (
+    untouched("what-a-comprehension-goes-through", net("return [part for part in self.fc(x)][0]")),
     prepared("module-list", net("for layer in self.layers:\n    x = self.act(layer(x)) + x\nreturn x", _LAYERS)),
     prepared(
         "range-of-a-setting", net("for i in range(self.n):\n    x = self.act(self.layers[i](x)) + x\nreturn x", _LAYERS)

@@ -74,6 +74,31 @@ def _two(block: str, made: str = "Block(), Block()", before: str = "") -> str:
     )
 
 
+_OF_ALL = module("""
+class Block(nn.Module):
+    default_act = nn.LeakyReLU()
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = self.default_act
+
+    def forward(self, x):
+        return self.act(self.fc(x))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = Block(), Block()
+        for block in (self.first,):
+            {}
+
+    def forward(self, x):
+        return self.second(self.first(x))
+""")
+
+
 def _held(body: str = "return self.act(self.fc(x))", init: str = "pass") -> str:
     return _two(_HOLDER.format(body=body, init=init))
 
@@ -370,6 +395,17 @@ OF_A_CLASS: tuple[Case, ...] = (
             + "\n\nclass Block(Base):\n    def __init__(self):\n        super().__init__()\n        self.act = nn.Tanh()\n"
         ),
         "in `Block.__init__`",
+    ),
+    prepared("class-attribute-put-in-place-of-another", _OF_ALL.format("block.act = Block.default_act")),
+    declined(
+        "class-attribute-changed-where-it-is-held",
+        _OF_ALL.format("block.act.negative_slope = 0.5"),
+        "is set or changed on another object",
+    ),
+    declined(
+        "class-attribute-changed-where-it-is-fetched",
+        _OF_ALL.format("block.get_submodule('act').negative_slope = 0.5"),
+        "is set or changed on another object",
     ),
     declined("class-attribute-changed", _held(init="self.act.negative_slope = 0.5"), "is changed after it is made"),
 )
