@@ -69,5 +69,7 @@ def check(facts: Facts) -> Iterator[Hit]:
 
 
 def _shown(classes: set[str]) -> str:
-    name = next(iter(sorted(classes)), "?").rpartition(".")[2]
-    return f"one `{name}` instance" if name != "?" else "one module instance"
+    names = sorted({name.rpartition(".")[2] for name in classes})
+    if not names or "?" in names:
+        return "one module instance"
+    return f"one {' or '.join(f'`{name}`' for name in names)} instance"

@@ -41,14 +41,16 @@ def _first_with_one(context: Context, chain: Sequence[Kind], base: ClassRef) -> 
 def _called_from(context: Context, cls: ClassRef, chain: Sequence[Kind]) -> Iterator[Sequence[Kind]]:
     """Where the search for the next constructor begins: for each call in that of `cls`, on an instance with `chain`."""
     entry = context.project.class_node(cls)
-    for call in walk(entry.methods["__init__"]) if entry is not None else ():
+    init = entry.methods["__init__"] if entry is not None else None
+    owner = init.args.args[0].arg if init is not None and init.args.args else ""
+    for call in walk(init) if init is not None else ():
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "__init__"):
             continue
         value = call.func.value
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "super":
             named = [cls] if not value.args else _classes(context, cls, value.args[0], chain)
             yield from (chain[chain.index(above) + 1 :] for above in named if above in chain)
-        else:
+        elif call.args and isinstance(call.args[0], ast.Name) and call.args[0].id == owner:
             yield from (context.project.mro(named) for named in _classes(context, cls, value, chain))
 
 

@@ -304,6 +304,22 @@ class Net(Above):
         ),
     ),
     declined(
+        "a-constructor-run-on-another-object",
+        module(
+            _BASE.format("")
+            + """
+
+class Net(Base):
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.fc = nn.Linear(4, 4)
+        other = Base()
+        Base.__init__(other)
+"""
+        ),
+        "does not run the constructor of `Base`",
+    ),
+    declined(
         "a-constructor-that-a-mixin-does-not-go-on-to",
         module(
             _BASE.format("")
