@@ -6,6 +6,7 @@ import ast
 import textwrap
 from collections import defaultdict
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from qprep.findings import Applicability, Unfixable
@@ -18,7 +19,7 @@ from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 from qprep.rewrite.scope import DeclinedError, Names, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from qprep.project.eager.facts import EagerSite
     from qprep.project.facts import Compound, HeldFunction, ModuleCall, Sharing, TiedParameter, Walk
@@ -238,11 +239,21 @@ class Plan:
 
     def repeat(self, module: str, attribute: str) -> bool:
         """Give an attribute that this plan makes an instance per call: it runs more often than the source shows."""
+        for table, place in self._declaring.get((module, attribute), ()):
+            outcome = table[place]
+            if isinstance(outcome, Rewrite) and self._wrap(table, outcome, attribute):
+                return True
+        return False
+
+    @cached_property
+    def _declaring(self) -> Mapping[tuple[str, str], Sequence[tuple[dict[Place, Rewrite | Unfixable], Place]]]:
+        """The rewrites of this plan by the file that they stand in and the attributes that they make."""
+        found: dict[tuple[str, str], list[tuple[dict[Place, Rewrite | Unfixable], Place]]] = defaultdict(list)
         for table in (self.outcomes, self._helpers):
             for place, outcome in table.items():
-                if isinstance(outcome, Rewrite) and place.module == module and self._wrap(table, outcome, attribute):
-                    return True
-        return False
+                for declaration in outcome.declarations if isinstance(outcome, Rewrite) else ():
+                    found[place.module, declaration.name].append((table, place))
+        return found
 
     def _wrap(self, table: dict[Place, Rewrite | Unfixable], rewrite: Rewrite, attribute: str) -> bool:
         wrapped = [
