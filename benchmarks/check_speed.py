@@ -8,7 +8,8 @@ CPU seconds of whole processes (user and system, children of this one, taken in 
 time of `qprep --version`. The ratio is that of the medians of one run. With --tree: a copy of these folders is checked
 by one process and by several, each filling an empty cache, again, and after a change to one file; what the first three
 print must be the same bytes; and by other linters beside it, from the environment in FOLDER where they are no
-neighbours of this Python. The memory is that of the largest process.
+neighbours of this Python; one that takes longer than --limit seconds is ended, and its row says so. The memory is that
+of the largest process.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import importlib.util
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -86,7 +88,22 @@ def tree_copy(names: list[str], folder: Path) -> Path:
     return folder
 
 
-def over_tree(names: list[str], jobs: int, tools: Path | None) -> None:
+def run_within(command: list[str], limit: int) -> Cost | None:
+    """Run a command to its end; None where it, or a process that it started, is not done by then."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    start = time.perf_counter()
+    while time.perf_counter() - start < limit:
+        done, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if done:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss / 1024)
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return None
+
+
+def over_tree(names: list[str], jobs: int, tools: Path | None, limit: int) -> None:
     """Measure and print the second table."""
     table = Table(title=f"one tree: {', '.join(names)}")
     for heading in ("what", "CPU s", "wall s", "largest process MiB", "of cold CPU"):
@@ -115,7 +132,10 @@ def over_tree(names: list[str], jobs: int, tools: Path | None) -> None:
             ("nothing changed", warm),
             (f"one file changed ({leaf.relative_to(folder)})", changed),
         ]
-        for title, cost in [*rows, *((tool, run(command)) for tool, command in others(tools, paths))]:
+        for title, cost in [*rows, *((tool, run_within(command, limit)) for tool, command in others(tools, paths))]:
+            if cost is None:
+                table.add_row(title, "", f"over {limit}", "", "")
+                continue
             share = f"{100 * cost.cpu / cold.cpu:.1f} %"
             table.add_row(title, f"{cost.cpu:.2f}", f"{cost.wall:.2f}", f"{cost.memory:.0f}", share)
     console = Console(width=120)
@@ -144,10 +164,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tree", help="packages, or folders in them, to check together")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--limit", type=int, default=900, help="seconds that another linter may take")
     parser.add_argument("--tools", type=Path, help="a folder of programs: torchfix, flake8, ruff")
     options = parser.parse_args()
     if options.tree:
-        over_tree(options.tree.split(","), options.jobs, options.tools)
+        over_tree(options.tree.split(","), options.jobs, options.tools, options.limit)
         return
     spec = importlib.util.find_spec(options.package)
     if spec is None or spec.origin is None:
