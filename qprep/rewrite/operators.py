@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from qprep.findings import Applicability, Unfixable
 from qprep.ops.signature import parse_constructor
+from qprep.project.facts import Place
+from qprep.project.nodes import walk
 from qprep.project.operations import SYMBOLS
 from qprep.rewrite.dedicated import construct, declare, missing
 from qprep.rewrite.fresh import is_fresh
@@ -123,7 +125,7 @@ def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfi
         settings, scope.applicability = {}, Applicability.UNSAFE
     if site.scalar and _needs_number_last(site.op) and not isinstance(node.value, ast.Constant):
         return Unfixable("the module takes the number behind the tensor")
-    if not _is_repeatable(node.target):
+    if not _is_repeatable(node.target) or _holds_site(scope, node.target):
         return Unfixable("the target would be evaluated twice")
     if isinstance(node.value, ast.Yield | ast.YieldFrom | ast.Await):
         return Unfixable("an operand suspends the function")
@@ -142,6 +144,16 @@ def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfi
     head = f"= {name}({target}, "
     # A value on the next line behind a backslash stays there: the call's parentheses allow it.
     return (Piece(operator_start, after, head), closing(end, ")", end - code.span(node)[0]))
+
+
+def _holds_site(scope: Scope, target: ast.expr) -> bool:
+    """Whether an operation on activations stands in a target, which is copied as it was: `x[i + 1] += y`."""
+    inside = (part for part in walk(target) if isinstance(part, ast.expr))
+    return any(Place(scope.code.module, *_span(part)) in scope.context.facts.ops for part in inside)
+
+
+def _span(node: ast.expr) -> tuple[int, int, int, int]:
+    return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0
 
 
 def _is_repeatable(node: ast.expr) -> bool:

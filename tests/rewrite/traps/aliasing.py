@@ -21,6 +21,12 @@ ALIASING: tuple[Case, ...] = (
         net("ys = [self.fc(x)]\nit = iter((0, 0))\nys[next(it)] += x\nreturn ys[0]"),
         "evaluated twice",
     ),
+    declined(
+        "augmented-target-with-an-operation",
+        net("y = self.fc(x)\ny[i : i + 1] += x[:1]\nreturn y", args="x, i: torch.Tensor")
+        + "\n\ndef example():\n    return Net(), (torch.randn(2, 4), 1)\n",
+        "evaluated twice",
+    ),
     prepared("augmented-matmul", net("y = self.fc(x)\nz = y\ny @= x\nreturn y, z")),
     *(
         prepared(f"augmented-number {symbol}", net(f"y = self.fc(x)\nz = y\ny {symbol} 2\nreturn y, z"))
