@@ -183,7 +183,7 @@ class Cache:
                 text = SourceFile.read(path).text
             except SourceError:
                 return None
-            self._surfaces[path] = _surface(read_outline(name, text, is_package=path.name == "__init__.py"))
+            self._surfaces[path] = _surface(read_outline(name, path, text))
         return self._surfaces[path]
 
     def _find(self, project: Project, name: str) -> Path | None:

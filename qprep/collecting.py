@@ -20,10 +20,5 @@ def paused() -> Iterator[None]:
     try:
         yield
     finally:
-        resume()
-
-
-def resume() -> None:
-    """Go through what was made since `gc.disable()`, then look for cycles as before."""
-    gc.collect(0)
-    gc.enable()
+        gc.collect(0)
+        gc.enable()

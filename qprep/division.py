@@ -78,7 +78,7 @@ class Names:
             return known
         text = self._read(path)
         self._is_new = True
-        return read_outline(name, text, is_package=path.name == "__init__.py") if text is not None else None
+        return read_outline(name, path, text) if text is not None else None
 
     def beside(self) -> dict[str, Beside]:
         """The modules beside the given ones that were asked for; nothing but their names was."""

@@ -45,7 +45,7 @@ def outline_part(paths: Sequence[Path], setting: Setting, *, overlay: Mapping[st
         setting.tell(display_path(path))
         text = files.text(path)
         if text is not None:
-            found[path] = read_outline(module_name(path)[0], text, is_package=path.name == "__init__.py")
+            found[path] = read_outline(module_name(path)[0], path, text)
     return found, {}
 
 

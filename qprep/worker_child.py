@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -54,9 +53,8 @@ def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
         if message[0] == "division":
             divisions[message[1]] = _division(message[2], message[3], overlay)
         else:
-            gc.disable()
-            write_frame(answers, _answer(look, divisions[message[1]], message, answers))
-            collecting.resume()  # nobody waits for that any more
+            with collecting.paused():  # until the answer is sent: nobody waits for what follows
+                write_frame(answers, _answer(look, divisions[message[1]], message, answers))
 
 
 def _answer(look: Look[Any], division: Division, message: tuple[Any, ...], answers: IO[bytes]) -> object:

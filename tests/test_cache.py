@@ -197,27 +197,26 @@ def test_fix_takes_no_look_where_nothing_can_be_fixed(package: Path, monkeypatch
     assert engine.fix([path], resolver, write=False, effort=Effort(cache=Cache(Path("cache"), resolver))).changed
 
 
-def test_all_names_of_a_module_beside_the_files_count(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def starred(package: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two files in parts of their own; one finds `size` through the stars of files beside it."""
     monkeypatch.setattr(units, "UNIT_BYTES", 1)
     monkeypatch.setattr(division, "UNIT_BYTES", 1)
     (package / "stars.py").write_text("from .one import *\nfrom .two import *\n")
     (package / "one.py").write_text("def other(x):\n    return x\n")
     (package / "two.py").write_text("def size(x):\n    return x.sigmoid()\n")
-    paths = [write(package, "a.py", imports="from .stars import size", body="x[: size(x) * 2]")]
-    paths.append(write(package, "b.py"))
+    user = write(package, "a.py", imports="from .stars import size", body="x[: size(x) * 2]")
+    return [user, write(package, "b.py")]
+
+
+def test_all_names_of_a_module_beside_the_files_count(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = starred(package, monkeypatch)
     assert len(check(paths)) == 1
     (package / "one.py").write_text("def size(x):\n    return x.shape[0]\n")
     assert check(paths) == ()
 
 
 def test_a_file_that_was_only_asked_for_names_counts_by_them(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
-    monkeypatch.setattr(division, "UNIT_BYTES", 1)
-    (package / "stars.py").write_text("from .one import *\nfrom .two import *\n")
-    (package / "one.py").write_text("def other(x):\n    return x\n")
-    (package / "two.py").write_text("def size(x):\n    return x.sigmoid()\n")
-    paths = [write(package, "a.py", imports="from .stars import size", body="x[: size(x) * 2]")]
-    paths.append(write(package, "b.py"))
+    paths = starred(package, monkeypatch)
     assert len(check(paths)) == 1
     taken = looks(monkeypatch)
 

@@ -104,5 +104,5 @@ def _is_compound(analysis: Analysis, name: str) -> bool:
 
 
 def _add(analysis: Analysis, index: FileIndex, node: ast.expr, classes: tuple[str, ...], is_fetched: bool) -> None:
-    place = Place(index.name, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+    place = Place.of(index.name, node)
     analysis.facts.compounds.setdefault(place, Compound(place, classes, Unit(index.name, "", True), is_fetched))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import ast
+
     from qprep.ops.catalogue import Spelling
     from qprep.ops.model import Op
     from qprep.project.eager.facts import EagerFacts
@@ -23,6 +25,12 @@ class Place(NamedTuple):
     column: int
     end_line: int
     end_column: int
+
+    @classmethod
+    def of(cls, module: str, node: ast.expr | ast.stmt) -> Place:
+        """Where a node of a module stands."""
+        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+        return cls(module, node.lineno, node.col_offset, end_line, end_column)
 
 
 class Unit(NamedTuple):

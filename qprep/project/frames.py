@@ -143,8 +143,7 @@ class Frame:
 
     def place(self, node: ast.expr | ast.stmt) -> Place:
         """Where `node` stands."""
-        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
-        return Place(self.index.name, node.lineno, node.col_offset, end_line, end_column)
+        return Place.of(self.index.name, node)
 
     def save(self) -> State:
         """The state at this point."""

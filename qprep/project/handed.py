@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from qprep.project.nodes import dotted, last_name, walk
+from qprep.project.nodes import dotted_text, last_name, walk
 
 if TYPE_CHECKING:
     from qprep.project.index import FileIndex
@@ -23,7 +23,7 @@ def handed_names(index: FileIndex) -> Iterator[str]:
         last = last_name(node)
         is_class = last in index.classes or last[:1].isupper()
         if is_class and node not in plain and isinstance(node.ctx, ast.Load):
-            yield dotted(node)
+            yield dotted_text(node)
     yield from (name for name, entry in index.classes.items() if entry.node.decorator_list)
 
 

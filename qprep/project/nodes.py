@@ -50,9 +50,8 @@ def last_name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def dotted(node: ast.expr) -> str:
-    """ "F.relu" for `F.relu`, "Base" for `Base[int]`, "?" for what is no dotted name."""
-    node = node.value if isinstance(node, ast.Subscript) else node
+def dotted_text(node: ast.expr) -> str:
+    """ "F.relu" for `F.relu`, "?" for what is no dotted name."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.insert(0, node.attr)

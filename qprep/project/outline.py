@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from qprep.project.handed import handed_names
 from qprep.project.index import Imported, build_index
 from qprep.project.inner_classes import base_names
-from qprep.project.nodes import dotted
+from qprep.project.nodes import dotted_text
 from qprep.project.touches import touched_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from qprep.project.index import FileIndex
 
@@ -99,7 +100,7 @@ class Outline:
 EMPTY = Outline({}, (), (), {}, (), {}, (), ())
 
 
-def read_outline(name: str, text: str, *, is_package: bool) -> Outline:
+def read_outline(name: str, path: Path, text: str) -> Outline:
     """The outline of a module's source; an empty one where it cannot be parsed."""
     try:
         with warnings.catch_warnings():
@@ -107,14 +108,14 @@ def read_outline(name: str, text: str, *, is_package: bool) -> Outline:
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return EMPTY
-    return outline_of(build_index(name, "", is_package, tree), text)
+    return outline_of(build_index(name, "", path.name == "__init__.py", tree), text)
 
 
 def surface_of(index: FileIndex) -> Outline:
     """What other files may want of an indexed file, without what it may want of them."""
     classes = {
         name: ClassOutline(
-            base_names(index, entry, map(dotted, entry.node.bases)),
+            base_names(index, entry, map(_base_name, entry.node.bases)),
             tuple(entry.methods),
             tuple(entry.values),
             tuple(entry.annotations),
@@ -174,7 +175,7 @@ def _uses(index: FileIndex) -> dict[str, tuple[str, ...]]:
     chains: dict[str, set[str]] = {target: set() for targets in names.values() for target in targets}
     for node in index.of(ast.Attribute, ast.Name):
         if node not in inside:
-            root, _, rest = dotted(node).partition(".")
+            root, _, rest = dotted_text(node).partition(".")
             for target in names.get(root, ()):
                 chains[target].add(rest)
     return {target: tuple(sorted(found)) for target, found in sorted(chains.items()) if "" not in found}
@@ -218,6 +219,11 @@ def walked_module(call: ast.Call) -> ast.expr | None:
         return call.func.value if call.func.attr in _CHILDREN else None
     is_original = isinstance(call.func, ast.Name) and call.func.id.endswith(_ORIGINAL) and len(call.args) == 1
     return call.args[0] if is_original else None
+
+
+def _base_name(base: ast.expr) -> str:
+    """ "Base" for `Base[int]`, too."""
+    return dotted_text(base.value if isinstance(base, ast.Subscript) else base)
 
 
 def _is_literal(node: ast.expr) -> bool:

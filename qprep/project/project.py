@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.project.index import ClassNode, FileIndex, build_index, variants
 from qprep.project.kinds import ClassRef, External, FunctionRef, Kind, join_all, options
+from qprep.project.nodes import dotted_text
 from qprep.project.outline import surface_of
 
 if TYPE_CHECKING:
@@ -290,13 +291,8 @@ class Project:
 
     def expression_name(self, index: FileIndex, node: ast.expr) -> str | None:
         """The dotted name of a Name or Attribute chain, seen from the top level of a file."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.insert(0, node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name):
-            return None
-        return public_name(".".join([self.global_name(index, node.id), *parts]))
+        first, dot, rest = dotted_text(node).partition(".")
+        return public_name(self.global_name(index, first) + dot + rest) if first != "?" else None
 
     def dotted_name(self, module: str, name: str) -> str | None:
         """What a dotted name written in a module stands for, seen from its top level; nothing is parsed for it."""

@@ -28,7 +28,7 @@ def find_walks(analysis: Analysis, names: Iterable[str]) -> None:
             for call in positional(node):
                 if call in descents:
                     continue
-                place = Place(name, call.lineno, call.col_offset, call.end_lineno or 0, call.end_col_offset or 0)
+                place = Place.of(name, call)
                 known = analysis.walked.get((name, call.lineno, call.col_offset))
                 walk = analysis.facts.walks.setdefault(place, Walk(place, Unit(name, "", True), _method(call)))
                 walk.classes |= known or _attribute_classes(analysis, owners.get(call), call)

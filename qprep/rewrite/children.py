@@ -243,7 +243,7 @@ class Walk:
         if node.lineno != node.end_lineno or any(self.context.analysis.defines(cls, n) for cls in own for n in names):
             return None
         after = f".{called}()" if called else ".values()" if self._is_self(node) and not self.is_keyed else ""
-        place = Place(self.member.module, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+        place = Place.of(self.member.module, node)
         if called in _ORIGINALS:
             return Filter(place, self.owner, _ORIGINALS[called])
         return Filter(place, self.owner, "original_modules", after)

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.project.kinds import ClassRef, options
-from qprep.project.nodes import dotted, walk
+from qprep.project.nodes import dotted_text, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ def _called_from(context: Context, cls: ClassRef, chain: Sequence[Kind]) -> Iter
 
 def _classes(context: Context, cls: ClassRef, node: ast.expr, chain: Sequence[Kind]) -> list[ClassRef]:
     """The classes that an expression in the constructor of `cls` names; one of `chain` by its name alone."""
-    text = dotted(node)
+    text = dotted_text(node)
     found = context.project.resolve(context.project.dotted_name(cls.module, text) or "?")
     named = [option for option in options(found) if isinstance(option, ClassRef)]
     last = text.rpartition(".")[2]

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 from qprep.findings import Unfixable
 from qprep.ops.signature import parse_constructor
 from qprep.project.facts import MANY
-from qprep.project.kinds import ClassRef, External, FunctionRef, Module, Partial, modules_of, options, tensor_of
+from qprep.project.kinds import (
+    ClassRef,
+    Closure,
+    External,
+    FunctionRef,
+    Module,
+    Partial,
+    modules_of,
+    options,
+    tensor_of,
+)
 from qprep.project.sought import is_sought
 from qprep.rewrite import sharing as sharing_reasons
 from qprep.rewrite.changes import made_at_end
@@ -191,8 +201,8 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
     """`self.act = F.gelu` → `self.act = nn.GELU()`; other functions are held by a module that calls them."""
     if (reason := _used_as_value(scope.context, scope.unit, held.attribute)) is not None:
         return Unfixable(reason)
-    if (function := _bound_function(scope.context, scope.unit, held)) is not None:
-        return Unfixable(f"`{held.attribute}` may be a partial of `{function}`, whose operations would stay in it")
+    if _may_be_ones_own(scope.context, scope.unit, held):
+        return Unfixable(f"`{held.attribute}` may be a function of one's own, whose operations would stay in it")
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     row = scope.context.analysis.catalogue.function(held.name)
     if row is not None and row[0].nn is not None and isinstance(scope.node, ast.Name | ast.Attribute):
@@ -209,14 +219,13 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
     return (Piece(start, end, f"{scope.runtime('Function')}.wrap({scope.code.text[start:end]})"),)
 
 
-def _bound_function(context: Context, unit: Unit, held: HeldFunction) -> str | None:
-    """A function of the project that what is held may be a partial of."""
-    table = context.analysis.attributes_of(ClassRef(unit.module, unit.name)).names
-    entry = table.get(held.attribute)
+def _may_be_ones_own(context: Context, unit: Unit, held: HeldFunction) -> bool:
+    """Whether what is held may be a function of the project, a lambda, or a partial of one."""
+    entry = context.analysis.attributes_of(ClassRef(unit.module, unit.name)).names.get(held.attribute)
     creation = entry.creations.get(held.place) if entry is not None else None
-    held_kinds = options(creation.kind) if creation is not None else ()
-    bound = (option.function for option in held_kinds if isinstance(option, Partial))
-    return next((inner.name for kind in bound for inner in options(kind) if isinstance(inner, FunctionRef)), None)
+    found = list(options(creation.kind)) if creation is not None else []
+    bound = [inner for option in found if isinstance(option, Partial) for inner in options(option.function)]
+    return any(isinstance(kind, FunctionRef | Closure) for kind in (*found, *bound))
 
 
 def _names(scope: Scope, node: ast.expr, function: str) -> bool:

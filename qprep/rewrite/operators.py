@@ -149,11 +149,7 @@ def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfi
 def _holds_site(scope: Scope, target: ast.expr) -> bool:
     """Whether an operation on activations stands in a target, which is copied as it was: `x[i + 1] += y`."""
     inside = (part for part in walk(target) if isinstance(part, ast.expr))
-    return any(Place(scope.code.module, *_span(part)) in scope.context.facts.ops for part in inside)
-
-
-def _span(node: ast.expr) -> tuple[int, int, int, int]:
-    return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0
+    return any(Place.of(scope.code.module, part) in scope.context.facts.ops for part in inside)
 
 
 def _is_repeatable(node: ast.expr) -> bool:

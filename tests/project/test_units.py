@@ -8,6 +8,7 @@ import pytest
 
 from qprep import division, engine
 from qprep.config import SettingsResolver
+from qprep.findings import Unfixable
 from qprep.project import units
 from qprep.registry import all_rules
 from qprep.setting import Files
@@ -137,3 +138,20 @@ def test_findings_do_not_depend_on_the_division(tmp_path: Path, monkeypatch: pyt
         file.new_text for file in fixed.changed
     ]
     assert all("self.add = " not in file.new_text for file in fixed.changed)  # asks.py would meet it
+
+
+def test_classes_that_a_file_hands_on_count_in_parts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = MODEL.format(imports="", body="self.mix(self.fc(x))") + (
+        "\n    @staticmethod\n    def mix(x):\n        return x + x\n"
+    )
+    changer = (
+        "from .net import Net\n\ndef change(name, other):\n    for cls in [Net]:\n        setattr(cls, name, other)\n"
+    )
+    files = {"pkg/__init__.py": "", "pkg/net.py": net, "pkg/changer.py": changer, "pkg/more.py": CLASS}
+    paths, resolver = tree(tmp_path, files), SettingsResolver(all_rules(), isolated=True)
+    one = engine.check(paths, resolver)
+    reasons = [finding.fix.reason for finding in one.findings if isinstance(finding.fix, Unfixable)]
+    assert any("may stand in its place" in reason for reason in reasons)
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    assert engine.check(paths, resolver).findings == one.findings

@@ -54,7 +54,7 @@ class Where:
 
 def place_of(index: FileIndex, node: ast.expr) -> Place:
     """The place of an expression."""
-    return Place(index.name, node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+    return Place.of(index.name, node)
 
 
 def find_fuse_calls(analysis: Analysis, names: Iterable[str]) -> list[FuseCall]:
