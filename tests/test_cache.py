@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -218,7 +219,14 @@ def test_all_names_of_a_module_beside_the_files_count(package: Path, monkeypatch
 def test_a_file_that_was_only_asked_for_names_counts_by_them(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = starred(package, monkeypatch)
     assert len(check(paths)) == 1
-    taken = looks(monkeypatch)
+    taken, divided = looks(monkeypatch), list[object]()
+    real = division.units
+
+    def divide(*arguments: Any) -> list[units.Unit]:
+        divided.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(division, "units", divide)
 
     def check_again() -> int:
         taken.clear()
@@ -228,6 +236,7 @@ def test_a_file_that_was_only_asked_for_names_counts_by_them(package: Path, monk
     (package / "one.py").write_text("# moved\n\ndef other(x):\n    return x + x\n")
     assert check_again() == 1
     assert taken == []
+    assert divided == []
     (package / "two.py").write_text("# moved\n\ndef size(x):\n    return x.sigmoid()\n")
     assert check_again() == 1
     assert taken == [["a.py"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.effort import Effort, cores
 from qprep.errors import QprepError
+from qprep.findings import Fix
 from qprep.project import units
 from qprep.registry import all_rules
 from qprep.setting import Files
@@ -69,6 +71,16 @@ def test_two_processes_find_and_fix_what_one_does(files: list[Path]) -> None:
     alone = engine.fix(files, settings, write=False)
     assert engine.fix(files, settings, write=False, effort=Effort(jobs=2)) == alone
     assert alone.changed
+
+
+def test_a_result_goes_between_processes_whole(files: list[Path]) -> None:
+    odd = write(
+        files[0].parent, "odd.py", imports="from elsewhere import thing", body="thing(x).size() + thing(x) + (x + x)"
+    )
+    result = engine.check([*files, odd], resolver())
+    assert any(isinstance(finding.fix, Fix) and finding.fix.edits for finding in result.findings)
+    assert result.unknown_sites
+    assert pickle.loads(pickle.dumps(result)) == result
 
 
 def test_bytes_given_instead_of_files_reach_the_processes(files: list[Path]) -> None:
