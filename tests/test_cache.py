@@ -220,7 +220,7 @@ def test_a_file_that_was_only_asked_for_names_counts_by_them(package: Path, monk
     paths = starred(package, monkeypatch)
     assert len(check(paths)) == 1
     taken, divided = looks(monkeypatch), list[object]()
-    real = division.units
+    real = units.units
 
     def divide(*arguments: Any) -> list[units.Unit]:
         divided.append(arguments)
