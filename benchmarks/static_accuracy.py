@@ -24,7 +24,7 @@ from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.evidence.run import Run
 from qprep.evidence.witness import Witness
-from qprep.guard import run_with_large_stack
+from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.registry import all_rules
 from qprep.survey import Survey
 

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import torch
 
 import qprep.trace
-from qprep.ops.catalogue import load
+from qprep.foundation.catalogue.lookup import load
 from qprep.trace.operations import Operations
 from qprep.trace.report import TraceReport
 

@@ -13,14 +13,14 @@ __all__ = ["Finding", "Fix", "QprepError", "Settings", "__version__", "check_sou
 if TYPE_CHECKING:
     from qprep.api import check_source, fix_source
     from qprep.config import Settings
-    from qprep.errors import QprepError
-    from qprep.findings import Finding, Fix
+    from qprep.foundation.errors import QprepError
+    from qprep.foundation.findings import Finding, Fix
     from qprep.trace import trace
 else:
     _HOME = {
-        "Finding": "qprep.findings",
-        "Fix": "qprep.findings",
-        "QprepError": "qprep.errors",
+        "Finding": "qprep.foundation.findings",
+        "Fix": "qprep.foundation.findings",
+        "QprepError": "qprep.foundation.errors",
         "Settings": "qprep.config",
         "check_source": "qprep.api",
         "fix_source": "qprep.api",

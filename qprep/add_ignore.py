@@ -6,11 +6,11 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from qprep.edits import apply_edits
 from qprep.engine_rules import ALWAYS_ON, UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION
-from qprep.errors import QprepError
-from qprep.findings import Edit, Finding
-from qprep.source import SourceFile
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Edit, Finding
+from qprep.foundation.source import SourceFile
+from qprep.foundation.text_edits import apply_edits
 from qprep.suppressions import Suppression, read
 
 _NOT_SUPPRESSED = ALWAYS_ON | {UNKNOWN_SUPPRESSION.code, UNUSED_SUPPRESSION.code}

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
+from qprep.foundation.source import display_path
 from qprep.registry import all_rules
-from qprep.source import display_path
 
 if TYPE_CHECKING:
-    from qprep.findings import Finding
+    from qprep.foundation.findings import Finding
     from qprep.results import FixResult
 
 

@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from qprep.engine_rules import ALWAYS_ON, TRACE_FAILED
-from qprep.errors import QprepError
-from qprep.findings import Finding
+from qprep.foundation.atomic_write import save
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding
+from qprep.foundation.source import SourceError, SourceFile
 from qprep.report.model import Sources
-from qprep.saving import save
-from qprep.source import SourceError, SourceFile
 
 DEFAULT_NAME = "qprep-baseline.json"
 _VERSION = 1

@@ -22,12 +22,12 @@ from typing import Any
 import qprep
 from qprep.cache_records import from_record, to_record
 from qprep.config import Settings, SettingsResolver
+from qprep.foundation.atomic_write import replace
+from qprep.foundation.source import SourceError, SourceFile, display_path
 from qprep.project.outline import Outline, read_outline
 from qprep.project.project import Beside, Project
 from qprep.project.units import Around, Part, Unit
 from qprep.results import CheckResult
-from qprep.saving import replace
-from qprep.source import SourceError, SourceFile, display_path
 
 DEFAULT_NAME = ".qprep_cache"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of qprep's; it may be deleted.\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qprep.findings import Applicability, Edit, Finding, Fix, Position, Severity, Unfixable
+from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Position, Severity, Unfixable
 
 Json = Any  # what a file of JSON holds; whoever reads it checks it
 

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from qprep.config_file import Options, find_config, read_config
 from qprep.config_trace import TraceTarget
 from qprep.engine_rules import ALWAYS_ON
-from qprep.findings import Rule
+from qprep.foundation.catalogue.op import Op
+from qprep.foundation.catalogue.targets import OWN
+from qprep.foundation.findings import Rule
 from qprep.gitignore import Scope
-from qprep.ops.model import Op
-from qprep.ops.targets import OWN
 from qprep.registry import Registry, installed
 from qprep.rows import read_rows
 from qprep.selection import Layer, Selection, validate

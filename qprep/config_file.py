@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from qprep.config_trace import ExpectedError, TraceTarget, read_targets
-from qprep.errors import QprepError
-from qprep.ops.targets import TARGETS
+from qprep.foundation.catalogue.targets import TARGETS
+from qprep.foundation.errors import QprepError
 from qprep.selection import did_you_mean
 
 OUTPUT_FORMATS = ("full", "concise", "grouped", "json", "json-lines", "github", "gitlab", "sarif", "junit")

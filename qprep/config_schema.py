@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from qprep.config import TARGET_VERSIONS
 from qprep.config_file import OUTPUT_FORMATS
-from qprep.ops.targets import TARGETS
+from qprep.foundation.catalogue.targets import TARGETS
 
 _STRINGS: Final = {"type": "array", "items": {"type": "string"}}
 _RULES: Final = {**_STRINGS, "description": "codes, prefixes of codes, names, or ALL"}

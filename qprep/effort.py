@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qprep.engine_rules import ANALYSIS_FAILED, engine_finding
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
     from qprep.cache import Cache
-    from qprep.findings import Finding
+    from qprep.foundation.findings import Finding
 
 _T = TypeVar("_T")
 

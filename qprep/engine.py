@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep import collecting
 from qprep.division import Division, divide, whole
 from qprep.effort import Effort
 from qprep.engine_rules import ALWAYS_ON
-from qprep.findings import Finding, Fix
+from qprep.foundation import gc_pause
+from qprep.foundation.findings import Finding, Fix
 from qprep.outlining import outlines_of
 from qprep.parts import Asked, Look, Memory, Work, run_parts
 from qprep.results import CheckResult, FixResult, in_order, is_applicable
@@ -72,7 +72,7 @@ def check_part(
     """Look at files that know of each other; without `edits`, fixes say only that they are there."""
     from qprep.survey import Survey  # what a run finds in the cache needs none of it
 
-    with collecting.paused():
+    with gc_pause.paused():
         return _checked(Survey(paths, settings, overlay, observe, setting), len(paths), edits=edits)
 
 

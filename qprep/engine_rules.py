@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qprep.findings import Finding, Fix, Position, Rule, Severity, Unfixable
+from qprep.foundation.findings import Finding, Fix, Position, Rule, Severity, Unfixable
 
 SYNTAX_ERROR = Rule(
     "QP001",

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from qprep.config import Settings, SettingsResolver
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
-from qprep.errors import QprepError
-from qprep.findings import Finding
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding
+from qprep.foundation.notebook import SUFFIX
+from qprep.foundation.source import display_path
 from qprep.gitignore import Scope
-from qprep.notebook import SUFFIX
-from qprep.source import display_path
 
 
 @dataclass(frozen=True, slots=True)

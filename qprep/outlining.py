@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qprep.division import Division
+from qprep.foundation.source import display_path
 from qprep.parts import Asked, Look, Work, run_parts
 from qprep.project.outline import Outline, read_outline
 from qprep.project.project import module_name
 from qprep.project.units import ALONE, UNIT_BYTES, Part
 from qprep.setting import Files, Setting
-from qprep.source import display_path
 
 if TYPE_CHECKING:
     from qprep.config import SettingsResolver

@@ -15,7 +15,7 @@ from qprep.setting import Files, Setting
 
 if TYPE_CHECKING:
     from qprep.config import SettingsResolver
-    from qprep.findings import Finding
+    from qprep.foundation.findings import Finding
 
 _T = TypeVar("_T")
 Asked = Mapping[str, Beside]

@@ -16,9 +16,9 @@ from qprep.checks import as_check
 from qprep.checks.base import Check, Hit, Invalid, unowned
 from qprep.codemods import as_codemod
 from qprep.codemods.base import Codemod, Outcome
-from qprep.errors import PluginError, QprepError
-from qprep.findings import Applicability, Rule, Severity, Unfixable
-from qprep.ops.model import Op
+from qprep.foundation.catalogue.op import Op
+from qprep.foundation.errors import PluginError, QprepError
+from qprep.foundation.findings import Applicability, Rule, Severity, Unfixable
 from qprep.project.facts import Facts, ModuleCall, OpSite
 from qprep.registry import GROUP
 from qprep.rewrite.invocations import invocation

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from qprep.checks.base import Check
 from qprep.engine_rules import ENGINE_RULES
-from qprep.errors import PluginError
 from qprep.evidence.rules import RUN_RULES
-from qprep.findings import Rule
+from qprep.foundation.errors import PluginError
+from qprep.foundation.findings import Rule
 
 if TYPE_CHECKING:
     from qprep.codemods.base import Codemod
-    from qprep.ops.model import Op
+    from qprep.foundation.catalogue.op import Op
     from qprep.plugins import Loaded
 
 GROUP = "qprep.plugins"  # of entry points

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from qprep.cache_records import from_record, to_record
 from qprep.config import SettingsResolver
 from qprep.effort import Effort
-from qprep.findings import Applicability, Finding, Fix
-from qprep.source import SourceFile
+from qprep.foundation.findings import Applicability, Finding, Fix
+from qprep.foundation.source import SourceFile
 
 if TYPE_CHECKING:
     from qprep.evidence.observer import Observe

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from qprep.errors import QprepError
-from qprep.ops.model import Dedicated, Family, Op, OpClass, Result
-from qprep.ops.signature import parse_constructor, parse_spelling
+from qprep.foundation.catalogue.call_signature import parse_constructor, parse_spelling
+from qprep.foundation.catalogue.op import Dedicated, Family, Op, OpClass, Result
+from qprep.foundation.errors import QprepError
 from qprep.selection import did_you_mean
 
 _SPELLING: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\([^()]*(?:\([^()]*\)[^()]*)*\)")

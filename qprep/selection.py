@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from qprep.errors import QprepError
-from qprep.findings import Rule
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Rule
 
 ALL = "ALL"
 _EXACT = 100  # a full code or a name is more specific than any prefix

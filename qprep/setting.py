@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qprep.foundation.source import SourceError, SourceFile, display_path
 from qprep.project.project import ParsedFiles
 from qprep.project.units import ALONE
-from qprep.source import SourceError, SourceFile, display_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from qprep.findings import Finding
+    from qprep.foundation.findings import Finding
     from qprep.project.outline import Outline
     from qprep.project.units import Around
 

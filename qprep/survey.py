@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qprep import collecting
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
 from qprep.evidence.rules import RUN_CODES
 from qprep.evidence.weigh import proven, weigh
-from qprep.findings import Finding, Fix, Position, Severity, Unfixable
-from qprep.ops.model import Op
-from qprep.ops.targets import OWN, TARGETS, TORCH_AO, Target
+from qprep.foundation import gc_pause
+from qprep.foundation.catalogue.op import Op
+from qprep.foundation.catalogue.targets import OWN, TARGETS, TORCH_AO, Target
+from qprep.foundation.findings import Finding, Fix, Position, Severity, Unfixable
+from qprep.foundation.source import SourceError, SourceFile, display_path, too_deep
 from qprep.project.analysis import Analysis
 from qprep.project.compounds import find_compounds
 from qprep.project.eager.find import find_eager, find_unprepared
@@ -28,7 +29,6 @@ from qprep.rewrite.model import Rewrite
 from qprep.rewrite.pieces import to_edits
 from qprep.rewrite.plan import Plan
 from qprep.setting import Files, Setting
-from qprep.source import SourceError, SourceFile, display_path, too_deep
 from qprep.suppressions import judge
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Survey:
         self.unknown: list[Finding] = []
         self.statements: dict[Place, tuple[int, int]] = {}
         self._begun = ""
-        with collecting.paused():
+        with gc_pause.paused():
             self._run()
 
     def _run(self) -> None:

@@ -15,7 +15,7 @@ from qprep.registry import Registry, rules_of, with_plugins
 
 if TYPE_CHECKING:
     from qprep.checks.base import Check, Invalid
-    from qprep.findings import Finding
+    from qprep.foundation.findings import Finding
 
 _PATH = "example.py"
 

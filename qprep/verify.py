@@ -12,11 +12,11 @@ import warnings
 from pathlib import Path
 
 from qprep.engine_rules import NOT_ROUND_TRIPPABLE, engine_finding
-from qprep.errors import QprepError
-from qprep.findings import Finding
-from qprep.guard import MAX_DEPTH, depth
-from qprep.notebook import NotebookError
-from qprep.source import SourceError, SourceFile, too_deep
+from qprep.foundation.deep_recursion import MAX_DEPTH, depth
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding
+from qprep.foundation.notebook import NotebookError
+from qprep.foundation.source import SourceError, SourceFile, too_deep
 
 
 def refuse_untouched(source: SourceFile) -> Finding | None:

@@ -10,14 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from qprep import collecting, outlining
+from qprep import outlining
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.division import Division, Names
 from qprep.effort import describe
-from qprep.errors import QprepError
+from qprep.foundation import gc_pause
+from qprep.foundation.deep_recursion import run_with_large_stack
+from qprep.foundation.errors import QprepError
 from qprep.frames import read_frame, write_frame
-from qprep.guard import run_with_large_stack
 from qprep.parts import Asked, Look
 from qprep.registry import all_rules
 from qprep.setting import Files
@@ -53,7 +54,7 @@ def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
         if message[0] == "division":
             divisions[message[1]] = _division(message[2], message[3], overlay)
         else:
-            with collecting.paused():  # until the answer is sent: nobody waits for what follows
+            with gc_pause.paused():  # until the answer is sent: nobody waits for what follows
                 write_frame(answers, _answer(look, divisions[message[1]], message, answers))
 
 

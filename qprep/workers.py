@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import qprep
 from qprep.effort import Attempt
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.frames import read_frame, write_frame
 
 if TYPE_CHECKING:

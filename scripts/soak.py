@@ -31,8 +31,8 @@ from pathlib import Path
 from qprep import engine
 from qprep.config import SettingsResolver
 from qprep.engine_rules import ANALYSIS_FAILED
-from qprep.errors import QprepError
-from qprep.guard import run_with_large_stack
+from qprep.foundation.deep_recursion import run_with_large_stack
+from qprep.foundation.errors import QprepError
 from qprep.registry import all_rules
 
 ROOT = Path(__file__).resolve().parent.parent

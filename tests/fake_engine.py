@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from qprep.config import Settings, SettingsResolver
-from qprep.edits import apply_fixes
 from qprep.engine_rules import ENGINE_RULES
-from qprep.findings import Applicability, Edit, Finding, Fix, Rule, Severity, Unfixable
+from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, Severity, Unfixable
+from qprep.foundation.source import SourceError, SourceFile, display_path
+from qprep.foundation.text_edits import apply_fixes
 from qprep.results import ChangedFile, CheckResult, FixResult
-from qprep.source import SourceError, SourceFile, display_path
 from qprep.suppressions import judge
 from qprep.verify import write_atomically
 

@@ -15,7 +15,7 @@ from qprep.cache import Cache
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.effort import Effort
-from qprep.findings import Finding
+from qprep.foundation.findings import Finding
 from qprep.project import units
 from qprep.registry import all_rules
 

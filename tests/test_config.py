@@ -7,7 +7,7 @@ import pytest
 from qprep.config import DEFAULT_EXCLUDE, Settings, SettingsResolver
 from qprep.config_file import Options
 from qprep.config_trace import TraceTarget
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from tests.fake_engine import RULES
 
 

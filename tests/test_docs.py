@@ -13,7 +13,7 @@ import pytest
 from qprep.config_file import _READERS, read_config
 from qprep.config_schema import PROPERTIES, schema, schema_text
 from qprep.config_trace import _TYPES
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.registry import rules_of, with_plugins
 from qprep.report.rule_page import rule_index, rule_page
 

@@ -11,9 +11,9 @@ from qprep import engine
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.effort import Effort
-from qprep.findings import Fix, Unfixable
+from qprep.foundation.findings import Fix, Unfixable
+from qprep.foundation.source import display_path
 from qprep.registry import all_rules
-from qprep.source import display_path
 
 NET = """\
 from torch import nn

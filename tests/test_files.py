@@ -7,9 +7,9 @@ import pytest
 
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
-from qprep.errors import QprepError
 from qprep.files import Discovery, discover
-from qprep.source import display_path
+from qprep.foundation.errors import QprepError
+from qprep.foundation.source import display_path
 from tests.fake_engine import RULES
 
 

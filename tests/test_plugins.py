@@ -14,8 +14,8 @@ import pytest
 from qprep import check_source
 from qprep.config import SettingsResolver
 from qprep.engine import check, fix
-from qprep.errors import QprepError
-from qprep.findings import Rule
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Rule
 from qprep.plugins import Plugin, PluginError, load_plugin
 from qprep.registry import all_rules, rules_of, with_plugins
 from qprep.rows import read_rows

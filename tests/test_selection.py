@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.selection import Layer, Selection, Verdict, did_you_mean, validate
 from tests.fake_engine import ADD, MUL, RULES, SUB
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qprep.errors import QprepError
-from qprep.guard import run_with_large_stack
-from qprep.source import SourceFile
+from qprep.foundation.deep_recursion import run_with_large_stack
+from qprep.foundation.errors import QprepError
+from qprep.foundation.source import SourceFile
 from qprep.verify import refuse_rewrite, refuse_untouched, write_atomically
 
 

@@ -12,8 +12,8 @@ from qprep import division, engine, outlining
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.effort import Effort, cores
-from qprep.errors import QprepError
-from qprep.findings import Fix
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Fix
 from qprep.project import units
 from qprep.registry import all_rules
 from qprep.setting import Files

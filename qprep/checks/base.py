@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from qprep.findings import Rule
+from qprep.foundation.findings import Rule
 from qprep.project.eager.facts import EagerSite
 from qprep.project.facts import Compound, Facts, HeldFunction, ModuleCall, OpSite, Place, Sharing, TiedParameter, Walk
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.checks.base import Hit, Invalid
-from qprep.findings import Rule
+from qprep.foundation.findings import Rule
 from qprep.project.facts import Facts
 
 RULE = Rule(

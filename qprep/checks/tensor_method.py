@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.checks.base import Hit, Invalid, help_for, unowned
-from qprep.findings import Rule
-from qprep.ops.model import Family
+from qprep.foundation.catalogue.op import Family
+from qprep.foundation.findings import Rule
 from qprep.project.facts import Facts
 
 RULE = Rule(

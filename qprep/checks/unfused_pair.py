@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.checks.base import Hit, Invalid
-from qprep.findings import Rule
-from qprep.ops.eager import WITHOUT_KERNEL
+from qprep.foundation.catalogue.torch_ao import WITHOUT_KERNEL
+from qprep.foundation.findings import Rule
 from qprep.project.facts import Facts
 
 RULE = Rule(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.checks.base import Hit, Invalid
-from qprep.findings import Rule
-from qprep.ops.targets import TORCH_AO
+from qprep.foundation.catalogue.targets import TORCH_AO
+from qprep.foundation.findings import Rule
 from qprep.project.facts import Facts
 
 TARGET = TORCH_AO

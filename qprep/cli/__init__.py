@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from qprep import __version__
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 _VERBS = ("check", "fix", "trace", "quantize", "rule", "config", "server")
 _INTERRUPTED = 130

@@ -16,11 +16,11 @@ from qprep.cli.models import observer, tell_outside
 from qprep.cli.options import BASELINE, CONFIGURATION, EFFORT, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
 from qprep.cli.session import Session, has_failed, load_engine, open_session
 from qprep.cli.watch import watching
-from qprep.errors import QprepError
-from qprep.findings import Finding
-from qprep.guard import run_with_large_stack
+from qprep.foundation.deep_recursion import run_with_large_stack
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding
+from qprep.foundation.source import SourceFile
 from qprep.report.text import plural
-from qprep.source import SourceFile
 from qprep.verify import write_atomically
 
 _ADD_IGNORE = click.option(

@@ -12,8 +12,8 @@ import click
 from qprep.cli.options import CONFIGURATION, FILES, SELECTION, resolver, with_options
 from qprep.config import TARGET_VERSIONS, Settings
 from qprep.engine_rules import ALWAYS_ON
-from qprep.errors import QprepError
-from qprep.findings import Rule
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Rule
 from qprep.registry import all_rules
 
 

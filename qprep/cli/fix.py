@@ -24,10 +24,10 @@ from qprep.cli.options import (
     with_options,
 )
 from qprep.cli.session import Session, emit, has_failed, is_human, load_engine, open_session
-from qprep.edits import unified_diff
 from qprep.evidence.proof import TargetError
-from qprep.findings import Finding, Unfixable
-from qprep.guard import run_with_large_stack
+from qprep.foundation.deep_recursion import run_with_large_stack
+from qprep.foundation.findings import Finding, Unfixable
+from qprep.foundation.text_edits import unified_diff
 from qprep.report.text import one_line, place, plural
 from qprep.results import FixResult
 

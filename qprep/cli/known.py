@@ -10,11 +10,11 @@ import click
 
 from qprep.baseline import DEFAULT_NAME, Entry, Weighed, entries_of, read_baseline, relative, weigh, write_baseline
 from qprep.cli.session import Session
-from qprep.errors import QprepError
-from qprep.findings import Finding
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding
+from qprep.foundation.source import display_path
 from qprep.report.model import Sources
 from qprep.report.text import plural
-from qprep.source import display_path
 
 
 def read_known(session: Session) -> Counter[Entry]:

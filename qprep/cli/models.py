@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from qprep.config_trace import TraceTarget
-from qprep.errors import QprepError
 from qprep.evidence.observer import Observer, outside
 from qprep.evidence.proof import Proof
+from qprep.foundation.errors import QprepError
 from qprep.report.text import plural
 from qprep.selection import did_you_mean
 

@@ -11,9 +11,9 @@ import click
 
 from qprep.config import TARGET_VERSIONS, SettingsResolver
 from qprep.config_file import OUTPUT_FORMATS, Options
-from qprep.errors import QprepError
-from qprep.findings import Rule
-from qprep.ops.targets import TARGETS
+from qprep.foundation.catalogue.targets import TARGETS
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Rule
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qprep.cli.progress import bars
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
     from qprep.quantizer.job import Job, Outcome

@@ -6,8 +6,8 @@ import json
 
 import click
 
-from qprep.errors import QprepError
-from qprep.findings import Rule
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Rule
 from qprep.registry import all_rules, installed
 from qprep.report.rule_page import rule_page
 from qprep.selection import suggestion

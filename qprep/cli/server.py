@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 
 @click.command("server", short_help="Serve an editor over standard input and output.")

@@ -18,15 +18,15 @@ from qprep.cli.status_line import StatusLine
 from qprep.config import Settings, SettingsResolver
 from qprep.effort import Effort
 from qprep.engine_rules import ANALYSIS_FAILED
-from qprep.errors import QprepError
 from qprep.files import Discovery, discover
-from qprep.findings import Finding, Rule
+from qprep.foundation.atomic_write import save
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding, Rule
+from qprep.foundation.source import display_path
 from qprep.registry import all_rules
 from qprep.report import FORMATS_WITH_EDITS, HUMAN_FORMATS, Report, Sources, render
 from qprep.report.statistics import render_statistics
 from qprep.results import Engine
-from qprep.saving import save
-from qprep.source import display_path
 
 _STDIN = Path("-")
 

@@ -14,8 +14,8 @@ import click
 
 from qprep.cli.options import resolver
 from qprep.config_file import CONFIG_NAMES
-from qprep.errors import QprepError
 from qprep.files import discover
+from qprep.foundation.errors import QprepError
 from qprep.registry import all_rules
 from qprep.report.text import plural
 

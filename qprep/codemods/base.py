@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from qprep.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope
 

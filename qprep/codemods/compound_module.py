@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
+from qprep.foundation.findings import Unfixable
 from qprep.project.facts import Compound
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope

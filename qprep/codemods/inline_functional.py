@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
-from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_HOME
+from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_HOME
+from qprep.foundation.findings import Unfixable
 from qprep.project.eager.facts import InlineFunctional
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope

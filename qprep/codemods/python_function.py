@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
-from qprep.ops.signature import parse_constructor
+from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.findings import Unfixable
 from qprep.project.facts import OpSite
 from qprep.rewrite.invocations import invocation
 from qprep.rewrite.pieces import Piece

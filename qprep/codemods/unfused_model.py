@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
-from qprep.ops.eager import STUBS_HOME
+from qprep.foundation.catalogue.torch_ao import STUBS_HOME
+from qprep.foundation.findings import Unfixable
 from qprep.project.eager.facts import UnfusedModel
 from qprep.rewrite.methods import end_of_class
 from qprep.rewrite.pieces import Piece

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from qprep.codemods.base import Outcome
-from qprep.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Unfixable
 from qprep.project.eager.facts import UnfusedPair
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope

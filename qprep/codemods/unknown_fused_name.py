@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qprep.codemods.base import Outcome
-from qprep.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Unfixable
 from qprep.project.eager.facts import FusedName
 from qprep.rewrite.scope import Scope
 from qprep.rewrite.texts import string_piece

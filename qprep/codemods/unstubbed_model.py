@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
-from qprep.ops.eager import STUBS_HOME
+from qprep.foundation.catalogue.torch_ao import STUBS_HOME
+from qprep.foundation.findings import Unfixable
 from qprep.project.eager.facts import UnstubbedModel
 from qprep.rewrite.methods import first_statement, returned_values
 from qprep.rewrite.pieces import Piece, closing, opening

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qprep.engine_rules import TRACE_FAILED, engine_finding
-from qprep.errors import QprepError
 from qprep.evidence.run import Run, real_path
 from qprep.evidence.witness import Witness, named
-from qprep.findings import Finding, Position
-from qprep.source import display_path
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding, Position
+from qprep.foundation.source import display_path
 
 if TYPE_CHECKING:
     from qprep.trace.failure import TraceFailure

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qprep.errors import QprepError
 from qprep.evidence.observer import failure_finding
+from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
-    from qprep.findings import Finding
+    from qprep.foundation.findings import Finding
     from qprep.trace.request import Request
     from qprep.trace.verdict import VerifyResult
 

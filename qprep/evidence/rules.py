@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qprep.findings import Rule
+from qprep.foundation.findings import Rule
 
 TRACED_OPERATION = Rule(
     "QP110",

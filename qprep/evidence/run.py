@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from qprep.project.facts import Place as StaticPlace
 
 if TYPE_CHECKING:
-    from qprep.findings import Finding
-    from qprep.source import SourceFile
+    from qprep.foundation.findings import Finding
+    from qprep.foundation.source import SourceFile
     from qprep.trace.report import OpEvent, Place, ReusedModule, TraceReport
 
 

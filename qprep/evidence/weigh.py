@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from qprep.evidence.run import Range, place_of, real_path
 from qprep.evidence.witness import Claim, Verdict
+from qprep.foundation.source import SourceError, SourceFile
 from qprep.project.eager.facts import EagerSite
 from qprep.project.facts import Facts, HeldFunction, Place, Walk
-from qprep.source import SourceError, SourceFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from qprep.evidence.witness import Site, Witness
-    from qprep.findings import Finding
+    from qprep.foundation.findings import Finding
     from qprep.rewrite.code import Code
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qprep.evidence.rules import TRACED_OPERATION, TRACED_REUSE
 from qprep.evidence.run import Operation, Range, Reuse, Run, Runs, place_of, range_of, real_path
-from qprep.findings import Finding, Position, Rule, Unfixable
+from qprep.foundation.findings import Finding, Position, Rule, Unfixable
 from qprep.project.eager.facts import EagerSite
 from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter, Walk
 

@@ -6,8 +6,8 @@ import ast
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
-from qprep.ops.catalogue import load
-from qprep.ops.model import Op, OpClass
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import Op, OpClass
 from qprep.project import attributes, closures, inner_classes, outside, parameters, renewing, shared
 from qprep.project.attributes import Attributes
 from qprep.project.binding import Callee, bind
@@ -38,7 +38,7 @@ from qprep.project.statements import run_block
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qprep.ops.catalogue import Spelling
+    from qprep.foundation.catalogue.lookup import Spelling
     from qprep.project.index import FileIndex
     from qprep.project.project import Project
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import ast
 
-    from qprep.ops.catalogue import Spelling
-    from qprep.ops.model import Op
+    from qprep.foundation.catalogue.lookup import Spelling
+    from qprep.foundation.catalogue.op import Op
     from qprep.project.eager.facts import EagerFacts
     from qprep.project.kinds import ClassRef
     from qprep.project.positions import Numbered

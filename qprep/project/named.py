@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.ops.catalogue import UNNAMED
+from qprep.foundation.catalogue.lookup import UNNAMED
 from qprep.project import attributes
 from qprep.project.kinds import (
     NONE,

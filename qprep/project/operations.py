@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.ops.integers import KEEPS_INTEGERS
-from qprep.ops.model import OpClass, Result
+from qprep.foundation.catalogue.integers import KEEPS_INTEGERS
+from qprep.foundation.catalogue.op import OpClass, Result
 from qprep.project import objects, shared
 from qprep.project.frames import Counts
 from qprep.project.kinds import (
@@ -36,8 +36,8 @@ from qprep.project.kinds import (
 )
 
 if TYPE_CHECKING:
-    from qprep.ops.catalogue import Spelling
-    from qprep.ops.model import Op
+    from qprep.foundation.catalogue.lookup import Spelling
+    from qprep.foundation.catalogue.op import Op
     from qprep.project.analysis import Analysis
     from qprep.project.calls import Arguments
     from qprep.project.frames import Frame

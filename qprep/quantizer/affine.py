@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.grid import by_passes, straight_through
 from qprep.quantizer.spec import Granularity, Scheme, Spec
 

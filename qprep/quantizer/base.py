@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of, caller, check_inputs
 from qprep.quantizer.checkpoint import read, restore, save
 from qprep.quantizer.errors import NotPreparedError, unprepared, without_insides

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.values import tensors_in
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import Caller, batches_of, keywords_of
 from qprep.quantizer.fold import FOLDABLE, add_bias, can_fold
 from qprep.quantizer.graph import Graph, Node, Weight

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from qprep.ops.catalogue import load
-from qprep.ops.model import Op, OpClass
-from qprep.ops.signature import Kind, Spelling
+from qprep.foundation.catalogue.call_signature import Kind, Spelling
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import Op, OpClass
 from qprep.trace.operations import Operations
 
 # What Python calls for `2 - x`: the operands stand in the other order.

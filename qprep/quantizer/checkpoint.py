@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from qprep.errors import QprepError
+from qprep.foundation.atomic_write import save as written
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.plan import passes_of, plan_of
 from qprep.quantizer.settings import NAMES
 from qprep.quantizer.spec import Spec
 from qprep.quantizer.tensor_quantizers import ActivationQuantizer, Mode
-from qprep.saving import save as written
 
 if TYPE_CHECKING:
     from qprep.quantizer.base import Quantizer

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from torch import nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.base import Quantizer
 from qprep.quantizer.methods import METHODS, OPTIONS
 from qprep.quantizer.settings import NAMES, Overrides, Settings, checked, compiled, did_you_mean, names_of, with_values

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace.report import TraceReport
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.aciq import AciqGauss, AciqLaplace
 from qprep.quantizer.histograms import Entropy, MeanSquaredError, Percentile
 from qprep.quantizer.ranges import Average, Estimator, MinMax, MovingAverage, StandardDeviations

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import Parameter
 
-from qprep.ops.model import Op
+from qprep.foundation.catalogue.op import Op
 from qprep.quantizer.settings import Settings
 from qprep.quantizer.spec import Spec
 

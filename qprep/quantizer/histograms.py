@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import fake_quantize, qparams
 from qprep.quantizer.ranges import MinMax
 from qprep.quantizer.spec import Granularity, Scheme, Spec

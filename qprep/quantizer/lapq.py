@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 import torch
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import qparams
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.histograms import MeanSquaredError

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import QParams, fake_quantize
 from qprep.quantizer.stored import per_element
 from qprep.quantizer.values import tensors_in

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.fold import fold_batch_norm
 from qprep.quantizer.graph import Edge, Graph, Node, Range
 from qprep.quantizer.known_ranges import OUTPUTS, clamp_range, useful_input

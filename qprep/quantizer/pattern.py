@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.graph import Graph, Node
 
 Element = type[nn.Module] | str | tuple[type[nn.Module] | str, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.graph import Graph
 from qprep.quantizer.passes import Pass, Passes
 from qprep.quantizer.spec import Spec

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.base import Quantizer
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.graph import Edge

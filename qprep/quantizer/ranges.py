@@ -11,7 +11,7 @@ import abc
 import torch
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 
 class Estimator(abc.ABC):

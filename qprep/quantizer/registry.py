@@ -7,7 +7,7 @@ from typing import Final
 
 from torch import nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.settings import Settings
 
 Replacement = Callable[[nn.Module, str, Settings], nn.Module]

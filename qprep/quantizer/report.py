@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qprep.saving import save
+from qprep.foundation.atomic_write import save
 
 _FIRST = 5
 

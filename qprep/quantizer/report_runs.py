@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.loaders import Watch, ignore
 from qprep.quantizer.measure import Comparison, Ratio
 from qprep.quantizer.report import LayerReport, QuantizationReport, SlotReport

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from torch import nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.estimators import check_name, spelled
 from qprep.quantizer.spec import FLOATS, Granularity, Scheme, Spec
 

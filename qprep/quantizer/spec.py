@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 FLOATS: Final = ("float32", "float16", "bfloat16")
 

@@ -13,12 +13,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.atomic_write import save
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import Caller, batches_of, keywords_of, required_inputs
 from qprep.quantizer.histograms import Histogram
 from qprep.quantizer.ranges import Average, Moments
 from qprep.quantizer.values import tensors_in
-from qprep.saving import save
 
 _BINS: Final = 128  # of a histogram in a file
 

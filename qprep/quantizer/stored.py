@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import QParams, dequantize, grouped, quantize, ungrouped
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
 

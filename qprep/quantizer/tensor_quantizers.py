@@ -10,7 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import QParams, fake_quantize, grouped, qparams
 from qprep.quantizer.distributed import reduced_range
 from qprep.quantizer.estimators import make_estimator

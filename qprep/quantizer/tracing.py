@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from qprep.ops.catalogue import load
-from qprep.ops.model import Op, OpClass
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import Op, OpClass
 from qprep.quantizer.graph import Edge, Graph, Node, Weight
 from qprep.quantizer.settings import Settings
 from qprep.quantizer.values import holder, tensors_in

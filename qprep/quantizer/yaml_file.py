@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from qprep.findings import Edit, Finding, Fix, Position, Unfixable
-from qprep.notebook import split_shown
+from qprep.foundation.findings import Edit, Finding, Fix, Position, Unfixable
+from qprep.foundation.notebook import split_shown
 from qprep.report.model import Report, Sources
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-from qprep.findings import Finding
+from qprep.foundation.findings import Finding
 from qprep.report.model import Sources
 
 

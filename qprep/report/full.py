@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qprep.findings import Applicability, Finding, Fix
+from qprep.foundation.findings import Applicability, Finding, Fix
 from qprep.report.fix_diff import fix_diff
 from qprep.report.frame import code_frame
 from qprep.report.model import Report

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qprep.findings import Finding, Severity
-from qprep.notebook import split_shown
+from qprep.foundation.findings import Finding, Severity
+from qprep.foundation.notebook import split_shown
 from qprep.report.model import Report
 from qprep.report.text import one_line, place
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from qprep.findings import Finding, Severity
-from qprep.notebook import split_shown
+from qprep.foundation.findings import Finding, Severity
+from qprep.foundation.notebook import split_shown
 from qprep.report.fingerprint import fingerprints
 from qprep.report.model import Report
 

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from qprep.findings import Edit, Finding, Fix, Position, Rule
-from qprep.notebook import SUFFIX, shown_path, split_shown
-from qprep.source import SourceError, SourceFile
+from qprep.foundation.findings import Edit, Finding, Fix, Position, Rule
+from qprep.foundation.notebook import SUFFIX, shown_path, split_shown
+from qprep.foundation.source import SourceError, SourceFile
 
 _KEPT = 8  # findings come sorted by path: a few files at hand are enough, whatever the size of the tree
 

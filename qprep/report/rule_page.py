@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from qprep.findings import Applicability, Rule
+from qprep.foundation.findings import Applicability, Rule
 from qprep.registry import Registry
 
 

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from qprep import __version__
 from qprep.engine_rules import ALWAYS_ON
-from qprep.findings import Edit, Finding, Fix, Position, Rule, Severity
-from qprep.notebook import split_shown
+from qprep.foundation.findings import Edit, Finding, Fix, Position, Rule, Severity
+from qprep.foundation.notebook import split_shown
 from qprep.report.fingerprint import fingerprints
 from qprep.report.model import Report, Sources
 

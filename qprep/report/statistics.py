@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.report.model import Report
 from qprep.report.text import CODE, FIXABLE, Line, paint, plural
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from qprep.findings import Applicability, Finding, Fix, Unfixable
+from qprep.foundation.findings import Applicability, Finding, Fix, Unfixable
 from qprep.report.model import Report
 
 Piece = tuple[str, str]  # (text, style as rich names it; "" for none)

@@ -12,7 +12,7 @@ from qprep.project.kinds import External
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.ops.model import Op
+    from qprep.foundation.catalogue.op import Op
     from qprep.rewrite.scope import Scope
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.findings import Unfixable
+from qprep.foundation.findings import Unfixable
 from qprep.project.kinds import ClassRef
 from qprep.project.names import LOOKING, PARAMETER_NAMES
 from qprep.project.sought import is_replaced, replaced

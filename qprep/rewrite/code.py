@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from qprep.project.nodes import children
 
 if TYPE_CHECKING:
+    from qprep.foundation.source import Located, SourceFile
     from qprep.project.facts import Place
     from qprep.project.index import FileIndex
-    from qprep.source import Located, SourceFile
 
 _BLANK = " \t\f"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from qprep.ops.targets import OWN, TARGETS, Target
+from qprep.foundation.catalogue.targets import OWN, TARGETS, Target
 from qprep.project.facts import Unit
 from qprep.project.holders import read_holder
 from qprep.project.kinds import ClassRef, External

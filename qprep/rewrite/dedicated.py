@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qprep.findings import Unfixable
-from qprep.ops.signature import parse_constructor
+from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.findings import Unfixable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from qprep.ops.model import Op
+    from qprep.foundation.catalogue.op import Op
     from qprep.rewrite.scope import Scope
 
 

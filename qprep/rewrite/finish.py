@@ -6,11 +6,11 @@ import ast
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from qprep.foundation.source import SourceFile
 from qprep.project.index import build_index
 from qprep.rewrite.code import Code
 from qprep.rewrite.imports import unused_import_pieces
 from qprep.rewrite.pieces import apply
-from qprep.source import SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

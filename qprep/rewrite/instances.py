@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.findings import Unfixable
-from qprep.ops.signature import parse_constructor
+from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.findings import Unfixable
 from qprep.project.facts import MANY
 from qprep.project.kinds import (
     ClassRef,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qprep.findings import Applicability
+from qprep.foundation.findings import Applicability
 
 if TYPE_CHECKING:
     from qprep.project.facts import Place, Unit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.findings import Applicability, Unfixable
-from qprep.ops.signature import parse_constructor
+from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.findings import Applicability, Unfixable
 from qprep.project.facts import Place
 from qprep.project.nodes import walk
 from qprep.project.operations import SYMBOLS
@@ -15,7 +15,7 @@ from qprep.rewrite.fresh import is_fresh
 from qprep.rewrite.pieces import Piece, closing, opening
 
 if TYPE_CHECKING:
-    from qprep.ops.model import Op
+    from qprep.foundation.catalogue.op import Op
     from qprep.project.facts import OpSite
     from qprep.rewrite.code import Code
     from qprep.rewrite.scope import Scope

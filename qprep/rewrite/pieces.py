@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.findings import Edit
+from qprep.foundation.findings import Edit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

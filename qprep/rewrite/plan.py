@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Unfixable
 from qprep.project.facts import HelperCall, OpSite, Place, Unit
 from qprep.project.kinds import FunctionRef
 from qprep.rewrite import callees, children, fixed, functions, imports, owners, shadows, static_methods, texts

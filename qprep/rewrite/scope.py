@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from qprep.findings import Applicability
+from qprep.foundation.findings import Applicability
 from qprep.rewrite import imports
 from qprep.rewrite.loops import known_length
 from qprep.rewrite.model import OWNER, Declaration, Import
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-    from qprep.ops.targets import Target
+    from qprep.foundation.catalogue.targets import Target
     from qprep.project.facts import Place, Unit
     from qprep.project.index import FileIndex
     from qprep.rewrite.code import Code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.findings import Unfixable
+from qprep.foundation.findings import Unfixable
 from qprep.project.facts import MANY, Unit
 from qprep.rewrite.changes import changed_attribute, changed_global, changed_name, changed_source
 from qprep.rewrite.model import OWNER

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.findings import Unfixable
+from qprep.foundation.findings import Unfixable
 from qprep.rewrite.pieces import Piece
 
 if TYPE_CHECKING:

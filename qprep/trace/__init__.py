@@ -11,7 +11,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace.report import ModuleRun, OpEvent, Place, ReusedModule, Totals, TraceReport
 
 if TYPE_CHECKING:

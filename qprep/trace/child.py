@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace.failure import TraceFailure, from_exception
 from qprep.trace.request import Request
 

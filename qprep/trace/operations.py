@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from qprep.ops.model import Op, OpClass
+from qprep.foundation.catalogue.op import Op, OpClass
 
 
 @dataclass(frozen=True, slots=True)

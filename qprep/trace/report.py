@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 _VERSION: Final = 1
 

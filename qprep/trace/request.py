@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 DEFAULT_TIMEOUT: Final = 300.0  # seconds
 _INPUT: Final = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<shape>\d+(?:,\d+)*)?(?::(?P<dtype>[a-z]\w*))?", re.ASCII)

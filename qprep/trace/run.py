@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace.frames import receiver
 from qprep.trace.modules import Known, never_run
 from qprep.trace.places import Places

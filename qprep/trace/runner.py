@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace import child
 from qprep.trace.failure import TraceFailure, from_dump
 from qprep.trace.report import TraceReport

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace.overlay import overlaid
 from qprep.trace.request import InputSpec, Request, split_target
 

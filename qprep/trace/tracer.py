@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from qprep.ops.catalogue import load
+from qprep.foundation.catalogue.lookup import load
 from qprep.trace.frames import Frames, Kind, caller, receiver
 from qprep.trace.modules import Known, survey
 from qprep.trace.operations import Operations

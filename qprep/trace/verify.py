@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace.failure import TraceFailure
 from qprep.trace.record_child import JOB, Job
 from qprep.trace.request import Request

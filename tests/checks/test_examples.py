@@ -11,7 +11,7 @@ from qprep.checks import load_checks
 from qprep.checks.base import Check, Invalid
 from qprep.codemods import load_codemods
 from qprep.config_file import Options
-from qprep.findings import Finding
+from qprep.foundation.findings import Finding
 from qprep.registry import all_rules
 
 CHECKS = load_checks()

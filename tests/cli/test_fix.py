@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qprep.findings import Finding, Unfixable
+from qprep.foundation.findings import Finding, Unfixable
 from qprep.results import FixResult
 from tests import fake_engine
 from tests.cli.conftest import Run

@@ -13,7 +13,7 @@ from qprep import check_source, fix_source
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.engine import check
-from qprep.ops.eager import FUNCTIONAL_METHODS, FUSABLE
+from qprep.foundation.catalogue.torch_ao import FUNCTIONAL_METHODS, FUSABLE
 from qprep.registry import all_rules
 
 HEAD = """

@@ -8,7 +8,7 @@ import pytest
 
 from qprep import division, engine
 from qprep.config import SettingsResolver
-from qprep.findings import Unfixable
+from qprep.foundation.findings import Unfixable
 from qprep.project import units
 from qprep.registry import all_rules
 from qprep.setting import Files

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import QParams, dequantize, fake_quantize, qparams, quantize
 from qprep.quantizer.spec import Granularity, Scheme, Spec
 

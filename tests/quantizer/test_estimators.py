@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.aciq import gauss_clip, laplace_clip
 from qprep.quantizer.affine import fake_quantize, qparams
 from qprep.quantizer.estimators import ESTIMATORS, make_estimator

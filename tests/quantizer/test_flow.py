@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import qprep
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
     DorefaQuantizer,
     DynamicQuantizer,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
-from qprep.ops.catalogue import load
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import PostTrainingQuantizer
 from qprep.quantizer.graph import Graph
 from qprep.quantizer.known_ranges import OUTPUTS, useful_input

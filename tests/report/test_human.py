@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from qprep.findings import Finding, Position
+from qprep.foundation.findings import Finding, Position
 from qprep.report import Report, Sources, render
 from tests.report.conftest import place
 

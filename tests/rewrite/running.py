@@ -9,7 +9,7 @@ from pathlib import Path
 from qprep import engine
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
-from qprep.findings import Finding, Unfixable
+from qprep.foundation.findings import Finding, Unfixable
 from qprep.registry import all_rules
 from qprep.results import FixResult
 from qprep.trace import Place, TraceReport

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 import qprep.runtime_modules
-from qprep.ops.catalogue import load
+from qprep.foundation.catalogue.lookup import load
 from qprep.rewrite.guarded import OTHER_ATTRIBUTES
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 

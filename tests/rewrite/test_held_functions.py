@@ -8,7 +8,7 @@ import pytest
 
 from qprep import engine
 from qprep.config import SettingsResolver
-from qprep.findings import Unfixable
+from qprep.foundation.findings import Unfixable
 from qprep.registry import all_rules
 
 MODEL = """\

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qprep.ops.catalogue import load
-from qprep.ops.model import OpClass
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import OpClass
 from qprep.trace.operations import Operations
 
 

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace import TraceReport
 from qprep.trace import trace as trace_model
 from qprep.trace.tables import as_table, as_tree

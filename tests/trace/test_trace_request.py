@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace.request import InputSpec, Request, make_request, parse_input, split_target
 
 

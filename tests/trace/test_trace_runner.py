@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace.failure import TraceFailure
 from qprep.trace.report import TraceReport
 from qprep.trace.request import make_request

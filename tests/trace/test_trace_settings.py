@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace import TraceReport
 from qprep.trace import trace as trace_model
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.trace.bisect import bisect
 from qprep.trace.request import make_request
 from qprep.trace.verdict import VerifyResult

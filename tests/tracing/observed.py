@@ -14,7 +14,7 @@ from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.evidence.run import Run
 from qprep.evidence.witness import Witness
-from qprep.findings import Finding
+from qprep.foundation.findings import Finding
 from qprep.registry import all_rules
 from qprep.survey import Survey
 from qprep.trace.executed import Executed

@@ -14,8 +14,8 @@ import pytest
 from qprep.cli import main
 from qprep.codemods import load_codemods
 from qprep.codemods.base import Codemod, Outcome
-from qprep.findings import Unfixable
-from qprep.ops.catalogue import load
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.findings import Unfixable
 from qprep.project.facts import OpSite
 from qprep.rewrite.scope import Scope
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qprep.ops.eager import WORDS
+from qprep.foundation.catalogue.torch_ao import WORDS
 from qprep.project.eager.functional import find_functional
 from qprep.project.eager.fusing import find_fuse_calls
 from qprep.project.eager.lists import judge_lists

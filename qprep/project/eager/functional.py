@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
+from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
 from qprep.project.eager.facts import InlineFunctional, SharedFunctional
 from qprep.project.eager.fusing import functions_of, place_of
 from qprep.project.facts import Unit

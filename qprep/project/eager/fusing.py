@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.ops.eager import FUSING, eager_name
+from qprep.foundation.catalogue.torch_ao import FUSING, eager_name
 from qprep.project.eager.holders import Holder, made, walk_down
 from qprep.project.facts import Place, Unit
 from qprep.project.kinds import ClassRef, External, FunctionRef

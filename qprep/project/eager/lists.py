@@ -6,7 +6,7 @@ import ast
 import difflib
 from typing import TYPE_CHECKING
 
-from qprep.ops.eager import FUSABLE
+from qprep.foundation.catalogue.torch_ao import FUSABLE
 from qprep.project.eager.facts import FusedAgain, FusedName, FusedWrongly
 from qprep.project.eager.fusing import place_of
 from qprep.project.eager.holders import Leaf, Missing, walk_down

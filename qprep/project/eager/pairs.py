@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from qprep.ops.eager import FOLDABLE
+from qprep.foundation.catalogue.torch_ao import FOLDABLE
 from qprep.project.eager.facts import UnfusedPair
 from qprep.project.eager.fusing import place_of
 from qprep.project.eager.holders import Leaf, child

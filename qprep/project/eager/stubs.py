@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from qprep.ops.eager import STUBS, WRAPPERS, eager_name
+from qprep.foundation.catalogue.torch_ao import STUBS, WRAPPERS, eager_name
 from qprep.project.eager.facts import MissingStub
 from qprep.project.eager.fusing import functions_of, place_of
 from qprep.project.facts import Unit

@@ -7,7 +7,7 @@ import itertools
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from qprep.ops.eager import FUNCTIONAL
+from qprep.foundation.catalogue.torch_ao import FUNCTIONAL
 from qprep.project.eager.facts import SumAndRelu
 from qprep.project.eager.functional import held_attributes
 from qprep.project.eager.fusing import place_of, walk_own

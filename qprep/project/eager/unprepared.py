@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.ops.eager import FUSABLE, STUBS, eager_name
+from qprep.foundation.catalogue.torch_ao import FUSABLE, STUBS, eager_name
 from qprep.project.eager.facts import UnfusedModel, UnstubbedModel
 from qprep.project.eager.fusing import find_fuse_calls, place_of, walk_own
 from qprep.project.eager.holders import Leaf, Written, child

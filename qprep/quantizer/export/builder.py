@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 from torch.nn import Parameter
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import QParams
 from qprep.quantizer.export.record import Ref, Step
 from qprep.quantizer.export.sizes import Dim, Size, Spread

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from qprep.errors import QprepError
+from qprep.foundation.atomic_write import save
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.export.record import Recording, Ref, Step, record
 from qprep.quantizer.export.sizes import Dim, Size, merged, shape_of
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.values import holder, map_tensors
 from qprep.quantizer.wrapper import QuantizedModule
-from qprep.saving import save
 
 if TYPE_CHECKING:
     from qprep.quantizer.base import Quantizer

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.calls import calls
 from qprep.quantizer.tensor_quantizers import Mode, TensorQuantizer
 from qprep.quantizer.values import map_tensors, tensors_in

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.integer.model import IntegerModel
 from qprep.quantizer.integer.modules import Requantize, quantized
 from qprep.quantizer.integer.tensor import IntegerTensor

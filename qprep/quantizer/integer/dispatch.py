@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.calls import Call, calls
 from qprep.quantizer.integer.operations import FORMS
 from qprep.quantizer.integer.tensor import IntegerTensor

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.integer.dispatch import as_floats, noting
 from qprep.quantizer.integer.held import holding
 from qprep.quantizer.integer.layers import constants

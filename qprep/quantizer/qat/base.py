@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.base import Quantizer
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.fold import makes_channels

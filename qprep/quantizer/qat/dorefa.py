@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import QParams
 from qprep.quantizer.graph import Edge, Weight
 from qprep.quantizer.grid import after, before, between

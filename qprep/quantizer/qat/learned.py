@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import Parameter
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import QParams
 from qprep.quantizer.distributed import any_over_ranks, mean_over_ranks
 from qprep.quantizer.graph import Edge, Weight

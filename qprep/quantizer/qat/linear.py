@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.affine import fake_quantize, qparams
 from qprep.quantizer.distributed import reduced_range
 from qprep.quantizer.graph import Edge, Range, Weight

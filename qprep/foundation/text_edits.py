@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from qprep.findings import Edit, Fix
+from qprep.foundation.findings import Edit, Fix
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.ops.model import Op, OpClass, Result
-from qprep.ops.spell import spell
+from qprep.foundation.catalogue.op import Op, OpClass, Result
+from qprep.foundation.catalogue.spelling import spell
 
 
 def _row(name: str, *spellings: str, result: Result = Result.INTEGER, operators: tuple[str, ...] = ()) -> Op:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
-from qprep.ops.eager import FUNCTIONAL_HOME
-from qprep.ops.model import Dedicated, Op
+from qprep.foundation.catalogue.op import Dedicated, Op
+from qprep.foundation.catalogue.torch_ao import FUNCTIONAL_HOME
 
 _PAIR: Final = ("input", "other")
 

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
-from qprep.ops.model import Result
+from qprep.foundation.catalogue.op import Result
 
 
 class Role(enum.Enum):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.ops.model import Family, Op, OpClass
-from qprep.ops.spell import spell
+from qprep.foundation.catalogue.op import Family, Op, OpClass
+from qprep.foundation.catalogue.spelling import spell
 
 
 def _activation(

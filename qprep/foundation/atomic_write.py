@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 
 def save(path: Path, data: bytes, what: str) -> None:

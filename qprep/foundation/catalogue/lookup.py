@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 from typing import Final
 
-from qprep.ops import (
+from qprep.foundation.catalogue import (
     activations,
     algebra,
     arithmetic,
@@ -18,9 +18,9 @@ from qprep.ops import (
     pooling,
     reductions,
 )
-from qprep.ops.model import Family, Op, OpClass
-from qprep.ops.nn_modules import MODULES, NNModule
-from qprep.ops.signature import Spelling, parse_constructor, parse_spelling, qualified_name
+from qprep.foundation.catalogue.call_signature import Spelling, parse_constructor, parse_spelling, qualified_name
+from qprep.foundation.catalogue.op import Family, Op, OpClass
+from qprep.foundation.catalogue.torch_modules import MODULES, NNModule
 
 __all__ = ["Catalogue", "NNModule", "Op", "Spelling", "load"]
 

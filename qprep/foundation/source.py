@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qprep.engine_rules import SYNTAX_ERROR, TOO_DEEP, UNREADABLE_FILE, engine_finding
-from qprep.errors import QprepError
-from qprep.findings import Finding, Position
-from qprep.notebook import SUFFIX, Notebook, NotebookError, read_notebook
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding, Position
+from qprep.foundation.notebook import SUFFIX, Notebook, NotebookError, read_notebook
 
 Located = ast.expr | ast.stmt | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern
 

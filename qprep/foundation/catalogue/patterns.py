@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.ops.model import Op, OpClass, Result
+from qprep.foundation.catalogue.op import Op, OpClass, Result
 
 _COMPUTE: Final = OpClass.COMPUTE
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.ops.model import Op, OpClass
-from qprep.ops.spell import spell
+from qprep.foundation.catalogue.op import Op, OpClass
+from qprep.foundation.catalogue.spelling import spell
 
 _COMPUTE: Final = OpClass.COMPUTE
 
