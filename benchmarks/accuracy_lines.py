@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from accuracy_truth import Line, Model, Truth
 
+from qprep.analysis.facts import HeldFunction
 from qprep.evidence.run import Range, Run, Runs, range_of, real_path
 from qprep.evidence.weigh import held_calls
 from qprep.foundation.findings import Finding
-from qprep.project.facts import HeldFunction
 from qprep.survey import Survey
 from qprep.trace.report import OpEvent, ReusedModule
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import qprep
+from qprep.analysis.dependencies.partitions import Around, Part, Unit
+from qprep.analysis.symbols.module_resolver import Beside, Project
+from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.cache_records import from_record, to_record
 from qprep.config import Settings, SettingsResolver
 from qprep.foundation.atomic_write import replace
 from qprep.foundation.source import SourceError, SourceFile, display_path
-from qprep.project.outline import Outline, read_outline
-from qprep.project.project import Beside, Project
-from qprep.project.units import Around, Part, Unit
 from qprep.results import CheckResult
 
 DEFAULT_NAME = ".qprep_cache"

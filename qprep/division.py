@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from qprep.project.islands import islands
-from qprep.project.outline import Outline, read_outline
-from qprep.project.project import Beside, Project
-from qprep.project.units import ALONE, UNIT_BYTES, Outlines, Part, Unit, parts, units
+from qprep.analysis.dependencies.import_components import islands
+from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Outlines, Part, Unit, parts, units
+from qprep.analysis.symbols.module_resolver import Beside, Project
+from qprep.analysis.symbols.module_summary import Outline, read_outline
 
 Outlining = Callable[[Iterable[Path]], Mapping[Path, Outline]]
 

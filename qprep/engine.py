@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from qprep.analysis.inputs import Files, Setting
 from qprep.division import Division, divide, whole
 from qprep.effort import Effort
 from qprep.engine_rules import ALWAYS_ON
@@ -14,18 +15,17 @@ from qprep.foundation.findings import Finding, Fix
 from qprep.outlining import outlines_of
 from qprep.parts import Asked, Look, Memory, Work, run_parts
 from qprep.results import CheckResult, FixResult, in_order, is_applicable
-from qprep.setting import Files, Setting
 from qprep.verify import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from qprep.analysis.dependencies.partitions import Part
     from qprep.cache import Cache
     from qprep.config import SettingsResolver
     from qprep.evidence.observer import Observe
     from qprep.evidence.proof import Prove
-    from qprep.project.units import Part
     from qprep.survey import Survey
 
 

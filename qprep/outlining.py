@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Part
+from qprep.analysis.inputs import Files, Setting
+from qprep.analysis.symbols.module_resolver import module_name
+from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.division import Division
 from qprep.foundation.source import display_path
 from qprep.parts import Asked, Look, Work, run_parts
-from qprep.project.outline import Outline, read_outline
-from qprep.project.project import module_name
-from qprep.project.units import ALONE, UNIT_BYTES, Part
-from qprep.setting import Files, Setting
 
 if TYPE_CHECKING:
     from qprep.config import SettingsResolver

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from qprep.analysis.dependencies.partitions import Part
+from qprep.analysis.inputs import Files, Setting
+from qprep.analysis.symbols.module_resolver import Beside, ParsedFiles
 from qprep.division import Division
 from qprep.effort import Attempt, Clock, Effort, attempt
-from qprep.project.project import Beside, ParsedFiles
-from qprep.project.units import Part
-from qprep.setting import Files, Setting
 
 if TYPE_CHECKING:
     from qprep.config import SettingsResolver

@@ -7,12 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from qprep.analysis.inputs import Setting
 from qprep.evidence.proof import Parts
 from qprep.foundation.findings import Finding, Fix, Unfixable
 from qprep.foundation.source import SourceFile, display_path, is_generated
 from qprep.results import ChangedFile, FixResult, in_order, is_applicable
 from qprep.rewrite.finish import new_texts
-from qprep.setting import Setting
 from qprep.survey import Reported, Survey
 from qprep.verify import refuse_rewrite, refuse_untouched
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
+from qprep.analysis.facts import Facts, ModuleCall, OpSite
 from qprep.checks import as_check
 from qprep.checks.base import Check, Hit, Invalid, unowned
 from qprep.codemods import as_codemod
@@ -19,7 +20,6 @@ from qprep.codemods.base import Codemod, Outcome
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.errors import PluginError, QprepError
 from qprep.foundation.findings import Applicability, Rule, Severity, Unfixable
-from qprep.project.facts import Facts, ModuleCall, OpSite
 from qprep.registry import GROUP
 from qprep.rewrite.invocations import invocation
 from qprep.rewrite.pieces import Piece

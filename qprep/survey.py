@@ -8,6 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qprep.analysis.collectors.compound_modules import find_compounds
+from qprep.analysis.collectors.tied_parameters import find_tied
+from qprep.analysis.dependencies.topological_order import users_first
+from qprep.analysis.eager.collect import find_eager, find_unprepared
+from qprep.analysis.effects.child_iteration import find_walks
+from qprep.analysis.inputs import Files, Setting
+from qprep.analysis.interpreter.interpreter import Analysis
+from qprep.analysis.symbols.module_resolver import Project
 from qprep.engine_rules import UNREADABLE_FILE, engine_finding
 from qprep.evidence.rules import RUN_CODES
 from qprep.evidence.weigh import proven, weigh
@@ -16,29 +24,21 @@ from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import OWN, TARGETS, TORCH_AO, Target
 from qprep.foundation.findings import Finding, Fix, Position, Severity, Unfixable
 from qprep.foundation.source import SourceError, SourceFile, display_path, too_deep
-from qprep.project.analysis import Analysis
-from qprep.project.compounds import find_compounds
-from qprep.project.eager.find import find_eager, find_unprepared
-from qprep.project.order import users_first
-from qprep.project.project import Project
-from qprep.project.tied import find_tied
-from qprep.project.walks import find_walks
 from qprep.rewrite.code import Code
 from qprep.rewrite.context import Context
 from qprep.rewrite.model import Rewrite
 from qprep.rewrite.pieces import to_edits
 from qprep.rewrite.plan import Plan
-from qprep.setting import Files, Setting
 from qprep.suppressions import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from qprep.analysis.facts import Place
+    from qprep.analysis.symbols.module_summary import Outline
     from qprep.checks.base import Check, Hit, Site
     from qprep.config import SettingsResolver
     from qprep.evidence.observer import Observe
-    from qprep.project.facts import Place
-    from qprep.project.outline import Outline
     from qprep.rewrite.pieces import Piece
 
 

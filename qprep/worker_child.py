@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from qprep import outlining
+from qprep.analysis.inputs import Files
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.division import Division, Names
@@ -21,10 +22,9 @@ from qprep.foundation.errors import QprepError
 from qprep.frames import read_frame, write_frame
 from qprep.parts import Asked, Look
 from qprep.registry import all_rules
-from qprep.setting import Files
 
 if TYPE_CHECKING:
-    from qprep.project.outline import Outline
+    from qprep.analysis.symbols.module_summary import Outline
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from qprep.foundation.errors import QprepError
 from qprep.frames import read_frame, write_frame
 
 if TYPE_CHECKING:
+    from qprep.analysis.dependencies.partitions import Part
     from qprep.config import SettingsResolver
     from qprep.parts import Work
-    from qprep.project.units import Part
 
 _START = "import sys; sys.path.append(sys.argv[1]); from qprep.worker_child import main; main()"
 _TICK = 0.2

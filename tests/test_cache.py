@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from qprep import division, engine, passes, survey
+from qprep.analysis.dependencies import partitions
 from qprep.cache import Cache
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.effort import Effort
 from qprep.foundation.findings import Finding
-from qprep.project import units
 from qprep.registry import all_rules
 
 USER = """\
@@ -163,7 +163,7 @@ def test_runs_may_share_a_folder(package: Path) -> None:
 
 
 def test_only_the_part_with_the_change_is_looked_at_again(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
     monkeypatch.setattr(division, "UNIT_BYTES", 1)
     paths = [write(package, f"m{n}.py", body=f"x + {n}") for n in range(4)]
     paths.append(write(package, "user.py", imports="from .m0 import Net as First", base="First", body="x * 2"))
@@ -177,7 +177,7 @@ def test_only_the_part_with_the_change_is_looked_at_again(package: Path, monkeyp
 
 
 def test_names_that_other_files_ask_for_count(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
     monkeypatch.setattr(division, "UNIT_BYTES", 1)
     paths = [write(package, "a.py", body="x + x"), write(package, "b.py", body="x")]
     check(paths)
@@ -200,7 +200,7 @@ def test_fix_takes_no_look_where_nothing_can_be_fixed(package: Path, monkeypatch
 
 def starred(package: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Two files in parts of their own; one finds `size` through the stars of files beside it."""
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
     monkeypatch.setattr(division, "UNIT_BYTES", 1)
     (package / "stars.py").write_text("from .one import *\nfrom .two import *\n")
     (package / "one.py").write_text("def other(x):\n    return x\n")
@@ -220,9 +220,9 @@ def test_a_file_that_was_only_asked_for_names_counts_by_them(package: Path, monk
     paths = starred(package, monkeypatch)
     assert len(check(paths)) == 1
     taken, divided = looks(monkeypatch), list[object]()
-    real = units.units
+    real = partitions.units
 
-    def divide(*arguments: Any) -> list[units.Unit]:
+    def divide(*arguments: Any) -> list[partitions.Unit]:
         divided.append(arguments)
         return real(*arguments)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from qprep import division, engine, outlining
+from qprep.analysis.dependencies import partitions
+from qprep.analysis.inputs import Files
 from qprep.config import SettingsResolver
 from qprep.config_file import Options
 from qprep.effort import Effort, cores
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Fix
-from qprep.project import units
 from qprep.registry import all_rules
-from qprep.setting import Files
 from qprep.survey import Survey
 from tests.test_cache import write
 
@@ -45,7 +45,7 @@ if "-P" in sys.orig_argv and "qprep.worker_child" in " ".join(sys.orig_argv):
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
     monkeypatch.setattr(division, "UNIT_BYTES", 1)
     package = tmp_path / "pkg"
     package.mkdir()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid
 from qprep.foundation.catalogue.targets import TORCH_AO
 from qprep.foundation.findings import Rule
-from qprep.project.facts import Facts
 
 TARGET = TORCH_AO
 RULE = Rule(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import Compound
 from qprep.codemods.base import Outcome
 from qprep.foundation.findings import Unfixable
-from qprep.project.facts import Compound
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope
 

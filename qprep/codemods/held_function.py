@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import HeldFunction
 from qprep.codemods.base import Outcome
-from qprep.project.facts import HeldFunction
 from qprep.rewrite.instances import hold_module
 from qprep.rewrite.scope import Scope
 

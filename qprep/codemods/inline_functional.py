@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from qprep.analysis.eager.eager_facts import InlineFunctional
 from qprep.codemods.base import Outcome
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_HOME
 from qprep.foundation.findings import Unfixable
-from qprep.project.eager.facts import InlineFunctional
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope
 

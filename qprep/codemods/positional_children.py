@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import Walk
 from qprep.codemods.base import Outcome
-from qprep.project.facts import Walk
 from qprep.rewrite.pieces import Piece, opening
 from qprep.rewrite.scope import Scope
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.findings import Unfixable
-from qprep.project.facts import OpSite
 from qprep.rewrite.invocations import invocation
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope

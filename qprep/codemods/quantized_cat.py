@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_HOME
 from qprep.foundation.findings import Unfixable
-from qprep.project.facts import OpSite
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.scope import Scope
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import ModuleCall, Sharing
 from qprep.codemods.base import Outcome
-from qprep.project.facts import ModuleCall, Sharing
 from qprep.rewrite.scope import Scope
 from qprep.rewrite.shared import separate_common_call, separate_instance
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
-from qprep.project.facts import OpSite
 from qprep.rewrite.invocations import invocation
 from qprep.rewrite.scope import Scope
 

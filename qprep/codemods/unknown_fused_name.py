@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from qprep.analysis.eager.eager_facts import FusedName
 from qprep.codemods.base import Outcome
 from qprep.foundation.findings import Applicability, Unfixable
-from qprep.project.eager.facts import FusedName
 from qprep.rewrite.scope import Scope
 from qprep.rewrite.texts import string_piece
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from qprep.analysis.eager.eager_facts import UnstubbedModel
 from qprep.codemods.base import Outcome
 from qprep.foundation.catalogue.torch_ao import STUBS_HOME
 from qprep.foundation.findings import Unfixable
-from qprep.project.eager.facts import UnstubbedModel
 from qprep.rewrite.methods import first_statement, returned_values
 from qprep.rewrite.pieces import Piece, closing, opening
 from qprep.rewrite.scope import Scope

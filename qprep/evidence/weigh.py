@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from qprep.analysis.eager.eager_facts import EagerSite
+from qprep.analysis.facts import Facts, HeldFunction, Place, Walk
 from qprep.evidence.run import Range, place_of, real_path
 from qprep.evidence.witness import Claim, Verdict
 from qprep.foundation.source import SourceError, SourceFile
-from qprep.project.eager.facts import EagerSite
-from qprep.project.facts import Facts, HeldFunction, Place, Walk
 
 if TYPE_CHECKING:
     from pathlib import Path

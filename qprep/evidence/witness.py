@@ -8,11 +8,11 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from qprep.analysis.eager.eager_facts import EagerSite
+from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter, Walk
 from qprep.evidence.rules import TRACED_OPERATION, TRACED_REUSE
 from qprep.evidence.run import Operation, Range, Reuse, Run, Runs, place_of, range_of, real_path
 from qprep.foundation.findings import Finding, Position, Rule, Unfixable
-from qprep.project.eager.facts import EagerSite
-from qprep.project.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter, Walk
 
 if TYPE_CHECKING:
     from qprep.rewrite.code import Code

@@ -7,14 +7,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.project.handed import HARMLESS, handed_names
-from qprep.project.kinds import ClassRef, External, FunctionRef, options
-from qprep.project.nodes import is_class_of, last_name, walk
+from qprep.analysis.effects.escaping_classes import HARMLESS, handed_names
+from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
+from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qprep.project.index import FileIndex
+    from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewrite.context import Context
 
 _ASKING = frozenset(("signature", "getfullargspec", "getargspec", "from_callable", "get_type_hints"))

@@ -8,13 +8,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.project.nodes import last_name, walk
+from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.rewrite.guarded import beginnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.project.index import ClassNode
+    from qprep.analysis.symbols.symbol_table import ClassNode
 
 PROPERTIES = frozenset(("property", "cached_property", "unused_property"))
 _SETTING = frozenset(("setattr", "__setattr__", "add_module", "register_module"))

@@ -6,8 +6,8 @@ import ast
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from qprep.project.index import Imported
-from qprep.project.kinds import External
+from qprep.analysis.symbols.symbol_table import Imported
+from qprep.analysis.values.abstract_values import External
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

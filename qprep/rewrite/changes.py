@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.class_replacement import is_replaced, replaced
+from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
+from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Unfixable
-from qprep.project.kinds import ClassRef
-from qprep.project.names import LOOKING, PARAMETER_NAMES
-from qprep.project.sought import is_replaced, replaced
 from qprep.rewrite import children
 from qprep.rewrite.loops import is_certain
 from qprep.rewrite.owners import made_early, run_by_init
@@ -21,8 +21,8 @@ from qprep.rewrite.walkers import walked_at_construction
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from qprep.project.attributes import Creation
-    from qprep.project.facts import ModuleCall, Place, Unit
+    from qprep.analysis.facts import ModuleCall, Place, Unit
+    from qprep.analysis.interpreter.attributes import Creation
     from qprep.rewrite.context import Context
     from qprep.rewrite.reached import Reached
     from qprep.rewrite.scope import Scope

@@ -6,14 +6,14 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.project.facts import Place
-from qprep.project.kinds import ClassRef, External, options
+from qprep.analysis.facts import Place
+from qprep.analysis.values.abstract_values import ClassRef, External, options
 from qprep.rewrite.guarded import Inner, asked_attributes, beginnings, child_variable, is_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.project.facts import Unit
+    from qprep.analysis.facts import Unit
     from qprep.rewrite.context import Context
 
 _CHILDREN = frozenset(("_modules", "children", "named_children"))

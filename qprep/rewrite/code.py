@@ -6,12 +6,12 @@ import ast
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.project.nodes import children
+from qprep.analysis.symbols.ast_utils import children
 
 if TYPE_CHECKING:
+    from qprep.analysis.facts import Place
+    from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.foundation.source import Located, SourceFile
-    from qprep.project.facts import Place
-    from qprep.project.index import FileIndex
 
 _BLANK = " \t\f"
 

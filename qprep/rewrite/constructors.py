@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import ClassRef, options
-from qprep.project.nodes import dotted_text, walk
+from qprep.analysis.symbols.ast_utils import dotted_text, walk
+from qprep.analysis.values.abstract_values import ClassRef, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from qprep.project.kinds import Kind
+    from qprep.analysis.values.abstract_values import Kind
     from qprep.rewrite.context import Context
 
 

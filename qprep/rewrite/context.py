@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from qprep.analysis.dependencies.partitions import ALONE
+from qprep.analysis.effects.attribute_writes import touched_names
+from qprep.analysis.effects.receivers import read_holder
+from qprep.analysis.facts import Unit
+from qprep.analysis.symbols.module_summary import asked_names
+from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.targets import OWN, TARGETS, Target
-from qprep.project.facts import Unit
-from qprep.project.holders import read_holder
-from qprep.project.kinds import ClassRef, External
-from qprep.project.outline import asked_names
-from qprep.project.touches import touched_names
-from qprep.project.units import ALONE
 from qprep.rewrite.asking import asked_classes, class_values, frame_watchers
 from qprep.rewrite.bodies import read_body
 from qprep.rewrite.children import Walk
@@ -22,11 +22,11 @@ from qprep.rewrite.unusual import made_bare
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from qprep.project.analysis import Analysis
-    from qprep.project.facts import Facts
-    from qprep.project.holders import Holder
-    from qprep.project.project import Project
-    from qprep.project.units import Around
+    from qprep.analysis.dependencies.partitions import Around
+    from qprep.analysis.effects.receivers import Holder
+    from qprep.analysis.facts import Facts
+    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.symbols.module_resolver import Project
     from qprep.rewrite.asking import Asked
     from qprep.rewrite.bodies import Body
     from qprep.rewrite.code import Code

@@ -6,8 +6,8 @@ import ast
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.symbol_table import build_index
 from qprep.foundation.source import SourceFile
-from qprep.project.index import build_index
 from qprep.rewrite.code import Code
 from qprep.rewrite.imports import unused_import_pieces
 from qprep.rewrite.pieces import apply
@@ -15,8 +15,8 @@ from qprep.rewrite.pieces import apply
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qprep.project.facts import Place
-    from qprep.project.project import Project
+    from qprep.analysis.facts import Place
+    from qprep.analysis.symbols.module_resolver import Project
     from qprep.survey import Survey
 
 

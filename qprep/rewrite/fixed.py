@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project.index import Imported
+from qprep.analysis.symbols.symbol_table import Imported
 from qprep.rewrite.shadows import bound_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.project.index import FileIndex
+    from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewrite.context import Context
 
 _LOOKING = frozenset(("locals", "vars", "dir", "eval", "exec"))  # what a class in the place of a function would show

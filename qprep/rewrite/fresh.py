@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from qprep.project.kinds import ClassRef, External, modules_of
+from qprep.analysis.values.abstract_values import ClassRef, External, modules_of
 
 if TYPE_CHECKING:
     from qprep.rewrite.scope import Scope

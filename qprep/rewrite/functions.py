@@ -6,16 +6,16 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.project.inner_classes import LOCALS
-from qprep.project.kinds import External, FunctionRef, Partial, options
+from qprep.analysis.symbols.local_classes import LOCALS
+from qprep.analysis.values.abstract_values import External, FunctionRef, Partial, options
 from qprep.rewrite import fixed, imports, static_methods
 from qprep.rewrite.pieces import Piece, apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.project.facts import Unit
-    from qprep.project.index import FileIndex
+    from qprep.analysis.facts import Unit
+    from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.model import Declaration, Import

@@ -16,7 +16,7 @@ from qprep.rewrite.pieces import Piece
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qprep.project.index import FileIndex
+    from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewrite.code import Code
 
 RUNTIME = "qprep.runtime_modules"

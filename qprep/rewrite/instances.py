@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.foundation.catalogue.call_signature import parse_constructor
-from qprep.foundation.findings import Unfixable
-from qprep.project.facts import MANY
-from qprep.project.kinds import (
+from qprep.analysis.effects.class_replacement import is_sought
+from qprep.analysis.facts import MANY
+from qprep.analysis.values.abstract_values import (
     ClassRef,
     Closure,
     External,
@@ -19,7 +18,8 @@ from qprep.project.kinds import (
     options,
     tensor_of,
 )
-from qprep.project.sought import is_sought
+from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.findings import Unfixable
 from qprep.rewrite import sharing as sharing_reasons
 from qprep.rewrite.changes import made_at_end
 from qprep.rewrite.imports import RUNTIME
@@ -29,8 +29,8 @@ from qprep.rewrite.pieces import Piece
 from qprep.rewrite.reached import reached
 
 if TYPE_CHECKING:
-    from qprep.project.attributes import Creation
-    from qprep.project.facts import HeldFunction, ModuleCall, Place, Unit
+    from qprep.analysis.facts import HeldFunction, ModuleCall, Place, Unit
+    from qprep.analysis.interpreter.attributes import Creation
     from qprep.rewrite.context import Context
     from qprep.rewrite.reached import Reached
     from qprep.rewrite.scope import Scope

@@ -6,9 +6,9 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.class_replacement import is_sought
 from qprep.foundation.catalogue.call_signature import Kind, parse_constructor
 from qprep.foundation.findings import Unfixable
-from qprep.project.sought import is_sought
 from qprep.rewrite import modes
 from qprep.rewrite.callees import is_builtin, names_operation
 from qprep.rewrite.dedicated import construct, declare, missing, refuse_arguments, taken_names
@@ -16,9 +16,9 @@ from qprep.rewrite.operators import drop_parentheses, guard_space
 from qprep.rewrite.pieces import Piece, opening
 
 if TYPE_CHECKING:
+    from qprep.analysis.facts import OpSite
     from qprep.foundation.catalogue.call_signature import Parameter, Spelling
     from qprep.foundation.catalogue.op import Op
-    from qprep.project.facts import OpSite
     from qprep.rewrite.code import Code
     from qprep.rewrite.scope import Scope
 

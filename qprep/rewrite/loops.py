@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project.facts import MANY
-from qprep.project.kinds import ClassRef, External, Module, Number
+from qprep.analysis.facts import MANY
+from qprep.analysis.values.abstract_values import ClassRef, External, Module, Number
 from qprep.rewrite.owners import made_early
 
 if TYPE_CHECKING:
-    from qprep.project.attributes import Attribute, Creation
-    from qprep.project.facts import Unit
+    from qprep.analysis.facts import Unit
+    from qprep.analysis.interpreter.attributes import Attribute, Creation
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
 

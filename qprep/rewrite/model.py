@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.foundation.findings import Applicability
 
 if TYPE_CHECKING:
-    from qprep.project.facts import Place, Unit
+    from qprep.analysis.facts import Place, Unit
     from qprep.rewrite.pieces import Piece
 
 

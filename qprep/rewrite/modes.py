@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qprep.project.facts import Unit
+    from qprep.analysis.facts import Unit
     from qprep.rewrite.context import Context
 
 _MODES = frozenset(("train", "eval"))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.facts import Place
+from qprep.analysis.interpreter.tensor_operations import SYMBOLS
+from qprep.analysis.symbols.ast_utils import walk
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.findings import Applicability, Unfixable
-from qprep.project.facts import Place
-from qprep.project.nodes import walk
-from qprep.project.operations import SYMBOLS
 from qprep.rewrite.dedicated import construct, declare, missing
 from qprep.rewrite.fresh import is_fresh
 from qprep.rewrite.pieces import Piece, closing, opening
 
 if TYPE_CHECKING:
+    from qprep.analysis.facts import OpSite
     from qprep.foundation.catalogue.op import Op
-    from qprep.project.facts import OpSite
     from qprep.rewrite.code import Code
     from qprep.rewrite.scope import Scope
 

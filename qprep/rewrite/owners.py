@@ -6,8 +6,8 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import ClassRef, External
-from qprep.project.nodes import walk
+from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewrite import children, signatures, unusual
 from qprep.rewrite.bodies import computed, run_on_self
 from qprep.rewrite.constructors import runs_constructor
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
-    from qprep.project.facts import Unit
-    from qprep.project.index import ClassNode, FileIndex
+    from qprep.analysis.facts import Unit
+    from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
     from qprep.rewrite.bodies import Body
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context

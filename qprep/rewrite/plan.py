@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from qprep.analysis.facts import HelperCall, OpSite, Place, Unit
+from qprep.analysis.values.abstract_values import FunctionRef
 from qprep.foundation.findings import Applicability, Unfixable
-from qprep.project.facts import HelperCall, OpSite, Place, Unit
-from qprep.project.kinds import FunctionRef
 from qprep.rewrite import callees, children, fixed, functions, imports, owners, shadows, static_methods, texts
 from qprep.rewrite.model import OWNER, Declaration, Rewrite
 from qprep.rewrite.pieces import Piece, opening, overlaps
@@ -21,9 +21,9 @@ from qprep.rewrite.scope import DeclinedError, Names, Scope
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from qprep.project.eager.facts import EagerSite
-    from qprep.project.facts import Compound, HeldFunction, ModuleCall, Sharing, TiedParameter, Walk
-    from qprep.project.index import FileIndex
+    from qprep.analysis.eager.eager_facts import EagerSite
+    from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, Sharing, TiedParameter, Walk
+    from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.model import Import

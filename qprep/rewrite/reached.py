@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.project.facts import Place
+from qprep.analysis.facts import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.project.facts import ModuleCall
+    from qprep.analysis.facts import ModuleCall
     from qprep.rewrite.code import Code
     from qprep.rewrite.scope import Scope
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
+    from qprep.analysis.facts import Place, Unit
+    from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.foundation.catalogue.targets import Target
-    from qprep.project.facts import Place, Unit
-    from qprep.project.index import FileIndex
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project.inner_classes import bound_names as bound_outside
-from qprep.project.nodes import walk
+from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.symbols.local_classes import bound_names as bound_outside
 from qprep.rewrite import signatures
 from qprep.rewrite.model import OWNER
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.facts import MANY, Unit
 from qprep.foundation.findings import Unfixable
-from qprep.project.facts import MANY, Unit
 from qprep.rewrite.changes import changed_attribute, changed_global, changed_name, changed_source
 from qprep.rewrite.model import OWNER
 from qprep.rewrite.pieces import Piece
 from qprep.rewrite.sharing import holds_no_state, memory, reason_to_stay_one
 
 if TYPE_CHECKING:
-    from qprep.project.facts import ModuleCall, Sharing
+    from qprep.analysis.facts import ModuleCall, Sharing
     from qprep.rewrite.scope import Scope
 
 Pieces = tuple[Piece, ...]

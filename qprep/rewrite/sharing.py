@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import (
+from qprep.analysis.values.abstract_values import (
     ClassRef,
     External,
     Kind,
@@ -23,7 +23,7 @@ from qprep.project.kinds import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qprep.project.facts import Sharing
+    from qprep.analysis.facts import Sharing
     from qprep.rewrite.context import Context
     from qprep.rewrite.scope import Scope
 

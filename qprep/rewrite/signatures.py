@@ -6,12 +6,12 @@ import ast
 import builtins
 from typing import TYPE_CHECKING, Final
 
-from qprep.project.kinds import ClassRef, External
+from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
-    from qprep.project.facts import Unit
-    from qprep.project.index import ClassNode
-    from qprep.project.kinds import Kind
+    from qprep.analysis.facts import Unit
+    from qprep.analysis.symbols.symbol_table import ClassNode
+    from qprep.analysis.values.abstract_values import Kind
     from qprep.rewrite.context import Context
 
 # Defaults made anew each time that a constructor is defined: two constructors would not have the same one.

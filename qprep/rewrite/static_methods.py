@@ -6,17 +6,17 @@ import ast
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from qprep.project.facts import Unit
-from qprep.project.index import variants
-from qprep.project.kinds import ClassRef
-from qprep.project.nodes import is_class_of, last_name, walk
-from qprep.project.touches import ANY
+from qprep.analysis.effects.attribute_writes import ANY
+from qprep.analysis.facts import Unit
+from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
+from qprep.analysis.symbols.symbol_table import variants
+from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewrite.touched import is_touched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.project.index import ClassNode, FileIndex
+    from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
     from qprep.rewrite.code import Code
     from qprep.rewrite.context import Context
     from qprep.rewrite.scope import Scope

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qprep.project.facts import Unit
-from qprep.project.kinds import NONE, ClassRef, External, Module, options
-from qprep.project.touches import ANY
+from qprep.analysis.effects.attribute_writes import ANY
+from qprep.analysis.facts import Unit
+from qprep.analysis.values.abstract_values import NONE, ClassRef, External, Module, options
 from qprep.rewrite.reserved import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
-    from qprep.project.holders import Holder
-    from qprep.project.kinds import Kind
+    from qprep.analysis.effects.receivers import Holder
+    from qprep.analysis.values.abstract_values import Kind
     from qprep.rewrite.context import Context
 
 _ANYTHING = ("typing.", "typing_extensions.", "builtins.", "collections.abc.", "abc.")  # annotations that tell nothing

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import ClassRef
+from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.project.facts import Unit
+    from qprep.analysis.facts import Unit
     from qprep.rewrite.context import Context
 
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.project.kinds import ClassRef
+from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewrite.owners import run_by_init
 
 if TYPE_CHECKING:
-    from qprep.project.facts import Unit
+    from qprep.analysis.facts import Unit
     from qprep.rewrite.context import Context
 
 _WALKS = frozenset(("modules", "named_modules", "children", "named_children", "apply"))

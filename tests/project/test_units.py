@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from qprep import division, engine
+from qprep.analysis.dependencies import partitions
+from qprep.analysis.inputs import Files
 from qprep.config import SettingsResolver
 from qprep.foundation.findings import Unfixable
-from qprep.project import units
 from qprep.registry import all_rules
-from qprep.setting import Files
 
 MODEL = """\
 from torch import nn
@@ -37,7 +37,7 @@ def tree(folder: Path, files: dict[str, str]) -> list[Path]:
 
 def groups(folder: Path, files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
     """The parts of a package called pkg, each file a part of its own where it can be."""
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
     monkeypatch.setattr(division, "UNIT_BYTES", 1)
     paths = tree(folder, {"pkg/__init__.py": "", **{f"pkg/{name}": text for name, text in files.items()}})
     found = division.divide(paths, Files({}))
@@ -130,7 +130,7 @@ def test_findings_do_not_depend_on_the_division(tmp_path: Path, monkeypatch: pyt
     resolver = SettingsResolver(all_rules(), isolated=True)
     one = engine.check(paths, resolver)
     fixed = engine.fix(paths, resolver, write=False)
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
     monkeypatch.setattr(division, "UNIT_BYTES", 1)
     assert len(division.divide(paths, Files({}))[0].parts) > 1
     assert engine.check(paths, resolver).findings == one.findings
@@ -152,6 +152,6 @@ def test_classes_that_a_file_hands_on_count_in_parts_too(tmp_path: Path, monkeyp
     one = engine.check(paths, resolver)
     reasons = [finding.fix.reason for finding in one.findings if isinstance(finding.fix, Unfixable)]
     assert any("may stand in its place" in reason for reason in reasons)
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
     monkeypatch.setattr(division, "UNIT_BYTES", 1)
     assert engine.check(paths, resolver).findings == one.findings

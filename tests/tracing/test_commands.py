@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from qprep.analysis.facts import OpSite
 from qprep.cli import main
 from qprep.codemods import load_codemods
 from qprep.codemods.base import Codemod, Outcome
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.findings import Unfixable
-from qprep.project.facts import OpSite
 from qprep.rewrite.scope import Scope
 
 MODELS = """\
