@@ -15,7 +15,7 @@ from qprep.foundation.findings import Finding, Fix
 from qprep.outlining import outlines_of
 from qprep.parts import Asked, Look, Memory, Work, run_parts
 from qprep.results import CheckResult, FixResult, in_order, is_applicable
-from qprep.verify import write_atomically
+from qprep.rewriting.gates import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

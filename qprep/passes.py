@@ -12,9 +12,9 @@ from qprep.evidence.proof import Parts
 from qprep.foundation.findings import Finding, Fix, Unfixable
 from qprep.foundation.source import SourceFile, display_path, is_generated
 from qprep.results import ChangedFile, FixResult, in_order, is_applicable
-from qprep.rewrite.finish import new_texts
+from qprep.rewriting.apply import new_texts
+from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
 from qprep.survey import Reported, Survey
-from qprep.verify import refuse_rewrite, refuse_untouched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

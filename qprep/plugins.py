@@ -21,9 +21,9 @@ from qprep.foundation.catalogue.op import Op
 from qprep.foundation.errors import PluginError, QprepError
 from qprep.foundation.findings import Applicability, Rule, Severity, Unfixable
 from qprep.registry import GROUP
-from qprep.rewrite.invocations import invocation
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import DeclinedError, Scope
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import DeclinedError, Scope
+from qprep.rewriting.transforms.call_sites import invocation
 from qprep.rows import make_row, read_rows
 
 # What the rules and rewrites of a plugin are made of, beside the plugin itself.

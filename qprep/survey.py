@@ -24,11 +24,11 @@ from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import OWN, TARGETS, TORCH_AO, Target
 from qprep.foundation.findings import Finding, Fix, Position, Severity, Unfixable
 from qprep.foundation.source import SourceError, SourceFile, display_path, too_deep
-from qprep.rewrite.code import Code
-from qprep.rewrite.context import Context
-from qprep.rewrite.model import Rewrite
-from qprep.rewrite.pieces import to_edits
-from qprep.rewrite.plan import Plan
+from qprep.rewriting.composed_edits import to_edits
+from qprep.rewriting.fix_session import Context
+from qprep.rewriting.planner import Plan
+from qprep.rewriting.rewrite_result import Rewrite
+from qprep.rewriting.source_code import Code
 from qprep.suppressions import judge
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from qprep.checks.base import Check, Hit, Site
     from qprep.config import SettingsResolver
     from qprep.evidence.observer import Observe
-    from qprep.rewrite.pieces import Piece
+    from qprep.rewriting.composed_edits import Piece
 
 
 @dataclass(frozen=True, slots=True)

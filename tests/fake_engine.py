@@ -12,8 +12,8 @@ from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, S
 from qprep.foundation.source import SourceError, SourceFile, display_path
 from qprep.foundation.text_edits import apply_fixes
 from qprep.results import ChangedFile, CheckResult, FixResult
+from qprep.rewriting.gates import write_atomically
 from qprep.suppressions import judge
-from qprep.verify import write_atomically
 
 ADD = Rule("QP101", "tensor-add", "An addition without a module", "Additions need a module of their own.")
 SUB = Rule("QP102", "tensor-sub", "A subtraction without a module", "Its fix is unsafe here.", Severity.ERROR)

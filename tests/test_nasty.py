@@ -11,7 +11,7 @@ import pytest
 import qprep
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.source import SourceError, SourceFile
-from qprep.verify import refuse_rewrite, refuse_untouched
+from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
 
 ROOT = Path(qprep.__file__).parent.parent
 

@@ -21,7 +21,7 @@ from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.source import SourceFile
 from qprep.report.text import plural
-from qprep.verify import write_atomically
+from qprep.rewriting.gates import write_atomically
 
 _ADD_IGNORE = click.option(
     "--add-ignore",

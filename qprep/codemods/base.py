@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from qprep.foundation.findings import Applicability, Unfixable
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
 
 Outcome = tuple[Piece, ...] | Unfixable
 

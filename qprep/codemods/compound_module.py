@@ -5,8 +5,8 @@ from __future__ import annotations
 from qprep.analysis.facts import Compound
 from qprep.codemods.base import Outcome
 from qprep.foundation.findings import Unfixable
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
 
 REWRITES = (
     (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
-from qprep.rewrite.invocations import invocation
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.transforms.call_sites import invocation
 
 REWRITES = (
     (

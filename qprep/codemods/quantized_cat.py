@@ -8,8 +8,8 @@ from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_HOME
 from qprep.foundation.findings import Unfixable
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
 
 REWRITES = (
     (

@@ -6,9 +6,9 @@ from qprep.analysis.eager.eager_facts import UnfusedModel
 from qprep.codemods.base import Outcome
 from qprep.foundation.catalogue.torch_ao import STUBS_HOME
 from qprep.foundation.findings import Unfixable
-from qprep.rewrite.methods import end_of_class
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.insertion_points import end_of_class
 
 REWRITES = (
     (

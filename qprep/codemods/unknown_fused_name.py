@@ -5,8 +5,8 @@ from __future__ import annotations
 from qprep.analysis.eager.eager_facts import FusedName
 from qprep.codemods.base import Outcome
 from qprep.foundation.findings import Applicability, Unfixable
-from qprep.rewrite.scope import Scope
-from qprep.rewrite.texts import string_piece
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.fstrings import string_piece
 
 APPLICABILITY = Applicability.UNSAFE
 REWRITES = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from qprep.evidence.witness import Site, Witness
     from qprep.foundation.findings import Finding
-    from qprep.rewrite.code import Code
+    from qprep.rewriting.source_code import Code
 
 
 def weigh(witness: Witness, code: Code, found: Mapping[Finding, Site], facts: Facts) -> Mapping[Finding, Site | None]:

@@ -15,7 +15,7 @@ from qprep.evidence.run import Operation, Range, Reuse, Run, Runs, place_of, ran
 from qprep.foundation.findings import Finding, Position, Rule, Unfixable
 
 if TYPE_CHECKING:
-    from qprep.rewrite.code import Code
+    from qprep.rewriting.source_code import Code
     from qprep.trace.report import ModuleRun
 
 Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | Walk

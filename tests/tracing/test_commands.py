@@ -17,7 +17,7 @@ from qprep.codemods import load_codemods
 from qprep.codemods.base import Codemod, Outcome
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.findings import Unfixable
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.fix_scope import Scope
 
 MODELS = """\
 import torch
