@@ -11,8 +11,8 @@ __version__ = "0.1.0"
 __all__ = ["Finding", "Fix", "QprepError", "Settings", "__version__", "check_source", "fix_source", "trace"]
 
 if TYPE_CHECKING:
-    from qprep.api import check_source, fix_source
-    from qprep.config import Settings
+    from qprep.engine.api import check_source, fix_source
+    from qprep.engine.config.settings import Settings
     from qprep.foundation.errors import QprepError
     from qprep.foundation.findings import Finding, Fix
     from qprep.trace import trace
@@ -21,9 +21,9 @@ else:
         "Finding": "qprep.foundation.findings",
         "Fix": "qprep.foundation.findings",
         "QprepError": "qprep.foundation.errors",
-        "Settings": "qprep.config",
-        "check_source": "qprep.api",
-        "fix_source": "qprep.api",
+        "Settings": "qprep.engine.config.settings",
+        "check_source": "qprep.engine.api",
+        "fix_source": "qprep.engine.api",
     }
 
     def __getattr__(name: str) -> object:

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.plugins import Loaded, Plugin, load_plugin
-from qprep.registry import Registry, rules_of, with_plugins
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.plugin_loading import Loaded, Plugin, load_plugin
+from qprep.engine.rule_registry import Registry, rules_of, with_plugins
 
 if TYPE_CHECKING:
     from qprep.checks.base import Check, Invalid
@@ -80,14 +80,14 @@ def _rewrite(registry: Registry, check: Check, pair: tuple[str, str]) -> None:
 
 
 def _found(registry: Registry, check: Check, text: str) -> list[Finding]:
-    from qprep.engine import check as run
+    from qprep.engine.runs import check as run
 
     findings = run([Path(_PATH)], _settings(registry), overlay={_PATH: text.encode()}).findings
     return [finding for finding in findings if finding.code == check.rule.code]
 
 
 def _fixed(registry: Registry, text: str) -> str:
-    from qprep.engine import fix
+    from qprep.engine.runs import fix
 
     result = fix([Path(_PATH)], _settings(registry), write=False, overlay={_PATH: text.encode()})
     return next((file.new_text for file in result.changed if file.path == _PATH), text)

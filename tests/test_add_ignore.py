@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.add_ignore import add_ignores, can_suppress
+from qprep.engine.add_ignore import add_ignores, can_suppress
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding, Position
 from qprep.foundation.source import SourceFile

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from qprep.add_ignore import add_ignores, can_suppress
-from qprep.baseline import Entry
 from qprep.cli.known import read_known, without_known, write_known
 from qprep.cli.models import observer, tell_outside
 from qprep.cli.options import BASELINE, CONFIGURATION, EFFORT, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
 from qprep.cli.session import Session, has_failed, load_engine, open_session
 from qprep.cli.watch import watching
+from qprep.engine.add_ignore import add_ignores, can_suppress
+from qprep.engine.baseline import Entry
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding

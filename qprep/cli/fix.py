@@ -24,12 +24,12 @@ from qprep.cli.options import (
     with_options,
 )
 from qprep.cli.session import Session, emit, has_failed, is_human, load_engine, open_session
-from qprep.evidence.proof import TargetError
+from qprep.engine.results import FixResult
+from qprep.engine.runtime_evidence.equivalence_gate import TargetError
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.findings import Finding, Unfixable
 from qprep.foundation.text_edits import unified_diff
 from qprep.report.text import one_line, place, plural
-from qprep.results import FixResult
 
 _FIX = (
     click.option("--diff", is_flag=True, help="Show what would change as a diff, and change nothing."),

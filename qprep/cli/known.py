@@ -8,8 +8,17 @@ from pathlib import Path
 
 import click
 
-from qprep.baseline import DEFAULT_NAME, Entry, Weighed, entries_of, read_baseline, relative, weigh, write_baseline
 from qprep.cli.session import Session
+from qprep.engine.baseline import (
+    DEFAULT_NAME,
+    Entry,
+    Weighed,
+    entries_of,
+    read_baseline,
+    relative,
+    weigh,
+    write_baseline,
+)
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.source import display_path

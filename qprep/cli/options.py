@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from qprep.config import TARGET_VERSIONS, SettingsResolver
-from qprep.config_file import OUTPUT_FORMATS, Options
+from qprep.engine.config.settings import TARGET_VERSIONS, SettingsResolver
+from qprep.engine.config.settings_file import OUTPUT_FORMATS, Options
 from qprep.foundation.catalogue.targets import TARGETS
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Rule

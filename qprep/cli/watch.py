@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from qprep.cli.options import resolver
-from qprep.config_file import CONFIG_NAMES
-from qprep.files import discover
+from qprep.engine.config.settings_file import CONFIG_NAMES
+from qprep.engine.discovery import discover
+from qprep.engine.rule_registry import all_rules
 from qprep.foundation.errors import QprepError
-from qprep.registry import all_rules
 from qprep.report.text import plural
 
 _PAUSE = 0.3  # seconds between two looks

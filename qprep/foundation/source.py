@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qprep.engine_rules import SYNTAX_ERROR, TOO_DEEP, UNREADABLE_FILE, engine_finding
+from qprep.engine.internal_rules import SYNTAX_ERROR, TOO_DEEP, UNREADABLE_FILE, engine_finding
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding, Position
 from qprep.foundation.notebook import SUFFIX, Notebook, NotebookError, read_notebook

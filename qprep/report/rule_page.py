@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from qprep.engine.rule_registry import Registry
 from qprep.foundation.findings import Applicability, Rule
-from qprep.registry import Registry
 
 
 def rule_page(rule: Rule, registry: Registry) -> str:

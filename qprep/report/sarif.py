@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from qprep import __version__
-from qprep.engine_rules import ALWAYS_ON
+from qprep.engine.internal_rules import ALWAYS_ON
 from qprep.foundation.findings import Edit, Finding, Fix, Position, Rule, Severity
 from qprep.foundation.notebook import split_shown
 from qprep.report.fingerprint import fingerprints

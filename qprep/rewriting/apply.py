@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.facts import Place
     from qprep.analysis.symbols.module_resolver import Project
-    from qprep.survey import Survey
+    from qprep.engine.snapshot import Survey
 
 
 def new_texts(survey: Survey, places: Sequence[Place]) -> dict[str, tuple[SourceFile, str]]:

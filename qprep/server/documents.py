@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from qprep.add_ignore import add_ignores, can_suppress
-from qprep.config import SettingsResolver
-from qprep.engine import check, fix
-from qprep.files import discover
+from qprep.engine.add_ignore import add_ignores, can_suppress
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.discovery import discover
+from qprep.engine.rule_registry import all_rules
+from qprep.engine.runs import check, fix
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Edit, Finding, Position
 from qprep.foundation.source import SourceError, SourceFile, display_path
-from qprep.registry import all_rules
 
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # lines as the protocol ends them
 UNITS: Final = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}

@@ -13,9 +13,9 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 
 from qprep import __version__
+from qprep.engine.rule_registry import installed, rules_of
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Applicability, Finding, Fix, Severity
-from qprep.registry import installed, rules_of
 from qprep.report.rule_page import rule_page
 from qprep.server.documents import Change, Document, Spot, fixed, look
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from qprep.engine.results import FixResult
 from qprep.foundation.findings import Finding, Unfixable
-from qprep.results import FixResult
 from tests import fake_engine
 from tests.cli.conftest import Run
 

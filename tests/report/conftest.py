@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from qprep.engine_rules import SYNTAX_ERROR, UNREADABLE_FILE, engine_finding
+from qprep.engine.internal_rules import SYNTAX_ERROR, UNREADABLE_FILE, engine_finding
 from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Unfixable
 from qprep.foundation.source import SourceFile
 from qprep.report import Report, Sources

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qprep.api import check_source, fix_source
+from qprep.engine.api import check_source, fix_source
 from qprep.foundation.findings import Unfixable
 
 RUN_BY_BASE = """\

@@ -11,7 +11,7 @@ import torch
 from torch.ao import quantization
 
 from qprep import check_source, fix_source
-from qprep.config_file import Options
+from qprep.engine.config.settings_file import Options
 from qprep.foundation.catalogue.call_signature import parse_constructor, parse_spelling
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.targets import TARGETS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qprep.evidence.observer import failure_finding
+from qprep.engine.runtime_evidence.observer import failure_finding
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:

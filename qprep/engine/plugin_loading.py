@@ -17,14 +17,14 @@ from qprep.checks import as_check
 from qprep.checks.base import Check, Hit, Invalid, unowned
 from qprep.codemods import as_codemod
 from qprep.codemods.base import Codemod, Outcome
+from qprep.engine.custom_operators import make_row, read_rows
+from qprep.engine.rule_registry import GROUP
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.errors import PluginError, QprepError
 from qprep.foundation.findings import Applicability, Rule, Severity, Unfixable
-from qprep.registry import GROUP
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import DeclinedError, Scope
 from qprep.rewriting.transforms.call_sites import invocation
-from qprep.rows import make_row, read_rows
 
 # What the rules and rewrites of a plugin are made of, beside the plugin itself.
 __all__ = [

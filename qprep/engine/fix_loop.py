@@ -8,21 +8,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.inputs import Setting
-from qprep.evidence.proof import Parts
+from qprep.engine.results import ChangedFile, FixResult, in_order, is_applicable
+from qprep.engine.runtime_evidence.equivalence_gate import Parts
+from qprep.engine.snapshot import Reported, Survey
 from qprep.foundation.findings import Finding, Fix, Unfixable
 from qprep.foundation.source import SourceFile, display_path, is_generated
-from qprep.results import ChangedFile, FixResult, in_order, is_applicable
 from qprep.rewriting.apply import new_texts
 from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
-from qprep.survey import Reported, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from qprep.config import SettingsResolver
-    from qprep.evidence.observer import Observe
-    from qprep.evidence.proof import Prove
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.runtime_evidence.equivalence_gate import Prove
+    from qprep.engine.runtime_evidence.observer import Observe
 
 MAX_PASSES = 10
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from qprep.config_trace import ExpectedError, TraceTarget, read_targets
+from qprep.engine.config.trace_targets import ExpectedError, TraceTarget, read_targets
+from qprep.engine.rule_selection import did_you_mean
 from qprep.foundation.catalogue.targets import TARGETS
 from qprep.foundation.errors import QprepError
-from qprep.selection import did_you_mean
 
 OUTPUT_FORMATS = ("full", "concise", "grouped", "json", "json-lines", "github", "gitlab", "sarif", "junit")
 _OWN_NAME = "qprep.toml"

@@ -11,10 +11,10 @@ import tokenize
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from qprep.engine_rules import UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION, engine_finding
+from qprep.engine.internal_rules import UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION, engine_finding
+from qprep.engine.rule_selection import matches, suggestion
 from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, Unfixable
 from qprep.foundation.source import SourceFile
-from qprep.selection import matches, suggestion
 
 MARK = "qprep:"
 _DIRECTIVE = re.compile(r"#[ \t]*qprep:[ \t]*(?P<verb>[\w-]+)?(?P<codes>\[[^\]\n]*\])?[^#]*")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from qprep.analysis.dependencies.partitions import Part
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.module_resolver import Beside, ParsedFiles
-from qprep.division import Division
-from qprep.effort import Attempt, Clock, Effort, attempt
+from qprep.engine.execution import Attempt, Clock, Effort, attempt
+from qprep.engine.partitioning import Division
 
 if TYPE_CHECKING:
-    from qprep.config import SettingsResolver
+    from qprep.engine.config.settings import SettingsResolver
     from qprep.foundation.findings import Finding
 
 _T = TypeVar("_T")
@@ -115,7 +115,7 @@ def _spread(
     verb: str, work: Work, sizes: Mapping[int, int], clock: Clock, number: int
 ) -> Iterator[tuple[int, Outcome[_T]]]:
     """As processes end with them."""
-    from qprep.workers import Job, Pool
+    from qprep.engine.process_pool import Job, Pool
 
     every = work.every
     jobs = [Job(position, every[position][0], every[position][1], size) for position, size in sizes.items()]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import EagerSite
 from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter, Walk
-from qprep.evidence.rules import TRACED_OPERATION, TRACED_REUSE
-from qprep.evidence.run import Operation, Range, Reuse, Run, Runs, place_of, range_of, real_path
+from qprep.engine.runtime_evidence.run_lookup import Operation, Range, Reuse, Run, Runs, place_of, range_of, real_path
+from qprep.engine.runtime_evidence.run_rules import TRACED_OPERATION, TRACED_REUSE
 from qprep.foundation.findings import Finding, Position, Rule, Unfixable
 
 if TYPE_CHECKING:

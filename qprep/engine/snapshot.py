@@ -16,9 +16,10 @@ from qprep.analysis.effects.child_iteration import find_walks
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.interpreter.interpreter import Analysis
 from qprep.analysis.symbols.module_resolver import Project
-from qprep.engine_rules import UNREADABLE_FILE, engine_finding
-from qprep.evidence.rules import RUN_CODES
-from qprep.evidence.weigh import proven, weigh
+from qprep.engine.internal_rules import UNREADABLE_FILE, engine_finding
+from qprep.engine.runtime_evidence.reconcile import proven, weigh
+from qprep.engine.runtime_evidence.run_rules import RUN_CODES
+from qprep.engine.suppressions import judge
 from qprep.foundation import gc_pause
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import OWN, TARGETS, TORCH_AO, Target
@@ -29,7 +30,6 @@ from qprep.rewriting.fix_session import Context
 from qprep.rewriting.planner import Plan
 from qprep.rewriting.rewrite_result import Rewrite
 from qprep.rewriting.source_code import Code
-from qprep.suppressions import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from qprep.analysis.facts import Place
     from qprep.analysis.symbols.module_summary import Outline
     from qprep.checks.base import Check, Hit, Site
-    from qprep.config import SettingsResolver
-    from qprep.evidence.observer import Observe
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.runtime_evidence.observer import Observe
     from qprep.rewriting.composed_edits import Piece
 
 

@@ -23,11 +23,11 @@ import qprep
 from qprep.analysis.dependencies.partitions import Around, Part, Unit
 from qprep.analysis.symbols.module_resolver import Beside, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
-from qprep.cache_records import from_record, to_record
-from qprep.config import Settings, SettingsResolver
+from qprep.engine.config.settings import Settings, SettingsResolver
+from qprep.engine.incremental.records import from_record, to_record
+from qprep.engine.results import CheckResult
 from qprep.foundation.atomic_write import replace
 from qprep.foundation.source import SourceError, SourceFile, display_path
-from qprep.results import CheckResult
 
 DEFAULT_NAME = ".qprep_cache"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of qprep's; it may be deleted.\n"

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qprep.config import Settings, SettingsResolver
-from qprep.engine_rules import UNREADABLE_FILE, engine_finding
+from qprep.engine.config.settings import Settings, SettingsResolver
+from qprep.engine.gitignore import Scope
+from qprep.engine.internal_rules import UNREADABLE_FILE, engine_finding
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.notebook import SUFFIX
 from qprep.foundation.source import display_path
-from qprep.gitignore import Scope
 
 
 @dataclass(frozen=True, slots=True)

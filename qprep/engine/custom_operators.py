@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from qprep.engine.rule_selection import did_you_mean
 from qprep.foundation.catalogue.call_signature import parse_constructor, parse_spelling
 from qprep.foundation.catalogue.op import Dedicated, Family, Op, OpClass, Result
 from qprep.foundation.errors import QprepError
-from qprep.selection import did_you_mean
 
 _SPELLING: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\([^()]*(?:\([^()]*\)[^()]*)*\)")
 _MODULE: Final = re.compile(r"(?P<home>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\.(?P<module>[A-Za-z_]\w*(?:\([\w, ]*\))?)")

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from qprep.config import TARGET_VERSIONS
-from qprep.config_file import OUTPUT_FORMATS
+from qprep.engine.config.settings import TARGET_VERSIONS
+from qprep.engine.config.settings_file import OUTPUT_FORMATS
 from qprep.foundation.catalogue.targets import TARGETS
 
 _STRINGS: Final = {"type": "array", "items": {"type": "string"}}

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import qprep
-from qprep.effort import Attempt
+from qprep.engine.execution import Attempt
+from qprep.engine.ipc import read_frame, write_frame
 from qprep.foundation.errors import QprepError
-from qprep.frames import read_frame, write_frame
 
 if TYPE_CHECKING:
     from qprep.analysis.dependencies.partitions import Part
-    from qprep.config import SettingsResolver
-    from qprep.parts import Work
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.scheduler import Work
 
-_START = "import sys; sys.path.append(sys.argv[1]); from qprep.worker_child import main; main()"
+_START = "import sys; sys.path.append(sys.argv[1]); from qprep.engine.worker import main; main()"
 _TICK = 0.2
 _START_UP = 20  # how much longer a process may take until it has begun with a file
 

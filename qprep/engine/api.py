@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.rule_registry import all_rules
 from qprep.foundation.source import display_path
-from qprep.registry import all_rules
 
 if TYPE_CHECKING:
+    from qprep.engine.results import FixResult
     from qprep.foundation.findings import Finding
-    from qprep.results import FixResult
 
 
 def check_source(text: str, path: str = "model.py", options: Options | None = None) -> tuple[Finding, ...]:
     """The findings of a module's source; `path` only names it. Reads no configuration file."""
-    from qprep.engine import check
+    from qprep.engine.runs import check
 
     overlay = {display_path(path): text.encode()}
     return check([Path(path)], _resolver(options), overlay=overlay).findings
@@ -25,7 +25,7 @@ def check_source(text: str, path: str = "model.py", options: Options | None = No
 
 def fix_source(text: str, path: str = "model.py", options: Options | None = None) -> tuple[str, FixResult]:
     """The rewritten source (the same text where nothing was fixed) and what was fixed and left, with reasons."""
-    from qprep.engine import fix
+    from qprep.engine.runs import fix
 
     overlay = {display_path(path): text.encode()}
     result = fix([Path(path)], _resolver(options), write=False, overlay=overlay)

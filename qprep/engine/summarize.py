@@ -12,13 +12,13 @@ from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Part
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.module_resolver import module_name
 from qprep.analysis.symbols.module_summary import Outline, read_outline
-from qprep.division import Division
+from qprep.engine.partitioning import Division
+from qprep.engine.scheduler import Asked, Look, Work, run_parts
 from qprep.foundation.source import display_path
-from qprep.parts import Asked, Look, Work, run_parts
 
 if TYPE_CHECKING:
-    from qprep.config import SettingsResolver
-    from qprep.effort import Effort
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.execution import Effort
 
 VERB = "outline"
 Outlined = dict[Path, Outline]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import EagerSite
 from qprep.analysis.facts import Facts, HeldFunction, Place, Walk
-from qprep.evidence.run import Range, place_of, real_path
-from qprep.evidence.witness import Claim, Verdict
+from qprep.engine.runtime_evidence.observations import Claim, Verdict
+from qprep.engine.runtime_evidence.run_lookup import Range, place_of, real_path
 from qprep.foundation.source import SourceError, SourceFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qprep.evidence.witness import Site, Witness
+    from qprep.engine.runtime_evidence.observations import Site, Witness
     from qprep.foundation.findings import Finding
     from qprep.rewriting.source_code import Code
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qprep.engine_rules import ANALYSIS_FAILED, engine_finding
+from qprep.engine.internal_rules import ANALYSIS_FAILED, engine_finding
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
-    from qprep.cache import Cache
+    from qprep.engine.incremental.cache import Cache
     from qprep.foundation.findings import Finding
 
 _T = TypeVar("_T")

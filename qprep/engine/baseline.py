@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from qprep.engine_rules import ALWAYS_ON, TRACE_FAILED
+from qprep.engine.internal_rules import ALWAYS_ON, TRACE_FAILED
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding

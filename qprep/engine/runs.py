@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.inputs import Files, Setting
-from qprep.division import Division, divide, whole
-from qprep.effort import Effort
-from qprep.engine_rules import ALWAYS_ON
+from qprep.engine.execution import Effort
+from qprep.engine.internal_rules import ALWAYS_ON
+from qprep.engine.partitioning import Division, divide, whole
+from qprep.engine.results import CheckResult, FixResult, in_order, is_applicable
+from qprep.engine.scheduler import Asked, Look, Memory, Work, run_parts
+from qprep.engine.summarize import outlines_of
 from qprep.foundation import gc_pause
 from qprep.foundation.findings import Finding, Fix
-from qprep.outlining import outlines_of
-from qprep.parts import Asked, Look, Memory, Work, run_parts
-from qprep.results import CheckResult, FixResult, in_order, is_applicable
 from qprep.rewriting.gates import write_atomically
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qprep.analysis.dependencies.partitions import Part
-    from qprep.cache import Cache
-    from qprep.config import SettingsResolver
-    from qprep.evidence.observer import Observe
-    from qprep.evidence.proof import Prove
-    from qprep.survey import Survey
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.incremental.cache import Cache
+    from qprep.engine.runtime_evidence.equivalence_gate import Prove
+    from qprep.engine.runtime_evidence.observer import Observe
+    from qprep.engine.snapshot import Survey
 
 
 def check(
@@ -70,7 +70,7 @@ def check_part(
     edits: bool = True,
 ) -> tuple[CheckResult, Asked]:
     """Look at files that know of each other; without `edits`, fixes say only that they are there."""
-    from qprep.survey import Survey  # what a run finds in the cache needs none of it
+    from qprep.engine.snapshot import Survey  # what a run finds in the cache needs none of it
 
     with gc_pause.paused():
         return _checked(Survey(paths, settings, overlay, observe, setting), len(paths), edits=edits)
@@ -164,6 +164,6 @@ def fix_part(
     prove: Prove | None = None,
 ) -> tuple[FixResult, Asked]:
     """Rewrite files that know of each other; nothing is written."""
-    from qprep.passes import run_passes
+    from qprep.engine.fix_loop import run_passes
 
     return run_passes(paths, setting, settings=settings, overlay=overlay, observe=observe, prove=prove), {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from qprep.selection import did_you_mean
+from qprep.engine.rule_selection import did_you_mean
 
 
 class ExpectedError(Exception):

@@ -9,15 +9,15 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from qprep.checks.base import Check
-from qprep.engine_rules import ENGINE_RULES
-from qprep.evidence.rules import RUN_RULES
+from qprep.engine.internal_rules import ENGINE_RULES
+from qprep.engine.runtime_evidence.run_rules import RUN_RULES
 from qprep.foundation.errors import PluginError
 from qprep.foundation.findings import Rule
 
 if TYPE_CHECKING:
     from qprep.codemods.base import Codemod
+    from qprep.engine.plugin_loading import Loaded
     from qprep.foundation.catalogue.op import Op
-    from qprep.plugins import Loaded
 
 GROUP = "qprep.plugins"  # of entry points
 
@@ -54,7 +54,7 @@ def installed() -> Registry:
     """All that is installed."""
     if not _has_plugins():
         return with_plugins(())  # without what plugins are made of, which is most of qprep
-    from qprep.plugins import installed_plugins
+    from qprep.engine.plugin_loading import installed_plugins
 
     return with_plugins(installed_plugins())
 

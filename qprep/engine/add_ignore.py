@@ -6,12 +6,12 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from qprep.engine_rules import ALWAYS_ON, UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION
+from qprep.engine.internal_rules import ALWAYS_ON, UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION
+from qprep.engine.suppressions import Suppression, read
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Edit, Finding
 from qprep.foundation.source import SourceFile
 from qprep.foundation.text_edits import apply_edits
-from qprep.suppressions import Suppression, read
 
 _NOT_SUPPRESSED = ALWAYS_ON | {UNKNOWN_SUPPRESSION.code, UNUSED_SUPPRESSION.code}
 

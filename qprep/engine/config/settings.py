@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from qprep.config_file import Options, find_config, read_config
-from qprep.config_trace import TraceTarget
-from qprep.engine_rules import ALWAYS_ON
+from qprep.engine.config.settings_file import Options, find_config, read_config
+from qprep.engine.config.trace_targets import TraceTarget
+from qprep.engine.custom_operators import read_rows
+from qprep.engine.gitignore import Scope
+from qprep.engine.internal_rules import ALWAYS_ON
+from qprep.engine.rule_registry import Registry, installed
+from qprep.engine.rule_selection import Layer, Selection, validate
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import OWN
 from qprep.foundation.findings import Rule
-from qprep.gitignore import Scope
-from qprep.registry import Registry, installed
-from qprep.rows import read_rows
-from qprep.selection import Layer, Selection, validate
 
 TARGET_VERSIONS: Mapping[str, tuple[int, int]] = MappingProxyType({f"py3{minor}": (3, minor) for minor in range(8, 15)})
 DEFAULT_EXCLUDE = (

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from qprep.cache_records import from_record, to_record
-from qprep.config import SettingsResolver
-from qprep.effort import Effort
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.execution import Effort
+from qprep.engine.incremental.records import from_record, to_record
 from qprep.foundation.findings import Applicability, Finding, Fix
 from qprep.foundation.source import SourceFile
 
 if TYPE_CHECKING:
-    from qprep.evidence.observer import Observe
-    from qprep.evidence.proof import Prove
+    from qprep.engine.runtime_evidence.equivalence_gate import Prove
+    from qprep.engine.runtime_evidence.observer import Observe
 
 
 def is_applicable(finding: Finding, settings: SettingsResolver) -> bool:
@@ -80,7 +80,7 @@ class FixResult:
 
 
 class Engine(Protocol):
-    """The calls that the command line and the public functions make; the module `qprep.engine` answers them.
+    """The calls that the command line and the public functions make; the module `qprep.engine.runs` answers them.
 
     `overlay` gives files' bytes by their path as reported (`display_path`), instead of reading them: standard input,
     an editor's buffers. `observe` runs the user's models, `prove` tries a rewrite before it is written.

@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from qprep import outlining
 from qprep.analysis.inputs import Files
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.division import Division, Names
-from qprep.effort import describe
+from qprep.engine import summarize
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.execution import describe
+from qprep.engine.ipc import read_frame, write_frame
+from qprep.engine.partitioning import Division, Names
+from qprep.engine.rule_registry import all_rules
+from qprep.engine.scheduler import Asked, Look
 from qprep.foundation import gc_pause
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
-from qprep.frames import read_frame, write_frame
-from qprep.parts import Asked, Look
-from qprep.registry import all_rules
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.module_summary import Outline
@@ -39,14 +39,14 @@ def main() -> None:
 
 
 def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
-    from qprep import engine
+    from qprep.engine import runs
 
     verb, made, overlay, edits = read_frame(questions)
     settings = _resolver(made)
     works: dict[str, Callable[..., tuple[Any, Asked]]] = {
-        "check": partial(engine.check_part, settings=settings, overlay=overlay, edits=edits),
-        "fix": partial(engine.fix_part, settings=settings, overlay=overlay),
-        outlining.VERB: partial(outlining.outline_part, overlay=overlay),
+        "check": partial(runs.check_part, settings=settings, overlay=overlay, edits=edits),
+        "fix": partial(runs.fix_part, settings=settings, overlay=overlay),
+        summarize.VERB: partial(summarize.outline_part, overlay=overlay),
     }
     look: Look[Any] = Look(verb, works[verb])
     divisions: dict[int, Division] = {}
