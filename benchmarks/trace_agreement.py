@@ -23,10 +23,10 @@ from typing import Any, TypeAlias
 
 import torch
 
-import qprep.trace
+import qprep.tracing
 from qprep.foundation.catalogue.lookup import load
-from qprep.trace.operations import Operations
-from qprep.trace.report import TraceReport
+from qprep.tracing.op_lookup import Operations
+from qprep.tracing.trace_report import TraceReport
 
 Line: TypeAlias = tuple[str, int]
 Maker: TypeAlias = Callable[[], Any]

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import qprep.trace
+import qprep.tracing
 
 LIMIT = 3.0
 GROWTH = 16 * 1024  # bytes

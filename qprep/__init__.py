@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qprep.engine.config.settings import Settings
     from qprep.foundation.errors import QprepError
     from qprep.foundation.findings import Finding, Fix
-    from qprep.trace import trace
+    from qprep.tracing import trace
 else:
     _HOME = {
         "Finding": "qprep.foundation.findings",

@@ -17,7 +17,7 @@ from qprep.report.text import plural
 
 if TYPE_CHECKING:
     from qprep.cli.session import Session
-    from qprep.trace.request import Request
+    from qprep.tracing.request import Request
 
 _MOST_OUTSIDE = 20
 
@@ -66,7 +66,7 @@ def tell_outside(session: Session, observe: Observer | None) -> None:
 
 
 def _requests(session: Session, flag: str, names: Iterable[str]) -> tuple[Request, ...]:
-    from qprep.trace.request import make_request
+    from qprep.tracing.request import make_request
 
     flags, known = session.flags, session.settings.trace
     found: list[Request] = []

@@ -100,7 +100,7 @@ def _job(  # noqa: PLR0917  (one for each flag)
 ) -> Job:
     from qprep.quantizer.config import check_method, load_config
     from qprep.quantizer.job import Job
-    from qprep.trace.request import make_request, split_target
+    from qprep.tracing.request import make_request, split_target
 
     for name in (calibrate, evaluate, rest["loss"]):
         if name is not None:

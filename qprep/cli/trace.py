@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from qprep.trace.failure import TraceFailure
-    from qprep.trace.report import TraceReport
+    from qprep.tracing.failure import TraceFailure
+    from qprep.tracing.trace_report import TraceReport
 
 _UNFOLDED = 10_000
 
@@ -30,9 +30,9 @@ def command(target: str, output_format: str, every: bool, exit_zero: bool, **req
     TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
     (model, example_inputs). Exits 1 if the model is not prepared or does not run.
     """
-    from qprep.trace.failure import TraceFailure
-    from qprep.trace.request import make_request
-    from qprep.trace.runner import run_target
+    from qprep.tracing.child_runner import run_target
+    from qprep.tracing.failure import TraceFailure
+    from qprep.tracing.request import make_request
 
     answer = run_target(make_request(target, **request))
     if isinstance(answer, TraceFailure):
@@ -54,7 +54,7 @@ def _show(report: TraceReport, output_format: str, every: bool) -> None:
         return
     from rich.console import Console
 
-    from qprep.trace.tables import as_table, as_tree
+    from qprep.tracing.text_tables import as_table, as_tree
 
     # lines of a file or a pipe are not folded: programs read them
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)

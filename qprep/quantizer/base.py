@@ -38,7 +38,7 @@ from qprep.quantizer.tensor_quantizers import (
     WeightQuantizer,
 )
 from qprep.quantizer.tracing import build_graph
-from qprep.trace import TraceReport, trace
+from qprep.tracing import TraceReport, trace
 
 if TYPE_CHECKING:
     from qprep.quantizer.integer.model import IntegerModel

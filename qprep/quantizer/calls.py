@@ -12,7 +12,7 @@ import torch
 from qprep.foundation.catalogue.call_signature import Kind, Spelling
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op, OpClass
-from qprep.trace.operations import Operations
+from qprep.tracing.op_lookup import Operations
 
 # What Python calls for `2 - x`: the operands stand in the other order.
 _REFLECTED = ("__rsub__", "__rtruediv__", "__rfloordiv__", "__rpow__", "__rmatmul__", "__rmod__")

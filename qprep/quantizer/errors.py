@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.trace.report import TraceReport
+from qprep.tracing.trace_report import TraceReport
 
 
 class NotPreparedError(QprepError):

@@ -16,8 +16,8 @@ from qprep.foundation.catalogue.op import Op, OpClass
 from qprep.quantizer.graph import Edge, Graph, Node, Weight
 from qprep.quantizer.settings import Settings
 from qprep.quantizer.values import holder, tensors_in
-from qprep.trace.modules import is_compound
-from qprep.trace.operations import Operations
+from qprep.tracing.module_runs import is_compound
+from qprep.tracing.op_lookup import Operations
 
 
 def build_graph(

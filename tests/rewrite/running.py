@@ -12,7 +12,7 @@ from qprep.engine.config.settings_file import Options
 from qprep.engine.results import FixResult
 from qprep.engine.rule_registry import all_rules
 from qprep.foundation.findings import Finding, Unfixable
-from qprep.trace import Place, TraceReport
+from qprep.tracing import Place, TraceReport
 
 _REUSED = re.compile(r"`self\.([\w.]+)[^`]*` (?:has, or may have, parameters and )?runs ")
 

@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 
 from qprep.quantizer.tracing import build_graph
 from qprep.runtime_modules import another, convert_compound, to_torch
-from qprep.trace import trace
+from qprep.tracing import trace
 from tests.quantizer.graphs import SETTINGS
 
 DEVICE = "cuda"

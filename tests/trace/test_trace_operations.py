@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import OpClass
-from qprep.trace.operations import Operations
+from qprep.tracing.op_lookup import Operations
 
 
 @pytest.fixture(scope="module")

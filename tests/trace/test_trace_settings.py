@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from qprep.foundation.errors import QprepError
-from qprep.trace import TraceReport
-from qprep.trace import trace as trace_model
+from qprep.tracing import TraceReport
+from qprep.tracing import trace as trace_model
 
 
 class Block(nn.Module):
@@ -250,7 +250,7 @@ def test_lazy_modules() -> None:
 
 
 def test_importing_the_package_loads_no_torch() -> None:
-    modules = "qprep.trace, qprep.trace.runner, qprep.trace.verify, qprep.trace.bisect, qprep.cli.trace"
+    modules = "qprep.trace, qprep.tracing.child_runner, qprep.tracing.model_equality, qprep.tracing.bisection, qprep.cli.trace"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

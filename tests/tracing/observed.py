@@ -17,7 +17,7 @@ from qprep.engine.runtime_evidence.observations import Witness
 from qprep.engine.runtime_evidence.run_lookup import Run
 from qprep.engine.snapshot import Survey
 from qprep.foundation.findings import Finding
-from qprep.trace.executed import Executed
+from qprep.tracing.executed import Executed
 
 _NUMBER = itertools.count()
 

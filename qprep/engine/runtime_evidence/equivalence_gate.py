@@ -11,8 +11,8 @@ from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
     from qprep.foundation.findings import Finding
-    from qprep.trace.request import Request
-    from qprep.trace.verdict import VerifyResult
+    from qprep.tracing.request import Request
+    from qprep.tracing.verdict import VerifyResult
 
 
 class TargetError(QprepError):
@@ -44,7 +44,7 @@ class Proof:
 
     def __call__(self, rewritten: Mapping[str, bytes], parts: Parts) -> None:
         """Compare; QprepError with the first differing tensor and the rule to blame, or TargetError."""
-        from qprep.trace.verify import compare
+        from qprep.tracing.model_equality import compare
 
         for request in self.requests:
             result = compare(request, self.original, {**self.original, **rewritten})
@@ -63,8 +63,8 @@ class Proof:
         return "\n".join([f"verified: {models} {plural}, {tensors} tensors equal", *notes])
 
     def _blame(self, request: Request, parts: Parts) -> str:
-        from qprep.trace.bisect import bisect
-        from qprep.trace.verify import compare
+        from qprep.tracing.bisection import bisect
+        from qprep.tracing.model_equality import compare
 
         def differs(some: Sequence[Finding]) -> bool:
             return not compare(request, self.original, {**self.original, **parts.rewrite(some)}).equal

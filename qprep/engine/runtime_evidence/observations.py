@@ -16,7 +16,7 @@ from qprep.foundation.findings import Finding, Position, Rule, Unfixable
 
 if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
-    from qprep.trace.report import ModuleRun
+    from qprep.tracing.trace_report import ModuleRun
 
 Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | Walk
 ANY_ITEM, ITEM = re.escape("[*]"), r"\.[^.]+"

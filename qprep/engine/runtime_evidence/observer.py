@@ -15,8 +15,8 @@ from qprep.foundation.findings import Finding, Position
 from qprep.foundation.source import display_path
 
 if TYPE_CHECKING:
-    from qprep.trace.failure import TraceFailure
-    from qprep.trace.request import Request
+    from qprep.tracing.failure import TraceFailure
+    from qprep.tracing.request import Request
 
 Observe = Callable[[Mapping[str, bytes]], Witness | None]
 
@@ -48,8 +48,8 @@ class Observer:
         return tuple(failure_finding(request, failure) for request, failure in self.failed.items())
 
     def _run(self, request: Request, sources: Mapping[str, bytes]) -> Iterator[Run]:
-        from qprep.trace.failure import TraceFailure
-        from qprep.trace.observe import observe
+        from qprep.tracing.failure import TraceFailure
+        from qprep.tracing.observe import observe
 
         found = observe(request, self.files, sources)
         if isinstance(found, TraceFailure):

@@ -133,12 +133,12 @@ class TraceReport:
         )
 
     def __str__(self) -> str:
-        from qprep.trace.text import as_text
+        from qprep.tracing.trace_text import as_text
 
         return as_text(self)
 
     def _repr_html_(self) -> str:
-        from qprep.trace.html import as_html
+        from qprep.tracing.trace_html import as_html
 
         return as_html(self)
 

@@ -16,7 +16,7 @@ from torch import nn
 
 import qprep
 from qprep.runtime_modules.tied import Tied
-from qprep.trace.places import Instruction
+from qprep.tracing.expressions_of_frames import Instruction
 
 _TORCH: Final = os.path.dirname(torch.__file__) + os.sep
 _MODULES: Final = os.path.join(_TORCH, "nn", "modules") + os.sep

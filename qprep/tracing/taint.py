@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
-from qprep.trace.values import named_leaves
+from qprep.tracing.leaves import named_leaves
 
 
 class _Mark(weakref.ref[Tensor]):

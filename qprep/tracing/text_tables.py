@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from qprep.trace.report import OpEvent, TraceReport
-from qprep.trace.text import reused, rows, summary
+from qprep.tracing.trace_report import OpEvent, TraceReport
+from qprep.tracing.trace_text import reused, rows, summary
 
 
 def as_table(report: TraceReport, every: bool = False) -> Group:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from qprep.trace import child
-from qprep.trace.failure import TraceFailure
-from qprep.trace.observe_child import JOB, Job, read_places
-from qprep.trace.report import Place, TraceReport
-from qprep.trace.request import Request
-from qprep.trace.runner import run_child, workspace
+from qprep.tracing import child
+from qprep.tracing.child_runner import run_child, workspace
+from qprep.tracing.failure import TraceFailure
+from qprep.tracing.observe_child import JOB, Job, read_places
+from qprep.tracing.request import Request
+from qprep.tracing.trace_report import Place, TraceReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def observe(request: Request, files: Collection[str], sources: Mapping[str, byte
             names[os.path.realpath(path)] = f"source-{index}.py"
             (folder / f"source-{index}.py").write_bytes(contents)
         (folder / JOB).write_text(Job(sorted(map(os.path.realpath, files)), names).to_json())
-        failure = run_child("qprep.trace.observe_child", request, folder)
+        failure = run_child("qprep.tracing.observe_child", request, folder)
         if failure is not None:
             return failure
         ran, built = read_places(folder)

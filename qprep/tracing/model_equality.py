@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qprep.foundation.errors import QprepError
-from qprep.trace.failure import TraceFailure
-from qprep.trace.record_child import JOB, Job
-from qprep.trace.request import Request
-from qprep.trace.runner import run_child, workspace
-from qprep.trace.verdict import COMPOUND, EXACT, Difference, Tolerance, VerifyResult
+from qprep.tracing.child_runner import run_child, workspace
+from qprep.tracing.failure import TraceFailure
+from qprep.tracing.record_child import JOB, Job
+from qprep.tracing.request import Request
+from qprep.tracing.verdict import COMPOUND, EXACT, Difference, Tolerance, VerifyResult
 
 if TYPE_CHECKING:
-    from qprep.trace.record import Record
+    from qprep.tracing.record import Record
 
 Sources = Mapping[str, bytes]  # path of a file → the contents to import in its place
 
@@ -42,7 +42,7 @@ def compare(request: Request, original: Sources, rewritten: Sources, tolerance: 
 
 
 def _judge(request: Request, original: Sources, tolerance: Tolerance, folder: Path) -> VerifyResult:
-    from qprep.trace.compare import first_difference
+    from qprep.tracing.compare import first_difference
 
     first, second = _load(folder / "original"), _load(folder / "rewritten")
     notes = _leniency(first, tolerance)
@@ -86,7 +86,7 @@ def _record(request: Request, sources: Sources, job: Job, folder: Path) -> Trace
         names[os.path.realpath(path)] = f"{job.save}-{index}.py"
         (folder / f"{job.save}-{index}.py").write_bytes(contents)
     (folder / JOB).write_text(Job(names, job.save, job.load, job.run).to_json())
-    return run_child("qprep.trace.record_child", request, folder)
+    return run_child("qprep.tracing.record_child", request, folder)
 
 
 def _load(path: Path) -> Record:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from qprep.foundation.errors import QprepError
-from qprep.trace import child
-from qprep.trace.failure import TraceFailure, from_dump
-from qprep.trace.report import TraceReport
-from qprep.trace.request import Request
+from qprep.tracing import child
+from qprep.tracing.failure import TraceFailure, from_dump
+from qprep.tracing.request import Request
+from qprep.tracing.trace_report import TraceReport
 
 _GRACE: Final = 10.0  # seconds that the child has to end itself after its time limit
 _TAIL: Final = 2000  # characters of the child's output that are kept
@@ -30,7 +30,7 @@ def run_target(request: Request) -> TraceReport | TraceFailure:
     A crash, an error or a hang of the user's code is a TraceFailure; QprepError where torch is missing.
     """
     with workspace() as folder:
-        failure = run_child("qprep.trace.child", request, folder)
+        failure = run_child("qprep.tracing.child", request, folder)
         return failure or TraceReport.from_json((folder / child.REPORT).read_text())
 
 

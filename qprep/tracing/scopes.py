@@ -6,8 +6,8 @@ import inspect
 from dataclasses import dataclass
 from types import FrameType
 
-from qprep.trace.modules import Known
-from qprep.trace.places import Instruction
+from qprep.tracing.expressions_of_frames import Instruction
+from qprep.tracing.module_runs import Known
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The child process: `python -m qprep.trace.child FOLDER` runs the request in FOLDER and leaves its answer there.
+"""The child process: `python -m qprep.tracing.child FOLDER` runs the request in FOLDER and leaves its answer there.
 
 The user's code runs in this process alone: whatever it prints, raises or breaks, the parent reads one file.
 """
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from qprep.foundation.errors import QprepError
-from qprep.trace.failure import TraceFailure, from_exception
-from qprep.trace.request import Request
+from qprep.tracing.failure import TraceFailure, from_exception
+from qprep.tracing.request import Request
 
 REQUEST: Final = "request.json"
 REPORT: Final = "report.json"
@@ -72,14 +72,14 @@ def answer(folder: Path, work: Callable[[Request], object]) -> None:
 def _trace(request: Request) -> str:
     import torch
 
-    from qprep.trace import target
-    from qprep.trace.run import trace
+    from qprep.tracing import model_target
+    from qprep.tracing.traced_run import trace
 
     torch.manual_seed(0)
-    found = stage("import", request, lambda: target.find(request.target))
-    model, example = stage("build", request, lambda: target.build(found, request))
-    inputs = stage("inputs", request, lambda: target.inputs(request, example))
-    with target.on(request.device):
+    found = stage("import", request, lambda: model_target.find(request.target))
+    model, example = stage("build", request, lambda: model_target.build(found, request))
+    inputs = stage("inputs", request, lambda: model_target.inputs(request, example))
+    with model_target.on(request.device):
         return stage("run", request, lambda: trace(model, *inputs.args, **inputs.kwargs)).to_json()
 
 

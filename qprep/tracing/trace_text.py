@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from qprep.trace.report import OpEvent, Place, ReusedModule, TraceReport
+from qprep.tracing.trace_report import OpEvent, Place, ReusedModule, TraceReport
 
 _T = TypeVar("_T")
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from qprep.foundation.errors import QprepError
-from qprep.trace.overlay import overlaid
-from qprep.trace.request import InputSpec, Request, split_target
+from qprep.tracing.overlay import overlaid
+from qprep.tracing.request import InputSpec, Request, split_target
 
 _PREFIX: Final = "_qprep_target_"
 

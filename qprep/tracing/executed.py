@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
-from qprep.trace.places import Instruction, Places
-from qprep.trace.report import Place
+from qprep.tracing.expressions_of_frames import Instruction, Places
+from qprep.tracing.trace_report import Place
 
 
 class Executed:

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.trace.frames import receiver
-from qprep.trace.modules import Known, never_run
-from qprep.trace.places import Places
-from qprep.trace.report import ModuleRun, OpEvent, Place, ReusedModule, TraceReport
-from qprep.trace.scopes import Issued, Seen
-from qprep.trace.taint import tensors_within
-from qprep.trace.tracer import Tracer
+from qprep.tracing.callers import receiver
+from qprep.tracing.expressions_of_frames import Places
+from qprep.tracing.module_runs import Known, never_run
+from qprep.tracing.scopes import Issued, Seen
+from qprep.tracing.taint import tensors_within
+from qprep.tracing.trace_report import ModuleRun, OpEvent, Place, ReusedModule, TraceReport
+from qprep.tracing.tracer import Tracer
 
 
 def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:

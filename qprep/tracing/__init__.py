@@ -1,6 +1,6 @@
 """Runs a model once and says what really happened: `qprep.trace(model, *inputs) -> TraceReport`.
 
-The package itself is callable, so that `qprep.trace(model, x)` and `import qprep.trace.report` both work whichever
+The package itself is callable, so that `qprep.trace(model, x)` and `import qprep.tracing.trace_report` both work whichever
 comes first. Importing it needs no torch; tracing does.
 """
 
@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from qprep.foundation.errors import QprepError
-from qprep.trace.report import ModuleRun, OpEvent, Place, ReusedModule, Totals, TraceReport
+from qprep.tracing.trace_report import ModuleRun, OpEvent, Place, ReusedModule, Totals, TraceReport
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +28,7 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
     """
     if importlib.util.find_spec("torch") is None:
         raise QprepError("a trace runs the model, which needs torch: pip install 'qprep[torch]'")
-    from qprep.trace.run import trace as run
+    from qprep.tracing.traced_run import trace as run
 
     return run(model, *inputs, **kwinputs)
 

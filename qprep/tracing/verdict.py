@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from qprep.trace.failure import TraceFailure
+from qprep.tracing.failure import TraceFailure
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from qprep.trace import overlay
-from qprep.trace.child import REPORT, answer, stage
-from qprep.trace.request import Request
+from qprep.tracing import overlay
+from qprep.tracing.child import REPORT, answer, stage
+from qprep.tracing.request import Request
 
 JOB: Final = "job.json"
 _BUILD, _INPUTS = 0, 1  # seeds
@@ -46,24 +46,24 @@ def main(folder: Path) -> None:
 def _record(request: Request, job: Job, folder: Path) -> None:
     import torch
 
-    from qprep.trace import record, target
+    from qprep.tracing import model_target, record
 
     torch.set_num_threads(1)
     if request.device != "cpu":  # one thread of a CPU is deterministic; the setting imports much of torch
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
     overlay.install({path: (folder / name).read_bytes() for path, name in job.sources.items()})
     record.seed(_BUILD)
-    found = stage("import", request, lambda: target.find(request.target))
+    found = stage("import", request, lambda: model_target.find(request.target))
     record.seed(_BUILD)
-    model, example = stage("build", request, lambda: target.build(found, request))
+    model, example = stage("build", request, lambda: model_target.build(found, request))
     made = record.constructed(model)
     if job.load is not None:
         record.load(model, torch.load(folder / job.load, weights_only=False), made)
     if job.run:
 
-        def inputs() -> target.Inputs:
+        def inputs() -> model_target.Inputs:
             record.seed(_INPUTS)
-            return stage("inputs", request, lambda: target.inputs(request, example))
+            return stage("inputs", request, lambda: model_target.inputs(request, example))
 
         stage("run", request, lambda: record.run(model, inputs, made))
     torch.save(made, folder / job.save)

@@ -13,12 +13,12 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from qprep.foundation.catalogue.lookup import load
-from qprep.trace.frames import Frames, Kind, caller, receiver
-from qprep.trace.modules import Known, survey
-from qprep.trace.operations import Operations
-from qprep.trace.places import Instruction
-from qprep.trace.scopes import Issued, Scopes, Seen
-from qprep.trace.taint import Taint, tensors_in, tensors_within
+from qprep.tracing.callers import Frames, Kind, caller, receiver
+from qprep.tracing.expressions_of_frames import Instruction
+from qprep.tracing.module_runs import Known, survey
+from qprep.tracing.op_lookup import Operations
+from qprep.tracing.scopes import Issued, Scopes, Seen
+from qprep.tracing.taint import Taint, tensors_in, tensors_within
 
 
 class Tracer(TorchFunctionMode):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from qprep.trace.report import TraceReport
-from qprep.trace.text import reused, rows, summary
+from qprep.tracing.trace_report import TraceReport
+from qprep.tracing.trace_text import reused, rows, summary
 
 
 def as_html(report: TraceReport) -> str:

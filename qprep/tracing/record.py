@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from qprep.trace.modules import is_compound
-from qprep.trace.target import Inputs
-from qprep.trace.values import named_leaves
+from qprep.tracing.leaves import named_leaves
+from qprep.tracing.model_target import Inputs
+from qprep.tracing.module_runs import is_compound
 
 Values = dict[str, object]  # name: a tensor, or a plain value
 _EVAL, _TRAIN, _STIR, _LOSS = 2, 3, 4, 5  # seeds

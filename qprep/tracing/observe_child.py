@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from qprep.trace import overlay
-from qprep.trace.child import REPORT, answer, stage
-from qprep.trace.executed import Executed
-from qprep.trace.report import Place
-from qprep.trace.request import Request
+from qprep.tracing import overlay
+from qprep.tracing.child import REPORT, answer, stage
+from qprep.tracing.executed import Executed
+from qprep.tracing.request import Request
+from qprep.tracing.trace_report import Place
 
 JOB: Final = "job.json"
 PLACES: Final = "places.json"
@@ -40,18 +40,18 @@ def main(folder: Path) -> None:
 def _observe(request: Request, job: Job, folder: Path) -> None:
     import torch
 
-    from qprep.trace import target
-    from qprep.trace.run import trace
+    from qprep.tracing import model_target
+    from qprep.tracing.traced_run import trace
 
     overlay.install({path: (folder / name).read_bytes() for path, name in job.sources.items()})
     files = frozenset(job.files)
     building, running = Executed(files), Executed(files)
     torch.manual_seed(0)
-    found = stage("import", request, lambda: target.find(request.target))
+    found = stage("import", request, lambda: model_target.find(request.target))
     with building.watch():
-        model, example = stage("build", request, lambda: target.build(found, request))
-    inputs = stage("inputs", request, lambda: target.inputs(request, example))
-    with target.on(request.device), running.watch():
+        model, example = stage("build", request, lambda: model_target.build(found, request))
+    inputs = stage("inputs", request, lambda: model_target.inputs(request, example))
+    with model_target.on(request.device), running.watch():
         report = stage("run", request, lambda: trace(model, *inputs.args, **inputs.kwargs))
     (folder / PLACES).write_text(json.dumps([_listed(running), _listed(building)]))
     (folder / REPORT).write_text(report.to_json())

@@ -8,8 +8,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from qprep.trace.record import Record, Values
-from qprep.trace.verdict import EXACT, Difference, Tolerance
+from qprep.tracing.record import Record, Values
+from qprep.tracing.verdict import EXACT, Difference, Tolerance
 
 _PASSES: Final = ("eval", "train")
 
