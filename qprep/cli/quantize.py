@@ -24,7 +24,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         _need_torch()
-        from qprep.quantizer.schema import schema_text
+        from qprep.quantizer.config.config_schema import schema_text
 
         click.echo(schema_text(), nl=False)
         context.exit()
@@ -98,7 +98,7 @@ def _job(  # noqa: PLR0917  (one for each flag)
     sensitivity: bool | None,
     **rest: Any,
 ) -> Job:
-    from qprep.quantizer.config import check_method, load_config
+    from qprep.quantizer.config.job_config import check_method, load_config
     from qprep.quantizer.job import Job
     from qprep.tracing.request import make_request, split_target
 
@@ -122,7 +122,7 @@ def _job(  # noqa: PLR0917  (one for each flag)
 
 
 def _lines(outcome: Outcome, quiet: bool) -> Iterator[str]:
-    from qprep.quantizer.report_text import summary
+    from qprep.quantizer.report.report_text import summary
 
     yield summary(outcome.report) if quiet else str(outcome.report)
     if outcome.scores:

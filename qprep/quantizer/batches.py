@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.adaround import AdaRoundQuantizer
-from qprep.quantizer.base import Quantizer
-from qprep.quantizer.config import QuantConfig
-from qprep.quantizer.errors import NotPreparedError
-from qprep.quantizer.lapq import LAPQQuantizer
+from qprep.quantizer.config.job_config import QuantConfig
 from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
-from qprep.quantizer.methods import METHODS
-from qprep.quantizer.report import QuantizationReport
+from qprep.quantizer.methods.adaround import AdaRoundQuantizer
+from qprep.quantizer.methods.lapq import LAPQQuantizer
+from qprep.quantizer.methods.method_names import METHODS
+from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.quantizer_errors import NotPreparedError
+from qprep.quantizer.report.quantization_report import QuantizationReport
 from qprep.tracing import model_target
 from qprep.tracing.failure import TraceFailure, from_exception
 from qprep.tracing.request import Request

@@ -29,7 +29,7 @@ from qprep.quantizer import (
     WRPNQuantizer,
     collect_statistics,
 )
-from qprep.quantizer.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from tests.quantizer.models import mlp, snr
 
 TRAINING = [DorefaQuantizer, LinearQATQuantizer, LSQQuantizer, PACTQuantizer, TQTQuantizer, WRPNQuantizer]

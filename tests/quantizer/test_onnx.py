@@ -21,7 +21,7 @@ from qprep.quantizer import (
     Quantizer,
     WeightOnlyQuantizer,
 )
-from qprep.quantizer.export.model import write_onnx
+from qprep.quantizer.backends.onnx.export import write_onnx
 from qprep.runtime_modules import LSTM, Concat, EltwiseAdd, MultiheadAttention
 from tests.quantizer.graphs import model as block
 from tests.quantizer.models import TiedDecoder, TwoInputs, mlp, snr

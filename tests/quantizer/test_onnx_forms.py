@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.export.model import write_onnx
+from qprep.quantizer.backends.onnx.export import write_onnx
 from tests.quantizer.models import snr
 from tests.quantizer.test_integer import image
 
