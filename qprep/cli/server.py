@@ -12,7 +12,7 @@ from qprep.foundation.errors import QprepError
 def command(stdio: bool) -> int:  # noqa: ARG001  (the flag changes nothing)
     """Serve an editor (language server protocol): findings as one types, quick fixes, fix-all, rules on hover."""
     try:
-        from qprep.server.serve import make_server
+        from qprep.cli.lsp.language_server import make_server
     except ModuleNotFoundError as error:
         raise QprepError(f'`{error.name}` is not installed: pip install "qprep[lsp]"') from error
     make_server().start_io()

@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 from qprep.cli.options import resolver
+from qprep.cli.reporters import FORMATS_WITH_EDITS, HUMAN_FORMATS, Report, Sources, render
+from qprep.cli.reporters.rule_counts import render_statistics
 from qprep.cli.status_line import StatusLine
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.discovery import Discovery, discover
@@ -25,8 +27,6 @@ from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding, Rule
 from qprep.foundation.source import display_path
-from qprep.report import FORMATS_WITH_EDITS, HUMAN_FORMATS, Report, Sources, render
-from qprep.report.statistics import render_statistics
 
 _STDIN = Path("-")
 

@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 from qprep.cli.options import resolver
+from qprep.cli.reporters.styled_text import plural
 from qprep.engine.config.settings_file import CONFIG_NAMES
 from qprep.engine.discovery import discover
 from qprep.engine.rule_registry import all_rules
 from qprep.foundation.errors import QprepError
-from qprep.report.text import plural
 
 _PAUSE = 0.3  # seconds between two looks
 _CLEAR = "\x1b[2J\x1b[H"

@@ -100,7 +100,7 @@ def test_reverted_exits_2_and_names_the_rule(run: Run, folder: Path, monkeypatch
     class Engine:
         fix = staticmethod(reverting)
 
-    monkeypatch.setattr("qprep.cli.fix.load_engine", lambda: Engine)
+    monkeypatch.setattr("qprep.cli.commands.fix.load_engine", lambda: Engine)
     outcome = run("fix")
     assert outcome.code == 2
     assert (

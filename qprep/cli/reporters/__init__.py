@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from qprep.report.model import Report, Sources
+from qprep.cli.reporters.report_data import Report, Sources
 
 __all__ = ["FORMATS", "FORMATS_WITH_EDITS", "HUMAN_FORMATS", "Report", "Sources", "render"]
 
@@ -29,7 +29,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 
 def render(name: str, report: Report) -> str:
     """The whole output of a run in a format; KeyError for a format that there is not."""
-    module = importlib.import_module(f"qprep.report.{FORMATS[name]}")
+    module = importlib.import_module(f"qprep.cli.reporters.{FORMATS[name]}")
     text = module.render(report)
     if not isinstance(text, str):
         raise TypeError(f"format {name} gave {type(text).__name__}")

@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from qprep import __version__
+from qprep.cli.reporters.fingerprint import fingerprints
+from qprep.cli.reporters.report_data import Report, Sources
 from qprep.engine.internal_rules import ALWAYS_ON
 from qprep.foundation.findings import Edit, Finding, Fix, Position, Rule, Severity
 from qprep.foundation.notebook import split_shown
-from qprep.report.fingerprint import fingerprints
-from qprep.report.model import Report, Sources
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from qprep.cli.known import read_known, without_known, write_known
-from qprep.cli.models import observer, tell_outside
+from qprep.cli.baseline_option import read_known, without_known, write_known
 from qprep.cli.options import BASELINE, CONFIGURATION, EFFORT, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
+from qprep.cli.reporters.styled_text import plural
+from qprep.cli.run_models import observer, tell_outside
 from qprep.cli.session import Session, has_failed, load_engine, open_session
 from qprep.cli.watch import watching
 from qprep.engine.add_ignore import add_ignores, can_suppress
@@ -20,7 +21,6 @@ from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.source import SourceFile
-from qprep.report.text import plural
 from qprep.rewriting.gates import write_atomically
 
 _ADD_IGNORE = click.option(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qprep.report.model import Report
-from qprep.report.text import PATH, Line, headline, paint, place, summary, why_left
+from qprep.cli.reporters.report_data import Report
+from qprep.cli.reporters.styled_text import PATH, Line, headline, paint, place, summary, why_left
 
 
 def render(report: Report) -> str:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
+from qprep.cli.reporters.report_data import Report
 from qprep.foundation.findings import Finding
-from qprep.report.model import Report
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

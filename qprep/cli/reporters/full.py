@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qprep.cli.reporters.fix_diff import fix_diff
+from qprep.cli.reporters.report_data import Report
+from qprep.cli.reporters.source_frame import code_frame
+from qprep.cli.reporters.styled_text import HELP, NOTE, Line, headline, one_line, paint, summary, why_left
 from qprep.foundation.findings import Applicability, Finding, Fix
-from qprep.report.fix_diff import fix_diff
-from qprep.report.frame import code_frame
-from qprep.report.model import Report
-from qprep.report.text import HELP, NOTE, Line, headline, one_line, paint, summary, why_left
 
 
 def render(report: Report) -> str:

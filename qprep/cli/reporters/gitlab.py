@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from qprep.cli.reporters.fingerprint import fingerprints
+from qprep.cli.reporters.report_data import Report
 from qprep.foundation.findings import Finding, Severity
 from qprep.foundation.notebook import split_shown
-from qprep.report.fingerprint import fingerprints
-from qprep.report.model import Report
 
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "info"}
 

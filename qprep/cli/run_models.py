@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qprep.cli.reporters.styled_text import plural
 from qprep.engine.config.trace_targets import TraceTarget
 from qprep.engine.rule_selection import did_you_mean
 from qprep.engine.runtime_evidence.equivalence_gate import Proof
 from qprep.engine.runtime_evidence.observer import Observer, outside
 from qprep.foundation.errors import QprepError
-from qprep.report.text import plural
 
 if TYPE_CHECKING:
     from qprep.cli.session import Session

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+from qprep.cli.reporters.report_data import Report
+from qprep.cli.reporters.styled_text import CODE, FIXABLE, Line, paint, plural
 from qprep.foundation.errors import QprepError
-from qprep.report.model import Report
-from qprep.report.text import CODE, FIXABLE, Line, paint, plural
 
 
 def render_statistics(name: str, report: Report) -> str:

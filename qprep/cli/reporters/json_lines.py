@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from qprep.report.as_json import record
-from qprep.report.model import Report
+from qprep.cli.reporters.as_json import record
+from qprep.cli.reporters.report_data import Report
 
 
 def render(report: Report) -> str:

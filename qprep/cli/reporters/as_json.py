@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from qprep.cli.reporters.report_data import Report, Sources
 from qprep.foundation.findings import Edit, Finding, Fix, Position, Unfixable
 from qprep.foundation.notebook import split_shown
-from qprep.report.model import Report, Sources
 
 
 def render(report: Report) -> str:

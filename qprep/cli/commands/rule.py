@@ -6,11 +6,11 @@ import json
 
 import click
 
+from qprep.cli.reporters.rule_page import rule_page
 from qprep.engine.rule_registry import all_rules, installed
 from qprep.engine.rule_selection import suggestion
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Rule
-from qprep.report.rule_page import rule_page
 
 
 @click.command("rule", short_help="Explain a rule, or all of them.")

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from qprep.cli.known import read_known, without_known
-from qprep.cli.models import observer, prover, tell_outside
+from qprep.cli.baseline_option import read_known, without_known
 from qprep.cli.options import (
     BASELINE,
     CONFIGURATION,
@@ -23,13 +22,14 @@ from qprep.cli.options import (
     VERIFY,
     with_options,
 )
+from qprep.cli.reporters.styled_text import one_line, place, plural
+from qprep.cli.run_models import observer, prover, tell_outside
 from qprep.cli.session import Session, emit, has_failed, is_human, load_engine, open_session
 from qprep.engine.results import FixResult
 from qprep.engine.runtime_evidence.equivalence_gate import TargetError
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.findings import Finding, Unfixable
 from qprep.foundation.text_edits import unified_diff
-from qprep.report.text import one_line, place, plural
 
 _FIX = (
     click.option("--diff", is_flag=True, help="Show what would change as a diff, and change nothing."),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from qprep.cli.reporters.styled_text import CODE, FRAME, Line, place, visible, width
 from qprep.foundation.findings import Finding
 from qprep.foundation.source import SourceFile
-from qprep.report.text import CODE, FRAME, Line, place, visible, width
 
 _CONTEXT = 2
 _MOST_LINES = 8  # of a finding over more lines, its first and last ones are shown

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from qprep.cli.reporters.report_data import Report
 from qprep.foundation.findings import Applicability, Finding, Fix, Unfixable
-from qprep.report.model import Report
 
 Piece = tuple[str, str]  # (text, style as rich names it; "" for none)
 Line = Sequence[Piece]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from qprep.cli.reporters.report_data import Report
+from qprep.cli.reporters.styled_text import one_line, place
 from qprep.foundation.findings import Finding, Severity
 from qprep.foundation.notebook import split_shown
-from qprep.report.model import Report
-from qprep.report.text import one_line, place
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}

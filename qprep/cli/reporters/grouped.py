@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from qprep.report.model import Report
-from qprep.report.text import PATH, Line, headline, one_line, paint, summary, why_left
+from qprep.cli.reporters.report_data import Report
+from qprep.cli.reporters.styled_text import PATH, Line, headline, one_line, paint, summary, why_left
 
 
 def render(report: Report) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from qprep.cli.reporters.report_data import Sources
+from qprep.cli.reporters.styled_text import plural
 from qprep.cli.session import Session
 from qprep.engine.baseline import (
     DEFAULT_NAME,
@@ -22,8 +24,6 @@ from qprep.engine.baseline import (
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.source import display_path
-from qprep.report.model import Sources
-from qprep.report.text import plural
 
 
 def read_known(session: Session) -> Counter[Entry]:
