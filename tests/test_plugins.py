@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from qprep.plugins import Plugin, PluginError, load_plugin
 
 from qprep import check_source
 from qprep.engine.config.settings import SettingsResolver
@@ -19,7 +18,8 @@ from qprep.engine.rule_registry import all_rules, rules_of, with_plugins
 from qprep.engine.runs import check, fix
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Rule
-from qprep.testing import examples
+from qprep.plugins import Plugin, PluginError, load_plugin
+from qprep.plugins.testing import examples
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "plugins.md"
 SEPARATOR = "-- next --"

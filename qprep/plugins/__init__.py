@@ -1,0 +1,1 @@
+"""The interface for packages that add rules, rewrites and operators."""
