@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from qprep.foundation.version import __version__
+
 __all__ = ["Finding", "Fix", "QprepError", "Settings", "__version__", "check_source", "fix_source", "trace"]
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ else:
         "Settings": "qprep.engine.config.settings",
         "check_source": "qprep.engine.api",
         "fix_source": "qprep.engine.api",
+        "trace": "qprep.tracing",
     }
 
     def __getattr__(name: str) -> object:
         import importlib
 
-        if name in {"trace", "quantizer", "runtime_modules"}:  # `qprep.trace(model, x)` calls the package
+        if name in {"quantizer", "runtime_modules"}:
             return importlib.import_module(f"qprep.{name}")
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

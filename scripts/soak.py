@@ -30,10 +30,10 @@ from pathlib import Path
 
 from qprep.engine import runs
 from qprep.engine.config.settings import SettingsResolver
-from qprep.engine.internal_rules import ANALYSIS_FAILED
 from qprep.engine.rule_registry import all_rules
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
+from qprep.foundation.internal_rules import ANALYSIS_FAILED
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "torch,torchvision,timm,transformers,scipy,sympy"

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from qprep.engine.config.settings import Settings, SettingsResolver
-from qprep.engine.internal_rules import ENGINE_RULES
 from qprep.engine.results import ChangedFile, CheckResult, FixResult
 from qprep.engine.suppressions import judge
 from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, Severity, Unfixable
+from qprep.foundation.internal_rules import ENGINE_RULES
 from qprep.foundation.source import SourceError, SourceFile, display_path
 from qprep.foundation.text_edits import apply_fixes
 from qprep.rewriting.gates import write_atomically

@@ -14,11 +14,12 @@ import pytest
 from qprep import check_source
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.custom_operators import read_rows
+from qprep.engine.plugin_loading import load_plugin
 from qprep.engine.rule_registry import all_rules, rules_of, with_plugins
 from qprep.engine.runs import check, fix
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Rule
-from qprep.plugins import Plugin, PluginError, load_plugin
+from qprep.plugins import Plugin, PluginError
 from qprep.plugins.testing import examples
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "plugins.md"

@@ -18,6 +18,7 @@ from qprep.engine.rule_registry import all_rules
 from qprep.engine.snapshot import Survey
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Fix
+from qprep.foundation.version import PACKAGE_FOLDER
 from tests.test_cache import write
 
 # Runs at the start of each worker: looking at some files goes wrong.
@@ -25,7 +26,7 @@ _SABOTAGE = """\
 import os, sys, time
 if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
     sys.path.append({home!r})
-    from qprep.project.analysis import Analysis
+    from qprep.analysis.interpreter.interpreter import Analysis
     real = Analysis._run_class
     def run(self, ref):
         name = ref.module.rpartition(".")[2]
@@ -56,7 +57,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def sabotage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "odd").mkdir()
-    home = Path(runs.__file__).parent.parent
+    home = PACKAGE_FOLDER.parent
     (folder / "odd" / "sitecustomize.py").write_text(_SABOTAGE.format(home=str(home)))
     monkeypatch.setenv("PYTHONPATH", str(folder / "odd"))
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from qprep.cli.reporters.report_data import Sources
 from qprep.cli.reporters.styled_text import plural
 from qprep.cli.session import Session
 from qprep.engine.baseline import (
@@ -24,6 +23,7 @@ from qprep.engine.baseline import (
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.source import display_path
+from qprep.foundation.source_cache import Sources
 
 
 def read_known(session: Session) -> Counter[Entry]:

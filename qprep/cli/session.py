@@ -20,12 +20,12 @@ from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.discovery import Discovery, discover
 from qprep.engine.execution import Effort
 from qprep.engine.incremental.cache import DEFAULT_NAME, Cache
-from qprep.engine.internal_rules import ANALYSIS_FAILED
 from qprep.engine.results import Engine
 from qprep.engine.rule_registry import all_rules
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding, Rule
+from qprep.foundation.internal_rules import ANALYSIS_FAILED
 from qprep.foundation.source import display_path
 
 _STDIN = Path("-")

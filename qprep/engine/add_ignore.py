@@ -6,10 +6,10 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from qprep.engine.internal_rules import ALWAYS_ON, UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION
 from qprep.engine.suppressions import Suppression, read
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Edit, Finding
+from qprep.foundation.internal_rules import ALWAYS_ON, UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION
 from qprep.foundation.source import SourceFile
 from qprep.foundation.text_edits import apply_edits
 

@@ -15,12 +15,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from qprep.cli.reporters.report_data import Sources
-from qprep.engine.internal_rules import ALWAYS_ON, TRACE_FAILED
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
+from qprep.foundation.internal_rules import ALWAYS_ON, TRACE_FAILED
 from qprep.foundation.source import SourceError, SourceFile
+from qprep.foundation.source_cache import Sources
 
 DEFAULT_NAME = "qprep-baseline.json"
 _VERSION = 1

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.gitignore import Scope
-from qprep.engine.internal_rules import UNREADABLE_FILE, engine_finding
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
+from qprep.foundation.internal_rules import UNREADABLE_FILE, engine_finding
 from qprep.foundation.notebook import SUFFIX
 from qprep.foundation.source import display_path
 

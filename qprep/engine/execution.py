@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qprep.engine.internal_rules import ANALYSIS_FAILED, engine_finding
 from qprep.foundation.errors import QprepError
+from qprep.foundation.internal_rules import ANALYSIS_FAILED, engine_finding
 
 if TYPE_CHECKING:
     from qprep.engine.incremental.cache import Cache

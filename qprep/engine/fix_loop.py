@@ -68,7 +68,7 @@ def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts
     places = {r.finding: r.place for r in survey.reported if r.place and _is_wanted(r, settings, ledger.banned)}
 
     def rewrite(findings: Sequence[Finding]) -> Mapping[str, bytes]:
-        texts = new_texts(survey, [places[finding] for finding in findings])
+        texts = new_texts(survey.plan, [places[finding] for finding in findings])
         return {path: old.encode(text) for path, (old, text) in texts.items()}
 
     return Parts(in_order(list(places)), rewrite)
@@ -109,7 +109,7 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _S
     """Rewrite all that is wanted, gates passed; None where nothing is left to do."""
     while True:
         chosen = [reported for reported in survey.reported if _is_wanted(reported, settings, ledger.banned)]
-        texts = new_texts(survey, [reported.place for reported in chosen if reported.place is not None])
+        texts = new_texts(survey.plan, [reported.place for reported in chosen if reported.place is not None])
         untouchable = _untouchable(texts, ledger)
         failures = _unsound({path: pair for path, pair in texts.items() if path not in untouchable}, ledger)
         if not untouchable and not failures:

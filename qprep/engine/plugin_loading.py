@@ -12,25 +12,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
-from qprep.analysis.facts import Facts, ModuleCall, OpSite
+from qprep.analysis.facts import Facts
 from qprep.checks import as_check
-from qprep.checks.base import Check, Hit, Invalid, unowned
+from qprep.checks.base import Check
 from qprep.codemods import as_codemod
-from qprep.codemods.base import Codemod, Outcome
+from qprep.codemods.base import Codemod
 from qprep.engine.custom_operators import make_row, read_rows
 from qprep.engine.rule_registry import GROUP
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.errors import PluginError, QprepError
-from qprep.foundation.findings import Applicability, Rule, Severity, Unfixable
-from qprep.rewriting.composed_edits import Piece
-from qprep.rewriting.fix_scope import DeclinedError, Scope
-from qprep.rewriting.transforms.call_sites import invocation
-
-# What the rules and rewrites of a plugin are made of, beside the plugin itself.
-__all__ = [
-    "Applicability", "Facts", "Hit", "Invalid", "ModuleCall", "OpSite", "Outcome", "Piece", "Plugin", "PluginError",
-    "Rule", "Scope", "Severity", "Unfixable", "invocation", "unowned",
-]  # fmt: skip
+from qprep.rewriting.fix_scope import DeclinedError
 
 _CODE: Final = re.compile(r"[A-Z]{2,8}\d{3}")
 _NAME: Final = re.compile(r"[a-z]+(-[a-z0-9]+)*")

@@ -12,13 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import qprep
 from qprep.engine.execution import Attempt
 from qprep.engine.ipc import read_frame, write_frame
 from qprep.foundation.errors import QprepError
+from qprep.foundation.version import PACKAGE_FOLDER
 
 if TYPE_CHECKING:
     from qprep.analysis.dependencies.partitions import Part
@@ -113,7 +112,7 @@ class Pool:
                 self._replace(worker, f"no answer for {self._patience:g} seconds")
 
     def _start(self) -> _Worker:
-        home = str(Path(qprep.__file__).parent.parent)
+        home = str(PACKAGE_FOLDER.parent)
         command = [sys.executable, "-P", "-c", _START, home]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  (our own)
         worker = self._workers[self._started] = _Worker(process, self._started, heard=time.monotonic())

@@ -9,10 +9,10 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from qprep.checks.base import Check
-from qprep.engine.internal_rules import ENGINE_RULES
 from qprep.engine.runtime_evidence.run_rules import RUN_RULES
 from qprep.foundation.errors import PluginError
 from qprep.foundation.findings import Rule
+from qprep.foundation.internal_rules import ENGINE_RULES
 
 if TYPE_CHECKING:
     from qprep.codemods.base import Codemod

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.inputs import Files, Setting
 from qprep.engine.execution import Effort
-from qprep.engine.internal_rules import ALWAYS_ON
 from qprep.engine.partitioning import Division, divide, whole
 from qprep.engine.results import CheckResult, FixResult, in_order, is_applicable
 from qprep.engine.scheduler import Asked, Look, Memory, Work, run_parts
 from qprep.engine.summarize import outlines_of
 from qprep.foundation import gc_pause
 from qprep.foundation.findings import Finding, Fix
+from qprep.foundation.internal_rules import ALWAYS_ON
 from qprep.rewriting.gates import write_atomically
 
 if TYPE_CHECKING:

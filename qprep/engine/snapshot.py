@@ -16,7 +16,6 @@ from qprep.analysis.effects.child_iteration import find_walks
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.interpreter.interpreter import Analysis
 from qprep.analysis.symbols.module_resolver import Project
-from qprep.engine.internal_rules import UNREADABLE_FILE, engine_finding
 from qprep.engine.runtime_evidence.reconcile import proven, weigh
 from qprep.engine.runtime_evidence.run_rules import RUN_CODES
 from qprep.engine.suppressions import judge
@@ -24,6 +23,7 @@ from qprep.foundation import gc_pause
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import OWN, TARGETS, TORCH_AO, Target
 from qprep.foundation.findings import Finding, Fix, Position, Severity, Unfixable
+from qprep.foundation.internal_rules import UNREADABLE_FILE, engine_finding
 from qprep.foundation.source import SourceError, SourceFile, display_path, too_deep
 from qprep.rewriting.composed_edits import to_edits
 from qprep.rewriting.fix_session import Context

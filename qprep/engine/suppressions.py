@@ -11,9 +11,9 @@ import tokenize
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from qprep.engine.internal_rules import UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION, engine_finding
 from qprep.engine.rule_selection import matches, suggestion
 from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, Unfixable
+from qprep.foundation.internal_rules import UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION, engine_finding
 from qprep.foundation.source import SourceFile
 
 MARK = "qprep:"

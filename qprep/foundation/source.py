@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qprep.engine.internal_rules import SYNTAX_ERROR, TOO_DEEP, UNREADABLE_FILE, engine_finding
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding, Position
+from qprep.foundation.internal_rules import SYNTAX_ERROR, TOO_DEEP, UNREADABLE_FILE, engine_finding
 from qprep.foundation.notebook import SUFFIX, Notebook, NotebookError, read_notebook
 
 Located = ast.expr | ast.stmt | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern

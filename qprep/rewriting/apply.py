@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from qprep.analysis.facts import Place
     from qprep.analysis.symbols.module_resolver import Project
-    from qprep.engine.snapshot import Survey
+    from qprep.rewriting.planner import Plan
 
 
-def new_texts(survey: Survey, places: Sequence[Place]) -> dict[str, tuple[SourceFile, str]]:
+def new_texts(plan: Plan, places: Sequence[Place]) -> dict[str, tuple[SourceFile, str]]:
     """The files that change when the sites at `places` are rewritten: as they are, and their new text."""
     result: dict[str, tuple[SourceFile, str]] = {}
-    takers = _Takers(survey.project)
-    for module, pieces in survey.plan.assemble(places).items():
-        code = survey.context.code(module)
+    takers = _Takers(plan.context.project)
+    for module, pieces in plan.assemble(places).items():
+        code = plan.context.code(module)
         if code is None or not pieces:
             continue
         text = apply(code.text, pieces)

@@ -11,10 +11,10 @@ import tokenize
 import warnings
 from pathlib import Path
 
-from qprep.engine.internal_rules import NOT_ROUND_TRIPPABLE, engine_finding
 from qprep.foundation.deep_recursion import MAX_DEPTH, depth
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
+from qprep.foundation.internal_rules import NOT_ROUND_TRIPPABLE, engine_finding
 from qprep.foundation.notebook import NotebookError
 from qprep.foundation.source import SourceError, SourceFile, too_deep
 

@@ -1,14 +1,8 @@
-"""Runs a model once and says what really happened: `qprep.trace(model, *inputs) -> TraceReport`.
-
-The package itself is callable, so that `qprep.trace(model, x)` and `import qprep.tracing.trace_report` both work whichever
-comes first. Importing it needs no torch; tracing does.
-"""
+"""Runs a model once and reports which operations ran where. Importing it needs no torch; tracing does."""
 
 from __future__ import annotations
 
 import importlib.util
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from qprep.foundation.errors import QprepError
@@ -31,11 +25,3 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
     from qprep.tracing.traced_run import trace as run
 
     return run(model, *inputs, **kwinputs)
-
-
-class _CallablePackage(ModuleType):
-    def __call__(self, model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
-        return trace(model, *inputs, **kwinputs)
-
-
-sys.modules[__name__].__class__ = _CallablePackage

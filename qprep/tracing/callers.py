@@ -14,15 +14,15 @@ from typing import Final
 import torch
 from torch import nn
 
-import qprep
+from qprep.foundation.version import PACKAGE_FOLDER
 from qprep.runtime_modules.tied import Tied
 from qprep.tracing.expressions_of_frames import Instruction
 
 _TORCH: Final = os.path.dirname(torch.__file__) + os.sep
 _MODULES: Final = os.path.join(_TORCH, "nn", "modules") + os.sep
-_PACKAGE: Final = os.path.abspath(next(iter(qprep.__path__))) + os.sep
+_PACKAGE: Final = str(PACKAGE_FOLDER) + os.sep
 _RUNTIME: Final = os.path.join(_PACKAGE, "runtime_modules") + os.sep
-_TRACE: Final = os.path.join(_PACKAGE, "trace") + os.sep
+_TRACE: Final = os.path.join(_PACKAGE, "tracing") + os.sep
 _DISPATCH: Final = ("_call_impl", "_wrapped_call_impl", "inner")  # how nn.Module.__call__ reaches forward
 
 

@@ -146,7 +146,7 @@ def test_nn_modules() -> None:
 _TIMED = """
 import dataclasses, enum, functools, sys, time
 start = time.process_time()
-from qprep.ops.catalogue import load
+from qprep.foundation.catalogue.lookup import load
 load()
 print(time.process_time() - start)
 assert "torch" not in sys.modules

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer import PostTrainingQuantizer, cross_layer_equalization
-from qprep.quantizer.methods import bias_correction
+from qprep.quantizer import PostTrainingQuantizer, bias_correction, cross_layer_equalization
 from tests.quantizer.models import mlp, snr
 
 

@@ -17,11 +17,11 @@ from qprep.quantizer import (
     PostTrainingQuantizer,
     QuantizedModule,
     Quantizer,
+    bias_correction,
     collect_statistics,
     cross_layer_equalization,
     slot_agreement,
 )
-from qprep.quantizer.methods import bias_correction
 from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from qprep.quantizer.ranges.estimators import ESTIMATORS
 from tests.quantizer.graphs import model as block

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from qprep.cli.reporters import Report, Sources
-from qprep.engine.internal_rules import SYNTAX_ERROR, UNREADABLE_FILE, engine_finding
 from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Unfixable
+from qprep.foundation.internal_rules import SYNTAX_ERROR, UNREADABLE_FILE, engine_finding
 from qprep.foundation.source import SourceFile
 from tests.fake_engine import ADD, MUL, RULES, SUB
 

@@ -340,8 +340,8 @@ def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[M
     call = analysis.note_module_call(frame, node, identity, path, first.loops, classes)
     if call is None:
         return
-    reflection = frame.scope.lookup(node.func.id) if isinstance(node.func, ast.Name) else None
-    call.is_named = call.is_named and reflection == first and len(modules) == 1 and call.path == path
+    bound = frame.scope.lookup(node.func.id) if isinstance(node.func, ast.Name) else None
+    call.is_named = call.is_named and bound == first and len(modules) == 1 and call.path == path
     if aliasing.is_common(first) and "." not in (first.path or ""):
         call.is_common = True
 

@@ -12,12 +12,12 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 
-from qprep import __version__
 from qprep.cli.lsp.documents import Change, Document, Spot, fixed, look
 from qprep.cli.reporters.rule_page import rule_page
 from qprep.engine.rule_registry import installed, rules_of
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Applicability, Finding, Fix, Severity
+from qprep.foundation.version import __version__
 
 PAUSE: Final = 0.3  # seconds without typing after which a document is looked at
 FIX_ALL: Final = "source.fixAll.qprep"

@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from qprep.cli.reporters.report_data import Report, Sources
+from qprep.cli.reporters.report_data import Report
+from qprep.foundation.source_cache import Sources
 
 __all__ = ["FORMATS", "FORMATS_WITH_EDITS", "HUMAN_FORMATS", "Report", "Sources", "render"]
 

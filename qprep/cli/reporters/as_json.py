@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from qprep.cli.reporters.report_data import Report, Sources
+from qprep.cli.reporters.report_data import Report
 from qprep.foundation.findings import Edit, Finding, Fix, Position, Unfixable
 from qprep.foundation.notebook import split_shown
+from qprep.foundation.source_cache import Sources
 
 
 def render(report: Report) -> str:

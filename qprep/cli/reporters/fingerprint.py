@@ -6,8 +6,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-from qprep.cli.reporters.report_data import Sources
 from qprep.foundation.findings import Finding
+from qprep.foundation.source_cache import Sources
 
 
 def fingerprints(findings: Iterable[Finding], sources: Sources) -> list[str]:

@@ -6,10 +6,10 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from qprep.cli.reporters.report_data import Sources
 from qprep.cli.reporters.styled_text import ADDED, FRAME, REMOVED, Line, one_line, visible
 from qprep.foundation.findings import Edit, Fix
 from qprep.foundation.source import SourceFile
+from qprep.foundation.source_cache import Sources
 from qprep.foundation.text_edits import apply_edits
 
 _CONTEXT = 1

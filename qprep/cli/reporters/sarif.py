@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from qprep import __version__
 from qprep.cli.reporters.fingerprint import fingerprints
-from qprep.cli.reporters.report_data import Report, Sources
-from qprep.engine.internal_rules import ALWAYS_ON
+from qprep.cli.reporters.report_data import Report
 from qprep.foundation.findings import Edit, Finding, Fix, Position, Rule, Severity
+from qprep.foundation.internal_rules import ALWAYS_ON
 from qprep.foundation.notebook import split_shown
+from qprep.foundation.source_cache import Sources
+from qprep.foundation.version import __version__
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

@@ -12,12 +12,12 @@ from qprep.engine.config.settings_file import Options, find_config, read_config
 from qprep.engine.config.trace_targets import TraceTarget
 from qprep.engine.custom_operators import read_rows
 from qprep.engine.gitignore import Scope
-from qprep.engine.internal_rules import ALWAYS_ON
 from qprep.engine.rule_registry import Registry, installed
 from qprep.engine.rule_selection import Layer, Selection, validate
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import OWN
 from qprep.foundation.findings import Rule
+from qprep.foundation.internal_rules import ALWAYS_ON
 
 TARGET_VERSIONS: Mapping[str, tuple[int, int]] = MappingProxyType({f"py3{minor}": (3, minor) for minor in range(8, 15)})
 DEFAULT_EXCLUDE = (

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import qprep
 from qprep.analysis.dependencies.partitions import Around, Part, Unit
 from qprep.analysis.symbols.module_resolver import Beside, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
@@ -28,6 +27,7 @@ from qprep.engine.incremental.records import from_record, to_record
 from qprep.engine.results import CheckResult
 from qprep.foundation.atomic_write import replace
 from qprep.foundation.source import SourceError, SourceFile, display_path
+from qprep.foundation.version import PACKAGE_FOLDER, __version__
 
 DEFAULT_NAME = ".qprep_cache"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of qprep's; it may be deleted.\n"
@@ -267,14 +267,14 @@ def _unit(names: list[str], asks: list[str], walks: list[str], touched: list[str
 
 def _stamp() -> str:
     """The version of Python and qprep, down to the files that it runs from."""
-    home = Path(qprep.__file__).parent
+    home = PACKAGE_FOLDER
     files = sorted(
         (os.path.relpath(path, home), status.st_size, status.st_mtime_ns)
         for folder, _, names in os.walk(home)
         for path in (os.path.join(folder, name) for name in names if name.endswith(".py"))
         if (status := os.stat(path))
     )
-    return repr((qprep.__version__, sys.version_info[:3], files))
+    return repr((__version__, sys.version_info[:3], files))
 
 
 def _surface(names: Outline) -> str:

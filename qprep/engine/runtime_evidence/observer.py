@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from qprep.engine.internal_rules import TRACE_FAILED, engine_finding
 from qprep.engine.runtime_evidence.observations import Witness, named
 from qprep.engine.runtime_evidence.run_lookup import Run, real_path
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding, Position
+from qprep.foundation.internal_rules import TRACE_FAILED, engine_finding
 from qprep.foundation.source import display_path
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import click
 
 from qprep.cli.options import CONFIGURATION, FILES, SELECTION, resolver, with_options
 from qprep.engine.config.settings import TARGET_VERSIONS, Settings
-from qprep.engine.internal_rules import ALWAYS_ON
 from qprep.engine.rule_registry import all_rules
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Rule
+from qprep.foundation.internal_rules import ALWAYS_ON
 
 
 @click.command("config", short_help="Show the settings, and why each rule is on or off.")
