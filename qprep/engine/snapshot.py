@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from qprep.rewriting.composed_edits import Piece
 
 
+MAX_DOUBTS = 3  # lines to blame that a note names; one is enough to look at first
+
+
 @dataclass(frozen=True, slots=True)
 class Reported:
     """A finding with the site behind it; `enabled` says whether its rule is on and no comment suppresses it."""
@@ -252,6 +255,8 @@ def _finding(
     start, end = _positions(source, hit.place)
     fix = outcome if isinstance(outcome, Unfixable) else Fix(outcome.applicability, outcome.message, ())
     rule = check.rule
+    doubts = outcome.doubts if isinstance(outcome, Rewrite) else ()
+    notes = (hit.note,) if hit.note else ()
     return Finding(
         rule.code,
         rule.name,
@@ -263,8 +268,13 @@ def _finding(
         statement,
         rule.severity,
         fix,
-        (hit.note,) if hit.note else (),
+        (*notes, *(f"not proven: {doubt.reason} ({_where(doubt.place)})" for doubt in doubts[:MAX_DOUBTS])),
     )
+
+
+def _where(place: Place) -> str:
+    """A place as a note names it."""
+    return f"{place.module}:{place.line}"
 
 
 def _no_rewrite(check: Check) -> str:
