@@ -82,10 +82,10 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What the constructor of a class of another package returned at a place."""
+    """What the constructor of a class of another package returned, at a place or (None) anywhere."""
 
     name: str
-    place: Place
+    place: Place | None
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -130,13 +130,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """A module somewhere below another object: one of its children, or of theirs."""
+    """A module below another object: one of its children, or of theirs where it is not direct."""
 
     owner: Instance | Made | Held | Anything
+    is_direct: bool = False
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.owner,)))
+        object.__setattr__(self, "_hash", hash((self.owner, self.is_direct)))
 
     def __hash__(self) -> int:
         return self._hash  # computed once: references are members of many sets
@@ -145,6 +146,11 @@ class Below:
 @dataclass(frozen=True, slots=True)
 class Anything:
     """Any object of the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """So many objects that they are not followed one by one: what generic code of a large project works on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ class Named:
     name: str
 
 
-Base = Instance | Made | Held | Below | Anything | ClassObject | Function | Named
+Base = Instance | Made | Held | Below | Anything | Many | ClassObject | Function | Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +213,37 @@ ANYTHING = Reference(Anything())
 
 
 MAX_OBJECTS = 96
-"""Objects that one expression may refer to before it counts as any object: precision is lost, soundness is not."""
-
+"""Objects that one expression may refer to before places are forgotten: instances then count by their classes."""
+MAX_CLASSES = 400
+"""Objects without places before they are no longer followed; `docs/soundness.md` says what that leaves out."""
 
 ANY_OBJECT: References = frozenset((ANYTHING,))
+MANY = Reference(Many())
+MANY_OBJECTS: References = frozenset((MANY,))
 
 
 def widened(references: References) -> References:
-    """The same objects, or any object where they are too many; any object takes in all others."""
-    return ANY_OBJECT if len(references) > MAX_OBJECTS or ANYTHING in references else references
+    """The same objects, or more of them in fewer words; any object takes in all others."""
+    if ANYTHING in references:
+        return ANY_OBJECT
+    if MANY in references:
+        return MANY_OBJECTS
+    if len(references) <= MAX_OBJECTS:
+        return references
+    without = frozenset(Reference(_without_place(each.base), each.tests) for each in references)
+    return MANY_OBJECTS if len(without) > MAX_CLASSES else without
+
+
+def _without_place(base: Base) -> Base:
+    """An object made anywhere, for one made at a place."""
+    match base:
+        case Instance(cls=cls):
+            return Instance(cls)
+        case Made(name=name):
+            return Made(name, None)
+        case Below(owner=Instance() | Made() as owner, is_direct=is_direct):
+            return Below(_without_place(owner), is_direct)  # type: ignore[arg-type]
+    return base
 
 
 def negated(test: Test) -> Test | None:

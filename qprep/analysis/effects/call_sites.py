@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Packages of Python's own whose functions return what they are given, or something that calls it.
 _WRAPPERS = ("builtins.", "functools.", "collections.", "contextlib.", "itertools.", "operator.", "types.", "copy.")
 
-MAX_USES = 400
+MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
 
 Argument = tuple[ast.expr, "Scope"]

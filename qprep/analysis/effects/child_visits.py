@@ -68,9 +68,9 @@ def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     return not any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier)
 
 
-def _children(points_to: PointsTo, module: ast.expr, scope: Scope, tests: list[Test]) -> References:
+def _children(points_to: PointsTo, module: ast.expr, scope: Scope, tests: list[Test], is_direct: bool) -> References:
     """The modules below an expression that pass some tests."""
-    below = points_to.below(points_to.of(module, scope))
+    below = points_to.below(points_to.of(module, scope), is_direct=is_direct)
     return frozenset(each.narrowed(tests) for each in below)
 
 
@@ -130,7 +130,19 @@ def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: Point
         case ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]) if first == name.id:
             scope = file.scope_of(loop)
             tests = list(conditions(name, points_to.variable(second, scope), file.parents))
-            yield NamedChild(partial(_children, points_to, _listed(loop.iter), scope, tests), name)
+            yield NamedChild(
+                partial(_children, points_to, _listed(loop.iter), scope, tests, _is_direct(loop.iter)), name
+            )
+
+
+def _is_direct(node: ast.expr) -> bool:
+    """Whether an expression lists the children of a module, and not those further down."""
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _WRAPPERS:
+            return _is_direct(inner)
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name not in ("modules", "named_modules")
+    return True
 
 
 def _listed(node: ast.expr) -> ast.expr:
@@ -179,7 +191,7 @@ class _Finder:
         if isinstance(module, ast.Call) and last_name(module.func) == "super":
             return
         for where, tests in self._uses(node, scope):
-            yield Visit(partial(_children, self.points_to, module, scope, tests), where, node)
+            yield Visit(partial(_children, self.points_to, module, scope, tests, _is_direct(node)), where, node)
 
     def _uses(self, node: ast.expr, scope: Scope) -> Iterator[_Use]:
         parent = self.file.parents.get(node)
@@ -269,6 +281,11 @@ class _Finder:
             tests += list(conditions(element, variable, self.file.parents))
             if isinstance(consumer, ast.Call) and last_name(consumer.func) in _TESTS:
                 tests += holding(element, variable)
+        if isinstance(consumer, ast.Assign) and isinstance(consumer.targets[0], ast.Name):
+            # A list of modules: what counts is what is done with it.
+            for node, further in self._variable(consumer.targets[0].id, scope, consumer):
+                yield node, [*tests, *further]
+            return
         yield whole, tests
 
 
@@ -299,9 +316,9 @@ def _leaves_something(statement: ast.stmt, names: list[str]) -> bool:
                 isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id in names
                 for part in ast.walk(value)
             )
-            keeps = isinstance(value, ast.Name) and value.id in names
             stored = any(isinstance(target, ast.Subscript | ast.Attribute) for target in targets)
             own = stored and all(_is_of(target, names) for target in targets)
+            keeps = isinstance(value, ast.Name) and value.id in names and not own
             return runs or keeps or (stored and not own)
         case ast.AugAssign(target=target):
             return not _is_of(target, names)

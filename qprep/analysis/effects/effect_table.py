@@ -17,6 +17,7 @@ from qprep.analysis.effects.abstract_objects import (
     Held,
     Instance,
     Made,
+    Many,
     Named,
     NameTest,
     Reference,
@@ -107,6 +108,7 @@ class EffectTable:
             case Instance(cls=cls):
                 return cls in family and self.admits(target.tests, cls)
             case Below(owner=owner):
+                # A child of an instance of the family is another object; one further down may be of the family.
                 return self.contains(owner, family) and any(self.admits(target.tests, cls) for cls in family)
             case Anything():
                 return any(self.admits(target.tests, cls) for cls in family)
@@ -127,8 +129,8 @@ class EffectTable:
 
     def _meets_child(self, target: Reference, family: Collection[ClassRef], child: ModuleClass) -> bool:
         match target.base:
-            case Below(owner=owner):
-                return self.contains(owner, family) and self.admits(target.tests, child)
+            case Below():
+                return self._has_children_of(target.base, family) and self.admits(target.tests, child)
             case Anything():
                 return self.admits(target.tests, child)
         return False
@@ -143,7 +145,8 @@ class EffectTable:
         made = {each.base for each in values if isinstance(each.base, Instance | Made)}
         for effect in self.effects:
             if effect.kind is EffectKind.SET and re.fullmatch(effect.attribute, attribute):
-                if any(self._is_instance(target, family) or _is_unknown_holder(target) for target in effect.targets):
+                by_name = effect.attribute != ANY_NAME and any(isinstance(t.base, Many) for t in effect.targets)
+                if by_name or any(self._is_instance(t, family) or _is_unknown_holder(t) for t in effect.targets):
                     yield effect
                     continue
             if not self._matters(effect, content) or (effect.owner in family and effect.kind in _SEEN_IN_CLASS):
@@ -198,10 +201,10 @@ class EffectTable:
                 is_owner = owner is None or owner in family
                 return attribute is not None and is_owner and name in (None, attribute)
             case Below(owner=owner):
-                reaches = self.contains(owner, family) or self.contains_object(owner, content)
+                reaches = self._has_children_of(base, family) or self.contains_object(owner, content)
                 return reaches and any(self.admits(target.tests, cls) for cls in content)
-            case Made():
-                return base in made
+            case Made(name=name, place=where):
+                return base in made if where is not None else name in content
             case Instance(cls=cls, made=place):
                 if place is not None:
                     return base in made
@@ -226,6 +229,12 @@ class EffectTable:
                 for target in effect.targets:
                     if isinstance(target.base, Named) and any(_matches_patch(target.base, effect, n) for n in names):
                         yield effect
+
+    def _has_children_of(self, below: Below, family: Collection[ClassRef]) -> bool:
+        """Whether modules below an object may be children of an instance of a family."""
+        if below.is_direct and isinstance(below.owner, Instance):
+            return below.owner.cls in family
+        return self.contains(below.owner, family)
 
     # Relations of classes
 

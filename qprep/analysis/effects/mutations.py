@@ -165,9 +165,8 @@ class _Search:
             own = isinstance(node.value, ast.Name) and self._is_own(node.value, scope)
             if own and node.attr not in _OVERRIDES:
                 continue
-            yield from self._effect(
-                EffectKind.SET, self._later(node.value), node, f"sets `{ast.unparse(node)}`", node.attr
-            )
+            kind = EffectKind.MODE if node.attr == "training" else EffectKind.SET
+            yield from self._effect(kind, self._later(node.value), node, f"sets `{ast.unparse(node)}`", node.attr)
             value = assigned_value(node, scope) if node.attr == "__class__" else None
             if value is not None:
                 yield from self._effect(EffectKind.BYPASS, self._later(value), node, f"sets `{ast.unparse(node)}`")

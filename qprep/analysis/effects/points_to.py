@@ -21,6 +21,7 @@ from qprep.analysis.effects import call_sites
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     ANYTHING,
+    MANY_OBJECTS,
     NOTHING,
     Anything,
     Base,
@@ -30,6 +31,7 @@ from qprep.analysis.effects.abstract_objects import (
     Held,
     Instance,
     Made,
+    Many,
     Named,
     Reference,
     References,
@@ -214,7 +216,7 @@ class PointsTo:
             self._update(key)
 
     def _update(self, key: _Key) -> None:
-        if self._values[key] == ANY_OBJECT:
+        if self._values[key] in (ANY_OBJECT, MANY_OBJECTS):
             return  # it covers everything already
         self._current.append(key)
         try:
@@ -287,7 +289,7 @@ class PointsTo:
         for value, value_scope in self.calls.arguments(scope, name):
             found |= self._get(value, value_scope)
         if self.calls.is_unknown(scope):
-            found |= {ANYTHING}
+            found |= MANY_OBJECTS
         return found | self.calls.implicit_arguments(scope)
 
     def _default(self, scope: Scope, name: str) -> References:
@@ -382,7 +384,7 @@ class PointsTo:
         match base:
             case Instance(cls=cls):
                 if name in DICTIONARIES:
-                    return frozenset((Reference(Below(base)),))
+                    return frozenset((Reference(Below(base, is_direct=True)),))
                 if methods := self.method(cls, name):
                     computed = [m for m in methods if m.has_decorator("property") or _is_property(m)]
                     if computed:
@@ -398,9 +400,9 @@ class PointsTo:
             case Named(name=dotted):
                 is_long = dotted.count(".") >= MAX_NAME or dotted.rpartition(".")[2][:1].isupper()
                 return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
-            case Made() | Held() | Below() | Anything():
+            case Made() | Held() | Below() | Anything() | Many():
                 if name in DICTIONARIES:
-                    return frozenset((Reference(Below(base) if not isinstance(base, Below) else base),))
+                    return self.below(frozenset((reference,)))
                 if not self.names.is_stored(name):
                     return NOTHING  # no class of the project has such an attribute
                 owner = base.name if isinstance(base, Made) else None
@@ -501,7 +503,10 @@ class PointsTo:
             receiver = self._get(node.func.value, scope)
             name = node.func.attr
             if name in CHILDREN or name in _FETCHES:
-                return self.below(receiver) | (receiver if name in ("modules", "named_modules") else NOTHING)
+                is_direct = name in ("children", "named_children")
+                return self.below(receiver, is_direct=is_direct) | (
+                    receiver if name in ("modules", "named_modules") else NOTHING
+                )
             if name in _TENSORS and not self._defines(receiver, name):
                 return NOTHING
             if name in _RETURNS_SELF and not self._defines(receiver, name):
@@ -530,6 +535,8 @@ class PointsTo:
                 return _union(self._get(_Result(method)) for method in self.method(cls, "__call__"))
             case Anything():
                 return ANY_OBJECT
+            case Many():
+                return MANY_OBJECTS
         return self._of_unknown_call(node, scope)
 
     def _of_external_call(self, name: str, node: ast.Call, scope: Scope) -> References:
@@ -600,15 +607,15 @@ class PointsTo:
         """What going through an object gives: its children where it is a module, its items where it holds any."""
         return references | self.below(references)
 
-    def below(self, references: References) -> References:
-        """Modules below any of several objects."""
+    def below(self, references: References, *, is_direct: bool = False) -> References:
+        """Modules below any of several objects; their children alone where `is_direct`."""
         found: set[Reference] = set()
         for reference in references:
             base = reference.base
             if isinstance(base, Below):
-                found.add(Reference(base))
+                found.add(Reference(Below(base.owner)))
             elif isinstance(base, Instance | Made | Held | Anything):
-                found.add(Reference(Below(base)))
+                found.add(Reference(Below(base, is_direct)))
         return frozenset(found)
 
 
