@@ -1,0 +1,1 @@
+"""Compression: schedules that prune, thin and distil a model while it trains."""
