@@ -84,7 +84,7 @@ class StructureRanking(Pruner):
             raise CompressionError(
                 f"expected weights with equal numbers of structures for group_dependency Leader, found {sorted(shapes)}"
             )
-        if not self.may_cover or self.weights_only or self.layout.dim is None or self._coverage.groups is not None:
+        if not self.may_cover or self.weights_only or self.layout.dim is None or training.has_example:
             return
         training.note(
             f"{type(self).__name__}: without example_inputs masks cover the named weights alone, not their BatchNorm and "
