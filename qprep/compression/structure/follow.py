@@ -17,7 +17,6 @@ from qprep.compression.structure.rules.same import same
 from qprep.compression.structure.state import State, Step
 from qprep.ops.model import Channels
 from qprep.quantizer.calls import calls
-from qprep.quantizer.values import tensors_in
 
 Rule = Callable[[State, Step], None]
 
@@ -79,18 +78,16 @@ class Follower(TorchFunctionMode):
     def _carry(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: object) -> None:
         state = self._state
         if getattr(func, "__name__", "") == "__get__":
-            outputs = list(tensors_in(out))
-            if outputs and outputs[0] is not args[0] and func not in _NO_VALUES:
+            if isinstance(out, Tensor) and out is not args[0] and out.numel() == args[0].numel():  # x.T, x.data
                 move(state, Step(func, args, {}, self._calls.bind(func, args, kwargs), out))
             return
         step = Step(func, args, kwargs, self._calls.bind(func, args, kwargs), out)
-        if not any(map(state.layers, step.inputs)):
-            if not _takes_weights(step):
-                return
-        rule_of(step)(state, step)
-
-
-_NO_VALUES: Final = frozenset((torch.Tensor.grad.__get__, torch.Tensor._base.__get__))  # type: ignore[attr-defined]  # noqa: SLF001
+        if not any(map(state.layers, step.inputs)) and not _takes_weights(step):
+            return
+        try:
+            rule_of(step)(state, step)
+        except Exception as error:  # noqa: BLE001  (labels must not stop the model: what is not followed stays)
+            state.lost(step, error)
 
 
 def rule_of(step: Step) -> Rule:
@@ -135,4 +132,3 @@ def _leaving(state: State) -> Callable[[nn.Module, Any, Any], None]:
             state.left(path, out)
 
     return leave
-

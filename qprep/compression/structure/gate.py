@@ -15,7 +15,7 @@ from qprep.compression.structure.labels import Layers, core, varying
 from qprep.compression.structure.model import Groups, Removal
 from qprep.compression.structure.running import difference, outputs
 from qprep.compression.structure.state import is_of_the_user
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.values import map_tensors, tensors_in
 
 TOLERANCE: Final = 1e-5  # of the largest output
 _ROUNDING: Final = 32  # units of rounding of a narrow type
@@ -47,9 +47,7 @@ class Difference:
         return f"{self.clause}, first in {self.module or 'the model itself'}{place}"
 
 
-def compared(
-    found: Groups, removal: Removal, tensors: Mapping[str, Tensor], arguments: Arguments
-) -> Difference | None:
+def compared(found: Groups, removal: Removal, tensors: Mapping[str, Tensor], arguments: Arguments) -> Difference | None:
     """None where the model gives the same with `tensors` and with what `removal` leaves of them.
 
     tensors  parameters and buffers by name, masked
@@ -68,6 +66,24 @@ def compared(
         return None
     module = _first(found, removal, tensors, thin, arguments)
     return Difference(f"its output differs by {worst:.2g} of the largest", module)
+
+
+def doubled(found: Groups, tensors: Mapping[str, Tensor], arguments: Arguments) -> Arguments | None:
+    """The arguments with twice the batch; None where they have none, or where the model does not take it."""
+    given = [each for each in tensors_in((arguments.args, dict(arguments.kwargs))) if each.dim()]
+    sizes = {each.shape[0] for each in given}
+    if len(sizes) != 1:
+        return None
+    twice = Arguments(*map_tensors(_twice, (arguments.args, dict(arguments.kwargs))))
+    try:
+        outputs(found.model, tensors, {}, twice.args, twice.kwargs)
+    except Exception:  # noqa: BLE001  (a model of one batch size)
+        return None
+    return twice
+
+
+def _twice(_index: int, tensor: Tensor) -> Tensor:
+    return torch.cat([tensor, tensor]) if tensor.dim() else tensor
 
 
 def tolerance(found: Sequence[Tensor]) -> float:
@@ -141,7 +157,9 @@ def _returned(
     """What each module returns, in the order in which they return."""
     calls: list[tuple[str, list[Tensor]]] = []
     handles = [
-        module.register_forward_hook(lambda _m, _a, out, path=path: calls.append((path, [t.clone() for t in tensors_in(out)])))
+        module.register_forward_hook(
+            lambda _m, _a, out, path=path: calls.append((path, [t.clone() for t in tensors_in(out)]))
+        )
         for path, module in found.model.named_modules()
     ]
     try:

@@ -43,7 +43,9 @@ def compact(layer: Tensor) -> Tensor:
 
 def varying(layer: Tensor) -> tuple[int, ...]:
     """The dimensions along which the labels of a compact layer change."""
-    return tuple(dim for dim, (size, stride) in enumerate(zip(layer.shape, layer.stride(), strict=True)) if size > 1 and stride)
+    return tuple(
+        dim for dim, (size, stride) in enumerate(zip(layer.shape, layer.stride(), strict=True)) if size > 1 and stride
+    )
 
 
 def spread(vector: Tensor, shape: Sequence[int], dim: int) -> Tensor:
@@ -69,7 +71,7 @@ def distinct(layers: Iterable[Tensor]) -> Tensor:
     parts = [core(layer).reshape(-1).abs() for layer in layers]
     if not parts:
         return torch.empty(0, dtype=torch.int64)
-    found = torch.cat(parts).unique()
+    found = unique(torch.cat(parts))
     return found[found > 0]
 
 
@@ -89,3 +91,9 @@ def axis_of(layer: Tensor, dim: int) -> tuple[Tensor, Tensor | None]:
     pairs = torch.stack([first.abs()[rows], table.abs()[rows, columns]]) if len(different) else None
     largest = table.abs().amax(1)
     return torch.where((table < 0).any(1), -largest, largest), pairs
+
+
+def unique(values: Tensor, dim: int | None = None) -> Tensor:
+    """The distinct values, sorted; along `dim` where that is given."""
+    found: Tensor = values.unique(dim=dim)  # type: ignore[no-untyped-call]
+    return found

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.compression.structure.errors import StructureError
-from qprep.compression.structure.labels import Layers
+from qprep.compression.structure.labels import Layers, unique
 
 Removal = Mapping[str, Iterable[int]]  # by the name of a family, the numbers of its groups that go
 
@@ -81,22 +81,37 @@ class Frozen:
     module: str
     place: str
 
-    def __str__(self) -> str:
+    @property
+    def explanation(self) -> str:
+        """The reason and where it arose."""
         where = f" in {self.module}" if self.module else ""
         place = f" ({self.place})" if self.place else ""
-        return f"{self.weight}: {self.count} channels stay: {self.reason}{where}{place}"
+        return f"{self.reason}{where}{place}"
+
+    def __str__(self) -> str:
+        return f"{self.weight}: {self.count} channels stay: {self.explanation}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Product:
-    """One call of a layer: its multiply-accumulates are `unit` times the elements of its weight.
+    """One call of a layer, and its multiply-accumulates: `unit` for each of the `size` elements of its weight.
 
-    Without a weight (`tensor` is ""), `unit` is their number.
+    tensor  the weight's name, "" where it is no parameter
+    module  the path of the module that ran
+    input, output  the shapes of what it read and returned
     """
 
     tensor: str
     module: str
     unit: float
+    size: int
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return round(self.unit * self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +183,12 @@ class Groups:
         for (name, dim), gone in self.cuts(removal or {}).items():
             if name in sizes:
                 sizes[name][dim] -= len(gone)
-        return round(sum(each.unit * (math.prod(sizes[each.tensor]) if each.tensor else 1) for each in self.products))
+        return round(
+            sum(
+                each.unit * (math.prod(sizes[each.tensor]) if each.tensor in sizes else each.size)
+                for each in self.products
+            )
+        )
 
     def parameters(self, removal: Removal | None = None) -> int:
         """Elements of the parameters, without what `removal` takes out."""
@@ -202,4 +222,4 @@ class Groups:
             for slot in family.slots:
                 if len(rows) and (slot.masked or not masked):
                     found.setdefault((slot.tensor, slot.dim), []).append(slot.index[rows].flatten())
-        return {key: torch.cat(parts).unique() for key, parts in found.items()}
+        return {key: unique(torch.cat(parts)) for key, parts in found.items()}

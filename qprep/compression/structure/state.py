@@ -71,8 +71,8 @@ class State:
 
     def layers(self, tensor: Tensor) -> Layers:
         """The labels of a tensor: a layer for each dimension of a parameter or buffer, () where nothing is known."""
-        known: Layers | None = self._layers.get(tensor)
-        if known is not None:
+        if tensor in self._layers:
+            known: Layers = self._layers[tensor]
             return known
         if id(tensor) not in self._owned:
             return ()
@@ -128,25 +128,22 @@ class State:
             self.store.merge(pairs[0], pairs[1], self.cause(reason))
         return vector
 
-    def count(self, weight: Tensor, unit: float) -> None:
+    def count(self, weight: Tensor, unit: float, source: Tensor, out: Tensor) -> None:
         """Note the multiply-accumulates of a layer: `unit` for each element of its weight."""
-        name = self.name_of(weight)
-        fixed = unit * weight.numel() if name is None else unit
-        self.products.append(Product(name or "", self.path, fixed))
-
-    def count_product(self, first: Tensor, second: Tensor, out: Tensor) -> None:
-        """Those of a product of matrices: of a weight, where one of the two is."""
-        total = out.numel() * first.shape[-1]
-        named = next((each for each in (first, second) if self.name_of(each) is not None), None)
-        self.products.append(
-            Product("", self.path, total)
-            if named is None
-            else Product(str(self.name_of(named)), self.path, total / max(named.numel(), 1))
-        )
+        name = self.name_of(weight) or ""
+        self.products.append(Product(name, self.path, unit, weight.numel(), tuple(source.shape), tuple(out.shape)))
 
     def left(self, path: str, out: object) -> None:
         """Note what a module returned."""
         self.calls.append(ModuleCall(path, tuple(self.layers(each) for each in tensors_in(out))))
+
+    def lost(self, step: Step, error: Exception) -> None:
+        """Freeze what goes into a call whose labels could not be followed."""
+        cause = self.cause(f"{step.call.name} could not be followed ({type(error).__name__}: {error})")
+        for tensor in (*step.inputs, *step.outputs):
+            self.store.freeze(self.layers(tensor), cause)
+        for tensor in step.outputs:
+            self.set(tensor, ())
 
     def mark(self, labels: Tensor, role: Role) -> None:
         """Note what the blocks of `labels` do."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from qprep.compression.structure.labels import core
+from qprep.compression.structure.labels import core, unique
 
 
 class Role(enum.Flag):
@@ -76,7 +76,7 @@ class Store:
 
     def merge(self, first: Tensor, second: Tensor, cause: Cause) -> None:
         """Let labels at the same place go together; one beside 0 stays, for `cause`."""
-        first, second = torch.broadcast_tensors(first.abs(), second.abs())
+        first, second = _alike(first.abs(), second.abs())
         first, second = first.reshape(-1), second.reshape(-1)
         alone = (first == 0) != (second == 0)
         if bool(alone.any()):
@@ -91,14 +91,14 @@ class Store:
             labels = core(layer).reshape(-1).abs()
             labels = labels[labels > 0]
             if len(labels):
-                self.frozen.append((labels.unique(), cause))
+                self.frozen.append((unique(labels), cause))
 
     def mark(self, labels: Tensor, role: Role) -> None:
         """Note what the blocks that `labels` come from do."""
         starts = torch.tensor([block.start for block in self.blocks])
         known = labels.abs().reshape(-1)
         places = torch.searchsorted(starts, known[known > 0], right=True) - 1
-        for place in places.unique().tolist():
+        for place in unique(places).tolist():
             self.blocks[place].role |= role
 
     def components(self) -> Tensor:
@@ -106,7 +106,7 @@ class Store:
         root = torch.arange(self.size)
         if not self._pairs:
             return root
-        first, second = torch.cat(self._pairs, 1).unique(dim=1)
+        first, second = unique(torch.cat(self._pairs, 1), dim=1)
         while True:
             low = torch.minimum(root[first], root[second])
             moved = root.clone()
@@ -122,3 +122,8 @@ class Store:
             if torch.equal(moved, root):
                 return root
             root = moved
+
+
+def _alike(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    shape = (first + second).shape
+    return first.expand(shape), second.expand(shape)

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.follow import Follower, following
-from qprep.compression.structure.model import Family, Frozen, Groups, Slot, Width
+from qprep.compression.structure.labels import unique
+from qprep.compression.structure.model import Family, Frozen, Groups, Product, Slot, Width
 from qprep.compression.structure.running import evaluating
 from qprep.compression.structure.state import State
 from qprep.compression.structure.store import Block, Cause, Kind, Role, Store
@@ -19,12 +21,29 @@ from qprep.quantizer.values import tensors_in
 
 def traced(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Groups:
     """Run `model` once and find its families."""
+    state = _run(model, args, kwargs)
+    return _found(model, state)
+
+
+def counted(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Product, ...]:
+    """Run `model` once and return the products of its layers, call by call."""
+    return tuple(_run(model, args, kwargs).products)
+
+
+def _run(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> State:
     state = State(model)
-    with evaluating(model), following(state, model), Follower(state):
-        out = model(*args, **kwargs)
+    try:
+        with evaluating(model), following(state, model), Follower(state):
+            out = model(*args, **kwargs)
+    except Exception as error:
+        text = " ".join(str(error).split())
+        where = f" in {state.path}" if state.path else ""
+        raise StructureError(
+            f"expected {type(model).__name__} to run on the example inputs, found {type(error).__name__}{where}: {text}"
+        ) from error
     for tensor in tensors_in(out):
         state.store.freeze(state.layers(tensor), Cause("they are an output of the model"))
-    return _found(model, state)
+    return state
 
 
 def _found(model: nn.Module, state: State) -> Groups:
@@ -33,7 +52,7 @@ def _found(model: nn.Module, state: State) -> Groups:
     causes = _causes(store, root)
     nodes = _nodes(store, root)
     made = [block for block in store.blocks if Role.MAKES in block.role and block.kind is Kind.PARAMETER]
-    wanted = torch.cat([root[block.labels] for block in made]).unique().tolist() if made else []
+    wanted = unique(torch.cat([root[block.labels] for block in made])).tolist() if made else []
     families: dict[tuple[tuple[int, int], ...], list[int]] = {}
     for group in wanted:
         if group not in causes:
@@ -50,7 +69,7 @@ def _causes(store: Store, root: Tensor) -> dict[int, Cause]:
     """By group, why it stays: the first reason there was."""
     causes: dict[int, Cause] = {}
     for labels, cause in store.frozen:
-        for group in root[labels].unique().tolist():
+        for group in unique(root[labels]).tolist():
             causes.setdefault(group, cause)
     return causes
 
@@ -75,10 +94,10 @@ def _family(store: Store, nodes: Mapping[int, tuple[list[int], list[int]]], grou
     places: dict[int, list[list[int]]] = {}
     for group in groups:
         here: dict[int, list[int]] = {}
-        for block, place in zip(*nodes[group], strict=True):
-            here.setdefault(block, []).append(place)
-        for block, positions in here.items():
-            places.setdefault(block, []).append(positions)
+        for held, place in zip(*nodes[group], strict=True):
+            here.setdefault(held, []).append(place)
+        for held, positions in here.items():
+            places.setdefault(held, []).append(positions)
     slots, widths = [], []
     for number, rows in sorted(places.items()):
         block, index = store.blocks[number], torch.tensor(rows)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qprep.compression.structure.gate import Arguments, Difference, compared
 from qprep.compression.structure.cutting import tensors_of
+from qprep.compression.structure.gate import Arguments, Difference, compared
 from qprep.compression.structure.model import Family, Frozen, Groups
 
 
@@ -17,7 +17,7 @@ def verified(found: Groups, arguments: Arguments) -> Groups:
     kept = [family for family in found.families if family.name not in failed]
     while failed and kept and (why := _tried(found, kept, arguments)) is not None:  # each alone, but not together
         failed[kept.pop().name] = why
-    frozen = [_frozen(found, each, failed[each.name]) for each in found.families if each.name in failed]
+    frozen = [_frozen(each, failed[each.name]) for each in found.families if each.name in failed]
     return replace(found, families=tuple(kept), frozen=(*found.frozen, *frozen))
 
 
@@ -45,6 +45,6 @@ def _tried(found: Groups, families: Sequence[Family], arguments: Arguments) -> D
     return compared(found, removal, tensors, arguments)
 
 
-def _frozen(found: Groups, family: Family, why: Difference) -> Frozen:
+def _frozen(family: Family, why: Difference) -> Frozen:
     weight = next(slot.tensor for slot in family.slots if slot.makes)
     return Frozen(weight, family.size, f"without one of them {why.clause}", why.module, why.place)

@@ -130,7 +130,7 @@ def _is_neutral(step: Step, tensor: Tensor, dims: set[int], *, folds: bool) -> b
         return False
     one, other = first[0].reshape(-1), second[0].reshape(-1)
     if not folds:
-        one, kept = one, full.reshape(-1) != 0
+        kept = full.reshape(-1) != 0
         if bool(one[~kept].any()):
             return False
         one = one[kept]

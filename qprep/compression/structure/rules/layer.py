@@ -22,7 +22,7 @@ def linear(state: State, step: Step) -> None:
     if weight.dim() != 2:
         mix(state, step)
         return
-    state.count(weight, out.numel() / max(weight.shape[0], 1))
+    state.count(weight, out.numel() / max(weight.shape[0], 1), source, out)
     last = source.dim() - 1
     labels = read(state, source, last, column(state, weight, 1))
     made = make(state, column(state, weight, 0), bias, out.shape[-1])
@@ -37,7 +37,7 @@ def convolution(state: State, step: Step) -> None:
     out, dim = step.outputs[0], source.dim() - (weight.dim() - 1)
     transposed = "output_padding" in _parameters(step)
     channels, counted = source.shape[dim], source if transposed else out
-    state.count(weight, counted.numel() / max(counted.shape[dim], 1))
+    state.count(weight, counted.numel() / max(counted.shape[dim], 1), source, out)
     reads, makes = (0, 1) if transposed else (1, 0)
     given = read_axis(state, source, dim)
     if groups == 1:
@@ -52,7 +52,9 @@ def convolution(state: State, step: Step) -> None:
     if groups > 1:
         _follow_groups(state, step, given, groups)
     carried = [layer for layer in state.layers(source) if dim not in varying(layer)]
-    state.store.freeze([layer for layer in carried if set(varying(layer)) - {0}], state.cause("a convolution runs over them"))
+    state.store.freeze(
+        [layer for layer in carried if set(varying(layer)) - {0}], state.cause("a convolution runs over them")
+    )
     kept = [spread_core(core(layer), out.shape) for layer in carried if set(varying(layer)) <= {0} and dim]
     state.set(out, (spread(made, out.shape, dim), *kept))
 
@@ -75,7 +77,8 @@ def product(state: State, step: Step) -> None:
     if min(first.dim(), second.dim()) < 2:
         mix(state, step)
         return
-    state.count_product(first, second, out)
+    weight, source = (first, second) if state.name_of(first) is not None else (second, first)
+    state.count(weight, out.numel() * first.shape[-1] / max(weight.numel(), 1), source, out)
     _contract(state, first, second)
     shape = torch.Size(out.shape)
     left = [_factor(layer, out.dim(), shape) for layer in state.layers(first) if _is_free(layer, -1)]

@@ -47,7 +47,9 @@ def _move(step: Step, index: int, inputs: Sequence[Tensor], found: Sequence[Laye
     for dtype in (torch.int64, torch.float64):  # a few operations do not take integers; the labels fit both
         counter = iter(values)
         args, kwargs = pytree.tree_map(
-            lambda leaf, counter=counter, dtype=dtype: _cast(next(counter), dtype) if isinstance(leaf, Tensor) else leaf,
+            lambda leaf, counter=counter, dtype=dtype: (
+                _cast(next(counter), dtype) if isinstance(leaf, Tensor) else leaf
+            ),
             (step.args, step.kwargs),
         )
         try:

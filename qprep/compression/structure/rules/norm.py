@@ -98,9 +98,8 @@ def pad(state: State, step: Step) -> None:
         if beside and mode != "constant":
             state.store.freeze((layer,), state.cause("pad repeats a part of them"))
             continue
-        if value and mode == "constant" and padded - beside:
-            layer = -layer.abs()
-        layers.append(_padded(layer, sizes, beside, out))
+        dirty = bool(value) and mode == "constant" and bool(padded - beside)
+        layers.append(_padded(-layer.abs() if dirty else layer, sizes, beside, out))
     state.set(out, tuple(layers))
 
 
@@ -154,4 +153,3 @@ def _finish(state: State, step: Step, labels: Tensor, clean: Tensor, *, keeps: b
 def _width(state: State, name: str, labels: Tensor) -> None:
     if state.module is not None:
         state.attribute(state.module, name, labels)
-

@@ -19,7 +19,9 @@ _SCALES: Final = (0.37, -0.41, 2.3, -2.9, 17.0, -19.0)
 def replaced(step: Step, values: Sequence[Any]) -> list[Tensor] | None:
     """The tensors that the operation returns with its input tensors replaced, in order; None where it fails."""
     counter = iter(values)
-    args, kwargs = pytree.tree_map(lambda leaf: next(counter) if isinstance(leaf, Tensor) else leaf, (step.args, step.kwargs))
+    args, kwargs = pytree.tree_map(
+        lambda leaf: next(counter) if isinstance(leaf, Tensor) else leaf, (step.args, step.kwargs)
+    )
     try:
         return list(tensors_in(step.function(*args, **kwargs)))
     except Exception:  # noqa: BLE001  (an operation that does not take these numbers proves nothing)

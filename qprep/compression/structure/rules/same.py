@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from qprep.compression.structure.labels import Layers, compact, core, joined, spread_core, varying
+from qprep.compression.structure.labels import Layers, compact, core, joined, varying
 from qprep.compression.structure.rules.probe import zeros_of
 from qprep.compression.structure.state import State, Step
-from qprep.compression.structure.store import Role
+from qprep.compression.structure.store import Cause, Role
 
 
 @dataclass(eq=False, slots=True)
@@ -43,29 +43,35 @@ def unite(state: State, step: Step, inputs: Sequence[Tensor], shape: torch.Size,
     for number, tensor in enumerate(inputs):
         for layer in state.layers(tensor):
             _add(clusters, number, _broadcast(layer, shape))
-    mixed = any(not state.is_raw(each) and state.layers(each) for each in inputs)
-    return tuple(_joined(state, step, inputs, cluster, shape, what, mixed=mixed) for cluster in clusters)
-
-
-def _joined(
-    state: State, step: Step, inputs: Sequence[Tensor], cluster: _Cluster, shape: torch.Size, what: str, *, mixed: bool
-) -> Tensor:
+    raw = [state.is_raw(each) for each in inputs]
+    if any(state.layers(each) and not own for each, own in zip(inputs, raw, strict=True)):
+        _mark_parameters(state, clusters, raw)
     cause = state.cause(f"{what} joins them with a tensor whose width is fixed")
+    return tuple(_joined(state, step, inputs, cluster, cause).expand(shape) for cluster in clusters)
+
+
+def _mark_parameters(state: State, clusters: Sequence[_Cluster], raw: Sequence[bool]) -> None:
+    """Parameters with a number for each channel are masked with it."""
+    for cluster in clusters:
+        for number, layer in cluster.layers:
+            if raw[number]:
+                state.mark(core(layer), Role.SCALES)
+
+
+def _joined(state: State, step: Step, inputs: Sequence[Tensor], cluster: _Cluster, cause: Cause) -> Tensor:
+    """The core of the layer that a cluster's layers give."""
     held = {number for number, _ in cluster.layers}
     layer = cluster.layers[0][1]
-    for _, other in cluster.layers[1:]:
-        state.store.merge(core(layer), core(other), cause)
-        layer = joined(core(layer), core(other))
+    dims = layer.dim()
     small = core(layer)
-    if any(_spans(tensor, cluster.dims, shape) for number, tensor in enumerate(inputs) if number not in held):
+    for _, other in cluster.layers[1:]:
+        state.store.merge(small, core(other), cause)
+        small = joined(small, core(other))
+    if any(_spans(tensor, cluster.dims, dims) for number, tensor in enumerate(inputs) if number not in held):
         state.store.freeze((small,), cause)
-    if mixed:
-        for number in held:
-            if state.is_raw(inputs[number]):
-                state.mark(core(next(each for at, each in cluster.layers if at == number)), Role.SCALES)
     zero = zeros_of(step, [_zero(cluster, number, small.shape) for number in range(len(inputs))])
     clean = torch.zeros_like(small, dtype=torch.bool) if zero is None else zero
-    return spread_core(torch.where(clean, small.abs(), -small.abs()), shape)
+    return torch.where(clean, small.abs(), -small.abs())
 
 
 def _zero(cluster: _Cluster, number: int, shape: torch.Size) -> Tensor | None:
@@ -91,9 +97,10 @@ def _broadcast(layer: Tensor, shape: torch.Size) -> Tensor:
     return compact(core(layer).expand(layer.shape)).expand(shape) if layer.shape != shape else layer
 
 
-def _spans(tensor: Tensor, dims: frozenset[int], shape: torch.Size) -> bool:
-    """Whether a tensor has a width of its own along any of `dims`."""
-    return any(dim >= (first := len(shape) - tensor.dim()) and tensor.shape[dim - first] > 1 for dim in dims)
+def _spans(tensor: Tensor, dims: frozenset[int], size: int) -> bool:
+    """Whether a tensor, broadcast to `size` dimensions, has a width of its own along any of `dims`."""
+    first = size - tensor.dim()
+    return any(dim >= first and tensor.shape[dim - first] > 1 for dim in dims)
 
 
 def _dirty(layer: Tensor) -> bool:
