@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.compression.structure.errors import StructureError
+from qprep.compression.structure.labels import Layers, unique
 
 Removal = Mapping[str, Iterable[int]]  # by the name of a family, the numbers of its groups that go
 
@@ -33,17 +35,28 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Width:
+    """An attribute of a module that holds a number of channels: `out_channels`, `groups`; `index` as Slot's."""
+
+    module: str
+    attribute: str
+    index: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
     """Groups that touch the same dimensions of the same tensors: the width of one part of a network.
 
     name   the first weight that computes its channels
     size   the number of groups
     slots  every member of every group
+    widths attributes of modules that follow
     """
 
     name: str
     size: int
     slots: tuple[Slot, ...]
+    widths: tuple[Width, ...] = ()
 
     def members(self, group: int) -> Iterator[tuple[str, int, tuple[int, ...]]]:
         """(tensor, dim, positions) of one group."""
@@ -68,19 +81,45 @@ class Frozen:
     module: str
     place: str
 
-    def __str__(self) -> str:
+    @property
+    def explanation(self) -> str:
+        """The reason and where it arose."""
         where = f" in {self.module}" if self.module else ""
         place = f" ({self.place})" if self.place else ""
-        return f"{self.weight}: {self.count} channels stay: {self.reason}{where}{place}"
+        return f"{self.reason}{where}{place}"
+
+    def __str__(self) -> str:
+        return f"{self.weight}: {self.count} channels stay: {self.explanation}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Product:
-    """One call of a layer with a weight: its multiply-accumulates are `unit` times the elements of the weight."""
+    """One call of a layer, and its multiply-accumulates: `unit` for each of the `size` elements of its weight.
+
+    tensor  the weight's name, "" where it is no parameter
+    module  the path of the module that ran
+    input, output  the shapes of what it read and returned
+    """
 
     tensor: str
     module: str
     unit: float
+    size: int
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return round(self.unit * self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """What a module returned in one call: the layers of labels of each tensor, in order."""
+
+    path: str
+    outputs: tuple[Layers, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +128,19 @@ class Groups:
 
     families  what can be removed
     frozen    what cannot, and why; `notes` are its sentences
+    products  the multiply-accumulates of the run, call by call
+    calls     what each module returned, in order
+    root      by label, the label of its group
+    labels    by the name of a family, the labels of its groups, shape (size,)
     """
 
     model: nn.Module
     families: tuple[Family, ...]
     frozen: tuple[Frozen, ...]
     products: tuple[Product, ...]
+    calls: tuple[ModuleCall, ...]
+    root: Tensor
+    labels: Mapping[str, Tensor]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -120,6 +166,38 @@ class Groups:
             if (slot.tensor, slot.dim) == (tensor, dim)
         ]
 
+    def widths(self, removal: Removal) -> dict[str, dict[str, int]]:
+        """By module and attribute, the numbers of channels that remain without `removal`."""
+        found: dict[str, dict[str, int]] = {}
+        for name, numbers in removal.items():
+            rows = torch.tensor(sorted(numbers), dtype=torch.int64)
+            for width in self.family(name).widths:
+                values = found.setdefault(width.module, {})
+                before = values.get(width.attribute, getattr(self.model.get_submodule(width.module), width.attribute))
+                values[width.attribute] = before - width.index[rows].numel()
+        return found
+
+    def macs(self, removal: Removal | None = None) -> int:
+        """Multiply-accumulates of the run, without what `removal` takes out."""
+        sizes = {name: list(each.shape) for name, each in self.model.named_parameters()}
+        for (name, dim), gone in self.cuts(removal or {}).items():
+            if name in sizes:
+                sizes[name][dim] -= len(gone)
+        return round(
+            sum(
+                each.unit * (math.prod(sizes[each.tensor]) if each.tensor in sizes else each.size)
+                for each in self.products
+            )
+        )
+
+    def parameters(self, removal: Removal | None = None) -> int:
+        """Elements of the parameters, without what `removal` takes out."""
+        sizes = {name: list(each.shape) for name, each in self.model.named_parameters()}
+        for (name, dim), gone in self.cuts(removal or {}).items():
+            if name in sizes:
+                sizes[name][dim] -= len(gone)
+        return sum(map(math.prod, sizes.values()))
+
     def cuts(self, removal: Removal) -> dict[tuple[str, int], Tensor]:
         """By (tensor, dim), the sorted positions that go with the groups of `removal`."""
         return self._positions(removal, masked=False)
@@ -144,4 +222,4 @@ class Groups:
             for slot in family.slots:
                 if len(rows) and (slot.masked or not masked):
                     found.setdefault((slot.tensor, slot.dim), []).append(slot.index[rows].flatten())
-        return {key: torch.cat(parts).unique() for key, parts in found.items()}
+        return {key: unique(torch.cat(parts)) for key, parts in found.items()}
