@@ -182,7 +182,7 @@ def run(path: Path) -> tuple[Scheduler, dict[str, Any], int]:
             scheduler.before_parameter_optimization(epoch, minibatch, 2, optimizer)
             optimizer.step()
             scheduler.on_minibatch_end(epoch, minibatch, 2, optimizer)
-        scheduler.on_epoch_end(epoch, optimizer, metrics={"min": float(loss), "max": 0.0})
+        scheduler.on_epoch_end(epoch, optimizer, metrics={"min": float(loss.detach()), "max": 0.0})
     return scheduler, data, epochs
 
 

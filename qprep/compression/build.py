@@ -46,6 +46,8 @@ def add_policies(schedule: Schedule, training: Training, add: Callable[[Policy, 
     Raises ScheduleError with file, line and key.
     """
     makers = _Makers(schedule, training)
+    for sentence in schedule.notes:
+        training.note(sentence)
     windows = [makers.window(use) for use in schedule.uses]
     made: dict[int, Policy] = {}
     late = [place for place, use in enumerate(schedule.uses) if use.definition.section is Section.LR_SCHEDULERS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from qprep.compression import channel_lasso
 from qprep.compression.distillation import Distiller
 from qprep.compression.errors import CompressionError
 from qprep.compression.lr import lr_classes
@@ -19,7 +20,7 @@ from qprep.quantizer.settings import did_you_mean
 _INJECTED: Final[Mapping[Section, frozenset[str]]] = {
     Section.LR_SCHEDULERS: frozenset(("optimizer", "verbose", "last_epoch")),
 }
-_BUILT_IN: Final = BUILT_IN  # imported so that they are registered
+_BUILT_IN: Final = (*BUILT_IN, channel_lasso)  # imported so that they are registered
 
 
 def injected(section: Section) -> frozenset[str]:

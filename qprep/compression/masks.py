@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,19 +98,11 @@ class Masks:
         self._shares.pop(parameter, None)
         self._kept = None
 
-    def cut(self, parameter: Parameter, mask: Tensor | None) -> None:
-        """After a parameter has lost channels: every share that always holds is `mask` from now on, of the new shape.
-
-        Shares in forward only are dropped, their policies compute them anew.
-        """
-        shares = self._shares.get(parameter, {})
-        for owner in tuple(shares):
-            if shares[owner].forward or mask is None:
-                del shares[owner]
-            else:
-                shares[owner].keep = mask.detach().clone().to(device=parameter.device, dtype=torch.bool)
-        if not shares:
-            self._shares.pop(parameter, None)
+    def cut(self, parameter: Parameter, kept: Sequence[tuple[int, Tensor]]) -> None:
+        """After a parameter has lost channels: of all its masks only these positions stay, (dimension, positions)."""
+        for share in self._shares.get(parameter, {}).values():
+            for dim, positions in kept:
+                share.keep = share.keep.index_select(dim, positions.to(share.keep.device))
         self._copies.pop(parameter, None)
         self._kept = None
 

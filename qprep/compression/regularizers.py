@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import torch
@@ -108,6 +108,10 @@ class Regularizer:
             factor = (1 - rate * strength / size.clamp(min=torch.finfo(size.dtype).tiny)).clamp(min=0)
             parameter.mul_(layout.spread(factor, parameter.shape))
         return self.nonzero(parameter)
+
+    def proximal_step(self, rate: Callable[[Parameter], float]) -> dict[Parameter, Tensor]:
+        """One proximal step of all parameters, with the learning rate of each; returns what is not 0 after it."""
+        return {each: self.shrink(each, rate(each)) for each in self.parameters}
 
     def nonzero(self, parameter: Parameter) -> Tensor:
         """What belongs to a group that is not all 0: booleans of the shape of the parameter."""

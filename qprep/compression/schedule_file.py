@@ -55,6 +55,7 @@ class Schedule:
     text: str
     definitions: tuple[Definition, ...]
     uses: tuple[Use, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def unused(self) -> tuple[Definition, ...]:
@@ -73,10 +74,9 @@ def load_schedule(path: str | Path) -> Schedule:
     Whether classes and arguments exist is checked when policies are made, with the same lines.
     """
     file = Path(path)
+    repeated: list[str] = []
     try:
-        root = read_yaml(file)
-    except ScheduleError:
-        raise
+        root = read_yaml(file, repeated)
     except QprepError as error:
         raise ScheduleError(str(error)) from error
     reader = _Reader(file)
@@ -91,7 +91,7 @@ def load_schedule(path: str | Path) -> Schedule:
     if "policies" not in top:
         raise reader.error(root.line, "policies", "expected a list of policies, found none")
     uses = reader.uses(top["policies"], definitions)
-    return Schedule(file, file.read_text(encoding="utf-8"), tuple(definitions), tuple(uses))
+    return Schedule(file, file.read_text(encoding="utf-8"), tuple(definitions), tuple(uses), tuple(repeated))
 
 
 class _Reader:

@@ -178,9 +178,8 @@ def _replay(training: Training, policies: Policies, records: Sequence[Mapping[st
     for each in records[done:]:
         if each["kind"] == "thinning":
             model = bare(training.model)
-            before = {parameter: tuple(parameter.shape) for parameter in training.masks.parameters}
             thin(model, dict(each["record"]), optimizer=training.optimizer)
-            adopt(training, each["record"], before, {})
+            adopt(training, dict(each["record"]))
             continue
         for policy, _ in policies:
             if isinstance(policy, QuantizationPolicy) and policy.name == each["policy"]:

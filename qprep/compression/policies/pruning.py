@@ -39,6 +39,8 @@ class PruningPolicy(Policy):
     discard_masks_at_minibatch_end  masks hold for one minibatch
     skip_first_minibatch            masks are computed at the second minibatch, when there are gradients
     fold_batchnorm                  ranks weights with the BatchNorm behind them folded in
+    rewind                          lottery tickets (Frankle et al., arXiv:1912.05671): after the last epoch all
+                                    parameters get the values back that they had at the beginning of this epoch
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class PruningPolicy(Policy):
         discard_masks_at_minibatch_end: bool = False,
         skip_first_minibatch: bool = False,
         fold_batchnorm: bool = False,
+        rewind: int | None = None,
         name: str = "",
     ) -> None:
         if not isinstance(pruner, Pruner):
@@ -78,6 +81,8 @@ class PruningPolicy(Policy):
         self._activations: ActivationCollector | None = None
         self._gradients: GradientCollector | None = None
         self._norms: dict[nn.Module, _BatchNorm] | None = None
+        self.rewind = rewind
+        self._start: dict[str, Tensor] = {}
         self._kept = False
         self._bound = False
 
@@ -97,6 +102,7 @@ class PruningPolicy(Policy):
         self._note_parameters(training)
         if self.pruner.needs_gradients:
             self._gradients = GradientCollector(self.pruner.parameters)
+            training.on_change.append(self._gradients.clear)
         if self.pruner.needs_activations:
             self._collect(training, window)
 
@@ -117,6 +123,8 @@ class PruningPolicy(Policy):
         """Collect gradients for pruners that need them."""
         if self._gradients is not None:
             self._gradients.add()
+        if self.rewind is not None and training.clock.epoch == self.rewind and not self._start:
+            self._start = {training.name(each): each.detach().clone() for _, each in training.names}
 
     def on_minibatch_end(self, training: Training, window: Window) -> None:  # noqa: ARG002
         """Masks of one minibatch go."""
@@ -125,13 +133,31 @@ class PruningPolicy(Policy):
 
     def on_epoch_end(self, training: Training, window: Window, metrics: Metrics | None) -> None:  # noqa: ARG002
         """After the last epoch masks in forward only become masks for good, where keep_mask says so."""
-        if not (self.keep_mask and window.is_last(training.clock.epoch)):
+        if not window.is_last(training.clock.epoch):
+            return
+        if self.rewind is not None:
+            self._go_back(training)
+        if not self.keep_mask:
             return
         self._kept = True
         for parameter in self.pruner.parameters:
             share = training.masks.share(parameter, self.name)
             if share is not None:
                 training.masks.set(parameter, self.name, Share(share.keep))
+
+    @torch.no_grad()
+    def _go_back(self, training: Training) -> None:
+        """The values of the epoch to rewind to, with the masks of now; the optimizer's state stays."""
+        for _, parameter in training.names:
+            before = self._start.get(training.name(parameter))
+            if before is None or before.shape != parameter.shape:
+                raise CompressionError(
+                    f"expected {training.name(parameter)} as it was in epoch {self.rewind} to rewind to, found none of "
+                    "its shape"
+                )
+            parameter.copy_(before)
+        training.masks.apply()
+        training.note(f"{self.name}: parameters went back to epoch {self.rewind} after epoch {training.clock.epoch}")
 
     @torch.no_grad()
     def compute(self, training: Training, window: Window) -> None:
@@ -155,12 +181,12 @@ class PruningPolicy(Policy):
 
     def state_dict(self) -> dict[str, Any]:
         """The pruner's own, and what is collected for it."""
-        return {"pruner": self.pruner.state_dict(), "kept": self._kept, **self._collected()}
+        return {"pruner": self.pruner.state_dict(), "kept": self._kept, "start": dict(self._start), **self._collected()}
 
     def load_state_dict(self, training: Training, state: Mapping[str, Any]) -> None:
         """See `state_dict`."""
         self.pruner.load_state_dict(state["pruner"], training.names)
-        self._kept = state["kept"]
+        self._kept, self._start = state["kept"], dict(state["start"])
         if self._gradients is not None and "gradients" in state:
             named = {training.name(each): each for each in self.pruner.parameters}
             self._gradients.load_state_dict(state["gradients"], named)
@@ -213,6 +239,7 @@ class PruningPolicy(Policy):
         layers = {each: training.module_of(each) for each in self.pruner.parameters}
         known = {each: layer for each, layer in layers.items() if layer is not None}
         self._model, self._activations = training.model, ActivationCollector(training.model, known)
+        training.on_change.append(self._activations.clear)
         if training.calibrate is None:
             if window.starts_at_once:
                 raise CompressionError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -59,8 +59,9 @@ class RegularizationPolicy(Policy):
         """The proximal step."""
         if not (self.regularizer.proximal and self._runs(training, window)):
             return
-        for parameter in self.regularizer.parameters:
-            self._hold(training, parameter, self.regularizer.shrink(parameter, _rate(training, parameter)))
+        kept = self.regularizer.proximal_step(partial(_rate, training))
+        for parameter, keep in kept.items():
+            self._hold(training, parameter, keep)
 
     def on_minibatch_end(self, training: Training, window: Window) -> None:  # noqa: ARG002
         """Threshold, where the file asks for it."""
@@ -128,14 +129,17 @@ class RegularizationPolicy(Policy):
         if not training.has_example:
             return
         norms = norms_behind(training.model, training.example)
+        found = []
         for parameter in self.regularizer.parameters:
             layer = training.module_of(parameter)
             hidden = layer is not None and isinstance(norms.get(layer), _BatchNorm)
             if hidden and any(each.kind is Kind.OUTPUTS for each in self.regularizer.layouts(parameter)):
-                training.note(
-                    f"{training.name(parameter)}: filters in front of BatchNorm have no scale of their own, few will "
-                    "reach 0; regularize the BatchNorm's weight"
-                )
+                found.append(training.name(parameter))
+        if found:
+            training.note(
+                f"{', '.join(found)}: filters in front of BatchNorm have no scale of their own, few will reach 0; "
+                "regularize the BatchNorm's weight"
+            )
 
 
 def _rate(training: Training, parameter: Parameter) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+import torch
 from torch import distributed as dist
 
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
-from qprep.compression.masks import Masks
 from qprep.compression.policy import Policy
 from qprep.compression.registry import register
 from qprep.compression.structure import Record, thin
@@ -54,30 +54,20 @@ def thin_in_training(training: Training) -> None:
     if not held:
         training.note("nothing was removed: no channel is masked")
         return
-    before = {each: tuple(each.shape) for each in masks.parameters}
     args, kwargs = training.example
-    record = thin(model, args if args else kwargs, optimizer=training.optimizer, masks=held)
-    adopt(training, record, before, held)
+    adopt(training, thin(model, args or kwargs, optimizer=training.optimizer, masks=held))
 
 
-def adopt(training: Training, record: Record, before: dict[Any, tuple[int, ...]], held: dict[Any, Any]) -> None:
-    """Take masks of the new shapes, keep the record, read the names anew."""
-    changed = [each for each, shape in before.items() if tuple(each.shape) != shape]
-    cut_masks(training.masks, changed, held)
-    for sentence in record.get("notes", ()):
+def adopt(training: Training, record: Record) -> None:
+    """Cut the masks as the model was cut, keep the record, read the names anew."""
+    for name, entry in record["tensors"].items():
+        for parameter in training.names.find(name):
+            kept = [(dim, torch.tensor(positions)) for dim, positions in entry["kept"]]
+            training.masks.cut(parameter, kept)
+    for sentence in record["notes"]:
         training.note(str(sentence))
-    if _is_empty(record):
-        training.note("nothing was removed: no channel of a removable group is masked as a whole")
-    else:
+    if record["tensors"]:
         training.records.append({"kind": "thinning", "record": record})
-    training.refresh()
-
-
-def cut_masks(masks: Masks, changed: list[Any], held: dict[Any, Any]) -> None:
-    """Masks of parameters whose shape has changed: all policies' shares become what thinning left of them together."""
-    for parameter in changed:
-        masks.cut(parameter, held.get(parameter))
-
-
-def _is_empty(record: Record) -> bool:
-    return not any(value for key, value in record.items() if key != "notes" and isinstance(value, (dict, list)))
+        training.refresh()
+    else:
+        training.note("nothing was removed: no channel of a removable group is masked as a whole")

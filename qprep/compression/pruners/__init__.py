@@ -2,6 +2,16 @@
 
 from typing import Final
 
-from qprep.compression.pruners import baidu, levels, ranked, splicing
+from qprep.compression.pruners import (
+    baidu,
+    channels,
+    levels,
+    nm,
+    one_shot,
+    ranked,
+    reconstruction,
+    splicing,
+    thresholds,
+)
 
-BUILT_IN: Final = (baidu, levels, ranked, splicing)
+BUILT_IN: Final = (baidu, channels, levels, nm, one_shot, ranked, reconstruction, splicing, thresholds)

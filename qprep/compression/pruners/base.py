@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.names import Names, by_pattern
+from qprep.compression.names import ALL, Names, by_pattern
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
 
@@ -73,13 +73,22 @@ class Pruner:
             found = {each: pattern for each, pattern in found.items() if each not in barred}
         else:
             found, notes = names.wanted(self.weights, self.ignore, self.allow_missing)
-        self.parameters = found
         for sentence in notes:
             training.note(sentence)
-        if not found and not notes:
+        self.parameters = {each: pattern for each, pattern in found.items() if self._fits(training, each, pattern)}
+        if not self.parameters and not notes:
             raise CompressionError(f"expected parameters for {type(self).__name__}, found none")
-        for parameter in found:
+
+    def _fits(self, training: Training, parameter: Parameter, pattern: str) -> bool:
+        """Whether it can be pruned; what "*" finds and cannot is left with a note, what is named is an error."""
+        try:
             self.check(training.name(parameter), parameter)
+        except CompressionError as error:
+            if pattern != ALL:
+                raise
+            training.note(f"{training.name(parameter)}: left as it is: {error}")
+            return False
+        return True
 
     def at_window(self, training: Training, window: Window) -> None:
         """Look at the epochs or steps of the policy; CompressionError where the pruner cannot work in them."""
