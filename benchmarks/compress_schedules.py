@@ -175,7 +175,9 @@ def run(path: Path) -> tuple[Scheduler, dict[str, Any], int]:
         for minibatch in range(2):
             scheduler.on_minibatch_begin(epoch, minibatch, 2, optimizer)
             loss = nn.functional.cross_entropy(model(images), labels)
-            policy_loss = scheduler.before_backward_pass(epoch, minibatch, 2, loss, optimizer, return_loss_components=True)
+            policy_loss = scheduler.before_backward_pass(
+                epoch, minibatch, 2, loss, optimizer, return_loss_components=True
+            )
             optimizer.zero_grad()
             policy_loss.overall_loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -14,7 +14,7 @@ import click
 from qprep import __version__
 from qprep.errors import QprepError
 
-_VERBS = ("check", "fix", "trace", "quantize", "rule", "config", "server")
+_VERBS = ("check", "fix", "trace", "quantize", "compress", "rule", "config", "server")
 _INTERRUPTED = 130
 _WRONG = 2
 

@@ -126,7 +126,9 @@ def _scale(member: _Member, factor: Tensor) -> None:
     """Multiply the positions of each group by its factor, in place."""
     positions = member.index.to(member.parameter.device)
     wide = torch.ones(member.parameter.shape[member.dim], dtype=member.parameter.dtype, device=positions.device)
-    wide[positions.reshape(-1)] = factor.to(wide).unsqueeze(1).expand(positions.shape[0], positions[0].numel()).reshape(-1)
+    wide[positions.reshape(-1)] = (
+        factor.to(wide).unsqueeze(1).expand(positions.shape[0], positions[0].numel()).reshape(-1)
+    )
     shape = [1] * member.parameter.dim()
     shape[member.dim] = -1
     member.parameter.mul_(wide.view(shape))

@@ -102,7 +102,9 @@ class Names:
         return did_you_mean(plain(pattern), list(self._plain))
 
 
-def by_pattern(values: Mapping[str, object], names: Names, allow_missing: bool) -> tuple[dict[Parameter, str], list[str]]:
+def by_pattern(
+    values: Mapping[str, object], names: Names, allow_missing: bool
+) -> tuple[dict[Parameter, str], list[str]]:
     """As `Names.wanted` for a mapping by names; "*" in it is the value of all that no other key names."""
     own = [pattern for pattern in values if pattern != ALL]
     found, notes = names.wanted(own, (), allow_missing)

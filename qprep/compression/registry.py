@@ -60,7 +60,9 @@ def registered() -> Mapping[str, type]:
     return dict(_REGISTERED)
 
 
-def parameters_of(factory: Callable[..., object], injected: frozenset[str] = frozenset()) -> dict[str, inspect.Parameter]:
+def parameters_of(
+    factory: Callable[..., object], injected: frozenset[str] = frozenset()
+) -> dict[str, inspect.Parameter]:
     """The arguments of a constructor that a file may give, without those in `injected`."""
     found = inspect.signature(factory).parameters
     return {

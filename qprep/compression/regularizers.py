@@ -41,9 +41,7 @@ class Regularizer:
         allow_missing: bool = False,
     ) -> None:
         if threshold_criteria not in (None, *CRITERIA):
-            raise CompressionError(
-                f"expected threshold_criteria Max, Mean_Abs or none, found {threshold_criteria!r}"
-            )
+            raise CompressionError(f"expected threshold_criteria Max, Mean_Abs or none, found {threshold_criteria!r}")
         if threshold_criteria is not None and proximal:
             raise CompressionError("expected threshold_criteria or proximal, found both")
         self.reg_regims = {name: self.regime(name, value) for name, value in reg_regims.items()}

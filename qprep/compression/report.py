@@ -57,7 +57,11 @@ class CompressionReport:
             f"{row.sparsity:>8.2%}  {row.kernel_sparsity:>7.2%}"
             for row in self.rows
         ]
-        told = [*(f"policy: {each}" for each in self.policies), *self.changes, *(f"note: {each}" for each in self.notes)]
+        told = [
+            *(f"policy: {each}" for each in self.policies),
+            *self.changes,
+            *(f"note: {each}" for each in self.notes),
+        ]
         return "\n".join([head, *table, *told])
 
     def _repr_html_(self) -> str:
@@ -124,9 +128,7 @@ _PICTURES = (
 )
 
 
-def report_of(
-    training: Training, history: History, policies: Sequence[tuple[str, Window]]
-) -> CompressionReport:
+def report_of(training: Training, history: History, policies: Sequence[tuple[str, Window]]) -> CompressionReport:
     """The report of a training as it is now."""
     rows = tuple(
         WeightRow(
@@ -143,13 +145,14 @@ def report_of(
         "channels were removed" if each["kind"] == "thinning" else f"quantizers of {each['policy']} were put in"
         for each in training.records
     )
-    shown = tuple(f"{name}, {_when(window)}" for name, window in policies)
+    shown = tuple(f"{name}, {when_of(window)}" for name, window in policies)
     total = total_sparsity(training.names)
     name = type(training.model).__name__
     return CompressionReport(name, total, rows, shown, changes, tuple(training.notes), tuple(history.events))
 
 
-def _when(window: Window) -> str:
+def when_of(window: Window) -> str:
+    """A window in words."""
     values = getattr(window, "values", None)
     if values is None:
         unit = "steps" if type(window).__name__ == "Steps" else "epochs"

@@ -83,10 +83,7 @@ def load_schedule(path: str | Path) -> Schedule:
     top = reader.mapping(root, "", _TOP)
     reader.version(top.get("version"))
     definitions = [
-        each
-        for name, section in _SECTIONS.items()
-        if name in top
-        for each in reader.definitions(section, top[name])
+        each for name, section in _SECTIONS.items() if name in top for each in reader.definitions(section, top[name])
     ]
     if "policies" not in top:
         raise reader.error(root.line, "policies", "expected a list of policies, found none")

@@ -47,7 +47,7 @@ class Scheduler:
     logs            a folder for log.jsonl, TensorBoard events and weights_sparsity.csv
 
     Raises CompressionError for what is no nn.Module, an optimizer that is none, and a model sharded by FSDP.
-    """  # noqa: D205
+    """
 
     def __init__(
         self,

@@ -149,7 +149,9 @@ def resumed(
         bare(model).load_state_dict(data["model"])
     except RuntimeError as error:
         first = [line.strip() for line in str(error).splitlines()[1:2]]
-        raise CompressionError(f"expected the model that was saved in {path}, found another: {''.join(first)}") from error
+        raise CompressionError(
+            f"expected the model that was saved in {path}, found another: {''.join(first)}"
+        ) from error
     if optimizer is not None and data["optimizer"] is not None:
         optimizer.load_state_dict(data["optimizer"])
     _set_random_state(data["random"])

@@ -16,7 +16,15 @@ from qprep.compression.logs.events import EventsWriter
 from qprep.compression.names import Names
 from qprep.compression.sparsity import kernel_sparsity, sparsity_of, weights_of
 
-CSV_COLUMNS: Final = ("parameter", "shape", "volume", "sparse volume", "sparsity level", "kernel sparsity", "epoch step")
+CSV_COLUMNS: Final = (
+    "parameter",
+    "shape",
+    "volume",
+    "sparse volume",
+    "sparsity level",
+    "kernel sparsity",
+    "epoch step",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,7 @@ class LRPolicy(Policy):
 
     def state_dict(self) -> dict[str, Any]:
         """The schedule's own."""
-        found = {
-            name: value for name, value in self.scheduler.state_dict().items() if not callable(value)
-        }
+        found = {name: value for name, value in self.scheduler.state_dict().items() if not callable(value)}
         return {"scheduler": found, "groups": self._groups}
 
     def load_state_dict(self, training: Training, state: Mapping[str, Any]) -> None:  # noqa: ARG002

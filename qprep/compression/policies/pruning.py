@@ -171,7 +171,11 @@ class PruningPolicy(Policy):
             shared = from_first_rank(keep.to(torch.bool))
             forward = self.forward and not self._kept
             share = Share(
-                shared, forward, forward and self.copies, forward and self.gradients, self.pruner.scale if forward else 1.0
+                shared,
+                forward,
+                forward and self.copies,
+                forward and self.gradients,
+                self.pruner.scale if forward else 1.0,
             )
             training.masks.set(parameter, self.name, share)
         training.masks.apply()
@@ -253,9 +257,11 @@ class PruningPolicy(Policy):
 
     def _note_parameters(self, training: Training) -> None:
         self._training_names, self._model = training.names, training.model
-        held = None if training.optimizer is None else {
-            each for group in training.optimizer.param_groups for each in group["params"]
-        }
+        held = (
+            None
+            if training.optimizer is None
+            else {each for group in training.optimizer.param_groups for each in group["params"]}
+        )
         for each in self.pruner.parameters:
             name = training.name(each)
             if each.is_meta:

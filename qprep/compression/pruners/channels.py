@@ -84,9 +84,7 @@ class StructurePruner(Pruner):
         else:
             context = next(iter(contexts.values()))
             level = self.sparsity if self.ramp is None else self.ramp.at(context.progress)
-            gone = choose(
-                *(ranks, level), scope=self.scope, keep_at_least=self.keep_at_least, round_to=self.round_to
-            )
+            gone = choose(*(ranks, level), scope=self.scope, keep_at_least=self.keep_at_least, round_to=self.round_to)
         masks: dict[Parameter, Tensor] = {}
         for family in found.families:
             for parameter, mask in coverage.masks(family, gone.get(family.name, ())).items():
@@ -97,5 +95,7 @@ class StructurePruner(Pruner):
 def _percent(text: str) -> float:
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*%\s*", str(text))
     if match is None or not 0 < float(match[1]) < 100:
-        raise CompressionError(f"expected remove as a percentage of the multiply-accumulates, such as 50%, found {text!r}")
+        raise CompressionError(
+            f"expected remove as a percentage of the multiply-accumulates, such as 50%, found {text!r}"
+        )
     return float(match[1]) / 100

@@ -37,9 +37,7 @@ class NMPruner(Pruner):
     pattern  "2:4" and the like
     """
 
-    def __init__(
-        self, pattern: str, weights: Weights, *, ignore: Weights = (), allow_missing: bool = False
-    ) -> None:
+    def __init__(self, pattern: str, weights: Weights, *, ignore: Weights = (), allow_missing: bool = False) -> None:
         super().__init__(weights, ignore=ignore, allow_missing=allow_missing)
         self.kept, self.group = parsed(pattern)
 

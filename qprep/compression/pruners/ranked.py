@@ -208,7 +208,5 @@ def collected(found: Any, context: Context) -> Any:  # noqa: ANN401  (statistics
 
 def _along_filters(pruner: StructureRanking, values: Tensor) -> Tensor:
     if pruner.layout.dim != 0:
-        raise CompressionError(
-            f"expected group_type Filters for a ranking by activations, found {pruner.group_type!r}"
-        )
+        raise CompressionError(f"expected group_type Filters for a ranking by activations, found {pruner.group_type!r}")
     return values
