@@ -105,9 +105,9 @@ def put(root: nn.Module, name: str, layer: nn.Module) -> None:
     """Make the modules of a dotted name."""
     *folders, last = name.split(".")
     for folder in folders:
-        if folder not in root._modules:
+        if folder not in dict(root.named_children()):
             root.add_module(folder, nn.Module())
-        root = root._modules[folder]  # type: ignore[assignment]
+        root = root.get_submodule(folder)
     root.add_module(last, layer)
 
 

@@ -50,9 +50,7 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option(
     "--logs", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False), help="log.jsonl, events, CSV."
 )
-@click.option(
-    "--output", metavar="FILE", type=_FILE, help="The model with its schedule's state; of --sensitivity a CSV."
-)
+@click.option("--output", metavar="FILE", type=_FILE, help="The model and its state; of --sensitivity a CSV.")
 @click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Where to write the report; .json and .txt as well.")
 @click.option("--checkpoint", metavar="LAST.PT", type=_FILE, help="Written after each epoch, for --resume.")
 @click.option("--resume", metavar="LAST.PT", type=_FILE, help="Go on from a checkpoint.")

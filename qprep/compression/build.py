@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -186,6 +185,10 @@ class _Makers:
             definition, partial(QuantizationPolicy, kind, name=definition.name, **made)
         )
         return policy
+
+
+def _value(given: Located, hint: Any) -> Any:  # noqa: ANN401
+    return converted(numbered(given.plain()), hint)
 
 
 def _place(definition: Definition, sentence: str) -> tuple[int, str]:

@@ -92,7 +92,8 @@ class ChannelLasso(Regularizer):
         return found
 
     def _norms(self, family: Family, members: Sequence[_Member]) -> Tensor:
-        return torch.linalg.vector_norm(torch.cat([each.rows(family.size) for each in members], 1), dim=1)
+        found: Tensor = torch.linalg.vector_norm(torch.cat([each.rows(family.size) for each in members], 1), dim=1)
+        return found
 
     def _forget(self) -> None:
         self._families = None

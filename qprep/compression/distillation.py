@@ -57,7 +57,7 @@ class KnowledgeDistillation(Distiller):
             self._handle = training.model.register_forward_hook(self._watch, with_kwargs=True)
 
     def before_backward(self, training: Training, window: Window, loss: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: ARG002
-        """The loss with the distillation loss, and that part; CompressionError where the model did not run in training mode."""
+        """The loss with the distillation loss, and that part; CompressionError without a run in training mode."""
         if self._seen is None or training.teacher is None:
             raise CompressionError(
                 "expected a run of the model in training mode before before_backward_pass, found none to distil"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from qprep.compression.schedule_file import Schedule, load_schedule
 from qprep.compression.scheduler import Scheduler
 from qprep.compression.sensitivity import Sensitivity, scores_of, sensitivity
 from qprep.compression.state import read_checkpoint
+from qprep.compression.windows import Epochs, Fractions
 from qprep.errors import QprepError
+from qprep.quantizer.batches import caller
 from qprep.quantizer.job import JobError
 from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
 from qprep.trace import target
@@ -100,7 +103,7 @@ def run(job: TrainJob, watch: Watch = ignore, tell: Callable[[str], None] = lamb
             scheduler.metrics = dict(scores)
         tell(_line(epoch, scheduler, scores))
         if job.checkpoint is not None:
-            _checkpoint(scheduler, job.checkpoint)
+            scheduler.save(job.checkpoint)
     return Outcome(scheduler, scores, tuple(_write(job, scheduler, watch)))
 
 
@@ -127,11 +130,7 @@ def last_epoch(scheduler: Scheduler) -> int:
     ]
     if not ends:
         raise CompressionError("--epochs: expected a number of epochs, found none, and no policy has epochs")
-    return int(-(-max(ends) // 1))
-
-
-def _by_steps(window: object) -> bool:
-    return type(window).__name__ == "Steps"
+    return math.ceil(max(ends))
 
 
 def _prepared(job: TrainJob) -> tuple[Scheduler, Batches | None]:
@@ -181,13 +180,12 @@ def _example(
 
 
 def _optimizer(job: TrainJob, model: nn.Module) -> Optimizer:
-    decay = {"lr": job.lr, "weight_decay": job.weight_decay}
     if job.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), momentum=job.momentum, **decay)
+        return torch.optim.SGD(model.parameters(), job.lr, job.momentum, weight_decay=job.weight_decay)
     if job.optimizer not in OPTIMIZERS:
         raise QprepError(f"--optimizer: expected one of {', '.join(OPTIMIZERS)}, found {job.optimizer!r}")
     kind = torch.optim.Adam if job.optimizer == "adam" else torch.optim.AdamW
-    return kind(model.parameters(), **decay)
+    return kind(model.parameters(), lr=job.lr, weight_decay=job.weight_decay)
 
 
 def _teacher(job: TrainJob) -> nn.Module:
@@ -221,14 +219,12 @@ def _step(scheduler: Scheduler, criterion: Callable[[Any, Any], Tensor], batch: 
 
 
 def _called(scheduler: Scheduler, batch: object) -> Any:  # noqa: ANN401
-    from qprep.quantizer.batches import caller
-
     args, _ = scheduler.training.example
     return caller(scheduler.model, args or (None,)).call(scheduler.model, batch)
 
 
 def _cross_entropy(output: Any, batch: Any) -> Tensor:  # noqa: ANN401
-    labels = batch.get("labels") if isinstance(batch, Mapping) else batch[-1]
+    labels = batch["labels"] if isinstance(batch, Mapping) else batch[-1]
     logits = output if isinstance(output, Tensor) else pytree.tree_leaves(output)[0]
     return nn.functional.cross_entropy(logits, labels)
 
@@ -238,10 +234,6 @@ def _line(epoch: int, scheduler: Scheduler, scores: Mapping[str, float]) -> str:
     loss = f", loss {losses[-1]:.4f}" if losses else ""
     shown = "".join(f", {name} {value:.6g}" for name, value in scores.items())
     return f"epoch {epoch + 1}: sparsity {scheduler.sparsity:.2%}{loss}{shown}"
-
-
-def _checkpoint(scheduler: Scheduler, path: Path) -> None:
-    scheduler.save(path)
 
 
 def _write(job: TrainJob, scheduler: Scheduler, watch: Watch) -> Iterator[Path]:

@@ -61,7 +61,8 @@ def _grid(low: float, high: float, place: object, first: float, last: float) -> 
         right = place(last, value).split(",")[0]
         found.append(
             f'<line class="grid" x1="{left}" x2="{right}" y1="{down}" y2="{down}" stroke="#dde3e9"/>'
-            f'<text class="tick" x="{_LEFT - 6}" y="{float(down) + 4:.1f}" text-anchor="end" font-size="10">{value:.3g}</text>'
+            f'<text class="tick" x="{_LEFT - 6}" y="{float(down) + 4:.1f}" text-anchor="end" font-size="10">'
+            f"{value:.3g}</text>"
         )
     for value in (first, last):
         across, _ = place(value, low).split(",")

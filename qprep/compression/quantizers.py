@@ -37,7 +37,7 @@ ALIASES: Final = MappingProxyType(
     }
 )
 _FLOAT_BITS: Final = 32
-_MODES: Final = MappingProxyType(
+_MODES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "SYMMETRIC": {"scheme": "symmetric"},
         "SYMMETRIC_RESTRICTED": {"scheme": "restricted"},

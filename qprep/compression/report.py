@@ -62,7 +62,7 @@ class CompressionReport:
             *self.changes,
             *(f"note: {each}" for each in self.notes),
         ]
-        return "\n".join([head, *table, *told])
+        return "\n".join([head, *table, *policies, *self.changes, *notes])
 
     def _repr_html_(self) -> str:
         return self.fragment()
@@ -79,8 +79,8 @@ class CompressionReport:
         return (
             f'<style>{STYLE}</style><div class="qprep"><h1>{escape(self.model_class)}, compressed</h1>'
             f'<div class="cards">{shown}</div>{pictures}{self._table()}'
-            f"{_list('Schedule', self.policies)}{_list('Changes of the model', self.changes)}{_list('Notes', self.notes)}"
-            "</div>"
+            f"{_list('Schedule', self.policies)}{_list('Changes of the model', self.changes)}"
+            f"{_list('Notes', self.notes)}</div>"
         )
 
     def to_html(self, path: str | Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -201,7 +202,7 @@ class Scheduler:
             each.policy.on_minibatch_begin(self._training, each.window)
         self.masks.enter_forward()
 
-    def before_backward_pass(
+    def before_backward_pass(  # noqa: PLR0917  (Distiller's order)
         self,
         epoch: int,
         minibatch_id: int | None = None,
@@ -292,7 +293,7 @@ class Scheduler:
 
     def steps(self, loader: Iterable[Any]) -> Iterator[Any]:
         """The batches of `loader` that are left in the epoch, each as a minibatch."""
-        total = len(loader) if hasattr(loader, "__len__") else None
+        total = len(loader) if isinstance(loader, Sized) else None
         done = self.minibatch
         for number, batch in enumerate(loader):
             if number < done:
@@ -365,10 +366,7 @@ class Scheduler:
         Raises CompressionError for a file that `save` did not write, another schedule, and another model.
         """
 
-        def make(model: nn.Module, optimizer: Optimizer | None) -> Self:
-            return cls(model, optimizer, **settings)
-
-        scheduler: Self = resumed(Path(path), make_model, make_optimizer, make, policies)
+        scheduler: Self = resumed(Path(path), make_model, make_optimizer, partial(cls, **settings), policies)
         return scheduler, scheduler.next_epoch
 
     def _add(self, policy: Policy, when: Window) -> None:

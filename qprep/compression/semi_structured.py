@@ -20,11 +20,12 @@ def to_semi_structured(model: nn.Module) -> list[str]:
     told = []
     for name, layer in _layers(model):
         reason = _reason(layer)
-        if reason is None:
-            sparse = torch.sparse.to_sparse_semi_structured(layer.weight.detach())
+        weight = layer.weight
+        if reason is None and isinstance(weight, Parameter):
+            sparse = torch.sparse.to_sparse_semi_structured(weight.detach())
             layer.weight = Parameter(sparse, requires_grad=False)
         else:
-            told.append(f"{name}: {reason}")
+            told.append(f"{name}: {reason or 'expected a weight, found none'}")
     return told
 
 

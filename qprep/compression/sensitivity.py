@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from qprep.quantizer.loaders import Watch, ignore
 from qprep.saving import save
 
 UNITS: Final = ("element", "filter", "channel")
+LEVELS: Final = tuple(each / 20 for each in range(20))
 _GROUPS: Final = {"filter": "outputs", "channel": "inputs"}
 
 
@@ -69,7 +70,7 @@ def sensitivity(
     evaluate: Callable[[nn.Module], float | Mapping[str, float]],
     *,
     unit: str = "element",
-    levels: Sequence[float] = tuple(place / 20 for place in range(20)),
+    levels: Sequence[float] = LEVELS,
     weights: Sequence[str] = ("*",),
     watch: Watch = ignore,
 ) -> Sensitivity:
@@ -105,7 +106,7 @@ def sensitivity(
 
 def scores_of(found: object) -> dict[str, float]:
     """Scores by name; one number is called "score"; CompressionError for anything else."""
-    values = found if isinstance(found, Mapping) else {"score": found}
+    values: Mapping[Any, Any] = found if isinstance(found, Mapping) else {"score": found}
     try:
         return {str(name): float(value) for name, value in values.items()}
     except (TypeError, ValueError) as error:

@@ -169,8 +169,8 @@ def _check_policies(policies: Policies, schedule: Schedule | None, state: Mappin
     if len(found) != len(saved):
         raise CompressionError(f"expected the {len(saved)} policies that were saved, found {len(found)}")
     if schedule is not None and state["schedule"] is not None and schedule.text != state["schedule"]:
-        mine, theirs = schedule.text.splitlines(), state["schedule"].splitlines()
-        line = next((n for n, (a, b) in enumerate(zip(mine, theirs, strict=False), 1) if a != b), len(mine) + 1)
+        now, then = schedule.text.splitlines(), state["schedule"].splitlines()
+        line = next((n for n, (a, b) in enumerate(zip(now, then, strict=False), 1) if a != b), len(now) + 1)
         raise CompressionError(f"{schedule.path}:{line}: expected the schedule that was saved, found another line")
 
 

@@ -27,7 +27,9 @@ class Clock:
 class Window(Protocol):
     """When a policy runs."""
 
-    by_steps: bool
+    @property
+    def by_steps(self) -> bool:
+        """Whether it acts at steps, not at epochs."""
 
     def in_epoch(self, epoch: int) -> bool:
         """Whether the policy runs at the beginning and the end of `epoch`."""

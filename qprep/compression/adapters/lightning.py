@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.scheduler import Scheduler
+
+Maker = Callable[[nn.Module, Optimizer], Scheduler]
 
 
 def _base() -> type:
@@ -33,7 +36,7 @@ class Lightning(_base()):  # type: ignore[misc]
     settings  the scheduler's, such as example_inputs
     """
 
-    def __init__(self, schedule: str | Path | Any, **settings: Any) -> None:
+    def __init__(self, schedule: str | Path | Maker, **settings: Any) -> None:
         super().__init__()
         self._schedule, self._settings = schedule, settings
         self.scheduler: Scheduler | None = None
@@ -70,7 +73,7 @@ class Lightning(_base()):  # type: ignore[misc]
         whole = loss * number  # Lightning has divided it by the number of batches in a step
         overall = self._made.before_backward_pass(trainer.current_epoch, loss=whole)
         if overall is not whole:
-            _scaled(trainer, (overall - whole) / number).backward(retain_graph=True)
+            _scaled(trainer, (overall - whole) / number).backward(retain_graph=True)  # type: ignore[no-untyped-call]
 
     def on_train_batch_end(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.scheduler import Scheduler
 
+Maker = Callable[[nn.Module, Optimizer], Scheduler]
 STATE: Final = "qprep_scheduler.pt"
 
 
@@ -35,7 +38,7 @@ class HuggingFace(_base()):  # type: ignore[misc]
     settings  the scheduler's, such as example_inputs
     """
 
-    def __init__(self, schedule: str | Path | Any, **settings: Any) -> None:
+    def __init__(self, schedule: str | Path | Maker, **settings: Any) -> None:
         super().__init__()
         self._schedule, self._settings = schedule, settings
         self.scheduler: Scheduler | None = None

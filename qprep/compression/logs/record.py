@@ -65,10 +65,8 @@ class Recorder:
             writer.writerow(CSV_COLUMNS)
             for name, weight in weights_of(names):
                 left = int(torch.count_nonzero(weight))
-                writer.writerow(
-                    (name, "x".join(map(str, weight.shape)), weight.numel(), left)
-                    + (f"{sparsity_of(weight):.6f}", f"{kernel_sparsity(weight):.6f}", step)
-                )
+                shares = [f"{share:.6f}" for share in (sparsity_of(weight), kernel_sparsity(weight))]
+                writer.writerow([name, "x".join(map(str, weight.shape)), weight.numel(), left, *shares, step])
         for name, weight in weights_of(names):
             self._events.histogram(f"weights/{name}", weight.detach(), step)
         self._events.flush()

@@ -69,7 +69,8 @@ class LRPolicy(Policy):
         found = dict(metrics or {})
         if not found:
             raise CompressionError(
-                f"expected metrics in on_epoch_end for {self.name}, found none: on_epoch_end(epoch, metrics={{'loss': …}})"
+                f"expected metrics in on_epoch_end for {self.name}, found none: "
+                "on_epoch_end(epoch, metrics={'loss': …})"
             )
         wanted = self.metric or (mode if mode in found else next(iter(found)) if len(found) == 1 else "loss")
         if wanted not in found:

@@ -15,6 +15,7 @@ from qprep.compression.training import Training
 from qprep.compression.windows import Window
 from qprep.errors import QprepError
 from qprep.quantizer import Quantizer
+from qprep.quantizer.batches import batches_of
 from qprep.quantizer.qat.base import TrainingQuantizer
 from qprep.quantizer.qat.pact import PACTActivation
 from qprep.quantizer.tensor_quantizers import TensorQuantizer
@@ -81,7 +82,7 @@ class QuantizationPolicy(Policy):
             )
         self._set_clips(quantizer)
         if not isinstance(quantizer, TrainingQuantizer):
-            quantizer.calibrate(training.calibrate)  # type: ignore[arg-type]  (checked when it observes)
+            quantizer.calibrate(batches_of(training.calibrate))
         self.quantizer = quantizer
         training.records.append({"kind": "quantizer", "policy": self.name})
         training.refresh()

@@ -12,7 +12,7 @@ from qprep.compression.training import Training
 from qprep.compression.windows import Epochs, Window
 
 
-def slopes(q: float, start: int, ramp: int, end: int, frequency: int, ramp_slope_mult: float) -> tuple[float, float]:
+def slopes(  # noqa: PLR0917  (the numbers of the formula)q: float, start: int, ramp: int, end: int, frequency: int, ramp_slope_mult: float) -> tuple[float, float]:
     """θ = 2 q f / (2 (ramp - start) + 3 (end - ramp)) and φ = ramp_slope_mult · θ, as in Section 3.1 of the paper."""
     theta = 2 * q * frequency / (2 * (ramp - start) + 3 * (end - ramp))
     return theta, ramp_slope_mult * theta
@@ -51,7 +51,7 @@ class BaiduRNNPruner(Pruner):
         self.mult = check_at_least(ramp_slope_mult, "ramp_slope_mult")
         self.range: tuple[int, int, int] | None = None  # first epoch, end, frequency
 
-    def at_window(self, training: Training, window: Window) -> None:
+    def at_window(self, training: Training, window: Window) -> None:  # noqa: ARG002
         """Take the epochs of the policy; CompressionError for a window of steps or one that the ramp does not fit."""
         if not isinstance(window, Epochs):
             raise CompressionError("expected BaiduRNNPruner over whole epochs, found steps or fractions of epochs")

@@ -24,7 +24,7 @@ class Kind(enum.Enum):
     BLOCKS = "Blocks"
 
 
-# Distiller's names. Its rankings take Rows of a matrix for what its layer reads; its regularizers take them as they are.
+# Distiller's names. Its rankings take Rows of a matrix for what the layer reads, its regularizers as they are.
 RANKED = {
     "3D": Kind.OUTPUTS,
     "Filters": Kind.OUTPUTS,
@@ -129,11 +129,13 @@ def layout_of(group_type: str, block_shape: Sequence[int] | None, *, ranked: boo
     sizes = list(block_shape or ())
     if not sizes or any(isinstance(each, bool) or not isinstance(each, int) or each < 1 for each in sizes):
         raise CompressionError(
-            f"expected block_shape as [filters, channels, height, width] with group_type 'Blocks', found {block_shape!r}"
+            "expected block_shape as [filters, channels, height, width] with group_type 'Blocks', "
+            f"found {block_shape!r}"
         )
     return Layout(kind, tuple(sizes))
 
 
 def norms(rows: Tensor, order: int) -> Tensor:
     """L1 or L2 norms of (structures, elements) by structure, divided by the number of elements, as Distiller's."""
-    return torch.linalg.vector_norm(rows.float(), ord=order, dim=1) / rows.shape[1]
+    found: Tensor = torch.linalg.vector_norm(rows.float(), ord=order, dim=1) / rows.shape[1]
+    return found

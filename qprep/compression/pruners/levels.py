@@ -22,7 +22,7 @@ def lowest_of_all(contexts: Mapping[Parameter, Context], level: float) -> dict[P
     device = next(iter(contexts)).device
     magnitudes = [context.values.detach().abs().reshape(-1).float().to(device) for context in contexts.values()]
     keep = keep_highest(torch.cat(magnitudes), round(level * sum(each.numel() for each in magnitudes)))
-    parts = keep.split([each.numel() for each in magnitudes])
+    parts = torch.split(keep, [each.numel() for each in magnitudes])
     return {each: part.view(each.shape).to(each.device) for each, part in zip(contexts, parts, strict=True)}
 
 
@@ -101,7 +101,8 @@ class MagnitudeParameterPruner(Pruner):
 
     def mask(self, parameter: Parameter, context: Context) -> Tensor:
         """See the class."""
-        return context.values.abs() > self.value_for(parameter, self.thresholds)
+        threshold: float = self.value_for(parameter, self.thresholds)
+        return context.values.abs() > threshold
 
 
 @register

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import torch
@@ -18,7 +18,7 @@ from qprep.compression.pruners.rates import Ramp
 from qprep.compression.training import Training
 
 COUPLED: Final = ("all", "error", "mask-only")
-_ROUNDINGS: Final = {"floor": math.floor, "ceil": math.ceil, "round": round}
+_ROUNDINGS: Final[Mapping[str, Callable[[float], int]]] = {"floor": math.floor, "ceil": math.ceil, "round": round}
 
 
 class StructureRanking(Pruner):
@@ -39,7 +39,7 @@ class StructureRanking(Pruner):
     criterion: ClassVar[str] = ""
     may_cover: ClassVar[bool] = True  # whether masks may be removed from the model later
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  (Distiller's order)
         self,
         group_type: str,
         desired_sparsity: float,
@@ -87,8 +87,8 @@ class StructureRanking(Pruner):
         if not self.may_cover or self.weights_only or self.layout.dim is None or training.has_example:
             return
         training.note(
-            f"{type(self).__name__}: without example_inputs masks cover the named weights alone, not their BatchNorm and "
-            "bias, and cannot be thinned"
+            f"{type(self).__name__}: without example_inputs masks cover the named weights alone, not their BatchNorm "
+            "and bias, and cannot be thinned"
         )
 
     def check(self, name: str, parameter: Parameter) -> None:
@@ -165,8 +165,8 @@ class StructureRanking(Pruner):
                 "coupled: all masks them too, coupled: mask-only masks the named ones alone"
             )
         self._training.note(
-            f"{mine}: {', '.join(missing)} {verb} the same channels and are not named, so that the masks are of the named "
-            "weights alone and cannot be thinned"
+            f"{mine}: {', '.join(missing)} {verb} the same channels and are not named, so that the masks are of the "
+            "named weights alone and cannot be thinned"
         )
         return False
 
@@ -193,7 +193,7 @@ class Gradual(StructureRanking):
 
     needs_steps: ClassVar[bool] = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  (Distiller's order)
         self,
         initial_sparsity: float,
         final_sparsity: float,
