@@ -83,9 +83,7 @@ class _Makers:
     def window(self, use: Use) -> Window:
         """When a policy runs."""
         values = {
-            name: self.attempt(
-                each.line, f"{use.key}.{name}", partial(converted, numbered(each.plain()), _WHEN_HINTS[name])
-            )
+            name: self.attempt(each.line, f"{use.key}.{name}", partial(_value, each, _WHEN_HINTS[name]))
             for name, each in use.when.items()
         }
         line = next((each.line for each in use.when.values()), use.line)
@@ -136,15 +134,12 @@ class _Makers:
             if name not in known:
                 hint = did_you_mean(name, known) or f"; known are {', '.join(known) or 'none'}"
                 raise self._schedule.error(each.line, f"{key}.{name}", f"unknown argument {name!r}{hint}")
-        missing = [
-            name for name, each in known.items() if each.default is inspect.Parameter.empty and name not in given
-        ]
+        needed = [name for name, each in known.items() if each.default is each.empty]
+        missing = [name for name in needed if name not in given]
         if missing:
             raise self._schedule.error(line, key, f"expected {', '.join(missing)}, found none")
         return {
-            name: self.attempt(
-                each.line, f"{key}.{name}", partial(converted, numbered(each.plain()), hints.get(name, Any))
-            )
+            name: self.attempt(each.line, f"{key}.{name}", partial(_value, each, hints.get(name, Any)))
             for name, each in given.items()
         }
 

@@ -125,9 +125,8 @@ def measure(
 
 def last_epoch(scheduler: Scheduler) -> int:
     """The first epoch after all policies; CompressionError where policies run by steps alone."""
-    ends = [
-        end for each in scheduler.entries if (end := getattr(each.window, "end", None)) and not _by_steps(each.window)
-    ]
+    windows = [each.window for each in scheduler.entries]
+    ends = [each.end for each in windows if isinstance(each, (Epochs, Fractions))]
     if not ends:
         raise CompressionError("--epochs: expected a number of epochs, found none, and no policy has epochs")
     return math.ceil(max(ends))

@@ -57,11 +57,7 @@ class CompressionReport:
             f"{row.sparsity:>8.2%}  {row.kernel_sparsity:>7.2%}"
             for row in self.rows
         ]
-        told = [
-            *(f"policy: {each}" for each in self.policies),
-            *self.changes,
-            *(f"note: {each}" for each in self.notes),
-        ]
+        policies, notes = [f"policy: {each}" for each in self.policies], [f"note: {each}" for each in self.notes]
         return "\n".join([head, *table, *policies, *self.changes, *notes])
 
     def _repr_html_(self) -> str:

@@ -12,7 +12,9 @@ from qprep.compression.training import Training
 from qprep.compression.windows import Epochs, Window
 
 
-def slopes(  # noqa: PLR0917  (the numbers of the formula)q: float, start: int, ramp: int, end: int, frequency: int, ramp_slope_mult: float) -> tuple[float, float]:
+def slopes(  # noqa: PLR0917  (the numbers of the formula)
+    q: float, start: int, ramp: int, end: int, frequency: int, ramp_slope_mult: float
+) -> tuple[float, float]:
     """θ = 2 q f / (2 (ramp - start) + 3 (end - ramp)) and φ = ramp_slope_mult · θ, as in Section 3.1 of the paper."""
     theta = 2 * q * frequency / (2 * (ramp - start) + 3 * (end - ramp))
     return theta, ramp_slope_mult * theta
