@@ -42,7 +42,7 @@ class Masks:
     def __init__(self, names: Names) -> None:
         self.names = names
         self._shares: dict[Parameter, dict[str, Share]] = {}
-        self._kept: tuple[list[Parameter], list[Tensor]] | None = None
+        self._kept: tuple[list[Tensor], list[Tensor]] | None = None
         self._copies: dict[Parameter, Tensor] = {}
 
     def __getitem__(self, name: str) -> Tensor | None:
@@ -115,7 +115,7 @@ class Masks:
         """Set what is masked to 0, in place, at once for all; what is masked in forward only is left."""
         parameters, kept = self._prepared()
         if parameters:
-            torch._foreach_mul_(parameters, kept)
+            torch._foreach_mul_(parameters, kept)  # noqa: SLF001
 
     @torch.no_grad()
     def enter_forward(self) -> None:
@@ -185,7 +185,7 @@ class Masks:
         for parameter, owner, share in found:
             self.set(parameter, owner, share)
 
-    def _prepared(self) -> tuple[list[Parameter], list[Tensor]]:
+    def _prepared(self) -> tuple[list[Tensor], list[Tensor]]:
         if self._kept is None or any(
             mask.device != each.device or mask.dtype != each.dtype for each, mask in zip(*self._kept, strict=True)
         ):
