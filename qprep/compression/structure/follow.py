@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from qprep.compression.structure.rules import fold, layer, norm
+from qprep.compression.structure.rules import fold, layer, norm, recurrent
 from qprep.compression.structure.rules.mix import mix, new
 from qprep.compression.structure.rules.move import move
 from qprep.compression.structure.rules.same import same
@@ -49,6 +49,13 @@ _LAYERS: Final[dict[str, Rule]] = {
     "glu": norm.glu,
     "pad": norm.pad,
     "constant_pad_nd": norm.pad,
+}
+
+
+# Compounds that the catalogue leaves out: what runs inside nn.LSTM and its like.
+_COMPOUNDS: Final[dict[str, Rule]] = {
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), recurrent.recurrent),
+    **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), recurrent.cell),
 }
 
 
@@ -93,8 +100,10 @@ class Follower(TorchFunctionMode):
 def rule_of(step: Step) -> Rule:
     """How a call carries labels."""
     op = step.call.op
-    if op is None or "out" in step.kwargs:
+    if step.kwargs.get("out") is not None:
         return mix
+    if op is None:
+        return _COMPOUNDS.get(step.call.name, mix)
     if op.channels is Channels.LAYER:
         return _LAYERS.get(op.name, mix)
     return _BY_CHANNELS[op.channels]

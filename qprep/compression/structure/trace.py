@@ -62,7 +62,8 @@ def _found(model: nn.Module, state: State) -> Groups:
     built = _named([_family(store, nodes, groups) for groups in kept])
     frozen = _frozen(made, root, {**causes, **alone})
     labels = {family.name: torch.tensor(groups) for family, groups in zip(built, kept, strict=True)}
-    return Groups(model, tuple(built), tuple(frozen), tuple(state.products), tuple(state.calls), root, labels)
+    shapes = {name: tuple(each.shape) for name, each in model.named_parameters()}
+    return Groups(model, tuple(built), tuple(frozen), tuple(state.products), tuple(state.calls), root, labels, shapes)
 
 
 def _causes(store: Store, root: Tensor) -> dict[int, Cause]:

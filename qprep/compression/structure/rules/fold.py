@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from qprep.compression.structure.labels import core, spread_core, varying
+from qprep.compression.structure.labels import core, dirty, spread_core, varying
 from qprep.compression.structure.rules.mix import mix
 from qprep.compression.structure.rules.probe import keeps_zero, replaced
 from qprep.compression.structure.rules.same import same
@@ -108,7 +108,7 @@ def _folded(layer: Tensor, dims: set[int], output: Tensor) -> Tensor:
 def _clean(layer: Tensor, step: Step, tensor: Tensor, dims: set[int]) -> Tensor:
     """`layer`, dirty where the operation does not make zeros of zeros."""
     shape = [min(size, 64 if dim in dims else 2) for dim, size in enumerate(tensor.shape)]
-    return layer if keeps_zero(step, _runner(step), shape) else -layer.abs()
+    return layer if keeps_zero(step, _runner(step), shape) else dirty(layer)
 
 
 def _runner(step: Step) -> Callable[[Tensor], Sequence[Tensor] | None]:
