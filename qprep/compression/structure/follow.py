@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -59,6 +60,10 @@ _COMPOUNDS: Final[dict[str, Rule]] = {
 }
 
 
+# Python's own numbers and texts of a tensor (`len(x)`, `bool(x)`): no channel goes on in them.
+_PLAIN: Final = (bool, int, float, complex, str, torch.Size, torch.dtype, torch.device)
+
+
 class Follower(TorchFunctionMode):
     """Runs each function as it is, then the rule of its row."""
 
@@ -103,7 +108,7 @@ def rule_of(step: Step) -> Rule:
     if step.kwargs.get("out") is not None:
         return mix
     if op is None:
-        return _COMPOUNDS.get(step.call.name, mix)
+        return new if isinstance(step.out, _PLAIN) else _COMPOUNDS.get(step.call.name, mix)
     if op.channels is Channels.LAYER:
         return _LAYERS.get(op.name, mix)
     return _BY_CHANNELS[op.channels]
@@ -137,6 +142,9 @@ def _entering(state: State, path: str) -> Callable[[nn.Module, Any], None]:
 def _leaving(state: State) -> Callable[[nn.Module, Any, Any], None]:
     def leave(_module: nn.Module, _args: object, out: object) -> None:
         path, _ = state.open.pop()
+        if sys.exc_info()[0] is not None:  # torch calls the hook while the module's exception is on its way
+            state.failed_in = state.failed_in or path
+            return
         with torch._C.DisableTorchFunction():  # noqa: SLF001
             state.left(path, out)
 

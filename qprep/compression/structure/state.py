@@ -55,6 +55,7 @@ class State:
     def __init__(self, model: nn.Module) -> None:
         self.store = Store()
         self.open: list[tuple[str, nn.Module]] = []
+        self.failed_in = ""  # the innermost module that raised
         self.products: list[Product] = []
         self.calls: list[ModuleCall] = []
         self._layers: WeakIdKeyDictionary = WeakIdKeyDictionary()
@@ -92,8 +93,12 @@ class State:
         """
         self._layers[tensor] = tuple(layer for layer in layers if bool(layer.any())) if layers else ()
         if raw:
-            known = "" if source is None else self.name_of(source) or self._raw.get(source, "")
+            known = "" if source is None else self.name_of(source) or self._source_of(source)
             self._raw[tensor] = known
+
+    def _source_of(self, tensor: Tensor) -> str:
+        """The parameter or buffer whose values a tensor holds, in another order."""
+        return str(self._raw[tensor]) if tensor in self._raw else ""
 
     def is_raw(self, tensor: Tensor) -> bool:
         """Whether its values come from parameters and buffers alone."""
@@ -134,7 +139,7 @@ class State:
 
     def count(self, weight: Tensor, unit: float, source: Tensor, out: Tensor) -> None:
         """Note the multiply-accumulates of a layer: `unit` for each element of its weight."""
-        name = self.name_of(weight) or self._raw.get(weight, "")
+        name = self.name_of(weight) or self._source_of(weight)
         self.products.append(Product(name, self.path, unit, weight.numel(), tuple(source.shape), tuple(out.shape)))
 
     def left(self, path: str, out: object) -> None:

@@ -37,7 +37,7 @@ def _run(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> St
             out = model(*args, **kwargs)
     except Exception as error:
         text = " ".join(str(error).split())
-        where = f" in {state.path}" if state.path else ""
+        where = f" in {state.failed_in}" if state.failed_in else ""
         raise StructureError(
             f"expected {type(model).__name__} to run on the example inputs, found {type(error).__name__}{where}: {text}"
         ) from error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Model(nn.Module):
@@ -24,6 +25,10 @@ class Model(nn.Module):
     def forward(self, *inputs: Tensor) -> object:
         return self.run(self, *inputs)
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
 
 def _conv(dims: int) -> nn.Module:
     conv, norm = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dims - 1], (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[dims - 1]
@@ -32,7 +37,7 @@ def _conv(dims: int) -> nn.Module:
 
 def _residual() -> nn.Module:
     return Model(
-        lambda m, x: m.end(F.relu(m.stem(x) + m.norm(m.body(F.relu(m.stem(x)))))),
+        lambda m, x: m.end(functional.relu(m.stem(x) + m.norm(m.body(functional.relu(m.stem(x)))))),
         stem=nn.Conv2d(3, 8, 3, padding=1),
         body=nn.Conv2d(8, 8, 3, padding=1, bias=False),
         norm=nn.BatchNorm2d(8),
@@ -41,10 +46,10 @@ def _residual() -> nn.Module:
 
 
 def _squeeze_excite(gate: nn.Module) -> nn.Module:
-    def run(m: Model, x: Tensor) -> Tensor:
-        x = F.silu(m.norm(m.stem(x)))
+    def run(m: Model, x: Tensor) -> Any:
+        x = functional.silu(m.norm(m.stem(x)))
         pooled = x.mean((2, 3), keepdim=True)
-        return m.end(x * gate(m.expand(F.relu(m.reduce(pooled)))))
+        return m.end(x * gate(m.expand(functional.relu(m.reduce(pooled)))))
 
     return Model(
         run,
@@ -57,9 +62,9 @@ def _squeeze_excite(gate: nn.Module) -> nn.Module:
 
 
 def _concatenated() -> nn.Module:
-    def run(m: Model, x: Tensor) -> Tensor:
+    def run(m: Model, x: Tensor) -> Any:
         joined = torch.cat([m.one(x), m.two(x)], 1)
-        return m.end(F.max_pool2d(F.relu(m.norm(joined)), 2))
+        return m.end(functional.max_pool2d(functional.relu(m.norm(joined)), 2))
 
     layers = {
         "one": nn.Conv2d(3, 4, 3),
@@ -71,8 +76,8 @@ def _concatenated() -> nn.Module:
 
 
 def _shuffled() -> nn.Module:
-    def run(m: Model, x: Tensor) -> Tensor:
-        x = F.relu(m.norm(m.stem(x)))
+    def run(m: Model, x: Tensor) -> Any:
+        x = functional.relu(m.norm(m.stem(x)))
         batch, width, height, length = x.shape
         x = x.view(batch, 2, width // 2, height, length).transpose(1, 2).reshape(batch, width, height, length)
         one, two = x.chunk(2, 1)
@@ -88,10 +93,10 @@ def _shuffled() -> nn.Module:
 
 
 def _functional() -> nn.Module:
-    def run(m: Model, x: Tensor) -> Tensor:
-        x = F.relu(F.conv2d(x, m.first, m.bias) * m.scale.view(1, -1, 1, 1) + m.shift)
-        x = F.batch_norm(x, m.mean, m.variance, m.gamma, m.beta)
-        x = F.adaptive_avg_pool2d(x, 1).flatten(1)
+    def run(m: Model, x: Tensor) -> Any:
+        x = functional.relu(functional.conv2d(x, m.first, m.bias) * m.scale.view(1, -1, 1, 1) + m.shift)
+        x = functional.batch_norm(x, m.mean, m.variance, m.gamma, m.beta)
+        x = functional.adaptive_avg_pool2d(x, 1).flatten(1)
         return torch.addmm(m.end_bias, x, m.end.t()) + x @ m.other
 
     return Model(
@@ -111,10 +116,10 @@ def _functional() -> nn.Module:
 
 
 def _reused() -> nn.Module:
-    def run(m: Model, x: Tensor) -> Tensor:
-        x = F.relu(m.stem(x))
+    def run(m: Model, x: Tensor) -> Any:
+        x = functional.relu(m.stem(x))
         for _ in range(2):
-            x = F.relu(m.norm(m.body(x)))
+            x = functional.relu(m.norm(m.body(x)))
         return m.end(x)
 
     layers = {
@@ -128,7 +133,7 @@ def _reused() -> nn.Module:
 
 def _tied() -> nn.Module:
     model = Model(
-        lambda m, x: m.decoder(F.relu(m.body(m.embedding(x)))),
+        lambda m, x: m.decoder(functional.relu(m.body(m.embedding(x)))),
         embedding=nn.Embedding(11, 8),
         body=nn.Linear(8, 8),
         decoder=nn.Linear(8, 11),
@@ -148,8 +153,8 @@ def _recurrent(layer: nn.Module) -> nn.Module:
 
 
 def _attention() -> nn.Module:
-    def run(m: Model, x: Tensor) -> Tensor:
-        batch, length, width = x.shape
+    def run(m: Model, x: Tensor) -> Any:
+        batch, length = x.shape[:2]
         query, key = (each(x).view(batch, length, 2, -1).transpose(1, 2) for each in (m.query, m.key))
         value = m.value(x).view(batch, length, 2, -1).transpose(1, 2)
         weights = ((query @ key.transpose(-2, -1)) * 0.5).softmax(-1)
@@ -188,20 +193,20 @@ def _grouped() -> nn.Module:
 
 
 def _padded_shortcut() -> nn.Module:
-    def run(m: Model, x: Tensor) -> Tensor:
-        x = F.relu(m.stem(x))
-        shortcut = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))
-        return m.end(F.relu(m.body(x) + shortcut))
+    def run(m: Model, x: Tensor) -> Any:
+        x = functional.relu(m.stem(x))
+        shortcut = functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))
+        return m.end(functional.relu(m.body(x) + shortcut))
 
     layers = {"stem": nn.Conv2d(3, 8, 1), "body": nn.Conv2d(8, 12, 3, 2, 1), "end": nn.Conv2d(12, 4, 1)}
     return Model(run, **layers)
 
 
 def _unet() -> nn.Module:
-    def run(m: Model, x: Tensor) -> Tensor:
-        one = F.relu(m.one(x))
-        two = F.relu(m.two(F.avg_pool2d(one, 2)))
-        up = F.interpolate(m.up(two), size=one.shape[2:])
+    def run(m: Model, x: Tensor) -> Any:
+        one = functional.relu(m.one(x))
+        two = functional.relu(m.two(functional.avg_pool2d(one, 2)))
+        up = functional.interpolate(m.up(two), size=one.shape[2:])
         return m.end(torch.cat([one, up], 1))
 
     layers = {"one": nn.Conv2d(3, 8, 3, padding=1), "two": nn.Conv2d(8, 8, 3, padding=1)}
@@ -214,7 +219,7 @@ def _pixel_shuffle() -> nn.Module:
 
 def _gated() -> nn.Module:
     return Model(
-        lambda m, x: m.end(F.glu(m.stem(x), 1) + m.side(x)),
+        lambda m, x: m.end(functional.glu(m.stem(x), 1) + m.side(x)),
         stem=nn.Conv1d(3, 16, 3),
         side=nn.Conv1d(3, 8, 3),
         end=nn.Conv1d(8, 4, 1),
@@ -226,9 +231,9 @@ def _group_norm() -> nn.Module:
 
 
 def _transformer_block() -> nn.Module:
-    def run(m: Model, x: Tensor) -> Tensor:
+    def run(m: Model, x: Tensor) -> Any:
         x = x + m.mixer(m.norm(x), m.norm(x), m.norm(x), need_weights=False)[0]
-        return x + m.two(F.gelu(m.one(m.second(x))))
+        return x + m.two(functional.gelu(m.one(m.second(x))))
 
     return Model(
         run,
@@ -299,8 +304,9 @@ def build(name: str, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, tup
 def randomize(module: nn.Module) -> None:
     """Random statistics and weights of a norm; a fresh one hides what masks leave."""
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        module.running_mean.normal_(0, 0.3)
-        module.running_var.uniform_(0.5, 1.5)
+        for buffer, low, high in ((module.running_mean, -0.3, 0.3), (module.running_var, 0.5, 1.5)):
+            if buffer is not None:
+                buffer.uniform_(low, high)
     if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.GroupNorm)):
         module.weight.uniform_(0.5, 1.5)
         module.bias.normal_(0, 0.3)
