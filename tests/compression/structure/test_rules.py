@@ -41,7 +41,7 @@ FROZEN: dict[str, tuple[Callable[[Tensor], Any], int, str]] = {
     "largest": (lambda x: x - x.amax(1, keepdim=True), 8, "amax runs over them"),
     "a slice": (lambda x: x[:, :5], 5, "takes a part of them by position"),
     "one of them": (lambda x: x[:, 0:1].expand(-1, 8, -1, -1), 8, "by position"),
-    "parts of other sizes": (lambda x: x.split([5, 3], 1)[0] + x.split([5, 3], 1)[0], 5, "cuts them into parts"),
+    "parts of other sizes": (lambda x: torch.split(x, [5, 3], 1)[0] * 2, 5, "cuts them into parts"),
     "a sort": (lambda x: x.sort(1).values, 8, "sort is not known to keep channels apart"),
     "their own order": (lambda x: x.gather(1, x.argsort(1)), 8, "argsort is not known"),
     "windows": (lambda x: functional.unfold(x, 1).view(x.shape), 8, "im2col is not known"),
