@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch._dynamo.testing import CompileCounter
 
@@ -13,7 +15,7 @@ def test_one_recompilation_by_thinning_and_none_by_masks() -> None:
     torch._dynamo.reset()
     model, inputs = build("residual")
     counter = CompileCounter()
-    compiled = torch.compile(model, backend=counter, fullgraph=True)
+    compiled: Any = torch.compile(model, backend=counter, fullgraph=True)
     with torch.no_grad():
         compiled(*inputs)
         assert counter.frame_count == 1
