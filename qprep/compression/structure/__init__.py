@@ -6,7 +6,7 @@ masks = found.masks(removal)                             # by parameter name, Fa
 record = thin(model, (images,), optimizer=optimizer)     # really removes channels whose weights are all 0
 """
 
-from qprep.compression.structure.api import Inputs, groups, macs, thin
+from qprep.compression.structure.api import Inputs, groups, macs, products, thin
 from qprep.compression.structure.errors import StructureError, ThinningError
 from qprep.compression.structure.model import Family, Frozen, Groups, Product, Removal, Slot, Width
 from qprep.compression.structure.ranking import Norm, Scope, choose, choose_macs, scores
@@ -32,6 +32,7 @@ __all__ = [
     "groups",
     "is_record",
     "macs",
+    "products",
     "scores",
     "thin",
 ]

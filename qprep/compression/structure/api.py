@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.gate import Arguments
-from qprep.compression.structure.model import Groups
+from qprep.compression.structure.model import Groups, Product
 from qprep.compression.structure.record import Record, applied, is_record
 from qprep.compression.structure.running import arguments, plain
 from qprep.compression.structure.thinning import thinned
@@ -71,9 +71,13 @@ def macs(model: nn.Module, *example_inputs: Any) -> int:
 
     A layer with a weight has volume of its output · elements of one filter, as Distiller counts them.
     """
+    return sum(each.macs for each in products(model, *example_inputs))
+
+
+def products(model: nn.Module, *example_inputs: Any) -> tuple[Product, ...]:
+    """The layers of one run with their multiply-accumulates, call by call."""
     given = _arguments(example_inputs)
-    inner = plain(model)
-    return round(sum(each.macs for each in counted(inner, given.args, given.kwargs)))
+    return counted(plain(model), given.args, given.kwargs)
 
 
 def _groups(model: nn.Module, given: Arguments, *, verify: bool) -> Groups:

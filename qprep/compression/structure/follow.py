@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from qprep.compression.structure.rules import fold, layer, norm
+from qprep.compression.structure.rules import fold, layer, norm, recurrent
 from qprep.compression.structure.rules.mix import mix, new
 from qprep.compression.structure.rules.move import move
 from qprep.compression.structure.rules.same import same
@@ -50,6 +51,17 @@ _LAYERS: Final[dict[str, Rule]] = {
     "pad": norm.pad,
     "constant_pad_nd": norm.pad,
 }
+
+
+# Compounds that the catalogue leaves out: what runs inside nn.LSTM and its like.
+_COMPOUNDS: Final[dict[str, Rule]] = {
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), recurrent.recurrent),
+    **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), recurrent.cell),
+}
+
+
+# Python's own numbers and texts of a tensor (`len(x)`, `bool(x)`): no channel goes on in them.
+_PLAIN: Final = (bool, int, float, complex, str, torch.Size, torch.dtype, torch.device)
 
 
 class Follower(TorchFunctionMode):
@@ -93,8 +105,10 @@ class Follower(TorchFunctionMode):
 def rule_of(step: Step) -> Rule:
     """How a call carries labels."""
     op = step.call.op
-    if op is None or "out" in step.kwargs:
+    if step.kwargs.get("out") is not None:
         return mix
+    if op is None:
+        return new if isinstance(step.out, _PLAIN) else _COMPOUNDS.get(step.call.name, mix)
     if op.channels is Channels.LAYER:
         return _LAYERS.get(op.name, mix)
     return _BY_CHANNELS[op.channels]
@@ -128,6 +142,9 @@ def _entering(state: State, path: str) -> Callable[[nn.Module, Any], None]:
 def _leaving(state: State) -> Callable[[nn.Module, Any, Any], None]:
     def leave(_module: nn.Module, _args: object, out: object) -> None:
         path, _ = state.open.pop()
+        if sys.exc_info()[0] is not None:  # torch calls the hook while the module's exception is on its way
+            state.failed_in = state.failed_in or path
+            return
         with torch._C.DisableTorchFunction():  # noqa: SLF001
             state.left(path, out)
 

@@ -60,6 +60,11 @@ def spread_core(small: Tensor, shape: Sequence[int]) -> Tensor:
     return small.expand(tuple(shape))
 
 
+def dirty(layer: Tensor) -> Tensor:
+    """The same channels, of which masking leaves some other value than 0."""
+    return core(layer).abs().neg().expand(layer.shape)
+
+
 def joined(first: Tensor, second: Tensor) -> Tensor:
     """Where both are the same channel's, the label that holds for both: 0 on masking only where both are."""
     label = torch.where(first == 0, second.abs(), first.abs())

@@ -132,6 +132,7 @@ class Groups:
     calls     what each module returned, in order
     root      by label, the label of its group
     labels    by the name of a family, the labels of its groups, shape (size,)
+    shapes    of the parameters when the model ran, by name
     """
 
     model: nn.Module
@@ -141,6 +142,7 @@ class Groups:
     calls: tuple[ModuleCall, ...]
     root: Tensor
     labels: Mapping[str, Tensor]
+    shapes: Mapping[str, tuple[int, ...]]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -178,25 +180,23 @@ class Groups:
         return found
 
     def macs(self, removal: Removal | None = None) -> int:
-        """Multiply-accumulates of the run, without what `removal` takes out."""
-        sizes = {name: list(each.shape) for name, each in self.model.named_parameters()}
-        for (name, dim), gone in self.cuts(removal or {}).items():
-            if name in sizes:
-                sizes[name][dim] -= len(gone)
-        return round(
-            sum(
-                each.unit * (math.prod(sizes[each.tensor]) if each.tensor in sizes else each.size)
-                for each in self.products
-            )
-        )
+        """Multiply-accumulates of the run, without what `removal` takes out of the weights.
+
+        Products of two activations (attention) count as they ran.
+        """
+        sizes = self._sizes(removal or {})
+        return round(sum(each.unit * sizes.get(each.tensor, each.size) for each in self.products))
 
     def parameters(self, removal: Removal | None = None) -> int:
         """Elements of the parameters, without what `removal` takes out."""
-        sizes = {name: list(each.shape) for name, each in self.model.named_parameters()}
-        for (name, dim), gone in self.cuts(removal or {}).items():
-            if name in sizes:
-                sizes[name][dim] -= len(gone)
-        return sum(map(math.prod, sizes.values()))
+        return sum(self._sizes(removal or {}).values())
+
+    def _sizes(self, removal: Removal) -> dict[str, int]:
+        shapes = {name: list(shape) for name, shape in self.shapes.items()}
+        for (name, dim), gone in self.cuts(removal).items():
+            if name in shapes:
+                shapes[name][dim] -= len(gone)
+        return {name: math.prod(shape) for name, shape in shapes.items()}
 
     def cuts(self, removal: Removal) -> dict[tuple[str, int], Tensor]:
         """By (tensor, dim), the sorted positions that go with the groups of `removal`."""
@@ -208,6 +208,8 @@ class Groups:
         masks: dict[str, Tensor] = {}
         for (name, dim), gone in self._positions(removal, masked=True).items():
             parameter = parameters[name]
+            if tuple(parameter.shape) != self.shapes[name]:
+                raise StructureError(f"expected {name} as it was when its channels were found, found another shape")
             mask = masks.setdefault(name, torch.ones_like(parameter, dtype=torch.bool))
             mask.index_fill_(dim, gone.to(mask.device), value=False)
         return masks

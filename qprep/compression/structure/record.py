@@ -99,6 +99,8 @@ def applied(model: nn.Module, record: Mapping[str, Any]) -> None:
 def commit(model: nn.Module, thin: Mapping[str, Tensor], widths: Mapping[str, Mapping[str, int]]) -> None:
     """Put thin tensors in place: parameters and buffers stay the objects they are; gradients go."""
     owned = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    for parameter in model.parameters():
+        parameter.grad = None
     for name, tensor in thin.items():
         replace_data(owned[name], tensor)
     for path, values in widths.items():
@@ -112,7 +114,6 @@ def replace_data(owner: Tensor, tensor: Tensor) -> None:
     A graph of an earlier step may still be alive and with it the accumulator of the old shape: autograd makes a new one
     only where the type changes, so it does for a moment.
     """
-    owner.grad = None
     if owner.is_leaf and owner.requires_grad:
         other = torch.float32 if owner.dtype is torch.float64 else torch.float64
         owner.data = torch.empty(0, dtype=other, device=owner.device)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 import qprep
-from qprep.compression.structure.labels import Layers, axis_of, spread
+from qprep.compression.structure.labels import Layers, axis_of, dirty, spread
 from qprep.compression.structure.model import ModuleCall, Product
 from qprep.compression.structure.store import Block, Cause, Kind, Role, Store
 from qprep.quantizer.calls import Call
@@ -55,6 +55,7 @@ class State:
     def __init__(self, model: nn.Module) -> None:
         self.store = Store()
         self.open: list[tuple[str, nn.Module]] = []
+        self.failed_in = ""  # the innermost module that raised
         self.products: list[Product] = []
         self.calls: list[ModuleCall] = []
         self._layers: WeakIdKeyDictionary = WeakIdKeyDictionary()
@@ -80,16 +81,24 @@ class State:
         blocks = [(dim, self.block(tensor, dim)) for dim, size in enumerate(tensor.shape) if size > 1]
         layers = tuple(spread(block.labels, tensor.shape, dim) for dim, block in blocks)
         if kind is Kind.BUFFER:  # cut like parameters, but no mask sets them to 0
-            layers = tuple(-layer for layer in layers)
+            layers = tuple(map(dirty, layers))
         self.set(tensor, layers)
-        self._raw[tensor] = True
         return layers
 
-    def set(self, tensor: Tensor, layers: Layers, *, raw: bool = False) -> None:
-        """Note the labels of a tensor; layers in no channel are left out."""
+    def set(self, tensor: Tensor, layers: Layers, *, raw: bool = False, source: Tensor | None = None) -> None:
+        """Note the labels of a tensor; layers in no channel are left out.
+
+        raw     its values come from parameters and buffers alone
+        source  the one of them whose values it holds, in another order
+        """
         self._layers[tensor] = tuple(layer for layer in layers if bool(layer.any())) if layers else ()
         if raw:
-            self._raw[tensor] = True
+            known = "" if source is None else self.name_of(source) or self._source_of(source)
+            self._raw[tensor] = known
+
+    def _source_of(self, tensor: Tensor) -> str:
+        """The parameter or buffer whose values a tensor holds, in another order."""
+        return str(self._raw[tensor]) if tensor in self._raw else ""
 
     def is_raw(self, tensor: Tensor) -> bool:
         """Whether its values come from parameters and buffers alone."""
@@ -130,7 +139,7 @@ class State:
 
     def count(self, weight: Tensor, unit: float, source: Tensor, out: Tensor) -> None:
         """Note the multiply-accumulates of a layer: `unit` for each element of its weight."""
-        name = self.name_of(weight) or ""
+        name = self.name_of(weight) or self._source_of(weight)
         self.products.append(Product(name, self.path, unit, weight.numel(), tuple(source.shape), tuple(out.shape)))
 
     def left(self, path: str, out: object) -> None:

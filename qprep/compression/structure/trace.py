@@ -37,7 +37,7 @@ def _run(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> St
             out = model(*args, **kwargs)
     except Exception as error:
         text = " ".join(str(error).split())
-        where = f" in {state.path}" if state.path else ""
+        where = f" in {state.failed_in}" if state.failed_in else ""
         raise StructureError(
             f"expected {type(model).__name__} to run on the example inputs, found {type(error).__name__}{where}: {text}"
         ) from error
@@ -62,7 +62,8 @@ def _found(model: nn.Module, state: State) -> Groups:
     built = _named([_family(store, nodes, groups) for groups in kept])
     frozen = _frozen(made, root, {**causes, **alone})
     labels = {family.name: torch.tensor(groups) for family, groups in zip(built, kept, strict=True)}
-    return Groups(model, tuple(built), tuple(frozen), tuple(state.products), tuple(state.calls), root, labels)
+    shapes = {name: tuple(each.shape) for name, each in model.named_parameters()}
+    return Groups(model, tuple(built), tuple(frozen), tuple(state.products), tuple(state.calls), root, labels, shapes)
 
 
 def _causes(store: Store, root: Tensor) -> dict[int, Cause]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from qprep.compression.structure.labels import core, spread_core, varying
+from qprep.compression.structure.labels import core, dirty, spread_core, varying
 from qprep.compression.structure.rules.mix import mix
 from qprep.compression.structure.rules.probe import keeps_zero, replaced
 from qprep.compression.structure.rules.same import same
@@ -16,8 +16,8 @@ from qprep.compression.structure.state import State, Step
 from qprep.ops.model import Channels
 from qprep.ops.signature import parse_spelling
 
-_WITH_ZEROS: Final = (1.3, -0.7, 0.0, 2.1, 0.0)
-_WITHOUT: Final = (1.3, -0.7, 2.1)
+# Both signs and each alone: the largest of numbers of one sign is where zeros count.
+_WITH_ZEROS: Final = ((1.3, -0.7, 0.0, 2.1, 0.0), (0.0, 1.3, 0.7, 2.1, 0.0), (-1.3, 0.0, -0.7, 0.0, -2.1))
 _FROM_THE_END: Final = {Channels.SPACE_1: 1, Channels.SPACE_2: 2, Channels.SPACE_3: 3}
 
 
@@ -108,7 +108,7 @@ def _folded(layer: Tensor, dims: set[int], output: Tensor) -> Tensor:
 def _clean(layer: Tensor, step: Step, tensor: Tensor, dims: set[int]) -> Tensor:
     """`layer`, dirty where the operation does not make zeros of zeros."""
     shape = [min(size, 64 if dim in dims else 2) for dim, size in enumerate(tensor.shape)]
-    return layer if keeps_zero(step, _runner(step), shape) else -layer.abs()
+    return layer if keeps_zero(step, _runner(step), shape) else dirty(layer)
 
 
 def _runner(step: Step) -> Callable[[Tensor], Sequence[Tensor] | None]:
@@ -120,18 +120,25 @@ def _runner(step: Step) -> Callable[[Tensor], Sequence[Tensor] | None]:
 
 
 def _is_neutral(step: Step, tensor: Tensor, dims: set[int], *, folds: bool) -> bool:
-    """Whether zeros make no difference to the rest: found with five numbers, two of them 0, and with the others."""
-    run, shape = _runner(step), [1] * tensor.dim()
+    """Whether zeros make no difference to the rest: found on a few numbers with zeros among them, and without."""
+    shape = [1] * tensor.dim()
     shape[min(dims)] = -1
-    full = torch.tensor(_WITH_ZEROS, dtype=torch.float64).to(tensor.dtype).reshape(shape)
-    rest = torch.tensor(_WITHOUT, dtype=torch.float64).to(tensor.dtype).reshape(shape)
-    first, second = run(full), run(rest)
+    return all(
+        _agrees(step, torch.tensor(each, dtype=tensor.dtype).reshape(shape), folds=folds) for each in _WITH_ZEROS
+    )
+
+
+def _agrees(step: Step, full: Tensor, *, folds: bool) -> bool:
+    kept = full != 0
+    rest = full[kept].reshape([-1 if size > 1 else 1 for size in full.shape])
+    first, second = _runner(step)(full), _runner(step)(rest)
     if not first or not second:
         return False
-    one, other = first[0].reshape(-1), second[0].reshape(-1)
-    if not folds:
-        kept = full.reshape(-1) != 0
-        if bool(one[~kept].any()):
-            return False
+    one, other = first[0], second[0].reshape(-1)
+    if folds:
+        one = one.reshape(-1)
+    elif one.shape != full.shape or bool(one[~kept].any()):
+        return False
+    else:
         one = one[kept]
     return one.shape == other.shape and torch.allclose(one, other, rtol=1e-5, atol=1e-6)

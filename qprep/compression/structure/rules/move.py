@@ -38,7 +38,9 @@ def move(state: State, step: Step) -> None:
         _check(state, step, before, labels or [])
     for number, output in enumerate(outputs):
         layers = tuple(labels[number] for labels in moved if labels is not None)
-        state.set(output, layers if all(each.shape == output.shape for each in layers) else (), raw=raw)
+        source = inputs[0] if len(inputs) == 1 and inputs[0].numel() == output.numel() else None
+        fits = all(each.shape == output.shape for each in layers)
+        state.set(output, layers if fits else (), raw=raw, source=source)
 
 
 def _move(step: Step, index: int, inputs: Sequence[Tensor], found: Sequence[Layers]) -> list[Tensor] | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from qprep.compression.structure.labels import core, spread, spread_core, varying
+from qprep.compression.structure.labels import core, dirty, spread, spread_core, varying
 from qprep.compression.structure.rules.layer import column
 from qprep.compression.structure.state import State, Step
 from qprep.compression.structure.store import Role
@@ -54,7 +54,7 @@ def layer_norm(state: State, step: Step) -> None:
     for name in ("weight", "bias"):
         if isinstance(step.get(name), Tensor):
             state.store.freeze(state.layers(step.get(name)), cause)
-    state.set(out, tuple(-layer.abs() if step.get("bias") is not None else layer for layer in kept))
+    state.set(out, tuple(map(dirty, kept)) if step.get("bias") is not None else tuple(kept))
 
 
 def prelu(state: State, step: Step) -> None:
@@ -98,8 +98,8 @@ def pad(state: State, step: Step) -> None:
         if beside and mode != "constant":
             state.store.freeze((layer,), state.cause("pad repeats a part of them"))
             continue
-        dirty = bool(value) and mode == "constant" and bool(padded - beside)
-        layers.append(_padded(-layer.abs() if dirty else layer, sizes, beside, out))
+        fills = bool(value) and mode == "constant" and bool(padded - beside)
+        layers.append(_padded(dirty(layer) if fills else layer, sizes, beside, out))
     state.set(out, tuple(layers))
 
 
