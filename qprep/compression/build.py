@@ -145,7 +145,7 @@ class _Makers:
 
     def _class(self, definition: Definition) -> Any:  # noqa: ANN401
         return self.attempt(
-            definition.line, f"{definition.key}.class", partial(class_of, definition.section, definition.class_name)
+            definition.class_line, f"{definition.key}.class", partial(class_of, definition.section, definition.class_name)
         )
 
     def _make(self, definition: Definition) -> Any:  # noqa: ANN401
@@ -189,15 +189,16 @@ def _value(given: Located, hint: Any) -> Any:  # noqa: ANN401
 def _place(definition: Definition, sentence: str) -> tuple[int, str]:
     """Line and key of the argument, or of the entry of an argument, that a sentence names; else of the definition."""
     words = re.split(r"[\s:,']+", sentence)
-    for name, each in definition.arguments.items():
-        if name in words:
-            return each.line, f"{definition.key}.{name}"
+    named = [name for name in definition.arguments if name in words]
+    if named:
+        name = min(named, key=words.index)
+        return definition.arguments[name].line, f"{definition.key}.{name}"
     for name, each in definition.arguments.items():
         inner = each.value if isinstance(each.value, Mapping) else {}
         for entry, value in inner.items():
             if entry in words:
                 return value.line, f"{definition.key}.{name}.{entry}"
-        items = each.value if isinstance(each.value, list) else []
+        items = each.value if isinstance(each.value, list) else [each]
         for value in items:
             if value.value in words:
                 return value.line, f"{definition.key}.{name}"

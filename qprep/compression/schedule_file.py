@@ -29,6 +29,7 @@ class Definition:
     class_name: str
     arguments: Mapping[str, Located]
     line: int
+    class_line: int
 
     @property
     def key(self) -> str:
@@ -126,7 +127,7 @@ class _Reader:
             if not isinstance(named.value, str):
                 raise self.error(named.line, f"{key}.class", f"expected the name of a class, found {named.value!r}")
             arguments = {argument: value for argument, value in entries.items() if argument != "class"}
-            yield Definition(section, name, named.value, arguments, each.line)
+            yield Definition(section, name, named.value, arguments, each.line, named.line)
 
     def uses(self, given: Located, definitions: Iterable[Definition]) -> list[Use]:
         if given.value is None or (isinstance(given.value, list) and not given.value):
