@@ -180,7 +180,7 @@ def _replay(training: Training, policies: Policies, records: Sequence[Mapping[st
     for each in records[done:]:
         if each["kind"] == "thinning":
             model = bare(training.model)
-            thin(model, dict(each["record"]), optimizer=training.optimizer)
+            thin(model, dict(each["record"]))
             adopt(training, dict(each["record"]))
             continue
         for policy, _ in policies:
