@@ -12,7 +12,7 @@ from torch.func import functional_call
 from torch.nn.parallel import DistributedDataParallel
 
 from qprep.compression.structure.errors import StructureError
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
 def plain(model: nn.Module) -> nn.Module:
