@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from accuracy_truth import Line, Model, Truth
 
-from qprep.evidence.run import Range, Run, Runs, range_of, real_path
-from qprep.evidence.weigh import held_calls
-from qprep.findings import Finding
-from qprep.project.facts import HeldFunction
-from qprep.survey import Survey
-from qprep.trace.report import OpEvent, ReusedModule
+from qprep.analysis.facts import HeldFunction
+from qprep.engine.runtime_evidence.reconcile import held_calls
+from qprep.engine.runtime_evidence.run_lookup import Range, Run, Runs, range_of, real_path
+from qprep.engine.snapshot import Survey
+from qprep.foundation.findings import Finding
+from qprep.tracing.trace_report import OpEvent, ReusedModule
 
 _OPERATORS = (ast.BinOp, ast.AugAssign, ast.UnaryOp)
 

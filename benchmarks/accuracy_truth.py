@@ -20,9 +20,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from qprep.trace.executed import Executed
-from qprep.trace.report import Place, ReusedModule, TraceReport
-from qprep.trace.run import trace
+from qprep.tracing.executed import Executed
+from qprep.tracing.trace_report import Place, ReusedModule, TraceReport
+from qprep.tracing.traced_run import trace
 
 Line: TypeAlias = tuple[str, int]
 

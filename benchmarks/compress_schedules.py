@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from qprep.compression import Scheduler
 from qprep.compression.names import plain
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 WIDTH = 16
 _DISTILLER = re.compile(r"resnet(?:20|56)")

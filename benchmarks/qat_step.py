@@ -29,8 +29,8 @@ from qprep.quantizer import (
     TQTQuantizer,
     WRPNQuantizer,
 )
-from qprep.quantizer.estimators import ESTIMATORS
-from qprep.quantizer.qat.base import TrainingQuantizer
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
+from qprep.quantizer.ranges.estimators import ESTIMATORS
 from qprep.runtime_modules import EltwiseAdd
 
 METHODS: tuple[type[TrainingQuantizer], ...] = (

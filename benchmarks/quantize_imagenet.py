@@ -28,8 +28,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from qprep.quantizer import AdaRoundQuantizer, DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
-from qprep.quantizer.export.model import write_onnx
-from qprep.quantizer.integer.agreement import slot_agreement
+from qprep.quantizer.backends.integer.agreement import slot_agreement
+from qprep.quantizer.backends.onnx.export import write_onnx
 
 # The Lite models were trained on (x - 127) / 128; with ImageNet's usual mean and deviation they lose 10 points.
 MEAN, STD = 127.0, 128.0

@@ -30,7 +30,7 @@ from qprep.quantizer import (
     PostTrainingQuantizer,
     TQTQuantizer,
 )
-from qprep.quantizer.qat.base import TrainingQuantizer
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from qprep.runtime_modules import EltwiseAdd
 
 TRAINED: tuple[tuple[type[TrainingQuantizer], int, int], ...] = (

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from qprep.quantizer import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
-from qprep.quantizer.integer.agreement import slot_agreement
-from qprep.quantizer.passes import Pass, fuse_sums
+from qprep.quantizer.backends.integer.agreement import slot_agreement
+from qprep.quantizer.graph.graph_passes import Pass, fuse_sums
 from qprep.runtime_modules import LSTM
 
 EIGHT = {"bits_activations": 8, "bits_weights": 8}

@@ -20,13 +20,13 @@ from collections.abc import Iterable
 from accuracy_lines import Lines, found_lines, true_lines
 from accuracy_truth import Line, load_truth
 
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.evidence.run import Run
-from qprep.evidence.witness import Witness
-from qprep.guard import run_with_large_stack
-from qprep.registry import all_rules
-from qprep.survey import Survey
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.rule_registry import all_rules
+from qprep.engine.runtime_evidence.observations import Witness
+from qprep.engine.runtime_evidence.run_lookup import Run
+from qprep.engine.snapshot import Survey
+from qprep.foundation.deep_recursion import run_with_large_stack
 
 
 def main() -> int:

@@ -23,10 +23,10 @@ from typing import Any, TypeAlias
 
 import torch
 
-import qprep.trace
-from qprep.ops.catalogue import load
-from qprep.trace.operations import Operations
-from qprep.trace.report import TraceReport
+import qprep
+from qprep.foundation.catalogue.lookup import load
+from qprep.tracing.op_lookup import Operations
+from qprep.tracing.trace_report import TraceReport
 
 Line: TypeAlias = tuple[str, int]
 Maker: TypeAlias = Callable[[], Any]
@@ -91,7 +91,7 @@ def _compare(name: str, build: Maker, inputs: Maker, judge: ModuleType) -> Count
     except Exception as error:  # noqa: BLE001  (the model does not run here: nothing to compare)
         print(f"{name}: fails: {type(error).__name__}: {str(error)[:100]}", flush=True)
         return Counter(failed=1)
-    ours = qprep.trace.trace(model, **args) if isinstance(args, dict) else qprep.trace.trace(model, *args)
+    ours = qprep.trace(model, **args) if isinstance(args, dict) else qprep.trace(model, *args)
     result = _lines(name, ours, theirs) + _reuse(name, ours, theirs)
     result["models"] = 1
     seconds = time.perf_counter() - started

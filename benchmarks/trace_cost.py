@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import qprep.trace
+import qprep
 
 LIMIT = 3.0
 GROWTH = 16 * 1024  # bytes
@@ -66,7 +66,7 @@ def _time(model: nn.Module, runs: int) -> float:
             return model(image)
 
     def traced() -> Any:  # noqa: ANN401  (the report)
-        return qprep.trace.trace(model, image)
+        return qprep.trace(model, image)
 
     plain(), traced()
     pairs = [(_seconds(plain), _seconds(traced)) for _ in range(runs)]
@@ -88,10 +88,10 @@ def _seconds(run: Callable[[], object]) -> float:
 def _peak(operations: int) -> int:
     """Bytes that Python holds at most while a loop of `operations` is traced."""
     model, x = Loop(operations).eval(), torch.ones(1)
-    qprep.trace.trace(model, x)
+    qprep.trace(model, x)
     gc.collect()
     tracemalloc.start()
-    qprep.trace.trace(model, x)
+    qprep.trace(model, x)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak

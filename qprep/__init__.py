@@ -7,29 +7,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from qprep.foundation.version import __version__
+
 __all__ = ["Finding", "Fix", "QprepError", "Settings", "__version__", "check_source", "fix_source", "trace"]
 
 if TYPE_CHECKING:
-    from qprep.api import check_source, fix_source
-    from qprep.config import Settings
-    from qprep.errors import QprepError
-    from qprep.findings import Finding, Fix
-    from qprep.trace import trace
+    from qprep.engine.api import check_source, fix_source
+    from qprep.engine.config.settings import Settings
+    from qprep.foundation.errors import QprepError
+    from qprep.foundation.findings import Finding, Fix
+    from qprep.tracing import trace
 else:
     _HOME = {
-        "Finding": "qprep.findings",
-        "Fix": "qprep.findings",
-        "QprepError": "qprep.errors",
-        "Settings": "qprep.config",
-        "check_source": "qprep.api",
-        "fix_source": "qprep.api",
+        "Finding": "qprep.foundation.findings",
+        "Fix": "qprep.foundation.findings",
+        "QprepError": "qprep.foundation.errors",
+        "Settings": "qprep.engine.config.settings",
+        "check_source": "qprep.engine.api",
+        "fix_source": "qprep.engine.api",
+        "trace": "qprep.tracing",
     }
 
     def __getattr__(name: str) -> object:
         import importlib
 
-        if name in {"trace", "quantizer", "runtime_modules"}:  # `qprep.trace(model, x)` calls the package
+        if name in {"quantizer", "runtime_modules"}:
             return importlib.import_module(f"qprep.{name}")
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from qprep.trace import trace
+from qprep.tracing import trace
 
 MODELS = Path(__file__).resolve().parent.parent / "fixtures" / "before"
 RUNS = (["check", "--output-format", "concise"], ["fix", "--diff"], ["fix"])

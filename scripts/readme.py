@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from qprep.registry import all_rules
+from qprep.engine.rule_registry import all_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "screens.md")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from qprep.config_schema import schema_text
-from qprep.registry import rules_of, with_plugins
-from qprep.report.rule_page import rule_index, rule_page
+from qprep.cli.reporters.rule_page import rule_index, rule_page
+from qprep.engine.config.settings_schema import schema_text
+from qprep.engine.rule_registry import rules_of, with_plugins
 
 ROOT = Path(__file__).resolve().parent.parent
 

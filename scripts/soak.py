@@ -28,12 +28,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from qprep import engine
-from qprep.config import SettingsResolver
-from qprep.engine_rules import ANALYSIS_FAILED
-from qprep.errors import QprepError
-from qprep.guard import run_with_large_stack
-from qprep.registry import all_rules
+from qprep.engine import runs
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.rule_registry import all_rules
+from qprep.foundation.deep_recursion import run_with_large_stack
+from qprep.foundation.errors import QprepError
+from qprep.foundation.internal_rules import ANALYSIS_FAILED
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "torch,torchvision,timm,transformers,scipy,sympy"
@@ -274,8 +274,8 @@ def try_one(data: bytes, tally: dict[str, int]) -> list[str]:
     sound = compiles(data)
     tally["compile"] += sound
     try:
-        found = engine.check([path], settings, overlay=overlay)
-        fixed = engine.fix([path], settings, write=False, overlay=overlay)
+        found = runs.check([path], settings, overlay=overlay)
+        fixed = runs.fix([path], settings, write=False, overlay=overlay)
     except QprepError as error:
         return [f"an error of the user's: {error}"]
     except Exception as error:  # noqa: BLE001  (that is what is looked for)

@@ -12,7 +12,7 @@ import warnings
 
 import torch
 
-from qprep.trace import trace
+from qprep.tracing import trace
 
 # What torchvision's compiled part would define, and its Python part registers kernels for at import.
 _OPERATORS = ("nms", "qnms")

@@ -21,7 +21,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from qprep.trace import TraceReport, trace
+from qprep.tracing import TraceReport, trace
 
 SHAPES = ((2, 4, 4, 4), (2, 4), (2, 3, 4, 4))
 

@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from qprep.config import Settings, SettingsResolver
-from qprep.edits import apply_fixes
-from qprep.engine_rules import ENGINE_RULES
-from qprep.findings import Applicability, Edit, Finding, Fix, Rule, Severity, Unfixable
-from qprep.results import ChangedFile, CheckResult, FixResult
-from qprep.source import SourceError, SourceFile, display_path
-from qprep.suppressions import judge
-from qprep.verify import write_atomically
+from qprep.engine.config.settings import Settings, SettingsResolver
+from qprep.engine.results import ChangedFile, CheckResult, FixResult
+from qprep.engine.suppressions import judge
+from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, Severity, Unfixable
+from qprep.foundation.internal_rules import ENGINE_RULES
+from qprep.foundation.source import SourceError, SourceFile, display_path
+from qprep.foundation.text_edits import apply_fixes
+from qprep.rewriting.gates import write_atomically
 
 ADD = Rule("QP101", "tensor-add", "An addition without a module", "Additions need a module of their own.")
 SUB = Rule("QP102", "tensor-sub", "A subtraction without a module", "Its fix is unsafe here.", Severity.ERROR)

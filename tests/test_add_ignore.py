@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.add_ignore import add_ignores, can_suppress
-from qprep.errors import QprepError
-from qprep.findings import Finding, Position
-from qprep.source import SourceFile
+from qprep.engine.add_ignore import add_ignores, can_suppress
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding, Position
+from qprep.foundation.source import SourceFile
 
 
 def finding(statement: tuple[int, int], code: str = "QP101") -> Finding:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import qprep
-from qprep.config_file import Options
+from qprep.engine.config.settings_file import Options
 
 SOURCE = """\
 import torch.nn as nn

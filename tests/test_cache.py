@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from qprep import division, engine, passes, survey
-from qprep.cache import Cache
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.effort import Effort
-from qprep.findings import Finding
-from qprep.project import units
-from qprep.registry import all_rules
+from qprep.analysis.dependencies import partitions
+from qprep.engine import fix_loop, partitioning, runs, snapshot
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.execution import Effort
+from qprep.engine.incremental.cache import Cache
+from qprep.engine.rule_registry import all_rules
+from qprep.foundation.findings import Finding
 
 USER = """\
 from torch import nn
@@ -50,31 +50,31 @@ def write(folder: Path, name: str, *, imports: str = "", base: str = "nn.Module"
 def check(paths: Sequence[Path], options: Options | None = None, folder: str = "cache") -> tuple[Finding, ...]:
     """What a check with a cache finds, after a check that its answer is that of one without."""
     resolver = SettingsResolver(all_rules(), options or Options(), isolated=True)
-    found = engine.check(paths, resolver, effort=Effort(cache=Cache(Path(folder), resolver)))
-    assert found == engine.check(paths, resolver)
+    found = runs.check(paths, resolver, effort=Effort(cache=Cache(Path(folder), resolver)))
+    assert found == runs.check(paths, resolver)
     return found.findings
 
 
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The names of the files of every look that is taken from now on."""
     taken: list[list[str]] = []
-    real = survey.Survey
+    real = snapshot.Survey
 
     def look(paths: Sequence[Path], *rest: object) -> object:
         taken.append([path.name for path in paths])
         return real(paths, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(survey, "Survey", look)
-    monkeypatch.setattr(passes, "Survey", look)
+    monkeypatch.setattr(snapshot, "Survey", look)
+    monkeypatch.setattr(fix_loop, "Survey", look)
     return taken
 
 
 def test_a_second_run_takes_no_look(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(package, "a.py", body="x + x")
     resolver = SettingsResolver(all_rules(), isolated=True)
-    first = engine.check([path], resolver, effort=Effort(cache=Cache(Path("cache"), resolver)))
+    first = runs.check([path], resolver, effort=Effort(cache=Cache(Path("cache"), resolver)))
     taken = looks(monkeypatch)
-    assert engine.check([path], resolver, effort=Effort(cache=Cache(Path("cache"), resolver))) == first
+    assert runs.check([path], resolver, effort=Effort(cache=Cache(Path("cache"), resolver))) == first
     assert taken == []
     assert first.findings
     assert first.unknown == len(first.unknown_sites)
@@ -163,22 +163,22 @@ def test_runs_may_share_a_folder(package: Path) -> None:
 
 
 def test_only_the_part_with_the_change_is_looked_at_again(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
-    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitioning, "UNIT_BYTES", 1)
     paths = [write(package, f"m{n}.py", body=f"x + {n}") for n in range(4)]
     paths.append(write(package, "user.py", imports="from .m0 import Net as First", base="First", body="x * 2"))
     check(paths)
     resolver = SettingsResolver(all_rules(), isolated=True)
     paths[0].write_text(paths[0].read_text().replace("+", "-"))
     taken = looks(monkeypatch)
-    engine.check(paths, resolver, effort=Effort(cache=Cache(Path("cache"), resolver)))
+    runs.check(paths, resolver, effort=Effort(cache=Cache(Path("cache"), resolver)))
     assert taken == [["m0.py", "user.py"]]
     check(paths)
 
 
 def test_names_that_other_files_ask_for_count(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
-    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitioning, "UNIT_BYTES", 1)
     paths = [write(package, "a.py", body="x + x"), write(package, "b.py", body="x")]
     check(paths)
     paths[1].write_text(paths[1].read_text() + "\n\ndef has(block):\n    return hasattr(block, 'add')\n")
@@ -189,19 +189,19 @@ def test_fix_takes_no_look_where_nothing_can_be_fixed(package: Path, monkeypatch
     path = write(package, "a.py", body="x")
     resolver = SettingsResolver(all_rules(), isolated=True)
     check([path])
-    plain = engine.fix([path], resolver, write=True)
+    plain = runs.fix([path], resolver, write=True)
     taken = looks(monkeypatch)
-    assert engine.fix([path], resolver, write=True, effort=Effort(cache=Cache(Path("cache"), resolver))) == plain
+    assert runs.fix([path], resolver, write=True, effort=Effort(cache=Cache(Path("cache"), resolver))) == plain
     assert taken == []
     path.write_text(path.read_text().replace("return x", "return x + x"))
     check([path])
-    assert engine.fix([path], resolver, write=False, effort=Effort(cache=Cache(Path("cache"), resolver))).changed
+    assert runs.fix([path], resolver, write=False, effort=Effort(cache=Cache(Path("cache"), resolver))).changed
 
 
 def starred(package: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Two files in parts of their own; one finds `size` through the stars of files beside it."""
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
-    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitioning, "UNIT_BYTES", 1)
     (package / "stars.py").write_text("from .one import *\nfrom .two import *\n")
     (package / "one.py").write_text("def other(x):\n    return x\n")
     (package / "two.py").write_text("def size(x):\n    return x.sigmoid()\n")
@@ -220,18 +220,18 @@ def test_a_file_that_was_only_asked_for_names_counts_by_them(package: Path, monk
     paths = starred(package, monkeypatch)
     assert len(check(paths)) == 1
     taken, divided = looks(monkeypatch), list[object]()
-    real = units.units
+    real = partitions.units
 
-    def divide(*arguments: Any) -> list[units.Unit]:
+    def divide(*arguments: Any) -> list[partitions.Unit]:
         divided.append(arguments)
         return real(*arguments)
 
-    monkeypatch.setattr(division, "units", divide)
+    monkeypatch.setattr(partitioning, "units", divide)
 
     def check_again() -> int:
         taken.clear()
         resolver = SettingsResolver(all_rules(), isolated=True)
-        return len(engine.check(paths, resolver, effort=Effort(cache=Cache(Path("cache"), resolver))).findings)
+        return len(runs.check(paths, resolver, effort=Effort(cache=Cache(Path("cache"), resolver))).findings)
 
     (package / "one.py").write_text("# moved\n\ndef other(x):\n    return x + x\n")
     assert check_again() == 1

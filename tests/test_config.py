@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from qprep.config import DEFAULT_EXCLUDE, Settings, SettingsResolver
-from qprep.config_file import Options
-from qprep.config_trace import TraceTarget
-from qprep.errors import QprepError
+from qprep.engine.config.settings import DEFAULT_EXCLUDE, Settings, SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.config.trace_targets import TraceTarget
+from qprep.foundation.errors import QprepError
 from tests.fake_engine import RULES
 
 

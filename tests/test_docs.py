@@ -10,12 +10,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from qprep.config_file import _READERS, read_config
-from qprep.config_schema import PROPERTIES, schema, schema_text
-from qprep.config_trace import _TYPES
-from qprep.errors import QprepError
-from qprep.registry import rules_of, with_plugins
-from qprep.report.rule_page import rule_index, rule_page
+from qprep.cli.reporters.rule_page import rule_index, rule_page
+from qprep.engine.config.settings_file import _READERS, read_config
+from qprep.engine.config.settings_schema import PROPERTIES, schema, schema_text
+from qprep.engine.config.trace_targets import _TYPES
+from qprep.engine.rule_registry import rules_of, with_plugins
+from qprep.foundation.errors import QprepError
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 REGISTRY = with_plugins(())

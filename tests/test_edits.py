@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qprep.edits import apply_edits, apply_fixes, unified_diff
-from qprep.findings import Applicability, Edit, Fix
+from qprep.foundation.findings import Applicability, Edit, Fix
+from qprep.foundation.text_edits import apply_edits, apply_fixes, unified_diff
 
 TEXT = "0123456789"
 

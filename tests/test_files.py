@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.errors import QprepError
-from qprep.files import Discovery, discover
-from qprep.source import display_path
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.discovery import Discovery, discover
+from qprep.foundation.errors import QprepError
+from qprep.foundation.source import display_path
 from tests.fake_engine import RULES
 
 

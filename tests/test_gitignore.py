@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qprep.gitignore import Patterns, Scope
+from qprep.engine.gitignore import Patterns, Scope
 
 PATHS = ("a.py", "b", "b/a.py", "b/c/a.py", "b/c", "src/b/a.py", "#x", "!y", "sp ", "a[1].py", "a1.py", "b/cc/d.py")
 PATTERNS = (

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from qprep.guard import depth, run_with_large_stack
+from qprep.foundation.deep_recursion import depth, run_with_large_stack
 
 
 def test_returns_what_the_work_returns_and_restores_the_limit() -> None:

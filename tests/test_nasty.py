@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 
 import qprep
-from qprep.guard import run_with_large_stack
-from qprep.source import SourceError, SourceFile
-from qprep.verify import refuse_rewrite, refuse_untouched
+from qprep.foundation.deep_recursion import run_with_large_stack
+from qprep.foundation.source import SourceError, SourceFile
+from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
 
 ROOT = Path(qprep.__file__).parent.parent
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qprep.cli import main
-from qprep.notebook import NotebookError, read_notebook
+from qprep.foundation.notebook import NotebookError, read_notebook
 
 SETUP = "%matplotlib inline\nimport torch\nfrom torch import nn\n!ls -l \\\n   -a"
 MODEL = """\

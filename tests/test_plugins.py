@@ -12,14 +12,15 @@ from types import ModuleType
 import pytest
 
 from qprep import check_source
-from qprep.config import SettingsResolver
-from qprep.engine import check, fix
-from qprep.errors import QprepError
-from qprep.findings import Rule
-from qprep.plugins import Plugin, PluginError, load_plugin
-from qprep.registry import all_rules, rules_of, with_plugins
-from qprep.rows import read_rows
-from qprep.testing import examples
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.custom_operators import read_rows
+from qprep.engine.plugin_loading import load_plugin
+from qprep.engine.rule_registry import all_rules, rules_of, with_plugins
+from qprep.engine.runs import check, fix
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Rule
+from qprep.plugins import Plugin, PluginError
+from qprep.plugins.testing import examples
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "plugins.md"
 SEPARATOR = "-- next --"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import qprep
-from qprep.config_file import read_config
+from qprep.engine.config.settings_file import read_config
 
 ROOT = Path(qprep.__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

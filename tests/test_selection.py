@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.errors import QprepError
-from qprep.selection import Layer, Selection, Verdict, did_you_mean, validate
+from qprep.engine.rule_selection import Layer, Selection, Verdict, did_you_mean, validate
+from qprep.foundation.errors import QprepError
 from tests.fake_engine import ADD, MUL, RULES, SUB
 
 CASES = [

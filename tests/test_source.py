@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qprep.findings import Position
-from qprep.source import SourceError, SourceFile, display_path, is_generated
+from qprep.foundation.findings import Position
+from qprep.foundation.source import SourceError, SourceFile, display_path, is_generated
 
 WORDS = st.sampled_from(["a = 1", "é = 'ü€'", "b = '𝔘' + c", "", "\f", "    ", "x = (a,", "   'é', b)", "# ñ\t"])
 NEWLINES = st.sampled_from(["\n", "\r\n", "\r"])

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.edits import apply_fixes
-from qprep.findings import Finding, Fix, Position
-from qprep.source import SourceFile
-from qprep.suppressions import Judged, judge, read
+from qprep.engine.suppressions import Judged, judge, read
+from qprep.foundation.findings import Finding, Fix, Position
+from qprep.foundation.source import SourceFile
+from qprep.foundation.text_edits import apply_fixes
 from tests.fake_engine import ADD, RULES, SUB
 
 ON = frozenset(rule.code for rule in RULES)

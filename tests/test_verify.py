@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from qprep.errors import QprepError
-from qprep.guard import run_with_large_stack
-from qprep.source import SourceFile
-from qprep.verify import refuse_rewrite, refuse_untouched, write_atomically
+from qprep.foundation.deep_recursion import run_with_large_stack
+from qprep.foundation.errors import QprepError
+from qprep.foundation.source import SourceFile
+from qprep.rewriting.gates import refuse_rewrite, refuse_untouched, write_atomically
 
 
 def source_of(data: bytes) -> SourceFile:

@@ -8,24 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from qprep import division, engine, outlining
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.effort import Effort, cores
-from qprep.errors import QprepError
-from qprep.findings import Fix
-from qprep.project import units
-from qprep.registry import all_rules
-from qprep.setting import Files
-from qprep.survey import Survey
+from qprep.analysis.dependencies import partitions
+from qprep.analysis.inputs import Files
+from qprep.engine import partitioning, runs, summarize
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.execution import Effort, cores
+from qprep.engine.rule_registry import all_rules
+from qprep.engine.snapshot import Survey
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Fix
+from qprep.foundation.version import PACKAGE_FOLDER
 from tests.test_cache import write
 
 # Runs at the start of each worker: looking at some files goes wrong.
 _SABOTAGE = """\
 import os, sys, time
-if "-P" in sys.orig_argv and "qprep.worker_child" in " ".join(sys.orig_argv):
+if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
     sys.path.append({home!r})
-    from qprep.project.analysis import Analysis
+    from qprep.analysis.interpreter.interpreter import Analysis
     real = Analysis._run_class
     def run(self, ref):
         name = ref.module.rpartition(".")[2]
@@ -45,8 +46,8 @@ if "-P" in sys.orig_argv and "qprep.worker_child" in " ".join(sys.orig_argv):
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
-    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitioning, "UNIT_BYTES", 1)
     package = tmp_path / "pkg"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -56,7 +57,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def sabotage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "odd").mkdir()
-    home = Path(engine.__file__).parent.parent
+    home = PACKAGE_FOLDER.parent
     (folder / "odd" / "sitecustomize.py").write_text(_SABOTAGE.format(home=str(home)))
     monkeypatch.setenv("PYTHONPATH", str(folder / "odd"))
 
@@ -67,9 +68,9 @@ def resolver(**options: object) -> SettingsResolver:
 
 def test_two_processes_find_and_fix_what_one_does(files: list[Path]) -> None:
     settings = resolver(ignore=("QP103",))
-    assert engine.check(files, settings, effort=Effort(jobs=2)) == engine.check(files, settings)
-    alone = engine.fix(files, settings, write=False)
-    assert engine.fix(files, settings, write=False, effort=Effort(jobs=2)) == alone
+    assert runs.check(files, settings, effort=Effort(jobs=2)) == runs.check(files, settings)
+    alone = runs.fix(files, settings, write=False)
+    assert runs.fix(files, settings, write=False, effort=Effort(jobs=2)) == alone
     assert alone.changed
 
 
@@ -77,7 +78,7 @@ def test_a_result_goes_between_processes_whole(files: list[Path]) -> None:
     odd = write(
         files[0].parent, "odd.py", imports="from elsewhere import thing", body="thing(x).size() + thing(x) + (x + x)"
     )
-    result = engine.check([*files, odd], resolver())
+    result = runs.check([*files, odd], resolver())
     assert any(isinstance(finding.fix, Fix) and finding.fix.edits for finding in result.findings)
     assert result.unknown_sites
     assert pickle.loads(pickle.dumps(result)) == result
@@ -85,17 +86,17 @@ def test_a_result_goes_between_processes_whole(files: list[Path]) -> None:
 
 def test_bytes_given_instead_of_files_reach_the_processes(files: list[Path]) -> None:
     overlay = {"pkg/m1.py": b"x = (\n"}
-    found = engine.check(files, resolver(), overlay=overlay, effort=Effort(jobs=2))
+    found = runs.check(files, resolver(), overlay=overlay, effort=Effort(jobs=2))
     assert ("pkg/m1.py", "QP001") in {(finding.path, finding.code) for finding in found.findings}
 
 
 def test_what_one_file_does_to_a_process_is_that_files_finding(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = engine.check(files, resolver()).findings
+    plain = runs.check(files, resolver()).findings
     odd = [write(tmp_path / "pkg", f"{name}.py", body="x + x") for name in ("dies", "fails", "hangs", "killed")]
     sabotage(tmp_path, monkeypatch)
-    found = engine.check([*files, *odd], resolver(), effort=Effort(jobs=2, patience=6)).findings
+    found = runs.check([*files, *odd], resolver(), effort=Effort(jobs=2, patience=6)).findings
     assert tuple(finding for finding in found if finding.code != "QP008") == plain
     said = {finding.path: finding.message for finding in found if finding.code == "QP008"}
     assert said.pop("pkg/fails.py").startswith("qprep failed on this file: ValueError: a bug (")
@@ -115,9 +116,9 @@ def test_an_error_in_this_process_is_that_files_finding_too(files: list[Path], m
             self.setting.tell("pkg/m2.py")
             raise ValueError("a bug")
 
-    plain = engine.check(files, resolver()).findings
+    plain = runs.check(files, resolver()).findings
     monkeypatch.setattr(Survey, "_run", run)
-    found = engine.check(files, resolver()).findings
+    found = runs.check(files, resolver()).findings
     assert [finding.path for finding in found if finding.code == "QP008"] == ["pkg/m2.py"]
     assert [f for f in found if f.code != "QP008"] == [f for f in plain if f.path != "pkg/m2.py"]
 
@@ -125,11 +126,11 @@ def test_an_error_in_this_process_is_that_files_finding_too(files: list[Path], m
 def test_a_wrong_setting_below_is_the_users_error(files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "pkg" / "qprep.toml").write_text("slect = []\n")
     with pytest.raises(QprepError, match="unknown key `slect`"):
-        engine.check(files, SettingsResolver(all_rules()), effort=Effort(jobs=2))
+        runs.check(files, SettingsResolver(all_rules()), effort=Effort(jobs=2))
 
 
 def test_processes_are_started_where_they_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qprep.effort.cores", lambda: 4)
+    monkeypatch.setattr("qprep.engine.execution.cores", lambda: 4)
     auto = Effort(jobs=None)
     assert auto.workers([1_000, 1_000]) == 1
     assert auto.workers([4_000_000, 200_000]) == 1  # the first takes all the time there is
@@ -140,19 +141,19 @@ def test_processes_are_started_where_they_pay(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_outlines_that_processes_read_divide_alike(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlining, "UNIT_BYTES", 1)
+    monkeypatch.setattr(summarize, "UNIT_BYTES", 1)
     broken = files[0].with_name("broken.py")
     broken.write_bytes(b"x = '\xff'\n")
     paths, read = [*files, broken], list[Path]()
 
-    def outlines(some: Iterable[Path]) -> outlining.Outlined:
-        found = outlining.outlines_of(some, settings=resolver(), overlay={}, effort=Effort(jobs=2))
+    def outlines(some: Iterable[Path]) -> summarize.Outlined:
+        found = summarize.outlines_of(some, settings=resolver(), overlay={}, effort=Effort(jobs=2))
         read.extend(found)
         return found
 
-    ahead = division.divide(paths, Files({}), None, outlines)[0]
+    ahead = partitioning.divide(paths, Files({}), None, outlines)[0]
     assert read == files
-    lazily = division.divide(paths, Files({}))[0]
+    lazily = partitioning.divide(paths, Files({}))[0]
     assert ahead.parts == lazily.parts
     assert ahead.names is not None
     assert lazily.names is not None

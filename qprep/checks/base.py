@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from qprep.findings import Rule
-from qprep.project.eager.facts import EagerSite
-from qprep.project.facts import Compound, Facts, HeldFunction, ModuleCall, OpSite, Place, Sharing, TiedParameter, Walk
+from qprep.analysis.eager.eager_facts import EagerSite
+from qprep.analysis.facts import (
+    Compound,
+    Facts,
+    HeldFunction,
+    ModuleCall,
+    OpSite,
+    Place,
+    Sharing,
+    TiedParameter,
+    Walk,
+)
+from qprep.foundation.findings import Rule
 
 Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | Walk
 

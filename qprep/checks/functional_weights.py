@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid, help_for, unowned
-from qprep.findings import Rule
-from qprep.ops.model import Family
-from qprep.project.facts import Facts
+from qprep.foundation.catalogue.op import Family
+from qprep.foundation.findings import Rule
 
 RULE = Rule(
     "QP302",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid
-from qprep.findings import Rule
-from qprep.project.facts import Facts
+from qprep.foundation.findings import Rule
 
 RULE = Rule(
     "QP203",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid, help_for, unowned
-from qprep.findings import Rule, Severity
-from qprep.project.facts import Facts
+from qprep.foundation.findings import Rule, Severity
 
 RULE = Rule(
     "QP102",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid
-from qprep.findings import Rule
-from qprep.ops.eager import WITHOUT_KERNEL
-from qprep.project.facts import Facts
+from qprep.foundation.catalogue.torch_ao import WITHOUT_KERNEL
+from qprep.foundation.findings import Rule
 
 RULE = Rule(
     "QP502",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid
-from qprep.findings import Rule
-from qprep.ops.targets import TORCH_AO
-from qprep.project.facts import Facts
+from qprep.foundation.catalogue.targets import TORCH_AO
+from qprep.foundation.findings import Rule
 
 TARGET = TORCH_AO
 RULE = Rule(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from qprep import __version__
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
+from qprep.foundation.version import __version__
 
-_VERBS = ("check", "fix", "trace", "quantize", "compress", "rule", "config", "server")
+_VERBS = ("check", "fix", "trace", "quantize", "compress", "summary", "rule", "config", "server")
 _INTERRUPTED = 130
 _WRONG = 2
 
@@ -28,7 +28,7 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _VERBS:
             return None
-        module = importlib.import_module(f"qprep.cli.{cmd_name}")
+        module = importlib.import_module(f"qprep.cli.commands.{cmd_name}")
         command = module.command
         return command if isinstance(command, click.Command) else None
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from qprep.config import TARGET_VERSIONS, SettingsResolver
-from qprep.config_file import OUTPUT_FORMATS, Options
-from qprep.errors import QprepError
-from qprep.findings import Rule
-from qprep.ops.targets import TARGETS
+from qprep.engine.config.settings import TARGET_VERSIONS, SettingsResolver
+from qprep.engine.config.settings_file import OUTPUT_FORMATS, Options
+from qprep.foundation.catalogue.targets import TARGETS
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Rule
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -12,21 +12,21 @@ from typing import Any
 
 import click
 
-from qprep.cache import DEFAULT_NAME, Cache
 from qprep.cli.options import resolver
+from qprep.cli.reporters import FORMATS_WITH_EDITS, HUMAN_FORMATS, Report, Sources, render
+from qprep.cli.reporters.rule_counts import render_statistics
 from qprep.cli.status_line import StatusLine
-from qprep.config import Settings, SettingsResolver
-from qprep.effort import Effort
-from qprep.engine_rules import ANALYSIS_FAILED
-from qprep.errors import QprepError
-from qprep.files import Discovery, discover
-from qprep.findings import Finding, Rule
-from qprep.registry import all_rules
-from qprep.report import FORMATS_WITH_EDITS, HUMAN_FORMATS, Report, Sources, render
-from qprep.report.statistics import render_statistics
-from qprep.results import Engine
-from qprep.saving import save
-from qprep.source import display_path
+from qprep.engine.config.settings import Settings, SettingsResolver
+from qprep.engine.discovery import Discovery, discover
+from qprep.engine.execution import Effort
+from qprep.engine.incremental.cache import DEFAULT_NAME, Cache
+from qprep.engine.results import Engine
+from qprep.engine.rule_registry import all_rules
+from qprep.foundation.atomic_write import save
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding, Rule
+from qprep.foundation.internal_rules import ANALYSIS_FAILED
+from qprep.foundation.source import display_path
 
 _STDIN = Path("-")
 
@@ -141,9 +141,9 @@ def open_session(paths: tuple[Path, ...], flags: dict[str, Any]) -> Session:
 
 def load_engine() -> Engine:
     """The engine, imported here so that help, rules and settings are shown without it."""
-    import qprep.engine
+    import qprep.engine.runs
 
-    return qprep.engine
+    return qprep.engine.runs
 
 
 def emit(text: str, output_file: Path | None) -> None:

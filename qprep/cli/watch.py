@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 from qprep.cli.options import resolver
-from qprep.config_file import CONFIG_NAMES
-from qprep.errors import QprepError
-from qprep.files import discover
-from qprep.registry import all_rules
-from qprep.report.text import plural
+from qprep.cli.reporters.styled_text import plural
+from qprep.engine.config.settings_file import CONFIG_NAMES
+from qprep.engine.discovery import discover
+from qprep.engine.rule_registry import all_rules
+from qprep.foundation.errors import QprepError
 
 _PAUSE = 0.3  # seconds between two looks
 _CLEAR = "\x1b[2J\x1b[H"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from qprep.codemods.base import Codemod
-from qprep.findings import Applicability
+from qprep.foundation.findings import Applicability
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from qprep.findings import Applicability, Unfixable
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.foundation.findings import Applicability, Unfixable
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
 
 Outcome = tuple[Piece, ...] | Unfixable
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import Compound
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
-from qprep.project.facts import Compound
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
 
 REWRITES = (
     (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
-from qprep.project.facts import OpSite
-from qprep.rewrite.invocations import invocation
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.transforms.call_sites import invocation
 
 REWRITES = (
     (

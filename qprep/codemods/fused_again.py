@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from qprep.analysis.eager.eager_facts import FusedAgain
 from qprep.codemods.base import Outcome
-from qprep.findings import Applicability, Unfixable
-from qprep.project.eager.facts import FusedAgain
-from qprep.rewrite.scope import Scope
-from qprep.rewrite.texts import string_piece
+from qprep.foundation.findings import Applicability, Unfixable
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.fstrings import string_piece
 
 APPLICABILITY = Applicability.UNSAFE
 REWRITES = (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import HeldFunction
 from qprep.codemods.base import Outcome
-from qprep.project.facts import HeldFunction
-from qprep.rewrite.instances import hold_module
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.transforms.reused_instances import hold_module
 
 REWRITES = (
     (

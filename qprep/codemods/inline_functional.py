@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from qprep.analysis.eager.eager_facts import InlineFunctional
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
-from qprep.ops.eager import FUNCTIONAL, FUNCTIONAL_HOME
-from qprep.project.eager.facts import InlineFunctional
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_HOME
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
 
 REWRITES = (
     (

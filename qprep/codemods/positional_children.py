@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import Walk
 from qprep.codemods.base import Outcome
-from qprep.project.facts import Walk
-from qprep.rewrite.pieces import Piece, opening
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.composed_edits import Piece, opening
+from qprep.rewriting.fix_scope import Scope
 
 REWRITES = (
     (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
-from qprep.ops.signature import parse_constructor
-from qprep.project.facts import OpSite
-from qprep.rewrite.invocations import invocation
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.transforms.call_sites import invocation
 
 REWRITES = (
     (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import ModuleCall
 from qprep.codemods.base import Outcome
-from qprep.project.facts import ModuleCall
-from qprep.rewrite.instances import separate_call
-from qprep.rewrite.scope import Scope
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.transforms.reused_instances import separate_call
 
 REWRITES = (
     (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from qprep.analysis.facts import ModuleCall, Sharing
 from qprep.codemods.base import Outcome
-from qprep.project.facts import ModuleCall, Sharing
-from qprep.rewrite.scope import Scope
-from qprep.rewrite.shared import separate_common_call, separate_instance
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.transforms.shared_instances import separate_common_call, separate_instance
 
 REWRITES = (
     (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from qprep.analysis.eager.eager_facts import UnfusedModel
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
-from qprep.ops.eager import STUBS_HOME
-from qprep.project.eager.facts import UnfusedModel
-from qprep.rewrite.methods import end_of_class
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.foundation.catalogue.torch_ao import STUBS_HOME
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.insertion_points import end_of_class
 
 REWRITES = (
     (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
+from qprep.analysis.eager.eager_facts import UnfusedPair
 from qprep.codemods.base import Outcome
-from qprep.findings import Applicability, Unfixable
-from qprep.project.eager.facts import UnfusedPair
-from qprep.rewrite.pieces import Piece
-from qprep.rewrite.scope import Scope
+from qprep.foundation.findings import Applicability, Unfixable
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
 
 APPLICABILITY = Applicability.UNSAFE
 REWRITES = (

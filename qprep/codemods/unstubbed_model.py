@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 
+from qprep.analysis.eager.eager_facts import UnstubbedModel
 from qprep.codemods.base import Outcome
-from qprep.findings import Unfixable
-from qprep.ops.eager import STUBS_HOME
-from qprep.project.eager.facts import UnstubbedModel
-from qprep.rewrite.methods import first_statement, returned_values
-from qprep.rewrite.pieces import Piece, closing, opening
-from qprep.rewrite.scope import Scope
+from qprep.foundation.catalogue.torch_ao import STUBS_HOME
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting.composed_edits import Piece, closing, opening
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.insertion_points import first_statement, returned_values
 
 REWRITES = (
     (

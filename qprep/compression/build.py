@@ -20,9 +20,9 @@ from qprep.compression.schedule_file import Definition, Schedule, Use
 from qprep.compression.training import Training
 from qprep.compression.values import converted, numbered
 from qprep.compression.windows import Window, window
-from qprep.errors import QprepError
-from qprep.quantizer.settings import did_you_mean
-from qprep.quantizer.yaml_file import Located
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.quantizer.config.yaml_file import Located
 
 _POLICIES: Final[Mapping[Section, Callable[..., Policy]]] = {
     Section.PRUNERS: PruningPolicy,
@@ -145,7 +145,9 @@ class _Makers:
 
     def _class(self, definition: Definition) -> Any:  # noqa: ANN401
         return self.attempt(
-            definition.class_line, f"{definition.key}.class", partial(class_of, definition.section, definition.class_name)
+            definition.class_line,
+            f"{definition.key}.class",
+            partial(class_of, definition.section, definition.class_name),
         )
 
     def _make(self, definition: Definition) -> Any:  # noqa: ANN401

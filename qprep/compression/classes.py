@@ -15,7 +15,7 @@ from qprep.compression.pruners.base import Pruner
 from qprep.compression.quantizers import ALIASES, CLASSES, known_class
 from qprep.compression.registry import Section, registered
 from qprep.compression.regularizers import Regularizer
-from qprep.quantizer.settings import did_you_mean
+from qprep.quantizer.config.config_settings import did_you_mean
 
 _INJECTED: Final[Mapping[Section, frozenset[str]]] = {
     Section.LR_SCHEDULERS: frozenset(("optimizer", "verbose", "last_epoch")),

@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from qprep.quantizer.batches import batches_of, caller
 from qprep.quantizer.distributed import mean_over_ranks
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
 @dataclass(frozen=True, slots=True)

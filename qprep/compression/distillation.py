@@ -14,7 +14,7 @@ from qprep.compression.pruners.base import check_at_least
 from qprep.compression.registry import register
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
 class Distiller(Policy):

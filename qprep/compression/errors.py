@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 
 
 class CompressionError(QprepError):

@@ -21,13 +21,13 @@ from qprep.compression.scheduler import Scheduler
 from qprep.compression.sensitivity import Sensitivity, scores_of, sensitivity
 from qprep.compression.state import read_checkpoint
 from qprep.compression.windows import Epochs, Fractions
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import caller
 from qprep.quantizer.job import JobError
 from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
-from qprep.trace import target
-from qprep.trace.failure import TraceFailure, from_exception
-from qprep.trace.request import Request
+from qprep.tracing import model_target as target
+from qprep.tracing.failure import TraceFailure, from_exception
+from qprep.tracing.request import Request
 
 OPTIMIZERS: Final = ("sgd", "adam", "adamw")
 

@@ -115,7 +115,7 @@ class Masks:
         """Set what is masked to 0, in place, at once for all; what is masked in forward only is left."""
         parameters, kept = self._prepared()
         if parameters:
-            torch._foreach_mul_(parameters, kept)  # noqa: SLF001
+            torch._foreach_mul_(parameters, kept)
 
     @torch.no_grad()
     def enter_forward(self) -> None:

@@ -19,7 +19,7 @@ from qprep.quantizer import (
     TQTQuantizer,
     WRPNQuantizer,
 )
-from qprep.quantizer.settings import NAMES, did_you_mean
+from qprep.quantizer.config.config_settings import NAMES, did_you_mean
 
 CLASSES: Final = MappingProxyType[str, type[Quantizer]](
     {

@@ -17,8 +17,8 @@ from qprep.compression.pictures import lines
 from qprep.compression.sparsity import kernel_sparsity, sparsity_of, total_sparsity, weights_of
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
-from qprep.quantizer.report_html import STYLE
-from qprep.saving import save
+from qprep.foundation.atomic_write import save
+from qprep.quantizer.report.report_page import STYLE
 
 
 @dataclass(frozen=True, slots=True)

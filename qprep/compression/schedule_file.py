@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from qprep.compression.errors import ScheduleError
 from qprep.compression.registry import Section
-from qprep.errors import QprepError
-from qprep.quantizer.settings import did_you_mean
-from qprep.quantizer.yaml_file import Located, read_yaml
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.quantizer.config.yaml_file import Located, read_yaml
 
 VERSION: Final = 1
 WHEN: Final = ("epochs", "starting_epoch", "ending_epoch", "frequency", "steps")

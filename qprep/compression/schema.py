@@ -15,7 +15,7 @@ from qprep.compression.policies.regularization import RegularizationPolicy
 from qprep.compression.quantizers import OWN
 from qprep.compression.registry import Section, hints_of, parameters_of
 from qprep.compression.schedule_file import VERSION
-from qprep.quantizer.settings import NAMES
+from qprep.quantizer.config.config_settings import NAMES
 
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 _ARGS: Final[Mapping[Section, Any]] = {Section.PRUNERS: PruningPolicy, Section.REGULARIZERS: RegularizationPolicy}

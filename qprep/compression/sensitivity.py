@@ -19,8 +19,8 @@ from qprep.compression.pictures import lines
 from qprep.compression.pruners.base import check_share, keep_highest
 from qprep.compression.pruners.layouts import layout_of, norms
 from qprep.compression.sparsity import sparsity_of, weights_of
+from qprep.foundation.atomic_write import save
 from qprep.quantizer.loaders import Watch, ignore
-from qprep.saving import save
 
 UNITS: Final = ("element", "filter", "channel")
 LEVELS: Final = tuple(each / 20 for each in range(20))

@@ -23,7 +23,7 @@ from qprep.compression.schedule_file import Schedule, load_schedule
 from qprep.compression.structure import thin
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
-from qprep.saving import save
+from qprep.foundation.atomic_write import save
 
 FORMAT: Final = "qprep.compression/1"
 _FILE: Final = "qprep.compression.checkpoint/1"

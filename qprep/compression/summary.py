@@ -66,6 +66,13 @@ class Summary:
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self.tables)
 
+    def to_html(self) -> str:
+        """A page of its own."""
+        style = (
+            "table { border-collapse: collapse; margin: 1em 0 } td, th { padding: 0 .6em } caption { text-align: left }"
+        )
+        return f'<!DOCTYPE html>\n<meta charset="utf-8">\n<style>{style}</style>\n{self._repr_html_()}\n'
+
     def __getitem__(self, what: str | What) -> Table:
         """The table called `what`; KeyError where it was not wanted."""
         return {table.title: table for table in self.tables}[what if isinstance(what, str) else what.value]

@@ -1,31 +1,31 @@
 """Quantizes a prepared model module by module; needs torch."""
 
-from qprep.quantizer.adaround import AdaRoundQuantizer
-from qprep.quantizer.base import Quantizer
-from qprep.quantizer.bias_correction import bias_correction
-from qprep.quantizer.config import QuantConfig, load_config
-from qprep.quantizer.equalize import cross_layer_equalization
-from qprep.quantizer.errors import NotPreparedError
-from qprep.quantizer.export.model import write_onnx
-from qprep.quantizer.graph import Edge, Graph, Node
-from qprep.quantizer.integer.agreement import Agreement, slot_agreement
-from qprep.quantizer.integer.model import IntegerModel
-from qprep.quantizer.integer.tensor import IntegerTensor
-from qprep.quantizer.lapq import LAPQQuantizer
-from qprep.quantizer.passes import Passes, default_passes
-from qprep.quantizer.pattern import Pattern
-from qprep.quantizer.post_training import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
-from qprep.quantizer.qat.dorefa import DorefaQuantizer, WRPNQuantizer
-from qprep.quantizer.qat.learned import LSQQuantizer, TQTQuantizer
-from qprep.quantizer.qat.linear import LinearQATQuantizer
-from qprep.quantizer.qat.pact import PACTQuantizer
-from qprep.quantizer.registry import register, wrap
-from qprep.quantizer.report import QuantizationReport
-from qprep.quantizer.settings import Settings
-from qprep.quantizer.spec import Granularity, Scheme, Spec
-from qprep.quantizer.statistics import Statistics, collect_statistics
-from qprep.quantizer.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
-from qprep.quantizer.wrapper import QuantizedModule
+from qprep.quantizer.backends.integer.agreement import Agreement, slot_agreement
+from qprep.quantizer.backends.integer.integer_model import IntegerModel
+from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
+from qprep.quantizer.backends.onnx.export import write_onnx
+from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.job_config import QuantConfig, load_config
+from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
+from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
+from qprep.quantizer.graph.graph_passes import Passes, default_passes
+from qprep.quantizer.graph.module_registry import register, wrap
+from qprep.quantizer.graph.pattern import Pattern
+from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
+from qprep.quantizer.graph.quantized_module import QuantizedModule
+from qprep.quantizer.methods.adaround import AdaRoundQuantizer
+from qprep.quantizer.methods.bias_correction import bias_correction
+from qprep.quantizer.methods.equalization import cross_layer_equalization
+from qprep.quantizer.methods.lapq import LAPQQuantizer
+from qprep.quantizer.methods.post_training import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
+from qprep.quantizer.methods.qat.dorefa import DorefaQuantizer, WRPNQuantizer
+from qprep.quantizer.methods.qat.learned import LSQQuantizer, TQTQuantizer
+from qprep.quantizer.methods.qat.linear_qat import LinearQATQuantizer
+from qprep.quantizer.methods.qat.pact import PACTQuantizer
+from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.quantizer_errors import NotPreparedError
+from qprep.quantizer.report.activation_statistics import Statistics, collect_statistics
+from qprep.quantizer.report.quantization_report import QuantizationReport
 
 __all__ = [
     "ActivationQuantizer",

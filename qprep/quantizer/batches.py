@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
-from qprep.quantizer.values import tensors_in
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from qprep.errors import QprepError
-from qprep.quantizer.plan import passes_of, plan_of
-from qprep.quantizer.settings import NAMES
-from qprep.quantizer.spec import Spec
-from qprep.quantizer.tensor_quantizers import ActivationQuantizer, Mode
-from qprep.saving import save as written
+from qprep.foundation.atomic_write import save as written
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.config_settings import NAMES
+from qprep.quantizer.formats.spec import Spec
+from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, Mode
+from qprep.quantizer.graph.quantization_plan import passes_of, plan_of
 
 if TYPE_CHECKING:
-    from qprep.quantizer.base import Quantizer
+    from qprep.quantizer.quantizer_base import Quantizer
 
 _FORMAT: Final = "qprep.quantizer/2"
 _PLAIN: Final = (bool, int, float, str)

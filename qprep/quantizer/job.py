@@ -16,18 +16,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
-from qprep.quantizer.adaround import AdaRoundQuantizer
-from qprep.quantizer.base import Quantizer
-from qprep.quantizer.config import QuantConfig
-from qprep.quantizer.errors import NotPreparedError
-from qprep.quantizer.lapq import LAPQQuantizer
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.job_config import QuantConfig
 from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
-from qprep.quantizer.methods import METHODS
-from qprep.quantizer.report import QuantizationReport
-from qprep.trace import target
-from qprep.trace.failure import TraceFailure, from_exception
-from qprep.trace.request import Request
+from qprep.quantizer.methods.adaround import AdaRoundQuantizer
+from qprep.quantizer.methods.lapq import LAPQQuantizer
+from qprep.quantizer.methods.method_names import METHODS
+from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.quantizer_errors import NotPreparedError
+from qprep.quantizer.report.quantization_report import QuantizationReport
+from qprep.tracing import model_target
+from qprep.tracing.failure import TraceFailure, from_exception
+from qprep.tracing.request import Request
 
 
 class JobError(Exception):
@@ -78,9 +78,9 @@ def run(job: Job, watch: Watch = ignore) -> Outcome:
     torch.manual_seed(0)
     request = job.request
     with _blaming(f"{request.target} could not be built"):
-        model, example = target.build(target.find(request.target), request)
+        model, example = model_target.build(model_target.find(request.target), request)
     with _blaming(f"{job.calibrate} could not be loaded"):
-        found = target.find(job.calibrate)
+        found = model_target.find(job.calibrate)
     evaluate = None if job.evaluate is None else _function("--evaluate", job.evaluate)
     batches = Batches(found, job.calibrate, limit=job.batches, device=request.device, watch=watch)
     quantizer = _made(job, model)
@@ -123,7 +123,7 @@ def _prepare(quantizer: Quantizer, job: Job, example: object, batches: Batches) 
         if request.maker is None and not request.inputs and example is None:
             args, kwargs = example_of(quantizer.model, batches)
         else:
-            made = target.inputs(request, example)
+            made = model_target.inputs(request, example)
             args, kwargs = made.args, dict(made.kwargs)
         try:
             quantizer.prepare_model(*args, allow_unprepared=job.allow_unprepared, **kwargs)
@@ -141,7 +141,7 @@ def _calibrate(quantizer: Quantizer, batches: Batches, watch: Watch) -> None:
 
 def _function(flag: str, name: str) -> Any:  # noqa: ANN401  (of the user's)
     with _blaming(f"{name} could not be loaded"):
-        found = target.find(name)
+        found = model_target.find(name)
     if not callable(found):
         raise QprepError(f"{flag}: expected a function, found {type(found).__name__} at {name}")
     return found

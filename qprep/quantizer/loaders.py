@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of, required_inputs, takes
 
 Watch = Callable[[str, int, int | None], None]  # what is being done, how much of it is, of how much where that is known

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qprep import engine
-from qprep.config import SettingsResolver
-from qprep.registry import all_rules
+from qprep.engine import runs
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.rule_registry import all_rules
 
 MODEL = """\
 {}
@@ -40,5 +40,5 @@ class Net(Module):
 def test_it_is_found(imports: str, made: str, tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text(MODEL.format(imports, made))
-    found = engine.check([path], SettingsResolver(all_rules(), isolated=True)).findings
+    found = runs.check([path], SettingsResolver(all_rules(), isolated=True)).findings
     assert [finding.code for finding in found] == ["QP401"]

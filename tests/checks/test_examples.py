@@ -10,9 +10,9 @@ from qprep import check_source
 from qprep.checks import load_checks
 from qprep.checks.base import Check, Invalid
 from qprep.codemods import load_codemods
-from qprep.config_file import Options
-from qprep.findings import Finding
-from qprep.registry import all_rules
+from qprep.engine.config.settings_file import Options
+from qprep.engine.rule_registry import all_rules
+from qprep.foundation.findings import Finding
 
 CHECKS = load_checks()
 VALID = [pytest.param(c, text, id=f"{c.rule.code}-{i}") for c in CHECKS for i, text in enumerate(c.valid)]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qprep import engine
-from qprep.config import SettingsResolver
-from qprep.registry import all_rules
+from qprep.engine import runs
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.rule_registry import all_rules
 
 MODEL = """\
 from torch import nn
@@ -36,5 +36,5 @@ class Block(nn.Module):
 def test_all_classes_are_named(held: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text(MODEL.format(held))
-    found = engine.check([path], SettingsResolver(all_rules(), isolated=True)).findings
+    found = runs.check([path], SettingsResolver(all_rules(), isolated=True)).findings
     assert [finding.message.partition(" is made")[0] for finding in found if finding.code == "QP203"] == [said]

@@ -37,8 +37,8 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.Captu
     """Call `main` with arguments, and bytes for standard input."""
     assert folder.is_dir()
     for module in ("check", "fix"):
-        monkeypatch.setattr(f"qprep.cli.{module}.load_engine", lambda: fake_engine)
-    for module in ("session", "rule", "config"):
+        monkeypatch.setattr(f"qprep.cli.commands.{module}.load_engine", lambda: fake_engine)
+    for module in ("session", "commands.rule", "commands.config"):
         monkeypatch.setattr(f"qprep.cli.{module}.all_rules", lambda: fake_engine.RULES)
 
     def call(*args: str, stdin: bytes = b"") -> Outcome:

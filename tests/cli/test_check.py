@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from qprep.effort import failed
-from qprep.results import CheckResult
+from qprep.engine.execution import failed
+from qprep.engine.results import CheckResult
 from tests import fake_engine
 from tests.cli.conftest import Run
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from qprep.findings import Finding, Unfixable
-from qprep.results import FixResult
+from qprep.engine.results import FixResult
+from qprep.foundation.findings import Finding, Unfixable
 from tests import fake_engine
 from tests.cli.conftest import Run
 
@@ -100,7 +100,7 @@ def test_reverted_exits_2_and_names_the_rule(run: Run, folder: Path, monkeypatch
     class Engine:
         fix = staticmethod(reverting)
 
-    monkeypatch.setattr("qprep.cli.fix.load_engine", lambda: Engine)
+    monkeypatch.setattr("qprep.cli.commands.fix.load_engine", lambda: Engine)
     outcome = run("fix")
     assert outcome.code == 2
     assert (

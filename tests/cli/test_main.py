@@ -48,7 +48,8 @@ def test_unknown_verb_exits_2(run: Run) -> None:
 
 def test_start_loads_neither_torch_nor_libcst_nor_rich() -> None:
     code = (
-        "import sys, qprep.cli, qprep.cli.check, qprep.cli.fix, qprep.cli.rule, qprep.cli.config, qprep.cli.trace\n"
+        "import sys, qprep.cli, qprep.cli.commands.check, qprep.cli.commands.fix, qprep.cli.commands.rule\n"
+        "import qprep.cli.commands.config, qprep.cli.commands.trace\n"
         "print(sorted({'torch', 'libcst', 'rich', 'numpy'} & set(sys.modules)))"
     )
     outcome = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -59,7 +60,7 @@ def test_a_bug_is_one_line_and_exits_2(run: Run, monkeypatch: pytest.MonkeyPatch
     def broken() -> None:
         raise KeyError("row\nmissing")
 
-    monkeypatch.setattr("qprep.cli.check.load_engine", broken)
+    monkeypatch.setattr("qprep.cli.commands.check.load_engine", broken)
     outcome = run("check")
     assert outcome.code == 2
     warning, line = outcome.err.splitlines()
@@ -74,13 +75,13 @@ def test_ctrl_c_in_the_engine_exits_130(run: Run, monkeypatch: pytest.MonkeyPatc
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("qprep.cli.check.load_engine", interrupted)
+    monkeypatch.setattr("qprep.cli.commands.check.load_engine", interrupted)
     assert run("check").code == 130
 
 
 def test_ctrl_c_as_a_process_exits_130(tmp_path: Path) -> None:
     code = (
-        "import signal, sys, time, types, qprep.cli.check as check\n"
+        "import signal, sys, time, types, qprep.cli.commands.check as check\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job's children ignore it
         "def wait(*args, **kwargs):\n"
         "    print('ready', flush=True)\n"

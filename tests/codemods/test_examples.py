@@ -9,7 +9,7 @@ import pytest
 from qprep import check_source, fix_source
 from qprep.checks import load_checks
 from qprep.codemods import load_codemods
-from qprep.config_file import Options
+from qprep.engine.config.settings_file import Options
 from tests.equivalence import differences, observe, residue
 
 EAGER = "QP5"  # FloatFunctionals are no modules that run, and a fuse list is no operation

@@ -202,7 +202,10 @@ def test_a_weight_that_is_no_multiple_is_refused_by_name_and_left_by_star() -> N
         (lambda: Ramp(0.5, 1.5), "expected final_sparsity from 0 to 1, found 1.5"),
         (lambda: Ramp(0.0, 0.5, "cubik"), "found 'cubik'; did you mean 'cubic'?"),
         (lambda: NMPruner("4:2", "*"), "expected pattern as N:M with 0 < N < M, such as 2:4, found '4:2'"),
-        (lambda: SplicingPruner({"a": 1}, 1.1, 0.9), "expected hi_thresh_mult from low_thresh_mult (1.1) on, found 0.9"),
+        (
+            lambda: SplicingPruner({"a": 1}, 1.1, 0.9),
+            "expected hi_thresh_mult from low_thresh_mult (1.1) on, found 0.9",
+        ),
         (lambda: MagnitudeParameterPruner({"a": -1}), "expected a threshold from 0 on for a, found -1"),
         (lambda: SparsityLevelParameterPruner({"a": 2}), "expected the level of a from 0 to 1, found 2"),
     ],

@@ -152,7 +152,9 @@ def test_missing_names_are_notes_where_the_file_allows_it(tmp_path: Path) -> Non
 def test_definitions_that_no_policy_uses_are_noted_and_checked(tmp_path: Path) -> None:
     text = SMALL.replace("policies:", "lr_schedulers:\n  lr: {class: StepLR, step_size: 3}\npolicies:")
     assert scheduled(tmp_path, text, seeded(plain_net)).notes == ["lr_schedulers.lr: no policy uses it"]
-    with pytest.raises(ScheduleError, match=r"schedule.yaml:8: lr_schedulers.lr.step_sise: unknown argument 'step_sise'"):
+    with pytest.raises(
+        ScheduleError, match=r"schedule.yaml:8: lr_schedulers.lr.step_sise: unknown argument 'step_sise'"
+    ):
         scheduled(tmp_path, text.replace("step_size", "step_sise"), seeded(plain_net))
 
 
@@ -168,30 +170,90 @@ def test_numbers_in_scientific_form_are_numbers(tmp_path: Path) -> None:
     [
         ("pruners:", "prunners:", "1: prunners: unknown key 'prunners'; did you mean 'pruners'?"),
         ("pruners:", "version: 2\npruners:", "1: version: expected 1, found 2"),
-        ("AutomatedGradualPruner", "AutomatedGradualPrunner", "3: pruners.fine.class: expected a class of pruners, found "),
-        ("AutomatedGradualPruner", "StepLR", "3: pruners.fine.class: expected a class of pruners, found 'StepLR' of lr_sch"),
+        (
+            "AutomatedGradualPruner",
+            "AutomatedGradualPrunner",
+            "3: pruners.fine.class: expected a class of pruners, found ",
+        ),
+        (
+            "AutomatedGradualPruner",
+            "StepLR",
+            "3: pruners.fine.class: expected a class of pruners, found 'StepLR' of lr_sch",
+        ),
         ("final_sparsity", "final_sparsty", "5: pruners.fine.final_sparsty: unknown argument 'final_sparsty'; did you"),
         ("    final_sparsity: 0.5\n", "", "2: pruners.fine: expected final_sparsity, found none"),
         ("0.5\n", "high\n", "5: pruners.fine.final_sparsity: expected a number, found 'high'"),
         ("0.5\n", "1.5\n", "5: pruners.fine.final_sparsity: expected final_sparsity from 0 to 1, found 1.5"),
-        ("0.5\n", "0.01\n", "5: pruners.fine.final_sparsity: expected final_sparsity above initial_sparsity (0.05), found"),
-        ("[3.weight]", "[6.weight]", "6: pruners.fine.weights: expected a parameter of the model, found '6.weight'; did you"),
+        (
+            "0.5\n",
+            "0.01\n",
+            "5: pruners.fine.final_sparsity: expected final_sparsity above initial_sparsity (0.05), found",
+        ),
+        (
+            "[3.weight]",
+            "[6.weight]",
+            "6: pruners.fine.weights: expected a parameter of the model, found '6.weight'; did you",
+        ),
         ("    class: AutomatedGradualPruner\n", "", "2: pruners.fine: expected a class, found none"),
-        ("instance_name: fine", "instance_name: fien", "8: policies[0].pruner.instance_name: expected an instance of prun"),
+        (
+            "instance_name: fine",
+            "instance_name: fien",
+            "8: policies[0].pruner.instance_name: expected an instance of prun",
+        ),
         ("instance_name: fine", "name: fine", "8: policies[0].pruner.name: unknown key 'name'"),
         ("{instance_name: fine}", "{}", "8: policies[0].pruner: expected instance_name, found none"),
         ("pruner: {", "prune: {", "8: policies[0].prune: unknown key 'prune'; did you mean 'pruner'?"),
-        ("pruner: {", "regularizer: {", "8: policies[0].regularizer.instance_name: expected an instance of regularizers, fo"),
-        ("    ending_epoch: 4\n", "", "9: policies[0]: expected starting_epoch and ending_epoch, found no ending_epoch"),
-        ("ending_epoch: 4", "ending_epoch: 0", "9: policies[0]: expected ending_epoch after starting_epoch (0), found 0"),
-        ("ending_epoch: 4", "ending_epoch: 1", "2: pruners.fine: expected two steps or more for AutomatedGradualPruner, fo"),
-        ("ending_epoch: 4", "ending_epoch: 4\n    epochs: [1]", "9: policies[0]: expected either epochs, or starting_epoch"),
-        ("ending_epoch: 4", "ending_epoch: 4\n    frequency: 9", "9: policies[0]: expected a frequency above 0, up to 4, f"),
-        ("ending_epoch: 4", "ending_epoch: 4\n    freqency: 1", "11: policies[0].freqency: unknown key 'freqency'; did you"),
-        ("{instance_name: fine}", "{instance_name: fine, args: {keep_masks: true}}", "8: policies[0].pruner.args.keep_masks: u"),
-        ("{instance_name: fine}", "{instance_name: fine, args: {mask_gradients: true}}", "8: policies[0].pruner.args: expect"),
+        (
+            "pruner: {",
+            "regularizer: {",
+            "8: policies[0].regularizer.instance_name: expected an instance of regularizers, fo",
+        ),
+        (
+            "    ending_epoch: 4\n",
+            "",
+            "9: policies[0]: expected starting_epoch and ending_epoch, found no ending_epoch",
+        ),
+        (
+            "ending_epoch: 4",
+            "ending_epoch: 0",
+            "9: policies[0]: expected ending_epoch after starting_epoch (0), found 0",
+        ),
+        (
+            "ending_epoch: 4",
+            "ending_epoch: 1",
+            "2: pruners.fine: expected two steps or more for AutomatedGradualPruner, fo",
+        ),
+        (
+            "ending_epoch: 4",
+            "ending_epoch: 4\n    epochs: [1]",
+            "9: policies[0]: expected either epochs, or starting_epoch",
+        ),
+        (
+            "ending_epoch: 4",
+            "ending_epoch: 4\n    frequency: 9",
+            "9: policies[0]: expected a frequency above 0, up to 4, f",
+        ),
+        (
+            "ending_epoch: 4",
+            "ending_epoch: 4\n    freqency: 1",
+            "11: policies[0].freqency: unknown key 'freqency'; did you",
+        ),
+        (
+            "{instance_name: fine}",
+            "{instance_name: fine, args: {keep_masks: true}}",
+            "8: policies[0].pruner.args.keep_masks: u",
+        ),
+        (
+            "{instance_name: fine}",
+            "{instance_name: fine, args: {mask_gradients: true}}",
+            "8: policies[0].pruner.args: expect",
+        ),
         ("  fine:\n", "  fine: *here\n", "2: "),
-        ("    initial_sparsity: 0.05\n", "    initial_sparsity: 0.05\n    initial_sparsity: 0.06\n", "5: expected each key once"),
+        (
+            "    initial_sparsity: 0.05\n",
+            "    initial_sparsity: 0.05\n    initial_sparsity: 0.06\n",
+            "5: expected each key once",
+        ),
     ],
 )
 def test_what_a_file_gets_wrong_has_file_line_and_key(tmp_path: Path, before: str, after: str, sentence: str) -> None:
@@ -220,7 +282,10 @@ def test_what_is_no_schedule(tmp_path: Path, text: str, sentence: str) -> None:
 
 
 def test_two_quantizers_are_refused(tmp_path: Path) -> None:
-    text = "quantizers:\n  q: {class: LSQQuantizer}\npolicies:\n" + "  - {quantizer: {instance_name: q}, epochs: [0]}\n" * 2
+    text = (
+        "quantizers:\n  q: {class: LSQQuantizer}\npolicies:\n"
+        + "  - {quantizer: {instance_name: q}, epochs: [0]}\n" * 2
+    )
     with pytest.raises(ScheduleError, match=r":5: policies\[1\]: expected one quantizer at most, found a second"):
         scheduled(tmp_path, text, seeded(plain_net), example_inputs=EXAMPLE)
 
@@ -260,7 +325,9 @@ def test_a_pruner_of_ones_own_is_one_class(tmp_path: Path) -> None:
     mask = scheduler.masks["3.weight"]
     assert mask is not None
     assert (~mask).flatten(1).all(1).nonzero().flatten().tolist() == sorted(variances.argsort()[:4].tolist())
-    with pytest.raises(ScheduleError, match=r"pruners.fine.final_sparsity: unknown argument 'final_sparsity'; known are"):
+    with pytest.raises(
+        ScheduleError, match=r"pruners.fine.final_sparsity: unknown argument 'final_sparsity'; known are"
+    ):
         scheduled(tmp_path, text, seeded(plain_net))
 
 

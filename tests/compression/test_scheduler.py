@@ -254,16 +254,28 @@ def test_policies_run_in_the_order_of_their_declaration() -> None:
 @pytest.mark.parametrize(
     ("calls", "sentence"),
     [
-        (lambda s: s.on_minibatch_begin(0), "expected on_epoch_begin(0) before on_minibatch_begin, found no epoch begun"),
+        (
+            lambda s: s.on_minibatch_begin(0),
+            "expected on_epoch_begin(0) before on_minibatch_begin, found no epoch begun",
+        ),
         (lambda s: (s.on_epoch_begin(0), s.on_minibatch_begin(1)), "expected epoch 0 in on_minibatch_begin, found 1"),
         (lambda s: (epoch(s, 0), epoch(s, 2)), "expected epoch 1 after epoch 0, found 2"),
         (lambda s: (epoch(s, 0), epoch(s, 0)), "expected epoch 1 after epoch 0, found 0 again"),
         (lambda s: (s.on_epoch_begin(0), s.on_epoch_begin(1)), "expected on_epoch_end(0) before on_epoch_begin(1)"),
         (lambda s: s.on_epoch_begin(-1), "expected the number of an epoch, from 0 on, found -1"),
-        (lambda s: s.on_epoch_begin(0, sgd(nn.Linear(1, 1))), "expected the optimizer that the scheduler was given (SGD)"),
+        (
+            lambda s: s.on_epoch_begin(0, sgd(nn.Linear(1, 1))),
+            "expected the optimizer that the scheduler was given (SGD)",
+        ),
         (lambda s: begun(s).before_backward_pass(0), "expected the loss, which L1Regularizer adds to, found none"),
-        (lambda s: begun(s).before_backward_pass(0, loss=torch.ones(2)), "expected a scalar tensor as loss, found (2,)"),
-        (lambda s: begun(s).before_backward_pass(0, loss=torch.tensor(float("nan"))), "expected a finite loss, found nan"),
+        (
+            lambda s: begun(s).before_backward_pass(0, loss=torch.ones(2)),
+            "expected a scalar tensor as loss, found (2,)",
+        ),
+        (
+            lambda s: begun(s).before_backward_pass(0, loss=torch.tensor(float("nan"))),
+            "expected a finite loss, found nan",
+        ),
     ],
 )
 def test_what_a_loop_gets_wrong_is_said(calls: Callable[[Scheduler], object], sentence: str) -> None:

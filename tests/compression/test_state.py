@@ -140,7 +140,9 @@ def test_pruners_that_keep_something_resume_bit_equal(tmp_path: Path) -> None:
         apoz = ranked.APoZAGP(0.1, 0.5, "Filters", "0.weight")
         scheduler.add_policy(PruningPolicy(apoz), starting_epoch=1, ending_epoch=4)
         chance = ranked.BernoulliFilterPruner("Filters", 0.3, "3.weight")
-        scheduler.add_policy(PruningPolicy(chance, discard_masks_at_minibatch_end=True), starting_epoch=0, ending_epoch=4)
+        scheduler.add_policy(
+            PruningPolicy(chance, discard_masks_at_minibatch_end=True), starting_epoch=0, ending_epoch=4
+        )
 
     def start() -> Scheduler:
         model = seeded(plain_net)

@@ -91,10 +91,8 @@ def test_a_masked_filter_is_0_wherever_it_is_read() -> None:
 def test_without_example_inputs_a_note_says_what_is_not_masked() -> None:
     scheduler = pruned(seeded(plain_net), L1("Filters", 0.5, "0.weight"))
     assert scheduler.masks["1.bias"] is None
-    assert scheduler.notes == [
-        "L1RankedStructureParameterPruner: without example_inputs masks cover the named weights alone, not their BatchNorm "
-        "and bias, and cannot be thinned"
-    ]
+    sentence = "L1RankedStructureParameterPruner: without example_inputs masks cover the named weights alone"
+    assert [note.startswith(sentence) for note in scheduler.notes] == [True]
 
 
 def test_coupled_layers_agree() -> None:
@@ -157,7 +155,9 @@ def test_activation_rankings_count_zeros_behind_the_batchnorm() -> None:
 
 def test_activation_rankings_need_data_and_take_it_from_calibrate() -> None:
     pruner = ranked.ActivationAPoZRankedFilterPruner("Filters", 0.5, "0.weight")
-    with pytest.raises(CompressionError, match="found a policy that starts at epoch 0: start it at 1, or give calibrate="):
+    with pytest.raises(
+        CompressionError, match="found a policy that starts at epoch 0: start it at 1, or give calibrate="
+    ):
         pruned(seeded(plain_net), pruner)
     model = seeded(plain_net)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -276,20 +276,29 @@ def test_a_share_of_multiply_accumulates_goes() -> None:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: layout_of("Filter", None, ranked=True), "expected a group_type, found 'Filter'; did you mean 'Filters'?"),
+        (
+            lambda: layout_of("Filter", None, ranked=True),
+            "expected a group_type, found 'Filter'; did you mean 'Filters'?",
+        ),
         (lambda: layout_of("Blocks", None, ranked=True), "expected block_shape as [filters, channels, height, width]"),
         (lambda: L1("Filters", 1.5, "a"), "expected desired_sparsity from 0 to 1, found 1.5"),
         (lambda: L1("Filters", 0.5, "a", "Follower"), "expected group_dependency Leader or none, found 'Follower'"),
         (lambda: L1("Filters", 0.5, "a", kwargs={"block": 1}), "expected block_shape alone in kwargs, found block"),
         (lambda: pruned(seeded(Residual), L1("Filters", 0.5, "fc.weight")), "found fc.weight of shape (4, 8)"),
-        (lambda: pruned(seeded(Residual), L1("Rows", 0.5, "conv2.weight")), "found conv2.weight of shape (12, 8, 3, 3)"),
+        (
+            lambda: pruned(seeded(Residual), L1("Rows", 0.5, "conv2.weight")),
+            "found conv2.weight of shape (12, 8, 3, 3)",
+        ),
         (
             lambda: pruned(seeded(Residual), L1("Blocks", 0.5, "conv1.weight", kwargs={"block_shape": [1, 8, 1, 1]})),
             "expected a block_shape that divides the shape of conv1.weight, (8, 1, 3, 3), found [1, 8, 1, 1]",
         ),
-        (lambda: StructurePruner(), "expected either sparsity or remove, found both or none"),
+        (StructurePruner, "expected either sparsity or remove, found both or none"),
         (lambda: StructurePruner(remove="half"), "such as 50%, found 'half'"),
-        (lambda: pruned(seeded(Residual), StructurePruner(0.5)), "expected example_inputs for StructurePruner, found none"),
+        (
+            lambda: pruned(seeded(Residual), StructurePruner(0.5)),
+            "expected example_inputs for StructurePruner, found none",
+        ),
     ],
 )
 def test_structures_that_cannot_be_meant(make: Callable[[], object], sentence: str) -> None:

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 from torch.overrides import get_overridable_functions
 
-from qprep.ops.catalogue import load
-from qprep.ops.exceptions import EXCEPTIONS
-from qprep.ops.model import Family, Op, OpClass
-from qprep.ops.signature import Kind, Spelling, parse_constructor
+from qprep.foundation.catalogue.call_signature import Kind, Spelling, parse_constructor
+from qprep.foundation.catalogue.exceptions import EXCEPTIONS
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import Family, Op, OpClass
 from tests.ops.stubs import overloads
 from tests.runtime_modules.calls import Call
 from tests.runtime_modules.operation_cases import calls, operations

@@ -9,11 +9,11 @@ from collections import Counter
 
 import pytest
 
-from qprep.ops.catalogue import load
-from qprep.ops.model import OpClass, Result
-from qprep.ops.nn_modules import Role, State
-from qprep.ops.signature import Constructor, Kind, Parameter, parse_constructor, parse_spelling
-from qprep.ops.spell import spell
+from qprep.foundation.catalogue.call_signature import Constructor, Kind, Parameter, parse_constructor, parse_spelling
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import OpClass, Result
+from qprep.foundation.catalogue.spelling import spell
+from qprep.foundation.catalogue.torch_modules import Role, State
 
 _CATALOGUE = load()
 
@@ -146,7 +146,7 @@ def test_nn_modules() -> None:
 _TIMED = """
 import dataclasses, enum, functools, sys, time
 start = time.process_time()
-from qprep.ops.catalogue import load
+from qprep.foundation.catalogue.lookup import load
 load()
 print(time.process_time() - start)
 assert "torch" not in sys.modules

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from qprep.ops.catalogue import load
-from qprep.ops.model import Channels, Op
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import Channels, Op
 from tests.runtime_modules.calls import Call
 from tests.runtime_modules.operation_cases import calls, operations
 

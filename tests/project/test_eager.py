@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from qprep import check_source, fix_source
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.engine import check
-from qprep.ops.eager import FUNCTIONAL_METHODS, FUSABLE
-from qprep.registry import all_rules
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.rule_registry import all_rules
+from qprep.engine.runs import check
+from qprep.foundation.catalogue.torch_ao import FUNCTIONAL_METHODS, FUSABLE
 
 HEAD = """
 import torch

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qprep.project.islands import islands
+from qprep.analysis.dependencies.import_components import islands
 
 CASES = {
     "packages apart": (

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from qprep import division, engine
-from qprep.config import SettingsResolver
-from qprep.findings import Unfixable
-from qprep.project import units
-from qprep.registry import all_rules
-from qprep.setting import Files
+from qprep.analysis.dependencies import partitions
+from qprep.analysis.inputs import Files
+from qprep.engine import partitioning, runs
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.rule_registry import all_rules
+from qprep.foundation.findings import Unfixable
 
 MODEL = """\
 from torch import nn
@@ -37,10 +37,10 @@ def tree(folder: Path, files: dict[str, str]) -> list[Path]:
 
 def groups(folder: Path, files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
     """The parts of a package called pkg, each file a part of its own where it can be."""
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
-    monkeypatch.setattr(division, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitioning, "UNIT_BYTES", 1)
     paths = tree(folder, {"pkg/__init__.py": "", **{f"pkg/{name}": text for name, text in files.items()}})
-    found = division.divide(paths, Files({}))
+    found = partitioning.divide(paths, Files({}))
     return [{path.name for path in part.paths} - {"__init__.py"} for entry in found for part in entry.parts]
 
 
@@ -128,13 +128,13 @@ def test_findings_do_not_depend_on_the_division(tmp_path: Path, monkeypatch: pyt
     files["pkg/user.py"] = MODEL.format(imports="from .m0 import Net as First\n", body="x * First()(x)")
     paths = tree(tmp_path, {"pkg/__init__.py": "", **files})
     resolver = SettingsResolver(all_rules(), isolated=True)
-    one = engine.check(paths, resolver)
-    fixed = engine.fix(paths, resolver, write=False)
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
-    monkeypatch.setattr(division, "UNIT_BYTES", 1)
-    assert len(division.divide(paths, Files({}))[0].parts) > 1
-    assert engine.check(paths, resolver).findings == one.findings
-    assert [file.new_text for file in engine.fix(paths, resolver, write=False).changed] == [
+    one = runs.check(paths, resolver)
+    fixed = runs.fix(paths, resolver, write=False)
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitioning, "UNIT_BYTES", 1)
+    assert len(partitioning.divide(paths, Files({}))[0].parts) > 1
+    assert runs.check(paths, resolver).findings == one.findings
+    assert [file.new_text for file in runs.fix(paths, resolver, write=False).changed] == [
         file.new_text for file in fixed.changed
     ]
     assert all("self.add = " not in file.new_text for file in fixed.changed)  # asks.py would meet it
@@ -149,9 +149,9 @@ def test_classes_that_a_file_hands_on_count_in_parts_too(tmp_path: Path, monkeyp
     )
     files = {"pkg/__init__.py": "", "pkg/net.py": net, "pkg/changer.py": changer, "pkg/more.py": CLASS}
     paths, resolver = tree(tmp_path, files), SettingsResolver(all_rules(), isolated=True)
-    one = engine.check(paths, resolver)
+    one = runs.check(paths, resolver)
     reasons = [finding.fix.reason for finding in one.findings if isinstance(finding.fix, Unfixable)]
     assert any("may stand in its place" in reason for reason in reasons)
-    monkeypatch.setattr(units, "UNIT_BYTES", 1)
-    monkeypatch.setattr(division, "UNIT_BYTES", 1)
-    assert engine.check(paths, resolver).findings == one.findings
+    monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
+    monkeypatch.setattr(partitioning, "UNIT_BYTES", 1)
+    assert runs.check(paths, resolver).findings == one.findings

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from qprep import check_source, engine
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.registry import all_rules
+from qprep import check_source
+from qprep.engine import runs
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.rule_registry import all_rules
 
 _FORWARD = """\
 import torch
@@ -73,7 +74,7 @@ def found(folder: Path, files: dict[str, str]) -> list[tuple[str, int]]:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     paths = sorted(folder.rglob("*.py"))
-    result = engine.check(paths, SettingsResolver(all_rules(), Options(), isolated=True))
+    result = runs.check(paths, SettingsResolver(all_rules(), Options(), isolated=True))
     return [(Path(finding.path).name, finding.start.line) for finding in result.findings]
 
 
@@ -127,5 +128,5 @@ def test_a_parameter_added_to_what_nobody_knows_is_counted(tmp_path: Path) -> No
     net = HEAD + "from foreign import make\n\n\nclass Net(nn.Module):\n    def __init__(self):\n"
     net += "        super().__init__()\n        self.p = nn.Parameter(make(2))\n\n    def forward(self, x):\n"
     (tmp_path / "net.py").write_text(net + "        return make(x) + self.p\n")
-    result = engine.check([tmp_path / "net.py"], SettingsResolver(all_rules(), Options(), isolated=True))
+    result = runs.check([tmp_path / "net.py"], SettingsResolver(all_rules(), Options(), isolated=True))
     assert [site.start.line for site in result.unknown_sites] == [11]

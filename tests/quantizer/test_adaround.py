@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from qprep.quantizer import AdaRoundQuantizer, PostTrainingQuantizer
-from qprep.quantizer.adaround import AdaRoundWeight
-from qprep.quantizer.layer_rows import RowCollector, joined
-from qprep.quantizer.spec import Granularity, Scheme, Spec
+from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
+from qprep.quantizer.graph.layer_rows import RowCollector, joined
+from qprep.quantizer.methods.adaround import AdaRoundWeight
 from tests.quantizer.models import TiedDecoder, snr
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from qprep.errors import QprepError
-from qprep.quantizer.affine import QParams, dequantize, fake_quantize, qparams, quantize
-from qprep.quantizer.spec import Granularity, Scheme, Spec
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.formats.affine import QParams, dequantize, fake_quantize, qparams, quantize
+from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 
 SCHEMES = list(Scheme)
 

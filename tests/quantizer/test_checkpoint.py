@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
     DorefaQuantizer,
     Graph,
@@ -22,8 +22,8 @@ from qprep.quantizer import (
     WRPNQuantizer,
 )
 from qprep.quantizer.checkpoint import options_of
-from qprep.quantizer.qat.base import TrainingQuantizer
-from qprep.quantizer.spec import Scheme, Spec
+from qprep.quantizer.formats.spec import Scheme, Spec
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from tests.quantizer.graphs import model as block
 from tests.quantizer.models import mlp
 

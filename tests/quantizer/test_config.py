@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from torch import nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import PostTrainingQuantizer, Settings, load_config
-from qprep.quantizer.methods import METHODS
-from qprep.quantizer.schema import schema
+from qprep.quantizer.config.config_schema import schema
+from qprep.quantizer.methods.method_names import METHODS
 
 pytest.importorskip("yaml")
 

@@ -22,8 +22,8 @@ from qprep.quantizer import (
     cross_layer_equalization,
     slot_agreement,
 )
-from qprep.quantizer.estimators import ESTIMATORS
-from qprep.quantizer.qat.base import TrainingQuantizer
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
+from qprep.quantizer.ranges.estimators import ESTIMATORS
 from tests.quantizer.graphs import model as block
 from tests.quantizer.models import snr
 from tests.quantizer.test_all_methods import METHODS

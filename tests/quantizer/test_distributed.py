@@ -15,7 +15,7 @@ from torch import distributed as dist
 
 from qprep.quantizer import LinearQATQuantizer, LSQQuantizer, PACTQuantizer, PostTrainingQuantizer, TQTQuantizer
 from qprep.quantizer.distributed import reduced_range
-from qprep.quantizer.qat.base import TrainingQuantizer
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from tests.quantizer.models import mlp
 
 TRAINED: tuple[type[TrainingQuantizer], ...] = (LinearQATQuantizer, LSQQuantizer, TQTQuantizer, PACTQuantizer)

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from torch import Tensor, nn
 
 import qprep
-from qprep.cli.quantize import command
+from qprep.cli.commands.quantize import command
 from qprep.quantizer import AdaRoundQuantizer, PostTrainingQuantizer, load_config
-from qprep.quantizer.registry import unregister
+from qprep.quantizer.graph.module_registry import unregister
 from qprep.runtime_modules import Concat, EltwiseAdd
 from tests.quantizer.models import snr
 

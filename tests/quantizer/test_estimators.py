@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from qprep.errors import QprepError
-from qprep.quantizer.aciq import gauss_clip, laplace_clip
-from qprep.quantizer.affine import fake_quantize, qparams
-from qprep.quantizer.estimators import ESTIMATORS, make_estimator
-from qprep.quantizer.histograms import Histogram, Percentile
-from qprep.quantizer.ranges import Average, MinMax, MovingAverage, StandardDeviations
-from qprep.quantizer.spec import Scheme, Spec
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.formats.affine import fake_quantize, qparams
+from qprep.quantizer.formats.spec import Scheme, Spec
+from qprep.quantizer.ranges.aciq import gauss_clip, laplace_clip
+from qprep.quantizer.ranges.estimators import ESTIMATORS, make_estimator
+from qprep.quantizer.ranges.histograms import Histogram, Percentile
+from qprep.quantizer.ranges.range_rules import Average, MinMax, MovingAverage, StandardDeviations
 
 NORMAL = torch.randn(1, 50_000, generator=torch.Generator().manual_seed(0))
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import qprep
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
     DorefaQuantizer,
     DynamicQuantizer,
@@ -29,7 +29,7 @@ from qprep.quantizer import (
     WRPNQuantizer,
     collect_statistics,
 )
-from qprep.quantizer.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from tests.quantizer.models import mlp, snr
 
 TRAINING = [DorefaQuantizer, LinearQATQuantizer, LSQQuantizer, PACTQuantizer, TQTQuantizer, WRPNQuantizer]

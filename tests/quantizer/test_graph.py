@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
-from qprep.quantizer.pattern import Pattern
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.graph.pattern import Pattern
 from qprep.runtime_modules import LSTM, EltwiseAdd, FunctionalConv2d
 from tests.quantizer.graphs import graph_of, model
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from qprep.quantizer.affine import QParams, fake_quantize
-from qprep.quantizer.grid import by_passes
-from qprep.quantizer.qat.learned import lsq, tqt
+from qprep.quantizer.formats.affine import QParams, fake_quantize
+from qprep.quantizer.formats.grid import by_passes
+from qprep.quantizer.methods.qat.learned import lsq, tqt
 
 LIMITS = [(0, 255), (-128, 127), (-127, 127), (0, 15), (-8, 7), (0, 3), (-2, 1), (-1, 0), (0, 1), (0, 65535)]
 
@@ -69,7 +69,7 @@ def test_passes_and_kernel_agree(learned: Any, shape: tuple[int, ...], monkeypat
     grad = torch.randn(x.shape, generator=generator)
     results = []
     for passes in (True, False):
-        monkeypatch.setattr("qprep.quantizer.qat.learned.by_passes", lambda _, chosen=passes: chosen)
+        monkeypatch.setattr("qprep.quantizer.methods.qat.learned.by_passes", lambda _, chosen=passes: chosen)
         mine, trained = x.clone().requires_grad_(), start.clone().requires_grad_()
         found = learned(mine, trained, 4)
         results.append((found, *torch.autograd.grad(found, (mine, trained), grad)))

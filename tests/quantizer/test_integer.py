@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
     DorefaQuantizer,
     DynamicQuantizer,
@@ -21,12 +21,12 @@ from qprep.quantizer import (
     WeightOnlyQuantizer,
     WRPNQuantizer,
 )
-from qprep.quantizer.integer.agreement import slot_agreement
-from qprep.quantizer.integer.fixed_point import divided, multiplier, root, scaled, shifted
-from qprep.quantizer.integer.model import IntegerModel
-from qprep.quantizer.integer.tensor import IntegerTensor
-from qprep.quantizer.qat.base import TrainingQuantizer
-from qprep.quantizer.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.backends.integer.agreement import slot_agreement
+from qprep.quantizer.backends.integer.fixed_point import divided, multiplier, root, scaled, shifted
+from qprep.quantizer.backends.integer.integer_model import IntegerModel
+from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from qprep.runtime_modules import (
     GRU,
     LSTM,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import LinearQATQuantizer, LSQQuantizer, PostTrainingQuantizer, slot_agreement
 from qprep.runtime_modules import AMax, EltwiseAdd, EltwiseMul, EltwiseSub, MaskedFill, MatMul, Where
 from tests.quantizer.models import snr

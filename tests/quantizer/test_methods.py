@@ -21,8 +21,8 @@ from qprep.quantizer import (
     register,
     wrap,
 )
-from qprep.quantizer.registry import unregister
-from qprep.quantizer.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.graph.module_registry import unregister
 from qprep.runtime_modules import EltwiseAdd
 from tests.quantizer.models import mlp, snr
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
     DynamicQuantizer,
     LinearQATQuantizer,
@@ -21,7 +21,7 @@ from qprep.quantizer import (
     Quantizer,
     WeightOnlyQuantizer,
 )
-from qprep.quantizer.export.model import write_onnx
+from qprep.quantizer.backends.onnx.export import write_onnx
 from qprep.runtime_modules import LSTM, Concat, EltwiseAdd, MultiheadAttention
 from tests.quantizer.graphs import model as block
 from tests.quantizer.models import TiedDecoder, TwoInputs, mlp, snr

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from qprep.errors import QprepError
-from qprep.quantizer.export.model import write_onnx
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.onnx.export import write_onnx
 from tests.quantizer.models import snr
 from tests.quantizer.test_integer import image
 

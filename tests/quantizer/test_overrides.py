@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from qprep.errors import QprepError
-from qprep.quantizer.settings import Overrides, Settings, with_values
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.config_settings import Overrides, Settings, with_values
 
 NAMES = ["", "stem", "layers", "layers.0", "layers.0.conv", "layers.1", "layers.1.conv", "head"]
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
-from qprep.ops.catalogue import load
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import PostTrainingQuantizer
-from qprep.quantizer.graph import Graph
-from qprep.quantizer.known_ranges import OUTPUTS, useful_input
-from qprep.quantizer.passes import default_passes, fuse_sums
-from qprep.quantizer.pattern import Pattern
-from qprep.quantizer.spec import Spec
+from qprep.quantizer.formats.spec import Spec
+from qprep.quantizer.graph.graph_passes import default_passes, fuse_sums
+from qprep.quantizer.graph.pattern import Pattern
+from qprep.quantizer.graph.quantization_graph import Graph
+from qprep.quantizer.ranges.known_ranges import OUTPUTS, useful_input
 from qprep.runtime_modules import LSTM
 from tests.quantizer.graphs import graph_of, model
 

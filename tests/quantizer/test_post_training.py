@@ -13,7 +13,7 @@ from qprep.quantizer import (
     PostTrainingQuantizer,
     WeightOnlyQuantizer,
 )
-from qprep.quantizer.estimators import ESTIMATORS
+from qprep.quantizer.ranges.estimators import ESTIMATORS
 from qprep.runtime_modules import GRU, LSTM, MultiheadAttention, another
 from tests.quantizer.models import TiedDecoder, TwoInputs, mlp, snr
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
     DorefaQuantizer,
     LinearQATQuantizer,
@@ -18,7 +18,7 @@ from qprep.quantizer import (
     TQTQuantizer,
     WRPNQuantizer,
 )
-from qprep.quantizer.qat.base import TrainingQuantizer
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from tests.quantizer.models import TiedDecoder, mlp, snr
 
 METHODS = [LinearQATQuantizer, DorefaQuantizer, WRPNQuantizer, PACTQuantizer, TQTQuantizer, LSQQuantizer]

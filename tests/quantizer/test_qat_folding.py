@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import LinearQATQuantizer, LSQQuantizer, PACTQuantizer, TQTQuantizer
-from qprep.quantizer.qat.base import TrainingQuantizer
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 
 LAYERS: dict[str, tuple[Any, Any]] = {
     "convolution": (lambda: nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d),

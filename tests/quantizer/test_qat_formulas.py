@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.quantizer.qat.dorefa import dorefa_weights, unit_activations, wrpn_weights
-from qprep.quantizer.qat.learned import lsq, tqt
-from qprep.quantizer.qat.pact import pact
+from qprep.quantizer.methods.qat.dorefa import dorefa_weights, unit_activations, wrpn_weights
+from qprep.quantizer.methods.qat.learned import lsq, tqt
+from qprep.quantizer.methods.qat.pact import pact
 
 
 def gradients(output: Tensor, *leaves: Tensor) -> list[list[float] | float]:

@@ -18,11 +18,11 @@ from qprep.quantizer import (
     TQTQuantizer,
     WRPNQuantizer,
 )
-from qprep.quantizer.qat.base import TrainingQuantizer
-from qprep.quantizer.qat.dorefa import dorefa_weights, unit_activations, wrpn_weights
-from qprep.quantizer.qat.learned import LSQQuantize, TQTQuantize, lsq
-from qprep.quantizer.qat.linear import MovingRange, OwnRange
-from qprep.quantizer.spec import Granularity, Scheme, Spec
+from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
+from qprep.quantizer.methods.qat.dorefa import dorefa_weights, unit_activations, wrpn_weights
+from qprep.quantizer.methods.qat.learned import LSQQuantize, TQTQuantize, lsq
+from qprep.quantizer.methods.qat.linear_qat import MovingRange, OwnRange
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from qprep.runtime_modules import EltwiseAdd, convert_compound
 from tests.quantizer.models import mlp
 

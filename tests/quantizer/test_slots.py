@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from qprep.quantizer import DynamicQuantizer, LSQQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
-from qprep.quantizer.affine import fake_quantize
-from qprep.quantizer.tensor_quantizers import ActivationQuantizer
+from qprep.quantizer.formats.affine import fake_quantize
+from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer
 from qprep.runtime_modules import LSTM, EltwiseAdd, EltwiseMul, FunctionalLinear, another
 from tests.quantizer.models import mlp, snr
 from tests.quantizer.test_integer import Attend, Lookup, Tagger, calibrated, image, levels_apart, tokens

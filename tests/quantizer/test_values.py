@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.quantizer.values import map_tensors, tensors_in
+from qprep.quantizer.graph.tensor_leaves import map_tensors, tensors_in
 from tests.quantizer.models import snr
 from tests.quantizer.test_integer import calibrated, image
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from qprep.engine_rules import SYNTAX_ERROR, UNREADABLE_FILE, engine_finding
-from qprep.findings import Applicability, Edit, Finding, Fix, Unfixable
-from qprep.report import Report, Sources
-from qprep.source import SourceFile
+from qprep.cli.reporters import Report, Sources
+from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Unfixable
+from qprep.foundation.internal_rules import SYNTAX_ERROR, UNREADABLE_FILE, engine_finding
+from qprep.foundation.source import SourceFile
 from tests.fake_engine import ADD, MUL, RULES, SUB
 
 PLAIN = "import m\n\n\ndef f(a, b):\n    return a + b\n\n\ny = 1\n"

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from qprep.findings import Finding, Position
-from qprep.report import Report, Sources, render
+from qprep.cli.reporters import Report, Sources, render
+from qprep.foundation.findings import Finding, Position
 from tests.report.conftest import place
 
 FULL = """\

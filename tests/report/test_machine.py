@@ -7,10 +7,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from qprep.edits import apply_edits
-from qprep.findings import Edit
-from qprep.report import FORMATS, HUMAN_FORMATS, Report, render
-from qprep.source import SourceFile
+from qprep.cli.reporters import FORMATS, HUMAN_FORMATS, Report, render
+from qprep.foundation.findings import Edit
+from qprep.foundation.source import SourceFile
+from qprep.foundation.text_edits import apply_edits
 from tests.report.conftest import ODD, PLAIN
 
 MACHINE_FORMATS = sorted(set(FORMATS) - HUMAN_FORMATS)
@@ -106,8 +106,8 @@ def test_junit(report: Report, clean: Report) -> None:
 def test_fingerprints_stay_when_lines_move(report: Report) -> None:
     from dataclasses import replace
 
-    from qprep.findings import Position
-    from qprep.report import Sources
+    from qprep.cli.reporters import Sources
+    from qprep.foundation.findings import Position
 
     before = {record["check_name"]: record["fingerprint"] for record in json.loads(render("gitlab", report))}
     moved = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 
-from qprep.report import Report, render
+from qprep.cli.reporters import Report, render
 
 LEVEL = {"enum": ["none", "note", "warning", "error"]}
 NUMBER = {"type": "integer", "minimum": 1}

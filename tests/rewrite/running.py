@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from qprep import engine
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.findings import Finding, Unfixable
-from qprep.registry import all_rules
-from qprep.results import FixResult
-from qprep.trace import Place, TraceReport
+from qprep.engine import runs
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.results import FixResult
+from qprep.engine.rule_registry import all_rules
+from qprep.foundation.findings import Finding, Unfixable
+from qprep.tracing import Place, TraceReport
 
 _REUSED = re.compile(r"`self\.([\w.]+)[^`]*` (?:has, or may have, parameters and )?runs ")
 
@@ -27,7 +27,7 @@ def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
 
 def fix(paths: list[Path], *, write: bool) -> FixResult:
     """`qprep fix` without settings."""
-    return engine.fix(paths, SettingsResolver(all_rules(), Options(), isolated=True), write=write)
+    return runs.fix(paths, SettingsResolver(all_rules(), Options(), isolated=True), write=write)
 
 
 def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]:

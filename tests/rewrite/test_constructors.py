@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qprep.api import check_source, fix_source
-from qprep.findings import Unfixable
+from qprep.engine.api import check_source, fix_source
+from qprep.foundation.findings import Unfixable
 
 RUN_BY_BASE = """\
 import torch

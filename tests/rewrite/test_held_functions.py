@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from qprep import engine
-from qprep.config import SettingsResolver
-from qprep.findings import Unfixable
-from qprep.registry import all_rules
+from qprep.engine import runs
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.rule_registry import all_rules
+from qprep.foundation.findings import Unfixable
 
 MODEL = """\
 from functools import partial
@@ -36,7 +36,7 @@ class Net(nn.Module):
 def test_a_function_of_ones_own_is_not_called_fixed(held: str, tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text(MODEL.format(held))
-    result = engine.fix([path], SettingsResolver(all_rules(), isolated=True), write=False)
+    result = runs.fix([path], SettingsResolver(all_rules(), isolated=True), write=False)
     assert result.changed == ()
     reasons = [finding.fix.reason for finding in result.remaining if isinstance(finding.fix, Unfixable)]
     assert "`make` may be a function of one's own, whose operations would stay in it" in reasons

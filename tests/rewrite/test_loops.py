@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.api import fix_source
+from qprep.engine.api import fix_source
 
 MODEL = """\
 from torch import nn

@@ -11,11 +11,11 @@ import torch
 from torch.ao import quantization
 
 from qprep import check_source, fix_source
-from qprep.config_file import Options
-from qprep.findings import Unfixable
-from qprep.ops.catalogue import load
-from qprep.ops.signature import parse_constructor, parse_spelling
-from qprep.ops.targets import TARGETS
+from qprep.engine.config.settings_file import Options
+from qprep.foundation.catalogue.call_signature import parse_constructor, parse_spelling
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.targets import TARGETS
+from qprep.foundation.findings import Unfixable
 from tests.equivalence import differences, observe
 
 HEAD = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from qprep.findings import Unfixable
+from qprep.foundation.findings import Unfixable
 from tests.equivalence import differences, observe, residue
 from tests.rewrite import traps
 from tests.rewrite.cases import Case, Outcome

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from qprep.ops.catalogue import load
-from qprep.ops.model import Op, OpClass
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import Op, OpClass
 from tests.runtime_modules.calls import Call, call, rand, randn
 from tests.runtime_modules.family_cases import FAMILIES
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep import runtime_modules
-from qprep.ops.model import Op
+from qprep.foundation.catalogue.op import Op
 from tests.runtime_modules.operation_cases import calls, operations
 from tests.runtime_modules.test_operations import _assert_same, _configured, _module_class, _run
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils import _pytree as pytree
 
-from qprep.quantizer.tracing import build_graph
+from qprep.quantizer.graph.graph_tracing import build_graph
 from qprep.runtime_modules import another, convert_compound, to_torch
-from qprep.trace import trace
+from qprep.tracing import trace
 from tests.quantizer.graphs import SETTINGS
 
 DEVICE = "cuda"

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from qprep import runtime_modules
-from qprep.ops.catalogue import load
-from qprep.ops.model import Op
-from qprep.ops.signature import Kind, Spelling, parse_constructor
+from qprep.foundation.catalogue.call_signature import Kind, Spelling, parse_constructor
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import Op
 from tests.runtime_modules.calls import Call
 from tests.runtime_modules.operation_cases import calls, operations
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from qprep.trace import record
-from qprep.trace.compare import first_difference
-from qprep.trace.record import Record
-from qprep.trace.target import Inputs
-from qprep.trace.verdict import EXACT, Difference, Tolerance
+from qprep.tracing import record
+from qprep.tracing.compare import first_difference
+from qprep.tracing.model_target import Inputs
+from qprep.tracing.record import Record
+from qprep.tracing.verdict import EXACT, Difference, Tolerance
 
 _MODEL = """
 import random

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.trace import trace as trace_model
-from qprep.trace.taint import Taint
+from qprep.tracing import trace as trace_model
+from qprep.tracing.taint import Taint
 
 
 class _Body(nn.Module):

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qprep.ops.catalogue import load
-from qprep.ops.model import OpClass
-from qprep.trace.operations import Operations
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import OpClass
+from qprep.tracing.op_lookup import Operations
 
 
 @pytest.fixture(scope="module")

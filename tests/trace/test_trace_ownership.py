@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.trace import TraceReport
-from qprep.trace import trace as trace_model
+from qprep.tracing import TraceReport
+from qprep.tracing import trace as trace_model
 
 
 class Add(nn.Module):

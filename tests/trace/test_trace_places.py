@@ -13,7 +13,7 @@ import torch
 from libcst.metadata import MetadataWrapper, PositionProvider
 from torch import nn
 
-from qprep.trace import trace as trace_model
+from qprep.tracing import trace as trace_model
 
 Build = Callable[[str], nn.Module]
 

@@ -9,10 +9,10 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from qprep.errors import QprepError
-from qprep.trace import TraceReport
-from qprep.trace import trace as trace_model
-from qprep.trace.tables import as_table, as_tree
+from qprep.foundation.errors import QprepError
+from qprep.tracing import TraceReport
+from qprep.tracing import trace as trace_model
+from qprep.tracing.text_tables import as_table, as_tree
 
 
 class _Block(nn.Module):

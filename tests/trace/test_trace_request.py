@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.errors import QprepError
-from qprep.trace.request import InputSpec, Request, make_request, parse_input, split_target
+from qprep.foundation.errors import QprepError
+from qprep.tracing.request import InputSpec, Request, make_request, parse_input, split_target
 
 
 @pytest.mark.parametrize(

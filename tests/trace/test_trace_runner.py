@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from qprep.errors import QprepError
-from qprep.trace.failure import TraceFailure
-from qprep.trace.report import TraceReport
-from qprep.trace.request import make_request
-from qprep.trace.runner import run_target
+from qprep.foundation.errors import QprepError
+from qprep.tracing.child_runner import run_target
+from qprep.tracing.failure import TraceFailure
+from qprep.tracing.request import make_request
+from qprep.tracing.trace_report import TraceReport
 
 _MODELS = """
 import ctypes, os, sys, threading, time
@@ -204,6 +204,6 @@ def test_missing_file_and_module() -> None:
 
 
 def test_torch_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qprep.trace.runner.find_spec", lambda _: None)
+    monkeypatch.setattr("qprep.tracing.child_runner.find_spec", lambda _: None)
     with pytest.raises(QprepError, match="needs torch"):
         run_target(make_request("m:f", ["1"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 import warnings
@@ -16,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from qprep.errors import QprepError
-from qprep.trace import TraceReport
-from qprep.trace import trace as trace_model
+import qprep
+from qprep.foundation.errors import QprepError
+from qprep.tracing import TraceReport
+from qprep.tracing import trace as trace_model
 
 
 class Block(nn.Module):
@@ -250,7 +250,8 @@ def test_lazy_modules() -> None:
 
 
 def test_importing_the_package_loads_no_torch() -> None:
-    modules = "qprep.trace, qprep.trace.runner, qprep.trace.verify, qprep.trace.bisect, qprep.cli.trace"
+    names = ("", ".child_runner", ".model_equality", ".bisection")
+    modules = ", ".join(["qprep.cli.commands.trace", *(f"qprep.tracing{name}" for name in names)])
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -260,7 +261,5 @@ def test_only_modules_are_traced() -> None:
         trace_model(3, torch.ones(1))  # type: ignore[arg-type]
 
 
-def test_package_is_the_function_too() -> None:
-    package: Any = sys.modules["qprep.trace"]
-    assert package(nn.Sequential(nn.ReLU()), torch.ones(1)).is_prepared
-    assert importlib.import_module("qprep").trace is package
+def test_function_is_exported_by_the_package() -> None:
+    assert qprep.trace is trace_model

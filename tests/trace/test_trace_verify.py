@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from qprep.errors import QprepError
-from qprep.trace.bisect import bisect
-from qprep.trace.request import make_request
-from qprep.trace.verdict import VerifyResult
-from qprep.trace.verify import compare
+from qprep.foundation.errors import QprepError
+from qprep.tracing.bisection import bisect
+from qprep.tracing.model_equality import compare
+from qprep.tracing.request import make_request
+from qprep.tracing.verdict import VerifyResult
 
 _MODEL = """
 import random

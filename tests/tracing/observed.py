@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 
 import qprep
-from qprep.config import SettingsResolver
-from qprep.config_file import Options
-from qprep.evidence.run import Run
-from qprep.evidence.witness import Witness
-from qprep.findings import Finding
-from qprep.registry import all_rules
-from qprep.survey import Survey
-from qprep.trace.executed import Executed
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.config.settings_file import Options
+from qprep.engine.rule_registry import all_rules
+from qprep.engine.runtime_evidence.observations import Witness
+from qprep.engine.runtime_evidence.run_lookup import Run
+from qprep.engine.snapshot import Survey
+from qprep.foundation.findings import Finding
+from qprep.tracing.executed import Executed
 
 _NUMBER = itertools.count()
 

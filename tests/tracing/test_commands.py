@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from qprep.analysis.facts import OpSite
 from qprep.cli import main
 from qprep.codemods import load_codemods
 from qprep.codemods.base import Codemod, Outcome
-from qprep.findings import Unfixable
-from qprep.ops.catalogue import load
-from qprep.project.facts import OpSite
-from qprep.rewrite.scope import Scope
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting.fix_scope import Scope
 
 MODELS = """\
 import torch

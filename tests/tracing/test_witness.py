@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from qprep.evidence.observer import outside
-from qprep.evidence.witness import Witness
+from qprep.engine.runtime_evidence.observations import Witness
+from qprep.engine.runtime_evidence.observer import outside
 from tests.tracing.observed import findings, run, shown, write
 
 CONFIRMED = "confirmed by the run of model:Net"

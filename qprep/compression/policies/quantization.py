@@ -13,12 +13,12 @@ from qprep.compression.policy import Policy
 from qprep.compression.quantizers import OWN
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
-from qprep.errors import QprepError
+from qprep.foundation.errors import QprepError
 from qprep.quantizer import Quantizer
 from qprep.quantizer.batches import batches_of
-from qprep.quantizer.qat.base import TrainingQuantizer
-from qprep.quantizer.qat.pact import PACTActivation
-from qprep.quantizer.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.methods.qat.pact import PACTActivation
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 
 
 class QuantizationPolicy(Policy):

@@ -23,9 +23,9 @@ Inputs = Tensor | Sequence[Any] | Mapping[str, Any]  # one input, the positional
 def groups(model: nn.Module, *example_inputs: Any, verify: bool = True) -> Groups:
     """The channels of `model` that can be removed together, found by one run on `example_inputs`.
 
-    A single mapping holds keyword arguments. The model runs in evaluation mode and is left as it was. With `verify`,
-    one group of each family is removed on trial: a family that does not survive this (a width is a constant of the
-    source) is frozen with a note.
+    A single mapping holds keyword arguments, a sequence and a mapping those by position and by keyword. The model runs
+    in evaluation mode and is left as it was. With `verify`, one group of each family is removed on trial: a family that
+    does not survive this (a width is a constant of the source) is frozen with a note.
 
     Raises StructureError where the model does not run, or is wrapped for distributed training.
     """

@@ -16,8 +16,8 @@ from qprep.compression.structure.rules.mix import mix, new
 from qprep.compression.structure.rules.move import move
 from qprep.compression.structure.rules.same import same
 from qprep.compression.structure.state import State, Step
-from qprep.ops.model import Channels
-from qprep.quantizer.calls import calls
+from qprep.foundation.catalogue.op import Channels
+from qprep.quantizer.graph.call_rows import calls
 
 Rule = Callable[[State, Step], None]
 

@@ -15,7 +15,7 @@ from qprep.compression.structure.labels import Layers, core, varying
 from qprep.compression.structure.model import Groups, Removal
 from qprep.compression.structure.running import difference, outputs
 from qprep.compression.structure.state import is_of_the_user
-from qprep.quantizer.values import map_tensors, tensors_in
+from qprep.quantizer.graph.tensor_leaves import map_tensors, tensors_in
 
 TOLERANCE: Final = 1e-5  # of the largest output
 _ROUNDING: Final = 32  # units of rounding of a narrow type

@@ -12,7 +12,7 @@ from torch.func import functional_call
 from torch.nn.parallel import DistributedDataParallel
 
 from qprep.compression.structure.errors import StructureError
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
 def plain(model: nn.Module) -> nn.Module:
@@ -33,7 +33,15 @@ def _is_distributed(module: nn.Module) -> bool:
 
 
 def arguments(inputs: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Positional and keyword arguments: a tensor is one, a sequence those by position, a mapping those by keyword."""
+    """Positional and keyword arguments.
+
+    A mapping holds those by keyword, a sequence those by position, a pair of both a sequence and a mapping; anything
+    else is the only one.
+    """
+    if isinstance(inputs, (tuple, list)) and len(inputs) == 2 and isinstance(inputs[0], (tuple, list)):
+        by_position, by_keyword = inputs
+        if isinstance(by_keyword, Mapping):
+            return tuple(by_position), {str(name): value for name, value in by_keyword.items()}
     if isinstance(inputs, Mapping):
         return (), {str(name): value for name, value in inputs.items()}
     if isinstance(inputs, (tuple, list)):

@@ -17,8 +17,8 @@ import qprep
 from qprep.compression.structure.labels import Layers, axis_of, dirty, spread
 from qprep.compression.structure.model import ModuleCall, Product
 from qprep.compression.structure.store import Block, Cause, Kind, Role, Store
-from qprep.quantizer.calls import Call
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.call_rows import Call
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 _OURS: Final = os.path.dirname(os.path.abspath(qprep.__file__)) + os.sep
 _TORCHS: Final = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep

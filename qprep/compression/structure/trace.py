@@ -16,7 +16,7 @@ from qprep.compression.structure.model import Family, Frozen, Groups, Product, S
 from qprep.compression.structure.running import evaluating
 from qprep.compression.structure.state import State
 from qprep.compression.structure.store import Block, Cause, Kind, Role, Store
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
 def traced(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Groups:

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from qprep.compression.structure import choose, groups, scores, thin
 from qprep.compression.structure.running import difference, evaluating
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 FOLDER = Path(__file__).parents[3] / "fixtures"
 FILES = [path for kind in ("before", "after") for path in sorted((FOLDER / kind).glob("*.py"))]

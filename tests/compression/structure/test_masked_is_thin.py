@@ -10,7 +10,7 @@ from torch import nn
 
 from qprep.compression.structure import choose, groups, scores, thin
 from qprep.compression.structure.running import difference
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 from tests.compression.structure.models import CASES, build
 
 BOUNDS = {torch.float32: 1e-6, torch.float64: 1e-12}

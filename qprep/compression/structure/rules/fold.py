@@ -13,8 +13,8 @@ from qprep.compression.structure.rules.mix import mix
 from qprep.compression.structure.rules.probe import keeps_zero, replaced
 from qprep.compression.structure.rules.same import same
 from qprep.compression.structure.state import State, Step
-from qprep.ops.model import Channels
-from qprep.ops.signature import parse_spelling
+from qprep.foundation.catalogue.call_signature import parse_spelling
+from qprep.foundation.catalogue.op import Channels
 
 # Both signs and each alone: the largest of numbers of one sign is where zeros count.
 _WITH_ZEROS: Final = ((1.3, -0.7, 0.0, 2.1, 0.0), (0.0, 1.3, 0.7, 2.1, 0.0), (-1.3, 0.0, -0.7, 0.0, -2.1))

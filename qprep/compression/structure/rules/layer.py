@@ -12,7 +12,7 @@ from qprep.compression.structure.rules.mix import mix
 from qprep.compression.structure.rules.same import unite
 from qprep.compression.structure.state import State, Step
 from qprep.compression.structure.store import Role
-from qprep.ops.signature import parse_spelling
+from qprep.foundation.catalogue.call_signature import parse_spelling
 
 
 def linear(state: State, step: Step) -> None:

@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 from qprep.compression.structure.labels import Layers, compact, core, distinct, varying
 from qprep.compression.structure.rules.mix import mix
 from qprep.compression.structure.state import State, Step
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 # They regroup elements in order: an axis of channels can become two.
 _REGROUPING: Final = frozenset(("view", "reshape", "view_as", "reshape_as", "unflatten", "rearrange"))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from qprep.compression.structure.state import Step
-from qprep.quantizer.values import tensors_in
+from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 # Values of what is not masked: both signs, several sizes, so that no clamp or rectifier hides them.
 _SCALES: Final = (0.37, -0.41, 2.3, -2.9, 17.0, -19.0)

@@ -1,0 +1,1 @@
+"""Collectors of facts that need no evaluation of forward."""

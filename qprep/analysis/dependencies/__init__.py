@@ -1,0 +1,1 @@
+"""Which files depend on which, and the partitions that follow."""

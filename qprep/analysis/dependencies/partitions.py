@@ -1,0 +1,291 @@
+"""Units of work: files that know of each other are looked at together, the others apart.
+
+What is found in a file depends on what it uses and on who uses it. Files that share no class, function or computed
+value that could take part in a model's run are in different units, which are looked at one after another, or by several
+processes, or not again where nothing in them has changed. The division follows from the files alone, so that what is
+found does not depend on how the work is spread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qprep.analysis.symbols.module_summary import Outline
+
+UNIT_BYTES = 1_000_000  # small groups share a unit of about this much source, so that what they all use is read once
+# Bases of classes that are no modules, as far as a name can tell.
+_PLAIN = ("builtins.", "abc.", "typing.", "enum.", "collections.", "dataclasses.", "torch.autograd", "torch.optim")
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the files beside a unit may do to any object.
+
+    asks     names they ask for
+    walks    places that take children in order
+    touched  names they replace or change
+    """
+
+    asks: frozenset[str]
+    walks: tuple[str, ...]
+    touched: frozenset[str] = frozenset()
+
+
+ALONE = Around(frozenset(), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Files that are looked at together, in the order given, and what stands beside them."""
+
+    paths: tuple[Path, ...]
+    around: Around
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a dotted name stands for: a module, or a class, function or value in one."""
+
+    kind: str  # module | class | function | value
+    module: str
+    name: str = ""
+
+
+class Outlines:
+    """The outlines of the given modules, and of those that they import, by dotted name."""
+
+    def __init__(self, given: Mapping[str, Path], outline: Callable[[str], Outline | None]) -> None:
+        self.given = given
+        self.get = outline
+        self._modules: dict[tuple[str, str], bool] = {}
+        self._known: dict[str, _Found | None] = {}
+        self._sought: set[str] = set()
+
+    def find(self, dotted: str) -> _Found | None:
+        """What a dotted name stands for, through the imports of packages; None outside of the project."""
+        if dotted in self._known:
+            return self._known[dotted]
+        if dotted in self._sought:  # files that take all names of each other
+            return None
+        self._sought.add(dotted)
+        try:
+            found = self._follow(dotted)
+        finally:
+            self._sought.discard(dotted)
+        if not self._sought:
+            self._known[dotted] = found
+        return found
+
+    def _follow(self, dotted: str) -> _Found | None:
+        seen: set[str] = set()
+        while dotted not in seen:
+            seen.add(dotted)
+            step = self._step(dotted)
+            if not isinstance(step, str):
+                return step
+            dotted = step
+        return None
+
+    def _step(self, dotted: str) -> _Found | str | None:
+        if self.get(dotted) is not None:
+            return _Found("module", dotted)
+        head, _, trail = dotted.rpartition(".")
+        while head:
+            outline = self.get(head)
+            if outline is not None:
+                return self._member(head, outline, trail)
+            head, _, last = head.rpartition(".")
+            trail = f"{last}.{trail}"
+        return None
+
+    def _member(self, module: str, outline: Outline, trail: str) -> _Found | str | None:
+        first, _, rest = trail.partition(".")
+        if first in outline.classes:
+            return _Found("class", module, first)
+        if first in outline.functions:
+            return _Found("function", module, first)
+        if first in outline.imports:
+            return outline.imports[first] + (f".{rest}" if rest else "")
+        if first in outline.values:
+            return _Found("value", module, first)
+        for star in outline.stars:
+            if self.get(star) is not None and (found := self.find(f"{star}.{first}")) is not None:
+                return found
+        return None
+
+    def may_run(self, module: str, name: str) -> bool:
+        """Whether a class may be an nn.Module: a base of it is torch's, or unknown."""
+        key = (module, name)
+        if key not in self._modules:
+            self._modules[key] = False  # a cyclic definition ends here
+            outline = self.get(module)
+            entry = outline.classes.get(name) if outline is not None else None
+            bases = entry.bases if entry is not None else ()
+            self._modules[key] = any(self._base_may_run(module, base) for base in bases)
+        return self._modules[key]
+
+    def _base_may_run(self, module: str, base: str) -> bool:
+        outline = self.get(module)
+        first, _, rest = base.partition(".")
+        if outline is None or base == "?":
+            return True
+        if first in outline.classes:
+            return self.may_run(module, first)
+        if first in outline.functions:  # a class that it defines
+            return True
+        dotted = outline.imports.get(first)
+        if dotted is None:
+            inside = next((f"{star}.{base}" for star in outline.stars if self.get(star) is not None), None)
+            found = self.find(inside) if inside is not None else None
+            return self.may_run(found.module, found.name) if found else bool(outline.stars) or first in outline.values
+        dotted += f".{rest}" if rest else ""
+        found = self.find(dotted)
+        if found is None:
+            return not dotted.startswith(_PLAIN)
+        return found.kind != "class" or self.may_run(found.module, found.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Modules that are looked at together, and what they may do to any object."""
+
+    names: tuple[str, ...]
+    traits: Around
+
+
+def units(given: Mapping[str, Path], outlines: Outlines, sizes: Mapping[str, int]) -> list[Unit]:
+    """Divide the given modules, in their order; `sizes` are those of their files in bytes."""
+    joined = _joined(outlines)
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in given:
+        groups[joined[name]].append(name)
+    return [Unit(tuple(names), _traits(names, outlines)) for names in _packed(list(groups.values()), sizes)]
+
+
+def parts(given: Mapping[str, Path], divided: Sequence[Unit]) -> tuple[Part, ...]:
+    """The files of each unit, with what all others may do to their objects."""
+    traits = [unit.traits for unit in divided]
+    return tuple(
+        Part(tuple(given[name] for name in unit.names), _beside(traits, position))
+        for position, unit in enumerate(divided)
+    )
+
+
+def _joined(outlines: Outlines) -> dict[str, str]:
+    """The first module of each module's group."""
+    leader = {name: name for name in outlines.given}
+
+    def lead(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = name = leader[leader[name]]
+        return name
+
+    waiting = [name for name in outlines.given if (found := outlines.get(name)) is not None and not found.is_glue]
+    done = set(waiting)
+    below: dict[str, list[str]] = {}
+    while waiting:
+        name = waiting.pop()
+        for other in _wanted(name, outlines, below):
+            if other not in leader:
+                continue
+            first, second = sorted((lead(name), lead(other)))
+            leader[second] = first
+            if other not in done:  # it computes a value out of what it imports
+                done.add(other)
+                waiting.append(other)
+    return {name: lead(name) for name in outlines.given}
+
+
+def _wanted(name: str, outlines: Outlines, below: dict[str, list[str]]) -> Iterator[str]:
+    """The modules that a module takes something from which may take part in a model's run."""
+    outline = outlines.get(name)
+    if outline is None:
+        return
+    for dotted in dict.fromkeys((*outline.imports.values(), *outline.inner, *outline.stars)):
+        for found in _taken(dotted, outline, outlines):
+            if found.module == name:
+                continue
+            if found.kind == "module":
+                if found.module not in below:
+                    below[found.module] = list(_below(found.module, outlines))
+                yield from below[found.module]
+            elif _takes_part(found, outlines):
+                yield found.module
+
+
+def _taken(dotted: str, outline: Outline, outlines: Outlines) -> list[_Found]:
+    """What a file takes of what it imports: of a module that it asks for names, what these stand for."""
+    found = outlines.find(dotted)
+    if found is None:
+        return []
+    chains = outline.uses.get(dotted) if found.kind == "module" else None
+    parts = [outlines.find(f"{dotted}.{chain}") for chain in chains or ()]
+    if chains is None or None in parts:  # it is handed on as an object, or asked for what only the run knows
+        return [found]
+    return [part for part in parts if part is not None]
+
+
+def _takes_part(found: _Found, outlines: Outlines) -> bool:
+    """Whether what a name stands for may take part in a model's run: not a plain class, nor a literal."""
+    if found.kind == "class":
+        return outlines.may_run(found.module, found.name)
+    return found.kind == "function" or not _is_literal(found, outlines)
+
+
+def _below(module: str, outlines: Outlines) -> Iterator[str]:
+    """A module at hand as an object, and all that can be reached through it."""
+    for name in outlines.given:
+        if name == module or name.startswith(f"{module}."):
+            outline = outlines.get(name)
+            if outline is not None and not outline.is_glue:
+                yield name
+
+
+def _is_literal(found: _Found, outlines: Outlines) -> bool:
+    outline = outlines.get(found.module)
+    return outline is not None and outline.values.get(found.name, False)
+
+
+def _packed(groups: Sequence[list[str]], sizes: Mapping[str, int]) -> list[list[str]]:
+    """Groups put together up to about UNIT_BYTES, by their first names, so that one file's change moves no other."""
+    total = sum(sizes[name] for group in groups for name in group)
+    number = 1
+    while number * UNIT_BYTES < total:
+        number *= 2
+    units: dict[object, list[list[str]]] = defaultdict(list)
+    for group in groups:
+        large = sum(sizes[name] for name in group) > UNIT_BYTES
+        units[group[0] if large else _bucket(group[0], number)].append(group)
+    order = {name: position for position, name in enumerate(name for group in groups for name in group)}
+    return [sorted((name for group in unit for name in group), key=order.__getitem__) for unit in units.values()]
+
+
+def _bucket(name: str, number: int) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()) % number
+
+
+def _traits(names: Iterable[str], outlines: Outlines) -> Around:
+    asks: set[str] = set()
+    touched: set[str] = set()
+    walks: list[str] = []
+    for name in names:
+        outline = outlines.get(name)
+        if outline is not None:
+            asks.update(outline.asks)
+            touched.update(outline.touched)
+            walks += [f"{name}:{line}" for line in outline.walks]
+    return Around(frozenset(asks), tuple(walks), frozenset(touched))
+
+
+def _beside(around: Sequence[Around], position: int) -> Around:
+    """What all units but one may do."""
+    others = [entry for index, entry in enumerate(around) if index != position]
+    return Around(
+        frozenset().union(*(e.asks for e in others)),
+        tuple(walk for e in others for walk in e.walks),
+        frozenset().union(*(e.touched for e in others)),
+    )

@@ -1,0 +1,169 @@
+"""FloatFunctional, shared or made inside forward, and `torch.cat` where it belongs to one."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from qprep.analysis.eager.eager_facts import InlineFunctional, SharedFunctional
+from qprep.analysis.eager.fusion import functions_of, place_of
+from qprep.analysis.facts import Unit
+from qprep.analysis.values.abstract_values import ClassRef, External, modules_of
+from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qprep.analysis.eager.fusion import FuseCall, Where
+    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.symbols.symbol_table import FileIndex
+
+Parents = dict[ast.AST, ast.AST]
+
+
+def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[FuseCall]) -> None:
+    """Note what is wrong with FloatFunctionals, and which `torch.cat` runs on quantized tensors."""
+    quantized = {call.cls for call in calls if call.cls is not None}
+    domains: dict[tuple[str, str], tuple[int, int]] = {}
+    for name in names:
+        index = analysis.project.index(name)
+        for where, body in functions_of(index) if index is not None else ():
+            if where.cls is None or where.function is None or not analysis.is_module(where.cls):
+                continue
+            if held_attributes(analysis, where.cls, FUNCTIONAL) or held_attributes(analysis, where.cls, "QuantStub"):
+                quantized.add(where.cls)
+            domains[where.index.name, where.name] = _domain(analysis, where, body)
+            if (where.index.name, where.name) in analysis.ran:
+                parents = _parents(where.function)
+                _note_shared(analysis, where, body, parents)
+                _note_inline(analysis, where, body, parents)
+    for place, site in analysis.facts.ops.items():
+        if (
+            site.op.name == "cat"
+            and site.form == "function"
+            and ClassRef(site.unit.module, site.unit.name) in quantized
+        ):
+            first, last = domains.get((place.module, site.function), (0, 0))
+            if first < place.line < last:
+                analysis.facts.eager.cats.add(place)
+
+
+def _domain(analysis: Analysis, where: Where, body: list[ast.AST]) -> tuple[int, int]:
+    """The lines between which tensors are quantized: from the QuantStub's call to the DeQuantStub's."""
+    assert where.cls is not None
+    assert where.function is not None
+    first, last = where.function.lineno, (where.function.end_lineno or 0) + 1
+    for stub in ("QuantStub", "DeQuantStub"):
+        held = held_attributes(analysis, where.cls, stub)
+        lines = [n.lineno for n in body if isinstance(n, ast.Call) and _attribute(n.func, where) in held]
+        if stub == "QuantStub" and held:
+            first = min(lines, default=last)
+        elif lines:
+            last = min(lines) if first < min(lines) else last
+    dequantized = [n.lineno for n in body if isinstance(n, ast.Attribute) and n.attr == "dequantize"]
+    return first, min([last, *dequantized])
+
+
+def held_attributes(analysis: Analysis, cls: ClassRef, name: str) -> set[str]:
+    """Attributes of self that are a FloatFunctional, or a stub."""
+    return {
+        key
+        for key, entry in analysis.attributes_of(cls).names.items()
+        if any(isinstance(m.cls, External) and eager_name(m.cls.name) == name for m in modules_of(entry.kind))
+        or any(_makes(analysis, creation.place.module, creation.place, name) for creation in entry.creations.values())
+    }
+
+
+def _makes(analysis: Analysis, module: str, place: tuple[str, int, int, int, int], name: str) -> bool:
+    from qprep.analysis.eager.fuse_targets import node_at
+    from qprep.analysis.facts import Place
+
+    index = analysis.project.index(module)
+    node = node_at(index, Place(*place)) if index is not None else None
+    return index is not None and isinstance(node, ast.Call) and _called(analysis, index, node) == name
+
+
+def _called(analysis: Analysis, index: FileIndex, node: ast.Call) -> str:
+    """The class or function of eager quantization that a call names."""
+    dotted = analysis.project.expression_name(index, node.func)
+    found = analysis.project.resolve(dotted) if dotted is not None else None
+    return eager_name(found.name) if isinstance(found, External) else ""
+
+
+def _attribute(node: ast.expr, where: Where) -> str | None:
+    """Of `self.add`, "add"."""
+    owner = where.function.args.args[0].arg if where.function is not None and where.function.args.args else None
+    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner
+    return node.attr if is_own and isinstance(node, ast.Attribute) else None
+
+
+def _note_shared(analysis: Analysis, where: Where, body: list[ast.AST], parents: Parents) -> None:
+    assert where.cls is not None
+    held = held_attributes(analysis, where.cls, FUNCTIONAL)
+    uses: dict[str, list[ast.Call]] = defaultdict(list)
+    for node in body:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONAL_METHODS:
+            attribute = _attribute(node.func.value, where)
+            if attribute in held:
+                uses[attribute or ""].append(node)
+    for attribute, found in uses.items():
+        found.sort(key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0))
+        for position, node in enumerate(found):
+            before = any(not _are_alternatives(other, node, parents) for other in found[:position])
+            loops = _in_loop(node, parents)
+            if before or loops:
+                place, unit = place_of(where.index, node), Unit(where.cls.module, where.cls.name, True)
+                assert isinstance(node.func, ast.Attribute)
+                fact = SharedFunctional(place, unit, where.name, attribute, node.func.attr, loops)
+                analysis.facts.eager.shared.setdefault(place, fact)
+
+
+def _note_inline(analysis: Analysis, where: Where, body: list[ast.AST], parents: Parents) -> None:
+    assert where.cls is not None
+    for node in body:
+        if not isinstance(node, ast.Call) or _called(analysis, where.index, node) != FUNCTIONAL:
+            continue
+        around = parents.get(node)
+        if isinstance(around, ast.Assign) and any(_attribute(target, where) for target in around.targets):
+            continue
+        method = around.attr if isinstance(around, ast.Attribute) else ""
+        place, unit = place_of(where.index, node), Unit(where.cls.module, where.cls.name, True)
+        fact = InlineFunctional(place, unit, where.name, method, _in_loop(node, parents))
+        analysis.facts.eager.inline.setdefault(place, fact)
+
+
+def _parents(function: ast.AST) -> Parents:
+    return {child: node for node in ast.walk(function) for child in ast.iter_child_nodes(node)}
+
+
+def _ways(node: ast.AST, parents: Parents) -> list[tuple[ast.AST, ast.AST]]:
+    """(parent, child) from a node up."""
+    found = []
+    while node in parents:
+        found.append((parents[node], node))
+        node = parents[node]
+    return found
+
+
+def _in_loop(node: ast.AST, parents: Parents) -> bool:
+    kinds = ast.For | ast.While | ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
+    return any(isinstance(parent, kinds) for parent, _ in _ways(node, parents))
+
+
+def _are_alternatives(one: ast.AST, other: ast.AST, parents: Parents) -> bool:
+    """Whether two nodes stand in branches of one condition, of which a pass takes only one, or behind a return."""
+    here = dict(_ways(one, parents))
+    for parent, child in _ways(other, parents):
+        if parent not in here or here[parent] is child:
+            continue
+        if isinstance(parent, ast.IfExp):
+            return parent.test not in (child, here[parent])
+        if isinstance(parent, ast.If):
+            return (child in parent.orelse) != (here[parent] in parent.orelse) and parent.test not in (
+                child,
+                here[parent],
+            )
+        first = here[parent]
+        return isinstance(first, ast.If) and any(isinstance(last, ast.Return | ast.Raise) for last in first.body[-1:])
+    return False

@@ -1,0 +1,200 @@
+"""Module instances that stand in several places: put there twice, or made once for whoever takes them."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.facts import Sharing, Unit
+from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
+from qprep.analysis.values.abstract_values import (
+    COMMON,
+    UNKNOWN,
+    ClassRef,
+    FunctionRef,
+    Kind,
+    Module,
+    Opaque,
+    Sequence,
+    join_all,
+    modules_of,
+    options,
+)
+
+FILE = "<file>"  # what stands for a function where the lines of a file make a model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qprep.analysis.interpreter.environment import Frame
+    from qprep.analysis.interpreter.interpreter import Analysis
+
+
+def origin_of(frame: Frame, node: ast.expr) -> str | None:
+    """Where exactly one instance is made; None in a loop, which makes many."""
+    where = f"{frame.index.name}:{node.lineno}:{node.col_offset}"
+    return None if frame.loops else where if frame.function else COMMON + where
+
+
+def is_common(module: Module) -> bool:
+    """Whether an instance is made once, whatever takes it."""
+    return module.origin is not None and module.cls is not None and module.origin.startswith(COMMON)
+
+
+def place_of(module: Module) -> str | None:
+    """The origin of an instance, common or not."""
+    return module.origin.removeprefix(COMMON) if module.origin is not None else None
+
+
+def item_of_common(holder: Module, item: Kind, index: str) -> Kind:
+    """An item of a container of modules: as common as that."""
+    if not is_common(holder):
+        return item
+    made = f"{holder.origin}/{index}"
+    return join_all(Module(o.cls, None, made, o.item) if isinstance(o, Module) else o for o in options(item))
+
+
+def stored(
+    analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, how: str, new: Iterable[Kind] | None = None
+) -> None:
+    """A module instance is put somewhere: a second place on the same path shares it, any place one that is common.
+
+    `new`: the alternatives of the value to which that happens, where it is not all of them.
+    """
+    if frame.recording or not frame.function:
+        return
+    if frame.function != FILE and _is_for_all(analysis, frame, value, node):
+        note(analysis, frame, node, "common", modules_of(value))
+    if new is None:
+        new = (value,) if isinstance(value, Module) else _on_branches(analysis, frame, value, node)
+    for option in new:
+        if isinstance(option, Module) and analysis.is_shareable(option):
+            _put(analysis, frame, option, node, how, value)
+
+
+def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> list[Kind]:
+    """The instances that a name stands for which branches bind to one or the other; no mixture of what a list holds."""
+    modules = [module for module in modules_of(value) if module.cls is not None]
+    function = (
+        analysis.project.function_node(FunctionRef(frame.index.name, frame.function))
+        if isinstance(node, ast.Name) and modules
+        else None
+    )
+    if function is None:
+        return []
+    bound = [
+        part
+        for statement in ast.walk(function)
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == ast.unparse(node)
+        for part in (statement.value, *ast.iter_child_nodes(statement.value))
+        if isinstance(part, ast.Call) and (part is statement.value or isinstance(statement.value, ast.IfExp))
+    ]
+    made = {f"{frame.index.name}:{part.lineno}:{part.col_offset}" for part in bound}
+    return [module for module in modules if (place_of(module) or "").partition("/")[0] in made]
+
+
+def _put(analysis: Analysis, frame: Frame, value: Module, node: ast.expr, how: str, among: Kind) -> None:
+    """One of the instances that an expression may stand for is put somewhere."""
+    from qprep.analysis.interpreter.attributes import self_attribute
+
+    renamed = value.path if self_attribute(analysis, frame, node) is not None else None
+    if (origin := place_of(value) or renamed) is None:
+        return
+    # Putting into a list what is unpacked from it is one place; unpacking it again is another.
+    event, place = ("unpack" if how == "unpacked" else "store", origin), frame.place(node)
+    if frame.counts.get((*event, place)):
+        return  # one place, seen once for each alternative
+    frame.counts.add((*event, place))
+    if frame.counts.get(event) or frame.loops or origin == renamed:
+        # A second instance would be made of whatever the expression stands for.
+        note(analysis, frame, node, how, [o if isinstance(o, Module) else Module(None) for o in _held(among)])
+    frame.counts.add(event)
+
+
+def _held(kind: Kind) -> list[Kind]:
+    """The alternatives that may be modules."""
+    unknown = [option for option in options(kind) if option == UNKNOWN or isinstance(option, Opaque)]
+    return [*modules_of(kind), *unknown]
+
+
+def _is_for_all(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> bool:
+    """Whether a value may be a module that all share; one with parameters, where that is the default of a parameter."""
+    common = [module for module in modules_of(value) if is_common(module) and analysis.is_shareable(module)]
+    is_default = isinstance(node, ast.Name) and frame.scope.lookup(node.id) is not None
+    return any(is_default or not analysis.may_have_state({analysis.class_name(module)}) for module in common)
+
+
+def is_settled(analysis: Analysis, cls: ClassRef, name: str, value: Kind) -> bool:
+    """Whether it tells nothing that `self.name` is set to a module: itself, or one whose calls tell all.
+
+    A module with parameters must go on standing under both names, so only its calls can have instances of their own.
+    """
+    if not isinstance(value, Module) or not value.path or not value.path.isidentifier():
+        return False
+    return value.path == name or (
+        analysis.may_have_state({analysis.class_name(value)}) and _is_only_called(analysis, cls, name)
+    )
+
+
+def _is_only_called(analysis: Analysis, cls: ClassRef, name: str) -> bool:
+    """Whether the family of a class calls `self.name`, and does nothing else with it."""
+    family = {base for child in (cls, *analysis.project.subclasses(cls)) for base in analysis.project.mro(child)}
+    entries = [analysis.project.class_node(base) for base in family if isinstance(base, ClassRef)]
+    methods = [method for entry in entries if entry is not None for method in entry.methods.values()]
+    uses = [is_call for method in methods if method.args.args for is_call in _uses(method, name)]
+    return bool(uses) and all(uses)
+
+
+def _uses(method: ast.FunctionDef, name: str) -> list[bool]:
+    """The places that read `self.name`: whether each only calls it, or reads a parameter."""
+    owner, called = method.args.args[0].arg, set[ast.AST]()
+    for node in ast.walk(method):
+        if isinstance(node, ast.Call):
+            is_another = getattr(node.func, "id", None) == "another"
+            called.update(node.args if is_another else (node.func,))
+        elif isinstance(node, ast.Attribute):
+            called.update((node.value,) if node.attr in PARAMETER_NAMES else ())
+    return [
+        node in called
+        for node in ast.walk(method)
+        if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load)
+        if isinstance(node.value, ast.Name) and node.value.id == owner
+    ]
+
+
+def repeated(analysis: Analysis, frame: Frame, node: ast.BinOp | ast.AugAssign, items: Iterable[Sequence]) -> None:
+    """`[module] * n`: one instance for all items."""
+    factors = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.value,)
+    if frame.recording or any(isinstance(part, ast.Constant) and part.value in (0, 1) for part in factors):
+        return
+    found = [module for each in items for module in modules_of(each.item) if analysis.is_shareable(module)]
+    if found:
+        note(analysis, frame, node, "repetition", found)
+
+
+def listed(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> None:
+    """An item of a list: a module, or a pair of a name and one."""
+    stored(analysis, frame, value, node, "container")
+    if isinstance(node, ast.Tuple) and len(node.elts) == 2 and isinstance(value, Sequence) and value.items is not None:
+        named(analysis, frame, value.items[-1], node.elts[-1])
+
+
+def named(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> None:
+    """A value under a name in a container; what is made there may well be taken out again at once."""
+    if isinstance(node, ast.Name | ast.Attribute):
+        stored(analysis, frame, value, node, "container")
+
+
+def collected(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, targets: Iterable[ast.expr]) -> None:
+    """`[module for _ in …]`: one instance for all items, unless the loop's variables tell which."""
+    variables = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    if not any(isinstance(part, ast.Name) and part.id in variables for part in ast.walk(node)):
+        stored(analysis, frame, value, node, "container")
+
+
+def note(analysis: Analysis, frame: Frame, node: ast.expr | ast.stmt, how: str, modules: Iterable[Module]) -> None:
+    """One instance, or one of several, is shared here."""
+    place = frame.place(node)
+    unit = Unit(frame.index.name, "", True)  # the file: nothing is added to a class
+    sharing = analysis.facts.sharing.setdefault(place, Sharing(place, unit, frame.function, how))
+    sharing.classes |= {analysis.class_name(module) for module in modules}

@@ -1,0 +1,134 @@
+"""Names that code gives another value on objects that it does not own: `net.act = nn.SiLU()`, `net.act.p = 0.1`.
+
+What a class does to attributes of its own self is for others to judge, but for hooks, which no second instance gets.
+Those of an imported module are written as calls: "gate()" for `tools.gate = fast_gate`. Classes that are looked for are
+in angles. What is known of the object stands behind an "@"; "act." says that what an attribute holds is changed itself,
+"?" that attributes are set whose names only the run knows.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.class_replacement import sought_classes
+from qprep.analysis.effects.receivers import holder_of
+from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.analysis.symbols.symbol_table import FileIndex
+
+ANY = "?"  # some object gets attributes whose names only the run knows
+
+_SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "object"))  # patch.object
+_FETCHING = frozenset(("get_submodule", "set_submodule"))
+_DICTS = frozenset(("update", "setdefault"))
+_MODES = frozenset(("train", "eval", "register_module", "add_module"))
+
+
+def touched_names(index: FileIndex) -> Iterator[str]:
+    """Attributes and functions of a file's objects that are replaced, or changed in place, past their owner."""
+    imported = frozenset(alias.asname or alias.name.partition(".")[0] for alias in index.of(ast.alias))
+    for node in index.of(ast.Attribute):
+        if not isinstance(node.ctx, ast.Load):
+            yield from _assigned(index, node, imported)
+    for call in index.of(ast.Call):
+        yield from _called(call, imported)
+    yield from sought_classes(index)
+    if any(_sets_any(node) for node in index.of(ast.Call, ast.Subscript)):
+        yield ANY
+    for item in index.of(ast.Subscript):
+        if _is_dict_of_modules(item.value) or _is_dict_of_attributes(item.value):
+            yield from _reached(item.slice)
+
+
+def _assigned(index: FileIndex, node: ast.Attribute, imported: frozenset[str]) -> Iterator[str]:
+    if _root(node.value) in imported:
+        yield f"{node.attr}()"
+    if node.attr == "training" or not _is_self(node.value):
+        yield f"{node.attr}{holder_of(index, node.value)}"
+    if node.attr not in PARAMETER_NAMES and isinstance(node.value, ast.Attribute) and not _is_self(node.value.value):
+        # Whatever the class of the object: what it holds may be another object's as well.
+        yield from (node.value.attr, f"{node.value.attr}.")
+    if isinstance(node.value, ast.Name | ast.Attribute) and node.attr.startswith("__"):  # function.__code__ = …
+        yield f"{node.value.id if isinstance(node.value, ast.Name) else node.value.attr}()"
+
+
+def _called(node: ast.Call, imported: frozenset[str]) -> Iterator[str]:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    name = node.func.id if isinstance(node.func, ast.Name) else name
+    if name in _SETTING and len(node.args) > 1:
+        owner, text = node.args[:2]
+        if not _is_self(owner):
+            yield from _text(text)
+        if _root(owner) in imported:
+            yield from (f"{found}()" for found in _text(text))
+        yield from _held(owner, also_own=False)
+    elif name == "type" and len(node.args) == 3:  # type("Sub", (Net,), {"act": …})
+        yield from (text for key in getattr(node.args[2], "keys", ()) if key is not None for text in _text(key))
+    elif name in _FETCHING and node.args:
+        yield from _reached(node.args[0])
+    elif name in ("patch", "setattr") and node.args:  # mock.patch("tools.gate"), monkeypatch.setattr("tools.gate", …)
+        yield from (f"{found}()" for found in _text(node.args[0]))
+    elif "hook" in name or name in _MODES:
+        yield from _held(
+            node.func.value if isinstance(node.func, ast.Attribute) else node.func, also_own="hook" in name
+        )
+
+
+def _sets_any(node: ast.AST) -> bool:
+    """`setattr(net, name, value)`, `net.__dict__.update(values)`, `vars(net)[name] = value`."""
+    if isinstance(node, ast.Subscript):
+        return not isinstance(node.ctx, ast.Load) and _is_dict_of_attributes(node.value)
+    func = node.func if isinstance(node, ast.Call) else None
+    if not isinstance(node, ast.Call) or not isinstance(func, ast.Name | ast.Attribute):
+        return False
+    if isinstance(func, ast.Attribute) and func.attr in _DICTS:
+        return _is_dict_of_attributes(func.value)
+    name = func.id if isinstance(func, ast.Name) else func.attr
+    return name in ("setattr", "__setattr__") and len(node.args) > 1 and not isinstance(node.args[1], ast.Constant)
+
+
+def _is_dict_of_attributes(node: ast.expr) -> bool:
+    """`net.__dict__`, `vars(net)`."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "vars"
+    return isinstance(node, ast.Attribute) and node.attr == "__dict__"
+
+
+def _held(node: ast.expr, *, also_own: bool) -> Iterator[str]:
+    """The attribute that an expression is: `net.act`; `self.act` where its own are asked for as well."""
+    if isinstance(node, ast.Attribute) and (also_own or not _is_self(node.value)):
+        yield from (node.attr, f"{node.attr}.")
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _is_dict_of_modules(node: ast.expr) -> bool:
+    """`net._modules`, `dict(net.named_modules())`."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+        node = node.args[0]
+    func = node.func if isinstance(node, ast.Call) else node
+    return isinstance(func, ast.Attribute) and func.attr in ("_modules", "named_modules", "named_children")
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _reached(node: ast.expr) -> Iterator[str]:
+    """What is fetched by its name may be replaced, and may be changed itself."""
+    for name in _text(node):
+        yield from (name, f"{name}.")
+
+
+def _text(node: ast.expr) -> Iterator[str]:
+    """The last part of a name given as text: "package.module.function"."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value.rpartition(".")[2]

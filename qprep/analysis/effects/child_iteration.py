@@ -1,0 +1,83 @@
+"""Code that takes the children of another module by position or counts them."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.facts import Place, Unit, Walk
+from qprep.analysis.symbols.module_summary import TELLS_CHILDREN, WALKING, positional, walked_module
+from qprep.analysis.values.abstract_values import ClassRef, modules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from qprep.analysis.interpreter.interpreter import Analysis
+
+
+def find_walks(analysis: Analysis, names: Iterable[str]) -> None:
+    """Add every such place of the files to the facts, with the classes of the module where they are known."""
+    for name in names:
+        text = analysis.project.text(name)
+        index = analysis.project.index(name) if text is not None and TELLS_CHILDREN in text else None
+        if index is None:
+            continue
+        owners = {part: ClassRef(name, cls) for cls, entry in index.classes.items() for part in ast.walk(entry.node)}
+        descents = set(_descents(index.tree))
+        for node in index.of(*WALKING):
+            for call in positional(node):
+                if call in descents:
+                    continue
+                place = Place.of(name, call)
+                known = analysis.walked.get((name, call.lineno, call.col_offset))
+                walk = analysis.facts.walks.setdefault(place, Walk(place, Unit(name, "", True), _method(call)))
+                walk.classes |= known or _attribute_classes(analysis, owners.get(call), call)
+
+
+def _descents(tree: ast.Module) -> Iterator[ast.AST]:
+    """The parts of tests such as `if len(list(child.children())) > 0: replace(child)` inside `replace` itself.
+
+    A function that only asks whether to go further down visits the new children as it visits those beside others.
+    """
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            if not isinstance(node, ast.If) or node.orelse or not _asks_for_any(node.test):
+                continue
+            if all(_calls(statement, function.name) for statement in node.body):
+                yield from ast.walk(node.test)
+
+
+def _asks_for_any(test: ast.expr) -> bool:
+    """`len(x) > 0`, `len(x) != 0`, `len(x)`: true as soon as there is one."""
+    if isinstance(test, ast.Compare):
+        bound = test.comparators[0]
+        from_one = isinstance(test.ops[0], ast.Gt | ast.NotEq) and isinstance(bound, ast.Constant) and bound.value == 0
+        return len(test.ops) == 1 and from_one and _asks_for_any(test.left)
+    return isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "len"
+
+
+def _calls(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement is a call of the function `name`, or of the method of that name."""
+    call = statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.Return) else None
+    callee = call.func if isinstance(call, ast.Call) else None
+    return (isinstance(callee, ast.Name) and callee.id == name) or (
+        isinstance(callee, ast.Attribute) and callee.attr == name
+    )
+
+
+def _method(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def _attribute_classes(analysis: Analysis, owner: ClassRef | None, call: ast.Call) -> set[ClassRef]:
+    """The classes of `self.x` in `self.x.children()`; torch.nn's own count as known."""
+    receiver = walked_module(call)
+    if owner is None or not (isinstance(receiver, ast.Attribute) and isinstance(receiver.value, ast.Name)):
+        return set()
+    entry = analysis.attributes_of(owner).names.get(receiver.attr)
+    kinds = modules_of(entry.kind) if entry is not None else ()
+    if not kinds or any(kind.cls is None for kind in kinds):
+        return set()
+    return {kind.cls if isinstance(kind.cls, ClassRef) else ClassRef("torch.nn", "") for kind in kinds}

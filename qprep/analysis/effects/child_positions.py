@@ -1,0 +1,57 @@
+"""Containers of a class of one's own: what takes their children by position, and what adds more of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.values.abstract_values import ClassRef, External, Kind, Module, modules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qprep.analysis.interpreter.environment import Frame
+    from qprep.analysis.interpreter.interpreter import Analysis
+
+_TAKING = frozenset(("len", "list", "tuple", "enumerate", "zip", "reversed", "iter", "next", "sorted", "map"))
+_READING = frozenset(("keys", "values", "items", "pop", "__iter__", "__getitem__", "__len__"))
+_NUMBERING = frozenset(("append", "extend", "insert"))  # under a name that counts the children there are
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A function in which children of a class are numbered."""
+
+    cls: ClassRef
+    function: tuple[str, str]  # module and qualified name
+
+
+def note_taken(analysis: Analysis, frame: Frame, kind: Kind) -> None:
+    """A value is gone through, counted or indexed outside the methods of its class."""
+    for module in modules_of(kind):
+        if module.path != "":
+            _note(analysis, frame, module)
+
+
+def note_builtin(analysis: Analysis, frame: Frame, name: str, arguments: Iterable[Kind]) -> None:
+    """A function of Python's own is given a container: `len(blocks)`."""
+    for kind in arguments if name in _TAKING else ():
+        note_taken(analysis, frame, kind)
+
+
+def note_method(analysis: Analysis, frame: Frame, module: Module, name: str) -> None:
+    """A method of a container is called that numbers its children."""
+    if name in _NUMBERING or (name in _READING and module.path != ""):
+        _note(analysis, frame, module)
+
+
+def is_keyed(analysis: Analysis, module: Module) -> bool:
+    """Whether an index into a module is a name."""
+    cls = module.cls
+    return isinstance(cls, ClassRef) and External("torch.nn.ModuleDict") in analysis.project.mro(cls)
+
+
+def _note(analysis: Analysis, frame: Frame, module: Module) -> None:
+    if isinstance(module.cls, ClassRef) and analysis.is_container(module.cls):
+        found = Numbered(module.cls, (frame.index.name, frame.function))
+        analysis.facts.numbered.add(found)

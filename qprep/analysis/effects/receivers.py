@@ -1,0 +1,330 @@
+"""What the code around `holder.act = …` says of the object that is changed: its class, or what it must have.
+
+It stands behind the attribute's name in one of three forms. "act@=pkg.Block|pkg.Mlp": the holder is an instance of one
+of these. "act@.pkg.net:Net.head": it is what `self.head` of that class holds. "act@?__len__,stem": the same code has
+asked it for these before. The last two may stand together; "act" alone is any object.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.symbols.ast_utils import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from qprep.analysis.symbols.symbol_table import FileIndex
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+_UNIONS = frozenset(("Union", "Optional"))
+_MAYBE = (ast.Lambda, ast.IfExp, ast.BoolOp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Assert, ast.Delete)
+_NAMED = (_Function, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)  # their names are bound
+_BRANCHES = ("body", "orelse", "finalbody")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What is known of the object that an attribute is set on; nothing where all fields are empty.
+
+    classes  dotted names of classes of which it is an instance
+    slot     the attribute of a class that holds it: (module, class, attribute)
+    has      names that it has been asked for when this code runs: later ones may fail, and somebody may expect that
+    """
+
+    classes: tuple[str, ...] = ()
+    slot: tuple[str, str, str] | None = None
+    has: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        if self.classes:
+            return "@=" + "|".join(self.classes)
+        slot = ".{}:{}.{}".format(*self.slot) if self.slot is not None else ""
+        has = "?" + ",".join(sorted(self.has)) if self.has else ""
+        return f"@{slot}{has}" if slot or has else ""
+
+
+def read_holder(text: str) -> Holder:
+    """The other way: `text` is what stands behind the "@"."""
+    if text.startswith("="):
+        return Holder(classes=tuple(text[1:].split("|")))
+    slot, _, has = text.partition("?")
+    names = frozenset(filter(None, has.split(",")))
+    if not slot:
+        return Holder(has=names)
+    module, _, path = slot[1:].partition(":")
+    cls, _, attribute = path.rpartition(".")
+    return Holder(slot=(module, cls, attribute), has=names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A block on the way from a function to a node: the statements, which of them leads on, and what they stand in."""
+
+    block: Sequence[ast.stmt]
+    position: int
+    parent: ast.AST
+
+
+def holder_of(index: FileIndex, holder: ast.expr) -> Holder:
+    """What the code around tells of the object that an expression stands for."""
+    scopes = _scopes(index, holder)
+    function = next((scope for scope in reversed(scopes) if isinstance(scope, _Function)), None)
+    steps = list(_steps(function or index.tree, holder))
+    if function is None or isinstance(holder, ast.Name):
+        found = _of_value(index, scopes, function, holder, steps)
+        is_open = function is None or found.classes
+        return found if is_open else Holder(has=_asked_before(holder, steps))
+    tested = _tested(index, scopes, holder, steps)
+    if tested:
+        return Holder(classes=tested)
+    is_own = isinstance(holder, ast.Attribute) and isinstance(holder.value, ast.Name) and holder.value.id == "self"
+    return _of_slot(index, scopes, holder, steps) if is_own and isinstance(holder, ast.Attribute) else Holder()
+
+
+def _of_slot(index: FileIndex, scopes: Sequence[ast.AST], holder: ast.Attribute, steps: Sequence[_Step]) -> Holder:
+    """The attribute of the class around that `self.head` is, and what it has been asked for."""
+    around = next((scope for scope in reversed(scopes) if isinstance(scope, ast.ClassDef)), None)
+    name = next((name for name, entry in index.classes.items() if entry.node is around), None)
+    return Holder(slot=(index.name, name, holder.attr), has=_asked_before(holder, steps)) if name else Holder()
+
+
+def _scopes(index: FileIndex, node: ast.expr) -> list[_Function | ast.ClassDef]:
+    """The functions and classes that a node stands in, the outermost first."""
+    every: list[_Function | ast.ClassDef] = [*index.of(ast.FunctionDef), *index.of(ast.AsyncFunctionDef)]
+    every += index.of(ast.ClassDef)
+    around = [scope for scope in every if scope.lineno <= node.lineno <= (scope.end_lineno or scope.lineno)]
+    return sorted(around, key=lambda scope: (scope.lineno, scope.col_offset))
+
+
+def _steps(root: ast.AST, node: ast.expr) -> Iterator[_Step]:
+    """The blocks from the body of `root` down to a node, the outermost first."""
+    parent: ast.AST | None = root
+    while parent is not None:
+        current, parent = parent, None
+        for block in _blocks(current):
+            position = next((i for i, line in enumerate(block) if _spans(line, node)), None)
+            if position is not None:
+                yield _Step(block, position, current)
+                parent = block[position]
+                break
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    yield from (block for name in _BRANCHES if isinstance(block := getattr(node, name, None), list))
+    for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+        yield part.body
+
+
+def _spans(line: ast.stmt, node: ast.expr) -> bool:
+    return (line.lineno, line.col_offset) <= (node.lineno, node.col_offset) and (
+        (node.end_lineno, node.end_col_offset) <= (line.end_lineno, line.end_col_offset)
+    )
+
+
+# Its class
+
+
+def _of_value(
+    index: FileIndex,
+    scopes: Sequence[ast.AST],
+    function: _Function | None,
+    holder: ast.expr,
+    steps: Sequence[_Step],
+) -> Holder:
+    """The class of a name's value: it is tested for, was called just before, or is promised by an annotation."""
+    tested = _tested(index, scopes, holder, steps)
+    if tested or not isinstance(holder, ast.Name):
+        return Holder(classes=tested)
+    for step in reversed(steps):
+        for line in reversed(step.block[: step.position]):
+            if _binds(line, holder.id):
+                return Holder(classes=_made(index, scopes, line, holder.id))
+        if _is_bound_around(step.parent, holder.id):
+            return Holder()
+    return Holder(classes=_promised(index, scopes, function, holder.id))
+
+
+def _is_bound_around(parent: ast.AST, name: str) -> bool:
+    """Whether the statement that a block belongs to may bind a name: its head, another block, a loop's last turn."""
+    if isinstance(parent, _Function | ast.Module):
+        return False
+    parts = [parent.test] if isinstance(parent, ast.If) else ast.iter_child_nodes(parent)
+    return any(_binds(part, name) for part in parts)
+
+
+def _tested(index: FileIndex, scopes: Sequence[ast.AST], holder: ast.expr, steps: Sequence[_Step]) -> tuple[str, ...]:
+    """The classes of the nearest `if isinstance(holder, C):` around, where nothing in it changes what the holder is."""
+    text = ast.dump(holder).replace("Store()", "Load()")
+    for step in reversed(steps):
+        if isinstance(step.parent, ast.If) and step.block is step.parent.body:
+            test = step.parent.test
+            for part in test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]:
+                if _is_test(part) and ast.dump(part.args[0]) == text:  # type: ignore[attr-defined]
+                    classes = _all_dotted(index, scopes, part.args[1])  # type: ignore[attr-defined]
+                    return () if any(_rebinds(line, holder) for line in (test, *step.block)) else classes
+    return ()
+
+
+def _rebinds(node: ast.AST, holder: ast.expr) -> bool:
+    """Whether a statement may make an expression stand for another object: `m = …`, `block.mlp = …`."""
+    root = holder
+    while isinstance(root, ast.Attribute | ast.Subscript):
+        if isinstance(root, ast.Attribute) and any(_sets(part, root.attr) for part in walk(node)):
+            return True
+        root = root.value
+    return not isinstance(root, ast.Name) or _binds(node, root.id)
+
+
+def _sets(node: ast.AST, attribute: str) -> bool:
+    """`block.mlp = …`, `setattr(…)`."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "setattr"
+    return isinstance(node, ast.Attribute) and node.attr == attribute and not isinstance(node.ctx, ast.Load)
+
+
+def _is_test(node: ast.expr) -> bool:
+    is_named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance"
+    return is_named and len(node.args) == 2  # type: ignore[attr-defined]
+
+
+def _is_plain(line: ast.stmt, name: str) -> bool:
+    """`name = …`, and no other target."""
+    targets = line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
+    return len(targets) == 1 and isinstance(targets[0], ast.Name) and targets[0].id == name
+
+
+def _made(index: FileIndex, scopes: Sequence[ast.AST], line: ast.stmt, name: str) -> tuple[str, ...]:
+    """The class that `name = pkg.Block(…)` calls."""
+    value = line.value if _is_plain(line, name) and isinstance(line, ast.Assign | ast.AnnAssign) else None
+    return _all_dotted(index, scopes, value.func) if isinstance(value, ast.Call) else ()
+
+
+def _promised(index: FileIndex, scopes: Sequence[ast.AST], function: _Function | None, name: str) -> tuple[str, ...]:
+    """The classes of a parameter's annotation."""
+    args = [*function.args.args, *function.args.kwonlyargs] if function is not None else []
+    note = next((arg.annotation for arg in args if arg.arg == name), None)
+    return _all_dotted(index, scopes, note) if note is not None else ()
+
+
+def _all_dotted(index: FileIndex, scopes: Sequence[ast.AST], node: ast.expr) -> tuple[str, ...]:
+    """Dotted names of all classes that an expression may mean; none where one of them is not known by its name."""
+    names = [_dotted(index, scopes, part) for part in _parts(node)]
+    return tuple(name for name in names if name is not None) if None not in names else ()
+
+
+def _parts(node: ast.expr) -> Iterator[ast.expr]:
+    """The members of tuples, unions and optionals, without None."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        try:
+            node = ast.parse(node.value, mode="eval").body
+        except SyntaxError:
+            yield node
+            return
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        yield from (*_parts(node.left), *_parts(node.right))
+    elif isinstance(node, ast.Tuple):
+        yield from (part for item in node.elts for part in _parts(item))
+    elif isinstance(node, ast.Subscript) and getattr(node.value, "attr", getattr(node.value, "id", "")) in _UNIONS:
+        yield from _parts(node.slice)
+    elif not (isinstance(node, ast.Constant) and node.value is None):
+        yield node
+
+
+def _dotted(index: FileIndex, scopes: Sequence[ast.AST], node: ast.expr) -> str | None:
+    """ "pkg.Block" for a class by its name, as far as a capital letter tells; None for a name that has other values."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.insert(0, node.attr)
+        node = node.value
+    last = parts[-1] if parts else getattr(node, "id", "")
+    if not isinstance(node, ast.Name) or not last.lstrip("_")[:1].isupper():
+        return None
+    if any(_is_own_name(scope, node.id) for scope in scopes) or _is_rebound(index, node.id):
+        return None
+    if node.id in index.imports:
+        return ".".join([index.imports[node.id].target, *parts])
+    known = node.id in index.classes or node.id in index.values
+    return ".".join([index.name, node.id, *parts]) if known else None
+
+
+def _is_own_name(scope: ast.AST, name: str) -> bool:
+    """Whether a function, or the body of a class, gives a name another value: for what stands in it."""
+    if isinstance(scope, ast.ClassDef):
+        plain = [line for line in scope.body if not isinstance(line, _Function | ast.ClassDef)]
+        named = [line.name for line in scope.body if isinstance(line, _Function | ast.ClassDef)]
+        return name in named or any(_binds(line, name) for line in plain)
+    return isinstance(scope, _Function) and any(_binds(part, name) for part in (*scope.body, scope.args))
+
+
+def _is_rebound(index: FileIndex, name: str) -> bool:
+    """Whether a name of the file has several definitions, or a function gives it another value."""
+    kinds = [name in index.imports, name in index.classes, name in index.values, name in index.functions]
+    is_global = any(name in node.names for node in index.of(ast.Global))
+    return sum(kinds) > 1 or is_global or name in index.rebound or name in index.alternatives
+
+
+def _binds(node: ast.AST, name: str) -> bool:
+    """Whether a statement may give a name another value."""
+    for part in walk(node):
+        if isinstance(part, ast.Name) and part.id == name and not isinstance(part.ctx, ast.Load):
+            return True
+        if isinstance(part, ast.alias) and (part.asname or part.name.partition(".")[0]) == name:
+            return True
+        if isinstance(part, _NAMED) and part.name == name:
+            return True
+        if isinstance(part, ast.MatchMapping) and part.rest == name:
+            return True
+        if isinstance(part, ast.arg) and part.arg == name:
+            return True
+    return False
+
+
+# What it must have
+
+
+def _asked_before(holder: ast.expr, steps: Sequence[_Step]) -> frozenset[str]:
+    """What the same function has asked an expression for on the way to this place."""
+    if not steps or any(_rebinds(line, holder) for line in steps[0].block):
+        return frozenset()
+    return frozenset(name for step in steps for name in _asked(step.block[: step.position], holder))
+
+
+def _asked(block: Sequence[ast.stmt], holder: ast.expr) -> Iterator[str]:
+    """What the statements of a block have asked an expression for, whatever the branches that they took."""
+    text = ast.dump(holder).replace("Store()", "Load()")
+    for node in _certain(block):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and ast.dump(node.value) == text:
+            if not node.attr.startswith("__"):  # a class has others than its instances
+                yield node.attr
+        elif isinstance(node, ast.Subscript) and ast.dump(node.value) == text:
+            yield "__getitem__"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
+            yield from ("__len__",) if node.args and ast.dump(node.args[0]) == text else ()
+
+
+def _certain(block: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    """The nodes of a block that have run when it is over."""
+    waiting: list[ast.AST] = []
+    for line in block:
+        if isinstance(line, _SIMPLE):
+            waiting.append(line)
+        elif isinstance(line, ast.If | ast.While):
+            waiting.append(line.test)
+        elif isinstance(line, ast.For | ast.AsyncFor):
+            waiting.append(line.iter)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.BoolOp):
+            waiting.append(node.values[0])
+        elif isinstance(node, ast.Compare):  # `0 < n < m.gain` may know after the first
+            waiting += (node.left, node.comparators[0])
+        elif isinstance(node, ast.IfExp):
+            waiting.append(node.test)
+        elif not isinstance(node, _MAYBE):
+            yield node
+            waiting.extend(ast.iter_child_nodes(node))

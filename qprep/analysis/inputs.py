@@ -1,0 +1,82 @@
+"""The files of a run and what stands around them: all that must be known before anything is looked at."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qprep.analysis.dependencies.partitions import ALONE
+from qprep.analysis.symbols.module_resolver import ParsedFiles
+from qprep.foundation.source import SourceError, SourceFile, display_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from qprep.analysis.dependencies.partitions import Around
+    from qprep.analysis.symbols.module_summary import Outline
+    from qprep.foundation.findings import Finding
+
+KEPT_SOURCES = 16
+
+
+class Files:
+    """The files under analysis, read when needed; `overlay` gives bytes by displayed path instead of the disk's."""
+
+    def __init__(self, overlay: Mapping[str, bytes], broken: Mapping[str, Finding] | None = None) -> None:
+        self.overlay = overlay
+        self._broken = broken or {}  # files that qprep fails on, with what to say of them
+        self._kept: OrderedDict[Path, SourceFile] = OrderedDict()
+
+    def source(self, path: Path) -> SourceFile:
+        """A file, decoded; raises SourceError."""
+        if path not in self._kept:
+            if self._broken and (finding := self._broken.get(display_path(path))) is not None:
+                raise SourceError(finding)
+            data = self.overlay.get(display_path(path))
+            self._kept[path] = SourceFile.read(path) if data is None else SourceFile.from_bytes(path, data)
+            if len(self._kept) > KEPT_SOURCES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(path)
+        return self._kept[path]
+
+    def data(self, path: Path) -> bytes:
+        """A file's bytes; none where it cannot be read."""
+        with suppress(OSError):
+            data = self.overlay.get(display_path(path))
+            return path.read_bytes() if data is None else data
+        return b""
+
+    def size(self, path: Path) -> int:
+        """How many bytes a file has; 0 where it cannot be read."""
+        with suppress(OSError):
+            data = self.overlay.get(display_path(path))
+            return path.stat().st_size if data is None else len(data)
+        return 0
+
+    def text(self, path: Path) -> str | None:
+        """A file's text; None where it cannot be read."""
+        try:
+            return self.source(path).text
+        except SourceError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What stands around a set of files.
+
+    around   what other files do to any object
+    parsed   files that were parsed before
+    outline  the names of modules
+    broken   files that qprep failed on, by their path as reported, with what to say of them
+    tell     called with the path of each file that is begun with
+    """
+
+    around: Around = ALONE
+    parsed: ParsedFiles = field(default_factory=ParsedFiles)
+    outline: Callable[[str, Path], Outline | None] = lambda *_: None
+    broken: Mapping[str, Finding] = field(default_factory=dict)
+    tell: Callable[[str], None] = lambda _: None

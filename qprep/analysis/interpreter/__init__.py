@@ -1,0 +1,1 @@
+"""The abstract interpreter that evaluates constructors and forward methods."""

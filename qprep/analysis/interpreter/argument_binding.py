@@ -1,0 +1,79 @@
+"""The scope that a call begins with: what each parameter is, from the arguments, else from the function itself."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.interpreter import parameter_types
+from qprep.analysis.values.abstract_values import OTHER, UNKNOWN, ClassRef, Kind, Mapping, Sequence, Tensor, join_all
+
+if TYPE_CHECKING:
+    from qprep.analysis.interpreter.call_evaluation import Arguments
+    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.symbols.symbol_table import FileIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A function to be evaluated: where it stands, what it is bound to, and the class whose method it is.
+
+    is_entry  nobody in the project is known to call it with these arguments: its parameters are taken for activations
+    """
+
+    index: FileIndex
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    bound: Kind | None = None
+    cls: ClassRef | None = None
+    is_entry: bool = False
+
+    @property
+    def constructs(self) -> bool:
+        """Whether it is a constructor."""
+        return isinstance(self.node, ast.FunctionDef) and self.node.name == "__init__"
+
+
+def bind(analysis: Analysis, callee: Callee, arguments: Arguments | None) -> dict[str, Kind]:
+    """The parameters by name; without `arguments` all are as the function itself tells."""
+    node = callee.node
+    given, extra = _given(callee, arguments)
+    names: dict[str, Kind] = {}
+    for arg, default in parameter_types.all_parameters(node):
+        omitted = arguments is not None and default is not None and arg.arg not in given
+        kind = analysis.default_kind(callee.index, default) if omitted and not callee.constructs else None
+        names[arg.arg] = kind or _parameter(analysis, callee, arg, default, given.get(arg.arg))
+    if node.args.vararg is not None:
+        unnamed = Tensor(True) if arguments is None and not callee.constructs else UNKNOWN
+        names[node.args.vararg.arg] = Sequence(join_all(extra) if extra else unnamed, tuple(extra) or None)
+    if node.args.kwarg is not None:
+        names[node.args.kwarg.arg] = Mapping(UNKNOWN)
+    return names
+
+
+def _given(callee: Callee, arguments: Arguments | None) -> tuple[dict[str, Kind], list[Kind]]:
+    """What the call passes: by name of the parameter, and beyond the last one."""
+    positional = [arg.arg for arg in (*callee.node.args.posonlyargs, *callee.node.args.args)]
+    values = list(arguments.args) if arguments is not None else []
+    if callee.bound is not None and positional:
+        values.insert(0, callee.bound)
+    given = dict(zip(positional, values, strict=False))
+    if arguments is not None:
+        if arguments.is_open and arguments.args:
+            given |= dict.fromkeys(positional[len(values) :], arguments.args[-1])
+        given |= arguments.keywords
+    return given, values[len(positional) :]
+
+
+def _parameter(analysis: Analysis, callee: Callee, arg: ast.arg, default: ast.expr | None, given: Kind | None) -> Kind:
+    index, node, is_entry = callee.index, callee.node, callee.is_entry
+    if given is not None and not (given == UNKNOWN and (is_entry or arg.annotation is not None)):
+        return given
+    if callee.constructs and callee.cls is not None:
+        return parameter_types.constructor_kind(analysis, index, arg, default, callee.cls)
+    if is_entry and isinstance(node, ast.FunctionDef) and (given is not None or default is None or arg.annotation):
+        return parameter_types.forward_kind(analysis, index, node, arg, default)
+    if given is None and default is not None:
+        return analysis.default_kind(index, default) or UNKNOWN
+    kind = analysis.annotated(index, arg.annotation) if arg.annotation is not None else None
+    return kind if kind is not None and kind != OTHER else UNKNOWN

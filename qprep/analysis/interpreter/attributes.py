@@ -1,0 +1,269 @@
+"""Attributes of self: what __init__ puts there, where it is made, and what a name on an instance means."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects import aliasing
+from qprep.analysis.facts import HeldFunction, Place, Unit
+from qprep.analysis.interpreter import instances
+from qprep.analysis.interpreter.environment import rooted
+from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
+from qprep.analysis.symbols.symbol_table import variants
+from qprep.analysis.values.abstract_values import (
+    INT,
+    OTHER,
+    PARAMETER,
+    UNKNOWN,
+    ClassRef,
+    External,
+    FunctionRef,
+    Kind,
+    Module,
+    Object,
+    Property,
+    Super,
+    flowing,
+    join,
+    join_all,
+    modules_of,
+    options,
+    tensor_of,
+)
+
+if TYPE_CHECKING:
+    from qprep.analysis.interpreter.environment import Frame
+    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.symbols.symbol_table import ClassNode
+
+APPLY = "torch.autograd.Function.apply"
+PROPERTIES = frozenset(("builtins.property", "functools.cached_property", "torch.jit.unused_property"))
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """One place that gives an attribute its value."""
+
+    place: Place
+    unit: Unit
+    function: str
+    kind: Kind
+
+
+@dataclass(slots=True)
+class Attribute:
+    """What an attribute of self may be, and every place that assigns it."""
+
+    kind: Kind
+    creations: dict[Place, Creation] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Attributes:
+    """The attributes of one class's instances."""
+
+    names: dict[str, Attribute] = field(default_factory=dict)
+    dynamic: Kind | None = None  # modules added under names that only the run knows
+    renewed: set[str] = field(default_factory=set)  # those whose operations have an instance for each call
+
+    def add(self, name: str, kind: Kind, creation: Creation | None) -> None:
+        """`self.name` may be `kind`."""
+        entry = self.names.get(name)
+        if entry is None:
+            entry = self.names[name] = Attribute(kind)
+        else:
+            entry.kind = join(entry.kind, kind)
+        if creation is not None:
+            entry.creations.setdefault(creation.place, creation)
+
+    def add_dynamic(self, kind: Kind) -> None:
+        """A module is added under an unknown name."""
+        self.dynamic = kind if self.dynamic is None else join(self.dynamic, kind)
+
+    @property
+    def holds_modules(self) -> bool:
+        """Whether an instance has, or may have, children."""
+        return self.dynamic is not None or any(
+            any(isinstance(option, Module) for option in options(entry.kind)) for entry in self.names.values()
+        )
+
+
+def store(analysis: Analysis, frame: Frame, target: ast.Attribute, value: Kind, node: ast.expr | None) -> None:
+    """`owner.name = value`."""
+    from qprep.analysis.interpreter.expressions import evaluate
+
+    owner = evaluate(analysis, frame, target.value)
+    for option in options(owner):
+        if isinstance(option, Module) and option.path == "" and isinstance(option.cls, ClassRef):
+            bind(analysis, frame, option.cls, target.attr, value, node)
+        elif isinstance(option, Object):
+            instances.store(analysis, frame, option, target, value)
+
+
+def bind(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, value: Kind, node: ast.expr | None) -> None:
+    """Add `self.name` to the class under evaluation."""
+    creation = None
+    if node is not None:
+        creation = Creation(frame.place(node), frame.unit, frame.function, value)
+        unsettled = [option for option in options(value) if not aliasing.is_settled(analysis, cls, name, option)]
+        if unsettled:
+            aliasing.stored(analysis, frame, value, node, "attribute", unsettled)
+    analysis.attributes_of(cls).add(name, _owned(value), creation)
+
+
+def _owned(value: Kind) -> Kind:
+    """A module that was reached through self keeps that as its origin under the new name."""
+    if isinstance(value, Module) and aliasing.is_common(value):
+        return Module(value.cls, value.path, aliasing.place_of(value), value.item, value.loops)
+    if isinstance(value, Module) and value.path and value.origin is None and "*" not in value.path:
+        return Module(value.cls, value.path, value.path, value.item, value.loops)
+    return value
+
+
+def module_attribute(analysis: Analysis, frame: Frame, value: Module, name: str) -> Kind:
+    """`module.name`, for a module of torch.nn, of the project, or an unknown one."""
+    if isinstance(value.cls, ClassRef):
+        return class_attribute(analysis, value.cls, value, name)
+    if name in PARAMETER_NAMES:
+        return PARAMETER
+    if name == "training":
+        return INT
+    if value.item is not None and value.path is not None:
+        return rooted(value.item, f"{value.path}.{name}")
+    return UNKNOWN
+
+
+def class_attribute(analysis: Analysis, cls: ClassRef, bound: Kind, name: str) -> Kind:
+    """`name` looked up on an instance (or the class itself) of a project class."""
+    if isinstance(bound, Module):
+        table = analysis.attributes_of(cls)
+        entry = table.names.get(name)
+        if entry is not None:
+            path = f"{bound.path}.{name}" if bound.path else name
+            return entry.kind if bound.path is None else rooted(entry.kind, path, bound.path)
+        if name == "training":
+            return INT
+    if isinstance(bound, Object) and (kept := instances.attribute(analysis, bound, name)) is not None:
+        return kept
+    found = _inherited(analysis, analysis.project.mro(cls), bound, name)
+    if isinstance(found, Module) and found.path is None and isinstance(bound, Module) and bound.path is not None:
+        return rooted(found, f"{bound.path}.{name}" if bound.path else name)
+    if found is not None:
+        return found
+    if isinstance(bound, Module):
+        table = analysis.attributes_of(cls)
+        if table.dynamic is not None and bound.path is not None:
+            return rooted(table.dynamic, f"{bound.path}.{name}" if bound.path else name)
+    return UNKNOWN
+
+
+def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: str) -> Kind | None:
+    """A method, property or class attribute from the first class of `chain` that has it."""
+    for base in chain:
+        if isinstance(base, External):
+            if base.name.startswith("torch.nn.") and name in PARAMETER_NAMES:
+                return PARAMETER
+            if base.name.startswith("torch.autograd.") and name == "apply":
+                return External(APPLY)
+            continue
+        if not isinstance(base, ClassRef) or not _may_have(analysis, base, name):
+            continue
+        entry = analysis.project.class_node(base)
+        index = analysis.project.index(base.module)
+        if entry is None or index is None:
+            continue
+        if f"{base.name}.{name}" in index.classes:
+            return ClassRef(base.module, f"{base.name}.{name}")
+        if name in entry.methods:
+            return join_all(_method(analysis, base, entry, other, bound) for other in variants(entry.methods, name))
+        if isinstance(bound, Object) and (field := instances.field(analysis, base, name)) is not None:
+            return flowing(field, bound.flow)
+        if name in entry.values:
+            values = [entry.values[other] for other in variants(entry.values, name)]
+            return join_all(_class_value(analysis, base, value, bound) for value in values)
+        if name in entry.annotations:
+            kind = analysis.annotated(index, entry.annotations[name])
+            return PARAMETER if kind is not None and tensor_of(kind) is not None else kind
+    return None
+
+
+def _may_have(analysis: Analysis, base: ClassRef, name: str) -> bool:
+    """Whether the body of a class binds or annotates a name; nothing is parsed for it."""
+    surface, entry = analysis.project.surface(base.module), analysis.project.class_outline(base)
+    if surface is None or entry is None:
+        return False
+    return name in (*entry.methods, *entry.values, *entry.annotations) or f"{base.name}.{name}" in surface.classes
+
+
+def _method(analysis: Analysis, base: ClassRef, entry: ClassNode, name: str, bound: Kind) -> Kind:
+    decorators = analysis.decorators(base.module, entry.methods[name])
+    ref = f"{base.name}.{name}"
+    if "builtins.staticmethod" in decorators:
+        return FunctionRef(base.module, ref)
+    if not PROPERTIES.isdisjoint(decorators):
+        return Property(FunctionRef(base.module, ref, bound))
+    if "builtins.classmethod" in decorators or not isinstance(bound, ClassRef):
+        return FunctionRef(base.module, ref, bound)
+    return FunctionRef(base.module, ref)
+
+
+def _class_value(analysis: Analysis, base: ClassRef, node: ast.expr, bound: Kind) -> Kind:
+    """A class-level binding: another name of a method, or a value shared by all instances."""
+    entry = analysis.project.class_node(base)
+    if isinstance(node, ast.Name) and entry is not None and node.id in entry.methods:
+        return FunctionRef(base.module, f"{base.name}.{node.id}", bound)
+    return analysis.class_value(base, node)
+
+
+def super_attribute(analysis: Analysis, value: Super, name: str) -> Kind:
+    """`super().name`: the next class in the order of the object's own class."""
+    bound = value.self
+    root = bound.cls if isinstance(bound, Module) and isinstance(bound.cls, ClassRef) else value.cls
+    chain = analysis.project.mro(root)
+    after = chain[chain.index(value.cls) + 1 :] if value.cls in chain else analysis.project.mro(value.cls)[1:]
+    for position, base in enumerate(after):
+        if isinstance(base, External):
+            return External(f"{base.name}.{name}")
+        found = _inherited(analysis, after[position : position + 1], bound, name)
+        if found is not None:
+            return found
+    return OTHER
+
+
+def item_of(analysis: Analysis, value: Module) -> Kind:
+    """What a container of modules holds."""
+    if value.item is not None:
+        return value.item
+    if isinstance(value.cls, ClassRef):
+        table = analysis.attributes_of(value.cls)
+        kinds = [module for entry in table.names.values() for module in modules_of(entry.kind)]
+        if table.dynamic is not None:
+            kinds.extend(modules_of(table.dynamic))
+        if kinds:
+            return join_all(Module(kind.cls, None, None, kind.item) for kind in kinds)
+    return Module(None)
+
+
+def self_attribute(analysis: Analysis, frame: Frame, node: ast.expr) -> str | None:
+    """The name where an expression is written `self.name` (or on another value known to be self), else None."""
+    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+        return None
+    owner = frame.scope.lookup(node.value.id)
+    if not isinstance(owner, Module) or owner.path != "" or not isinstance(owner.cls, ClassRef):
+        return None
+    return None if analysis.defines_method(owner.cls, node.attr) else node.attr
+
+
+def held_function(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, function: str) -> None:
+    """`self.name` holds a function that is called as an activation."""
+    entry = analysis.attributes_of(cls).names.get(name)
+    if entry is None:
+        return
+    for creation in entry.creations.values():
+        if not modules_of(creation.kind):
+            analysis.facts.held.setdefault(
+                creation.place,
+                HeldFunction(creation.place, creation.unit, creation.function, name, function),
+            )

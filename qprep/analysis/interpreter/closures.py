@@ -1,0 +1,66 @@
+"""Calls of lambdas and nested functions: what happens in them happens where they are called, in their own scope."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.interpreter.argument_binding import Callee, bind
+from qprep.analysis.interpreter.environment import TOTAL, Frame, Scope, Summary
+from qprep.analysis.values import allocation_sites
+from qprep.analysis.values.abstract_values import NONE, UNKNOWN
+
+if TYPE_CHECKING:
+    from qprep.analysis.interpreter.call_evaluation import Arguments
+    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.values.abstract_values import Closure, Kind
+
+MAX_DEPTH = 48  # calls inside each other; beyond that nothing is known
+_REPLAYED = frozenset((TOTAL[0], "op", "call"))  # events that mean the same wherever the call stands
+
+
+def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arguments: Arguments) -> Kind:
+    """What a closure gives for these arguments."""
+    home = closure.home
+    if closure in analysis.running or len(analysis.running) > MAX_DEPTH:
+        return UNKNOWN
+    key = (closure, arguments.key, closure.scope.snapshot(), tuple(frame.loops))
+    known = analysis.closures.get(key) if frame.recording else None
+    if known is None:
+        known = _run(analysis, frame, closure, arguments)
+        if frame.recording and all(event[0] in _REPLAYED for event in known.counts):
+            analysis.closures[key] = known
+    frame.counts.add_all(known.counts)
+    frame.touched |= known.touched
+    if known.touched:  # what made the function owns what runs in it
+        for place, (unit, function) in home.callers.items():
+            analysis.note_callee(place, unit, function, home.unit)
+        home.callers.clear()
+    return analysis.renewed(frame, node, known.returned, allocation_sites.made_in(home.index.name, closure.node))
+
+
+def note_maker(frame: Frame, node: ast.Call, closure: Closure) -> None:
+    """A function outside classes gave back one inside it: remember who called it until that one runs."""
+    if frame.recording:
+        closure.home.callers.setdefault(frame.place(node), (frame.unit, frame.function))
+
+
+def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Arguments) -> Summary:
+    from qprep.analysis.interpreter.expressions import evaluate
+    from qprep.analysis.interpreter.statements import run_block
+
+    home = closure.home
+    names = bind(analysis, Callee(home.index, closure.node), arguments)
+    scope = Scope(names, closure.scope)
+    inner = Frame(home.index, home.unit, home.function, home.self_kind, home.cls, scope, frame.recording)
+    inner.loops, inner.loop_names = frame.loops, dict(home.loop_names)
+    inner.caller = frame
+    analysis.running.add(closure)
+    try:
+        if isinstance(closure.node, ast.Lambda):
+            inner.returns.append(evaluate(analysis, inner, closure.node.body))
+        else:
+            run_block(analysis, inner, closure.node.body)
+    finally:
+        analysis.running.discard(closure)
+    return Summary(inner.returned() if inner.returns else NONE, inner.total(), frozenset(inner.touched))

@@ -1,0 +1,113 @@
+"""What one call of a module amounts to: which operations it owns, and which of its modules run twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from qprep.analysis.facts import MANY, ModuleCall, Place, Unit
+from qprep.analysis.interpreter.environment import CHILDREN, TOTAL, Counts
+from qprep.analysis.values import path_overlap
+from qprep.analysis.values.access_paths import any_index
+
+if TYPE_CHECKING:
+    import ast
+
+    from qprep.analysis.facts import Facts
+    from qprep.analysis.interpreter.environment import Event, Frame, Summary
+    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.values.abstract_values import ClassRef
+
+# Modules that one instance of stands for every call: nothing to observe, or an instance per call inside.
+SEPARATE = frozenset(("torch.nn.Identity", "qprep.runtime_modules.PerCall"))
+
+
+def note_module_call(
+    analysis: Analysis,
+    frame: Frame,
+    node: ast.Call | ast.Attribute,
+    identity: str,
+    path: str,
+    loops: frozenset[int],
+    classes: set[str],
+) -> ModuleCall | None:
+    """A module reached through self is called here; remember whether it ran before on this path."""
+    if classes <= SEPARATE:
+        return None
+    place = frame.place(node)
+    event: Event = ("mod", identity, loops)
+    settled: Event = ("mod", any_index(identity), frozenset()) if loops else event
+    runs = path_overlap.event(path if ":" in identity else identity, classes)
+    again = _happened(frame, event) or _happened(frame, settled) or path_overlap.runs_again(analysis, frame, runs)
+    site = analysis.facts.calls.setdefault(place, ModuleCall(place, frame.unit, frame.function, path))
+    site.classes |= classes
+    site.again = site.again or again
+    site.has_state = site.has_state or analysis.may_have_state(classes)
+    frame.counts.add(event)
+    frame.counts.add(("at", identity, place, loops))
+    frame.counts.add(runs)
+    return site
+
+
+def _happened(frame: Frame, event: Event) -> bool:
+    """Whether an event happened before, here or in a caller on the same object."""
+    current: Frame | None = frame
+    while current is not None:
+        if current.counts.get(event):
+            return True
+        current = current.caller
+    return False
+
+
+def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary, *, is_forward: bool = True) -> None:
+    """One class's forward, or another method that is called on an instance, was evaluated: settle what its events mean.
+
+    Only what a forward runs can have a module of its own: no module is called where another method is.
+    """
+    facts, counts = analysis.facts, summary.counts
+    if is_forward:
+        analysis.runs[cls] = path_overlap.paths(counts)
+    if not (is_forward and _is_dedicated(analysis, cls, counts)):
+        for place in summary.touched:
+            if place in facts.ops:
+                facts.ops[place].owned = False
+    _settle_counts(facts, counts)
+    _settle_reuse(facts, counts)
+
+
+def _is_dedicated(analysis: Analysis, cls: ClassRef, counts: Counts) -> bool:
+    """Whether the class is an operation module already: no children, and one operation at most."""
+    if counts.get(TOTAL, 0) > 1 or counts.get(CHILDREN) or analysis.attributes_of(cls).holds_modules:
+        return False
+    return not analysis.is_container(cls)
+
+
+def _settle_counts(facts: Facts, counts: Counts) -> None:
+    for event, times in counts.items():
+        if event[0] == "op" and isinstance(event[1], Place) and event[1] in facts.ops:
+            op = facts.ops[event[1]]
+            op.count = max(op.count, times)
+        elif event[0] == "call" and isinstance(event[1], Place) and event[1] in facts.helpers:
+            helper = facts.helpers[event[1]]
+            helper.count = max(helper.count, times)
+        elif event[0] == "enter":
+            module, function = str(event[1]), str(event[2])
+            key = (Unit(module, function.rpartition(".")[0], True), function)
+            facts.entered[key] = max(facts.entered.get(key, 0), times)
+
+
+def _settle_reuse(facts: Facts, counts: Counts) -> None:
+    """Calls of one instance: a call that itself runs many times, and calls after the first."""
+    sites: dict[str, list[Place]] = defaultdict(list)
+    for event, times in counts.items():
+        if event[0] == "at" and isinstance(event[2], Place) and event[2] in facts.calls:
+            sites[str(event[1])].append(event[2])
+            call = facts.calls[event[2]]
+            call.count = max(call.count, times)
+    for event, times in counts.items():
+        if event[0] != "mod" or times < MANY:
+            continue
+        places = sites[str(event[1])]
+        if len(places) > 1 and not any(facts.calls[place].again for place in places):
+            for place in places[1:]:
+                facts.calls[place].again = True

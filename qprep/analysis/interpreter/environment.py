@@ -1,0 +1,219 @@
+"""The state of one function under evaluation: its scope, and how often each event happens on one path."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qprep.analysis.facts import MANY, Place, Unit
+from qprep.analysis.values.abstract_values import UNKNOWN, Kind, Mapping, Module, Sequence, Union, join, join_all
+from qprep.analysis.values.access_paths import any_index
+
+if TYPE_CHECKING:
+    from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.analysis.values.abstract_values import ClassRef
+
+Event = tuple[object, ...]
+TOTAL: Event = ("total",)  # compute operations on activations
+CHILDREN: Event = ("children",)  # calls of modules
+
+
+class Counts(dict[Event, int]):
+    """How often each event happens on the longest path so far: once, or many times."""
+
+    def add(self, event: Event, times: int = 1) -> None:
+        """`event` happens here."""
+        self[event] = min(MANY, self.get(event, 0) + times)
+
+    def add_all(self, other: Counts) -> None:
+        """All of `other` happens here."""
+        for event, times in other.items():
+            self[event] = min(MANY, self.get(event, 0) + times)
+
+    def alternative(self, other: Counts) -> None:
+        """Either this happened or `other`."""
+        for event, times in other.items():
+            if self.get(event, 0) < times:
+                self[event] = times
+
+    def repeated(self, loop: int) -> Counts:
+        """What happens when this is the body of `loop`: events on a fresh instance each time happen once."""
+        result = Counts()
+        for event, times in self.items():
+            loops = event[-1]
+            if isinstance(loops, frozenset) and loop in loops:
+                path = event[1]
+                result.add((event[0], any_index(str(path)), *event[2:-1], loops - {loop}), times)
+            else:
+                result.add(event, MANY)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a call of a function does and gives."""
+
+    returned: Kind
+    counts: Counts
+    touched: frozenset[Place]
+
+
+@dataclass(slots=True)
+class Scope:
+    """Local names, and those of the enclosing function for a closure."""
+
+    names: dict[str, Kind]
+    parent: Scope | None = None
+
+    def lookup(self, name: str) -> Kind | None:
+        """The kind of a local name."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            scope = scope.parent
+        return None
+
+    def snapshot(self) -> tuple[frozenset[tuple[str, Kind]], ...]:
+        """All names as they are now, innermost scope first."""
+        own = (frozenset(self.names.items()),)
+        return own if self.parent is None else (*own, *self.parent.snapshot())
+
+
+@dataclass(slots=True)
+class State:
+    """What changes from statement to statement and is joined where paths meet."""
+
+    names: dict[str, Kind]
+    counts: Counts
+
+    def copy(self) -> State:
+        """A state of its own for one branch."""
+        return State(dict(self.names), Counts(self.counts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Home:
+    """What a function inside another one needs of that: it may be kept long after the evaluation is over.
+
+    callers  the recorded calls of a function that gives back one inside it, with where each stands
+    """
+
+    index: FileIndex
+    unit: Unit
+    function: str
+    self_kind: Kind | None
+    cls: ClassRef | None
+    loop_names: dict[str, int]
+    callers: dict[Place, tuple[Unit, str]]
+
+
+@dataclass(slots=True)
+class Frame:
+    """One function being evaluated."""
+
+    index: FileIndex
+    unit: Unit
+    function: str
+    self_kind: Kind | None
+    cls: ClassRef | None
+    scope: Scope
+    recording: bool
+    node: ast.AST | None = None
+    counts: Counts = field(default_factory=Counts)
+    touched: set[Place] = field(default_factory=set)
+    returns: list[Kind] = field(default_factory=list)
+    exits: list[Counts] = field(default_factory=list)
+    jumps: list[State] = field(default_factory=list)
+    loops: list[int] = field(default_factory=list)
+    loop_names: dict[str, int] = field(default_factory=dict)
+    loop_steps: dict[str, int] = field(default_factory=dict)  # of loops over a range that goes by more than one
+    alive: bool = True
+    earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
+    caller: Frame | None = None  # the frame that called this one on the same object
+    _home: Home | None = None
+
+    @property
+    def home(self) -> Home:
+        """What functions inside this one keep of it."""
+        if self._home is None:
+            self._home = Home(self.index, self.unit, self.function, self.self_kind, self.cls, self.loop_names, {})
+        return self._home
+
+    def place(self, node: ast.expr | ast.stmt) -> Place:
+        """Where `node` stands."""
+        return Place.of(self.index.name, node)
+
+    def save(self) -> State:
+        """The state at this point."""
+        return State(dict(self.scope.names), Counts(self.counts))
+
+    def load(self, state: State) -> None:
+        """Continue from `state`."""
+        self.scope.names, self.counts = dict(state.names), Counts(state.counts)
+
+    def meet(self, states: list[State]) -> None:
+        """Continue where several paths meet."""
+        if len(states) == 1:
+            self.load(states[0])
+            return
+        names: dict[str, Kind] = {}
+        for state in states:
+            for name, kind in state.names.items():
+                names[name] = join(names[name], kind) if name in names else kind
+        counts = Counts()
+        for state in states:
+            counts.alternative(state.counts)
+        self.scope.names, self.counts = names, counts
+
+    def returned(self) -> Kind:
+        """What the function gives back."""
+        return join_all(self.returns) if self.returns else UNKNOWN
+
+    def total(self) -> Counts:
+        """What happened on the longest path through the function."""
+        counts = Counts(self.counts) if self.alive else Counts()
+        for other in self.exits:
+            counts.alternative(other)
+        return counts
+
+
+def rooted(kind: Kind, path: str, origin: str | None = None) -> Kind:
+    """The kind of a value reached through `path`: its modules know the way to themselves."""
+    if type(kind) is Module:
+        item = rooted(kind.item, f"{path}[*]") if kind.item is not None else None
+        made = f"{origin}/{kind.origin}" if origin and kind.origin else kind.origin
+        return Module(kind.cls, path, made, item, kind.loops)
+    if type(kind) is Sequence:
+        items = tuple(rooted(item, f"{path}[{i}]") for i, item in enumerate(kind.items)) if kind.items else kind.items
+        return Sequence(rooted(kind.item, f"{path}[*]"), items)
+    if type(kind) is Mapping:
+        return Mapping(rooted(kind.value, f"{path}[*]"))
+    if type(kind) is Union:
+        parts = [rooted(option, path) for option in kind.options]
+        return join_all(Module(p.cls, p.path, None, p.item, p.loops) if type(p) is Module else p for p in parts)
+    return kind
+
+
+def unrooted(kind: Kind) -> Kind:
+    """The kind of a value that others than self reach, too: its modules do not know the way to themselves."""
+    if type(kind) is Module:
+        return Module(kind.cls, None, None, unrooted(kind.item) if kind.item is not None else None)
+    if type(kind) is Sequence:
+        return Sequence(unrooted(kind.item), tuple(map(unrooted, kind.items)) if kind.items else kind.items)
+    if type(kind) is Mapping:
+        return Mapping(unrooted(kind.value))
+    return join_all(map(unrooted, kind.options)) if type(kind) is Union else kind
+
+
+def in_loop(kind: Kind, loop: int) -> Kind:
+    """An item that the variable of `loop` selects: another instance in each iteration."""
+    if type(kind) is Module and kind.path is not None:
+        return Module(kind.cls, kind.path, kind.origin, kind.item, kind.loops | {loop})
+    if type(kind) is Sequence:
+        items = tuple(in_loop(item, loop) for item in kind.items) if kind.items else kind.items
+        return Sequence(in_loop(kind.item, loop), items)
+    if type(kind) is Union:
+        return join_all(in_loop(option, loop) for option in kind.options)
+    return kind

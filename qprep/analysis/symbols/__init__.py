@@ -1,0 +1,1 @@
+"""Names: symbol tables, module summaries, resolution of imports."""

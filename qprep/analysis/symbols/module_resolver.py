@@ -1,0 +1,366 @@
+"""The files under analysis and how a dotted name finds its class, function or file across them."""
+
+from __future__ import annotations
+
+import ast
+import os
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.symbols.module_summary import surface_of
+from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex, build_index, variants
+from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, Kind, join_all, options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from qprep.analysis.symbols.module_summary import ClassOutline, Outline
+
+
+class Beside(NamedTuple):
+    """A module beside the given ones that was looked for: its file, and its names where nothing else was wanted."""
+
+    path: Path | None
+    names: Outline | None = None
+
+
+CACHE_BYTES = 6_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
+
+
+def module_name(path: Path) -> tuple[str, Path]:
+    """The dotted name of a file and the folder that its package lies in."""
+    path = path.absolute()
+    parts = [] if path.name == "__init__.py" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts) or path.parent.name, folder
+
+
+class Mark(NamedTuple):
+    """What a parsed file is known by: two projects may know one module with different texts."""
+
+    name: str
+    path: str
+    size: int
+    text: int  # the text's hash
+
+
+class ParsedFiles:
+    """Parsed files, shared by the projects of a run; beyond a budget the least recently used are dropped."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Mark, FileIndex] = OrderedDict()
+        self._held = 0
+
+    def get(self, mark: Mark) -> FileIndex | None:
+        """The index of a file, where it is held."""
+        if mark in self._kept:
+            self._kept.move_to_end(mark)
+        return self._kept.get(mark)
+
+    def parse(self, mark: Mark, text: str) -> FileIndex | None:
+        """The index of a file with this text; None where it cannot be parsed."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        index = build_index(mark.name, mark.path, os.path.basename(mark.path) == "__init__.py", tree)
+        self._held += mark.size
+        self._kept[mark] = index
+        while self._held > CACHE_BYTES and len(self._kept) > 1:
+            self._held -= self._kept.popitem(last=False)[0].size
+        return index
+
+
+def public_name(dotted: str) -> str:
+    """ "torch.nn.LSTM" for "torch.nn.modules.rnn.LSTM": classes of torch.nn under the name that is documented."""
+    if not dotted.startswith(("torch.nn.modules.", "torch.nn.parameter.")):
+        return dotted
+    last = dotted.rpartition(".")[2]
+    return f"torch.nn.{last}" if last[:1].isupper() else dotted
+
+
+class Project:
+    """Parsed files by dotted name: those given, and those of their packages as they are needed.
+
+    `outline` tells a module's names without the cost of holding it parsed; None where it does not know the module.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Path], str | None],
+        paths: Iterable[Path],
+        parsed: ParsedFiles | None = None,
+        outline: Callable[[str, Path], Outline | None] = lambda *_: None,
+    ) -> None:
+        self._read = read
+        self._parsed = parsed or ParsedFiles()
+        self._outline = outline
+        self._paths: dict[str, Path] = {}
+        self._roots: dict[Path, None] = {}
+        self._missing: set[str] = set()
+        self._tops: frozenset[str] | None = None
+        self._marks: dict[str, Mark] = {}
+        self._resolved: dict[str, Kind] = {}
+        self._surfaces: dict[str, Outline | None] = {}
+        self._mro: dict[ClassRef, tuple[Kind, ...]] = {}
+        self._subclasses: dict[ClassRef, set[ClassRef]] | None = None
+        self.asked: dict[str, Path | None] = {}  # modules beside the given ones that were looked for, and their files
+        self._read_whole: set[str] = set()
+        self.given: dict[str, Path] = {}
+        for path in paths:
+            name, root = module_name(path)
+            if name in self.given:  # two scripts of one name in different folders
+                name = f"{name}@{path.absolute()}"
+            self.given[name] = self._paths[name] = path
+            self._roots[root] = None
+
+    def index(self, name: str) -> FileIndex | None:
+        """The index of the module called `name`, or None where it is not part of the project."""
+        if name in self._missing:
+            return None
+        if name in self._marks and (known := self._parsed.get(self._marks[name])) is not None:
+            return known
+        path = self.path(name)
+        text = self.text(name) if path is not None else None
+        index = None
+        if path is not None and text is not None:
+            mark = self._marks[name] = Mark(name, str(path), len(text), hash(text))
+            index = self._parsed.get(mark) or self._parsed.parse(mark, text)
+        if index is None:
+            self._missing.add(name)
+        return index
+
+    def beside(self) -> dict[str, Beside]:
+        """The modules beside the given ones that were looked for so far."""
+        read, names = self._read_whole, self._surfaces
+        return {name: Beside(path, None if name in read else names.get(name)) for name, path in self.asked.items()}
+
+    def is_missing(self, name: str) -> bool:
+        """Whether the module called `name` was asked for, and could not be read or parsed."""
+        return name in self._missing
+
+    def path(self, name: str) -> Path | None:
+        """The file of a module of the project."""
+        if name not in self._paths and name not in self.asked:
+            self.asked[name] = self._find(name)
+        return self._paths.get(name)
+
+    def outline(self, name: str) -> Outline | None:
+        """All that others may want to know of a module, where it is known without parsing it."""
+        path = self.path(name)
+        return self._outline(name, path) if path is not None else None
+
+    def surface(self, name: str) -> Outline | None:
+        """The names of a module, held for as long as the project: the parsed file may be dropped."""
+        if name not in self._surfaces:
+            known = self.outline(name)
+            if known is None and (index := self.index(name)) is not None:
+                known = surface_of(index)
+            self._surfaces[name] = known
+        return self._surfaces[name]
+
+    def text(self, name: str) -> str | None:
+        """The source of a module, where it can be read."""
+        path = self._paths.get(name)
+        self._read_whole.add(name)
+        return self._read(path) if path is not None else None
+
+    def may_be_another(self, module: str, user: str) -> bool:
+        """Whether `user`, in another folder, may mean another file by the name of a module: two files have it."""
+        path, other = self._paths.get(module), self._paths.get(user)
+        if path is None or other is None or path.parent == other.parent:
+            return False
+        return any(name.startswith(f"{module}@") for name in self.given)
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders that dotted names are looked for in."""
+        return tuple(self._roots)
+
+    @property
+    def tops(self) -> frozenset[str]:
+        """The first names of the given modules."""
+        if self._tops is None:
+            self._tops = frozenset(name.partition(".")[0] for name in self.given)
+        return self._tops
+
+    def _find(self, name: str) -> Path | None:
+        parts = name.split(".")
+        if not all(part.isidentifier() for part in parts):
+            return None
+        for root in self._roots:
+            stem = os.path.join(root, *parts)
+            for candidate in (os.path.join(stem, "__init__.py"), f"{stem}.py"):
+                if os.path.isfile(candidate) and self._belongs(Path(candidate), root, parts[0]):
+                    self._paths[name] = Path(candidate)
+                    return self._paths[name]
+        return None
+
+    def _belongs(self, candidate: Path, root: Path, top: str) -> bool:
+        """Only packages that hold a given file, and scripts beside one, are part of the project."""
+        return top in self.tops or candidate.parent == root
+
+    def resolve(self, dotted: str) -> Kind:
+        """What a dotted name stands for: a class or function of the project, or something external."""
+        if dotted not in self._resolved:
+            self._resolved[dotted] = External(dotted)  # files that import all names of each other end here
+            self._resolved[dotted] = self._follow(dotted)
+        return self._resolved[dotted]
+
+    def _follow(self, dotted: str) -> Kind:
+        seen: set[str] = set()
+        while dotted not in seen:
+            seen.add(dotted)
+            found = self._lookup(dotted)
+            if isinstance(found, str):
+                dotted = found
+                continue
+            return found if found is not None else External(public_name(dotted))
+        return External(dotted)
+
+    def _lookup(self, dotted: str) -> Kind | str | None:
+        """One step: a definition, the next name that an import leads to, or None."""
+        head, _, rest = dotted.rpartition(".")
+        trail = rest
+        while head:
+            surface = self.surface(head)
+            if surface is not None:
+                return self._member(head, surface, trail)
+            head, _, last = head.rpartition(".")
+            trail = f"{last}.{trail}"
+        return None
+
+    def _member(self, module: str, surface: Outline, trail: str) -> Kind | str | None:
+        first, _, rest = trail.partition(".")
+        found: list[Kind] = [ClassRef(module, name) for name in variants(surface.classes, trail)]
+        found += [FunctionRef(module, name) for name in variants(surface.functions, trail)]
+        if found:
+            return join_all(found)
+        if first in surface.classes and rest:
+            return FunctionRef(module, trail) if rest in surface.classes[first].methods else None
+        if first in surface.imports:
+            return surface.imports[first] + (f".{rest}" if rest else "")
+        for star in surface.stars:
+            other = self.resolve(f"{star}.{first}") if self.surface(star) is not None else None
+            if other is not None and not isinstance(other, External):
+                return f"{star}.{trail}"
+        return None
+
+    def classes_named(self, dotted: str) -> tuple[ClassRef, ...]:
+        """The classes of the project that a dotted name means; several where branches define it."""
+        found = (option for option in options(self.resolve(dotted)) if isinstance(option, ClassRef))
+        return tuple(sorted(found, key=lambda ref: (ref.module, ref.name)))
+
+    def method_names(self, ref: ClassRef) -> list[str]:
+        """The methods of a class and its bases, as far as the project defines them."""
+        bases = [base for base in self.mro(ref) if isinstance(base, ClassRef)]
+        return list(dict.fromkeys(name for base in bases for name in self.methods(base) or ()))
+
+    def methods(self, ref: ClassRef) -> tuple[str, ...] | None:
+        """The methods that a class itself defines; None where nobody knows the class. Nothing is parsed for it."""
+        entry = self.class_outline(ref)
+        return entry.methods if entry is not None else None
+
+    def class_outline(self, ref: ClassRef) -> ClassOutline | None:
+        """What the body of a class binds; None where nobody knows the class. Nothing is parsed for it."""
+        surface = self.surface(ref.module)
+        return surface.classes.get(ref.name) if surface is not None else None
+
+    def class_node(self, ref: ClassRef) -> ClassNode | None:
+        """The definition of a project class."""
+        index = self.index(ref.module)
+        return index.classes.get(ref.name) if index is not None else None
+
+    def function_node(self, ref: FunctionRef) -> ast.FunctionDef | None:
+        """The definition of a project function or method."""
+        index = self.index(ref.module)
+        if index is None:
+            return None
+        if ref.name in index.functions:
+            return index.functions[ref.name]
+        owner, _, method = ref.name.rpartition(".")
+        return index.classes[owner].methods.get(method) if owner in index.classes else None
+
+    def expression_name(self, index: FileIndex, node: ast.expr) -> str | None:
+        """The dotted name of a Name or Attribute chain, seen from the top level of a file."""
+        first, dot, rest = dotted_text(node).partition(".")
+        return public_name(self.global_name(index, first) + dot + rest) if first != "?" else None
+
+    def dotted_name(self, module: str, name: str) -> str | None:
+        """What a dotted name written in a module stands for, seen from its top level; nothing is parsed for it."""
+        first, dot, rest = name.partition(".")
+        surface = self.surface(module)
+        return public_name(self._global(module, surface, first) + dot + rest) if surface is not None else None
+
+    def global_name(self, index: FileIndex, name: str) -> str:
+        """The dotted name that a module-level name stands for."""
+        return self._global(index.name, self.surface(index.name) or surface_of(index), name)
+
+    def _global(self, module: str, surface: Outline, name: str) -> str:
+        if name in surface.classes or name in surface.functions or name in surface.values:
+            return f"{module}.{name}"
+        if name in surface.imports:
+            return surface.imports[name]
+        for star in surface.stars:
+            if self.surface(star) is None:
+                if star.startswith("torch"):
+                    return f"{star}.{name}"
+            elif not isinstance(self.resolve(f"{star}.{name}"), External):
+                return f"{star}.{name}"
+        return f"builtins.{name}"
+
+    def mro(self, ref: ClassRef) -> tuple[Kind, ...]:
+        """The class and its bases, nearest first: ClassRefs of the project, Externals of other packages."""
+        if ref not in self._mro:
+            self._mro[ref] = (ref,)  # a cyclic definition ends here
+            self._mro[ref] = self._linearize(ref)
+        return self._mro[ref]
+
+    def _linearize(self, ref: ClassRef) -> tuple[Kind, ...]:
+        surface = self.surface(ref.module)
+        entry = surface.classes.get(ref.name) if surface is not None else None
+        if surface is None or entry is None:
+            return (ref,)
+        chains: list[list[Kind]] = []
+        direct: list[Kind] = []
+        for base in entry.bases:
+            first, dot, rest = base.partition(".")
+            dotted = public_name(self._global(ref.module, surface, first) + dot + rest)
+            kind = self.resolve(dotted) if base != "?" else External("?")
+            for option in sorted(options(kind), key=repr):
+                direct.append(option)
+                chains.append(list(self.mro(option)) if isinstance(option, ClassRef) else [option])
+        return (ref, *_merge_chains([*chains, direct]))
+
+    def subclasses(self, ref: ClassRef) -> set[ClassRef]:
+        """The classes of the given files that inherit from `ref`."""
+        if self._subclasses is None:
+            table: dict[ClassRef, set[ClassRef]] = {}
+            for name in self.given:
+                surface = self.surface(name)
+                for cls in surface.classes if surface else ():
+                    child = ClassRef(name, cls)
+                    for base in self.mro(child)[1:]:
+                        if isinstance(base, ClassRef):
+                            table.setdefault(base, set()).add(child)
+            self._subclasses = table
+        return self._subclasses.get(ref, set())
+
+
+def _merge_chains(chains: list[list[Kind]]) -> list[Kind]:
+    """Python's C3 order; classes that cannot be ordered come in the order written."""
+    result: list[Kind] = []
+    chains = [chain for chain in chains if chain]
+    while chains:
+        head = next((c[0] for c in chains if not any(c[0] in other[1:] for other in chains)), chains[0][0])
+        result.append(head)
+        chains = [rest for chain in chains if (rest := [kind for kind in chain if kind != head])]
+    return result

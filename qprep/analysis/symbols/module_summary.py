@@ -1,0 +1,232 @@
+"""What other files may want of a file, and what it wants of them: enough to tell which files know of each other."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from qprep.analysis.effects.attribute_writes import touched_names
+from qprep.analysis.effects.escaping_classes import handed_names
+from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.symbols.local_classes import base_names
+from qprep.analysis.symbols.symbol_table import Imported, build_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from qprep.analysis.symbols.symbol_table import FileIndex
+
+_ASKING = frozenset(("hasattr", "getattr", "setattr", "delattr"))
+
+
+TELLS_CHILDREN = "children("  # part of the text of every file that takes the children of a module
+_CHILDREN = ("children", "named_children")
+_ORIGINAL = ("original_children", "original_named_children")
+
+
+class ClassOutline(NamedTuple):
+    """The base expressions of a class, "?" where one is no dotted name, and what its body binds or annotates."""
+
+    bases: tuple[str, ...]
+    methods: tuple[str, ...]
+    values: tuple[str, ...]
+    annotations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The names of one file.
+
+    imports    dotted names by the name that the file's top level gives them
+    inner      dotted names that only functions import, or another branch
+    stars      modules that all names are imported from
+    classes    bases and methods
+    functions  functions of the top level
+    values     other names of the top level, with whether they are literals, which say nothing of other files
+    asks       names that any object is asked for: `hasattr(block, "relu")`
+    walks      lines that take the children of another object by position
+    touched    names that are replaced or changed on objects from outside: `net.act = nn.SiLU()`
+    handed     names of what may be a class, where it is kept or handed on as a value
+    uses       what the file takes of each import, as far as it asks it for nothing but names: `ops` in `ops.nms(x)`
+    """
+
+    imports: dict[str, str]
+    inner: tuple[str, ...]
+    stars: tuple[str, ...]
+    classes: dict[str, ClassOutline]
+    functions: tuple[str, ...]
+    values: dict[str, bool]
+    asks: tuple[str, ...]
+    walks: tuple[int, ...]
+    touched: tuple[str, ...] = ()
+    handed: tuple[str, ...] = ()
+    uses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def is_glue(self) -> bool:
+        """Whether nothing in the file runs when a model does: it only hands on names."""
+        return not self.classes and not self.functions
+
+    @property
+    def surface(self) -> list[Any]:
+        """What other files may want of it, as plain data."""
+        return [self.imports, self.inner, self.stars, self.classes, self.functions, self.values]
+
+    def record(self) -> list[Any]:
+        """Plain data for a file of JSON."""
+        return [
+            *self.surface,
+            self.asks,
+            self.walks,
+            self.touched,
+            self.handed,
+            self.uses,
+        ]
+
+    @classmethod
+    def of_record(cls, record: list[Any]) -> Outline:
+        """The other way; raises ValueError, TypeError or AttributeError for what is none."""
+        imports, inner, stars, classes, functions, values, asks, walks, touched, handed, uses = record
+        sorts = {str(name): ClassOutline(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
+        names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
+        taken = {str(target): tuple(map(str, chains)) for target, chains in uses.items()}
+        marks = (tuple(map(str, asks)), tuple(map(int, walks)), tuple(map(str, touched)), tuple(map(str, handed)))
+        return cls(dict(imports), *names, dict(values), *marks, taken)
+
+
+EMPTY = Outline({}, (), (), {}, (), {}, (), ())
+
+
+def read_outline(name: str, path: Path, text: str) -> Outline:
+    """The outline of a module's source; an empty one where it cannot be parsed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return EMPTY
+    return outline_of(build_index(name, "", path.name == "__init__.py", tree), text)
+
+
+def surface_of(index: FileIndex) -> Outline:
+    """What other files may want of an indexed file, without what it may want of them."""
+    classes = {
+        name: ClassOutline(
+            base_names(index, entry, map(_base_name, entry.node.bases)),
+            tuple(entry.methods),
+            tuple(entry.values),
+            tuple(entry.annotations),
+        )
+        for name, entry in index.classes.items()
+    }
+    top = {entry.target for entry in index.imports.values()}
+    return Outline(
+        imports={name: entry.target for name, entry in index.imports.items()},
+        inner=tuple(dict.fromkeys(target for target in _targets(index) if target not in top)),
+        stars=tuple(index.stars),
+        classes=classes,
+        functions=tuple(index.functions),
+        values={name: _is_literal(value) for name, value in index.values.items()},
+        asks=(),
+        walks=(),
+    )
+
+
+def _targets(index: FileIndex) -> list[str]:
+    """What the imports anywhere in a file name; two functions may give one name to different things."""
+    return [target for _, target in _bindings(index)]
+
+
+def _bindings(index: FileIndex) -> list[tuple[str, str]]:
+    """The names that imports anywhere in a file bind, with what they name."""
+    stars, found = list(index.stars), list[tuple[str, str]]()
+    for node in index.all_imports:
+        bound: dict[str, Imported] = {}
+        index.bind_import(node, bound)
+        found += ((name, entry.target) for name, entry in bound.items())
+    index.stars[:] = stars  # those of a class body or a function are no names of the module
+    return found
+
+
+def outline_of(index: FileIndex, text: str) -> Outline:
+    """The outline of an indexed file."""
+    surface = surface_of(index)
+    return replace(
+        surface,
+        asks=tuple(sorted(set(asked_names(index)))) if "attr(" in text else (),
+        walks=tuple(sorted({c.lineno for node in index.of(*WALKING) for c in positional(node)}))
+        if TELLS_CHILDREN in text
+        else (),
+        touched=tuple(sorted(set(touched_names(index)))),
+        handed=tuple(sorted(set(handed_names(index)))),
+        uses=_uses(index),
+    )
+
+
+def _uses(index: FileIndex) -> dict[str, tuple[str, ...]]:
+    """The dotted names that follow each import wherever it is read; none for one that is handed on as an object."""
+    names: dict[str, set[str]] = {}
+    for name, target in _bindings(index):
+        names.setdefault(name, set()).add(target)
+    inside = {node.value for node in index.of(ast.Attribute)}
+    chains: dict[str, set[str]] = {target: set() for targets in names.values() for target in targets}
+    for node in index.of(ast.Attribute, ast.Name):
+        if node not in inside:
+            root, _, rest = dotted_text(node).partition(".")
+            for target in names.get(root, ()):
+                chains[target].add(rest)
+    return {target: tuple(sorted(found)) for target, found in sorted(chains.items()) if "" not in found}
+
+
+def asked_names(index: FileIndex) -> Iterator[str]:
+    """Names that any object is asked for by their text."""
+    for node in index.of(ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id in _ASKING:
+            name = node.args[1] if len(node.args) > 1 else None
+            if isinstance(name, ast.Constant):
+                yield str(name.value)
+
+
+WALKING = (ast.Call, ast.Subscript, ast.Starred, ast.Assign)  # what `positional` knows
+
+
+def positional(node: ast.AST) -> list[ast.Call]:
+    """`list(x.children())[:-1]`, `layers = list(x.children())`, `Sequential(*x.children())`, their number."""
+    value: ast.AST | None = None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("len", "sum") and node.args:
+        value = node.args[0]
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.args:
+            value = value.args[0]
+    if isinstance(node, ast.Subscript | ast.Starred | ast.Assign):
+        value = node.value
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("list", "tuple"):
+            value = value.args[0] if value.args else None
+        elif isinstance(node, ast.Assign):
+            value = None
+    if not isinstance(value, ast.Call):
+        return []
+    module = walked_module(value)
+    is_self = isinstance(module, ast.Name) and module.id == "self"
+    return [value] if module is not None and not is_self else []
+
+
+def walked_module(call: ast.Call) -> ast.expr | None:
+    """`x` in `x.children()` and in `original_children(x)`."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.value if call.func.attr in _CHILDREN else None
+    is_original = isinstance(call.func, ast.Name) and call.func.id.endswith(_ORIGINAL) and len(call.args) == 1
+    return call.args[0] if is_original else None
+
+
+def _base_name(base: ast.expr) -> str:
+    """ "Base" for `Base[int]`, too."""
+    return dotted_text(base.value if isinstance(base, ast.Subscript) else base)
+
+
+def _is_literal(node: ast.expr) -> bool:
+    """Whether a value is made of constants alone."""
+    plain = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
+    return all(isinstance(part, plain) for part in ast.walk(node))

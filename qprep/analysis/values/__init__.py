@@ -1,0 +1,1 @@
+"""Abstract values, their lattice, access paths and allocation sites."""

@@ -1,0 +1,348 @@
+"""Kinds of values: what the analysis knows of an expression without running it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from qprep.analysis.interpreter.environment import Home, Scope
+
+FLOAT, INTEGER, ANY = "f", "i", "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Base of all kinds; `UNKNOWN` is the one that says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor(Kind):
+    """A tensor: whether a model input flows into it, and whether it holds floats or integers."""
+
+    flow: bool
+    dtype: str = FLOAT
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Kind):
+    """A Python int, float or bool."""
+
+    dtype: str = ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Plain(Kind):
+    """A value that no tensor operation touches: text, None, a dtype, a device, a shape."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Kind):
+    """A text that is the name of an operation: `getattr(F, "relu")` asks for it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence(Kind):
+    """A list or tuple: one kind for each item where they are known, else what an item may be; its names, if any."""
+
+    item: Kind
+    items: tuple[Kind, ...] | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping(Kind):
+    """A dict: what a value may be."""
+
+    value: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class External(Kind):
+    """A name of another package, builtins included: "torch.nn.functional.relu"."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRef(Kind):
+    """A class of the project."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef(Kind):
+    """A function of the project, with the object it is bound to and the class it is looked up from."""
+
+    module: str
+    name: str  # qualified within the module: "Block.forward"
+    bound: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Property(Kind):
+    """An attribute that a method computes: what it is, reading it tells."""
+
+    getter: FunctionRef
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Closure(Kind):
+    """A lambda or nested function with the scope it was made in (compared by identity)."""
+
+    node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
+    scope: Scope
+    home: Home
+
+    __eq__ = object.__eq__  # the base would take any two for one
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"Closure({self.home.index.name}:{self.node.lineno}:{self.node.col_offset})"
+
+
+@dataclass(frozen=True, slots=True)
+class Partial(Kind):
+    """functools.partial: the callable and what is bound already.
+
+    made  the call that made it, and the function (its file, its name) in which that stands
+    """
+
+    function: Kind
+    args: tuple[Kind, ...]
+    keywords: tuple[tuple[str, Kind], ...]
+    made: tuple[ast.Call, str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodCaller(Kind):
+    """operator.methodcaller: the method's name and what it is given."""
+
+    name: Kind
+    args: tuple[Kind, ...]
+    keywords: tuple[tuple[str, Kind], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Module(Kind):
+    """An nn.Module instance.
+
+    cls     ClassRef, External ("torch.nn.ReLU") or None where unknown
+    path    how the analysed object reaches it: "" is self, "relu", "block.conv", "layers[*]"; None: not through self
+    origin  where the instance was made, when one place makes exactly one instance
+    item    what iterating or indexing it gives
+    loops   the loops whose variable selects it: a fresh instance in each iteration
+    """
+
+    cls: Kind | None
+    path: str | None = None
+    origin: str | None = None
+    item: Kind | None = None
+    loops: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Object(Kind):
+    """An instance of a project class that is no nn.Module; `flow`: a model input flows into what it was made from."""
+
+    cls: ClassRef
+    flow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Kind):
+    """What `namedtuple("Pair", ["first", "second"])` gives: a class of tuples with names."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque(Kind):
+    """A constructor's parameter of unknown kind: the same value wherever the parameter goes.
+
+    cls  the class whose constructor it is
+    """
+
+    name: str
+    cls: ClassRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Super(Kind):
+    """super() in a method of `cls`, for the object `self`."""
+
+    cls: ClassRef
+    self: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Union(Kind):
+    """One of several kinds."""
+
+    options: frozenset[Kind]
+
+
+UNKNOWN = Kind()
+ACTIVATION = Tensor(True)
+FLOWING_INTEGER = Tensor(True, INTEGER)
+PARAMETER = Tensor(False)
+CONSTANT_INTEGER = Tensor(False, INTEGER)
+NUMBER = Number()
+INT = Number(INTEGER)
+REAL = Number(FLOAT)
+NONE = Plain("None")
+TEXT = Plain("str")
+SHAPE = Plain("shape")
+OTHER = Plain("other")
+
+MAX_OPTIONS = 6
+COMMON = "common "  # begins the origin of a module that a file, a class or the default of a parameter holds
+
+
+def options(kind: Kind) -> Collection[Kind]:
+    """The alternatives of a kind."""
+    return kind.options if type(kind) is Union else (kind,)
+
+
+def in_order(kind: Kind) -> list[Kind]:
+    """The alternatives of a kind, in the same order in every process."""
+    return sorted(options(kind), key=_text)
+
+
+def join(a: Kind, b: Kind) -> Kind:
+    """What a value is that is `a` on one path and `b` on another."""
+    if a is b or a == b:
+        return a
+    return join_all((a, b))
+
+
+def join_all(kinds: Iterable[Kind]) -> Kind:
+    """The least kind that covers all of `kinds`."""
+    kinds = tuple(kinds)
+    if len(kinds) == 1 or (len(kinds) == 2 and kinds[0] is kinds[1]):
+        return kinds[0]
+    merged: dict[object, Kind] = {}
+    for kind in kinds:
+        for option in kind.options if type(kind) is Union else (kind,):
+            key = _family(option)
+            merged[key] = _merge(merged[key], option) if key in merged else option
+    if not merged:
+        return UNKNOWN
+    if len(merged) == 1:
+        return next(iter(merged.values()))
+    functions = [kind for kind in merged.values() if type(kind) is FunctionRef]
+    others = [kind for kind in merged.values() if type(kind) is not FunctionRef]
+    kept = sorted(others, key=_text)[:MAX_OPTIONS] if len(others) > MAX_OPTIONS else others
+    return Union(frozenset((*kept, *functions)))
+
+
+@lru_cache(maxsize=20_000)
+def _text(kind: Kind) -> str:
+    """What kinds are ordered by: the same in every process."""
+    return repr(kind)
+
+
+def _family(kind: Kind) -> object:
+    """Kinds of one family merge into one; those of different families stay alternatives."""
+    if type(kind) in _FAMILIES:
+        return type(kind)
+    if type(kind) is Module:
+        return (Module, kind.cls, kind.path, kind.loops)
+    return kind
+
+
+_FAMILIES = frozenset((Tensor, Sequence, Mapping, Number))
+
+
+def _merge(a: Kind, b: Kind) -> Kind:
+    if a == b:
+        return a
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return Tensor(a.flow or b.flow, a.dtype if a.dtype == b.dtype else FLOAT)
+    if isinstance(a, Number) and isinstance(b, Number):
+        return NUMBER
+    if isinstance(a, Sequence) and isinstance(b, Sequence):
+        if a.items is not None and b.items is not None and len(a.items) == len(b.items):
+            names = a.names if a.names == b.names else ()
+            return Sequence(join(a.item, b.item), tuple(map(join, a.items, b.items)), names)
+        return Sequence(join(a.item, b.item))
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return Mapping(join(a.value, b.value))
+    if isinstance(a, Module) and isinstance(b, Module):
+        known = [item for item in (a.item, b.item) if item is not None and item != Module(None)]
+        item = join_all(known) if known else a.item or b.item
+        return Module(a.cls, a.path, a.origin if a.origin == b.origin else None, item, a.loops)
+    return a
+
+
+def tensor_of(kind: Kind) -> Tensor | None:
+    """The tensor that the value is on some path, if any."""
+    if type(kind) is Tensor:
+        return kind
+    if type(kind) is Union:
+        for option in kind.options:
+            if type(option) is Tensor:
+                return option
+    return None
+
+
+def flows(kind: Kind) -> bool:
+    """Whether a model input flows into the value or something in it."""
+    if type(kind) is Tensor:
+        return kind.flow
+    if type(kind) is Sequence:
+        return flows(kind.item) or any(map(flows, kind.items or ()))
+    if type(kind) is Mapping:
+        return flows(kind.value)
+    if type(kind) is Union:
+        return any(map(flows, kind.options))
+    return type(kind) is Object and kind.flow
+
+
+def flowing(kind: Kind, flow: bool) -> Kind:
+    """The kind with its tensors as activations, or not."""
+    if type(kind) is Tensor:
+        return Tensor(flow, kind.dtype)
+    if type(kind) is Sequence:
+        items = tuple(flowing(item, flow) for item in kind.items) if kind.items is not None else None
+        return Sequence(flowing(kind.item, flow), items, kind.names)
+    if type(kind) is Mapping:
+        return Mapping(flowing(kind.value, flow))
+    if type(kind) is Union:
+        return join_all(flowing(option, flow) for option in kind.options)
+    return kind
+
+
+def is_plain(kind: Kind) -> bool:
+    """Whether the value can take no part in tensor arithmetic (a number can)."""
+    return all(isinstance(option, Plain | Word | Sequence | Mapping) for option in options(kind))
+
+
+def modules_of(kind: Kind) -> tuple[Module, ...]:
+    """The nn.Module alternatives of a kind."""
+    if type(kind) is Union:
+        return tuple(option for option in kind.options if type(option) is Module)
+    return (kind,) if type(kind) is Module else ()
+
+
+def sequence_of(kinds: Iterable[Kind]) -> Sequence:
+    """The kind of a tuple or list display."""
+    items = tuple(kinds)
+    return Sequence(join_all(items), items)
+
+
+def without_none(kind: Kind) -> Kind:
+    """The kind once it is known not to be None."""
+    if type(kind) is not Union:
+        return kind
+    return join_all(option for option in kind.options if option != NONE)

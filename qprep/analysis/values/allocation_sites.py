@@ -1,0 +1,72 @@
+"""Modules that a call makes are other ones at each call."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+
+from qprep.analysis.values.abstract_values import COMMON, Kind, Mapping, Module, Sequence, Union, join_all
+
+Made = Callable[[str], bool]  # whether the call made what has this origin
+
+
+def renewed(kind: Kind, place: str | None, made: Made) -> Kind:
+    """`kind`, which a call at `place` gave, with instances of this call alone; None in a loop, which makes many."""
+    if type(kind) is Module:
+        if kind.origin is None or not made(kind.origin):
+            return kind
+        item = None if kind.item is None else _within(kind.item, place, made)
+        return Module(kind.cls, kind.path, place, item, kind.loops)
+    return _within(kind, place, made)
+
+
+def _within(kind: Kind, place: str | None, made: Made) -> Kind:
+    if type(kind) is Module:
+        is_made = kind.origin is not None and made(kind.origin)
+        origin = (None if place is None else f"{place}/{kind.origin}") if is_made else kind.origin
+        item = None if kind.item is None else _within(kind.item, place, made)
+        return Module(kind.cls, kind.path, origin, item, kind.loops)
+    if type(kind) is Sequence:
+        items = None if kind.items is None else tuple(_within(item, place, made) for item in kind.items)
+        return Sequence(_within(kind.item, place, made), items)
+    if type(kind) is Mapping:
+        return Mapping(_within(kind.value, place, made))
+    if type(kind) is Union:
+        return join_all(_within(option, place, made) for option in kind.options)
+    return kind
+
+
+def not_given(arguments: Iterable[Kind]) -> Made:
+    """A call makes what it was not given."""
+    given = {origin for argument in arguments for origin in _origins(argument)}
+    return lambda origin: origin not in given and not origin.startswith(COMMON)
+
+
+def _origins(kind: Kind) -> Iterator[str]:
+    if type(kind) is Module:
+        parts: Iterable[Kind | None] = (kind.item,)
+        if kind.origin is not None:
+            yield kind.origin
+    elif type(kind) is Sequence:
+        parts = (kind.item, *(kind.items or ()))
+    elif type(kind) is Mapping:
+        parts = (kind.value,)
+    else:
+        parts = kind.options if type(kind) is Union else ()
+    for part in parts:
+        if part is not None:
+            yield from _origins(part)
+
+
+def made_in(name: str, node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> Made:
+    """A call of the nested function `node` of the file `name` makes what its body makes, not what lies around it."""
+    body = [node.body] if isinstance(node, ast.Lambda) else node.body
+    first, last = body[0], body[-1]
+    start = (first.lineno, first.col_offset)
+    end = (last.end_lineno or last.lineno, last.end_col_offset or last.col_offset)
+
+    def is_inside(origin: str) -> bool:
+        file, *place = origin.removeprefix(COMMON).partition("/")[0].rsplit(":", 2)  # an attribute's path is no place
+        return file == name and len(place) == 2 and start <= (int(place[0]), int(place[1])) < end
+
+    return is_inside

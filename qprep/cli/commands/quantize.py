@@ -1,0 +1,134 @@
+"""`qprep quantize`: quantize a model, say what it costs, and write what comes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qprep.cli.progress import bars
+from qprep.foundation.errors import QprepError
+
+if TYPE_CHECKING:
+    from qprep.quantizer.job import Job, Outcome
+
+_BITS = click.IntRange(1, 16)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        _need_torch()
+        from qprep.quantizer.config.config_schema import schema_text
+
+        click.echo(schema_text(), nl=False)
+        context.exit()
+
+
+@click.command("quantize", short_help="Quantize a model on calibration data.")
+@click.argument("target")
+@click.option("--calibrate", metavar="MODULE:LOADER", required=True, help="Batches, or a function that returns them.")
+@click.option("--evaluate", metavar="MODULE:FUNCTION", help="Of a model, to a number, or to numbers by name.")
+@click.option("--loss", metavar="MODULE:FUNCTION", help="Of (output, batch), for lapq; the error against float.")
+@click.option("--method", metavar="METHOD", help="ptq (the default), dynamic, weight-only, adaround or lapq.")
+@click.option("--config", metavar="QUANT.YAML", type=_FILE, help="Method, defaults and overrides.")
+@click.option(
+    "--bits-activations", metavar="BITS", type=click.IntRange(1, 16), help="For all modules, before the configuration."
+)
+@click.option(
+    "--bits-weights", metavar="BITS", type=click.IntRange(1, 16), help="For all modules, before the configuration."
+)
+@click.option("--output", metavar="MODEL.PT", type=_FILE, help="Where to write the quantized model.")
+@click.option("--onnx", metavar="MODEL.ONNX", type=_FILE, help="Where to write it for ONNX Runtime.")
+@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Where to write the report; .json and .txt as well.")
+@click.option("--sensitivity/--no-sensitivity", default=None, help="Measure each layer alone; on with --report.")
+@click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="How many batches of the loader to use; all.")
+@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224.")
+@click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
+@click.option("--device", default="cpu", show_default=True, help="Where to run.")
+@click.option("--allow-unprepared", is_flag=True, help="Leave operations outside of a module in float.")
+@click.option("-q", "--quiet", is_flag=True, help="Print results only, no table.")
+@click.option(
+    "--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
+    help="Print the JSON Schema of quant.yaml and exit.",
+)  # fmt: skip
+def command(quiet: bool, **flags: Any) -> int:
+    """Quantize the model TARGET on calibration data, and say what that costs, layer by layer.
+
+    TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
+    (model, example_inputs); without inputs the model is traced on the first batch. Exits 1 if the model, its data or
+    its functions fail.
+    """
+    _need_torch()
+    from qprep.quantizer.job import JobError, run
+
+    job = _job(**flags)
+    try:
+        # what the user's code prints is no result
+        with bars(not quiet) as watch, contextlib.redirect_stdout(sys.stderr):
+            outcome = run(job, watch)
+    except JobError as error:
+        click.echo(f"error: {error}", err=True)
+        return 1
+    click.echo("\n".join(_lines(outcome, quiet)))
+    return 0
+
+
+def _need_torch() -> None:
+    if find_spec("torch") is None:
+        raise QprepError("quantizing runs the model, which needs torch: pip install 'qprep[torch]'")
+
+
+def _job(  # noqa: PLR0917  (one for each flag)
+    target: str,
+    calibrate: str,
+    evaluate: str | None,
+    method: str | None,
+    config: Path | None,
+    bits_activations: int | None,
+    bits_weights: int | None,
+    inputs: tuple[str, ...],
+    maker: str | None,
+    device: str,
+    sensitivity: bool | None,
+    **rest: Any,
+) -> Job:
+    from qprep.quantizer.config.job_config import check_method, load_config
+    from qprep.quantizer.job import Job
+    from qprep.tracing.request import make_request, split_target
+
+    for name in (calibrate, evaluate, rest["loss"]):
+        if name is not None:
+            split_target(name)
+    if method is not None:
+        check_method(method, "--method")
+    bits = {"bits_activations": bits_activations, "bits_weights": bits_weights}
+    return Job(
+        make_request(target, inputs, maker=maker, device=device),
+        calibrate,
+        evaluate,
+        rest.pop("loss"),
+        method,
+        None if config is None else load_config(config),
+        {name: value for name, value in bits.items() if value is not None},
+        sensitivity=rest["report"] is not None if sensitivity is None else sensitivity,
+        **rest,
+    )
+
+
+def _lines(outcome: Outcome, quiet: bool) -> Iterator[str]:
+    from qprep.quantizer.report.report_text import summary
+
+    yield summary(outcome.report) if quiet else str(outcome.report)
+    if outcome.scores:
+        wide = max(len(name) for name, _, _ in outcome.scores)
+        yield f"{'':{wide}}  {'float':>12}  {'quantized':>12}"
+        for name, before, after in outcome.scores:
+            yield f"{name:{wide}}  {before:>12.6g}  {after:>12.6g}"
+    for path in outcome.written:
+        yield f"wrote {path}"

@@ -1,0 +1,131 @@
+"""Pieces that the human formats share: styled text, the mark of fixable findings, the summary."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from qprep.cli.reporters.report_data import Report
+from qprep.foundation.findings import Applicability, Finding, Fix, Unfixable
+
+Piece = tuple[str, str]  # (text, style as rich names it; "" for none)
+Line = Sequence[Piece]
+
+CODE, PATH, FRAME, FIXABLE, BOLD = "bold red", "bold", "blue", "cyan", "bold"
+HELP, NOTE, ADDED, REMOVED = "bold cyan", "bold", "green", "red"
+_TAB = "    "
+_BREAK = re.compile(r"\s*[\r\n]\s*")
+
+
+def paint(lines: Iterable[Line], *, color: bool) -> str:
+    """Join lines, each ended by a newline; rich is loaded only for colours."""
+    if not color:
+        return "".join("".join(text for text, _ in line) + "\n" for line in lines)
+    import io
+
+    from rich.console import Console
+    from rich.text import Text
+
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, color_system="standard", soft_wrap=True, highlight=False)
+    for line in lines:
+        console.print(Text.assemble(*line), soft_wrap=True)
+    return stream.getvalue()
+
+
+def visible(text: str) -> str:
+    """Source text as it can be shown on one line: tabs widened, control characters as their pictures."""
+    return "".join(_picture(char) for char in text)
+
+
+def one_line(text: str) -> str:
+    """A message or a path on one line: it may quote source with newlines and control characters in it."""
+    return visible(_BREAK.sub(" ", text))
+
+
+def place(finding: Finding) -> str:
+    """`path:line:column`, which terminals make clickable."""
+    return f"{one_line(finding.path)}:{finding.start.line}:{finding.start.column}"
+
+
+def width(text: str) -> int:
+    """How many columns a terminal takes for visible text."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(char) for char in text)
+
+
+def headline(finding: Finding, report: Report) -> list[Piece]:
+    """`CODE [*] message`."""
+    mark: list[Piece] = [("[*] ", FIXABLE)] if applies(finding, report) else []
+    return [(finding.code, CODE), (" ", ""), *mark, (one_line(finding.message), "")]
+
+
+def applies(finding: Finding, report: Report) -> bool:
+    """Whether `qprep fix`, with the flags of this run, fixes it."""
+    safe = isinstance(finding.fix, Fix) and finding.fix.applicability is Applicability.SAFE
+    return finding.is_fixable and (safe or report.unsafe)
+
+
+def why_left(finding: Finding, report: Report) -> str | None:
+    """Why a finding stays as it is; None where it is fixed by asking for it."""
+    if isinstance(finding.fix, Unfixable):
+        return one_line(finding.fix.reason)
+    if finding.is_fixable and not applies(finding, report):
+        return "its fix is unsafe; --unsafe-fixes applies it"
+    return None
+
+
+def summary(report: Report) -> list[Line]:
+    """The lines below the findings."""
+    if not report.footer:
+        return []
+    lines: list[Line] = [[(_outcome(report), "bold green" if not report.findings else BOLD)]]
+    lines += [[(line, "")] for line in _remedies(report)]
+    if report.known:
+        lines.append([(f"{plural(report.known, 'finding')} of the baseline left out.", "")])
+    if report.unknown:
+        places = plural(report.unknown, "place")
+        lines.append([(f"{places} of unknown kind left out; --show-unknown lists them.", "")])
+    return lines
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 finding", "2 findings"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _outcome(report: Report) -> str:
+    left = len(report.findings)
+    if report.fixed:
+        return f"Found {plural(left + report.fixed, 'finding')} ({report.fixed} fixed, {left} remaining)."
+    return f"Found {plural(left, 'finding')}." if left else "All checks passed!"
+
+
+def _remedies(report: Report) -> list[str]:
+    fixes = [finding.fix for finding in report.findings if isinstance(finding.fix, Fix)]
+    unsafe = sum(fix.applicability is Applicability.UNSAFE for fix in fixes)
+    safe = len(fixes) - unsafe
+    if report.unsafe:
+        safe, unsafe = len(fixes), 0
+    if not safe and not unsafe:
+        return []
+    if report.fixed is not None and not safe:
+        return [f"{plural(unsafe, 'more finding')} can be fixed with --unsafe-fixes."]
+    more = f" ({unsafe} more with --unsafe-fixes)" if unsafe else ""
+    return [f"[*] {safe} fixable with `qprep fix`{more}."]
+
+
+def _picture(char: str) -> str:
+    if char == "\t":
+        return _TAB
+    if char < " ":
+        return chr(0x2400 + ord(char))
+    return "\u2421" if char == "\x7f" or unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
+
+
+def _columns(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Cf", "Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -1,0 +1,1 @@
+"""From files to results: discovery, settings, partitions, cache, workers, the loop of fixes."""

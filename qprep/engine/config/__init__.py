@@ -1,0 +1,1 @@
+"""Settings: the file, its schema, and what holds for each source file."""

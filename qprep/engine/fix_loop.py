@@ -1,0 +1,237 @@
+"""Rewrites files that know of each other, pass after pass, until nothing more can be."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from qprep.analysis.inputs import Setting
+from qprep.engine.results import ChangedFile, FixResult, in_order, is_applicable
+from qprep.engine.runtime_evidence.equivalence_gate import Parts
+from qprep.engine.snapshot import Reported, Survey
+from qprep.foundation.findings import Finding, Fix, Unfixable
+from qprep.foundation.source import SourceFile, display_path, is_generated
+from qprep.rewriting.apply import new_texts
+from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.runtime_evidence.equivalence_gate import Prove
+    from qprep.engine.runtime_evidence.observer import Observe
+
+MAX_PASSES = 10
+
+
+def run_passes(
+    paths: Sequence[Path],
+    setting: Setting,
+    *,
+    settings: SettingsResolver,
+    overlay: Mapping[str, bytes],
+    observe: Observe | None = None,
+    prove: Prove | None = None,
+) -> FixResult:
+    """What rewriting files gives; nothing is written."""
+    current = dict(overlay)
+    survey = first = Survey(paths, settings, current, observe, setting)
+    before = [reported.finding for reported in survey.reported]
+    originals: dict[str, SourceFile] = {}
+    ledger = _Ledger()
+    for _ in range(MAX_PASSES):
+        step = _one_pass(survey, settings, ledger)
+        if step is None:
+            break
+        for path, old in step.changed.items():
+            originals.setdefault(path, old)
+        current, survey = dict(step.after.files.overlay), step.after
+    changed = [
+        ChangedFile(path, old, SourceFile.from_bytes(path, current[path]).text)
+        for path, old in sorted(originals.items())
+        if current[path] != old.data
+    ]
+    if prove is not None:
+        prove({entry.path: current[entry.path] for entry in changed}, _parts(first, settings, ledger))
+    remaining = [_explained(survey.with_fix(reported), ledger.banned) for reported in survey.reported]
+    remaining += survey.faults + ledger.refused
+    fixed = _resolved(before, remaining)
+    reverted = tuple(ledger.reverted)
+    return FixResult(tuple(before), fixed, tuple(remaining), tuple(changed), reverted, len(paths))
+
+
+def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts:
+    """The fixes of the first pass, and what the files become by some of them."""
+    places = {r.finding: r.place for r in survey.reported if r.place and _is_wanted(r, settings, ledger.banned)}
+
+    def rewrite(findings: Sequence[Finding]) -> Mapping[str, bytes]:
+        texts = new_texts(survey.plan, [places[finding] for finding in findings])
+        return {path: old.encode(text) for path, (old, text) in texts.items()}
+
+    return Parts(in_order(list(places)), rewrite)
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """What the gates decided so far.
+
+    banned    files that are not rewritten (any more), with the reason
+    sound     files that passed the gate of the untouched text
+    passed    the new texts that passed the gates last
+    """
+
+    banned: dict[str, str] = field(default_factory=dict)
+    sound: set[str] = field(default_factory=set)
+    passed: dict[str, str] = field(default_factory=dict)
+    reverted: list[Finding] = field(default_factory=list)
+    refused: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One pass that changed something: the files as they were before it, and the look that followed."""
+
+    changed: Mapping[str, SourceFile]
+    after: Survey
+
+
+def _explained(finding: Finding, banned: Mapping[str, str]) -> Finding:
+    """A finding in a file that cannot be changed says why."""
+    if finding.path in banned and isinstance(finding.fix, Fix):
+        return replace(finding, fix=Unfixable(banned[finding.path]))
+    return finding
+
+
+def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _Step | None:
+    """Rewrite all that is wanted, gates passed; None where nothing is left to do."""
+    while True:
+        chosen = [reported for reported in survey.reported if _is_wanted(reported, settings, ledger.banned)]
+        texts = new_texts(survey.plan, [reported.place for reported in chosen if reported.place is not None])
+        untouchable = _untouchable(texts, ledger)
+        failures = _unsound({path: pair for path, pair in texts.items() if path not in untouchable}, ledger)
+        if not untouchable and not failures:
+            texts = {path: pair for path, pair in texts.items() if pair[0].text != pair[1]}
+            if not texts:
+                return None
+            after = _second_look(survey, settings, texts)
+            if _repeated(survey, after, texts):
+                continue
+            failures = _worse(survey, after, settings, texts, ledger.banned)
+            if not failures:
+                return _Step({path: old for path, (old, _) in texts.items()}, after)
+        _ban(survey, chosen, {**failures, **untouchable}, ledger)
+        ledger.reverted += [_left(r.finding, failures[r.finding.path]) for r in chosen if r.finding.path in failures]
+
+
+def _ban(survey: Survey, chosen: Sequence[Reported], failures: Mapping[str, str], ledger: _Ledger) -> None:
+    """Leave the files that failed as they are, and with them every file whose rewrite would change one of them."""
+    ledger.banned.update(failures)
+    for reported in chosen:
+        if reported.place is None or reported.finding.path in ledger.banned:
+            continue
+        touched = {display_path(survey.project.given[module]) for module, _ in survey.edits(reported.place)}
+        if touched & set(failures):
+            ledger.banned[reported.finding.path] = failures[min(touched & set(failures))]
+
+
+def _left(finding: Finding, reason: str) -> Finding:
+    return replace(finding, fix=Unfixable(reason))
+
+
+def _unsound(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, str]:
+    """Files whose new text fails a gate, with the reason."""
+    new = {path: pair for path, pair in texts.items() if pair[1] not in (pair[0].text, ledger.passed.get(path))}
+    faults = {path: refuse_rewrite(old, text) for path, (old, text) in new.items()}
+    ledger.passed.update((path, text) for path, (_, text) in new.items() if faults[path] is None)
+    return {path: f"its rewrite failed a check: {fault}" for path, fault in faults.items() if fault is not None}
+
+
+def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, str]:
+    """Files that must not be rewritten at all, with the reason."""
+    found: dict[str, str] = {}
+    for path, (old, _) in texts.items():
+        if path in ledger.sound:
+            continue
+        if is_generated(old):
+            found[path] = "the file is marked as @generated: a rewrite would be lost"
+        elif (finding := refuse_untouched(old)) is None:
+            ledger.sound.add(path)
+        else:
+            ledger.refused.append(finding)
+            found[path] = finding.message
+    return found
+
+
+def _is_wanted(reported: Reported, settings: SettingsResolver, banned: Mapping[str, str]) -> bool:
+    finding = reported.finding
+    return reported.place is not None and finding.path not in banned and is_applicable(finding, settings)
+
+
+def _second_look(survey: Survey, settings: SettingsResolver, texts: Mapping[str, tuple[SourceFile, str]]) -> Survey:
+    overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
+    return Survey(list(survey.project.given.values()), settings, overlay, survey.observe, survey.setting)
+
+
+def _repeated(survey: Survey, after: Survey, texts: Mapping[str, tuple[SourceFile, str]]) -> bool:
+    """Whether new attributes turned out to run more than once, and were given an instance per call."""
+    modules = {display_path(path): name for name, path in survey.project.given.items()}
+    found = False
+    for reported in after.reported:
+        call = after.analysis.facts.calls.get(reported.place) if reported.place is not None else None
+        if call is not None and reported.finding.path in texts:
+            found |= survey.plan.repeat(modules[reported.finding.path], call.path)
+    return found
+
+
+def _worse(
+    survey: Survey,
+    after: Survey,
+    settings: SettingsResolver,
+    texts: Mapping[str, tuple[SourceFile, str]],
+    banned: Mapping[str, str],
+) -> dict[str, str]:
+    """Files in whose new lines a second look finds more than the first left there, with the reason."""
+    known = {fault.path for fault in survey.faults}
+    worse = {
+        fault.path: f"its rewrite cannot be read: {fault.message}" for fault in after.faults if fault.path not in known
+    }
+    following = {rule.code for rule in settings.rules if rule.follows}
+    left = Counter((r.finding.path, r.finding.code) for r in survey.reported if not _is_wanted(r, settings, banned))
+    for path, (old, text) in texts.items():
+        written = _written_lines(old.text, text)
+        inside = Counter(
+            r.finding.code
+            for r in after.reported
+            if r.finding.path == path and r.finding.start.line in written and r.finding.code not in following
+        )
+        code = next((code for code, count in inside.items() if count > left[path, code]), None)
+        if code is not None:
+            worse[path] = f"its rewrite failed a check: a second look finds {code} in what was written"
+    return worse
+
+
+def _written_lines(old: str, new: str) -> set[int]:
+    """1-based lines of `new` that `old` does not have, not even elsewhere: a module repeats what its function says."""
+    before, after = old.splitlines(), new.splitlines()
+    known = {line.strip() for line in before}
+    lines: set[int] = set()
+    for tag, _, _, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag in ("insert", "replace"):
+            lines.update(number + 1 for number in range(start, end) if after[number].strip() not in known)
+    return lines
+
+
+def _resolved(before: Sequence[Finding], remaining: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings of `before` that are gone: as many of each file and rule as are no longer reported."""
+    left = Counter((finding.path, finding.code) for finding in remaining)
+    fixed: list[Finding] = []
+    for finding in sorted(before, key=lambda f: (f.is_fixable, f.sort_key)):
+        key = (finding.path, finding.code)
+        if left[key]:
+            left[key] -= 1
+        else:
+            fixed.append(finding)
+    return in_order(fixed)

@@ -1,0 +1,313 @@
+"""What was found before, kept in a folder: a result counts as long as all that it came of is the same.
+
+A result comes of the files looked at together and their names, of the settings, of the version of qprep and Python, and
+of every other file that was read on the way, or looked for and not found: a file that now stands where none did may
+shadow an import. Entries are written in one step and never changed, so that runs may share a folder; what cannot be
+read or does not add up is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from qprep.analysis.dependencies.partitions import Around, Part, Unit
+from qprep.analysis.symbols.module_resolver import Beside, Project
+from qprep.analysis.symbols.module_summary import Outline, read_outline
+from qprep.engine.config.settings import Settings, SettingsResolver
+from qprep.engine.incremental.records import from_record, to_record
+from qprep.engine.results import CheckResult
+from qprep.foundation.atomic_write import replace
+from qprep.foundation.source import SourceError, SourceFile, display_path
+from qprep.foundation.version import PACKAGE_FOLDER, __version__
+
+DEFAULT_NAME = ".qprep_cache"
+_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of qprep's; it may be deleted.\n"
+_DAY = 86_400
+_KEPT_DAYS = 30  # entries that no run has used for so long are removed
+# Settings that change what is shown or which files are read, not what is found in one.
+_NO_MATTER = frozenset(("source", "excludes", "respect_gitignore", "output_format", "show_unknown", "baseline"))
+_NO_MATTER |= frozenset(("cache_dir", "trace", "selection", "fix_selection", "enabled", "per_file_ignores"))
+Json = Any  # what a file of JSON holds; whoever reads it checks it
+
+
+@dataclass(slots=True)
+class Cache:
+    """The entries of one folder, as one run with these settings sees them."""
+
+    folder: Path
+    settings: SettingsResolver
+    hits: int = 0
+    stored: int = 0
+    _stamp: str = ""
+    _digests: dict[Path, str | None] = field(default_factory=dict)
+    _settings: dict[int, str] = field(default_factory=dict)
+    _found: dict[tuple[tuple[Path, ...], frozenset[str], str], Path | None] = field(default_factory=dict)
+    _present: dict[str, bool] = field(default_factory=dict)
+    _surfaces: dict[Path, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._stamp = _stamp()
+
+    # Results
+
+    def result(self, part: Part) -> CheckResult | None:
+        """What a check of these files found before; None where that may no longer hold."""
+        body = self._load(self._key(part), part.paths)
+        if body is None:
+            return None
+        try:
+            result = CheckResult(
+                tuple(map(from_record, body["findings"])), len(part.paths), 0, tuple(map(from_record, body["unknown"]))
+            )
+        except (KeyError, TypeError, ValueError, IndexError):
+            return None
+        self.hits += 1
+        return CheckResult(result.findings, result.files, len(result.unknown_sites), result.unknown_sites)
+
+    def keep(self, part: Part, result: CheckResult, asked: Mapping[str, Beside]) -> None:
+        """Remember a result and the files beside the part's that it came of."""
+        body = {
+            "findings": [to_record(finding) for finding in result.findings],
+            "unknown": [to_record(finding) for finding in result.unknown_sites],
+        }
+        self._save(self._key(part), part.paths, body, asked)
+
+    def _key(self, part: Part) -> str:
+        around = [sorted(part.around.asks), list(part.around.walks), sorted(part.around.touched)]
+        stamps = [list(pair) for pair in self.settings.registry.stamps]
+        files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
+        return self._hashed(["result", files, around, self.settings.ignore_suppressions, os.getcwd(), stamps])
+
+    def _settings_of(self, path: Path) -> list[Any]:
+        settings = self.settings.for_file(path)
+        if id(settings) not in self._settings:
+            names = [entry.name for entry in fields(Settings) if entry.name not in _NO_MATTER]
+            self._settings[id(settings)] = repr([(name, _plain(getattr(settings, name))) for name in names])
+        return [self._settings[id(settings)], sorted(settings.enabled_for(path))]
+
+    # Divisions and outlines
+
+    def division(self, paths: Sequence[Path]) -> list[Unit] | None:
+        """How these files were divided before."""
+        body = self._load(self._division_key(paths), paths)
+        try:
+            return None if body is None else [_unit(*entry) for entry in body]
+        except (TypeError, ValueError):
+            return None
+
+    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Beside]) -> None:
+        """Remember how files were divided."""
+        body = [
+            [list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks), sorted(unit.traits.touched)]
+            for unit in units
+        ]
+        self._save(self._division_key(paths), paths, body, asked)
+
+    def _division_key(self, paths: Sequence[Path]) -> str:
+        return self._hashed(["division", [[os.path.abspath(path), self.digest(path)] for path in paths]])
+
+    def outlines(self, paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
+        """The outlines known of files with the contents that they have now."""
+        body = self._read(self._outlines_key(paths))
+        records: dict[str, Any] = body if isinstance(body, dict) else {}
+
+        def known(name: str, path: Path) -> Outline | None:
+            record = records.get(f"{name} {self.digest(path)}")
+            try:
+                return Outline.of_record(record) if record is not None else None
+            except (TypeError, ValueError, AttributeError):
+                return None
+
+        return known
+
+    def keep_outlines(self, paths: Sequence[Path], outlines: Iterable[tuple[str, Path, Outline]]) -> None:
+        """Remember outlines."""
+        records = {f"{name} {self.digest(path)}": outline.record() for name, path, outline in outlines}
+        self._write(self._outlines_key(paths), records)
+
+    def _outlines_key(self, paths: Sequence[Path]) -> str:
+        return self._hashed(["outlines", os.path.abspath(paths[0])])
+
+    # Entries
+
+    def digest(self, path: Path) -> str | None:
+        """A name for the bytes of a file; None where it cannot be read."""
+        if path not in self._digests:
+            try:
+                self._digests[path] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+            except OSError:
+                self._digests[path] = None
+        return self._digests[path]
+
+    def _hashed(self, key: list[Any]) -> str:
+        text = json.dumps([self._stamp, *key])
+        return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+
+    def _load(self, key: str, paths: Sequence[Path]) -> Json:
+        """The body of an entry whose files beside `paths` are as they were."""
+        entry = self._read(key)
+        try:
+            return entry["body"] if entry is not None and self._holds(entry, paths) else None
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+    def _holds(self, entry: dict[str, Any], paths: Sequence[Path]) -> bool:
+        project = Project(lambda _: None, paths)
+        names = {name: os.path.abspath(path) for name, path in project.given.items()}
+        if entry["given"] != hashlib.blake2b(json.dumps(names).encode(), digest_size=16).hexdigest():
+            return False
+        if any(self._exists(os.path.join(root, *gap.split("."))) for root in project.roots for gap in entry["gaps"]):
+            return False
+        if any(self._find(project, name) is not None for name in entry["missing"]):
+            return False
+        return all(
+            (found := self._find(project, name)) is not None
+            and os.path.abspath(found) == path
+            and (self.digest(found) == digest or (names is not None and self._names(name, found) == names))
+            for name, path, digest, names in entry["used"]
+        )
+
+    def _names(self, name: str, path: Path) -> str | None:
+        """A digest of the names of a module as its file is now."""
+        if path not in self._surfaces:
+            try:
+                text = SourceFile.read(path).text
+            except SourceError:
+                return None
+            self._surfaces[path] = _surface(read_outline(name, path, text))
+        return self._surfaces[path]
+
+    def _find(self, project: Project, name: str) -> Path | None:
+        key = (project.roots, project.tops, name)
+        if key not in self._found:
+            self._found[key] = project.path(name)
+        return self._found[key]
+
+    def _exists(self, stem: str) -> bool:
+        """Whether a module or a folder of this name has come up."""
+        if stem not in self._present:
+            self._present[stem] = os.path.lexists(stem) or os.path.lexists(f"{stem}.py")
+        return self._present[stem]
+
+    def _save(self, key: str, paths: Sequence[Path], body: Json, asked: Mapping[str, Beside]) -> None:
+        project = Project(lambda _: None, paths)
+        names = {name: os.path.abspath(path) for name, path in project.given.items()}
+        used = [
+            [name, os.path.abspath(path), self.digest(path), _surface(names) if names is not None else None]
+            for name, (path, names) in asked.items()
+            if path is not None
+        ]
+        absent = {name for name, (path, _) in asked.items() if path is None and _is_dotted(name)}
+        gaps = {name: _gap(project.roots, name) for name in absent}
+        missing = sorted(name for name in absent if gaps[name] is None)
+        known_gaps = sorted({gap for gap in gaps.values() if gap is not None})
+        given = hashlib.blake2b(json.dumps(names).encode(), digest_size=16).hexdigest()
+        self._write(
+            key,
+            {
+                "given": given,
+                "used": used,
+                "gaps": known_gaps,
+                "missing": missing,
+                "body": body,
+            },
+        )
+
+    def _place(self, key: str) -> Path:
+        return self.folder / key[:2] / key[2:]
+
+    def _read(self, key: str) -> Json:
+        place = self._place(key)
+        try:
+            data = place.read_bytes()
+            mark, _, text = data.partition(b"\n")
+            if mark != _sum(text):
+                return None
+            if time.time() - place.stat().st_mtime > _DAY:
+                os.utime(place)
+            return json.loads(text)
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def _write(self, key: str, content: Json) -> None:
+        text = json.dumps(content, separators=(",", ":")).encode()
+        place = self._place(key)
+        with contextlib.suppress(OSError):  # a folder that cannot be written to is no reason to fail
+            if not self.folder.exists():
+                self.folder.mkdir(parents=True)
+                replace(self.folder / ".gitignore", b"*\n")
+                replace(self.folder / "CACHEDIR.TAG", _TAG.encode())
+            place.parent.mkdir(exist_ok=True)
+            replace(place, _sum(text) + b"\n" + text)
+            self.stored += 1
+
+    def tidy(self) -> None:
+        """Remove entries that no run has used for long, where this run has added some."""
+        if not self.stored:
+            return
+        limit = time.time() - _KEPT_DAYS * _DAY
+        for place in self.folder.glob("??/*"):
+            with contextlib.suppress(OSError):
+                if place.stat().st_mtime < limit:
+                    place.unlink()
+
+
+def _unit(names: list[str], asks: list[str], walks: list[str], touched: list[str]) -> Unit:
+    return Unit(tuple(names), Around(frozenset(asks), tuple(walks), frozenset(touched)))
+
+
+def _stamp() -> str:
+    """The version of Python and qprep, down to the files that it runs from."""
+    home = PACKAGE_FOLDER
+    files = sorted(
+        (os.path.relpath(path, home), status.st_size, status.st_mtime_ns)
+        for folder, _, names in os.walk(home)
+        for path in (os.path.join(folder, name) for name in names if name.endswith(".py"))
+        if (status := os.stat(path))
+    )
+    return repr((__version__, sys.version_info[:3], files))
+
+
+def _surface(names: Outline) -> str:
+    """A digest of what other files may want of one."""
+    return hashlib.blake2b(json.dumps(names.surface).encode(), digest_size=16).hexdigest()
+
+
+def _sum(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
+
+
+def _is_dotted(name: str) -> bool:
+    return bool(name) and all(part.isidentifier() for part in name.split("."))
+
+
+def _gap(roots: Sequence[Path], name: str) -> str | None:
+    """The first part of a dotted name that nothing on disk is called: as long as that is so, the rest is not there."""
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        stem = os.path.join(*parts[:length])
+        if not any(os.path.lexists(root / stem) or os.path.lexists(root / f"{stem}.py") for root in roots):
+            return ".".join(parts[:length])
+    return None
+
+
+def _plain(value: object) -> object:
+    """A setting as data whose text is the same in every process."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return [(entry.name, _plain(getattr(value, entry.name))) for entry in fields(value) if entry.name != "patterns"]
+    if isinstance(value, frozenset | set):
+        return sorted(map(repr, map(_plain, value)))
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return sorted((str(name), repr(_plain(item))) for name, item in value.items())
+    return repr(value)

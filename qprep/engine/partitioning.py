@@ -1,0 +1,138 @@
+"""Divides the files of a run into parts that are looked at apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from qprep.analysis.dependencies.import_components import islands
+from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Outlines, Part, Unit, parts, units
+from qprep.analysis.symbols.module_resolver import Beside, Project
+from qprep.analysis.symbols.module_summary import Outline, read_outline
+
+Outlining = Callable[[Iterable[Path]], Mapping[Path, Outline]]
+
+
+class Reader(Protocol):
+    """Where the bytes and texts of files come from."""
+
+    def data(self, path: Path) -> bytes:
+        """A file's bytes; none where it cannot be read."""
+
+    def text(self, path: Path) -> str | None:
+        """A file's text; None where it cannot be read."""
+
+
+class Store(Protocol):
+    """What is known of earlier runs."""
+
+    def division(self, paths: Sequence[Path]) -> list[Unit] | None:
+        """How these files were divided before."""
+
+    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Beside]) -> None:
+        """Remember how files were divided."""
+
+    def outlines(self, paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
+        """The outlines known of files with the contents that they have now."""
+
+    def keep_outlines(self, paths: Sequence[Path], outlines: Iterable[tuple[str, Path, Outline]]) -> None:
+        """Remember outlines."""
+
+
+class Names:
+    """Outlines of a project's modules by dotted name, made when they are asked for; None where there is no file."""
+
+    def __init__(self, paths: Sequence[Path], reader: Reader, store: Store | None = None) -> None:
+        self.project = Project(reader.text, paths)
+        self.known: dict[str, Outline | None] = {}
+        self._paths, self._read, self._store = paths, reader.text, store
+        self._stored: Callable[[str, Path], Outline | None] | None = None
+        self._is_new = False
+
+    def get(self, name: str) -> Outline | None:
+        """The outline of a module."""
+        if name not in self.known:
+            path = self.project.path(name)
+            self.known[name] = self._outline(name, path) if path is not None else None
+        return self.known[name]
+
+    def read_ahead(self, outlines: Outlining) -> None:
+        """Read the outlines that no earlier run knows all at once; a file that is called as another one is, is not."""
+        given = {name: path for name, path in self.project.given.items() if "@" not in name}
+        self.known.update({name: known for name, path in given.items() if (known := self._recalled(name, path))})
+        found = outlines(path for name, path in given.items() if name not in self.known)
+        self.known.update({name: found[path] for name, path in given.items() if path in found})
+        self._is_new = self._is_new or bool(found)
+
+    def _recalled(self, name: str, path: Path) -> Outline | None:
+        """The outline of a file, where an earlier run knew it."""
+        if self._stored is None:
+            self._stored = self._store.outlines(self._paths) if self._store is not None else lambda *_: None
+        return self._stored(name, path)
+
+    def _outline(self, name: str, path: Path) -> Outline | None:
+        known = self._recalled(name, path)
+        if known is not None:
+            return known
+        text = self._read(path)
+        self._is_new = True
+        return read_outline(name, path, text) if text is not None else None
+
+    def beside(self) -> dict[str, Beside]:
+        """The modules beside the given ones that were asked for; nothing but their names was."""
+        return {name: Beside(path, self.known.get(name)) for name, path in self.project.asked.items()}
+
+    def keep(self) -> None:
+        """Remember what had to be read."""
+        if self._store is not None and self._is_new:
+            found = ((n, self.project.path(n), outline) for n, outline in self.known.items() if outline is not None)
+            self._store.keep_outlines(self._paths, [(n, path, o) for n, path, o in found if path is not None])
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """The parts of one island, and the names of its modules where it has several parts."""
+
+    paths: tuple[Path, ...]
+    parts: tuple[Part, ...]
+    names: Names | None
+
+    def outline(self, name: str, path: Path) -> Outline | None:
+        """The names of a module in a file; None where they are not known, which costs time and nothing else."""
+        if self.names is None or self.names.project.path(name) != path:
+            return None
+        return self.names.get(name)
+
+
+def divide(
+    paths: Sequence[Path], reader: Reader, store: Store | None = None, outlines: Outlining | None = None
+) -> list[Division]:
+    """The given files in parts; a few files of one package or folder stay together.
+
+    `outlines` reads those of many files at once; without it they are read as they are needed.
+    """
+    return [_divide_island(island, reader, store, outlines) for island in islands(paths, reader.data)]
+
+
+def whole(paths: Sequence[Path]) -> list[Division]:
+    """All files as one part: where the run of a model may go through any of them."""
+    return [Division(tuple(paths), (Part(tuple(paths), ALONE),), None)]
+
+
+def _divide_island(paths: Sequence[Path], reader: Reader, store: Store | None, outlines: Outlining | None) -> Division:
+    size = {path: len(reader.data(path)) for path in paths}
+    if sum(size.values()) <= UNIT_BYTES:
+        return whole(paths)[0]
+    names = Names(paths, reader, store)
+    given = names.project.given
+    divided = store.division(paths) if store is not None else None
+    if divided is None:
+        if outlines is not None:
+            names.read_ahead(outlines)
+        divided = units(given, Outlines(given, names.get), {name: size[path] for name, path in given.items()})
+        names.keep()
+        if store is not None:
+            store.keep_division(paths, divided, names.beside())
+    return Division(tuple(paths), parts(given, divided), names)

@@ -1,0 +1,83 @@
+"""Every rule, rewrite and further catalogue row there is, built by a function and passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from qprep.checks.base import Check
+from qprep.engine.runtime_evidence.run_rules import RUN_RULES
+from qprep.foundation.errors import PluginError
+from qprep.foundation.findings import Rule
+from qprep.foundation.internal_rules import ENGINE_RULES
+
+if TYPE_CHECKING:
+    from qprep.codemods.base import Codemod
+    from qprep.engine.plugin_loading import Loaded
+    from qprep.foundation.catalogue.op import Op
+
+GROUP = "qprep.plugins"  # of entry points
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What a run works with; `added` are the rewrites of plugins, `rows` those that they add to the catalogue."""
+
+    checks: tuple[Check, ...]
+    added: Mapping[str, Codemod]
+    rows: tuple[Op, ...]
+    stamps: tuple[tuple[str, str], ...] = ()  # of the plugins: results hold as long as these stay the same
+
+    @cached_property
+    def codemods(self) -> Mapping[str, Codemod]:
+        """All rewrites by the stem of their rule, loaded once something is to be rewritten."""
+        from qprep.codemods import load_codemods
+
+        return {**load_codemods(), **self.added}
+
+
+def all_rules() -> tuple[Rule, ...]:
+    """All rules by code: the engine's, the package's own, and those of installed plugins."""
+    return rules_of(installed())
+
+
+def rules_of(registry: Registry) -> tuple[Rule, ...]:
+    """The rules of a registry by code, with those of the engine."""
+    found = (*RUN_RULES, *(check.rule for check in registry.checks))
+    return (*ENGINE_RULES, *sorted(found, key=lambda rule: rule.code))
+
+
+def installed() -> Registry:
+    """All that is installed."""
+    if not _has_plugins():
+        return with_plugins(())  # without what plugins are made of, which is most of qprep
+    from qprep.engine.plugin_loading import installed_plugins
+
+    return with_plugins(installed_plugins())
+
+
+@lru_cache(maxsize=1)
+def _has_plugins() -> bool:
+    return len(entry_points(group=GROUP)) > 0
+
+
+def with_plugins(plugins: tuple[Loaded, ...]) -> Registry:
+    """qprep's own and that of some plugins; raises PluginError where two claim one code or name."""
+    from qprep.checks import load_checks
+
+    checks = list(load_checks())
+    added: dict[str, Codemod] = {}
+    owners = {key: "qprep" for check in checks for key in (check.rule.code, check.stem)}
+    for plugin in plugins:
+        for check in plugin.checks:
+            for key in (check.rule.code, check.stem):
+                if key in owners:
+                    raise PluginError(f"plugin `{plugin.name}`: `{key}` is a rule of {owners[key]} already")
+                owners[key] = f"plugin `{plugin.name}`"
+            checks.append(check)
+        added.update(plugin.codemods)
+    rows = tuple(row for plugin in plugins for row in plugin.rows)
+    return Registry(tuple(checks), added, rows, tuple((plugin.name, plugin.stamp) for plugin in plugins))

@@ -1,0 +1,113 @@
+"""Which rules are on, by code, prefix or name, and why."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Rule
+
+ALL = "ALL"
+_EXACT = 100  # a full code or a name is more specific than any prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one place says; `select` None is "not said here"."""
+
+    select: tuple[str, ...] | None = None
+    extend: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a rule is on, and the selector that decided it."""
+
+    on: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A configuration file's layer below the command line's; the more specific selector of a layer wins."""
+
+    file: Layer
+    cli: Layer
+    names: tuple[str, str, str] = ("select", "extend-select", "ignore")
+
+    def verdict(self, rule: Rule) -> Verdict:
+        """Decide on one rule: the command line's selection replaces the file's, save for what that ignores closer."""
+        chosen = self._chosen(rule)
+        weight, _ = _best((*(self.cli.select or ()), *self.cli.extend), rule)
+        ignored, by = _best(self.cli.ignore, rule)
+        if ignored and ignored >= weight:
+            return Verdict(False, f"--{self.names[2]} {by}")
+        return chosen
+
+    def codes(self, rules: Iterable[Rule]) -> frozenset[str]:
+        """The codes of the rules that are on."""
+        return frozenset(rule.code for rule in rules if self.verdict(rule).on)
+
+    def _chosen(self, rule: Rule) -> Verdict:
+        select, extend, _ = self.names
+        ignored, ignored_by = _best(self.file.ignore, rule)
+        wanted, by = _best((*(self.cli.select or ()), *self.cli.extend), rule)
+        if wanted and wanted >= ignored:
+            flag = select if by in (self.cli.select or ()) else extend
+            return Verdict(True, f"--{flag} {by}")
+        if wanted or self.cli.select is None:
+            return self._by_file(rule, ignored, ignored_by)
+        return Verdict(False, f"not in --{select}")
+
+    def _by_file(self, rule: Rule, ignored: int, ignored_by: str) -> Verdict:
+        select, extend, ignore = self.names
+        selectors = self.file.select if self.file.select is not None else (ALL,)
+        weight, by = _best((*selectors, *self.file.extend), rule)
+        if not weight:
+            return Verdict(False, f"not in {select}")
+        if ignored >= weight:
+            return Verdict(False, f"{ignore} {ignored_by}")
+        if by not in selectors:
+            return Verdict(True, f"{extend} {by}")
+        return Verdict(True, "on by default" if self.file.select is None else f"{select} {by}")
+
+
+def matches(selector: str, rule: Rule) -> bool:
+    """Whether a selector (a code, a prefix of codes, a name, or ALL) means a rule."""
+    return _specificity(selector, rule) > 0
+
+
+def validate(selectors: Iterable[str], rules: tuple[Rule, ...], where: str) -> None:
+    """Raise QprepError for the first selector that means no rule."""
+    for selector in selectors:
+        if not any(matches(selector, rule) for rule in rules):
+            raise QprepError(f"{where}: unknown rule `{selector}`{suggestion(selector, rules)}")
+
+
+def suggestion(selector: str, rules: tuple[Rule, ...]) -> str:
+    """ "; did you mean `QP101`?" where a rule's code or name is close, else nothing."""
+    names = [name for rule in rules for name in (rule.code, rule.name)]
+    return did_you_mean(selector, names)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """ "; did you mean `x`?" for the closest known word, else nothing."""
+    names = list(known)
+    close = difflib.get_close_matches(word, names, 1) or difflib.get_close_matches(word.upper(), names, 1)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def _best(selectors: Iterable[str], rule: Rule) -> tuple[int, str]:
+    return max(((_specificity(selector, rule), selector) for selector in selectors), default=(0, ""))
+
+
+def _specificity(selector: str, rule: Rule) -> int:
+    if selector in (rule.code, rule.name):
+        return _EXACT
+    if selector == ALL:
+        return 1
+    letters = rule.code.rstrip("0123456789")
+    return len(selector) if selector.startswith(letters) and rule.code.startswith(selector) else 0

@@ -1,0 +1,169 @@
+"""Find, fix, verify, write: the flow from files to results."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qprep.analysis.inputs import Files, Setting
+from qprep.engine.execution import Effort
+from qprep.engine.partitioning import Division, divide, whole
+from qprep.engine.results import CheckResult, FixResult, in_order, is_applicable
+from qprep.engine.scheduler import Asked, Look, Memory, Work, run_parts
+from qprep.engine.summarize import outlines_of
+from qprep.foundation import gc_pause
+from qprep.foundation.findings import Finding, Fix
+from qprep.foundation.internal_rules import ALWAYS_ON
+from qprep.rewriting.gates import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from qprep.analysis.dependencies.partitions import Part
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.incremental.cache import Cache
+    from qprep.engine.runtime_evidence.equivalence_gate import Prove
+    from qprep.engine.runtime_evidence.observer import Observe
+    from qprep.engine.snapshot import Survey
+
+
+def check(
+    paths: Sequence[Path],
+    settings: SettingsResolver,
+    *,
+    overlay: Mapping[str, bytes] | None = None,
+    observe: Observe | None = None,
+    effort: Effort | None = None,
+) -> CheckResult:
+    """Find; changes nothing. `observe` runs the user's models on the given contents of files."""
+    texts, effort = overlay or {}, effort or Effort()
+    cache = _cache(effort, texts, observe)
+    memory = _check_memory(cache) if cache is not None else None
+    look = Look("check", partial(check_part, settings=settings, overlay=texts, observe=observe, edits=effort.assembles))
+    work = Work(_divisions(paths, settings, texts, effort, observe), settings, texts, effort)
+    done = run_parts(look, work, memory, partial(_shortened, effort=effort))
+    unknown = tuple(finding for part in done for finding in part.unknown_sites)
+    number = sum(part.unknown for part in done)
+    return CheckResult(in_order([f for part in done for f in part.findings]), len(paths), number, unknown)
+
+
+def _shortened(result: CheckResult, *, effort: Effort) -> CheckResult:
+    """What is wanted of a part's result: the edits take several times the room of all else."""
+    findings = result.findings if effort.edits else tuple(map(_without_edits, result.findings))
+    unknown = result.unknown_sites if effort.unknown else ()
+    return CheckResult(findings, result.files, result.unknown, unknown)
+
+
+def _without_edits(finding: Finding) -> Finding:
+    return replace(finding, fix=replace(finding.fix, edits=())) if isinstance(finding.fix, Fix) else finding
+
+
+def check_part(
+    paths: Sequence[Path],
+    setting: Setting,
+    *,
+    settings: SettingsResolver,
+    overlay: Mapping[str, bytes],
+    observe: Observe | None = None,
+    edits: bool = True,
+) -> tuple[CheckResult, Asked]:
+    """Look at files that know of each other; without `edits`, fixes say only that they are there."""
+    from qprep.engine.snapshot import Survey  # what a run finds in the cache needs none of it
+
+    with gc_pause.paused():
+        return _checked(Survey(paths, settings, overlay, observe, setting), len(paths), edits=edits)
+
+
+def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, Asked]:
+    found = survey.findings() if edits else [reported.finding for reported in survey.reported]
+    findings = found + survey.faults
+    result = CheckResult(tuple(findings), files, len(survey.unknown), tuple(survey.unknown))
+    return result, survey.project.beside()
+
+
+def _divisions(
+    paths: Sequence[Path],
+    settings: SettingsResolver,
+    overlay: Mapping[str, bytes],
+    effort: Effort,
+    runs: object,
+) -> list[Division]:
+    """What is looked at together: all of it where one run of a model may go through any of the files."""
+    if runs is not None:
+        return whole(paths)
+    outlines = partial(outlines_of, settings=settings, overlay=overlay, effort=effort)
+    return divide(paths, Files(overlay), _cache(effort, overlay, runs), outlines)
+
+
+def _cache(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> Cache | None:
+    """What is known of earlier runs, where that counts: not for other contents, nor beside runs of the models."""
+    return effort.cache if runs is None and not overlay else None
+
+
+def _check_memory(cache: Cache) -> Memory[CheckResult]:
+    return Memory(cache.result, lambda part, outcome: cache.keep(part, outcome.result, outcome.asked))
+
+
+def fix(
+    paths: Sequence[Path],
+    settings: SettingsResolver,
+    *,
+    write: bool,
+    overlay: Mapping[str, bytes] | None = None,
+    observe: Observe | None = None,
+    prove: Prove | None = None,
+    effort: Effort | None = None,
+) -> FixResult:
+    """Rewrite until nothing more can be; each file's new text passes every gate or the file stays as it was.
+
+    `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
+    raises what keeps it from that.
+    """
+    texts, effort = overlay or {}, effort or Effort()
+    runs = observe or prove
+    cache = _cache(effort, texts, runs)
+    memory = _fix_memory(cache, settings) if cache is not None else None
+    look = Look("fix", partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove))
+    done = run_parts(look, Work(_divisions(paths, settings, texts, effort, runs), settings, texts, effort), memory)
+    result = FixResult(
+        in_order([finding for part in done for finding in part.before]),
+        in_order([finding for part in done for finding in part.fixed]),
+        in_order([finding for part in done for finding in part.remaining]),
+        tuple(sorted((entry for part in done for entry in part.changed), key=lambda entry: entry.path)),
+        tuple(finding for part in done for finding in part.reverted),
+        len(paths),
+    )
+    if write:
+        for entry in result.changed:
+            write_atomically(entry.path, entry.old.encode(entry.new_text), entry.old.data)
+    return result
+
+
+def _fix_memory(cache: Cache, settings: SettingsResolver) -> Memory[FixResult]:
+    """Files in which a check found nothing that can be fixed need no other look."""
+
+    def find(part: Part) -> FixResult | None:
+        known = cache.result(part)
+        if known is None or any(is_applicable(finding, settings) for finding in known.findings):
+            return None
+        before = tuple(finding for finding in known.findings if finding.code not in ALWAYS_ON)
+        return FixResult(before, (), known.findings, (), (), known.files)
+
+    return Memory(find)
+
+
+def fix_part(
+    paths: Sequence[Path],
+    setting: Setting,
+    *,
+    settings: SettingsResolver,
+    overlay: Mapping[str, bytes],
+    observe: Observe | None = None,
+    prove: Prove | None = None,
+) -> tuple[FixResult, Asked]:
+    """Rewrite files that know of each other; nothing is written."""
+    from qprep.engine.fix_loop import run_passes
+
+    return run_passes(paths, setting, settings=settings, overlay=overlay, observe=observe, prove=prove), {}

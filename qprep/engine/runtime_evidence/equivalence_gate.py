@@ -1,0 +1,76 @@
+"""Tries a rewrite before it is written: the models must compute what they did, or the fix that is to blame is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qprep.engine.runtime_evidence.observer import failure_finding
+from qprep.foundation.errors import QprepError
+
+if TYPE_CHECKING:
+    from qprep.foundation.findings import Finding
+    from qprep.tracing.request import Request
+    from qprep.tracing.verdict import VerifyResult
+
+
+class TargetError(QprepError):
+    """A model that cannot be compared with itself; `finding` (QP007) says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The fixes of a rewrite in order, and the contents of files (by path) when some of them are applied."""
+
+    findings: Sequence[Finding]
+    rewrite: Callable[[Sequence[Finding]], Mapping[str, bytes]]
+
+
+Prove = Callable[[Mapping[str, bytes], Parts], None]
+
+
+@dataclass(slots=True)
+class Proof:
+    """Compares each target built from the original and from the rewritten sources; `results` are the comparisons."""
+
+    requests: Sequence[Request]
+    original: Mapping[str, bytes] = field(default_factory=dict)
+    results: list[VerifyResult] = field(default_factory=list)
+
+    def __call__(self, rewritten: Mapping[str, bytes], parts: Parts) -> None:
+        """Compare; QprepError with the first differing tensor and the rule to blame, or TargetError."""
+        from qprep.tracing.model_equality import compare
+
+        for request in self.requests:
+            result = compare(request, self.original, {**self.original, **rewritten})
+            if result.failure is not None:
+                raise TargetError(failure_finding(request, result.failure))
+            if result.difference is not None:
+                raise QprepError(f"nothing was written: {result}; {self._blame(request, parts)}")
+            self.results.append(result)
+
+    @property
+    def summary(self) -> str:
+        """How many models and tensors were equal, and what was compared less strictly."""
+        models, tensors = len(self.results), sum(result.tensors for result in self.results)
+        plural = "model" if models == 1 else "models"
+        notes = [f"{result.target}: {note}" for result in self.results for note in result.notes]
+        return "\n".join([f"verified: {models} {plural}, {tensors} tensors equal", *notes])
+
+    def _blame(self, request: Request, parts: Parts) -> str:
+        from qprep.tracing.bisection import bisect
+        from qprep.tracing.model_equality import compare
+
+        def differs(some: Sequence[Finding]) -> bool:
+            return not compare(request, self.original, {**self.original, **parts.rewrite(some)}).equal
+
+        found = bisect(parts.findings, differs) if parts.findings else None
+        if found is None:
+            return "none of the fixes does it alone, only a later one on top of them"
+        place = f"{found.path}:{found.start.line}:{found.start.column}"
+        return f"the fix of {found.code} ({found.name}) at {place} is to blame"

@@ -1,0 +1,123 @@
+"""Does one verb's work part by part: what is known is looked up, the rest is done here or by worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from qprep.analysis.dependencies.partitions import Part
+from qprep.analysis.inputs import Files, Setting
+from qprep.analysis.symbols.module_resolver import Beside, ParsedFiles
+from qprep.engine.execution import Attempt, Clock, Effort, attempt
+from qprep.engine.partitioning import Division
+
+if TYPE_CHECKING:
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.foundation.findings import Finding
+
+_T = TypeVar("_T")
+Asked = Mapping[str, Beside]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[_T]):
+    """What came of one part: the result, the modules beside the part that were looked for, whether it is whole."""
+
+    result: _T
+    asked: Asked
+    whole: bool = True
+
+
+@dataclass(slots=True)
+class Look(Generic[_T]):
+    """One verb's work on a part: `work` gives a result and the modules that were looked for."""
+
+    verb: str
+    work: Callable[[Sequence[Path], Setting], tuple[_T, Asked]]
+    parsed: ParsedFiles = field(default_factory=ParsedFiles)
+
+    def outcome(
+        self, division: Division, part: Part, broken: dict[str, Finding], tell: Callable[[str], None]
+    ) -> Outcome[_T]:
+        """Look at a part without the files that are broken."""
+        setting = Setting(part.around, self.parsed, division.outline, broken, tell)
+        result, asked = self.work(part.paths, setting)
+        return Outcome(result, asked, not broken)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory(Generic[_T]):
+    """What is known of parts: `find` looks a result up, `keep` remembers one."""
+
+    find: Callable[[Part], _T | None]
+    keep: Callable[[Part, Outcome[_T]], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All there is to do: the parts of some divisions, under these settings; `overlay` as in `Engine`."""
+
+    divisions: Sequence[Division]
+    settings: SettingsResolver
+    overlay: Mapping[str, bytes]
+    effort: Effort
+
+    @property
+    def every(self) -> list[tuple[int, Part]]:
+        """The parts in order, each with the number of its division."""
+        return [(number, part) for number, division in enumerate(self.divisions) for part in division.parts]
+
+
+def run_parts(
+    look: Look[_T], work: Work, memory: Memory[_T] | None = None, shorten: Callable[[_T], _T] = lambda result: result
+) -> list[_T]:
+    """The result of each part, in order; the same however many processes there are.
+
+    `shorten` leaves out of each what is not wanted, once it is remembered: all are held until the last one is there.
+    """
+    every = work.every
+    results: dict[int, _T] = {}
+    if memory is not None:
+        known = ((position, memory.find(part)) for position, (_, part) in enumerate(every))
+        results = {position: shorten(result) for position, result in known if result is not None}
+    size = Files(work.overlay).size
+    sizes = {at: sum(map(size, part.paths)) for at, (_, part) in enumerate(every) if at not in results}
+    clock = Clock(work.effort.tell, sum(len(every[position][1].paths) for position in sizes))
+    number = work.effort.workers(list(sizes.values())) if sizes else 1
+    done = _here(look, work, sizes, clock) if number == 1 else _spread(look.verb, work, sizes, clock, number)
+    for position, outcome in done:
+        clock.finish(len(every[position][1].paths))
+        if memory is not None and memory.keep is not None and outcome.whole:
+            memory.keep(every[position][1], outcome)
+        results[position] = shorten(outcome.result)
+    return [results[position] for position in range(len(every))]
+
+
+def _here(look: Look[_T], work: Work, sizes: Mapping[int, int], clock: Clock) -> Iterator[tuple[int, Outcome[_T]]]:
+    """One part after another, in this process."""
+    every = work.every
+    for position in sizes:
+        number, part = every[position]
+
+        def once(state: Attempt, number: int = number, part: Part = part) -> Outcome[_T]:
+            def tell(path: str) -> None:
+                state.tell(path)
+                clock.begin(path)
+
+            return look.outcome(work.divisions[number], part, state.broken, tell)
+
+        yield position, attempt(once)
+
+
+def _spread(
+    verb: str, work: Work, sizes: Mapping[int, int], clock: Clock, number: int
+) -> Iterator[tuple[int, Outcome[_T]]]:
+    """As processes end with them."""
+    from qprep.engine.process_pool import Job, Pool
+
+    every = work.every
+    jobs = [Job(position, every[position][0], every[position][1], size) for position, size in sizes.items()]
+    for job, outcome in Pool(verb, work, clock.begin).run(jobs, number):
+        yield job.position, outcome

@@ -1,0 +1,63 @@
+"""The outlines of many files, read by as many processes as pay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Part
+from qprep.analysis.inputs import Files, Setting
+from qprep.analysis.symbols.module_resolver import module_name
+from qprep.analysis.symbols.module_summary import Outline, read_outline
+from qprep.engine.partitioning import Division
+from qprep.engine.scheduler import Asked, Look, Work, run_parts
+from qprep.foundation.source import display_path
+
+if TYPE_CHECKING:
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.execution import Effort
+
+VERB = "outline"
+Outlined = dict[Path, Outline]
+
+
+def outlines_of(
+    paths: Iterable[Path], *, settings: SettingsResolver, overlay: Mapping[str, bytes], effort: Effort
+) -> Outlined:
+    """The outlines of files; none of one that cannot be read."""
+    parts = tuple(Part(tuple(chunk), ALONE) for chunk in _chunks(paths, Files(overlay)))
+    every = Division(tuple(path for part in parts for path in part.paths), parts, None)
+    work = Work([every], settings, overlay, replace(effort, cache=None, tell=None))
+    found: Outlined = {}
+    for outlined in run_parts(Look(VERB, partial(outline_part, overlay=overlay)), work):
+        found.update(outlined)
+    return found
+
+
+def outline_part(paths: Sequence[Path], setting: Setting, *, overlay: Mapping[str, bytes]) -> tuple[Outlined, Asked]:
+    """Read the outlines of a few files."""
+    files = Files(overlay, setting.broken)
+    found: Outlined = {}
+    for path in paths:
+        setting.tell(display_path(path))
+        text = files.text(path)
+        if text is not None:
+            found[path] = read_outline(module_name(path)[0], path, text)
+    return found, {}
+
+
+def _chunks(paths: Iterable[Path], files: Files) -> Iterator[list[Path]]:
+    """Files of about a unit's size together."""
+    chunk: list[Path] = []
+    held = 0
+    for path in paths:
+        chunk.append(path)
+        held += files.size(path)
+        if held >= UNIT_BYTES:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
+        yield chunk

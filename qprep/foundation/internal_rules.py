@@ -1,0 +1,98 @@
+"""The engine's own rules, QP0xx: what keeps qprep itself from reading or rewriting a file."""
+
+from __future__ import annotations
+
+from qprep.foundation.findings import Finding, Fix, Position, Rule, Severity, Unfixable
+
+SYNTAX_ERROR = Rule(
+    "QP001",
+    "syntax-error",
+    "The file is not valid Python",
+    "The position and the message are those of CPython's own parser. Nothing else is reported for such a file.",
+    Severity.ERROR,
+    fixable=False,
+)
+NOT_ROUND_TRIPPABLE = Rule(
+    "QP002",
+    "not-round-trippable",
+    "The file cannot be rewritten without changing other bytes of it",
+    "Before a rewrite, qprep checks that an untouched parse of the file reproduces its bytes. "
+    "Where it does not, the file is reported but never changed.",
+    Severity.WARNING,
+    fixable=False,
+)
+UNREADABLE_FILE = Rule(
+    "QP003",
+    "unreadable-file",
+    "The file cannot be read or decoded",
+    "It is missing permissions, is not a regular file, or its bytes are not valid in the encoding that it declares.",
+    Severity.ERROR,
+    fixable=False,
+)
+UNKNOWN_SUPPRESSION = Rule(
+    "QP004",
+    "unknown-suppression",
+    "A suppression comment that names no rule, or an unknown one",
+    "`# qprep: ignore[QP101] reason` takes codes, prefixes or names of rules. There is no form that suppresses all.",
+)
+UNUSED_SUPPRESSION = Rule(
+    "QP005",
+    "unused-suppression",
+    "A suppression comment that suppresses nothing",
+    "Only codes of rules that are enabled in the run are judged. The fix removes the code, or the whole comment.",
+)
+TOO_DEEP = Rule(
+    "QP006",
+    "too-deep",
+    "The code is nested too deeply to be analysed or rewritten",
+    "CPython's parser and LibCST recurse over the source; code nested thousandfold exhausts them.",
+    Severity.ERROR,
+    fixable=False,
+)
+TRACE_FAILED = Rule(
+    "QP007",
+    "trace-failed",
+    "A model given to --trace does not run",
+    "Importing or building the model, making its inputs, or its forward pass failed, crashed or took too long. The "
+    "message says why, the notes name the last calls in the user's code. The static findings are reported as ever.",
+    Severity.ERROR,
+    fixable=False,
+)
+ANALYSIS_FAILED = Rule(
+    "QP008",
+    "analysis-failed",
+    "qprep itself failed on the file",
+    "An error in qprep, a process that died, or one that gave no answer for minutes, while it looked at this file. The "
+    "file was not analysed and other files see it as if it could not be read; they were looked at all the same. The "
+    "exit code is 2. Please report it, with the file where you can.",
+    Severity.ERROR,
+    fixable=False,
+)
+ENGINE_RULES = (
+    SYNTAX_ERROR,
+    NOT_ROUND_TRIPPABLE,
+    UNREADABLE_FILE,
+    UNKNOWN_SUPPRESSION,
+    UNUSED_SUPPRESSION,
+    TOO_DEEP,
+    TRACE_FAILED,
+    ANALYSIS_FAILED,
+)
+# A file that was not analysed is never clean, whatever was selected.
+ALWAYS_ON = frozenset({SYNTAX_ERROR.code, UNREADABLE_FILE.code, TOO_DEEP.code, ANALYSIS_FAILED.code})
+
+
+def engine_finding(
+    rule: Rule,
+    path: str,
+    message: str,
+    start: Position | None = None,
+    end: Position | None = None,
+    *,
+    help: str = "",
+    fix: Fix | Unfixable | None = None,
+) -> Finding:
+    """Build a finding of one of the engine's rules; without an end it is one place."""
+    first = start or Position(1, 1)
+    last = end or first
+    return Finding(rule.code, rule.name, message, help, path, first, last, (first.line, last.line), rule.severity, fix)

@@ -1,0 +1,18 @@
+"""The interface for packages that add rules, rewrites and operators; nothing else in qprep imports it."""
+
+from __future__ import annotations
+
+from qprep.analysis.facts import Facts, ModuleCall, OpSite
+from qprep.checks.base import Hit, Invalid, unowned
+from qprep.codemods.base import Outcome
+from qprep.engine.plugin_loading import Plugin
+from qprep.foundation.errors import PluginError
+from qprep.foundation.findings import Applicability, Rule, Severity, Unfixable
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.fix_scope import Scope
+from qprep.rewriting.transforms.call_sites import invocation
+
+__all__ = [
+    "Applicability", "Facts", "Hit", "Invalid", "ModuleCall", "OpSite", "Outcome", "Piece", "Plugin", "PluginError",
+    "Rule", "Scope", "Severity", "Unfixable", "invocation", "unowned",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""What executes a quantized model: ONNX Runtime and integers in torch."""

@@ -1,0 +1,72 @@
+"""How far an integer model is from its simulation, slot by slot."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.integer.integer_model import IntegerModel
+from qprep.quantizer.backends.integer.integer_modules import Requantize, quantized
+from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One slot: by how many levels it differs at most, and which share of its values does; 0 to 1."""
+
+    name: str
+    levels: int
+    share: float
+
+
+def slot_agreement(simulation: nn.Module, integer: IntegerModel, *args: Any, **kwargs: Any) -> list[Agreement]:
+    """Run both on one input; each slot of the integer model is given what the simulation's slots before it gave.
+
+    In the order of calls, one entry for each. Raises QprepError where `integer` is not that of `simulation`.
+    """
+    expected = _outputs(simulation, args, kwargs)
+    found: list[Agreement] = []
+
+    def compare(slot: Requantize, _: object, out: Tensor) -> Tensor:
+        if not isinstance(out, IntegerTensor):
+            return out
+        if not expected or expected[0][0] != slot.name:
+            raise QprepError(f"expected the integer model of this simulation, found another slot at {slot.name}")
+        right = quantized(expected.pop(0)[1], slot.grid)
+        apart = (right.ints - out.ints).abs()
+        found.append(Agreement(slot.name, int(apart.max()), float((apart > 0).double().mean())))
+        return right
+
+    with contextlib.ExitStack() as stack:
+        for module in integer.modules():
+            if isinstance(module, Requantize):
+                stack.callback(module.register_forward_hook(compare).remove)
+        integer.integers(*args, **kwargs)
+    return found
+
+
+def _outputs(simulation: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Tensor]]:
+    found: list[tuple[str, Tensor]] = []
+
+    def keep(slot: TensorQuantizer, _: object, out: Tensor) -> None:
+        if out.numel() and out.is_floating_point():
+            found.append((slot.name, out.detach().cpu().clone()))
+
+    with contextlib.ExitStack() as stack:
+        for slot in simulation.modules():
+            if isinstance(slot, TensorQuantizer) and _is_static(slot):
+                stack.callback(slot.register_forward_hook(keep).remove)
+        stack.enter_context(torch.no_grad())
+        simulation(*args, **kwargs)
+    return found
+
+
+def _is_static(slot: TensorQuantizer) -> bool:
+    is_dynamic = isinstance(slot, DynamicActivationQuantizer)
+    return slot.mode is Mode.QUANTIZE and not slot.spec.is_float and not is_dynamic

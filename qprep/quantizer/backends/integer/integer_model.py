@@ -1,0 +1,167 @@
+# ruff: noqa: ANN401 -- values of any kind
+"""Makes the integer model: the converted model, its slots replaced by requantization, its parameters by integers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.integer.dispatch import as_floats, noting
+from qprep.quantizer.backends.integer.held import holding
+from qprep.quantizer.backends.integer.integer_layers import constants
+from qprep.quantizer.backends.integer.integer_modules import InFloat, IntegerParameter, Requantize
+from qprep.quantizer.backends.integer.integer_tensor import Grid
+from qprep.quantizer.formats.stored import integers, narrowest_type, per_element
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
+from qprep.quantizer.graph.quantized_module import QuantizedModule
+from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
+
+if TYPE_CHECKING:
+    from qprep.quantizer.quantizer_base import Quantizer
+
+
+class IntegerModel(nn.Module):
+    """A model whose quantized operations compute on integers alone; takes and returns what the simulation does.
+
+    Weights are stored as integers, biases as int32 with scales of their own; sums are int32 (int64 beyond 8 bits);
+    scales reach them as fixed-point multipliers. It computes on the CPU. `islands` says which operations ran in float
+    so far, and where.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.islands: dict[str, None] = {}
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """As the model; floats on the grids of its outputs."""
+        return as_floats(self.integers(*args, **kwargs))
+
+    def integers(self, *args: Any, **kwargs: Any) -> Any:
+        """As the model, with `IntegerTensor`s as they are: `levels` are the integers that a runtime gives."""
+        paths = {module: path for path, module in self.model.named_modules()}
+        running: list[str] = []
+
+        def enter(module: nn.Module, _: object) -> None:
+            running.append(_path(paths.get(module, "")))
+
+        def leave(_module: nn.Module, _args: object, _out: object) -> None:
+            running.pop()
+
+        def note(name: str) -> None:
+            self.islands[f"{name} in {running[-1] or 'the model'}" if running else name] = None
+
+        handles = (register_module_forward_pre_hook(enter), register_module_forward_hook(leave))
+        try:
+            with torch.no_grad(), noting(note), holding(self.model):
+                args, kwargs = map_tensors(lambda _, tensor: _plain(tensor.cpu()), (args, kwargs))
+                return self.model(*args, **kwargs)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _path(wrapped: str) -> str:
+    return ".".join(part for part in wrapped.split(".") if part != "module")
+
+
+def to_integer(quantizer: Quantizer) -> IntegerModel:
+    """The integer model of a calibrated or trained quantizer; QprepError where nothing is quantized to integers."""
+    model = quantizer.convert().cpu()
+    if not any(_gives_integers(each) for each in model.modules()):
+        raise QprepError("expected activations quantized to integers, found none: nothing to compute on integers")
+    _store_parameters(model)
+    for module in list(model.modules()):
+        for name, child in list(module._modules.items()):  # noqa: SLF001  (shared ones too)
+            if isinstance(child, TensorQuantizer):
+                module.register_module(name, _slot(child))
+    _compute_in_float32(model)
+    made = IntegerModel(model.eval())
+    inputs, keywords = quantizer.example
+    made.integers(*inputs, **keywords)
+    return made
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Of float32, which is what accumulators pass for, where it is of another floating type."""
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _compute_in_float32(model: nn.Module) -> None:
+    """Have what is left in float computed in float32, whatever the model is in."""
+    for module in model.modules():
+        if not isinstance(module, IntegerParameter):
+            for each in (*module._parameters.values(), *module._buffers.values()):  # noqa: SLF001
+                if each is not None:
+                    each.data = _plain(each.data)
+
+
+def _gives_integers(module: nn.Module) -> bool:
+    return isinstance(module, TensorQuantizer) and module.mode is Mode.QUANTIZE and not module.spec.is_float
+
+
+def _slot(slot: TensorQuantizer) -> nn.Module:
+    if slot.mode is Mode.OFF:
+        return nn.Identity()
+    if slot.spec.is_float or isinstance(slot, DynamicActivationQuantizer):
+        return InFloat(slot)
+    return Requantize(slot.name, Grid.of(slot.grid))
+
+
+def _store_parameters(model: nn.Module) -> None:
+    """Integers for each parameter with a slot, on its grid, and int32 for the biases beside them."""
+    readers: dict[nn.Module, nn.Module] = {}
+    stored: dict[Parameter, Parameter] = {}
+    wrapped = [each for each in model.modules() if isinstance(each, QuantizedModule)]
+    for module in wrapped:
+        _store_slots(module, readers, stored)
+    for module in wrapped:
+        _store_biases(module, stored)
+        for name, slot in list(module.given.items()):
+            module.given[name] = readers.get(slot, slot)
+    for each in model.modules():
+        for name, parameter in each._parameters.items():  # noqa: SLF001
+            if parameter is not None:
+                each._parameters[name] = stored.get(parameter, parameter)  # noqa: SLF001
+
+
+def _store_slots(
+    module: QuantizedModule, readers: dict[nn.Module, nn.Module], stored: dict[Parameter, Parameter]
+) -> None:
+    held = holder(module.module)._parameters  # noqa: SLF001
+    for name, slot in list(module.weights.items()):
+        parameter = held[name]
+        if isinstance(slot, TensorQuantizer) and not slot.spec.is_float and parameter is not None:
+            if slot not in readers:
+                readers[slot], stored[parameter] = _on_grid(slot, parameter)
+            module.weights[name] = readers[slot]
+
+
+def _store_biases(module: QuantizedModule, stored: dict[Parameter, Parameter]) -> None:
+    held = {name: each for name, each in holder(module.module)._parameters.items() if each is not None}  # noqa: SLF001
+    if not any(each in stored and each.dim() > 1 for each in held.values()):
+        return
+    for name, parameter in held.items():
+        if "bias" in name and parameter.dim() == 1 and name not in module.weights:
+            module.weights[name], stored[parameter] = _as_int32(name, parameter)
+
+
+def _on_grid(slot: TensorQuantizer, parameter: Parameter) -> tuple[IntegerParameter, Parameter]:
+    ints, params = integers(slot, parameter)
+    scale, zero = (per_element(each, ints, params) for each in (params.scale, params.zero_point))
+    bits = int((ints - zero).abs().max()).bit_length() or 1
+    kept = Parameter(ints.to(narrowest_type(params.low, params.high)), requires_grad=False)
+    return IntegerParameter(slot.name, scale, zero, bits), kept
+
+
+def _as_int32(name: str, bias: Parameter) -> tuple[IntegerParameter, Parameter]:
+    fine = constants(bias.detach())
+    return (
+        IntegerParameter(name, fine.scale, torch.zeros(()), fine.bits),
+        Parameter(fine.ints, requires_grad=False),
+    )

@@ -1,0 +1,243 @@
+# ruff: noqa: ANN401 -- values of any kind
+"""Writes an ONNX file: QuantizeLinear and DequantizeLinear where slots are, weights stored as integers."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from qprep.foundation.atomic_write import save
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, record
+from qprep.quantizer.backends.onnx.sizes import Dim, Size, merged, shape_of
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.graph.quantized_module import QuantizedModule
+from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
+
+if TYPE_CHECKING:
+    from qprep.quantizer.backends.onnx.builder import Builder
+    from qprep.quantizer.quantizer_base import Quantizer
+
+
+def export_onnx(quantizer: Quantizer, path: str | Path, dynamic_batch: bool = True) -> None:
+    """See `Quantizer.export_onnx`."""
+    inputs, keywords = quantizer.example
+    write_onnx(quantizer.convert(), path, inputs, keywords, dynamic_batch)
+
+
+def write_onnx(
+    model: nn.Module,
+    path: str | Path,
+    inputs: Sequence[Any],
+    keywords: Mapping[str, Any] | None = None,
+    dynamic_batch: bool = True,
+) -> None:
+    """Write `model`, a float model or what `convert` gives, as it runs on the example `inputs`.
+
+    It computes in float32, whatever type the model is in. Where a second run with one more row along the first
+    dimension calls the same operations, that dimension is free (`batch`); with `dynamic_batch=False`, and elsewhere,
+    sizes are those of the example. Raises QprepError for an operation without an ONNX form, naming its module, and
+    where the onnx package is missing.
+    """
+    if any(_plain_float(each) is not each for each in (*model.parameters(), *model.buffers())):
+        model = copy.deepcopy(model).cpu().float()
+    args, kwargs = map_tensors(lambda _, tensor: _plain_float(tensor), (tuple(inputs), dict(keywords or {})))
+    made = _proto(model.eval(), args, kwargs, dynamic_batch)
+    save(Path(path), made, "ONNX model")
+
+
+def _plain_float(tensor: Tensor) -> Tensor:
+    """On the CPU, in float32 where it is of another floating type: what runtimes quantize from."""
+    there = tensor.cpu()
+    return there.float() if there.is_floating_point() else there
+
+
+def _proto(model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool) -> bytes:
+    try:
+        import onnx
+    except ImportError as error:
+        raise QprepError("expected the onnx package to export, found none: pip install 'qprep[onnx]'") from error
+    from qprep.quantizer.backends.onnx.builder import OPSET, Builder
+
+    run, shapes = _recorded(model, inputs, keywords, dynamic_batch)
+    builder = Builder(_slots(model))
+    builder.readers = _readers(run)
+    given = _inputs(builder, run, shapes, _input_names(model, inputs, keywords, len(run.inputs)))
+    for step in _needed(run):
+        _write(builder, step)
+    returned = _outputs(builder, run)
+    nodes = _alive(builder, [info.name for info in returned])
+    used = {name for node in nodes for name in node.input}
+    kept = [each for name, each in builder.initializers.items() if name in used]
+    graph = onnx.helper.make_graph(nodes, type(_plain(model)).__name__, given, returned, kept)
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="qprep")
+    made.ir_version = 10
+    onnx.checker.check_model(made)
+    return bytes(made.SerializeToString())
+
+
+def _recorded(
+    model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool
+) -> tuple[Recording, list[tuple[Dim, ...]]]:
+    """The run, and the shapes of its inputs, with what follows the batch where a second run shows it."""
+    run = record(model, inputs, keywords)
+    fixed: list[tuple[Dim, ...]] = [tuple(tensor.shape) for tensor in run.input_tensors]
+    batch = {shape[0] for shape in fixed if shape}
+    if not dynamic_batch or len(batch) != 1 or 0 in batch or not all(fixed):
+        return run, fixed
+    size = int(batch.pop())  # type: ignore[arg-type]
+    try:
+        other = record(model, *map_tensors(lambda _, tensor: torch.cat([tensor, tensor[:1]]), (inputs, keywords)))
+    except Exception:  # noqa: BLE001  (the model's own code, on a batch that it may not take)
+        return run, fixed
+    found = merged(run, other, (size, size + 1))
+    if found is None:
+        return run, fixed
+    pairs = zip(run.input_tensors, other.input_tensors, strict=True)
+    return found, [shape_of(one.shape, two.shape, (size, size + 1)) for one, two in pairs]
+
+
+def _slots(model: nn.Module) -> dict[Parameter, TensorQuantizer]:
+    found: dict[Parameter, TensorQuantizer] = {}
+    for module in model.modules():
+        if isinstance(module, QuantizedModule):
+            held = holder(module.module)._parameters  # noqa: SLF001
+            for name, slot in module.weights.items():
+                parameter = held.get(name)
+                if parameter is not None and isinstance(slot, TensorQuantizer) and _is_on_grid(slot):
+                    found[parameter] = slot
+    return found
+
+
+def _is_on_grid(slot: TensorQuantizer) -> bool:
+    """`convert` turns the slots of parameters off; those that never had a range were never on."""
+    return not slot.spec.is_float
+
+
+def _readers(run: Recording) -> Counter[int]:
+    found = Counter(ref.number for ref in run.outputs if isinstance(ref, Ref))
+    for step in run.steps:
+        found.update(_read(step))
+    return found
+
+
+def _read(step: Step) -> list[int]:
+    found: list[int] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, Ref):
+            found.append(value.number)
+        elif isinstance(value, dict):
+            look(tuple(value.values()))
+        elif isinstance(value, (tuple, list)):
+            for each in value:
+                look(each)
+
+    look(step.arguments)
+    return found
+
+
+def _needed(run: Recording) -> list[Step]:
+    """The steps that an output depends on."""
+    needed = {ref.number for ref in run.outputs if isinstance(ref, Ref)}
+    kept: list[Step] = []
+    for step in reversed(run.steps):
+        if needed.intersection(step.outputs):
+            kept.append(step)
+            needed.update(_read(step))
+    return kept[::-1]
+
+
+def _input_names(model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], number: int) -> list[str]:
+    """Of the forward's parameters where each takes one tensor."""
+    names = [
+        each.name
+        for each in inspect.signature(_plain(model).forward).parameters.values()
+        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
+    given = [*zip(names, inputs, strict=False), *keywords.items()]
+    if len(given) == number and all(isinstance(value, Tensor) for _, value in given):
+        return [name for name, _ in given]
+    return [f"input_{index}" for index in range(number)]
+
+
+def _plain(model: nn.Module) -> nn.Module:
+    """The user's own model, where slots were put around it."""
+    return model.module if isinstance(model, QuantizedModule) else model
+
+
+def _inputs(builder: Builder, run: Recording, shapes: list[tuple[Dim, ...]], names: list[str]) -> list[Any]:
+    from qprep.quantizer.backends.onnx.builder import Value
+
+    infos = []
+    for number, tensor, shape, name in zip(run.inputs, run.input_tensors, shapes, names, strict=True):
+        if shape and isinstance(shape[0], Size) and not builder.batch_of:
+            builder.batch_of = name
+        builder.values[number] = Value(shape, tensor.dtype, name)
+        infos.append(_info(name, tensor.dtype, shape))
+    return infos
+
+
+def _outputs(builder: Builder, run: Recording) -> list[Any]:
+    from onnx import helper
+
+    builder.step = None
+    infos = []
+    for index, ref in enumerate(run.outputs):
+        value = builder.value(ref)
+        name = "output" if len(run.outputs) == 1 else f"output_{index}"
+        builder.nodes.append(helper.make_node("Identity", [builder.float(value)], [name], name=name))
+        infos.append(_info(name, value.kind, value.shape))
+    return infos
+
+
+def _info(name: str, kind: torch.dtype, shape: tuple[Dim, ...]) -> Any:
+    from onnx import helper
+
+    from qprep.quantizer.backends.onnx.builder import onnx_type
+
+    sizes = [_label(each) if isinstance(each, Size) else each for each in shape]
+    return helper.make_tensor_value_info(name, onnx_type(kind), sizes)
+
+
+def _label(size: Size) -> str:
+    factor = "batch" if size.factor == 1 else f"{size.factor}*batch"
+    return f"{factor}+{size.rest}" if size.rest else factor
+
+
+def _write(builder: Builder, step: Step) -> None:
+    from qprep.quantizer.backends.onnx.builder import Quantized, Value
+    from qprep.quantizer.backends.onnx.forms import FORMS
+
+    builder.step = step
+    form = FORMS.get(step.name)
+    if form is None:
+        raise builder.fail(step.name)
+    found = form(builder, step.arguments)
+    results = found if isinstance(found, list) else [found]
+    for number, shape, kind, result in zip(step.outputs, step.shapes, step.kinds, results, strict=False):
+        if isinstance(result, Value):
+            builder.values[number] = replace(result, shape=shape, kind=kind)
+        elif isinstance(result, Quantized):
+            builder.values[number] = Value(shape, kind, None, result)
+        else:
+            builder.values[number] = Value(shape, kind, result)
+
+
+def _alive(builder: Builder, names: list[str]) -> list[Any]:
+    """The nodes that give something to an output."""
+    needed, kept = set(names), []
+    for node in reversed(builder.nodes):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed.update(node.input)
+    return kept[::-1]

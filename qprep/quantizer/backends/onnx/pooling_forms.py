@@ -1,0 +1,116 @@
+# ruff: noqa: ANN401 -- values of any kind
+"""ONNX forms of reductions and pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from qprep.quantizer.backends.onnx.builder import Builder, Quantized, container
+from qprep.quantizer.backends.onnx.layer_forms import Form, spread
+from qprep.quantizer.backends.onnx.sizes import Size
+
+
+def _reduction(kind: str) -> Form:
+    def form(b: Builder, given: dict[str, Any]) -> Any:
+        x, dim, keep = b.value(given["input"]), given.get("dim"), bool(given.get("keepdim", False))
+        if given.get("dtype") is not None:
+            raise b.fail(f"a {kind} into another type")
+        rank = len(x.shape)
+        axes = range(rank) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+        axes = sorted(axis % rank for axis in axes)
+        if kind == "ReduceMean" and axes == list(range(2, rank)) and rank > 2:
+            pooled = b.op("GlobalAveragePool", [b.float(x)])  # the form that runtimes have in integers
+            return pooled if keep else b.op("Flatten", [pooled], axis=1)
+        return b.op(kind, [b.float(x), b.constant(axes, np.int64, "axes")], keepdims=int(keep))
+
+    return form
+
+
+def _average_pool(dims: int) -> Form:
+    def form(b: Builder, given: dict[str, Any]) -> Any:
+        if given.get("divisor_override") is not None:
+            raise b.fail("an average with a divisor of its own")
+        kernel = spread(given["kernel_size"], dims)
+        return b.op(
+            "AveragePool",
+            [b.float(given["input"])],
+            kernel_shape=kernel,
+            strides=kernel if given.get("stride") in (None, (), []) else spread(given["stride"], dims),
+            pads=spread(given.get("padding", 0), dims) * 2,
+            ceil_mode=int(given.get("ceil_mode", False)),
+            count_include_pad=int(given.get("count_include_pad", True)),
+        )
+
+    return form
+
+
+def _max_pool(dims: int) -> Form:
+    def form(b: Builder, given: dict[str, Any]) -> Any:
+        if given.get("return_indices"):
+            raise b.fail("a maximum with indices")
+        kernel = spread(given["kernel_size"], dims)
+        attributes: dict[str, Any] = {
+            "kernel_shape": kernel,
+            "strides": kernel if given.get("stride") in (None, (), []) else spread(given["stride"], dims),
+            "pads": spread(given.get("padding", 0), dims) * 2,
+            "dilations": spread(given.get("dilation", 1), dims),
+            "ceil_mode": int(given.get("ceil_mode", False)),
+        }
+        return _of_integers(b, given["input"], lambda name: b.op("MaxPool", [name], **attributes))
+
+    return form
+
+
+def _of_integers(b: Builder, given: Any, write: Callable[[str], str]) -> Any:
+    """An operation that ONNX has on 8-bit integers too, and that leaves their scale."""
+    value = b.value(given)
+    found = value.quantized
+    if found is None or found.params.axis is not None or container(found.params) not in (np.uint8, np.int8):
+        return write(b.float(value))
+    return Quantized(write(found.name), found.scale, found.zero, found.params)
+
+
+def _adaptive(dims: int, kind: str) -> Form:
+    def form(b: Builder, given: dict[str, Any]) -> Any:
+        x = b.value(given["input"])
+        inside = x.shape[-dims:]
+        wanted = [
+            size if each is None else each
+            for each, size in zip(spread_any(given["output_size"], dims), inside, strict=True)
+        ]
+        if any(isinstance(each, Size) for each in inside) or any(a % n for a, n in zip(inside, wanted, strict=True)):  # type: ignore[operator]
+            raise b.fail("an adaptive pooling of windows of different size")
+        if all(each == 1 for each in wanted) and kind == "AveragePool":
+            return b.op("GlobalAveragePool", [b.float(x)])
+        kernel = [a // n for a, n in zip(inside, wanted, strict=True)]  # type: ignore[operator]
+
+        def write(name: str) -> str:
+            return b.op(kind, [name], kernel_shape=kernel, strides=kernel)
+
+        return _of_integers(b, given["input"], write) if kind == "MaxPool" else write(b.float(x))
+
+    return form
+
+
+def spread_any(value: Any, dims: int) -> list[Any]:
+    """As `spread`, where None may stand for a number."""
+    given = list(value) if isinstance(value, (tuple, list)) else [value]
+    return given * dims if len(given) == 1 else given
+
+
+FORMS: Final[Mapping[str, Form]] = MappingProxyType(
+    {
+        "sum": _reduction("ReduceSum"),
+        "mean": _reduction("ReduceMean"),
+        "amax": _reduction("ReduceMax"),
+        "amin": _reduction("ReduceMin"),
+        **{f"avg_pool{dims}d": _average_pool(dims) for dims in (1, 2, 3)},
+        **{f"max_pool{dims}d": _max_pool(dims) for dims in (1, 2, 3)},
+        **{f"adaptive_avg_pool{dims}d": _adaptive(dims, "AveragePool") for dims in (1, 2, 3)},
+        **{f"adaptive_max_pool{dims}d": _adaptive(dims, "MaxPool") for dims in (1, 2, 3)},
+    }
+)

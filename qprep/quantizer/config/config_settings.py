@@ -1,0 +1,231 @@
+"""What is asked of each module: defaults and overrides by ordered regular expressions on module names."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from torch import nn
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.formats.spec import FLOATS, Granularity, Scheme, Spec
+from qprep.quantizer.ranges.estimators import check_name, spelled
+
+Bits = int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One module's formats. Bits are 1 to 16, None for what the model has, or "float16" and "bfloat16".
+
+    With bits_accumulator a layer with weights is taken as two operations: its sums of products, which get this format,
+    and the addition of its bias (bits_bias), whose result is the layer's output (bits_activations).
+    """
+
+    bits_activations: Bits = None
+    bits_weights: Bits = None
+    bits_bias: Bits = None
+    bits_inputs: Bits = None
+    bits_accumulator: Bits = None
+    scheme_activations: Scheme = Scheme.ASYMMETRIC
+    scheme_weights: Scheme = Scheme.RESTRICTED
+    scheme_accumulator: Scheme = Scheme.SYMMETRIC
+    signed_activations: bool = False
+    granularity_weights: Granularity = Granularity.CHANNEL
+    group_size: int = 0
+    estimator_activations: str = "min-max"
+    estimator_weights: str = "min-max"
+
+    @property
+    def asks(self) -> bool:
+        """Whether any format is asked for."""
+        return any(getattr(self, name) is not None for name in NAMES if name.startswith("bits_"))
+
+    @property
+    def activations(self) -> Spec | None:
+        """The format of outputs, None where they stay."""
+        return self._activation(self.bits_activations, self.scheme_activations)
+
+    @property
+    def inputs(self) -> Spec | None:
+        """The format of what a module reads, None where it reads it as it comes."""
+        return self._activation(self.bits_inputs, self.scheme_activations)
+
+    @property
+    def accumulator(self) -> Spec | None:
+        """The format of a layer's sums of products, before its bias is added; None where they are exact."""
+        return self._activation(self.bits_accumulator, self.scheme_accumulator)
+
+    def _activation(self, bits: Bits, scheme: Scheme) -> Spec | None:
+        if not isinstance(bits, int):
+            return _float_spec(bits)
+        return Spec(bits, scheme, signed=self.signed_activations, estimator=self.estimator_activations)
+
+    def weights(self, axis: int, dims: int) -> Spec | None:
+        """The format of a parameter of `dims` dimensions whose channels are along `axis`; vectors have one scale."""
+        if not isinstance(self.bits_weights, int):
+            return _float_spec(self.bits_weights)
+        granularity = self.granularity_weights if dims > 1 else Granularity.TENSOR
+        scheme = Scheme.SYMMETRIC if self.bits_weights == 1 else self.scheme_weights
+        group = self.group_size if granularity is Granularity.GROUP else 0
+        return Spec(self.bits_weights, scheme, granularity, True, axis, group, self.estimator_weights)
+
+    @property
+    def bias(self) -> Spec | None:
+        """The format of biases, None where they stay."""
+        if not isinstance(self.bits_bias, int):
+            return _float_spec(self.bits_bias)
+        return Spec(self.bits_bias, Scheme.SYMMETRIC)
+
+
+NAMES: Final = tuple(each.name for each in fields(Settings))
+_KINDS: Final = {each.name: type(each.default) for each in fields(Settings) if type(each.default) in (bool, int)}
+_SHOWN: Final = 6
+_ENUMS: Final[Mapping[str, type[Scheme | Granularity]]] = {
+    "scheme_activations": Scheme,
+    "scheme_weights": Scheme,
+    "scheme_accumulator": Scheme,
+    "granularity_weights": Granularity,
+}
+
+
+def _float_spec(bits: Bits) -> Spec | None:
+    return Spec(None, dtype=bits) if isinstance(bits, str) and bits != "float32" else None
+
+
+def with_values(base: Settings, values: Mapping[str, Any], where: str) -> Settings:
+    """`base` with `values`, each checked; QprepError names `where` and the nearest known setting."""
+    if not isinstance(values, Mapping):
+        raise QprepError(f"expected a mapping of settings {where}, found {type(values).__name__}")
+    for name in values:
+        if name not in NAMES:
+            raise QprepError(f"unknown setting {name!r} {where}{did_you_mean(str(name), NAMES)}")
+    try:
+        made = replace(base, **{name: checked(name, value) for name, value in values.items()})
+        made.activations, made.weights(0, 2), made.bias, made.inputs, made.accumulator
+    except QprepError as error:
+        raise QprepError(f"{error} {where}") from error
+    return made
+
+
+def checked(name: str, value: Any) -> Any:  # noqa: ANN401  (a setting of any kind)
+    """`value` as the setting `name` holds it; QprepError for one that cannot be meant."""
+    if name in _ENUMS:
+        known = [each.value for each in _ENUMS[name]]
+        plain = spelled(value)
+        if plain not in known:
+            raise QprepError(
+                f"expected {name} among {', '.join(known)}, found {value!r}{did_you_mean(str(value), known)}"
+            )
+        return _ENUMS[name](plain)
+    if name.startswith("estimator_"):
+        check_name(value)
+        return spelled(value)
+    if name.startswith("bits_") and not _is_bits(value):
+        raise QprepError(f"expected {name} from 1 to 16, None, or one of {', '.join(FLOATS)}, found {value!r}")
+    kind = _KINDS.get(name)
+    if kind is not None and type(value) is not kind:
+        raise QprepError(f"expected {name} to be {'true or false' if kind is bool else 'an integer'}, found {value!r}")
+    return value
+
+
+def _is_bits(value: object) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return 1 <= value <= 16
+    return value is None or value in FLOATS
+
+
+def names_of(model: nn.Module) -> dict[str, list[str]]:
+    """All names of each module and parameter, by each of its names."""
+    names: dict[object, list[str]] = {}
+    found = (*model.named_modules(remove_duplicate=False), *model.named_parameters(remove_duplicate=False))
+    for name, each in found:
+        names.setdefault(each, []).append(name)
+    return {name: group for group in names.values() for name in group}
+
+
+class Overrides:
+    """Settings per module path: of the patterns that fully match it or a container around it, the first wins."""
+
+    def __init__(
+        self,
+        defaults: Settings,
+        overrides: Mapping[str, Mapping[str, Any]],
+        names: Iterable[str],
+        aliases: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Raises QprepError for a pattern that is wrong, has a capture group, or matches none of `names`.
+
+        aliases  all names of what has several, by each of them
+        """
+        self.defaults = defaults
+        self._aliases = aliases or {}
+        if not isinstance(overrides, Mapping):
+            raise QprepError(f"expected a mapping of overrides, found {type(overrides).__name__}")
+        self._patterns = [
+            (compiled(pattern), with_values(defaults, values, f"in the override {pattern!r}"))
+            for pattern, values in overrides.items()
+        ]
+        self._given = {pattern: dict(values) for pattern, values in overrides.items()}
+        known = [name for name in names if name]
+        for pattern, _ in self._patterns:
+            if not any(pattern.fullmatch(name) for name in known):
+                hint = did_you_mean(pattern.pattern, known) or _sample(known)
+                raise QprepError(f"the override {pattern.pattern!r} matches no module{hint}")
+
+    def __call__(self, path: str) -> Settings:
+        """What is asked of the module at `path`."""
+        found = self._match(path)
+        return self.defaults if found is None else found
+
+    def bars(self, path: str) -> bool:
+        """Whether an override leaves the module at `path` as it is, where the defaults ask for something."""
+        found = self._match(path)
+        return found is not None and not found.asks and self.defaults.asks
+
+    def _match(self, path: str) -> Settings | None:
+        names = [each for name in self._aliases.get(path, (path,)) for each in _with_containers(name)]
+        matching = (settings for pattern, settings in self._patterns if any(map(pattern.fullmatch, names)))
+        return next(matching, None)
+
+    def to_data(self) -> dict[str, Any]:
+        """`settings` and `overrides` as plain values that the constructor of a quantizer takes again."""
+        settings = {name: getattr(self.defaults, name) for name in NAMES}
+        plain = {name: value.value if isinstance(value, enum.Enum) else value for name, value in settings.items()}
+        return {
+            "settings": plain,
+            "overrides": self._given,
+        }
+
+
+def _with_containers(path: str) -> list[str]:
+    names = [path]
+    while "." in names[-1]:
+        names.append(names[-1].rpartition(".")[0])
+    return names
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The expression of an override; QprepError where it is none, or has a capture group."""
+    try:
+        found = re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise QprepError(f"expected a regular expression as an override, found {pattern!r}: {error}") from error
+    if found.groups:
+        raise QprepError(f"expected no capture group in the override {pattern!r}; write (?:…) instead of (…)")
+    return found
+
+
+def _sample(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f" among {shown}{', …' if len(names) > _SHOWN else ''}" if names else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence: the nearest of `known`, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,155 @@
+"""quant.yaml: a method, defaults and overrides, checked key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from torch import nn
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.config_settings import (
+    NAMES,
+    Overrides,
+    Settings,
+    checked,
+    compiled,
+    did_you_mean,
+    names_of,
+    with_values,
+)
+from qprep.quantizer.config.yaml_file import Located, read_yaml
+from qprep.quantizer.methods.method_names import METHODS, OPTIONS
+from qprep.quantizer.quantizer_base import Quantizer
+
+_DEFAULTS: Final = {name: default for options in OPTIONS.values() for name, default in options.items()}
+SECTIONS: Final = ("method", "options", "defaults", "overrides")
+
+
+@dataclass(frozen=True, slots=True)
+class QuantConfig:
+    """What a quant.yaml says.
+
+    method     a name of the command line's --method, None where the file leaves it open
+    options    numbers of the method's own, such as AdaRound's iterations
+    defaults   settings of all modules
+    overrides  settings by regular expressions on module names
+    lines      the line of each option and override, by its name or expression
+    """
+
+    path: Path = Path("quant.yaml")
+    method: str | None = None
+    options: Mapping[str, int | float | bool] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """For any quantizer's constructor: `LSQQuantizer(model, optimizer, **config.arguments)`."""
+        return {
+            **self.options,
+            **self.defaults,
+            "overrides": {pattern: dict(values) for pattern, values in self.overrides.items()},
+        }
+
+    def quantizer(self, model: nn.Module, method: str | None = None, **settings: Any) -> Quantizer:
+        """The quantizer of `model`, by this method or the file's or "ptq", with settings before those of the file.
+
+        Raises QprepError, with file and line, for an override that matches nothing and an option of another method.
+        """
+        name = method or self.method or "ptq"
+        check_method(name, "method")
+        self.check_options(name)
+        self.check_names(model)
+        return METHODS[name](model, **{**self.options, **self.arguments, **settings})
+
+    def check_names(self, model: nn.Module) -> None:
+        """QprepError, with file and line, for an override that matches nothing in `model`."""
+        names = names_of(model)
+        for pattern in self.overrides:
+            _attempt(self.path, self.lines[pattern], "overrides", partial(Overrides, Settings(), {pattern: {}}, names))
+
+    def check_options(self, method: str) -> None:
+        """QprepError, with file and line, for an option that `method` does not have."""
+        for name in self.options:
+            if name not in OPTIONS[method]:
+                known = ", ".join(OPTIONS[method]) or "none"
+                raise QprepError(
+                    f"{self.path}:{self.lines[name]}: options: {method} has no option {name!r}; known are {known}"
+                )
+
+
+def load_config(path: str | Path) -> QuantConfig:
+    """Read a quant.yaml; QprepError names file, line and key of what cannot be meant, and the nearest known name."""
+    path = Path(path)
+    given = _mapping(read_yaml(path), path, "", SECTIONS)
+    method = given.get("method")
+    if method is not None:
+        check_method(method.value, f"{path}:{method.line}: method")
+    options = _mapping(given.get("options", Located({}, 1)), path, "options", _DEFAULTS)
+    for name, each in options.items():
+        _attempt(path, each.line, f"options.{name}", partial(_check_option, name, each.value))
+    defaults = _settings(given.get("defaults", Located({}, 1)), path, "defaults", Settings())
+    base = with_values(Settings(), defaults, "in defaults")
+    overrides = _mapping(given.get("overrides", Located({}, 1)), path, "overrides")
+    for pattern, each in overrides.items():
+        _attempt(path, each.line, "overrides", partial(compiled, pattern))
+    found = {pattern: _settings(each, path, f"overrides.{pattern}", base) for pattern, each in overrides.items()}
+    return QuantConfig(
+        path,
+        None if method is None else str(method.value),
+        {name: each.value for name, each in options.items()},
+        defaults,
+        found,
+        {name: each.line for name, each in (*options.items(), *overrides.items())},
+    )
+
+
+def check_method(method: object, where: str) -> None:
+    """QprepError, beginning with `where`, for no name of a method."""
+    if method not in METHODS:
+        known, hint = ", ".join(METHODS), did_you_mean(str(method), METHODS)
+        raise QprepError(f"{where}: expected one of {known}, found {method!r}{hint}")
+
+
+def _check_option(name: str, value: object) -> None:
+    kind = type(_DEFAULTS[name])
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    if not fits or (kind is not bool and not value >= 0):  # type: ignore[operator]
+        names = {bool: "true or false", int: "a whole number", float: "a number"}
+        raise QprepError(f"expected {names[kind]}, not below 0, found {value!r}")
+
+
+def _settings(given: Located, path: Path, key: str, base: Settings) -> dict[str, Any]:
+    """Settings, each checked by itself so that an error has its line, then together."""
+    entries = _mapping(given, path, key, NAMES)
+    values = {name: each.plain() for name, each in entries.items()}
+    for name, each in entries.items():
+        _attempt(path, each.line, f"{key}.{name}", partial(checked, name, values[name]))
+    _attempt(path, given.line, key, partial(with_values, base, values, f"in {key}"))
+    return values
+
+
+def _mapping(given: Located, path: Path, key: str, known: Iterable[str] = ()) -> Mapping[str, Located]:
+    """The entries of a mapping; an empty one may be left out altogether."""
+    if given.value is None:
+        return {}
+    place = f"{key}: " if key else ""
+    if not isinstance(given.value, Mapping):
+        raise QprepError(f"{path}:{given.line}: {place}expected a mapping, found {type(given.value).__name__}")
+    for name, each in given.value.items():
+        if known and name not in known:
+            hint = did_you_mean(name, known) or f"; known are {', '.join(known)}"
+            raise QprepError(f"{path}:{each.line}: {place}unknown key {name!r}{hint}")
+    return given.value
+
+
+def _attempt(path: Path, line: int, key: str, check: Callable[[], object]) -> None:
+    try:
+        check()
+    except QprepError as error:
+        raise QprepError(f"{path}:{line}: {key}: {error}") from error

@@ -1,0 +1,1 @@
+"""Number formats: grids, affine and fixed-point arithmetic, stored integers."""

@@ -1,0 +1,1 @@
+"""The graph of a prepared model, its passes, and the plan of what is quantized."""

@@ -1,0 +1,231 @@
+"""Builds the module graph: follows tensors by identity between the calls of modules that stand for operations."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.op import Op, OpClass
+from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, Weight
+from qprep.quantizer.graph.tensor_leaves import holder, tensors_in
+from qprep.tracing.module_runs import is_compound
+from qprep.tracing.op_lookup import Operations
+
+
+def build_graph(
+    model: nn.Module,
+    inputs: Sequence[object],
+    kwinputs: dict[str, object],
+    settings: Callable[[str], Settings],
+    units: tuple[type[nn.Module], ...] = (),
+) -> Graph:
+    """Run `model(*inputs, **kwinputs)` once, without gradients, and return its graph.
+
+    units  classes whose instances are one operation each, whatever is inside
+    """
+    follower = _Follower(model, units)
+    edges = follower.start((inputs, kwinputs))
+    with contextlib.ExitStack() as stack:
+        for handle in follower.hook():
+            stack.callback(handle.remove)
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(follower)
+        out = model(*inputs, **kwinputs)
+    outputs = [edge for edge in map(follower.edge_of, tensors_in(out)) if edge is not None]
+    for edge in outputs:
+        edge.is_output = True
+    return Graph(model, follower.nodes, edges + follower.casts, outputs, follower.weights, settings)
+
+
+class _Follower(TorchFunctionMode):
+    def __init__(self, model: nn.Module, units: tuple[type[nn.Module], ...]) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self.casts: list[Edge] = []
+        self.weights, self._by_parameter = _weights(model)
+        self._classes = units
+        self._units = {module: path for path, module in model.named_modules() if _is_unit(module, units)}
+        self._node_of: dict[nn.Module, Node] = {}
+        self._open: list[_Call] = []
+        self._edges: dict[int, tuple[weakref.ref[Tensor], Edge]] = {}
+        self._operations = Operations(load().ops)
+        self._rows = {op.name: op for op in load().ops}
+
+    def start(self, value: object) -> list[Edge]:
+        edges = []
+        for index, tensor in enumerate(tensors_in(value)):
+            edges.append(_edge(None, index, tensor))
+            self._mark(tensor, edges[-1])
+        return edges
+
+    def hook(self) -> Iterator[Any]:
+        for module in self._units:
+            yield module.register_forward_pre_hook(self._enter, with_kwargs=True)
+            yield module.register_forward_hook(self._leave, with_kwargs=True)
+
+    def edge_of(self, tensor: Tensor) -> Edge | None:
+        found = self._edges.get(id(tensor))
+        return found[1] if found is not None and found[0]() is tensor else None
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401  (whatever the function returns)
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        sources = self._sources((args, kwargs))
+        if not sources:
+            return out
+        operation = self._operations.of(func)
+        row = self._rows.get(operation.name)
+        if self._open:
+            self._open[-1].note(row, operation.compute)
+        if func is Tensor.__iter__:
+            out = tuple(out)
+        if self._is_made_of_masks((args, kwargs), row):
+            return iter(out) if func is Tensor.__iter__ else out
+        if operation.compute and not self._open:
+            self._unowned(row, sources, out)
+        elif not operation.compute:
+            self._pass_on(sources, out)
+        return iter(out) if func is Tensor.__iter__ else out
+
+    def _enter(self, module: nn.Module, args: object, kwargs: object) -> None:
+        given = (args, kwargs)
+        parameters = [each for each in holder(module)._parameters.values() if each is not None]  # noqa: SLF001
+        weights = [self._by_parameter[each] for each in (*parameters, *tensors_in(given)) if each in self._by_parameter]
+        call = _Call(self._sources(given), weights)
+        for index, tensor in enumerate(tensors_in(given)):
+            edge = self.edge_of(tensor)
+            if edge is not None:
+                call.places[index] = edge
+            elif tensor in self._by_parameter:
+                call.given[index] = self._by_parameter[tensor]
+        self._open.append(call)
+
+    def _leave(self, module: nn.Module, _args: object, _kwargs: object, out: object) -> None:
+        call = self._open.pop()
+        if self._open:
+            self._open[-1].absorb(call)
+            return
+        if not (call.sources or call.weights):
+            return
+        asked_for = isinstance(module, self._classes)
+        if not asked_for and not call.computes and not call.weights:
+            self._pass_on(call.sources, out)
+            return
+        node = self._node_of.get(module)
+        row = None if asked_for and call.number > 1 else call.row
+        if node is None:
+            node = self._node_of[module] = Node(
+                self._units[module], module, row, weights=call.weights, places=call.places, given=call.given
+            )
+            self.nodes.append(node)
+        elif node.op is None:  # its first call read no activation: a first state of zeros
+            node.op = row
+        self._finish(node, call.sources, out)
+
+    def _finish(self, node: Node, sources: list[Edge], out: object) -> None:
+        node.calls += 1
+        for edge in sources:
+            if node not in edge.consumers:
+                edge.consumers.append(node)
+            if edge not in node.inputs:
+                node.inputs.append(edge)
+        for index, tensor in enumerate(tensors_in(out)):
+            if index >= len(node.outputs):
+                node.outputs.append(_edge(node, index, tensor))
+            self._mark(tensor, node.outputs[index])
+
+    def _is_made_of_masks(self, given: object, row: Op | None) -> bool:
+        """Whether a call has nothing of an activation: new numbers in a mask's shape, arithmetic of masks alone."""
+        from_masks = all(tensor.dtype is torch.bool for tensor in tensors_in(given) if self.edge_of(tensor) is not None)
+        return from_masks and row is not None and row.cls is not OpClass.TRANSPARENT
+
+    def _unowned(self, row: Op | None, sources: list[Edge], out: object) -> None:
+        if any(each.is_floating_point() for each in tensors_in(out)):
+            node = Node("", nn.Identity(), row, owned=False)
+            self.nodes.append(node)
+            self._finish(node, sources, out)
+
+    def _pass_on(self, sources: list[Edge], out: object) -> None:
+        source = next((edge for edge in sources if edge.floating), sources[0]) if sources else None
+        for tensor in tensors_in(out):
+            if source is None or (source.floating and not tensor.is_floating_point()):
+                continue
+            edge = source
+            if tensor.is_floating_point() and not source.floating:
+                edge = Edge(None, source.index, device=tensor.device)
+                self.casts.append(edge)
+            edge.viewed |= self.edge_of(tensor) is not edge
+            self._mark(tensor, edge)
+
+    def _sources(self, value: object) -> list[Edge]:
+        found = [edge for edge in map(self.edge_of, tensors_in(value)) if edge is not None]
+        return list(dict.fromkeys(found))
+
+    def _mark(self, tensor: Tensor, edge: Edge) -> None:
+        self._edges[id(tensor)] = (weakref.ref(tensor), edge)
+
+
+def _edge(producer: Node | None, index: int, tensor: Tensor) -> Edge:
+    floating = tensor.is_floating_point()
+    seen = None
+    if floating and tensor.numel():
+        with torch._C.DisableTorchFunction():  # noqa: SLF001  (no operation of the model's)
+            low, high = torch.aminmax(tensor.detach())
+            seen = float(low), float(high)
+    return Edge(producer, index, floating=floating, device=tensor.device, seen=seen, dims=tensor.dim())
+
+
+class _Call:
+    """An open call of a unit: what flows in, its first operation that changes values, and how many there are."""
+
+    def __init__(self, sources: list[Edge], weights: list[Weight]) -> None:
+        self.sources = sources
+        self.weights = list(dict.fromkeys(weights))
+        self.places: dict[int, Edge] = {}
+        self.given: dict[int, Weight] = {}
+        self.row: Op | None = None
+        self.number = 0
+
+    @property
+    def computes(self) -> bool:
+        """Whether any operation changes values."""
+        return self.number > 0
+
+    def note(self, row: Op | None, compute: bool) -> None:
+        if compute:
+            self.row = row if self.number == 0 else self.row
+            self.number += 1
+
+    def absorb(self, inner: _Call) -> None:
+        """Count the operations of a unit inside, more than one in any case: they are not the outer's own."""
+        self.number += 2 * inner.number
+
+
+def _is_unit(module: nn.Module, units: tuple[type[nn.Module], ...]) -> bool:
+    leaf = not any(True for _ in module.children())
+    return isinstance(module, units) or is_compound(module) or leaf
+
+
+def _weights(model: nn.Module) -> tuple[list[Weight], dict[Tensor, Weight]]:
+    found: dict[Tensor, Weight] = {}
+    for path, module in model.named_modules():
+        for name, parameter in module._parameters.items():  # noqa: SLF001
+            if parameter is None or not parameter.is_floating_point():
+                continue
+            weight = found.setdefault(parameter, Weight(parameter, [], path))
+            weight.owners.append((module, name))
+    return list(found.values()), found

@@ -1,0 +1,96 @@
+"""Replacements for classes of layers: of one quantizer (`replacement_factory`), or of all (`register`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from torch import nn
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.config_settings import Settings
+
+Replacement = Callable[[nn.Module, str, Settings], nn.Module]
+
+
+def wrap(module: nn.Module, path: str, settings: Settings) -> nn.Module:  # noqa: ARG001  (a replacement's)
+    """A replacement that is none: the module is one operation, whatever is inside, with quantizers around it.
+
+    `register(MyLayer)(wrap)`, or `quantizer.replacement_factory[MyLayer] = wrap`.
+    """
+    return module
+
+
+class ReplacementFactory(dict[type[nn.Module], Replacement | None]):
+    """Functions by class of modules; of several bases the nearest counts, None leaves instances to the wrapper."""
+
+    @property
+    def default(self) -> Replacement | None:
+        """What replaces modules of any other class: the entry of nn.Module."""
+        return self.get(nn.Module)
+
+    @default.setter
+    def default(self, replacement: Replacement | None) -> None:
+        self[nn.Module] = replacement
+
+    @property
+    def units(self) -> tuple[type[nn.Module], ...]:
+        """The classes whose instances are one operation each."""
+        return tuple(layer for layer, made in self.items() if layer is not nn.Module and made is not None)
+
+    def check(self) -> None:
+        """QprepError where a key is no class of modules, or an entry no function."""
+        for layer, replacement in self.items():
+            _check_layer(layer)
+            if replacement is not None and not callable(replacement):
+                raise QprepError(f"expected a function that replaces {layer.__name__}, found {replacement!r}")
+
+    def nearest(self, module: nn.Module) -> Replacement | None:
+        """The entry of the nearest base class of `module`."""
+        return next((self[base] for base in type(module).__mro__ if base in self), None)
+
+    def replace(self, module: nn.Module, path: str, settings: Settings) -> nn.Module | None:
+        """What stands in for `module`; None where nothing does. QprepError where a function gives no module."""
+        function = self.nearest(module)
+        if function is None or function is wrap:
+            return None
+        made = function(module, path, settings)
+        if not isinstance(made, nn.Module):
+            raise QprepError(
+                f"expected the replacement of {path or 'the model'} ({type(module).__name__}) to be an nn.Module, "
+                f"found {type(made).__name__}"
+            )
+        return made
+
+
+_REGISTERED: Final[dict[type[nn.Module], Replacement]] = {}
+
+
+def register(layer: type[nn.Module]) -> Callable[[Replacement], Replacement]:
+    """Decorate `(module, path, settings) -> nn.Module`: what stands in for instances of `layer` from now on.
+
+    A layer that is registered is one operation, whatever is inside. Raises QprepError for what is no module class.
+    """
+    _check_layer(layer)
+
+    def remember(replacement: Replacement) -> Replacement:
+        _REGISTERED[layer] = replacement
+        return replacement
+
+    return remember
+
+
+def unregister(layer: type[nn.Module]) -> None:
+    """Forget what `register` was told; QprepError where that is nothing."""
+    if _REGISTERED.pop(layer, None) is None:
+        raise QprepError(f"expected a registered class of modules, found {layer!r}")
+
+
+def registered() -> Mapping[type[nn.Module], Replacement]:
+    """Everything registered, as it is now."""
+    return dict(_REGISTERED)
+
+
+def _check_layer(layer: object) -> None:
+    if not (isinstance(layer, type) and issubclass(layer, nn.Module)):
+        raise QprepError(f"expected a class of modules to replace, found {layer!r}")

@@ -1,0 +1,197 @@
+"""The module graph of a traced run: nodes are module calls, edges are the tensors between them.
+
+Quantization is planned on edges and parameters, never on tensor objects, so nothing goes stale in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import Parameter
+
+from qprep.foundation.catalogue.op import Op
+from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.formats.spec import Spec
+
+if TYPE_CHECKING:
+    from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+
+Range = tuple[float, float]
+
+
+@dataclass(eq=False, slots=True)
+class Edge:
+    """One tensor between module calls, through any layout operations, and how it is to be quantized.
+
+    producer   None for an input of the model
+    index      which of the producer's output tensors, or of the model's inputs
+    floating   False for indices and masks, which nothing quantizes
+    spec       None leaves it as it is
+    inherits   whether it is on its leader's grid already, without being quantized again
+    readers    where given, only these nodes read it quantized, each by itself
+    fixed      its range where the operation alone decides it (sigmoid)
+    bounds     the part of its range that its consumers can see (a ReLU: nothing below 0)
+    device     where the tensor was when the model was traced
+    viewed     whether anything reads it through a layout operation
+    seen       its smallest and largest value when the model was traced
+    dims       how many dimensions it had then, before any layout operation
+    leader     the edge whose scale it shares, itself by default
+    """
+
+    producer: Node | None
+    index: int
+    floating: bool = True
+    consumers: list[Node] = field(default_factory=list)
+    is_output: bool = False
+    spec: Spec | None = None
+    inherits: bool = False
+    readers: list[Node] | None = None
+    fixed: Range | None = None
+    bounds: Range | None = None
+    device: torch.device | None = None
+    viewed: bool = False
+    seen: Range | None = None
+    dims: int = 0
+    _leader: Edge | None = None
+
+    @property
+    def leader(self) -> Edge:
+        """The edge that stands for all that share one scale."""
+        edge = self
+        while edge._leader is not None:
+            edge = edge._leader
+        return edge
+
+    def set_leader(self, other: Edge) -> None:
+        """Have the scale of `other`, or, where that is this edge, its own."""
+        self._leader = None if other is self else other
+
+    def share_with(self, other: Edge) -> None:
+        """Let both have one scale, and so one range over all values of either."""
+        mine, theirs = self.leader, other.leader
+        if mine is not theirs:
+            theirs._leader = mine  # noqa: SLF001  (of its own class)
+            if mine.fixed != theirs.fixed:
+                mine.fixed = None
+            if mine.bounds != theirs.bounds:
+                mine.bounds = None
+
+
+@dataclass(eq=False, slots=True)
+class Weight:
+    """One parameter, every (module, name) that holds it, the first holder's path, and what quantizes it."""
+
+    parameter: Parameter
+    owners: list[tuple[nn.Module, str]]
+    path: str
+    quantizer: TensorQuantizer | None = None
+
+    @property
+    def name(self) -> str:
+        """As in state_dict."""
+        name = self.owners[0][1]
+        return f"{self.path}.{name}" if self.path else name
+
+    @property
+    def is_bias(self) -> bool:
+        """By its name, as torch names biases."""
+        return "bias" in self.owners[0][1]
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """All calls of one module that stands for one operation.
+
+    op       its row in the operator catalogue, None where it is not known
+    owned    False for operations outside any dedicated module, which stay in float
+    weights  parameters, own ones or given by the caller, in order
+    places   which of the tensors given to the first call was which edge
+    given    which of them was which parameter
+    reads    the format that it brings its inputs to, None where it reads them as they come
+    sums     the format of its sums of products, to which the bias is added apart; None where they are exact
+    """
+
+    path: str
+    module: nn.Module
+    op: Op | None
+    owned: bool = True
+    calls: int = 0
+    inputs: list[Edge] = field(default_factory=list)
+    outputs: list[Edge] = field(default_factory=list)
+    weights: list[Weight] = field(default_factory=list)
+    places: dict[int, Edge] = field(default_factory=dict)
+    given: dict[int, Weight] = field(default_factory=dict)
+    reads: Spec | None = None
+    sums: Spec | None = None
+
+    @property
+    def treatment(self) -> str:
+        """How a quantizer treats it, as the catalogue says: output, same-scale, fixed-range or float."""
+        if not self.owned:
+            return "float"
+        return "output" if self.op is None else self.op.quantizer
+
+    @property
+    def name(self) -> str:
+        """The operation's canonical name, else the class's."""
+        return type(self.module).__name__ if self.op is None else self.op.name
+
+
+@dataclass(eq=False, slots=True)
+class Graph:
+    """A model as passes see it. `settings` gives what overrides and defaults say of a module path."""
+
+    model: nn.Module
+    nodes: list[Node]
+    inputs: list[Edge]
+    outputs: list[Edge]
+    weights: list[Weight]
+    settings: Callable[[str], Settings]
+
+    @property
+    def edges(self) -> Iterator[Edge]:
+        """Every edge: the model's inputs, then outputs of nodes in the order they ran."""
+        yield from self.inputs
+        for node in self.nodes:
+            yield from node.outputs
+
+    def only_consumer(self, edge: Edge) -> Node | None:
+        """The one node that reads `edge`, None where there are others or it leaves the model."""
+        return edge.consumers[0] if len(edge.consumers) == 1 and not edge.is_output else None
+
+    def ran(self, path: str) -> bool:
+        """Whether any operation ran inside the module at `path`."""
+        return any(not path or f"{node.path}.".startswith(f"{path}.") for node in self.nodes)
+
+    def path_of(self, module: nn.Module) -> str:
+        """Where the model holds `module`, "" for the model itself."""
+        paths: dict[nn.Module, str] = {each: path for path, each in self.model.named_modules()}
+        return paths[module]
+
+    def replace_module(self, old: nn.Module, new: nn.Module) -> None:
+        """Put `new` wherever the model holds `old` as a child."""
+        if old is self.model:
+            self.model = new
+            return
+        holders = _holders(self.model, old)
+        for holder, name in holders:
+            holder.register_module(name, new)
+
+    def remove(self, node: Node) -> None:
+        """Take a node with one input out: who reads its output reads its input's tensor from the node before."""
+        edge, out = node.inputs[0], node.outputs[0]
+        producer = edge.producer
+        self.nodes.remove(node)
+        if producer is None:
+            raise ValueError("an input of the model has no producer to take the place")
+        out.producer, out.index = producer, edge.index
+        producer.outputs[producer.outputs.index(edge)] = out
+        self.replace_module(node.module, nn.Identity())
+
+
+def _holders(model: nn.Module, child: nn.Module) -> list[tuple[nn.Module, str]]:
+    return [(each, name) for each in model.modules() for name, found in each._modules.items() if found is child]  # noqa: SLF001

@@ -1,0 +1,109 @@
+"""Folds BatchNorm into the convolution or linear layer before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from qprep.quantizer.graph.pattern import Pattern
+from qprep.quantizer.graph.quantization_graph import Graph, Node, Weight
+
+TRANSPOSED: Final = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+FOLDABLE: Final = ("linear", "conv1d", "conv2d", "conv3d", *TRANSPOSED)
+
+
+def fold_batch_norm(graph: Graph) -> None:
+    """w' = w γ/σ, b' = (b - μ) γ/σ + β, by the running statistics; BatchNorm becomes Identity.
+
+    Only behind a layer that nothing else reads, whose weight no other layer has, and that takes a bias; and where it
+    normalizes the layer's channels, which it does not behind a linear layer on (B, C, features).
+    """
+    for layer, norm in normalized_layers(graph):
+        if _fold(layer, norm, graph):
+            graph.remove(norm)
+
+
+def normalized_layers(graph: Graph) -> Iterator[tuple[Node, Node]]:
+    """Each layer that runs once, with the BatchNorm that normalizes its channels by running statistics."""
+    for layer, norm in Pattern(FOLDABLE, _BatchNorm).match(graph):
+        if layer.calls == norm.calls == 1 and has_statistics(norm.module) and makes_channels(layer):
+            yield layer, norm
+
+
+def makes_channels(layer: Node) -> bool:
+    """Whether dimension 1 of what a layer gives, read as it is, are its channels."""
+    edge, weight = layer.outputs[0], next((each for each in layer.weights if not each.is_bias), None)
+    return weight is not None and not edge.viewed and edge.dims == weight.parameter.dim()
+
+
+def has_statistics(module: nn.Module) -> bool:
+    """Whether a BatchNorm keeps running statistics."""
+    return isinstance(module, _BatchNorm) and module.running_mean is not None and module.running_var is not None
+
+
+def _fold(layer: Node, norm: Node, graph: Graph) -> bool:
+    if not can_fold(layer, graph):
+        return False
+    weights = [each for each in layer.weights if not each.is_bias]
+    biases = [each for each in layer.weights if each.is_bias]
+    owner, _ = weights[0].owners[0]
+    factor, shift = _factors(norm.module)
+    with torch.no_grad():
+        weight = weights[0].parameter
+        _scale(weight, factor, transposed=layer.op is not None and layer.op.name in TRANSPOSED)
+        if biases:
+            biases[0].parameter.mul_(factor).add_(shift)
+        else:
+            add_bias(shift.to(weight.dtype), owner, layer, graph)
+    return True
+
+
+def can_fold(layer: Node, graph: Graph, needs_bias: bool = True) -> bool:
+    """Whether a layer has a weight, and a bias or room for one, that nothing else uses."""
+    weights = [each for each in layer.weights if not each.is_bias]
+    biases = [each for each in layer.weights if each.is_bias]
+    if len(weights) != 1 or len(biases) > 1 or not all(_is_alone(each, layer, graph) for each in layer.weights):
+        return False
+    owner, _ = weights[0].owners[0]
+    has_room = "bias" in owner._parameters and owner._parameters["bias"] is None  # noqa: SLF001
+    return bool(biases) or has_room or not needs_bias
+
+
+def _is_alone(weight: Weight, layer: Node, graph: Graph) -> bool:
+    return len(weight.owners) == 1 and [node for node in graph.nodes if weight in node.weights] == [layer]
+
+
+def _factors(norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """γ/σ, and β - μ γ/σ."""
+    assert isinstance(norm, _BatchNorm)  # noqa: S101  (the pattern says so)
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None  # noqa: S101
+    assert variance is not None  # noqa: S101
+    factor = torch.rsqrt(variance + norm.eps)
+    if norm.affine:
+        factor = factor * norm.weight
+        return factor.detach(), (norm.bias - mean * factor).detach()
+    return factor, -mean * factor
+
+
+def _scale(weight: Tensor, factor: Tensor, transposed: bool) -> None:
+    if not transposed:
+        weight.mul_(factor.view(-1, *[1] * (weight.dim() - 1)))
+        return
+    groups = factor.numel() // weight.shape[1]
+    per_input = factor.view(groups, 1, -1).expand(groups, weight.shape[0] // groups, -1)
+    weight.mul_(per_input.reshape(weight.shape[0], -1, *[1] * (weight.dim() - 2)))
+
+
+def add_bias(shift: Tensor, owner: nn.Module, layer: Node, graph: Graph) -> None:
+    """Give a layer without bias `shift` as its bias."""
+    parameter = Parameter(shift.clone())
+    owner.register_parameter("bias", parameter)
+    made = Weight(parameter, [(owner, "bias")], graph.path_of(owner))
+    layer.weights.append(made)
+    graph.weights.append(made)

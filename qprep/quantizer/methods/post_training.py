@@ -1,0 +1,113 @@
+"""Quantization without training: static, dynamic, and of weights alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.batches import batches_of
+from qprep.quantizer.config.config_settings import Bits
+from qprep.quantizer.formats.spec import Spec
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
+from qprep.quantizer.graph.graph_passes import Passes, plan_inner_slots, plan_layer_inputs
+from qprep.quantizer.graph.quantization_graph import Edge
+from qprep.quantizer.quantizer_base import Quantizer
+
+
+class _PostTraining(Quantizer):
+    """Works on a copy in evaluation mode; the model given stays as it is. QprepError for an optimizer."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        bits_activations: Bits = 8,
+        bits_weights: Bits = 8,
+        bits_bias: Bits = None,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        **defaults: Any,
+    ) -> None:
+        if defaults.pop("optimizer", None) is not None or not defaults.pop("train_with_fp_copy", True):
+            raise QprepError(
+                f"{type(self).__name__} trains nothing: expected neither an optimizer nor train_with_fp_copy"
+            )
+        super().__init__(
+            model, None, bits_activations, bits_weights, bits_bias, overrides, train_with_fp_copy=True, **defaults
+        )
+        self.float_model = model
+        _check_computed(model)
+        self.model = copy.deepcopy(model).eval()
+
+    def quantize_params(self) -> None:
+        """Take scales of weights; the values are rounded in each forward until `convert`."""
+        for parameter, quantizer in self.parameters_with_quantizers():
+            self.param_quantization_fn(parameter, quantizer)
+
+
+class PostTrainingQuantizer(_PostTraining):
+    """Static: ranges of activations are observed in one pass over data, then fixed."""
+
+    def quantize_params(self) -> None:
+        """Weights stay in float while ranges are observed."""
+
+    def calibrate(self, loader: Iterable[object]) -> None:
+        """As in the base; then scales of weights are taken."""
+        super().calibrate(loader)
+        super().quantize_params()
+
+
+class DynamicQuantizer(_PostTraining):
+    """Weights ahead of time; what layers with weights read is quantized to its own range, each time."""
+
+    def default_passes(self) -> Passes:
+        """Nothing is folded: batch statistics stay where they are."""
+        return Passes(("plan-layer-inputs", plan_layer_inputs), ("plan-inner-slots", plan_inner_slots))
+
+    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """One that takes each tensor's own range."""
+        return DynamicActivationQuantizer(name, spec)
+
+    def calibrate(self, loader: Iterable[object]) -> None:
+        """Nothing is to be observed; `loader` is not read. QprepError before prepare_model, or for no loader."""
+        _not_read(self, loader)
+
+
+class WeightOnlyQuantizer(_PostTraining):
+    """Weights alone, by default in 8 bits; activations stay."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        bits_weights: Bits = 8,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        **defaults: Any,
+    ) -> None:
+        if defaults.pop("bits_activations", None) is not None:
+            raise QprepError("WeightOnlyQuantizer leaves activations: expected no bits_activations")
+        super().__init__(model, None, bits_weights, defaults.pop("bits_bias", None), overrides, **defaults)
+
+    def default_passes(self) -> Passes:
+        """None is needed."""
+        return Passes()
+
+    def calibrate(self, loader: Iterable[object]) -> None:
+        """Nothing is to be observed; `loader` is not read. QprepError before prepare_model, or for no loader."""
+        _not_read(self, loader)
+
+
+def _check_computed(model: nn.Module) -> None:
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                raise QprepError(
+                    f"expected a model that can be copied, found {f'{path}.{name}'.strip('.')} computed from parameters"
+                    ": make it permanent before (torch.nn.utils.prune.remove, torch.nn.utils.remove_weight_norm)"
+                )
+
+
+def _not_read(quantizer: Quantizer, loader: object) -> None:
+    if quantizer.graph:
+        batches_of(loader)

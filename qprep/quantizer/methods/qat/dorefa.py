@@ -1,0 +1,180 @@
+"""DoReFa-Net (Zhou et al., arXiv:1606.06160) and WRPN (Mishra et al., arXiv:1709.01134)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.formats.affine import QParams
+from qprep.quantizer.formats.grid import after, before, between
+from qprep.quantizer.formats.spec import Scheme, Spec
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.graph.graph_passes import Passes, mark_rectified
+from qprep.quantizer.graph.quantization_graph import Edge, Weight
+from qprep.quantizer.methods.qat.linear_qat import MovingRange
+from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer
+
+
+def straight_through(input: Tensor, output: Tensor) -> Tensor:
+    """The values of `output` with the gradient of `input`."""
+    return input + (output - input).detach()
+
+
+class _Steps(Function):
+    """x rounded to multiples of 1 / number, the gradient straight through."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, number: int) -> Tensor:  # noqa: ANN401, ARG004
+        return (input * number).round_().div_(number)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401, ARG004
+        return grads[0], None
+
+
+class _UnitSteps(Function):
+    """The same after a clamp to [0, 1], which lets the gradient through in there, ends included."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, number: int) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(input)
+        return input.clamp(0, 1).mul_(number).round_().div_(number)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        (given,) = ctx.saved_tensors
+        return between(grads[0], given, before(0.0), after(1.0)), None
+
+
+def steps(input: Tensor, number: int) -> Tensor:
+    """Q: values in [0, 1] (or [-1, 1]) rounded to multiples of 1 / number, straight-through."""
+    found: Tensor = _Steps.apply(input, number)  # type: ignore[no-untyped-call]
+    return found
+
+
+def dorefa_weights(weight: Tensor, bits: int) -> Tensor:
+    """2 Q(tanh w / (2 max |tanh w|) + 1/2) - 1; with one bit sign(w) · E|w|, sign(0) = +1."""
+    if bits == 1:
+        sign = torch.where(weight >= 0, 1.0, -1.0).to(weight.dtype)
+        return straight_through(weight, sign * weight.detach().abs().mean())
+    squashed = torch.tanh(weight)
+    largest = squashed.detach().abs().max().clamp(min=torch.finfo(weight.dtype).tiny)
+    return 2 * steps(squashed / (2 * largest) + 0.5, 2**bits - 1) - 1
+
+
+def wrpn_weights(weight: Tensor, bits: int) -> Tensor:
+    """Weights clamped to [-1, 1], with 2^(bits - 1) - 1 steps on either side of zero; 2 bits or more."""
+    return steps(weight.clamp(-1, 1), 2 ** (bits - 1) - 1)
+
+
+def unit_activations(input: Tensor, bits: int) -> Tensor:
+    """Activations clamped to [0, 1], with 2^bits - 1 steps."""
+    found: Tensor = _UnitSteps.apply(input, 2**bits - 1)  # type: ignore[no-untyped-call]
+    return found
+
+
+def by_steps(slot: TensorQuantizer, scale: float, low: int, high: int) -> QParams:
+    """A grid around zero point 0, on the device of `slot`."""
+    return QParams(slot.scale.new_tensor(scale), torch.zeros_like(slot.zero_point), low, high)
+
+
+class _ByFormula(LearningQuantizer):
+    """Fixed formulas: there is no range to start."""
+
+    by_formula = True
+
+    def __init__(self, name: str, spec: Spec) -> None:
+        super().__init__(name, spec)
+        self.started.fill_(True)
+        self._has_started = True
+        self.bits = spec.bits or 0
+
+
+class UnitActivation(_ByFormula):
+    """What lies in [0, 1]."""
+
+    @property
+    def grid(self) -> QParams:
+        """Steps of 1 / (2^bits - 1)."""
+        return by_steps(self, 1 / (2**self.bits - 1), 0, 2**self.bits - 1)
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `unit_activations`."""
+        return unit_activations(input.float(), self.bits).to(input.dtype)
+
+
+class DorefaWeight(_ByFormula):
+    """See `dorefa_weights`."""
+
+    largest: Tensor
+
+    def __init__(self, name: str, spec: Spec) -> None:
+        super().__init__(name, spec)
+        self.register_buffer("largest", torch.ones(()))
+
+    @property
+    def grid(self) -> QParams:
+        """The odd multiples of 1 / (2^bits - 1), which take a bit more; with one bit ± the last E|w|."""
+        number = 2**self.bits - 1
+        return by_steps(self, float(self.largest) / number, -number, number)
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `dorefa_weights`."""
+        if self.bits == 1:
+            self.largest = input.detach().abs().mean()
+        return dorefa_weights(input.float(), self.bits).to(input.dtype)
+
+
+class WRPNWeight(_ByFormula):
+    """See `wrpn_weights`."""
+
+    @property
+    def grid(self) -> QParams:
+        """Steps of 1 / (2^(bits - 1) - 1)."""
+        number = 2 ** (self.bits - 1) - 1
+        return by_steps(self, 1 / number, -number, number)
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `wrpn_weights`."""
+        return wrpn_weights(input.float(), self.bits).to(input.dtype)
+
+
+class DorefaQuantizer(TrainingQuantizer):
+    """DoReFa: weights through tanh; outputs of clamping activations in [0, 1].
+
+    The papers say nothing of other tensors (inputs, sums, norms, attention): these have linear ranges.
+    """
+
+    def default_passes(self) -> Passes:
+        """As in the base; activations that give no negative values get unsigned integers."""
+        passes = super().default_passes()
+        passes.insert_after("plan-activations", "mark-rectified", mark_rectified)
+        return passes
+
+    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
+        """The method's formula behind rectifiers, a moving range elsewhere."""
+        if spec.scheme is Scheme.UNSIGNED and edge.fixed is None:
+            return self.make_rectified_quantizer(spec, name)
+        return MovingRange(name, spec, edge.fixed, edge.bounds)
+
+    def make_rectified_quantizer(self, spec: Spec, name: str) -> TensorQuantizer:
+        """[0, 1] in equal steps."""
+        return UnitActivation(name, spec)
+
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """The formula of DoReFa."""
+        return DorefaWeight(name, spec)
+
+
+class WRPNQuantizer(DorefaQuantizer):
+    """WRPN: weights in [-1, 1]; activations as in DoReFa. Its wider layers are the model's own affair."""
+
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """The formula of WRPN; QprepError for one bit, which has no steps."""
+        if spec.bits == 1:
+            raise QprepError(f"expected 2 bits or more for WRPN weights, found 1 at {name}")
+        return WRPNWeight(name, spec)

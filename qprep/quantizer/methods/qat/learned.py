@@ -1,0 +1,241 @@
+"""TQT: trained thresholds (Jain et al., arXiv:1903.08066). LSQ: learned step size (Esser et al., arXiv:1902.08153)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import Parameter
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.distributed import any_over_ranks, mean_over_ranks
+from qprep.quantizer.formats.affine import QParams
+from qprep.quantizer.formats.grid import between, by_passes, inside, rounded
+from qprep.quantizer.formats.spec import Granularity, Spec
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.graph.quantization_graph import Edge, Weight
+from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer
+
+
+class _Step(Function):
+    """clamp(round(x / s), n, p) s, with the gradient of s; s has the dimensions of x, or is a scalar.
+
+    dq/dx = 1 where n ≤ r ≤ p; dq/ds = r - x/s there, n below and p above. TQT decides by r = round(x/s), LSQ by x/s.
+    With q the result that is (q - x) / s inside and q / s outside, so that torch's own kernel does the forward.
+    """
+
+    @staticmethod
+    def forward(  # noqa: PLR0917
+        ctx: Any,  # noqa: ANN401
+        input: Tensor,
+        scale: Tensor,
+        low: int,
+        high: int,
+        by_rounded: bool,
+    ) -> Tensor:
+        ctx.passes = by_passes(input) and input.dtype == torch.float32
+        if ctx.passes:
+            ctx.limits, ctx.by_rounded = (low, high), by_rounded
+            output = rounded(input, scale, low, high)
+            ctx.save_for_backward(input, scale, output)
+            return output
+        output, within = _kernel(input.float(), scale.float(), low, high)
+        if not by_rounded:
+            within = (input > low * scale) & (input < high * scale)
+        ctx.save_for_backward(input, scale, output, within)
+        return output.to(input.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # noqa: ANN401
+        given, scale, output, *rest = ctx.saved_tensors
+        if ctx.passes:
+            steps = given * scale.reciprocal()
+            allowed = inside if ctx.by_rounded else between
+            passed = allowed(grads[0], steps, *ctx.limits)
+        else:
+            passed = grads[0] * rest[0]
+        return passed, _products(grads[0], output, passed, given, scale) / scale, None, None, None
+
+
+def _products(grad: Tensor, output: Tensor, passed: Tensor, given: Tensor, scale: Tensor) -> Tensor:
+    """Sums of grad · output - passed · given, over what shares a scale."""
+    if scale.numel() > 1 or grad.dtype != torch.float32:
+        return (grad * output - passed * given).sum_to_size(scale.shape)
+    found = torch.dot(grad.reshape(-1), output.reshape(-1)) - torch.dot(passed.reshape(-1), given.reshape(-1))
+    return found.reshape(scale.shape)
+
+
+def _kernel(input: Tensor, scale: Tensor, low: int, high: int) -> tuple[Tensor, Tensor]:
+    """The quantized values, and whether each rounds to within the limits."""
+    zero = torch.zeros(scale.numel(), dtype=torch.int32, device=scale.device)
+    if scale.numel() == 1:
+        enabled = torch.ones(1, dtype=torch.int64, device=scale.device)  # the CUDA kernel reads no other type
+        kernel = torch.ops.aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams  # noqa: SLF001
+        output, within = kernel(input, scale.reshape(1), zero, enabled, low, high)
+    else:
+        axis = next(place for place, size in enumerate(scale.shape) if size > 1)
+        kernel = torch.ops.aten.fake_quantize_per_channel_affine_cachemask
+        output, within = kernel(input, scale.flatten(), zero, axis, low, high)
+    return output, within
+
+
+class _Ceil(Function):
+    """ceil, straight-through."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor) -> Tensor:  # noqa: ANN401, ARG004
+        return torch.ceil(input)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ANN401, ARG004
+        return grads[0]
+
+
+def tqt(input: Tensor, log2_threshold: Tensor, bits: int, signed: bool = True, power_of_two: bool = True) -> Tensor:
+    """`input` quantized with the threshold 2^log2_threshold (scalar, or broadcastable).
+
+    s = 2^ceil(log2 t) / 2^(bits - 1) (2^bits unsigned), without ceil where scales are free. The gradient for log2 t is
+    s ln 2 times {r - x/s inside, n below, p above}.
+    """
+    exponent: Tensor = _Ceil.apply(log2_threshold) if power_of_two else log2_threshold  # type: ignore[no-untyped-call]
+    scale = torch.exp2(exponent - (bits - 1 if signed else bits))
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    found: Tensor = _Step.apply(input, scale, low, high, True)  # type: ignore[no-untyped-call]
+    return found
+
+
+def lsq(input: Tensor, scale: Tensor, bits: int, signed: bool = True) -> Tensor:
+    """`input` quantized with step `scale`, whose gradient is scaled by 1 / sqrt(N p) (N values to a scale)."""
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    factor = 1 / math.sqrt(input.numel() / scale.numel() * max(high, 1))
+    slowed = scale * factor + (scale * (1 - factor)).detach()
+    found: Tensor = _Step.apply(input, slowed, low, high, False)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Learned(LearningQuantizer):
+    """One trained number for each scale; signed where the first tensor has negative values."""
+
+    signed: Tensor
+
+    def __init__(self, name: str, spec: Spec, scales: int = 1) -> None:
+        super().__init__(name, spec)
+        if spec.granularity is Granularity.GROUP:
+            raise QprepError(f"expected one trained scale per tensor or per channel, found per group at {name}")
+        channels = spec.granularity is not Granularity.TENSOR
+        self.trained = Parameter(torch.zeros(scales) if channels else torch.zeros(()))
+        self.register_buffer("signed", torch.ones((), dtype=torch.bool))
+        self._is_signed = True
+
+    def start(self, input: Tensor) -> None:
+        """Take sign and scale from the first tensor; with several processes from those of all."""
+        self._is_signed = any_over_ranks((input < 0).any())
+        self.signed.fill_(self._is_signed)
+        first = mean_over_ranks(self.first(self.rows(input).abs()))
+        self.trained.copy_(first.reshape(self.trained.shape))
+
+    @property
+    def grid(self) -> QParams:
+        """The trained scale, with zero point 0."""
+        bits = self.spec.bits or 0
+        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if self._is_signed else (0, 2**bits - 1)
+        scale = self.step.detach().float()
+        axis = None if scale.dim() == 0 else self.spec.axis
+        return QParams(scale, torch.zeros_like(scale, dtype=torch.int32), low, high, axis)
+
+    @property
+    def step(self) -> Tensor:
+        """The scale in use, of the shape of `trained`."""
+        raise NotImplementedError
+
+    def first(self, magnitudes: Tensor) -> Tensor:
+        """The first value for each row."""
+        raise NotImplementedError
+
+    def along(self, input: Tensor) -> Tensor:
+        """The trained numbers, broadcastable to `input`."""
+        if self.trained.dim() == 0:
+            return self.trained
+        shape = [1] * input.dim()
+        shape[self.spec.axis] = -1
+        return self.trained.reshape(shape)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self._is_signed = bool(self.signed)
+
+
+class TQTQuantize(_Learned):
+    """A trained log2 of the threshold."""
+
+    power_of_two = True
+
+    @property
+    def step(self) -> Tensor:
+        """2^ceil(log2 t) by half the levels, without ceil where scales are free."""
+        exponent = self.trained.ceil() if self.power_of_two else self.trained
+        bits = self.spec.bits or 0
+        return torch.exp2(exponent - (bits - 1 if self._is_signed else bits))
+
+    def first(self, magnitudes: Tensor) -> Tensor:
+        """The log2 of 3 root mean squares, at most the largest magnitude."""
+        spread = 3 * magnitudes.pow(2).mean(1).sqrt()
+        return torch.minimum(spread, magnitudes.amax(1)).clamp(min=1e-8).log2()
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `tqt`."""
+        return tqt(input, self.along(input), self.spec.bits or 0, self._is_signed, self.power_of_two)
+
+
+class LSQQuantize(_Learned):
+    """A trained step, 2 E|v| / sqrt(p) at the start."""
+
+    @property
+    def step(self) -> Tensor:
+        """What is trained."""
+        return self.trained
+
+    def first(self, magnitudes: Tensor) -> Tensor:
+        """See the class."""
+        bits = self.spec.bits or 0
+        high = 2 ** (bits - 1) - 1 if self._is_signed else 2**bits - 1
+        return (2 * magnitudes.mean(1) / math.sqrt(max(high, 1))).clamp(min=1e-8)
+
+    def learned(self, input: Tensor) -> Tensor:
+        """See `lsq`."""
+        return lsq(input, self.along(input), self.spec.bits or 0, self._is_signed)
+
+
+class LSQQuantizer(TrainingQuantizer):
+    """Learned step size for weights and activations; one step per tensor unless asked otherwise."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {"granularity_weights": "per-tensor"}
+    kind: type[_Learned] = LSQQuantize
+
+    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """One trained number."""
+        return self.kind(name, spec)
+
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
+        """One trained number, or one for each channel."""
+        return self.kind(name, spec, weight.parameter.shape[spec.axis])
+
+
+class _FreeTQT(TQTQuantize):
+    power_of_two = False
+
+
+class TQTQuantizer(LSQQuantizer):
+    """Trained thresholds; scales are powers of two unless `power_of_two` is False."""
+
+    kind = TQTQuantize
+
+    def __init__(self, *args: Any, power_of_two: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.power_of_two = power_of_two
+        if not power_of_two:
+            self.kind = _FreeTQT

@@ -1,0 +1,203 @@
+"""What methods of quantization-aware training share: they change the model in place and train float copies."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.batches import batches_of
+from qprep.quantizer.config.config_settings import Bits
+from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.graph.graph_passes import Passes, default_passes
+from qprep.quantizer.graph.pattern import Pattern
+from qprep.quantizer.graph.quantization_graph import Graph
+from qprep.quantizer.graph.tensor_leaves import tensors_in
+from qprep.quantizer.methods.batchnorm_folding import makes_channels
+from qprep.quantizer.methods.qat.qat_folding import Fold, find_folds, install
+from qprep.quantizer.quantizer_base import Quantizer
+
+_LAYERS = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+
+
+class LearningQuantizer(TensorQuantizer):
+    """A quantizer that takes its first range from the first tensor that it sees, and learns or tracks it from there.
+
+    Before that, in evaluation too, tensors pass in float.
+    """
+
+    started: Tensor
+    by_formula = False  # whether there is no range to start
+
+    def __init__(self, name: str, spec: object) -> None:
+        super().__init__(name, spec)  # type: ignore[arg-type]
+        self.mode = Mode.QUANTIZE
+        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+        self._has_started = False
+
+    def start(self, input: Tensor) -> None:
+        """Take the first range from `input`."""
+
+    def learned(self, input: Tensor) -> Tensor:
+        """`input` quantized, with the method's gradient."""
+        raise NotImplementedError
+
+    def quantize(self, input: Tensor) -> Tensor:
+        """`input` on the grid; the first in training starts the range."""
+        if self.spec.is_float:
+            return super().quantize(input)
+        if not self._has_started:
+            if not self.training:
+                return input
+            self._begin(input)
+        return self.learned(input)
+
+    def _begin(self, input: Tensor) -> None:
+        if not bool(torch.isfinite(input).all()):
+            raise QprepError(f"expected finite values to start a range from, found NaN or infinity, at {self.name}")
+        with torch.no_grad():
+            self.start(input.detach())
+        self.started.fill_(True)
+        self._has_started = True
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self._has_started = bool(self.started)
+
+
+class TrainingQuantizer(Quantizer):
+    """`Method(model, optimizer, …).prepare_model(x)`, then train as before; `convert` gives the final model.
+
+    teacher          a float model whose outputs `distillation_loss` compares with
+    fold_batch_norm  whether layers are quantized with BatchNorm folded into them, see `freeze_batch_norm`; without,
+                     BatchNorm works on the layers' unquantized sums, which is the same where channels have scales
+    """
+
+    quantizes_vectors = False  # the formulas are for weights that are summed over
+
+    def __init__(  # noqa: PLR0917  (the base's order)
+        self,
+        model: nn.Module,
+        optimizer: Optimizer | None = None,
+        bits_activations: Bits = 8,
+        bits_weights: Bits = 8,
+        bits_bias: Bits = None,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        train_with_fp_copy: bool = True,
+        teacher: nn.Module | None = None,
+        fold_batch_norm: bool = False,
+        **defaults: Any,
+    ) -> None:
+        if not train_with_fp_copy:
+            raise QprepError(f"{type(self).__name__} trains copies in float: expected train_with_fp_copy=True")
+        given = (bits_activations, bits_weights, bits_bias, overrides)
+        super().__init__(model, optimizer, *given, train_with_fp_copy=True, **defaults)
+        self.teacher = None if teacher is None else teacher.eval()
+        self.fold_batch_norm = fold_batch_norm
+        self._folds: list[Fold] = []
+
+    def default_passes(self) -> Passes:
+        """BatchNorm is trained, not folded; with one scale per channel it folds into the scales afterwards."""
+        passes = default_passes()
+        passes.replace("fold-batch-norm", lambda _: None)
+        passes.insert_after("plan-activations", "fuse-batch-norm", fuse_batch_norm)
+        return passes
+
+    def prepare_model(
+        self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
+    ) -> None:
+        """As in the base; then BatchNorm is folded where that is asked for."""
+        super().prepare_model(*example_inputs, allow_unprepared=allow_unprepared, **example_kwinputs)
+        if self.fold_batch_norm:
+            folds = [install(self.model, layer, norm) for layer, norm in find_folds(self.graph)]
+            self._folds = [each for each in folds if each is not None]
+
+    def freeze_batch_norm(self) -> None:
+        """From now on folded layers use the running statistics in training too, and these stay.
+
+        Raises QprepError where nothing was folded.
+        """
+        if not self._folds:
+            raise QprepError("expected fold_batch_norm=True and a BatchNorm behind a layer, found nothing folded")
+        for fold in self._folds:
+            fold.hooks.frozen = True
+
+    def values_of(self, parameter: Tensor) -> Tensor:
+        """Folded parameters as their quantizer sees them."""
+        fold = next((each for each in self._folds if each.parameter is parameter), None)
+        return parameter if fold is None else fold.scaled.folded(parameter)
+
+    def calibrate(self, loader: Iterable[object]) -> None:
+        """Start every range from data before training, instead of from the first batch; no parameter changes."""
+        learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer)]
+        modes = {module: module.training for module in self.graph.model.modules()}
+        self.model.eval()
+        for each in learners:
+            each.training = True
+        try:
+            with torch.no_grad():
+                batches = sum(1 for batch in batches_of(loader) if _is_finite(self.call(batch)))
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+        if batches == 0:
+            raise QprepError("expected data to calibrate with, found an empty loader")
+
+    def distillation_loss(
+        self, output: Tensor, *inputs: object, temperature: float = 1.0, **kwinputs: object
+    ) -> Tensor:
+        """KL divergence from the teacher's class distribution, times temperature² (Hinton et al., arXiv:1503.02531).
+
+        `output` is (B, classes). Raises QprepError where no teacher was given.
+        """
+        if self.teacher is None:
+            raise QprepError("expected a teacher to distil from, found none: pass teacher=")
+        with torch.no_grad():
+            target = self.teacher(*inputs, **kwinputs)
+        mine, theirs = (torch.log_softmax(each / temperature, dim=-1) for each in (output, target))
+        return nn.functional.kl_div(mine, theirs, reduction="batchmean", log_target=True) * temperature**2
+
+    def check_calibrated(self, before: str) -> None:
+        """QprepError where no range has started; `notes` says which of them have not."""
+        learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer) and not each.by_formula]
+        waiting = [each for each in learners if not each.started and not each.spec.is_float]
+        if waiting and len(waiting) == len(learners):
+            raise QprepError(
+                f"expected a training step or calibrate before {before}, found ranges that have not started"
+            )
+        found = [f"{each.name}: never run in training, left in float" for each in waiting]
+        self.notes += [note for note in found if note not in self.notes]
+
+    def convert(self) -> nn.Module:
+        """A copy in evaluation mode with rounded parameters and fixed ranges; QprepError before any training step."""
+        self.check_calibrated("convert")
+        pairs = list(self.parameters_with_quantizers())
+        model, copied, folds = copy.deepcopy((self.model, pairs, self._folds))
+        model.eval()
+        for fold in folds:
+            fold.finish(model)
+        with torch.no_grad():
+            for parameter, quantizer in copied:
+                quantizer.eval()
+                parameter.copy_(quantizer.quantize(parameter))
+                quantizer.mode = Mode.OFF
+        return model
+
+
+def _is_finite(output: object) -> bool:
+    """True; QprepError for NaN and infinity."""
+    if not all(bool(torch.isfinite(each).all()) for each in tensors_in(output)):
+        raise QprepError("expected finite values to calibrate with, found NaN or infinity at the model's output")
+    return True
+
+
+def fuse_batch_norm(graph: Graph) -> None:
+    """Nothing is quantized between a layer and the BatchNorm behind it: they are one operation in the end."""
+    for layer, _ in Pattern(_LAYERS, "batch_norm").match(graph):
+        if makes_channels(layer):
+            layer.outputs[0].spec = None

@@ -1,0 +1,329 @@
+"""The base of all quantizers: replaces modules by quantized ones, as overrides and passes say.
+
+The design is Distiller's (Zmora et al., arXiv:1910.12232): a factory of replacements by type, bits with overrides by
+regular expressions, a function that quantizes parameters, and the optimizer told of new ones.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.batches import batches_of, caller, check_inputs
+from qprep.quantizer.checkpoint import read, restore, save
+from qprep.quantizer.config.config_settings import Bits, Overrides, Settings, names_of, with_values
+from qprep.quantizer.formats.spec import Spec
+from qprep.quantizer.formats.tensor_quantizers import (
+    ActivationQuantizer,
+    FunctionQuantizer,
+    Mode,
+    TensorQuantizer,
+    WeightQuantizer,
+)
+from qprep.quantizer.graph.graph_passes import Pass, Passes, default_passes
+from qprep.quantizer.graph.graph_tracing import build_graph
+from qprep.quantizer.graph.insertion import insert_quantizers
+from qprep.quantizer.graph.module_registry import ReplacementFactory, registered
+from qprep.quantizer.graph.quantization_graph import Edge, Graph, Weight
+from qprep.quantizer.graph.quantization_plan import set_passes, set_plan
+from qprep.quantizer.loaders import Watch, ignore
+from qprep.quantizer.quantizer_errors import NotPreparedError, unprepared, without_insides
+from qprep.quantizer.report.quantization_report import QuantizationReport
+from qprep.quantizer.report.report_runs import report
+from qprep.tracing import TraceReport, trace
+
+if TYPE_CHECKING:
+    from qprep.quantizer.backends.integer.integer_model import IntegerModel
+
+
+class Quantizer:
+    """`Quantizer(model, …).prepare_model(*example_inputs)` puts quantizers into `model`, in place.
+
+    overrides           regular expressions on module names, which must match in full (a container's name stands for
+                        all inside) or parameters' names, to settings; the first that matches wins; see `Settings`
+    train_with_fp_copy  whether parameters stay in float and are quantized in each forward, or are overwritten by
+                        `quantize_params`
+    **defaults          any other setting of `Settings`
+
+    A method is a subclass: what it overrides is `make_weight_quantizer`, `make_activation_quantizer`,
+    `param_quantization_fn`, `default_passes`, or entries of `replacement_factory`. Raises QprepError for a model on
+    the meta device, unknown settings, and what is no nn.Module.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    quantizes_vectors: bool = True  # parameters of one dimension that are no bias: those of norms
+
+    def __init__(  # noqa: PLR0917  (Distiller's order)
+        self,
+        model: nn.Module,
+        optimizer: Optimizer | None = None,
+        bits_activations: Bits = None,
+        bits_weights: Bits = None,
+        bits_bias: Bits = None,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        train_with_fp_copy: bool = False,
+        **defaults: Any,
+    ) -> None:
+        _check_model(model)
+        if optimizer is not None and not isinstance(optimizer, Optimizer):
+            raise QprepError(f"expected an optimizer of torch.optim, found {type(optimizer).__name__}")
+        bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
+        base = with_values(Settings(), {**self.defaults, **bits, **defaults}, f"given to {type(self).__name__}")
+        aliases = names_of(model)
+        self.settings = Overrides(base, {} if overrides is None else overrides, aliases, aliases)
+        self.model = model
+        self.optimizer = optimizer
+        self.train_with_fp_copy = train_with_fp_copy
+        self.replacement_factory = ReplacementFactory(registered())
+        self.passes = self.default_passes()
+        self.passes.append("insert-observers", self._insert)
+        self.passes.append("quantize", self._quantize)
+        self.notes: list[str] = []
+        self._graph: Graph | None = None
+        self.example: tuple[tuple[object, ...], dict[str, object]] = ((), {})
+
+    def prepare_model(
+        self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
+    ) -> None:
+        """Trace the model on example inputs, plan by the passes, put the quantizers in, tell the optimizer.
+
+        Raises NotPreparedError where an operation has no module of its own, unless `allow_unprepared`: these stay in
+        float, and `notes` says which. Raises QprepError when called twice.
+        """
+        if self._graph is not None:
+            raise QprepError("expected one prepare_model for each quantizer, found a second")
+        self.replacement_factory.check()
+        check_inputs(self.model, example_inputs, example_kwinputs)
+        training = {module: module.training for module in self.model.modules()}
+        self.model.eval()
+        try:
+            units = self.replacement_factory.units
+            report = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
+            self._check_prepared(report, allow_unprepared)
+            graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
+        finally:
+            for module, mode in training.items():
+                module.training = mode
+        _leave_in_float(graph, report)
+        self._caller = caller(self.model, example_inputs)
+        for _, function in self.passes:
+            function(graph)
+        self.model, self._graph = graph.model, graph
+        self.example = (example_inputs, example_kwinputs)
+        self._update_optimizer()
+
+    @property
+    def graph(self) -> Graph:
+        """The module graph as planned; QprepError before prepare_model."""
+        if self._graph is None:
+            raise QprepError("expected prepare_model before, found a quantizer that has not traced its model")
+        return self._graph
+
+    @property
+    def quantizers(self) -> Iterator[TensorQuantizer]:
+        """Every tensor quantizer in the model, once."""
+        return (each for each in self.model.modules() if isinstance(each, TensorQuantizer))
+
+    def default_passes(self) -> Passes:
+        """The passes of a new quantizer; `passes` are those of this one."""
+        return default_passes()
+
+    def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
+        """What quantizes the tensor of `edge`."""
+        return ActivationQuantizer(name, spec, edge.fixed, edge.bounds)
+
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
+        """What quantizes a parameter; with copies in float, a `param_quantization_fn` of its own in each forward."""
+        changed = getattr(self.param_quantization_fn, "__func__", None) is not Quantizer.param_quantization_fn
+        if changed and self.train_with_fp_copy:
+            return FunctionQuantizer(name, spec, self.param_quantization_fn)
+        return WeightQuantizer(name, spec)
+
+    def param_quantization_fn(self, parameter: Tensor, quantizer: TensorQuantizer) -> Tensor:
+        """The quantized values of `parameter`."""
+        if isinstance(quantizer, WeightQuantizer):
+            quantizer.fit(parameter)
+        return quantizer.quantize(parameter)
+
+    def quantize_params(self) -> None:
+        """Overwrite every parameter by its quantized values, once, unless float copies are trained."""
+        if self.train_with_fp_copy:
+            return
+        with torch.no_grad():
+            for parameter, quantizer in self.parameters_with_quantizers():
+                parameter.copy_(self.param_quantization_fn(parameter, quantizer))
+
+    def parameters_with_quantizers(self) -> Iterable[tuple[Parameter, TensorQuantizer]]:
+        """Each quantized parameter, once even where it is tied, and what quantizes it."""
+        return [(weight.parameter, weight.quantizer) for weight in self.graph.weights if weight.quantizer is not None]
+
+    def calibrate(self, loader: Iterable[object]) -> None:
+        """Observe every range over `loader`, in evaluation mode, and fix it; calling it again starts anew.
+
+        A layer that did not run stays in float, and `notes` says so. Raises QprepError for a loader without data and
+        for activations that are NaN or infinite, with the layer's name.
+        """
+        self.graph.model.eval()
+        observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
+        modes = [(each, each.mode) for each in self.quantizers]
+        for each, _ in modes:
+            each.mode = Mode.QUANTIZE if each.spec.is_float else Mode.OFF
+        for observer in observers:
+            observer.start_observing()
+        self._observe(loader, observers)
+        for each, mode in modes:
+            each.mode = mode
+        for observer in observers:
+            if not observer.freeze():
+                self.notes.append(f"{observer.name}: never run in calibration, left in float")
+
+    def convert(self) -> nn.Module:
+        """A model of its own that simulates the final arithmetic: parameters hold their rounded values.
+
+        Raises QprepError before prepare_model, and where ranges are still to be observed.
+        """
+        self.check_calibrated("convert")
+        pairs = list(self.parameters_with_quantizers())
+        model, copied = copy.deepcopy((self.model, pairs))
+        with torch.no_grad():
+            for parameter, quantizer in copied:
+                if quantizer.mode is Mode.QUANTIZE:
+                    parameter.copy_(quantizer.quantize(parameter))
+                    quantizer.mode = Mode.OFF
+        return model.eval()
+
+    def check_calibrated(self, before: str) -> None:
+        """QprepError where ranges are still to be observed before the step called `before`."""
+        observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
+        if any(each.needs_data for each in observers) and not any(each.mode is Mode.QUANTIZE for each in observers):
+            raise QprepError(f"expected calibrate before {before}, found no range observed")
+
+    def values_of(self, parameter: Tensor) -> Tensor:
+        """What the quantizer of `parameter` is given: that itself, unless a method scales it before."""
+        return parameter
+
+    def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
+        """Run the model on a batch of a loader: a tensor, a tuple or list (what exceeds the inputs, such as labels, is
+        left out) or a dict of keywords. Raises QprepError for anything else.
+        """
+        return self._caller.call(self.model, batch)
+
+    def report(self, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore) -> QuantizationReport:
+        """What quantization costs, layer by layer, on real data; see `QuantizationReport`.
+
+        sensitivity  whether the first batch is run once more with each slot and layer quantized alone
+        watch        is told what is being done, how much of it is, and of how much
+        """
+        self.check_calibrated("report")
+        return report(self, batches_of(loader), sensitivity, watch)
+
+    def to_integer(self) -> IntegerModel:
+        """The same on integers: an `IntegerModel`, which agrees with `convert` within one level of each slot.
+
+        Raises QprepError where `convert` does, and where no activation is quantized to integers.
+        """
+        from qprep.quantizer.backends.integer.integer_model import to_integer
+
+        return to_integer(self)
+
+    def export_onnx(self, path: str | Path, dynamic_batch: bool = True) -> None:
+        """Write `convert`'s model as ONNX: QuantizeLinear and DequantizeLinear at each slot, integer weights stored.
+
+        It runs as with `prepare_model`'s example inputs; their first dimension is left free where the model allows it,
+        unless `dynamic_batch` is False. Raises QprepError for an operation that has no ONNX form (with its module's
+        name), where `convert` does, and without the onnx package.
+        """
+        from qprep.quantizer.backends.onnx.export import export_onnx
+
+        export_onnx(self, path, dynamic_batch)
+
+    def save(self, path: str | Path) -> None:
+        """Write settings and tensors, readable with `weights_only=True`; the optimizer's state is the caller's."""
+        save(self, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        model: nn.Module,
+        *example_inputs: object,
+        passes: Mapping[str, Pass] | None = None,
+        **example_kwinputs: object,
+    ) -> Self:
+        """What `save` wrote, around `model`, the float model: prepared as it was saved, ready to convert or train.
+
+        What passes decided is in the file, so that those of the user's own are needed (as `passes`, by name) only where
+        they changed the model itself. Raises QprepError for a file of another kind or method, or another model.
+        """
+        data = read(path, cls.__name__)
+        quantizer = cls(model, overrides=data["overrides"], **data["settings"], **data["options"])
+        set_passes(quantizer.passes, data["passes"], passes or {}, lambda graph: set_plan(graph, data["plan"]))
+        quantizer.prepare_model(*example_inputs, allow_unprepared=True, **example_kwinputs)
+        restore(quantizer, data, path)
+        return quantizer
+
+    def _get_updated_optimizer_params_groups(self) -> list[dict[str, Any]]:
+        """The optimizer's groups to be: what quantizers learn, without weight decay.
+
+        Parameters that the optimizer has stay in their groups, whether they are listed or not.
+        """
+        learned = [each for quantizer in self.quantizers for each in quantizer.parameters()]
+        return [{"params": learned, "weight_decay": 0.0}] if learned else []
+
+    def _update_optimizer(self) -> None:
+        if self.optimizer is None:
+            return
+        known = {each for group in self.optimizer.param_groups for each in group["params"]}
+        for group in self._get_updated_optimizer_params_groups():
+            new = [each for each in group["params"] if each not in known]
+            if new:
+                self.optimizer.add_param_group({**group, "params": new})
+
+    def _insert(self, graph: Graph) -> None:
+        insert_quantizers(graph, self)
+
+    def _quantize(self, graph: Graph) -> None:
+        self.model, self._graph = graph.model, graph
+        self.quantize_params()
+
+    def _observe(self, loader: object, observers: list[ActivationQuantizer]) -> None:
+        batches = 0
+        with torch.no_grad():
+            for batch in batches_of(loader):
+                self.call(batch)
+                batches += 1
+        waiting = [each for each in observers if each.needs_data]
+        if batches == 0 or (waiting and not any(each.estimator and each.estimator.count for each in waiting)):
+            raise QprepError(f"expected data to calibrate with, found {batches} batches without a value")
+
+    def _check_prepared(self, report: TraceReport, allowed: bool) -> None:
+        if report.is_prepared:
+            return
+        if not allowed:
+            raise NotPreparedError(report)
+        self.notes += [f"{line}: left in float" for line in unprepared(report)]
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, nn.Module):
+        raise QprepError(f"expected an nn.Module to quantize, found {type(model).__name__}")
+    if any(isinstance(each, TensorQuantizer) for each in model.modules()):
+        raise QprepError(f"expected a model in float, found {type(model).__name__} quantized already")
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_meta:
+            raise QprepError(f"expected a model with data, found {name} on the meta device")
+
+
+def _leave_in_float(graph: Graph, report: TraceReport) -> None:
+    barred = {each.module_path for each in report.reused} | {event.module_path for event in report.unowned}
+    for node in graph.nodes:
+        if node.path in barred:
+            node.owned = False

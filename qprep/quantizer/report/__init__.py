@@ -1,0 +1,1 @@
+"""Reports of a quantized model as text, HTML and charts."""

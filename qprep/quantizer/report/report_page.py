@@ -1,0 +1,227 @@
+"""The report as one page that loads nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from html import escape
+from typing import Final
+
+from qprep.quantizer.report import charts as svg
+from qprep.quantizer.report.charts import Mark
+from qprep.quantizer.report.quantization_report import LayerReport, QuantizationReport, SlotReport
+from qprep.quantizer.report.report_text import label, numeric, span
+
+STYLE: Final = """
+.qprep{--ink:#1c2733;--dim:#66727f;--line:#dde3e9;--card:#f5f7f9;--paper:#fff;--a:#2f6fb0;--w:#c27b17;--bad:#c0392b}
+@media(prefers-color-scheme:dark){.qprep{--ink:#e3e8ed;--dim:#93a0ad;--line:#323c46;--card:#1e262e;--paper:#151b21;
+--a:#6aa9e6;--w:#e0a24a;--bad:#ee7566}}
+.qprep{font:14px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:94em;margin:0 auto;
+padding:1.5em}
+.qprep h1{font-size:1.5em;margin:0}.qprep h2{font-size:1.1em;margin:2em 0 .4em}.qprep p{margin:.3em 0;color:var(--dim)}
+.qprep .cards{display:flex;flex-wrap:wrap;gap:.8em;margin:1em 0}
+.qprep .card{background:var(--card);border-radius:6px;padding:.6em 1em}.qprep .card b{display:block;font-size:1.35em}
+.qprep .wide{overflow-x:auto}.qprep table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+.qprep td,.qprep th{padding:.25em .55em;text-align:right;border-bottom:1px solid var(--line);vertical-align:top;
+white-space:nowrap}
+.qprep th{color:var(--dim);font-weight:600;position:sticky;top:0;background:var(--paper)}
+.qprep .t{text-align:left}.qprep .worst td:first-child{box-shadow:inset 3px 0 var(--bad)}
+.qprep pre{background:var(--card);border-radius:6px;padding:.7em 1em;margin:.5em 0;overflow-x:auto}
+.qprep figure svg{margin-right:1em}
+.qprep figure{display:inline-block;margin:.4em 1.2em .4em 0}.qprep figcaption{font-size:.85em;color:var(--dim)}
+.qprep summary{cursor:pointer;padding:.25em 0}.qprep li{margin:.15em 0}
+.qprep .key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 1em}
+.qprep svg .activation,svg .values{fill:var(--a)}.qprep svg .weight{fill:var(--w)}.qprep svg .lost{fill:var(--bad)}
+.qprep svg .grid{stroke:var(--line)}.qprep svg text{font:10px system-ui,sans-serif;fill:var(--dim)}
+.qprep svg .tick{text-anchor:end}.qprep svg .place{text-anchor:middle}
+"""
+_KEYS: Final = (
+    '<span class="key" style="background:var(--w)"></span>weights'
+    '<span class="key" style="background:var(--a)"></span>activations'
+)
+_COLUMNS: Final = (
+    *("#", "layer", "module", "weights", "range", "SNR dB"),
+    *("activations", "range", "clipped", "SNR dB", "alone dB", "bytes"),
+)
+_TEXTS: Final = (1, 2, 3, 4, 6, 7)
+
+
+def as_html(report: QuantizationReport) -> str:
+    """The whole page."""
+    title = escape(report.model_class)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}, quantized</title>'
+        f'<meta name="viewport" content="width=device-width"></head>'
+        f'<body style="margin:0">{as_fragment(report)}</body></html>\n'
+    )
+
+
+def as_fragment(report: QuantizationReport) -> str:
+    """What to widen, pictures by depth, the table of layers, what each holds, what stayed in float."""
+    parts = (_head, _advice, _pictures, _table, _details, _float)
+    return f'<style>{STYLE}</style><div class="qprep">{"".join(part(report) for part in parts)}</div>'
+
+
+def _head(report: QuantizationReport) -> str:
+    ratio = report.float_size / report.size if report.size else 1.0
+    cards = (
+        (f"{report.output_snr:.1f} dB", "signal to noise at the output"),
+        (_bytes(report.size), f"of parameters, {_bytes(report.float_size)} in float"),
+        (f"{ratio:.2f} ×", "smaller"),
+        (str(len(report.layers)), f"layers, {len(report.slots)} tensors quantized"),
+        (str(len(report.in_float)), "left in float"),
+    )
+    shown = "".join(f'<div class="card"><b>{value}</b>{what}</div>' for value, what in cards)
+    return f"<h1>{escape(report.model_class)}</h1><p>{escape(report.method)}</p><div class='cards'>{shown}</div>"
+
+
+def _advice(report: QuantizationReport) -> str:
+    layers = report.layers_to_widen
+    if not layers:
+        return "<h2>Give more bits first</h2><p>Sensitivity was not measured.</p>"
+    rows = "".join(f'<tr><td class="t">{_name(layer)}</td><td>{layer.sensitivity:.1f}</td></tr>' for layer in layers)
+    worst = next((layer for layer in layers if layer.path), None)
+    line = "" if worst is None else f"overrides:\n  {escape(_quoted(worst.path))}: {{{_wider(worst)}}}"
+    hint = f"<p>In quant.yaml:</p><pre>{line}</pre>" if line else ""
+    return (
+        "<h2>Give more bits first</h2><p>Signal to noise at the model's output when one layer alone is quantized: "
+        "the lower, the more that layer costs.</p>"
+        f"<table><tr><th class='t'>layer</th><th>alone dB</th></tr>{rows}</table>{hint}"
+    )
+
+
+def _wider(layer: LayerReport) -> str:
+    asked = (("bits_weights", layer.weights), ("bits_activations", layer.activations))
+    return ", ".join(f"{name}: 16" for name, slots in asked if slots)
+
+
+def _pictures(report: QuantizationReport) -> str:
+    layers, names = report.layers, [layer.path for layer in report.layers]
+    noise = [[_snr(layer, "weight", layer.weight_snr), _snr(layer, "activation", layer.output_snr)] for layer in layers]
+    pictures = [
+        (
+            "Signal to noise by depth",
+            f"Weights against float, outputs with all before them quantized; by the numbers of the table. {_KEYS}",
+            svg.columns([_present(group) for group in noise], names, svg.decibels(_highs(noise))),
+        )
+    ]
+    if report.layers_to_widen:
+        worst = {layer.path for layer in report.layers_to_widen}
+        kinds = ["lost" if layer.path in worst else "values" for layer in layers]
+        alone = [
+            [Mark(layer.sensitivity, f"{_plain(layer)}: {layer.sensitivity:.1f} dB", kind)]
+            for layer, kind in zip(layers, kinds, strict=True)
+        ]
+        pictures.append(
+            (
+                "Sensitivity",
+                "The model's output when this layer alone is quantized, in dB; red: the lowest.",
+                svg.columns(alone, names, svg.decibels(_highs(alone))),
+            )
+        )
+    spans = [[_span(slot) for slot in layer.slots if slot.ran] for layer in layers]
+    bounds = [end for group in spans for mark in group for end in (mark.low, mark.high)]
+    pictures.append(
+        (
+            "Ranges by depth",
+            f"The values seen, on a logarithmic scale around zero. {_KEYS}",
+            svg.columns(spans, names, svg.magnitudes(bounds)),
+        )
+    )
+    return "".join(f"<h2>{title}</h2><p>{text}</p><div class='wide'>{made}</div>" for title, text, made in pictures)
+
+
+def _table(report: QuantizationReport) -> str:
+    header = "".join(f'<th class="{"t" if at in _TEXTS else ""}">{title}</th>' for at, title in enumerate(_COLUMNS))
+    worst = {layer.path for layer in report.layers_to_widen}
+    rows = "".join(_row(number, layer, layer.path in worst) for number, layer in enumerate(report.layers, 1))
+    return f"<h2>Layers</h2><div class='wide'><table><tr>{header}</tr>{rows}</table></div>"
+
+
+def _row(number: int, layer: LayerReport, worst: bool) -> str:
+    weights, activations = layer.weights, layer.activations
+    cells = (
+        str(number),
+        _name(layer),
+        escape(layer.module_class),
+        _lines(slot.format for slot in weights),
+        _lines(map(span, weights)),
+        _lines(numeric(slot.snr) for slot in weights),
+        _lines(escape(label(slot)) for slot in activations),
+        _lines(map(span, activations)),
+        f"{layer.clipped:.3%}",
+        _lines(numeric(slot.snr) if slot.ran else "" for slot in activations),
+        numeric(layer.sensitivity),
+        f"{layer.size:,.0f}" if weights else "",
+    )
+    made = "".join(f'<td class="{"t" if at in _TEXTS else ""}">{cell}</td>' for at, cell in enumerate(cells))
+    return f'<tr class="{"worst" if worst else ""}">{made}</tr>'
+
+
+def _details(report: QuantizationReport) -> str:
+    worst = {layer.path for layer in report.layers_to_widen}
+    shown = "".join(
+        f"<details{' open' if layer.path in worst else ''}>"
+        f"<summary>{number}. {_name(layer)} {escape(layer.module_class)}</summary>"
+        f"{''.join(map(_figures, layer.slots))}</details>"
+        for number, layer in enumerate(report.layers, 1)
+    )
+    return (
+        "<h2>Histograms</h2><p>Values in float, counts on a logarithmic scale; red: beyond what the integers reach. "
+        f"Of weights, the largest magnitude of each channel beside it.</p>{shown}"
+    )
+
+
+def _figures(slot: SlotReport) -> str:
+    if not slot.histogram:
+        return f"<figure><figcaption>{escape(slot.name)}: never run</figcaption></figure>"
+    text = f"{escape(slot.name)} ({slot.kind}, {slot.format}), {slot.clipped:.3%} clipped, {slot.snr:.1f} dB"
+    pictures = svg.histogram(slot.histogram, slot.edges, slot.reach, slot.kind)
+    if slot.channels:
+        pictures += svg.channels(slot.channels)
+    return f"<figure>{pictures}<figcaption>{text}</figcaption></figure>"
+
+
+def _float(report: QuantizationReport) -> str:
+    found = "".join(f"<li>{escape(str(each))}</li>" for each in report.in_float)
+    return f"<h2>In float</h2><ul>{found or '<li>nothing that was asked for</li>'}</ul>"
+
+
+def _snr(layer: LayerReport, kind: str, value: float) -> Mark:
+    return Mark(value, f"{_plain(layer)}, {kind}s: {value:.1f} dB", kind)
+
+
+def _present(group: list[Mark]) -> list[Mark]:
+    return [mark for mark in group if not math.isnan(mark.high)]
+
+
+def _highs(groups: list[list[Mark]]) -> Iterator[float]:
+    return (mark.high for group in groups for mark in group)
+
+
+def _span(slot: SlotReport) -> Mark:
+    return Mark(slot.high, f"{slot.name}: {span(slot)}", slot.kind, slot.low)
+
+
+def _plain(layer: LayerReport) -> str:
+    return layer.path or "the model"
+
+
+def _name(layer: LayerReport) -> str:
+    return escape(_plain(layer))
+
+
+def _quoted(path: str) -> str:
+    return '"' + path.replace(".", r"\\.") + '"'
+
+
+def _lines(cells: Iterable[str]) -> str:
+    return "<br>".join(cells)
+
+
+def _bytes(number: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.2f} {unit}"
+        number /= 1000
+    return f"{number:.2f} GB"

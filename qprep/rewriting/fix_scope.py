@@ -1,0 +1,155 @@
+"""Where a rewrite stands: the file, the owner of the operation, and the names that it may use there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from itertools import count, islice
+from typing import TYPE_CHECKING
+
+from qprep.foundation.findings import Applicability
+from qprep.rewriting import imports
+from qprep.rewriting.loop_bounds import known_length
+from qprep.rewriting.rewrite_result import OWNER, Declaration, Import
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
+    from qprep.analysis.facts import Place, Unit
+    from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.foundation.catalogue.targets import Target
+    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.source_code import Code
+
+# Names of targets that say nothing about the value.
+_PLAIN_TARGETS = frozenset(
+    ["x", "y", "z", "out", "output", "outputs", "ret", "res", "result", "results", "self", "input", "inputs", "tmp"]
+)
+
+
+class DeclinedError(Exception):
+    """A rewrite that cannot be made, with the reason."""
+
+
+@dataclass(slots=True)
+class Names:
+    """Names of attributes of one unit: those taken, and the prefix for new ones; `barred`: how none may begin."""
+
+    taken: list[AbstractSet[str]]  # in parts, which the classes of a family share
+    prefix: str = ""
+    patterns: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
+    given: set[str] = field(default_factory=set)
+
+    def fresh(self, base: str, hint: str = "") -> str:
+        """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
+        base = self.prefix + base
+        if base.startswith(self.barred):
+            raise DeclinedError(f"`{base}` begins as the names of the children that the class looks for")
+        name = next(name for name in self._candidates(base, hint) if not self._is_taken(name))
+        if self._is_made_up(name):
+            # A pattern that matches every candidate says nothing about any of them.
+            tried = islice(self._candidates(base, hint), 3 * self._number)
+            free = (other for other in tried if not self._is_taken(other) and not self._is_made_up(other))
+            name = next(free, name)
+        self.given.add(name)
+        return name
+
+    def _candidates(self, base: str, hint: str) -> Iterator[str]:
+        yield base
+        if hint and base in self.given:
+            yield f"{base}_{hint}"
+        for number in range(1, self._number):
+            yield f"{base}_{number}"
+        for letter in "qz":
+            for number in count(1):
+                yield f"{base}{letter}{number}"
+
+    @property
+    def _number(self) -> int:
+        """More than there are names."""
+        return sum(map(len, self.taken)) + len(self.given) + 2
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self.given or name.startswith(self.barred) or any(name in part for part in self.taken)
+
+    def _is_made_up(self, name: str) -> bool:
+        return any(re.fullmatch(pattern, name) for pattern in self.patterns)
+
+
+@dataclass(slots=True)
+class Scope:
+    """One site to rewrite; it collects what the rewrite declares and imports."""
+
+    context: Context
+    code: Code
+    index: FileIndex
+    unit: Unit
+    names: Names
+    owner: str  # how the owner is called here: "self"
+    node: ast.AST
+    declarations: list[Declaration] = field(default_factory=list)
+    imports: set[tuple[str, Import]] = field(default_factory=set)  # (module of the file, import)
+    applicability: Applicability = Applicability.SAFE
+    message: str = ""  # what the fix does, where it is not the use of what is declared
+
+    def nn(self, cls: str) -> str:
+        """How to write a class of torch.nn here."""
+        text, needed = imports.nn_name(self.index, cls, self.context.starred(self.index.name))
+        self.imports |= {(self.index.name, entry) for entry in needed}
+        return text
+
+    @property
+    def target(self) -> Target:
+        """Whose modules the rewritten code uses."""
+        return self.context.target_of(self.index.name)
+
+    def runtime(self, cls: str, index: FileIndex | None = None) -> str:
+        """How to write a class or function of qprep.runtime_modules here, or in the file of `index`."""
+        if not self.target.is_own:
+            raise DeclinedError(f"it needs `{cls}`, for which {self.target.name} has no module")
+        return self.imported(imports.RUNTIME, cls, index)
+
+    def imported(self, module: str, name: str, index: FileIndex | None = None) -> str:
+        """How to write a class or function of another module here, or in the file of `index`."""
+        file = index or self.index
+        text, needed = imports.imported(file, module, name, self.context.starred(file.name))
+        self.imports |= {(file.name, entry) for entry in needed}
+        return text
+
+    def package(self, name: str) -> str:
+        """How to write a module of the package qprep here."""
+        return self.imported("qprep", name)
+
+    def method(self, name: str) -> ast.FunctionDef | None:
+        """A method that the owner's class itself defines."""
+        entry = self.index.classes.get(self.unit.name)
+        return entry.methods.get(name) if entry is not None else None
+
+    def call(self) -> ast.Call:
+        """The site, which is a call."""
+        assert isinstance(self.node, ast.Call)
+        return self.node
+
+    def declare(self, base: str, expression: str, *, many: bool = False, after: Place | None = None) -> str:
+        """A new attribute of the owner; `many` where the place runs more than once in one forward."""
+        name = self.names.fresh(base, self.hint())
+        if many:
+            length = known_length(self.context, self.code, self.unit, self.node, OWNER)
+            more = f", length={length}" if length is not None else ""
+            expression = f"{self.runtime('PerCall')}({expression}, owner={OWNER}{more})"
+        self.declarations.append(Declaration(self.unit, name, expression, after))
+        return f"{self.owner}.{name}"
+
+    def hint(self) -> str:
+        """The name that the statement assigns to, where it tells something."""
+        statement = self.code.statement(self.node)
+        target: ast.expr | None = None
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target = statement.targets[0]
+        elif isinstance(statement, ast.AugAssign):
+            target = statement.target
+        name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
+        return name if len(name) > 1 and name not in _PLAIN_TARGETS and not name.startswith("_") else ""

@@ -1,0 +1,139 @@
+"""The gates of a rewrite: what must hold before a changed text may take a file's place, and how it does."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import stat
+import tempfile
+import tokenize
+import warnings
+from pathlib import Path
+
+from qprep.foundation.deep_recursion import MAX_DEPTH, depth
+from qprep.foundation.errors import QprepError
+from qprep.foundation.findings import Finding
+from qprep.foundation.internal_rules import NOT_ROUND_TRIPPABLE, engine_finding
+from qprep.foundation.notebook import NotebookError
+from qprep.foundation.source import SourceError, SourceFile, too_deep
+
+
+def refuse_untouched(source: SourceFile) -> Finding | None:
+    """Why a file must not be rewritten at all (QP001, QP002 or QP006), or None.
+
+    Its encoding and LibCST must give back its very bytes, and CPython must compile it.
+    """
+    try:
+        tree = source.parse()
+    except SourceError as error:
+        return error.finding
+    if depth(tree) > MAX_DEPTH:
+        return too_deep(source.path)
+    fault = _encoding_fault(source, source.text, source.data) or _compile_fault(source.text, source.path)
+    fault = fault or _roundtrip_fault(source.as_python(source.text))
+    if fault is None:
+        return None
+    return engine_finding(NOT_ROUND_TRIPPABLE, source.path, f"the file cannot be rewritten: {fault}")
+
+
+def refuse_rewrite(old: SourceFile, new_text: str) -> str | None:
+    """Why `new_text` must not take the place of a file that passed `refuse_untouched`, or None.
+
+    It must compile, keep every comment but qprep's own, be possible in the file's encoding, and round-trip in LibCST.
+    """
+    if fault := _compile_fault(new_text, old.path):
+        return fault
+    if fault := _comment_fault(old, new_text):
+        return fault
+    try:
+        old.encode(new_text)
+    except UnicodeEncodeError as error:
+        return f"its encoding {old.encoding} has no {error.object[error.start]!r}"
+    except NotebookError as error:
+        return str(error)
+    return _roundtrip_fault(old.as_python(new_text))
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes, expected: bytes) -> None:
+    """Replace a file's bytes in one step; raises QprepError where it no longer holds `expected` or cannot be written.
+
+    A symbolic link is followed and stays; mode and, where permitted, owner are kept.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.read_bytes() != expected:
+            raise QprepError(f"{path}: the file changed while it was being fixed; it was left as it is")
+        if not os.access(target, os.W_OK):
+            raise QprepError(f"{path}: the file is read-only; it was left as it is")
+        _replace(target, data)
+    except OSError as error:
+        raise QprepError(f"{path}: the file cannot be written: {error.strerror}; it was left as it is") from error
+
+
+def _replace(target: Path, data: bytes) -> None:
+    status = target.stat()
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".qprep", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        _keep_owner(temporary, status)
+        temporary.chmod(stat.S_IMODE(status.st_mode))
+        temporary.replace(target)
+    except BaseException:  # Ctrl-C too must leave nothing behind
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _keep_owner(path: Path, status: os.stat_result) -> None:
+    mine = path.stat()
+    if hasattr(os, "chown") and (mine.st_uid, mine.st_gid) != (status.st_uid, status.st_gid):
+        with contextlib.suppress(PermissionError):
+            os.chown(path, status.st_uid, status.st_gid)
+
+
+def _encoding_fault(source: SourceFile, text: str, data: bytes) -> str | None:
+    try:
+        same = source.encode(text) == data
+    except UnicodeEncodeError:
+        same = False
+    return None if same else f"its encoding {source.encoding} does not give back its bytes"
+
+
+def _compile_fault(text: str, path: str) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return f"it does not compile: {error.msg} (line {error.lineno})"
+    except (RecursionError, MemoryError):
+        return "it is nested too deeply to compile"
+    except ValueError as error:  # a NUL, a number with too many digits
+        return f"it does not compile: {error}"
+    return None
+
+
+def _roundtrip_fault(data: bytes) -> str | None:
+    import libcst
+
+    try:
+        same = libcst.parse_module(data).bytes == data
+    except (libcst.ParserSyntaxError, UnicodeError, SyntaxError, RecursionError) as error:
+        return f"LibCST cannot parse it ({type(error).__name__})"
+    return None if same else "LibCST does not give back its bytes"
+
+
+def _comment_fault(old: SourceFile, new_text: str) -> str | None:
+    new = SourceFile(old.path, b"", new_text, old.encoding, old.bom)
+    try:
+        lost = _comments(old) - _comments(new)
+    except (tokenize.TokenError, SyntaxError) as error:
+        return f"its comments cannot be compared: {error}"
+    kept = [comment for comment in lost if "qprep:" not in comment]
+    return f"it would lose the comment {kept[0]!r}" if kept else None
+
+
+def _comments(source: SourceFile) -> collections.Counter[str]:
+    return collections.Counter(token.string for token in source.tokens() if token.type == tokenize.COMMENT)

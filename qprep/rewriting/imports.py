@@ -1,0 +1,223 @@
+"""Imports that a rewrite needs: reuse what the file binds, add what it lacks, drop what nothing uses any more."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from importlib.util import find_spec
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.rewrite_result import Import
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.rewriting.source_code import Code
+
+RUNTIME = "qprep.runtime_modules"
+_EVALUATING = frozenset(("eval", "exec", "globals", "vars", "locals"))
+_NAME = re.compile(r"[^\W\d]\w*")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
+_TYPE_COMMENT = re.compile(r"#\s*type:(.*)")
+
+
+def bound_as(index: FileIndex, dotted: str) -> str | None:
+    """How a file already names a module or class: "nn" for torch.nn."""
+    for name, entry in index.imports.items():
+        if entry.target == dotted and name not in index.rebound and name not in index.alternatives:
+            return name
+    head, _, last = dotted.rpartition(".")
+    outer = bound_as(index, head) if head else None
+    return f"{outer}.{last}" if outer is not None else None
+
+
+def nn_name(index: FileIndex, cls: str, reserved: frozenset[str] = frozenset()) -> tuple[str, frozenset[Import]]:
+    """How to write a class of torch.nn in a file, and what to import for it; `reserved` names stay free."""
+    if (direct := bound_as(index, f"torch.nn.{cls}")) is not None:
+        return direct, frozenset()
+    alias = "nn" if _is_free(index, "nn") and "nn" not in reserved else "torch_nn"
+    return f"{alias}.{cls}", frozenset((Import("torch", "nn", alias if alias != "nn" else None),))
+
+
+def imported(
+    index: FileIndex, module: str, name: str, planned: frozenset[str] = frozenset()
+) -> tuple[str, frozenset[Import]]:
+    """How to write `module.name` in a file, and what to import for it; `planned` names are about to be bound there."""
+    existing = index.imports.get(name)
+    if existing is not None and existing.target == f"{module}.{name}":
+        return name, frozenset()
+    for bound, entry in index.imports.items():
+        if entry.target == f"{module}.{name}":
+            return bound, frozenset()
+    numbered = (f"Qprep{name}{number}" for number in count(2))
+    candidates = chain((name, f"Qprep{name}"), numbered)
+    alias = next(option for option in candidates if _is_free(index, option) and option not in planned)
+    return alias, frozenset((Import(module, name, alias if alias != name else None),))
+
+
+@cache
+def runtime_names() -> frozenset[str]:
+    """What qprep.runtime_modules exports, read from its source: importing it takes torch."""
+    spec = find_spec(RUNTIME)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    imports = (node for node in tree.body if isinstance(node, ast.ImportFrom))
+    return frozenset(alias.asname or alias.name for node in imports for alias in node.names)
+
+
+def _is_free(index: FileIndex, name: str) -> bool:
+    tables = (index.imports, index.classes, index.functions, index.values)
+    return name not in index.names and not any(name in table for table in tables)
+
+
+def import_pieces(code: Code, needed: Iterable[Import]) -> list[Piece]:
+    """The import statements that are missing; what goes beside another import is added to that one."""
+    entries = set(needed)
+    beside = {entry: place for entry in entries if (place := _beside(code, entry)) is not None}
+    pieces = [Piece(place, place, f", {_bound(entry)}") for entry, place in sorted(beside.items(), key=_written)]
+    missing = _import_piece(code, entries - beside.keys())
+    return [*pieces, missing] if missing is not None else pieces
+
+
+def _written(item: tuple[Import, int]) -> str:
+    return _bound(item[0])
+
+
+def _bound(entry: Import) -> str:
+    return entry.name + (f" as {entry.alias}" if entry.alias else "")
+
+
+def _beside(code: Code, entry: Import) -> int | None:
+    """Where an import goes that belongs to another one: behind the name that it stands beside."""
+    if entry.beside is None:
+        return None
+    for node in code.tree.body:
+        if isinstance(node, ast.ImportFrom) and code.index.absolute(node) == entry.home:
+            for alias in node.names:
+                if (alias.asname or alias.name) == entry.beside:
+                    return code.span(alias)[1]
+    return None
+
+
+def _import_piece(code: Code, needed: Iterable[Import]) -> Piece | None:
+    wanted = sorted(needed, key=lambda entry: (entry.module != "torch", entry.module, entry.name))
+    if not wanted:
+        return None
+    lines = []
+    for module in dict.fromkeys(entry.module for entry in wanted):
+        names = [_bound(entry) for entry in wanted if entry.module == module]
+        lines.extend(_import_lines(module, names, code.newline, code.indent_unit))
+    offset, before, after = _import_place(code)
+    return Piece(offset, offset, before + "".join(lines) + after)
+
+
+def _import_lines(module: str, names: list[str], newline: str, indent: str) -> list[str]:
+    line = f"from {module} import {', '.join(names)}{newline}"
+    if len(line) <= 100:
+        return [line]
+    return [f"from {module} import ({newline}", *(f"{indent}{name},{newline}" for name in names), f"){newline}"]
+
+
+def _import_place(code: Code) -> tuple[int, str, str]:
+    """Behind the last import of torch in the leading block, else behind the last import, else behind the docstring."""
+    last: ast.stmt | None = None
+    last_torch: ast.stmt | None = None
+    for node in code.tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            last = node
+            if _imports_torch(node):
+                last_torch = node
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            break
+    anchor = last_torch or last
+    if anchor is None:
+        anchor = _docstring(code.tree)
+    if anchor is None:
+        return _top(code), "", code.newline
+    end_line = anchor.end_lineno or anchor.lineno
+    if not code.is_alone_on_line(anchor):
+        end_line = max(n.end_lineno or n.lineno for n in code.tree.body if n.lineno <= end_line)
+    offset = code.next_line(end_line)
+    missing = "" if offset and code.text[offset - 1] in "\r\n" else code.newline
+    return offset, missing, ""
+
+
+def _imports_torch(node: ast.Import | ast.ImportFrom) -> bool:
+    names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    return any(name == "torch" or name.startswith("torch.") for name in names) and not getattr(node, "level", 0)
+
+
+def _docstring(tree: ast.Module) -> ast.stmt | None:
+    first = tree.body[0] if tree.body else None
+    is_text = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    return first if is_text else None
+
+
+def _top(code: Code) -> int:
+    """In front of the first statement, behind the comments at the top."""
+    if not code.tree.body:
+        return len(code.text)
+    return code.source.starts[code.tree.body[0].lineno - 1]
+
+
+def unused_import_pieces(code: Code, before: ast.Module, after: ast.Module, exported: frozenset[str]) -> list[Piece]:
+    """Removals of import names that `before` used and `after` (the same file, rewritten: `code`) does not."""
+    if any(_evaluates(node) for node in ast.walk(after)):
+        return []
+    gone = _used_names(before, "") - _used_names(after, code.text) - exported
+    pieces: list[Piece] = []
+    for node in after.body:
+        if isinstance(node, ast.Import | ast.ImportFrom) and code.is_alone_on_line(node):
+            bound = {(alias.asname or alias.name.partition(".")[0]): alias for alias in node.names}
+            dropped = [name for name in bound if name in gone]
+            if dropped:
+                pieces.append(_without(code, node, [alias for name, alias in bound.items() if name not in gone]))
+    return pieces
+
+
+def _evaluates(node: ast.AST) -> bool:
+    """`eval(text)`, `globals()[name]`: any name may be meant."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _EVALUATING
+
+
+def _without(code: Code, node: ast.Import | ast.ImportFrom, kept: list[ast.alias]) -> Piece:
+    start, end = code.span(node)
+    if not kept:
+        tail = code.text[end : code.next_line(node.end_lineno or node.lineno)]
+        if not tail.strip():
+            return Piece(code.line_start(start), code.next_line(node.end_lineno or node.lineno), "")
+        return Piece(start, start, "")
+    if "#" in code.text[start:end]:  # comments inside the parentheses stay where they are
+        return Piece(start, start, "")
+    names = ", ".join(alias.name + (f" as {alias.asname}" if alias.asname else "") for alias in kept)
+    if isinstance(node, ast.Import):
+        return Piece(start, end, f"import {names}")
+    return Piece(start, end, f"from {'.' * node.level}{node.module or ''} import {names}")
+
+
+def _used_names(tree: ast.Module, text: str) -> set[str]:
+    """Names that are read anywhere, also in texts that are evaluated: annotations, `"F.relu"`, `__all__`."""
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
+            names.add(node.value.partition(".")[0])
+        elif isinstance(node, ast.arg | ast.FunctionDef | ast.AsyncFunctionDef | ast.AnnAssign):
+            names.update(_quoted(node.returns if hasattr(node, "returns") else node.annotation))
+    for comment in _TYPE_COMMENT.findall(text):
+        names.update(_NAME.findall(comment))
+    return names
+
+
+def _quoted(annotation: ast.expr | None) -> Iterator[str]:
+    """Names in the quoted parts of an annotation."""
+    for node in ast.walk(annotation) if annotation is not None else ():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from _NAME.findall(node.value)

@@ -1,0 +1,46 @@
+"""Places in the methods and at the end of a class."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qprep.rewriting.fix_scope import Scope
+
+_INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+
+def first_statement(function: ast.FunctionDef) -> ast.stmt | None:
+    """The first statement behind the docstring."""
+    body = function.body
+    first = body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        body = body[1:]
+    return body[0] if body else None
+
+
+def returned_values(function: ast.FunctionDef) -> list[ast.expr]:
+    """What a function returns, place by place; none at all where some return gives nothing."""
+    found: list[ast.expr] = []
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Return):
+            if node.value is None:
+                return []
+            found.append(node.value)
+        if not isinstance(node, _INNER):
+            stack.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def end_of_class(scope: Scope, name: str) -> tuple[int, str, str] | None:
+    """Where a method can be added to a class: the offset, the indentation, and what must come before it."""
+    entry = scope.index.classes.get(name)
+    last = entry.node.body[-1] if entry is not None else None
+    if entry is None or last is None or last.lineno == entry.node.lineno or not scope.code.is_alone_on_line(last):
+        return None
+    offset = scope.code.next_line(last.end_lineno or last.lineno)
+    missing = "" if offset and scope.code.text[offset - 1] in "\r\n" else scope.code.newline
+    return offset, scope.code.indent_of(entry.node.body[0]), missing

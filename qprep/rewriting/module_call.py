@@ -1,0 +1,56 @@
+"""How the module that stands for an operation is made and called, of whichever library it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.findings import Unfixable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from qprep.foundation.catalogue.op import Op
+    from qprep.rewriting.fix_scope import Scope
+
+
+def missing(scope: Scope, op: Op) -> Unfixable:
+    """The reason where no module stands for an operation."""
+    of = "" if scope.target.is_own else f" in {scope.target.name}"
+    return Unfixable(f"no dedicated module stands for `{op.name}`{of}")
+
+
+def construct(scope: Scope, op: Op, settings: Mapping[str, str]) -> str:
+    """`Concat(dim=1)`, imported: the class of `op.module` with settings by canonical name, in its own order."""
+    assert op.module is not None
+    constructor, other = parse_constructor(op.module), op.dedicated
+    names = dict(other.keywords) if other is not None else {}
+    given = [f"{names.get(name, name)}={settings[name]}" for name in constructor.parameters if name in settings]
+    if other is not None and other.fixed:
+        given.append(other.fixed)
+    written = scope.runtime(constructor.name) if other is None else scope.imported(other.home, constructor.name)
+    return f"{written}({', '.join(given)})"
+
+
+def declare(scope: Scope, op: Op, constructor: str, *, many: bool) -> str | Unfixable:
+    """A new attribute for the operation, and how it is called: `self.add`, or `self.add.add`."""
+    method = op.dedicated.method if op.dedicated is not None else ""
+    if many and method:
+        return Unfixable(f"it runs more than once in one forward, with one {constructor.partition('(')[0]} for all")
+    name = scope.declare(op.name, constructor, many=many)
+    return f"{name}.{method}" if method else name
+
+
+def taken_names(op: Op) -> tuple[str, ...] | None:
+    """The parameters that the call of another library's module takes; None: all."""
+    takes = op.dedicated.takes if op.dedicated is not None else None
+    return tuple(name.rstrip("=") for name in takes) if takes is not None else None
+
+
+def refuse_arguments(op: Op, names: Iterable[str]) -> Unfixable | None:
+    """The reason where the module's call does not take one of the arguments left for it."""
+    takes = taken_names(op)
+    lost = [name for name in names if takes is not None and name not in takes]
+    if not lost:
+        return None
+    return Unfixable(f"`{parse_constructor(op.module or '').name}` takes no `{lost[0]}`")

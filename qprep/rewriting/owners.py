@@ -1,0 +1,270 @@
+"""Classes that take new attributes: whether they can, under which names, and where in __init__."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.values.abstract_values import ClassRef, External
+from qprep.rewriting import generated_init
+from qprep.rewriting.generated_init import entry_of
+from qprep.rewriting.safety import child_loops, class_shape
+from qprep.rewriting.safety.class_body import computed, run_on_self
+from qprep.rewriting.safety.construction import runs_constructor
+from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
+
+    from qprep.analysis.facts import Unit
+    from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
+    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.safety.class_body import Body
+    from qprep.rewriting.source_code import Code
+
+
+@dataclass(frozen=True, slots=True)
+class InsertionPoint:
+    """Where lines go: the offset, their indentation, what stands before and behind them."""
+
+    offset: int
+    indent: str
+    before: str = ""
+    after: str = ""
+    inline: bool = False  # behind a semicolon on a line that holds more
+
+
+def refusal(context: Context, unit: Unit) -> str | None:
+    """Why no attribute can be added to a class; None where one can."""
+    ref = ClassRef(unit.module, unit.name)
+    code, entry = context.code(unit.module), context.project.class_node(ref)
+    if entry is None or code is None:
+        return f"its class is defined in {unit.module}, outside the paths given"
+    if not context.analysis.is_module(ref):
+        return f"`{unit.name}` is no nn.Module, so it can hold no module of its own"
+    if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
+        return f"`{unit.name}` defines `{varied}` conditionally"
+    return (
+        _torch_around(code.index, entry, unit)
+        or class_shape.unusual_class(entry.node, unit)
+        or class_shape.unusual_family(context, unit)
+        or child_loops.refusal(context, unit)
+        or _broken_chain(context, unit)
+        or generated_init.refusal(context, unit)
+    )
+
+
+def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> str | None:
+    """Why a class that a function defines cannot use modules that the file imports."""
+    if entry.around and not any(known.target.partition(".")[0] == "torch" for known in index.imports.values()):
+        return f"torch is imported by the function around `{unit.name}` only"
+    return None
+
+
+def _broken_chain(context: Context, unit: Unit) -> str | None:
+    """The constructor of the class must reach that of its base."""
+    own = context.project.class_node(ClassRef(unit.module, unit.name))
+    init = own.methods.get("__init__") if own is not None else None
+    if init is not None and _super_call(init) is None:
+        return f"`{unit.name}.__init__` does not call the constructor of its base"
+    return None
+
+
+def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
+    """Why a method of a class cannot use new attributes: there are runs of it that would not find them."""
+    if not (unit.is_class and unit.name):
+        return None
+    if method in run_by_base(context, unit):
+        return f"`{method}` is run by the constructor of a base class, before new attributes can be made"
+    return _skipping(context, unit, method)
+
+
+def _skipping(context: Context, unit: Unit, method: str) -> str | None:
+    """The subclass that runs a method, and not the constructor that makes the attributes."""
+    ref = ClassRef(unit.module, unit.name)
+    for child in sorted(context.project.subclasses(ref), key=repr):
+        if not runs_constructor(context, child, ref) and _runs(context, child, unit, method):
+            return f"making `{child.name}`, a subclass of it, does not run the constructor of `{unit.name}`"
+    return None
+
+
+def _runs(context: Context, child: ClassRef, unit: Unit, method: str) -> bool:
+    """Whether a subclass inherits a method, or calls it past an own one."""
+    chain = context.project.mro(child)
+    below = chain[: chain.index(ClassRef(unit.module, unit.name))]
+    entries = [entry for base in below if (entry := entry_of(context, base)) is not None]
+    if not any(method in entry.methods for entry in entries):
+        return True
+    named = (node for entry in entries for node in walk(entry.node) if isinstance(node, ast.Attribute))
+    return any(node.attr == method and _is_base(node.value, unit) for node in named)
+
+
+def _is_base(node: ast.expr, unit: Unit) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "super"
+    return ast.unparse(node).rpartition(".")[2] == unit.name.rpartition(".")[2]
+
+
+def _super_call(init: ast.FunctionDef) -> ast.Call | None:
+    """The call of the base's constructor."""
+    for node in walk(init):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__init__":
+            value = node.func.value
+            is_super = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "super"
+            if is_super or isinstance(value, ast.Name | ast.Attribute):
+                return node
+    return None
+
+
+def taken_names(context: Context, unit: Unit) -> list[AbstractSet[str]]:
+    """Names that mean something on self anywhere in the family of a class."""
+    family = context.family(unit)
+    own = [context.own_names(member) for member in family]
+    bases = {base.name for member in family for base in context.project.mro(member) if isinstance(base, External)}
+    inherited: set[str] = set()
+    for name in bases:
+        known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
+        inherited |= set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
+    return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited]
+
+
+def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:
+    """Regular expressions for names that the family makes up at run time: `setattr(self, f"relu_{i}", …)`."""
+    bodies = _bodies(context, context.family(unit))
+    return tuple(dict.fromkeys(pattern for body in bodies for pattern in body.patterns))
+
+
+def asked_beginnings(context: Context, unit: Unit) -> tuple[str, ...]:
+    """Beginnings of names that loops over the children of the family look for: no new name has one."""
+    bodies = _bodies(context, context.family(unit))
+    return tuple(dict.fromkeys(text for body in bodies for text in body.beginnings))
+
+
+def prefix(context: Context, unit: Unit) -> str:
+    """A class with a base that nobody can read gets names that such a base will not have."""
+    for base in context.project.mro(ClassRef(unit.module, unit.name)):
+        if isinstance(base, External) and not base.name.startswith(("torch.nn.", "builtins.", "typing.", "abc.")):
+            return "qprep_"
+    return ""
+
+
+def end_of_init(context: Context, code: Code, unit: Unit, methods: frozenset[str]) -> InsertionPoint:
+    """Where new attributes of a class are made; `methods` are those that use them."""
+    entry = code.index.classes[unit.name]
+    init = entry.methods.get("__init__")
+    if init is None:
+        return _new_init(context, code, entry.node, unit)
+    last = init.body[-1]
+    if _needs_early(context, unit, init, methods):
+        call = _super_call(init)
+        assert call is not None
+        last = _top_statement(code, init, call)
+    if not code.is_alone_on_line(last):
+        return InsertionPoint(code.span(last)[1], "", inline=True)
+    offset = code.next_line(last.end_lineno or last.lineno)
+    before = "" if not offset or code.text[offset - 1] in "\r\n" else code.newline
+    return InsertionPoint(offset, code.indent_of(last), before)
+
+
+def made_early(context: Context, code: Code, unit: Unit, method: str) -> bool:
+    """Whether the attributes that a method uses must be made before the rest of the constructor ran."""
+    entry = code.index.classes.get(unit.name)
+    init = entry.methods.get("__init__") if entry is not None else None
+    return init is None or _needs_early(context, unit, init, frozenset((method,)))
+
+
+def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt:
+    current = node
+    while code.parents[current] is not init:
+        current = code.parents[current]
+    assert isinstance(current, ast.stmt)
+    return current
+
+
+def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
+    """A constructor that returns early or runs the model itself needs the attributes behind super().__init__()."""
+    if returns_early(context, unit, init) or not methods.isdisjoint(run_by_init(context, unit)):
+        return True
+    return context.escapes_early(unit)
+
+
+def returns_early(context: Context, unit: Unit, init: ast.FunctionDef) -> bool:
+    """Whether a constructor may return before its end."""
+    if unit not in context.returns_early:
+        context.returns_early[unit] = any(isinstance(node, ast.Return) for node in _own_nodes(init))
+    return context.returns_early[unit]
+
+
+def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
+    """Nodes of a function without those of functions inside it."""
+    found: list[ast.AST] = []
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            stack.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def run_by_init(context: Context, unit: Unit) -> frozenset[str]:
+    """Methods of self that some constructor in the family runs, directly or not; calling self runs forward and all."""
+    if unit not in context.run_by_init:
+        methods = [named for body in _bodies(context, context.family(unit)) for named in body.methods.items()]
+        properties = computed(methods)
+        found = {"__init__"}
+        while True:
+            called = {c for name, method in methods if name in found for c in run_on_self(method, properties)}
+            if "forward" in called:
+                called |= {name for name, _ in methods}
+            if called <= found:
+                break
+            found |= called
+        context.run_by_init[unit] = frozenset(found)
+    return context.run_by_init[unit]
+
+
+def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
+    """Methods that the constructor of a base runs: before it returns, the class can have made nothing of its own."""
+    if unit not in context.run_by_base:
+        ref = ClassRef(unit.module, unit.name)
+        mro = [base for base in context.project.mro(ref) if isinstance(base, ClassRef)]
+        inits = [body.methods["__init__"] for body in _bodies(context, mro[1:]) if "__init__" in body.methods]
+        methods = [
+            (name, method)
+            for body in _bodies(context, context.family(unit))
+            for name, method in body.methods.items()
+            if name != "__init__"
+        ]
+        properties = computed(methods)
+        found = {name for init in inits for name in run_on_self(init, properties)}
+        while True:
+            if "forward" in found:
+                found |= {name for name, _ in methods}
+            more = {c for name, method in methods if name in found for c in run_on_self(method, properties)}
+            if more <= found:
+                break
+            found |= more
+        context.run_by_base[unit] = frozenset(found)
+    return context.run_by_base[unit]
+
+
+def _bodies(context: Context, classes: Iterable[ClassRef]) -> Iterator[Body]:
+    return (body for cls in classes if (body := context.body(cls)) is not None)
+
+
+def _new_init(context: Context, code: Code, node: ast.ClassDef, unit: Unit) -> InsertionPoint:
+    """An __init__ in front of the first method, with the signature of the one it replaces."""
+    first = next(item for item in node.body if isinstance(item, ast.FunctionDef))
+    lineno = min([first.lineno, *(decorator.lineno for decorator in first.decorator_list)])
+    indent = code.indent_of(first)
+    while lineno > node.lineno + 1 and code.source.line(lineno - 1).strip().startswith("#"):
+        lineno -= 1
+    signature, passed = generated_init.signature(context, unit)
+    returns = " -> None" if first.returns is not None else ""
+    newline, inner = code.newline, indent + code.indent_unit
+    head = f"{indent}def __init__({signature}){returns}:{newline}{inner}super().__init__({passed}){newline}"
+    return InsertionPoint(code.source.starts[lineno - 1], inner, head, newline)

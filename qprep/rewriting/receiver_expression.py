@@ -1,0 +1,188 @@
+"""Which expression of a call reaches the module that runs: a second instance takes its place there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.facts import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.analysis.facts import ModuleCall
+    from qprep.rewriting.fix_scope import Scope
+    from qprep.rewriting.source_code import Code
+
+_PASSING = frozenset(("enumerate", "reversed", "zip", "list", "tuple"))
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
+_BRANCHES = (ast.FunctionDef, ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
+_MAYBE = (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """`self.attribute`, what lies under it (`[0]`, `.fc`), and the expression that stands for that.
+
+    is_loop  an item of it is the module: that of an index or a loop, and the expression is the whole list
+    is_many  the loop calls its variable several times
+    """
+
+    node: ast.expr
+    attribute: str
+    under: str = ""
+    is_loop: bool = False
+    is_many: bool = False
+
+    @property
+    def is_itself(self) -> bool:
+        """Whether the attribute is the module."""
+        return not self.under and not self.is_loop
+
+    @property
+    def name(self) -> str:
+        """What a new attribute could be called."""
+        return re.sub(r"\W+", "_", self.attribute + self.under).strip("_")
+
+
+def reached(scope: Scope, call: ModuleCall) -> Reached | None:
+    """How a call reaches its module; None where that is not certain."""
+    node = scope.call()
+    func = node.func
+    if isinstance(func, ast.Attribute) and func.attr == "forward" and isinstance(func.value, ast.Attribute):
+        func = func.value
+    if (attribute := _own(scope, func)) is not None and attribute == call.path:
+        return Reached(func, attribute)
+    handed_on = [arg for arg in node.args if call.path and _own(scope, arg) == call.path]
+    if len(handed_on) == 1:
+        return Reached(handed_on[0], call.path)
+    if call.is_named and call.path.isidentifier() and not _is_parameter(scope.code, func):
+        return Reached(func, call.path)
+    return _under(scope, func) or _by_index(scope, func) or _in_loop(scope, call, node)
+
+
+def _own(scope: Scope, node: ast.expr) -> str | None:
+    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.owner
+    return node.attr if is_own and isinstance(node, ast.Attribute) else None
+
+
+def _is_parameter(code: Code, node: ast.AST) -> bool:
+    """Whether a name is a parameter of a function around it: who calls that may give another module."""
+    name = node.id if isinstance(node, ast.Name) else None
+    while not isinstance(node, ast.Module):
+        node = code.parents[node]
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            if any(isinstance(part, ast.arg) and part.arg == name for part in ast.walk(node.args)):
+                return True
+    return False
+
+
+def _under(scope: Scope, func: ast.expr) -> Reached | None:
+    """`self.layers[0]`, `self.block.fc`, where nothing decides whether the call is reached."""
+    root = func
+    while _own(scope, root) is None:
+        if isinstance(root, ast.Subscript) and isinstance(root.slice, ast.Constant | ast.Slice | ast.UnaryOp):
+            if any(isinstance(part, ast.Name | ast.Call) for part in ast.walk(root.slice)):
+                return None
+            root = root.value
+        elif isinstance(root, ast.Attribute):
+            root = root.value
+        else:
+            return None
+    attribute = _own(scope, root)
+    if attribute is None or not _is_unconditional(scope.code, scope.call()):
+        return None
+    return Reached(func, attribute, scope.code.text[scope.code.span(root)[1] : scope.code.span(func)[1]])
+
+
+def _by_index(scope: Scope, func: ast.expr) -> Reached | None:
+    """`self.layers[i]`: an item of a second list, whatever the index is."""
+    if not isinstance(func, ast.Subscript) or isinstance(func.slice, ast.Slice):
+        return None
+    attribute = _own(scope, func.value)
+    return Reached(func.value, attribute, is_loop=True) if attribute is not None else None
+
+
+def _is_unconditional(code: Code, node: ast.AST) -> bool:
+    """Whether every run of `forward` comes by."""
+    function = code.function(node)
+    line = code.statement(node).lineno
+    nodes = ast.walk(function) if function is not None else ()
+    if any(isinstance(part, ast.Return | ast.Raise) and part.lineno < line for part in nodes):
+        return False
+    while not isinstance(node, ast.FunctionDef):
+        node = code.parents[node]
+        if isinstance(node, _MAYBE) or (isinstance(node, ast.stmt) and not isinstance(node, _BRANCHES)):
+            return False
+    return node.name == "forward" and isinstance(code.parents[node], ast.ClassDef)
+
+
+def _in_loop(scope: Scope, call: ModuleCall, node: ast.Call) -> Reached | None:
+    """`for layer in self.layers: x = layer(x)`, where the loop only calls its variable."""
+    attribute = call.path.removesuffix("[*]")
+    variables = [part.id for part in (node.func, *node.args) if isinstance(part, ast.Name)]
+    function = scope.code.function(node)
+    if function is None or not attribute.isidentifier() or attribute == call.path:
+        return None
+    for loop, target, iterable in _loops_around(scope.code, node):
+        bound = {part.id for part in ast.walk(target) if isinstance(part, ast.Name)}
+        found = [part for part in ast.walk(iterable) if isinstance(part, ast.expr) and _own(scope, part) == attribute]
+        used = bound.intersection(variables)
+        if len(found) != 1 or not used:
+            continue
+        if not _is_passed_on(scope.code, found[0], iterable):
+            return None
+        uses = [part for name in used for part in _uses(function, name)]
+        inside = [use for use in uses if _is_inside(scope.code, use, loop)]
+        outside = [use for use in uses if use not in inside]
+        if all(_is_run(scope, call, use) for use in inside) and all(_is_bound(scope.code, use) for use in outside):
+            return Reached(found[0], attribute, is_loop=True, is_many=len(inside) > 1)
+    return None
+
+
+def _loops_around(code: Code, node: ast.AST) -> Iterator[tuple[ast.AST, ast.expr, ast.expr]]:
+    """Loops and comprehensions around a node, from the inside, with what they bind and run over."""
+    while not isinstance(node, ast.FunctionDef | ast.Lambda | ast.Module):
+        node = code.parents[node]
+        if isinstance(node, ast.For):
+            yield node, node.target, node.iter
+        elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
+            yield from ((node, generator.target, generator.iter) for generator in node.generators)
+
+
+def _is_passed_on(code: Code, node: ast.AST, iterable: ast.expr) -> bool:
+    """Whether a loop over `iterable` gives the very items of `node`."""
+    while node is not iterable:
+        node = code.parents[node]
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _PASSING):
+            return False
+    return True
+
+
+def _uses(function: ast.FunctionDef, name: str) -> list[ast.Name]:
+    nodes = (part for part in ast.walk(function) if isinstance(part, ast.Name))
+    return [part for part in nodes if part.id == name and isinstance(part.ctx, ast.Load)]
+
+
+def _is_run(scope: Scope, call: ModuleCall, use: ast.Name) -> bool:
+    """Whether a name stands there to be called, like that of `call`."""
+    outer = scope.code.parents[use]
+    if not isinstance(outer, ast.Call):
+        return False
+    end = (outer.end_lineno or outer.lineno, outer.end_col_offset or outer.col_offset)
+    known = scope.context.facts.calls.get(Place(scope.code.module, outer.lineno, outer.col_offset, *end))
+    return known is not None and known.path == call.path
+
+
+def _is_bound(code: Code, use: ast.Name) -> bool:
+    """Whether a loop around a name binds it."""
+    targets = (target for _, target, _ in _loops_around(code, use))
+    return any(isinstance(part, ast.Name) and part.id == use.id for target in targets for part in ast.walk(target))
+
+
+def _is_inside(code: Code, node: ast.AST, outer: ast.AST) -> bool:
+    while node is not outer and not isinstance(node, ast.Module):
+        node = code.parents[node]
+    return node is outer

@@ -1,0 +1,1 @@
+"""Checks of what a rewrite could change for other code."""

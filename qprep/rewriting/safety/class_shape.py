@@ -1,0 +1,98 @@
+"""Classes whose instances take no new attributes, or come to be without the constructor that would make them."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.values.abstract_values import ClassRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.analysis.facts import Unit
+    from qprep.rewriting.fix_session import Context
+
+_DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
+_INHERITED = frozenset(("__setattr__", "__getattribute__"))
+
+
+def unusual_class(node: ast.ClassDef, unit: Unit) -> str | None:
+    """Why the body of a class stands in the way."""
+    if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+        return f"`{unit.name}` is a dataclass: its constructor is generated"
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS:
+            return f"`{unit.name}` defines {item.name}"
+        if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets):
+            return f"`{unit.name}` has __slots__"
+    return None
+
+
+def unusual_family(context: Context, unit: Unit) -> str | None:
+    """Why a base or subclass stands in the way: it looks at attributes, or makes instances without a constructor."""
+    for member in context.family(unit):
+        if context.project.may_be_another(member.module, unit.module):
+            return f"two files are called {member.module}, and only the run knows which one is meant"
+        if member not in context.unusual:
+            context.unusual[member] = _unusual_member(context, member)
+        if (reason := context.unusual[member]) is not None:
+            return reason
+    return None
+
+
+def _unusual_member(context: Context, member: ClassRef) -> str | None:
+    entry = context.project.class_node(member)
+    methods = entry.methods if entry is not None else {}
+    if (name := next(iter(sorted(_INHERITED & set(methods))), None)) is not None:
+        return f"`{member.name}` defines {name}"
+    if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
+        return f"`{member.name}.__setstate__` makes an instance that has only what it gives it"
+    if entry is not None and _is_made_by_metaclass(context, member, entry.node):
+        return f"the metaclass of `{member.name}` makes its instances, perhaps without the constructor"
+    if member in context.made_bare:
+        return f"instances of `{member.name}` are made by `__new__` alone, past the constructor"
+    return None
+
+
+def _is_made_by_metaclass(context: Context, cls: ClassRef, node: ast.ClassDef) -> bool:
+    """Whether a metaclass of the project has a `__call__` that names no constructor."""
+    metaclass = next((keyword.value for keyword in node.keywords if keyword.arg == "metaclass"), None)
+    index = context.project.index(cls.module)
+    if metaclass is None or index is None:
+        return False
+    kind = context.analysis.resolved(context.project.expression_name(index, metaclass) or "?")
+    entry = context.project.class_node(kind) if isinstance(kind, ClassRef) else None
+    call = entry.methods.get("__call__") if entry is not None else None
+    attributes = [part for part in ast.walk(call) if isinstance(part, ast.Attribute)] if call is not None else []
+    runs = any(a.attr == "__call__" or (a.attr == "__init__" and isinstance(a.value, ast.Name)) for a in attributes)
+    return call is not None and not runs
+
+
+def _restores_all(method: ast.FunctionDef) -> bool:
+    """Whether a `__setstate__` takes over all attributes, or runs the constructor."""
+    owner = method.args.args[0].arg if method.args.args else ""
+    attributes = [node for node in ast.walk(method) if isinstance(node, ast.Attribute)]
+    return any(
+        node.attr in ("__setstate__", "__dict__")
+        or (node.attr == "__init__" and isinstance(node.value, ast.Name) and node.value.id == owner)
+        for node in attributes
+    )
+
+
+def made_bare(context: Context) -> Iterator[ClassRef]:
+    """Classes that some given file makes instances of by `__new__` alone: `cls.__new__(cls)`."""
+    for name in context.project.given:
+        text = context.project.text(name)
+        index = context.project.index(name) if text is not None and "__new__(" in text else None
+        if index is None:
+            continue
+        around = [(entry.node, ClassRef(name, cls)) for cls, entry in index.classes.items()]
+        for node in index.of(ast.Call):
+            if not (ast.unparse(node.func).endswith(".__new__") and node.args):
+                continue
+            kind = context.analysis.resolved(context.project.expression_name(index, node.args[0]) or "?")
+            if isinstance(kind, ClassRef):
+                yield kind
+            elif not isinstance(node.func, ast.Attribute) or not isinstance(node.func.value, ast.Call):
+                yield from (ref for cls, ref in around if any(part is node for part in ast.walk(cls)))

@@ -1,0 +1,44 @@
+"""Constructors that go through the modules of self: a second instance made before would be met as well."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.values.abstract_values import ClassRef
+from qprep.rewriting.owners import run_by_init
+
+if TYPE_CHECKING:
+    from qprep.analysis.facts import Unit
+    from qprep.rewriting.fix_session import Context
+
+_WALKS = frozenset(("modules", "named_modules", "children", "named_children", "apply"))
+_COUNTS = frozenset(("len", "list", "tuple", "enumerate", "zip", "sum", "next", "sorted", "reversed"))
+
+
+def walked_at_construction(context: Context, unit: Unit, *, counted: bool) -> ClassRef | None:
+    """The class whose constructor goes through the modules of self, or counts them, once `unit` made its own."""
+    at_construction = run_by_init(context, unit)
+    ref = ClassRef(unit.module, unit.name)
+    for member in (ref, *sorted(context.project.subclasses(ref), key=repr)):
+        entry = context.project.class_node(member)
+        for name, method in entry.methods.items() if entry is not None else ():
+            if name in at_construction and method.args.args and _walks(method, counted=counted):
+                return member
+    return None
+
+
+def _walks(method: ast.FunctionDef, *, counted: bool) -> bool:
+    owner = method.args.args[0].arg
+    calls = [node for node in ast.walk(method) if isinstance(node, ast.Call)]
+    walks = {node for node in calls if _is_walk(node, owner)}
+    if not counted:
+        return bool(walks)
+    counting = (node for node in calls if getattr(node.func, "id", None) in _COUNTS)
+    return any(arg in walks for node in counting for arg in node.args)
+
+
+def _is_walk(node: ast.Call, owner: str) -> bool:
+    func = node.func
+    is_own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == owner
+    return is_own and isinstance(func, ast.Attribute) and func.attr in _WALKS

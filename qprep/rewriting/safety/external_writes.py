@@ -1,0 +1,105 @@
+"""Whether an attribute that some code sets on an object from outside may be that of a class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.attribute_writes import ANY
+from qprep.analysis.facts import Unit
+from qprep.analysis.values.abstract_values import NONE, ClassRef, External, Module, options
+from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.receivers import Holder
+    from qprep.analysis.values.abstract_values import Kind
+    from qprep.rewriting.fix_session import Context
+
+_ANYTHING = ("typing.", "typing_extensions.", "builtins.", "collections.abc.", "abc.")  # annotations that tell nothing
+_OWN_WAYS = frozenset(("__new__", "__getattr__", "__getattribute__", "__setattr__", "__delattr__"))
+_BASE = External("torch.nn.Module")
+
+
+def is_touched(context: Context, unit: Unit, attribute: str) -> bool:
+    """Whether some given file may set an attribute of instances of a class, or change what it holds, from outside."""
+    family = context.family(unit)
+    return any(_may_be(context, family, holder, attribute) for holder in context.holders.get(attribute, ()))
+
+
+def _may_be(context: Context, family: tuple[ClassRef, ...], holder: Holder, attribute: str) -> bool:
+    if holder.classes:
+        return any(_is_of(context, family, name, attribute) for name in holder.classes)
+    if not all(_may_have(context, family, name) for name in holder.has):
+        return False
+    return holder.slot is None or _may_hold(context, family, *holder.slot)
+
+
+def _is_of(context: Context, family: tuple[ClassRef, ...], name: str, attribute: str) -> bool:
+    """Whether an object of the class called `name` may be one of a family's, or set the attribute on one."""
+    found = list(options(context.project.resolve(name)))
+    if not all(isinstance(option, ClassRef | External) for option in found):
+        return True
+    externals = {base for member in family for base in context.project.mro(member) if isinstance(base, External)}
+    for option in found:
+        if isinstance(option, ClassRef):
+            if option in family or not _is_plain(context, option, attribute):
+                return True
+        elif isinstance(option, External):
+            inside = option.name.partition(".")[0] in context.project.tops  # a value: any class
+            if inside or option in externals or option.name.startswith(_ANYTHING):
+                return True
+    return False
+
+
+def _is_plain(context: Context, ref: ClassRef, attribute: str) -> bool:
+    """Whether only instances of a class and its subclasses are said to be of it, and keep what is set on them.
+
+    No protocol, nor a class that makes other objects, says itself what its instances are, or hands on what it is given.
+    """
+    for base in context.project.mro(ref):
+        if isinstance(base, External) and base.name.startswith(_ANYTHING) and base.name != "builtins.object":
+            return False
+        entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
+        index = context.project.index(base.module) if isinstance(base, ClassRef) else None
+        if isinstance(base, ClassRef) and (entry is None or index is None or base.name in index.values):
+            return False
+        if entry is not None and (entry.node.keywords or not _OWN_WAYS.isdisjoint(entry.methods)):
+            return False
+        if entry is not None and (attribute in entry.methods or attribute in entry.values):
+            return False
+    return True
+
+
+def _may_hold(context: Context, family: tuple[ClassRef, ...], module: str, cls: str, attribute: str) -> bool:
+    """Whether `self.attribute` of another class may be an object of a family."""
+    if context.project.class_node(ClassRef(module, cls)) is None or not {attribute, ANY}.isdisjoint(context.holders):
+        return True
+    members = context.family(Unit(module, cls, True))
+    tables = [context.analysis.attributes_of(member).names for member in members]
+    found = [option for table in tables if attribute in table for option in options(table[attribute].kind)]
+    return not found or any(_may_be_of(context, family, option) for option in found)
+
+
+def _may_be_of(context: Context, family: tuple[ClassRef, ...], kind: Kind) -> bool:
+    """Whether an object of a kind may be of a family."""
+    if not isinstance(kind, Module):
+        return kind != NONE
+    if isinstance(kind.cls, ClassRef):
+        return kind.cls in family
+    bases = {base for member in family for base in context.project.mro(member) if isinstance(base, External)}
+    return kind.cls is None or kind.cls in bases
+
+
+def _may_have(context: Context, family: tuple[ClassRef, ...], name: str) -> bool:
+    """Whether instances of a family may have an attribute: classes that make them up on the way may have any."""
+    if name in NN_MODULE_ATTRIBUTES or not {name, ANY}.isdisjoint(context.holders):
+        return True
+    for member in family:
+        entry = context.project.class_node(member)
+        table = context.analysis.attributes_of(member)
+        if entry is None or entry.node.decorator_list or not _OWN_WAYS.isdisjoint(entry.methods):
+            return True
+        if name in entry.methods or name in entry.values or name in entry.annotations or name in table.names:
+            return True
+        if table.dynamic is not None or any(b != _BASE for b in context.project.mro(member) if isinstance(b, External)):
+            return True
+    return False

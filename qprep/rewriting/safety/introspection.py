@@ -1,0 +1,149 @@
+"""Code that asks constructors for their parameters, or looks at the variables of those who call it."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.escaping_classes import HARMLESS, handed_names
+from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
+from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.rewriting.fix_session import Context
+
+_ASKING = frozenset(("signature", "getfullargspec", "getargspec", "from_callable", "get_type_hints"))
+_FRAMES = frozenset(("currentframe", "save_hyperparameters"))
+_MARKS = (*(f"{name}(" for name in (*_ASKING, *_FRAMES)), *(f"{name} as " for name in _ASKING))
+_OF_INIT = "__init__.__"  # Net.__init__.__annotations__
+_DUNDERS = frozenset(("__init__", "__call__", "__new__"))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose constructors are asked for their parameters.
+
+    classes  those named where that is done
+    values   all that are handed on as values
+    any      all of them
+    """
+
+    classes: frozenset[ClassRef] = frozenset()
+    values: bool = False
+    any: bool = False
+
+
+def asked_classes(context: Context) -> Asked:
+    """What all given files together ask."""
+    found = [part for name in context.project.given for part in _asked_in(context, name)]
+    return Asked(
+        frozenset(cls for part in found for cls in part.classes),
+        any(part.values for part in found),
+        any(part.any for part in found) or (any(part.values for part in found) and _hands_on_types(context)),
+    )
+
+
+def _asked_in(context: Context, module: str) -> Iterator[Asked]:
+    text = context.project.text(module) or ""
+    if not any(mark in text for mark in (*_MARKS, _OF_INIT)):
+        return
+    index = context.project.index(module)
+    for call in index.of(ast.Call) if index is not None else ():
+        if index is not None and _imported(index, call.func) in _ASKING and call.args:
+            yield _asked(context, index, call.args[0])
+    for node in index.of(ast.Attribute) if index is not None else ():
+        if isinstance(node.value, ast.Attribute) and node.value.attr == "__init__" and index is not None:
+            yield _asked(context, index, node.value)
+
+
+def _imported(index: FileIndex, func: ast.expr) -> str:
+    """The last name of what is called, where it has another name here: `from inspect import signature as sig`."""
+    known = index.imports.get(func.id) if isinstance(func, ast.Name) else None
+    return known.target.rpartition(".")[2] if known is not None else last_name(func)
+
+
+def _asked(context: Context, index: FileIndex, node: ast.expr) -> Asked:
+    """Whose parameters an expression asks for."""
+    while isinstance(node, ast.Attribute) and node.attr in _DUNDERS:
+        node = node.value
+    if isinstance(node, ast.Attribute) and node.attr == "forward":
+        return Asked()
+    if is_class_of(node) or (isinstance(node, ast.Name) and node.id == "cls"):
+        return Asked(any=True)
+    root = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name) or root.id not in (*index.imports, *index.classes, *index.functions):
+        return Asked(values=True)
+    found = list(options(context.project.resolve(context.project.expression_name(index, node) or "?")))
+    if not all(isinstance(option, ClassRef | FunctionRef | External) for option in found):
+        return Asked(values=True)
+    inside = [o for o in found if isinstance(o, External) and o.name.partition(".")[0] in context.project.tops]
+    return Asked(frozenset(option for option in found if isinstance(option, ClassRef)), values=bool(inside))
+
+
+def _hands_on_types(context: Context) -> bool:
+    """Whether some given file keeps the class of an object or hands it to a function."""
+    for name in context.project.given:
+        text = context.project.text(name) or ""
+        index = context.project.index(name) if "type(" in text or "__class__" in text else None
+        for call in index.of(ast.Call) if index is not None else ():
+            values = (*call.args, *(keyword.value for keyword in call.keywords))
+            if last_name(call.func) not in HARMLESS and any(map(is_class_of, values)):
+                return True
+        for node in index.of(ast.Assign, ast.Return, ast.NamedExpr) if index is not None else ():
+            value: ast.AST | None = getattr(node, "value", None)
+            if value is not None and is_class_of(value):
+                return True
+    return False
+
+
+def class_values(context: Context) -> Iterator[ClassRef]:
+    """Classes that some given file keeps or hands on as values: not called, inherited from or asked for."""
+    project = context.project
+    for module in project.given:
+        outline, index = project.outline(module), None
+        if outline is None and (index := project.index(module)) is not None:
+            names: Iterable[str] = handed_names(index)
+        else:
+            names = outline.handed if outline is not None else ()
+        for name in names:
+            found = project.resolve(project.dotted_name(module, name) or "?")
+            yield from (option for option in options(found) if isinstance(option, ClassRef))
+
+
+def frame_watchers(context: Context) -> frozenset[str]:
+    """Names of the functions and classes of the given files that may look at their callers' variables."""
+    texts = {name: context.project.text(name) or "" for name in context.project.given}
+    if not any(f"{name}(" in text for text in texts.values() for name in _FRAMES):
+        return frozenset()
+    callers: dict[str, set[str]] = defaultdict(set)
+    for module in texts:
+        index = context.project.index(module)
+        for name, called in _calls(index) if index is not None else ():
+            callers[called].add(name)
+    found, waiting = set[str](), list(_FRAMES)
+    while waiting:
+        for name in callers[waiting.pop()] - found:
+            found.add(name)
+            waiting.append(name)
+    return frozenset(found)
+
+
+def _calls(index: FileIndex) -> Iterator[tuple[str, str]]:
+    """Functions and what they call, by their last names; a constructor goes by the name of its class."""
+    classes = {method: cls for cls in index.of(ast.ClassDef) for method in cls.body}
+    for function in index.of(ast.FunctionDef):
+        cls = classes.get(function) if function.name == "__init__" else None
+        name = cls.name if cls is not None else function.name
+        for call in (node for node in walk(function) if isinstance(node, ast.Call)):
+            called = last_name(call.func)
+            if called == "__init__":
+                yield from ((name, last_name(base)) for base in cls.bases) if cls is not None else ()
+            else:
+                yield name, called

@@ -1,0 +1,296 @@
+"""What is done to a module after it was made: a second instance made before that would not know."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.class_replacement import is_replaced, replaced
+from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
+from qprep.analysis.values.abstract_values import ClassRef
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting.loop_bounds import is_certain
+from qprep.rewriting.owners import made_early, run_by_init
+from qprep.rewriting.safety import child_loops
+from qprep.rewriting.safety.construction_order import walked_at_construction
+from qprep.rewriting.safety.external_writes import is_touched
+from qprep.rewriting.safety.observability import holds_no_state, made_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from qprep.analysis.facts import ModuleCall, Place, Unit
+    from qprep.analysis.interpreter.attributes import Creation
+    from qprep.rewriting.fix_scope import Scope
+    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.receiver_expression import Reached
+
+_TENSORS = PARAMETER_NAMES | {"data", "grad", "requires_grad"}  # both instances hold the same
+_CHANGING = frozenset(["append", "extend", "insert", "add_module", "register_module", "pop", "update", "eval", "train"])
+_SETTING = frozenset(("setattr", "delattr"))
+_HARMLESS = LOOKING | {"another", "unshared", "wrap"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A method that does something to a module; `is_other`: it puts another one in its place."""
+
+    member: ClassRef
+    method: str
+    is_other: bool = False
+
+    @property
+    def reason(self) -> str:
+        """What it is called in a reason."""
+        return f"in `{self.member.name.rpartition('.')[2]}.{self.method}`"
+
+
+def _changes(context: Context, unit: Unit, attribute: str, made: Collection[Place]) -> Iterator[Change]:
+    """What the family of a class does to `self.attribute`, beside making it at the places `made`."""
+    at_construction = run_by_init(context, unit)
+    for member in context.family(unit):
+        body = context.body(member)
+        known = {(place.line, place.column) for place in made if place.module == member.module}
+        for name, method in body.methods.items() if body is not None else ():
+            if name not in at_construction and any(re.fullmatch(text, attribute) for text in method.sets):
+                yield Change(member, name, is_other=True)
+            if method.has_owner and (attribute in method.named or any(method.spans(line) for line, _ in known)):
+                entry = context.project.class_node(member)
+                assert entry is not None
+                names = _Names(entry.methods[name], attribute, known)
+                for _, is_other in names.changes(hands_on=name in at_construction):
+                    yield Change(member, name, is_other)
+
+
+def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[Creation]) -> bool | Unfixable:
+    """Whether a second instance must wait until the constructor is done with the first; or why that will not do."""
+    attribute = where.attribute
+    places = [creation.place for creation in creations]
+    runs_first = where.is_itself and all(is_layer(scope.context, name) for name in call.classes)
+    found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
+    if is_touched(scope.context, scope.unit, attribute):
+        return Unfixable(f"`{attribute}` is set or changed on another object than self, which may be this one")
+    for place in places:
+        code = scope.context.code(place.module)
+        source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
+        if source is not None:
+            return Unfixable(source)
+    if any(_may_be_replaced(scope.context, name) for name in call.classes):
+        return Unfixable(
+            f"`{attribute}`, or what it holds, is replaced where its class is found; a second instance is not"
+        )
+    inside = [cls for name in call.classes for cls in made_of(scope.context, name)]
+    asked = sorted(child_loops.asked(scope.context, scope.unit))
+    met = next((name for name in asked if any(_is_one_of(scope.context, f"<.{name}>", cls) for cls in inside)), None)
+    if met is not None:
+        return Unfixable(f"a loop asks each child for `{met}`, which `{attribute}` has: it would meet a second one")
+    unit = creations[0].unit
+    is_leaf = where.is_itself and all(is_one_operation(scope.context, name) for name in call.classes)
+    walker = walked_at_construction(scope.context, unit, counted=is_leaf)
+    if not found and not where.under and walker is None:
+        return False
+    method = call.function.rpartition(".")[2]
+    code = scope.context.code(unit.module)
+    waits = (
+        len(creations) == 1
+        and unit == scope.unit
+        and code is not None
+        and is_certain(scope.context, unit, creations[0])
+        and not made_early(scope.context, code, unit, method)
+        and all((c.member, c.method) == (ClassRef(unit.module, unit.name), "__init__") for c in found)
+    )
+    if walker is not None and not (waits and walker == ClassRef(unit.module, unit.name)):
+        return Unfixable(f"the constructor of `{walker.name}` goes through its modules and would meet a second one")
+    if not waits and not found:
+        return Unfixable(f"`{attribute}` is not always made in `__init__`")
+    return waits or Unfixable(f"`{attribute}` is changed after it is made, {found[0].reason}")
+
+
+def _may_be_replaced(context: Context, name: str) -> bool:
+    """Whether code replaces instances of a class, or of one with parameters that they may be made of."""
+    if holds_no_state(context, name) or is_replaced(context.touched, name.rpartition(".")[2]):
+        return not holds_no_state(context, name)
+    names = [text for text in replaced(context.touched) if not _is_stateless(context, text)]
+    if is_layer(context, name):
+        return any(_is_unknown(text) for text in names)
+    # A class that only the run knows is taken for none of those that are looked for by their names.
+    return any(_is_open(text) or _is_one_of(context, text, cls) for text in names for cls in made_of(context, name))
+
+
+def _is_one_of(context: Context, text: str, cls: str) -> bool:
+    """Whether a class is one that is looked for by its name, or by an attribute that it has: "<.fuse>"."""
+    asked = text.strip("<>")
+    if asked.startswith("_") and cls.startswith("torch.nn."):  # a base of torch's: _BatchNorm, _NormBase, _ConvNd
+        return re.findall(r"[A-Z][a-z]*", f"{asked}X")[0] in cls
+    if not asked.startswith("."):
+        return is_replaced(frozenset([f"={text}"]), cls.rpartition(".")[2])
+    refs = context.project.classes_named(cls)
+    tables = (context.analysis.attributes_of(ref).names for ref in refs)
+    return any(context.analysis.defines(ref, asked[1:]) for ref in refs) or any(asked[1:] in table for table in tables)
+
+
+def _is_stateless(context: Context, text: str) -> bool:
+    """Whether a class of torch.nn has no parameters: each instance of a block has its own, found there as well."""
+    known = context.analysis.catalogue.nn_module(text.strip("<>"))
+    return known is not None and not known.may_have_state and not known.is_container
+
+
+def _is_unknown(text: str) -> bool:
+    """Whether a class that is looked for may be any: only the run knows it, or the case of its letters."""
+    name = text.strip("<>")
+    return name == "?" or name[:1].islower()
+
+
+def _is_open(text: str) -> bool:
+    """Whether a class that is looked for may be any."""
+    return text.strip("<>") == "Module" or _is_unknown(text)
+
+
+def changed_attribute(
+    context: Context, unit: Unit, attribute: str, made: Collection[Place], *, may_be_other: bool = False
+) -> str | None:
+    """Why what an attribute holds may be changed later, or be another one unless that does not matter."""
+    found = next((c for c in _changes(context, unit, attribute, made) if not (c.is_other and may_be_other)), None)
+    if found is not None:
+        return f"`{attribute}` is changed after it is made, {found.reason}"
+    # Another one in its place on some object is no change of what the others hold.
+    is_set = f"{attribute}." in context.holders if may_be_other else is_touched(context, unit, attribute)
+    return f"`{attribute}` is set or changed on another object than self, which may be this one" if is_set else None
+
+
+def changed_name(scope: Scope, node: ast.AST) -> str | None:
+    """Why a local name, whose module is handed on at `node`, may stand for a changed one later."""
+    function = scope.code.function(node)
+    if not isinstance(node, ast.Name) or function is None:
+        return None
+    if f"{node.id}." in scope.context.holders:  # what an attribute of this name holds may be this one
+        return f"`{node.id}` is changed on another object than self, which may be this one"
+    changes = [change for change, _ in _Names(function, names={node.id}).changes()]
+    later = [change for change in changes if change.lineno > node.lineno or _adds_hook(getattr(change, "func", change))]
+    return f"`{node.id}` is changed after it is handed on, or has a hook" if later else None
+
+
+def changed_source(context: Context, unit: Unit, node: ast.AST | None) -> str | None:
+    """Why `self.act`, whose module another attribute gets at `node`, may be changed later."""
+    if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"):
+        return None
+    tables = [context.analysis.attributes_of(member) for member in context.family(unit)]
+    made = [place for table in tables if node.attr in table.names for place in table.names[node.attr].creations]
+    return changed_attribute(context, unit, node.attr, made, may_be_other=True)  # what holds it already keeps it
+
+
+def _adds_hook(func: ast.AST) -> bool:
+    """`act.register_forward_hook`: no second instance gets the hooks of the first."""
+    return isinstance(func, ast.Attribute) and "hook" in func.attr
+
+
+def changed_global(scope: Scope, node: ast.AST) -> str | None:
+    """Why what a name of the file holds, `ACT` or `ACTS["relu"]`, may be something else later."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in (*scope.index.values, *scope.index.imports):
+        return None
+    known = scope.context.changed
+    if node.id not in known:
+        known[node.id] = _is_changed(scope.context, node.id)
+    return f"`{node.id}` is changed after it is made" if known[node.id] else None
+
+
+def _is_changed(context: Context, name: str) -> bool:
+    methods = "|".join(sorted(_CHANGING))
+    pattern = re.compile(rf"\b{name}(?:[.\w]|\[[^]]*\])*(?:[.\]]\w* *=(?!=)|\.(?:{methods})\()|attr\({name}\b")
+    texts = (context.project.text(module) or "" for module in context.project.given)
+    return any(map(pattern.search, texts))
+
+
+def is_layer(context: Context, name: str) -> bool:
+    """Whether a module of torch.nn is one operation with parameters: its second instance runs the first."""
+    known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
+    return is_one_operation(context, name) and known is not None and known.may_have_state
+
+
+def is_one_operation(context: Context, name: str) -> bool:
+    """Whether a class is one of torch.nn's that holds no other modules."""
+    known = (
+        context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
+    )
+    return known is not None and not known.is_container and not known.is_compound
+
+
+class _Names:
+    """The names of one module in one method: `self.attribute`, what that was made of, what it was assigned to."""
+
+    def __init__(
+        self,
+        method: ast.FunctionDef,
+        attribute: str | None = None,
+        known: Collection[tuple[int, int]] = (),
+        names: Collection[str] = (),
+    ) -> None:
+        self.owner = method.args.args[0].arg if method.args.args else None
+        self.attribute = attribute
+        self.aliases = set(names)
+        self.nodes = [node for statement in method.body for node in ast.walk(statement)]
+        self.creations = [
+            node
+            for node in self.nodes
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            and node.value is not None
+            and (node.value.lineno, node.value.col_offset) in known
+        ]
+        self.aliases |= {node.value.id for node in self.creations if isinstance(node.value, ast.Name)}
+        for node in self.nodes:
+            self.aliases |= set(self._bound(node))
+
+    def changes(self, *, hands_on: bool = False) -> Iterator[tuple[ast.expr, bool]]:
+        """Each change; true where another module takes the place."""
+        making = {part for node in self.creations for part in ast.walk(node)}
+        for node in self.nodes:
+            if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+                if self._is_it(node):
+                    if node not in making:
+                        yield node, True
+                elif self._leads_to_it(node) and getattr(node, "attr", "") not in _TENSORS:
+                    yield node, False
+            elif isinstance(node, ast.Call) and node not in making and self._is_changed_by(node, hands_on):
+                yield node, False
+
+    def _bound(self, node: ast.AST) -> Iterator[str]:
+        """Names that a statement gives to the module, or to what is in it."""
+        if isinstance(node, ast.Assign) and self._leads_to_it(node.value):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.For) and any(map(self._is_it, ast.walk(node.iter))):
+            yield from (part.id for part in ast.walk(node.target) if isinstance(part, ast.Name))
+
+    def _is_it(self, node: ast.AST) -> bool:
+        if isinstance(node, ast.Name):
+            return node.id in self.aliases
+        is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.owner
+        return is_own and isinstance(node, ast.Attribute) and node.attr == self.attribute
+
+    def _leads_to_it(self, node: ast.AST) -> bool:
+        """Whether an expression is the module or something in it: `self.body[0].act`."""
+        while not self._is_it(node):
+            if isinstance(node, ast.Attribute | ast.Subscript):
+                node = node.value
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not self._is_it(node.func):
+                node = node.func.value
+            else:
+                return False
+        return True
+
+    def _is_changed_by(self, node: ast.Call, hands_on: bool) -> bool:
+        """Whether a call changes the module: by a method, or as a function that is given it and may do anything."""
+        func = node.func
+        if isinstance(func, ast.Attribute) and self._leads_to_it(func.value):
+            if func.attr in _CHANGING or _adds_hook(func):
+                return True
+        name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+        given = [arg for arg in node.args if self._leads_to_it(arg) and getattr(arg, "attr", "") not in _TENSORS]
+        if name in _SETTING:
+            return bool(given)
+        if not hands_on or name in _HARMLESS or name[:1].isupper():
+            return False
+        return bool(given) and not self._leads_to_it(func)

@@ -1,0 +1,158 @@
+"""Instances with parameters in two places: whether a second instance there would be told from one shared."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from qprep.analysis.values.abstract_values import (
+    ClassRef,
+    External,
+    Kind,
+    Module,
+    Number,
+    Plain,
+    Sequence,
+    Word,
+    modules_of,
+    options,
+    tensor_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from qprep.analysis.facts import Sharing
+    from qprep.rewriting.fix_scope import Scope
+    from qprep.rewriting.fix_session import Context
+
+# What visits modules one by one, and would meet a second instance. `self.apply` is taken care of at run time.
+_WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._modules\b|\bnamed_apply\(")
+
+
+def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
+    """Why the instance that is handed on must stay one; None where a second one that shares all it holds will do."""
+    if sharing.how not in ("argument", "copy") or "?" in sharing.classes:
+        return "the module has, or may have, parameters: its keys in state_dict would change"
+    call = _call_around(scope)
+    text = ast.unparse(scope.node)
+    if call is None or sum(ast.unparse(part) == text for part in ast.walk(call) if type(part) is type(scope.node)) > 1:
+        return "one call is given the same module twice"
+    if _WALK.search(scope.code.text):
+        return "code of this file visits modules one by one, and would meet the second instance of one with parameters"
+    return memory(scope.context, sharing.classes)
+
+
+def is_stateless_layer(context: Context, name: str) -> bool:
+    """Whether a class of torch.nn is one operation without parameters and buffers."""
+    known = (
+        context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
+    )
+    return known is not None and not known.may_have_state and not known.is_container and not known.is_compound
+
+
+def holds_no_state(context: Context, name: str, outer: frozenset[str] = frozenset()) -> bool:
+    """Whether instances of a class have no parameters and buffers, as far down as they go."""
+    classes = context.project.classes_named(name)
+    if not classes or name in outer:
+        return name in outer or is_stateless_layer(context, name)
+    return all(_class_holds_no_state(context, cls, outer | {name}) for cls in classes)
+
+
+def _class_holds_no_state(context: Context, cls: ClassRef, outer: frozenset[str]) -> bool:
+    bases = context.project.mro(cls)[1:]
+    if any(isinstance(base, External) and base != External("torch.nn.Module") for base in bases):
+        return False
+    table = context.analysis.attributes_of(cls)
+    return table.dynamic is None and all(
+        _is_without_state(context, entry.kind, outer) for entry in table.names.values()
+    )
+
+
+def _is_without_state(context: Context, kind: Kind, outer: frozenset[str]) -> bool:
+    return all(
+        holds_no_state(context, context.analysis.class_name(option), outer)
+        if isinstance(option, Module)
+        else isinstance(option, Number | Plain | Word | External) or _holds_values(option)
+        for option in options(kind)
+    )
+
+
+def _holds_values(kind: Kind) -> bool:
+    """Whether a list or tuple holds numbers and texts alone."""
+    return isinstance(kind, Sequence) and all(
+        isinstance(option, Number | Plain | Word) or _holds_values(option)
+        for item in (kind.item, *(kind.items or ()))
+        for option in options(item)
+    )
+
+
+def memory(context: Context, classes: Iterable[str]) -> str | None:
+    """Why instances of classes (and of what they are made of) must stay one: a call leaves something for the next."""
+    for name in _with_parts(context, classes):
+        for ref in context.project.classes_named(name):
+            table = context.analysis.attributes_of(ref)
+            for attribute in sorted(_remembered(context, ref)):
+                if attribute not in table.names or tensor_of(table.names[attribute].kind) is None:  # tensors are shared
+                    return f"`{ref.name}` keeps `{attribute}` from one call to the next"
+    return None
+
+
+def made_of(context: Context, name: str) -> frozenset[str]:
+    """The dotted names of a class, of its bases and of all modules in its instances, as far as they are known."""
+    found = set(_with_parts(context, [name]))
+    refs = [ref for inside in found for ref in context.project.classes_named(inside)]
+    found |= {context.analysis.class_name(Module(base)) for ref in refs for base in context.project.mro(ref)[1:]}
+    return frozenset(found) - {"torch.nn.Module"}
+
+
+def _with_parts(context: Context, classes: Iterable[str]) -> Iterator[str]:
+    """Dotted names of classes, and of those of all modules in their instances, as far as they are known."""
+    wanted, seen = sorted(classes), set[str]()
+    while wanted:
+        name = wanted.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        yield name
+        tables = [context.analysis.attributes_of(ref) for ref in context.project.classes_named(name)]
+        kinds = [entry.kind for table in tables for entry in table.names.values()]
+        kinds += [table.dynamic for table in tables if table.dynamic is not None]
+        wanted += sorted({context.analysis.class_name(part) for kind in kinds for part in _inside(kind)})
+
+
+def _inside(kind: Kind) -> Iterator[Module]:
+    """The modules that a value is, or holds."""
+    for option in modules_of(kind):
+        yield option
+        yield from _inside(option.item) if option.item is not None else ()
+
+
+def _call_around(scope: Scope) -> ast.Call | None:
+    """The constructor's call that an argument stands in."""
+    node: ast.AST = scope.node
+    while isinstance(node, ast.expr | ast.keyword):
+        if isinstance(node, ast.Call):
+            return node
+        node = scope.code.parents[node]
+    return None
+
+
+def _remembered(context: Context, cls: ClassRef) -> set[str]:
+    """Attributes that methods of a class, run by a forward, both write and read."""
+    written: set[str] = set()
+    read: set[str] = set()
+    for base in context.project.mro(cls):
+        if not isinstance(base, ClassRef) or (entry := context.project.class_node(base)) is None:
+            continue
+        for method in entry.methods.values():
+            if (base.module, f"{base.name}.{method.name}") not in context.analysis.ran or not method.args.args:
+                continue
+            owner = method.args.args[0].arg
+            for node in ast.walk(method):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner:
+                    (read if isinstance(node.ctx, ast.Load) else written).add(node.attr)
+                if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
+                    read.add(node.target.attr)
+    return written & read

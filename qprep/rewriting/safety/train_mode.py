@@ -1,0 +1,29 @@
+"""Whether a new child is always in the mode, training or not, that its owner is in."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qprep.analysis.facts import Unit
+    from qprep.rewriting.fix_session import Context
+
+_MODES = frozenset(("train", "eval"))
+
+
+def parts_from_children(context: Context, unit: Unit) -> bool:
+    """Whether a class of the family has a `train` of its own, or a constructor that sets the mode before it ends."""
+    entries = [entry for member in context.family(unit) if (entry := context.project.class_node(member)) is not None]
+    if any(not _MODES.isdisjoint({*entry.methods, *entry.values}) for entry in entries):
+        return True
+    constructors = (entry.methods["__init__"] for entry in entries if "__init__" in entry.methods)
+    return any(_sets_mode(node, init) for init in constructors for node in ast.walk(init))
+
+
+def _sets_mode(node: ast.AST, init: ast.FunctionDef) -> bool:
+    """`self.eval()`, `self.train(False)`"""
+    func = node.func if isinstance(node, ast.Call) else None
+    owner = init.args.args[0].arg if init.args.args else ""
+    is_own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == owner
+    return is_own and isinstance(func, ast.Attribute) and func.attr in _MODES

@@ -1,0 +1,1 @@
+"""The transformations that codemods are made of."""

@@ -1,0 +1,257 @@
+"""Module instances: a second call site gets an instance of its own, a held function becomes a module."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.class_replacement import is_sought
+from qprep.analysis.facts import MANY
+from qprep.analysis.values.abstract_values import (
+    ClassRef,
+    Closure,
+    External,
+    FunctionRef,
+    Module,
+    Partial,
+    modules_of,
+    options,
+    tensor_of,
+)
+from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.imports import RUNTIME
+from qprep.rewriting.receiver_expression import reached
+from qprep.rewriting.rewrite_result import Declaration
+from qprep.rewriting.safety import observability as sharing_reasons
+from qprep.rewriting.safety.mutation import made_at_end
+from qprep.rewriting.transforms.call_sites import is_literal
+
+if TYPE_CHECKING:
+    from qprep.analysis.facts import HeldFunction, ModuleCall, Place, Unit
+    from qprep.analysis.interpreter.attributes import Creation
+    from qprep.rewriting.fix_scope import Scope
+    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.receiver_expression import Reached
+
+Pieces = tuple[Piece, ...]
+MODULE = External("torch.nn.Module")
+_LISTS = (External("torch.nn.ModuleList"), External("torch.nn.Sequential"))
+
+
+def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
+    """A call of a module that ran before, or that runs many times, gets an instance of its own."""
+    if isinstance(scope.node, ast.Attribute):
+        return _renew_within(scope, call, scope.node.value)
+    func = scope.call().func
+    if call.path.endswith("()") and isinstance(func, ast.Attribute):
+        return _renew_within(scope, call, func.value)
+    found = reached(scope, call)
+    if found is None:
+        return Unfixable("the module is not an attribute of self")
+    creations = creations_of(scope.context, scope.unit, found.attribute)
+    if isinstance(creations, Unfixable):
+        return creations
+    if (reason := sharing_reasons.memory(scope.context, call.classes)) is not None:
+        return Unfixable(reason)
+    at_end = made_at_end(scope, call, found, creations)
+    if isinstance(at_end, Unfixable):
+        return at_end
+    many = call.count >= MANY or found.is_many
+    if many and found.is_loop and not _is_list(scope, creations):
+        return Unfixable(f"`{found.attribute}` is no list of modules that is made in this file")
+    name = scope.names.fresh(found.name, scope.hint())
+    for creation in creations:
+        made = _copy(scope, creation, found, creations if not at_end else [], many=many)
+        scope.declarations.append(Declaration(creation.unit, name, made, None if at_end else creation.place))
+    start, end = scope.code.span(found.node)
+    return (Piece(start, end, f"{scope.owner}.{name}"),)
+
+
+def _is_list(scope: Scope, creations: list[Creation]) -> bool:
+    """Whether an attribute holds a list of modules, made in the file at hand."""
+    if any(creation.place.module != scope.index.name for creation in creations):
+        return False
+    kinds = [option for creation in creations for option in options(creation.kind)]
+    return all(isinstance(kind, Module) and kind.cls in _LISTS for kind in kinds)
+
+
+def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
+    """A method or property of another module runs again: what it calls gets an instance for each call within self."""
+    if not (
+        isinstance(holder, ast.Attribute) and isinstance(holder.value, ast.Name) and holder.value.id == scope.owner
+    ):
+        return Unfixable("the module is not an attribute of self")
+    if not all(_has_only_operations(scope.context, name) for name in call.classes):
+        return Unfixable(
+            "a method or property of another module runs it, and that module has, or may have, parameters, or reads "
+            "its children"
+        )
+    creations = creations_of(scope.context, scope.unit, holder.attr)
+    if isinstance(creations, Unfixable):
+        return creations
+    for creation in creations:
+        owner = owner_name(scope.context, creation)
+        made = scope.runtime("PerCall", scope.context.project.index(creation.place.module))
+        text = f"{made}.within({owner}.{holder.attr}, owner={owner})"
+        scope.declarations.append(Declaration(creation.unit, "", text, creation.place))
+    return ()
+
+
+def _has_only_operations(context: Context, name: str) -> bool:
+    """Whether a class of the project has no parameters, no child that may have some, and only calls its children."""
+    classes = context.project.classes_named(name)
+    return bool(classes) and all(_only_calls(context, cls) for cls in classes)
+
+
+def _only_calls(context: Context, cls: ClassRef) -> bool:
+    if any(isinstance(base, External) and base != MODULE for base in context.project.mro(cls)):
+        return False
+    table = context.analysis.attributes_of(cls)
+    kinds = [entry.kind for entry in table.names.values()]
+    if table.dynamic is not None or any(tensor_of(kind) is not None for kind in kinds):
+        return False
+    children = {name for name, entry in table.names.items() if modules_of(entry.kind)}
+    bodies = [context.project.class_node(base) for base in context.project.mro(cls) if isinstance(base, ClassRef)]
+    if any(_reads_through(entry.node, children) for entry in bodies if entry is not None):
+        return False
+    return all(
+        isinstance(module.cls, External) and _is_operation(context, module.cls.name)
+        for kind in kinds
+        for module in modules_of(kind)
+    )
+
+
+def _reads_through(node: ast.ClassDef, children: set[str]) -> bool:
+    """Whether a class reads an attribute of a child: `self.pool.kernel_size`."""
+    attributes = (part.value for part in ast.walk(node) if isinstance(part, ast.Attribute))
+    return any(isinstance(value, ast.Attribute) and value.attr in children for value in attributes)
+
+
+def _is_operation(context: Context, name: str) -> bool:
+    return name.startswith(f"{RUNTIME}.") or sharing_reasons.is_stateless_layer(context, name)
+
+
+def creations_of(context: Context, unit: Unit, attribute: str) -> list[Creation] | Unfixable:
+    """Every place in the family of a class that makes an attribute, if all of them can take a line behind them."""
+    found: dict[Place, Creation] = {}
+    for member in context.family(unit):
+        entry = context.analysis.attributes_of(member).names.get(attribute)
+        found.update(entry.creations if entry is not None else {})
+    if not found:
+        return Unfixable(f"where `{attribute}` is made is not known")
+    for creation in found.values():
+        code = context.code(creation.place.module)
+        node = code.node(creation.place) if code is not None else None
+        if code is None or node is None:
+            return Unfixable(f"`{attribute}` is made in {creation.place.module}, outside the paths given")
+        if not creation.unit.is_class or not code.is_alone_on_line(code.statement(node)):
+            return Unfixable(f"`{attribute}` is made on a line that holds more")
+    return list(found.values())
+
+
+def _constructor_text(scope: Scope, creations: list[Creation]) -> str | None:
+    """`nn.ReLU(inplace=True)` where every creation is that very text and it holds no state; else None."""
+    texts = set()
+    for creation in creations:
+        code = scope.context.code(creation.place.module)
+        node = code.node(creation.place) if code is not None else None
+        if code is None or not isinstance(node, ast.Call) or not is_stateless(scope.context, code.module, node):
+            return None
+        texts.add(ast.unparse(node))
+    return texts.pop() if len(texts) == 1 else None
+
+
+def is_stateless(context: Context, module: str, node: ast.Call) -> bool:
+    """Whether a call makes a module of torch.nn without parameters and buffers, from literals alone."""
+    index = context.project.index(module)
+    dotted = context.project.expression_name(index, node.func) if index is not None else None
+    if dotted is None or not dotted.startswith("torch.nn."):
+        return False
+    known = context.analysis.catalogue.nn_module(dotted.removeprefix("torch.nn."))
+    if known is None or known.may_have_state or known.is_container or known.is_compound:
+        return False
+    return all(is_literal(arg) for arg in node.args) and all(k.arg and is_literal(k.value) for k in node.keywords)
+
+
+def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation], *, many: bool) -> str:
+    """The expression that makes the new instance; its constructor again where all of `alike` are one simple text."""
+    owner = owner_name(scope.context, creation)
+    index = scope.context.project.index(creation.place.module)
+    text = _constructor_text(scope, alike) if alike and not found.under and not found.is_loop else None
+    if many and found.is_loop:
+        each = f"{scope.runtime('PerCall', index)}.wrap({scope.runtime('another', index)}(each), owner={owner})"
+        return f"{scope.nn('ModuleList')}({each} for each in {owner}.{found.attribute})"
+    held = f"{owner}.{found.attribute}{found.under}"
+    copied = text if text is not None else f"{scope.runtime('another', index)}({held})"
+    wrap = "" if text is not None else ".wrap"
+    return f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied
+
+
+def owner_name(context: Context, creation: Creation) -> str:
+    """What the function that makes an attribute calls its owner."""
+    code = context.code(creation.place.module)
+    node = code.node(creation.place) if code is not None else None
+    function = code.function(node) if code is not None and node is not None else None
+    return function.args.args[0].arg if function is not None and function.args.args else "self"
+
+
+def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
+    """`self.act = F.gelu` → `self.act = nn.GELU()`; other functions are held by a module that calls them."""
+    if (reason := _used_as_value(scope.context, scope.unit, held.attribute)) is not None:
+        return Unfixable(reason)
+    if _may_be_ones_own(scope.context, scope.unit, held):
+        return Unfixable(f"`{held.attribute}` may be a function of one's own, whose operations would stay in it")
+    start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
+    row = scope.context.analysis.catalogue.function(held.name)
+    if row is not None and row[0].nn is not None and isinstance(scope.node, ast.Name | ast.Attribute):
+        constructor = parse_constructor(row[0].nn)
+        known = scope.context.analysis.catalogue.nn_module(constructor.name)
+        simple = known is not None and known.required == 0 and not row[0].drop
+        simple = simple and not is_sought(scope.context.touched, constructor.name)
+        if (
+            simple
+            and _names(scope, scope.node, held.name)
+            and _called_with_one(scope.context, scope.unit, held.attribute)
+        ):
+            return (Piece(start, end, f"{scope.nn(constructor.name)}()"),)
+    return (Piece(start, end, f"{scope.runtime('Function')}.wrap({scope.code.text[start:end]})"),)
+
+
+def _may_be_ones_own(context: Context, unit: Unit, held: HeldFunction) -> bool:
+    """Whether what is held may be a function of the project, a lambda, or a partial of one."""
+    entry = context.analysis.attributes_of(ClassRef(unit.module, unit.name)).names.get(held.attribute)
+    creation = entry.creations.get(held.place) if entry is not None else None
+    found = list(options(creation.kind)) if creation is not None else []
+    bound = [inner for option in found if isinstance(option, Partial) for inner in options(option.function)]
+    return any(isinstance(kind, FunctionRef | Closure) for kind in (*found, *bound))
+
+
+def _names(scope: Scope, node: ast.expr, function: str) -> bool:
+    """Whether an expression is that function wherever it stands: a parameter is another one for each instance."""
+    dotted = scope.context.project.expression_name(scope.index, node)
+    return dotted is not None and scope.context.project.resolve(dotted) == External(function)
+
+
+def _called_with_one(context: Context, unit: Unit, attribute: str) -> bool:
+    """Whether every call of an attribute in the family gives it one tensor and nothing else."""
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        for node in ast.walk(entry.node) if entry is not None else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == attribute:
+                if len(node.args) != 1 or node.keywords or isinstance(node.args[0], ast.Starred):
+                    return False
+    return True
+
+
+def _used_as_value(context: Context, unit: Unit, attribute: str) -> str | None:
+    """Code that compares the function or hands it on would see a module instead."""
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        for node in ast.walk(entry.node) if entry is not None else ():
+            if isinstance(node, ast.Compare | ast.Call):
+                parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else node.args
+                if any(isinstance(part, ast.Attribute) and part.attr == attribute for part in parts):
+                    return f"`{attribute}` is used as a value in `{member.name}`"
+    return None

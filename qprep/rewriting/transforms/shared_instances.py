@@ -1,0 +1,114 @@
+"""One instance in several places, or made once for all: each place gets its own."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.facts import MANY, Unit
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.rewrite_result import OWNER
+from qprep.rewriting.safety.mutation import changed_attribute, changed_global, changed_name, changed_source
+from qprep.rewriting.safety.observability import holds_no_state, memory, reason_to_stay_one
+
+if TYPE_CHECKING:
+    from qprep.analysis.facts import ModuleCall, Sharing
+    from qprep.rewriting.fix_scope import Scope
+
+Pieces = tuple[Piece, ...]
+_HIDDEN = "a plain list or dict of self would hold it, where no quantizer looks for modules: use nn.ModuleList"
+_GIVEN = "it is called under a name that the run may give another module"
+
+
+def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
+    """The place of an instance that others hold too gets an instance of its own."""
+    if (reason := _reason_to_leave(scope, sharing) or memory(scope.context, sharing.classes)) is not None:
+        return Unfixable(reason)
+    listed = ""
+    if not all(holds_no_state(scope.context, name) for name in sharing.classes):
+        if (reason := reason_to_stay_one(scope, sharing)) is not None:
+            return Unfixable(reason)
+        listed = ", listed=True"
+    node = scope.node
+    if sharing.how == "copy" and isinstance(node, ast.Call):
+        node = node.args[0]
+    start, end = scope.code.span(node)  # type: ignore[arg-type]
+    text = scope.code.text[start:end]
+    start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
+    return (Piece(start, end, f"{scope.runtime(_function(scope, sharing))}({text}{listed})"),)
+
+
+def _function(scope: Scope, sharing: Sharing) -> str:
+    """What makes a separate instance of the module there, or of each in a list."""
+    if sharing.how == "repetition":
+        return "distinct"
+    return "unshared" if sharing.how == "common" and _is_parameter(scope) else "another"
+
+
+def _reason_to_leave(scope: Scope, sharing: Sharing) -> str | None:
+    node = scope.node
+    if sharing.how == "unpacked":
+        return "all modules of a list stand there again: make a second list"
+    if isinstance(node, ast.AugAssign):
+        return "the list is repeated in place: make its items in a comprehension"
+    parent = scope.code.parents[node]
+    outer = parent if isinstance(parent, ast.List | ast.Dict | ast.ListComp | ast.DictComp) else node
+    statement = scope.code.parents[outer]
+    if sharing.how in ("container", "repetition") and isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        if any(isinstance(target, ast.Attribute) for target in targets):
+            return _HIDDEN
+    return (
+        changed_name(scope, node)
+        or changed_source(scope.context, Unit(scope.code.module, sharing.function.rpartition(".")[0], True), node)
+        or changed_global(scope, node)
+        or _changed_target(scope, sharing)
+    )
+
+
+def _changed_target(scope: Scope, sharing: Sharing) -> str | None:
+    """Whether something changes the attribute that gets the instance."""
+    statement = scope.code.parents[scope.node]
+    cls = sharing.function.rpartition(".")[0]
+    for target in statement.targets if isinstance(statement, ast.Assign) and cls else ():
+        if isinstance(target, ast.Attribute):
+            unit = Unit(scope.code.module, cls, True)
+            made = [sharing.place]
+            reason = changed_attribute(scope.context, unit, target.attr, made, may_be_other=True)
+            if reason is not None:
+                return reason
+    return None
+
+
+def _is_parameter(scope: Scope) -> bool:
+    function = scope.code.function(scope.node)
+    return function is not None and isinstance(scope.node, ast.Name) and scope.node.id in _local_names(function)
+
+
+def _local_names(function: ast.FunctionDef) -> set[str]:
+    names = {part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)}
+    stored = (part for part in ast.walk(function) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))
+    return names | {part.id for part in stored}
+
+
+def separate_common_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
+    """`self.act(x)` of what the class holds, `ACT(x)` of what the file holds: an instance that self holds."""
+    node = scope.node
+    assert isinstance(node, ast.Call)
+    func, function = node.func, scope.code.function(node)
+    if (reason := memory(scope.context, call.classes)) is not None:
+        return Unfixable(reason)
+    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == scope.owner:
+        if (reason := changed_attribute(scope.context, scope.unit, func.attr, ())) is not None:
+            return Unfixable(reason)
+        name, held = func.attr, f"{OWNER}.{func.attr}"
+    elif isinstance(func, ast.Name) and function is not None and func.id not in _local_names(function):
+        if (reason := changed_global(scope, func)) is not None:
+            return Unfixable(reason)
+        name, held = func.id.lower(), func.id
+    else:
+        return Unfixable(_GIVEN)
+    attribute = scope.declare(name, f"{scope.runtime('another')}({held})", many=call.count >= MANY)
+    start, end = scope.code.span(func)
+    return (Piece(start, end, attribute),)

@@ -1,0 +1,115 @@
+"""Static methods that run operations: each becomes a module behind its class, as a function does."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.attribute_writes import ANY
+from qprep.analysis.facts import Unit
+from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
+from qprep.analysis.symbols.symbol_table import variants
+from qprep.analysis.values.abstract_values import ClassRef
+from qprep.rewriting.safety.external_writes import is_touched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
+    from qprep.rewriting.fix_scope import Scope
+    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.source_code import Code
+
+DECORATOR = "builtins.staticmethod"
+_OF_CLASS = frozenset(("super", "__class__"))
+
+
+def refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
+    """Why a static method cannot become a module; None where it can."""
+    owner, _, method = unit.name.rpartition(".")
+    entry = code.index.classes.get(owner)
+    if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or _has_others(code.index, owner):
+        return f"`{owner}`, which `{unit.name}` is a static method of, is defined conditionally, or in other code"
+    if method == "forward" or method.startswith("__") or len(variants(entry.methods, method)) > 1:
+        return f"`{unit.name}` is a static method that Python or torch calls, or defined more than once"
+    if (other := next(_others(context, unit, method), None)) is not None:
+        return f"`{unit.name}` is a static method, and `{other}` may stand in its place"
+    if code.indent_of(node) != code.indent_unit:
+        return f"`{unit.name}` is a static method that is indented otherwise than its file"
+    if any(isinstance(part, ast.Name) and part.id in _OF_CLASS for part in walk(node)):
+        return f"`{unit.name}` is a static method that looks at its class"
+    if (name := next(_names_of_class(entry, node), None)) is not None:
+        return f"`{unit.name}` is a static method whose parameters are defined with `{name}` of its class"
+    if _calls_itself(code.index, node):
+        return f"`{unit.name}` calls itself"
+    if _is_taken(entry, method) or any(_is_taken_from_a_type(context, name, method) for name in context.project.given):
+        return f"`{unit.name}` is a static method that its class, or what an object is of, is asked for as a value"
+    return None
+
+
+def _has_others(index: FileIndex, cls: str) -> bool:
+    """Whether the name of a class may mean another one: `Net = wrap(Net)`."""
+    return cls in index.alternatives or cls in index.values or cls in index.imports
+
+
+def _calls_itself(index: FileIndex, node: ast.FunctionDef) -> bool:
+    """Whether a function may run again inside itself, as far as the functions of its file are told by their names."""
+    known: dict[str, list[ast.FunctionDef]] = defaultdict(list)
+    for function in index.of(ast.FunctionDef):
+        known[function.name].append(function)
+    waiting, found = [node], set[str]()
+    while waiting:
+        called = {last_name(part.func) for part in walk(waiting.pop()) if isinstance(part, ast.Call)} - found
+        found |= called
+        waiting += [function for name in called for function in known[name]] if node.name not in found else []
+    return node.name in found
+
+
+def _is_taken(entry: ClassNode, method: str) -> bool:
+    """Whether the body of a class takes its method as a value: `TABLE = {"mix": mix}`."""
+    lines = [line for line in entry.node.body if not isinstance(line, ast.FunctionDef | ast.ClassDef)]
+    return any(isinstance(part, ast.Name) and part.id == method for line in lines for part in walk(line))
+
+
+def _is_taken_from_a_type(context: Context, module: str, method: str) -> bool:
+    """`type(self).mix`, `self.__class__.mix`: nobody follows these."""
+    if f".{method}" not in (context.project.text(module) or ""):
+        return False
+    index = context.project.index(module)
+    found = index.of(ast.Attribute) if index is not None else ()
+    return any(node.attr == method and is_class_of(node.value) for node in found)
+
+
+def _others(context: Context, unit: Unit, method: str) -> Iterator[str]:
+    """What else the name may mean on instances: a definition of a relative, an attribute, or what other code sets."""
+    owner = ClassRef(unit.module, unit.name.rpartition(".")[0])
+    holder = Unit(owner.module, owner.name, True)
+    for member in context.family(holder):
+        entry = context.project.class_node(member)
+        names = {*context.analysis.attributes_of(member).names, *(entry.values if entry is not None else ())}
+        inherited = entry.methods if entry is not None and member != owner else ()
+        if entry is None or method in names or method in inherited:
+            yield f"{member.name}.{method}"
+    is_set = ANY in context.touched and not context.class_values.isdisjoint(context.family(holder))
+    if is_set or is_touched(context, holder, method):
+        yield f"{owner.name}.{method}"
+
+
+def _names_of_class(entry: ClassNode, node: ast.FunctionDef) -> Iterator[str]:
+    """Names of the class's body that defaults and annotations mean: behind the class they mean something else."""
+    known = {*entry.methods, *entry.values, *entry.annotations}
+    known |= {line.name for line in entry.node.body if isinstance(line, ast.ClassDef)}
+    parts = [part for part in (node.args, node.returns) if part is not None]
+    yield from (n.id for part in parts for n in walk(part) if isinstance(n, ast.Name) and n.id in known)
+
+
+def is_named(scope: Scope, func: ast.expr, callee: Unit) -> bool:
+    """Whether a call names a static method on self, `self.pad(x)`, in a class that has it."""
+    owner, _, method = callee.name.rpartition(".")
+    if not owner or not scope.unit.is_class or not isinstance(func, ast.Attribute) or func.attr != method:
+        return False
+    is_own = isinstance(func.value, ast.Name) and func.value.id == scope.owner and callee.module == scope.index.name
+    return is_own and ClassRef(callee.module, owner) in scope.context.project.mro(
+        ClassRef(scope.unit.module, scope.unit.name)
+    )

@@ -1,0 +1,99 @@
+"""Runs a target in a child process, within a time limit, and reads its answer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from qprep.foundation.errors import QprepError
+from qprep.tracing import child
+from qprep.tracing.failure import TraceFailure, from_dump
+from qprep.tracing.request import Request
+from qprep.tracing.trace_report import TraceReport
+
+_GRACE: Final = 10.0  # seconds that the child has to end itself after its time limit
+_TAIL: Final = 2000  # characters of the child's output that are kept
+
+
+def run_target(request: Request) -> TraceReport | TraceFailure:
+    """Trace one forward pass of the model that `request` describes.
+
+    A crash, an error or a hang of the user's code is a TraceFailure; QprepError where torch is missing.
+    """
+    with workspace() as folder:
+        failure = run_child("qprep.tracing.child", request, folder)
+        return failure or TraceReport.from_json((folder / child.REPORT).read_text())
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[Path]:
+    """A folder of our own for one or more children."""
+    with tempfile.TemporaryDirectory(prefix="qprep-") as folder:
+        yield Path(folder)
+
+
+def run_child(module: str, request: Request, folder: Path) -> TraceFailure | None:
+    """Run `python -m module folder`; None once it has left what it was asked for."""
+    if find_spec("torch") is None:
+        raise QprepError("a trace runs the model, which needs torch: pip install 'qprep[torch]'")
+    for name in (child.FAILURE, child.REPORT, child.FAULT):
+        (folder / name).unlink(missing_ok=True)
+    (folder / child.REQUEST).write_text(request.to_json())
+    with (folder / child.OUTPUT).open("wb") as output:
+        returncode = _wait([sys.executable, "-P", "-u", "-m", module, str(folder)], output.fileno(), request.timeout)
+    failure = _failure(request, folder, returncode)
+    return failure and replace(failure, output=(folder / child.OUTPUT).read_text(errors="replace")[-_TAIL:])
+
+
+def _wait(command: list[str], output: int, timeout: float) -> int | None:
+    """The exit status; None where the process did not end by itself. Nothing that it started is left."""
+    with subprocess.Popen(  # noqa: S603  (our own module, run by our own interpreter)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=_environment(),
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.wait(timeout + _GRACE)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+
+
+def _environment() -> dict[str, str]:
+    """The parent's, with qprep importable; last, so that it hides nothing of the user's."""
+    root = str(Path(child.__file__).parents[2])
+    paths = [path for path in (os.environ.get("PYTHONPATH"), root) if path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _failure(request: Request, folder: Path, returncode: int | None) -> TraceFailure | None:
+    reported, fault = folder / child.FAILURE, folder / child.FAULT
+    if reported.exists():
+        return TraceFailure.from_json(reported.read_text())
+    dump = fault.read_text(errors="replace") if fault.exists() else ""
+    if returncode is None or dump.startswith("Timeout"):
+        return from_dump("timeout", f"{request.target} ran longer than {request.timeout:g} s", dump)
+    if returncode == 0 and (folder / child.REPORT).exists():
+        return None
+    ended = f"signal {signal.Signals(-returncode).name}" if returncode < 0 else f"exit status {returncode}"
+    return from_dump("crash", f"{request.target} ended the process: {ended}", dump)
