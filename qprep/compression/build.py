@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from qprep.compression.classes import class_of, injected
 from qprep.compression.errors import ScheduleError
+from qprep.compression.names import plain
 from qprep.compression.policies.lr import LRPolicy
 from qprep.compression.policies.pruning import PruningPolicy
 from qprep.compression.policies.quantization import QuantizationPolicy
@@ -198,7 +199,7 @@ def _place(definition: Definition, sentence: str) -> tuple[int, str]:
     for name, each in definition.arguments.items():
         inner = each.value if isinstance(each.value, Mapping) else {}
         for entry, value in inner.items():
-            if entry in words:
+            if entry in words or plain(entry) in words:
                 return value.line, f"{definition.key}.{name}.{entry}"
         items = each.value if isinstance(each.value, list) else [each]
         for value in items:

@@ -40,7 +40,8 @@ class ChannelLasso(Regularizer):
 
     strength  λ
     ignore    names of weights whose families are left, or regular expressions
-    proximal  groups shrink after the optimizer's step, and what reaches 0 is masked with the whole group
+    proximal  groups shrink after the optimizer's step, and what reaches 0 is masked with the whole group; of each
+              family one group stays
     """
 
     def __init__(self, strength: float, *, ignore: Sequence[str] = (), proximal: bool = False) -> None:
@@ -84,6 +85,8 @@ class ChannelLasso(Regularizer):
             size = self._norms(family, members)
             step = rate(members[0].parameter) * self.strength
             factor = (1 - step / size.clamp(min=torch.finfo(size.dtype).tiny)).clamp(min=0)
+            if not bool(factor.any()):
+                factor[size.argmax()] = 1  # a width of 0 computes nothing
             for each in members:
                 _scale(each, factor)
             gone = (factor == 0).nonzero().flatten().tolist()
