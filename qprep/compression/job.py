@@ -94,8 +94,8 @@ def run(job: TrainJob, watch: Watch = ignore, tell: Callable[[str], None] = lamb
     for epoch in scheduler.epochs(epochs):
         batches.doing = f"epoch {epoch + 1} of {epochs}"
         scheduler.model.train()
-        for batch in scheduler.steps(batches):
-            with _blaming(f"{job.request.target} could not be trained on {job.train}"):
+        with _blaming(f"{job.request.target} could not be trained on {job.train}"):
+            for batch in scheduler.steps(batches):
                 _step(scheduler, criterion, batch)
         if evaluate is not None:
             with _blaming(f"{job.evaluate} failed"), torch.no_grad():

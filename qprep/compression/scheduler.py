@@ -293,7 +293,7 @@ class Scheduler:
 
     def steps(self, loader: Iterable[Any]) -> Iterator[Any]:
         """The batches of `loader` that are left in the epoch, each as a minibatch."""
-        total = len(loader) if isinstance(loader, Sized) else None
+        total = _length(loader)
         done = self.minibatch
         for number, batch in enumerate(loader):
             if number < done:
@@ -463,3 +463,11 @@ def _check_model(model: object) -> None:
         raise CompressionError(
             "expected a model with whole parameters, found one sharded by FSDP: compress it before, or use DDP"
         )
+
+
+def _length(loader: object) -> int | None:
+    """The number of batches; None where it is not known."""
+    try:
+        return len(loader) if isinstance(loader, Sized) else None
+    except TypeError:  # of loaders that have a length only with some data
+        return None

@@ -19,8 +19,8 @@ from qprep.compression import (
     PolynomialLR,
     PruningPolicy,
     QuantizationPolicy,
-    Scheduler,
     ScheduleError,
+    Scheduler,
     SparseGPTPruner,
     SparsityLevelParameterPruner,
     WandaPruner,
@@ -37,7 +37,9 @@ from qprep.quantizer.methods.qat.pact import PACTActivation
 from tests.compression.nets import EXAMPLE, Residual, batches, plain_net, scheduled, seeded, sgd, train
 
 
-def rates(make: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler], first: int, end: int) -> list[float]:
+def rates(
+    make: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler], first: int, end: int
+) -> list[float]:
     """The rate in each of 8 epochs."""
     model = seeded(plain_net)
     optimizer = sgd(model, 1.0)
@@ -85,7 +87,9 @@ def test_a_plateau_needs_its_metric() -> None:
 
 def test_every_class_of_torch_that_a_file_can_make_is_known() -> None:
     known = lr_classes()
-    assert {"StepLR", "MultiStepLR", "ExponentialLR", "CosineAnnealingLR", "OneCycleLR", "ReduceLROnPlateau"} <= set(known)
+    assert {"StepLR", "MultiStepLR", "ExponentialLR", "CosineAnnealingLR", "OneCycleLR", "ReduceLROnPlateau"} <= set(
+        known
+    )
     assert known["PolynomialLR"] is PolynomialLR
 
 
@@ -127,11 +131,17 @@ def test_distillation_is_hintons_loss() -> None:
     ("make", "sentence"),
     [
         (lambda m: Scheduler(m).add_policy(KnowledgeDistillation(), epochs=[0]), "found none: give teacher="),
-        (lambda m: Scheduler(m, teacher=m).add_policy(KnowledgeDistillation(), epochs=[0]), "found the model in training"),
+        (
+            lambda m: Scheduler(m, teacher=m).add_policy(KnowledgeDistillation(), epochs=[0]),
+            "found the model in training",
+        ),
         (lambda m: KnowledgeDistillation(temperature=0), "expected temperature above 0, found 0"),
         (lambda m: KnowledgeDistillation(teacher=0.5), "expected teacher: 0"),
         (lambda m: Scheduler(m).add_policy(QuantizationPolicy(LSQQuantizer), epochs=[0]), "expected example_inputs"),
-        (lambda m: Scheduler(m).add_policy(PruningPolicy(WandaPruner("*")), epochs=[0]), "expected calibrate= for Wanda"),
+        (
+            lambda m: Scheduler(m).add_policy(PruningPolicy(WandaPruner("*")), epochs=[0]),
+            "expected calibrate= for Wanda",
+        ),
         (lambda m: Scheduler(m).add_policy(3, epochs=[0]), "expected a policy, found int"),
         (lambda m: PruningPolicy(3), "expected a pruner, found int"),
         (lambda m: PruningPolicy(WandaPruner("*"), levels={"a": 1}), "expected levels with a level pruner"),
@@ -209,7 +219,11 @@ policies:
     assert found["granularity_weights"] == "per-tensor"
     assert arguments("DorefaQuantizer", {"bits_activations": 32, "bits_weights": 4})["bits_activations"] is None
     for before, after, sentence in (
-        ("PACTQuantizer", "PACTQuantiser", ":3: quantizers.q.class: expected the class of a quantizer, found 'PACTQuantis"),
+        (
+            "PACTQuantizer",
+            "PACTQuantiser",
+            ":3: quantizers.q.class: expected the class of a quantizer, found 'PACTQuantis",
+        ),
         ("bits_weights: 3", "bit_weights: 3", ":6: quantizers.q.bit_weights: unknown argument 'bit_weights'"),
         ("bits_weights: 3", "bits_weights: 99", ":6: quantizers.q.bits_weights: expected bits_weights from 1 to 16"),
         ("module.0", "module.9", ":8: quantizers.q.overrides.module.9"),
@@ -249,7 +263,9 @@ def error_of(kind: type[OneShotPruner] | None) -> float:
     scheduler.add_policy(PruningPolicy(pruner), epochs=[0])
     scheduler.on_epoch_begin(0)
     assert scheduler.sparsities()["0.weight"] == 0.5
-    return sum(float((model[0](batch) - whole).pow(2).mean().detach()) for batch, whole in zip(data, dense, strict=True))
+    return sum(
+        float((model[0](batch) - whole).pow(2).mean().detach()) for batch, whole in zip(data, dense, strict=True)
+    )
 
 
 def test_one_shot_pruners_lose_less_of_a_layers_output() -> None:
@@ -348,7 +364,10 @@ def test_why_layers_have_no_sparse_kernel() -> None:
 
 def test_agp_is_the_same_from_a_file_and_by_hand(tmp_path: Path) -> None:
     by_file = seeded(Residual)
-    text = QUANTIZED.split("quantizers:")[0] + "policies:\n  - {pruner: {instance_name: fine}, starting_epoch: 0, ending_epoch: 4}\n"
+    text = (
+        QUANTIZED.split("quantizers:", maxsplit=1)[0]
+        + "policies:\n  - {pruner: {instance_name: fine}, starting_epoch: 0, ending_epoch: 4}\n"
+    )
     train(scheduled(tmp_path, text, by_file), range(4))
     by_hand = seeded(Residual)
     scheduler = Scheduler(by_hand, sgd(by_hand))

@@ -155,7 +155,10 @@ def test_filters_in_front_of_batchnorm_are_noted() -> None:
         (lambda: GroupLassoRegularizer({"a": 0.1}), "expected [strength, group] for a, found 0.1"),
         (lambda: GroupLassoRegularizer({"a": [0.1, "Filter"]}), "found 'Filter'; did you mean 'Filters'?"),
         (lambda: L1Regularizer({"a": 0.1}, "Min"), "expected threshold_criteria Max, Mean_Abs or none, found 'Min'"),
-        (lambda: L1Regularizer({"a": 0.1}, "Max", proximal=True), "expected threshold_criteria or proximal, found both"),
+        (
+            lambda: L1Regularizer({"a": 0.1}, "Max", proximal=True),
+            "expected threshold_criteria or proximal, found both",
+        ),
         (lambda: penalty(nn.Sequential(nn.Linear(2, 2)), L1Regularizer({"1.weight": 0.1})), "found '1.weight'"),
         (
             lambda: penalty(nn.Sequential(nn.Linear(2, 2)), GroupLassoRegularizer({"0.weight": [0.1, "2D"]})),
