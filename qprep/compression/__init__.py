@@ -1,5 +1,7 @@
 """Compression: schedules that prune, thin, distil and quantize a model while it trains; needs torch."""
 
+from typing import Any
+
 from qprep.compression.channel_lasso import ChannelLasso
 from qprep.compression.distillation import KnowledgeDistillation
 from qprep.compression.errors import CompressionError, ScheduleError
@@ -40,7 +42,7 @@ from qprep.compression.structure import groups, thin
 CompressionScheduler = Scheduler  # Distiller's name
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:  # noqa: ANN401  (classes of other packages)
     """Lightning and HuggingFace, whose packages are imported with them alone."""
     if name == "Lightning":
         from qprep.compression.adapters.lightning import Lightning

@@ -82,7 +82,7 @@ class Fitter:
                 if number % self.accumulate_grad_batches == 0:
                     optimizer.zero_grad()
                 self.callback.on_before_backward(self, module, loss)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 if (number + 1) % self.accumulate_grad_batches == 0:
                     optimizer.step()
                 self.callback.on_train_batch_end(self, module, loss, (images, labels), number)
@@ -94,7 +94,7 @@ def test_lightnings_hooks_give_the_masks_of_the_plain_loop(schedule: Path, accum
     data = batches(8)
     model, scheduler = by_hand(schedule, accumulate, data)
     other = seeded(plain_net)
-    callback = qprep.compression.Lightning(schedule)  # type: ignore[attr-defined]
+    callback = qprep.compression.Lightning(schedule)
     Fitter(callback, accumulate).fit(other, sgd(other), data)
     assert_equal(dict(scheduler.masks), dict(callback.scheduler.masks))
     assert_equal(dict(model.state_dict()), dict(other.state_dict()))
@@ -106,7 +106,7 @@ def test_lightnings_hooks_give_the_losses_of_policies(with_loss: Path, accumulat
     data = batches(8)
     model, _ = by_hand(with_loss, accumulate, data)
     other = seeded(plain_net)
-    callback = qprep.compression.Lightning(with_loss)  # type: ignore[attr-defined]
+    callback = qprep.compression.Lightning(with_loss)
     Fitter(callback, accumulate).fit(other, sgd(other), data)
     for one, two in zip(model.parameters(), other.parameters(), strict=True):
         assert torch.allclose(one, two, atol=1e-6)
@@ -114,11 +114,11 @@ def test_lightnings_hooks_give_the_losses_of_policies(with_loss: Path, accumulat
 
 def test_lightnings_checkpoints_hold_the_scheduler(schedule: Path) -> None:
     model = seeded(plain_net)
-    callback = qprep.compression.Lightning(schedule)  # type: ignore[attr-defined]
+    callback = qprep.compression.Lightning(schedule)
     assert callback.state_dict() == {}
     trainer = Fitter(callback, 1)
     trainer.fit(model, sgd(model), batches(2))
-    again = qprep.compression.Lightning(schedule)  # type: ignore[attr-defined]
+    again = qprep.compression.Lightning(schedule)
     again.load_state_dict(callback.state_dict())
     other = seeded(plain_net)
     other.load_state_dict(model.state_dict())
@@ -163,7 +163,7 @@ class SmallTrainer:
                     self.call("on_step_begin")
                     self.optimizer.zero_grad()
                 loss: Tensor = self.compute_loss(self.model, batch)
-                (loss / self.accumulate).backward()  # type: ignore[no-untyped-call]
+                (loss / self.accumulate).backward()
                 if (number + 1) % self.accumulate == 0:
                     self.optimizer.step()
                     self.state.global_step += 1
@@ -183,7 +183,7 @@ def test_the_trainers_hooks_give_the_masks_of_the_plain_loop(
     model, scheduler = by_hand(path, accumulate, data)
     other = seeded(plain_net)
     trainer = SmallTrainer(other, accumulate, tmp_path / "out")
-    callback = qprep.compression.HuggingFace(path)  # type: ignore[attr-defined]
+    callback = qprep.compression.HuggingFace(path)
     callback.attach(trainer)
     trainer.train(data)
     assert_equal(dict(scheduler.masks), dict(callback.scheduler.masks))
@@ -194,7 +194,7 @@ def test_the_trainers_hooks_give_the_masks_of_the_plain_loop(
 
 def test_the_trainer_needs_attach_for_losses(with_loss: Path, tmp_path: Path) -> None:
     trainer = SmallTrainer(seeded(plain_net), 1, tmp_path)
-    trainer.add_callback(qprep.compression.HuggingFace(with_loss))  # type: ignore[attr-defined]
+    trainer.add_callback(qprep.compression.HuggingFace(with_loss))
     with pytest.raises(CompressionError, match=r"expected attach\(trainer\) for l, which add to the loss"):
         trainer.train(batches(2))
 
@@ -206,7 +206,7 @@ def made(path: Path) -> Callable[[nn.Module, torch.optim.Optimizer], Scheduler]:
 def test_lightning_itself(schedule: Path) -> None:
     lightning = pytest.importorskip("lightning.pytorch")
 
-    class Module(lightning.LightningModule):  # type: ignore[misc,name-defined]
+    class Module(lightning.LightningModule):
         def __init__(self) -> None:
             super().__init__()
             self.net = seeded(plain_net)
@@ -219,7 +219,7 @@ def test_lightning_itself(schedule: Path) -> None:
 
     path = schedule.parent / "lightning.yaml"
     path.write_text(schedule.read_text().replace('"3.weight", "8.weight"', '"net.3.weight", "net.8.weight"'))
-    callback = qprep.compression.Lightning(path)  # type: ignore[attr-defined]
+    callback = qprep.compression.Lightning(path)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
     trainer = lightning.Trainer(max_epochs=3, callbacks=[callback], **quiet)
     module = Module()

@@ -84,10 +84,10 @@ def scalars(path: Path) -> dict[tuple[str, int], float]:
         event = dict(fields(record))
         if 5 not in event:
             continue
-        value = dict(fields(dict(fields(event[5]))[1]))  # type: ignore[arg-type]
+        value = dict(fields(dict(fields(event[5]))[1]))
         if 2 in value:
-            found[value[1].decode(), event.get(2, 0)] = value[2]  # type: ignore[attr-defined,index]
-    return found  # type: ignore[return-value]
+            found[value[1].decode(), event.get(2, 0)] = value[2]
+    return found
 
 
 def test_the_checksum_is_that_of_the_standard() -> None:
@@ -119,16 +119,16 @@ def test_a_histogram_counts_every_value(tmp_path: Path) -> None:
     writer.histogram("empty", torch.empty(0), 3)
     writer.close()
     _, record = frames(writer.path)
-    value = dict(fields(dict(fields(dict(fields(record))[5]))[1]))  # type: ignore[arg-type]
-    made = dict(fields(value[5]))  # type: ignore[arg-type]
+    value = dict(fields(dict(fields(dict(fields(record))[5]))[1]))
+    made = dict(fields(value[5]))
     assert (made[1], made[2], made[3], made[4], made[5]) == (0.0, 2.0, 4.0, 3.0, 5.0)
-    counts = struct.unpack(f"<{len(made[7]) // 8}d", made[7])  # type: ignore[arg-type]
+    counts = struct.unpack(f"<{len(made[7]) // 8}d", made[7])
     assert sum(counts) == 4
 
 
 def test_tensorboards_own_reader_reads_the_file(logged: tuple[Scheduler, Path]) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    scheduler, folder = logged
+    _, folder = logged
     reader = accumulator.EventAccumulator(str(folder)).Reload()
     log = read_log(folder)
     assert set(reader.Tags()["scalars"]) == set(log.names)
@@ -140,7 +140,7 @@ def test_tensorboards_own_reader_reads_the_file(logged: tuple[Scheduler, Path]) 
 
 
 def test_a_log_is_read_as_columns_and_drawn(logged: tuple[Scheduler, Path]) -> None:
-    scheduler, folder = logged
+    _, folder = logged
     log = read_log(folder)
     assert log["sparsity/weights/3.weight"] == [(3, 0.0), (6, 0.5), (9, 0.5)]
     assert log["metrics/accuracy"] == [(3, 0.25), (6, 0.25), (9, 0.25)]

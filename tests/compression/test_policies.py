@@ -190,7 +190,7 @@ def test_masks_hold_through_the_quantizers_wrapping_and_in_what_it_converts_to(t
     assert isinstance(policy, QuantizationPolicy)
     assert policy.quantizer is not None
     converted = policy.quantizer.convert()
-    assert not converted.get_submodule("conv2").weight[~mask].any()  # type: ignore[index,operator]
+    assert not converted.get_submodule("conv2").weight[~mask].any()
 
 
 def test_distillers_names_and_arguments_of_quantizers(tmp_path: Path) -> None:
@@ -299,8 +299,8 @@ def test_wanda_compares_within_each_output() -> None:
 def test_reconstruction_is_least_squares_on_what_stays() -> None:
     model = seeded(Residual)
     data = [images for images, _ in batches(4)]
-    products = gram(model, model.conv2, (EXAMPLE,), data)  # type: ignore[arg-type]
-    dense = model.conv2.weight.detach().clone()  # type: ignore[union-attr,operator]
+    products = gram(model, model.conv2, (EXAMPLE,), data)
+    dense = model.conv2.weight.detach().clone()
     scheduler = Scheduler(model, sgd(model), calibrate=data, example_inputs=EXAMPLE)
     pruner = FMReconstructionChannelPruner("Channels", 0.5, "conv2.weight", weights_only=True)
     scheduler.add_policy(PruningPolicy(pruner), epochs=[0])
@@ -313,10 +313,10 @@ def test_reconstruction_is_least_squares_on_what_stays() -> None:
         lost = (weight - dense).flatten(1).double()
         return float((lost @ products @ lost.T).trace())
 
-    fit = error(model.conv2.weight.detach())  # type: ignore[union-attr,operator]
+    fit = error(model.conv2.weight.detach())
     assert fit < error(dense * mask)
     for scale in (0.99, 1.01):
-        assert fit <= error(model.conv2.weight.detach() * scale)  # type: ignore[union-attr,operator]
+        assert fit <= error(model.conv2.weight.detach() * scale)
     assert torch.equal(fitted(torch.ones(2, 3), torch.eye(3).double(), torch.zeros(3).bool()), torch.zeros(2, 3))
 
 
@@ -344,7 +344,7 @@ def test_sensitivity_prunes_each_weight_alone_and_puts_it_back(tmp_path: Path) -
     with pytest.raises(CompressionError, match="expected unit among element, filter, channel, found 'row'"):
         sensitivity(model, evaluate, unit="row")
     with pytest.raises(CompressionError, match="expected a number, or numbers by name, from evaluate, found NoneType"):
-        sensitivity(model, lambda _: None)  # type: ignore[arg-type,return-value]
+        sensitivity(model, lambda _: None)
 
 
 def test_why_layers_have_no_sparse_kernel() -> None:

@@ -94,19 +94,19 @@ def test_magnitude_keeps_what_is_above_the_threshold() -> None:
 
 def test_sensitivity_has_the_deviation_of_its_first_use() -> None:
     model = seeded(lambda: nn.Sequential(nn.Linear(20, 20)))
-    before = model[0].weight.detach().clone()  # type: ignore[index]
+    before = model[0].weight.detach().clone()
     scheduler = Scheduler(model)
     pruner = SensitivityPruner({"0.weight": 0.5})
     scheduler.add_policy(PruningPolicy(pruner), starting_epoch=0, ending_epoch=2)
     scheduler.on_epoch_begin(0)
     threshold = 0.5 * float(before.std())
-    assert torch.equal(scheduler.masks["0.weight"], before.abs() > threshold)  # type: ignore[arg-type]
+    assert torch.equal(scheduler.masks["0.weight"], before.abs() > threshold)
     scheduler.on_epoch_end(0)
     with torch.no_grad():
-        model[0].weight.mul_(2)  # type: ignore[index,operator]
+        model[0].weight.mul_(2)
     scheduler.on_epoch_begin(1)
     doubled = (2 * before).abs() > threshold
-    assert torch.equal(scheduler.masks["0.weight"], doubled & (before.abs() > threshold))  # type: ignore[arg-type]
+    assert torch.equal(scheduler.masks["0.weight"], doubled & (before.abs() > threshold))
 
 
 def test_splicing_takes_weights_out_and_back_in() -> None:
@@ -123,14 +123,14 @@ def test_splicing_takes_weights_out_and_back_in() -> None:
         weight[0, 0] = value  # between the two thresholds it stays out, above both it comes back
         scheduler.on_epoch_begin(epoch)
         kept = (kept | (weight.abs() >= 1.1 * threshold)) & (weight.abs() >= 0.9 * threshold)
-        assert torch.equal(scheduler.masks["0.weight"], kept)  # type: ignore[arg-type]
+        assert torch.equal(scheduler.masks["0.weight"], kept)
         assert bool(kept[0, 0]) == (epoch == 2)
         scheduler.on_epoch_end(epoch)
 
 
 def test_splicing_sensitivity_grows_by_epochs() -> None:
     model = seeded(lambda: nn.Sequential(nn.Linear(30, 30)))
-    weight = model[0].weight.detach().abs()  # type: ignore[index]
+    weight = model[0].weight.detach().abs()
     pruner = SplicingPruner({"0.weight": 0.1}, 1.0, 1.0, 0.5)
     found = masks_over(pruner, model, range(2, 6), starting_epoch=2, ending_epoch=6)
     for place, mask in enumerate(found):
@@ -141,9 +141,9 @@ def test_splicing_sensitivity_grows_by_epochs() -> None:
 def test_baidu_has_two_slopes() -> None:
     """q 0.17, from epoch 4 to 21 every 3, the ramp 3 epochs after the start and twice as steep."""
     model = seeded(lambda: nn.Sequential(nn.Linear(50, 50)))
-    weight = model[0].weight.detach().abs() * 3  # type: ignore[index]
+    weight = model[0].weight.detach().abs() * 3
     with torch.no_grad():
-        model[0].weight.mul_(3)  # type: ignore[index,operator]
+        model[0].weight.mul_(3)
     pruner = BaiduRNNPruner(0.17, 3, 2, "0.weight")
     found = masks_over(pruner, model, range(4, 22), starting_epoch=4, ending_epoch=21, frequency=3)
     theta = 2 * 0.17 * 3 / (2 * (7 - 4) + 3 * (21 - 7))
@@ -157,7 +157,7 @@ def test_baidu_has_two_slopes() -> None:
 def test_global_scope_ranks_all_weights_together() -> None:
     model = seeded(plain_net)
     with torch.no_grad():
-        model[3].weight.mul_(0.01)  # type: ignore[index,operator]
+        model[3].weight.mul_(0.01)
     scheduler = Scheduler(model)
     pruner = AutomatedGradualPruner(0.1, 0.5, ["0.weight", "3.weight"], scope="global")
     scheduler.add_policy(PruningPolicy(pruner), starting_epoch=0, ending_epoch=2)
@@ -178,7 +178,7 @@ def test_n_of_m_along_inputs(pattern: str) -> None:
     scheduler.add_policy(PruningPolicy(NMPruner(pattern, ["3.weight", "8.weight"])), starting_epoch=0, ending_epoch=2)
 
     def check() -> None:
-        for layer in (model[3], model[8]):  # type: ignore[index]
+        for layer in (model[3], model[8]):
             rows = layer.weight.detach().movedim(1, -1).reshape(-1, group)
             assert int((rows != 0).sum(1).max()) == kept
 
@@ -212,7 +212,7 @@ def test_a_weight_that_is_no_multiple_is_refused_by_name_and_left_by_star() -> N
 )
 def test_values_that_cannot_be_meant(make: object, sentence: str) -> None:
     with pytest.raises(CompressionError) as caught:
-        make()  # type: ignore[operator]
+        make()
     assert sentence in str(caught.value)
 
 

@@ -319,7 +319,7 @@ def test_a_pruner_of_ones_own_is_one_class(tmp_path: Path) -> None:
 
     text = SMALL.replace("AutomatedGradualPruner", "SmallestVariance").replace("    initial_sparsity: 0.05\n", "")
     model = seeded(plain_net)
-    variances = model[3].weight.detach().var(dim=(1, 2, 3))  # type: ignore[index,operator]
+    variances = model[3].weight.detach().var(dim=(1, 2, 3))
     scheduler = scheduled(tmp_path, text.replace("final_sparsity", "level"), model)
     scheduler.on_epoch_begin(0)
     mask = scheduler.masks["3.weight"]

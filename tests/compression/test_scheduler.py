@@ -85,9 +85,9 @@ def test_masks_hold_by_the_optimizers_hook_without_any_callback() -> None:
     mask = scheduler.masks["3.weight"]
     assert mask is not None
     for _ in range(3):
-        loss_of(model).backward()  # type: ignore[no-untyped-call]
+        loss_of(model).backward()
         optimizer.step()
-        weight: Tensor = model[3].weight  # type: ignore[index,assignment]
+        weight: Tensor = model[3].weight
         assert not weight[~mask].any()
         assert weight[mask].all()
 
@@ -103,7 +103,7 @@ def test_masks_hold_with_any_optimizer(kind: str) -> None:
     def closure() -> float:
         optimizer.zero_grad()
         loss = loss_of(model)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return float(loss.detach())
 
     for _ in range(2):
@@ -165,14 +165,14 @@ def test_what_is_masked_in_forward_only_comes_back_before_the_step() -> None:
     scheduler = Scheduler(model, optimizer)
     args = {"mask_on_forward_only": True, "use_double_copies": True, "mask_gradients": True}
     scheduler.add_policy(half(**args), epochs=[0])
-    weight: Tensor = model[3].weight  # type: ignore[index,assignment]
+    weight: Tensor = model[3].weight
     before = weight.detach().clone()
     scheduler.on_epoch_begin(0)
     scheduler.on_minibatch_begin(0)
     mask = scheduler.masks["3.weight"]
     assert mask is not None
     assert torch.equal(weight.detach(), before * mask)
-    loss_of(model).backward()  # type: ignore[no-untyped-call]
+    loss_of(model).backward()
     optimizer.step()
     assert torch.equal(weight.detach()[~mask], before[~mask])
     assert not torch.equal(weight.detach()[mask], before[mask])
@@ -195,7 +195,7 @@ def test_masks_of_one_minibatch_are_forgotten() -> None:
     scheduler = Scheduler(model, sgd(model))
     pruner = SparsityLevelParameterPruner({"3.weight": 0.5})
     args = {"mask_on_forward_only": True, "use_double_copies": True, "discard_masks_at_minibatch_end": True}
-    scheduler.add_policy(PruningPolicy(pruner, mini_batch_pruning_frequency=2, **args), epochs=[0])  # type: ignore[arg-type]
+    scheduler.add_policy(PruningPolicy(pruner, mini_batch_pruning_frequency=2, **args), epochs=[0])
     found = []
     scheduler.on_epoch_begin(0)
     for _ in range(4):
@@ -226,8 +226,8 @@ def test_loss_components_are_named_and_add_up() -> None:
     scheduler.on_minibatch_begin(0)
     loss = loss_of(model)
     found = scheduler.before_backward_pass(0, 0, 3, loss, return_loss_components=True)
-    l1 = 0.1 * model[0].weight.abs().sum()  # type: ignore[index,operator]
-    groups = 0.01 * model[3].weight.flatten(1).norm(dim=1).sum()  # type: ignore[index,operator]
+    l1 = 0.1 * model[0].weight.abs().sum()
+    groups = 0.01 * model[3].weight.flatten(1).norm(dim=1).sum()
     assert [part.name for part in found.loss_components] == ["l1", "lasso"]
     assert float(found.loss_components[0].value.detach()) == pytest.approx(float(l1.detach()), abs=1e-6)
     assert float(found.loss_components[1].value.detach()) == pytest.approx(float(groups.detach()), abs=1e-6)
@@ -328,7 +328,7 @@ def test_what_is_no_model_is_refused(model: nn.Module, sentence: str) -> None:
 )
 def test_windows_that_cannot_be_meant(given: dict[str, object], sentence: str) -> None:
     with pytest.raises(CompressionError) as caught:
-        window(**given)  # type: ignore[arg-type]
+        window(**given)
     assert sentence in str(caught.value)
 
 
@@ -391,11 +391,11 @@ def test_compiling_is_not_disturbed_by_masks() -> None:
     """No recompilation: masks change values in place, not the model."""
     from torch._dynamo.testing import CompileCounter
 
-    counted = CompileCounter()  # type: ignore[no-untyped-call]
+    counted = CompileCounter()
     model = seeded(plain_net)
     compiled = torch.compile(model, backend=counted)
     optimizer = sgd(model)
-    scheduler = Scheduler(compiled, optimizer)  # type: ignore[arg-type]
+    scheduler = Scheduler(compiled, optimizer)
     pruner = AutomatedGradualPruner(0.1, 0.5, "3.weight")
     scheduler.add_policy(PruningPolicy(pruner), starting_epoch=0, ending_epoch=3)
     frames = []

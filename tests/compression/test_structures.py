@@ -27,7 +27,7 @@ L1 = ranked.L1RankedStructureParameterPruner
 
 def pruned(model: nn.Module, pruner: Pruner, **settings: object) -> Scheduler:
     """A scheduler after the first masks."""
-    scheduler = Scheduler(model, sgd(model), **settings)  # type: ignore[arg-type]
+    scheduler = Scheduler(model, sgd(model), **settings)
     scheduler.add_policy(PruningPolicy(pruner), epochs=[0])
     scheduler.on_epoch_begin(0)
     return scheduler
@@ -76,12 +76,12 @@ def test_a_masked_filter_is_0_wherever_it_is_read() -> None:
     """Its bias and its BatchNorm are masked too, where example inputs say what belongs together."""
     model = seeded(plain_net)
     with torch.no_grad():
-        model[1].bias.fill_(0.5)  # type: ignore[index,operator,union-attr]
+        model[1].bias.fill_(0.5)
     scheduler = pruned(model, L1("Filters", 0.5, "0.weight"), example_inputs=EXAMPLE)
-    gone = (~scheduler.masks["0.weight"]).flatten(1).all(1)  # type: ignore[operator]
+    gone = (~scheduler.masks["0.weight"]).flatten(1).all(1)
     for name in ("0.bias", "1.weight", "1.bias"):
-        assert torch.equal(~scheduler.masks[name], gone), name  # type: ignore[operator]
-    out = model.eval()[:3](EXAMPLE)  # type: ignore[index,operator]
+        assert torch.equal(~scheduler.masks[name], gone), name
+    out = model.eval()[:3](EXAMPLE)
     assert not out[:, gone].any()
     alone = pruned(seeded(plain_net), L1("Filters", 0.5, "0.weight", weights_only=True), example_inputs=EXAMPLE)
     assert alone.masks["1.bias"] is None
@@ -98,9 +98,9 @@ def test_without_example_inputs_a_note_says_what_is_not_masked() -> None:
 def test_coupled_layers_agree() -> None:
     """conv1 and conv3 are added: one map of filters for both, of their mean norms."""
     model = seeded(Residual)
-    norms = [each.detach().abs().flatten(1).mean(1) for each in (model.conv1.weight, model.conv3.weight)]  # type: ignore[operator,union-attr]
+    norms = [each.detach().abs().flatten(1).mean(1) for each in (model.conv1.weight, model.conv3.weight)]
     scheduler = pruned(model, L1("Filters", 0.5, ["conv1.weight", "conv3.weight"]), example_inputs=EXAMPLE)
-    first, second = (scheduler.masks[f"{name}.weight"].flatten(1).any(1) for name in ("conv1", "conv3"))  # type: ignore[union-attr]
+    first, second = (scheduler.masks[f"{name}.weight"].flatten(1).any(1) for name in ("conv1", "conv3"))
     assert torch.equal(first, second)
     mean = (norms[0] + norms[1]) / 2
     assert sorted((~first).nonzero().flatten().tolist()) == sorted(mean.argsort()[:4].tolist())
@@ -120,10 +120,10 @@ def test_one_of_coupled_layers_is_masked_alone_refused_or_taken_whole() -> None:
 
 def test_the_leaders_ranking_counts_for_all() -> None:
     model = seeded(Residual)
-    size = model.conv3.weight.detach().abs().flatten(1).sum(1)  # type: ignore[operator,union-attr]
+    size = model.conv3.weight.detach().abs().flatten(1).sum(1)
     pruner = L1("Filters", 0.5, ["conv3.weight", "conv1.weight"], "Leader")
     scheduler = pruned(model, pruner, example_inputs=EXAMPLE)
-    kept = scheduler.masks["conv1.weight"].flatten(1).any(1)  # type: ignore[union-attr]
+    kept = scheduler.masks["conv1.weight"].flatten(1).any(1)
     assert sorted((~kept).nonzero().flatten().tolist()) == sorted(size.argsort()[:4].tolist())
 
 
@@ -131,12 +131,12 @@ def test_fold_batchnorm_ranks_by_what_batchnorm_makes_of_a_filter() -> None:
     model = seeded(plain_net)
     factors = torch.tensor([1.0, 9, 2, 8, 3, 7, 4, 6])
     with torch.no_grad():
-        model[0].weight.fill_(1.0)  # type: ignore[index,operator,union-attr]
-        model[1].weight.copy_(factors)  # type: ignore[index,operator,union-attr]
+        model[0].weight.fill_(1.0)
+        model[1].weight.copy_(factors)
     scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)
     scheduler.add_policy(PruningPolicy(L1("Filters", 0.5, "0.weight"), fold_batchnorm=True), epochs=[0])
     scheduler.on_epoch_begin(0)
-    assert scheduler.masks["0.weight"].flatten(1).any(1).tolist() == (factors > 4).tolist()  # type: ignore[union-attr]
+    assert scheduler.masks["0.weight"].flatten(1).any(1).tolist() == (factors > 4).tolist()
 
 
 def test_activation_rankings_count_zeros_behind_the_batchnorm() -> None:
@@ -144,7 +144,7 @@ def test_activation_rankings_count_zeros_behind_the_batchnorm() -> None:
         model = seeded(plain_net)
         shift = torch.tensor([5.0, -5, 5, -5, 5, -5, 5, -5])
         with torch.no_grad():
-            model[1].bias.copy_(shift)  # type: ignore[index,operator,union-attr]
+            model[1].bias.copy_(shift)
         scheduler = Scheduler(model, sgd(model, 1e-6), example_inputs=EXAMPLE)
         scheduler.add_policy(PruningPolicy(kind("Filters", 0.5, "0.weight")), epochs=[1])
         train(scheduler, range(2))
@@ -166,7 +166,7 @@ def test_activation_rankings_need_data_and_take_it_from_calibrate() -> None:
     scheduler.add_policy(PruningPolicy(again), epochs=[0])
     assert_equal(before, dict(model.state_dict()))
     scheduler.on_epoch_begin(0)
-    assert scheduler.masks["0.weight"].flatten(1).any(1).sum() == 4  # type: ignore[union-attr]
+    assert scheduler.masks["0.weight"].flatten(1).any(1).sum() == 4
 
 
 def test_gradient_ranking_sums_gradient_times_weight() -> None:
@@ -176,7 +176,7 @@ def test_gradient_ranking_sums_gradient_times_weight() -> None:
     scheduler.add_policy(PruningPolicy(pruner), epochs=[1])
     data = batches(1)
     train(scheduler, range(1), data)
-    gradient, weight = model[3].weight.grad.clone(), model[3].weight.detach()  # type: ignore[index,operator,union-attr]
+    gradient, weight = model[3].weight.grad.clone(), model[3].weight.detach()
     score = (gradient * weight).flatten(1).sum(1)
     scheduler.on_epoch_begin(1)
     mask = scheduler.masks["3.weight"]
@@ -189,14 +189,14 @@ def test_random_rankings_repeat_with_the_schedulers_numbers_and_bernoulli_scales
         pruned(seeded(plain_net), ranked.RandomRankedFilterPruner("Filters", 0.5, "0.weight")).masks["0.weight"]
         for _ in range(2)
     ]
-    assert torch.equal(found[0], found[1])  # type: ignore[arg-type]
+    assert torch.equal(found[0], found[1])
     model = seeded(plain_net)
-    before = model[3].weight.detach().clone()  # type: ignore[index,operator,union-attr]
+    before = model[3].weight.detach().clone()
     scheduler = pruned(model, ranked.BernoulliFilterPruner("Filters", 0.5, "3.weight"))
     scheduler.on_minibatch_begin(0)
     mask = scheduler.masks["3.weight"]
-    weight: Tensor = model[3].weight  # type: ignore[index,assignment,union-attr]
-    assert torch.equal(weight.detach(), before * mask * 2)  # type: ignore[operator]
+    weight: Tensor = model[3].weight
+    assert torch.equal(weight.detach(), before * mask * 2)
     scheduler.on_minibatch_end(0)
     assert torch.equal(weight.detach(), before)
 
@@ -209,7 +209,7 @@ def test_a_random_level_is_within_its_range() -> None:
     found = set()
     for epoch in range(5):
         scheduler.on_epoch_begin(epoch)
-        found.add(round(1 - float(scheduler.masks["0.weight"].float().mean()), 2))  # type: ignore[union-attr]
+        found.add(round(1 - float(scheduler.masks["0.weight"].float().mean()), 2))
         scheduler.on_epoch_end(epoch)
     assert len(found) > 2
     assert min(found) >= 0.19
@@ -218,11 +218,11 @@ def test_a_random_level_is_within_its_range() -> None:
 
 def test_structures_below_a_threshold_go() -> None:
     model = seeded(Residual)
-    weight = model.conv2.weight.detach().clone()  # type: ignore[operator,union-attr]
+    weight = model.conv2.weight.detach().clone()
     limit = float(weight.abs().flatten(1).mean(1).median())
     scheduler = pruned(model, StructureParameterPruner({"conv2.weight": [limit, "Filters"]}, "Mean_Abs"))
     wanted = weight.abs().flatten(1).mean(1) > limit
-    assert scheduler.masks["conv2.weight"].flatten(1).any(1).tolist() == wanted.tolist()  # type: ignore[union-attr]
+    assert scheduler.masks["conv2.weight"].flatten(1).any(1).tolist() == wanted.tolist()
 
 
 def test_thinning_in_a_training_keeps_the_function_and_trains_on() -> None:
@@ -235,14 +235,14 @@ def test_thinning_in_a_training_keeps_the_function_and_trains_on() -> None:
     model.train()
     scheduler.on_epoch_begin(2)
     scheduler.on_minibatch_begin(2)
-    assert model.conv2.weight.shape == (6, 4, 3, 3)  # type: ignore[union-attr]
+    assert model.conv2.weight.shape == (6, 4, 3, 3)
     assert torch.allclose(model.eval()(EXAMPLE), expected, atol=1e-6)
     scheduler.on_minibatch_end(2)
     scheduler.on_epoch_end(2)
     model.train()
-    before = model.conv2.weight.detach().clone()  # type: ignore[operator,union-attr]
+    before = model.conv2.weight.detach().clone()
     train(scheduler, range(3, 4))
-    assert not torch.equal(before, model.conv2.weight.detach())  # type: ignore[operator,union-attr]
+    assert not torch.equal(before, model.conv2.weight.detach())
     assert scheduler.optimizer is not None
     states = scheduler.optimizer.state
     assert all(state["momentum_buffer"].shape == each.shape for each, state in states.items())
@@ -251,7 +251,7 @@ def test_thinning_in_a_training_keeps_the_function_and_trains_on() -> None:
 def test_masks_that_leave_batchnorm_are_not_thinned_and_nothing_changes() -> None:
     model = seeded(plain_net)
     with torch.no_grad():
-        model[1].bias.fill_(0.5)  # type: ignore[index,operator,union-attr]
+        model[1].bias.fill_(0.5)
     scheduler = pruned(model, L1("Filters", 0.5, "0.weight", weights_only=True), example_inputs=EXAMPLE)
     scheduler.add_policy(ThinningPolicy(), epochs=[0])
     before = {name: value.clone() for name, value in model.state_dict().items()}
