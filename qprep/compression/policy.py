@@ -20,7 +20,7 @@ class Policy:
 
     name: str = ""
     adds_loss: ClassVar[bool] = False  # whether `before_backward` needs the loss
-    needs_example: ClassVar[bool] = False
+    needs_example: bool = False  # whether example inputs are needed, now or later
 
     def bind(self, training: Training, window: Window) -> None:
         """Check the policy against the model, once, when it is added; raises CompressionError."""

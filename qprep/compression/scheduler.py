@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils import _pytree as pytree
 
 from qprep.compression.build import add_policies
 from qprep.compression.coverage import bare
@@ -72,6 +73,7 @@ class Scheduler:
         self._in_epoch = self._continuing = self._in_minibatch = False
         self._began = False
         self._handles: list[Any] = []
+        self._watching: Any = None
         if optimizer is not None:
             self._adopt(optimizer)
 
@@ -113,6 +115,10 @@ class Scheduler:
         """
         if not isinstance(policy, Policy):
             raise CompressionError(f"expected a policy, found {type(policy).__name__}")
+        others = {each.policy.name for each in self.entries if each.policy is not policy}
+        name, number = policy.name, 2
+        while policy.name in others:  # a name owns its masks
+            policy.name, number = f"{name} {number}", number + 1
         self._add(policy, window(epochs, starting_epoch, ending_epoch, frequency, steps))
 
     @property
@@ -320,7 +326,7 @@ class Scheduler:
         """The model with its masks in it, without any hook; the scheduler does nothing afterwards."""
         self.masks.leave_forward()
         self.masks.apply()
-        for handle in self._handles:
+        for handle in (*self._handles, *([self._watching] if self._watching is not None else [])):
             handle.remove()
         for each in self.entries:
             each.policy.close()
@@ -372,6 +378,15 @@ class Scheduler:
     def _add(self, policy: Policy, when: Window) -> None:
         policy.bind(self._training, when)
         self.entries.append(Entry(policy, when))
+        if policy.needs_example and not self._training.has_example and not self._watching:
+            self._watching = self.model.register_forward_pre_hook(self._remember, with_kwargs=True)
+
+    def _remember(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Take the inputs of the first run as example inputs."""
+        self._training.example = pytree.tree_map(_detached, (args, kwargs))
+        self._training.note("example inputs are those of the first run, as none were given")
+        self._training.refresh()
+        self._watching.remove()
 
     def _active(self) -> list[Entry]:
         clock = self._training.clock
@@ -463,6 +478,10 @@ def _check_model(model: object) -> None:
         raise CompressionError(
             "expected a model with whole parameters, found one sharded by FSDP: compress it before, or use DDP"
         )
+
+
+def _detached(leaf: object) -> object:
+    return leaf.detach().clone() if isinstance(leaf, Tensor) else leaf
 
 
 def _length(loader: object) -> int | None:

@@ -20,6 +20,8 @@ from qprep.compression import (
     RegularizationPolicy,
     Scheduler,
     SparsityLevelParameterPruner,
+    StructurePruner,
+    ThinningPolicy,
 )
 from qprep.compression.training import Training
 from qprep.compression.windows import Clock, Window, window
@@ -208,12 +210,13 @@ def test_masks_of_one_minibatch_are_forgotten() -> None:
 def test_shares_of_two_policies_are_joined() -> None:
     model = seeded(plain_net)
     scheduler = Scheduler(model, sgd(model))
-    first = PruningPolicy(SparsityLevelParameterPruner({"3.weight": 0.6}), name="first")
-    second = PruningPolicy(SparsityLevelParameterPruner({"3.weight": 0.2}), name="second")
+    first = PruningPolicy(SparsityLevelParameterPruner({"3.weight": 0.6}))
+    second = PruningPolicy(SparsityLevelParameterPruner({"3.weight": 0.2}))
     scheduler.add_policy(first, epochs=[0])
     scheduler.add_policy(second, epochs=[1])
     train(scheduler, range(2))
     assert scheduler.sparsities()["3.weight"] == pytest.approx(0.6, abs=1 / 576)
+    assert [each.policy.name for each in scheduler.entries] == [first.name, f"{first.name} 2"]
 
 
 def test_loss_components_are_named_and_add_up() -> None:
@@ -405,3 +408,22 @@ def test_compiling_is_not_disturbed_by_masks() -> None:
     assert frames[0] > 0
     assert frames == [frames[0]] * 4
     assert scheduler.sparsities()["3.weight"] == 0.5
+
+
+def test_thinning_compiles_once_more() -> None:
+    from torch._dynamo.testing import CompileCounter
+
+    counted = CompileCounter()
+    model = seeded(plain_net)
+    compiled = torch.compile(model, backend=counted, dynamic=False)
+    scheduler = Scheduler(compiled, sgd(model), example_inputs=batches(1)[0][0])
+    scheduler.add_policy(PruningPolicy(StructurePruner(0.5)), epochs=[1])
+    scheduler.add_policy(ThinningPolicy(), epochs=[2])
+    frames = []
+    for number in range(5):
+        train(scheduler, range(number, number + 1))
+        frames.append(counted.frame_count)
+    assert frames[1] == frames[0]
+    assert frames[2] == frames[1] + frames[0]
+    assert frames[4] == frames[2]
+    assert model[0].weight.shape[0] == 4

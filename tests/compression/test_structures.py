@@ -225,6 +225,20 @@ def test_structures_below_a_threshold_go() -> None:
     assert scheduler.masks["conv2.weight"].flatten(1).any(1).tolist() == wanted.tolist()
 
 
+def test_example_inputs_are_taken_from_the_first_run() -> None:
+    model = seeded(plain_net)
+    scheduler = Scheduler(model, sgd(model))
+    scheduler.add_policy(PruningPolicy(L1("Filters", 0.5, "0.weight")), starting_epoch=0, ending_epoch=2)
+    scheduler.add_policy(ThinningPolicy(), epochs=[2])
+    train(scheduler, range(3))
+    assert model[0].weight.shape == (4, 1, 3, 3)
+    assert scheduler.notes[-1] == "example inputs are those of the first run, as none were given"
+    other = pruned(seeded(plain_net), L1("Filters", 0.5, "0.weight"))
+    other.add_policy(ThinningPolicy(), epochs=[0])
+    with pytest.raises(CompressionError, match="expected example_inputs to remove channels, found none and no run"):
+        other.on_minibatch_begin(0)
+
+
 def test_thinning_in_a_training_keeps_the_function_and_trains_on() -> None:
     model = seeded(Residual)
     scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)

@@ -73,7 +73,7 @@ class PruningPolicy(Policy):
             pruner.levels = pruner.weights = dict(levels)
         self.pruner = pruner
         self.name = name or type(pruner).__name__
-        self.needs_example = fold_batchnorm  # type: ignore[misc]
+        self.needs_example = fold_batchnorm or pruner.wants_example
         self.keep_mask, self.frequency = keep_mask, mini_batch_pruning_frequency
         self.forward = mask_on_forward_only or pruner.forward_copies
         self.gradients, self.copies = mask_gradients, use_double_copies or pruner.forward_copies
@@ -230,6 +230,10 @@ class PruningPolicy(Policy):
     def _values(self, training: Training, parameter: Parameter) -> Tensor:
         if not self.fold:
             return parameter.detach()
+        if not training.has_example:
+            raise CompressionError(
+                "expected example_inputs for fold_batchnorm, found none and no run of the model before"
+            )
         if self._norms is None:
             self._norms = norms_behind(training.model, training.example)
         module = training.module_of(parameter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
@@ -29,7 +29,7 @@ class QuantizationPolicy(Policy):
                stay in float with a note; `act_clip_init_val` is the α that PACT starts from
     """
 
-    needs_example: ClassVar[bool] = True
+    needs_example = True
 
     def __init__(self, quantizer: type[Quantizer], *, name: str = "", **settings: Any) -> None:
         if not (isinstance(quantizer, type) and issubclass(quantizer, Quantizer)):
@@ -39,9 +39,9 @@ class QuantizationPolicy(Policy):
         self.settings = settings
         self.quantizer: Quantizer | None = None
 
-    def bind(self, training: Training, window: Window) -> None:  # noqa: ARG002
-        """CompressionError without example inputs, and for settings that the quantizer does not take."""
-        if not training.has_example:
+    def bind(self, training: Training, window: Window) -> None:
+        """CompressionError without example inputs at once, and for settings that the quantizer does not take."""
+        if not training.has_example and window.starts_at_once:
             raise CompressionError(f"expected example_inputs for {self.kind.__name__}, found none")
         if not issubclass(self.kind, TrainingQuantizer) and training.calibrate is None:
             raise CompressionError(f"expected calibrate= for {self.kind.__name__}, found none")
@@ -71,6 +71,8 @@ class QuantizationPolicy(Policy):
         model = bare(training.model)
         if model is not training.model and torch.distributed.is_available() and torch.distributed.is_initialized():
             raise CompressionError("expected to start the quantizer before the model is wrapped, found a wrapped model")
+        if not training.has_example:
+            raise CompressionError(f"expected example_inputs for {self.kind.__name__}, found none")
         masked = training.masks.parameters
         args, kwargs = training.example
         quantizer = self.kind(model, training.optimizer, **self.settings)

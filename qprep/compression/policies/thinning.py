@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import distributed as dist
 
@@ -23,16 +21,11 @@ class ThinningPolicy(Policy):
     `thinning_func_str`, `arch` and `dataset` are Distiller's and not needed: the model runs on the example inputs.
     """
 
-    needs_example: ClassVar[bool] = True
+    needs_example = True
 
     def __init__(self, thinning_func_str: str = "", arch: str = "", dataset: str = "") -> None:
         self.given = (thinning_func_str, arch, dataset)
         self.name = "StructureRemover"
-
-    def bind(self, training: Training, window: Window) -> None:  # noqa: ARG002
-        """CompressionError without example inputs."""
-        if not training.has_example:
-            raise CompressionError("expected example_inputs to remove channels, found none")
 
     def on_minibatch_begin(self, training: Training, window: Window) -> None:
         """Thin, once in an epoch."""
@@ -49,6 +42,8 @@ def thin_in_training(training: Training) -> None:
     model = bare(training.model)
     if model is not training.model and dist.is_available() and dist.is_initialized():
         raise CompressionError("expected to remove channels before the model is wrapped for DDP, found a wrapped model")
+    if not training.has_example:
+        raise CompressionError("expected example_inputs to remove channels, found none and no run of the model before")
     masks = training.masks
     held = {each: mask for each in masks.parameters if (mask := masks.always(each)) is not None}
     if not held:

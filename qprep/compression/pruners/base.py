@@ -55,6 +55,7 @@ class Pruner:
     needs_steps: ClassVar[bool] = False  # whether a window of one step is an error
     forward_copies: ClassVar[bool] = False  # whether masks only ever hold while the model runs
     scale: float = 1.0
+    wants_example: bool = False  # whether masks are better with example inputs
 
     def __init__(
         self, weights: Weights | Mapping[str, Any], *, ignore: Weights = (), allow_missing: bool = False

@@ -74,6 +74,7 @@ class StructureRanking(Pruner):
         self.rounding, self.coupled, self.weights_only = _ROUNDINGS[rounding_fn], coupled, weights_only
         self._coverage: Coverage | None = None
         self._training: Training | None = None
+        self.wants_example = self.may_cover and not weights_only and self.layout.dim is not None
 
     def bind(self, training: Training) -> None:
         """As in the base; then what goes together is looked up."""
@@ -84,11 +85,11 @@ class StructureRanking(Pruner):
             raise CompressionError(
                 f"expected weights with equal numbers of structures for group_dependency Leader, found {sorted(shapes)}"
             )
-        if not self.may_cover or self.weights_only or self.layout.dim is None or training.has_example:
+        if not self.wants_example or training.has_example:
             return
         training.note(
             f"{type(self).__name__}: without example_inputs masks cover the named weights alone, not their BatchNorm "
-            "and bias, and cannot be thinned"
+            "and bias, until the model has run once"
         )
 
     def check(self, name: str, parameter: Parameter) -> None:
