@@ -5,8 +5,8 @@ python benchmarks/thin_models.py [MODEL …] [--quick] [--rounds N]
 One thread, images of 96 × 96 (224 for AlexNet, VGG and the transformer, 299 for Inception), two of them, random
 statistics in every BatchNorm: fresh ones hide what masks leave. Half of each family of channels goes, lowest L1 norms
 first. `difference` is that between the masked and the thin model, of the largest output. `seconds` are processor time
-of tracing, ranking and removing: qprep's with its trial of every family and its gate, Torch-Pruning's (1.6.1, `pip install
-torch-pruning`; MagnitudePruner with its defaults, the last layer left out) without any check.
+of tracing, ranking and removing: qprep's with its trial of every family and its gate, Torch-Pruning's without any check
+(1.6.1, `pip install torch-pruning`; MagnitudePruner with its defaults, the last layer left out).
 
 Claims: a difference of at most 1e-6 on every model, and on densenet121 no more time than Torch-Pruning, the fastest of
 the rounds of each. Exits 1 where one of them fails. --quick takes a part of the models, smaller images and one round.
