@@ -12,7 +12,8 @@ from qprep.analysis.collectors.compound_modules import find_compounds
 from qprep.analysis.collectors.tied_parameters import find_tied
 from qprep.analysis.dependencies.topological_order import users_first
 from qprep.analysis.eager.collect import find_eager, find_unprepared
-from qprep.analysis.effects.child_iteration import find_walks
+from qprep.analysis.effects.child_iteration import add_visits, find_walks
+from qprep.analysis.effects.effect_table import EffectTable
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.interpreter.interpreter import Analysis
 from qprep.analysis.symbols.module_resolver import Project
@@ -90,10 +91,12 @@ class Survey:
             find_compounds(self.analysis, [name])
             find_walks(self.analysis, [name])
             find_tied(self.analysis, [name])
+        effects = EffectTable(self.analysis)
+        add_visits(self.analysis, effects)
         find_eager(self.analysis, names)
         find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
         load = partial(_code, self.project, self.files)
-        self.context = Context(self.analysis, load, self.setting.around, self._target)
+        self.context = Context(self.analysis, load, effects, self.setting.around, self._target)
         self.plan = Plan(self.context)
         hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
         self._report([(check, hit) for check, hit in hits if hit.place.module in self.project.given])

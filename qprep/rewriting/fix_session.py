@@ -43,10 +43,12 @@ class Context:
         self,
         analysis: Analysis,
         load: Callable[[str], Code | None],
+        effects: EffectTable,
         around: Around = ALONE,
         target_of: Callable[[str], Target] = lambda _: TARGETS[OWN],
     ) -> None:
         self.analysis = analysis
+        self.effects = effects  # what the code of the given files may do to modules
         self.target_of = target_of  # whose modules the rewritten code of a file uses
         self.around = around
         self.returns_early: dict[Unit, bool] = {}
@@ -60,7 +62,6 @@ class Context:
         self._watchers: frozenset[str] | None = None
         self._made_bare: frozenset[ClassRef] | None = None
         self._listed: frozenset[str] | None = None
-        self._effects: EffectTable | None = None
         self._escapes: dict[ClassRef, bool] = {}
         self._starred: dict[str, frozenset[str]] = {}
         self.walks: dict[tuple[ClassRef, str, bool], Walk | None] = {}
@@ -75,13 +76,6 @@ class Context:
     def project(self) -> Project:
         """The project under analysis."""
         return self.analysis.project
-
-    @property
-    def effects(self) -> EffectTable:
-        """What the code of the given files may do to modules."""
-        if self._effects is None:
-            self._effects = EffectTable(self.analysis)
-        return self._effects
 
     def escapes_early(self, unit: Unit) -> bool:
         """Whether the constructor of a class hands self to code that may use the whole module."""

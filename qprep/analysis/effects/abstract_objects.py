@@ -62,6 +62,22 @@ class Instance:
 
     cls: ClassRef
     made: Place | None = None
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "_hash",
+            hash(
+                (
+                    self.cls,
+                    self.made,
+                )
+            ),
+        )
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,22 @@ class Made:
 
     name: str
     place: Place
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "_hash",
+            hash(
+                (
+                    self.name,
+                    self.place,
+                )
+            ),
+        )
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +110,22 @@ class Held:
 
     owner: ClassRef | str | None
     attribute: str | None  # None: any attribute
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "_hash",
+            hash(
+                (
+                    self.owner,
+                    self.attribute,
+                )
+            ),
+        )
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +133,13 @@ class Below:
     """A module somewhere below another object: one of its children, or of theirs."""
 
     owner: Instance | Made | Held | Anything
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.owner,)))
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +178,22 @@ class Reference:
 
     base: Base
     tests: frozenset[Test] = frozenset()
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "_hash",
+            hash(
+                (
+                    self.base,
+                    self.tests,
+                )
+            ),
+        )
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
 
     def narrowed(self, tests: Iterable[Test]) -> Reference:
         """The same object where further conditions hold."""
@@ -133,6 +204,19 @@ class Reference:
 References = frozenset[Reference]
 NOTHING: References = frozenset()
 ANYTHING = Reference(Anything())
+
+
+MAX_OBJECTS = 96
+"""Objects that one expression may refer to before it counts as any object: precision is lost, soundness is not."""
+
+
+def widened(references: References) -> References:
+    """The same objects, or any object where they are too many; any object takes in all others but classes."""
+    kept = [each for each in references if isinstance(each.base, ClassObject | Named)]
+    others = len(references) - len(kept)
+    if others <= MAX_OBJECTS and ANYTHING not in references:
+        return references
+    return frozenset((*kept, ANYTHING)) if others > 1 else references
 
 
 def negated(test: Test) -> Test | None:

@@ -36,12 +36,33 @@ def _of_variable(name: str, scope: Scope, steps: int) -> frozenset[str]:
         value = binding.value
         if binding.kind is BindingKind.VALUE and isinstance(value, ast.expr):
             found |= patterns_of(value, home, steps)
-        elif binding.kind is BindingKind.ITEM and isinstance(value, ast.List | ast.Tuple | ast.Set):
-            for item in value.elts:
-                found |= patterns_of(item, home, steps)
+        elif binding.kind is BindingKind.ITEM and isinstance(value, ast.expr):
+            found |= _of_items(value, name, home, steps)
         else:
             return frozenset((ANY_NAME,))
     return found or frozenset((ANY_NAME,))
+
+
+def _of_items(value: ast.expr, name: str, scope: Scope, steps: int) -> frozenset[str]:
+    """What going through an iterable gives a variable; of `zip`, the argument at the variable's place."""
+    match value:
+        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+            return frozenset().union(*(patterns_of(item, scope, steps) for item in items))
+        case ast.ListComp(elt=item) | ast.GeneratorExp(elt=item):
+            return patterns_of(item, scope, steps)
+        case ast.Name(id=other) if steps and (home := scope.binder(other)) is not None:
+            values = [binding.value for binding in home.bindings[other]]
+            known = [each for each in values if isinstance(each, ast.List | ast.Tuple | ast.ListComp)]
+            if known and len(known) == len(values):
+                return frozenset().union(*(_of_items(each, name, home, steps - 1) for each in known))
+        case ast.Call(func=ast.Name(id="zip" | "enumerate" as function), args=arguments):
+            loop = scope.file.parents.get(value)
+            targets = getattr(getattr(loop, "target", None), "elts", [])
+            places = [n for n, target in enumerate(targets) if isinstance(target, ast.Name) and target.id == name]
+            place = places[0] - (function == "enumerate") if places else -1
+            if 0 <= place < len(arguments):
+                return _of_items(arguments[place], name, scope, steps)
+    return frozenset((ANY_NAME,))
 
 
 def text_pattern(node: ast.expr) -> str | None:

@@ -57,6 +57,10 @@ class NameTable:
             if file is not None:
                 yield from ((node, file) for node in self._of(file).loads.get(name, ()))
 
+    def reads(self, file: FileScopes, name: str) -> Iterator[ast.Name]:
+        """Every read of a variable of this name in one file."""
+        return (node for node in self._of(file).loads.get(name, ()) if isinstance(node, ast.Name))
+
     def stores(self, points_to: PointsTo, attribute: str) -> Iterator[tuple[ast.Attribute, Scope]]:
         """Every assignment to an attribute of this name."""
         self._survey()
@@ -64,6 +68,11 @@ class NameTable:
             file = points_to.file(module)
             if file is not None:
                 yield from ((node, file.scope_of(node)) for node in self._of(file).stores.get(attribute, ()))
+
+    def is_stored(self, attribute: str) -> bool:
+        """Whether some file sets an attribute of this name."""
+        self._survey()
+        return attribute in self._writers
 
     def _survey(self) -> None:
         """Note once which names each file reads and sets; the trees are not held for that."""
@@ -287,8 +296,8 @@ class _Search:
 
     def _follow_variable(self, scope: Scope, name: str) -> None:
         """Every read of a variable of a scope, in it and in the functions inside it."""
-        for node in scope.file.index.of(ast.Name):
-            if node.id == name and isinstance(node.ctx, ast.Load) and scope.file.scope_of(node).binder(name) is scope:
+        for node in self.points_to.names.reads(scope.file, name):
+            if scope.file.scope_of(node).binder(name) is scope:
                 self._add(node, scope.file)
 
     def _follow(self, node: ast.expr, file: FileScopes) -> None:
@@ -316,22 +325,20 @@ class _Search:
                 self._returned(file.scope_of(parent))
             case ast.Lambda(body=body) if body is node:
                 self._returned(file.defined(parent))
-            case ast.IfExp() | ast.BoolOp() | ast.List() | ast.Tuple() | ast.Set() | ast.Dict() | ast.Starred():
-                self._add(parent, file)
-            case ast.BinOp() | ast.Await():
-                self._add(parent, file)
-            case ast.Subscript(value=value) if value is node:
-                self._add(parent, file)
             case ast.Attribute():
                 self._from_container(parent, file)
+            case ast.Subscript(slice=index) if index is node:
+                pass  # a key: what is looked up by it is another object
+            case ast.Compare() | ast.FormattedValue():
+                pass
+            case ast.expr():
+                self._add(parent, file)  # containers, conditions, comprehensions
+            case ast.withitem(optional_vars=ast.expr() as target):
+                self._stored(target, file)
             case ast.arguments():
                 self._default_of(parent, node, file)
-            case ast.Compare() | ast.Expr() | ast.If() | ast.While() | ast.FormattedValue() | ast.Assert() | None:
-                pass
-            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
-                pass  # a decorator or a base
             case _:
-                self.uses.unknown = True
+                pass  # statements that keep nothing; decorators and bases, which are followed from the definition
 
     def _from_container(self, attribute: ast.Attribute, file: FileScopes) -> None:
         """`callbacks.values()`, `fn.__name__`: what a container holds comes out of its methods."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import NOTHING, References, Test
 from qprep.analysis.effects.class_conditions import conditions, holding
+from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ _Use = tuple[ast.expr | ast.stmt, list[Test]]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Modules whose presence makes a difference, and where."""
+    """Modules whose presence makes a difference, where, and the expression that lists them."""
 
     modules: References
     node: ast.expr | ast.stmt
-    text: str
+    listing: ast.expr
 
 
 def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
@@ -66,6 +67,99 @@ def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     return not any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedChild:
+    """Children that a name in a loop belongs to, and where the name is taken."""
+
+    modules: References
+    where: ast.AST
+
+
+def loop_over_modules(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.For | None:
+    """The innermost loop around a node, where it goes through modules."""
+    current: ast.AST | None = node
+    while current is not None and not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if isinstance(current, ast.For):
+            return current if _lists_modules(current.iter) else None
+        current = parents.get(current)
+    return None
+
+
+def _lists_modules(node: ast.expr) -> bool:
+    """`m.named_children()`, `list(m.modules())`, `m._modules.items()`."""
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _WRAPPERS:
+            return _lists_modules(inner)
+        case ast.Call(func=ast.Attribute(value=value, attr=name)):
+            return name in _LISTINGS or (
+                name in _VIEWS and isinstance(value, ast.Attribute) and value.attr == "_modules"
+            )
+    return False
+
+
+def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> list[NamedChild] | None:
+    """The children whose names a variable holds; None where it may hold other names."""
+    if not isinstance(node, ast.Name):
+        return None
+    scope = file.scope_of(node)
+    home = scope.binder(node.id)
+    found: list[NamedChild] = []
+    for binding in home.bindings[node.id] if home is not None else ():
+        if binding.kind is not BindingKind.ITEM or not isinstance(binding.value, ast.expr):
+            return None
+        loop = file.parents.get(binding.value)
+        if isinstance(loop, ast.For) and _lists_modules(binding.value):
+            found += _second_of(loop, node, file, points_to)
+        elif (keys := _keys_of(binding.value, file, points_to)) is not None:
+            found += keys
+        else:
+            return None
+    return found or None
+
+
+def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: PointsTo) -> Iterator[NamedChild]:
+    """The module beside a name in the target of a loop."""
+    match loop.target:
+        case ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]) if first == name.id:
+            scope = file.scope_of(loop)
+            tests = list(conditions(name, points_to.variable(second, scope), file.parents))
+            modules = points_to.below(points_to.of(_listed(loop.iter), scope))
+            yield NamedChild(frozenset(each.narrowed(tests) for each in modules), name)
+
+
+def _listed(node: ast.expr) -> ast.expr:
+    """`m` in `list(m.named_children())`."""
+    match node:
+        case ast.Call(func=ast.Name(), args=[inner]):
+            return _listed(inner)
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(value=value, attr="_modules"))):
+            return value
+        case ast.Call(func=ast.Attribute(value=value)):
+            return value
+    return node
+
+
+def _keys_of(node: ast.expr, file: FileScopes, points_to: PointsTo) -> list[NamedChild] | None:
+    """The children whose names are the keys of a dict of the same function."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as table, attr="items" | "keys"), args=[]):
+            pass
+        case ast.Name() as table:
+            pass
+        case _:
+            return None
+    home = file.scope_of(table).binder(table.id)
+    found: list[NamedChild] = []
+    for item in file.index.of(ast.Subscript):
+        is_table = isinstance(item.value, ast.Name) and item.value.id == table.id
+        if is_table and isinstance(item.ctx, ast.Store) and file.scope_of(item).binder(table.id) is home:
+            inner = named_children(item.slice, file, points_to)
+            if inner is None:
+                return None
+            found += inner
+    return found or None
+
+
 class _Finder:
     """Follows what goes through the children of a module."""
 
@@ -78,12 +172,11 @@ class _Finder:
         scope = self.file.scope_of(node)
         if isinstance(module, ast.Call) and last_name(module.func) == "super":
             return
-        text = ast.unparse(node)
         for where, tests in self._uses(node, scope):
             owners = self.points_to.below(self.points_to.of(module, scope))
             modules = frozenset(each.narrowed(tests) for each in owners) if tests else owners
             if modules != NOTHING:
-                yield Visit(modules, where, text)
+                yield Visit(modules, where, node)
 
     def _uses(self, node: ast.expr, scope: Scope) -> Iterator[_Use]:
         parent = self.file.parents.get(node)

@@ -52,6 +52,54 @@ def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST
         current = parent
 
 
+def is_by_class_alone(node: ast.AST, variables: Sequence[Variable], parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a node in a loop over modules runs for each module of certain classes, whatever else it is.
+
+    Every condition between the node and the loop must be one that `conditions` reads, on one of the variables.
+    """
+    current = node
+    while (parent := parents.get(current)) is not None:
+        if isinstance(parent, ast.For | ast.AsyncFor):
+            earlier = _earlier(parent, current)
+            return all(_is_passing(each) or _is_class_exit(each, variables) for each in earlier)
+        if isinstance(parent, ast.If | ast.IfExp) and not any(_is_understood(parent.test, v) for v in variables):
+            return False
+        if isinstance(parent, ast.While | ast.Try | ast.Match | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            return False
+        if not all(_is_passing(each) or _is_class_exit(each, variables) for each in _earlier(parent, current)):
+            return False
+        current = parent
+    return False
+
+
+def _earlier(parent: ast.AST, part: ast.AST) -> list[ast.stmt]:
+    for name in ("body", "orelse"):
+        block = getattr(parent, name, None)
+        if isinstance(block, list) and part in block:
+            return list(block[: block.index(part)])
+    return []
+
+
+def _is_passing(statement: ast.stmt) -> bool:
+    """Whether control always goes on behind a statement."""
+    return not any(isinstance(part, (*_ENDS, ast.Yield)) for part in ast.walk(statement))
+
+
+def _is_class_exit(statement: ast.stmt, variables: Sequence[Variable]) -> bool:
+    return isinstance(statement, ast.If) and any(_is_understood(statement.test, v) for v in variables)
+
+
+def _is_understood(test: ast.expr, variable: Variable) -> bool:
+    """Whether a test asks for nothing but the class of a variable."""
+    match test:
+        case ast.BoolOp(values=values):
+            return all(_is_understood(value, variable) for value in values)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _is_understood(operand, variable)
+        case _:
+            return isinstance(_atom(test, variable), ClassTest | NameTest)
+
+
 def _around(parent: ast.AST, part: ast.AST, variable: Variable) -> Iterator[Test]:
     """Conditions of the statement or expression that directly contains a part."""
     match parent:

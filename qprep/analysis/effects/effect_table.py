@@ -26,18 +26,29 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
 from qprep.analysis.effects.points_to import PointsTo
-from qprep.analysis.values.abstract_values import ClassRef, External
+from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
+from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.interpreter import Analysis
 
 _TORCH = "torch.nn."
+_RUNTIME = "qprep.runtime_modules."
+# Bases of runtime modules beyond nn.Module, by the names that torch gives them.
+_RUNTIME_BASES = {
+    "PerCall": ("ModuleList",),
+    **{name: (name, "RNNBase") for name in ("GRU", "LSTM", "RNN")},
+    **{name: (name, "RNNCellBase") for name in ("GRUCell", "LSTMCell", "RNNCell")},
+}
+_VALUES = (Number, Plain, Tensor, Word)  # kinds of values that hold no module
 _ROOTS = frozenset(("torch.nn.Module", "builtins.object"))
 _CALL_ATTRIBUTES = frozenset(["forward", "__call__", "__class__", "training", "_forward_hooks", "_forward_pre_hooks"])
 _CONSTRUCTION = frozenset(
     ("__init__", "__new__", "__setattr__", "__getattr__", "__getattribute__", "__call__", "forward")
 )
+_ON_CHILDREN = frozenset([EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE, EffectKind.CHANGE, EffectKind.OBSERVE])
+_EQUAL_FOR_ALL = frozenset((EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE))
 _CLASS_CHANGES = frozenset((EffectKind.BYPASS, EffectKind.DERIVE))
 # Modules whose result depends on `training`, by parts of the names that torch gives them.
 _MODAL = re.compile(r"Dropout|RReLU|BatchNorm|InstanceNorm")
@@ -51,8 +62,13 @@ class EffectTable:
     def __init__(self, analysis: Analysis) -> None:
         self.analysis = analysis
         self.project = analysis.project
-        self.points_to = PointsTo(analysis.project, analysis.project.given)
+        self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold)
         self._contents: dict[ClassRef, frozenset[ClassRef] | None] = {}
+
+    def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
+        """Whether an attribute may hold a module, function or class, or something that holds one."""
+        entry = self.analysis.attributes_of(cls).names.get(attribute)
+        return entry is None or not all(isinstance(kind, _VALUES) for kind in options(entry.kind))
 
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
@@ -102,7 +118,7 @@ class EffectTable:
                 continue
             if effect.kind is EffectKind.MODE and not self.is_modal(child):
                 continue
-            if effect.kind in (EffectKind.SET, EffectKind.MODE, EffectKind.CHANGE, EffectKind.OBSERVE):
+            if effect.kind in _ON_CHILDREN:
                 if any(self._meets_child(target, family, child) for target in effect.targets):
                     yield effect
 
@@ -141,8 +157,15 @@ class EffectTable:
                     yield effect
 
     def _matters(self, effect: Effect, content: Collection[ModuleClass]) -> bool:
-        """Whether an effect on a module of one of these classes changes what its calls compute."""
+        """Whether an effect on a module of one of these classes changes what its calls compute.
+
+        What happens to every module of a class happens to a second instance of it as well, if that is one.
+        """
+        if effect.by_class and effect.kind in _EQUAL_FOR_ALL and all(map(self._is_stateless, content)):
+            return False
         match effect.kind:
+            case EffectKind.REPLACE:
+                return True
             case EffectKind.SET:
                 return any(self._has_attribute(cls, effect.attribute) for cls in content)
             case EffectKind.MODE:
@@ -261,17 +284,17 @@ class EffectTable:
         if isinstance(cls, ClassRef):
             bases = self.project.mro(cls)
             if isinstance(other, ClassRef):
-                return other in bases or (None if External("?") in bases else False)
+                return True if other in bases else None if External("?") in bases else False
             names = [base.name for base in bases if isinstance(base, External)]
             answers = [self._is_subclass(name, other) for name in names if name not in _ROOTS]
             return True if True in answers else None if None in answers else False
         if isinstance(other, ClassRef):
             return False
-        bases_of = TORCH_BASES.get(_short(cls), ()) if cls.startswith(_TORCH) else ()
-        if _short(other) in bases_of:
-            return True
-        is_known = cls.startswith((_TORCH, "qprep.")) and other.startswith(("torch.", "builtins.", "qprep."))
-        return False if is_known else None
+        if not cls.startswith((_TORCH, _RUNTIME)):
+            return None
+        # All bases are known. Another package may export a class of torch under its own name.
+        bases_of = TORCH_BASES.get(_short(cls), ()) if cls.startswith(_TORCH) else _RUNTIME_BASES.get(_short(cls), ())
+        return _short(other) in (_short(cls), *bases_of)
 
     def _has_attribute(self, cls: ModuleClass, pattern: str) -> bool:
         """Whether a class, or a call of its instances, has a use for an attribute of this name."""
@@ -283,16 +306,28 @@ class EffectTable:
         known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
         names = set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
         if known is None:
-            names = set(self.analysis.catalogue.settings)
+            names = self._runtime_settings(_short(cls))
         if known is not None and known.may_have_state:
             names |= {"weight", "bias", "running_mean", "running_var", "eps", "momentum"}
         return any(re.fullmatch(pattern, name) for name in names)
+
+    def _runtime_settings(self, name: str) -> set[str]:
+        """The settings of a class of qprep.runtime_modules; what is no operation has none."""
+        row = self.analysis.catalogue.runtime_module(name)
+        return set(parse_constructor(row.module).parameters) if row is not None and row.module is not None else set()
 
     def is_modal(self, cls: ModuleClass) -> bool:
         """Whether the result of a module depends on its training mode."""
         if isinstance(cls, str) and cls.startswith(_TORCH):
             return bool(_MODAL.search(_short(cls)))
         return isinstance(cls, ClassRef)
+
+    def _is_stateless(self, cls: ModuleClass) -> bool:
+        """Whether a second instance of a class is a plain one of the same class."""
+        if isinstance(cls, ClassRef):
+            return False
+        known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
+        return known is not None and not (known.may_have_state or known.is_container or known.is_compound)
 
     def _is_container(self, cls: str) -> bool:
         known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None

@@ -14,6 +14,7 @@ from qprep.analysis.values.abstract_values import ClassRef
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from qprep.analysis.facts import Place
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -141,6 +142,13 @@ class FileScopes:
     def defined(self, node: ast.AST) -> Scope | None:
         """The scope that a definition opens."""
         return self._scopes.get(node)
+
+    def call_at(self, place: Place) -> ast.Call | None:
+        """The call that stands at a place."""
+        for call in self.index.of(ast.Call):
+            if (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset) == place[1:]:
+                return call
+        return None
 
     def functions(self) -> Iterator[Scope]:
         """Every function, method and lambda of the file."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects import child_visits
 from qprep.analysis.effects.abstract_objects import (
     ANYTHING,
+    Anything,
     ClassObject,
     Function,
     Made,
@@ -24,6 +25,7 @@ from qprep.analysis.effects.abstract_objects import (
     References,
 )
 from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
+from qprep.analysis.effects.class_conditions import is_by_class_alone
 from qprep.analysis.effects.points_to import assigned_value
 from qprep.analysis.facts import Place
 from qprep.analysis.symbols.ast_utils import last_name
@@ -39,6 +41,7 @@ class EffectKind(Enum):
 
     SET = auto()  # an attribute gets another value, or is deleted
     CHANGE = auto()  # hooks, parametrizations: what a call of the object computes
+    REPLACE = auto()  # another module takes the place of a child
     MODE = auto()  # train() or eval() of one object and not of all
     STRUCTURE = auto()  # items of a container are added, replaced or removed
     OBSERVE = auto()  # the number, order, or set of child modules is used
@@ -56,6 +59,8 @@ class Effect:
     place: Place
     text: str
     attribute: str = ANY_NAME
+    by_class: bool = False  # it happens to every module of certain classes below an object
+    listing: Place | None = None  # the call that lists child modules
 
 
 _SETTERS = frozenset(("setattr", "delattr", "__setattr__", "__delattr__"))
@@ -68,6 +73,7 @@ _CONTAINER_METHODS = frozenset(
 _OVERRIDES = frozenset(("forward", "__class__", "__call__", "__dict__", "_modules", "_parameters", "_buffers"))
 _TORCH_MUTATORS = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
 _PURE_UTILITIES = ("clip_grad", "parameters_to_vector", "vector_to_parameters", "rnn.", "stateless.", "get_total_norm")
+_PURE_NAMES = ("get_", "default_", "is_")
 _GLOBAL_HOOKS = "register_module_"
 
 
@@ -96,7 +102,17 @@ class _Search:
         self, kind: EffectKind, targets: References, node: ast.expr | ast.stmt, text: str, attribute: str = ANY_NAME
     ) -> Iterator[Effect]:
         if targets:
-            yield Effect(kind, targets, Place.of(self.file.module, node), text, attribute)
+            yield Effect(kind, targets, Place.of(self.file.module, node), text, attribute, self._is_by_class(node))
+
+    def _is_by_class(self, node: ast.AST) -> bool:
+        """Whether a statement runs for every module of a loop that is of certain classes."""
+        loop = child_visits.loop_over_modules(node, self.file.parents)
+        if loop is None:
+            return False
+        scope = self.file.scope_of(node)
+        names = [part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)]
+        variables = [self.points_to.variable(name, scope.binder(name) or scope) for name in names]
+        return is_by_class_alone(node, variables, self.file.parents)
 
     def _targets(self, node: ast.expr) -> References:
         return self.points_to.of(node, self.file.scope_of(node))
@@ -127,18 +143,33 @@ class _Search:
     def subscripts(self) -> Iterator[Effect]:
         """`net.layers[0] = …`, `net._modules["act"] = …`, `vars(net)[name] = …`."""
         for node in self.file.index.of(ast.Subscript):
-            if isinstance(node.ctx, ast.Load) or isinstance(node.value, ast.Name):
+            if isinstance(node.ctx, ast.Load) or not self._may_be_modules(node.value):
                 continue
             if self._is_own(node.value, self.file.scope_of(node)) and not self._is_dictionary(node.value):
                 continue
+            replaced = self._replaced(node.slice) if self._owner_of_dictionary(node.value) is not None else None
+            if replaced is not None:
+                yield from self._replacements(node, replaced, f"sets `{ast.unparse(node)}`")
+                continue
             yield from self._stored_item(node.value, node, self._names(node.slice))
+
+    def _may_be_modules(self, node: ast.expr) -> bool:
+        """Whether a container may be one of modules: a variable is, where it is bound to an attribute."""
+        if not isinstance(node, ast.Name):
+            return True
+        home = self.file.scope_of(node).binder(node.id)
+        values = [binding.value for binding in home.bindings[node.id]] if home is not None else []
+        return any(isinstance(v, ast.Attribute) or (isinstance(v, ast.expr) and self._owner(v)) for v in values)
+
+    def _owner(self, node: ast.expr) -> ast.expr | None:
+        return self._owner_of_dictionary(node)
 
     @staticmethod
     def _is_dictionary(node: ast.expr) -> bool:
         return isinstance(node, ast.Attribute) and node.attr in _OVERRIDES
 
     def _stored_item(self, container: ast.expr, node: ast.expr, names: Iterable[str]) -> Iterator[Effect]:
-        owner = self._owner_of_dictionary(container)
+        owner = self._owner_of_dictionary(self._bound_value(container))
         if owner is not None:
             for name in names:
                 yield from self._effect(EffectKind.SET, self._targets(owner), node, f"sets `{ast.unparse(node)}`", name)
@@ -146,6 +177,13 @@ class _Search:
         yield from self._effect(
             EffectKind.STRUCTURE, self._targets(container), node, f"changes `{ast.unparse(container)}`"
         )
+
+    def _bound_value(self, node: ast.expr) -> ast.expr:
+        """`net._modules` for a variable that is bound to it."""
+        home = self.file.scope_of(node).binder(node.id) if isinstance(node, ast.Name) else None
+        bindings = home.bindings[node.id] if home is not None and isinstance(node, ast.Name) else []
+        values = [b.value for b in bindings if isinstance(b.value, ast.expr) and self._owner_of_dictionary(b.value)]
+        return values[0] if values else node
 
     @staticmethod
     def _owner_of_dictionary(node: ast.expr) -> ast.expr | None:
@@ -204,11 +242,26 @@ class _Search:
         scope = self.file.scope_of(node)
         if scope.name in ("__setattr__", "__delattr__") and scope.owner is not None:
             return  # the class's own way to set attributes
+        if (replaced := self._replaced(attribute)) is not None:
+            yield from self._replacements(node, replaced, f"calls `{name}`")
+            return
         own = isinstance(owner, ast.Name) and self._is_own(owner, scope)
         for text in self._names(attribute):
             if own and text != ANY_NAME and text not in _OVERRIDES:
                 continue
             yield from self._effect(EffectKind.SET, self._targets(owner), node, f"calls `{name}`", text)
+
+    def _replaced(self, node: ast.expr) -> list[child_visits.NamedChild] | None:
+        """The children whose names an expression holds: `name` in a loop over `named_children()`."""
+        return child_visits.named_children(node, self.file, self.points_to)
+
+    def _replacements(self, node: ast.expr, replaced: Iterable[child_visits.NamedChild], text: str) -> Iterator[Effect]:
+        for child in replaced:
+            by_class = self._is_by_class(child.where)
+            if child.modules:
+                yield Effect(
+                    EffectKind.REPLACE, child.modules, Place.of(self.file.module, node), text, ANY_NAME, by_class
+                )
 
     def _names(self, node: ast.expr) -> list[str]:
         """Regular expressions for the names that an expression may be."""
@@ -220,6 +273,9 @@ class _Search:
         if "hook" in name and name.startswith("register_"):
             yield from self._hook(node, receiver, name)
         elif name in _REGISTERS and node.args:
+            if (replaced := self._replaced(node.args[0])) is not None:
+                yield from self._replacements(node, replaced, f"calls `{name}`")
+                return
             names = self._names(node.args[0])
             if isinstance(receiver, ast.Name) and self._is_own(receiver, scope) and names != [ANY_NAME]:
                 return  # as by an assignment
@@ -231,7 +287,7 @@ class _Search:
         elif name in ("train", "eval"):
             if not child_visits.is_uniform(node, self.file.parents):
                 yield from self._effect(EffectKind.MODE, self._targets(receiver), node, f"calls `{ast.unparse(func)}`")
-        elif name in _CONTAINER_METHODS and not isinstance(receiver, ast.Name | ast.Constant):
+        elif name in _CONTAINER_METHODS and self._may_be_modules(receiver):
             if not self._is_own(receiver, scope) or self._is_dictionary(receiver):
                 yield from self._container_method(node, receiver)
         elif name.startswith(_GLOBAL_HOOKS) and "hook" in name:
@@ -272,7 +328,8 @@ class _Search:
             if not isinstance(callee.base, Named) or not callee.base.name.startswith(_TORCH_MUTATORS):
                 continue
             rest = callee.base.name.removeprefix("torch.nn.utils.")
-            if rest.startswith(_PURE_UTILITIES):
+            last = rest.rpartition(".")[2]
+            if rest.startswith(_PURE_UTILITIES) or last.startswith(_PURE_NAMES) or last[:1].isupper():
                 continue
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
             for value in values:
@@ -310,13 +367,24 @@ class _Search:
             if any(isinstance(side, ast.Constant) for side in sides):
                 continue
             for side in sides:
-                targets = frozenset(t for t in self._targets(side) if not isinstance(t.base, Named | ClassObject))
+                targets = frozenset(
+                    # One side has to be known to be the module for the comparison to tell two instances apart.
+                    t
+                    for t in self._targets(side)
+                    if not isinstance(t.base, Named | ClassObject | Anything)
+                )
                 yield from self._effect(EffectKind.COMPARE, targets, node, f"compares `{ast.unparse(node)}`")
 
     def visits(self) -> Iterator[Effect]:
         """Uses of child modules that depend on which there are."""
         for visit in child_visits.visits(self.file, self.points_to):
-            yield from self._effect(EffectKind.OBSERVE, visit.modules, visit.node, f"goes through `{visit.text}`")
+            yield Effect(
+                EffectKind.OBSERVE,
+                visit.modules,
+                Place.of(self.file.module, visit.node),
+                f"goes through `{ast.unparse(visit.listing)}`",
+                listing=Place.of(self.file.module, visit.listing),
+            )
 
 
 def _reaches_base(node: ast.ClassDef) -> bool:

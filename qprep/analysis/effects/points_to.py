@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from qprep.analysis.effects.abstract_objects import (
     ANYTHING,
     NOTHING,
     Anything,
+    Base,
     Below,
     ClassObject,
     Function,
@@ -31,6 +32,7 @@ from qprep.analysis.effects.abstract_objects import (
     Named,
     Reference,
     References,
+    widened,
 )
 from qprep.analysis.effects.class_conditions import Variable, conditions
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, Scope
@@ -40,6 +42,9 @@ from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRe
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.module_resolver import Project
+
+MAX_NAME = 5
+"""Dots in the name of what a package holds; an attribute that lies deeper belongs to an object, not to a module."""
 
 MAX_DEPTH = 60
 """Expressions that are evaluated inside one another; deeper ones wait in a queue, so that no stack overflows."""
@@ -83,8 +88,15 @@ _Key = _Variable | _Result | _Stored | ast.AST
 class PointsTo:
     """What expressions of a project may refer to."""
 
-    def __init__(self, project: Project, modules: Iterable[str]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        modules: Iterable[str],
+        may_hold: Callable[[ClassRef, str], bool] = lambda _cls, _attribute: True,
+    ) -> None:
+        """`may_hold` says whether an attribute of a class may hold anything but numbers, texts and tensors."""
         self.project = project
+        self._may_hold = may_hold
         self.modules = tuple(modules)
         self.names = call_sites.NameTable(project, self.modules)
         self._files: dict[str, FileScopes | None] = {}
@@ -189,8 +201,12 @@ class PointsTo:
             found = self._compute(key)
         finally:
             self._current.pop()
-        if not found <= self._values[key]:
-            self._values[key] |= found
+        known = self._values[key]
+        if found <= known:
+            return
+        grown = widened(known | found)
+        if grown != known:
+            self._values[key] = grown
             for user in self._users[key]:
                 self._enqueue(user)
 
@@ -334,10 +350,10 @@ class PointsTo:
 
     def attribute(self, references: References, name: str) -> References:
         """What `x.name` may refer to where `x` refers to `references`."""
-        found = NOTHING
-        for reference in references:
-            found |= self._attribute_of(reference, name)
-        return found
+        found: set[Reference] = set()
+        for base in {_without_place(reference.base) for reference in references}:
+            found |= self._attribute_of(Reference(base), name)
+        return frozenset(found)
 
     def _attribute_of(self, reference: Reference, name: str) -> References:
         base = reference.base
@@ -352,16 +368,21 @@ class PointsTo:
                     if computed:
                         return _union(self._get(_Result(method)) for method in computed)
                     return frozenset(Reference(Function(method)) for method in methods)
+                if not self._may_hold(cls, name):
+                    return NOTHING
                 return frozenset((Reference(Held(cls, name)),)) | self._get(_Stored(cls, name))
             case ClassObject(cls=ClassRef() as cls):
                 if methods := self.method(cls, name):
                     return frozenset(Reference(Function(method)) for method in methods)
                 return self._get(_Stored(cls, name))
             case Named(name=dotted):
-                return self.of_dotted(f"{dotted}.{name}")
+                is_long = dotted.count(".") >= MAX_NAME or dotted.rpartition(".")[2][:1].isupper()
+                return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
             case Made() | Held() | Below() | Anything():
                 if name in DICTIONARIES:
                     return frozenset((Reference(Below(base) if not isinstance(base, Below) else base),))
+                if not self.names.is_stored(name):
+                    return NOTHING  # no class of the project has such an attribute
                 owner = base.name if isinstance(base, Made) else None
                 return frozenset((Reference(Held(owner, name)),))
         return NOTHING
@@ -399,8 +420,9 @@ class PointsTo:
                 return _union(self._get(part, scope) for part in parts)
             case ast.Dict(values=parts):
                 return _union(self._get(part, scope) for part in parts)
-            case ast.BinOp(left=left, right=right):
-                return self._get(left, scope) | self._get(right, scope)
+            case ast.BinOp(left=left, right=right, op=ast.Add() | ast.Mult()):
+                both = self._get(left, scope) | self._get(right, scope)  # of lists; an attribute alone may be a number
+                return frozenset(each for each in both if not isinstance(each.base, Held))
             case ast.NamedExpr(value=value) | ast.Starred(value=value) | ast.Await(value=value):
                 return self._get(value, scope)
             case ast.ListComp(elt=part) | ast.SetComp(elt=part) | ast.GeneratorExp(elt=part) | ast.DictComp(value=part):
@@ -511,6 +533,7 @@ class PointsTo:
         return frozenset(
             Reference(Function(each.base.scope, is_loose=True)) if isinstance(each.base, Function) else each
             for each in found
+            if not (isinstance(each.base, Named) and not each.base.name.rpartition(".")[2][:1].isupper())
         )
 
     def _of_builtin(self, node: ast.Call, scope: Scope) -> References | None:
@@ -561,6 +584,11 @@ class PointsTo:
             elif isinstance(base, Instance | Made | Held | Anything):
                 found.add(Reference(Below(base)))
         return frozenset(found)
+
+
+def _without_place(base: Base) -> Base:
+    """An instance wherever it is made: its attributes are those of its class."""
+    return Instance(base.cls) if isinstance(base, Instance) and base.made is not None else base
 
 
 def _is_property(scope: Scope) -> bool:

@@ -16,6 +16,7 @@ from qprep.compression.structure.running import arguments, plain
 from qprep.compression.structure.thinning import thinned
 from qprep.compression.structure.trace import counted, traced
 from qprep.compression.structure.verify import verified
+from qprep.quantizer.batches import check_inputs
 
 Inputs = Tensor | Sequence[Any] | Mapping[str, Any]  # one input, the positional ones, or those by keyword
 
@@ -76,12 +77,15 @@ def macs(model: nn.Module, *example_inputs: Any) -> int:
 
 def products(model: nn.Module, *example_inputs: Any) -> tuple[Product, ...]:
     """The layers of one run with their multiply-accumulates, call by call."""
-    given = _arguments(example_inputs)
-    return counted(plain(model), given.args, given.kwargs)
+    given, inner = _arguments(example_inputs), plain(model)
+    check_inputs(inner, given.args, given.kwargs)
+    return counted(inner, given.args, given.kwargs)
 
 
 def _groups(model: nn.Module, given: Arguments, *, verify: bool) -> Groups:
-    found = traced(plain(model), given.args, given.kwargs)
+    inner = plain(model)
+    check_inputs(inner, given.args, given.kwargs)
+    found = traced(inner, given.args, given.kwargs)
     return verified(found, given) if verify else found
 
 

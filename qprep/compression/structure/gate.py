@@ -36,11 +36,13 @@ class Difference:
     clause  what happens, as the end of a sentence
     module  the first module whose output differs, or in which the thin model fails
     place   "file:line" where it fails
+    fails   whether the thin model does not run
     """
 
     clause: str
     module: str = ""
     place: str = ""
+    fails: bool = False
 
     def __str__(self) -> str:
         place = f" ({self.place})" if self.place else ""
@@ -60,7 +62,7 @@ def compared(found: Groups, removal: Removal, tensors: Mapping[str, Tensor], arg
         with watch:
             slim = outputs(found.model, thin, found.widths(removal), arguments.args, arguments.kwargs)
     except Exception as error:  # noqa: BLE001  (whatever the model raises on other widths)
-        return Difference(f"it fails ({_sentence(error)})", watch.failed_in, _place(error))
+        return Difference(f"it fails ({_sentence(error)})", watch.failed_in, _place(error), fails=True)
     worst = difference(masked, slim)
     if worst <= tolerance(masked):
         return None

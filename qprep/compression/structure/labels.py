@@ -98,7 +98,7 @@ def axis_of(layer: Tensor, dim: int) -> tuple[Tensor, Tensor | None]:
     return torch.where((table < 0).any(1), -largest, largest), pairs
 
 
-def unique(values: Tensor, dim: int | None = None) -> Tensor:
-    """The distinct values, sorted; along `dim` where that is given."""
-    found: Tensor = values.unique(dim=dim)  # type: ignore[no-untyped-call]
+def unique(values: Tensor) -> Tensor:
+    """The distinct values, sorted."""
+    found: Tensor = values.unique()  # type: ignore[no-untyped-call]
     return found

@@ -25,6 +25,9 @@ def plain(model: nn.Module) -> nn.Module:
         where = f" at {wrapped}" if wrapped else ""
         kind = type(inner.get_submodule(wrapped)).__name__
         raise StructureError(f"expected a model that is not wrapped yet, found {kind}{where}: thin it before wrapping")
+    empty = next((name for name, each in inner.named_parameters() if each.is_meta), None)
+    if empty is not None:
+        raise StructureError(f"expected parameters with data, found {empty} on the meta device")
     return inner
 
 
@@ -58,7 +61,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if stance is not None:
             stack.enter_context(stance("force_eager"))
-        stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(torch.random.fork_rng(devices=_accelerators(model)))
         stack.enter_context(torch.no_grad())
         torch.manual_seed(0)
         try:
@@ -70,6 +73,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             for buffer, before in buffers:
                 if not torch.equal(buffer, before):
                     buffer.copy_(before)
+
+
+def _accelerators(model: nn.Module) -> list[torch.device]:
+    """The CUDA devices that hold a part of the model: their random numbers are kept as well."""
+    return list({each.device for each in model.parameters() if each.device.type == "cuda"})
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 import qprep
-from qprep.compression.structure.labels import Layers, axis_of, dirty, spread
+from qprep.compression.structure.labels import Layers, axis_of, core, dirty, spread
 from qprep.compression.structure.model import ModuleCall, Product
 from qprep.compression.structure.store import Block, Cause, Kind, Role, Store
 from qprep.quantizer.graph.call_rows import Call
@@ -91,7 +91,7 @@ class State:
         raw     its values come from parameters and buffers alone
         source  the one of them whose values it holds, in another order
         """
-        self._layers[tensor] = tuple(layer for layer in layers if bool(layer.any())) if layers else ()
+        self._layers[tensor] = tuple(layer for layer in layers if bool(core(layer).any())) if layers else ()
         if raw:
             known = "" if source is None else self.name_of(source) or self._source_of(source)
             self._raw[tensor] = known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -38,7 +39,6 @@ class Block:
     dim: int
     start: int
     size: int
-    role: Role = Role.NONE
 
     @property
     def labels(self) -> Tensor:
@@ -64,6 +64,7 @@ class Store:
     size: int = 1  # the next label
     _by_key: dict[tuple[Kind, str, int], Block] = field(default_factory=dict)
     _pairs: list[Tensor] = field(default_factory=list)
+    _marks: dict[Role, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
 
     def block(self, kind: Kind, name: str, dim: int, size: int) -> Block:
         """The block of a dimension, the same one each time."""
@@ -94,19 +95,28 @@ class Store:
                 self.frozen.append((unique(labels), cause))
 
     def mark(self, labels: Tensor, role: Role) -> None:
-        """Note what the blocks that `labels` come from do."""
+        """Note what the blocks that `labels` come from do; `roles` has it."""
+        self._marks[role].append(labels.abs().reshape(-1))
+
+    def roles(self) -> list[Role]:
+        """What each block does, in their order."""
+        found = [Role.NONE] * len(self.blocks)
         starts = torch.tensor([block.start for block in self.blocks])
-        known = labels.abs().reshape(-1)
-        places = torch.searchsorted(starts, known[known > 0], right=True) - 1
-        for place in unique(places).tolist():
-            self.blocks[place].role |= role
+        for role, parts in self._marks.items():
+            labels = torch.cat(parts)
+            places = torch.searchsorted(starts, labels[labels > 0], right=True) - 1
+            for place in unique(places).tolist():
+                found[place] |= role
+        return found
 
     def components(self) -> Tensor:
         """By label, the smallest label of those that it goes together with, directly or through others."""
         root = torch.arange(self.size)
         if not self._pairs:
             return root
-        first, second = unique(torch.cat(self._pairs, 1), dim=1)
+        pairs = torch.cat(self._pairs, 1)
+        coded = unique(pairs[0] * self.size + pairs[1])
+        first, second = coded // self.size, coded % self.size
         while True:
             low = torch.minimum(root[first], root[second])
             moved = root.clone()

@@ -50,16 +50,21 @@ def _found(model: nn.Module, state: State) -> Groups:
     store = state.store
     root = store.components()
     causes = _causes(store, root)
-    nodes = _nodes(store, root)
-    made = [block for block in store.blocks if Role.MAKES in block.role and block.kind is Kind.PARAMETER]
+    roles = store.roles()
+    made = [
+        block
+        for block, role in zip(store.blocks, roles, strict=True)
+        if Role.MAKES in role and block.kind is Kind.PARAMETER
+    ]
     wanted = unique(torch.cat([root[block.labels] for block in made])).tolist() if made else []
-    families: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    nodes = _Nodes(store, root)
+    families: dict[bytes, list[int]] = {}
     for group in wanted:
         if group not in causes:
-            families.setdefault(tuple(sorted(Counter(nodes[group][0]).items())), []).append(group)
+            families.setdefault(nodes.signature(group), []).append(group)
     alone = {groups[0]: Cause("there is only one group of them") for groups in families.values() if len(groups) == 1}
     kept = sorted((groups for groups in families.values() if len(groups) > 1), key=lambda groups: groups[0])
-    built = _named([_family(store, nodes, groups) for groups in kept])
+    built = _named([_family(store, roles, nodes, groups) for groups in kept])
     frozen = _frozen(made, root, {**causes, **alone})
     labels = {family.name: torch.tensor(groups) for family, groups in zip(built, kept, strict=True)}
     shapes = {name: tuple(each.shape) for name, each in model.named_parameters()}
@@ -75,46 +80,53 @@ def _causes(store: Store, root: Tensor) -> dict[int, Cause]:
     return causes
 
 
-def _nodes(store: Store, root: Tensor) -> dict[int, tuple[list[int], list[int]]]:
-    """By group, the numbers of the blocks of its members, and their positions."""
-    if not store.blocks:
-        return {}
-    blocks = torch.cat([torch.full((block.size,), number) for number, block in enumerate(store.blocks)])
-    places = torch.cat([torch.arange(block.size) for block in store.blocks])
-    order = torch.argsort(root[1:], stable=True)
-    groups, counts = torch.unique_consecutive(root[1:][order], return_counts=True)
-    all_blocks, all_places = blocks[order].tolist(), places[order].tolist()
-    found, start = {}, 0
-    for group, count in zip(groups.tolist(), counts.tolist(), strict=True):
-        found[group] = (all_blocks[start : start + count], all_places[start : start + count])
-        start += count
-    return found
+class _Nodes:
+    """The positions of all blocks, sorted by their group: each group is one stretch, with its blocks in order."""
+
+    def __init__(self, store: Store, root: Tensor) -> None:
+        sizes = torch.tensor([block.size for block in store.blocks], dtype=torch.int64)
+        starts = torch.tensor([block.start for block in store.blocks], dtype=torch.int64)
+        order = torch.argsort(root[1:], stable=True)
+        self.blocks = torch.repeat_interleave(torch.arange(len(sizes)), sizes)[order]
+        self.places = order + 1 - starts[self.blocks]
+        groups, counts = torch.unique_consecutive(root[1:][order], return_counts=True)
+        ends = counts.cumsum(0)
+        self._stretch = dict(
+            zip(groups.tolist(), zip((ends - counts).tolist(), ends.tolist(), strict=True), strict=True)
+        )
+
+    def signature(self, group: int) -> bytes:
+        """The blocks of its members, the same of two groups exactly where they touch the same dimensions alike."""
+        start, end = self._stretch[group]
+        return self.blocks[start:end].numpy().tobytes()
+
+    def members(self, groups: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The blocks of groups of one signature, and their positions there, shape (groups, blocks)."""
+        start, end = self._stretch[groups[0]]
+        starts = torch.tensor([self._stretch[group][0] for group in groups])
+        return self.blocks[start:end], self.places[starts[:, None] + torch.arange(end - start)]
 
 
-def _family(store: Store, nodes: Mapping[int, tuple[list[int], list[int]]], groups: Sequence[int]) -> Family:
-    places: dict[int, list[list[int]]] = {}
-    for group in groups:
-        here: dict[int, list[int]] = {}
-        for held, place in zip(*nodes[group], strict=True):
-            here.setdefault(held, []).append(place)
-        for held, positions in here.items():
-            places.setdefault(held, []).append(positions)
+def _family(store: Store, roles: Sequence[Role], nodes: _Nodes, groups: Sequence[int]) -> Family:
+    blocks, places = nodes.members(groups)
+    numbers, counts = torch.unique_consecutive(blocks, return_counts=True)
+    parts = torch.split(places, counts.tolist(), dim=1)
     slots, widths = [], []
-    for number, rows in sorted(places.items()):
-        block, index = store.blocks[number], torch.tensor(rows)
+    for number, index in zip(numbers.tolist(), parts, strict=True):
+        block = store.blocks[number]
         if block.kind is Kind.ATTRIBUTE:
             module, _, attribute = block.name.rpartition(":")
             widths.append(Width(module, attribute, index))
         else:
-            slots.append(_slot(block, index))
+            slots.append(_slot(block, roles[number], index))
     name = next(slot.tensor for slot in slots if slot.makes)
     return Family(name, len(groups), tuple(slots), tuple(widths))
 
 
-def _slot(block: Block, index: Tensor) -> Slot:
+def _slot(block: Block, role: Role, index: Tensor) -> Slot:
     is_parameter = block.kind is Kind.PARAMETER
-    masked = is_parameter and bool(block.role & (Role.MAKES | Role.SCALES))
-    return Slot(block.name, block.dim, index, masked, is_parameter and Role.MAKES in block.role)
+    masked = is_parameter and bool(role & (Role.MAKES | Role.SCALES))
+    return Slot(block.name, block.dim, index, masked, is_parameter and Role.MAKES in role)
 
 
 def _named(families: Sequence[Family]) -> list[Family]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+from torch import Tensor
 
 from qprep.compression.structure.cutting import tensors_of
 from qprep.compression.structure.gate import Arguments, Difference, compared
-from qprep.compression.structure.model import Family, Frozen, Groups
+from qprep.compression.structure.model import Family, Frozen, Groups, Removal
+from qprep.quantizer.graph.tensor_leaves import map_tensors
 
 
 def verified(found: Groups, arguments: Arguments) -> Groups:
@@ -42,7 +45,26 @@ def _tried(found: Groups, families: Sequence[Family], arguments: Arguments) -> D
         name: each * masks[name].to(each.dtype) if name in masks else each
         for name, each in tensors_of(found.model).items()
     }
-    return compared(found, removal, tensors, arguments)
+    why = compared(found, removal, tensors, arguments)
+    if why is None or why.fails:
+        return why
+    return _in_double(found, removal, tensors, arguments, why)
+
+
+def _in_double(
+    found: Groups, removal: Removal, tensors: Mapping[str, Tensor], arguments: Arguments, why: Difference
+) -> Difference | None:
+    """The same in float64: a deep model can amplify what a narrow type rounds until nothing agrees."""
+    wide = {name: _double(each) for name, each in tensors.items()}
+    args, kwargs = map_tensors(lambda _, each: _double(each), (arguments.args, dict(arguments.kwargs)))
+    try:
+        return compared(found, removal, wide, Arguments(args, kwargs))
+    except Exception:  # noqa: BLE001  (a model that makes tensors of its own type)
+        return why
+
+
+def _double(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def _frozen(family: Family, why: Difference) -> Frozen:

@@ -25,6 +25,7 @@ from qprep.compression.structure import (
     scores,
     thin,
 )
+from qprep.foundation.errors import QprepError
 from tests.compression.structure.models import Model, build
 
 OPTIMIZERS: dict[str, Callable[[list[nn.Parameter]], torch.optim.Optimizer]] = {
@@ -333,6 +334,35 @@ def test_bad_inputs_are_one_sentence() -> None:
     found = groups(other, *inputs)
     with pytest.raises(StructureError, match="groups of this model, found those of another"):
         thin(model, inputs, found=found)
+
+
+def test_inputs_and_parameters_have_data() -> None:
+    model, inputs = build("conv2d")
+    with pytest.raises(QprepError, match="expected example inputs for input of Sequential, found none"):
+        groups(model)
+    with pytest.raises(QprepError, match="found a tensor on the meta device"):
+        groups(model, inputs[0].to("meta"))
+    with pytest.raises(StructureError, match=r"expected parameters with data, found 0.weight on the meta device"):
+        groups(model.to("meta"), *inputs)
+
+
+def test_a_model_that_amplifies_rounding_is_tried_in_double() -> None:
+    model = Model(
+        lambda m, x: torch.sin(1e6 * m.end(m.stem(x).relu())), stem=nn.Conv2d(3, 8, 3), end=nn.Conv2d(8, 4, 3)
+    ).eval()
+    assert [family.name for family in groups(model, torch.randn(2, 3, 9, 9)).families] == ["stem.weight"]
+
+
+def test_tied_weights_are_cut_once_and_loaded() -> None:
+    model, inputs = build("tied")
+    apply(masks_of(model, inputs))
+    record = thin(model, inputs)
+    assert model.decoder.weight is model.embedding.weight  # type: ignore[union-attr]
+    assert model.decoder.in_features == model.embedding.embedding_dim == 4  # type: ignore[union-attr]
+    fresh, _ = build("tied")
+    thin(fresh, record)
+    fresh.load_state_dict(model.state_dict(), strict=True)
+    assert torch.equal(fresh(*inputs), model(*inputs))
 
 
 def test_the_groups_of_before_save_a_run() -> None:

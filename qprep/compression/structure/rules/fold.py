@@ -34,7 +34,7 @@ def fold(state: State, step: Step) -> None:
     layers = []
     for layer in state.layers(tensor):
         if set(varying(layer)) & dims:
-            if bool((layer < 0).any()) or not _is_neutral(step, tensor, dims, folds=True):
+            if bool((core(layer) < 0).any()) or not _is_neutral(step, tensor, dims, folds=True):
                 state.store.freeze((layer,), state.cause(f"{step.call.name} runs over them"))
             continue
         layers.append(_clean(layer, step, tensor, dims))
@@ -53,7 +53,7 @@ def along(state: State, step: Step) -> None:
     for layer in state.layers(tensor):
         if not set(varying(layer)) & dims:
             layers.append(_clean(layer, step, tensor, dims))
-        elif not bool((layer < 0).any()) and _is_neutral(step, tensor, dims, folds=False):
+        elif not bool((core(layer) < 0).any()) and _is_neutral(step, tensor, dims, folds=False):
             layers.append(layer)
         else:
             state.store.freeze((layer,), state.cause(f"{step.call.name} runs over them"))

@@ -58,7 +58,7 @@ def _move(step: Step, index: int, inputs: Sequence[Tensor], found: Sequence[Laye
             outs = step.function(*args, **kwargs)
         except (RuntimeError, NotImplementedError, TypeError):
             continue
-        return [compact(each.to(torch.int64)) for each in tensors_in(outs)]
+        return [compact(each.cpu().to(torch.int64)) for each in tensors_in(outs)]
     return None
 
 
@@ -67,7 +67,7 @@ def _label(tensor: Tensor, layers: Layers, index: int) -> Tensor:
         return layers[index].clone() if tensor.dim() == 0 else layers[index]
     if tensor.is_floating_point() or tensor.is_complex() or layers:
         return torch.zeros((), dtype=torch.int64).expand(tensor.shape)
-    return tensor
+    return tensor.cpu()
 
 
 def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -23,7 +23,7 @@ def replaced(step: Step, values: Sequence[Any]) -> list[Tensor] | None:
         lambda leaf: next(counter) if isinstance(leaf, Tensor) else leaf, (step.args, step.kwargs)
     )
     try:
-        return list(tensors_in(step.function(*args, **kwargs)))
+        return [each.cpu() for each in tensors_in(step.function(*args, **kwargs))]
     except Exception:  # noqa: BLE001  (an operation that does not take these numbers proves nothing)
         return None
 

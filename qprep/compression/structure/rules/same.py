@@ -104,4 +104,4 @@ def _spans(tensor: Tensor, dims: frozenset[int], size: int) -> bool:
 
 
 def _dirty(layer: Tensor) -> bool:
-    return bool((layer < 0).any())
+    return bool((core(layer) < 0).any())
