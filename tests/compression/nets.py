@@ -28,7 +28,7 @@ class Residual(nn.Module):
         """(B, 1, H, W) to (B, 4)."""
         x = self.relu1(self.bn1(self.conv1(x)))
         y = self.bn3(self.conv3(self.relu2(self.bn2(self.conv2(x)))))
-        return self.fc(self.pool(self.relu3(x + y)).flatten(1))
+        return self.fc(self.pool(self.relu3(x + y)).flatten(1))  # type: ignore[no-any-return]
 
 
 def plain_net() -> nn.Sequential:

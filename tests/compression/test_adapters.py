@@ -82,7 +82,7 @@ class Fitter:
                 if number % self.accumulate_grad_batches == 0:
                     optimizer.zero_grad()
                 self.callback.on_before_backward(self, module, loss)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 if (number + 1) % self.accumulate_grad_batches == 0:
                     optimizer.step()
                 self.callback.on_train_batch_end(self, module, loss, (images, labels), number)
@@ -163,7 +163,7 @@ class SmallTrainer:
                     self.call("on_step_begin")
                     self.optimizer.zero_grad()
                 loss: Tensor = self.compute_loss(self.model, batch)
-                (loss / self.accumulate).backward()
+                (loss / self.accumulate).backward()  # type: ignore[no-untyped-call]
                 if (number + 1) % self.accumulate == 0:
                     self.optimizer.step()
                     self.state.global_step += 1
@@ -206,7 +206,7 @@ def made(path: Path) -> Callable[[nn.Module, torch.optim.Optimizer], Scheduler]:
 def test_lightning_itself(schedule: Path) -> None:
     lightning = pytest.importorskip("lightning.pytorch")
 
-    class Module(lightning.LightningModule):
+    class Module(lightning.LightningModule):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.net = seeded(plain_net)
@@ -223,6 +223,6 @@ def test_lightning_itself(schedule: Path) -> None:
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
     trainer = lightning.Trainer(max_epochs=3, callbacks=[callback], **quiet)
     module = Module()
-    trainer.fit(module, torch.utils.data.DataLoader(batches(4), batch_size=None))
+    trainer.fit(module, torch.utils.data.DataLoader(batches(4), batch_size=None))  # type: ignore[arg-type]
     _, scheduler = by_hand(schedule, 1, batches(4))
     assert_equal([mask for _, mask in scheduler.masks], [mask for _, mask in callback.scheduler.masks])

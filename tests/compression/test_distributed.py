@@ -87,7 +87,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mp.start_processes(_worker, args=(port, str(folder)), nprocs=2, start_method="spawn")
+    mp.start_processes(_worker, args=(port, str(folder)), nprocs=2, start_method="spawn")  # type: ignore[attr-defined, no-untyped-call]
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 

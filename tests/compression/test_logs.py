@@ -84,10 +84,10 @@ def scalars(path: Path) -> dict[tuple[str, int], float]:
         event = dict(fields(record))
         if 5 not in event:
             continue
-        value = dict(fields(dict(fields(event[5]))[1]))
+        value = dict(fields(dict(fields(event[5]))[1]))  # type: ignore[arg-type]
         if 2 in value:
-            found[value[1].decode(), event.get(2, 0)] = value[2]
-    return found
+            found[value[1].decode(), event.get(2, 0)] = value[2]  # type: ignore[attr-defined]
+    return found  # type: ignore[return-value]
 
 
 def test_the_checksum_is_that_of_the_standard() -> None:
@@ -119,10 +119,10 @@ def test_a_histogram_counts_every_value(tmp_path: Path) -> None:
     writer.histogram("empty", torch.empty(0), 3)
     writer.close()
     _, record = frames(writer.path)
-    value = dict(fields(dict(fields(dict(fields(record))[5]))[1]))
-    made = dict(fields(value[5]))
+    value = dict(fields(dict(fields(dict(fields(record))[5]))[1]))  # type: ignore[arg-type]
+    made = dict(fields(value[5]))  # type: ignore[arg-type]
     assert (made[1], made[2], made[3], made[4], made[5]) == (0.0, 2.0, 4.0, 3.0, 5.0)
-    counts = struct.unpack(f"<{len(made[7]) // 8}d", made[7])
+    counts = struct.unpack(f"<{len(made[7]) // 8}d", made[7])  # type: ignore[arg-type]
     assert sum(counts) == 4
 
 

@@ -29,7 +29,7 @@ from tests.compression.nets import plain_net, seeded, sgd, train
 def linear(values: list[list[float]]) -> nn.Sequential:
     model = nn.Sequential(nn.Linear(len(values[0]), len(values)))
     with torch.no_grad():
-        model[0].weight.copy_(torch.tensor(values))
+        model[0].weight.copy_(torch.tensor(values))  # type: ignore[operator]
     return model
 
 
@@ -100,18 +100,18 @@ def test_sensitivity_has_the_deviation_of_its_first_use() -> None:
     scheduler.add_policy(PruningPolicy(pruner), starting_epoch=0, ending_epoch=2)
     scheduler.on_epoch_begin(0)
     threshold = 0.5 * float(before.std())
-    assert torch.equal(scheduler.masks["0.weight"], before.abs() > threshold)
+    assert torch.equal(scheduler.masks["0.weight"], before.abs() > threshold)  # type: ignore[arg-type]
     scheduler.on_epoch_end(0)
     with torch.no_grad():
         model[0].weight.mul_(2)
     scheduler.on_epoch_begin(1)
     doubled = (2 * before).abs() > threshold
-    assert torch.equal(scheduler.masks["0.weight"], doubled & (before.abs() > threshold))
+    assert torch.equal(scheduler.masks["0.weight"], doubled & (before.abs() > threshold))  # type: ignore[arg-type]
 
 
 def test_splicing_takes_weights_out_and_back_in() -> None:
     model = linear([[0.1, 0.5], [0.9, 1.3]])
-    weight: torch.Tensor = model[0].weight.detach()
+    weight: torch.Tensor = model[0].weight.detach()  # type: ignore[operator]
     pruner = SplicingPruner({"0.weight": 0.2}, 0.9, 1.1)
     scheduler = Scheduler(model)
     policy = PruningPolicy(pruner, mask_on_forward_only=True, use_double_copies=True)
@@ -123,7 +123,7 @@ def test_splicing_takes_weights_out_and_back_in() -> None:
         weight[0, 0] = value  # between the two thresholds it stays out, above both it comes back
         scheduler.on_epoch_begin(epoch)
         kept = (kept | (weight.abs() >= 1.1 * threshold)) & (weight.abs() >= 0.9 * threshold)
-        assert torch.equal(scheduler.masks["0.weight"], kept)
+        assert torch.equal(scheduler.masks["0.weight"], kept)  # type: ignore[arg-type]
         assert bool(kept[0, 0]) == (epoch == 2)
         scheduler.on_epoch_end(epoch)
 
@@ -212,7 +212,7 @@ def test_a_weight_that_is_no_multiple_is_refused_by_name_and_left_by_star() -> N
 )
 def test_values_that_cannot_be_meant(make: object, sentence: str) -> None:
     with pytest.raises(CompressionError) as caught:
-        make()
+        make()  # type: ignore[operator]
     assert sentence in str(caught.value)
 
 

@@ -29,7 +29,7 @@ from tests.compression.nets import batches, plain_net, seeded, sgd, train
 
 
 def half(weights: str = "3.weight", **args: bool) -> PruningPolicy:
-    return PruningPolicy(SparsityLevelParameterPruner({weights: 0.5}), **args)
+    return PruningPolicy(SparsityLevelParameterPruner({weights: 0.5}), **args)  # type: ignore[arg-type]
 
 
 def loss_of(model: nn.Module) -> Tensor:
@@ -87,7 +87,7 @@ def test_masks_hold_by_the_optimizers_hook_without_any_callback() -> None:
     mask = scheduler.masks["3.weight"]
     assert mask is not None
     for _ in range(3):
-        loss_of(model).backward()
+        loss_of(model).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         weight: Tensor = model[3].weight
         assert not weight[~mask].any()
@@ -105,7 +105,7 @@ def test_masks_hold_with_any_optimizer(kind: str) -> None:
     def closure() -> float:
         optimizer.zero_grad()
         loss = loss_of(model)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
     for _ in range(2):
@@ -156,9 +156,9 @@ def test_an_average_of_weights_gets_the_masks() -> None:
     scheduler = Scheduler(model, sgd(model))
     scheduler.add_policy(half(), epochs=[0])
     train(scheduler, range(1), each=lambda: average.update_parameters(model))
-    assert bool(average.module[3].weight.all())
+    assert bool(average.module[3].weight.all())  # type: ignore[index]
     scheduler.masks.apply_to(average)
-    assert int((average.module[3].weight == 0).sum()) == 288
+    assert int((average.module[3].weight == 0).sum()) == 288  # type: ignore[index]
 
 
 def test_what_is_masked_in_forward_only_comes_back_before_the_step() -> None:
@@ -166,7 +166,7 @@ def test_what_is_masked_in_forward_only_comes_back_before_the_step() -> None:
     optimizer = sgd(model)
     scheduler = Scheduler(model, optimizer)
     args = {"mask_on_forward_only": True, "use_double_copies": True, "mask_gradients": True}
-    scheduler.add_policy(half(**args), epochs=[0])
+    scheduler.add_policy(half(**args), epochs=[0])  # type: ignore[arg-type]
     weight: Tensor = model[3].weight
     before = weight.detach().clone()
     scheduler.on_epoch_begin(0)
@@ -174,7 +174,7 @@ def test_what_is_masked_in_forward_only_comes_back_before_the_step() -> None:
     mask = scheduler.masks["3.weight"]
     assert mask is not None
     assert torch.equal(weight.detach(), before * mask)
-    loss_of(model).backward()
+    loss_of(model).backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     assert torch.equal(weight.detach()[~mask], before[~mask])
     assert not torch.equal(weight.detach()[mask], before[mask])
@@ -197,7 +197,7 @@ def test_masks_of_one_minibatch_are_forgotten() -> None:
     scheduler = Scheduler(model, sgd(model))
     pruner = SparsityLevelParameterPruner({"3.weight": 0.5})
     args = {"mask_on_forward_only": True, "use_double_copies": True, "discard_masks_at_minibatch_end": True}
-    scheduler.add_policy(PruningPolicy(pruner, mini_batch_pruning_frequency=2, **args), epochs=[0])
+    scheduler.add_policy(PruningPolicy(pruner, mini_batch_pruning_frequency=2, **args), epochs=[0])  # type: ignore[arg-type]
     found = []
     scheduler.on_epoch_begin(0)
     for _ in range(4):
@@ -262,8 +262,8 @@ def test_policies_run_in_the_order_of_their_declaration() -> None:
             "expected on_epoch_begin(0) before on_minibatch_begin, found no epoch begun",
         ),
         (lambda s: (s.on_epoch_begin(0), s.on_minibatch_begin(1)), "expected epoch 0 in on_minibatch_begin, found 1"),
-        (lambda s: (epoch(s, 0), epoch(s, 2)), "expected epoch 1 after epoch 0, found 2"),
-        (lambda s: (epoch(s, 0), epoch(s, 0)), "expected epoch 1 after epoch 0, found 0 again"),
+        (lambda s: (epoch(s, 0), epoch(s, 2)), "expected epoch 1 after epoch 0, found 2"),  # type: ignore[func-returns-value]
+        (lambda s: (epoch(s, 0), epoch(s, 0)), "expected epoch 1 after epoch 0, found 0 again"),  # type: ignore[func-returns-value]
         (lambda s: (s.on_epoch_begin(0), s.on_epoch_begin(1)), "expected on_epoch_end(0) before on_epoch_begin(1)"),
         (lambda s: s.on_epoch_begin(-1), "expected the number of an epoch, from 0 on, found -1"),
         (
@@ -331,7 +331,7 @@ def test_what_is_no_model_is_refused(model: nn.Module, sentence: str) -> None:
 )
 def test_windows_that_cannot_be_meant(given: dict[str, object], sentence: str) -> None:
     with pytest.raises(CompressionError) as caught:
-        window(**given)
+        window(**given)  # type: ignore[arg-type]
     assert sentence in str(caught.value)
 
 
@@ -358,7 +358,7 @@ def test_frozen_tied_and_foreign_parameters_are_masked_with_a_note() -> None:
     model = nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4), "c": nn.Linear(4, 4)})
     model["b"].weight = model["a"].weight
     model["c"].weight.requires_grad_(False)
-    optimizer = torch.optim.SGD([model["a"].bias], lr=0.1)
+    optimizer = torch.optim.SGD([model["a"].bias], lr=0.1)  # type: ignore[arg-type]
     scheduler = Scheduler(model, optimizer)
     scheduler.add_policy(PruningPolicy(SparsityLevelParameterPruner({"*": 0.5})), epochs=[0])
     scheduler.on_epoch_begin(0)
@@ -398,7 +398,7 @@ def test_compiling_is_not_disturbed_by_masks() -> None:
     model = seeded(plain_net)
     compiled = torch.compile(model, backend=counted)
     optimizer = sgd(model)
-    scheduler = Scheduler(compiled, optimizer)
+    scheduler = Scheduler(compiled, optimizer)  # type: ignore[arg-type]
     pruner = AutomatedGradualPruner(0.1, 0.5, "3.weight")
     scheduler.add_policy(PruningPolicy(pruner), starting_epoch=0, ending_epoch=3)
     frames = []
@@ -416,7 +416,7 @@ def test_thinning_compiles_once_more() -> None:
     counted = CompileCounter()
     model = seeded(plain_net)
     compiled = torch.compile(model, backend=counted, dynamic=False)
-    scheduler = Scheduler(compiled, sgd(model), example_inputs=batches(1)[0][0])
+    scheduler = Scheduler(compiled, sgd(model), example_inputs=batches(1)[0][0])  # type: ignore[arg-type]
     scheduler.add_policy(PruningPolicy(StructurePruner(0.5)), epochs=[1])
     scheduler.add_policy(ThinningPolicy(), epochs=[2])
     frames = []

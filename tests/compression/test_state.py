@@ -56,7 +56,7 @@ class Dropped(Residual):
 
 
 def make() -> nn.Module:
-    return seeded(Dropped)
+    return seeded(Dropped)  # type: ignore[no-any-return]
 
 
 def state_of(scheduler: Scheduler) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def test_masks_of_distillers_checkpoints_are_read() -> None:
     mask = torch.ones(8, 8, 3, 3)
     mask[0] = 0
     scheduler.load_state_dict({"masks_dict": {"module.3.weight": mask, "module.0.weight": None}})
-    assert torch.equal(scheduler.masks["3.weight"], mask.bool())
+    assert torch.equal(scheduler.masks["3.weight"], mask.bool())  # type: ignore[arg-type]
     assert scheduler.sparsities()["3.weight"] == pytest.approx(1 / 8)
     assert "the state is Distiller's" in scheduler.notes[0]
 

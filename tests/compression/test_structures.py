@@ -27,7 +27,7 @@ L1 = ranked.L1RankedStructureParameterPruner
 
 def pruned(model: nn.Module, pruner: Pruner, **settings: object) -> Scheduler:
     """A scheduler after the first masks."""
-    scheduler = Scheduler(model, sgd(model), **settings)
+    scheduler = Scheduler(model, sgd(model), **settings)  # type: ignore[arg-type]
     scheduler.add_policy(PruningPolicy(pruner), epochs=[0])
     scheduler.on_epoch_begin(0)
     return scheduler
@@ -78,9 +78,9 @@ def test_a_masked_filter_is_0_wherever_it_is_read() -> None:
     with torch.no_grad():
         model[1].bias.fill_(0.5)
     scheduler = pruned(model, L1("Filters", 0.5, "0.weight"), example_inputs=EXAMPLE)
-    gone = (~scheduler.masks["0.weight"]).flatten(1).all(1)
+    gone = (~scheduler.masks["0.weight"]).flatten(1).all(1)  # type: ignore[operator]
     for name in ("0.bias", "1.weight", "1.bias"):
-        assert torch.equal(~scheduler.masks[name], gone), name
+        assert torch.equal(~scheduler.masks[name], gone), name  # type: ignore[operator]
     out = model.eval()[:3](EXAMPLE)
     assert not out[:, gone].any()
     alone = pruned(seeded(plain_net), L1("Filters", 0.5, "0.weight", weights_only=True), example_inputs=EXAMPLE)
@@ -100,7 +100,7 @@ def test_coupled_layers_agree() -> None:
     model = seeded(Residual)
     norms = [each.detach().abs().flatten(1).mean(1) for each in (model.conv1.weight, model.conv3.weight)]
     scheduler = pruned(model, L1("Filters", 0.5, ["conv1.weight", "conv3.weight"]), example_inputs=EXAMPLE)
-    first, second = (scheduler.masks[f"{name}.weight"].flatten(1).any(1) for name in ("conv1", "conv3"))
+    first, second = (scheduler.masks[f"{name}.weight"].flatten(1).any(1) for name in ("conv1", "conv3"))  # type: ignore[union-attr]
     assert torch.equal(first, second)
     mean = (norms[0] + norms[1]) / 2
     assert sorted((~first).nonzero().flatten().tolist()) == sorted(mean.argsort()[:4].tolist())
@@ -123,7 +123,7 @@ def test_the_leaders_ranking_counts_for_all() -> None:
     size = model.conv3.weight.detach().abs().flatten(1).sum(1)
     pruner = L1("Filters", 0.5, ["conv3.weight", "conv1.weight"], "Leader")
     scheduler = pruned(model, pruner, example_inputs=EXAMPLE)
-    kept = scheduler.masks["conv1.weight"].flatten(1).any(1)
+    kept = scheduler.masks["conv1.weight"].flatten(1).any(1)  # type: ignore[union-attr]
     assert sorted((~kept).nonzero().flatten().tolist()) == sorted(size.argsort()[:4].tolist())
 
 
@@ -136,7 +136,7 @@ def test_fold_batchnorm_ranks_by_what_batchnorm_makes_of_a_filter() -> None:
     scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)
     scheduler.add_policy(PruningPolicy(L1("Filters", 0.5, "0.weight"), fold_batchnorm=True), epochs=[0])
     scheduler.on_epoch_begin(0)
-    assert scheduler.masks["0.weight"].flatten(1).any(1).tolist() == (factors > 4).tolist()
+    assert scheduler.masks["0.weight"].flatten(1).any(1).tolist() == (factors > 4).tolist()  # type: ignore[union-attr]
 
 
 def test_activation_rankings_count_zeros_behind_the_batchnorm() -> None:
@@ -166,7 +166,7 @@ def test_activation_rankings_need_data_and_take_it_from_calibrate() -> None:
     scheduler.add_policy(PruningPolicy(again), epochs=[0])
     assert_equal(before, dict(model.state_dict()))
     scheduler.on_epoch_begin(0)
-    assert scheduler.masks["0.weight"].flatten(1).any(1).sum() == 4
+    assert scheduler.masks["0.weight"].flatten(1).any(1).sum() == 4  # type: ignore[union-attr]
 
 
 def test_gradient_ranking_sums_gradient_times_weight() -> None:
@@ -189,7 +189,7 @@ def test_random_rankings_repeat_with_the_schedulers_numbers_and_bernoulli_scales
         pruned(seeded(plain_net), ranked.RandomRankedFilterPruner("Filters", 0.5, "0.weight")).masks["0.weight"]
         for _ in range(2)
     ]
-    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[1])  # type: ignore[arg-type]
     model = seeded(plain_net)
     before = model[3].weight.detach().clone()
     scheduler = pruned(model, ranked.BernoulliFilterPruner("Filters", 0.5, "3.weight"))
@@ -209,7 +209,7 @@ def test_a_random_level_is_within_its_range() -> None:
     found = set()
     for epoch in range(5):
         scheduler.on_epoch_begin(epoch)
-        found.add(round(1 - float(scheduler.masks["0.weight"].float().mean()), 2))
+        found.add(round(1 - float(scheduler.masks["0.weight"].float().mean()), 2))  # type: ignore[union-attr]
         scheduler.on_epoch_end(epoch)
     assert len(found) > 2
     assert min(found) >= 0.19
@@ -222,7 +222,7 @@ def test_structures_below_a_threshold_go() -> None:
     limit = float(weight.abs().flatten(1).mean(1).median())
     scheduler = pruned(model, StructureParameterPruner({"conv2.weight": [limit, "Filters"]}, "Mean_Abs"))
     wanted = weight.abs().flatten(1).mean(1) > limit
-    assert scheduler.masks["conv2.weight"].flatten(1).any(1).tolist() == wanted.tolist()
+    assert scheduler.masks["conv2.weight"].flatten(1).any(1).tolist() == wanted.tolist()  # type: ignore[union-attr]
 
 
 def test_example_inputs_are_taken_from_the_first_run() -> None:
