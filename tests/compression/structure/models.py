@@ -302,11 +302,11 @@ def build(name: str, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, tup
 
 
 def randomize(module: nn.Module) -> None:
-    """Random statistics and weights of a norm; a fresh one hides what masks leave."""
+    """Random statistics of a norm, random numbers in constant parameters: fresh ones hide what masks leave."""
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
         for buffer, low, high in ((module.running_mean, -0.3, 0.3), (module.running_var, 0.5, 1.5)):
             if buffer is not None:
                 buffer.uniform_(low, high)
-    if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.GroupNorm)):
-        module.weight.uniform_(0.5, 1.5)
-        module.bias.normal_(0, 0.3)
+    for parameter in module.parameters(recurse=False):
+        if parameter.numel() > 1 and bool((parameter == parameter.flatten()[0]).all()):
+            parameter.uniform_(0.5, 1.5) if bool(parameter.any()) else parameter.normal_(0, 0.3)

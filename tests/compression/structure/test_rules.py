@@ -182,7 +182,8 @@ def test_a_norm_whose_bias_no_mask_reaches_stays() -> None:
         return m.end(functional.batch_norm(m.stem(x), m.mean, m.variance, m.gamma, m.beta))
 
     tensors = {"mean": torch.zeros(8), "variance": torch.ones(8), "beta": torch.ones(8)}
-    layers = {"stem": nn.Conv2d(3, 8, 1), "gamma": nn.Parameter(torch.ones(8)), "end": nn.Conv2d(8, 4, 1)}
-    found = groups(Model(run, **tensors, **layers), torch.randn(IMAGE))  # type: ignore[arg-type]
+    layers = {"stem": nn.Conv2d(3, 8, 1), "end": nn.Conv2d(8, 4, 1)}
+    gamma = nn.Parameter(torch.ones(8))
+    found = groups(Model(run, gamma=gamma, **tensors, **layers), torch.randn(IMAGE))
     assert found.families == ()
     assert "stem.weight: 8 channels stay: they are not 0 where they are read" in str(found.notes)
