@@ -95,6 +95,8 @@ def test_the_checksum_is_that_of_the_standard() -> None:
     assert crc32c(b"\x00" * 32) == 0x8A9136AA
     assert crc32c(b"\xff" * 32) == 0x62A8AB43
     assert crc32c(b"123456789") == 0xE3069283
+    # TensorBoard's files begin with a record of 24 bytes: 18 00 00 00 00 00 00 00 a3 7f 4b 22
+    assert masked_crc32c(struct.pack("<Q", 24)) == 0x224B7FA3
 
 
 def test_events_hold_every_value_of_the_log(logged: tuple[Scheduler, Path]) -> None:
