@@ -210,13 +210,12 @@ MAX_OBJECTS = 96
 """Objects that one expression may refer to before it counts as any object: precision is lost, soundness is not."""
 
 
+ANY_OBJECT: References = frozenset((ANYTHING,))
+
+
 def widened(references: References) -> References:
-    """The same objects, or any object where they are too many; any object takes in all others but classes."""
-    kept = [each for each in references if isinstance(each.base, ClassObject | Named)]
-    others = len(references) - len(kept)
-    if others <= MAX_OBJECTS and ANYTHING not in references:
-        return references
-    return frozenset((*kept, ANYTHING)) if others > 1 else references
+    """The same objects, or any object where they are too many; any object takes in all others."""
+    return ANY_OBJECT if len(references) > MAX_OBJECTS or ANYTHING in references else references
 
 
 def negated(test: Test) -> Test | None:

@@ -19,11 +19,15 @@ from qprep.analysis.effects.abstract_objects import (
     References,
 )
 from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
     from qprep.analysis.effects.points_to import PointsTo
     from qprep.analysis.symbols.module_resolver import Project
+
+# Packages of Python's own whose functions return what they are given, or something that calls it.
+_WRAPPERS = ("builtins.", "functools.", "collections.", "contextlib.", "itertools.", "operator.", "types.", "copy.")
 
 MAX_USES = 400
 """Uses of one function that are followed. A function used more often counts as called with anything."""
@@ -103,6 +107,23 @@ class NameTable:
         return self._files[file.module]
 
 
+_Read = tuple["ast.Name | ast.Attribute", "FileScopes"]
+
+
+@dataclass(slots=True)
+class _Meanings:
+    """The reads of one name, by what they may be; `unknown`: attributes of objects of which nothing is known."""
+
+    functions: dict[Scope, list[_Read]] = field(default_factory=lambda: defaultdict(list))
+    classes: dict[ClassRef, list[_Read]] = field(default_factory=lambda: defaultdict(list))
+    unknown: list[_Read] = field(default_factory=list)
+
+    def reads_of(self, scope: Scope) -> list[_Read]:
+        """The reads that may be a function; a method may be what any unknown object has by its name."""
+        known = self.functions.get(scope, [])
+        return [*known, *self.unknown] if scope.owner is not None else list(known)
+
+
 @dataclass(slots=True)
 class _Uses:
     """How a function is called.
@@ -123,6 +144,48 @@ class CallGraph:
     def __init__(self, points_to: PointsTo) -> None:
         self._points_to = points_to
         self._uses: dict[Scope, _Uses] = {}
+        self._meanings: dict[str, _Meanings] = {}
+        self._decorated: dict[Scope, list[Scope]] = {}
+
+    def meanings(self, name: str) -> _Meanings:
+        """What each read of a name may be; names that are read while this is found out see a part of it."""
+        if name not in self._meanings:
+            found = self._meanings[name] = _Meanings()
+            for node, file in self._points_to.names.loads(self._points_to, name):
+                self._read(node, file, found)
+        return self._meanings[name]
+
+    def _read(self, node: ast.Name | ast.Attribute, file: FileScopes, found: _Meanings) -> None:
+        scope = file.scope_of(node)
+        receiver = self._points_to.of(node.value, scope) if isinstance(node, ast.Attribute) else frozenset()
+        references = (
+            self._points_to.attribute(receiver, node.attr)
+            if isinstance(node, ast.Attribute)
+            else self._points_to.of(node, scope)
+        )
+        is_known = any(isinstance(each.base, Instance | ClassObject | Named) for each in receiver)
+        for reference in references:
+            if isinstance(reference.base, Function):
+                found.functions[reference.base.scope].append((node, file))
+                is_known = True
+            elif isinstance(reference.base, ClassObject) and isinstance(reference.base.cls, ClassRef):
+                found.classes[reference.base.cls].append((node, file))
+                is_known = True
+        if isinstance(node, ast.Attribute) and not is_known:
+            found.unknown.append((node, file))
+
+    def decorated_by(self, function: Scope) -> list[Scope]:
+        """Functions that a function decorates."""
+        if function not in self._decorated:
+            found = self._decorated[function] = []
+            for node, file in self.meanings(function.name).functions.get(function, ()) if function.name else ():
+                current: ast.AST | None = file.parents.get(node)
+                if isinstance(current, ast.Call):
+                    current = file.parents.get(current)
+                is_definition = isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef)
+                inner = file.defined(current) if is_definition and current is not None else None
+                found += [inner] if inner is not None else []
+        return self._decorated[function]
 
     def is_unknown(self, scope: Scope) -> bool:
         """Whether a function may be called with anything: it is kept somewhere that is not followed."""
@@ -210,61 +273,16 @@ class _Search:
         if isinstance(scope.node, ast.Lambda):
             self._add(scope.node, scope.file)
             return
-        names = [scope.name]
-        if scope.name in ("__init__", "__call__", "forward") and scope.owner is not None:
-            names = self._names_of_instances(scope)
-        for name in names:
-            self._add_loads(name, scope)
+        meanings = self.points_to.calls.meanings
+        for node, file in meanings(scope.name).reads_of(scope):
+            self._add(node, file)
+        owner = scope.owner
+        if scope.name == "__init__" and owner is not None:
+            for cls in (owner, *self.points_to.project.subclasses(owner)):
+                for node, file in meanings(_short(cls)).classes.get(cls, ()):
+                    self._add(node, file)
         for decorator in getattr(scope.node, "decorator_list", ()):
             self._decorated(decorator, scope)
-
-    def _names_of_instances(self, scope: Scope) -> list[str]:
-        """Constructors are called by the name of the class; other special methods are called on instances."""
-        owner = scope.owner
-        assert owner is not None
-        if scope.name != "__init__":
-            return [scope.name]
-        children = (owner, *self.points_to.project.subclasses(owner))
-        return [scope.name, *(child.name.rpartition(".")[2].partition(":")[0] for child in children)]
-
-    def _add_loads(self, name: str, scope: Scope) -> None:
-        is_method = scope.owner is not None
-        for node, file in self.points_to.names.loads(self.points_to, name):
-            if isinstance(node, ast.Name):
-                if is_method and name == scope.name:
-                    continue  # a variable of the method's name
-                if not self._means(node, file, name, scope):
-                    continue
-            elif not self._may_mean(node, file, scope):
-                continue
-            self._add(node, file)
-
-    def _means(self, node: ast.Name, file: FileScopes, name: str, scope: Scope) -> bool:
-        """Whether a variable is bound to the function, or to the class whose constructor it is, where it is read."""
-        home = file.scope_of(node).binder(name)
-        if scope.owner is None and home is not None and home is scope.parent:
-            return True
-        if home is None and file.index.stars == []:
-            return False
-        for reference in self.points_to.of(node, file.scope_of(node)):
-            if isinstance(reference.base, Function) and reference.base.scope is scope:
-                return True
-            if isinstance(reference.base, ClassObject):
-                return True
-        return False
-
-    def _may_mean(self, node: ast.Attribute, file: FileScopes, scope: Scope) -> bool:
-        """Whether an attribute may be the function; a receiver of which nothing is known may be any object."""
-        receiver = self.points_to.of(node.value, file.scope_of(node))
-        found = self.points_to.attribute(receiver, node.attr)
-        for reference in found:
-            if isinstance(reference.base, Function) and reference.base.scope is scope:
-                return True
-            if isinstance(reference.base, ClassObject) and scope.name == "__init__":
-                return True
-        if any(isinstance(reference.base, Instance | ClassObject | Named) for reference in receiver):
-            return False
-        return scope.owner is not None
 
     def _add(self, node: ast.expr, file: FileScopes) -> None:
         if node in self._seen:
@@ -364,7 +382,9 @@ class _Search:
                     self._follow_variable(function, name)
         if not is_followed:
             self.uses.loose.append((call, scope))
-            self._add(call, file)  # functools.partial, lru_cache … return what calls it
+            names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
+            if any(name.startswith(_WRAPPERS) for name in names):
+                self._add(call, file)  # functools.partial, lru_cache … return what calls it
             if isinstance(call.func, ast.Attribute) and last_name(call.func) in (
                 "append",
                 "add",
@@ -420,20 +440,9 @@ class _Search:
             return
         for call, where in self.points_to.calls.uses(function).direct:
             self._add(call, where.file)
-        decorated = self._decorated_by(function)
-        for scope in decorated:
-            if scope.name:
-                self._add_loads(scope.name, scope)
-
-    def _decorated_by(self, function: Scope) -> list[Scope]:
-        """Functions that a decorator is applied to."""
-        found: list[Scope] = []
-        for node, file in self.points_to.names.loads(self.points_to, function.name) if function.name else ():
-            parent = file.parents.get(node)
-            inner = file.defined(parent) if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef) else None
-            if inner is not None:
-                found.append(inner)
-        return found
+        for scope in self.points_to.calls.decorated_by(function):
+            for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
+                self._add(node, file)
 
     def _default_of(self, arguments: ast.arguments, node: ast.expr, file: FileScopes) -> None:
         """The function is the default of a parameter."""
@@ -443,6 +452,10 @@ class _Search:
             return
         for name in _parameters(function):
             self._follow_variable(function, name)
+
+
+def _short(cls: ClassRef) -> str:
+    return cls.name.rpartition(".")[2].partition(":")[0]
 
 
 def _parameters(function: Scope) -> list[str]:

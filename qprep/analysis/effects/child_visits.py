@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import NOTHING, References, Test
+from qprep.analysis.effects.abstract_objects import References, Test
 from qprep.analysis.effects.class_conditions import conditions, holding
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.symbols.ast_utils import last_name
@@ -30,7 +31,7 @@ _Use = tuple[ast.expr | ast.stmt, list[Test]]
 class Visit:
     """Modules whose presence makes a difference, where, and the expression that lists them."""
 
-    modules: References
+    find_modules: Callable[[], References]
     node: ast.expr | ast.stmt
     listing: ast.expr
 
@@ -67,11 +68,17 @@ def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     return not any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier)
 
 
+def _children(points_to: PointsTo, module: ast.expr, scope: Scope, tests: list[Test]) -> References:
+    """The modules below an expression that pass some tests."""
+    below = points_to.below(points_to.of(module, scope))
+    return frozenset(each.narrowed(tests) for each in below)
+
+
 @dataclass(frozen=True, slots=True)
 class NamedChild:
     """Children that a name in a loop belongs to, and where the name is taken."""
 
-    modules: References
+    find_modules: Callable[[], References]
     where: ast.AST
 
 
@@ -123,8 +130,7 @@ def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: Point
         case ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]) if first == name.id:
             scope = file.scope_of(loop)
             tests = list(conditions(name, points_to.variable(second, scope), file.parents))
-            modules = points_to.below(points_to.of(_listed(loop.iter), scope))
-            yield NamedChild(frozenset(each.narrowed(tests) for each in modules), name)
+            yield NamedChild(partial(_children, points_to, _listed(loop.iter), scope, tests), name)
 
 
 def _listed(node: ast.expr) -> ast.expr:
@@ -173,10 +179,7 @@ class _Finder:
         if isinstance(module, ast.Call) and last_name(module.func) == "super":
             return
         for where, tests in self._uses(node, scope):
-            owners = self.points_to.below(self.points_to.of(module, scope))
-            modules = frozenset(each.narrowed(tests) for each in owners) if tests else owners
-            if modules != NOTHING:
-                yield Visit(modules, where, node)
+            yield Visit(partial(_children, self.points_to, module, scope, tests), where, node)
 
     def _uses(self, node: ast.expr, scope: Scope) -> Iterator[_Use]:
         parent = self.file.parents.get(node)

@@ -77,7 +77,7 @@ class EffectTable:
     def effects(self) -> tuple[Effect, ...]:
         """Every effect, file by file."""
         found = (effect for module in self.project.given for effect in effects_of(self.points_to, module))
-        return tuple(dict.fromkeys(found))
+        return tuple(found)
 
     # What may happen to a class
 
@@ -280,7 +280,6 @@ class EffectTable:
                 return not is_positive or self._has_attribute(cls, re.escape(name))
             case NameTest(how=how, text=text, is_positive=is_positive):
                 return _name_passes(_short(cls), how, text) is is_positive
-        return True
 
     def _is_subclass(self, cls: ModuleClass, other: ModuleClass) -> bool | None:
         """Whether a class inherits from another; None where that is not known."""

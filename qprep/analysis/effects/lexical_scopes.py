@@ -52,16 +52,12 @@ class Scope:
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     outer_names: set[str] = field(default_factory=set)  # declared `global` or `nonlocal`
     returned: list[ast.expr] = field(default_factory=list)
+    name: str = ""  # of a definition; nothing for a lambda or a module
+    is_function: bool = False  # calling its object runs its body
 
-    @property
-    def is_function(self) -> bool:
-        """Whether calling the scope's object runs its body."""
-        return isinstance(self.node, _FUNCTIONS)
-
-    @property
-    def name(self) -> str:
-        """The name of a definition; nothing for a lambda or a module."""
-        return getattr(self.node, "name", "")
+    def __post_init__(self) -> None:
+        self.name = getattr(self.node, "name", "")
+        self.is_function = isinstance(self.node, _FUNCTIONS)
 
     @property
     def arguments(self) -> ast.arguments | None:

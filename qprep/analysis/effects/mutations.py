@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import child_visits
 from qprep.analysis.effects.abstract_objects import (
-    ANYTHING,
+    ANY_OBJECT,
     Anything,
     ClassObject,
     Function,
@@ -50,18 +51,23 @@ class EffectKind(Enum):
     DERIVE = auto()  # a class inherits by an expression, and may skip the constructor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Effect:
     """One thing that code does to objects. `attribute`: a regular expression for the name of the one that is set."""
 
     kind: EffectKind
-    targets: References
+    find_targets: Callable[[], References]
     place: Place
     text: str
     attribute: str = ANY_NAME
     by_class: bool = False  # it happens to every module of certain classes below an object
     listing: Place | None = None  # the call that lists child modules
     owner: ClassRef | None = None  # the class that does it to what its own object holds, or while that is made
+
+    @cached_property
+    def targets(self) -> References:
+        """The objects that it is done to, found when a query needs them: most queries go by kind and name alone."""
+        return self.find_targets()
 
 
 _SETTERS = frozenset(("setattr", "delattr", "__setattr__", "__delattr__"))
@@ -77,6 +83,10 @@ _TORCH_MUTATORS = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch
 _PURE_UTILITIES = ("clip_grad", "parameters_to_vector", "vector_to_parameters", "rnn.", "stateless.", "get_total_norm")
 _PURE_NAMES = ("get_", "default_", "is_")
 _GLOBAL_HOOKS = "register_module_"
+
+
+def _any_object() -> References:
+    return ANY_OBJECT
 
 
 def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
@@ -101,11 +111,19 @@ class _Search:
         self.file = file
 
     def _effect(
-        self, kind: EffectKind, targets: References, node: ast.expr | ast.stmt, text: str, attribute: str = ANY_NAME
+        self,
+        kind: EffectKind,
+        targets: Callable[[], References],
+        node: ast.expr | ast.stmt,
+        text: str,
+        attribute: str = ANY_NAME,
     ) -> Iterator[Effect]:
-        if targets:
-            place, by_class = Place.of(self.file.module, node), self._is_by_class(node)
-            yield Effect(kind, targets, place, text, attribute, by_class, owner=self._owner_of(node))
+        place, by_class = Place.of(self.file.module, node), self._is_by_class(node)
+        yield Effect(kind, targets, place, text, attribute, by_class, owner=self._owner_of(node))
+
+    def _later(self, *nodes: ast.expr) -> Callable[[], References]:
+        """What expressions may refer to, once that is asked."""
+        return lambda: frozenset().union(*map(self._targets, nodes))
 
     def _owner_of(self, node: ast.expr | ast.stmt) -> ClassRef | None:
         """The class whose constructor a node is part of, or whose method names `self` in it."""
@@ -148,11 +166,11 @@ class _Search:
             if own and node.attr not in _OVERRIDES:
                 continue
             yield from self._effect(
-                EffectKind.SET, self._targets(node.value), node, f"sets `{ast.unparse(node)}`", node.attr
+                EffectKind.SET, self._later(node.value), node, f"sets `{ast.unparse(node)}`", node.attr
             )
             value = assigned_value(node, scope) if node.attr == "__class__" else None
             if value is not None:
-                yield from self._effect(EffectKind.BYPASS, self._targets(value), node, f"sets `{ast.unparse(node)}`")
+                yield from self._effect(EffectKind.BYPASS, self._later(value), node, f"sets `{ast.unparse(node)}`")
 
     def subscripts(self) -> Iterator[Effect]:
         """`net.layers[0] = …`, `net._modules["act"] = …`, `vars(net)[name] = …`."""
@@ -186,10 +204,10 @@ class _Search:
         owner = self._owner_of_dictionary(self._bound_value(container))
         if owner is not None:
             for name in names:
-                yield from self._effect(EffectKind.SET, self._targets(owner), node, f"sets `{ast.unparse(node)}`", name)
+                yield from self._effect(EffectKind.SET, self._later(owner), node, f"sets `{ast.unparse(node)}`", name)
             return
         yield from self._effect(
-            EffectKind.STRUCTURE, self._targets(container), node, f"changes `{ast.unparse(container)}`"
+            EffectKind.STRUCTURE, self._later(container), node, f"changes `{ast.unparse(container)}`"
         )
 
     def _bound_value(self, node: ast.expr) -> ast.expr:
@@ -222,11 +240,11 @@ class _Search:
             elif isinstance(node.func, ast.Attribute):
                 yield from self._method(node, node.func, name)
             elif name.startswith(_GLOBAL_HOOKS) and "hook" in name:
-                yield from self._effect(EffectKind.CHANGE, frozenset((ANYTHING,)), node, f"calls `{name}`")
+                yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
             if name == "__new__":
                 yield from self._new(node)
             elif name == "type" and len(node.args) == 3:
-                yield from self._effect(EffectKind.DERIVE, self._targets(node.args[1]), node, "makes a class of it")
+                yield from self._effect(EffectKind.DERIVE, self._later(node.args[1]), node, "makes a class of it")
             elif isinstance(node.func, ast.Name | ast.Attribute) and self._may_be_torch(node.func):
                 yield from self._torch_utility(node)
 
@@ -263,7 +281,7 @@ class _Search:
         for text in self._names(attribute):
             if own and text != ANY_NAME and text not in _OVERRIDES:
                 continue
-            yield from self._effect(EffectKind.SET, self._targets(owner), node, f"calls `{name}`", text)
+            yield from self._effect(EffectKind.SET, self._later(owner), node, f"calls `{name}`", text)
 
     def _replaced(self, node: ast.expr) -> list[child_visits.NamedChild] | None:
         """The children whose names an expression holds: `name` in a loop over `named_children()`."""
@@ -272,10 +290,8 @@ class _Search:
     def _replacements(self, node: ast.expr, replaced: Iterable[child_visits.NamedChild], text: str) -> Iterator[Effect]:
         for child in replaced:
             by_class = self._is_by_class(child.where)
-            if child.modules:
-                yield Effect(
-                    EffectKind.REPLACE, child.modules, Place.of(self.file.module, node), text, ANY_NAME, by_class
-                )
+            place = Place.of(self.file.module, node)
+            yield Effect(EffectKind.REPLACE, child.find_modules, place, text, ANY_NAME, by_class)
 
     def _names(self, node: ast.expr) -> list[str]:
         """Regular expressions for the names that an expression may be."""
@@ -294,25 +310,25 @@ class _Search:
             if isinstance(receiver, ast.Name) and self._is_own(receiver, scope) and names != [ANY_NAME]:
                 return  # as by an assignment
             for text in names:
-                yield from self._effect(EffectKind.SET, self._targets(receiver), node, f"calls `{name}`", text)
+                yield from self._effect(EffectKind.SET, self._later(receiver), node, f"calls `{name}`", text)
         elif name == "set_submodule" and node.args:
-            below = self.points_to.below(self._targets(receiver))
-            yield from self._effect(EffectKind.SET, below | self._targets(receiver), node, f"calls `{name}`")
+            found = partial(self._with_below, receiver)
+            yield from self._effect(EffectKind.SET, found, node, f"calls `{name}`")
         elif name in ("train", "eval"):
             if not child_visits.is_uniform(node, self.file.parents):
-                yield from self._effect(EffectKind.MODE, self._targets(receiver), node, f"calls `{ast.unparse(func)}`")
+                yield from self._effect(EffectKind.MODE, self._later(receiver), node, f"calls `{ast.unparse(func)}`")
         elif name in _CONTAINER_METHODS and self._may_be_modules(receiver):
             if not self._is_own(receiver, scope) or self._is_dictionary(receiver):
                 yield from self._container_method(node, receiver)
         elif name.startswith(_GLOBAL_HOOKS) and "hook" in name:
-            yield from self._effect(EffectKind.CHANGE, frozenset((ANYTHING,)), node, f"calls `{name}`")
+            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
 
     def _hook(self, node: ast.Call, receiver: ast.expr, name: str) -> Iterator[Effect]:
         if name.startswith(_GLOBAL_HOOKS):
-            yield from self._effect(EffectKind.CHANGE, frozenset((ANYTHING,)), node, f"calls `{name}`")
+            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
         if "state_dict" in name or "load" in name or name == "register_hook":
             return  # of tensors, or of what a call does not compute
-        yield from self._effect(EffectKind.CHANGE, self._targets(receiver), node, f"calls `{ast.unparse(node.func)}`")
+        yield from self._effect(EffectKind.CHANGE, self._later(receiver), node, f"calls `{ast.unparse(node.func)}`")
 
     def _container_method(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
         if last_name(node.func) in _BY_KEY and node.args:
@@ -331,13 +347,24 @@ class _Search:
         scope = self.file.scope_of(node)
         if scope.name == "__new__":
             return
+        yield from self._effect(
+            EffectKind.BYPASS, partial(self._made_bare, node), node, "makes an instance by `__new__`"
+        )
+
+    def _with_below(self, node: ast.expr) -> References:
+        found = self._targets(node)
+        return found | self.points_to.below(found)
+
+    def _made_bare(self, node: ast.Call) -> References:
+        """The classes that `__new__` makes an instance of; the class around where they are not known."""
+        scope = self.file.scope_of(node)
         targets = frozenset().union(*map(self._targets, node.args[:1])) if node.args else frozenset()
         if isinstance(node.func, ast.Attribute):
             targets |= self._targets(node.func.value)
         owner = self.points_to.enclosing_class(scope)
         if owner is not None and not any(isinstance(each.base, ClassObject) for each in targets):
             targets |= {Reference(ClassObject(owner))}
-        yield from self._effect(EffectKind.BYPASS, targets, node, "makes an instance by `__new__`")
+        return targets
 
     def _torch_utility(self, node: ast.Call) -> Iterator[Effect]:
         """torch.nn.utils and the quantization tools change the modules that they are given."""
@@ -350,9 +377,12 @@ class _Search:
                 continue
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
             for value in values:
-                targets = frozenset(t for t in self._targets(value) if not isinstance(t.base, Made | Named | Function))
-                targets = frozenset(t for t in targets if not isinstance(t.base, ClassObject))
-                yield from self._effect(EffectKind.CHANGE, targets, node, f"calls `{ast.unparse(node.func)}`")
+                found = partial(self._modules, value, (Made, Named, Function, ClassObject))
+                yield from self._effect(EffectKind.CHANGE, found, node, f"calls `{ast.unparse(node.func)}`")
+
+    def _modules(self, node: ast.expr, left_out: tuple[type, ...]) -> References:
+        """What an expression refers to, without objects of some kinds."""
+        return frozenset(each for each in self._targets(node) if not isinstance(each.base, left_out))
 
     # Classes, comparisons, visits of children
 
@@ -360,10 +390,10 @@ class _Search:
         """Classes whose bases are expressions that Python evaluates: `class Net(TABLE["a"])`."""
         for node in self.file.index.of(ast.ClassDef):
             for base in node.bases:
-                targets = self._targets(base)
-                if self._is_static(base, targets) or _reaches_base(node):
+                if _reaches_base(node) or self._is_static(base, self._targets(base)):
                     continue
-                yield from self._effect(EffectKind.DERIVE, targets, node, f"class `{node.name}` inherits from it")
+                found = self._later(base)
+                yield from self._effect(EffectKind.DERIVE, found, node, f"class `{node.name}` inherits from it")
 
     def _is_static(self, base: ast.expr, targets: References) -> bool:
         """Whether the class hierarchy knows the base already."""
@@ -384,13 +414,9 @@ class _Search:
             if any(isinstance(side, ast.Constant) for side in sides):
                 continue
             for side in sides:
-                targets = frozenset(
-                    # One side has to be known to be the module for the comparison to tell two instances apart.
-                    t
-                    for t in self._targets(side)
-                    if not isinstance(t.base, Named | ClassObject | Anything)
-                )
-                yield from self._effect(EffectKind.COMPARE, targets, node, f"compares `{ast.unparse(node)}`")
+                # One side has to be known to be the module for the comparison to tell two instances apart.
+                found = partial(self._modules, side, (Named, ClassObject, Anything))
+                yield from self._effect(EffectKind.COMPARE, found, node, f"compares `{ast.unparse(node)}`")
 
     def _lister(self, listing: ast.expr) -> ClassRef | None:
         node = listing.func if isinstance(listing, ast.Call) else listing
@@ -403,7 +429,7 @@ class _Search:
         for visit in child_visits.visits(self.file, self.points_to):
             yield Effect(
                 EffectKind.OBSERVE,
-                visit.modules,
+                visit.find_modules,
                 Place.of(self.file.module, visit.node),
                 f"goes through `{ast.unparse(visit.listing)}`",
                 listing=Place.of(self.file.module, visit.listing),

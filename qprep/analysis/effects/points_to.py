@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import call_sites
 from qprep.analysis.effects.abstract_objects import (
+    ANY_OBJECT,
     ANYTHING,
     NOTHING,
     Anything,
@@ -56,6 +57,23 @@ _RETURNS_SELF = frozenset(
 )  # fmt: skip
 _FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
 _TENSORS = frozenset(["parameters", "named_parameters", "buffers", "named_buffers", "state_dict"])
+# Functions of these packages return numbers, texts and tensors; of torch itself, these return the module they are given.
+_VALUE_PACKAGES = (
+    "torch.nn.functional.",
+    "torch.linalg.",
+    "math.",
+    "numpy.",
+    "os.",
+    "re.",
+    "json.",
+    "time.",
+    "random.",
+)
+_WRAPS_MODULES = frozenset(("compile", "vmap"))
+_SCALARS = frozenset(
+    ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
+     "issubclass", "len", "ord", "pow", "print", "range", "repr", "round", "str"]
+)  # fmt: skip
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
 
 
@@ -191,11 +209,13 @@ class PointsTo:
     def _solve(self) -> None:
         """Compute again what grew, until nothing does."""
         while self._waiting:
-            key = self._waiting.pop()
+            key = self._waiting.popleft()
             self._queued.discard(key)
             self._update(key)
 
     def _update(self, key: _Key) -> None:
+        if self._values[key] == ANY_OBJECT:
+            return  # it covers everything already
         self._current.append(key)
         try:
             found = self._compute(key)
@@ -508,10 +528,16 @@ class PointsTo:
                 return self._of_external_call(name, node, scope)
             case Instance(cls=cls):
                 return _union(self._get(_Result(method)) for method in self.method(cls, "__call__"))
+            case Anything():
+                return ANY_OBJECT
         return self._of_unknown_call(node, scope)
 
     def _of_external_call(self, name: str, node: ast.Call, scope: Scope) -> References:
         last = name.rpartition(".")[2]
+        if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
+            return NOTHING if last not in _WRAPS_MODULES else self._of_arguments(node, scope)
+        if name.startswith("builtins.") and last in _SCALARS:
+            return NOTHING
         if last[:1].isupper() and name.startswith("torch."):
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
             return made | self._of_arguments(node, scope) if last in _CONTAINERS else made
