@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Family, Op, OpClass
+from qprep.foundation.catalogue.op import Channels, Family, Op, OpClass, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 
@@ -168,4 +168,12 @@ _BOUNDED: Final[tuple[Op, ...]] = (
     ),
 )
 
-OPS: Final[tuple[Op, ...]] = _RECTIFIERS + _SMOOTH + _BOUNDED
+OPS: Final[tuple[Op, ...]] = carrying(
+    _RECTIFIERS + _SMOOTH + _BOUNDED,
+    Channels.SAME,
+    {
+        Channels.LAYER: ("prelu", "glu"),
+        Channels.ALONG: ("softmax", "softmin", "log_softmax"),
+        Channels.MIX: ("gumbel_softmax",),
+    },
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Op, OpClass
+from qprep.foundation.catalogue.op import Channels, Op, OpClass, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 _COMPUTE: Final = OpClass.COMPUTE
@@ -193,4 +193,10 @@ _PRODUCTS: Final[tuple[Op, ...]] = (
     ),
 )
 
-OPS: Final[tuple[Op, ...]] = _OPERATORS + _ELEMENTWISE + _PRODUCTS
+_PRODUCT_RULES: Final = ("matmul", "bmm", "mm", "addmm", "baddbmm")
+
+OPS: Final[tuple[Op, ...]] = (
+    *carrying(_OPERATORS, Channels.SAME, {Channels.LAYER: _PRODUCT_RULES}),
+    *carrying(_ELEMENTWISE, Channels.SAME, {Channels.MIX: ("cross", "linalg_cross")}),
+    *carrying(_PRODUCTS, Channels.MIX, {Channels.LAYER: _PRODUCT_RULES}),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Op, OpClass, Result
+from qprep.foundation.catalogue.op import Channels, Op, OpClass, Result, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 _COMPUTE: Final = OpClass.COMPUTE
@@ -149,4 +149,7 @@ _ACCUMULATIONS: Final[tuple[Op, ...]] = (
     ),
 )
 
-OPS: Final[tuple[Op, ...]] = _ROUNDING + _ALGEBRAIC + _TRIGONOMETRIC + _SPECIAL + _CHOICES + _ACCUMULATIONS
+OPS: Final[tuple[Op, ...]] = (
+    *carrying(_ROUNDING + _ALGEBRAIC + _TRIGONOMETRIC + _SPECIAL + _CHOICES, Channels.SAME),
+    *_ACCUMULATIONS,
+)

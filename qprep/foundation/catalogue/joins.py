@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Op, OpClass
+from qprep.foundation.catalogue.op import Channels, Op, OpClass, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 _COMPUTE: Final = OpClass.COMPUTE
 
-OPS: Final[tuple[Op, ...]] = (
+_JOINS: Final[tuple[Op, ...]] = (
     Op(
         "cat",
         _COMPUTE,
@@ -33,4 +33,8 @@ OPS: Final[tuple[Op, ...]] = (
     Op("block_diag", _COMPUTE, ("torch.block_diag(*tensors)",), module="BlockDiag", quantizer="same-scale"),
     Op("cartesian_prod", _COMPUTE, ("torch.cartesian_prod(*tensors)",), module="CartesianProd", quantizer="same-scale"),
     Op("sum_list", _COMPUTE, ("builtins.sum(iterable, /, start=0)",), module="SumList"),
+)
+
+OPS: Final[tuple[Op, ...]] = carrying(
+    _JOINS, Channels.MOVE, {Channels.MIX: ("block_diag", "cartesian_prod", "sum_list")}
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Family, Op, OpClass, Result
+from qprep.foundation.catalogue.op import Channels, Family, Op, OpClass, Result, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 
@@ -234,4 +234,20 @@ _RESIZING: Final[tuple[Op, ...]] = (
     ),
 )
 
-OPS: Final[tuple[Op, ...]] = _LINEAR + _NORMS + _DROPOUTS + _RESIZING
+OPS: Final[tuple[Op, ...]] = (
+    *carrying(_LINEAR, Channels.LAYER, {Channels.MIX: ("bilinear", "conv_tbc")}),
+    *carrying(
+        _NORMS,
+        Channels.MIX,
+        {
+            Channels.LAYER: ("batch_norm", "instance_norm", "layer_norm", "group_norm", "rms_norm"),
+            Channels.ALONG: ("normalize",),
+        },
+    ),
+    *carrying(_DROPOUTS, Channels.SAME),
+    *carrying(
+        _RESIZING,
+        Channels.SPACE,
+        {Channels.LAYER: ("pad", "constant_pad_nd"), Channels.MIX: ("grid_sample", "affine_grid", "fold")},
+    ),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Op, OpClass, Result
+from qprep.foundation.catalogue.op import Channels, Op, OpClass, Result, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 
@@ -221,4 +221,34 @@ _COPIES: Final[tuple[Op, ...]] = (
     ),
 )
 
-OPS: Final[tuple[Op, ...]] = _SHAPES + _ORDER + _PARTS + _WRITES + _COPIES
+# The values decide what goes where.
+_BY_VALUE: Final = ("sort", "msort", "topk", "unique", "unique_consecutive")
+_CASTS: Final = ("float", "half", "double", "bfloat16", "cfloat", "cdouble", "chalf")
+_MOVES: Final = ("cpu", "cuda", "xpu", "mtia", "ipu", "pin_memory")
+
+OPS: Final[tuple[Op, ...]] = (
+    *carrying(_SHAPES, Channels.MOVE, {Channels.MIX: ("meshgrid", "as_strided", "resize_", "resize_as_")}),
+    *carrying(_ORDER, Channels.MOVE, {Channels.MIX: (*_BY_VALUE, "im2col", "unfold")}),
+    *carrying(
+        _PARTS,
+        Channels.MOVE,
+        {
+            Channels.MIX: (*_BY_VALUE, "combinations", "diag_embed", "diagflat"),
+            Channels.SAME: ("tril", "triu"),
+            Channels.SPACE_1: ("max_unpool1d",),
+            Channels.SPACE_2: ("max_unpool2d",),
+            Channels.SPACE_3: ("max_unpool3d",),
+        },
+    ),
+    *carrying(_WRITES, Channels.MIX, {Channels.SAME: ("zero_", "fill_")}),
+    *carrying(
+        _COPIES,
+        Channels.MIX,
+        {
+            Channels.SAME: (
+                *("clone", "contiguous", "detach", "positive", "requires_grad_", "conj", "resolve_conj", "resolve_neg"),
+                *("real", "imag", "to", "type", "type_as", *_CASTS, *_MOVES),
+            ),
+        },
+    ),
+)

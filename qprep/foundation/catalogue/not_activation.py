@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Op, OpClass, Result
+from qprep.foundation.catalogue.op import Channels, Op, OpClass, Result, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 
@@ -203,4 +203,30 @@ _RANDOM: Final[tuple[Op, ...]] = (
     _row("binomial", "torch.binomial(count, prob, generator=None)", result=_TENSOR),
 )
 
-OPS: Final[tuple[Op, ...]] = _COMPARISONS + _INTEGERS + _SIZES + _CREATION + _RANDOM
+_ELEMENTWISE: Final = (
+    *(f"bitwise_{name}" for name in ("and", "or", "xor", "not", "left_shift", "right_shift")),
+    *("gcd", "lcm", "long", "int", "short", "char", "byte", "bool"),
+)
+_READ: Final = ("item", "tolist", "numpy", "untyped_storage", "data_ptr", "is_nonzero", "backward")
+_LIKE_ITS_INPUT: Final = tuple(
+    f"{name}_like" for name in ("zeros", "ones", "empty", "rand", "randn", "full", "randint")
+)
+
+OPS: Final[tuple[Op, ...]] = (
+    *carrying(_COMPARISONS, Channels.SAME, {Channels.MIX: ("isin", "equal", "allclose")}),
+    *carrying(
+        _INTEGERS,
+        Channels.MIX,
+        {Channels.SAME: _ELEMENTWISE, Channels.FOLD: ("count_nonzero", "any", "all", "argmax", "argmin")},
+    ),
+    *carrying(_SIZES, Channels.NEW, {Channels.MIX: _READ}),
+    *carrying(
+        _CREATION,
+        Channels.NEW,
+        {
+            Channels.SAME: _LIKE_ITS_INPUT,
+            Channels.MIX: ("tensor", "as_tensor", "asarray", "new_tensor", "vander", "normal"),
+        },
+    ),
+    *carrying(_RANDOM, Channels.MIX),
+)

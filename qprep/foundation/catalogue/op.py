@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 
 class OpClass(enum.Enum):
@@ -32,6 +33,22 @@ class Family(enum.Enum):
 
     OPERATOR = "operator"  # QP1xx: tensor arithmetic, reductions, joins
     FUNCTIONAL = "functional"  # QP3xx: twins of torch.nn modules
+
+
+class Channels(enum.Enum):
+    """How an operation carries the channels of its inputs, element by element, to its output."""
+
+    SAME = "same"  # each element of the output is computed from those at its place, broadcasting included
+    MOVE = "move"  # values only move: the operation itself moves the labels of channels
+    FOLD = "fold"  # the dimensions in `dim`, or all, fold away; others are kept apart
+    ALONG = "along"  # runs along `dim`; the shape stays, and other dimensions are kept apart
+    SPACE = "space"  # works within the dimensions behind the second
+    SPACE_1 = "space-1"  # works within the last dimension
+    SPACE_2 = "space-2"  # within the last two
+    SPACE_3 = "space-3"  # within the last three
+    LAYER = "layer"  # reads or scales channels by weights or along an axis of its own: each has its own rule
+    NEW = "new"  # the output has nothing of the inputs' values
+    MIX = "mix"  # any other way, or not known: the channels that go in cannot be removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +110,12 @@ class Op:
     weights: tuple[str, ...] = ()  # parameters that carry weights: ("weight", "bias")
     quantizer: str = "output"  # how the quantizer treats it: output | same-scale | fixed-range | float
     dedicated: Dedicated | None = None  # where `module` is of another library
+    channels: Channels = Channels.MIX
+
+
+def carrying(
+    ops: Iterable[Op], channels: Channels, others: Mapping[Channels, tuple[str, ...]] | None = None
+) -> tuple[Op, ...]:
+    """`ops` with `channels`, those that `others` names with the key they stand under."""
+    by_name = {name: key for key, names in (others or {}).items() for name in names}
+    return tuple(replace(op, channels=by_name.get(op.name, channels)) for op in ops)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Family, Op, OpClass, Result
+from qprep.foundation.catalogue.op import Channels, Family, Op, OpClass, Result, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 
@@ -121,11 +121,12 @@ def _fractional(dims: int) -> tuple[Op, Op]:
     )
 
 
-OPS: Final[tuple[Op, ...]] = (
-    *(_average(dims) for dims in (1, 2, 3)),
-    *(_maximum(dims) for dims in (1, 2, 3)),
-    *(_maximum_with_indices(dims) for dims in (1, 2, 3)),
-    *(op for dims in (1, 2, 3) for op in _adaptive(dims)),
-    *(_power_average(dims) for dims in (1, 2, 3)),
-    *(op for dims in (2, 3) for op in _fractional(dims)),
-)
+_SPACE: Final = {1: Channels.SPACE_1, 2: Channels.SPACE_2, 3: Channels.SPACE_3}
+
+
+def _pools(dims: int) -> tuple[Op, ...]:
+    windows = (_average(dims), _maximum(dims), _maximum_with_indices(dims), *_adaptive(dims), _power_average(dims))
+    return carrying(windows + (_fractional(dims) if dims > 1 else ()), _SPACE[dims])
+
+
+OPS: Final[tuple[Op, ...]] = tuple(op for dims in (1, 2, 3) for op in _pools(dims))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Op, OpClass, Result
+from qprep.foundation.catalogue.op import Channels, Op, OpClass, Result, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 _COMPUTE: Final = OpClass.COMPUTE
@@ -196,4 +196,12 @@ _NORMS: Final[tuple[Op, ...]] = (
     Op("renorm", _COMPUTE, spell("renorm(input, p, dim, maxnorm)", "tmi"), module="Renorm(p, dim, maxnorm, inplace)"),
 )
 
-OPS: Final[tuple[Op, ...]] = _SUMS + _EXTREMA + _DEVIATIONS + _SCANS + _NORMS
+OPS: Final[tuple[Op, ...]] = (
+    *carrying(
+        _SUMS + _EXTREMA + _DEVIATIONS,
+        Channels.FOLD,
+        {Channels.MIX: ("trace", "sum_to_size", "quantile", "nanquantile", "cov", "corrcoef")},
+    ),
+    *carrying(_SCANS, Channels.MIX, {Channels.ALONG: ("cumsum", "cumprod", "logcumsumexp")}),
+    *carrying(_NORMS, Channels.MIX, {Channels.FOLD: ("norm", "vector_norm")}),
+)

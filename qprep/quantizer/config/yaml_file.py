@@ -26,8 +26,11 @@ class Located:
         return self.value
 
 
-def read_yaml(path: Path) -> Located:
-    """The one document of a file; QprepError, with file and line, for what is no YAML, and for keys given twice."""
+def read_yaml(path: Path, repeated: list[str] | None = None) -> Located:
+    """The one document of a file; QprepError, with file and line, for what is no YAML, and for keys given twice.
+
+    Where `repeated` is given, a key may be repeated with an equal value: it gets the sentence that says so.
+    """
     try:
         import yaml
     except ImportError as error:
@@ -39,7 +42,7 @@ def read_yaml(path: Path) -> Located:
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        return Located({}, 1) if node is None else _Reader(loader, path).read(node)
+        return Located({}, 1) if node is None else _Reader(loader, path, repeated).read(node)
     except yaml.MarkedYAMLError as error:
         line = 1 if error.problem_mark is None else error.problem_mark.line + 1
         raise QprepError(f"{path}:{line}: expected YAML, found what is not: {error.problem}") from error
@@ -48,8 +51,8 @@ def read_yaml(path: Path) -> Located:
 
 
 class _Reader:
-    def __init__(self, loader: Any, path: Path) -> None:  # noqa: ANN401  (yaml.SafeLoader)
-        self._loader, self._path = loader, path
+    def __init__(self, loader: Any, path: Path, repeated: list[str] | None) -> None:  # noqa: ANN401  (yaml.SafeLoader)
+        self._loader, self._path, self._repeated = loader, path, repeated
         self._open: list[int] = []
 
     def read(self, node: Any) -> Located:  # noqa: ANN401  (yaml.Node)
@@ -72,16 +75,19 @@ class _Reader:
         return self._loader.construct_object(node)
 
     def _check_keys(self, node: Any) -> None:  # noqa: ANN401  (yaml.MappingNode)
-        seen: dict[str, int] = {}
-        for key, _ in node.value:
+        seen: dict[str, tuple[int, Any]] = {}
+        for key, value in node.value:
             line = key.start_mark.line + 1
             if key.id != "scalar":
                 raise QprepError(f"{self._path}:{line}: expected a plain key, found a {key.id}")
             if key.value in seen:
-                raise QprepError(
-                    f"{self._path}:{line}: expected each key once, found {key.value!r} again (line {seen[key.value]})"
-                )
-            seen[key.value] = line
+                first, before = seen[key.value]
+                if self._repeated is None or self.read(before).plain() != self.read(value).plain():
+                    raise QprepError(
+                        f"{self._path}:{line}: expected each key once, found {key.value!r} again (line {first})"
+                    )
+                self._repeated.append(f"line {line}: {key.value!r} stands in line {first} already, with an equal value")
+            seen.setdefault(key.value, (line, value))
 
     def _pairs(self, node: Any) -> Iterator[tuple[str, Located]]:  # noqa: ANN401  (yaml.MappingNode)
         """Keys as they are written: 0 and 1.10 are names of modules."""

@@ -12,7 +12,7 @@ from qprep.quantizer.report.charts import Mark
 from qprep.quantizer.report.quantization_report import LayerReport, QuantizationReport, SlotReport
 from qprep.quantizer.report.report_text import label, numeric, span
 
-_STYLE: Final = """
+STYLE: Final = """
 .qprep{--ink:#1c2733;--dim:#66727f;--line:#dde3e9;--card:#f5f7f9;--paper:#fff;--a:#2f6fb0;--w:#c27b17;--bad:#c0392b}
 @media(prefers-color-scheme:dark){.qprep{--ink:#e3e8ed;--dim:#93a0ad;--line:#323c46;--card:#1e262e;--paper:#151b21;
 --a:#6aa9e6;--w:#e0a24a;--bad:#ee7566}}
@@ -59,7 +59,7 @@ def as_html(report: QuantizationReport) -> str:
 def as_fragment(report: QuantizationReport) -> str:
     """What to widen, pictures by depth, the table of layers, what each holds, what stayed in float."""
     parts = (_head, _advice, _pictures, _table, _details, _float)
-    return f'<style>{_STYLE}</style><div class="qprep">{"".join(part(report) for part in parts)}</div>'
+    return f'<style>{STYLE}</style><div class="qprep">{"".join(part(report) for part in parts)}</div>'
 
 
 def _head(report: QuantizationReport) -> str:

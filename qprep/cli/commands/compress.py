@@ -1,0 +1,168 @@
+"""`qprep compress`: train a model by a schedule, or measure which weights it can do without."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qprep.cli.progress import bars
+from qprep.foundation.errors import QprepError
+
+if TYPE_CHECKING:
+    from qprep.compression.job import TrainJob
+    from qprep.compression.scheduler import Scheduler
+    from qprep.tracing.request import Request
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        _need_torch()
+        from qprep.compression.schema import schema_text
+
+        click.echo(schema_text(), nl=False)
+        context.exit()
+
+
+@click.command("compress", short_help="Prune, thin, distil and quantize a model while it trains.")
+@click.argument("target")
+@click.option("--schedule", metavar="SCHEDULE.YAML", type=_FILE, help="Policies: what happens when.")
+@click.option("--check", is_flag=True, help="Check the schedule against the model, train nothing.")
+@click.option("--train", metavar="MODULE:LOADER", help="Batches of (inputs, labels), or a function that returns them.")
+@click.option("--evaluate", metavar="MODULE:FUNCTION", help="Of a model, to a number, or to numbers by name.")
+@click.option("--loss", metavar="MODULE:FUNCTION", help="Of (output, batch); cross-entropy.")
+@click.option("--teacher", metavar="MODULE:MODEL", help="A model to distil from.")
+@click.option("--calibrate", metavar="MODULE:LOADER", help="Batches for rankings by activations and one-shot pruners.")
+@click.option("--epochs", metavar="NUMBER", type=click.IntRange(1), help="How many; to the end of the schedule.")
+@click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), default="sgd", show_default=True)
+@click.option("--lr", type=click.FloatRange(0), default=0.1, show_default=True, help="The learning rate at the start.")
+@click.option("--momentum", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Of sgd.")
+@click.option("--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="How many of the loader to use; all.")
+@click.option(
+    "--logs", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False), help="log.jsonl, events, CSV."
+)
+@click.option("--output", metavar="FILE", type=_FILE, help="The model and its state; of --sensitivity a CSV.")
+@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Where to write the report; .json and .txt as well.")
+@click.option("--checkpoint", metavar="LAST.PT", type=_FILE, help="Written after each epoch, for --resume.")
+@click.option("--resume", metavar="LAST.PT", type=_FILE, help="Go on from a checkpoint.")
+@click.option("--sensitivity", type=click.Choice(["element", "filter", "channel"]), help="Prune each weight alone.")
+@click.option("--sensitivity-range", nargs=3, type=float, default=None, help="First level, end, step; 0 0.95 0.05.")
+@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An example input: 1,3,224,224.")
+@click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the example inputs, in place of --input.")
+@click.option("--device", default="cpu", show_default=True, help="Where to train.")
+@click.option("-q", "--quiet", is_flag=True, help="Print results only.")
+@click.option(
+    "--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
+    help="Print the JSON Schema of schedule.yaml and exit.",
+)  # fmt: skip
+def command(**flags: Any) -> int:
+    """Train the model TARGET by a schedule of policies.
+
+    TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
+    (model, example_inputs); without inputs those of the first batch are taken. Exits 1 if the model, its data or its
+    functions fail.
+    """
+    _need_torch()
+    from qprep.quantizer.job import JobError
+    from qprep.tracing.request import make_request
+
+    target, inputs = flags.pop("target"), flags.pop("inputs")
+    request = make_request(target, inputs, maker=flags.pop("maker"), device=flags.pop("device"))
+    try:
+        if flags["sensitivity"] is not None:
+            return _sensitivity(request, flags)
+        return _train(request, flags)
+    except JobError as error:
+        click.echo(f"error: {error}", err=True)
+        return 1
+
+
+def _need_torch() -> None:
+    if find_spec("torch") is None:
+        raise QprepError("compression trains the model, which needs torch: pip install 'qprep[torch]'")
+
+
+def _sensitivity(request: Request, flags: dict[str, Any]) -> int:
+    from qprep.compression.job import measure
+
+    if flags["evaluate"] is None:
+        raise QprepError("--sensitivity: expected --evaluate beside it, found none")
+    with bars(not flags["quiet"]) as watch, contextlib.redirect_stdout(sys.stderr):
+        found = measure(request, flags["evaluate"], flags["sensitivity"], _levels(flags["sensitivity_range"]), watch)
+    if flags["output"] is not None:
+        found.to_csv(flags["output"])
+    names = list(found.dense)
+    click.echo(f"as it is: {', '.join(f'{name} {value:.6g}' for name, value in found.dense.items())}")
+    for row in found.rows:
+        click.echo(f"{row.parameter:40} {row.sparsity:6.2%}  {'  '.join(f'{row.scores[name]:.6g}' for name in names)}")
+    if flags["output"] is not None:
+        click.echo(f"wrote {flags['output']}")
+    return 0
+
+
+def _levels(given: tuple[float, float, float] | None) -> tuple[float, ...] | None:
+    if given is None:
+        return None
+    first, end, step = given
+    if not (0 <= first < end <= 1 and step > 0):
+        raise QprepError(f"--sensitivity-range: expected 0 <= first < end <= 1 and a step above 0, found {given}")
+    return tuple(first + place * step for place in range(int((end - first) / step + 0.999999)))
+
+
+def _train(request: Request, flags: dict[str, Any]) -> int:
+    from qprep.compression.job import check, run
+
+    job = _job(request, flags)
+    quiet = flags["quiet"]
+    if flags["check"]:
+        with contextlib.redirect_stdout(sys.stderr):
+            scheduler = check(job)
+        click.echo("\n".join(_checked(scheduler)))
+        return 0
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if not quiet:
+            click.echo(line, err=True)
+
+    with bars(not quiet) as watch, contextlib.redirect_stdout(sys.stderr):
+        outcome = run(job, watch, tell)
+    click.echo(told[-1] if quiet and told else str(outcome.scheduler.report()))
+    for path in outcome.written:
+        click.echo(f"wrote {path}")
+    return 0
+
+
+def _job(request: Request, flags: dict[str, Any]) -> TrainJob:
+    from dataclasses import fields
+
+    from qprep.compression.job import TrainJob
+    from qprep.tracing.request import split_target
+
+    if flags["schedule"] is None:
+        raise QprepError("--schedule: expected a schedule file, found none")
+    for name in ("train", "evaluate", "loss", "teacher", "calibrate"):
+        if flags[name] is not None:
+            split_target(flags[name])
+    known = {each.name for each in fields(TrainJob)}
+    return TrainJob(request, **{name: value for name, value in flags.items() if name in known})
+
+
+def _checked(scheduler: Scheduler) -> Iterator[str]:
+    from qprep.compression.report import when_of
+
+    yield f"{len(scheduler.entries)} policies fit {type(scheduler.model).__name__}:"
+    for each in scheduler.entries:
+        yield f"  {each.policy.name}, {when_of(each.window)}"
+    for note in scheduler.notes:
+        yield f"note: {note}"

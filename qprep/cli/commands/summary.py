@@ -1,0 +1,50 @@
+"""`qprep summary`: tables of a model's sparsity, of what its layers compute, and of its modules."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qprep.foundation.errors import QprepError
+
+
+@click.command("summary", short_help="Tables of a model's sparsity, compute and modules.")
+@click.argument("target")
+@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224.")
+@click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
+@click.option("--what", metavar="TABLES", help="Out of sparsity, compute, model, with commas; all by default.")
+@click.option("--device", default="cpu", show_default=True, help="Where to run.")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output",
+    metavar="SUMMARY.HTML",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file to write as well: .html, .json or .txt.",
+)
+def command(target: str, what: str | None, output_format: str, output: Path | None, **request: Any) -> int:
+    """Print tables of the model TARGET: how sparse its weights are, what its layers compute, what its modules hold.
+
+    TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
+    (model, example_inputs). What layers compute needs inputs. Exits 1 if the model fails.
+    """
+    if find_spec("torch") is None:
+        raise QprepError("a summary needs the model, and so torch: pip install 'qprep[torch]'")
+    from qprep.compression.summary_job import save, summarize
+    from qprep.quantizer.job import JobError
+    from qprep.tracing.request import make_request
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what the user's code prints is no result
+            found = summarize(make_request(target, **request), what)
+    except JobError as error:
+        click.echo(f"error: {error}", err=True)
+        return 1
+    click.echo(found.to_json() if output_format == "json" else str(found), nl=output_format != "json")
+    if output is not None:
+        save(found, output)
+    return 0

@@ -1,0 +1,1 @@
+"""The scheduler in trainers of other packages, which need not be installed."""

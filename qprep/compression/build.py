@@ -1,0 +1,208 @@
+"""From a schedule to policies: classes, arguments and windows, each checked, with the line of what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from qprep.compression.classes import class_of, injected
+from qprep.compression.errors import ScheduleError
+from qprep.compression.names import plain
+from qprep.compression.policies.lr import LRPolicy
+from qprep.compression.policies.pruning import PruningPolicy
+from qprep.compression.policies.quantization import QuantizationPolicy
+from qprep.compression.policies.regularization import RegularizationPolicy
+from qprep.compression.policy import Policy
+from qprep.compression.quantizers import arguments, ignored, known_class
+from qprep.compression.registry import Section, hints_of, parameters_of
+from qprep.compression.schedule_file import Definition, Schedule, Use
+from qprep.compression.training import Training
+from qprep.compression.values import converted, numbered
+from qprep.compression.windows import Window, window
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.quantizer.config.yaml_file import Located
+
+_POLICIES: Final[Mapping[Section, Callable[..., Policy]]] = {
+    Section.PRUNERS: PruningPolicy,
+    Section.REGULARIZERS: RegularizationPolicy,
+    Section.LR_SCHEDULERS: LRPolicy,
+}
+_GIVEN: Final = frozenset(("pruner", "regularizer", "lr_scheduler", "name"))
+_WHEN_HINTS: Final[Mapping[str, Any]] = {
+    "epochs": list[int],
+    "starting_epoch": float,
+    "ending_epoch": float,
+    "frequency": float,
+    "steps": list[int],
+}
+
+
+def add_policies(schedule: Schedule, training: Training, add: Callable[[Policy, Window], None]) -> None:
+    """Make every policy of `schedule` and `add` it, in order; schedules of learning rates are made last.
+
+    Raises ScheduleError with file, line and key.
+    """
+    makers = _Makers(schedule, training)
+    for sentence in schedule.notes:
+        training.note(sentence)
+    windows = [makers.window(use) for use in schedule.uses]
+    made: dict[int, Policy] = {}
+    late = [place for place, use in enumerate(schedule.uses) if use.definition.section is Section.LR_SCHEDULERS]
+    early = [place for place in range(len(schedule.uses)) if place not in late]
+    for place in (*early, *late):
+        made[place] = makers.policy(schedule.uses[place])
+    for each in schedule.unused:
+        makers.check(each)
+        training.note(f"{each.key}: no policy uses it")
+    for place, use in enumerate(schedule.uses):
+        makers.place(use, partial(add, made[place], windows[place]))
+
+
+class _Makers:
+    def __init__(self, schedule: Schedule, training: Training) -> None:
+        self._schedule, self._training = schedule, training
+        self._made: dict[str, Any] = {}
+
+    def attempt(self, line: int, key: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """What `make` returns; its errors with file, line and key."""
+        try:
+            return make()
+        except ScheduleError:
+            raise
+        except QprepError as error:
+            raise self._schedule.error(line, key, str(error)) from error
+        except (TypeError, ValueError) as error:  # of a constructor that is not ours
+            raise self._schedule.error(line, key, f"expected other values: {error}") from error
+
+    def place(self, use: Use, add: Callable[[], None]) -> None:
+        """Add a policy; what does not fit the model has the line where the file names it."""
+        self._culprit(use.definition, add)
+
+    def window(self, use: Use) -> Window:
+        """When a policy runs."""
+        values = {
+            name: self.attempt(each.line, f"{use.key}.{name}", partial(_value, each, _WHEN_HINTS[name]))
+            for name, each in use.when.items()
+        }
+        line = next((each.line for each in use.when.values()), use.line)
+        found: Window = self.attempt(line, use.key, partial(window, **values))
+        return found
+
+    def policy(self, use: Use) -> Policy:
+        """The policy of one entry."""
+        definition = use.definition
+        if definition.section in _POLICIES:
+            instance = self.instance(definition)
+            maker = _POLICIES[definition.section]
+            key = f"{use.key}.{definition.section.policy}.args"
+            given = self.checked(maker, use.arguments, key, use.line, _GIVEN)
+            found: Policy = self.attempt(use.line, key, partial(maker, instance, name=definition.name, **given))
+            return found
+        if use.arguments:
+            name, each = next(iter(use.arguments.items()))
+            raise self._schedule.error(
+                each.line, f"{use.key}.args.{name}", f"expected no arguments of {definition.section.policy} policies"
+            )
+        made: Policy = self.instance(definition)
+        return made
+
+    def instance(self, definition: Definition) -> Any:  # noqa: ANN401  (of a section's kind)
+        """What a definition makes, once."""
+        if definition.key not in self._made:
+            self._made[definition.key] = self._make(definition)
+        return self._made[definition.key]
+
+    def check(self, definition: Definition) -> None:
+        """Errors in a definition that no policy uses."""
+        cls = self._class(definition)
+        if definition.section is not Section.QUANTIZERS:
+            self.checked(cls, definition.arguments, definition.key, definition.line, injected(definition.section))
+
+    def checked(
+        self,
+        factory: Callable[..., Any],
+        given: Mapping[str, Located],
+        key: str,
+        line: int,
+        without: frozenset[str],
+    ) -> dict[str, Any]:
+        """Arguments by name, each known, of its type, none missing."""
+        known, hints = parameters_of(factory, without), hints_of(factory)
+        for name, each in given.items():
+            if name not in known:
+                hint = did_you_mean(name, known) or f"; known are {', '.join(known) or 'none'}"
+                raise self._schedule.error(each.line, f"{key}.{name}", f"unknown argument {name!r}{hint}")
+        needed = [name for name, each in known.items() if each.default is each.empty]
+        missing = [name for name in needed if name not in given]
+        if missing:
+            raise self._schedule.error(line, key, f"expected {', '.join(missing)}, found none")
+        return {
+            name: self.attempt(each.line, f"{key}.{name}", partial(_value, each, hints.get(name, Any)))
+            for name, each in given.items()
+        }
+
+    def _class(self, definition: Definition) -> Any:  # noqa: ANN401
+        return self.attempt(
+            definition.class_line,
+            f"{definition.key}.class",
+            partial(class_of, definition.section, definition.class_name),
+        )
+
+    def _make(self, definition: Definition) -> Any:  # noqa: ANN401
+        cls = self._class(definition)
+        if definition.section is Section.QUANTIZERS:
+            return self._quantizer(definition)
+        without = injected(definition.section)
+        given = self.checked(cls, definition.arguments, definition.key, definition.line, without)
+        if definition.section is Section.LR_SCHEDULERS:
+            optimizer = self._training.optimizer
+            if optimizer is None:
+                raise self._schedule.error(definition.line, definition.key, "expected an optimizer, found none")
+            given["optimizer"] = optimizer
+        return self._culprit(definition, partial(cls, **given))
+
+    def _culprit(self, definition: Definition, make: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """As `attempt`, with the line of the argument that the error's sentence begins to speak of, if it does."""
+        try:
+            return make()
+        except (QprepError, TypeError, ValueError) as error:
+            line, key = _place(definition, str(error))
+            prefix = "" if isinstance(error, QprepError) else "expected other values: "
+            raise self._schedule.error(line, key, f"{prefix}{error}") from error
+
+    def _quantizer(self, definition: Definition) -> QuantizationPolicy:
+        given = {name: numbered(each.plain()) for name, each in definition.arguments.items()}
+        made = self._culprit(definition, partial(arguments, definition.class_name, given))
+        for name in ignored(given):
+            self._training.note(f"{definition.key}.{name}: {definition.class_name} of qprep has none, left out")
+        kind = known_class(definition.class_name)
+        policy: QuantizationPolicy = self._culprit(
+            definition, partial(QuantizationPolicy, kind, name=definition.name, **made)
+        )
+        return policy
+
+
+def _value(given: Located, hint: Any) -> Any:  # noqa: ANN401
+    return converted(numbered(given.plain()), hint)
+
+
+def _place(definition: Definition, sentence: str) -> tuple[int, str]:
+    """Line and key of the argument, or of the entry of an argument, that a sentence names; else of the definition."""
+    words = re.split(r"[\s:,']+", sentence)
+    named = [name for name in definition.arguments if name in words]
+    if named:
+        name = min(named, key=words.index)
+        return definition.arguments[name].line, f"{definition.key}.{name}"
+    for name, each in definition.arguments.items():
+        inner = each.value if isinstance(each.value, Mapping) else {}
+        for entry, value in inner.items():
+            if entry in words or plain(entry) in words:
+                return value.line, f"{definition.key}.{name}.{entry}"
+        items = each.value if isinstance(each.value, list) else [each]
+        for value in items:
+            if value.value in words:
+                return value.line, f"{definition.key}.{name}"
+    return definition.line, definition.key

@@ -1,0 +1,1 @@
+"""Logs of a training: JSON lines, CSV, TensorBoard events, each written without a package."""

@@ -1,0 +1,64 @@
+"""Learning rate schedules of Distiller that torch does not have under these names, and all of torch's."""
+
+from __future__ import annotations
+
+import inspect
+from bisect import bisect_right
+from collections.abc import Sequence
+from math import prod
+
+from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
+
+from qprep.compression.errors import CompressionError
+
+
+class PolynomialLR(LRScheduler):
+    """lr · (1 - epoch / T_max)^power; 0 from T_max on."""
+
+    def __init__(self, optimizer: Optimizer, T_max: int, power: float, last_epoch: int = -1) -> None:  # noqa: N803
+        if T_max < 1:
+            raise CompressionError(f"expected T_max from 1 on, found {T_max!r}")
+        self.T_max, self.power = T_max, power
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:  # type: ignore[override]
+        """Of `last_epoch`."""
+        factor = (1 - min(self.last_epoch, self.T_max) / self.T_max) ** self.power
+        return [float(base) * factor for base in self.base_lrs]
+
+
+class MultiStepMultiGammaLR(LRScheduler):
+    """The rate is multiplied by the gamma of each milestone, an epoch, from that on."""
+
+    def __init__(
+        self, optimizer: Optimizer, milestones: Sequence[int], gammas: Sequence[float], last_epoch: int = -1
+    ) -> None:
+        if len(milestones) != len(gammas) or list(milestones) != sorted(milestones):
+            raise CompressionError(
+                f"expected increasing milestones and as many gammas, found {list(milestones)!r} and {list(gammas)!r}"
+            )
+        self.milestones, self.gammas = list(milestones), list(gammas)
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:  # type: ignore[override]
+        """Of `last_epoch`."""
+        factor = prod(self.gammas[: bisect_right(self.milestones, self.last_epoch)])
+        return [float(base) * factor for base in self.base_lrs]
+
+
+def lr_classes() -> dict[str, type]:
+    """By name, the classes above, before those of torch.optim.lr_scheduler that plain values can make."""
+    found = {
+        name: each
+        for name, each in vars(lr_scheduler).items()
+        if inspect.isclass(each)
+        and issubclass(each, LRScheduler)
+        and not name.startswith("_")
+        and name not in ("LRScheduler", "SequentialLR", "ChainedScheduler", "LambdaLR", "MultiplicativeLR")
+    }
+    torch_polynomial = found.pop("PolynomialLR", None)
+    found |= {"PolynomialLR": PolynomialLR, "MultiStepMultiGammaLR": MultiStepMultiGammaLR}
+    if torch_polynomial is not None:
+        found["TorchPolynomialLR"] = torch_polynomial
+    return found

@@ -1,0 +1,1 @@
+"""Policies: what a schedule runs at its times."""

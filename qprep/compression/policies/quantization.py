@@ -1,0 +1,141 @@
+"""A quantizer that starts at its time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from qprep.compression.coverage import bare
+from qprep.compression.errors import CompressionError
+from qprep.compression.policy import Policy
+from qprep.compression.quantizers import OWN
+from qprep.compression.training import Training
+from qprep.compression.windows import Window
+from qprep.foundation.errors import QprepError
+from qprep.quantizer import Quantizer
+from qprep.quantizer.batches import batches_of
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.methods.qat.pact import PACTActivation
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
+
+
+class QuantizationPolicy(Policy):
+    """Puts one of qprep's quantizers into the model when its first epoch begins; parameters keep their masks.
+
+    quantizer  a class of qprep.quantizer
+    settings   its arguments; `allow_unprepared: false` makes operations outside of modules an error, where else they
+               stay in float with a note; `act_clip_init_val` is the α that PACT starts from
+    """
+
+    needs_example = True
+
+    def __init__(self, quantizer: type[Quantizer], *, name: str = "", **settings: Any) -> None:
+        if not (isinstance(quantizer, type) and issubclass(quantizer, Quantizer)):
+            raise CompressionError(f"expected a class of quantizers, found {quantizer!r}")
+        self.kind, self.name = quantizer, name or quantizer.__name__
+        self.own = {key: settings.pop(key) for key in tuple(settings) if key in OWN}
+        self.settings = settings
+        self.quantizer: Quantizer | None = None
+
+    def bind(self, training: Training, window: Window) -> None:
+        """CompressionError without example inputs at once, and for settings that the quantizer does not take."""
+        if not training.has_example and window.starts_at_once:
+            raise CompressionError(f"expected example_inputs for {self.kind.__name__}, found none")
+        if not issubclass(self.kind, TrainingQuantizer) and training.calibrate is None:
+            raise CompressionError(f"expected calibrate= for {self.kind.__name__}, found none")
+        try:
+            self.kind(bare(training.model), **self.settings)  # checks settings and overrides against the model
+        except TypeError as error:
+            raise CompressionError(f"{self.kind.__name__}: {error}") from error
+
+    def on_epoch_begin(self, training: Training, window: Window) -> None:  # noqa: ARG002
+        """Start, at the first scheduled epoch."""
+        self.start(training)
+
+    def on_minibatch_begin(self, training: Training, window: Window) -> None:
+        """Start, where the policy has steps."""
+        if window.by_steps:
+            self.start(training)
+
+    def on_minibatch_end(self, training: Training, window: Window) -> None:  # noqa: ARG002
+        """Overwrite parameters by their quantized values, for quantizers without float copies."""
+        if self.quantizer is not None and isinstance(self.quantizer, TrainingQuantizer):
+            self.quantizer.quantize_params()
+
+    def start(self, training: Training) -> None:
+        """Put the quantizer in, once."""
+        if self.quantizer is not None:
+            return
+        model = bare(training.model)
+        if model is not training.model and torch.distributed.is_available() and torch.distributed.is_initialized():
+            raise CompressionError("expected to start the quantizer before the model is wrapped, found a wrapped model")
+        if not training.has_example:
+            raise CompressionError(f"expected example_inputs for {self.kind.__name__}, found none")
+        masked = training.masks.parameters
+        args, kwargs = training.example
+        quantizer = self.kind(model, training.optimizer, **self.settings)
+        allowed = bool(self.own.get("allow_unprepared", True))
+        quantizer.prepare_model(*args, allow_unprepared=allowed, **kwargs)
+        if quantizer.model is not model:
+            raise CompressionError(
+                f"expected a model of modules to put {self.kind.__name__} into, found a single {type(model).__name__}"
+            )
+        self._set_clips(quantizer)
+        if not isinstance(quantizer, TrainingQuantizer):
+            quantizer.calibrate(batches_of(training.calibrate))
+        self.quantizer = quantizer
+        training.records.append({"kind": "quantizer", "policy": self.name})
+        training.refresh()
+        for sentence in quantizer.notes:
+            training.note(f"{self.name}: {sentence}")
+        lost = [each for each in masked if each not in training.names]
+        for each in lost:
+            training.masks.drop_parameter(each)
+        if lost:
+            training.note(f"{self.name}: {len(lost)} masked parameters were replaced by others, their masks are gone")
+        self._note_zeros(training, quantizer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether it has started; what it learns is in the model."""
+        return {"started": self.quantizer is not None}
+
+    def load_state_dict(self, training: Training, state: Mapping[str, Any]) -> None:
+        """Start where the saved one had."""
+        if state["started"]:
+            self.start(training)
+
+    def _set_clips(self, quantizer: Quantizer) -> None:
+        start = self.own.get("act_clip_init_val")
+        if start is None:
+            return
+        if not start > 0:
+            raise QprepError(f"expected act_clip_init_val above 0, found {start!r}")
+        with torch.no_grad():
+            for each in quantizer.quantizers:
+                if isinstance(each, PACTActivation):
+                    each.alpha.fill_(float(start))
+
+    def _note_zeros(self, training: Training, quantizer: Quantizer) -> None:
+        """Say where a method's grid has no 0, so that masked weights are not 0 while the model runs."""
+        masked = {id(each) for each in training.masks.parameters}
+        for parameter, slot in quantizer.parameters_with_quantizers():
+            if id(parameter) in masked and not _keeps_zero(slot):
+                training.note(
+                    f"{training.name(parameter)}: the grid of {self.kind.__name__} has no 0, masked weights are not 0 "
+                    "while the model runs"
+                )
+
+
+@torch.no_grad()
+def _keeps_zero(slot: TensorQuantizer) -> bool:
+    """Whether a grid by formula has a 0; ranges that start from data always have one."""
+    if not getattr(slot, "by_formula", False):
+        return True
+    sample = torch.tensor([-1.0, 0.0, 1.0], device=slot.scale.device)
+    was = slot.training
+    slot.eval()
+    found = slot.quantize(sample)
+    slot.train(was)
+    return bool(found[1] == 0)

@@ -1,0 +1,151 @@
+"""A regularizer at its times: penalty, thresholds, proximal steps."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from qprep.compression.collect import norms_behind
+from qprep.compression.coverage import Coverage
+from qprep.compression.errors import CompressionError
+from qprep.compression.masks import Share
+from qprep.compression.policy import Policy
+from qprep.compression.pruners.layouts import Kind
+from qprep.compression.ranks import from_first_rank
+from qprep.compression.regularizers import Regularizer
+from qprep.compression.training import Metrics, Training
+from qprep.compression.windows import Window
+
+
+class RegularizationPolicy(Policy):
+    """Adds a regularizer to the loss in its epochs, or shrinks groups after the optimizer's step.
+
+    keep_mask  what is thresholded in the last epoch stays masked
+    """
+
+    adds_loss: ClassVar[bool] = True
+
+    def __init__(self, regularizer: Regularizer, *, keep_mask: bool = False, name: str = "") -> None:
+        if not isinstance(regularizer, Regularizer):
+            raise CompressionError(f"expected a regularizer, found {type(regularizer).__name__}")
+        self.regularizer, self.keep_mask = regularizer, keep_mask
+        self.adds_loss = not regularizer.proximal  # type: ignore[misc]
+        self.name = name or type(regularizer).__name__
+        self._coverage: Coverage | None = None
+        self._bound = False
+
+    def bind(self, training: Training, window: Window) -> None:  # noqa: ARG002
+        """Find and check the parameters; a note where BatchNorm hides what is regularized."""
+        if self._bound:
+            return
+        self.regularizer.bind(training)
+        self._bound = True
+        self._coverage = Coverage(training)
+        if self.regularizer.proximal:
+            self._check_optimizer(training)
+        self._note_scale_invariant(training)
+
+    def before_backward(self, training: Training, window: Window, loss: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: ARG002
+        """The loss with the penalty, and the penalty."""
+        added = None if self.regularizer.proximal else self.regularizer.loss()
+        return (loss, None) if added is None else (loss + added.to(loss.device), added)
+
+    def after_step(self, training: Training, window: Window) -> None:
+        """The proximal step."""
+        if not (self.regularizer.proximal and self._runs(training, window)):
+            return
+        kept = self.regularizer.proximal_step(partial(_rate, training))
+        for parameter, keep in kept.items():
+            self._hold(training, parameter, keep)
+
+    def on_minibatch_end(self, training: Training, window: Window) -> None:  # noqa: ARG002
+        """Threshold, where the file asks for it."""
+        if self.regularizer.threshold_criteria is None:
+            return
+        with torch.no_grad():
+            for parameter in self.regularizer.parameters:
+                parameter.mul_(self.regularizer.keep(parameter).to(parameter.dtype))
+
+    def on_epoch_end(self, training: Training, window: Window, metrics: Metrics | None) -> None:  # noqa: ARG002
+        """After the last epoch what is 0 by groups stays masked, where keep_mask says so."""
+        if not (self.keep_mask and window.is_last(training.clock.epoch)):
+            return
+        criterion = self.regularizer.threshold_criteria
+        for parameter in self.regularizer.parameters:
+            keep = self.regularizer.keep(parameter) if criterion else self.regularizer.nonzero(parameter)
+            self._hold(training, parameter, keep)
+        training.masks.apply()
+
+    def _runs(self, training: Training, window: Window) -> bool:
+        return window.is_active(training.clock)
+
+    def _hold(self, training: Training, parameter: Parameter, keep: Tensor) -> None:
+        """Mask what is 0; with all that belongs to the same channels where those are whole."""
+        if bool(keep.all()):
+            return
+        share = training.masks.share(parameter, self.name)
+        shared = from_first_rank(keep if share is None else keep & share.keep)
+        if share is not None and bool((shared == share.keep).all()):
+            return
+        training.masks.set(parameter, self.name, Share(shared))
+        for other, mask in self._whole(parameter, shared).items():
+            known = training.masks.share(other, self.name)
+            training.masks.set(other, self.name, Share(mask.to(other.device) if known is None else known.keep & mask))
+
+    def _whole(self, parameter: Parameter, keep: Tensor) -> dict[Parameter, Tensor]:
+        """Masks of the channels that are 0 altogether because `parameter` is."""
+        if self._coverage is None or not self._covers(parameter):
+            return {}
+        gone = ~keep if keep.dim() == 1 else ~keep.flatten(1).any(1)
+        found: dict[Parameter, Tensor] = {}
+        for part in self._coverage.parts(parameter, 0):
+            makers = self._coverage.makers(part.family)
+            if len(makers) > 1:
+                continue  # the other weights still compute the channel
+            groups = gone.cpu()[part.index].reshape(part.family.size, -1).all(1)
+            found |= self._coverage.masks(part.family, groups.nonzero().flatten().tolist())
+        found.pop(parameter, None)
+        return found
+
+    def _covers(self, parameter: Parameter) -> bool:
+        layouts = self.regularizer.layouts(parameter)
+        return parameter.dim() == 1 or any(each.kind is Kind.OUTPUTS for each in layouts)
+
+    def _check_optimizer(self, training: Training) -> None:
+        if training.optimizer is None:
+            raise CompressionError("expected an optimizer for proximal: true, found none")
+        if not isinstance(training.optimizer, torch.optim.SGD):
+            training.note(
+                f"{self.name}: a proximal step after {type(training.optimizer).__name__} shrinks by the learning rate, "
+                "not by the optimizer's own step sizes"
+            )
+
+    def _note_scale_invariant(self, training: Training) -> None:
+        if not training.has_example:
+            return
+        norms = norms_behind(training.model, training.example)
+        found = []
+        for parameter in self.regularizer.parameters:
+            layer = training.module_of(parameter)
+            hidden = layer is not None and isinstance(norms.get(layer), _BatchNorm)
+            if hidden and any(each.kind is Kind.OUTPUTS for each in self.regularizer.layouts(parameter)):
+                found.append(training.name(parameter))
+        if found:
+            training.note(
+                f"{', '.join(found)}: filters in front of BatchNorm have no scale of their own, few will reach 0; "
+                "regularize the BatchNorm's weight"
+            )
+
+
+def _rate(training: Training, parameter: Parameter) -> float:
+    """The learning rate of a parameter."""
+    assert training.optimizer is not None  # noqa: S101  (checked when bound)
+    for group in training.optimizer.param_groups:
+        if any(each is parameter for each in group["params"]):
+            return float(group["lr"])
+    return 0.0

@@ -1,0 +1,68 @@
+"""Removal of masked channels at its time."""
+
+from __future__ import annotations
+
+import torch
+from torch import distributed as dist
+
+from qprep.compression.coverage import bare
+from qprep.compression.errors import CompressionError
+from qprep.compression.policy import Policy
+from qprep.compression.registry import register
+from qprep.compression.structure import Record, thin
+from qprep.compression.training import Training
+from qprep.compression.windows import Window
+
+
+@register("StructureRemover")
+class ThinningPolicy(Policy):
+    """Removes channels whose weights are all masked, at the first minibatch of its epochs; see `thin`.
+
+    `thinning_func_str`, `arch` and `dataset` are Distiller's and not needed: the model runs on the example inputs.
+    """
+
+    needs_example = True
+
+    def __init__(self, thinning_func_str: str = "", arch: str = "", dataset: str = "") -> None:
+        self.given = (thinning_func_str, arch, dataset)
+        self.name = "StructureRemover"
+
+    def on_minibatch_begin(self, training: Training, window: Window) -> None:
+        """Thin, once in an epoch."""
+        if window.acts(training.clock) or (not window.by_steps and training.clock.minibatch == 0):
+            thin_in_training(training)
+
+
+for _name in ("FilterRemover", "ChannelRemover"):
+    register(_name)(ThinningPolicy)
+
+
+def thin_in_training(training: Training) -> None:
+    """Thin the model, the optimizer and the masks; a note where nothing could be removed."""
+    model = bare(training.model)
+    if model is not training.model and dist.is_available() and dist.is_initialized():
+        raise CompressionError("expected to remove channels before the model is wrapped for DDP, found a wrapped model")
+    if not training.has_example:
+        raise CompressionError("expected example_inputs to remove channels, found none and no run of the model before")
+    masks = training.masks
+    held = {each: mask for each in masks.parameters if (mask := masks.always(each)) is not None}
+    if not held:
+        training.note("nothing was removed: no channel is masked")
+        return
+    args, kwargs = training.example
+    adopt(training, thin(model, args or kwargs, optimizer=training.optimizer, masks=held))
+
+
+def adopt(training: Training, record: Record) -> None:
+    """Cut the masks as the model was cut, keep the record, read the names anew."""
+    for name, entry in record["tensors"].items():
+        for parameter in training.names.find(name):
+            kept = [(dim, torch.tensor(positions)) for dim, positions in entry["kept"]]
+            training.masks.cut(parameter, kept)
+    for sentence in record["notes"]:
+        training.note(str(sentence))
+    if record["tensors"]:
+        training.records.append({"kind": "thinning", "record": record})
+        training.refresh()
+    else:
+        training.note("nothing was removed: no channel of a removable group is masked as a whole")

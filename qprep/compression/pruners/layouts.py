@@ -1,0 +1,141 @@
+"""Structures of a weight: filters, channels, kernels, rows, columns, blocks, as rows of a matrix and back."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qprep.compression.errors import CompressionError
+from qprep.quantizer.config.config_settings import did_you_mean
+
+
+class Kind(enum.Enum):
+    """What a structure is."""
+
+    OUTPUTS = "outputs"  # along dimension 0
+    INPUTS = "inputs"  # along dimension 1
+    KERNELS = "2D"
+    LAYER = "4D"
+    BLOCKS = "Blocks"
+
+
+# Distiller's names. Its rankings take Rows of a matrix for what the layer reads, its regularizers as they are.
+RANKED = {
+    "3D": Kind.OUTPUTS,
+    "Filters": Kind.OUTPUTS,
+    "outputs": Kind.OUTPUTS,
+    "Channels": Kind.INPUTS,
+    "Rows": Kind.INPUTS,
+    "inputs": Kind.INPUTS,
+    "Cols": Kind.OUTPUTS,
+    "2D": Kind.KERNELS,
+    "4D": Kind.LAYER,
+    "Blocks": Kind.BLOCKS,
+}
+REGULARIZED = {**RANKED, "Rows": Kind.OUTPUTS, "Cols": Kind.INPUTS}
+_FOR_CONVOLUTIONS = ("3D", "Filters", "Channels", "2D", "4D")
+_FOR_MATRICES = ("Rows", "Cols")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How structures of one kind lie in a weight.
+
+    block  sizes of a block along the first dimensions, for blocks only
+    """
+
+    kind: Kind
+    block: tuple[int, ...] = ()
+
+    @property
+    def dim(self) -> int | None:
+        """The dimension that structures are along, None for kernels, layers and blocks."""
+        return {Kind.OUTPUTS: 0, Kind.INPUTS: 1}.get(self.kind)
+
+    def rows(self, weight: Tensor) -> Tensor:
+        """(structures, elements of each)."""
+        if self.kind is Kind.OUTPUTS:
+            return weight.flatten(1) if weight.dim() > 1 else weight.unsqueeze(1)
+        if self.kind is Kind.INPUTS:
+            return weight.transpose(0, 1).flatten(1)
+        if self.kind is Kind.KERNELS:
+            return weight.flatten(0, 1).flatten(1)
+        if self.kind is Kind.LAYER:
+            return weight.reshape(1, -1)
+        sizes, counts = self._blocks(weight.shape)
+        split = weight.reshape([each for pair in zip(counts, sizes, strict=True) for each in pair])
+        order = [*range(0, 2 * len(sizes), 2), *range(1, 2 * len(sizes), 2)]
+        return split.permute(order).reshape(math.prod(counts), -1)
+
+    def spread(self, values: Tensor, shape: Sequence[int]) -> Tensor:
+        """A value for each structure as a tensor of the weight's shape."""
+        if self.kind is Kind.BLOCKS:
+            sizes, counts = self._blocks(shape)
+            wide = values.view(counts)
+            for dim, size in enumerate(sizes):
+                wide = wide.repeat_interleave(size, dim)
+            return wide
+        view = {
+            Kind.OUTPUTS: (-1, *[1] * (len(shape) - 1)),
+            Kind.INPUTS: (1, -1, *[1] * (len(shape) - 2)),
+            Kind.KERNELS: (*shape[:2], *[1] * (len(shape) - 2)),
+            Kind.LAYER: [1] * len(shape),
+        }[self.kind]
+        return values.view(*view).expand(*shape)
+
+    def check(self, name: str, shape: Sequence[int], group_type: str) -> None:
+        """CompressionError, with name and shape, where a weight has no such structures."""
+        found = f"found {name} of shape {tuple(shape)}"
+        if group_type in _FOR_CONVOLUTIONS and len(shape) < 3:
+            raise CompressionError(
+                f"expected the weight of a convolution for group_type {group_type!r} (outputs and inputs are those of "
+                f"a matrix), {found}"
+            )
+        if group_type in _FOR_MATRICES and len(shape) != 2:
+            raise CompressionError(f"expected a matrix for group_type {group_type!r}, {found}")
+        if self.kind in (Kind.INPUTS, Kind.KERNELS) and len(shape) < 2:
+            raise CompressionError(f"expected two dimensions or more for group_type {group_type!r}, {found}")
+        if self.kind is Kind.BLOCKS:
+            self._check_block(name, shape)
+
+    def _check_block(self, name: str, shape: Sequence[int]) -> None:
+        sizes, _ = self._blocks(shape)
+        if any(each != 1 for each in self.block[len(shape) :]) or any(
+            whole % size for whole, size in zip(shape, sizes, strict=True)
+        ):
+            raise CompressionError(
+                f"expected a block_shape that divides the shape of {name}, {tuple(shape)}, found {list(self.block)}"
+            )
+
+    def _blocks(self, shape: Sequence[int]) -> tuple[list[int], list[int]]:
+        sizes = [*self.block, *[1] * len(shape)][: len(shape)]
+        return sizes, [whole // size for whole, size in zip(shape, sizes, strict=True)]
+
+
+def layout_of(group_type: str, block_shape: Sequence[int] | None, *, ranked: bool) -> Layout:
+    """The layout that a file calls `group_type`; CompressionError for an unknown one and for a wrong block."""
+    known = RANKED if ranked else REGULARIZED
+    if group_type not in known:
+        hint = did_you_mean(str(group_type), known) or f"; known are {', '.join(known)}"
+        raise CompressionError(f"expected a group_type, found {group_type!r}{hint}")
+    kind = known[group_type]
+    if kind is not Kind.BLOCKS:
+        return Layout(kind)
+    sizes = list(block_shape or ())
+    if not sizes or any(isinstance(each, bool) or not isinstance(each, int) or each < 1 for each in sizes):
+        raise CompressionError(
+            "expected block_shape as [filters, channels, height, width] with group_type 'Blocks', "
+            f"found {block_shape!r}"
+        )
+    return Layout(kind, tuple(sizes))
+
+
+def norms(rows: Tensor, order: int) -> Tensor:
+    """L1 or L2 norms of (structures, elements) by structure, divided by the number of elements, as Distiller's."""
+    found: Tensor = torch.linalg.vector_norm(rows.float(), ord=order, dim=1) / rows.shape[1]
+    return found

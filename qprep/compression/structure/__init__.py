@@ -1,0 +1,38 @@
+"""The channels of a model: which can be removed together, which to remove, and removing them.
+
+found = groups(model, images)                            # families of channels, notes on what is frozen and why
+removal = choose(scores(found, "l1"), 0.5)               # which go, by family
+masks = found.masks(removal)                             # by parameter name, False where a channel goes
+record = thin(model, (images,), optimizer=optimizer)     # really removes channels whose weights are all 0
+"""
+
+from qprep.compression.structure.api import Inputs, groups, macs, products, thin
+from qprep.compression.structure.errors import StructureError, ThinningError
+from qprep.compression.structure.model import Family, Frozen, Groups, Product, Removal, Slot, Width
+from qprep.compression.structure.ranking import Norm, Scope, choose, choose_macs, scores
+from qprep.compression.structure.record import Record, composed, is_record
+
+__all__ = [
+    "Family",
+    "Frozen",
+    "Groups",
+    "Inputs",
+    "Norm",
+    "Product",
+    "Record",
+    "Removal",
+    "Scope",
+    "Slot",
+    "StructureError",
+    "ThinningError",
+    "Width",
+    "choose",
+    "choose_macs",
+    "composed",
+    "groups",
+    "is_record",
+    "macs",
+    "products",
+    "scores",
+    "thin",
+]

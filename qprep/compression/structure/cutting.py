@@ -1,0 +1,43 @@
+"""Cutting tensors: parameters and buffers without some positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from qprep.compression.structure.errors import StructureError
+
+Cuts = Mapping[tuple[str, int], Tensor]  # by (tensor, dim), the sorted positions that go
+
+
+def tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name, without gradients."""
+    named = (*model.named_parameters(), *model.named_buffers())
+    return {name: tensor.detach() for name, tensor in named}
+
+
+def kept_of(tensors: Mapping[str, Tensor], cuts: Cuts) -> dict[str, dict[int, Tensor]]:
+    """By tensor and dimension, the positions that stay; StructureError where none would."""
+    found: dict[str, dict[int, Tensor]] = {}
+    for (name, dim), gone in cuts.items():
+        size = tensors[name].shape[dim]
+        stays = torch.ones(size, dtype=torch.bool)
+        stays[gone] = False
+        if not bool(stays.any()):
+            raise StructureError(f"expected at least one channel of {name} to stay, found all {size} to be removed")
+        found.setdefault(name, {})[dim] = stays.nonzero().flatten()
+    return found
+
+
+def cut(tensor: Tensor, kept: Mapping[int, Tensor]) -> Tensor:
+    """`tensor` with only the positions `kept` along each dimension, in memory of its own and in its memory format."""
+    for dim, positions in kept.items():
+        tensor = tensor.index_select(dim, positions.to(tensor.device))
+    return tensor.clone() if not kept else tensor
+
+
+def cut_all(tensors: Mapping[str, Tensor], kept: Mapping[str, Mapping[int, Tensor]]) -> dict[str, Tensor]:
+    """The tensors that change."""
+    return {name: cut(tensors[name], positions) for name, positions in kept.items()}

@@ -1,0 +1,142 @@
+"""Which channels to remove: norms of groups, shares of a family or of all, shares of the multiply-accumulates."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from qprep.compression.structure.cutting import tensors_of
+from qprep.compression.structure.errors import StructureError
+from qprep.compression.structure.model import Groups
+
+Scores = Mapping[str, Tensor]
+_Kind = TypeVar("_Kind", bound=enum.Enum)
+
+
+class Norm(enum.Enum):
+    """Of the weights that make a channel."""
+
+    L1 = "l1"
+    L2 = "l2"
+
+
+class Scope(enum.Enum):
+    """What a share is a share of."""
+
+    FAMILY = "family"
+    GLOBAL = "global"
+
+
+def scores(found: Groups, norm: str = "l1") -> dict[str, Tensor]:
+    """By family, the score of each group, shape (size,).
+
+    The norm of a channel's weights, as the mean magnitude or the root of the mean square, averaged over all weights
+    that make channels of the group.
+    """
+    kind, tensors = _one_of(Norm, norm, "norm"), tensors_of(found.model)
+    rows: dict[tuple[str, int], Tensor] = {}
+    result = {}
+    for family in found.families:
+        total, count = torch.zeros(family.size, dtype=torch.float64), 0
+        for slot in family.slots:
+            if slot.makes:
+                key = (slot.tensor, slot.dim)
+                if key not in rows:
+                    rows[key] = _norms(tensors[slot.tensor], slot.dim, kind)
+                total += rows[key][slot.index].sum(1)
+                count += slot.index.shape[1]
+        result[family.name] = total / max(count, 1)
+    return result
+
+
+def choose(
+    scores: Scores, share: float, *, scope: str = "family", keep_at_least: int = 1, round_to: int = 1
+) -> dict[str, list[int]]:
+    """The groups with the lowest scores: `share` of each family, or of all together with scope "global".
+
+    keep_at_least  groups of a family that stay in any case
+    round_to       what stays of a family is a multiple of it, rounded up, or the whole family
+
+    Equal scores go in order. Raises StructureError for a share outside 0..1, or numbers below 1.
+    """
+    _check(share, keep_at_least, round_to)
+    if _one_of(Scope, scope, "scope") is Scope.FAMILY:
+        counts = {name: int(share * len(each) + 1e-9) for name, each in scores.items()}
+    else:
+        counts = _below(scores, int(share * sum(map(len, scores.values())) + 1e-9))
+    return _lowest(scores, counts, keep_at_least, round_to)
+
+
+def choose_macs(
+    found: Groups, scores: Scores, share: float, *, keep_at_least: int = 1, round_to: int = 1
+) -> dict[str, list[int]]:
+    """The fewest groups, lowest scores of all first, that take at least `share` of the multiply-accumulates away.
+
+    The number is found by bisection. Raises StructureError where even all that may go take less.
+    """
+    _check(share, keep_at_least, round_to)
+    target = found.macs() * (1 - share)
+
+    def taken(number: int) -> dict[str, list[int]]:
+        return _lowest(scores, _below(scores, number), keep_at_least, round_to)
+
+    low, high = 0, sum(map(len, scores.values()))
+    least = found.macs(taken(high))
+    if least > target:
+        most = 1 - least / max(found.macs(), 1)
+        raise StructureError(f"expected a share of the multiply-accumulates up to {most:.4f}, found {share:g}")
+    while low < high:
+        middle = (low + high) // 2
+        if found.macs(taken(middle)) <= target:
+            high = middle
+        else:
+            low = middle + 1
+    return taken(low)
+
+
+def _norms(tensor: Tensor, dim: int, norm: Norm) -> Tensor:
+    rows = tensor.movedim(dim, 0).flatten(1).to(torch.float64)
+    found = rows.abs().mean(1) if norm is Norm.L1 else rows.square().mean(1).sqrt()
+    return found.cpu()
+
+
+def _below(scores: Scores, number: int) -> dict[str, int]:
+    """By family, how many of the `number` lowest groups of all are its own."""
+    names = list(scores)
+    owner = torch.cat([torch.full((len(scores[name]),), place) for place, name in enumerate(names)]) if names else None
+    if owner is None:
+        return {}
+    order = torch.argsort(torch.cat([scores[name] for name in names]), stable=True)[:number]
+    counts = torch.bincount(owner[order], minlength=len(names)).tolist()
+    return dict(zip(names, counts, strict=True))
+
+
+def _lowest(scores: Scores, counts: Mapping[str, int], keep_at_least: int, round_to: int) -> dict[str, list[int]]:
+    chosen = {}
+    for name, each in scores.items():
+        stays = max(len(each) - counts[name], keep_at_least)
+        stays = min(math.ceil(stays / round_to) * round_to, len(each))
+        if stays < len(each):
+            chosen[name] = sorted(torch.argsort(each, stable=True)[: len(each) - stays].tolist())
+    return chosen
+
+
+def _check(share: float, keep_at_least: int, round_to: int) -> None:
+    if not 0 <= share <= 1:
+        raise StructureError(f"expected a share from 0 to 1, found {share:g}")
+    for name, value in (("keep_at_least", keep_at_least), ("round_to", round_to)):
+        if value < 1:
+            raise StructureError(f"expected {name} of at least 1, found {value}")
+
+
+def _one_of(kind: type[_Kind], value: str, what: str) -> _Kind:
+    try:
+        return kind(value)
+    except ValueError:
+        known = " or ".join(repr(each.value) for each in kind)
+        raise StructureError(f"expected {what} {known}, found {value!r}") from None

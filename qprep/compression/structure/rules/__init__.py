@@ -1,0 +1,1 @@
+"""How operations carry labels: one file for each way of the catalogue's `channels`."""

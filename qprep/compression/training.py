@@ -1,0 +1,89 @@
+"""What policies work on: the model in training, its optimizer, masks, time, and notes of what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from qprep.compression.masks import Masks
+from qprep.compression.names import Names
+from qprep.compression.windows import Clock
+
+
+@dataclass(slots=True)
+class Training:
+    """One model in training.
+
+    example    example inputs as positional arguments and keywords; empty where none are known
+    teacher    what distillation compares with
+    calibrate  batches for pruners that look at activations
+    records    what was removed, one entry for each thinning, as plain data
+    notes      what was done otherwise than one might expect, each sentence once
+    generator  random numbers of the policies, the same on every rank
+    """
+
+    model: nn.Module
+    optimizer: Optimizer | None
+    names: Names
+    masks: Masks
+    example: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+    teacher: nn.Module | None = None
+    calibrate: object = None
+    clock: Clock = field(default_factory=Clock)
+    records: list[Any] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+    on_change: list[Callable[[], None]] = field(default_factory=list)
+
+    def note(self, sentence: str) -> None:
+        """Say something once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def name(self, parameter: Parameter) -> str:
+        """The parameter's name without wrappers."""
+        return self.names.of(parameter)
+
+    @property
+    def has_example(self) -> bool:
+        """Whether example inputs are known."""
+        return bool(self.example[0] or self.example[1])
+
+    def refresh(self) -> None:
+        """Read the names anew, after modules were wrapped or removed."""
+        self.names = Names(self.model)
+        self.masks.use(self.names)
+        for each in self.on_change:
+            each()
+
+    def module_of(self, parameter: Parameter) -> nn.Module | None:
+        """The first module that holds `parameter` itself."""
+        for module in self.model.modules():
+            if any(each is parameter for each in module._parameters.values()):  # noqa: SLF001
+                return module
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class LossComponent:
+    """A part of the loss, by the name of the policy that added it."""
+
+    name: str
+    value: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLoss:
+    """The loss with all that policies add, and each of these parts; Distiller's names."""
+
+    overall_loss: Tensor
+    loss_components: list[LossComponent]
+
+
+Metrics = Mapping[str, float]

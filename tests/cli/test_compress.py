@@ -1,0 +1,146 @@
+"""`qprep compress`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("yaml")
+
+NET = """
+import torch
+from torch import nn
+
+def make():
+    torch.manual_seed(0)
+    print("a model is made")
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 4))
+
+def data(number=3):
+    made = torch.Generator().manual_seed(1)
+    return [(torch.randn(8, 1, 6, 6, generator=made), torch.randint(0, 4, (8,), generator=made)) for _ in range(number)]
+
+def score(model):
+    images, labels = data(1)[0]
+    return {"top1": float((model(images).argmax(1) == labels).float().mean())}
+
+def broken():
+    yield data()[0]
+    raise OSError("the disk is gone")
+
+def text(model):
+    return "good"
+"""
+
+SCHEDULE = """\
+pruners:
+  channels: {class: L1RankedStructureParameterPruner, group_type: Filters, desired_sparsity: 0.5, weights: [0.weight]}
+  fine: {class: AutomatedGradualPruner, initial_sparsity: 0.1, final_sparsity: 0.8, weights: [4.weight]}
+extensions:
+  thinner: {class: FilterRemover}
+lr_schedulers:
+  decay: {class: StepLR, step_size: 2, gamma: 0.5}
+policies:
+  - {pruner: {instance_name: channels}, epochs: [0]}
+  - {extension: {instance_name: thinner}, epochs: [1]}
+  - {pruner: {instance_name: fine}, starting_epoch: 1, ending_epoch: 4}
+  - {lr_scheduler: {instance_name: decay}, starting_epoch: 0, ending_epoch: 4}
+"""
+
+
+@pytest.fixture(autouse=True)
+def net(folder: Path, request: pytest.FixtureRequest) -> str:
+    name = f"net_{abs(hash(request.node.name))}"  # each test's own name: modules stay imported
+    (folder / f"{name}.py").write_text(NET, encoding="utf-8")
+    (folder / "schedule.yaml").write_text(SCHEDULE, encoding="utf-8")
+    return name
+
+
+def test_a_training_from_end_to_end(run: Run, net: str, folder: Path) -> None:
+    found = run(
+        *("compress", f"{net}:make", "--train", f"{net}:data", "--evaluate", f"{net}:score"),
+        *("--schedule", "schedule.yaml", "--lr", "0.05", "--logs", "runs/a", "--output", "small.pt"),
+        *("--report", "report.html", "--checkpoint", "last.pt"),
+    )
+    assert found.code == 0, found.err
+    lines = found.err.splitlines()
+    assert lines[0] == "a model is made"
+    assert [line.split(":")[0] for line in lines[1:]] == [f"epoch {each}" for each in (1, 2, 3, 4)]
+    assert "top1 " in lines[-1]
+    assert found.out.startswith("Sequential: sparsity ")
+    assert found.out.endswith("wrote small.pt\nwrote report.html\n")
+    data = torch.load(folder / "small.pt", weights_only=True)
+    assert data["model"]["0.weight"].shape == (4, 1, 3, 3)
+    assert data["model"]["4.weight"].shape == (4, 64)
+    assert int((data["model"]["4.weight"] == 0).sum()) == round(0.8 * 256)
+    assert (folder / "runs/a/log.jsonl").exists()
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_training_is_resumed(run: Run, net: str, folder: Path) -> None:
+    common = ("compress", f"{net}:make", "--train", f"{net}:data", "--schedule", "schedule.yaml", "-q")
+    assert run(*common, "--output", "whole.pt").code == 0
+    assert run(*common, "--epochs", "2", "--checkpoint", "last.pt").code == 0
+    assert run(*common, "--resume", "last.pt", "--output", "again.pt").code == 0
+    whole, again = (torch.load(folder / name, weights_only=True) for name in ("whole.pt", "again.pt"))
+    for name, value in whole["model"].items():
+        assert torch.equal(value, again["model"][name]), name
+
+
+def test_a_schedule_is_checked_without_training(run: Run, net: str, folder: Path) -> None:
+    found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
+    assert found.code == 0, found.err
+    assert found.out.splitlines() == [
+        "4 policies fit Sequential:",
+        "  channels, epoch 0",
+        "  StructureRemover, epoch 1",
+        "  fine, epochs 1 to 3, 3 of them",
+        "  decay, epochs 0 to 3, 4 of them",
+    ]
+    (folder / "schedule.yaml").write_text(SCHEDULE.replace("[4.weight]", "[7.weight]"))
+    found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
+    assert found.code == 2
+    assert (
+        "error: schedule.yaml:3: pruners.fine.weights: expected a parameter of the model, found '7.weight'" in found.err
+    )
+
+
+def test_sensitivity_is_printed_and_written(run: Run, net: str, folder: Path) -> None:
+    found = run(
+        *("compress", f"{net}:make", "--sensitivity", "element", "--evaluate", f"{net}:score"),
+        *("--sensitivity-range", "0", "1", "0.5", "--output", "s.csv"),
+    )
+    assert found.code == 0, found.err
+    assert len(found.out.splitlines()) == 1 + 4 + 1
+    assert (folder / "s.csv").read_text().startswith("parameter,sparsity,top1\n0.weight,0.0000,")
+
+
+def test_the_schema_is_printed(run: Run) -> None:
+    found = run("compress", "--schema")
+    assert found.code == 0
+    assert json.loads(found.out)["title"] == "schedule.yaml"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("--schedule", "schedule.yaml"), 2, "--train: expected a loader of (inputs, labels) to train on, found none"),
+        (("--train", "NET:data"), 2, "--schedule: expected a schedule file, found none"),
+        (("--schedule", "none.yaml", "--train", "NET:data"), 2, "expected a YAML file, found none that can be read at"),
+        (("--schedule", "schedule.yaml", "--train", "NET:broken"), 1, "the disk is gone"),
+        (("--schedule", "schedule.yaml", "--train", "NET:data", "--evaluate", "NET:text"), 2, "found str"),
+        (("--sensitivity", "element"), 2, "--sensitivity: expected --evaluate beside it, found none"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(
+    run: Run, net: str, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    found = run("compress", f"{net}:make", *(each.replace("NET", net) for each in arguments))
+    assert found.code == code
+    assert sentence in found.err
+    assert "Traceback" not in found.err
