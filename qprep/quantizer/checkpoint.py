@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
 
@@ -15,9 +15,7 @@ from qprep.quantizer.config.config_settings import NAMES
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, Mode
 from qprep.quantizer.graph.quantization_plan import passes_of, plan_of
-
-if TYPE_CHECKING:
-    from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.prepared_model import PreparedModel
 
 _FORMAT: Final = "qprep.quantizer/2"
 _PLAIN: Final = (bool, int, float, str)
@@ -25,7 +23,7 @@ _GIVEN: Final = ("self", "model", "optimizer", "overrides")  # what `load` is gi
 _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def save(quantizer: Quantizer, path: str | Path) -> None:
+def save(quantizer: PreparedModel, path: str | Path) -> None:
     """Write what `load` needs: the method's name, its options, what passes decided, slots and the state_dict."""
     slots = [
         {"name": each.name, "mode": each.mode.value, "range": _range(each), "spec": each.spec.to_data()}
@@ -49,7 +47,7 @@ def save(quantizer: Quantizer, path: str | Path) -> None:
     written(Path(path), stream.getvalue(), "quantized model")
 
 
-def options_of(quantizer: Quantizer) -> dict[str, Any]:
+def options_of(quantizer: PreparedModel) -> dict[str, Any]:
     """What a method's own constructors take beside settings, of its attributes of the same names that are data."""
     names: dict[str, None] = {}
     for kind in type(quantizer).__mro__:
@@ -76,7 +74,7 @@ def read(path: str | Path, method: str) -> dict[str, Any]:
     return data
 
 
-def restore(quantizer: Quantizer, data: dict[str, Any], path: str | Path) -> None:
+def restore(quantizer: PreparedModel, data: dict[str, Any], path: str | Path) -> None:
     """Put the saved state into a prepared quantizer; QprepError where its slots are not those saved."""
     slots = list(quantizer.quantizers)
     saved = [(each["name"], Spec.from_data(each["spec"])) for each in data["slots"]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
+from qprep.quantizer.backends.onnx.export import export_onnx
 from qprep.quantizer.batches import batches_of, caller, check_inputs
 from qprep.quantizer.checkpoint import read, restore, save
 from qprep.quantizer.config.config_settings import Bits, Overrides, Settings, names_of, with_values
@@ -39,9 +41,6 @@ from qprep.quantizer.quantizer_errors import NotPreparedError, unprepared, witho
 from qprep.quantizer.report.quantization_report import QuantizationReport
 from qprep.quantizer.report.report_runs import report
 from qprep.tracing import TraceReport, trace
-
-if TYPE_CHECKING:
-    from qprep.quantizer.backends.integer.integer_model import IntegerModel
 
 
 class Quantizer:
@@ -230,8 +229,6 @@ class Quantizer:
 
         Raises QprepError where `convert` does, and where no activation is quantized to integers.
         """
-        from qprep.quantizer.backends.integer.integer_model import to_integer
-
         return to_integer(self)
 
     def export_onnx(self, path: str | Path, dynamic_batch: bool = True) -> None:
@@ -241,8 +238,6 @@ class Quantizer:
         unless `dynamic_batch` is False. Raises QprepError for an operation that has no ONNX form (with its module's
         name), where `convert` does, and without the onnx package.
         """
-        from qprep.quantizer.backends.onnx.export import export_onnx
-
         export_onnx(self, path, dynamic_batch)
 
     def save(self, path: str | Path) -> None:

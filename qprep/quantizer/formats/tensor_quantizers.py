@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.distributed import reduced_range
 from qprep.quantizer.formats.affine import QParams, fake_quantize, grouped, qparams
-from qprep.quantizer.formats.spec import Granularity, Spec
-from qprep.quantizer.graph.quantization_graph import Range
+from qprep.quantizer.formats.spec import Granularity, Range, Spec
 from qprep.quantizer.ranges.estimators import make_estimator
 from qprep.quantizer.ranges.range_rules import Estimator
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.formats.spec import Scheme
-from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, Range
+from qprep.quantizer.formats.spec import Range, Scheme
+from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
 from qprep.quantizer.methods.batchnorm_folding import fold_batch_norm
 from qprep.quantizer.ranges.known_ranges import OUTPUTS, clamp_range, useful_input
 from qprep.quantizer.ranges.masks import keep_masks

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -15,12 +14,8 @@ from torch.nn import Parameter
 
 from qprep.foundation.catalogue.op import Op
 from qprep.quantizer.config.config_settings import Settings
-from qprep.quantizer.formats.spec import Spec
-
-if TYPE_CHECKING:
-    from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
-
-Range = tuple[float, float]
+from qprep.quantizer.formats.spec import Range, Spec
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 
 
 @dataclass(eq=False, slots=True)

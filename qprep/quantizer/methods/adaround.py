@@ -12,10 +12,10 @@ from torch import Tensor
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.formats.affine import grouped, ungrouped
 from qprep.quantizer.formats.grid import between
-from qprep.quantizer.formats.spec import Spec
+from qprep.quantizer.formats.spec import Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer, WeightQuantizer
 from qprep.quantizer.graph.layer_rows import RowCollector, Rows, Stop, joined
-from qprep.quantizer.graph.quantization_graph import Graph, Node, Range, Weight
+from qprep.quantizer.graph.quantization_graph import Graph, Node, Weight
 from qprep.quantizer.methods.post_training import PostTrainingQuantizer
 from qprep.quantizer.ranges.known_ranges import clamp_range
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +11,16 @@ from torch.nn import Parameter
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.integer.dispatch import as_floats, noting
+from qprep.quantizer.backends.integer.dispatch import noting
 from qprep.quantizer.backends.integer.held import holding
 from qprep.quantizer.backends.integer.integer_layers import constants
 from qprep.quantizer.backends.integer.integer_modules import InFloat, IntegerParameter, Requantize
-from qprep.quantizer.backends.integer.integer_tensor import Grid
+from qprep.quantizer.backends.integer.integer_tensor import Grid, as_floats
 from qprep.quantizer.formats.stored import integers, narrowest_type, per_element
 from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
-
-if TYPE_CHECKING:
-    from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.prepared_model import PreparedModel
 
 
 class IntegerModel(nn.Module):
@@ -70,7 +68,7 @@ def _path(wrapped: str) -> str:
     return ".".join(part for part in wrapped.split(".") if part != "module")
 
 
-def to_integer(quantizer: Quantizer) -> IntegerModel:
+def to_integer(quantizer: PreparedModel) -> IntegerModel:
     """The integer model of a calibrated or trained quantizer; QprepError where nothing is quantized to integers."""
     model = quantizer.convert().cpu()
     if not any(_gives_integers(each) for each in model.modules()):

@@ -22,13 +22,13 @@ from qprep.quantizer.backends.onnx.sizes import Dim, Size, merged, shape_of
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
+from qprep.quantizer.prepared_model import PreparedModel
 
 if TYPE_CHECKING:
     from qprep.quantizer.backends.onnx.builder import Builder
-    from qprep.quantizer.quantizer_base import Quantizer
 
 
-def export_onnx(quantizer: Quantizer, path: str | Path, dynamic_batch: bool = True) -> None:
+def export_onnx(quantizer: PreparedModel, path: str | Path, dynamic_batch: bool = True) -> None:
     """See `Quantizer.export_onnx`."""
     inputs, keywords = quantizer.example
     write_onnx(quantizer.convert(), path, inputs, keywords, dynamic_batch)

@@ -8,9 +8,9 @@ from torch import Tensor
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.distributed import reduced_range
 from qprep.quantizer.formats.affine import fake_quantize, qparams
-from qprep.quantizer.formats.spec import Granularity, Spec
+from qprep.quantizer.formats.spec import Granularity, Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
-from qprep.quantizer.graph.quantization_graph import Edge, Range, Weight
+from qprep.quantizer.graph.quantization_graph import Edge, Weight
 from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer
 
 _DECAY = 0.99
