@@ -13,11 +13,10 @@ from qprep.foundation.atomic_write import save as written
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.config.config_settings import NAMES
 from qprep.quantizer.formats.spec import Spec
-from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, Mode
 from qprep.quantizer.graph.quantization_plan import passes_of, plan_of
 from qprep.quantizer.prepared_model import PreparedModel
 
-_FORMAT: Final = "qprep.quantizer/2"
+_FORMAT: Final = "qprep.quantizer/3"
 _PLAIN: Final = (bool, int, float, str)
 _GIVEN: Final = ("self", "model", "optimizer", "overrides")  # what `load` is given, or has from settings
 _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -25,10 +24,7 @@ _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYW
 
 def save(quantizer: PreparedModel, path: str | Path) -> None:
     """Write what `load` needs: the method's name, its options, what passes decided, slots and the state_dict."""
-    slots = [
-        {"name": each.name, "mode": each.mode.value, "range": _range(each), "spec": each.spec.to_data()}
-        for each in quantizer.quantizers
-    ]
+    slots = [{"name": each.name, "spec": each.spec.to_data()} for each in quantizer.quantizers]
     stream = io.BytesIO()
     torch.save(
         {
@@ -86,12 +82,4 @@ def restore(quantizer: PreparedModel, data: dict[str, Any], path: str | Path) ->
         quantizer.graph.model.load_state_dict(data["state"])
     except RuntimeError as error:
         raise QprepError(f"expected the model that was saved, found another than in {path}: {error}") from error
-    for each, kept in zip(slots, data["slots"], strict=True):
-        each.mode, each.spec = Mode(kept["mode"]), Spec.from_data(kept["spec"])
-        if isinstance(each, ActivationQuantizer):
-            each.range = None if kept["range"] is None else (kept["range"][0], kept["range"][1])
     quantizer.notes = list(data["notes"])
-
-
-def _range(slot: object) -> list[float] | None:
-    return list(slot.range) if isinstance(slot, ActivationQuantizer) and slot.range is not None else None

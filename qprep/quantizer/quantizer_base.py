@@ -194,15 +194,15 @@ class Quantizer:
         model, copied = copy.deepcopy((self.model, pairs))
         with torch.no_grad():
             for parameter, quantizer in copied:
-                if quantizer.mode is Mode.QUANTIZE:
+                if quantizer.is_active:
                     parameter.copy_(quantizer.quantize(parameter))
-                    quantizer.mode = Mode.OFF
+                    quantizer.set_flag("finished", True)
         return model.eval()
 
     def check_calibrated(self, before: str) -> None:
         """QprepError where ranges are still to be observed before the step called `before`."""
         observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
-        if any(each.needs_data for each in observers) and not any(each.mode is Mode.QUANTIZE for each in observers):
+        if any(each.needs_data for each in observers) and not any(each.is_active for each in observers):
             raise QprepError(f"expected calibrate before {before}, found no range observed")
 
     def values_of(self, parameter: Tensor) -> Tensor:

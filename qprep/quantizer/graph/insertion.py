@@ -115,7 +115,9 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
         is_vector = weight.parameter.dim() < 2 and not weight.is_bias
         if spec is None or (is_vector and not maker.quantizes_vectors):
             continue
-        quantizer = maker.make_weight_quantizer(weight, spec, weight.name).to(weight.parameter.device)
+        quantizer = maker.make_weight_quantizer(weight, spec, weight.name)
+        quantizer.take_shape(weight.parameter)
+        quantizer = quantizer.to(weight.parameter.device)
         weight.quantizer = quantizer
         for module, name in weight.owners:
             of(module).weights[name] = quantizer

@@ -30,22 +30,36 @@ Progress = Callable[[int, int], None]
 
 
 class AdaRoundWeight(WeightQuantizer):
-    """A weight on a grid; once chosen, `up` says of each value whether it is rounded up instead of down."""
+    """A weight on a grid; once `chosen`, `up` says of each value whether it is rounded up instead of down."""
 
     up: Tensor
+    chosen: Tensor
+    flags = (*WeightQuantizer.flags, "chosen")
 
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
         self.register_buffer("up", torch.zeros(0, dtype=torch.bool))
+        self.register_buffer("chosen", torch.tensor(False))
+        self.flag("chosen")
+
+    def take_shape(self, parameter: Tensor) -> None:
+        """As in the base; a choice for each value, too."""
+        super().take_shape(parameter)
+        self.up = torch.zeros(parameter.shape, dtype=torch.bool, device=self.up.device)
 
     def fit(self, weight: Tensor) -> None:
         """Take the scale, and round to nearest until there is a choice."""
         super().fit(weight)
-        self.up = torch.zeros(0, dtype=torch.bool, device=weight.device)
+        self.set_flag("chosen", False)
+
+    def choose(self, up: Tensor) -> None:
+        """Round up where `up` holds, and down elsewhere."""
+        self.up = up
+        self.set_flag("chosen", True)
 
     def quantize(self, input: Tensor) -> Tensor:
         """Each value at the level below or above it."""
-        if self.spec.is_float or self.up.numel() == 0:
+        if self.spec.is_float or not self.flag("chosen"):
             return super().quantize(input)
         values = input.float()
         return ((self.below(values) + self.up) * self.step(values)).to(input.dtype)
@@ -67,11 +81,6 @@ class AdaRoundWeight(WeightQuantizer):
         shape[axis] = -1
         spread = values.reshape(shape).expand(rows.shape)
         return spread if rows is weight else ungrouped(spread, weight, self.spec.axis)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        if prefix + "up" in state_dict:
-            self.up = torch.empty_like(state_dict[prefix + "up"], device=self.scale.device)
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         for done, layer in enumerate(layers):
             if layer.weight.parameter in targets:
                 rows = self._rows_of(layer, batches, number)
-                layer.quantizer.up = self._chosen(layer, rows, targets.pop(layer.weight.parameter))
+                layer.quantizer.choose(self._chosen(layer, rows, targets.pop(layer.weight.parameter)))
             if progress is not None:
                 progress(done + 1, len(layers))
 

@@ -90,7 +90,7 @@ def _classes(quantizer: PreparedModel) -> dict[str, str]:
 def grid_of(slot: TensorQuantizer) -> Any:  # noqa: ANN401  (QParams or None)
     """The grid of a slot that has a fixed one."""
     moving = isinstance(slot, (DynamicActivationQuantizer, FunctionQuantizer))
-    return None if slot.spec.is_float or moving or slot.mode is not Mode.QUANTIZE else slot.grid
+    return None if slot.spec.is_float or moving or not slot.is_active else slot.grid
 
 
 def _layers(quantizer: PreparedModel, slots: Sequence[TensorQuantizer]) -> dict[str, tuple[TensorQuantizer, ...]]:

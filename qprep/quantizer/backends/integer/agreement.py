@@ -13,7 +13,7 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.integer.integer_model import IntegerModel
 from qprep.quantizer.backends.integer.integer_modules import Requantize, quantized
 from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
-from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +69,4 @@ def _outputs(simulation: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
 
 def _is_static(slot: TensorQuantizer) -> bool:
     is_dynamic = isinstance(slot, DynamicActivationQuantizer)
-    return slot.mode is Mode.QUANTIZE and not slot.spec.is_float and not is_dynamic
+    return slot.is_active and not slot.spec.is_float and not is_dynamic

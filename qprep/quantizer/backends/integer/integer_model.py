@@ -17,7 +17,7 @@ from qprep.quantizer.backends.integer.integer_layers import constants
 from qprep.quantizer.backends.integer.integer_modules import InFloat, IntegerParameter, Requantize
 from qprep.quantizer.backends.integer.integer_tensor import Grid, as_floats
 from qprep.quantizer.formats.stored import integers, narrowest_type, per_element
-from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
 from qprep.quantizer.prepared_model import PreparedModel
@@ -100,11 +100,11 @@ def _compute_in_float32(model: nn.Module) -> None:
 
 
 def _gives_integers(module: nn.Module) -> bool:
-    return isinstance(module, TensorQuantizer) and module.mode is Mode.QUANTIZE and not module.spec.is_float
+    return isinstance(module, TensorQuantizer) and module.is_active and not module.spec.is_float
 
 
 def _slot(slot: TensorQuantizer) -> nn.Module:
-    if slot.mode is Mode.OFF:
+    if not slot.is_active:
         return nn.Identity()
     if slot.spec.is_float or isinstance(slot, DynamicActivationQuantizer):
         return InFloat(slot)
