@@ -40,5 +40,5 @@ class PreparedModel(Protocol):
     def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
         """Run the model on a batch of a loader."""
 
-    def convert(self) -> nn.Module:
+    def convert(self, check: bool = True) -> nn.Module:
         """The model that simulates the final arithmetic."""

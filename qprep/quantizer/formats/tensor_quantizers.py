@@ -98,6 +98,11 @@ class TensorQuantizer(nn.Module):
         known = self.flag("started") and not self.flag("finished")
         return self.mode is Mode.QUANTIZE and (self._planned.is_float or known)
 
+    @classmethod
+    def declares_grid(cls) -> bool:
+        """Whether `grid` says what `quantize` gives: a class that overrides the one has to override the other."""
+        return _depth(cls, ("grid", "params")) <= _depth(cls, ("quantize", "learned"))
+
     def take_shape(self, parameter: Tensor) -> None:
         """Give scale and zero point one element for each scale of `parameter`."""
         if self.spec.is_float or self.spec.granularity is Granularity.TENSOR:
@@ -177,6 +182,11 @@ class TensorQuantizer(nn.Module):
     def _read_flags(self) -> None:
         for name in self.flags:
             self.flag(name)
+
+
+def _depth(kind: type, names: tuple[str, ...]) -> int:
+    """How far up the bases of a class the first one is that defines one of `names`."""
+    return next(place for place, each in enumerate(kind.__mro__) if not vars(each).keys().isdisjoint(names))
 
 
 class ActivationQuantizer(TensorQuantizer):

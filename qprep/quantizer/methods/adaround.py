@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from qprep.quantizer.batches import batches_of
-from qprep.quantizer.formats.affine import grouped, ungrouped
+from qprep.quantizer.formats.affine import QParams, grouped, ungrouped
 from qprep.quantizer.formats.grid import between
 from qprep.quantizer.formats.spec import Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer, WeightQuantizer
@@ -63,6 +63,11 @@ class AdaRoundWeight(WeightQuantizer):
             return super().quantize(input)
         values = input.float()
         return ((self.below(values) + self.up) * self.step(values)).to(input.dtype)
+
+    @property
+    def grid(self) -> QParams:
+        """As in the base: each value is on it, above or below."""
+        return self.params
 
     def below(self, weight: Tensor) -> Tensor:
         """The level under each value, less the zero point; never the highest: each level is this or the next."""

@@ -19,7 +19,8 @@ def left_in_float(quantizer: PreparedModel) -> Iterator[InFloat]:
     """
     for note in dict.fromkeys(quantizer.notes):
         name, _, why = note.rpartition(": ")
-        yield InFloat(name, why)
+        if why.endswith("left in float"):
+            yield InFloat(name, why)
     yield from _never_run(quantizer)
     for node in quantizer.graph.nodes:
         reason = _reason(quantizer, node)
@@ -59,8 +60,8 @@ def _parameters(quantizer: PreparedModel) -> Iterator[InFloat]:
         settings = graph.settings(weight.name)
         if any(isinstance(node.module, nn.modules.batchnorm._BatchNorm) for node in users):  # noqa: SLF001
             yield InFloat(weight.name, "BatchNorm becomes part of the scales of the layer before it")
-        elif any(node.treatment == "float" for node in users) or not settings.asks:
-            continue  # said of its module
+        elif any(node.treatment == "float" for node in users) or not settings.asks or weight.part_of is not None:
+            continue  # said of its module, or in a note
         elif weight_spec(weight, users, graph) is None:
             yield InFloat(weight.name, f"{'bits_bias' if weight.is_bias else 'bits_weights'} is None for it")
         else:

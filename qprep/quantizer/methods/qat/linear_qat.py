@@ -86,6 +86,11 @@ class MovingRange(LearningQuantizer):
 class OwnRange(LearningQuantizer):
     """The parameter's range of the moment, straight-through."""
 
+    @property
+    def grid(self) -> QParams:
+        """That of the last forward."""
+        return self.params
+
     def start(self, input: Tensor) -> None:
         """The parameter is there from the start: nothing beside it is needed."""
 

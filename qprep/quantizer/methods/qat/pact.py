@@ -80,7 +80,7 @@ class PACTActivation(LearningQuantizer):
         """See `pact`."""
         alpha = at_least(self.alpha, self.least)
         if not torch.compiler.is_compiling():
-            return pact(input, alpha, self.spec.bits or 0)
+            return pact(input.float(), alpha.float(), self.spec.bits or 0).to(input.dtype)
         number = 2 ** (self.spec.bits or 0) - 1
         steps = torch.minimum(input.clamp(min=0), alpha) * (number / alpha).detach()
         clipped = torch.minimum(input.clamp(min=0), alpha)

@@ -17,6 +17,8 @@ from qprep.quantizer.config.config_settings import Bits
 from qprep.quantizer.example_runs import evaluating, example_of
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.graph import bias_rounding
+from qprep.quantizer.graph.bias_rounding import BiasedLayer
 from qprep.quantizer.graph.graph_passes import Passes, default_passes
 from qprep.quantizer.graph.pattern import Pattern
 from qprep.quantizer.graph.quantization_graph import Graph
@@ -137,6 +139,7 @@ class TrainingQuantizer(Quantizer):
         self.teacher = None if teacher is None else teacher.eval()
         self.fold_batch_norm = fold_batch_norm
         self._folds: list[Fold] = []
+        self._folded: list[BiasedLayer] = []
 
     def default_passes(self) -> Passes:
         """BatchNorm is trained, not folded; with one scale per channel it folds into the scales afterwards."""
@@ -145,14 +148,15 @@ class TrainingQuantizer(Quantizer):
         passes.insert_after("plan-activations", "fuse-batch-norm", fuse_batch_norm)
         return passes
 
-    def prepare_model(
-        self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
-    ) -> None:
-        """As in the base; then BatchNorm is folded where that is asked for."""
-        super().prepare_model(*example_inputs, allow_unprepared=allow_unprepared, **example_kwinputs)
+    def _finish_preparing(self) -> None:
+        """BatchNorm is folded where that is asked for; then as in the base, and first values are taken."""
         if self.fold_batch_norm:
             folds = [install(self.model, layer, norm) for layer, norm in find_folds(self.graph)]
             self._folds = [each for each in folds if each is not None]
+        folded = {each.parameter for each in self._folds}
+        layers = bias_rounding.biased_layers(self.graph)
+        bias_rounding.install(layers, self.model, folded)
+        self._folded = [each for each in layers if each.weight in folded]
         self._prime()
 
     def _prime(self) -> None:
@@ -226,22 +230,25 @@ class TrainingQuantizer(Quantizer):
         found = [f"{each.name}: never run in training, left in float" for each in waiting]
         self.notes += [note for note in found if note not in self.notes]
 
-    def convert(self) -> nn.Module:
-        """A copy in evaluation mode with rounded parameters and fixed ranges; QprepError before any training step."""
-        self.check_calibrated("convert")
+    def _converted(self) -> nn.Module:
+        """A copy with rounded parameters and fixed ranges."""
+        for each in self.quantizers:
+            if isinstance(each, LearningQuantizer):
+                each.settle()
         pairs = list(self.parameters_with_quantizers())
-        model, copied, folds = copy.deepcopy((self.model, pairs, self._folds))
+        model, copied, folds, layers = copy.deepcopy((self.model, pairs, self._folds, self._folded))
         model.eval()
         for fold in folds:
             fold.finish(model)
         with torch.no_grad():
             for parameter, quantizer in copied:
                 quantizer.eval()
-                if isinstance(quantizer, LearningQuantizer):
-                    quantizer.settle()
                 if quantizer.is_active:
                     parameter.copy_(quantizer.quantize(parameter))
                     quantizer.set_flag("finished", True)
+        for layer in layers:
+            bias_rounding.finish_folded(layer)
+        bias_rounding.finish(model)
         return model
 
 
