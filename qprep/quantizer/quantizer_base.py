@@ -101,6 +101,7 @@ class Quantizer:
         self.passes.append("insert-observers", self._insert)
         self.passes.append("quantize", self._quantize)
         self.notes: list[str] = []
+        self.float_values: dict[Parameter, Tensor] = {}  # of parameters that were overwritten, which reports compare
         self._graph: Graph | None = None
         self.example: tuple[tuple[object, ...], dict[str, object]] = ((), {})
 
@@ -179,6 +180,7 @@ class Quantizer:
             return
         with torch.no_grad():
             for parameter, quantizer in self.parameters_with_quantizers():
+                self.float_values[parameter] = parameter.detach().clone()
                 parameter.copy_(self.param_quantization_fn(parameter, quantizer))
 
     def parameters_with_quantizers(self) -> Iterable[tuple[Parameter, TensorQuantizer]]:
