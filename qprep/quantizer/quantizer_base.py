@@ -7,10 +7,8 @@ regular expressions, a function that quantizes parameters, and the optimizer tol
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from itertools import repeat
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,7 +18,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, watched
+from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, steps_of, watched
 from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
 from qprep.quantizer.backends.onnx.export import export_onnx
 from qprep.quantizer.batches import batches_of, caller, check_inputs
@@ -240,11 +238,11 @@ class Quantizer:
 
     def _compare(self, converted: nn.Module) -> None:
         """QprepError where `converted` gives something else than the model that it comes from."""
-        before, after = (watched(each, partial(run_example, each, self.example)) for each in (self.model, converted))
-        apart = first_difference(before[0], after[0])
-        name, difference = (
-            apart if apart is not None else ("", output_difference(before[1], after[1], repeat(math.nan)))
-        )
+        before, expected = watched(self.model, partial(run_example, self.model, self.example))
+        after, returned = watched(converted, partial(run_example, converted, self.example), before)
+        apart = first_difference(before, after)
+        found = output_difference(expected, returned, steps_of(expected, before)) if apart is None else None
+        name, difference = ("", found) if apart is None else apart
         if difference is not None:
             why = "its quantizer gives another result when it is given what it gave before"
             raise refused("what convert gives to be the model in evaluation", name, difference, why)

@@ -101,7 +101,7 @@ class TensorQuantizer(nn.Module):
     @classmethod
     def declares_grid(cls) -> bool:
         """Whether `grid` says what `quantize` gives: a class that overrides the one has to override the other."""
-        return _depth(cls, ("grid", "params")) <= _depth(cls, ("quantize", "learned"))
+        return _depth(cls, ("grid", "params")) <= _depth(cls, ("quantize",))
 
     def take_shape(self, parameter: Tensor) -> None:
         """Give scale and zero point one element for each scale of `parameter`."""

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.formats.spec import Granularity, Scheme
+from qprep.quantizer.formats.stored import integers
 from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
 from qprep.quantizer.graph.graph_passes import LAYERS
 from qprep.quantizer.graph.quantization_graph import Graph, Node
@@ -32,6 +34,7 @@ class BiasedLayer:
     owner  the module that holds weight and bias
     norm   a BatchNorm behind it, whose shift and factor a runtime folds into weight and bias
     axis   the dimension of the weight that channels of the output are along
+    known  whether the weight's slot says what grid it rounds to; if not, the values of a converted weight do
     """
 
     input: TensorQuantizer
@@ -41,14 +44,27 @@ class BiasedLayer:
     bias: str | None
     norm: nn.Module | None
     axis: int
+    known: bool
 
     @property
     def steps(self) -> Tensor | None:
         """s_x s_w as float64, a scalar or one for each channel; None where a runtime has no integer bias."""
         if not _has_one_grid(self.input) or not _rounds(self.slot) or self.input.grid.scale.numel() != 1:
             return None
-        own = self.slot.grid.scale.double()
+        found = self.slot.grid.scale if self.known else self._found_scale()
+        if found is None:
+            return None
+        own = found.double()
         return own.reshape(-1 if own.numel() > 1 else ()) * self.input.grid.scale.double().reshape(())
+
+    def _found_scale(self) -> Tensor | None:
+        """What the values of a converted weight are multiples of, None where it is not converted or on no grid."""
+        if not self.slot.flag("finished"):
+            return None
+        try:
+            return integers(self.slot, self.weight)[1].scale
+        except QprepError:
+            return None
 
 
 def _has_one_grid(slot: TensorQuantizer) -> bool:
@@ -76,7 +92,7 @@ def _biased(node: Node, graph: Graph) -> BiasedLayer | None:
     slot, norm = weights[0].quantizer, _norm_behind(node, graph)
     if given is None or slot is None or node.sums is not None:
         return None
-    if not given.declares_grid() or not slot.declares_grid():
+    if not given.declares_grid():
         return None
     own_format = any(each.quantizer is not None for each in biases)
     if (not biases or own_format) and norm is None:
@@ -87,7 +103,8 @@ def _biased(node: Node, graph: Graph) -> BiasedLayer | None:
     if any(each.owners[0][0] is not owner for each in biases):
         return None
     bias = biases[0].owners[0][1] if biases else None
-    return BiasedLayer(given, slot, owner, weights[0].parameter, bias, norm, 1 if node.name in TRANSPOSED else 0)
+    axis = 1 if node.name in TRANSPOSED else 0
+    return BiasedLayer(given, slot, owner, weights[0].parameter, bias, norm, axis, slot.declares_grid())
 
 
 def _norm_behind(node: Node, graph: Graph) -> nn.Module | None:
@@ -214,6 +231,8 @@ def _shift_of(layer: BiasedLayer) -> tuple[Tensor, Tensor] | None:
 
 def _may_fold(factor: Tensor, layer: BiasedLayer) -> bool:
     """Whether a BatchNorm's factor can go into the integers' scales: symmetric ones, one for all or one a channel."""
+    if not layer.known:
+        return False
     grid = layer.slot.grid
     symmetric = layer.slot.spec.scheme is not Scheme.ASYMMETRIC
     return symmetric and grid.scale.numel() in (1, factor.numel()) and grid.axis in (None, layer.axis)
