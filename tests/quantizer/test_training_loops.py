@@ -142,7 +142,9 @@ def fresh_compiler() -> Any:
 
 def test_converted_and_prepared_models_are_one_graph(fresh_compiler: None) -> None:
     torch.manual_seed(0)
-    quantizer = PostTrainingQuantizer(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4)).eval())
+    quantizer = PostTrainingQuantizer(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4)).eval()
+    )
     x, _ = batch()
     quantizer.prepare_model(x)
     quantizer.calibrate([x])

@@ -11,7 +11,7 @@ from torch.autograd import Function
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.distributed import reduced_range
 from qprep.quantizer.formats.affine import QParams
-from qprep.quantizer.formats.grid import after, before, between
+from qprep.quantizer.formats.grid import after, before, between, by_passes
 from qprep.quantizer.formats.spec import Scheme, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.graph_passes import Passes, mark_rectified
@@ -51,6 +51,21 @@ class _UnitSteps(Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
         (given,) = ctx.saved_tensors
         return between(grads[0], given, before(0.0), after(1.0)), None
+
+
+class _ReachSteps(Function):
+    """The same on [0, reach], in the passes of one tensor: clamp(x n / reach, 0, n) rounded, times reach / n."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, reach: float, number: int) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(input)
+        ctx.reach = reach
+        return (input * (number / reach)).clamp_(0, number).round_().mul_(reach / number)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        (given,) = ctx.saved_tensors
+        return between(grads[0], given, before(0.0), ctx.reach), None, None
 
 
 def steps(input: Tensor, number: int) -> Tensor:
@@ -109,6 +124,11 @@ class UnitActivation(LearningQuantizer):
 
     def learned(self, input: Tensor) -> Tensor:
         """See `unit_activations`."""
+        if by_passes(input) and input.dtype == torch.float32:
+            found: Tensor = _ReachSteps.apply(  # type: ignore[no-untyped-call]
+                input, float(self.reach), 2 ** (self.spec.bits or 0) - 1
+            )
+            return found
         reach = self.reach.clone()
         return (unit_activations(input.float() / reach, self.spec.bits or 0) * reach).to(input.dtype)
 
