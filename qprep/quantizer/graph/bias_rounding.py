@@ -54,8 +54,8 @@ class BiasedLayer:
         found = self.slot.grid.scale if self.known else self._found_scale()
         if found is None:
             return None
-        own = found.double()
-        return own.reshape(-1 if own.numel() > 1 else ()) * self.input.grid.scale.double().reshape(())
+        own = wide(found)
+        return own.reshape(-1 if own.numel() > 1 else ()) * wide(self.input.grid.scale).reshape(())
 
     def _found_scale(self) -> Tensor | None:
         """What the values of a converted weight are multiples of, None where it is not converted or on no grid."""
@@ -211,9 +211,9 @@ def _move(norm: _BatchNorm, hook: RoundedShift) -> None:
     if moved is None:
         return
     if norm.affine:
-        norm.bias.copy_(norm.bias.double() + moved)
-    elif norm.running_mean is not None:  # the mean takes what there is no shift for
-        norm.running_mean.sub_(moved / torch.rsqrt(norm.running_var.double() + norm.eps))  # type: ignore[union-attr]
+        norm.bias.copy_(wide(norm.bias) + moved)
+    elif norm.running_mean is not None and norm.running_var is not None:  # the mean takes what there is no shift for
+        norm.running_mean.sub_(moved / torch.rsqrt(wide(norm.running_var) + norm.eps))
 
 
 def _shift_of(layer: BiasedLayer) -> tuple[Tensor, Tensor] | None:
@@ -221,12 +221,12 @@ def _shift_of(layer: BiasedLayer) -> tuple[Tensor, Tensor] | None:
     norm = layer.norm
     if not isinstance(norm, _BatchNorm) or norm.running_var is None or norm.running_mean is None:
         return None
-    factor = torch.rsqrt(norm.running_var.double() + norm.eps)
-    factor = factor * norm.weight.double() if norm.affine else factor
-    shift = -norm.running_mean.double() * factor
-    shift = shift + norm.bias.double() if norm.affine else shift
+    factor = torch.rsqrt(wide(norm.running_var) + norm.eps)
+    factor = factor * wide(norm.weight) if norm.affine else factor
+    shift = -wide(norm.running_mean) * factor
+    shift = shift + wide(norm.bias) if norm.affine else shift
     bias = None if layer.bias is None else layer.owner._parameters[layer.bias]  # noqa: SLF001
-    return (shift if bias is None else shift + bias.double() * factor), factor
+    return (shift if bias is None else shift + wide(bias) * factor), factor
 
 
 def _may_fold(factor: Tensor, layer: BiasedLayer) -> bool:
@@ -252,8 +252,13 @@ def _along(axis: int, dims: int) -> list[int]:
     return [-1 if place == axis else 1 for place in range(dims)]
 
 
+def wide(values: Tensor) -> Tensor:
+    """In float64, where the device has that."""
+    return values.float() if values.device.type == "mps" else values.double()
+
+
 def _rounded(values: Tensor, step: Tensor) -> Tensor:
     """Multiples of `step`, or of a coarser one where an int32 would not hold them."""
-    wide = values.double()
-    used = torch.maximum(step.expand_as(wide), wide.abs() / _LARGEST)
-    return torch.where(used > 0, torch.round(wide / used) * used, wide).to(values.dtype)
+    given = wide(values)
+    used = torch.maximum(step.expand_as(given), given.abs() / _LARGEST)
+    return torch.where(used > 0, torch.round(given / used) * used, given).to(values.dtype)
