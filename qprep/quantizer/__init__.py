@@ -22,6 +22,7 @@ from qprep.quantizer.methods.qat.dorefa import DorefaQuantizer, WRPNQuantizer
 from qprep.quantizer.methods.qat.learned import LSQQuantizer, TQTQuantizer
 from qprep.quantizer.methods.qat.linear_qat import LinearQATQuantizer
 from qprep.quantizer.methods.qat.pact import PACTQuantizer
+from qprep.quantizer.methods.smooth_quant import smooth_quant
 from qprep.quantizer.quantizer_base import Quantizer
 from qprep.quantizer.quantizer_errors import NotPreparedError
 from qprep.quantizer.report.activation_statistics import Statistics, collect_statistics
@@ -67,6 +68,7 @@ __all__ = [
     "load_config",
     "register",
     "slot_agreement",
+    "smooth_quant",
     "wrap",
     "write_onnx",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.formats.spec import Granularity
@@ -21,17 +22,16 @@ from qprep.quantizer.formats.tensor_quantizers import (
 from qprep.quantizer.graph.error_measure import Comparison, Ratio
 from qprep.quantizer.graph.quantized_module import PARTS, QuantizedModule
 from qprep.quantizer.loaders import Watch, ignore
+from qprep.quantizer.prepared_model import PreparedModel
 from qprep.quantizer.report.float_layers import left_in_float
-from qprep.quantizer.report.quantization_report import LayerReport, QuantizationReport, SlotReport
-
-if TYPE_CHECKING:
-    from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.report.quantization_report import QuantizationReport
+from qprep.quantizer.report.report_data import LayerReport, SlotReport
 
 _MOST_CHANNELS: Final = 1024
 
 
 def report(
-    quantizer: Quantizer, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore
+    quantizer: PreparedModel, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore
 ) -> QuantizationReport:
     """Run `loader` in float and quantized, side by side; the first batch once more for each slot and layer.
 
@@ -50,7 +50,7 @@ def report(
             raise QprepError("expected data to report on, found an empty loader")
         for each, parameter in parameters.items():
             values = quantizer.values_of(parameter)
-            comparisons[each].add(values, values, each(values), grid_of(each))
+            comparisons[each].add(_float_of(quantizer, parameter, values), values, each(values), grid_of(each))
         groups = _layers(quantizer, slots)
         wanted = [(each,) for each in slots] + [group for group in groups.values() if len(group) > 1]
         alone = _alone(quantizer, slots, wanted, first, watch) if sensitivity else {}
@@ -80,7 +80,7 @@ def report(
     )
 
 
-def _classes(quantizer: Quantizer) -> dict[str, str]:
+def _classes(quantizer: PreparedModel) -> dict[str, str]:
     """The class of each module, by its path in the float model."""
     found = dict(quantizer.graph.model.named_modules())
     wrappers = {path for path, each in found.items() if isinstance(each, QuantizedModule)}
@@ -91,10 +91,10 @@ def _classes(quantizer: Quantizer) -> dict[str, str]:
 def grid_of(slot: TensorQuantizer) -> Any:  # noqa: ANN401  (QParams or None)
     """The grid of a slot that has a fixed one."""
     moving = isinstance(slot, (DynamicActivationQuantizer, FunctionQuantizer))
-    return None if slot.spec.is_float or moving or slot.mode is not Mode.QUANTIZE else slot.grid
+    return None if slot.spec.is_float or moving or not slot.is_active else slot.grid
 
 
-def _layers(quantizer: Quantizer, slots: Sequence[TensorQuantizer]) -> dict[str, tuple[TensorQuantizer, ...]]:
+def _layers(quantizer: PreparedModel, slots: Sequence[TensorQuantizer]) -> dict[str, tuple[TensorQuantizer, ...]]:
     """The slots of each module, in the order in which modules ran; a shared one belongs to the first."""
     owner: dict[TensorQuantizer, str] = {}
     wrappers = {path for path, each in quantizer.graph.model.named_modules() if isinstance(each, QuantizedModule)}
@@ -119,7 +119,7 @@ def _unwrapped(path: str, wrappers: set[str]) -> str:
 
 
 @contextlib.contextmanager
-def _evaluating(quantizer: Quantizer, slots: list[TensorQuantizer]) -> Iterator[None]:
+def _evaluating(quantizer: PreparedModel, slots: list[TensorQuantizer]) -> Iterator[None]:
     training = {module: module.training for module in quantizer.model.modules()}
     modes = [each.mode for each in slots]
     quantizer.model.eval()
@@ -137,7 +137,7 @@ def _set(slots: Sequence[TensorQuantizer], modes: Sequence[Mode]) -> None:
 
 
 def _compare(
-    quantizer: Quantizer,
+    quantizer: PreparedModel,
     batch: object,
     activations: list[TensorQuantizer],
     comparisons: dict[TensorQuantizer, Comparison],
@@ -149,7 +149,7 @@ def _compare(
     given: dict[TensorQuantizer, list[Tensor]] = {each: [] for each in activations}
     _set(slots, [Mode.OFF] * len(slots))
     handles = [each.register_forward_pre_hook(lambda mine, args: given[mine].append(args[0].clone())) for each in given]
-    with _removed(handles):
+    with _removed(handles), _float_parameters(quantizer):
         expected = quantizer.call(batch)
     _set(slots, modes)
 
@@ -158,6 +158,25 @@ def _compare(
 
     with _removed([each.register_forward_hook(compare) for each in given]):
         output.add_all(expected, quantizer.call(batch))
+
+
+def _float_of(quantizer: PreparedModel, parameter: Tensor, values: Tensor) -> Tensor:
+    """What a parameter was in float: its values, or those that it had before they were overwritten."""
+    known = quantizer.float_values.get(parameter) if isinstance(parameter, Parameter) else None
+    return values if known is None else known.to(values)
+
+
+@contextlib.contextmanager
+def _float_parameters(quantizer: PreparedModel, but: frozenset[Parameter] = frozenset()) -> Iterator[None]:
+    """Parameters that were overwritten have their float values again, all except `but`."""
+    kept = {each: each.data for each in quantizer.float_values if each not in but}
+    for each, data in kept.items():
+        each.data = quantizer.float_values[each].to(data)
+    try:
+        yield
+    finally:
+        for each, data in kept.items():
+            each.data = data
 
 
 @contextlib.contextmanager
@@ -170,7 +189,7 @@ def _removed(handles: list[torch.utils.hooks.RemovableHandle]) -> Iterator[None]
 
 
 def _alone(
-    quantizer: Quantizer,
+    quantizer: PreparedModel,
     slots: list[TensorQuantizer],
     groups: Sequence[tuple[TensorQuantizer, ...]],
     batch: object,
@@ -178,13 +197,17 @@ def _alone(
 ) -> dict[tuple[TensorQuantizer, ...], float]:
     """Decibels of the output where one group of slots is quantized and all else is not."""
     modes = {each: each.mode for each in slots}
+    owned = {each: parameter for parameter, each in quantizer.parameters_with_quantizers()}
     _set(slots, [Mode.OFF] * len(slots))
-    expected, found = quantizer.call(batch), {}
+    with _float_parameters(quantizer):
+        expected = quantizer.call(batch)
+    found: dict[tuple[TensorQuantizer, ...], float] = {}
     for done, group in enumerate(groups):
         watch("sensitivity", done, len(groups))
         _set(group, [modes[each] for each in group])
         ratio = Ratio()
-        ratio.add_all(expected, quantizer.call(batch))
+        with _float_parameters(quantizer, frozenset(owned[each] for each in group if each in owned)):
+            ratio.add_all(expected, quantizer.call(batch))
         _set(group, [Mode.OFF] * len(group))
         found[group] = ratio.decibels
     watch("sensitivity", len(groups), len(groups))

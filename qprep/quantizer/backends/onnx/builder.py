@@ -17,6 +17,7 @@ from torch.nn import Parameter
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.onnx.run_record import Ref, Step
+from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot
 from qprep.quantizer.backends.onnx.sizes import Dim, Size, Spread
 from qprep.quantizer.formats.affine import QParams
 from qprep.quantizer.formats.stored import integers
@@ -92,6 +93,7 @@ class Builder:
         self.slots = slots
         self.readers: Counter[int] = Counter()
         self.step: Step | None = None
+        self.written: list[WrittenSlot] = []
         self.batch_of = ""  # the input whose first dimension is the batch
         self._constants: dict[int, tuple[Tensor, Value]] = {}
         self._grids: dict[tuple[float, int, str], tuple[str, str]] = {}

@@ -8,6 +8,7 @@ import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,41 +18,51 @@ from torch.nn import Parameter
 
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.comparison import check_grids
 from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, record
+from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot, compare
 from qprep.quantizer.backends.onnx.sizes import Dim, Size, merged, shape_of
+from qprep.quantizer.example_runs import example_of, run_example
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
+from qprep.quantizer.prepared_model import PreparedModel
 
 if TYPE_CHECKING:
     from qprep.quantizer.backends.onnx.builder import Builder
-    from qprep.quantizer.quantizer_base import Quantizer
 
 
-def export_onnx(quantizer: Quantizer, path: str | Path, dynamic_batch: bool = True) -> None:
+def export_onnx(quantizer: PreparedModel, path: str | Path, dynamic_batch: bool = True, check: bool = True) -> None:
     """See `Quantizer.export_onnx`."""
-    inputs, keywords = quantizer.example
-    write_onnx(quantizer.convert(), path, inputs, keywords, dynamic_batch)
+    model = quantizer.convert(check)
+    if check:
+        check_grids(model, partial(run_example, model, quantizer.example), "ONNX")
+    args, kwargs = example_of(model, quantizer.example)
+    write_onnx(model, path, args, kwargs, dynamic_batch, check)
 
 
-def write_onnx(
+def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
     model: nn.Module,
     path: str | Path,
     inputs: Sequence[Any],
     keywords: Mapping[str, Any] | None = None,
     dynamic_batch: bool = True,
+    check: bool = True,
 ) -> None:
     """Write `model`, a float model or what `convert` gives, as it runs on the example `inputs`.
 
     It computes in float32, whatever type the model is in. Where a second run with one more row along the first
     dimension calls the same operations, that dimension is free (`batch`); with `dynamic_batch=False`, and elsewhere,
-    sizes are those of the example. Raises QprepError for an operation without an ONNX form, naming its module, and
-    where the onnx package is missing.
+    sizes are those of the example. With `check`, and where ONNX Runtime is installed, the file is run on the example
+    inputs first and has to give what `model` does, within `LIMIT`. Raises QprepError where it does not, for an
+    operation without an ONNX form, naming its module, and where the onnx package is missing.
     """
     if any(_plain_float(each) is not each for each in (*model.parameters(), *model.buffers())):
         model = copy.deepcopy(model).cpu().float()
     args, kwargs = map_tensors(lambda _, tensor: _plain_float(tensor), (tuple(inputs), dict(keywords or {})))
-    made = _proto(model.eval(), args, kwargs, dynamic_batch)
+    made, slots = _proto(model.eval(), args, kwargs, dynamic_batch)
+    if check:
+        compare(made, slots, model, args, kwargs)
     save(Path(path), made, "ONNX model")
 
 
@@ -61,7 +72,10 @@ def _plain_float(tensor: Tensor) -> Tensor:
     return there.float() if there.is_floating_point() else there
 
 
-def _proto(model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool) -> bytes:
+def _proto(
+    model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool
+) -> tuple[bytes, list[WrittenSlot]]:
+    """The file, and where in it each slot's integers are."""
     try:
         import onnx
     except ImportError as error:
@@ -82,7 +96,7 @@ def _proto(model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], 
     made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="qprep")
     made.ir_version = 10
     onnx.checker.check_model(made)
-    return bytes(made.SerializeToString())
+    return bytes(made.SerializeToString()), builder.written
 
 
 def _recorded(
@@ -231,6 +245,10 @@ def _write(builder: Builder, step: Step) -> None:
             builder.values[number] = Value(shape, kind, None, result)
         else:
             builder.values[number] = Value(shape, kind, result)
+    given = builder.values.get(step.outputs[0]) if step.outputs else None
+    if step.slot is not None and given is not None and given.quantized is not None:
+        found = given.quantized
+        builder.written.append(WrittenSlot(step.slot.name, found.name, found.scale, found.zero))
 
 
 def _alive(builder: Builder, names: list[str]) -> list[Any]:

@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.call_rows import calls
 from qprep.quantizer.graph.tensor_leaves import map_tensors, tensors_in
 
@@ -116,7 +116,7 @@ class _Recorder(TorchFunctionMode):
         if not isinstance(module, TensorQuantizer):
             return
         slot, given = self._given.pop()
-        if slot.mode is Mode.QUANTIZE and out is not given and id(given) in self._numbers:
+        if slot.is_active and out is not given and id(given) in self._numbers:
             self._add("quantize", {"input": self.ref(given)}, [out], slot)
 
     def __torch_function__(

@@ -1,0 +1,134 @@
+"""Runs a file in ONNX Runtime, where that is installed, before it is written, and compares it with its model."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from qprep.quantizer.backends.comparison import (
+    LIMIT,
+    Limit,
+    Seen,
+    first_difference,
+    output_difference,
+    refused,
+    steps_of,
+    watched,
+)
+from qprep.quantizer.example_runs import run_example
+from qprep.quantizer.graph.tensor_leaves import tensors_in
+
+_FATAL: Final = 4  # of ONNX Runtime's levels of messages
+_CLOSE: Final = Limit(30.0, 1.0)  # of the results: what is further apart is looked at slot by slot
+_WHAT: Final = "ONNX Runtime to give what the simulation does"
+_WHY: Final = "the file is not written"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSlot:
+    """Where in a graph a slot's integers are: their name, those of scale and zero point."""
+
+    slot: str
+    integers: str
+    scale: str
+    zero: str
+
+
+def compare(
+    made: bytes, slots: Sequence[WrittenSlot], model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """QprepError where ONNX Runtime gives something else than `model`, with the name of the first slot that differs.
+
+    Where ONNX Runtime is missing, or has no kernel for what the file asks for, there is nothing to compare with.
+    """
+    if find_spec("onnxruntime") is None:
+        return
+    inputs = list(tensors_in((args, kwargs)))
+    found = _run(made, inputs)
+    if found is None:
+        return
+    seen, returned = watched(model, lambda: run_example(model, (args, kwargs)))
+    apart = output_difference(returned, found, steps_of(returned, seen), _CLOSE)
+    if apart is None:
+        return
+    local = _forced(made, slots, inputs, seen)
+    if local is None:
+        if apart.breaks(LIMIT):
+            raise refused(_WHAT, "", apart, _WHY)
+        return
+    first = first_difference(seen, local)
+    if first is not None:
+        raise refused(_WHAT, *first, _WHY)
+
+
+def _forced(
+    made: bytes, slots: Sequence[WrittenSlot], inputs: Sequence[Tensor], seen: Sequence[Seen]
+) -> list[Seen] | None:
+    """What ONNX Runtime gives at each slot that runs once, where the slots before it gave what the simulation's did.
+
+    One value that is rounded to the other side is no fault, and grows from layer to layer; so each slot's integers are
+    an output of the graph, and what reads them reads an input instead. None where no slot can be cut so.
+    """
+    onnx = importlib.import_module("onnx")
+    proto = onnx.load_from_string(made)
+    graph = proto.graph
+    makers = {name: node for node in graph.node for name in node.output}
+    times, values = Counter(each.name for each in seen), {each.name: each.values for each in seen}
+    once = Counter(each.integers for each in slots)
+    wanted = [
+        each
+        for each in slots
+        if times[each.slot] == 1 and once[each.integers] == 1 and _is_static(makers.get(each.integers))
+    ]
+    if not wanted:
+        return None
+    numbers = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    feed = list(inputs)
+    for each in wanted:
+        for node in graph.node:
+            for place, name in enumerate(node.input):
+                if name == each.integers:
+                    node.input[place] = f"{each.integers}:given"
+        scale, zero = numbers[each.scale], numbers[each.zero]
+        levels = (values[each.slot].double() / float(scale)).round() + int(zero)
+        kind = onnx.helper.np_dtype_to_tensor_dtype(zero.dtype)
+        feed.append(torch.from_numpy(levels.numpy().astype(zero.dtype)))
+        shape = list(levels.shape)
+        graph.input.append(onnx.helper.make_tensor_value_info(f"{each.integers}:given", kind, shape))
+        graph.output.append(onnx.helper.make_tensor_value_info(each.integers, kind, None))
+    found = _run(proto.SerializeToString(), feed, len(wanted))
+    if found is None:
+        return None
+    made_values = [
+        (value.double() - int(numbers[each.zero])) * float(numbers[each.scale])
+        for each, value in zip(wanted, found, strict=True)
+    ]
+    return [Seen(each.slot, value) for each, value in zip(wanted, made_values, strict=True)]
+
+
+def _is_static(node: Any) -> bool:  # noqa: ANN401
+    """Whether a node quantizes to a grid that is known ahead."""
+    return node is not None and node.op_type == "QuantizeLinear"
+
+
+def _run(made: bytes, inputs: Sequence[Tensor], last: int = 0) -> list[Tensor] | None:
+    """The floating results on these inputs, or the `last` ones; None where ONNX Runtime cannot run the file."""
+    runtime = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = _FATAL
+    try:
+        session = runtime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
+        names = [each.name for each in session.get_inputs()]
+        feed = {name: tensor.detach().cpu().numpy() for name, tensor in zip(names, inputs, strict=True)}
+        outputs = [each.name for each in session.get_outputs()]
+        found = [torch.from_numpy(each) for each in session.run(outputs[len(outputs) - last :] if last else None, feed)]
+    except Exception:  # noqa: BLE001  (it raises classes of its own, for files that it has no kernels for)
+        return None
+    return found if last else [each for each in found if each.is_floating_point() and each.numel()]
