@@ -42,6 +42,7 @@ from qprep.tracing import TraceReport, trace
 
 if TYPE_CHECKING:
     from qprep.quantizer.backends.integer.integer_model import IntegerModel
+    from qprep.quantizer.backends.onnx.export_report import ExportReport
 
 
 class Quantizer:
@@ -234,16 +235,30 @@ class Quantizer:
 
         return to_integer(self)
 
-    def export_onnx(self, path: str | Path, dynamic_batch: bool = True) -> None:
+    def export_onnx(self, path: str | Path, dynamic_batch: bool = True, recurrent: str = "operator") -> ExportReport:
         """Write `convert`'s model as ONNX: QuantizeLinear and DequantizeLinear at each slot, integer weights stored.
 
         It runs as with `prepare_model`'s example inputs; their first dimension is left free where the model allows it,
-        unless `dynamic_batch` is False. Raises QprepError for an operation that has no ONNX form (with its module's
-        name), where `convert` does, and without the onnx package.
+        unless `dynamic_batch` is False. LSTM, GRU and RNN become one operator of ONNX each, in float with the weights'
+        integers and without the slots inside; `recurrent="loop"` keeps these, in a Scan over time. Operations without
+        a form of qprep's are written by torch.onnx.export, in float. The report that is returned, and `notes`, name
+        all of that.
+
+        Raises QprepError for an operation that has no ONNX form at all (with its module, file and line; `check_onnx`
+        says so before calibration), where `convert` does, and without the onnx package.
         """
         from qprep.quantizer.backends.onnx.export import export_onnx
+        from qprep.quantizer.backends.onnx.export_report import OnnxOptions, recurrent_named
 
-        export_onnx(self, path, dynamic_batch)
+        return export_onnx(self, path, OnnxOptions(dynamic_batch, recurrent_named(recurrent)))
+
+    def check_onnx(self) -> ExportReport:
+        """What `export_onnx` would write and say, tried before there are ranges; its errors are raised."""
+        from qprep.quantizer.backends.onnx.export import check_onnx
+        from qprep.quantizer.backends.onnx.export_report import OnnxOptions
+
+        self.graph  # noqa: B018  (raises before prepare_model)
+        return check_onnx(self, OnnxOptions())
 
     def save(self, path: str | Path) -> None:
         """Write settings and tensors, readable with `weights_only=True`; the optimizer's state is the caller's."""

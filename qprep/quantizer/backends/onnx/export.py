@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,16 @@ from torch.nn import Parameter
 
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, record
+from qprep.quantizer.backends.onnx.export_report import (
+    ExportReport,
+    FixedSizesError,
+    OnnxOptions,
+    Recurrent,
+    recurrent_named,
+)
+from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, opened, record
 from qprep.quantizer.backends.onnx.sizes import Dim, Size, merged, shape_of
-from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
 
@@ -28,10 +35,24 @@ if TYPE_CHECKING:
     from qprep.quantizer.quantizer_base import Quantizer
 
 
-def export_onnx(quantizer: Quantizer, path: str | Path, dynamic_batch: bool = True) -> None:
+def export_onnx(quantizer: Quantizer, path: str | Path, options: OnnxOptions) -> ExportReport:
     """See `Quantizer.export_onnx`."""
     inputs, keywords = quantizer.example
-    write_onnx(quantizer.convert(), path, inputs, keywords, dynamic_batch)
+    report = _written(quantizer.convert(), Path(path), (inputs, keywords), options)
+    quantizer.notes += [line for line in report.lines if line not in quantizer.notes]
+    return report
+
+
+def check_onnx(quantizer: Quantizer, options: OnnxOptions) -> ExportReport:
+    """What `export_onnx` would say, before there are ranges: tried on the prepared model, nothing is written.
+
+    Raises QprepError that names every operation which no file can hold, with its module, file and line.
+    """
+    model = copy.deepcopy(quantizer.model)
+    for slot in model.modules():
+        if isinstance(slot, TensorQuantizer):
+            slot.mode = Mode.OFF
+    return _written(model, None, quantizer.example, options)
 
 
 def write_onnx(
@@ -40,19 +61,37 @@ def write_onnx(
     inputs: Sequence[Any],
     keywords: Mapping[str, Any] | None = None,
     dynamic_batch: bool = True,
-) -> None:
+    *,
+    recurrent: Recurrent | str = Recurrent.OPERATOR,
+) -> ExportReport:
     """Write `model`, a float model or what `convert` gives, as it runs on the example `inputs`.
 
     It computes in float32, whatever type the model is in. Where a second run with one more row along the first
     dimension calls the same operations, that dimension is free (`batch`); with `dynamic_batch=False`, and elsewhere,
-    sizes are those of the example. Raises QprepError for an operation without an ONNX form, naming its module, and
-    where the onnx package is missing.
+    sizes are those of the example. An operation without an ONNX form of qprep's is written by torch.onnx.export, in
+    float; the report names it. `recurrent` is "operator", "loop" or "unrolled", see `Recurrent`.
+
+    Raises QprepError where that has no form either, with module, file and line of every such operation, and where the
+    onnx package is missing.
     """
+    options = OnnxOptions(dynamic_batch, recurrent_named(recurrent))
+    return _written(model, Path(path), (tuple(inputs), dict(keywords or {})), options)
+
+
+def _written(
+    model: nn.Module, path: Path | None, example: tuple[tuple[Any, ...], dict[str, Any]], options: OnnxOptions
+) -> ExportReport:
     if any(_plain_float(each) is not each for each in (*model.parameters(), *model.buffers())):
         model = copy.deepcopy(model).cpu().float()
-    args, kwargs = map_tensors(lambda _, tensor: _plain_float(tensor), (tuple(inputs), dict(keywords or {})))
-    made = _proto(model.eval(), args, kwargs, dynamic_batch)
-    save(Path(path), made, "ONNX model")
+    example = map_tensors(lambda _, tensor: _plain_float(tensor), example)
+    slots = {} if path is None else _slots(model)  # a trial comes before weights are on a grid
+    try:
+        made, report = _proto(model.eval(), example, options, slots)
+    except FixedSizesError:
+        made, report = _proto(model.eval(), example, replace(options, dynamic_batch=False), slots)
+    if path is not None:
+        save(path, made, "ONNX model")
+    return replace(report, path=path)
 
 
 def _plain_float(tensor: Tensor) -> Tensor:
@@ -61,42 +100,61 @@ def _plain_float(tensor: Tensor) -> Tensor:
     return there.float() if there.is_floating_point() else there
 
 
-def _proto(model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool) -> bytes:
+def _proto(
+    model: nn.Module,
+    example: tuple[tuple[Any, ...], dict[str, Any]],
+    options: OnnxOptions,
+    slots: dict[Parameter, TensorQuantizer],
+) -> tuple[bytes, ExportReport]:
     try:
         import onnx
     except ImportError as error:
         raise QprepError("expected the onnx package to export, found none: pip install 'qprep[onnx]'") from error
     from qprep.quantizer.backends.onnx.builder import OPSET, Builder
+    from qprep.quantizer.backends.onnx.step_writer import write_steps
 
-    run, shapes = _recorded(model, inputs, keywords, dynamic_batch)
-    builder = Builder(_slots(model))
+    run, shapes = _recorded(model, example, options)
+    builder = Builder(slots)
     builder.readers = _readers(run)
-    given = _inputs(builder, run, shapes, _input_names(model, inputs, keywords, len(run.inputs)))
-    for step in _needed(run):
-        _write(builder, step)
+    given = _inputs(builder, run, shapes, _input_names(model, *example, len(run.inputs)))
+    write_steps(builder, _needed(run), run)
     returned = _outputs(builder, run)
     nodes = _alive(builder, [info.name for info in returned])
-    used = {name for node in nodes for name in node.input}
+    used = {name for node in nodes for name in _names_read(node)}
     kept = [each for name, each in builder.initializers.items() if name in used]
     graph = onnx.helper.make_graph(nodes, type(_plain(model)).__name__, given, returned, kept)
     made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="qprep")
     made.ir_version = 10
     onnx.checker.check_model(made)
-    return bytes(made.SerializeToString())
+    free = {info.name: names for info, names in ((info, _free(info)) for info in given) if names}
+    return bytes(made.SerializeToString()), ExportReport(None, OPSET, free, tuple(builder.islands), _notes(run))
+
+
+def _free(info: Any) -> dict[int, str]:
+    """The names of an input's free sizes."""
+    return {axis: each.dim_param for axis, each in enumerate(info.type.tensor_type.shape.dim) if each.dim_param}
+
+
+def _notes(run: Recording) -> tuple[str, ...]:
+    reads = [f"{each}: the file keeps the example's number" for each in dict.fromkeys(run.reads)]
+    wholes = [step for step in run.steps if step.name == "recurrent" and step.slotted]
+    left = [f"{step.path}: one operator in the ONNX file, slots inside are left out" for step in wholes]
+    return (*reads, *left)
 
 
 def _recorded(
-    model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool
+    model: nn.Module, example: tuple[tuple[Any, ...], dict[str, Any]], options: OnnxOptions
 ) -> tuple[Recording, list[tuple[Dim, ...]]]:
     """The run, and the shapes of its inputs, with what follows the batch where a second run shows it."""
-    run = record(model, inputs, keywords)
+    run = record(model, *example, options.recurrent)
     fixed: list[tuple[Dim, ...]] = [tuple(tensor.shape) for tensor in run.input_tensors]
     batch = {shape[0] for shape in fixed if shape}
-    if not dynamic_batch or len(batch) != 1 or 0 in batch or not all(fixed):
+    if not options.dynamic_batch or len(batch) != 1 or 0 in batch or not all(fixed):
         return run, fixed
     size = int(batch.pop())  # type: ignore[arg-type]
     try:
-        other = record(model, *map_tensors(lambda _, tensor: torch.cat([tensor, tensor[:1]]), (inputs, keywords)))
+        args, kwargs = map_tensors(lambda _, tensor: torch.cat([tensor, tensor[:1]]), example)
+        other = record(model, args, kwargs, options.recurrent)
     except Exception:  # noqa: BLE001  (the model's own code, on a batch that it may not take)
         return run, fixed
     found = merged(run, other, (size, size + 1))
@@ -131,19 +189,7 @@ def _readers(run: Recording) -> Counter[int]:
 
 
 def _read(step: Step) -> list[int]:
-    found: list[int] = []
-
-    def look(value: Any) -> None:
-        if isinstance(value, Ref):
-            found.append(value.number)
-        elif isinstance(value, dict):
-            look(tuple(value.values()))
-        elif isinstance(value, (tuple, list)):
-            for each in value:
-                look(each)
-
-    look(step.arguments)
-    return found
+    return [each.number for each in opened(step.arguments) if isinstance(each, Ref)]
 
 
 def _needed(run: Recording) -> list[Step]:
@@ -214,30 +260,21 @@ def _label(size: Size) -> str:
     return f"{factor}+{size.rest}" if size.rest else factor
 
 
-def _write(builder: Builder, step: Step) -> None:
-    from qprep.quantizer.backends.onnx.builder import Quantized, Value
-    from qprep.quantizer.backends.onnx.forms import FORMS
-
-    builder.step = step
-    form = FORMS.get(step.name)
-    if form is None:
-        raise builder.fail(step.name)
-    found = form(builder, step.arguments)
-    results = found if isinstance(found, list) else [found]
-    for number, shape, kind, result in zip(step.outputs, step.shapes, step.kinds, results, strict=False):
-        if isinstance(result, Value):
-            builder.values[number] = replace(result, shape=shape, kind=kind)
-        elif isinstance(result, Quantized):
-            builder.values[number] = Value(shape, kind, None, result)
-        else:
-            builder.values[number] = Value(shape, kind, result)
-
-
 def _alive(builder: Builder, names: list[str]) -> list[Any]:
     """The nodes that give something to an output."""
     needed, kept = set(names), []
     for node in reversed(builder.nodes):
         if needed.intersection(node.output):
             kept.append(node)
-            needed.update(node.input)
+            needed.update(_names_read(node))
     return kept[::-1]
+
+
+def _names_read(node: Any) -> Iterator[str]:
+    """What a node reads, in its subgraphs too."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            yield from (each.name for each in graph.output)
+            for inner in graph.node:
+                yield from _names_read(inner)

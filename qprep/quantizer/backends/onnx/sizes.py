@@ -26,10 +26,14 @@ Dim = int | Size
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A constant repeated to a shape that follows the batch: a first state of zeros, a token for each row."""
+    """A constant repeated to a shape that follows the batch: a first state of zeros, a token for each row.
+
+    slopes  (dimension, step) along which it grows: the numbers of rows
+    """
 
     value: Tensor
     shape: tuple[Dim, ...]
+    slopes: tuple[tuple[int, float], ...] = ()
 
 
 class _Differs(Exception):  # noqa: N818
@@ -44,7 +48,7 @@ def merged(one: Recording, other: Recording, batches: tuple[int, int]) -> Record
         steps = [_step(a, b, batches) for a, b in zip(one.steps, other.steps, strict=True)]
     except _Differs:
         return None
-    return Recording(steps, one.inputs, one.input_tensors, one.outputs, one.returned)
+    return replace(one, steps=steps)
 
 
 def shape_of(one: Sequence[int], other: Sequence[int], batches: tuple[int, int]) -> tuple[Dim, ...]:
@@ -58,7 +62,8 @@ def _step(one: Step, other: Step, batches: tuple[int, int]) -> Step:
     if (one.name, one.outputs, one.path) != (other.name, other.outputs, other.path):
         raise _Differs
     shapes: Any = tuple(shape_of(a, b, batches) for a, b in zip(one.shapes, other.shapes, strict=True))
-    return replace(one, arguments=_value(one.arguments, other.arguments, batches), shapes=shapes)
+    arguments, called = _value((one.arguments, one.called), (other.arguments, other.called), batches)
+    return replace(one, arguments=arguments, called=called, shapes=shapes)
 
 
 def _number(one: int, other: int, batches: tuple[int, int]) -> Dim:
@@ -84,6 +89,11 @@ def _value(one: Any, other: Any, batches: tuple[int, int]) -> Any:
     if isinstance(one, slice):
         parts = ((getattr(one, name), getattr(other, name)) for name in ("start", "stop", "step"))
         return slice(*(_value(a, b, batches) for a, b in parts))
+    if isinstance(one, Recording):
+        found = merged(one, other, batches)
+        if found is None:
+            raise _Differs
+        return found
     if isinstance(one, dict):
         return {name: _value(one[name], other.get(name), batches) for name in one}
     if isinstance(one, (tuple, list)):
@@ -99,10 +109,29 @@ def _tensor(one: Tensor, other: Tensor, batches: tuple[int, int]) -> Any:
             raise _Differs
         return one
     shape = shape_of(one.shape, other.shape, batches)
-    core = one
+    core, slopes = one, []
     for axis, size in enumerate(shape):
         if isinstance(size, Size):
             core = core.narrow(axis, 0, 1)
-    if not torch.equal(core.expand_as(one), one) or not torch.equal(core.expand_as(other), other):
-        raise _Differs
-    return Spread(core.detach().clone(), shape)
+            step = _slope(other, axis)
+            slopes += [(axis, step)] if step else []
+    for each in (one, other):
+        if not torch.equal(grown(core, each.shape, slopes), each):
+            raise _Differs
+    return Spread(core.detach().clone(), shape, tuple(slopes))
+
+
+def _slope(tensor: Tensor, axis: int) -> float:
+    """By how much the numbers grow from one place along a dimension to the next."""
+    if tensor.dtype is torch.bool or tensor.shape[axis] < 2 or not tensor.numel():
+        return 0
+    return float((tensor.select(axis, 1) - tensor.select(axis, 0)).detach().flatten()[0])
+
+
+def grown(core: Tensor, shape: Sequence[int], slopes: Sequence[tuple[int, float]]) -> Tensor:
+    """`core` repeated to `shape`, plus step · place along each dimension of `slopes`."""
+    found = core.expand(tuple(shape))
+    for axis, step in slopes:
+        places = torch.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - axis - 1))
+        found = found + (places * step).to(core.dtype)
+    return found
