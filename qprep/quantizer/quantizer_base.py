@@ -34,6 +34,7 @@ from qprep.quantizer.graph.insertion import insert_quantizers
 from qprep.quantizer.graph.module_registry import ReplacementFactory, registered
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Weight
 from qprep.quantizer.graph.quantization_plan import set_passes, set_plan
+from qprep.quantizer.graph.reused_calls import separable, separate, without
 from qprep.quantizer.loaders import Watch, ignore
 from qprep.quantizer.quantizer_errors import NotPreparedError, unprepared, without_insides
 from qprep.quantizer.report.quantization_report import QuantizationReport
@@ -107,8 +108,17 @@ class Quantizer:
         self.model.eval()
         try:
             units = self.replacement_factory.units
-            report = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
-            self._check_prepared(report, allow_unprepared)
+            found = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
+            reused = separable(self.model, found)
+            report = without(found, reused)
+            if not (report.is_prepared or allow_unprepared):
+                raise NotPreparedError(found)
+            separate(self.model, reused)
+            self.notes += [
+                f"{each.module_path} ({each.module_class}) runs {each.calls} times: a range for each call"
+                for each in reused
+            ]
+            self.notes += [f"{line}: left in float" for line in unprepared(report)]
             graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
         finally:
             for module, mode in training.items():
@@ -318,13 +328,6 @@ class Quantizer:
         waiting = [each for each in observers if each.needs_data]
         if batches == 0 or (waiting and not any(each.estimator and each.estimator.count for each in waiting)):
             raise QprepError(f"expected data to calibrate with, found {batches} batches without a value")
-
-    def _check_prepared(self, report: TraceReport, allowed: bool) -> None:
-        if report.is_prepared:
-            return
-        if not allowed:
-            raise NotPreparedError(report)
-        self.notes += [f"{line}: left in float" for line in unprepared(report)]
 
 
 def _check_model(model: object) -> None:

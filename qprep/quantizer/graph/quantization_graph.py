@@ -111,6 +111,7 @@ class Node:
     weights  parameters, own ones or given by the caller, in order
     places   which of the tensors given to the first call was which edge
     given    which of them was which parameter
+    settings what else the first call was given, by the names of forward's parameters: numbers, statistics
     reads    the format that it brings its inputs to, None where it reads them as they come
     sums     the format of its sums of products, to which the bias is added apart; None where they are exact
     """
@@ -125,6 +126,7 @@ class Node:
     weights: list[Weight] = field(default_factory=list)
     places: dict[int, Edge] = field(default_factory=dict)
     given: dict[int, Weight] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
     reads: Spec | None = None
     sums: Spec | None = None
 
@@ -139,6 +141,14 @@ class Node:
     def name(self) -> str:
         """The operation's canonical name, else the class's."""
         return type(self.module).__name__ if self.op is None else self.op.name
+
+
+class FirstArgument(nn.Module):
+    """Gives back what it is given first: in the place of an operation that was given more."""
+
+    def forward(self, input: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        """`input`."""
+        return input
 
 
 @dataclass(eq=False, slots=True)
@@ -190,7 +200,7 @@ class Graph:
             raise ValueError("an input of the model has no producer to take the place")
         out.producer, out.index = producer, edge.index
         producer.outputs[producer.outputs.index(edge)] = out
-        self.replace_module(node.module, nn.Identity())
+        self.replace_module(node.module, FirstArgument() if node.settings else nn.Identity())
 
 
 def _holders(model: nn.Module, child: nn.Module) -> list[tuple[nn.Module, str]]:
