@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -37,13 +38,13 @@ from qprep.quantizer.graph.quantization_plan import set_passes, set_plan
 from qprep.quantizer.graph.reused_calls import separable, separate, without
 from qprep.quantizer.loaders import Watch, ignore
 from qprep.quantizer.quantizer_errors import NotPreparedError, unprepared, without_insides
-from qprep.quantizer.report.quantization_report import QuantizationReport
+from qprep.quantizer.report.quantization_report import InFloat, QuantizationReport
 from qprep.quantizer.report.report_runs import report
 from qprep.tracing import TraceReport, trace
 
 if TYPE_CHECKING:
     from qprep.quantizer.backends.integer.integer_model import IntegerModel
-    from qprep.quantizer.backends.onnx.export_report import ExportReport
+    from qprep.quantizer.backends.onnx.export_report import ExportReport, Island
 
 
 class Quantizer:
@@ -90,6 +91,7 @@ class Quantizer:
         self.passes.append("quantize", self._quantize)
         self.notes: list[str] = []
         self._graph: Graph | None = None
+        self._islands: tuple[Island, ...] = ()  # of the ONNX file, once one was written or tried
         self.example: tuple[tuple[object, ...], dict[str, object]] = ((), {})
 
     def prepare_model(
@@ -234,7 +236,9 @@ class Quantizer:
         watch        is told what is being done, how much of it is, and of how much
         """
         self.check_calibrated("report")
-        return report(self, batches_of(loader), sensitivity, watch)
+        found = report(self, batches_of(loader), sensitivity, watch)
+        islands = tuple(InFloat(f"{each.operation} in {each.where}", str(each.reason)) for each in self._islands)
+        return replace(found, in_float=(*found.in_float, *islands))
 
     def to_integer(self) -> IntegerModel:
         """The same on integers: an `IntegerModel`, which agrees with `convert` within one level of each slot.
@@ -260,7 +264,9 @@ class Quantizer:
         from qprep.quantizer.backends.onnx.export import export_onnx
         from qprep.quantizer.backends.onnx.export_report import OnnxOptions, recurrent_named
 
-        return export_onnx(self, path, OnnxOptions(dynamic_batch, recurrent_named(recurrent)))
+        report = export_onnx(self, path, OnnxOptions(dynamic_batch, recurrent_named(recurrent)))
+        self._islands = report.islands
+        return report
 
     def check_onnx(self) -> ExportReport:
         """What `export_onnx` would write and say, tried before there are ranges; its errors are raised."""
@@ -268,7 +274,9 @@ class Quantizer:
         from qprep.quantizer.backends.onnx.export_report import OnnxOptions
 
         self.graph  # noqa: B018  (raises before prepare_model)
-        return check_onnx(self, OnnxOptions())
+        report = check_onnx(self, OnnxOptions())
+        self._islands = report.islands
+        return report
 
     def save(self, path: str | Path) -> None:
         """Write settings and tensors, readable with `weights_only=True`; the optimizer's state is the caller's."""

@@ -66,7 +66,11 @@ def statistics_of(norm: Node) -> Statistics | None:
         if mean is None or variance is None:
             return None
         return Statistics(mean, variance, module.eps, module.weight, module.bias)
-    given = norm.settings
+    return _given_statistics(norm)
+
+
+def _given_statistics(norm: Node) -> Statistics | None:
+    module, given = norm.module, norm.settings
     mean, variance = given.get("running_mean"), given.get("running_var")
     weight, bias = given.get("weight"), given.get("bias")
     eps = getattr(module, "eps", None) if given.get("eps") is None else given["eps"]
