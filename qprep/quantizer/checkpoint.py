@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 
@@ -13,24 +14,24 @@ from qprep.foundation.atomic_write import save as written
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.config.config_settings import NAMES
 from qprep.quantizer.formats.spec import Spec
-from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, Mode
 from qprep.quantizer.graph.quantization_plan import passes_of, plan_of
+from qprep.quantizer.prepared_model import PreparedModel
 
-if TYPE_CHECKING:
-    from qprep.quantizer.quantizer_base import Quantizer
-
-_FORMAT: Final = "qprep.quantizer/2"
+_FORMAT: Final = "qprep.quantizer/3"
 _PLAIN: Final = (bool, int, float, str)
 _GIVEN: Final = ("self", "model", "optimizer", "overrides")  # what `load` is given, or has from settings
 _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def save(quantizer: Quantizer, path: str | Path) -> None:
+class Rebuildable(PreparedModel, Protocol):
+    """A quantizer that knows what its constructor was given."""
+
+    given: frozenset[str]
+
+
+def save(quantizer: Rebuildable, path: str | Path) -> None:
     """Write what `load` needs: the method's name, its options, what passes decided, slots and the state_dict."""
-    slots = [
-        {"name": each.name, "mode": each.mode.value, "range": _range(each), "spec": each.spec.to_data()}
-        for each in quantizer.quantizers
-    ]
+    slots = [{"name": each.name, "spec": each.spec.to_data()} for each in quantizer.quantizers]
     stream = io.BytesIO()
     torch.save(
         {
@@ -38,6 +39,7 @@ def save(quantizer: Quantizer, path: str | Path) -> None:
             "method": type(quantizer).__name__,
             **quantizer.settings.to_data(),
             "options": options_of(quantizer),
+            "given": sorted(quantizer.given),
             "passes": passes_of(quantizer.passes),
             "plan": plan_of(quantizer.graph),
             "notes": list(quantizer.notes),
@@ -49,18 +51,46 @@ def save(quantizer: Quantizer, path: str | Path) -> None:
     written(Path(path), stream.getvalue(), "quantized model")
 
 
-def options_of(quantizer: Quantizer) -> dict[str, Any]:
-    """What a method's own constructors take beside settings, of its attributes of the same names that are data."""
-    names: dict[str, None] = {}
-    for kind in type(quantizer).__mro__:
-        if "__init__" in vars(kind):
-            parameters = inspect.signature(vars(kind)["__init__"]).parameters.values()
-            names |= dict.fromkeys(each.name for each in parameters if each.kind not in _VARIADIC)
-            if not any(each.kind is each.VAR_KEYWORD for each in parameters) or kind.__name__ == "Quantizer":
-                break
-    mine = [name for name in names if name not in _GIVEN and name not in NAMES]
+def given_names(kind: type, args: Sequence[object], keywords: Iterable[str]) -> frozenset[str]:
+    """The names that the constructors of `kind` have for what a call gives them.
+
+    Positional arguments that a constructor takes as `*args` are those of the next one that it has.
+    """
+    names, left = set(keywords), list(args)
+    for constructor in _constructors(kind):
+        parameters = list(inspect.signature(constructor).parameters.values())[1:]
+        positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+        names.update(positional[: len(left)])
+        left = left[len(positional) :]
+        if not left:
+            break
+    return frozenset(names)
+
+
+def _constructors(kind: type) -> Iterator[Callable[..., None]]:
+    return (vars(each)["__init__"] for each in kind.__mro__ if "__init__" in vars(each) and each is not object)
+
+
+def options_of(quantizer: Rebuildable) -> dict[str, Any]:
+    """What builds the quantizer again, beside settings: attributes that its constructor has a name for, or was given.
+
+    Names that only a base class has count where they were given: a constructor may set them itself.
+    """
+    own: list[str] = []
+    for number, constructor in enumerate(_constructors(type(quantizer))):
+        parameters = inspect.signature(constructor).parameters.values()
+        names = [each.name for each in parameters if each.kind not in _VARIADIC]
+        own += [name for name in names if number == 0 or name in quantizer.given]
+    mine = [name for name in dict.fromkeys(own) if name not in _GIVEN and name not in NAMES]
     found = {name: getattr(quantizer, name) for name in mine if hasattr(quantizer, name)}
     return {name: value for name, value in found.items() if value is not None and isinstance(value, _PLAIN)}
+
+
+def accepted(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+    """What of a file the constructor of `kind` is called with: its options, and settings that it names or was given."""
+    first = next(_constructors(kind))
+    named = set(inspect.signature(first).parameters) | set(data["given"])
+    return {**{name: value for name, value in data["settings"].items() if name in named}, **data["options"]}
 
 
 def read(path: str | Path, method: str) -> dict[str, Any]:
@@ -76,7 +106,7 @@ def read(path: str | Path, method: str) -> dict[str, Any]:
     return data
 
 
-def restore(quantizer: Quantizer, data: dict[str, Any], path: str | Path) -> None:
+def restore(quantizer: PreparedModel, data: dict[str, Any], path: str | Path) -> None:
     """Put the saved state into a prepared quantizer; QprepError where its slots are not those saved."""
     slots = list(quantizer.quantizers)
     saved = [(each["name"], Spec.from_data(each["spec"])) for each in data["slots"]]
@@ -88,12 +118,4 @@ def restore(quantizer: Quantizer, data: dict[str, Any], path: str | Path) -> Non
         quantizer.graph.model.load_state_dict(data["state"])
     except RuntimeError as error:
         raise QprepError(f"expected the model that was saved, found another than in {path}: {error}") from error
-    for each, kept in zip(slots, data["slots"], strict=True):
-        each.mode, each.spec = Mode(kept["mode"]), Spec.from_data(kept["spec"])
-        if isinstance(each, ActivationQuantizer):
-            each.range = None if kept["range"] is None else (kept["range"][0], kept["range"][1])
     quantizer.notes = list(data["notes"])
-
-
-def _range(slot: object) -> list[float] | None:
-    return list(slot.range) if isinstance(slot, ActivationQuantizer) and slot.range is not None else None

@@ -7,10 +7,13 @@ regular expressions, a function that quantizes parameters, and the optimizer tol
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +21,14 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, watched
+from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
+from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
+from qprep.quantizer.backends.onnx.export_report import ExportReport, Island, OnnxOptions, recurrent_named
 from qprep.quantizer.batches import batches_of, caller, check_inputs
-from qprep.quantizer.checkpoint import read, restore, save
+from qprep.quantizer.checkpoint import accepted, given_names, read, restore, save
 from qprep.quantizer.config.config_settings import Bits, Overrides, Settings, names_of, with_values
+from qprep.quantizer.example_runs import run_example
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import (
     ActivationQuantizer,
@@ -29,22 +37,21 @@ from qprep.quantizer.formats.tensor_quantizers import (
     TensorQuantizer,
     WeightQuantizer,
 )
+from qprep.quantizer.graph import bias_rounding
 from qprep.quantizer.graph.graph_passes import Pass, Passes, default_passes
 from qprep.quantizer.graph.graph_tracing import build_graph
 from qprep.quantizer.graph.insertion import insert_quantizers
 from qprep.quantizer.graph.module_registry import ReplacementFactory, registered
+from qprep.quantizer.graph.planning_notes import planning_notes, small_scales
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Weight
 from qprep.quantizer.graph.quantization_plan import set_passes, set_plan
-from qprep.quantizer.graph.reused_calls import separable, separate, without
+from qprep.quantizer.graph.reused_calls import separable, separate, separated, without
 from qprep.quantizer.loaders import Watch, ignore
 from qprep.quantizer.quantizer_errors import NotPreparedError, unprepared, without_insides
-from qprep.quantizer.report.quantization_report import InFloat, QuantizationReport
+from qprep.quantizer.report.quantization_report import QuantizationReport
+from qprep.quantizer.report.report_data import InFloat
 from qprep.quantizer.report.report_runs import report
 from qprep.tracing import TraceReport, trace
-
-if TYPE_CHECKING:
-    from qprep.quantizer.backends.integer.integer_model import IntegerModel
-    from qprep.quantizer.backends.onnx.export_report import ExportReport, Island
 
 
 class Quantizer:
@@ -63,6 +70,14 @@ class Quantizer:
 
     defaults: ClassVar[Mapping[str, Any]] = {}
     quantizes_vectors: bool = True  # parameters of one dimension that are no bias: those of norms
+
+    given: frozenset[str]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """As of any class; it notes which arguments were given, which a file repeats when it is loaded."""
+        made = super().__new__(cls)
+        made.given = given_names(cls, args, kwargs)
+        return made
 
     def __init__(  # noqa: PLR0917  (Distiller's order)
         self,
@@ -116,10 +131,7 @@ class Quantizer:
             if not (report.is_prepared or allow_unprepared):
                 raise NotPreparedError(found)
             separate(self.model, reused)
-            self.notes += [
-                f"{each.module_path} ({each.module_class}) runs {each.calls} times: a range for each call"
-                for each in reused
-            ]
+            self.notes += separated(reused)
             self.notes += [f"{line}: left in float" for line in unprepared(report)]
             graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
         finally:
@@ -131,7 +143,13 @@ class Quantizer:
             function(graph)
         self.model, self._graph = graph.model, graph
         self.example = (example_inputs, example_kwinputs)
+        self.notes += planning_notes(graph, self.settings)
+        self._finish_preparing()
         self._update_optimizer()
+
+    def _finish_preparing(self) -> None:
+        """What follows once the quantizers are in the model."""
+        bias_rounding.install(bias_rounding.biased_layers(self.graph), self.model)
 
     @property
     def graph(self) -> Graph:
@@ -198,25 +216,55 @@ class Quantizer:
             if not observer.freeze():
                 self.notes.append(f"{observer.name}: never run in calibration, left in float")
 
-    def convert(self) -> nn.Module:
+    def convert(self, check: bool = True) -> nn.Module:
         """A model of its own that simulates the final arithmetic: parameters hold their rounded values.
 
-        Raises QprepError before prepare_model, and where ranges are still to be observed.
+        Biases of layers whose input and weight are on grids are rounded to the product of both scales, as integer
+        runtimes add them.
+
+        check  whether it is compared with the model that it comes from, on the example inputs, within `LIMIT` of
+               `qprep.quantizer.backends.comparison`
+
+        Raises QprepError before prepare_model, where ranges are still to be observed, and where a slot gives something
+        else than before, with its name.
         """
         self.check_calibrated("convert")
+        self._note(small_scales(self.quantizers))
+        model = self._converted()
+        if check:
+            self._compare(model)
+        return model
+
+    def _converted(self) -> nn.Module:
+        """A copy with rounded parameters, in evaluation mode."""
         pairs = list(self.parameters_with_quantizers())
         model, copied = copy.deepcopy((self.model, pairs))
         with torch.no_grad():
             for parameter, quantizer in copied:
-                if quantizer.mode is Mode.QUANTIZE:
+                if quantizer.is_active:
                     parameter.copy_(quantizer.quantize(parameter))
-                    quantizer.mode = Mode.OFF
+                    quantizer.set_flag("finished", True)
+        bias_rounding.finish(model)
         return model.eval()
+
+    def _compare(self, converted: nn.Module) -> None:
+        """QprepError where `converted` gives something else than the model that it comes from."""
+        before, after = (watched(each, partial(run_example, each, self.example)) for each in (self.model, converted))
+        apart = first_difference(before[0], after[0])
+        name, difference = (
+            apart if apart is not None else ("", output_difference(before[1], after[1], repeat(math.nan)))
+        )
+        if difference is not None:
+            why = "its quantizer gives another result when it is given what it gave before"
+            raise refused("what convert gives to be the model in evaluation", name, difference, why)
+
+    def _note(self, found: Iterable[str]) -> None:
+        self.notes += [note for note in found if note not in self.notes]
 
     def check_calibrated(self, before: str) -> None:
         """QprepError where ranges are still to be observed before the step called `before`."""
         observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
-        if any(each.needs_data for each in observers) and not any(each.mode is Mode.QUANTIZE for each in observers):
+        if any(each.needs_data for each in observers) and not any(each.is_active for each in observers):
             raise QprepError(f"expected calibrate before {before}, found no range observed")
 
     def values_of(self, parameter: Tensor) -> Tensor:
@@ -240,16 +288,19 @@ class Quantizer:
         islands = tuple(InFloat(f"{each.operation} in {each.where}", str(each.reason)) for each in self._islands)
         return replace(found, in_float=(*found.in_float, *islands))
 
-    def to_integer(self) -> IntegerModel:
+    def to_integer(self, check: bool = True) -> IntegerModel:
         """The same on integers: an `IntegerModel`, which agrees with `convert` within one level of each slot.
 
-        Raises QprepError where `convert` does, and where no activation is quantized to integers.
+        check  whether each slot is compared with the simulation's on the example inputs, given the same before it
+
+        Raises QprepError where `convert` does, where no activation is quantized to integers, and where a slot differs
+        by more than `LIMIT`, with its name.
         """
-        from qprep.quantizer.backends.integer.integer_model import to_integer
+        return to_integer(self, check)
 
-        return to_integer(self)
-
-    def export_onnx(self, path: str | Path, dynamic_batch: bool = True, recurrent: str = "operator") -> ExportReport:
+    def export_onnx(
+        self, path: str | Path, dynamic_batch: bool = True, check: bool = True, recurrent: str = "operator"
+    ) -> ExportReport:
         """Write `convert`'s model as ONNX: QuantizeLinear and DequantizeLinear at each slot, integer weights stored.
 
         It runs as with `prepare_model`'s example inputs; their first dimension is left free where the model allows it,
@@ -258,21 +309,18 @@ class Quantizer:
         a form of qprep's are written by torch.onnx.export, in float. The report that is returned, and `notes`, name
         all of that.
 
-        Raises QprepError for an operation that has no ONNX form at all (with its module, file and line; `check_onnx`
-        says so before calibration), where `convert` does, and without the onnx package.
+        With `check`, and where ONNX Runtime is installed, the file is run on the example inputs and compared with
+        `convert`'s model before it is written, see `LIMIT`; the name of the first slot that differs by more is in the
+        error. Raises QprepError for an operation that has no ONNX form at all (with its module, file and line;
+        `check_onnx` says so before calibration), where `convert` does, and without the onnx package.
         """
-        from qprep.quantizer.backends.onnx.export import export_onnx
-        from qprep.quantizer.backends.onnx.export_report import OnnxOptions, recurrent_named
-
-        report = export_onnx(self, path, OnnxOptions(dynamic_batch, recurrent_named(recurrent)))
+        report = export_onnx(self, path, OnnxOptions(dynamic_batch, recurrent_named(recurrent), check))
+        self.notes += [line for line in report.lines if line not in self.notes]
         self._islands = report.islands
         return report
 
     def check_onnx(self) -> ExportReport:
         """What `export_onnx` would write and say, tried before there are ranges; its errors are raised."""
-        from qprep.quantizer.backends.onnx.export import check_onnx
-        from qprep.quantizer.backends.onnx.export_report import OnnxOptions
-
         self.graph  # noqa: B018  (raises before prepare_model)
         report = check_onnx(self, OnnxOptions())
         self._islands = report.islands
@@ -289,15 +337,26 @@ class Quantizer:
         model: nn.Module,
         *example_inputs: object,
         passes: Mapping[str, Pass] | None = None,
+        optimizer: Optimizer | None = None,
         **example_kwinputs: object,
     ) -> Self:
         """What `save` wrote, around `model`, the float model: prepared as it was saved, ready to convert or train.
 
-        What passes decided is in the file, so that those of the user's own are needed (as `passes`, by name) only where
-        they changed the model itself. Raises QprepError for a file of another kind or method, or another model.
+        passes     the user's own, by name, where they changed the model itself: what passes decided is in the file
+        optimizer  of the parameters of `model`; it is given what the method learns, as `prepare_model` does, so that
+                   `optimizer.load_state_dict` then takes the state that the optimizer had when the model was saved
+
+        Raises QprepError for a file of another kind or method, another model, and a constructor that takes other
+        arguments than the one that made what was saved.
         """
         data = read(path, cls.__name__)
-        quantizer = cls(model, overrides=data["overrides"], **data["settings"], **data["options"])
+        arguments = accepted(cls, data) | ({} if optimizer is None else {"optimizer": optimizer})
+        try:
+            quantizer = cls(model, **arguments)
+        except TypeError as error:
+            raise QprepError(f"expected a constructor of {cls.__name__} as when {path} was saved: {error}") from error
+        quantizer.given = frozenset(data["given"])
+        quantizer.settings = Overrides.from_data(data, names_of(model))
         set_passes(quantizer.passes, data["passes"], passes or {}, lambda graph: set_plan(graph, data["plan"]))
         quantizer.prepare_model(*example_inputs, allow_unprepared=True, **example_kwinputs)
         restore(quantizer, data, path)

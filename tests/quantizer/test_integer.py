@@ -22,6 +22,7 @@ from qprep.quantizer import (
     WRPNQuantizer,
 )
 from qprep.quantizer.backends.integer.agreement import slot_agreement
+from qprep.quantizer.backends.integer.dispatch import ComputingTensor
 from qprep.quantizer.backends.integer.fixed_point import divided, multiplier, root, scaled, shifted
 from qprep.quantizer.backends.integer.integer_model import IntegerModel
 from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
@@ -322,7 +323,7 @@ def test_nothing_to_compute_on_integers() -> None:
 
 
 def test_in_place_operations_and_assignments_change_the_tensor() -> None:
-    x = IntegerTensor(torch.tensor([-3, 5]), 0.5, 8)
+    x = ComputingTensor(torch.tensor([-3, 5]), 0.5, 8)
     torch.relu_(x)
     x[0] = 1.0
     assert x.to_float().tolist() == [1.0, 2.5]

@@ -192,6 +192,23 @@ class Overrides:
         matching = (settings for pattern, settings in self._patterns if any(map(pattern.fullmatch, names)))
         return next(matching, None)
 
+    def conflicts(self, path: str) -> list[str]:
+        """The other names of what is at `path` whose overrides ask for other settings than those that count."""
+        counts = self(path)
+        return [name for name in self._aliases.get(path, ()) if self._named(name, counts) != counts]
+
+    def _named(self, name: str, otherwise: Settings) -> Settings:
+        """What the overrides say of one name alone; `otherwise` where they say nothing."""
+        names = _with_containers(name)
+        matching = (settings for pattern, settings in self._patterns if any(map(pattern.fullmatch, names)))
+        return next(matching, otherwise)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> Overrides:
+        """What `to_data` gave, for a model with these names (all of them, by each)."""
+        base = with_values(Settings(), data["settings"], "in the file")
+        return cls(base, data["overrides"], names, names)
+
     def to_data(self) -> dict[str, Any]:
         """`settings` and `overrides` as plain values that the constructor of a quantizer takes again."""
         settings = {name: getattr(self.defaults, name) for name in NAMES}

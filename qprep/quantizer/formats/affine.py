@@ -16,7 +16,7 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.formats.grid import by_passes, straight_through
 from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 
-_EPSILON: Final = torch.finfo(torch.float32).eps
+SCALE_FLOOR: Final = torch.finfo(torch.float32).eps  # no scale is smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ def qparams(spec: Spec, low: Tensor, high: Tensor) -> QParams:
 
 
 def _check_range(low: Tensor, high: Tensor) -> None:
+    if torch.compiler.is_compiling():  # a graph cannot branch on values
+        return
     if not bool(torch.isfinite(low).all() and torch.isfinite(high).all()):
         raise QprepError(f"expected a finite range, found [{low.min().item()}, {high.max().item()}]")
     if bool((low > high).any()):
@@ -71,11 +73,11 @@ def _scale(spec: Spec, low: Tensor, high: Tensor, n: int, p: int) -> Tensor:
     if spec.scheme is Scheme.SYMMETRIC:
         return largest / ((p - n) / 2)
     # TQT (Jain et al., arXiv:1903.08066): s = 2^ceil(log2 t) / 2^(b-1).
-    return torch.exp2(torch.ceil(torch.log2(largest.clamp(min=_EPSILON)))) / (p + 1)
+    return torch.exp2(torch.ceil(torch.log2(largest.clamp(min=SCALE_FLOOR)))) / (p + 1)
 
 
 def _floored(scale: Tensor, width: Tensor) -> Tensor:
-    return torch.where(width == 0, torch.ones_like(scale), scale.clamp(min=_EPSILON))
+    return torch.where(width == 0, torch.ones_like(scale), scale.clamp(min=SCALE_FLOOR))
 
 
 def fake_quantize(input: Tensor, params: QParams) -> Tensor:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from qprep.foundation.errors import QprepError
 
+Range = tuple[float, float]
+
 FLOATS: Final = ("float32", "float16", "bfloat16")
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.formats.affine import QParams, dequantize, grouped, quantize, ungrouped
+from qprep.quantizer.formats.affine import QParams, dequantize, fake_quantize, grouped, quantize, ungrouped
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 
 
@@ -50,6 +50,16 @@ def per_element(values: Tensor, ints: Tensor, params: QParams) -> Tensor:
     shape = [1] * ints.dim()
     shape[params.axis] = -1
     return values.reshape(shape)
+
+
+def is_on(grid: QParams, given: Tensor, found: Tensor) -> bool:
+    """Whether `found` is `given` on `grid`, rounded to either side."""
+    scale = per_element(grid.scale, given, grid)
+    level = found.float() / scale
+    near = (level - level.round()).abs() <= 0.01 + 2 * torch.finfo(found.dtype).eps * level.abs()
+    slack = 1.01 * scale + 2 * torch.finfo(found.dtype).eps * found.float().abs()
+    rounded = (fake_quantize(given.float(), grid) - found).abs() <= slack
+    return bool((near & rounded).all())
 
 
 def narrowest_type(low: int, high: int) -> torch.dtype:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable
-from typing import Self
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,7 @@ from torch import Tensor, nn
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.distributed import reduced_range
 from qprep.quantizer.formats.affine import QParams, fake_quantize, grouped, qparams
-from qprep.quantizer.formats.spec import Granularity, Spec
-from qprep.quantizer.graph.quantization_graph import Range
+from qprep.quantizer.formats.spec import Granularity, Range, Scheme, Spec
 from qprep.quantizer.ranges.estimators import make_estimator
 from qprep.quantizer.ranges.range_rules import Estimator
 
@@ -30,19 +30,86 @@ class Mode(enum.Enum):
 class TensorQuantizer(nn.Module):
     """What all have in common: a name for messages, a format, a mode, and `params` once the range is known.
 
-    Empty, integer and boolean tensors pass unchanged.
+    scale, zero_point  of the range in use; `take_shape` gives them the shape that they keep
+    started            whether a range is known; until then tensors pass in float
+    signed             whether values below 0 were seen, for formats that depend on it
+    finished           whether `convert` has rounded the parameter itself, so that it passes as it is
+
+    All of them are buffers: copies, averages, broadcasts and a state_dict carry them. Empty, integer and boolean
+    tensors pass unchanged.
     """
 
     scale: Tensor
     zero_point: Tensor
+    started: Tensor
+    signed: Tensor
+    finished: Tensor
+    flags: ClassVar[tuple[str, ...]] = ("started", "signed", "finished")
 
-    def __init__(self, name: str, spec: Spec) -> None:
+    def __init__(self, name: str, spec: Spec, started: bool = True) -> None:
         super().__init__()
         self.name = name
-        self.spec = spec
-        self.mode = Mode.QUANTIZE if spec.is_float else Mode.OFF
+        self._planned = spec
+        self.mode = Mode.QUANTIZE
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("zero_point", torch.zeros((), dtype=torch.int32))
+        self._flags: dict[str, tuple[int, int, bool]] = {}
+        for flag, value in (("started", started), ("signed", spec.signed), ("finished", False)):
+            self.register_buffer(flag, torch.tensor(value))
+            self.flag(flag)
+
+    @property
+    def spec(self) -> Spec:
+        """The format; a power-of-two one is signed where values below 0 were seen."""
+        planned = self._planned
+        return replace(planned, signed=True) if self.needs_sign and self.flag("signed") else planned
+
+    @spec.setter
+    def spec(self, spec: Spec) -> None:
+        self._planned = spec
+
+    @property
+    def needs_sign(self) -> bool:
+        """Whether the limits of the format depend on what is quantized."""
+        return self._planned.scheme is Scheme.POWER_OF_TWO and not self._planned.signed
+
+    def flag(self, name: str) -> bool:
+        """The value of a boolean buffer, read again only where it was written to: reading one waits for the device."""
+        if torch.compiler.is_compiling():
+            return self._flags[name][2]
+        buffer = self._buffers[name]
+        assert buffer is not None  # noqa: S101  (registered)
+        place, version = id(buffer), 0 if buffer.is_inference() else buffer._version  # noqa: SLF001
+        kept = self._flags.get(name)
+        if kept is None or kept[:2] != (place, version) or buffer.is_inference():
+            kept = self._flags[name] = (place, version, bool(buffer))
+        return kept[2]
+
+    def set_flag(self, name: str, value: bool) -> None:
+        """Write a boolean buffer."""
+        buffer = self._buffers[name]
+        assert buffer is not None  # noqa: S101  (registered)
+        buffer.fill_(value)
+        self.flag(name)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it changes what passes through it."""
+        known = self.flag("started") and not self.flag("finished")
+        return self.mode is Mode.QUANTIZE and (self._planned.is_float or known)
+
+    @classmethod
+    def declares_grid(cls) -> bool:
+        """Whether `grid` says what `quantize` gives: a class that overrides the one has to override the other."""
+        return _depth(cls, ("grid", "params")) <= _depth(cls, ("quantize", "learned"))
+
+    def take_shape(self, parameter: Tensor) -> None:
+        """Give scale and zero point one element for each scale of `parameter`."""
+        if self.spec.is_float or self.spec.granularity is Granularity.TENSOR:
+            return
+        number = self.rows(parameter.detach()).shape[0]
+        self.scale = torch.ones(number, device=self.scale.device)
+        self.zero_point = torch.zeros(number, dtype=torch.int32, device=self.scale.device)
 
     @property
     def params(self) -> QParams:
@@ -59,8 +126,19 @@ class TensorQuantizer(nn.Module):
 
     def set_params(self, params: QParams) -> None:
         """Use this scale and zero point from now on, and quantize."""
-        self.scale, self.zero_point = params.scale, params.zero_point
+        self.keep_params(params)
         self.mode = Mode.QUANTIZE
+        self.set_flag("started", True)
+
+    def keep_params(self, params: QParams) -> None:
+        """Write scale and zero point to the buffers, in place where their shape is that."""
+        with torch.no_grad():
+            for name, value in (("scale", params.scale), ("zero_point", params.zero_point)):
+                mine = self._buffers[name]
+                if mine is not None and mine.shape == value.shape and mine.device == value.device:
+                    mine.copy_(value)
+                else:
+                    self._buffers[name] = value.detach().clone()
 
     def rows(self, input: Tensor) -> Tensor:
         """`input` with one row for each scale."""
@@ -70,19 +148,19 @@ class TensorQuantizer(nn.Module):
         return rows.movedim(axis, 0).reshape(rows.shape[axis], -1)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Observe, quantize or pass on, as the mode says."""
+        """Observe, quantize or pass on, as mode and flags say."""
         if self.mode is Mode.OFF or input.numel() == 0 or not input.is_floating_point():
             return input
         if self.mode is Mode.OBSERVE:
             self.observe(input)
             return input
-        return self.quantize(input)
+        return input if self.flag("finished") else self.quantize(input)
 
     def quantize(self, input: Tensor) -> Tensor:
         """`input` as its format can say it."""
-        if self.spec.dtype is not None:
-            return input.to(getattr(torch, self.spec.dtype)).to(input.dtype)
-        return fake_quantize(input, self.params)
+        if self._planned.dtype is not None:
+            return input.to(getattr(torch, self._planned.dtype)).to(input.dtype)
+        return fake_quantize(input, self.params) if self.flag("started") else input
 
     def observe(self, input: Tensor) -> None:
         """Take `input` into the range."""
@@ -92,23 +170,52 @@ class TensorQuantizer(nn.Module):
         spec = self.spec
         return f"{spec.dtype}" if spec.is_float else f"{spec.bits} bits, {spec.scheme}, {spec.granularity}"
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._flags = {}
+        self._read_flags()
+
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        # The shape of a scale is that of the checkpoint: before calibration there is none.
-        for name in ("scale", "zero_point"):
-            if prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name], device=self.scale.device))
         super()._load_from_state_dict(state_dict, prefix, *args)
+        self._read_flags()
+
+    def _read_flags(self) -> None:
+        for name in self.flags:
+            self.flag(name)
+
+
+def _depth(kind: type, names: tuple[str, ...]) -> int:
+    """How far up the bases of a class the first one is that defines one of `names`."""
+    return next(place for place, each in enumerate(kind.__mro__) if not vars(each).keys().isdisjoint(names))
 
 
 class ActivationQuantizer(TensorQuantizer):
     """A range from calibration, or one that the operation fixes, within what the consumers can see."""
 
+    low: Tensor
+    high: Tensor
+
     def __init__(self, name: str, spec: Spec, fixed: Range | None = None, bounds: Range | None = None) -> None:
-        super().__init__(name, spec)
+        super().__init__(name, spec, started=spec.is_float)
         self.fixed = fixed
         self.bounds = bounds
-        self.range: Range | None = fixed
+        low, high = (math.inf, -math.inf) if fixed is None else fixed
+        self.register_buffer("low", torch.tensor(low))
+        self.register_buffer("high", torch.tensor(high))
         self.estimator: Estimator | None = None
+
+    @property
+    def range(self) -> Range | None:
+        """The range that scale and zero point were made for; None before calibration."""
+        low, high = float(self.low), float(self.high)
+        return None if low > high else (low, high)
+
+    def set_range(self, low: Tensor, high: Tensor) -> None:
+        """Use a range (two scalars) from now on, and quantize."""
+        self.low.copy_(low)
+        self.high.copy_(high)
+        self.set_flag("signed", bool(low < 0))
+        self.set_params(qparams(self.spec, low, high))
 
     @property
     def needs_data(self) -> bool:
@@ -138,12 +245,11 @@ class ActivationQuantizer(TensorQuantizer):
             return True
         low, high = self._range()
         self.estimator = None
+        self.mode = Mode.QUANTIZE
         if bool(low > high):
-            self.mode = Mode.OFF
+            self.set_flag("started", False)
             return False
-        self.range = (float(low), float(high))
-        self.spec = self.spec.holding(low)
-        self.set_params(qparams(self.spec, low, high))
+        self.set_range(low, high)
         return True
 
     def _range(self) -> tuple[Tensor, Tensor]:
@@ -160,10 +266,6 @@ class ActivationQuantizer(TensorQuantizer):
 
 class DynamicActivationQuantizer(TensorQuantizer):
     """The range of each tensor as it comes."""
-
-    def __init__(self, name: str, spec: Spec) -> None:
-        super().__init__(name, spec)
-        self.mode = Mode.QUANTIZE
 
     def quantize(self, input: Tensor) -> Tensor:
         """`input` on a grid over its own smallest and largest value."""
@@ -183,6 +285,9 @@ class DynamicActivationQuantizer(TensorQuantizer):
 class WeightQuantizer(TensorQuantizer):
     """A range from the parameter itself."""
 
+    def __init__(self, name: str, spec: Spec) -> None:
+        super().__init__(name, spec, started=spec.is_float)
+
     def fit(self, weight: Tensor) -> None:
         """Take scale and zero point from `weight`; QprepError names the parameter where it is not finite."""
         if self.spec.is_float:
@@ -195,6 +300,7 @@ class WeightQuantizer(TensorQuantizer):
             raise QprepError(f"{error}, in the parameter {self.name}") from error
         if self.spec.granularity is Granularity.TENSOR:
             low, high = low.squeeze(0), high.squeeze(0)
+        self.set_flag("signed", bool((low < 0).any()))
         self.set_params(qparams(self.spec, low, high))
 
 
@@ -203,7 +309,6 @@ class FunctionQuantizer(TensorQuantizer):
 
     def __init__(self, name: str, spec: Spec, function: Callable[[Tensor, TensorQuantizer], Tensor]) -> None:
         super().__init__(name, spec)
-        self.mode = Mode.QUANTIZE
         self._function = _Shared(function)
 
     def quantize(self, input: Tensor) -> Tensor:

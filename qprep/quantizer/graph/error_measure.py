@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.formats.affine import QParams, fake_quantize
-from qprep.quantizer.formats.stored import per_element
+from qprep.quantizer.formats.affine import QParams
+from qprep.quantizer.formats.stored import is_on, per_element
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 _BINS: Final = 48
@@ -51,15 +51,6 @@ def outside(values: Tensor, grid: QParams) -> int:
     return int(((level < grid.low) | (level > grid.high)).sum())
 
 
-def _is_on(grid: QParams, given: Tensor, found: Tensor) -> bool:
-    """Whether `found` is `given` on `grid`, rounded to either side."""
-    scale = per_element(grid.scale, given, grid)
-    level = found.float() / scale
-    near = (level - level.round()).abs() <= 0.01 + 2 * torch.finfo(found.dtype).eps * level.abs()
-    rounded = (fake_quantize(given.float(), grid) - found).abs() <= 1.01 * scale
-    return bool((near & rounded).all())
-
-
 class Comparison:
     """A tensor slot in float and quantized."""
 
@@ -82,7 +73,7 @@ class Comparison:
             raise QprepError("expected finite values to measure, found NaN or infinity")
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._values += reference.numel()
-        self._gridded = self._gridded and grid is not None and _is_on(grid, given, found)
+        self._gridded = self._gridded and grid is not None and is_on(grid, given, found)
         if grid is not None and self._gridded:
             self._outside += outside(reference, grid)
         self._count(reference, low, high)

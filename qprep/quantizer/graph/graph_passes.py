@@ -6,11 +6,12 @@ import difflib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
 from typing import Final
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.formats.spec import Scheme
-from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, Range
+from qprep.quantizer.formats.spec import Range, Scheme
+from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, spanning
 from qprep.quantizer.methods.batchnorm_folding import fold_batch_norm
 from qprep.quantizer.ranges.known_ranges import OUTPUTS, clamp_range, useful_input
 from qprep.quantizer.ranges.masks import keep_masks
@@ -197,6 +198,7 @@ def share_scales(graph: Graph) -> None:
                 edge.spec = None
             continue
         quantized = [edge for edge in (*node.inputs, *node.outputs) if edge.floating and edge.spec is not None]
+        _pass_on_fixed_range(node)
         if len({edge.spec for edge in quantized}) != 1:
             continue  # formats differ: each keeps its own, and the output is requantized
         for edge in quantized[1:]:
@@ -204,6 +206,16 @@ def share_scales(graph: Graph) -> None:
         if all(edge.spec is not None for edge in node.inputs if edge.floating):
             for edge in node.outputs:
                 edge.inherits = not _adds_a_value(node)
+
+
+def _pass_on_fixed_range(node: Node) -> None:
+    """What comes out of a selection is what goes in: bounded where all of that is."""
+    inputs = [edge for edge in node.inputs if edge.floating]
+    if not inputs or _adds_a_value(node):
+        return
+    fixed = reduce(spanning, (edge.leader.fixed for edge in inputs))
+    for edge in node.outputs if fixed is not None else ():
+        edge.leader.fixed = fixed
 
 
 def _adds_a_value(node: Node) -> bool:

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op, OpClass
 from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.graph.computed_parameters import parts
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, Weight
 from qprep.quantizer.graph.tensor_leaves import holder, tensors_in
 from qprep.tracing.module_runs import is_compound
@@ -235,10 +236,11 @@ def _is_unit(module: nn.Module, units: tuple[type[nn.Module], ...]) -> bool:
 
 def _weights(model: nn.Module) -> tuple[list[Weight], dict[Tensor, Weight]]:
     found: dict[Tensor, Weight] = {}
+    computed = parts(model)
     for path, module in model.named_modules():
         for name, parameter in module._parameters.items():  # noqa: SLF001
             if parameter is None or not parameter.is_floating_point():
                 continue
-            weight = found.setdefault(parameter, Weight(parameter, [], path))
+            weight = found.setdefault(parameter, Weight(parameter, [], path, part_of=computed.get(parameter)))
             weight.owners.append((module, name))
     return list(found.values()), found

@@ -78,6 +78,7 @@ def _place_activations(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Sl
         leader = edge.leader
         if leader not in made:
             made[leader] = maker.make_activation_quantizer(leader, edge.spec, _name(edge)).to(edge.device)
+        edge.quantizer = leader.quantizer = made[leader]
         if edge.producer is not None and edge.readers is None:
             of(edge.producer.module).outputs[edge.index] = made[leader]
             continue
@@ -115,7 +116,9 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
         is_vector = weight.parameter.dim() < 2 and not weight.is_bias
         if spec is None or (is_vector and not maker.quantizes_vectors):
             continue
-        quantizer = maker.make_weight_quantizer(weight, spec, weight.name).to(weight.parameter.device)
+        quantizer = maker.make_weight_quantizer(weight, spec, weight.name)
+        quantizer.take_shape(weight.parameter)
+        quantizer = quantizer.to(weight.parameter.device)
         weight.quantizer = quantizer
         for module, name in weight.owners:
             of(module).weights[name] = quantizer
@@ -127,7 +130,7 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
 
 
 def weight_spec(weight: Weight, users: list[Node], graph: Graph) -> Spec | None:
-    """A parameter's format: None where it belongs to nothing that ran, or to what stays in float.
+    """A parameter's format: None where it belongs to nothing that ran, to what stays in float, or to a computed one.
 
     So do BatchNorm's: they end up in the scales of the layer before.
     """
@@ -135,7 +138,7 @@ def weight_spec(weight: Weight, users: list[Node], graph: Graph) -> Spec | None:
         return None
     if any(node.treatment == "float" for node in users) or weight.parameter.dim() == 0:
         return None
-    if not users and not graph.ran(weight.path):
+    if weight.part_of is not None or (not users and not graph.ran(weight.path)):
         return None
     settings = graph.settings(weight.name)
     if weight.is_bias:

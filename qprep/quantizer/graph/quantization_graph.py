@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -15,12 +14,13 @@ from torch.nn import Parameter
 
 from qprep.foundation.catalogue.op import Op
 from qprep.quantizer.config.config_settings import Settings
-from qprep.quantizer.formats.spec import Spec
+from qprep.quantizer.formats.spec import Range, Spec
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 
-if TYPE_CHECKING:
-    from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 
-Range = tuple[float, float]
+def spanning(one: Range | None, other: Range | None) -> Range | None:
+    """The range over both, None where one of them is not known."""
+    return None if one is None or other is None else (min(one[0], other[0]), max(one[1], other[1]))
 
 
 @dataclass(eq=False, slots=True)
@@ -39,6 +39,7 @@ class Edge:
     viewed     whether anything reads it through a layout operation
     seen       its smallest and largest value when the model was traced
     dims       how many dimensions it had then, before any layout operation
+    quantizer  what quantizes it, where that is not each reader's own
     leader     the edge whose scale it shares, itself by default
     """
 
@@ -56,6 +57,7 @@ class Edge:
     viewed: bool = False
     seen: Range | None = None
     dims: int = 0
+    quantizer: TensorQuantizer | None = None
     _leader: Edge | None = None
 
     @property
@@ -65,6 +67,12 @@ class Edge:
         while edge._leader is not None:
             edge = edge._leader
         return edge
+
+    def slot_at(self, reader: Node) -> TensorQuantizer | None:
+        """What quantizes the tensor that `reader` reads; None where it reads it in float."""
+        if self.readers is not None and reader not in self.readers:
+            return None
+        return self.leader.quantizer if self.inherits else self.quantizer
 
     def set_leader(self, other: Edge) -> None:
         """Have the scale of `other`, or, where that is this edge, its own."""
@@ -76,19 +84,23 @@ class Edge:
         if mine is not theirs:
             theirs._leader = mine  # noqa: SLF001  (of its own class)
             if mine.fixed != theirs.fixed:
-                mine.fixed = None
+                mine.fixed = spanning(mine.fixed, theirs.fixed)
             if mine.bounds != theirs.bounds:
                 mine.bounds = None
 
 
 @dataclass(eq=False, slots=True)
 class Weight:
-    """One parameter, every (module, name) that holds it, the first holder's path, and what quantizes it."""
+    """One parameter, every (module, name) that holds it, the first holder's path, and what quantizes it.
+
+    part_of  the name of the tensor that is computed from it in each forward (weight_norm), None where it is used itself
+    """
 
     parameter: Parameter
     owners: list[tuple[nn.Module, str]]
     path: str
     quantizer: TensorQuantizer | None = None
+    part_of: str | None = None
 
     @property
     def name(self) -> str:

@@ -35,8 +35,14 @@ def tensors_in(value: object) -> Iterator[Tensor]:
 
 def map_tensors(change: Callable[[int, Tensor], Tensor], value: Any) -> Any:  # noqa: ANN401  (of any kind)
     """`value` with each tensor t, the i-th in the order of `tensors_in`, replaced by change(i, t)."""
-    counter = iter(range(1 << 62))
-    return _map(lambda tensor: change(next(counter), tensor), value)
+    number = -1
+
+    def numbered(tensor: Tensor) -> Tensor:
+        nonlocal number
+        number += 1
+        return change(number, tensor)
+
+    return _map(numbered, value)
 
 
 def _map(change: Callable[[Tensor], Tensor], value: Any) -> Any:  # noqa: ANN401  (of any kind)
@@ -66,6 +72,8 @@ def _fields(value: DataclassInstance) -> Iterator[dataclasses.Field[Any]]:
 
 def _with_items(value: dict[Any, Any], items: dict[Any, Any]) -> dict[Any, Any]:
     """A copy with other values, of its own class: what it holds beside them (a default factory) stays."""
+    if type(value) is dict:
+        return items
     made = copy.copy(value)
     for key, item in items.items():
         made[key] = item

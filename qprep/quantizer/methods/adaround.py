@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from qprep.quantizer.batches import batches_of
-from qprep.quantizer.formats.affine import grouped, ungrouped
+from qprep.quantizer.formats.affine import QParams, grouped, ungrouped
 from qprep.quantizer.formats.grid import between
-from qprep.quantizer.formats.spec import Spec
+from qprep.quantizer.formats.spec import Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer, WeightQuantizer
 from qprep.quantizer.graph.layer_rows import RowCollector, Rows, Stop, joined
-from qprep.quantizer.graph.quantization_graph import Graph, Node, Range, Weight
+from qprep.quantizer.graph.quantization_graph import Graph, Node, Weight
 from qprep.quantizer.methods.post_training import PostTrainingQuantizer
 from qprep.quantizer.ranges.known_ranges import clamp_range
 
@@ -30,25 +30,44 @@ Progress = Callable[[int, int], None]
 
 
 class AdaRoundWeight(WeightQuantizer):
-    """A weight on a grid; once chosen, `up` says of each value whether it is rounded up instead of down."""
+    """A weight on a grid; once `chosen`, `up` says of each value whether it is rounded up instead of down."""
 
     up: Tensor
+    chosen: Tensor
+    flags = (*WeightQuantizer.flags, "chosen")
 
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
         self.register_buffer("up", torch.zeros(0, dtype=torch.bool))
+        self.register_buffer("chosen", torch.tensor(False))
+        self.flag("chosen")
+
+    def take_shape(self, parameter: Tensor) -> None:
+        """As in the base; a choice for each value, too."""
+        super().take_shape(parameter)
+        self.up = torch.zeros(parameter.shape, dtype=torch.bool, device=self.up.device)
 
     def fit(self, weight: Tensor) -> None:
         """Take the scale, and round to nearest until there is a choice."""
         super().fit(weight)
-        self.up = torch.zeros(0, dtype=torch.bool, device=weight.device)
+        self.set_flag("chosen", False)
+
+    def choose(self, up: Tensor) -> None:
+        """Round up where `up` holds, and down elsewhere."""
+        self.up = up
+        self.set_flag("chosen", True)
 
     def quantize(self, input: Tensor) -> Tensor:
         """Each value at the level below or above it."""
-        if self.spec.is_float or self.up.numel() == 0:
+        if self.spec.is_float or not self.flag("chosen"):
             return super().quantize(input)
         values = input.float()
         return ((self.below(values) + self.up) * self.step(values)).to(input.dtype)
+
+    @property
+    def grid(self) -> QParams:
+        """As in the base: each value is on it, above or below."""
+        return self.params
 
     def below(self, weight: Tensor) -> Tensor:
         """The level under each value, less the zero point; never the highest: each level is this or the next."""
@@ -67,11 +86,6 @@ class AdaRoundWeight(WeightQuantizer):
         shape[axis] = -1
         spread = values.reshape(shape).expand(rows.shape)
         return spread if rows is weight else ungrouped(spread, weight, self.spec.axis)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        if prefix + "up" in state_dict:
-            self.up = torch.empty_like(state_dict[prefix + "up"], device=self.scale.device)
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +136,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         for done, layer in enumerate(layers):
             if layer.weight.parameter in targets:
                 rows = self._rows_of(layer, batches, number)
-                layer.quantizer.up = self._chosen(layer, rows, targets.pop(layer.weight.parameter))
+                layer.quantizer.choose(self._chosen(layer, rows, targets.pop(layer.weight.parameter)))
             if progress is not None:
                 progress(done + 1, len(layers))
 

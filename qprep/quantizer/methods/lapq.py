@@ -145,9 +145,11 @@ class _Search:
     def _apply(self, factors: Sequence[float]) -> None:
         for slot, (low, high), factor in zip(self._slots, self._bounds, factors, strict=True):
             quantizer = slot.quantizer
-            quantizer.set_params(qparams(quantizer.spec, low * float(factor), high * float(factor)))
+            scaled = low * float(factor), high * float(factor)
             if isinstance(quantizer, ActivationQuantizer):
-                quantizer.range = (float(low) * float(factor), float(high) * float(factor))
+                quantizer.set_range(*scaled)
+            else:
+                quantizer.set_params(qparams(quantizer.spec, *scaled))
 
     def _loss(self) -> float:
         with torch.no_grad():

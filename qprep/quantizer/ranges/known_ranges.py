@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from torch import nn
 
-from qprep.quantizer.graph.quantization_graph import Node, Range
+from qprep.quantizer.formats.spec import Range
+from qprep.quantizer.graph.quantization_graph import Node
 
 _WIDEST: Final = 16
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, Range
+from qprep.quantizer.formats.spec import Range
+from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
 
 _FILLS: Final = ("masked_fill", "where")
 _SUMS: Final = ("add", "sub")

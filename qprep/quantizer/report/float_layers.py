@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from qprep.quantizer.graph.insertion import weight_spec
 from qprep.quantizer.graph.quantization_graph import Node
-from qprep.quantizer.report.quantization_report import InFloat
-
-if TYPE_CHECKING:
-    from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.prepared_model import PreparedModel
+from qprep.quantizer.report.report_data import InFloat
 
 
-def left_in_float(quantizer: Quantizer) -> Iterator[InFloat]:
+def left_in_float(quantizer: PreparedModel) -> Iterator[InFloat]:
     """Operations and parameters without a format, where the settings ask for one in general.
 
     Biases are not among them unless the settings ask for their format: integer runtimes keep them at 32 bits.
     """
     for note in dict.fromkeys(quantizer.notes):
         name, _, why = note.rpartition(": ")
-        yield InFloat(name, why)
+        if why.endswith("left in float"):
+            yield InFloat(name, why)
     yield from _never_run(quantizer)
     for node in quantizer.graph.nodes:
         reason = _reason(quantizer, node)
@@ -29,7 +27,7 @@ def left_in_float(quantizer: Quantizer) -> Iterator[InFloat]:
     yield from _parameters(quantizer)
 
 
-def _never_run(quantizer: Quantizer) -> Iterator[InFloat]:
+def _never_run(quantizer: PreparedModel) -> Iterator[InFloat]:
     graph = quantizer.graph
     held = set(graph.model.parameters())  # not those of a BatchNorm that was folded away
     unread = [each for each in graph.weights if not any(each in node.weights for node in graph.nodes)]
@@ -37,7 +35,7 @@ def _never_run(quantizer: Quantizer) -> Iterator[InFloat]:
         yield InFloat(path or "the model", "did not run on the example inputs")
 
 
-def _reason(quantizer: Quantizer, node: Node) -> str | None:
+def _reason(quantizer: PreparedModel, node: Node) -> str | None:
     settings, defaults = quantizer.graph.settings(node.path), quantizer.settings.defaults
     if not node.owned or not any(edge.floating for edge in node.outputs):
         return None
@@ -50,7 +48,7 @@ def _reason(quantizer: Quantizer, node: Node) -> str | None:
     return None
 
 
-def _parameters(quantizer: Quantizer) -> Iterator[InFloat]:
+def _parameters(quantizer: PreparedModel) -> Iterator[InFloat]:
     graph, defaults = quantizer.graph, quantizer.settings.defaults
     for weight in graph.weights:
         users = [node for node in graph.nodes if weight in node.weights]
@@ -60,8 +58,8 @@ def _parameters(quantizer: Quantizer) -> Iterator[InFloat]:
         settings = graph.settings(weight.name)
         if any(node.name == "batch_norm" for node in users):
             yield InFloat(weight.name, "BatchNorm becomes part of the scales of the layer before it")
-        elif any(node.treatment == "float" for node in users) or not settings.asks:
-            continue  # said of its module
+        elif any(node.treatment == "float" for node in users) or not settings.asks or weight.part_of is not None:
+            continue  # said of its module, or in a note
         elif weight_spec(weight, users, graph) is None:
             yield InFloat(weight.name, f"{'bits_bias' if weight.is_bias else 'bits_weights'} is None for it")
         else:

@@ -5,152 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qprep.foundation.atomic_write import save
-
-_FIRST = 5
-
-
-@dataclass(frozen=True, slots=True)
-class SlotReport:
-    """One quantized tensor.
-
-    layer        path of the module whose settings decide on it
-    kind         "weight" or "activation"
-    bits         None in a floating format, then `scheme` names it
-    low, high    the range of the values seen
-    reach        the smallest and largest value that the integers stand for; None with several scales, or moving ones
-    clipped      share of values outside what the integers reach; 0 to 1
-    snr          decibels of the tensor against float: of an activation with all before it quantized
-    sensitivity  decibels of the model's output when this slot alone is quantized; NaN where that was not measured
-    size         bytes, of weights
-    histogram    counts over `edges`, what lies outside in the outer ones
-    channels     largest magnitude of each channel, of weights
-    """
-
-    name: str
-    layer: str
-    kind: str
-    bits: int | None
-    scheme: str
-    low: float
-    high: float
-    reach: tuple[float, float] | None
-    clipped: float
-    snr: float
-    sensitivity: float
-    size: float
-    histogram: tuple[int, ...] = field(repr=False)
-    edges: tuple[float, float] = field(repr=False)
-    channels: tuple[float, ...] = field(repr=False)
-
-    @property
-    def format(self) -> str:
-        """Such as "8 bit asymmetric", or "float16"."""
-        return self.scheme if self.bits is None else f"{self.bits} bit {self.scheme}"
-
-    @property
-    def ran(self) -> bool:
-        """Whether any value was seen."""
-        return self.low <= self.high
-
-
-@dataclass(frozen=True, slots=True)
-class LayerReport:
-    """One module and its slots, in the order in which modules ran.
-
-    sensitivity  decibels of the model's output when this layer alone is quantized; NaN where that was not measured
-    """
-
-    path: str
-    module_class: str
-    slots: tuple[SlotReport, ...]
-    sensitivity: float
-
-    @property
-    def weights(self) -> tuple[SlotReport, ...]:
-        """Its parameters."""
-        return tuple(slot for slot in self.slots if slot.kind == "weight")
-
-    @property
-    def activations(self) -> tuple[SlotReport, ...]:
-        """Its outputs, and inputs that are quantized for it."""
-        return tuple(slot for slot in self.slots if slot.kind == "activation")
-
-    @property
-    def weight_snr(self) -> float:
-        """Of its parameters the lowest; NaN without any."""
-        return min((slot.snr for slot in self.weights), default=math.nan)
-
-    @property
-    def output_snr(self) -> float:
-        """Of its activations the lowest; NaN without any."""
-        return min((slot.snr for slot in self.activations if slot.ran), default=math.nan)
-
-    @property
-    def clipped(self) -> float:
-        """Of its slots the largest share."""
-        return max(slot.clipped for slot in self.slots)
-
-    @property
-    def size(self) -> float:
-        """Bytes of its quantized parameters."""
-        return sum(slot.size for slot in self.slots)
-
-
-@dataclass(frozen=True, slots=True)
-class InFloat:
-    """What stayed in float, and why."""
-
-    name: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.reason}"
+from qprep.quantizer.report.report_data import ReportData
+from qprep.quantizer.report.report_page import as_fragment, as_html
+from qprep.quantizer.report.report_text import as_text, summary
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class QuantizationReport:
-    """All slots as the model holds them, its layers in order, its output, sizes in bytes, what stayed in float."""
-
-    model_class: str
-    method: str
-    slots: tuple[SlotReport, ...]
-    layers: tuple[LayerReport, ...]
-    output_snr: float
-    float_size: float
-    size: float
-    in_float: tuple[InFloat, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def first_to_widen(self) -> tuple[SlotReport, ...]:
-        """The slots to give more bits first: by themselves they cost the output most. Empty where not measured."""
-        measured = [slot for slot in self.slots if slot.sensitivity < math.inf]
-        return tuple(sorted(measured, key=lambda slot: slot.sensitivity)[:_FIRST])
-
-    @property
-    def layers_to_widen(self) -> tuple[LayerReport, ...]:
-        """The layers to give more bits first, as `first_to_widen`."""
-        measured = [layer for layer in self.layers if layer.sensitivity < math.inf]
-        return tuple(sorted(measured, key=lambda layer: layer.sensitivity)[:_FIRST])
+class QuantizationReport(ReportData):
+    """A report that prints itself: a table as text, a page in a notebook or a file."""
 
     def __str__(self) -> str:
-        from qprep.quantizer.report.report_text import as_text
-
         return as_text(self)
 
     def __repr__(self) -> str:
-        from qprep.quantizer.report.report_text import summary
-
         return f"<QuantizationReport of {summary(self)}>"
 
     def _repr_html_(self) -> str:
-        from qprep.quantizer.report.report_page import as_fragment
-
         return as_fragment(self)
 
     def to_html(self, path: str | Path | None = None) -> str:
@@ -158,8 +33,6 @@ class QuantizationReport:
 
         path  where to write it, too; QprepError where that is not possible
         """
-        from qprep.quantizer.report.report_page import as_html
-
         page = as_html(self)
         if path is not None:
             save(Path(path), page.encode(), "report")

@@ -9,7 +9,7 @@ from typing import Final
 
 from qprep.quantizer.report import charts as svg
 from qprep.quantizer.report.charts import Mark
-from qprep.quantizer.report.quantization_report import LayerReport, QuantizationReport, SlotReport
+from qprep.quantizer.report.report_data import LayerReport, ReportData, SlotReport
 from qprep.quantizer.report.report_text import label, numeric, span
 
 _STYLE: Final = """
@@ -46,7 +46,7 @@ _COLUMNS: Final = (
 _TEXTS: Final = (1, 2, 3, 4, 6, 7)
 
 
-def as_html(report: QuantizationReport) -> str:
+def as_html(report: ReportData) -> str:
     """The whole page."""
     title = escape(report.model_class)
     return (
@@ -56,13 +56,13 @@ def as_html(report: QuantizationReport) -> str:
     )
 
 
-def as_fragment(report: QuantizationReport) -> str:
+def as_fragment(report: ReportData) -> str:
     """What to widen, pictures by depth, the table of layers, what each holds, what stayed in float."""
     parts = (_head, _advice, _pictures, _table, _details, _float)
     return f'<style>{_STYLE}</style><div class="qprep">{"".join(part(report) for part in parts)}</div>'
 
 
-def _head(report: QuantizationReport) -> str:
+def _head(report: ReportData) -> str:
     ratio = report.float_size / report.size if report.size else 1.0
     cards = (
         (f"{report.output_snr:.1f} dB", "signal to noise at the output"),
@@ -75,7 +75,7 @@ def _head(report: QuantizationReport) -> str:
     return f"<h1>{escape(report.model_class)}</h1><p>{escape(report.method)}</p><div class='cards'>{shown}</div>"
 
 
-def _advice(report: QuantizationReport) -> str:
+def _advice(report: ReportData) -> str:
     layers = report.layers_to_widen
     if not layers:
         return "<h2>Give more bits first</h2><p>Sensitivity was not measured.</p>"
@@ -95,7 +95,7 @@ def _wider(layer: LayerReport) -> str:
     return ", ".join(f"{name}: 16" for name, slots in asked if slots)
 
 
-def _pictures(report: QuantizationReport) -> str:
+def _pictures(report: ReportData) -> str:
     layers, names = report.layers, [layer.path for layer in report.layers]
     noise = [[_snr(layer, "weight", layer.weight_snr), _snr(layer, "activation", layer.output_snr)] for layer in layers]
     pictures = [
@@ -131,7 +131,7 @@ def _pictures(report: QuantizationReport) -> str:
     return "".join(f"<h2>{title}</h2><p>{text}</p><div class='wide'>{made}</div>" for title, text, made in pictures)
 
 
-def _table(report: QuantizationReport) -> str:
+def _table(report: ReportData) -> str:
     header = "".join(f'<th class="{"t" if at in _TEXTS else ""}">{title}</th>' for at, title in enumerate(_COLUMNS))
     worst = {layer.path for layer in report.layers_to_widen}
     rows = "".join(_row(number, layer, layer.path in worst) for number, layer in enumerate(report.layers, 1))
@@ -158,7 +158,7 @@ def _row(number: int, layer: LayerReport, worst: bool) -> str:
     return f'<tr class="{"worst" if worst else ""}">{made}</tr>'
 
 
-def _details(report: QuantizationReport) -> str:
+def _details(report: ReportData) -> str:
     worst = {layer.path for layer in report.layers_to_widen}
     shown = "".join(
         f"<details{' open' if layer.path in worst else ''}>"
@@ -182,7 +182,7 @@ def _figures(slot: SlotReport) -> str:
     return f"<figure>{pictures}<figcaption>{text}</figcaption></figure>"
 
 
-def _float(report: QuantizationReport) -> str:
+def _float(report: ReportData) -> str:
     found = "".join(f"<li>{escape(str(each))}</li>" for each in report.in_float)
     return f"<h2>In float</h2><ul>{found or '<li>nothing that was asked for</li>'}</ul>"
 

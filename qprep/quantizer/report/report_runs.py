@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -21,17 +21,16 @@ from qprep.quantizer.formats.tensor_quantizers import (
 from qprep.quantizer.graph.error_measure import Comparison, Ratio
 from qprep.quantizer.graph.quantized_module import PARTS, QuantizedModule
 from qprep.quantizer.loaders import Watch, ignore
+from qprep.quantizer.prepared_model import PreparedModel
 from qprep.quantizer.report.float_layers import left_in_float
-from qprep.quantizer.report.quantization_report import LayerReport, QuantizationReport, SlotReport
-
-if TYPE_CHECKING:
-    from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.report.quantization_report import QuantizationReport
+from qprep.quantizer.report.report_data import LayerReport, SlotReport
 
 _MOST_CHANNELS: Final = 1024
 
 
 def report(
-    quantizer: Quantizer, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore
+    quantizer: PreparedModel, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore
 ) -> QuantizationReport:
     """Run `loader` in float and quantized, side by side; the first batch once more for each slot and layer.
 
@@ -80,7 +79,7 @@ def report(
     )
 
 
-def _classes(quantizer: Quantizer) -> dict[str, str]:
+def _classes(quantizer: PreparedModel) -> dict[str, str]:
     """The class of each module, by its path in the float model."""
     found = dict(quantizer.graph.model.named_modules())
     wrappers = {path for path, each in found.items() if isinstance(each, QuantizedModule)}
@@ -91,10 +90,10 @@ def _classes(quantizer: Quantizer) -> dict[str, str]:
 def grid_of(slot: TensorQuantizer) -> Any:  # noqa: ANN401  (QParams or None)
     """The grid of a slot that has a fixed one."""
     moving = isinstance(slot, (DynamicActivationQuantizer, FunctionQuantizer))
-    return None if slot.spec.is_float or moving or slot.mode is not Mode.QUANTIZE else slot.grid
+    return None if slot.spec.is_float or moving or not slot.is_active else slot.grid
 
 
-def _layers(quantizer: Quantizer, slots: Sequence[TensorQuantizer]) -> dict[str, tuple[TensorQuantizer, ...]]:
+def _layers(quantizer: PreparedModel, slots: Sequence[TensorQuantizer]) -> dict[str, tuple[TensorQuantizer, ...]]:
     """The slots of each module, in the order in which modules ran; a shared one belongs to the first."""
     owner: dict[TensorQuantizer, str] = {}
     wrappers = {path for path, each in quantizer.graph.model.named_modules() if isinstance(each, QuantizedModule)}
@@ -119,7 +118,7 @@ def _unwrapped(path: str, wrappers: set[str]) -> str:
 
 
 @contextlib.contextmanager
-def _evaluating(quantizer: Quantizer, slots: list[TensorQuantizer]) -> Iterator[None]:
+def _evaluating(quantizer: PreparedModel, slots: list[TensorQuantizer]) -> Iterator[None]:
     training = {module: module.training for module in quantizer.model.modules()}
     modes = [each.mode for each in slots]
     quantizer.model.eval()
@@ -137,7 +136,7 @@ def _set(slots: Sequence[TensorQuantizer], modes: Sequence[Mode]) -> None:
 
 
 def _compare(
-    quantizer: Quantizer,
+    quantizer: PreparedModel,
     batch: object,
     activations: list[TensorQuantizer],
     comparisons: dict[TensorQuantizer, Comparison],
@@ -170,7 +169,7 @@ def _removed(handles: list[torch.utils.hooks.RemovableHandle]) -> Iterator[None]
 
 
 def _alone(
-    quantizer: Quantizer,
+    quantizer: PreparedModel,
     slots: list[TensorQuantizer],
     groups: Sequence[tuple[TensorQuantizer, ...]],
     batch: object,

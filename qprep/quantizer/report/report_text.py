@@ -6,7 +6,7 @@ import math
 from itertools import zip_longest
 from typing import Final
 
-from qprep.quantizer.report.quantization_report import LayerReport, QuantizationReport, SlotReport
+from qprep.quantizer.report.report_data import LayerReport, ReportData, SlotReport
 
 _HEADER: Final = (
     *("layer", "module", "weights", "SNR dB"),
@@ -15,7 +15,7 @@ _HEADER: Final = (
 _LEFT: Final = (0, 1, 2, 4, 5)
 
 
-def as_text(report: QuantizationReport) -> str:
+def as_text(report: ReportData) -> str:
     """A table of the layers, the sums, what to widen first, what stayed in float."""
     rows = [_HEADER, *(row for layer in report.layers for row in _rows(layer))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
@@ -24,14 +24,14 @@ def as_text(report: QuantizationReport) -> str:
     return "\n".join([summary(report), *table, advice(report), *[f"in float: {each}" for each in report.in_float]])
 
 
-def summary(report: QuantizationReport) -> str:
+def summary(report: ReportData) -> str:
     """One line of the model as a whole."""
     ratio = report.float_size / report.size if report.size else 1.0
     size = f"{report.size:,.0f} bytes of parameters ({ratio:.2f} times smaller than float)"
     return f"{report.model_class}: {report.output_snr:.1f} dB at the output, {size}"
 
 
-def advice(report: QuantizationReport) -> str:
+def advice(report: ReportData) -> str:
     """One line on what to widen."""
     if not report.slots:
         return "nothing is quantized"

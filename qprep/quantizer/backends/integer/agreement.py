@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.integer.integer_model import IntegerModel
 from qprep.quantizer.backends.integer.integer_modules import Requantize, quantized
 from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
-from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One slot: by how many levels it differs at most, and which share of its values does; 0 to 1."""
+    """One slot: by how many levels it differs at most, which share of its values does (0 to 1), and decibels."""
 
     name: str
     levels: int
     share: float
+    decibels: float = math.inf
 
 
-def slot_agreement(simulation: nn.Module, integer: IntegerModel, *args: Any, **kwargs: Any) -> list[Agreement]:
+class RunsOnIntegers(Protocol):
+    """An integer model."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """All its modules."""
+
+    def integers(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """As the model, with integer tensors."""
+
+
+def slot_agreement(simulation: nn.Module, integer: RunsOnIntegers, *args: Any, **kwargs: Any) -> list[Agreement]:
     """Run both on one input; each slot of the integer model is given what the simulation's slots before it gave.
 
     In the order of calls, one entry for each. Raises QprepError where `integer` is not that of `simulation`.
@@ -40,7 +52,8 @@ def slot_agreement(simulation: nn.Module, integer: IntegerModel, *args: Any, **k
             raise QprepError(f"expected the integer model of this simulation, found another slot at {slot.name}")
         right = quantized(expected.pop(0)[1], slot.grid)
         apart = (right.ints - out.ints).abs()
-        found.append(Agreement(slot.name, int(apart.max()), float((apart > 0).double().mean())))
+        share = float((apart > 0).double().mean())
+        found.append(Agreement(slot.name, int(apart.max()), share, _decibels(right.ints, apart)))
         return right
 
     with contextlib.ExitStack() as stack:
@@ -49,6 +62,11 @@ def slot_agreement(simulation: nn.Module, integer: IntegerModel, *args: Any, **k
                 stack.callback(module.register_forward_hook(compare).remove)
         integer.integers(*args, **kwargs)
     return found
+
+
+def _decibels(right: Tensor, apart: Tensor) -> float:
+    signal, noise = (float(each.double().pow(2).sum()) for each in (right, apart))
+    return 10 * math.log10(signal / noise) if signal and noise else -math.inf if noise else math.inf
 
 
 def _outputs(simulation: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Tensor]]:
@@ -69,4 +87,4 @@ def _outputs(simulation: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
 
 def _is_static(slot: TensorQuantizer) -> bool:
     is_dynamic = isinstance(slot, DynamicActivationQuantizer)
-    return slot.mode is Mode.QUANTIZE and not slot.spec.is_float and not is_dynamic
+    return slot.is_active and not slot.spec.is_float and not is_dynamic

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.integer.integer_operations import FORMS
-from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
+from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor, as_floats
 from qprep.quantizer.graph.call_rows import Call, calls
 from qprep.quantizer.graph.tensor_leaves import map_tensors, tensors_in
 
@@ -48,13 +48,33 @@ def noting(note: Callable[[str], None]) -> Iterator[None]:
         _islands.reset(token)
 
 
-def as_floats(value: Any) -> Any:
-    """`value` with floats for each integer tensor in it."""
-    return map_tensors(lambda _, each: each.to_float() if isinstance(each, IntegerTensor) else each, value)
+class ComputingTensor(IntegerTensor):
+    """Integers that pass for a float tensor in a model's own code: torch functions on them go to integer forms."""
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        return dispatch(func, args, kwargs or {})
+
+
+def computing(value: Any) -> Any:
+    """`value` with integers that compute for each integer tensor in it."""
+
+    def change(_: int, each: Tensor) -> Tensor:
+        if not isinstance(each, IntegerTensor) or isinstance(each, ComputingTensor):
+            return each
+        return ComputingTensor(each.ints, each.scale, each.bits, each.grid)
+
+    return map_tensors(change, value)
 
 
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What IntegerTensor.__torch_function__ does."""
+    """What `function` gives on arguments with integer tensors in them."""
     name = _attribute(function)
     if name in _FACTS:
         with torch._C.DisableTorchFunctionSubclass():  # noqa: SLF001
@@ -65,7 +85,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
             return args[0]
         found = _integer(function, call, args, kwargs)
         if found is not NotImplemented:
-            return _in_place(call, args, found)
+            return computing(_in_place(call, args, found))
     return _in_float(function, call, args, kwargs)
 
 

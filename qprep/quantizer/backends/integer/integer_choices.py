@@ -10,8 +10,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from qprep.quantizer.backends.integer.integer_layers import ACCUMULATOR, operand
-from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
+from qprep.quantizer.backends.integer.integer_layers import operand
+from qprep.quantizer.backends.integer.integer_tensor import ACCUMULATOR, IntegerTensor, aligned
 from qprep.quantizer.graph.call_rows import Call
 
 _FURTHEST: Final = 2**30  # what infinity becomes
@@ -52,8 +52,6 @@ def _masked_fill(call: Call) -> Any:
 
 
 def _where(call: Call) -> Any:
-    from qprep.quantizer.backends.integer.integer_elementwise import aligned
-
     condition, left, right = (call.arguments.get(name) for name in ("condition", "input", "other"))
     if condition is None or isinstance(condition, IntegerTensor):
         return NotImplemented

@@ -13,29 +13,12 @@ from torch import Tensor
 
 from qprep.quantizer.backends.integer.fixed_point import scaled
 from qprep.quantizer.backends.integer.integer_choices import masked_sum
-from qprep.quantizer.backends.integer.integer_layers import ACCUMULATOR, operand
-from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
+from qprep.quantizer.backends.integer.integer_layers import operand
+from qprep.quantizer.backends.integer.integer_tensor import ACCUMULATOR, WIDEST, IntegerTensor, aligned
 from qprep.quantizer.backends.integer.lookup_tables import looked_up
 from qprep.quantizer.graph.call_rows import Call
 
-_WIDEST: Final = 61
 _FINER: Final = 14  # by so many bits a bound is finer than the integers that it clamps
-
-
-def aligned(tensors: list[IntegerTensor]) -> list[IntegerTensor]:
-    """All at one scale; where they have several, one as fine as 29 bits allow, so that two sums fit an int32."""
-    first = tensors[0]
-    if all(torch.equal(each.scale, first.scale) for each in tensors[1:]):
-        return tensors
-    flat = [each.uniform() for each in tensors]
-    coarsest = max(float(each.scale) for each in flat)
-    widest = max(_bits_at(each, coarsest) for each in flat)
-    scale = coarsest * 2.0 ** -max(ACCUMULATOR - 2 - widest, 0)
-    return [each.rescaled(scale, min(max(_bits_at(each, scale), 1) + 1, _WIDEST)) for each in flat]
-
-
-def _bits_at(tensor: IntegerTensor, scale: float) -> int:
-    return tensor.bits + math.ceil(math.log2(float(tensor.scale) / scale))
 
 
 def _sum(call: Call) -> Any:
@@ -88,7 +71,7 @@ def _product(call: Call) -> Any:
     if isinstance(right, float):
         return times(a, right)
     b = operand(right)
-    if b is None or a.bits + b.bits > _WIDEST:
+    if b is None or a.bits + b.bits > WIDEST:
         return NotImplemented
     return IntegerTensor(a.ints.to(torch.int64) * b.ints, a.scale * b.scale, a.bits + b.bits)
 
@@ -130,8 +113,8 @@ def _clamp(low: Callable[[Call], float], high: Callable[[Call], float]) -> Calla
 
 def _limit(x: IntegerTensor, bound: float) -> Tensor:
     if math.isinf(bound):
-        return torch.tensor(int(math.copysign(2**_WIDEST, bound)))
-    return torch.round((bound / x.scale).clamp(-(2.0**_WIDEST), 2.0**_WIDEST)).to(torch.int64)
+        return torch.tensor(int(math.copysign(2**WIDEST, bound)))
+    return torch.round((bound / x.scale).clamp(-(2.0**WIDEST), 2.0**WIDEST)).to(torch.int64)
 
 
 def _setting(name: str, default: float) -> Callable[[Call], float]:
@@ -153,7 +136,7 @@ def _leaky(call: Call) -> Any:
     if x.grid is not None:
         return looked_up(call)
     slope = call.arguments.get("negative_slope", 0.01)
-    fine = x.rescaled(x.scale * 2.0**-8, x.bits + 8) if x.bits + 8 <= _WIDEST else x
+    fine = x.rescaled(x.scale * 2.0**-8, x.bits + 8) if x.bits + 8 <= WIDEST else x
     below = scaled(fine.ints, fine.bits, torch.tensor(float(slope), dtype=torch.float64))
     return IntegerTensor(torch.where(fine.ints >= 0, fine.ints.to(torch.int64), below), fine.scale, fine.bits)
 
@@ -165,11 +148,11 @@ def _prelu(call: Call) -> Any:
         return NotImplemented
     slopes = weight.to_float() if isinstance(weight, IntegerTensor) else weight.detach()
     along = (-1, *[1] * max(x.dim() - 2, 0)) if slopes.numel() > 1 else ()
-    fine = x.rescaled(x.scale * 2.0**-8, x.bits + 8) if x.bits + 8 <= _WIDEST else x
+    fine = x.rescaled(x.scale * 2.0**-8, x.bits + 8) if x.bits + 8 <= WIDEST else x
     below = scaled(fine.ints, fine.bits, slopes.double().reshape(along))
     grown = max(math.ceil(math.log2(max(float(slopes.abs().max()), 1.0))), 0)
     ints = torch.where(fine.ints >= 0, fine.ints.to(torch.int64), below)
-    return IntegerTensor(ints, fine.scale, min(fine.bits + grown, _WIDEST))
+    return IntegerTensor(ints, fine.scale, min(fine.bits + grown, WIDEST))
 
 
 def _gated(call: Call) -> Any:

@@ -14,10 +14,9 @@ from torch.nn import functional
 
 from qprep.quantizer.backends.integer.fixed_point import scaled
 from qprep.quantizer.backends.integer.held import is_held
-from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
+from qprep.quantizer.backends.integer.integer_tensor import ACCUMULATOR, IntegerTensor
 from qprep.quantizer.graph.call_rows import Call
 
-ACCUMULATOR: Final = 31  # bits of an int32 beside its sign
 _EXTRA: Final = 20  # zeros have any scale: one so fine that a bias beside them keeps its bits
 _FINER: Final = 12  # bits that a bias has below one product of integers, where there is room
 _EXACT: Final = 53  # bits of an integer that a float64 holds

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,18 +15,19 @@ from torch.nn import Parameter
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.integer.dispatch import as_floats, noting
+from qprep.quantizer.backends.comparison import LIMIT, Difference, check_grids, refused
+from qprep.quantizer.backends.integer.agreement import slot_agreement
+from qprep.quantizer.backends.integer.dispatch import noting
 from qprep.quantizer.backends.integer.held import holding
 from qprep.quantizer.backends.integer.integer_layers import constants
 from qprep.quantizer.backends.integer.integer_modules import InFloat, IntegerParameter, Requantize
-from qprep.quantizer.backends.integer.integer_tensor import Grid
+from qprep.quantizer.backends.integer.integer_tensor import Grid, as_floats
+from qprep.quantizer.example_runs import Example, example_of, run_example
 from qprep.quantizer.formats.stored import integers, narrowest_type, per_element
-from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
-
-if TYPE_CHECKING:
-    from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.prepared_model import PreparedModel
 
 
 class IntegerModel(nn.Module):
@@ -93,11 +96,14 @@ def _path(wrapped: str) -> str:
     return ".".join(part for part in wrapped.split(".") if part != "module")
 
 
-def to_integer(quantizer: Quantizer) -> IntegerModel:
-    """The integer model of a calibrated or trained quantizer; QprepError where nothing is quantized to integers."""
-    model = quantizer.convert().cpu()
+def to_integer(quantizer: PreparedModel, check: bool = True) -> IntegerModel:
+    """The integer model of a calibrated or trained quantizer; see `Quantizer.to_integer`."""
+    model = quantizer.convert(check).cpu()
     if not any(_gives_integers(each) for each in model.modules()):
         raise QprepError("expected activations quantized to integers, found none: nothing to compute on integers")
+    if check:
+        check_grids(model, partial(run_example, model, quantizer.example), "integers")
+    simulation = copy.deepcopy(model) if check else None
     _store_parameters(model)
     for module in list(model.modules()):
         for name, child in list(module._modules.items()):  # noqa: SLF001  (shared ones too)
@@ -105,9 +111,21 @@ def to_integer(quantizer: Quantizer) -> IntegerModel:
                 module.register_module(name, _slot(child))
     _compute_in_float32(model)
     made = IntegerModel(model.eval())
-    inputs, keywords = quantizer.example
-    made.integers(*inputs, **keywords)
+    args, kwargs = example_of(model, quantizer.example)
+    made.integers(*args, **kwargs)
+    if simulation is not None:
+        _compare(simulation, made, quantizer.example)
     return made
+
+
+def _compare(simulation: nn.Module, made: IntegerModel, example: Example) -> None:
+    """QprepError, with its name, for the first slot that differs from the simulation by more than the limit."""
+    args, kwargs = example_of(simulation, example)
+    for each in slot_agreement(simulation, made, *args, **kwargs):
+        apart = Difference(each.decibels, each.levels)
+        if apart.breaks(LIMIT):
+            why = "its integers are not those that the simulation stands for"
+            raise refused("integers to be what the simulation gives", each.name, apart, why)
 
 
 def _plain(tensor: Tensor) -> Tensor:
@@ -125,11 +143,11 @@ def _compute_in_float32(model: nn.Module) -> None:
 
 
 def _gives_integers(module: nn.Module) -> bool:
-    return isinstance(module, TensorQuantizer) and module.mode is Mode.QUANTIZE and not module.spec.is_float
+    return isinstance(module, TensorQuantizer) and module.is_active and not module.spec.is_float
 
 
 def _slot(slot: TensorQuantizer) -> nn.Module:
-    if slot.mode is Mode.OFF:
+    if not slot.is_active:
         return nn.Identity()
     if slot.spec.is_float or isinstance(slot, DynamicActivationQuantizer):
         return InFloat(slot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from qprep.quantizer.backends.integer.dispatch import ComputingTensor, computing
 from qprep.quantizer.backends.integer.integer_tensor import Grid, IntegerTensor
 from qprep.quantizer.formats.affine import QParams, fake_quantize
 from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
@@ -23,7 +24,7 @@ class Requantize(nn.Module):
         if input.numel() == 0 or not input.is_floating_point():
             return input
         if isinstance(input, IntegerTensor):
-            return input.on(self.grid)
+            return computing(input.on(self.grid))  # type: ignore[no-any-return]
         return quantized(input, self.grid)
 
     def extra_repr(self) -> str:
@@ -35,7 +36,7 @@ def quantized(input: Tensor, grid: Grid) -> IntegerTensor:
     """Float values as the integers that the simulation rounds them to."""
     scale, zero = torch.tensor(grid.scale), torch.tensor(grid.zero, dtype=torch.int32)
     values = fake_quantize(input.float(), QParams(scale, zero, grid.low, grid.high))
-    return IntegerTensor(torch.round(values.double() / grid.scale).to(torch.int64), grid.scale, grid.bits, grid)
+    return ComputingTensor(torch.round(values.double() / grid.scale).to(torch.int64), grid.scale, grid.bits, grid)
 
 
 class InFloat(nn.Module):
@@ -68,4 +69,4 @@ class IntegerParameter(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The parameter with its scale."""
-        return IntegerTensor(input.detach().to(torch.int64) - self.zero, self.scale, self.bits)
+        return ComputingTensor(input.detach().to(torch.int64) - self.zero, self.scale, self.bits)

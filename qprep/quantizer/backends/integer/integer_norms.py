@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from qprep.quantizer.backends.integer.fixed_point import divided, root, shifted
-from qprep.quantizer.backends.integer.integer_layers import ACCUMULATOR, constants, plus_bias
-from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
+from qprep.quantizer.backends.integer.integer_layers import constants, plus_bias
+from qprep.quantizer.backends.integer.integer_tensor import ACCUMULATOR, IntegerTensor
 from qprep.quantizer.graph.call_rows import Call
 
 _UNIT: Final = 30  # softmax counts in 2^-30

@@ -1,8 +1,9 @@
 # ruff: noqa: ANN401 -- values of any kind
-"""A tensor of integers with a scale, that passes for a float tensor in a model's own code."""
+"""Integers with a scale: what integer kernels take and give. They compute nothing by themselves, see `dispatch`."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -12,7 +13,10 @@ from torch import Tensor
 
 from qprep.quantizer.backends.integer.fixed_point import scaled
 from qprep.quantizer.formats.affine import QParams
+from qprep.quantizer.graph.tensor_leaves import map_tensors
 
+ACCUMULATOR: Final = 31  # bits of an int32 beside its sign
+WIDEST: Final = 61  # bits of an int64 that sums may have
 _UNIFORM_BITS: Final = 12  # by how much finer than the coarsest a common scale is
 
 
@@ -79,7 +83,7 @@ class IntegerTensor(Tensor):
         if self.scale.dim() == 0 or self.scale.numel() == 1:
             return IntegerTensor(self.ints, self.scale.reshape(()), self.bits, self.grid)
         scale = self.scale.abs().max() * 2.0**-_UNIFORM_BITS
-        return self.rescaled(scale, min(self.bits + _UNIFORM_BITS, 61))
+        return self.rescaled(scale, min(self.bits + _UNIFORM_BITS, WIDEST))
 
     def on(self, grid: Grid) -> IntegerTensor:
         """Requantized to `grid`, clamped to what it can say."""
@@ -97,18 +101,6 @@ class IntegerTensor(Tensor):
         return f"IntegerTensor({self.ints}, {kind})"
 
     @classmethod
-    def __torch_function__(
-        cls,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        from qprep.quantizer.backends.integer.dispatch import dispatch
-
-        return dispatch(func, args, kwargs or {})
-
-    @classmethod
     def __torch_dispatch__(  # type: ignore[override] # torch declares it as what disables it
         cls,
         func: Callable[..., Any],
@@ -117,6 +109,25 @@ class IntegerTensor(Tensor):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """What reaches this has no integer form: run it on floats."""
-        from qprep.quantizer.backends.integer.dispatch import as_floats
-
         return func(*as_floats(args), **as_floats(kwargs or {}))
+
+
+def as_floats(value: Any) -> Any:
+    """`value` with floats for each integer tensor in it."""
+    return map_tensors(lambda _, each: each.to_float() if isinstance(each, IntegerTensor) else each, value)
+
+
+def aligned(tensors: list[IntegerTensor]) -> list[IntegerTensor]:
+    """All at one scale; where they have several, one as fine as 29 bits allow, so that two sums fit an int32."""
+    first = tensors[0]
+    if all(torch.equal(each.scale, first.scale) for each in tensors[1:]):
+        return tensors
+    flat = [each.uniform() for each in tensors]
+    coarsest = max(float(each.scale) for each in flat)
+    widest = max(_bits_at(each, coarsest) for each in flat)
+    scale = coarsest * 2.0 ** -max(ACCUMULATOR - 2 - widest, 0)
+    return [each.rescaled(scale, min(max(_bits_at(each, scale), 1) + 1, WIDEST)) for each in flat]
+
+
+def _bits_at(tensor: IntegerTensor, scale: float) -> int:
+    return tensor.bits + math.ceil(math.log2(float(tensor.scale) / scale))

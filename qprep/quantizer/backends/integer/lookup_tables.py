@@ -11,8 +11,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from qprep.quantizer.backends.integer.integer_layers import ACCUMULATOR
-from qprep.quantizer.backends.integer.integer_tensor import Grid, IntegerTensor
+from qprep.quantizer.backends.integer.integer_tensor import ACCUMULATOR, Grid, IntegerTensor
 from qprep.quantizer.graph.call_rows import Call
 
 _OUT: Final = ("inplace", "_stacklevel", "training")

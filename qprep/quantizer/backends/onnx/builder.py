@@ -18,6 +18,7 @@ from torch.nn import Parameter
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.onnx.export_report import Island
 from qprep.quantizer.backends.onnx.run_record import Ref, Step
+from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot
 from qprep.quantizer.backends.onnx.sizes import Dim, Size, Spread
 from qprep.quantizer.formats.affine import QParams
 from qprep.quantizer.formats.stored import integers
@@ -111,6 +112,7 @@ class Builder:
         self.step: Step | None = None
         self.islands: list[Island] = [] if outer is None else outer.islands  # what torch.onnx.export wrote
         self.batch_of: str = "" if outer is None else outer.batch_of  # the input whose first dimension is the batch
+        self.written: list[WrittenSlot] = []
         self._constants: dict[int, tuple[Tensor, Value]] = {}
         self._grids: dict[tuple[float, int, str], tuple[str, str]] = {}
         self._batch: str | None = None

@@ -8,6 +8,7 @@ import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from torch.nn import Parameter
 
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.comparison import check_grids
 from qprep.quantizer.backends.onnx.export_report import (
     ExportReport,
     FixedSizesError,
@@ -24,43 +26,47 @@ from qprep.quantizer.backends.onnx.export_report import (
     Recurrent,
     recurrent_named,
 )
+from qprep.quantizer.backends.onnx.recurrent_slots import as_written
 from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, opened, record
+from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot, compare
 from qprep.quantizer.backends.onnx.sizes import Dim, Size, merged, shape_of
+from qprep.quantizer.example_runs import example_of, run_example
 from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
+from qprep.quantizer.prepared_model import PreparedModel
 
 if TYPE_CHECKING:
     from qprep.quantizer.backends.onnx.builder import Builder
-    from qprep.quantizer.quantizer_base import Quantizer
 
 
-def export_onnx(quantizer: Quantizer, path: str | Path, options: OnnxOptions) -> ExportReport:
+def export_onnx(quantizer: PreparedModel, path: str | Path, options: OnnxOptions) -> ExportReport:
     """See `Quantizer.export_onnx`."""
-    inputs, keywords = quantizer.example
-    report = _written(quantizer.convert(), Path(path), (inputs, keywords), options)
-    quantizer.notes += [line for line in report.lines if line not in quantizer.notes]
-    return report
+    model = quantizer.convert(options.check)
+    if options.check:
+        check_grids(model, partial(run_example, model, quantizer.example), "ONNX")
+    return _written(model, Path(path), example_of(model, quantizer.example), options)
 
 
-def check_onnx(quantizer: Quantizer, options: OnnxOptions) -> ExportReport:
+def check_onnx(quantizer: PreparedModel, options: OnnxOptions) -> ExportReport:
     """What `export_onnx` would say, before there are ranges: tried on the prepared model, nothing is written.
 
     Raises QprepError that names every operation which no file can hold, with its module, file and line.
     """
-    model = copy.deepcopy(quantizer.model)
+    model = copy.deepcopy(quantizer.graph.model)
     for slot in model.modules():
         if isinstance(slot, TensorQuantizer):
             slot.mode = Mode.OFF
-    return _written(model, None, quantizer.example, options)
+    return _written(model, None, example_of(model, quantizer.example), options)
 
 
-def write_onnx(
+def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
     model: nn.Module,
     path: str | Path,
     inputs: Sequence[Any],
     keywords: Mapping[str, Any] | None = None,
     dynamic_batch: bool = True,
+    check: bool = True,
     *,
     recurrent: Recurrent | str = Recurrent.OPERATOR,
 ) -> ExportReport:
@@ -69,12 +75,14 @@ def write_onnx(
     It computes in float32, whatever type the model is in. Where a second run with one more row along the first
     dimension calls the same operations, that dimension is free (`batch`); with `dynamic_batch=False`, and elsewhere,
     sizes are those of the example. An operation without an ONNX form of qprep's is written by torch.onnx.export, in
-    float; the report names it. `recurrent` is "operator", "loop" or "unrolled", see `Recurrent`.
+    float; the report names it. `recurrent` is "operator", "loop" or "unrolled", see `Recurrent`. With `check`, and
+    where ONNX Runtime is installed, the file is run on the example inputs first and has to give what `model` does,
+    within `LIMIT`.
 
-    Raises QprepError where that has no form either, with module, file and line of every such operation, and where the
-    onnx package is missing.
+    Raises QprepError where it does not, where an operation has no form at all, with module, file and line of each, and
+    where the onnx package is missing.
     """
-    options = OnnxOptions(dynamic_batch, recurrent_named(recurrent))
+    options = OnnxOptions(dynamic_batch, recurrent_named(recurrent), check)
     return _written(model, Path(path), (tuple(inputs), dict(keywords or {})), options)
 
 
@@ -86,11 +94,14 @@ def _written(
     example = map_tensors(lambda _, tensor: _plain_float(tensor), example)
     slots = {} if path is None else _slots(model)  # a trial comes before weights are on a grid
     try:
-        made, report = _proto(model.eval(), example, options, slots)
+        made, report, written = _proto(model.eval(), example, options, slots)
     except FixedSizesError:
-        made, report = _proto(model.eval(), example, replace(options, dynamic_batch=False), slots)
-    if path is not None:
-        save(path, made, "ONNX model")
+        made, report, written = _proto(model.eval(), example, replace(options, dynamic_batch=False), slots)
+    if path is None:
+        return report
+    if options.check:
+        compare(made, written, as_written(model, report.wholes), *example)
+    save(path, made, "ONNX model")
     return replace(report, path=path)
 
 
@@ -105,7 +116,8 @@ def _proto(
     example: tuple[tuple[Any, ...], dict[str, Any]],
     options: OnnxOptions,
     slots: dict[Parameter, TensorQuantizer],
-) -> tuple[bytes, ExportReport]:
+) -> tuple[bytes, ExportReport, list[WrittenSlot]]:
+    """The file, what is to be said of it, and where in it each slot's integers are."""
     try:
         import onnx
     except ImportError as error:
@@ -127,7 +139,9 @@ def _proto(
     made.ir_version = 10
     onnx.checker.check_model(made)
     free = {info.name: names for info, names in ((info, _free(info)) for info in given) if names}
-    return bytes(made.SerializeToString()), ExportReport(None, OPSET, free, tuple(builder.islands), _notes(run))
+    wholes = tuple(step.path for step in run.steps if step.name == "recurrent" and step.slotted)
+    report = ExportReport(None, OPSET, free, tuple(builder.islands), _notes(run, wholes), wholes)
+    return bytes(made.SerializeToString()), report, builder.written
 
 
 def _free(info: Any) -> dict[int, str]:
@@ -135,10 +149,9 @@ def _free(info: Any) -> dict[int, str]:
     return {axis: each.dim_param for axis, each in enumerate(info.type.tensor_type.shape.dim) if each.dim_param}
 
 
-def _notes(run: Recording) -> tuple[str, ...]:
+def _notes(run: Recording, wholes: tuple[str, ...]) -> tuple[str, ...]:
     reads = [f"{each}: the file keeps the example's number" for each in dict.fromkeys(run.reads)]
-    wholes = [step for step in run.steps if step.name == "recurrent" and step.slotted]
-    left = [f"{step.path}: one operator in the ONNX file, slots inside are left out" for step in wholes]
+    left = [f"{path}: one operator in the ONNX file, slots inside are left out" for path in wholes]
     return (*reads, *left)
 
 

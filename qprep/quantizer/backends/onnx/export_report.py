@@ -31,10 +31,12 @@ class OnnxOptions:
     """How a file is written.
 
     dynamic_batch  whether the inputs' first dimension is free where the model allows it
+    check          whether ONNX Runtime, where it is installed, has to agree with the simulation
     """
 
     dynamic_batch: bool = True
     recurrent: Recurrent = Recurrent.OPERATOR
+    check: bool = True
 
 
 class FixedSizesError(Exception):
@@ -64,6 +66,7 @@ class ExportReport:
     free     names of sizes that are free, by input and dimension: {"x": {0: "batch"}}
     islands  operations that torch.onnx.export wrote
     notes    what else is to be known: numbers of the example that the file keeps, slots that are left out
+    wholes   paths of recurrent layers that are one operator, without the slots inside
     """
 
     path: Path | None
@@ -71,6 +74,7 @@ class ExportReport:
     free: dict[str, dict[int, str]]
     islands: tuple[Island, ...] = ()
     notes: tuple[str, ...] = ()
+    wholes: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:

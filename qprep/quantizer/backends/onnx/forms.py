@@ -33,6 +33,9 @@ def _quantize(b: Builder, given: dict[str, Any]) -> Any:
     assert b.step is not None  # noqa: S101  (forms are called for steps)
     slot, value = b.step.slot, b.value(given["input"])
     assert slot is not None  # noqa: S101  (the recorder gives one)
+    own = getattr(slot, "onnx_form", None)
+    if own is not None:
+        return own(b, b.float(value))
     if slot.spec.dtype is not None:
         narrow = b.op("Cast", [b.float(value)], to=onnx_type(getattr(torch, slot.spec.dtype)))
         return b.op("Cast", [narrow], to=onnx_type(value.kind))

@@ -21,7 +21,7 @@ from qprep.foundation.catalogue.op import OpClass
 from qprep.foundation.errors import QprepError
 from qprep.foundation.version import PACKAGE_FOLDER
 from qprep.quantizer.backends.onnx.export_report import Recurrent
-from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.call_rows import calls
 from qprep.quantizer.graph.tensor_leaves import map_tensors, tensors_in
 from qprep.runtime_modules._recurrent_layers import RecurrentDirection
@@ -207,7 +207,7 @@ class _Recorder(TorchFunctionMode):
         if not isinstance(module, TensorQuantizer):
             return
         slot, given = self._given.pop()
-        if slot.mode is Mode.QUANTIZE and out is not given and id(given) in self._numbers:
+        if slot.is_active and out is not given and id(given) in self._numbers:
             self._add("quantize", {"input": self.ref(given)}, [out], slot)
 
     def _add_layer(self, module: nn.Module, first: int, given: tuple[Any, ...], out: Any) -> None:

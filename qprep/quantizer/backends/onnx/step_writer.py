@@ -13,6 +13,7 @@ from qprep.quantizer.backends.onnx.forms import FORMS
 from qprep.quantizer.backends.onnx.handover import handed_over
 from qprep.quantizer.backends.onnx.recurrent_forms import looped
 from qprep.quantizer.backends.onnx.run_record import Recording, Step
+from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot
 
 
 def write_steps(b: Builder, steps: Iterable[Step], run: Recording) -> None:
@@ -42,6 +43,10 @@ def write_step(b: Builder, step: Step, run: Recording) -> None:
             b.values[number] = Value(shape, kind, None, result)
         else:
             b.values[number] = Value(shape, kind, result)
+    given = b.values.get(step.outputs[0]) if step.outputs else None
+    if step.slot is not None and given is not None and given.quantized is not None and b.outer is None:
+        found = given.quantized
+        b.written.append(WrittenSlot(step.slot.name, found.name, found.scale, found.zero))
 
 
 def _results(b: Builder, step: Step, run: Recording) -> list[Any]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from qprep.foundation.errors import QprepError
+from qprep.quantizer.distributed import reduced_range
 from qprep.quantizer.formats.affine import QParams
 from qprep.quantizer.formats.grid import after, before, between
 from qprep.quantizer.formats.spec import Scheme, Spec
@@ -77,70 +78,116 @@ def unit_activations(input: Tensor, bits: int) -> Tensor:
     return found
 
 
-def by_steps(slot: TensorQuantizer, scale: float, low: int, high: int) -> QParams:
-    """A grid around zero point 0, on the device of `slot`."""
-    return QParams(slot.scale.new_tensor(scale), torch.zeros_like(slot.zero_point), low, high)
+def by_steps(slot: TensorQuantizer, scale: Tensor, low: int, high: int) -> QParams:
+    """A grid around zero point 0 with one scale."""
+    return QParams(scale.detach().float(), slot.zero_point.new_zeros(()), low, high)
 
 
-class _ByFormula(LearningQuantizer):
-    """Fixed formulas: there is no range to start."""
+class UnitActivation(LearningQuantizer):
+    """What lies in [0, reach]: the formula for [0, 1], on values divided by the largest of the first batch.
 
-    by_formula = True
+    The paper trains from random numbers, with BatchNorm; a trained model without would lose all above 1.
+    """
+
+    reach: Tensor
 
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
-        self.started.fill_(True)
-        self._has_started = True
-        self.bits = spec.bits or 0
+        self.register_buffer("reach", torch.ones(()))
 
-
-class UnitActivation(_ByFormula):
-    """What lies in [0, 1]."""
+    def start(self, input: Tensor) -> None:
+        """The largest value, over all processes."""
+        self.reach.copy_(largest_of(input))
 
     @property
     def grid(self) -> QParams:
-        """Steps of 1 / (2^bits - 1)."""
-        return by_steps(self, 1 / (2**self.bits - 1), 0, 2**self.bits - 1)
+        """Steps of reach / (2^bits - 1)."""
+        number = 2 ** (self.spec.bits or 0) - 1
+        return by_steps(self, self.reach / number, 0, number)
 
     def learned(self, input: Tensor) -> Tensor:
         """See `unit_activations`."""
-        return unit_activations(input.float(), self.bits).to(input.dtype)
+        reach = self.reach.clone()
+        return (unit_activations(input.float() / reach, self.spec.bits or 0) * reach).to(input.dtype)
 
 
-class DorefaWeight(_ByFormula):
-    """See `dorefa_weights`."""
+def largest_of(input: Tensor) -> Tensor:
+    """The largest value of a tensor, over all processes; 1 where none is above 0."""
+    _, high = reduced_range(*(each.float() for each in torch.aminmax(input)))
+    return torch.where(high > 0, high, torch.ones_like(high))
+
+
+class _Rescaled(LearningQuantizer):
+    """A formula for weights in [-1, 1], given back the scale that its layer had.
+
+    Without a BatchNorm behind it a layer whose weights are brought to [-1, 1] is another function.
+    """
 
     largest: Tensor
+    by_formula = True
 
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
         self.register_buffer("largest", torch.ones(()))
 
     @property
-    def grid(self) -> QParams:
-        """The odd multiples of 1 / (2^bits - 1), which take a bit more; with one bit ± the last E|w|."""
-        number = 2**self.bits - 1
-        return by_steps(self, float(self.largest) / number, -number, number)
+    def bits(self) -> int:
+        """Of its format."""
+        return self.spec.bits or 0
 
     def learned(self, input: Tensor) -> Tensor:
+        """The formula's values times the largest magnitude of the weight, through which no gradient flows."""
+        weight = input.float()
+        scale = self.scale_of(weight.detach())
+        with torch.no_grad():
+            self.largest.copy_(scale)
+        return (self.formula(weight, scale) * scale).to(input.dtype)
+
+    def scale_of(self, weight: Tensor) -> Tensor:
+        """What the formula's values are multiplied by, a scalar."""
+        return weight.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
+
+    def formula(self, weight: Tensor, scale: Tensor) -> Tensor:
+        """Values in [-1, 1]."""
+        raise NotImplementedError
+
+
+class DorefaWeight(_Rescaled):
+    """See `dorefa_weights`; of weights beyond [-1, 1], which tanh would distort, what they are divided by."""
+
+    @property
+    def grid(self) -> QParams:
+        """The odd multiples of 1 / (2^bits - 1) of the scale, which take a bit more; with one bit ± the last E|w|."""
+        number = 2**self.bits - 1
+        return by_steps(self, self.largest / number, -number, number)
+
+    def scale_of(self, weight: Tensor) -> Tensor:
+        """As in the base; with one bit E|w|."""
+        return (
+            weight.abs().mean().clamp(min=torch.finfo(torch.float32).tiny)
+            if self.bits == 1
+            else (super().scale_of(weight))
+        )
+
+    def formula(self, weight: Tensor, scale: Tensor) -> Tensor:
         """See `dorefa_weights`."""
         if self.bits == 1:
-            self.largest = input.detach().abs().mean()
-        return dorefa_weights(input.float(), self.bits).to(input.dtype)
+            return dorefa_weights(weight, 1) / scale
+        return dorefa_weights(weight / scale.clamp(min=1), self.bits)
 
 
-class WRPNWeight(_ByFormula):
+class WRPNWeight(_Rescaled):
     """See `wrpn_weights`."""
 
     @property
     def grid(self) -> QParams:
-        """Steps of 1 / (2^(bits - 1) - 1)."""
+        """Steps of 1 / (2^(bits - 1) - 1) of the scale."""
         number = 2 ** (self.bits - 1) - 1
-        return by_steps(self, 1 / number, -number, number)
+        return by_steps(self, self.largest / number, -number, number)
 
-    def learned(self, input: Tensor) -> Tensor:
+    def formula(self, weight: Tensor, scale: Tensor) -> Tensor:
         """See `wrpn_weights`."""
-        return wrpn_weights(input.float(), self.bits).to(input.dtype)
+        return wrpn_weights(weight / scale, self.bits)
 
 
 class DorefaQuantizer(TrainingQuantizer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from qprep.quantizer.formats.grid import between, by_passes, inside, rounded
 from qprep.quantizer.formats.spec import Granularity, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.quantization_graph import Edge, Weight
-from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer
+from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer, at_least
 
 
 class _Step(Function):
@@ -118,34 +118,44 @@ def lsq(input: Tensor, scale: Tensor, bits: int, signed: bool = True) -> Tensor:
 
 
 class _Learned(LearningQuantizer):
-    """One trained number for each scale; signed where the first tensor has negative values."""
+    """One trained number for each scale, never below `least`; signed where the first tensor has negative values.
 
-    signed: Tensor
+    An optimizer may take a step of 0.01 below zero at once. What is used is max(trained, least), so that a scale is
+    positive whatever it does, and each forward in training brings the parameter itself back there.
+    """
+
+    least: Tensor
 
     def __init__(self, name: str, spec: Spec, scales: int = 1) -> None:
         super().__init__(name, spec)
         if spec.granularity is Granularity.GROUP:
             raise QprepError(f"expected one trained scale per tensor or per channel, found per group at {name}")
         channels = spec.granularity is not Granularity.TENSOR
-        self.trained = Parameter(torch.zeros(scales) if channels else torch.zeros(()))
-        self.register_buffer("signed", torch.ones((), dtype=torch.bool))
-        self._is_signed = True
+        self.trained = Parameter(torch.ones(scales) if channels else torch.ones(()))
+        self.register_buffer("least", torch.full_like(self.trained.detach(), -math.inf))
 
     def start(self, input: Tensor) -> None:
         """Take sign and scale from the first tensor; with several processes from those of all."""
-        self._is_signed = any_over_ranks((input < 0).any())
-        self.signed.fill_(self._is_signed)
-        first = mean_over_ranks(self.first(self.rows(input).abs()))
-        self.trained.copy_(first.reshape(self.trained.shape))
+        self.set_flag("signed", any_over_ranks((input < 0).any()))
+        first = mean_over_ranks(self.first(self.rows(input).abs())).reshape(self.trained.shape)
+        self.trained.copy_(first)
+        self.least.copy_(self.floor_of(first))
+
+    def settle(self) -> None:
+        """Bring the parameter back to `least`, where an optimizer left it below."""
+        self.trained.data.clamp_(min=self.least)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest integer."""
+        return _limits(self.spec.bits or 0, self.flag("signed"))
 
     @property
     def grid(self) -> QParams:
         """The trained scale, with zero point 0."""
-        bits = self.spec.bits or 0
-        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if self._is_signed else (0, 2**bits - 1)
         scale = self.step.detach().float()
         axis = None if scale.dim() == 0 else self.spec.axis
-        return QParams(scale, torch.zeros_like(scale, dtype=torch.int32), low, high, axis)
+        return QParams(scale, torch.zeros_like(scale, dtype=torch.int32), *self.limits, axis)
 
     @property
     def step(self) -> Tensor:
@@ -156,17 +166,34 @@ class _Learned(LearningQuantizer):
         """The first value for each row."""
         raise NotImplementedError
 
+    def floor_of(self, first: Tensor) -> Tensor:
+        """The least value, for each first one."""
+        raise NotImplementedError
+
     def along(self, input: Tensor) -> Tensor:
-        """The trained numbers, broadcastable to `input`."""
-        if self.trained.dim() == 0:
-            return self.trained
+        """The numbers in use, broadcastable to `input`, with gradient for those that are trained."""
+        used = at_least(self.trained, self.least)
+        if used.dim() == 0:
+            return used
         shape = [1] * input.dim()
         shape[self.spec.axis] = -1
-        return self.trained.reshape(shape)
+        return used.reshape(shape)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args)
-        self._is_signed = bool(self.signed)
+    def captured(self, input: Tensor, scale: Tensor, gradient_factor: float) -> Tensor:
+        """`input` on the grid of `scale` by plain operators: what a graph is made of, signed or not by the buffer."""
+        bits = self.spec.bits or 0
+        low = torch.where(self.signed, -(2.0 ** (bits - 1)), 0.0)
+        high = torch.where(self.signed, 2.0 ** (bits - 1) - 1, 2.0**bits - 1)
+        slowed = scale * gradient_factor + (scale * (1 - gradient_factor)).detach()
+        steps = (input.float() / slowed).clamp(low, high)
+        return ((steps + (steps.round() - steps).detach()) * slowed).to(input.dtype)
+
+
+def _limits(bits: int, signed: bool) -> tuple[int, int]:
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+_SHRINK: Final = 64.0  # by how much a step may shrink from its first value
 
 
 class TQTQuantize(_Learned):
@@ -177,18 +204,27 @@ class TQTQuantize(_Learned):
     @property
     def step(self) -> Tensor:
         """2^ceil(log2 t) by half the levels, without ceil where scales are free."""
-        exponent = self.trained.ceil() if self.power_of_two else self.trained
+        used = torch.maximum(self.trained, self.least)
+        exponent = used.ceil() if self.power_of_two else used
         bits = self.spec.bits or 0
-        return torch.exp2(exponent - (bits - 1 if self._is_signed else bits))
+        return torch.exp2(exponent - (bits - 1 if self.flag("signed") else bits))
 
     def first(self, magnitudes: Tensor) -> Tensor:
         """The log2 of 3 root mean squares, at most the largest magnitude."""
         spread = 3 * magnitudes.pow(2).mean(1).sqrt()
         return torch.minimum(spread, magnitudes.amax(1)).clamp(min=1e-8).log2()
 
+    def floor_of(self, first: Tensor) -> Tensor:
+        """A threshold of 1/64 of the first."""
+        return first - math.log2(_SHRINK)
+
     def learned(self, input: Tensor) -> Tensor:
         """See `tqt`."""
-        return tqt(input, self.along(input), self.spec.bits or 0, self._is_signed, self.power_of_two)
+        bits, exponent = self.spec.bits or 0, self.along(input)
+        if not torch.compiler.is_compiling():
+            return tqt(input, exponent, bits, self.flag("signed"), self.power_of_two)
+        whole = exponent + (exponent.ceil() - exponent).detach() if self.power_of_two else exponent
+        return self.captured(input, torch.exp2(whole - torch.where(self.signed, bits - 1.0, float(bits))), 1.0)
 
 
 class LSQQuantize(_Learned):
@@ -197,17 +233,23 @@ class LSQQuantize(_Learned):
     @property
     def step(self) -> Tensor:
         """What is trained."""
-        return self.trained
+        return torch.maximum(self.trained, self.least)
 
     def first(self, magnitudes: Tensor) -> Tensor:
         """See the class."""
-        bits = self.spec.bits or 0
-        high = 2 ** (bits - 1) - 1 if self._is_signed else 2**bits - 1
-        return (2 * magnitudes.mean(1) / math.sqrt(max(high, 1))).clamp(min=1e-8)
+        return (2 * magnitudes.mean(1) / math.sqrt(max(self.limits[1], 1))).clamp(min=1e-8)
+
+    def floor_of(self, first: Tensor) -> Tensor:
+        """1/64 of the first step."""
+        return first / _SHRINK
 
     def learned(self, input: Tensor) -> Tensor:
         """See `lsq`."""
-        return lsq(input, self.along(input), self.spec.bits or 0, self._is_signed)
+        bits, step = self.spec.bits or 0, self.along(input)
+        if not torch.compiler.is_compiling():
+            return lsq(input, step, bits, self.flag("signed"))
+        high = max(self.limits[1], 1)
+        return self.captured(input, step, 1 / math.sqrt(input.numel() / step.numel() * high))
 
 
 class LSQQuantizer(TrainingQuantizer):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.distributed import reduced_range
-from qprep.quantizer.formats.affine import fake_quantize, qparams
-from qprep.quantizer.formats.spec import Granularity, Spec
+from qprep.quantizer.formats.affine import QParams, fake_quantize, qparams
+from qprep.quantizer.formats.spec import Granularity, Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
-from qprep.quantizer.graph.quantization_graph import Edge, Range, Weight
-from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer
+from qprep.quantizer.graph.quantization_graph import Edge, Weight
+from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer, in_backward
 
 _DECAY = 0.99
 
@@ -30,21 +32,34 @@ class MovingRange(LearningQuantizer):
         self.fixed, self.bounds = fixed, bounds
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.zeros(()))
+        self._kept: tuple[tuple[int, ...], QParams] | None = None
 
     def start(self, input: Tensor) -> None:
         """The range of the first batch."""
-        self.low, self.high = self._seen(input)
+        low, high = self._seen(input)
+        self.low.copy_(low)
+        self.high.copy_(high)
         self._set()
 
     def learned(self, input: Tensor) -> Tensor:
         """Straight-through inside the range, no gradient outside."""
-        if self.training and torch.is_grad_enabled() and self.fixed is None:
+        if self.training and self.tracks and self.fixed is None and not in_backward():
             with torch.no_grad():
                 low, high = self._seen(input)
-                self.low = torch.lerp(low, self.low, _DECAY)
-                self.high = torch.lerp(high, self.high, _DECAY)
+                self.low.copy_(torch.lerp(low, self.low, _DECAY))
+                self.high.copy_(torch.lerp(high, self.high, _DECAY))
                 self._set()
         return fake_quantize(input, self.params)
+
+    @property
+    def params(self) -> QParams:
+        """The grid over the range; tensors of its own, as the range moves before a backward has read them."""
+        if torch.compiler.is_compiling() or self.low.is_inference():
+            return qparams(self.spec, self.low, self.high)
+        key = tuple(number for each in (self.low, self.high) for number in (id(each), each._version))  # noqa: SLF001
+        if self._kept is None or self._kept[0] != key:
+            self._kept = key, qparams(self.spec, self.low, self.high)
+        return self._kept[1]
 
     def _seen(self, input: Tensor) -> tuple[Tensor, Tensor]:
         if self.fixed is not None:
@@ -57,18 +72,27 @@ class MovingRange(LearningQuantizer):
 
     def _set(self) -> None:
         try:
-            self.spec = self.spec.holding(self.low)
-            params = qparams(self.spec, self.low, self.high)
+            if self.needs_sign and not self.flag("signed"):
+                self.set_flag("signed", bool(self.low < 0))
+            self.keep_params(self.params)
         except QprepError as error:
             raise QprepError(f"{error}, at the output of {self.name or 'the model'}") from error
-        self.scale, self.zero_point = params.scale, params.zero_point
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._kept = None
 
 
 class OwnRange(LearningQuantizer):
     """The parameter's range of the moment, straight-through."""
 
+    @property
+    def grid(self) -> QParams:
+        """That of the last forward."""
+        return self.params
+
     def start(self, input: Tensor) -> None:
-        """Nothing is kept."""
+        """The parameter is there from the start: nothing beside it is needed."""
 
     def learned(self, input: Tensor) -> Tensor:
         """`input` on a grid over its largest magnitude."""
@@ -78,8 +102,10 @@ class OwnRange(LearningQuantizer):
         else:
             rows = self.rows(rows)
             low, high = rows.amin(1), rows.amax(1)
+        if self.needs_sign and not self.flag("signed") and not torch.compiler.is_compiling():
+            self.set_flag("signed", bool((low < 0).any()))
         params = qparams(self.spec, low, high)
-        self.scale, self.zero_point = params.scale, params.zero_point
+        self.keep_params(params)
         return fake_quantize(input, params)
 
 

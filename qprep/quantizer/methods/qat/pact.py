@@ -13,10 +13,11 @@ from qprep.quantizer.formats.affine import QParams
 from qprep.quantizer.formats.grid import before, between, by_passes
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
-from qprep.quantizer.methods.qat.dorefa import DorefaQuantizer, by_steps
-from qprep.quantizer.methods.qat.qat_base import LearningQuantizer
+from qprep.quantizer.methods.qat.dorefa import DorefaQuantizer, by_steps, largest_of
+from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, at_least
 
 _START: Final = 8.0
+_SHRINK: Final = 64.0  # by how much a level may shrink from its first value
 
 
 class _Clip(Function):
@@ -47,25 +48,45 @@ def pact(input: Tensor, alpha: Tensor, bits: int) -> Tensor:
 
 
 class PACTActivation(LearningQuantizer):
-    """One α for each activation, 8 at the start."""
+    """One α for each activation, the largest value of the first batch at the start, never below 1/64 of that."""
 
-    by_formula = True
+    least: Tensor
 
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
         self.alpha = Parameter(torch.tensor(_START))
-        self.started.fill_(True)
-        self._has_started = True
+        self.register_buffer("least", torch.tensor(_START / _SHRINK))
+
+    def start(self, input: Tensor) -> None:
+        """Nothing is clipped at first."""
+        largest = largest_of(input)
+        self.alpha.copy_(largest)
+        self.least.copy_(largest / _SHRINK)
+
+    def prime(self, input: Tensor) -> None:
+        """The paper's 8 until there is a batch."""
+
+    def settle(self) -> None:
+        """Bring α back above zero, where an optimizer left it below."""
+        self.alpha.data.clamp_(min=self.least)
 
     @property
     def grid(self) -> QParams:
         """Steps of α / (2^bits - 1)."""
         number = 2 ** (self.spec.bits or 0) - 1
-        return by_steps(self, float(self.alpha.detach()) / number, 0, number)
+        return by_steps(self, torch.maximum(self.alpha, self.least) / number, 0, number)
 
     def learned(self, input: Tensor) -> Tensor:
         """See `pact`."""
-        return pact(input, self.alpha, self.spec.bits or 0)
+        alpha = at_least(self.alpha, self.least)
+        if not torch.compiler.is_compiling():
+            return pact(input.float(), alpha.float(), self.spec.bits or 0).to(input.dtype)
+        number = 2 ** (self.spec.bits or 0) - 1
+        steps = torch.minimum(input.clamp(min=0), alpha) * (number / alpha).detach()
+        clipped = torch.minimum(input.clamp(min=0), alpha)
+        rounded = steps.round() * (alpha / number)
+        found: Tensor = clipped + (rounded - clipped).detach()
+        return found
 
 
 class PACTQuantizer(DorefaQuantizer):

@@ -8,12 +8,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.config.config_settings import Bits
-from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.example_runs import evaluating, example_of
+from qprep.quantizer.formats.spec import Spec
+from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.graph import bias_rounding
+from qprep.quantizer.graph.bias_rounding import BiasedLayer
 from qprep.quantizer.graph.graph_passes import Passes, default_passes
 from qprep.quantizer.graph.pattern import Pattern
 from qprep.quantizer.graph.quantization_graph import Graph
@@ -25,23 +30,48 @@ from qprep.quantizer.quantizer_base import Quantizer
 _LAYERS = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 
 
+def in_backward() -> bool:
+    """Whether this forward is run again by a backward, as gradient checkpointing does: what it sees is not new."""
+    return torch._C._current_graph_task_id() != -1  # noqa: SLF001  (torch.utils.checkpoint reads the same)
+
+
+class _AtLeast(Function):
+    """max(x, least), straight-through: a number below is pulled back by the gradient that it would have at `least`."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, least: Tensor) -> Tensor:  # noqa: ANN401, ARG004
+        return torch.maximum(input, least)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401, ARG004
+        return grads[0], None
+
+
+def at_least(input: Tensor, least: Tensor) -> Tensor:
+    """max(input, least), with the gradient of `input` in either case."""
+    found: Tensor = _AtLeast.apply(input, least)  # type: ignore[no-untyped-call]
+    return found
+
+
 class LearningQuantizer(TensorQuantizer):
     """A quantizer that takes its first range from the first tensor that it sees, and learns or tracks it from there.
 
-    Before that, in evaluation too, tensors pass in float.
+    Before that, in evaluation too, tensors pass in float. `prime` gives its buffers and parameters plausible values
+    without starting it: an average that begins before the first batch then averages nothing meaningless.
     """
 
-    started: Tensor
     by_formula = False  # whether there is no range to start
 
-    def __init__(self, name: str, spec: object) -> None:
-        super().__init__(name, spec)  # type: ignore[arg-type]
-        self.mode = Mode.QUANTIZE
-        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
-        self._has_started = False
+    def __init__(self, name: str, spec: Spec) -> None:
+        super().__init__(name, spec, started=self.by_formula or spec.is_float)
+        self.priming = False
+        self.tracks = True  # whether forwards in training move a range on
 
     def start(self, input: Tensor) -> None:
         """Take the first range from `input`."""
+
+    def settle(self) -> None:
+        """Bring what is trained back to where it has a meaning, such as a step above zero."""
 
     def learned(self, input: Tensor) -> Tensor:
         """`input` quantized, with the method's gradient."""
@@ -51,23 +81,32 @@ class LearningQuantizer(TensorQuantizer):
         """`input` on the grid; the first in training starts the range."""
         if self.spec.is_float:
             return super().quantize(input)
-        if not self._has_started:
+        if self.priming:
+            self.prime(input)
+            return input
+        if not self.training and torch.compiler.is_compiling():  # a graph cannot branch on a buffer
+            return torch.where(self.started, self.learned(input), input)
+        if not self.flag("started"):
             if not self.training:
                 return input
             self._begin(input)
+        if self.training and not torch.compiler.is_compiling():
+            self.settle()
         return self.learned(input)
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _begin(self, input: Tensor) -> None:
         if not bool(torch.isfinite(input).all()):
             raise QprepError(f"expected finite values to start a range from, found NaN or infinity, at {self.name}")
         with torch.no_grad():
             self.start(input.detach())
-        self.started.fill_(True)
-        self._has_started = True
+        self.set_flag("started", True)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args)
-        self._has_started = bool(self.started)
+    def prime(self, input: Tensor) -> None:
+        """Take plausible values from an example input, without starting."""
+        if not self.flag("started") and bool(torch.isfinite(input).all()):
+            with torch.no_grad():
+                self.start(input.detach())
 
 
 class TrainingQuantizer(Quantizer):
@@ -100,6 +139,7 @@ class TrainingQuantizer(Quantizer):
         self.teacher = None if teacher is None else teacher.eval()
         self.fold_batch_norm = fold_batch_norm
         self._folds: list[Fold] = []
+        self._folded: list[BiasedLayer] = []
 
     def default_passes(self) -> Passes:
         """BatchNorm is trained, not folded; with one scale per channel it folds into the scales afterwards."""
@@ -108,14 +148,29 @@ class TrainingQuantizer(Quantizer):
         passes.insert_after("plan-activations", "fuse-batch-norm", fuse_batch_norm)
         return passes
 
-    def prepare_model(
-        self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
-    ) -> None:
-        """As in the base; then BatchNorm is folded where that is asked for."""
-        super().prepare_model(*example_inputs, allow_unprepared=allow_unprepared, **example_kwinputs)
+    def _finish_preparing(self) -> None:
+        """BatchNorm is folded where that is asked for; then as in the base, and first values are taken."""
         if self.fold_batch_norm:
             folds = [install(self.model, layer, norm) for layer, norm in find_folds(self.graph)]
             self._folds = [each for each in folds if each is not None]
+        folded = {each.parameter for each in self._folds}
+        layers = bias_rounding.biased_layers(self.graph)
+        bias_rounding.install(layers, self.model, folded)
+        self._folded = [each for each in layers if each.weight in folded]
+        self._prime()
+
+    def _prime(self) -> None:
+        """Run the example inputs once, in evaluation mode, to give buffers and parameters their first values."""
+        learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer)]
+        for each in learners:
+            each.priming = True
+        try:
+            with evaluating(self.model), torch.no_grad():
+                args, kwargs = example_of(self.model, self.example)
+                self.model(*args, **kwargs)
+        finally:
+            for each in learners:
+                each.priming = False
 
     def freeze_batch_norm(self) -> None:
         """From now on folded layers use the running statistics in training too, and these stay.
@@ -138,13 +193,15 @@ class TrainingQuantizer(Quantizer):
         modes = {module: module.training for module in self.graph.model.modules()}
         self.model.eval()
         for each in learners:
-            each.training = True
+            each.training, each.tracks = True, False
         try:
             with torch.no_grad():
                 batches = sum(1 for batch in batches_of(loader) if _is_finite(self.call(batch)))
         finally:
             for module, mode in modes.items():
                 module.training = mode
+            for each in learners:
+                each.tracks = True
         if batches == 0:
             raise QprepError("expected data to calibrate with, found an empty loader")
 
@@ -165,7 +222,7 @@ class TrainingQuantizer(Quantizer):
     def check_calibrated(self, before: str) -> None:
         """QprepError where no range has started; `notes` says which of them have not."""
         learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer) and not each.by_formula]
-        waiting = [each for each in learners if not each.started and not each.spec.is_float]
+        waiting = [each for each in learners if not each.flag("started") and not each.spec.is_float]
         if waiting and len(waiting) == len(learners):
             raise QprepError(
                 f"expected a training step or calibrate before {before}, found ranges that have not started"
@@ -173,19 +230,25 @@ class TrainingQuantizer(Quantizer):
         found = [f"{each.name}: never run in training, left in float" for each in waiting]
         self.notes += [note for note in found if note not in self.notes]
 
-    def convert(self) -> nn.Module:
-        """A copy in evaluation mode with rounded parameters and fixed ranges; QprepError before any training step."""
-        self.check_calibrated("convert")
+    def _converted(self) -> nn.Module:
+        """A copy with rounded parameters and fixed ranges."""
+        for each in self.quantizers:
+            if isinstance(each, LearningQuantizer):
+                each.settle()
         pairs = list(self.parameters_with_quantizers())
-        model, copied, folds = copy.deepcopy((self.model, pairs, self._folds))
+        model, copied, folds, layers = copy.deepcopy((self.model, pairs, self._folds, self._folded))
         model.eval()
         for fold in folds:
             fold.finish(model)
         with torch.no_grad():
             for parameter, quantizer in copied:
                 quantizer.eval()
-                parameter.copy_(quantizer.quantize(parameter))
-                quantizer.mode = Mode.OFF
+                if quantizer.is_active:
+                    parameter.copy_(quantizer.quantize(parameter))
+                    quantizer.set_flag("finished", True)
+        for layer in layers:
+            bias_rounding.finish_folded(layer)
+        bias_rounding.finish(model)
         return model
 
 

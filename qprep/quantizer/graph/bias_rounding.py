@@ -1,0 +1,235 @@
+"""Biases on the grid that integer runtimes add them on: the product of the scales of a layer's input and weight.
+
+In evaluation the prepared model rounds them as it runs; `convert` rounds them for good. In training they stay as they
+are: what rounding adds is far below a level of the output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from qprep.quantizer.formats.affine import QParams
+from qprep.quantizer.formats.spec import Granularity
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
+from qprep.quantizer.graph.graph_passes import LAYERS
+from qprep.quantizer.graph.quantization_graph import Graph, Node
+from qprep.quantizer.graph.quantized_module import QuantizedModule
+from qprep.quantizer.graph.tensor_leaves import holder
+from qprep.quantizer.methods.batchnorm_folding import TRANSPOSED, makes_channels
+
+_LARGEST: Final = 2.0**30  # of a bias in int32
+
+
+@dataclass(eq=False, slots=True)
+class BiasedLayer:
+    """A layer whose input, weight and bias are known: what rounds its bias.
+
+    owner  the module that holds weight and bias
+    norm   a BatchNorm behind it, whose shift and factor a runtime folds into weight and bias
+    axis   the dimension of the weight that channels of the output are along
+    """
+
+    input: TensorQuantizer
+    slot: TensorQuantizer
+    owner: nn.Module
+    weight: Parameter
+    bias: str | None
+    norm: nn.Module | None
+    axis: int
+
+    @property
+    def steps(self) -> Tensor | None:
+        """s_x s_w as float64, a scalar or one for each channel; None where a runtime has no integer bias."""
+        if not _has_one_grid(self.input) or not _rounds(self.slot) or self.input.grid.scale.numel() != 1:
+            return None
+        own = self.slot.grid.scale.double()
+        return own.reshape(-1 if own.numel() > 1 else ()) * self.input.grid.scale.double().reshape(())
+
+
+def _has_one_grid(slot: TensorQuantizer) -> bool:
+    moving = isinstance(slot, DynamicActivationQuantizer)
+    return slot.is_active and not slot.spec.is_float and not moving and slot.declares_grid()
+
+
+def _rounds(slot: TensorQuantizer) -> bool:
+    """Whether a weight is used as integers, rounded now or for good, one scale a channel at most."""
+    kept = slot.spec.is_float or slot.spec.granularity is Granularity.GROUP
+    return slot.mode is Mode.QUANTIZE and slot.flag("started") and not kept
+
+
+def biased_layers(graph: Graph) -> list[BiasedLayer]:
+    """The layers with a bias, or a BatchNorm behind them, that nothing else uses and whose input is quantized."""
+    return [found for node in graph.nodes if (found := _biased(node, graph)) is not None]
+
+
+def _biased(node: Node, graph: Graph) -> BiasedLayer | None:
+    weights = [each for each in node.weights if not each.is_bias]
+    biases = [each for each in node.weights if each.is_bias]
+    if node.name not in LAYERS or node.calls != 1 or len(weights) != 1 or len(biases) > 1 or not node.inputs:
+        return None
+    given = node.inputs[0].slot_at(node) if node.reads is None else None
+    slot, norm = weights[0].quantizer, _norm_behind(node, graph)
+    if given is None or slot is None or not slot.declares_grid() or node.sums is not None:
+        return None
+    own_format = any(each.quantizer is not None for each in biases)
+    if (not biases or own_format) and norm is None:
+        return None
+    if any(sum(each in other.weights for other in graph.nodes) > 1 for each in node.weights):
+        return None
+    owner, _ = weights[0].owners[0]
+    if any(each.owners[0][0] is not owner for each in biases):
+        return None
+    bias = biases[0].owners[0][1] if biases else None
+    return BiasedLayer(given, slot, owner, weights[0].parameter, bias, norm, 1 if node.name in TRANSPOSED else 0)
+
+
+def _norm_behind(node: Node, graph: Graph) -> nn.Module | None:
+    out = node.outputs[0]
+    following = graph.only_consumer(out) if len(node.outputs) == 1 and out.spec is None else None
+    if following is None or following.calls != 1 or not isinstance(following.module, _BatchNorm):
+        return None
+    return following.module if makes_channels(node) and following.module.running_var is not None else None
+
+
+class RoundedBias(nn.Module):
+    """Rounds the bias of a layer in evaluation."""
+
+    def __init__(self, layer: BiasedLayer) -> None:
+        super().__init__()
+        self._layer = (layer,)  # its slots are children of other modules
+
+    def forward(self, bias: Tensor) -> Tensor:
+        """On the grid, with the gradient of `bias`; as it is in training and where there is no grid."""
+        step = None if self.training else self._layer[0].steps
+        if step is None or step.numel() not in (1, bias.numel()):
+            return bias
+        return bias + (_rounded(bias.detach(), step) - bias.detach())
+
+
+class RoundedShift:
+    """A hook of the BatchNorm behind a layer: in evaluation what it adds to each channel is on the grid.
+
+    folded  whether the layer runs with the quantized values of w γ/σ, and not of w
+    """
+
+    def __init__(self, layer: BiasedLayer, folded: bool = False) -> None:
+        self.layer, self.folded = layer, folded
+
+    def __call__(self, norm: nn.Module, _args: object, out: Tensor) -> Tensor | None:
+        """The result, moved by less than half a step a channel."""
+        if norm.training:
+            return None
+        moved = self.shift()
+        return None if moved is None else out + moved.to(out.dtype).reshape(-1, *[1] * (out.dim() - 2))
+
+    @torch.no_grad()
+    def shift(self) -> Tensor | None:
+        """How far each channel is from the grid, as float64."""
+        found, step = _shift_of(self.layer), self.layer.steps
+        if found is None or step is None:
+            return None
+        shift, factor = found
+        if not self.folded:
+            if not _folds(factor, self.layer):
+                return None
+            step = step * torch.where(factor == 0, torch.ones_like(factor), factor.abs())
+        if step.numel() not in (1, shift.numel()):
+            return None
+        return _rounded(shift, step) - shift
+
+
+def install(layers: list[BiasedLayer], model: nn.Module, folded: set[Parameter] | None = None) -> None:
+    """Let `model` round the biases of these layers as it runs in evaluation.
+
+    folded  weights that are quantized with their BatchNorm folded into them
+    """
+    for layer in layers:
+        if layer.norm is not None:
+            layer.norm.register_forward_hook(RoundedShift(layer, layer.weight in (folded or set())))
+            continue
+        for module in model.modules():
+            if isinstance(module, QuantizedModule) and holder(module.module) is layer.owner and layer.bias is not None:
+                module.weights[layer.bias] = RoundedBias(layer).train(module.training)
+
+
+@torch.no_grad()
+def finish(model: nn.Module) -> None:
+    """Round for good, in a converted model: parameters hold what was rounded in each forward."""
+    for norm in [each for each in model.modules() if isinstance(each, _BatchNorm)]:
+        for key, hook in list(norm._forward_hooks.items()):  # noqa: SLF001
+            if isinstance(hook, RoundedShift):
+                del norm._forward_hooks[key]  # noqa: SLF001
+                _move(norm, hook)
+    for module in [each for each in model.modules() if isinstance(each, QuantizedModule)]:
+        for name, slot in list(module.weights.items()):
+            if isinstance(slot, RoundedBias):
+                _finish_bias(module, name, slot)
+
+
+@torch.no_grad()
+def finish_folded(layer: BiasedLayer) -> None:
+    """Round the bias of a converted layer that a BatchNorm was folded into."""
+    bias, step = layer.owner._parameters["bias"], layer.steps  # noqa: SLF001
+    if bias is not None and step is not None and step.numel() in (1, bias.numel()):
+        bias.copy_(_rounded(bias, step))
+
+
+def _finish_bias(module: QuantizedModule, name: str, slot: RoundedBias) -> None:
+    parameter = holder(module.module)._parameters[name]  # noqa: SLF001
+    assert parameter is not None  # noqa: S101  (it was there when the slot was made)
+    parameter.copy_(slot.eval()(parameter))
+    del module.weights[name]
+
+
+def _move(norm: _BatchNorm, hook: RoundedShift) -> None:
+    moved = hook.shift()
+    if moved is None:
+        return
+    if norm.affine:
+        norm.bias.copy_(norm.bias.double() + moved)
+    elif norm.running_mean is not None:  # the mean takes what there is no shift for
+        norm.running_mean.sub_(moved / torch.rsqrt(norm.running_var.double() + norm.eps))  # type: ignore[union-attr]
+
+
+def _shift_of(layer: BiasedLayer) -> tuple[Tensor, Tensor] | None:
+    """What layer and BatchNorm add to each channel, and γ/σ, as float64; None without running statistics."""
+    norm = layer.norm
+    if not isinstance(norm, _BatchNorm) or norm.running_var is None or norm.running_mean is None:
+        return None
+    factor = torch.rsqrt(norm.running_var.double() + norm.eps)
+    factor = factor * norm.weight.double() if norm.affine else factor
+    shift = -norm.running_mean.double() * factor
+    shift = shift + norm.bias.double() if norm.affine else shift
+    bias = None if layer.bias is None else layer.owner._parameters[layer.bias]  # noqa: SLF001
+    return (shift if bias is None else shift + bias.double() * factor), factor
+
+
+def _folds(factor: Tensor, layer: BiasedLayer) -> bool:
+    """Whether a runtime folds a BatchNorm into integers: symmetric ones, negated where the factor is negative."""
+    grid = layer.slot.grid
+    if bool(grid.zero_point.any()) or grid.scale.numel() not in (1, factor.numel()):
+        return False
+    if grid.axis not in (None, layer.axis) or -grid.low <= grid.high or not bool((factor < 0).any()):
+        return grid.axis in (None, layer.axis)
+    return not bool((layer.slot(layer.weight.detach()) <= grid.low * _along(grid, layer.weight)).any())
+
+
+def _along(grid: QParams, weight: Tensor) -> Tensor:
+    if grid.axis is None:
+        return grid.scale
+    shape = [1] * weight.dim()
+    shape[grid.axis] = -1
+    return grid.scale.reshape(shape) * 0.999
+
+
+def _rounded(values: Tensor, step: Tensor) -> Tensor:
+    """Multiples of `step`, or of a coarser one where an int32 would not hold them."""
+    wide = values.double()
+    used = torch.maximum(step.expand_as(wide), wide.abs() / _LARGEST)
+    return torch.where(used > 0, torch.round(wide / used) * used, wide).to(values.dtype)
