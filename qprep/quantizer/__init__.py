@@ -4,6 +4,7 @@ from qprep.quantizer.backends.integer.agreement import Agreement, slot_agreement
 from qprep.quantizer.backends.integer.integer_model import IntegerModel
 from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
 from qprep.quantizer.backends.onnx.export import write_onnx
+from qprep.quantizer.config.backend_presets import BACKENDS
 from qprep.quantizer.config.config_settings import Settings
 from qprep.quantizer.config.job_config import QuantConfig, load_config
 from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
@@ -15,6 +16,7 @@ from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.methods.adaround import AdaRoundQuantizer
 from qprep.quantizer.methods.bias_correction import bias_correction
+from qprep.quantizer.methods.dynamic_modules import quantize_dynamic
 from qprep.quantizer.methods.equalization import cross_layer_equalization
 from qprep.quantizer.methods.lapq import LAPQQuantizer
 from qprep.quantizer.methods.post_training import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
@@ -28,6 +30,7 @@ from qprep.quantizer.report.activation_statistics import Statistics, collect_sta
 from qprep.quantizer.report.quantization_report import QuantizationReport
 
 __all__ = [
+    "BACKENDS",
     "ActivationQuantizer",
     "AdaRoundQuantizer",
     "Agreement",
@@ -65,6 +68,7 @@ __all__ = [
     "cross_layer_equalization",
     "default_passes",
     "load_config",
+    "quantize_dynamic",
     "register",
     "slot_agreement",
     "wrap",

@@ -27,7 +27,9 @@ from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
 from qprep.quantizer.backends.onnx.export_report import ExportReport, Island, OnnxOptions, recurrent_named
 from qprep.quantizer.batches import batches_of, caller, check_inputs
 from qprep.quantizer.checkpoint import accepted, given_names, read, restore, save
+from qprep.quantizer.config.backend_presets import preset
 from qprep.quantizer.config.config_settings import Bits, Overrides, Settings, names_of, with_values
+from qprep.quantizer.config.short_forms import selected, type_names, values_of, with_bits
 from qprep.quantizer.example_runs import run_example
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import (
@@ -46,6 +48,7 @@ from qprep.quantizer.graph.planning_notes import planning_notes, small_scales
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Weight
 from qprep.quantizer.graph.quantization_plan import set_passes, set_plan
 from qprep.quantizer.graph.reused_calls import separable, separate, separated, without
+from qprep.quantizer.layers.layer_formats import formats_of
 from qprep.quantizer.loaders import Watch, ignore
 from qprep.quantizer.quantizer_errors import NotPreparedError, unprepared, without_insides
 from qprep.quantizer.report.quantization_report import QuantizationReport
@@ -61,7 +64,9 @@ class Quantizer:
                         all inside) or parameters' names, to settings; the first that matches wins; see `Settings`
     train_with_fp_copy  whether parameters stay in float and are quantized in each forward, or are overwritten by
                         `quantize_params`
-    **defaults          any other setting of `Settings`
+    **defaults          any other setting of `Settings`, and: `backend`, whose kernels' formats are the defaults, see
+                        `BACKENDS`; `types`, classes of modules that alone are quantized (the rest stays in float and
+                        need not be prepared); `bits_overrides`, patterns to bits in short form
 
     A method is a subclass: what it overrides is `make_weight_quantizer`, `make_activation_quantizer`,
     `param_quantization_fn`, `default_passes`, or entries of `replacement_factory`. Raises QprepError for a model on
@@ -93,10 +98,14 @@ class Quantizer:
         _check_model(model)
         if optimizer is not None and not isinstance(optimizer, Optimizer):
             raise QprepError(f"expected an optimizer of torch.optim, found {type(optimizer).__name__}")
+        overrides = with_bits(overrides, defaults.pop("bits_overrides", None))
+        formats, types = preset(defaults.pop("backend", None)), type_names(defaults.pop("types", None), model)
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
-        base = with_values(Settings(), {**self.defaults, **bits, **defaults}, f"given to {type(self).__name__}")
+        given = {**self.defaults, **formats, **bits, **defaults}
+        base = with_values(Settings(), given, f"given to {type(self).__name__}")
         aliases = names_of(model)
-        self.settings = Overrides(base, {} if overrides is None else overrides, aliases, aliases)
+        self.settings = Overrides(base, overrides, aliases, aliases, formats_of(model))
+        self.settings.types = types
         self.model = model
         self.optimizer = optimizer
         self.train_with_fp_copy = train_with_fp_copy
@@ -128,16 +137,17 @@ class Quantizer:
             found = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
             reused = separable(self.model, found)
             report = without(found, reused)
-            if not (report.is_prepared or allow_unprepared):
+            if not (report.is_prepared or allow_unprepared or self.settings.types):
                 raise NotPreparedError(found)
             separate(self.model, reused)
             self.notes += separated(reused)
-            self.notes += [f"{line}: left in float" for line in unprepared(report)]
+            if not self.settings.types:
+                self.notes += [f"{line}: left in float" for line in unprepared(report)]
             graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
         finally:
             for module, mode in training.items():
                 module.training = mode
-        _leave_in_float(graph, report)
+        _leave_in_float(graph, report, self.settings.types)
         self._caller = caller(self.model, example_inputs)
         for _, function in self.passes:
             function(graph)
@@ -150,6 +160,19 @@ class Quantizer:
     def _finish_preparing(self) -> None:
         """What follows once the quantizers are in the model."""
         bias_rounding.install(bias_rounding.biased_layers(self.graph), self.model)
+
+    def __setitem__(self, name: str, values: object) -> None:
+        """Before `prepare_model`: `q["conv1"] = None` leaves a module in float, bits or a mapping of settings say more.
+
+        Raises QprepError for a name that the model does not have, and afterwards.
+        """
+        if self._graph is not None:
+            raise QprepError(f"expected settings of {name!r} before prepare_model, found a prepared model")
+        self.settings.put_first(name, values_of(values, f"for {name!r}"))
+
+    def __getitem__(self, name: str) -> Settings:
+        """What is asked of the module at this path."""
+        return self.settings(name)
 
     @property
     def graph(self) -> Graph:
@@ -356,7 +379,7 @@ class Quantizer:
         except TypeError as error:
             raise QprepError(f"expected a constructor of {cls.__name__} as when {path} was saved: {error}") from error
         quantizer.given = frozenset(data["given"])
-        quantizer.settings = Overrides.from_data(data, names_of(model))
+        quantizer.settings = Overrides.from_data(data, names_of(model), formats_of(model))
         set_passes(quantizer.passes, data["passes"], passes or {}, lambda graph: set_plan(graph, data["plan"]))
         quantizer.prepare_model(*example_inputs, allow_unprepared=True, **example_kwinputs)
         restore(quantizer, data, path)
@@ -407,8 +430,9 @@ def _check_model(model: object) -> None:
             raise QprepError(f"expected a model with data, found {name} on the meta device")
 
 
-def _leave_in_float(graph: Graph, report: TraceReport) -> None:
+def _leave_in_float(graph: Graph, report: TraceReport, types: tuple[str, ...]) -> None:
     barred = {each.module_path for each in report.reused} | {event.module_path for event in report.unowned}
+    chosen = selected(graph.model, types)
     for node in graph.nodes:
-        if node.path in barred:
+        if node.path in barred or (types and node.path not in chosen):
             node.owned = False
