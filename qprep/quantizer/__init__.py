@@ -11,6 +11,7 @@ from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
 from qprep.quantizer.graph.graph_passes import Passes, default_passes
 from qprep.quantizer.graph.module_registry import register, wrap
+from qprep.quantizer.graph.pass_registry import register_pass
 from qprep.quantizer.graph.pattern import Pattern
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
 from qprep.quantizer.graph.quantized_module import QuantizedModule
@@ -70,6 +71,7 @@ __all__ = [
     "load_config",
     "quantize_dynamic",
     "register",
+    "register_pass",
     "slot_agreement",
     "wrap",
     "write_onnx",

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.job_config import QuantConfig
+from qprep.quantizer.config.job_config import QuantConfig, pass_at
 from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
 from qprep.quantizer.methods.adaround import AdaRoundQuantizer
 from qprep.quantizer.methods.lapq import LAPQQuantizer
@@ -45,6 +45,7 @@ class Job:
     evaluate   the same of a function of the model that returns a number, or numbers by name
     loss       the same of a function of (output, batch) that returns what LAPQ makes small
     settings   what the command line says of all modules; before what `config` says
+    passes     "package.module:function" each: functions of the graph, beside those that `config` names
     batches    how many of the loader count, None for all
     """
 
@@ -55,6 +56,7 @@ class Job:
     method: str | None = None
     config: QuantConfig | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    passes: tuple[str, ...] = ()
     batches: int | None = None
     allow_unprepared: bool = False
     sensitivity: bool = False
@@ -108,6 +110,9 @@ def _made(job: Job, model: nn.Module) -> Quantizer:
         if "loss" not in inspect.signature(METHODS[method]).parameters:
             raise QprepError(f"--loss: expected a method that searches by one (lapq), found {method}")
         settings["loss"] = _function("--loss", job.loss)
+    if job.passes:
+        own = [pass_at(each, "--pass") for each in job.passes]
+        settings["passes"] = [*config.arguments.get("passes", ()), *own]
     return config.quantizer(model, job.method, **settings)
 
 

@@ -44,6 +44,7 @@ from qprep.quantizer.graph.graph_passes import Pass, Passes, default_passes
 from qprep.quantizer.graph.graph_tracing import build_graph
 from qprep.quantizer.graph.insertion import insert_quantizers
 from qprep.quantizer.graph.module_registry import ReplacementFactory, registered
+from qprep.quantizer.graph.pass_registry import add_registered
 from qprep.quantizer.graph.planning_notes import planning_notes, small_scales
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Weight
 from qprep.quantizer.graph.quantization_plan import set_passes, set_plan
@@ -66,7 +67,8 @@ class Quantizer:
                         `quantize_params`
     **defaults          any other setting of `Settings`, and: `backend`, whose kernels' formats are the defaults, see
                         `BACKENDS`; `types`, classes of modules that alone are quantized (the rest stays in float and
-                        need not be prepared); `bits_overrides`, patterns to bits in short form
+                        need not be prepared); `bits_overrides`, patterns to bits in short form; `target`, whose
+                        registered passes are run, see `register_pass`; `passes`, functions of one's own
 
     A method is a subclass: what it overrides is `make_weight_quantizer`, `make_activation_quantizer`,
     `param_quantization_fn`, `default_passes`, or entries of `replacement_factory`. Raises QprepError for a model on
@@ -100,6 +102,7 @@ class Quantizer:
             raise QprepError(f"expected an optimizer of torch.optim, found {type(optimizer).__name__}")
         overrides = with_bits(overrides, defaults.pop("bits_overrides", None))
         formats, types = preset(defaults.pop("backend", None)), type_names(defaults.pop("types", None), model)
+        target, own = defaults.pop("target", None), defaults.pop("passes", ())
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
         given = {**self.defaults, **formats, **bits, **defaults}
         base = with_values(Settings(), given, f"given to {type(self).__name__}")
@@ -113,7 +116,7 @@ class Quantizer:
         self.passes = self.default_passes()
         self.passes.append("insert-observers", self._insert)
         self.passes.append("quantize", self._quantize)
-        self.notes: list[str] = []
+        self.notes: list[str] = add_registered(self.passes, target, own)
         self._graph: Graph | None = None
         self._islands: tuple[Island, ...] = ()  # of the ONNX file, once one was written or tried
         self.example: tuple[tuple[object, ...], dict[str, object]] = ((), {})

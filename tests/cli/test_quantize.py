@@ -148,6 +148,18 @@ def test_an_export_that_cannot_be_is_said_first_and_the_report_is_written(run: R
         assert not (folder / "model.onnx").exists()
 
 
+def test_passes_and_backends(run: Run, net: str, folder: Path) -> None:
+    with (folder / f"{net}.py").open("a") as file:
+        file.write("\ndef shout(graph):\n    print('the pass runs')\n")
+    given = ("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "-q")
+    found = run(*given, "--pass", f"{net}:shout", "--backend", "qnnpack")
+    assert (found.code, "the pass runs" in found.err) == (0, True), found.err
+    found = run(*given, "--pass", f"{net}:missing")
+    assert (found.code, "--pass: expected a function of a graph at" in found.err) == (2, True), found.err
+    found = run(*given, "--backend", "x87")
+    assert (found.code, "did you mean 'x86'" in found.err) == (2, True), found.err
+
+
 def test_a_file_runs_once_for_all_that_is_named_in_it(run: Run, net: str, folder: Path) -> None:
     with (folder / f"{net}.py").open("a") as file:
         file.write("\nprint('the file runs')\nasked = type(make())\ndef checked(model):\n")

@@ -199,7 +199,8 @@ def _edge(producer: Node | None, index: int, tensor: Tensor) -> Edge:
         with torch._C.DisableTorchFunction():  # noqa: SLF001  (no operation of the model's)
             low, high = torch.aminmax(tensor.detach())
             seen = float(low), float(high)
-    return Edge(producer, index, floating=floating, device=tensor.device, seen=seen, dims=tensor.dim())
+    origin = "" if producer is None else producer.path
+    return Edge(producer, index, floating=floating, device=tensor.device, seen=seen, dims=tensor.dim(), origin=origin)
 
 
 class _Call:

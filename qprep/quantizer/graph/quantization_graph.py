@@ -28,6 +28,7 @@ class Edge:
     """One tensor between module calls, through any layout operations, and how it is to be quantized.
 
     producer   None for an input of the model
+    origin     path of the module that gave it when the model was traced, "" for an input
     index      which of the producer's output tensors, or of the model's inputs
     floating   False for indices and masks, which nothing quantizes
     spec       None leaves it as it is
@@ -57,6 +58,7 @@ class Edge:
     viewed: bool = False
     seen: Range | None = None
     dims: int = 0
+    origin: str = ""
     quantizer: TensorQuantizer | None = None
     _leader: Edge | None = None
 
