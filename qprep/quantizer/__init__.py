@@ -11,8 +11,9 @@ from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
 from qprep.quantizer.graph.graph_passes import Passes, default_passes
 from qprep.quantizer.graph.module_registry import register, wrap
+from qprep.quantizer.graph.partition import Device, Kernel, Part, partition
 from qprep.quantizer.graph.pass_registry import register_pass
-from qprep.quantizer.graph.pattern import Pattern
+from qprep.quantizer.graph.pattern import Branches, Captured, Maybe, Pattern
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.methods.adaround import AdaRoundQuantizer
@@ -35,6 +36,9 @@ __all__ = [
     "ActivationQuantizer",
     "AdaRoundQuantizer",
     "Agreement",
+    "Branches",
+    "Captured",
+    "Device",
     "DorefaQuantizer",
     "DynamicQuantizer",
     "Edge",
@@ -42,12 +46,15 @@ __all__ = [
     "Graph",
     "IntegerModel",
     "IntegerTensor",
+    "Kernel",
     "LAPQQuantizer",
     "LSQQuantizer",
     "LinearQATQuantizer",
+    "Maybe",
     "Node",
     "NotPreparedError",
     "PACTQuantizer",
+    "Part",
     "Passes",
     "Pattern",
     "PostTrainingQuantizer",
@@ -69,6 +76,7 @@ __all__ = [
     "cross_layer_equalization",
     "default_passes",
     "load_config",
+    "partition",
     "quantize_dynamic",
     "register",
     "register_pass",
