@@ -74,7 +74,7 @@ def test_weights_are_stored_as_integers_and_the_batch_is_free(kind: Any, tmp_pat
     stored = onnx.load(str(tmp_path / "model.onnx")).graph.initializer
     held = {each.name: each.data_type for each in stored if ".weight" in each.name and len(each.dims) == 2}
     assert list(held.values()) == [onnx.TensorProto.INT8] * 3
-    assert report.free == {"x": {0: "batch"}}
+    assert report.free == {"x": {0: "batch", 1: "length"}}
     assert any("slots inside are left out" in each for each in report.notes)
     assert set(report.notes) <= set(quantizer.notes)
     expected, found = quantizer.float_model(x), run(tmp_path / "model.onnx", x)

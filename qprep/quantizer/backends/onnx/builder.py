@@ -111,11 +111,11 @@ class Builder:
         self.readers: Counter[int] = Counter()
         self.step: Step | None = None
         self.islands: list[Island] = [] if outer is None else outer.islands  # what torch.onnx.export wrote
-        self.batch_of: str = "" if outer is None else outer.batch_of  # the input whose first dimension is the batch
+        self.free: dict[str, tuple[str, int]] = {} if outer is None else outer.free  # inputs that have free sizes
         self.written: list[WrittenSlot] = []
         self._constants: dict[int, tuple[Tensor, Value]] = {}
         self._grids: dict[tuple[float, int, str], tuple[str, str]] = {}
-        self._batch: str | None = None
+        self._sizes: dict[str, str] = {}
 
     @property
     def outputs(self) -> tuple[tuple[Dim, ...], ...]:
@@ -268,12 +268,22 @@ class Builder:
     def _size(self, size: Dim) -> str:
         if isinstance(size, int):
             return self.constant([size], np.int64, "size")
-        if self._batch is None:
-            self._batch = self.op("Shape", [self.batch_of], start=0, end=1)
-        found = self._batch
-        if size.factor != 1:
-            found = self.op("Mul", [found, self.constant([size.factor], np.int64)])
-        return self.op("Add", [found, self.constant([size.rest], np.int64)]) if size.rest else found
+        found = ""
+        for names, factor in size.terms:
+            factors = [self._free_size(name) for name in names]
+            if factor != 1 or not names:
+                factors.append(self.constant([factor], np.int64, "size"))
+            product = factors[0]
+            for each in factors[1:]:
+                product = self.op("Mul", [product, each])
+            found = self.op("Add", [found, product]) if found else product
+        return found
+
+    def _free_size(self, name: str) -> str:
+        if name not in self._sizes:
+            given, axis = self.free[name]
+            self._sizes[name] = self.op("Shape", [given], start=axis, end=axis + 1)
+        return self._sizes[name]
 
     def _constant(self, tensor: Tensor) -> Value:
         found = self._stored(tensor)

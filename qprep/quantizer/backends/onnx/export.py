@@ -26,14 +26,15 @@ from qprep.quantizer.backends.onnx.export_report import (
     Recurrent,
     recurrent_named,
 )
+from qprep.quantizer.backends.onnx.free_sizes import recorded
 from qprep.quantizer.backends.onnx.recurrent_slots import as_written
-from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, opened, record
+from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, opened
 from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot, compare
-from qprep.quantizer.backends.onnx.sizes import Dim, Size, merged, shape_of
+from qprep.quantizer.backends.onnx.sizes import Dim, Size
 from qprep.quantizer.example_runs import example_of, run_example
 from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
 from qprep.quantizer.graph.quantized_module import QuantizedModule
-from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
+from qprep.quantizer.graph.tensor_leaves import holder, map_tensors, tensors_in
 from qprep.quantizer.prepared_model import PreparedModel
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ def _written(
     slots = {} if path is None else _slots(model)  # a trial comes before weights are on a grid
     try:
         made, report, written = _proto(model.eval(), example, options, slots)
-    except FixedSizesError:
+    except FixedSizesError as error:
+        if options.free is not None:
+            raise QprepError(f"expected operations that can follow free sizes, found {error}") from error
         made, report, written = _proto(model.eval(), example, replace(options, dynamic_batch=False), slots)
     if path is None:
         return report
@@ -125,10 +128,11 @@ def _proto(
     from qprep.quantizer.backends.onnx.builder import OPSET, Builder
     from qprep.quantizer.backends.onnx.step_writer import write_steps
 
-    run, shapes = _recorded(model, example, options)
+    names = _input_names(model, *example, sum(1 for _ in tensors_in(example)))
+    run, shapes = recorded(model, example, names, options)
     builder = Builder(slots)
     builder.readers = _readers(run)
-    given = _inputs(builder, run, shapes, _input_names(model, *example, len(run.inputs)))
+    given = _inputs(builder, run, shapes, names)
     write_steps(builder, _needed(run), run)
     returned = _outputs(builder, run)
     nodes = _alive(builder, [info.name for info in returned])
@@ -153,28 +157,6 @@ def _notes(run: Recording, wholes: tuple[str, ...]) -> tuple[str, ...]:
     reads = [f"{each}: the file keeps the example's number" for each in dict.fromkeys(run.reads)]
     left = [f"{path}: one operator in the ONNX file, slots inside are left out" for path in wholes]
     return (*reads, *left)
-
-
-def _recorded(
-    model: nn.Module, example: tuple[tuple[Any, ...], dict[str, Any]], options: OnnxOptions
-) -> tuple[Recording, list[tuple[Dim, ...]]]:
-    """The run, and the shapes of its inputs, with what follows the batch where a second run shows it."""
-    run = record(model, *example, options.recurrent)
-    fixed: list[tuple[Dim, ...]] = [tuple(tensor.shape) for tensor in run.input_tensors]
-    batch = {shape[0] for shape in fixed if shape}
-    if not options.dynamic_batch or len(batch) != 1 or 0 in batch or not all(fixed):
-        return run, fixed
-    size = int(batch.pop())  # type: ignore[arg-type]
-    try:
-        args, kwargs = map_tensors(lambda _, tensor: torch.cat([tensor, tensor[:1]]), example)
-        other = record(model, args, kwargs, options.recurrent)
-    except Exception:  # noqa: BLE001  (the model's own code, on a batch that it may not take)
-        return run, fixed
-    found = merged(run, other, (size, size + 1))
-    if found is None:
-        return run, fixed
-    pairs = zip(run.input_tensors, other.input_tensors, strict=True)
-    return found, [shape_of(one.shape, two.shape, (size, size + 1)) for one, two in pairs]
 
 
 def _slots(model: nn.Module) -> dict[Parameter, TensorQuantizer]:
@@ -239,8 +221,9 @@ def _inputs(builder: Builder, run: Recording, shapes: list[tuple[Dim, ...]], nam
 
     infos = []
     for number, tensor, shape, name in zip(run.inputs, run.input_tensors, shapes, names, strict=True):
-        if shape and isinstance(shape[0], Size) and not builder.batch_of:
-            builder.batch_of = name
+        for axis, size in enumerate(shape):
+            if isinstance(size, Size):
+                builder.free.setdefault(str(size), (name, axis))
         builder.values[number] = Value(shape, tensor.dtype, name)
         infos.append(_info(name, tensor.dtype, shape))
     return infos
@@ -264,13 +247,8 @@ def _info(name: str, kind: torch.dtype, shape: tuple[Dim, ...]) -> Any:
 
     from qprep.quantizer.backends.onnx.builder import onnx_type
 
-    sizes = [_label(each) if isinstance(each, Size) else each for each in shape]
+    sizes = [str(each) if isinstance(each, Size) else each for each in shape]
     return helper.make_tensor_value_info(name, onnx_type(kind), sizes)
-
-
-def _label(size: Size) -> str:
-    factor = "batch" if size.factor == 1 else f"{size.factor}*batch"
-    return f"{factor}+{size.rest}" if size.rest else factor
 
 
 def _alive(builder: Builder, names: list[str]) -> list[Any]:

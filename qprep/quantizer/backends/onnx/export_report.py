@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,17 +27,30 @@ def recurrent_named(name: Recurrent | str) -> Recurrent:
         raise QprepError(f"expected recurrent layers to be written as {known}, found {name!r}") from error
 
 
+class Style(enum.Enum):
+    """How a file says that an operation is quantized."""
+
+    QDQ = "qdq"  # float operators between DequantizeLinear and QuantizeLinear
+    QOPERATOR = "qoperator"  # QLinearConv and QLinearMatMul, where ONNX has them
+
+
 @dataclass(frozen=True, slots=True)
 class OnnxOptions:
     """How a file is written.
 
     dynamic_batch  whether the inputs' first dimension is free where the model allows it
+    free           by input and dimension the names of sizes that are free, in place of that
+    opset          of the operators, None for the one that the forms are written in
+    style          whether integers flow between QuantizeLinear and DequantizeLinear, or through operators on integers
     check          whether ONNX Runtime, where it is installed, has to agree with the simulation
     """
 
     dynamic_batch: bool = True
     recurrent: Recurrent = Recurrent.OPERATOR
     check: bool = True
+    free: Mapping[str, Mapping[int, str]] | None = None
+    opset: int | None = None
+    style: Style = Style.QDQ
 
 
 class FixedSizesError(Exception):

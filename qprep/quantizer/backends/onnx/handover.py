@@ -48,7 +48,7 @@ def handed_over(b: Builder, step: Step, run: Recording) -> list[str]:
         raise b.fail(step.name)
     parts = list(opened(step.called))
     if any(isinstance(each, Size) for each in parts):
-        raise FixedSizesError
+        raise FixedSizesError(f"{step.name} in {step.where}")
     varying = [each for each in parts if isinstance(each, (Ref, Spread))]
     examples = [_example(each, run) for each in varying]
     free = [
@@ -69,10 +69,7 @@ def _free_axes(shape: Sequence[Any]) -> dict[int, str]:
 
 
 def _example(each: Ref | Spread, run: Recording) -> Tensor:
-    if isinstance(each, Ref):
-        return run.tensors[each.number].detach()
-    sizes = [size.rest + size.factor * 2 if isinstance(size, Size) else size for size in each.shape]
-    return each.value.expand(sizes)
+    return run.tensors[each.number].detach() if isinstance(each, Ref) else each.example
 
 
 def _written(

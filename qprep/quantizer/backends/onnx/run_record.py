@@ -251,7 +251,7 @@ class _Recorder(TorchFunctionMode):
             "body": recorded,
             "reverse": module.reverse,
         }
-        self._add_whole("recurrent_loop", arguments, list(tensors_in(out)), inner)
+        self._add_whole("recurrent_loop", arguments, list(tensors_in(out)), inner[cut:])
 
     def _cut(self, first: int) -> list[Step]:
         """Take out the steps from `first` on."""
@@ -259,9 +259,17 @@ class _Recorder(TorchFunctionMode):
         del self.recording.steps[first:]
         return inner
 
+    def _forget(self, first: int) -> None:
+        """Give the numbers from `first` on again, so that they are the same for any length."""
+        for number, tensor in enumerate(self.kept[first:], start=first):
+            if self._numbers.get(id(tensor)) == number:
+                del self._numbers[id(tensor)]
+        del self.kept[first:]
+
     def _add_whole(self, name: str, arguments: dict[str, Any], results: list[Tensor], inner: list[Step]) -> None:
         by_output = {number: step for step in inner for number in step.outputs}
         slot = _slot_of(self._numbers.get(id(results[0])), by_output)
+        self._forget(min((number for step in inner for number in step.outputs), default=len(self.kept)))
         self._add(name, arguments, results, None)
         slotted = any(step.slot is not None for step in inner)
         self.recording.steps[-1] = replace(self.recording.steps[-1], slotted=slotted)
