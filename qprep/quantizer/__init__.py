@@ -1,5 +1,6 @@
 """Quantizes a prepared model module by module; needs torch."""
 
+from qprep.quantizer.backends.exporters import EXPORTERS, Exporter
 from qprep.quantizer.backends.integer.agreement import Agreement, slot_agreement
 from qprep.quantizer.backends.integer.integer_model import IntegerModel
 from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
@@ -33,6 +34,7 @@ from qprep.quantizer.report.quantization_report import QuantizationReport
 
 __all__ = [
     "BACKENDS",
+    "EXPORTERS",
     "ActivationQuantizer",
     "AdaRoundQuantizer",
     "Agreement",
@@ -42,6 +44,7 @@ __all__ = [
     "DorefaQuantizer",
     "DynamicQuantizer",
     "Edge",
+    "Exporter",
     "Granularity",
     "Graph",
     "IntegerModel",

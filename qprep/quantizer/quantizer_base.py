@@ -22,9 +22,11 @@ from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, watched
+from qprep.quantizer.backends.exporters import exporter
 from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
 from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
-from qprep.quantizer.backends.onnx.export_report import ExportReport, Island, OnnxOptions, recurrent_named
+from qprep.quantizer.backends.onnx.export_report import ExportReport, Island, OnnxOptions, recurrent_named, style_named
+from qprep.quantizer.backends.pt2e import export_pt2e
 from qprep.quantizer.batches import batches_of, caller, check_inputs
 from qprep.quantizer.checkpoint import accepted, given_names, read, restore, save
 from qprep.quantizer.config.backend_presets import preset
@@ -325,7 +327,15 @@ class Quantizer:
         return to_integer(self, check)
 
     def export_onnx(
-        self, path: str | Path, dynamic_batch: bool = True, check: bool = True, recurrent: str = "operator"
+        self,
+        path: str | Path,
+        dynamic_batch: bool = True,
+        check: bool = True,
+        recurrent: str = "operator",
+        *,
+        dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
+        opset: int | None = None,
+        style: str = "qdq",
     ) -> ExportReport:
         """Write `convert`'s model as ONNX: QuantizeLinear and DequantizeLinear at each slot, integer weights stored.
 
@@ -333,14 +343,17 @@ class Quantizer:
         unless `dynamic_batch` is False. LSTM, GRU and RNN become one operator of ONNX each, in float with the weights'
         integers and without the slots inside; `recurrent="loop"` keeps these, in a Scan over time. Operations without
         a form of qprep's are written by torch.onnx.export, in float. The report that is returned, and `notes`, name
-        all of that.
+        all of that. `dynamic_axes` names the sizes that are free, by input and dimension: {"x": {0: "batch", 1:
+        "length"}}; `opset` is that of the operators, 21 by default; with `style="qoperator"` integers go through
+        QLinearConv and QLinearMatMul rather than QuantizeLinear and DequantizeLinear around float operators.
 
         With `check`, and where ONNX Runtime is installed, the file is run on the example inputs and compared with
         `convert`'s model before it is written, see `LIMIT`; the name of the first slot that differs by more is in the
         error. Raises QprepError for an operation that has no ONNX form at all (with its module, file and line;
         `check_onnx` says so before calibration), where `convert` does, and without the onnx package.
         """
-        report = export_onnx(self, path, OnnxOptions(dynamic_batch, recurrent_named(recurrent), check))
+        known = recurrent_named(recurrent), check, dynamic_axes, opset, style_named(style)
+        report = export_onnx(self, path, OnnxOptions(dynamic_batch, *known))
         self.notes += [line for line in report.lines if line not in self.notes]
         self._islands = report.islands
         return report
@@ -350,6 +363,24 @@ class Quantizer:
         self.graph  # noqa: B018  (raises before prepare_model)
         report = check_onnx(self, OnnxOptions())
         self._islands = report.islands
+        return report
+
+    def export_pt2e(self, dynamic_batch: bool = True, check: bool = True) -> torch.export.ExportedProgram:
+        """`convert`'s model through torch.export, with the q/dq operators that torchao and ExecuTorch lower.
+
+        Weights are stored as integers. The first dimension is free where the model allows it. With `check` the program
+        has to give what the simulation does. Raises QprepError where torch.export does not take the model, for ranges
+        that are not fixed integers, and where `convert` does.
+        """
+        return export_pt2e(self, dynamic_batch, check)
+
+    def export(self, path: str | Path, runtime: str = "onnx") -> ExportReport:
+        """Write a file for a runtime: "onnx", "onnx-qoperator", "tensorrt", "pt2e" or "openvino"; see `EXPORTERS`.
+
+        Raises QprepError where the runtime's package is missing or does not take the model.
+        """
+        report = exporter(runtime).export(self, Path(path))
+        self.notes += [line for line in report.lines if line not in self.notes]
         return report
 
     def save(self, path: str | Path) -> None:

@@ -104,6 +104,7 @@ class Builder:
 
     def __init__(self, slots: dict[Parameter, TensorQuantizer], outer: Builder | None = None) -> None:
         self.outer = outer
+        self.float_bias: bool = False if outer is None else outer.float_bias
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {} if outer is None else outer.initializers
         self.values: dict[int, Value] = {}

@@ -24,7 +24,9 @@ from qprep.quantizer.backends.onnx.export_report import (
     FixedSizesError,
     OnnxOptions,
     Recurrent,
+    Style,
     recurrent_named,
+    style_named,
 )
 from qprep.quantizer.backends.onnx.free_sizes import recorded
 from qprep.quantizer.backends.onnx.recurrent_slots import as_written
@@ -70,20 +72,25 @@ def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
     check: bool = True,
     *,
     recurrent: Recurrent | str = Recurrent.OPERATOR,
+    dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
+    opset: int | None = None,
+    style: Style | str = Style.QDQ,
 ) -> ExportReport:
     """Write `model`, a float model or what `convert` gives, as it runs on the example `inputs`.
 
     It computes in float32, whatever type the model is in. Where a second run with one more row along the first
     dimension calls the same operations, that dimension is free (`batch`); with `dynamic_batch=False`, and elsewhere,
     sizes are those of the example. An operation without an ONNX form of qprep's is written by torch.onnx.export, in
-    float; the report names it. `recurrent` is "operator", "loop" or "unrolled", see `Recurrent`. With `check`, and
+    float; the report names it. `recurrent` is "operator", "loop" or "unrolled", see `Recurrent`. `dynamic_axes` names
+    the sizes that are free, by input and dimension: {"x": {0: "batch", 1: "length"}}. `opset` is the operators', 21
+    by default; with style="qoperator" integers go through QLinearConv and QLinearMatMul. With `check`, and
     where ONNX Runtime is installed, the file is run on the example inputs first and has to give what `model` does,
     within `LIMIT`.
 
     Raises QprepError where it does not, where an operation has no form at all, with module, file and line of each, and
     where the onnx package is missing.
     """
-    options = OnnxOptions(dynamic_batch, recurrent_named(recurrent), check)
+    options = OnnxOptions(dynamic_batch, recurrent_named(recurrent), check, dynamic_axes, opset, style_named(style))
     return _written(model, Path(path), (tuple(inputs), dict(keywords or {})), options)
 
 
@@ -131,6 +138,7 @@ def _proto(
     names = _input_names(model, *example, sum(1 for _ in tensors_in(example)))
     run, shapes = recorded(model, example, names, options)
     builder = Builder(slots)
+    builder.float_bias = options.float_bias
     builder.readers = _readers(run)
     given = _inputs(builder, run, shapes, names)
     write_steps(builder, _needed(run), run)
@@ -142,10 +150,31 @@ def _proto(
     made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="qprep")
     made.ir_version = 10
     onnx.checker.check_model(made)
+    made = _as_asked(made, options)
     free = {info.name: names for info, names in ((info, _free(info)) for info in given) if names}
     wholes = tuple(step.path for step in run.steps if step.name == "recurrent" and step.slotted)
-    report = ExportReport(None, OPSET, free, tuple(builder.islands), _notes(run, wholes), wholes)
+    report = ExportReport(None, options.opset or OPSET, free, tuple(builder.islands), _notes(run, wholes), wholes)
     return bytes(made.SerializeToString()), report, builder.written
+
+
+def _as_asked(made: Any, options: OnnxOptions) -> Any:
+    """In another opset, or with operators on integers; QprepError for an opset that it cannot be brought to."""
+    from onnx import version_converter
+
+    from qprep.quantizer.backends.onnx.builder import OPSET
+    from qprep.quantizer.backends.onnx.integer_operators import with_integer_operators
+
+    if options.style is Style.QOPERATOR:
+        made = with_integer_operators(made)
+    if options.opset in (None, OPSET):
+        return made
+    try:
+        return version_converter.convert_version(made, options.opset)
+    except Exception as error:  # the converter raises what it happens on
+        reason = str(error).strip().splitlines()[-1]
+        raise QprepError(
+            f"expected an opset that the file can be brought to from {OPSET}, found {options.opset}: {reason}"
+        ) from error
 
 
 def _free(info: Any) -> dict[int, str]:

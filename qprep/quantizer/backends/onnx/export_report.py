@@ -41,6 +41,7 @@ class OnnxOptions:
     dynamic_batch  whether the inputs' first dimension is free where the model allows it
     free           by input and dimension the names of sizes that are free, in place of that
     opset          of the operators, None for the one that the forms are written in
+    float_bias     whether biases are stored in float rather than at the product of two scales
     style          whether integers flow between QuantizeLinear and DequantizeLinear, or through operators on integers
     check          whether ONNX Runtime, where it is installed, has to agree with the simulation
     """
@@ -51,6 +52,16 @@ class OnnxOptions:
     free: Mapping[str, Mapping[int, str]] | None = None
     opset: int | None = None
     style: Style = Style.QDQ
+    float_bias: bool = False
+
+
+def style_named(name: Style | str) -> Style:
+    """The style that `name` names; QprepError for an unknown one."""
+    try:
+        return Style(name)
+    except ValueError as error:
+        known = ", ".join(repr(each.value) for each in Style)
+        raise QprepError(f"expected a style of quantized operations, {known}, found {name!r}") from error
 
 
 class FixedSizesError(Exception):
