@@ -21,6 +21,7 @@ class PreparedModel(Protocol):
     settings: Overrides
     passes: Passes
     notes: list[str]
+    float_values: dict[Parameter, Tensor]
     example: tuple[tuple[object, ...], dict[str, object]]
 
     @property

@@ -7,11 +7,9 @@ regular expressions, a function that quantizes parameters, and the optimizer tol
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import repeat
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,7 +19,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, watched
+from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, steps_of, watched
 from qprep.quantizer.backends.exporters import exporter
 from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
 from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
@@ -119,6 +117,7 @@ class Quantizer:
         self.passes.append("insert-observers", self._insert)
         self.passes.append("quantize", self._quantize)
         self.notes: list[str] = add_registered(self.passes, target, own)
+        self.float_values: dict[Parameter, Tensor] = {}  # of parameters that were overwritten, which reports compare
         self._graph: Graph | None = None
         self._islands: tuple[Island, ...] = ()  # of the ONNX file, once one was written or tried
         self.example: tuple[tuple[object, ...], dict[str, object]] = ((), {})
@@ -218,6 +217,7 @@ class Quantizer:
             return
         with torch.no_grad():
             for parameter, quantizer in self.parameters_with_quantizers():
+                self.float_values[parameter] = parameter.detach().clone()
                 parameter.copy_(self.param_quantization_fn(parameter, quantizer))
 
     def parameters_with_quantizers(self) -> Iterable[tuple[Parameter, TensorQuantizer]]:
@@ -277,11 +277,11 @@ class Quantizer:
 
     def _compare(self, converted: nn.Module) -> None:
         """QprepError where `converted` gives something else than the model that it comes from."""
-        before, after = (watched(each, partial(run_example, each, self.example)) for each in (self.model, converted))
-        apart = first_difference(before[0], after[0])
-        name, difference = (
-            apart if apart is not None else ("", output_difference(before[1], after[1], repeat(math.nan)))
-        )
+        before, expected = watched(self.model, partial(run_example, self.model, self.example))
+        after, returned = watched(converted, partial(run_example, converted, self.example), before)
+        apart = first_difference(before, after)
+        found = output_difference(expected, returned, steps_of(expected, before)) if apart is None else None
+        name, difference = ("", found) if apart is None else apart
         if difference is not None:
             why = "its quantizer gives another result when it is given what it gave before"
             raise refused("what convert gives to be the model in evaluation", name, difference, why)

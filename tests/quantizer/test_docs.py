@@ -190,7 +190,64 @@ def test_the_method_from_scratch_is_short_and_trains(found: list[dict[str, Any]]
     assert len(kept.round().unique()) <= 7
     report = q.report(loader())
     assert "4 bit" in str(report)
-    assert all(slot.clipped == 0 and slot.reach is None for slot in report.slots)  # grids of its own
+    reaches = {slot.kind: slot.reach for slot in report.slots}
+    assert reaches["weight"] is None  # powers of two are on no grid
+    used = next(each.used().item() for each in q.quantizers if hasattr(each, "used"))
+    assert any(slot.reach == pytest.approx((-used, used)) for slot in report.slots if slot.kind == "activation")
+
+
+@pytest.mark.parametrize("copies", [False, True])
+def test_the_report_on_ternary_weights_compares_with_float(found: list[dict[str, Any]], copies: bool) -> None:
+    ternary = after(found, "class Ternary")["Ternary"]
+    torch.manual_seed(0)
+    q = ternary(Net(), bits_weights=2, train_with_fp_copy=copies)
+    before = q.model.head.weight.detach().clone()
+    q.prepare_model(loader()[0][0])
+    report = q.report(loader())
+    slot = next(each for each in report.slots if each.name == "head.weight")
+    rounded = q.convert().head.module.weight.detach()
+    assert slot.snr == pytest.approx(snr(before, rounded), abs=0.01)
+    assert 0 < report.output_snr < 40
+    assert slot.sensitivity < 60
+
+
+def train(q: Any, optimizer: torch.optim.Optimizer, steps: int = 3) -> None:
+    q.model.train()
+    torch.manual_seed(1)  # of dropout and labels
+    for inputs, labels in loader()[:steps]:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(q.model(inputs), labels).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    q.model.eval()
+
+
+@pytest.mark.parametrize("name", ["Ternary", "LogQuantizer"])
+def test_methods_of_ones_own_are_trained_saved_loaded_and_exported(
+    found: list[dict[str, Any]], name: str, tmp_path: Path
+) -> None:
+    method: Any = after(found, f"class {name}")[name]
+    settings = {"bits_weights": 4} if name == "LogQuantizer" else {"bits_weights": 2, "train_with_fp_copy": True}
+    batch = loader()[0][0]
+    torch.manual_seed(0)
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    q = method(model, optimizer, **settings)
+    q.prepare_model(batch)
+    train(q, optimizer)
+    q.save(tmp_path / "model.pt")
+    other = Net()
+    second = torch.optim.SGD(other.parameters(), 0.05)
+    loaded = method.load(tmp_path / "model.pt", other, batch, optimizer=second)
+    second.load_state_dict(optimizer.state_dict())
+    assert torch.equal(loaded.convert()(batch), q.convert()(batch))
+    for each, its in ((q, optimizer), (loaded, second)):
+        train(each, its)
+    assert torch.equal(loaded.convert()(batch), q.convert()(batch))  # training goes on bit by bit as it would have
+    q.export_onnx(tmp_path / "model.onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(tmp_path / "model.onnx"))
+    (given,) = session.run(None, {session.get_inputs()[0].name: batch.numpy()})
+    assert snr(q.convert()(batch), torch.from_numpy(given)) > 35
 
 
 def test_layers_of_ones_own(found: list[dict[str, Any]]) -> None:

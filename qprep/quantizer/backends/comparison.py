@@ -75,19 +75,41 @@ class Difference:
         return f"{self.decibels:.1f} dB{levels}"
 
 
-def watched(model: nn.Module, run: Callable[[], Any]) -> tuple[list[Seen], list[Tensor]]:
-    """What every active slot of `model` gives during `run`, in order, and the floating tensors that `run` returns."""
-    found: list[Seen] = []
+def watched(model: nn.Module, run: Callable[[], Any], given: Sequence[Seen] = ()) -> tuple[list[Seen], list[Tensor]]:
+    """What every active slot of `model` gives during `run`, in order, and the floating tensors that `run` returns.
 
-    def keep(slot: TensorQuantizer, _: object, out: Tensor) -> None:
-        if out.numel() and out.is_floating_point() and (slot.is_active or slot.flag("finished")):
-            found.append(Seen(slot.name, out.detach().cpu().clone(), _step(slot)))
+    given  what slots gave in another run: each hands that on instead of its own result, so that a difference is where
+           it arises and not what becomes of it
+    """
+    found: list[Seen] = []
+    instead: dict[str, list[Tensor]] = {}
+    for each in given:
+        instead.setdefault(each.name, []).append(each.values)
+
+    def keep(slot: TensorQuantizer, _: object, out: Tensor) -> Tensor | None:
+        if not out.numel() or not out.is_floating_point() or not (slot.is_active or slot.flag("finished")):
+            return None
+        found.append(Seen(slot.name, out.detach().cpu().clone(), _step(slot)))
+        left = instead.get(slot.name)
+        if not left or left[0].shape != out.shape:
+            return None
+        return left.pop(0).to(out)
 
     with contextlib.ExitStack() as stack:
         for slot in slots_of(model):
             stack.callback(slot.register_forward_hook(keep).remove)
         returned = run()
     return found, floats_in(returned)
+
+
+def steps_of(returned: Sequence[Tensor], seen: Sequence[Seen]) -> list[float]:
+    """The step of the slot that gave each result; NaN where none did."""
+
+    def step(tensor: Tensor) -> float:
+        same = (each.step for each in reversed(seen) if torch.equal(each.values.flatten(), tensor.flatten()))
+        return next(same, math.nan)
+
+    return [step(each) for each in returned]
 
 
 def slots_of(model: nn.Module) -> Iterator[TensorQuantizer]:

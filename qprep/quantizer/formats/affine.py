@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.formats.grid import by_passes, straight_through
+from qprep.quantizer.formats.grid import by_passes, captured, straight_through
 from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 
 SCALE_FLOOR: Final = torch.finfo(torch.float32).eps  # no scale is smaller
@@ -88,6 +88,8 @@ def fake_quantize(input: Tensor, params: QParams) -> Tensor:
         if by_passes(input):
             zero = int(params.zero_point)
             return straight_through(input, params.scale, params.low - zero, params.high - zero)
+        if torch.compiler.is_compiling() and input.requires_grad:  # torch's kernel has no form for a graph then
+            return captured(input, params.scale, params.low - params.zero_point, params.high - params.zero_point)
         return torch.fake_quantize_per_tensor_affine(input, params.scale, params.zero_point, params.low, params.high)
     rows, axis = grouped(input, params.axis, params.group_size)
     if by_passes(input) and not bool(params.zero_point.any()):

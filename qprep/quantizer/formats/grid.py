@@ -35,6 +35,12 @@ def straight_through(input: Tensor, scale: Tensor, low: int, high: int) -> Tenso
     return found
 
 
+def captured(input: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """`straight_through` in a graph: limits that are tensors, and a mask that is kept for the backward."""
+    found: Tensor = _Captured.apply(input, scale, low, high)  # type: ignore[no-untyped-call]
+    return found
+
+
 def inside(grad: Tensor, steps: Tensor, low: int, high: int) -> Tensor:
     """`grad` where `steps` = x / s rounds to within the limits, 0 elsewhere, in one pass."""
     return between(grad, steps, *_open_interval(low, high))
@@ -63,6 +69,19 @@ def _open_interval(low: int, high: int) -> tuple[float, float]:
         before(low - 0.5) if low % 2 == 0 else low - 0.5,
         after(high + 0.5) if high % 2 == 0 else high + 0.5,
     )
+
+
+class _Captured(Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> Tensor:  # noqa: ANN401
+        steps = (input * scale.reciprocal()).round()
+        ctx.save_for_backward((steps >= low) & (steps <= high))
+        return steps.clamp(low, high) * scale
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401
+        (mask,) = ctx.saved_tensors
+        return grads[0] * mask, None, None, None
 
 
 class _StraightThrough(Function):

@@ -53,7 +53,8 @@ class TensorQuantizer(nn.Module):
         self.mode = Mode.QUANTIZE
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("zero_point", torch.zeros((), dtype=torch.int32))
-        self._flags: dict[str, tuple[int, int, bool]] = {}
+        self._flags: dict[str, bool] = {}  # what the buffers said when they were last read
+        self._versions: dict[str, tuple[int, int]] = {}
         for flag, value in (("started", started), ("signed", spec.signed), ("finished", False)):
             self.register_buffer(flag, torch.tensor(value))
             self.flag(flag)
@@ -76,14 +77,13 @@ class TensorQuantizer(nn.Module):
     def flag(self, name: str) -> bool:
         """The value of a boolean buffer, read again only where it was written to: reading one waits for the device."""
         if torch.compiler.is_compiling():
-            return self._flags[name][2]
+            return self._flags[name]
         buffer = self._buffers[name]
         assert buffer is not None  # noqa: S101  (registered)
         place, version = id(buffer), 0 if buffer.is_inference() else buffer._version  # noqa: SLF001
-        kept = self._flags.get(name)
-        if kept is None or kept[:2] != (place, version) or buffer.is_inference():
-            kept = self._flags[name] = (place, version, bool(buffer))
-        return kept[2]
+        if self._versions.get(name) != (place, version) or buffer.is_inference():
+            self._versions[name], self._flags[name] = (place, version), bool(buffer)
+        return self._flags[name]
 
     def set_flag(self, name: str, value: bool) -> None:
         """Write a boolean buffer."""
@@ -101,7 +101,7 @@ class TensorQuantizer(nn.Module):
     @classmethod
     def declares_grid(cls) -> bool:
         """Whether `grid` says what `quantize` gives: a class that overrides the one has to override the other."""
-        return _depth(cls, ("grid", "params")) <= _depth(cls, ("quantize", "learned"))
+        return _depth(cls, ("grid", "params")) <= _depth(cls, ("quantize",))
 
     def take_shape(self, parameter: Tensor) -> None:
         """Give scale and zero point one element for each scale of `parameter`."""
@@ -172,7 +172,7 @@ class TensorQuantizer(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._flags = {}
+        self._versions = {}
         self._read_flags()
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:

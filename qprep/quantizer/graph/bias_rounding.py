@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from qprep.quantizer.formats.affine import QParams
-from qprep.quantizer.formats.spec import Granularity
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.formats.spec import Granularity, Scheme
+from qprep.quantizer.formats.stored import integers
 from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
 from qprep.quantizer.graph.graph_passes import LAYERS
 from qprep.quantizer.graph.quantization_graph import Graph, Node
@@ -33,6 +34,7 @@ class BiasedLayer:
     owner  the module that holds weight and bias
     norm   a BatchNorm behind it, whose shift and factor a runtime folds into weight and bias
     axis   the dimension of the weight that channels of the output are along
+    known  whether the weight's slot says what grid it rounds to; if not, the values of a converted weight do
     """
 
     input: TensorQuantizer
@@ -42,19 +44,32 @@ class BiasedLayer:
     bias: str | None
     norm: nn.Module | None
     axis: int
+    known: bool
 
     @property
     def steps(self) -> Tensor | None:
         """s_x s_w as float64, a scalar or one for each channel; None where a runtime has no integer bias."""
         if not _has_one_grid(self.input) or not _rounds(self.slot) or self.input.grid.scale.numel() != 1:
             return None
-        own = self.slot.grid.scale.double()
+        found = self.slot.grid.scale if self.known else self._found_scale()
+        if found is None:
+            return None
+        own = found.double()
         return own.reshape(-1 if own.numel() > 1 else ()) * self.input.grid.scale.double().reshape(())
+
+    def _found_scale(self) -> Tensor | None:
+        """What the values of a converted weight are multiples of, None where it is not converted or on no grid."""
+        if not self.slot.flag("finished"):
+            return None
+        try:
+            return integers(self.slot, self.weight)[1].scale
+        except QprepError:
+            return None
 
 
 def _has_one_grid(slot: TensorQuantizer) -> bool:
     moving = isinstance(slot, DynamicActivationQuantizer)
-    return slot.is_active and not slot.spec.is_float and not moving and slot.declares_grid()
+    return slot.is_active and not slot.spec.is_float and not moving
 
 
 def _rounds(slot: TensorQuantizer) -> bool:
@@ -75,7 +90,9 @@ def _biased(node: Node, graph: Graph) -> BiasedLayer | None:
         return None
     given = node.inputs[0].slot_at(node) if node.reads is None else None
     slot, norm = weights[0].quantizer, _norm_behind(node, graph)
-    if given is None or slot is None or not slot.declares_grid() or node.sums is not None:
+    if given is None or slot is None or node.sums is not None:
+        return None
+    if not given.declares_grid():
         return None
     own_format = any(each.quantizer is not None for each in biases)
     if (not biases or own_format) and norm is None:
@@ -86,7 +103,8 @@ def _biased(node: Node, graph: Graph) -> BiasedLayer | None:
     if any(each.owners[0][0] is not owner for each in biases):
         return None
     bias = biases[0].owners[0][1] if biases else None
-    return BiasedLayer(given, slot, owner, weights[0].parameter, bias, norm, 1 if node.name in TRANSPOSED else 0)
+    axis = 1 if node.name in TRANSPOSED else 0
+    return BiasedLayer(given, slot, owner, weights[0].parameter, bias, norm, axis, slot.declares_grid())
 
 
 def _norm_behind(node: Node, graph: Graph) -> nn.Module | None:
@@ -136,12 +154,13 @@ class RoundedShift:
             return None
         shift, factor = found
         if not self.folded:
-            if not _folds(factor, self.layer):
+            if not _may_fold(factor, self.layer):
                 return None
             step = step * torch.where(factor == 0, torch.ones_like(factor), factor.abs())
         if step.numel() not in (1, shift.numel()):
             return None
-        return _rounded(shift, step) - shift
+        moved = _rounded(shift, step) - shift
+        return moved if self.folded else moved * _folds(factor, self.layer)
 
 
 def install(layers: list[BiasedLayer], model: nn.Module, folded: set[Parameter] | None = None) -> None:
@@ -210,22 +229,27 @@ def _shift_of(layer: BiasedLayer) -> tuple[Tensor, Tensor] | None:
     return (shift if bias is None else shift + bias.double() * factor), factor
 
 
-def _folds(factor: Tensor, layer: BiasedLayer) -> bool:
-    """Whether a runtime folds a BatchNorm into integers: symmetric ones, negated where the factor is negative."""
-    grid = layer.slot.grid
-    if bool(grid.zero_point.any()) or grid.scale.numel() not in (1, factor.numel()):
+def _may_fold(factor: Tensor, layer: BiasedLayer) -> bool:
+    """Whether a BatchNorm's factor can go into the integers' scales: symmetric ones, one for all or one a channel."""
+    if not layer.known:
         return False
-    if grid.axis not in (None, layer.axis) or -grid.low <= grid.high or not bool((factor < 0).any()):
-        return grid.axis in (None, layer.axis)
-    return not bool((layer.slot(layer.weight.detach()) <= grid.low * _along(grid, layer.weight)).any())
+    grid = layer.slot.grid
+    symmetric = layer.slot.spec.scheme is not Scheme.ASYMMETRIC
+    return symmetric and grid.scale.numel() in (1, factor.numel()) and grid.axis in (None, layer.axis)
 
 
-def _along(grid: QParams, weight: Tensor) -> Tensor:
-    if grid.axis is None:
-        return grid.scale
-    shape = [1] * weight.dim()
-    shape[grid.axis] = -1
-    return grid.scale.reshape(shape) * 0.999
+def _folds(factor: Tensor, layer: BiasedLayer) -> Tensor:
+    """Whether it does: the smallest integer has no negative, which a factor below 0 asks for."""
+    grid = layer.slot.grid
+    if -grid.low <= grid.high:
+        return torch.ones((), dtype=torch.bool, device=factor.device)
+    scale = grid.scale if grid.axis is None else grid.scale.reshape(_along(grid.axis, layer.weight.dim()))
+    lowest: Tensor = layer.slot(layer.weight.detach()) <= (grid.low + 0.5) * scale
+    return ~((factor < 0).any() & lowest.any())
+
+
+def _along(axis: int, dims: int) -> list[int]:
+    return [-1 if place == axis else 1 for place in range(dims)]
 
 
 def _rounded(values: Tensor, step: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.formats.spec import Granularity
@@ -49,7 +50,7 @@ def report(
             raise QprepError("expected data to report on, found an empty loader")
         for each, parameter in parameters.items():
             values = quantizer.values_of(parameter)
-            comparisons[each].add(values, values, each(values), grid_of(each))
+            comparisons[each].add(_float_of(quantizer, parameter, values), values, each(values), grid_of(each))
         groups = _layers(quantizer, slots)
         wanted = [(each,) for each in slots] + [group for group in groups.values() if len(group) > 1]
         alone = _alone(quantizer, slots, wanted, first, watch) if sensitivity else {}
@@ -148,7 +149,7 @@ def _compare(
     given: dict[TensorQuantizer, list[Tensor]] = {each: [] for each in activations}
     _set(slots, [Mode.OFF] * len(slots))
     handles = [each.register_forward_pre_hook(lambda mine, args: given[mine].append(args[0].clone())) for each in given]
-    with _removed(handles):
+    with _removed(handles), _float_parameters(quantizer):
         expected = quantizer.call(batch)
     _set(slots, modes)
 
@@ -157,6 +158,25 @@ def _compare(
 
     with _removed([each.register_forward_hook(compare) for each in given]):
         output.add_all(expected, quantizer.call(batch))
+
+
+def _float_of(quantizer: PreparedModel, parameter: Tensor, values: Tensor) -> Tensor:
+    """What a parameter was in float: its values, or those that it had before they were overwritten."""
+    known = quantizer.float_values.get(parameter) if isinstance(parameter, Parameter) else None
+    return values if known is None else known.to(values)
+
+
+@contextlib.contextmanager
+def _float_parameters(quantizer: PreparedModel, but: frozenset[Parameter] = frozenset()) -> Iterator[None]:
+    """Parameters that were overwritten have their float values again, all except `but`."""
+    kept = {each: each.data for each in quantizer.float_values if each not in but}
+    for each, data in kept.items():
+        each.data = quantizer.float_values[each].to(data)
+    try:
+        yield
+    finally:
+        for each, data in kept.items():
+            each.data = data
 
 
 @contextlib.contextmanager
@@ -177,13 +197,17 @@ def _alone(
 ) -> dict[tuple[TensorQuantizer, ...], float]:
     """Decibels of the output where one group of slots is quantized and all else is not."""
     modes = {each: each.mode for each in slots}
+    owned = {each: parameter for parameter, each in quantizer.parameters_with_quantizers()}
     _set(slots, [Mode.OFF] * len(slots))
-    expected, found = quantizer.call(batch), {}
+    with _float_parameters(quantizer):
+        expected = quantizer.call(batch)
+    found: dict[tuple[TensorQuantizer, ...], float] = {}
     for done, group in enumerate(groups):
         watch("sensitivity", done, len(groups))
         _set(group, [modes[each] for each in group])
         ratio = Ratio()
-        ratio.add_all(expected, quantizer.call(batch))
+        with _float_parameters(quantizer, frozenset(owned[each] for each in group if each in owned)):
+            ratio.add_all(expected, quantizer.call(batch))
         _set(group, [Mode.OFF] * len(group))
         found[group] = ratio.decibels
     watch("sensitivity", len(groups), len(groups))

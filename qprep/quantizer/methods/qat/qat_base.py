@@ -32,6 +32,8 @@ _LAYERS = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_tra
 
 def in_backward() -> bool:
     """Whether this forward is run again by a backward, as gradient checkpointing does: what it sees is not new."""
+    if torch.compiler.is_compiling():
+        return False
     return torch._C._current_graph_task_id() != -1  # noqa: SLF001  (torch.utils.checkpoint reads the same)
 
 
@@ -96,17 +98,16 @@ class LearningQuantizer(TensorQuantizer):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _begin(self, input: Tensor) -> None:
-        if not bool(torch.isfinite(input).all()):
-            raise QprepError(f"expected finite values to start a range from, found NaN or infinity, at {self.name}")
-        with torch.no_grad():
+        with torch.no_grad():  # nothing for a backward: gradient checkpointing counts what a forward keeps for it
+            if not bool(torch.isfinite(input).all()):
+                raise QprepError(f"expected finite values to start a range from, found NaN or infinity, at {self.name}")
             self.start(input.detach())
         self.set_flag("started", True)
 
     def prime(self, input: Tensor) -> None:
         """Take plausible values from an example input, without starting."""
         if not self.flag("started") and bool(torch.isfinite(input).all()):
-            with torch.no_grad():
-                self.start(input.detach())
+            self.start(input.detach())
 
 
 class TrainingQuantizer(Quantizer):

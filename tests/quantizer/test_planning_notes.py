@@ -1,0 +1,124 @@
+"""What a plan does unasked is said: tied parameters, computed weights, tensors below the least scale, kept ranges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, spectral_norm, weight_norm
+
+from qprep.quantizer import LSQQuantizer, PostTrainingQuantizer
+from qprep.runtime_modules import Concat, MatMul
+from tests.quantizer.models import TiedDecoder, snr
+
+
+@pytest.mark.parametrize("name", ["weight_norm", "spectral_norm"])
+def test_computed_weights_are_named(name: str) -> None:
+    x = torch.randn(2, 3, 16)
+    layer = getattr(parametrizations, name)(nn.Conv1d(3, 8, 3))
+    quantizer = PostTrainingQuantizer(nn.Sequential(layer, nn.ReLU()).eval())
+    quantizer.prepare_model(x)
+    quantizer.calibrate([x])
+    assert [note for note in quantizer.notes if note.startswith("0.weight: computed in each forward from 0.param")]
+    assert "0.weight" in [each.name for each in quantizer.report([x]).in_float]
+    assert all("original" not in each.name for each in quantizer.quantizers)
+
+
+@pytest.mark.parametrize("function", [weight_norm, spectral_norm])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
+def test_computed_weights_of_the_old_functions(function: Any) -> None:
+    model = nn.Sequential(function(nn.Linear(8, 4)), nn.ReLU())
+    quantizer = LSQQuantizer(model, torch.optim.SGD(model.parameters(), 0.1))
+    quantizer.prepare_model(torch.randn(4, 8))
+    assert any(note.startswith("0.weight: computed in each forward from 0.weight_") for note in quantizer.notes)
+    assert all(not each.name.startswith("0.weight") for each in quantizer.quantizers)
+
+
+def test_tied_parameters_with_conflicting_overrides() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.head = nn.Embedding(20, 8), nn.Linear(8, 20, bias=False)
+            self.head.weight = self.embed.weight
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            return self.head(self.embed(tokens))  # type: ignore[no-any-return]
+
+    tokens = torch.randint(20, (2, 5))
+    conflicting = {"embed.*": {"bits_weights": 4}, "head.*": {"bits_weights": 8}}
+    quantizer = PostTrainingQuantizer(Tied().eval(), overrides=conflicting)
+    quantizer.prepare_model(tokens)
+    assert quantizer.notes == [
+        "embed.weight: overrides ask otherwise for head.weight, the same tensor; the first that matches counts"
+    ]
+    for agreeing in ({"embed.*": {"bits_weights": 4}}, {"embed.*|head.*": {"bits_weights": 4}}):
+        quiet = PostTrainingQuantizer(Tied().eval(), overrides=agreeing)
+        quiet.prepare_model(tokens)
+        assert quiet.notes == []
+    plain = PostTrainingQuantizer(TiedDecoder().eval())
+    plain.prepare_model(tokens)
+    assert plain.notes == []
+
+
+def test_tensors_below_the_least_scale() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 4)).eval()
+    with torch.no_grad():
+        model[0].weight.mul_(1e-7)
+        model[0].bias.mul_(1e-7)
+    quantizer = PostTrainingQuantizer(model)
+    x = torch.randn(16, 8)
+    quantizer.prepare_model(x)
+    quantizer.calibrate([x])
+    quantizer.convert(check=False)
+    named = {note.partition(":")[0] for note in quantizer.notes if "below the least scale" in note}
+    assert named == {"0.weight", "0"}
+
+
+class Attention(nn.Module):
+    def __init__(self, behind: nn.Module) -> None:
+        super().__init__()
+        self.score, self.value, self.soft, self.behind, self.mix = (
+            *(nn.Linear(8, 49), nn.Linear(8, 8), nn.Softmax(-1), behind),
+            MatMul(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mix(self.behind(self.soft(self.score(x))), self.value(x))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    "behind", [nn.Identity(), nn.Dropout(0.1), nn.Sequential(nn.Dropout(0.1), nn.Dropout(0.2)), nn.ZeroPad1d(0)]
+)
+def test_softmax_keeps_its_range_behind_a_same_scale_chain(behind: nn.Module, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    x = torch.randn(2, 49, 8) * 0.05
+    quantizer = PostTrainingQuantizer(Attention(behind).eval())
+    quantizer.prepare_model(x)
+    quantizer.calibrate([x])
+    scales = {each.name: float(each.scale.max()) for each in quantizer.quantizers}
+    assert scales["soft"] == pytest.approx(1 / 255)
+    quantizer.export_onnx(tmp_path / "model.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "model.onnx"))
+    (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    assert snr(quantizer.convert()(x), torch.from_numpy(found)) > 35
+
+
+def test_joins_of_fixed_ranges_span_them() -> None:
+    class Gates(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.cat, self.fc = nn.Sigmoid(), nn.Tanh(), Concat(dim=1), nn.Linear(16, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(self.cat([self.a(x), self.b(x)]))  # type: ignore[no-any-return]
+
+    quantizer = PostTrainingQuantizer(Gates().eval())
+    x = torch.randn(4, 8) * 0.01
+    quantizer.prepare_model(x)
+    quantizer.calibrate([x])
+    assert {each.name: each.range for each in quantizer.quantizers if hasattr(each, "range")}["a"] == (-1.0, 1.0)
