@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 -- sessions of ONNX Runtime
 """qprep against onnxruntime.quantization.quantize_static on the same data, model by model; prints one table.
 
 python benchmarks/quantize_zoo.py [--quick] [--only TEXT] [--batches N] [--repeats N]

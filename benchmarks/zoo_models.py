@@ -1,3 +1,4 @@
+# ruff: noqa: D102, D103, E501, PLR0917 -- models are what their classes say, a row a line
 """The models of quantize_zoo.py: prepared ones written here, those of packages, and what they are run on."""
 
 from __future__ import annotations
@@ -387,9 +388,27 @@ PACKAGED: tuple[Row, ...] = (
 
 
 def timm(name: str) -> nn.Module:
-    """A model of timm, with random weights and BatchNorm statistics."""
+    """A model of timm, with random weights; BatchNorm's statistics are those of data."""
     torch.manual_seed(0)
-    return trained(importlib.import_module("timm").create_model(name, pretrained=False))
+    model: nn.Module = importlib.import_module("timm").create_model(name, pretrained=False)
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
+            module.momentum = None  # averages over all that it sees
+    with torch.no_grad():
+        for seed in range(4):
+            model.train()(images(64)(seed + 50, 8)["x"])
+    return in_two(model.eval())
+
+
+def in_two(model: nn.Module) -> nn.Module:
+    """timm's BatchNormAct2d as BatchNorm and what is behind it: its function of weights has no module otherwise."""
+    for holder in list(model.modules()):
+        for name, child in list(holder.named_children()):
+            if isinstance(child, nn.BatchNorm2d) and hasattr(child, "act") and hasattr(child, "drop"):
+                norm = nn.BatchNorm2d(child.num_features, child.eps)
+                norm.load_state_dict(child.state_dict())
+                setattr(holder, name, nn.Sequential(norm, child.drop, child.act).eval())
+    return model
 
 
 ROWS: Mapping[bool, tuple[Row, ...]] = {True: tuple(row for row in WRITTEN if row.quick), False: (*WRITTEN, *PACKAGED)}

@@ -108,3 +108,24 @@ def test_statistics_of_the_batch_are_not_folded() -> None:
     torch.manual_seed(0)
     made = nn.Sequential(nn.Conv2d(8, 6, 3), Trains(6)).eval()
     assert snr(made(image()), calibrated(made, image()).convert()(image())) > 30
+
+
+def test_tensors_that_the_model_changes_in_place() -> None:
+    """What a slot gave is not what the comparison of convert is given, once the model has added to it."""
+
+    class Adds(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.act = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1), nn.ReLU(inplace=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.first(x)
+            y += 3 * x
+            return self.second(self.act(y))  # type: ignore[no-any-return]
+
+    torch.manual_seed(0)
+    made = Adds().eval()
+    quantizer = PostTrainingQuantizer(made)
+    quantizer.prepare_model(image(), allow_unprepared=True)
+    quantizer.calibrate([image()])
+    assert snr(made(image()), quantizer.convert()(image())) > 30

@@ -131,7 +131,7 @@ class _Around(nn.Module):
         return map_tensors(lambda at, each: self._rounded(self.outputs, at, each), out)
 
     def _rounded(self, slots: nn.ModuleDict, at: int, tensor: Tensor) -> Tensor:
-        return slots[str(at)](tensor) if str(at) in slots else tensor  # type: ignore[no-any-return]
+        return slots[str(at)](tensor) if str(at) in slots else tensor
 
 
 def _slots(given: nn.ModuleDict) -> nn.ModuleDict:
