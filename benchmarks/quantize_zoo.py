@@ -6,7 +6,8 @@ python benchmarks/quantize_zoo.py [--quick] [--only TEXT] [--batches N] [--repea
 Both calibrate on the same batches and run in ONNX Runtime, on one thread, on others. SQNR is the ratio of the float
 model's output to the difference, in decibels; "simulation" that of `convert`'s output to ONNX Runtime's, beside the
 largest difference in steps of the output's grid. The peer quantizes torch.onnx.export's file: QDQ, one scale a channel,
-min-max ranges, after its own preprocessing. Times are medians of runs in turn. Exits 1 where a claim fails:
+min-max ranges, after its own preprocessing; qprep has min-max ranges too, and biases corrected
+on the same batches. Times are medians of runs in turn. Exits 1 where a claim fails:
 
 - qprep's SQNR is not more than 0.3 dB below the peer's for any model, and 1 dB above on average;
 - ONNX Runtime gives the simulation at 35 dB or within one step, but for recurrent layers, which are one operator;
@@ -40,7 +41,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from zoo_models import ROWS, Batch, Row
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer import PostTrainingQuantizer
+from qprep.quantizer import PostTrainingQuantizer, bias_correction
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 from qprep.runtime_modules import to_torch
 
@@ -184,9 +185,11 @@ def measured(row: Row, folder: Path, batches: int, repeats: int) -> Found:
     export(to_torch(copy.deepcopy(model)), seen[0], folder / "float.onnx")
     peer = session(peer_of(folder / "float.onnx", folder, seen))
     quantizer = PostTrainingQuantizer(model, backend="onnxruntime")
+    batches_seen = [next(iter(each.values())) if len(each) == 1 else each for each in seen]
+    quantizer.passes.insert_after("fold-batch-norm", "bias-correction", bias_correction(batches_seen))
     args, kwargs = given_to(seen[0])
     quantizer.prepare_model(*args, allow_unprepared=not row.prepared, **kwargs)
-    quantizer.calibrate([next(iter(each.values())) if len(each) == 1 else each for each in seen])
+    quantizer.calibrate(batches_seen)
     report = quantizer.export_onnx(folder / "ours.onnx")
     ours = session(folder / "ours.onnx")
     simulated, found = floats(quantizer.convert(), unseen), outputs(ours, unseen)

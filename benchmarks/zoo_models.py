@@ -345,7 +345,7 @@ WRITTEN: tuple[Row, ...] = (
     Row("unet transposed", "segmentation", of(lambda: Segments(False)), images(32)),
     Row("detector", "detection", of(Detects), images(48)),
     Row("vit", "attention", of(Vision), images(32), quick=True),
-    Row("transformer", "language", of(lambda: Language(nn.Sequential(Attends(64, 4), Attends(64, 4)))), words(24, 500)),
+    Row("transformer", "language", of(lambda: Language(nn.Sequential(Attends(64, 4), Attends(64, 4)))), words(24, 500), quick=True),
     Row("lstm", "language", of(lambda: Language(LSTM(64, 64, 2, batch_first=True))), words(24, 500), quick=True),
     Row("gru", "language", of(lambda: Language(GRU(64, 64, batch_first=True))), words(24, 500)),
     Row("lstm both ways", "speech", of(lambda: Speech(LSTM(40, 64, 2, batch_first=True, bidirectional=True), 128)), frames(50, 40)),
