@@ -10,6 +10,7 @@ from qprep.quantizer.config.config_settings import Settings
 from qprep.quantizer.config.job_config import QuantConfig, load_config
 from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
+from qprep.quantizer.graph.forward_methods import forward_method
 from qprep.quantizer.graph.graph_passes import Passes, default_passes
 from qprep.quantizer.graph.module_registry import register, wrap
 from qprep.quantizer.graph.partition import Device, Kernel, Part, partition
@@ -78,6 +79,7 @@ __all__ = [
     "collect_statistics",
     "cross_layer_equalization",
     "default_passes",
+    "forward_method",
     "load_config",
     "partition",
     "quantize_dynamic",

@@ -40,6 +40,7 @@ from qprep.quantizer.formats.tensor_quantizers import (
     WeightQuantizer,
 )
 from qprep.quantizer.graph import bias_rounding
+from qprep.quantizer.graph.forward_methods import decorated, method_of
 from qprep.quantizer.graph.graph_passes import Pass, Passes, default_passes
 from qprep.quantizer.graph.graph_tracing import build_graph
 from qprep.quantizer.graph.insertion import insert_quantizers
@@ -137,7 +138,7 @@ class Quantizer:
         training = {module: module.training for module in self.model.modules()}
         self.model.eval()
         try:
-            units = self.replacement_factory.units
+            units = (*self.replacement_factory.units, *decorated(self.model))
             found = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
             reused = separable(self.model, found)
             report = without(found, reused)
@@ -152,6 +153,7 @@ class Quantizer:
             for module, mode in training.items():
                 module.training = mode
         _leave_in_float(graph, report, self.settings.types)
+        self.notes += _leave_to_their_methods(graph)
         self._caller = caller(self.model, example_inputs)
         for _, function in self.passes:
             function(graph)
@@ -470,3 +472,14 @@ def _leave_in_float(graph: Graph, report: TraceReport, types: tuple[str, ...]) -
     for node in graph.nodes:
         if node.path in barred or (types and node.path not in chosen):
             node.owned = False
+
+
+def _leave_to_their_methods(graph: Graph) -> list[str]:
+    """Put no slots around modules whose forward quantizes by itself; returns a note for each."""
+    notes = []
+    for node in graph.nodes:
+        method = method_of(node.module)
+        if method is not None:
+            node.owned = False
+            notes.append(f"{node.path}: quantized by its own forward ({method})")
+    return notes

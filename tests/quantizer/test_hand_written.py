@@ -20,6 +20,7 @@ from qprep.quantizer import (
     Scheme,
     Spec,
     WeightOnlyQuantizer,
+    forward_method,
     quantize_dynamic,
     write_onnx,
 )
@@ -171,6 +172,29 @@ def test_dynamic_in_one_line(tmp_path: Path) -> None:
         quantize_dynamic(model, {nn.Linear}, dtype=torch.quint8)
     with pytest.raises(QprepError, match="expected modules with weights"):
         quantize_dynamic(nn.Sequential(nn.ReLU()), {nn.ReLU})
+
+
+def test_a_method_as_a_decorator_of_forward(tmp_path: Path) -> None:
+    @forward_method
+    def in_eighths(module: nn.Module, forward: Any, input: Tensor) -> Any:
+        return torch.round(forward(torch.round(input * 8) / 8) * 8) / 8
+
+    class Eighths(nn.Linear):
+        @in_eighths
+        def forward(self, input: Tensor) -> Tensor:
+            return super().forward(input)
+
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(8, 8), Eighths(8, 8), nn.ReLU(), nn.Linear(8, 4)).eval(), image(32, 8)
+    quantizer = PostTrainingQuantizer(model)
+    quantizer.prepare_model(x)  # it is prepared, though its forward rounds outside of any module
+    quantizer.calibrate([x])
+    assert "1: quantized by its own forward (in_eighths)" in quantizer.notes
+    assert set(slots(quantizer)) == {"input 0", "0.weight", "0", "1", "2", "3.weight", "3"}  # "1": what the ReLU reads
+    assert snr(model(x), quantizer.convert()(x)) > 20
+    quantizer.export_onnx(tmp_path / "model.onnx")
+    with pytest.raises(QprepError, match="expected a function as a quantization method, found 3"):
+        forward_method(3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
