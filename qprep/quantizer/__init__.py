@@ -1,20 +1,26 @@
 """Quantizes a prepared model module by module; needs torch."""
 
+from qprep.quantizer.backends.exporters import EXPORTERS, Exporter
 from qprep.quantizer.backends.integer.agreement import Agreement, slot_agreement
 from qprep.quantizer.backends.integer.integer_model import IntegerModel
 from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
 from qprep.quantizer.backends.onnx.export import write_onnx
+from qprep.quantizer.config.backend_presets import BACKENDS
 from qprep.quantizer.config.config_settings import Settings
 from qprep.quantizer.config.job_config import QuantConfig, load_config
 from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
+from qprep.quantizer.graph.forward_methods import forward_method
 from qprep.quantizer.graph.graph_passes import Passes, default_passes
 from qprep.quantizer.graph.module_registry import register, wrap
-from qprep.quantizer.graph.pattern import Pattern
+from qprep.quantizer.graph.partition import Device, Kernel, Part, partition
+from qprep.quantizer.graph.pass_registry import register_pass
+from qprep.quantizer.graph.pattern import Branches, Captured, Maybe, Pattern
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.methods.adaround import AdaRoundQuantizer
 from qprep.quantizer.methods.bias_correction import bias_correction
+from qprep.quantizer.methods.dynamic_modules import quantize_dynamic
 from qprep.quantizer.methods.equalization import cross_layer_equalization
 from qprep.quantizer.methods.lapq import LAPQQuantizer
 from qprep.quantizer.methods.post_training import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
@@ -29,22 +35,31 @@ from qprep.quantizer.report.activation_statistics import Statistics, collect_sta
 from qprep.quantizer.report.quantization_report import QuantizationReport
 
 __all__ = [
+    "BACKENDS",
+    "EXPORTERS",
     "ActivationQuantizer",
     "AdaRoundQuantizer",
     "Agreement",
+    "Branches",
+    "Captured",
+    "Device",
     "DorefaQuantizer",
     "DynamicQuantizer",
     "Edge",
+    "Exporter",
     "Granularity",
     "Graph",
     "IntegerModel",
     "IntegerTensor",
+    "Kernel",
     "LAPQQuantizer",
     "LSQQuantizer",
     "LinearQATQuantizer",
+    "Maybe",
     "Node",
     "NotPreparedError",
     "PACTQuantizer",
+    "Part",
     "Passes",
     "Pattern",
     "PostTrainingQuantizer",
@@ -65,8 +80,12 @@ __all__ = [
     "collect_statistics",
     "cross_layer_equalization",
     "default_passes",
+    "forward_method",
     "load_config",
+    "partition",
+    "quantize_dynamic",
     "register",
+    "register_pass",
     "slot_agreement",
     "smooth_quant",
     "wrap",

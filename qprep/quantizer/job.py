@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from numbers import Real
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.job_config import QuantConfig
+from qprep.quantizer.config.job_config import QuantConfig, pass_at
 from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
 from qprep.quantizer.methods.adaround import AdaRoundQuantizer
 from qprep.quantizer.methods.lapq import LAPQQuantizer
@@ -45,6 +45,7 @@ class Job:
     evaluate   the same of a function of the model that returns a number, or numbers by name
     loss       the same of a function of (output, batch) that returns what LAPQ makes small
     settings   what the command line says of all modules; before what `config` says
+    passes     "package.module:function" each: functions of the graph, beside those that `config` names
     batches    how many of the loader count, None for all
     """
 
@@ -55,6 +56,7 @@ class Job:
     method: str | None = None
     config: QuantConfig | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    passes: tuple[str, ...] = ()
     batches: int | None = None
     allow_unprepared: bool = False
     sensitivity: bool = False
@@ -85,6 +87,7 @@ def run(job: Job, watch: Watch = ignore) -> Outcome:
     batches = Batches(found, job.calibrate, limit=job.batches, device=request.device, watch=watch)
     quantizer = _made(job, model)
     _prepare(quantizer, job, example, batches)
+    failure = _export_failure(quantizer, job, watch)
     with _blaming(f"{request.target} could not be calibrated on {job.calibrate}"):
         batches.doing = "calibrating"
         _calibrate(quantizer, batches, watch)
@@ -93,7 +96,10 @@ def run(job: Job, watch: Watch = ignore) -> Outcome:
     with _blaming(f"{request.target} could not be compared on {job.calibrate}"):
         batches.doing = "comparing"
         report = quantizer.report(batches, sensitivity=job.sensitivity, watch=watch)
-    return Outcome(report, scores, tuple(_write(job, quantizer, report, watch)))
+    written = tuple(_write(job if failure is None else replace(job, onnx=None), quantizer, report, watch))
+    if failure is not None:
+        raise failure
+    return Outcome(report, scores, written)
 
 
 def _made(job: Job, model: nn.Module) -> Quantizer:
@@ -104,6 +110,9 @@ def _made(job: Job, model: nn.Module) -> Quantizer:
         if "loss" not in inspect.signature(METHODS[method]).parameters:
             raise QprepError(f"--loss: expected a method that searches by one (lapq), found {method}")
         settings["loss"] = _function("--loss", job.loss)
+    if job.passes:
+        own = [pass_at(each, "--pass") for each in job.passes]
+        settings["passes"] = [*config.arguments.get("passes", ()), *own]
     return config.quantizer(model, job.method, **settings)
 
 
@@ -129,6 +138,24 @@ def _prepare(quantizer: Quantizer, job: Job, example: object, batches: Batches) 
             quantizer.prepare_model(*args, allow_unprepared=job.allow_unprepared, **kwargs)
         except NotPreparedError as error:
             raise QprepError(str(error).replace("allow_unprepared=True", "--allow-unprepared")) from error
+
+
+def _export_failure(quantizer: Quantizer, job: Job, watch: Watch) -> JobError | None:
+    """Found before any calibration: the operations that no ONNX file holds. Raised where nothing else is to be written.
+
+    Else the report and the model are written first.
+    """
+    if job.onnx is None:
+        return None
+    watch("trying the ONNX export", 0, None)
+    try:
+        with _blaming(f"{job.request.target} could not be exported"):
+            quantizer.check_onnx()
+    except JobError as error:
+        if job.report is None and job.output is None:
+            raise
+        return error
+    return None
 
 
 def _calibrate(quantizer: Quantizer, batches: Batches, watch: Watch) -> None:
@@ -181,8 +208,8 @@ def _write(job: Job, quantizer: Quantizer, report: QuantizationReport, watch: Wa
     """The files asked for, one after another."""
     for path, write in (
         (job.output, quantizer.save),
-        (job.onnx, quantizer.export_onnx),
         (job.report, report.save),
+        (job.onnx, quantizer.export_onnx),
     ):
         if path is None:
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,11 +20,16 @@ from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, steps_of, watched
+from qprep.quantizer.backends.exporters import exporter
 from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
-from qprep.quantizer.backends.onnx.export import export_onnx
+from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
+from qprep.quantizer.backends.onnx.export_report import ExportReport, Island, OnnxOptions, recurrent_named, style_named
+from qprep.quantizer.backends.pt2e import export_pt2e
 from qprep.quantizer.batches import batches_of, caller, check_inputs
 from qprep.quantizer.checkpoint import accepted, given_names, read, restore, save
+from qprep.quantizer.config.backend_presets import preset
 from qprep.quantizer.config.config_settings import Bits, Overrides, Settings, names_of, with_values
+from qprep.quantizer.config.short_forms import selected, type_names, values_of, with_bits
 from qprep.quantizer.example_runs import run_example
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import (
@@ -34,16 +40,21 @@ from qprep.quantizer.formats.tensor_quantizers import (
     WeightQuantizer,
 )
 from qprep.quantizer.graph import bias_rounding
+from qprep.quantizer.graph.forward_methods import decorated, method_of
 from qprep.quantizer.graph.graph_passes import Pass, Passes, default_passes
 from qprep.quantizer.graph.graph_tracing import build_graph
 from qprep.quantizer.graph.insertion import insert_quantizers
 from qprep.quantizer.graph.module_registry import ReplacementFactory, registered
+from qprep.quantizer.graph.pass_registry import add_registered
 from qprep.quantizer.graph.planning_notes import planning_notes, small_scales
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Weight
 from qprep.quantizer.graph.quantization_plan import set_passes, set_plan
+from qprep.quantizer.graph.reused_calls import separable, separate, separated, without
+from qprep.quantizer.layers.layer_formats import formats_of
 from qprep.quantizer.loaders import Watch, ignore
 from qprep.quantizer.quantizer_errors import NotPreparedError, unprepared, without_insides
 from qprep.quantizer.report.quantization_report import QuantizationReport
+from qprep.quantizer.report.report_data import InFloat
 from qprep.quantizer.report.report_runs import report
 from qprep.tracing import TraceReport, trace
 
@@ -55,7 +66,10 @@ class Quantizer:
                         all inside) or parameters' names, to settings; the first that matches wins; see `Settings`
     train_with_fp_copy  whether parameters stay in float and are quantized in each forward, or are overwritten by
                         `quantize_params`
-    **defaults          any other setting of `Settings`
+    **defaults          any other setting of `Settings`, and: `backend`, whose kernels' formats are the defaults, see
+                        `BACKENDS`; `types`, classes of modules that alone are quantized (the rest stays in float and
+                        need not be prepared); `bits_overrides`, patterns to bits in short form; `target`, whose
+                        registered passes are run, see `register_pass`; `passes`, functions of one's own
 
     A method is a subclass: what it overrides is `make_weight_quantizer`, `make_activation_quantizer`,
     `param_quantization_fn`, `default_passes`, or entries of `replacement_factory`. Raises QprepError for a model on
@@ -87,10 +101,15 @@ class Quantizer:
         _check_model(model)
         if optimizer is not None and not isinstance(optimizer, Optimizer):
             raise QprepError(f"expected an optimizer of torch.optim, found {type(optimizer).__name__}")
+        overrides = with_bits(overrides, defaults.pop("bits_overrides", None))
+        formats, types = preset(defaults.pop("backend", None)), type_names(defaults.pop("types", None), model)
+        target, own = defaults.pop("target", None), defaults.pop("passes", ())
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
-        base = with_values(Settings(), {**self.defaults, **bits, **defaults}, f"given to {type(self).__name__}")
+        given = {**self.defaults, **formats, **bits, **defaults}
+        base = with_values(Settings(), given, f"given to {type(self).__name__}")
         aliases = names_of(model)
-        self.settings = Overrides(base, {} if overrides is None else overrides, aliases, aliases)
+        self.settings = Overrides(base, overrides, aliases, aliases, formats_of(model))
+        self.settings.types = types
         self.model = model
         self.optimizer = optimizer
         self.train_with_fp_copy = train_with_fp_copy
@@ -98,9 +117,10 @@ class Quantizer:
         self.passes = self.default_passes()
         self.passes.append("insert-observers", self._insert)
         self.passes.append("quantize", self._quantize)
-        self.notes: list[str] = []
+        self.notes: list[str] = add_registered(self.passes, target, own)
         self.float_values: dict[Parameter, Tensor] = {}  # of parameters that were overwritten, which reports compare
         self._graph: Graph | None = None
+        self._islands: tuple[Island, ...] = ()  # of the ONNX file, once one was written or tried
         self.example: tuple[tuple[object, ...], dict[str, object]] = ((), {})
 
     def prepare_model(
@@ -118,14 +138,22 @@ class Quantizer:
         training = {module: module.training for module in self.model.modules()}
         self.model.eval()
         try:
-            units = self.replacement_factory.units
-            report = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
-            self._check_prepared(report, allow_unprepared)
+            units = (*self.replacement_factory.units, *decorated(self.model))
+            found = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
+            reused = separable(self.model, found)
+            report = without(found, reused)
+            if not (report.is_prepared or allow_unprepared or self.settings.types):
+                raise NotPreparedError(found)
+            separate(self.model, reused)
+            self.notes += separated(reused)
+            if not self.settings.types:
+                self.notes += [f"{line}: left in float" for line in unprepared(report)]
             graph = build_graph(self.model, example_inputs, example_kwinputs, self.settings, units)
         finally:
             for module, mode in training.items():
                 module.training = mode
-        _leave_in_float(graph, report)
+        _leave_in_float(graph, report, self.settings.types)
+        self.notes += _leave_to_their_methods(graph)
         self._caller = caller(self.model, example_inputs)
         for _, function in self.passes:
             function(graph)
@@ -138,6 +166,19 @@ class Quantizer:
     def _finish_preparing(self) -> None:
         """What follows once the quantizers are in the model."""
         bias_rounding.install(bias_rounding.biased_layers(self.graph), self.model)
+
+    def __setitem__(self, name: str, values: object) -> None:
+        """Before `prepare_model`: `q["conv1"] = None` leaves a module in float, bits or a mapping of settings say more.
+
+        Raises QprepError for a name that the model does not have, and afterwards.
+        """
+        if self._graph is not None:
+            raise QprepError(f"expected settings of {name!r} before prepare_model, found a prepared model")
+        self.settings.put_first(name, values_of(values, f"for {name!r}"))
+
+    def __getitem__(self, name: str) -> Settings:
+        """What is asked of the module at this path."""
+        return self.settings(name)
 
     @property
     def graph(self) -> Graph:
@@ -273,7 +314,9 @@ class Quantizer:
         watch        is told what is being done, how much of it is, and of how much
         """
         self.check_calibrated("report")
-        return report(self, batches_of(loader), sensitivity, watch)
+        found = report(self, batches_of(loader), sensitivity, watch)
+        islands = tuple(InFloat(f"{each.operation} in {each.where}", str(each.reason)) for each in self._islands)
+        return replace(found, in_float=(*found.in_float, *islands))
 
     def to_integer(self, check: bool = True) -> IntegerModel:
         """The same on integers: an `IntegerModel`, which agrees with `convert` within one level of each slot.
@@ -285,16 +328,62 @@ class Quantizer:
         """
         return to_integer(self, check)
 
-    def export_onnx(self, path: str | Path, dynamic_batch: bool = True, check: bool = True) -> None:
+    def export_onnx(
+        self,
+        path: str | Path,
+        dynamic_batch: bool = True,
+        check: bool = True,
+        recurrent: str = "operator",
+        *,
+        dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
+        opset: int | None = None,
+        style: str = "qdq",
+    ) -> ExportReport:
         """Write `convert`'s model as ONNX: QuantizeLinear and DequantizeLinear at each slot, integer weights stored.
 
         It runs as with `prepare_model`'s example inputs; their first dimension is left free where the model allows it,
-        unless `dynamic_batch` is False. With `check`, and where ONNX Runtime is installed, the file is run on them and
-        compared with `convert`'s model before it is written, see `LIMIT`; the name of the first slot that differs by
-        more is in the error. Raises QprepError for an operation that has no ONNX form (with its module's
-        name), where `convert` does, and without the onnx package.
+        unless `dynamic_batch` is False. LSTM, GRU and RNN become one operator of ONNX each, in float with the weights'
+        integers and without the slots inside; `recurrent="loop"` keeps these, in a Scan over time. Operations without
+        a form of qprep's are written by torch.onnx.export, in float. The report that is returned, and `notes`, name
+        all of that. `dynamic_axes` names the sizes that are free, by input and dimension: {"x": {0: "batch", 1:
+        "length"}}; `opset` is that of the operators, 21 by default; with `style="qoperator"` integers go through
+        QLinearConv and QLinearMatMul rather than QuantizeLinear and DequantizeLinear around float operators.
+
+        With `check`, and where ONNX Runtime is installed, the file is run on the example inputs and compared with
+        `convert`'s model before it is written, see `LIMIT`; the name of the first slot that differs by more is in the
+        error. Raises QprepError for an operation that has no ONNX form at all (with its module, file and line;
+        `check_onnx` says so before calibration), where `convert` does, and without the onnx package.
         """
-        export_onnx(self, path, dynamic_batch, check)
+        known = recurrent_named(recurrent), check, dynamic_axes, opset, style_named(style)
+        report = export_onnx(self, path, OnnxOptions(dynamic_batch, *known))
+        self.notes += [line for line in report.lines if line not in self.notes]
+        self._islands = report.islands
+        return report
+
+    def check_onnx(self) -> ExportReport:
+        """What `export_onnx` would write and say, tried before there are ranges; its errors are raised."""
+        self.graph  # noqa: B018  (raises before prepare_model)
+        report = check_onnx(self, OnnxOptions())
+        self._islands = report.islands
+        return report
+
+    def export_pt2e(self, dynamic_batch: bool = True, check: bool = True) -> torch.export.ExportedProgram:
+        """`convert`'s model through torch.export, with the q/dq operators that torchao and ExecuTorch lower.
+
+        Weights are stored as integers. The first dimension is free where the model allows it. With `check` the program
+        has to give what the simulation does. Raises QprepError where torch.export does not take the model, for ranges
+        that are not fixed integers, and where `convert` does.
+        """
+        return export_pt2e(self, dynamic_batch, check)
+
+    def export(self, path: str | Path, runtime: str = "onnx") -> ExportReport:
+        """Write a file for a runtime: "onnx", "onnx-qoperator", "tensorrt", "pt2e" or "openvino"; see `EXPORTERS`.
+
+        Raises QprepError where the runtime's package is missing or does not take the model.
+        """
+        report = exporter(runtime).export(self, Path(path))
+        self.notes += [line for line in report.lines if line not in self.notes]
+        return report
 
     def save(self, path: str | Path) -> None:
         """Write settings and tensors, readable with `weights_only=True`; the optimizer's state is the caller's."""
@@ -326,7 +415,7 @@ class Quantizer:
         except TypeError as error:
             raise QprepError(f"expected a constructor of {cls.__name__} as when {path} was saved: {error}") from error
         quantizer.given = frozenset(data["given"])
-        quantizer.settings = Overrides.from_data(data, names_of(model))
+        quantizer.settings = Overrides.from_data(data, names_of(model), formats_of(model))
         set_passes(quantizer.passes, data["passes"], passes or {}, lambda graph: set_plan(graph, data["plan"]))
         quantizer.prepare_model(*example_inputs, allow_unprepared=True, **example_kwinputs)
         restore(quantizer, data, path)
@@ -366,13 +455,6 @@ class Quantizer:
         if batches == 0 or (waiting and not any(each.estimator and each.estimator.count for each in waiting)):
             raise QprepError(f"expected data to calibrate with, found {batches} batches without a value")
 
-    def _check_prepared(self, report: TraceReport, allowed: bool) -> None:
-        if report.is_prepared:
-            return
-        if not allowed:
-            raise NotPreparedError(report)
-        self.notes += [f"{line}: left in float" for line in unprepared(report)]
-
 
 def _check_model(model: object) -> None:
     if not isinstance(model, nn.Module):
@@ -384,8 +466,20 @@ def _check_model(model: object) -> None:
             raise QprepError(f"expected a model with data, found {name} on the meta device")
 
 
-def _leave_in_float(graph: Graph, report: TraceReport) -> None:
+def _leave_in_float(graph: Graph, report: TraceReport, types: tuple[str, ...]) -> None:
     barred = {each.module_path for each in report.reused} | {event.module_path for event in report.unowned}
+    chosen = selected(graph.model, types)
     for node in graph.nodes:
-        if node.path in barred:
+        if node.path in barred or (types and node.path not in chosen):
             node.owned = False
+
+
+def _leave_to_their_methods(graph: Graph) -> list[str]:
+    """Put no slots around modules whose forward quantizes by itself; returns a note for each."""
+    notes = []
+    for node in graph.nodes:
+        method = method_of(node.module)
+        if method is not None:
+            node.owned = False
+            notes.append(f"{node.path}: quantized by its own forward ({method})")
+    return notes

@@ -132,6 +132,34 @@ def test_onnx(run: Run, net: str) -> None:
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
 
 
+def test_an_export_that_cannot_be_is_said_first_and_the_report_is_written(run: Run, net: str, folder: Path) -> None:
+    pytest.importorskip("onnx")
+    with (folder / f"{net}.py").open("a") as file:
+        file.write("\nclass Values(nn.Module):\n    def __init__(self):\n        super().__init__()\n")
+        file.write("        self.fc = nn.Linear(8, 8)\n    def forward(self, x):\n")
+        file.write("        return torch.linalg.svdvals(self.fc(x))\n")
+    line = len((folder / f"{net}.py").read_text().splitlines())
+    given = ("quantize", f"{net}:Values", "--calibrate", f"{net}:data", "--onnx", "model.onnx", "-q")
+    for more in ((), ("--report", "report.json")):
+        found = run(*given, "--allow-unprepared", *more)
+        assert found.code == 1
+        assert re.search(rf"svdvals.*{net}\.py:{line}", found.err, re.DOTALL), found.err
+        assert (folder / "report.json").exists() == bool(more)
+        assert not (folder / "model.onnx").exists()
+
+
+def test_passes_and_backends(run: Run, net: str, folder: Path) -> None:
+    with (folder / f"{net}.py").open("a") as file:
+        file.write("\ndef shout(graph):\n    print('the pass runs')\n")
+    given = ("quantize", f"{net}:make", "--calibrate", f"{net}:ready", "-q")
+    found = run(*given, "--pass", f"{net}:shout", "--backend", "qnnpack")
+    assert (found.code, "the pass runs" in found.err) == (0, True), found.err
+    found = run(*given, "--pass", f"{net}:missing")
+    assert (found.code, "--pass: expected a function of a graph at" in found.err) == (2, True), found.err
+    found = run(*given, "--backend", "x87")
+    assert (found.code, "did you mean 'x86'" in found.err) == (2, True), found.err
+
+
 def test_a_file_runs_once_for_all_that_is_named_in_it(run: Run, net: str, folder: Path) -> None:
     with (folder / f"{net}.py").open("a") as file:
         file.write("\nprint('the file runs')\nasked = type(make())\ndef checked(model):\n")

@@ -38,6 +38,7 @@ from qprep.runtime_modules import (
     MatMul,
     Mean,
     MultiheadAttention,
+    ScaledDotProductAttention,
 )
 from tests.quantizer.graphs import model as block
 from tests.quantizer.models import TiedDecoder, mlp, snr
@@ -117,6 +118,25 @@ def tokens() -> Tensor:
     return torch.randint(20, (4, 6), generator=torch.Generator().manual_seed(1))
 
 
+def affine(norm: nn.Module) -> nn.Module:
+    """A layer and a norm whose weight and bias are not those that it starts with."""
+    for parameter in norm.parameters():
+        nn.init.uniform_(parameter, -1, 1)
+    return nn.Sequential(nn.Conv2d(8, 8, 1), norm)
+
+
+class OnePiece(nn.Module):
+    """Attention by torch's one function."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(8, 8) for _ in range(3))
+        self.attend, self.settings = ScaledDotProductAttention(), settings
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attend(self.query(x), self.key(x), self.value(x), **self.settings)  # type: ignore[no-any-return]
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
     "linear": (mlp, lambda: image(32, 8)),
     "block": (block, lambda: image(8, 3, 8, 8)),
@@ -160,6 +180,22 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
     "tied": (TiedDecoder, tokens),
     "lstm": (lambda: Tagger(LSTM), lambda: image(3, 4, 8)),
     "attention": (Attend, lambda: image(2, 5, 8)),
+    "slopes": (
+        lambda: nn.Sequential(nn.Conv2d(8, 6, 1), nn.PReLU(6), nn.Conv2d(6, 6, 1), nn.PReLU(init=1.7)),
+        image,
+    ),
+    "gates": (lambda: nn.Sequential(nn.Conv2d(8, 6, 1), nn.GLU(1), nn.Conv2d(3, 6, 1), nn.GLU()), image),
+    "moved": (
+        lambda: nn.Sequential(nn.Conv2d(8, 6, 1), nn.Upsample(scale_factor=2), nn.Unfold(3), nn.Conv1d(54, 4, 1)),
+        image,
+    ),
+    "groups": (lambda: affine(nn.GroupNorm(2, 8)), image),
+    "instances": (lambda: affine(nn.InstanceNorm2d(8, affine=True)), image),
+    "several dimensions": (lambda: affine(nn.LayerNorm((10, 10))), image),
+    "root mean squares": (lambda: affine(nn.RMSNorm(10)), image),
+    "one piece": (OnePiece, lambda: image(2, 5, 8)),
+    "causal": (lambda: OnePiece(is_causal=True), lambda: image(2, 5, 8)),
+    "masked": (lambda: OnePiece(attn_mask=torch.ones(5, 5).tril(2).bool()), lambda: image(2, 5, 8)),
 }
 
 
@@ -256,9 +292,9 @@ def test_a_dead_channel_keeps_its_bias() -> None:
 
 def test_what_has_no_integer_form_runs_in_float_and_is_named() -> None:
     x = image()
-    quantizer = calibrated(nn.Sequential(nn.Conv2d(8, 4, 3), nn.InstanceNorm2d(4), nn.ReLU()), x)
+    quantizer = calibrated(nn.Sequential(nn.Conv2d(8, 4, 3), nn.LogSoftmax(1), nn.Hardtanh(-9)), x)
     integer = quantizer.to_integer()
-    assert list(integer.islands) == ["instance_norm in 1"]
+    assert list(integer.islands) == ["log_softmax in 1"]
     assert levels_apart(quantizer, integer, x) <= 2
 
 

@@ -43,6 +43,9 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option(
     "--bits-weights", metavar="BITS", type=click.IntRange(1, 16), help="For all modules, before the configuration."
 )
+@click.option("--backend", metavar="NAME", help="Formats of x86, qnnpack, onnxruntime, tensorrt or executorch.")
+@click.option("--target", "hardware", metavar="NAME", help="Run the passes that are registered for this hardware.")
+@click.option("--pass", "passes", metavar="MODULE:FUNCTION", multiple=True, help="A pass of one's own over the graph.")
 @click.option("--output", metavar="MODEL.PT", type=_FILE, help="Where to write the quantized model.")
 @click.option("--onnx", metavar="MODEL.ONNX", type=_FILE, help="Where to write it for ONNX Runtime.")
 @click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Where to write the report; .json and .txt as well.")
@@ -96,18 +99,28 @@ def _job(  # noqa: PLR0917  (one for each flag)
     maker: str | None,
     device: str,
     sensitivity: bool | None,
+    backend: str | None,
+    hardware: str | None,
+    passes: tuple[str, ...],
     **rest: Any,
 ) -> Job:
+    from qprep.quantizer.config.backend_presets import preset
     from qprep.quantizer.config.job_config import check_method, load_config
     from qprep.quantizer.job import Job
     from qprep.tracing.request import make_request, split_target
 
-    for name in (calibrate, evaluate, rest["loss"]):
+    preset(backend)
+    for name in (calibrate, evaluate, rest["loss"], *passes):
         if name is not None:
             split_target(name)
     if method is not None:
         check_method(method, "--method")
-    bits = {"bits_activations": bits_activations, "bits_weights": bits_weights}
+    bits = {
+        "bits_activations": bits_activations,
+        "bits_weights": bits_weights,
+        "backend": backend,
+        "target": hardware,
+    }
     return Job(
         make_request(target, inputs, maker=maker, device=device),
         calibrate,
@@ -116,6 +129,7 @@ def _job(  # noqa: PLR0917  (one for each flag)
         method,
         None if config is None else load_config(config),
         {name: value for name, value in bits.items() if value is not None},
+        passes=passes,
         sensitivity=rest["report"] is not None if sensitivity is None else sensitivity,
         **rest,
     )

@@ -93,7 +93,7 @@ def watched(model: nn.Module, run: Callable[[], Any], given: Sequence[Seen] = ()
         left = instead.get(slot.name)
         if not left or left[0].shape != out.shape:
             return None
-        return left.pop(0).to(out)
+        return left.pop(0).to(out, copy=True)  # the model may change it in place
 
     with contextlib.ExitStack() as stack:
         for slot in slots_of(model):

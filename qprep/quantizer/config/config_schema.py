@@ -9,6 +9,7 @@ import typing
 from dataclasses import Field, fields
 from typing import Any, Final
 
+from qprep.quantizer.config.backend_presets import BACKENDS
 from qprep.quantizer.config.config_settings import Bits, Settings
 from qprep.quantizer.formats.spec import FLOATS
 from qprep.quantizer.methods.method_names import METHODS, OPTIONS
@@ -23,6 +24,7 @@ _SAYS: Final = {
     "scheme_accumulator": "How a range of such sums becomes a scale and a zero point",
     "scheme_activations": "How a range of activations becomes a scale and a zero point",
     "scheme_weights": "How a range of weights becomes a scale and a zero point",
+    "reduced_range": "Whether activations have half as many levels as their bits allow",
     "signed_activations": "Whether integers of asymmetric activations are signed",
     "granularity_weights": "What has a scale of its own",
     "group_size": "How many successive weights share a scale, per group",
@@ -49,6 +51,10 @@ def schema() -> dict[str, Any]:
                 "additionalProperties": False,
                 "properties": _options(),
             },
+            "backend": {"description": "Whose kernels' formats are the defaults", "enum": [*BACKENDS, None]},
+            "target": {"description": "Whose registered passes are run", "type": ["string", "null"]},
+            "types": _list("Classes of modules that alone are quantized: torch.nn.modules.linear.Linear"),
+            "passes": _list("Functions of the graph: package.module:function"),
             "defaults": {"description": "Settings of all modules", "$ref": "#/$defs/settings"},
             "overrides": {
                 "description": "Settings by regular expressions that match a module's whole name, or a container's; "
@@ -62,6 +68,10 @@ def schema() -> dict[str, Any]:
             "settings": {"type": ["object", "null"], "additionalProperties": False, "properties": settings},
         },
     }
+
+
+def _list(description: str) -> dict[str, Any]:
+    return {"description": description, "type": ["array", "null"], "items": {"type": "string"}}
 
 
 def schema_text() -> str:

@@ -22,6 +22,9 @@ Bits = int | str | None
 class Settings:
     """One module's formats. Bits are 1 to 16, None for what the model has, or "float16" and "bfloat16".
 
+    With reduced_range activations have half as many levels as their bits allow, so that kernels which add pairs of
+    products in 16 bits do not overflow.
+
     With bits_accumulator a layer with weights is taken as two operations: its sums of products, which get this format,
     and the addition of its bias (bits_bias), whose result is the layer's output (bits_activations).
     """
@@ -35,6 +38,7 @@ class Settings:
     scheme_weights: Scheme = Scheme.RESTRICTED
     scheme_accumulator: Scheme = Scheme.SYMMETRIC
     signed_activations: bool = False
+    reduced_range: bool = False
     granularity_weights: Granularity = Granularity.CHANNEL
     group_size: int = 0
     estimator_activations: str = "min-max"
@@ -63,6 +67,7 @@ class Settings:
     def _activation(self, bits: Bits, scheme: Scheme) -> Spec | None:
         if not isinstance(bits, int):
             return _float_spec(bits)
+        bits -= int(self.reduced_range and bits > 1)
         return Spec(bits, scheme, signed=self.signed_activations, estimator=self.estimator_activations)
 
     def weights(self, axis: int, dims: int) -> Spec | None:
@@ -157,12 +162,19 @@ class Overrides:
         overrides: Mapping[str, Mapping[str, Any]],
         names: Iterable[str],
         aliases: Mapping[str, Sequence[str]] | None = None,
+        own: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Raises QprepError for a pattern that is wrong, has a capture group, or matches none of `names`.
 
         aliases  all names of what has several, by each of them
+        own      settings that modules bring themselves, by their paths: they count where no override does
         """
         self.defaults = defaults
+        self.types: tuple[str, ...] = ()  # where given, only modules of these classes are quantized
+        self._known = [name for name in names if name]
+        self._own = {
+            path: with_values(defaults, values, f"of {path or 'the model'}") for path, values in (own or {}).items()
+        }
         self._aliases = aliases or {}
         if not isinstance(overrides, Mapping):
             raise QprepError(f"expected a mapping of overrides, found {type(overrides).__name__}")
@@ -171,11 +183,18 @@ class Overrides:
             for pattern, values in overrides.items()
         ]
         self._given = {pattern: dict(values) for pattern, values in overrides.items()}
-        known = [name for name in names if name]
         for pattern, _ in self._patterns:
-            if not any(pattern.fullmatch(name) for name in known):
-                hint = did_you_mean(pattern.pattern, known) or _sample(known)
-                raise QprepError(f"the override {pattern.pattern!r} matches no module{hint}")
+            if not any(pattern.fullmatch(name) for name in self._known):
+                raise QprepError(f"the override {pattern.pattern!r} matches no module{_hint(pattern, self._known)}")
+
+    def put_first(self, name: str, values: Mapping[str, Any]) -> None:
+        """Ask for `values` at the module or parameter `name`, or at what the expression matches, before all others."""
+        pattern = re.escape(name) if name in self._known else name
+        found = compiled(pattern)
+        if not any(found.fullmatch(each) for each in self._known):
+            raise QprepError(f"expected the name of a module or parameter, found {name!r}{_hint(found, self._known)}")
+        self._patterns.insert(0, (found, with_values(self.defaults, values, f"in the override {name!r}")))
+        self._given = {pattern: dict(values), **{key: each for key, each in self._given.items() if key != pattern}}
 
     def __call__(self, path: str) -> Settings:
         """What is asked of the module at `path`."""
@@ -190,7 +209,8 @@ class Overrides:
     def _match(self, path: str) -> Settings | None:
         names = [each for name in self._aliases.get(path, (path,)) for each in _with_containers(name)]
         matching = (settings for pattern, settings in self._patterns if any(map(pattern.fullmatch, names)))
-        return next(matching, None)
+        own = (self._own[name] for name in names if name in self._own)
+        return next(matching, next(own, None))
 
     def conflicts(self, path: str) -> list[str]:
         """The other names of what is at `path` whose overrides ask for other settings than those that count."""
@@ -204,10 +224,17 @@ class Overrides:
         return next(matching, otherwise)
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> Overrides:
-        """What `to_data` gave, for a model with these names (all of them, by each)."""
+    def from_data(
+        cls,
+        data: Mapping[str, Any],
+        names: Mapping[str, Sequence[str]],
+        own: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Overrides:
+        """What `to_data` gave, for a model with these names (all of them, by each) and settings of its own."""
         base = with_values(Settings(), data["settings"], "in the file")
-        return cls(base, data["overrides"], names, names)
+        made = cls(base, data["overrides"], names, names, own)
+        made.types = tuple(data.get("types", ()))
+        return made
 
     def to_data(self) -> dict[str, Any]:
         """`settings` and `overrides` as plain values that the constructor of a quantizer takes again."""
@@ -216,6 +243,7 @@ class Overrides:
         return {
             "settings": plain,
             "overrides": self._given,
+            "types": list(self.types),
         }
 
 
@@ -235,6 +263,14 @@ def compiled(pattern: str) -> re.Pattern[str]:
     if found.groups:
         raise QprepError(f"expected no capture group in the override {pattern!r}; write (?:…) instead of (…)")
     return found
+
+
+def _hint(pattern: re.Pattern[str], known: Sequence[str]) -> str:
+    """What may have been meant: the pattern of file names as an expression, or the nearest name."""
+    plain = re.sub(r"(?<![.\])])\*", ".*", pattern.pattern)
+    if plain != pattern.pattern and any(re.fullmatch(plain, name) for name in known):
+        return f"; did you mean {plain!r}? Overrides are regular expressions"
+    return did_you_mean(pattern.pattern, known) or _sample(known)
 
 
 def _sample(names: Sequence[str]) -> str:

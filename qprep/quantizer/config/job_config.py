@@ -11,6 +11,7 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.backend_presets import preset
 from qprep.quantizer.config.config_settings import (
     NAMES,
     Overrides,
@@ -22,11 +23,13 @@ from qprep.quantizer.config.config_settings import (
     with_values,
 )
 from qprep.quantizer.config.yaml_file import Located, read_yaml
+from qprep.quantizer.graph.graph_passes import Pass
 from qprep.quantizer.methods.method_names import METHODS, OPTIONS
 from qprep.quantizer.quantizer_base import Quantizer
+from qprep.tracing.model_target import find
 
 _DEFAULTS: Final = {name: default for options in OPTIONS.values() for name, default in options.items()}
-SECTIONS: Final = ("method", "options", "defaults", "overrides")
+SECTIONS: Final = ("method", "options", "defaults", "overrides", "backend", "target", "types", "passes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,11 @@ class QuantConfig:
     options    numbers of the method's own, such as AdaRound's iterations
     defaults   settings of all modules
     overrides  settings by regular expressions on module names
-    lines      the line of each option and override, by its name or expression
+    backend    whose kernels' formats are the defaults
+    target     whose registered passes are run
+    types      qualified names of the classes of modules that alone are quantized
+    passes     functions of the graph, "package.module:function" each
+    lines      the line of each option, override and pass, by its name or expression
     """
 
     path: Path = Path("quant.yaml")
@@ -45,6 +52,10 @@ class QuantConfig:
     options: Mapping[str, int | float | bool] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    backend: str | None = None
+    target: str | None = None
+    types: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -54,7 +65,16 @@ class QuantConfig:
             **self.options,
             **self.defaults,
             "overrides": {pattern: dict(values) for pattern, values in self.overrides.items()},
+            **self._choices(),
         }
+
+    def _choices(self) -> dict[str, Any]:
+        """What the file says beside settings; passes are imported, QprepError with the line of one that is none."""
+        found: dict[str, Any] = {"backend": self.backend, "target": self.target, "types": list(self.types) or None}
+        found = {name: value for name, value in found.items() if value is not None}
+        if self.passes:
+            found["passes"] = [pass_at(each, f"{self.path}:{self.lines[each]}: passes") for each in self.passes]
+        return found
 
     def quantizer(self, model: nn.Module, method: str | None = None, **settings: Any) -> Quantizer:
         """The quantizer of `model`, by this method or the file's or "ptq", with settings before those of the file.
@@ -99,14 +119,46 @@ def load_config(path: str | Path) -> QuantConfig:
     for pattern, each in overrides.items():
         _attempt(path, each.line, "overrides", partial(compiled, pattern))
     found = {pattern: _settings(each, path, f"overrides.{pattern}", base) for pattern, each in overrides.items()}
+    named = {name: _names(given, path, name) for name in ("backend", "target", "types", "passes")}
+    lines = {name: each.line for name, each in (*options.items(), *overrides.items())}
     return QuantConfig(
         path,
         None if method is None else str(method.value),
         {name: each.value for name, each in options.items()},
         defaults,
         found,
-        {name: each.line for name, each in (*options.items(), *overrides.items())},
+        backend=next(iter(named["backend"]), None),
+        target=next(iter(named["target"]), None),
+        types=tuple(named["types"]),
+        passes=tuple(named["passes"]),
+        lines={**lines, **named["passes"]},
     )
+
+
+def _names(given: Mapping[str, Located], path: Path, key: str) -> dict[str, int]:
+    """A name, or for `types` and `passes` a list of names, with their lines."""
+    found = given.get(key)
+    if found is None or found.value is None:
+        return {}
+    many = key in ("types", "passes") and isinstance(found.value, list)
+    entries = found.value if many else [found]
+    for each in entries:
+        if not isinstance(each.value, str):
+            raise QprepError(f"{path}:{each.line}: {key}: expected a name, found {each.value!r}")
+    if key == "backend":
+        _attempt(path, found.line, key, partial(preset, found.value))
+    return {each.value: each.line for each in entries}
+
+
+def pass_at(name: str, where: str) -> Pass:
+    """The function that "package.module:function" names; QprepError, beginning with `where`, where there is none."""
+    try:
+        found = find(name)
+    except Exception as error:  # what an import of the user's raises
+        raise QprepError(f"{where}: expected a function of a graph at {name}, found {error}") from error
+    if not callable(found):
+        raise QprepError(f"{where}: expected a function of a graph at {name}, found {type(found).__name__}")
+    return found
 
 
 def check_method(method: object, where: str) -> None:

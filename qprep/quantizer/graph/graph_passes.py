@@ -65,7 +65,7 @@ class Passes:
         del self._passes[self._index(name)]
 
     def _insert(self, index: int, new: str | Pass, function: Pass | None) -> None:
-        name = new if isinstance(new, str) else _plain(getattr(new, "__name__", type(new).__name__))
+        name = new if isinstance(new, str) else pass_name(new)
         made = _checked(new if function is None else function)
         if name in self.names:
             raise QprepError(f"expected a new name for a pass, found {name!r}, which there is already")
@@ -79,6 +79,11 @@ class Passes:
         near = difflib.get_close_matches(name, self.names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise QprepError(f"expected a pass among {', '.join(self.names)}, found {name!r}{hint}")
+
+
+def pass_name(function: object) -> str:
+    """A function's own name, as passes are named: "share-scales"."""
+    return _plain(str(getattr(function, "__name__", type(function).__name__)))
 
 
 def _plain(name: str) -> str:

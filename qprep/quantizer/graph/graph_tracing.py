@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -113,7 +114,17 @@ class _Follower(TorchFunctionMode):
                 call.places[index] = edge
             elif tensor in self._by_parameter:
                 call.given[index] = self._by_parameter[tensor]
+        call.settings = self._settings(module, args, kwargs)
         self._open.append(call)
+
+    def _settings(self, module: nn.Module, args: Any, kwargs: Any) -> dict[str, object]:  # noqa: ANN401
+        """What a call is given beside its first argument and activations, by names of parameters."""
+        try:
+            bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+        except (TypeError, ValueError):
+            return {}
+        rest = list(bound.items())[1:]
+        return {name: each for name, each in rest if not (isinstance(each, Tensor) and self.edge_of(each) is not None)}
 
     def _leave(self, module: nn.Module, _args: object, _kwargs: object, out: object) -> None:
         call = self._open.pop()
@@ -132,6 +143,7 @@ class _Follower(TorchFunctionMode):
             node = self._node_of[module] = Node(
                 self._units[module], module, row, weights=call.weights, places=call.places, given=call.given
             )
+            node.settings = call.settings
             self.nodes.append(node)
         elif node.op is None:  # its first call read no activation: a first state of zeros
             node.op = row
@@ -187,7 +199,8 @@ def _edge(producer: Node | None, index: int, tensor: Tensor) -> Edge:
         with torch._C.DisableTorchFunction():  # noqa: SLF001  (no operation of the model's)
             low, high = torch.aminmax(tensor.detach())
             seen = float(low), float(high)
-    return Edge(producer, index, floating=floating, device=tensor.device, seen=seen, dims=tensor.dim())
+    origin = "" if producer is None else producer.path
+    return Edge(producer, index, floating=floating, device=tensor.device, seen=seen, dims=tensor.dim(), origin=origin)
 
 
 class _Call:
@@ -198,6 +211,7 @@ class _Call:
         self.weights = list(dict.fromkeys(weights))
         self.places: dict[int, Edge] = {}
         self.given: dict[int, Weight] = {}
+        self.settings: dict[str, object] = {}
         self.row: Op | None = None
         self.number = 0
 

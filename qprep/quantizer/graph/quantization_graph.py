@@ -13,9 +13,11 @@ from torch import nn
 from torch.nn import Parameter
 
 from qprep.foundation.catalogue.op import Op
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.config.config_settings import Settings
 from qprep.quantizer.formats.spec import Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.graph.inserted_modules import FirstArgument, InsertedBefore
 
 
 def spanning(one: Range | None, other: Range | None) -> Range | None:
@@ -23,11 +25,19 @@ def spanning(one: Range | None, other: Range | None) -> Range | None:
     return None if one is None or other is None else (min(one[0], other[0]), max(one[1], other[1]))
 
 
+def format_of(spec: Spec | None) -> str:
+    """Such as "8 bit asymmetric", "float16", and "float" for none."""
+    if spec is None:
+        return "float"
+    return str(spec.dtype) if spec.bits is None else f"{spec.bits} bit {spec.scheme}"
+
+
 @dataclass(eq=False, slots=True)
 class Edge:
     """One tensor between module calls, through any layout operations, and how it is to be quantized.
 
     producer   None for an input of the model
+    origin     path of the module that gave it when the model was traced, "" for an input
     index      which of the producer's output tensors, or of the model's inputs
     floating   False for indices and masks, which nothing quantizes
     spec       None leaves it as it is
@@ -57,8 +67,19 @@ class Edge:
     viewed: bool = False
     seen: Range | None = None
     dims: int = 0
+    origin: str = ""
     quantizer: TensorQuantizer | None = None
     _leader: Edge | None = None
+
+    def __repr__(self) -> str:
+        return f"Edge({self.name}, {format_of(self.spec)})"
+
+    @property
+    def name(self) -> str:
+        """ "input 0" for an input of the model, else the path of the module that gives it."""
+        if self.producer is None:
+            return f"input {self.index}"
+        return self.producer.label + (f"[{self.index}]" if self.index else "")
 
     @property
     def leader(self) -> Edge:
@@ -102,6 +123,9 @@ class Weight:
     quantizer: TensorQuantizer | None = None
     part_of: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Weight({self.name}, {tuple(self.parameter.shape)})"
+
     @property
     def name(self) -> str:
         """As in state_dict."""
@@ -123,6 +147,7 @@ class Node:
     weights  parameters, own ones or given by the caller, in order
     places   which of the tensors given to the first call was which edge
     given    which of them was which parameter
+    settings what else the first call was given, by the names of forward's parameters: numbers, statistics
     reads    the format that it brings its inputs to, None where it reads them as they come
     sums     the format of its sums of products, to which the bias is added apart; None where they are exact
     """
@@ -137,8 +162,19 @@ class Node:
     weights: list[Weight] = field(default_factory=list)
     places: dict[int, Edge] = field(default_factory=dict)
     given: dict[int, Weight] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
     reads: Spec | None = None
     sums: Spec | None = None
+
+    def __repr__(self) -> str:
+        read = ", ".join(edge.name for edge in self.inputs)
+        given = ", ".join(format_of(edge.spec) for edge in self.outputs)
+        return f"Node({self.label}: {self.name}({read}) -> {given}{'' if self.owned else ', in float'})"
+
+    @property
+    def label(self) -> str:
+        """Its path; of an operation outside of any module its name."""
+        return self.path or ("the model" if self.owned else f"({self.name})")
 
     @property
     def treatment(self) -> str:
@@ -163,6 +199,17 @@ class Graph:
     outputs: list[Edge]
     weights: list[Weight]
     settings: Callable[[str], Settings]
+
+    def __repr__(self) -> str:
+        return f"Graph({type(self.model).__name__}, {len(self.nodes)} nodes)"
+
+    def __str__(self) -> str:
+        """A table: each node, its operation, what it reads, what it gives in which format, its parameters."""
+        rows = [("node", "operation", "reads", "gives", "parameters"), *(_row(node) for node in self.nodes)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        return "\n".join([repr(self), *lines, f"gives {', '.join(edge.name for edge in self.outputs)}"])
 
     @property
     def edges(self) -> Iterator[Edge]:
@@ -193,6 +240,28 @@ class Graph:
         for holder, name in holders:
             holder.register_module(name, new)
 
+    def insert_between(self, edge: Edge, reader: Node, module: nn.Module, op: Op | None = None) -> Node:
+        """Have `reader` read `edge` through `module`, a new operation of one tensor; returns its node.
+
+        op  its row of the catalogue; without one its output gets a range of its own. Raises QprepError where `reader`
+        does not read `edge` as a tensor of its own, and for what is no module.
+        """
+        places = [at for at, each in reader.places.items() if each is edge]
+        if not places or not isinstance(module, nn.Module):
+            what = repr(module) if places else f"{reader!r}, which does not read it"
+            raise QprepError(f"expected a module between {edge!r} and a node that reads it, found {what}")
+        holder = InsertedBefore(reader.module, dict.fromkeys(places, module))
+        path = f"{reader.path}.before.{places[0]}".strip(".")
+        made = Node(path, module, op, calls=reader.calls, inputs=[edge], places={0: edge})
+        out = Edge(made, 0, edge.floating, [reader], device=edge.device, seen=edge.seen, dims=edge.dims, origin=path)
+        made.outputs = [out]
+        self.nodes.insert(self.nodes.index(reader), made)
+        edge.consumers[edge.consumers.index(reader)] = made
+        reader.inputs = [out if each is edge else each for each in reader.inputs]
+        reader.places = {at: out if each is edge else each for at, each in reader.places.items()}
+        self.replace_module(reader.module, holder)
+        return made
+
     def remove(self, node: Node) -> None:
         """Take a node with one input out: who reads its output reads its input's tensor from the node before."""
         edge, out = node.inputs[0], node.outputs[0]
@@ -202,7 +271,14 @@ class Graph:
             raise ValueError("an input of the model has no producer to take the place")
         out.producer, out.index = producer, edge.index
         producer.outputs[producer.outputs.index(edge)] = out
-        self.replace_module(node.module, nn.Identity())
+        self.replace_module(node.module, FirstArgument() if node.settings else nn.Identity())
+
+
+def _row(node: Node) -> tuple[str, ...]:
+    reads = ", ".join(edge.name for edge in node.inputs)
+    gives = ", ".join(format_of(edge.spec) + (" (shared)" if edge.leader is not edge else "") for edge in node.outputs)
+    weights = ", ".join(weight.name.rpartition(".")[2] for weight in node.weights)
+    return node.label, node.name if node.owned else f"{node.name}, in float", reads, gives, weights
 
 
 def _holders(model: nn.Module, child: nn.Module) -> list[tuple[nn.Module, str]]:

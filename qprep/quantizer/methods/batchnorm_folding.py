@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -26,12 +27,17 @@ def fold_batch_norm(graph: Graph) -> None:
     for layer, norm in normalized_layers(graph):
         if _fold(layer, norm, graph):
             graph.remove(norm)
+            used = [weight for node in graph.nodes for weight in node.weights]
+            graph.weights[:] = [each for each in graph.weights if each not in norm.weights or each in used]
 
 
 def normalized_layers(graph: Graph) -> Iterator[tuple[Node, Node]]:
-    """Each layer that runs once, with the BatchNorm that normalizes its channels by running statistics."""
-    for layer, norm in Pattern(FOLDABLE, _BatchNorm).match(graph):
-        if layer.calls == norm.calls == 1 and has_statistics(norm.module) and makes_channels(layer):
+    """Each layer that runs once, with the BatchNorm that normalizes its channels by running statistics.
+
+    A BatchNorm is torch.nn's, or an operation that is given its statistics and affine parameters by its caller.
+    """
+    for layer, norm in Pattern(FOLDABLE, "batch_norm").match(graph):
+        if layer.calls == norm.calls == 1 and statistics_of(norm) is not None and makes_channels(layer):
             yield layer, norm
 
 
@@ -41,9 +47,39 @@ def makes_channels(layer: Node) -> bool:
     return weight is not None and not edge.viewed and edge.dims == weight.parameter.dim()
 
 
-def has_statistics(module: nn.Module) -> bool:
-    """Whether a BatchNorm keeps running statistics."""
-    return isinstance(module, _BatchNorm) and module.running_mean is not None and module.running_var is not None
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a BatchNorm normalizes by, (channels,) each: y = (x - mean) / √(variance + eps) · weight + bias."""
+
+    mean: Tensor
+    variance: Tensor
+    eps: float
+    weight: Tensor | None
+    bias: Tensor | None
+
+
+def statistics_of(norm: Node) -> Statistics | None:
+    """The running statistics of a BatchNorm; None where it keeps none, or takes those of the batch."""
+    module = norm.module
+    if isinstance(module, _BatchNorm):
+        mean, variance = module.running_mean, module.running_var
+        if mean is None or variance is None:
+            return None
+        return Statistics(mean, variance, module.eps, module.weight, module.bias)
+    return _given_statistics(norm)
+
+
+def _given_statistics(norm: Node) -> Statistics | None:
+    module, given = norm.module, norm.settings
+    mean, variance = given.get("running_mean"), given.get("running_var")
+    weight, bias = given.get("weight"), given.get("bias")
+    eps = getattr(module, "eps", None) if given.get("eps") is None else given["eps"]
+    trains = getattr(module, "active", False) if given.get("training") is None else given["training"]
+    if trains or not isinstance(mean, Tensor) or not isinstance(variance, Tensor) or not isinstance(eps, float):
+        return None
+    return Statistics(
+        mean, variance, eps, weight if isinstance(weight, Tensor) else None, bias if isinstance(bias, Tensor) else None
+    )
 
 
 def _fold(layer: Node, norm: Node, graph: Graph) -> bool:
@@ -52,7 +88,9 @@ def _fold(layer: Node, norm: Node, graph: Graph) -> bool:
     weights = [each for each in layer.weights if not each.is_bias]
     biases = [each for each in layer.weights if each.is_bias]
     owner, _ = weights[0].owners[0]
-    factor, shift = _factors(norm.module)
+    statistics = statistics_of(norm)
+    assert statistics is not None  # noqa: S101  (see normalized_layers)
+    factor, shift = _factors(statistics)
     with torch.no_grad():
         weight = weights[0].parameter
         _scale(weight, factor, transposed=layer.op is not None and layer.op.name in TRANSPOSED)
@@ -78,17 +116,13 @@ def _is_alone(weight: Weight, layer: Node, graph: Graph) -> bool:
     return len(weight.owners) == 1 and [node for node in graph.nodes if weight in node.weights] == [layer]
 
 
-def _factors(norm: nn.Module) -> tuple[Tensor, Tensor]:
+def _factors(norm: Statistics) -> tuple[Tensor, Tensor]:
     """γ/σ, and β - μ γ/σ."""
-    assert isinstance(norm, _BatchNorm)  # noqa: S101  (the pattern says so)
-    mean, variance = norm.running_mean, norm.running_var
-    assert mean is not None  # noqa: S101
-    assert variance is not None  # noqa: S101
-    factor = torch.rsqrt(variance + norm.eps)
-    if norm.affine:
+    factor = torch.rsqrt(norm.variance + norm.eps)
+    if norm.weight is not None:
         factor = factor * norm.weight
-        return factor.detach(), (norm.bias - mean * factor).detach()
-    return factor, -mean * factor
+    shift = -norm.mean * factor if norm.bias is None else norm.bias - norm.mean * factor
+    return factor.detach(), shift.detach()
 
 
 def _scale(weight: Tensor, factor: Tensor, transposed: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,10 +13,12 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.config.config_settings import Bits
 from qprep.quantizer.formats.spec import Spec
-from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, DynamicActivationQuantizer, TensorQuantizer
 from qprep.quantizer.graph.graph_passes import Passes, plan_inner_slots, plan_layer_inputs
 from qprep.quantizer.graph.quantization_graph import Edge
 from qprep.quantizer.quantizer_base import Quantizer
+from qprep.quantizer.ranges.saved_ranges import set_ranges
+from qprep.quantizer.report.activation_statistics import Statistics
 
 
 class _PostTraining(Quantizer):
@@ -48,7 +51,28 @@ class _PostTraining(Quantizer):
 
 
 class PostTrainingQuantizer(_PostTraining):
-    """Static: ranges of activations are observed in one pass over data, then fixed."""
+    """Static: ranges of activations are observed in one pass over data, then fixed.
+
+    statistics  what `collect_statistics` found in the float model, or the path of its file: ranges are taken from it
+                by `prepare_model`, and no `calibrate` is needed; QprepError where it says nothing of a tensor
+    """
+
+    def __init__(self, *args: Any, statistics: Statistics | str | Path | None = None, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        found = Statistics.load(statistics) if isinstance(statistics, (str, Path)) else statistics
+        if found is not None and not isinstance(found, Statistics):
+            raise QprepError(f"expected statistics or the path of their file, found {type(found).__name__}")
+        self._statistics = found
+
+    def prepare_model(
+        self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
+    ) -> None:
+        """As in the base; then ranges are taken from statistics, where there are some."""
+        super().prepare_model(*example_inputs, allow_unprepared=allow_unprepared, **example_kwinputs)
+        if self._statistics is not None:
+            slots = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
+            set_ranges(self.graph, slots, self._statistics.modules)
+            super().quantize_params()
 
     def quantize_params(self) -> None:
         """Weights stay in float while ranges are observed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import Caller, batches_of, keywords_of, required_inputs
+from qprep.quantizer.config.yaml_file import Located, read_yaml
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 from qprep.quantizer.ranges.histograms import Histogram
 from qprep.quantizer.ranges.range_rules import Average, Moments
@@ -62,6 +64,21 @@ class Statistics:
         """Write `to_yaml` to a file; nothing is left half-written. Raises QprepError where it cannot be written."""
         save(Path(path), self.to_yaml(histograms).encode(), "statistics")
 
+    @classmethod
+    def load(cls, path: str | Path) -> Statistics:
+        """What `save` wrote, or another file in Distiller's layout, without histograms.
+
+        Raises QprepError, with file and line, for what is no YAML and for numbers that are none.
+        """
+        path = Path(path)
+        found: dict[str, dict[str, Any]] = {}
+        for module, entry in _entries(read_yaml(path), path):
+            tensors = {name: each for name, each in _entries(entry, path) if name != "inputs"}
+            inputs = dict(_entries(entry, path)).get("inputs", Located({}, entry.line))
+            read = {int(index): _numbers(each, path) for index, each in _entries(inputs, path) if index.isdigit()}
+            found[module] = {"inputs": read, **{name: _numbers(each, path) for name, each in tensors.items()}}
+        return cls(found, {}, (), ())
+
     def _with_histograms(self, path: str) -> dict[str, Any]:
         counted = {name: _coarse(limit, counts) for name, (limit, counts) in self.histograms[path].items()}
         entry = dict(self.modules[path])
@@ -70,6 +87,21 @@ class Statistics:
             for index, numbers in entry.pop("inputs").items()
         }
         return {"inputs": inputs} | {name: {**numbers, "histogram": counted[name]} for name, numbers in entry.items()}
+
+
+def _entries(given: Located, path: Path) -> Iterable[tuple[str, Located]]:
+    if not isinstance(given.value, Mapping):
+        raise QprepError(f"{path}:{given.line}: expected statistics by name, found {type(given.value).__name__}")
+    return given.value.items()
+
+
+def _numbers(given: Located, path: Path) -> dict[str, Any]:
+    found = {name: each.plain() for name, each in _entries(given, path)}
+    for name in ("min", "max"):
+        value = found.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise QprepError(f"{path}:{given.line}: expected a finite number as {name}, found {value!r}")
+    return found
 
 
 class _Slot:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torch import nn
-
 from qprep.quantizer.graph.insertion import weight_spec
 from qprep.quantizer.graph.quantization_graph import Node
 from qprep.quantizer.prepared_model import PreparedModel
@@ -58,7 +56,7 @@ def _parameters(quantizer: PreparedModel) -> Iterator[InFloat]:
         if weight.quantizer is not None or not users or asked is None:
             continue
         settings = graph.settings(weight.name)
-        if any(isinstance(node.module, nn.modules.batchnorm._BatchNorm) for node in users):  # noqa: SLF001
+        if any(node.name == "batch_norm" for node in users):
             yield InFloat(weight.name, "BatchNorm becomes part of the scales of the layer before it")
         elif any(node.treatment == "float" for node in users) or not settings.asks or weight.part_of is not None:
             continue  # said of its module, or in a note

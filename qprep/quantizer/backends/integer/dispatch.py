@@ -103,7 +103,10 @@ def _stays_float(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 def _integer(function: Callable[..., Any], call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     form = FORMS.get(call.name)
     if form is not None:
-        return form(call)
+        try:
+            return form(call)
+        except (NotImplementedError, RuntimeError):  # a use of it that torch has no kernel for
+            return NotImplemented
     if _attribute(function) in _TURNED:
         return _moved(function, args, kwargs)
     if call.name == "view":
@@ -125,10 +128,16 @@ def _moved(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         return each.uniform().ints if isinstance(each, IntegerTensor) else each
 
     args, kwargs = map_tensors(ints, (args, kwargs))
-    out = function(*args, **kwargs)
+    kind = scale.ints.dtype
+    try:
+        out = function(*args, **kwargs)
+    except (NotImplementedError, RuntimeError):  # torch moves no integers so: as float64, which holds them
+        args, kwargs = map_tensors(lambda _, each: each.double() if each.dtype is kind else each, (args, kwargs))
+        out = map_tensors(
+            lambda _, each: each.to(kind) if each.is_floating_point() else each, function(*args, **kwargs)
+        )
     if hasattr(out, "__next__"):
         out = tuple(out)
-    kind = scale.ints.dtype
     return map_tensors(
         lambda _, each: IntegerTensor(each, scale.scale, scale.bits, grid) if each.dtype is kind else each, out
     )

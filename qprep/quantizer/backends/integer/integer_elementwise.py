@@ -141,6 +141,44 @@ def _leaky(call: Call) -> Any:
     return IntegerTensor(torch.where(fine.ints >= 0, fine.ints.to(torch.int64), below), fine.scale, fine.bits)
 
 
+def _prelu(call: Call) -> Any:
+    """Below 0 times a slope, one or one for each channel, which the model knows ahead."""
+    x, weight = call.arguments["input"], call.arguments["weight"]
+    if not isinstance(x, IntegerTensor) or (isinstance(weight, IntegerTensor) and weight.scale.numel() > 1):
+        return NotImplemented
+    slopes = weight.to_float() if isinstance(weight, IntegerTensor) else weight.detach()
+    along = (-1, *[1] * max(x.dim() - 2, 0)) if slopes.numel() > 1 else ()
+    fine = x.rescaled(x.scale * 2.0**-8, x.bits + 8) if x.bits + 8 <= WIDEST else x
+    below = scaled(fine.ints, fine.bits, slopes.double().reshape(along))
+    grown = max(math.ceil(math.log2(max(float(slopes.abs().max()), 1.0))), 0)
+    ints = torch.where(fine.ints >= 0, fine.ints.to(torch.int64), below)
+    return IntegerTensor(ints, fine.scale, min(fine.bits + grown, WIDEST))
+
+
+def _gated(call: Call) -> Any:
+    """The first half times the sigmoid of the second, by its table."""
+    x = call.arguments["input"]
+    if not isinstance(x, IntegerTensor) or x.grid is None:
+        return NotImplemented
+    value, gate = (
+        IntegerTensor(half, x.scale, x.bits, x.grid)
+        for half in x.uniform().ints.chunk(2, call.arguments.get("dim", -1))
+    )
+    opened = looked_up(Call("sigmoid", None, {"input": gate}, False))
+    return IntegerTensor(value.ints.to(torch.int64) * opened.ints, value.scale * opened.scale, value.bits + opened.bits)
+
+
+def _resized(call: Call) -> Any:
+    """To the nearest value; what lies between values is no integer."""
+    x, given = call.arguments["input"], dict(call.arguments)
+    if not isinstance(x, IntegerTensor) or given.get("mode", "nearest") not in ("nearest", "nearest-exact"):
+        return NotImplemented
+    x = x.uniform()
+    given["input"] = x.ints.double()
+    ints = torch.nn.functional.interpolate(**given).to(torch.int64)
+    return IntegerTensor(ints, x.scale, x.bits, x.grid)
+
+
 def _joined(function: Callable[..., Tensor]) -> Callable[[Call], Any]:
     def form(call: Call) -> Any:
         parts = [operand(each) for each in call.arguments["tensors"]]
@@ -199,6 +237,9 @@ FORMS: Final[Mapping[str, Callable[[Call], Any]]] = MappingProxyType(
         "clamp_min": _clamp(_setting("min", -math.inf), _fixed(math.inf)),
         "clamp_max": _clamp(_fixed(-math.inf), _setting("max", math.inf)),
         "leaky_relu": _leaky,
+        "prelu": _prelu,
+        "glu": _gated,
+        "interpolate": _resized,
         "cat": _joined(torch.cat),
         "stack": _joined(torch.stack),
         "pad": _padded,

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -61,12 +63,33 @@ class IntegerModel(nn.Module):
 
         handles = (register_module_forward_pre_hook(enter), register_module_forward_hook(leave))
         try:
-            with torch.no_grad(), noting(note), holding(self.model):
+            with torch.no_grad(), noting(note), holding(self.model), _reading(self.model):
                 args, kwargs = map_tensors(lambda _, tensor: _plain(tensor.cpu()), (args, kwargs))
                 return self.model(*args, **kwargs)
         finally:
             for handle in handles:
                 handle.remove()
+
+
+@contextlib.contextmanager
+def _reading(model: nn.Module) -> Iterator[None]:
+    """Let a model's own code, which may ask a weight for its type, see floats with integers behind them."""
+    before: list[tuple[dict[str, Any], str, Any]] = []
+    read: dict[Any, Tensor] = {}
+    for module in model.modules():
+        if not isinstance(module, QuantizedModule):
+            continue
+        held: dict[str, Any] = holder(module.module)._parameters  # noqa: SLF001
+        for name, slot in module.weights.items():
+            stored = held[name]
+            if isinstance(slot, IntegerParameter) and isinstance(stored, Parameter):
+                before.append((held, name, stored))
+                held[name] = read.setdefault(stored, slot(stored))
+    try:
+        yield
+    finally:
+        for held, name, stored in before:
+            held[name] = stored
 
 
 def _path(wrapped: str) -> str:

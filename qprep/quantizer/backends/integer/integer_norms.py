@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -71,29 +71,85 @@ def _batch_norm(call: Call) -> Any:
 
 
 def _layer_norm(call: Call) -> Any:
-    """(x - μ)/σ over the last dimension: n x - Σx divided by the integer root of its mean square."""
+    return _over_last(call, centered=True, eps=float(call.arguments.get("eps", 1e-5)))
+
+
+def _rms_norm(call: Call) -> Any:
+    eps = call.arguments.get("eps")
+    return _over_last(call, centered=False, eps=torch.finfo(torch.float32).eps if eps is None else float(eps))
+
+
+def _over_last(call: Call, centered: bool, eps: float) -> Any:
+    """A normalization over the last dimensions, which have a weight and a bias for each place."""
     given = call.arguments
     x, shape = given["input"], given["normalized_shape"]
-    if not isinstance(x, IntegerTensor) or x.grid is None or not (isinstance(shape, int) or len(shape) == 1):
+    if not isinstance(x, IntegerTensor) or x.grid is None:
         return NotImplemented
-    ints, n = x.ints.to(torch.int64), x.shape[-1]
+    dims = 1 if isinstance(shape, int) else len(shape)
+    found = _normalized(x.uniform(), x.ints.flatten(-dims), centered, eps)
+    weight, bias = (
+        each if each is None else each.reshape(-1) for each in map(_float, map(given.get, ("weight", "bias")))
+    )
+    made = plus_bias(_weighted(found, weight, 0), bias, 0)
+    return _shaped(made, x.shape)
+
+
+def _group_norm(call: Call) -> Any:
+    """Over the channels of a group and all that is behind them; a weight and a bias for each channel."""
+    x, groups = call.arguments["input"], call.arguments.get("num_groups")
+    return _over_groups(call, x.shape[1] if groups is None else groups)
+
+
+def _instance_norm(call: Call) -> Any:
+    given = call.arguments
+    if not given.get("use_input_stats", True):
+        return _batch_norm(call)
+    return _over_groups(call, given["input"].shape[1])
+
+
+def _over_groups(call: Call, groups: int) -> Any:
+    given = call.arguments
+    x = given["input"]
+    if not isinstance(x, IntegerTensor) or x.grid is None or x.dim() < 2:
+        return NotImplemented
+    rows = x.ints.reshape(x.shape[0], groups, -1)
+    found = _shaped(_normalized(x.uniform(), rows, True, float(given.get("eps", 1e-5))), x.shape)
+    trailing = x.dim() - 2
+    return plus_bias(_weighted(found, _float(given.get("weight")), trailing), _float(given.get("bias")), trailing)
+
+
+def _shaped(x: IntegerTensor, shape: Sequence[int]) -> IntegerTensor:
+    scale = x.scale.expand(x.shape).reshape(tuple(shape)) if x.scale.dim() else x.scale
+    return IntegerTensor(x.ints.reshape(tuple(shape)), scale, x.bits)
+
+
+def _normalized(x: IntegerTensor, rows: Tensor, centered: bool, eps: float) -> IntegerTensor:
+    """(x - μ)/σ over the last dimension of `rows`: n x - Σx divided by the integer root of its mean square.
+
+    Without `centered` μ is 0, and σ the root of the mean square.
+    """
+    ints, n = rows.to(torch.int64), rows.shape[-1]
     bits = x.bits + n.bit_length()
     drop = max(2 * bits + n.bit_length() + _BEHIND - 62, 0) + 1 >> 1
     bits -= drop
-    around = shifted(n * ints - ints.sum(-1, keepdim=True), torch.tensor(drop))
-    eps = round(float(given.get("eps", 1e-5)) * (n / float(x.scale)) ** 2 * 2.0 ** (_BEHIND - 2 * drop))
+    around = n * ints - ints.sum(-1, keepdim=True) if centered else n * ints
+    around = shifted(around, torch.tensor(drop))
+    least = round(eps * (n / float(x.scale)) ** 2 * 2.0 ** (_BEHIND - 2 * drop))
     squares = divided(around.pow(2).sum(-1, keepdim=True) << _BEHIND, torch.tensor(n))
-    spread = root((squares + min(eps, 2**61)).clamp(min=1))
+    spread = root((squares + min(least, 2**61)).clamp(min=1))
     largest = n.bit_length() // 2 + 1  # bits before the point: no value is further than √n deviations away
     up = min(60 - bits, _BEHIND // 2 + ACCUMULATOR - 1 - largest)
     ratio = divided(around << up, spread)
-    found = IntegerTensor(ratio, 2.0 ** (_BEHIND // 2 - up), max(up - _BEHIND // 2, 0) + largest + 1)
-    weight = given.get("weight")
-    if weight is not None:
-        factors = weight.uniform() if isinstance(weight, IntegerTensor) else constants(weight)
-        product = found.ints.to(torch.int64) * factors.ints
-        found = IntegerTensor(product, found.scale * factors.scale, found.bits + factors.bits)
-    return plus_bias(found, given.get("bias"), 0)
+    return IntegerTensor(ratio, 2.0 ** (_BEHIND // 2 - up), max(up - _BEHIND // 2, 0) + largest + 1)
+
+
+def _weighted(x: IntegerTensor, weight: Tensor | None, trailing: int) -> IntegerTensor:
+    """Times a weight (channels,) before `trailing` dimensions."""
+    if weight is None:
+        return x
+    factors = constants(weight)
+    product = x.ints.to(torch.int64) * factors.ints.reshape(-1, *[1] * trailing)
+    return IntegerTensor(product, x.scale * factors.scale, x.bits + factors.bits)
 
 
 def _float(value: Any) -> Tensor | None:
@@ -101,5 +157,13 @@ def _float(value: Any) -> Tensor | None:
 
 
 FORMS: Final[Mapping[str, Callable[[Call], Any]]] = MappingProxyType(
-    {"softmax": _softmax, "_safe_softmax": _safe_softmax, "batch_norm": _batch_norm, "layer_norm": _layer_norm}
+    {
+        "softmax": _softmax,
+        "_safe_softmax": _safe_softmax,
+        "batch_norm": _batch_norm,
+        "layer_norm": _layer_norm,
+        "rms_norm": _rms_norm,
+        "group_norm": _group_norm,
+        "instance_norm": _instance_norm,
+    }
 )

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from qprep.quantizer.backends.integer import (
+    integer_attention,
     integer_choices,
     integer_elementwise,
     integer_layers,
@@ -24,5 +25,6 @@ FORMS: Final[Mapping[str, Callable[[Call], Any]]] = MappingProxyType(
         **integer_reductions.FORMS,
         **integer_norms.FORMS,
         **integer_choices.FORMS,
+        **integer_attention.FORMS,
     }
 )

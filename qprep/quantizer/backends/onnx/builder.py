@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from qprep.foundation.errors import QprepError
+from qprep.quantizer.backends.onnx.export_report import Island
 from qprep.quantizer.backends.onnx.run_record import Ref, Step
 from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot
 from qprep.quantizer.backends.onnx.sizes import Dim, Size, Spread
@@ -38,9 +39,21 @@ _ONNX: Final = {
 }
 
 
+# Constants of these types are stored as float32, which is what the file computes in.
+WIDER: Final = (torch.float64, torch.bfloat16)
+
+
 def onnx_type(kind: torch.dtype) -> int:
     """ONNX's number of a type."""
     return int(_ONNX[kind])
+
+
+class NoFormError(QprepError):
+    """An operation, or a use of it, that these forms do not cover: `reason` says which."""
+
+    def __init__(self, reason: str, where: str) -> None:
+        self.reason = reason
+        super().__init__(f"expected operations with an ONNX form, found {reason} in {where}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +97,26 @@ class Layer:
 
 
 class Builder:
-    """Collects nodes and initializers; `slots` quantize parameters."""
+    """Collects nodes and initializers; `slots` quantize parameters.
 
-    def __init__(self, slots: dict[Parameter, TensorQuantizer]) -> None:
+    outer  where this is the body of a loop: the graph around it, which holds all constants
+    """
+
+    def __init__(self, slots: dict[Parameter, TensorQuantizer], outer: Builder | None = None) -> None:
+        self.outer = outer
+        self.float_bias: bool = False if outer is None else outer.float_bias
         self.nodes: list[onnx.NodeProto] = []
-        self.initializers: dict[str, onnx.TensorProto] = {}
+        self.initializers: dict[str, onnx.TensorProto] = {} if outer is None else outer.initializers
         self.values: dict[int, Value] = {}
         self.slots = slots
         self.readers: Counter[int] = Counter()
         self.step: Step | None = None
+        self.islands: list[Island] = [] if outer is None else outer.islands  # what torch.onnx.export wrote
+        self.free: dict[str, tuple[str, int]] = {} if outer is None else outer.free  # inputs that have free sizes
         self.written: list[WrittenSlot] = []
-        self.batch_of = ""  # the input whose first dimension is the batch
         self._constants: dict[int, tuple[Tensor, Value]] = {}
         self._grids: dict[tuple[float, int, str], tuple[str, str]] = {}
-        self._batch: str | None = None
+        self._sizes: dict[str, str] = {}
 
     @property
     def outputs(self) -> tuple[tuple[Dim, ...], ...]:
@@ -118,11 +137,16 @@ class Builder:
     ) -> list[str]:
         """Add a node; returns the names of its outputs."""
         where = self.step.path if self.step is not None and self.step.path else "model"
-        name = f"{where}/{kind}_{len(self.nodes)}"
+        name = self.unique(f"{where}/{kind}")
         names = [name if outputs == 1 else f"{name}:{index}" for index in range(outputs)]
         given = {key: value for key, value in attributes.items() if value is not None}
         self.nodes.append(helper.make_node(kind, list(inputs), names, name=name, domain=domain, **given))
         return names
+
+    def unique(self, name: str) -> str:
+        """A name that no other node has, in the graph around neither."""
+        inside = "" if self.outer is None else f"loop{len(self.outer.nodes)}/"
+        return f"{inside}{name}_{len(self.nodes)}"
 
     def constant(self, array: Any, kind: Any = None, name: str = "constant") -> str:
         """An initializer of these numbers."""
@@ -153,13 +177,27 @@ class Builder:
         if isinstance(given, Ref):
             return self.values[given.number]
         if isinstance(given, Spread):
-            spread = self.op("Expand", [self.constant(given.value.numpy()), self.ints(given.shape)])
-            return Value(given.shape, given.value.dtype, spread)
+            return self._spread(given)
         if not isinstance(given, Tensor):
             return Value((), torch.float32, self.floats(float(given)))
+        if self.outer is not None:
+            value = self.outer.value(given)
+            self.outer.float(value)  # scaled once, not in each turn of the loop
+            return value
         if id(given) not in self._constants:
             self._constants[id(given)] = (given, self._constant(given))
         return self._constants[id(given)][1]
+
+    def _spread(self, given: Spread) -> Value:
+        found = self.op("Expand", [self.constant(given.value.numpy()), self.ints(given.shape)])
+        for axis, step in given.slopes:
+            ends = [self.constant(0, np.int64), self.op("Squeeze", [self.ints(given.shape[axis : axis + 1])])]
+            places = self.op("Range", [*ends, self.constant(1, np.int64)])
+            kind = onnx_type(given.value.dtype)
+            rising = self.op("Mul", [self.op("Cast", [places], to=kind), self.typed(step, given.value.dtype)])
+            tall = self.constant([-1, *[1] * (len(given.shape) - axis - 1)], np.int64, "shape")
+            found = self.op("Add", [found, self.op("Reshape", [rising, tall])])
+        return Value(given.shape, given.value.dtype, found)
 
     def float(self, given: Any) -> str:
         """The name of an argument's float values (or of its integers, where it is an integer tensor)."""
@@ -170,6 +208,15 @@ class Builder:
             if found.params.group_size and len(value.shape) != 2:
                 value.name = self.op("Reshape", [value.name, self.shape(value.shape)])
         return value.name
+
+    def typed(self, given: Any, kind: torch.dtype) -> str:
+        """The name of an argument's values in the type `kind`, cast where they are of another."""
+        if isinstance(given, bool | int | float):
+            number = torch.tensor(given, dtype=torch.float32 if kind in WIDER else kind)
+            return self.constant(number.numpy())
+        value = given if isinstance(given, Value) else self.value(given)
+        name = self.float(value)
+        return name if value.kind is kind else self.op("Cast", [name], to=onnx_type(kind))
 
     def integers(self, value: Value) -> Quantized:
         """The integers of a value that has them."""
@@ -215,27 +262,35 @@ class Builder:
             self._grids[key] = (scale, self.constant(key[1], kind, "zero_point"))
         return self._grids[key]
 
-    def fail(self, reason: str) -> QprepError:
-        """An error that names the module that runs."""
-        step = self.step
-        where = "the model" if step is None or not step.path else f"{step.path} ({step.module_class})"
-        return QprepError(f"expected operations with an ONNX form, found {reason} in {where}")
+    def fail(self, reason: str) -> NoFormError:
+        """An error that names the module that runs, and the line of the model's code that calls."""
+        return NoFormError(reason, "the model" if self.step is None else self.step.where)
 
     def _size(self, size: Dim) -> str:
         if isinstance(size, int):
             return self.constant([size], np.int64, "size")
-        if self._batch is None:
-            self._batch = self.op("Shape", [self.batch_of], start=0, end=1)
-        found = self._batch
-        if size.factor != 1:
-            found = self.op("Mul", [found, self.constant([size.factor], np.int64)])
-        return self.op("Add", [found, self.constant([size.rest], np.int64)]) if size.rest else found
+        found = ""
+        for names, factor in size.terms:
+            factors = [self._free_size(name) for name in names]
+            if factor != 1 or not names:
+                factors.append(self.constant([factor], np.int64, "size"))
+            product = factors[0]
+            for each in factors[1:]:
+                product = self.op("Mul", [product, each])
+            found = self.op("Add", [found, product]) if found else product
+        return found
+
+    def _free_size(self, name: str) -> str:
+        if name not in self._sizes:
+            given, axis = self.free[name]
+            self._sizes[name] = self.op("Shape", [given], start=axis, end=axis + 1)
+        return self._sizes[name]
 
     def _constant(self, tensor: Tensor) -> Value:
         found = self._stored(tensor)
         if found is not None:
             return Value(tuple(tensor.shape), tensor.dtype, None, found)
-        kind = tensor.detach().float() if tensor.dtype in (torch.bfloat16, torch.float64) else tensor.detach()
+        kind = tensor.detach().float() if tensor.dtype in WIDER else tensor.detach()
         return Value(tuple(tensor.shape), kind.dtype, self.constant(kind.cpu().numpy()))
 
     def _stored(self, tensor: Tensor) -> Quantized | None:

@@ -128,7 +128,7 @@ def _over(kind: str) -> Form:
 
 
 def _cumsum(b: Builder, given: dict[str, Any]) -> Any:
-    return b.op("CumSum", [b.float(given["input"]), b.constant(given["dim"], np.int64)])
+    return b.op("CumSum", [b.typed(given["input"], b.kinds[0]), b.constant(given["dim"], np.int64)])
 
 
 def _glu(b: Builder, given: dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,26 +19,48 @@ from torch.nn import Parameter
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.comparison import check_grids
-from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, record
+from qprep.quantizer.backends.onnx.export_report import (
+    ExportReport,
+    FixedSizesError,
+    OnnxOptions,
+    Recurrent,
+    Style,
+    recurrent_named,
+    style_named,
+)
+from qprep.quantizer.backends.onnx.free_sizes import recorded
+from qprep.quantizer.backends.onnx.recurrent_slots import as_written
+from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, opened
 from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot, compare
-from qprep.quantizer.backends.onnx.sizes import Dim, Size, merged, shape_of
+from qprep.quantizer.backends.onnx.sizes import Dim, Size
 from qprep.quantizer.example_runs import example_of, run_example
-from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
 from qprep.quantizer.graph.quantized_module import QuantizedModule
-from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
+from qprep.quantizer.graph.tensor_leaves import holder, map_tensors, tensors_in
 from qprep.quantizer.prepared_model import PreparedModel
 
 if TYPE_CHECKING:
     from qprep.quantizer.backends.onnx.builder import Builder
 
 
-def export_onnx(quantizer: PreparedModel, path: str | Path, dynamic_batch: bool = True, check: bool = True) -> None:
+def export_onnx(quantizer: PreparedModel, path: str | Path, options: OnnxOptions) -> ExportReport:
     """See `Quantizer.export_onnx`."""
-    model = quantizer.convert(check)
-    if check:
+    model = quantizer.convert(options.check)
+    if options.check:
         check_grids(model, partial(run_example, model, quantizer.example), "ONNX")
-    args, kwargs = example_of(model, quantizer.example)
-    write_onnx(model, path, args, kwargs, dynamic_batch, check)
+    return _written(model, Path(path), example_of(model, quantizer.example), options)
+
+
+def check_onnx(quantizer: PreparedModel, options: OnnxOptions) -> ExportReport:
+    """What `export_onnx` would say, before there are ranges: tried on the prepared model, nothing is written.
+
+    Raises QprepError that names every operation which no file can hold, with its module, file and line.
+    """
+    model = copy.deepcopy(quantizer.graph.model)
+    for slot in model.modules():
+        if isinstance(slot, TensorQuantizer):
+            slot.mode = Mode.OFF
+    return _written(model, None, example_of(model, quantizer.example), options)
 
 
 def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
@@ -48,22 +70,49 @@ def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
     keywords: Mapping[str, Any] | None = None,
     dynamic_batch: bool = True,
     check: bool = True,
-) -> None:
+    *,
+    recurrent: Recurrent | str = Recurrent.OPERATOR,
+    dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
+    opset: int | None = None,
+    style: Style | str = Style.QDQ,
+) -> ExportReport:
     """Write `model`, a float model or what `convert` gives, as it runs on the example `inputs`.
 
     It computes in float32, whatever type the model is in. Where a second run with one more row along the first
     dimension calls the same operations, that dimension is free (`batch`); with `dynamic_batch=False`, and elsewhere,
-    sizes are those of the example. With `check`, and where ONNX Runtime is installed, the file is run on the example
-    inputs first and has to give what `model` does, within `LIMIT`. Raises QprepError where it does not, for an
-    operation without an ONNX form, naming its module, and where the onnx package is missing.
+    sizes are those of the example. An operation without an ONNX form of qprep's is written by torch.onnx.export, in
+    float; the report names it. `recurrent` is "operator", "loop" or "unrolled", see `Recurrent`. `dynamic_axes` names
+    the sizes that are free, by input and dimension: {"x": {0: "batch", 1: "length"}}. `opset` is the operators', 21
+    by default; with style="qoperator" integers go through QLinearConv and QLinearMatMul. With `check`, and
+    where ONNX Runtime is installed, the file is run on the example inputs first and has to give what `model` does,
+    within `LIMIT`.
+
+    Raises QprepError where it does not, where an operation has no form at all, with module, file and line of each, and
+    where the onnx package is missing.
     """
+    options = OnnxOptions(dynamic_batch, recurrent_named(recurrent), check, dynamic_axes, opset, style_named(style))
+    return _written(model, Path(path), (tuple(inputs), dict(keywords or {})), options)
+
+
+def _written(
+    model: nn.Module, path: Path | None, example: tuple[tuple[Any, ...], dict[str, Any]], options: OnnxOptions
+) -> ExportReport:
     if any(_plain_float(each) is not each for each in (*model.parameters(), *model.buffers())):
         model = copy.deepcopy(model).cpu().float()
-    args, kwargs = map_tensors(lambda _, tensor: _plain_float(tensor), (tuple(inputs), dict(keywords or {})))
-    made, slots = _proto(model.eval(), args, kwargs, dynamic_batch)
-    if check:
-        compare(made, slots, model, args, kwargs)
-    save(Path(path), made, "ONNX model")
+    example = map_tensors(lambda _, tensor: _plain_float(tensor), example)
+    slots = {} if path is None else _slots(model)  # a trial comes before weights are on a grid
+    try:
+        made, report, written = _proto(model.eval(), example, options, slots)
+    except FixedSizesError as error:
+        if options.free is not None:
+            raise QprepError(f"expected operations that can follow free sizes, found {error}") from error
+        made, report, written = _proto(model.eval(), example, replace(options, dynamic_batch=False), slots)
+    if path is None:
+        return report
+    if options.check:
+        compare(made, written, as_written(model, report.wholes), *example)
+    save(path, made, "ONNX model")
+    return replace(report, path=path)
 
 
 def _plain_float(tensor: Tensor) -> Tensor:
@@ -73,51 +122,70 @@ def _plain_float(tensor: Tensor) -> Tensor:
 
 
 def _proto(
-    model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool
-) -> tuple[bytes, list[WrittenSlot]]:
-    """The file, and where in it each slot's integers are."""
+    model: nn.Module,
+    example: tuple[tuple[Any, ...], dict[str, Any]],
+    options: OnnxOptions,
+    slots: dict[Parameter, TensorQuantizer],
+) -> tuple[bytes, ExportReport, list[WrittenSlot]]:
+    """The file, what is to be said of it, and where in it each slot's integers are."""
     try:
         import onnx
     except ImportError as error:
         raise QprepError("expected the onnx package to export, found none: pip install 'qprep[onnx]'") from error
     from qprep.quantizer.backends.onnx.builder import OPSET, Builder
+    from qprep.quantizer.backends.onnx.step_writer import write_steps
 
-    run, shapes = _recorded(model, inputs, keywords, dynamic_batch)
-    builder = Builder(_slots(model))
+    names = _input_names(model, *example, sum(1 for _ in tensors_in(example)))
+    run, shapes = recorded(model, example, names, options)
+    builder = Builder(slots)
+    builder.float_bias = options.float_bias
     builder.readers = _readers(run)
-    given = _inputs(builder, run, shapes, _input_names(model, inputs, keywords, len(run.inputs)))
-    for step in _needed(run):
-        _write(builder, step)
+    given = _inputs(builder, run, shapes, names)
+    write_steps(builder, _needed(run), run)
     returned = _outputs(builder, run)
     nodes = _alive(builder, [info.name for info in returned])
-    used = {name for node in nodes for name in node.input}
+    used = {name for node in nodes for name in _names_read(node)}
     kept = [each for name, each in builder.initializers.items() if name in used]
     graph = onnx.helper.make_graph(nodes, type(_plain(model)).__name__, given, returned, kept)
     made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="qprep")
     made.ir_version = 10
     onnx.checker.check_model(made)
-    return bytes(made.SerializeToString()), builder.written
+    made = _as_asked(made, options)
+    free = {info.name: names for info, names in ((info, _free(info)) for info in given) if names}
+    wholes = tuple(step.path for step in run.steps if step.name == "recurrent" and step.slotted)
+    report = ExportReport(None, options.opset or OPSET, free, tuple(builder.islands), _notes(run, wholes), wholes)
+    return bytes(made.SerializeToString()), report, builder.written
 
 
-def _recorded(
-    model: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any], dynamic_batch: bool
-) -> tuple[Recording, list[tuple[Dim, ...]]]:
-    """The run, and the shapes of its inputs, with what follows the batch where a second run shows it."""
-    run = record(model, inputs, keywords)
-    fixed: list[tuple[Dim, ...]] = [tuple(tensor.shape) for tensor in run.input_tensors]
-    batch = {shape[0] for shape in fixed if shape}
-    if not dynamic_batch or len(batch) != 1 or 0 in batch or not all(fixed):
-        return run, fixed
-    size = int(batch.pop())  # type: ignore[arg-type]
+def _as_asked(made: Any, options: OnnxOptions) -> Any:
+    """In another opset, or with operators on integers; QprepError for an opset that it cannot be brought to."""
+    from onnx import version_converter
+
+    from qprep.quantizer.backends.onnx.builder import OPSET
+    from qprep.quantizer.backends.onnx.integer_operators import with_integer_operators
+
+    if options.style is Style.QOPERATOR:
+        made = with_integer_operators(made)
+    if options.opset in (None, OPSET):
+        return made
     try:
-        other = record(model, *map_tensors(lambda _, tensor: torch.cat([tensor, tensor[:1]]), (inputs, keywords)))
-    except Exception:  # noqa: BLE001  (the model's own code, on a batch that it may not take)
-        return run, fixed
-    found = merged(run, other, (size, size + 1))
-    if found is None:
-        return run, fixed
-    pairs = zip(run.input_tensors, other.input_tensors, strict=True)
-    return found, [shape_of(one.shape, two.shape, (size, size + 1)) for one, two in pairs]
+        return version_converter.convert_version(made, options.opset)
+    except Exception as error:  # the converter raises what it happens on
+        reason = str(error).strip().splitlines()[-1]
+        raise QprepError(
+            f"expected an opset that the file can be brought to from {OPSET}, found {options.opset}: {reason}"
+        ) from error
+
+
+def _free(info: Any) -> dict[int, str]:
+    """The names of an input's free sizes."""
+    return {axis: each.dim_param for axis, each in enumerate(info.type.tensor_type.shape.dim) if each.dim_param}
+
+
+def _notes(run: Recording, wholes: tuple[str, ...]) -> tuple[str, ...]:
+    reads = [f"{each}: the file keeps the example's number" for each in dict.fromkeys(run.reads)]
+    left = [f"{path}: one operator in the ONNX file, slots inside are left out" for path in wholes]
+    return (*reads, *left)
 
 
 def _slots(model: nn.Module) -> dict[Parameter, TensorQuantizer]:
@@ -145,19 +213,7 @@ def _readers(run: Recording) -> Counter[int]:
 
 
 def _read(step: Step) -> list[int]:
-    found: list[int] = []
-
-    def look(value: Any) -> None:
-        if isinstance(value, Ref):
-            found.append(value.number)
-        elif isinstance(value, dict):
-            look(tuple(value.values()))
-        elif isinstance(value, (tuple, list)):
-            for each in value:
-                look(each)
-
-    look(step.arguments)
-    return found
+    return [each.number for each in opened(step.arguments) if isinstance(each, Ref)]
 
 
 def _needed(run: Recording) -> list[Step]:
@@ -194,8 +250,9 @@ def _inputs(builder: Builder, run: Recording, shapes: list[tuple[Dim, ...]], nam
 
     infos = []
     for number, tensor, shape, name in zip(run.inputs, run.input_tensors, shapes, names, strict=True):
-        if shape and isinstance(shape[0], Size) and not builder.batch_of:
-            builder.batch_of = name
+        for axis, size in enumerate(shape):
+            if isinstance(size, Size):
+                builder.free.setdefault(str(size), (name, axis))
         builder.values[number] = Value(shape, tensor.dtype, name)
         infos.append(_info(name, tensor.dtype, shape))
     return infos
@@ -219,36 +276,8 @@ def _info(name: str, kind: torch.dtype, shape: tuple[Dim, ...]) -> Any:
 
     from qprep.quantizer.backends.onnx.builder import onnx_type
 
-    sizes = [_label(each) if isinstance(each, Size) else each for each in shape]
+    sizes = [str(each) if isinstance(each, Size) else each for each in shape]
     return helper.make_tensor_value_info(name, onnx_type(kind), sizes)
-
-
-def _label(size: Size) -> str:
-    factor = "batch" if size.factor == 1 else f"{size.factor}*batch"
-    return f"{factor}+{size.rest}" if size.rest else factor
-
-
-def _write(builder: Builder, step: Step) -> None:
-    from qprep.quantizer.backends.onnx.builder import Quantized, Value
-    from qprep.quantizer.backends.onnx.forms import FORMS
-
-    builder.step = step
-    form = FORMS.get(step.name)
-    if form is None:
-        raise builder.fail(step.name)
-    found = form(builder, step.arguments)
-    results = found if isinstance(found, list) else [found]
-    for number, shape, kind, result in zip(step.outputs, step.shapes, step.kinds, results, strict=False):
-        if isinstance(result, Value):
-            builder.values[number] = replace(result, shape=shape, kind=kind)
-        elif isinstance(result, Quantized):
-            builder.values[number] = Value(shape, kind, None, result)
-        else:
-            builder.values[number] = Value(shape, kind, result)
-    given = builder.values.get(step.outputs[0]) if step.outputs else None
-    if step.slot is not None and given is not None and given.quantized is not None:
-        found = given.quantized
-        builder.written.append(WrittenSlot(step.slot.name, found.name, found.scale, found.zero))
 
 
 def _alive(builder: Builder, names: list[str]) -> list[Any]:
@@ -257,5 +286,15 @@ def _alive(builder: Builder, names: list[str]) -> list[Any]:
     for node in reversed(builder.nodes):
         if needed.intersection(node.output):
             kept.append(node)
-            needed.update(node.input)
+            needed.update(_names_read(node))
     return kept[::-1]
+
+
+def _names_read(node: Any) -> Iterator[str]:
+    """What a node reads, in its subgraphs too."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            yield from (each.name for each in graph.output)
+            for inner in graph.node:
+                yield from _names_read(inner)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import torch
 
 from qprep.quantizer.backends.onnx import (
+    comparison_forms,
     composed,
     elementwise_forms,
     layer_forms,
@@ -17,6 +18,8 @@ from qprep.quantizer.backends.onnx import (
     norm_forms,
     pooling_forms,
     rearranging,
+    recurrent_forms,
+    special_forms,
 )
 from qprep.quantizer.backends.onnx.builder import Builder, Quantized, onnx_type
 from qprep.quantizer.backends.onnx.layer_forms import Form
@@ -61,6 +64,9 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         **layer_forms.FORMS,
         **norm_forms.FORMS,
         **composed.FORMS,
+        **comparison_forms.FORMS,
+        **recurrent_forms.FORMS,
+        **special_forms.FORMS,
         "quantize": _quantize,
     }
 )

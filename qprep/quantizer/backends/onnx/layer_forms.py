@@ -52,7 +52,7 @@ def _layer(
 
 def _biased(b: Builder, x: Value, weight: Value, bias: Tensor, axis: int) -> tuple[Value, str]:
     """The weight, with coarser scales where a bias needs them, and the name of the bias."""
-    if x.quantized is None or weight.quantized is None or weight.quantized.params.group_size:
+    if x.quantized is None or weight.quantized is None or weight.quantized.params.group_size or b.float_bias:
         return weight, b.constant(bias.detach().float().numpy(), np.float32, "bias")
     params, values = weight.quantized.params, bias.detach().double()
     step, own = float(x.quantized.params.scale), params.scale.double()

@@ -164,12 +164,34 @@ def _getitem(b: Builder, given: dict[str, Any]) -> Any:
 
 def _indexed(b: Builder, given: dict[str, Any], keys: list[Any]) -> Any:
     places = [at for at, key in enumerate(keys) if key != slice(None)] if len(keys) > 1 else [0]
-    if len(places) != 1 or isinstance(keys[places[0]], list):
-        raise b.fail("an index of several tensors")
+    if any(isinstance(keys[place], (list, slice)) or keys[place] in (None, Ellipsis) for place in places):
+        raise b.fail("an index of tensors beside slices")
+    if len(places) > 1:
+        return _gathered(b, given["input"], keys, places)
     key = b.value(keys[places[0]])
     if key.kind is torch.bool:
         raise b.fail("an index of booleans")
     return moved(b, given["input"], lambda name: b.op("Gather", [name, b.float(key)], axis=places[0]))
+
+
+def _gathered(b: Builder, given: Any, keys: list[Any], places: list[int]) -> Any:
+    """Several tensors of integers for the first dimensions: their places side by side, and GatherND."""
+    shapes = [() if isinstance(keys[at], int) else b.value(keys[at]).shape for at in places]
+    kinds = [torch.int64 if isinstance(keys[at], int) else b.value(keys[at]).kind for at in places]
+    if places != list(range(len(places))) or torch.bool in kinds:
+        raise b.fail("an index of several tensors beside slices, or of booleans")
+    rank = max(map(len, shapes))
+    sizes = b.ints(b.outputs[0][:rank])
+    columns = []
+    for at, size in zip(places, shapes, strict=True):
+        key, length = b.typed(keys[at], torch.int64), b.value(given).shape[at]
+        if not isinstance(keys[at], int) and len(size) < rank:
+            key = b.op("Reshape", [key, b.shape((*[1] * (rank - len(size)), *size))])
+        around = b.op("Add", [key, b.op("Squeeze", [b.ints([length])])])
+        key = b.op("Where", [b.op("Less", [key, b.constant(0, np.int64)]), around, key])
+        columns.append(b.op("Unsqueeze", [b.op("Expand", [key, sizes]), b.constant([-1], np.int64, "axes")]))
+    index = b.op("Concat", columns, axis=-1)
+    return moved(b, given, lambda name: b.op("GatherND", [name, index]))
 
 
 def _joined(b: Builder, given: dict[str, Any]) -> Any:

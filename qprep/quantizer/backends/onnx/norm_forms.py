@@ -95,6 +95,14 @@ def _instance_norm(b: Builder, given: dict[str, Any]) -> Any:
     return b.op("InstanceNormalization", names, epsilon=given.get("eps", 1e-5))
 
 
+def _local_response_norm(b: Builder, given: dict[str, Any]) -> Any:
+    size = int(given["size"])
+    if size % 2 == 0:  # ONNX's windows reach further forward, torch's backward, and ONNX Runtime has none
+        raise b.fail("a local_response_norm with a window of even size")
+    alpha, beta, bias = (float(given.get(name, usual)) for name, usual in (("alpha", 1e-4), ("beta", 0.75), ("k", 1.0)))
+    return b.op("LRN", [b.float(given["input"])], size=size, alpha=alpha, beta=beta, bias=bias)
+
+
 def _attention(b: Builder, given: dict[str, Any]) -> Any:
     if given.get("enable_gqa") or given.get("dropout_p", 0.0):
         raise b.fail("an attention that is grouped or has dropout")
@@ -126,6 +134,7 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         "layer_norm": _layer_norm,
         "group_norm": _group_norm,
         "instance_norm": _instance_norm,
+        "local_response_norm": _local_response_norm,
         "scaled_dot_product_attention": _attention,
     }
 )

@@ -3,47 +3,48 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
-from qprep.quantizer.backends.onnx.builder import Builder, Quantized, container
-from qprep.quantizer.backends.onnx.layer_forms import Form, spread
+from qprep.quantizer.backends.onnx.builder import Builder, Quantized, Value, container
+from qprep.quantizer.backends.onnx.layer_forms import Form, fixed, spread
 from qprep.quantizer.backends.onnx.sizes import Size
 
 
 def _reduction(kind: str) -> Form:
     def form(b: Builder, given: dict[str, Any]) -> Any:
         x, dim, keep = b.value(given["input"]), given.get("dim"), bool(given.get("keepdim", False))
-        if given.get("dtype") is not None:
-            raise b.fail(f"a {kind} into another type")
-        rank = len(x.shape)
+        rank, name = len(x.shape), b.typed(given["input"], b.kinds[0])
         axes = range(rank) if dim is None else [dim] if isinstance(dim, int) else list(dim)
         axes = sorted(axis % rank for axis in axes)
         if kind == "ReduceMean" and axes == list(range(2, rank)) and rank > 2:
-            pooled = b.op("GlobalAveragePool", [b.float(x)])  # the form that runtimes have in integers
+            pooled = b.op("GlobalAveragePool", [name])  # the form that runtimes have in integers
             return pooled if keep else b.op("Flatten", [pooled], axis=1)
-        return b.op(kind, [b.float(x), b.constant(axes, np.int64, "axes")], keepdims=int(keep))
+        return b.op(kind, [name, b.constant(axes, np.int64, "axes")], keepdims=int(keep))
 
     return form
 
 
 def _average_pool(dims: int) -> Form:
     def form(b: Builder, given: dict[str, Any]) -> Any:
-        if given.get("divisor_override") is not None:
-            raise b.fail("an average with a divisor of its own")
-        kernel = spread(given["kernel_size"], dims)
-        return b.op(
+        kernel, divisor = spread(given["kernel_size"], dims), given.get("divisor_override")
+        padded = bool(given.get("count_include_pad", True)) or divisor is not None
+        if divisor is not None and given.get("ceil_mode"):
+            raise b.fail("an average with a divisor of its own and windows that reach outside")
+        found = b.op(
             "AveragePool",
             [b.float(given["input"])],
             kernel_shape=kernel,
             strides=kernel if given.get("stride") in (None, (), []) else spread(given["stride"], dims),
             pads=spread(given.get("padding", 0), dims) * 2,
             ceil_mode=int(given.get("ceil_mode", False)),
-            count_include_pad=int(given.get("count_include_pad", True)),
+            count_include_pad=int(padded),
         )
+        return found if divisor is None else b.op("Mul", [found, b.floats(math.prod(kernel) / divisor)])
 
     return form
 
@@ -82,8 +83,10 @@ def _adaptive(dims: int, kind: str) -> Form:
             size if each is None else each
             for each, size in zip(spread_any(given["output_size"], dims), inside, strict=True)
         ]
-        if any(isinstance(each, Size) for each in inside) or any(a % n for a, n in zip(inside, wanted, strict=True)):  # type: ignore[operator]
-            raise b.fail("an adaptive pooling of windows of different size")
+        if any(isinstance(each, Size) for each in inside):
+            raise b.fail("an adaptive pooling over the batch")
+        if any(a % n for a, n in zip(inside, wanted, strict=True)):  # type: ignore[operator]
+            return _unequal(b, x, list(zip(fixed(inside), wanted, strict=True)), kind)
         if all(each == 1 for each in wanted) and kind == "AveragePool":
             return b.op("GlobalAveragePool", [b.float(x)])
         kernel = [a // n for a, n in zip(inside, wanted, strict=True)]  # type: ignore[operator]
@@ -92,6 +95,40 @@ def _adaptive(dims: int, kind: str) -> Form:
             return b.op(kind, [name], kernel_shape=kernel, strides=kernel)
 
         return _of_integers(b, given["input"], write) if kind == "MaxPool" else write(b.float(x))
+
+    return form
+
+
+def _unequal(b: Builder, x: Value, sizes: list[tuple[int, Any]], kind: str) -> Any:
+    """Adaptive pooling whose windows, from ⌊i n/m⌋ to ⌈(i + 1) n/m⌉, differ in size: one dimension after another.
+
+    sizes  n and m of the last dimensions
+    """
+    name = b.float(x)
+    for axis, (size, number) in enumerate(sizes, start=len(x.shape) - len(sizes)):
+        if size == number:
+            continue
+        windows = [(at * size // number, -(-(at + 1) * size // number)) for at in range(number)]
+        axes = b.constant([axis], np.int64, "axes")
+        parts = []
+        for start, stop in windows:
+            ends = [b.constant([each], np.int64, "end") for each in (start, stop)]
+            reduced = "ReduceMax" if kind == "MaxPool" else "ReduceMean"
+            parts.append(b.op(reduced, [b.op("Slice", [name, *ends, axes]), axes], keepdims=1))
+        name = b.op("Concat", parts, axis=axis) if len(parts) > 1 else parts[0]
+    return name
+
+
+def _lp_pool(dims: int) -> Form:
+    """(Σ x^p)^(1/p) as torch writes it: the average of powers times the window's size; NaN below 0 for odd p."""
+
+    def form(b: Builder, given: dict[str, Any]) -> Any:
+        order = float(given["norm_type"])
+        kernel = spread(given["kernel_size"], dims)
+        if given.get("ceil_mode") or order != 2:
+            raise b.fail(f"a pooling by a norm of order {order:g}")
+        strides = kernel if given.get("stride") in (None, (), []) else spread(given["stride"], dims)
+        return b.op("LpPool", [b.float(given["input"])], kernel_shape=kernel, strides=strides, p=2)
 
     return form
 
@@ -111,6 +148,7 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         **{f"avg_pool{dims}d": _average_pool(dims) for dims in (1, 2, 3)},
         **{f"max_pool{dims}d": _max_pool(dims) for dims in (1, 2, 3)},
         **{f"adaptive_avg_pool{dims}d": _adaptive(dims, "AveragePool") for dims in (1, 2, 3)},
+        **{f"lp_pool{dims}d": _lp_pool(dims) for dims in (1, 2, 3)},
         **{f"adaptive_max_pool{dims}d": _adaptive(dims, "MaxPool") for dims in (1, 2, 3)},
     }
 )

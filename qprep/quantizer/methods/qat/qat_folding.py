@@ -117,7 +117,8 @@ class Fold:
 
 def find_folds(graph: Graph) -> list[tuple[Node, Node]]:
     """Layers and the BatchNorms behind them that can be folded."""
-    return [(layer, norm) for layer, norm in normalized_layers(graph) if can_fold(layer, graph)]
+    pairs = normalized_layers(graph)
+    return [pair for pair in pairs if isinstance(pair[1].module, _BatchNorm) and can_fold(pair[0], graph)]
 
 
 def install(model: nn.Module, layer: Node, norm: Node) -> Fold | None:

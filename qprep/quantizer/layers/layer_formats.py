@@ -1,0 +1,63 @@
+"""What a layer that brings its formats has in common with others."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from torch import nn
+
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.config.config_settings import NAMES, Settings, with_values
+from qprep.quantizer.formats.spec import Spec
+from qprep.runtime_modules._operation import Operation
+
+_SPECS: Final = ("weights", "activations", "bias")
+
+
+class Formatted(nn.Module):
+    """A layer with formats of its own, given as keywords beside the layer's arguments.
+
+    Keywords are the names of `Settings` (bits_weights=4, scheme_weights="symmetric"), or `weights`, `activations` and
+    `bias`, each a `Spec`. Until a quantizer adopts the model around it the layer computes in float. A quantizer takes
+    what the layer does not say from its own settings; an override of the quantizer's comes before all of that.
+    """
+
+    formats: dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Raises QprepError for formats that cannot be meant."""
+        where = f"of {type(self).__name__}"
+        given = {name: kwargs.pop(name) for name in [*NAMES] if name in kwargs}
+        for name in _SPECS:
+            if isinstance(kwargs.get(name), Spec):
+                given |= _settings(name, kwargs.pop(name))
+        with_values(Settings(), given, where)
+        super().__init__(*args, **kwargs)
+        self.formats = given
+
+    def extra_repr(self) -> str:
+        """The layer's own, and its formats."""
+        shown = [f"{name}={value!r}" for name, value in self.formats.items()]
+        own = "" if isinstance(self, Operation) else super().extra_repr()  # an Operation asks its own constructor
+        return ", ".join([*([own] if own else []), *shown])
+
+
+def _settings(name: str, spec: Spec) -> dict[str, Any]:
+    bits = {f"bits_{name}": spec.dtype if spec.is_float else spec.bits}
+    if spec.is_float or name == "bias":
+        return bits
+    found = {**bits, f"scheme_{name}": spec.scheme.value, f"estimator_{name}": spec.estimator}
+    if name == "activations":
+        return {**found, "signed_activations": spec.signed}
+    return {**found, "granularity_weights": spec.granularity.value, "group_size": spec.group_size}
+
+
+def formats_of(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """The settings that modules of a model bring, by path; QprepError where they were changed to what is none."""
+    found = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        if isinstance(module, Formatted):
+            if not isinstance(module.formats, dict):
+                raise QprepError(f"expected a dict of settings as formats of {path}, found {module.formats!r}")
+            found[path] = module.formats
+    return found
