@@ -52,3 +52,24 @@ def _notes(original: Record) -> list[str]:
     if original.train_error is not None:
         notes.append(f"the original does not train ({original.train_error}): training mode not compared")
     return notes
+
+
+def outputs_differ(original: nn.Module, prepared: nn.Module, inputs: Callable[[], Inputs]) -> str | None:
+    """How the outputs of two models in evaluation mode differ; None where they are equal, bit for bit or within the
+    tolerance that compound modules have. Both are in evaluation mode afterwards."""
+    import torch
+
+    from qprep.tracing import record
+    from qprep.tracing.compare import values_difference
+    from qprep.tracing.module_runs import is_compound
+    from qprep.tracing.verdict import COMPOUND, EXACT
+
+    def output(model: nn.Module) -> record.Values:
+        arguments = inputs()
+        record.seed(BUILD_SEED)
+        with torch.no_grad():
+            return record.values(output=model.eval()(*arguments.args, **arguments.kwargs))
+
+    tolerance = COMPOUND if any(is_compound(module) for module in original.modules()) else EXACT
+    difference = values_difference("eval", output(original), output(prepared), tolerance)
+    return str(difference) if difference is not None else None

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from qprep.engine.preparing.cache_folder import prepared_folder
 from qprep.engine.preparing.package_files import Located, locate, version_of
@@ -57,7 +58,7 @@ class ImportHook:
         self.reports: tuple[PackageReport, ...] = ()
         self._finders: list[PreparedFinder] = []
 
-    def install(self) -> ImportHook:
+    def install(self) -> Self:
         """Rewrite the packages, unless the cache holds them, and let them be imported so from now on.
 
         Raises QprepError for a name that nothing is installed under, and for a package that is imported already.
@@ -86,7 +87,7 @@ class ImportHook:
                 remove(finder)
         self._finders = []
 
-    def __enter__(self) -> ImportHook:
+    def __enter__(self) -> Self:
         return self if self._finders else self.install()
 
     def __exit__(
@@ -113,7 +114,7 @@ def install_import_hook(names: str | Iterable[str]) -> ImportHook:
 
 
 def _refuse_imported(modules: Mapping[str, object], name: str) -> None:
-    """QprepError where one of the modules is imported as it is; one that a hook has rewritten may be asked for again."""
+    """QprepError where one of the modules is imported as it is; a package that a hook prepared may be named again."""
     ours = {module for finder in installed_finders() for module in finder.modules}
     loaded = next((module for module in modules if module in sys.modules), None)
     if loaded is not None and not any(module in ours for module in modules):
@@ -152,7 +153,7 @@ def _report(top: str, group: Sequence[Located], sources: PreparedSources) -> Pac
     return PackageReport(
         tuple(package.name for package in group),
         version_of(top),
-        tuple(sorted(sources.modules)),
+        tuple(sources.rewritten),
         sources.fixed,
         sources.left,
         sources.failed,

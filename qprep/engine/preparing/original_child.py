@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qprep.tracing.model_target import Inputs
     from qprep.tracing.request import Request
 
+
 def main(folder: Path) -> None:
     """Do the job in `folder`."""
     from qprep.tracing.child import answer

@@ -37,9 +37,7 @@ class Original:
     fresh_inputs: Callable[[], Inputs]
 
 
-def run_original(
-    request: Request, *, calibrate: str | None = None, given: Inputs | None = None
-) -> Original:
+def run_original(request: Request, *, calibrate: str | None = None, given: Inputs | None = None) -> Original:
     """Run the model of `request` in a fresh process, in evaluation and in training mode.
 
     Its inputs are `given`, else those of the request, else the first batch of the loader

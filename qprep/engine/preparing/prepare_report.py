@@ -56,21 +56,21 @@ class PrepareReport:
     def __str__(self) -> str:
         verdict = "prepared" if self.is_prepared else "not prepared"
         files = "file" if len(self.rewritten) == 1 else "files"
-        lines = [
+        first = (
             f"{self.target}: {verdict}; {self.fixed} findings fixed in {len(self.rewritten)} {files}, "
             f"verified: {self.tensors} tensors equal"
-        ]
-        lines += self.notes
-        lines += [f"left: {place}" for place in self.left]
-        return "\n".join(lines)
+        )
+        return "\n".join([first, *self.notes, *(f"left: {place}" for place in self.left)])
 
 
-def summed(target: str, parts: Iterable[PreparedSources], equal: int, notes: Iterable[str], trace: TraceReport) -> PrepareReport:
+def summed(
+    target: str, parts: Iterable[PreparedSources], equal: int, notes: Iterable[str], trace: TraceReport
+) -> PrepareReport:
     """The report of a model whose files come from several packages."""
     found = list(parts)
     return PrepareReport(
         target,
-        tuple(sorted(name for part in found for name in part.modules)),
+        tuple(sorted(name for part in found for name in part.rewritten)),
         sum(part.fixed for part in found),
         equal,
         tuple(notes),

@@ -41,12 +41,14 @@ class Rewriting:
     fixed    how many findings that resolved
     left     the findings that stay and keep a model from being prepared
     failed   files that stay as they are because a rewrite failed a check, or qprep failed on them, with the reason
+    moved    modules of `sources` in which nothing but imports changed, since the file has another place
     """
 
     sources: Mapping[str, bytes]
     fixed: int
     left: tuple[LeftFinding, ...]
     failed: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 def rewrite_files(files: Mapping[str, Path], beside: Iterable[Path] = ()) -> Rewriting:

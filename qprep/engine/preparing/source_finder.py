@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from qprep.engine.preparing.package_files import is_package
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import TraversableResources
+    from importlib.readers import FileReader
 
     from qprep.engine.preparing.source_store import PreparedModule
 
@@ -76,10 +76,9 @@ class _Loader(SourceFileLoader):
             _show(self._original, self.get_data(self.path))
         super().exec_module(module)
 
-    def get_resource_reader(self, name: str) -> TraversableResources | None:
+    def get_resource_reader(self, name: str | None = None) -> FileReader:
         """What reads data files of the package, which lie beside the original."""
-        reader: TraversableResources | None = SourceFileLoader(name, self._original).get_resource_reader(name)  # type: ignore[attr-defined]
-        return reader
+        return SourceFileLoader(self.name, self._original).get_resource_reader(name)
 
 
 def install(finder: PreparedFinder) -> None:

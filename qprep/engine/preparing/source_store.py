@@ -52,17 +52,26 @@ class PreparedModule:
 
 @dataclass(frozen=True, slots=True)
 class PreparedSources:
-    """The rewritten modules of some files by dotted name, and what was left in them."""
+    """The rewritten modules of some files by dotted name, and what was left in them; fields as in `Rewriting`."""
 
     modules: Mapping[str, PreparedModule]
     fixed: int = 0
     left: tuple[LeftFinding, ...] = ()
     failed: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+
+    @property
+    def rewritten(self) -> list[str]:
+        """The modules in which a fix changed something, sorted."""
+        return sorted(set(self.modules) - set(self.moved))
 
 
 @dataclass(frozen=True, slots=True)
 class FileSet:
-    """The files to rewrite by module, and all files of the package that have a say in how (themselves included)."""
+    """The files to rewrite by module, and all files of the package that have a say in how (themselves included).
+
+    label  what is done with the files, and for whom: results under different labels are kept apart
+    """
 
     label: str
     files: Mapping[str, Path]
@@ -76,7 +85,7 @@ def prepared_sources(folder: Path, wanted: FileSet, rewrite: Callable[[], Rewrit
     entry = _known(pointer, listing)
     if entry is not None and (found := _load(folder / entry, wanted)) is not None:
         return found
-    entry = _digest([_FORMAT, *_stamp(), *_contents(wanted)])
+    entry = _digest([_FORMAT, wanted.label, *_stamp(), *_contents(wanted)])
     found = _load(folder / entry, wanted)
     if found is None:
         _store(folder, entry, wanted, rewrite())
@@ -108,7 +117,8 @@ def _load(place: Path, wanted: FileSet) -> PreparedSources | None:
             for name, (relative, looks_at_path) in record["modules"].items()
         }
         left = tuple(LeftFinding(**finding) for finding in record["left"])
-        found = PreparedSources(modules, int(record["fixed"]), left, tuple(map(str, record["failed"])))
+        failed, moved = tuple(map(str, record["failed"])), tuple(map(str, record["moved"]))
+        found = PreparedSources(modules, int(record["fixed"]), left, failed, moved)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if not all(module.rewritten.is_file() for module in modules.values()):
@@ -144,6 +154,7 @@ def _store(folder: Path, entry: str, wanted: FileSet, rewriting: Rewriting) -> N
             "fixed": rewriting.fixed,
             "left": [asdict(finding) for finding in rewriting.left],
             "failed": list(rewriting.failed),
+            "moved": list(rewriting.moved),
         }
         (building / _MANIFEST).write_text(json.dumps(record, indent=1), encoding="utf-8")
         building.chmod(0o755)
