@@ -7,12 +7,13 @@ import os
 import tempfile
 from pathlib import Path
 
-from qprep.engine.config.settings_file import find_config, read_config
-from qprep.engine.incremental.cache import DEFAULT_NAME
 from qprep.foundation.atomic_write import replace
 
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of qprep's; it may be deleted.\n"
 _PREPARED = "prepared"
+# As in `engine.config` and `engine.incremental`, whose import would cost more than the import of many a package.
+DEFAULT_NAME = ".qprep_cache"
+CONFIG_NAMES = ("qprep.toml", "pyproject.toml")
 
 
 def prepared_folder() -> Path:
@@ -32,11 +33,15 @@ def _chosen() -> Path:
     if given:
         return Path(given).absolute()
     here = Path.cwd()
-    config = next(filter(None, map(find_config, (here, *here.parents))), None)
-    if config is None:
+    folders = [each for each in (here, *here.parents) if any((each / name).is_file() for name in CONFIG_NAMES)]
+    if not folders:
         return here / DEFAULT_NAME
     from qprep.engine.config.settings import TARGET_VERSIONS
+    from qprep.engine.config.settings_file import find_config, read_config
 
+    config = next(filter(None, map(find_config, folders)), None)
+    if config is None:
+        return here / DEFAULT_NAME
     return config.parent / (read_config(config, TARGET_VERSIONS).cache_dir or DEFAULT_NAME)
 
 

@@ -25,6 +25,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from qprep.engine.plugin_group import GROUP
 from qprep.engine.preparing.package_files import is_package
 from qprep.engine.preparing.rewriting import LeftFinding, Rewriting
 from qprep.foundation.atomic_write import replace
@@ -205,9 +206,11 @@ def _stamp() -> list[object]:
 
 
 def _plugins() -> list[list[str]]:
-    from qprep.engine.rule_registry import GROUP, installed
+    if not entry_points(group=GROUP):
+        return []
+    from qprep.engine.rule_registry import installed
 
-    return [list(stamp) for stamp in installed().stamps] if entry_points(group=GROUP) else []
+    return [list(stamp) for stamp in installed().stamps]
 
 
 def _digest(values: Iterable[object]) -> str:
