@@ -35,7 +35,7 @@ def test_every_command_prints_what_is_shown() -> None:
 
 
 def test_flags_exist() -> None:
-    known = "".join(run("-m", "qprep", verb, "--help").stdout for verb in ("check", "fix", "trace", "quantize", "rule"))
+    known = "".join(run("-m", "qprep", verb, "--help").stdout for verb in ("check", "fix", "trace", "quantize", "vendor", "rule"))
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert len(flags) > 5
     assert [flag for flag in flags if flag not in known] == []

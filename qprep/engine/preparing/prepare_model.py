@@ -57,8 +57,8 @@ def prepare(
     arguments = Inputs(inputs, kwinputs)
     with _random_state_kept():
         prepared = _of_target(build, arguments) if isinstance(build, str) else _of_callable(build, arguments)
-    if state_of is not None:
-        _take_state(prepared, state_of, arguments)
+        if state_of is not None:
+            _take_state(prepared, state_of, arguments)
     return prepared
 
 

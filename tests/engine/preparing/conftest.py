@@ -60,14 +60,14 @@ def uses_helper(x):
     return doubled(x)
 '''
 
-HELPERS = '''from pathlib import Path
+HELPERS = """from pathlib import Path
 
 TEXT = (Path(__file__).parent / "data.txt").read_text()
 
 
 def doubled(x):
     return 2 * x
-'''
+"""
 
 
 @pytest.fixture

@@ -89,7 +89,9 @@ def test_the_hook_ends_with_its_block(package: Path, child: Child) -> None:
 
 
 def test_a_package_that_was_begun_with_stays_prepared(package: Path, child: Child) -> None:
-    (package / "late.py").write_text((package / "layers" / "blocks.py").read_text().replace(".helpers", ".layers.helpers"))
+    (package / "late.py").write_text(
+        (package / "layers" / "blocks.py").read_text().replace(".helpers", ".layers.helpers")
+    )
     program = (
         "import qprep, sys\n"
         "with qprep.prepared('zoo'):\n    import zoo\n"
@@ -122,7 +124,9 @@ def test_a_module_that_looks_at_its_path_keeps_it(package: Path, child: Child) -
 
 def test_data_files_of_a_rewritten_package_are_found(package: Path, child: Child) -> None:
     with (package / "layers" / "__init__.py").open("a") as file:
-        file.write("\nfrom torch import nn\n\nclass Top(nn.Module):\n    def forward(self, x):\n        return x.exp() + x\n")
+        file.write(
+            "\nfrom torch import nn\n\nclass Top(nn.Module):\n    def forward(self, x):\n        return x.exp() + x\n"
+        )
     program = (
         "import importlib.resources, pkgutil, inspect, qprep\n"
         "with qprep.prepared('zoo') as hook:\n    import zoo\n"
@@ -242,7 +246,9 @@ def test_a_package_that_cannot_be_rewritten_stays_as_it_is(
     monkeypatch.delenv("QPREP_CACHE_DIR", raising=False)
     monkeypatch.setattr(import_hook, "rewrite_files", fail)
     files = wanted(package).files
-    with pytest.warns(import_hook.PreparedImportWarning, match="`zoo` is imported as it is: qprep failed on it: KeyErr"):
+    with pytest.warns(
+        import_hook.PreparedImportWarning, match="`zoo` is imported as it is: qprep failed on it: KeyErr"
+    ):
         sources = rewritten_sources("zoo", files, files)
     assert sources.modules == {}
     assert sources.failed == ("zoo: qprep failed on it: KeyError",)
