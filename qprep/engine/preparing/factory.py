@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from qprep.engine.preparing.source_finder import original_file
 from qprep.foundation.errors import QprepError
 
 
@@ -54,8 +55,8 @@ def factory_of(build: Callable[..., object]) -> Factory:
             f"expected a function or class that its module offers by name, found {build!r}: pass "
             'functools.partial(function, …) for arguments, or a target "package.module:factory"'
         )
-    file = getattr(loaded, "__file__", None)
-    if module == "__main__" or not isinstance(file, str) or not file.endswith(".py"):
+    file = original_file(loaded.__name__)
+    if module == "__main__" or file is None or not file.endswith(".py"):
         raise QprepError(
             f"expected a factory in a Python file that can be imported, found `{name}` in {file or module}: "
             "put it into a module"

@@ -63,18 +63,18 @@ class ImportHook:
 
         Raises QprepError for a name that nothing is installed under, and for a package that is imported already.
         """
-        located = [locate(name) for name in self.names]
-        for package in located:
-            _refuse_imported(package.files, package.name)
         groups: dict[str, list[Located]] = defaultdict(list)
-        for package in located:
+        for name in self.names:
+            package = locate(name)
             groups[package.top].append(package)
+        known = [_known_finder(group) for group in groups.values()]
         reports: list[PackageReport] = []
         finders: list[PreparedFinder] = []
-        for top, group in groups.items():
+        for (top, group), finder in zip(groups.items(), known, strict=True):
             sources = _sources(top, group)
             reports.append(_report(top, group, sources))
-            finders.append(PreparedFinder(sources.modules))
+            if finder is None:
+                finders.append(PreparedFinder(sources.modules, [package.name for package in group]))
         for finder in finders:
             install(finder)
         self._finders, self.reports = finders, tuple(reports)
@@ -88,7 +88,7 @@ class ImportHook:
         self._finders = []
 
     def __enter__(self) -> Self:
-        return self if self._finders else self.install()
+        return self if self.reports else self.install()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -113,15 +113,30 @@ def install_import_hook(names: str | Iterable[str]) -> ImportHook:
     return ImportHook((names,) if isinstance(names, str) else tuple(names)).install()
 
 
-def _refuse_imported(modules: Mapping[str, object], name: str) -> None:
-    """QprepError where one of the modules is imported as it is; a package that a hook prepared may be named again."""
-    ours = {module for finder in installed_finders() for module in finder.modules}
-    loaded = next((module for module in modules if module in sys.modules), None)
-    if loaded is not None and not any(module in ours for module in modules):
-        raise QprepError(
-            f"expected to prepare `{name}` before it is imported, found `{loaded}` imported already: "
-            "install the hook first, in a fresh process"
-        )
+def _known_finder(group: Sequence[Located]) -> PreparedFinder | None:
+    """The finder of the same names, where one is installed.
+
+    Raises QprepError where other parts of the package are prepared, since files that are rewritten go together, and
+    where a file of these is imported as it is.
+    """
+    names, top = tuple(package.name for package in group), group[0].top
+    for finder in installed_finders():
+        if finder.names == names:
+            return finder
+        if any(module.partition(".")[0] == top for module in finder.modules):
+            found = ", ".join(finder.names) or "files of a model"
+            raise QprepError(
+                f"expected to prepare `{', '.join(names)}` alone, found {found} prepared already: "
+                "name all parts of a package in one hook, in a fresh process"
+            )
+    for package in group:
+        loaded = next((module for module in package.files if module in sys.modules), None)
+        if loaded is not None:
+            raise QprepError(
+                f"expected to prepare `{package.name}` before it is imported, found `{loaded}` imported already: "
+                "install the hook first, in a fresh process"
+            )
+    return None
 
 
 def _sources(top: str, group: Sequence[Located]) -> PreparedSources:

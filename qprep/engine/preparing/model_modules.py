@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qprep.engine.preparing.source_finder import original_file
 from qprep.foundation.version import PACKAGE_FOLDER
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def _files(names: Iterable[str]) -> dict[str, Path]:
 
 def _file(name: str) -> Iterator[Path]:
     """The Python file of a loaded module, unless it is torch's, Python's or qprep's own."""
-    file = getattr(sys.modules.get(name), "__file__", None)
-    if isinstance(file, str) and file.endswith(".py") and not file.startswith(_foreign()):
+    file = original_file(name)
+    if file is not None and file.endswith(".py") and not file.startswith(_foreign()):
         yield Path(file)
 
 

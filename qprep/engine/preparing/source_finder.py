@@ -30,8 +30,9 @@ class PreparedFinder(MetaPathFinder):
     keep the original path in `__file__`; `linecache` then shows the rewritten text under that path too.
     """
 
-    def __init__(self, modules: Mapping[str, PreparedModule]) -> None:
+    def __init__(self, modules: Mapping[str, PreparedModule], names: Sequence[str] = ()) -> None:
         self.modules = modules
+        self.names = tuple(names)  # what the user asked to prepare
 
     def find_spec(
         self,
@@ -95,6 +96,13 @@ def remove(finder: PreparedFinder) -> None:
 def installed_finders() -> Iterable[PreparedFinder]:
     """The finders that are installed."""
     return [finder for finder in sys.meta_path if isinstance(finder, PreparedFinder)]
+
+
+def original_file(module: str) -> str | None:
+    """The file of a loaded module; where it was rewritten, the original one. None for a module without a file."""
+    entry = next((each.modules[module] for each in installed_finders() if module in each.modules), None)
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return str(entry.original) if entry is not None else file if isinstance(file, str) else None
 
 
 def _show(path: str, data: bytes) -> None:

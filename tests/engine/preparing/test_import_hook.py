@@ -108,6 +108,18 @@ def test_an_imported_package_is_an_error(package: Path, child: Child) -> None:
     )
 
 
+def test_parts_of_a_package_go_into_one_hook(package: Path, child: Child) -> None:
+    program = (
+        "import qprep\n"
+        "with qprep.prepared('zoo'):\n    import zoo\n"
+        "with qprep.prepared('zoo') as hook:\n    print(hook.reports[0].fixed)\n"
+        "qprep.install_import_hook('zoo.layers')"
+    )
+    out = child(program, code=1)
+    assert out.startswith("3\n")
+    assert "QprepError: expected to prepare `zoo.layers` alone, found zoo prepared already" in out
+
+
 def test_a_module_that_looks_at_its_path_keeps_it(package: Path, child: Child) -> None:
     (package / "placed.py").write_text(
         "import os\nfrom torch import nn\n\nclass Placed(nn.Module):\n    here = os.path.dirname(__file__)\n\n"

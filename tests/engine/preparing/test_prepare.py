@@ -9,6 +9,7 @@ import pytest
 
 import qprep
 from qprep.engine.preparing.factory import factory_of
+from qprep.foundation.source import SourceFile
 from tests.engine.preparing.conftest import Child
 
 pytest.importorskip("torch")
@@ -42,6 +43,8 @@ import sys, torch, qprep
 x = torch.randn(1, 3, 8, 8)
 model, report = qprep.prepare("zoo.layers:small", x)
 assert report.is_prepared
+twin, again = qprep.prepare("zoo.layers:small", x, state_of=model)
+assert again.is_prepared and torch.equal(twin.eval()(x), model.eval()(x))
 assert type(model) is sys.modules["zoo"].Block and type(model).__module__ == "zoo.layers.blocks"
 print(report)
 """
@@ -106,10 +109,10 @@ def test_a_target_that_does_not_run_is_an_error(package: Path, child: Child) -> 
 
 
 def test_only_what_a_module_offers_by_name_can_be_built_again() -> None:
-    factory = factory_of(functools.partial(functools.partial(qprep.foundation.source.SourceFile, 1), 2, bom=True))
+    factory = factory_of(functools.partial(functools.partial(SourceFile, "a"), b"", bom=True))
     assert (factory.target, factory.args, factory.kwargs) == (
         "qprep.foundation.source:SourceFile",
-        (1, 2),
+        ("a", b""),
         {"bom": True},
     )
     with pytest.raises(qprep.QprepError, match="expected a function or class that its module offers by name"):

@@ -105,7 +105,9 @@ FILES = {
     "lib/layers/__init__.py": "from .drop import drop\nfrom .norm import *\nfrom . import act\n",
     "lib/layers/drop.py": "def drop(x):\n    return x\n",
     "lib/layers/norm.py": "class Norm:\n    pass\n",
-    "lib/layers/act.py": "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from ..models.net import Net\n\nA = 1\n",
+    "lib/layers/act.py": (
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from ..models.net import Net\n\nA = 1\n"
+    ),
     "lib/models/__init__.py": "",
     "lib/models/place.py": "here = __file__\n\n\ndef where():\n    return here\n",
     "lib/models/net.py": "",
@@ -132,7 +134,8 @@ VENDORED = ("lib.layers.act", "lib.layers.drop", "lib.layers.norm", "lib.models.
         ("from lib import drop\n", "from ..layers.drop import drop\n"),
         ("from ..layers.drop import drop\n", "from ..layers.drop import drop\n"),
         ("from ..layers import Norm, drop\n", "from ..layers.norm import Norm\nfrom ..layers.drop import drop\n"),
-        ("from ..layers import (\n    Norm,\n    act,\n)\n", "from ..layers.norm import Norm\nfrom ..layers import act\n"),
+        ("from ..layers import (\n    Norm,\n    act,\n)\n",
+         "from ..layers.norm import Norm\nfrom ..layers import act\n"),
         ("from .place import where\n", "from lib.models.place import where\n"),
         ("from . import place\n", "from lib.models import place\n"),
         ("from ..layers import unknown\n", "from lib.layers import unknown\n"),
