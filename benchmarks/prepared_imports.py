@@ -2,11 +2,11 @@
 
     python benchmarks/prepared_imports.py [--quick] [--package timm|torchvision|transformers] [--repeat N]
 
-Each model is built twice, in fresh processes: as its package is, and in `with qprep.prepared(…)`. The second must
-load the state_dict of the first strictly, give the same outputs bit for bit, and be prepared. Then the package is imported
-in fresh processes with and without the hook, in turn, the cache being warm: the ratio of the medians, in CPU seconds and
-with the import of torch on both sides, must be 1.2 at most. Exits 1 where a claim fails. `--quick` takes two models of
-each package and fewer imports.
+Each model is built twice, in fresh processes: as its package is, and in `with qprep.prepared(…)`. The second must load
+the state_dict of the first strictly, give the same outputs bit for bit, and be prepared. Then the package is imported
+in fresh processes with and without the hook, in turn, the cache being warm: the ratio of the medians, in CPU seconds
+and with the import of torch on both sides, must be 1.2 at most. Exits 1 where a claim fails. `--quick` takes two models
+of each package and fewer imports.
 """
 
 from __future__ import annotations
