@@ -186,7 +186,9 @@ def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt
 
 def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
     """A constructor that returns early or runs the model itself needs the attributes behind super().__init__()."""
-    return returns_early(context, unit, init) or not methods.isdisjoint(run_by_init(context, unit))
+    if returns_early(context, unit, init) or not methods.isdisjoint(run_by_init(context, unit)):
+        return True
+    return context.escapes_early(unit)
 
 
 def returns_early(context: Context, unit: Unit, init: ast.FunctionDef) -> bool:
