@@ -89,65 +89,47 @@ def test_the_hook_ends_with_its_block(package: Path, child: Child) -> None:
 
 
 def test_a_package_that_was_begun_with_stays_prepared(package: Path, child: Child) -> None:
-    (package / "late.py").write_text(
-        (package / "layers" / "blocks.py").read_text().replace(".helpers", ".layers.helpers")
-    )
+    text = (package / "layers" / "blocks.py").read_text()
+    (package / "late.py").write_text(text.replace(".helpers", ".layers.helpers"))
     program = (
         "import qprep, sys\n"
         "with qprep.prepared('zoo'):\n    import zoo\n"
         "import zoo.late\n"
-        "print('EltwiseAdd' in vars(zoo.late))"
-    )
-    assert child(program) == "True\n"
-
-
-def test_an_imported_package_is_an_error(package: Path, child: Child) -> None:
-    program = "import qprep, zoo\nqprep.install_import_hook('zoo')"
-    assert "QprepError: expected to prepare `zoo` before it is imported, found `zoo` imported already" in child(
-        program, code=1
-    )
-
-
-def test_parts_of_a_package_go_into_one_hook(package: Path, child: Child) -> None:
-    program = (
-        "import qprep\n"
-        "with qprep.prepared('zoo'):\n    import zoo\n"
+        "print('EltwiseAdd' in vars(zoo.late))\n"
         "with qprep.prepared('zoo') as hook:\n    print(hook.reports[0].fixed)\n"
         "qprep.install_import_hook('zoo.layers')"
     )
     out = child(program, code=1)
-    assert out.startswith("3\n")
+    assert out.startswith("True\n6\n")
     assert "QprepError: expected to prepare `zoo.layers` alone, found zoo prepared already" in out
 
 
-def test_a_module_that_looks_at_its_path_keeps_it(package: Path, child: Child) -> None:
+def test_an_imported_package_is_an_error(package: Path, child: Child) -> None:
+    out = child("import qprep, zoo\nqprep.install_import_hook('zoo')", code=1)
+    assert "QprepError: expected to prepare `zoo` before it is imported, found `zoo` imported already" in out
+
+
+def test_paths_and_data_files_are_found(package: Path, child: Child) -> None:
     (package / "placed.py").write_text(
         "import os\nfrom torch import nn\n\nclass Placed(nn.Module):\n    here = os.path.dirname(__file__)\n\n"
         "    def forward(self, x):\n        return x.relu() + x\n"
     )
-    program = (
-        "import inspect, qprep\n"
-        "with qprep.prepared('zoo'):\n    import zoo.placed\n"
-        "print(zoo.placed.Placed.here)\n"
-        "print('EltwiseAdd' in inspect.getsource(zoo.placed.Placed))"
-    )
-    assert child(program).splitlines() == [str(package), "True"]
-
-
-def test_data_files_of_a_rewritten_package_are_found(package: Path, child: Child) -> None:
     with (package / "layers" / "__init__.py").open("a") as file:
         file.write(
             "\nfrom torch import nn\n\nclass Top(nn.Module):\n    def forward(self, x):\n        return x.exp() + x\n"
         )
     program = (
         "import importlib.resources, pkgutil, inspect, qprep\n"
-        "with qprep.prepared('zoo') as hook:\n    import zoo\n"
-        "assert 'zoo.layers' in hook.reports[0].rewritten\n"
+        "with qprep.prepared('zoo') as hook:\n    import zoo.placed\n"
+        "print(hook.reports[0].rewritten)\n"
+        "print(zoo.placed.Placed.here)\n"
+        "print('EltwiseAdd' in inspect.getsource(zoo.placed.Placed))\n"
         "print((importlib.resources.files('zoo.layers') / 'data.txt').read_text())\n"
         "print(pkgutil.get_data('zoo.layers', 'data.txt'))\n"
         "print('EltwiseAdd' in inspect.getsource(zoo.layers.Top))"
     )
-    assert child(program).splitlines() == ["data", "b'data'", "True"]
+    rewritten = "('zoo.layers', 'zoo.layers.blocks', 'zoo.placed')"
+    assert child(program).splitlines() == [rewritten, str(package), "True", "data", "b'data'", "True"]
 
 
 def test_a_name_that_is_not_there(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
