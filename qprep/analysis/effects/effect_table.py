@@ -48,7 +48,10 @@ _CONSTRUCTION = frozenset(
     ("__init__", "__new__", "__setattr__", "__getattr__", "__getattribute__", "__call__", "forward")
 )
 _ON_CHILDREN = frozenset([EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE, EffectKind.CHANGE, EffectKind.OBSERVE])
+_SHARED = frozenset((EffectKind.SET, EffectKind.MODE))
 _EQUAL_FOR_ALL = frozenset((EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE))
+# What a class does to its own parts is read with the class, except for hooks on other names of them.
+_SEEN_IN_CLASS = frozenset((EffectKind.SET, EffectKind.STRUCTURE, EffectKind.MODE))
 _CLASS_CHANGES = frozenset((EffectKind.BYPASS, EffectKind.DERIVE))
 # Modules whose result depends on `training`, by parts of the names that torch gives them.
 _MODAL = re.compile(r"Dropout|RReLU|BatchNorm|InstanceNorm")
@@ -102,7 +105,7 @@ class EffectTable:
     def _is_instance(self, target: Reference, family: Collection[ClassRef]) -> bool:
         match target.base:
             case Instance(cls=cls):
-                return cls in family
+                return cls in family and self.admits(target.tests, cls)
             case Below(owner=owner):
                 return self.contains(owner, family) and any(self.admits(target.tests, cls) for cls in family)
             case Anything():
@@ -143,7 +146,7 @@ class EffectTable:
                 if any(self._is_instance(target, family) or _is_unknown_holder(target) for target in effect.targets):
                     yield effect
                     continue
-            if not self._matters(effect, content):
+            if not self._matters(effect, content) or (effect.owner in family and effect.kind in _SEEN_IN_CLASS):
                 continue
             if any(self._is_held(target, family, attribute, content, made, effect) for target in effect.targets):
                 yield effect
@@ -163,6 +166,8 @@ class EffectTable:
         """
         if effect.by_class and effect.kind in _EQUAL_FOR_ALL and all(map(self._is_stateless, content)):
             return False
+        if effect.kind in _SHARED and all(map(self._is_layer, content)):
+            return False  # a second instance of a layer runs the first, whatever its attributes are by then
         match effect.kind:
             case EffectKind.REPLACE:
                 return True
@@ -321,6 +326,13 @@ class EffectTable:
         if isinstance(cls, str) and cls.startswith(_TORCH):
             return bool(_MODAL.search(_short(cls)))
         return isinstance(cls, ClassRef)
+
+    def _is_layer(self, cls: ModuleClass) -> bool:
+        """Whether a class is one operation of torch.nn with parameters."""
+        known = (
+            self.analysis.catalogue.nn_module(str(cls).removeprefix(_TORCH)) if str(cls).startswith(_TORCH) else None
+        )
+        return known is not None and known.may_have_state and not (known.is_container or known.is_compound)
 
     def _is_stateless(self, cls: ModuleClass) -> bool:
         """Whether a second instance of a class is a plain one of the same class."""

@@ -61,6 +61,7 @@ class Effect:
     attribute: str = ANY_NAME
     by_class: bool = False  # it happens to every module of certain classes below an object
     listing: Place | None = None  # the call that lists child modules
+    owner: ClassRef | None = None  # the class that does it to what its own object holds, or while that is made
 
 
 _SETTERS = frozenset(("setattr", "delattr", "__setattr__", "__delattr__"))
@@ -69,6 +70,7 @@ _CONTAINER_METHODS = frozenset(
     ["append", "extend", "insert", "pop", "popitem", "remove", "clear", "update", "setdefault", "__setitem__",
      "__delitem__", "reverse", "sort"]
 )  # fmt: skip
+_BY_KEY = frozenset(("pop", "setdefault", "__setitem__", "__delitem__"))
 # Attributes by which an instance replaces what its class defines, or its class itself.
 _OVERRIDES = frozenset(("forward", "__class__", "__call__", "__dict__", "_modules", "_parameters", "_buffers"))
 _TORCH_MUTATORS = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
@@ -102,7 +104,19 @@ class _Search:
         self, kind: EffectKind, targets: References, node: ast.expr | ast.stmt, text: str, attribute: str = ANY_NAME
     ) -> Iterator[Effect]:
         if targets:
-            yield Effect(kind, targets, Place.of(self.file.module, node), text, attribute, self._is_by_class(node))
+            place, by_class = Place.of(self.file.module, node), self._is_by_class(node)
+            yield Effect(kind, targets, place, text, attribute, by_class, owner=self._owner_of(node))
+
+    def _owner_of(self, node: ast.expr | ast.stmt) -> ClassRef | None:
+        """The class whose constructor a node is part of, or whose method names `self` in it."""
+        scope = self.file.scope_of(node)
+        cls = self.points_to.enclosing_class(scope)
+        if cls is None or scope.name == "__init__":
+            return cls
+        root: ast.AST = node
+        while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+            root = root.func if isinstance(root, ast.Call) else root.value
+        return cls if isinstance(root, ast.Name) and root.id == self.points_to.receiver(scope) else None
 
     def _is_by_class(self, node: ast.AST) -> bool:
         """Whether a statement runs for every module of a loop that is of certain classes."""
@@ -301,6 +315,9 @@ class _Search:
         yield from self._effect(EffectKind.CHANGE, self._targets(receiver), node, f"calls `{ast.unparse(node.func)}`")
 
     def _container_method(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
+        if last_name(node.func) in _BY_KEY and node.args:
+            yield from self._stored_item(receiver, node, self._names(node.args[0]))
+            return
         given = [keyword.arg for keyword in node.keywords if keyword.arg is not None]
         for argument in node.args:
             keys = argument.keys if isinstance(argument, ast.Dict) else ()
@@ -375,6 +392,12 @@ class _Search:
                 )
                 yield from self._effect(EffectKind.COMPARE, targets, node, f"compares `{ast.unparse(node)}`")
 
+    def _lister(self, listing: ast.expr) -> ClassRef | None:
+        node = listing.func if isinstance(listing, ast.Call) else listing
+        scope = self.file.scope_of(listing)
+        is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and self._is_own(node, scope)
+        return self.points_to.enclosing_class(scope) if is_own else None
+
     def visits(self) -> Iterator[Effect]:
         """Uses of child modules that depend on which there are."""
         for visit in child_visits.visits(self.file, self.points_to):
@@ -384,6 +407,7 @@ class _Search:
                 Place.of(self.file.module, visit.node),
                 f"goes through `{ast.unparse(visit.listing)}`",
                 listing=Place.of(self.file.module, visit.listing),
+                owner=self._lister(visit.listing),
             )
 
 

@@ -12,9 +12,12 @@ from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.attribute_names import ANY_NAME
+from qprep.analysis.effects.mutations import EffectKind
 from qprep.analysis.facts import ModuleCall, OpSite, Sharing
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import modules_of
+from qprep.rewriting import owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
 from qprep.rewriting.safety import instance_uses
 from qprep.rewriting.safety.observability import holds_no_state, made_of
@@ -54,11 +57,15 @@ def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
         for effect in table.on_class(family, names):
             yield _doubt(effect, f"the class `{unit.name}`")
         for effect in table.on_names(family, names):
+            if effect.attribute == ANY_NAME and all(name.startswith(owners.RESERVED_PREFIX) for name in names):
+                continue  # nothing but qprep gives such names
             yield _doubt(effect, f"the new attribute `{min(names)}` of `{unit.name}`")
         for child in {cls for declaration in declared for cls in _classes_of(scope, declaration)}:
             for effect in table.on_child(family, child):
-                if effect.listing in scope.context.facts.walks:
-                    continue  # QP205 gives that code the children that there were
+                if effect.listing in scope.context.facts.walks or (
+                    effect.kind is EffectKind.OBSERVE and effect.owner in family
+                ):
+                    continue  # QP205, or the rewrite of the class, gives that code the children that there were
                 yield _doubt(effect, f"a module that is added to `{unit.name}`")
 
 
