@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import py_compile
 import shutil
 import sys
 import tempfile
@@ -150,6 +151,8 @@ def _store(folder: Path, entry: str, wanted: FileSet, rewriting: Rewriting) -> N
             path = building / relative
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+            # compiled here: where Python is told to write no bytecode, each import would compile the file again
+            py_compile.compile(str(path), dfile=str(folder / entry / relative), quiet=2)
         record: dict[str, Any] = {
             "modules": modules,
             "fixed": rewriting.fixed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -190,6 +191,7 @@ def test_sources_are_made_once_for_each_content(package: Path, tmp_path: Path) -
     assert (len(calls), first.fixed, first.failed, first.rewritten) == (1, 3, ("it is odd",), ["zoo.layers.blocks"])
     place = first.modules["zoo.layers.blocks"].rewritten
     assert place.read_bytes() == b"x = 1\n"
+    assert Path(importlib.util.cache_from_source(str(place))).is_file(), "an import needs not compile it"
     assert place.as_posix().endswith("/sources/zoo/layers/blocks.py")
     helpers = package / "layers" / "helpers.py"
     os.utime(helpers, (1, 1))
