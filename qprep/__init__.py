@@ -9,11 +9,25 @@ from typing import TYPE_CHECKING
 
 from qprep.foundation.version import __version__
 
-__all__ = ["Finding", "Fix", "QprepError", "Settings", "__version__", "check_source", "fix_source", "trace"]
+__all__ = [
+    "Finding",
+    "Fix",
+    "QprepError",
+    "Settings",
+    "__version__",
+    "check_source",
+    "fix_source",
+    "install_import_hook",
+    "prepare",
+    "prepared",
+    "trace",
+]
 
 if TYPE_CHECKING:
     from qprep.engine.api import check_source, fix_source
     from qprep.engine.config.settings import Settings
+    from qprep.engine.preparing.import_hook import install_import_hook, prepared
+    from qprep.engine.preparing.prepare_model import prepare
     from qprep.foundation.errors import QprepError
     from qprep.foundation.findings import Finding, Fix
     from qprep.tracing import trace
@@ -25,6 +39,9 @@ else:
         "Settings": "qprep.engine.config.settings",
         "check_source": "qprep.engine.api",
         "fix_source": "qprep.engine.api",
+        "install_import_hook": "qprep.engine.preparing.import_hook",
+        "prepare": "qprep.engine.preparing.prepare_model",
+        "prepared": "qprep.engine.preparing.import_hook",
         "trace": "qprep.tracing",
     }
 

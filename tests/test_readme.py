@@ -35,9 +35,8 @@ def test_every_command_prints_what_is_shown() -> None:
 
 
 def test_flags_exist() -> None:
-    known = "".join(
-        run("-m", "qprep", verb, "--help").stdout for verb in ("check", "fix", "trace", "quantize", "compress", "rule")
-    )
+    verbs = ("check", "fix", "trace", "quantize", "compress", "vendor", "rule")
+    known = "".join(run("-m", "qprep", verb, "--help").stdout for verb in verbs)
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert len(flags) > 5
     assert [flag for flag in flags if flag not in known] == []

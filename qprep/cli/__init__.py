@@ -14,7 +14,7 @@ import click
 from qprep.foundation.errors import QprepError
 from qprep.foundation.version import __version__
 
-_VERBS = ("check", "fix", "trace", "quantize", "compress", "summary", "rule", "config", "server")
+_VERBS = ("check", "fix", "trace", "quantize", "compress", "summary", "vendor", "rule", "config", "server")
 _INTERRUPTED = 130
 _WRONG = 2
 

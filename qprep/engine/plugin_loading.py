@@ -18,7 +18,7 @@ from qprep.checks.base import Check
 from qprep.codemods import as_codemod
 from qprep.codemods.base import Codemod
 from qprep.engine.custom_operators import make_row, read_rows
-from qprep.engine.rule_registry import GROUP
+from qprep.engine.plugin_group import GROUP
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.errors import PluginError, QprepError
 from qprep.rewriting.fix_scope import DeclinedError

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from qprep.checks.base import Check
+from qprep.engine.plugin_group import GROUP
 from qprep.engine.runtime_evidence.run_rules import RUN_RULES
 from qprep.foundation.errors import PluginError
 from qprep.foundation.findings import Rule
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from qprep.codemods.base import Codemod
     from qprep.engine.plugin_loading import Loaded
     from qprep.foundation.catalogue.op import Op
-
-GROUP = "qprep.plugins"  # of entry points
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ def first_difference(original: Record, rewritten: Record, tolerance: Tolerance) 
     return equal, None
 
 
+def values_difference(aspect: str, original: Values, rewritten: Values, tolerance: Tolerance) -> Difference | None:
+    """The first difference of two nests of values."""
+    return next(filter(None, _valued(aspect, original, rewritten, tolerance)), None)
+
+
 def _differences(original: Record, rewritten: Record, tolerance: Tolerance) -> Iterator[Difference | None]:
     """One item for each tensor: None where it is equal."""
     yield from _listed("state_dict", list(original.state), list(rewritten.state))

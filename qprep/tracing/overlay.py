@@ -25,10 +25,14 @@ def install(sources: Mapping[str, bytes]) -> None:
 
 
 def overlaid(spec: importlib.machinery.ModuleSpec) -> importlib.machinery.ModuleSpec:
-    """A spec that was not asked from the finders, with the loader that they would give it."""
+    """A spec that was not asked from the finders, with the loader that they would give it.
+
+    A finder that replaces files has a method `overlay(spec)`, which changes the spec of a file that it replaces.
+    """
     for finder in sys.meta_path:
-        if isinstance(finder, _Finder):
-            finder.overlay(spec)
+        overlay = getattr(finder, "overlay", None)
+        if overlay is not None:
+            overlay(spec)
     return spec
 
 

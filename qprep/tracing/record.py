@@ -86,7 +86,7 @@ def run(model: nn.Module, inputs: Callable[[], Inputs], record: Record) -> None:
     seed(_EVAL)
     with torch.no_grad():
         output = model(*arguments.args, **arguments.kwargs)
-    record.passes["eval"] = _values(output=output, inputs=arguments)
+    record.passes["eval"] = values(output=output, inputs=arguments)
     model.train()
     try:
         record.passes["train"] = _train(model, inputs())
@@ -108,7 +108,7 @@ def _train(model: nn.Module, arguments: Inputs) -> Values:
     gradients = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     reached = [source.grad for source in sources]
     state = dict(model.named_buffers())
-    return _values(output=output, inputs=Inputs(args, kwargs), buffer=state, gradient=gradients, input_gradient=reached)
+    return values(output=output, inputs=Inputs(args, kwargs), buffer=state, gradient=gradients, input_gradient=reached)
 
 
 def _source(leaf: Any, sources: list[Tensor]) -> Any:  # noqa: ANN401  (any part of the inputs)
@@ -119,7 +119,8 @@ def _source(leaf: Any, sources: list[Tensor]) -> Any:  # noqa: ANN401  (any part
     return sources[-1].clone()
 
 
-def _values(**parts: object) -> Values:
+def values(**parts: object) -> Values:
+    """Copies of the tensors and plain values in nests, by their names in them."""
     return {name: _kept(leaf) for part, value in parts.items() for name, leaf in named_leaves(value, part)}
 
 

@@ -54,32 +54,47 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224.")
 @click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
 @click.option("--device", default="cpu", show_default=True, help="Where to run.")
+@click.option("--prepare", is_flag=True, help="Rewrite the files that the model comes from, for this run, and compare.")
 @click.option("--allow-unprepared", is_flag=True, help="Leave operations outside of a module in float.")
 @click.option("-q", "--quiet", is_flag=True, help="Print results only, no table.")
 @click.option(
     "--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
     help="Print the JSON Schema of quant.yaml and exit.",
 )  # fmt: skip
-def command(quiet: bool, **flags: Any) -> int:
+def command(quiet: bool, prepare: bool, **flags: Any) -> int:
     """Quantize the model TARGET on calibration data, and say what that costs, layer by layer.
 
     TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
-    (model, example_inputs); without inputs the model is traced on the first batch. Exits 1 if the model, its data or
-    its functions fail.
+    (model, example_inputs); without inputs the model is traced on the first batch. With --prepare no file of the
+    model's package changes: its rewritten files are kept in .qprep_cache. Exits 1 if the model, its data or its
+    functions fail.
     """
     _need_torch()
+    from qprep.engine.preparing.original_run import OriginalError
     from qprep.quantizer.job import JobError, run
 
     job = _job(**flags)
     try:
+        if prepare:
+            _prepare(job, quiet)
         # what the user's code prints is no result
         with bars(not quiet) as watch, contextlib.redirect_stdout(sys.stderr):
             outcome = run(job, watch)
-    except JobError as error:
+    except (JobError, OriginalError) as error:
         click.echo(f"error: {error}", err=True)
         return 1
     click.echo("\n".join(_lines(outcome, quiet)))
     return 0
+
+
+def _prepare(job: Job, quiet: bool) -> None:
+    """Let the model be built prepared; what the user's code prints is no result."""
+    from qprep.engine.preparing.prepare_target import prepare_target
+
+    with contextlib.redirect_stdout(sys.stderr):
+        report = prepare_target(job.request, calibrate=job.calibrate)
+    if not quiet or not report.is_prepared:
+        click.echo(str(report))
 
 
 def _need_torch() -> None:

@@ -1,0 +1,52 @@
+"""`qprep vendor`: the files of a package's model, rewritten, in a folder of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from qprep.engine.preparing.vendoring import Check
+
+
+@click.command("vendor", short_help="Copy a package's model, rewritten, into a folder.")
+@click.argument("target")
+@click.option(
+    "--to", "folder", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="The package to write."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a folder that qprep vendored before.")
+@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="Run both on this: 1,3,224,224.")
+@click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
+@click.option("--no-import", is_flag=True, help="Do not import what was written before it is put in its place.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but warnings and errors.")
+def command(
+    target: str,
+    folder: Path,
+    inputs: tuple[str, ...],
+    maker: str | None,
+    **flags: bool,
+) -> int:
+    """Write the files that TARGET (package.module:function or class) needs to FOLDER, rewritten.
+
+    Only those files are written, with imports adjusted, a header with their origin, and the licence files of their
+    distribution; the installed package does not change. With --input or --inputs, the model that TARGET builds and the
+    written one are compared first: their state, outputs and gradients must be equal.
+    """
+    from qprep.engine.preparing.vendor_checks import check_import, check_model
+    from qprep.engine.preparing.vendoring import summary, vendor
+    from qprep.tracing.request import make_request, split_target
+
+    module, name = split_target(target)
+    check: Check | None = None
+    if inputs or maker:
+        check = check_model(make_request(target, inputs, maker=maker), name)
+    elif not flags["no_import"]:
+        check = check_import(name)
+    vendored = vendor(module, name, folder, overwrite=flags["overwrite"], check=check)
+    for line in summary(vendored):
+        is_warning = line.startswith("warning")
+        if is_warning or not flags["quiet"]:
+            click.echo(line, err=is_warning)
+    return 0

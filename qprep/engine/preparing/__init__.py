@@ -1,0 +1,1 @@
+"""Models of installed packages, prepared without a change to the package: import hook, one call, and vendored files."""

@@ -1,0 +1,138 @@
+"""Rewrites the files of one package, or of a part of it, by the engine's safe fixes; nothing is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qprep.foundation.errors import QprepError
+
+if TYPE_CHECKING:
+    from qprep.analysis.dependencies.partitions import Around
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.results import FixResult
+    from qprep.foundation.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class LeftFinding:
+    """A finding that stays in a file of the package, with the reason; `path` is absolute, places are 1-based."""
+
+    path: str
+    line: int
+    column: int
+    code: str
+    message: str
+    reason: str
+
+    def __str__(self) -> str:
+        reason = f" (not fixed: {self.reason})" if self.reason else ""
+        return f"{self.path}:{self.line}:{self.column}: {self.code} {self.message}{reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """What rewriting a package gives.
+
+    sources  new contents by module, of the files that changed
+    fixed    how many findings that resolved
+    left     the findings that stay and keep a model from being prepared
+    failed   files that stay as they are because a rewrite failed a check, or qprep failed on them, with the reason
+    moved    modules of `sources` in which nothing but imports changed, since the file has another place
+    """
+
+    sources: Mapping[str, bytes]
+    fixed: int
+    left: tuple[LeftFinding, ...]
+    failed: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+
+
+def rewrite_files(files: Mapping[str, Path], beside: Iterable[Path] = ()) -> Rewriting:
+    """The safe fixes of `files` (by module), which are looked at together.
+
+    `beside` are the other files of their package. They stay as they are, and what they may do to objects of `files`
+    counts. Raises QprepError where the files cannot be rewritten at all; `qprep fix` says what each file lacks.
+    """
+    from qprep.engine.config.settings import SettingsResolver
+    from qprep.engine.config.settings_file import Options
+    from qprep.engine.rule_registry import all_rules
+    from qprep.foundation.deep_recursion import run_with_large_stack
+
+    resolver = SettingsResolver(all_rules(), Options(), isolated=True)
+    others = list(beside)
+    try:
+        result = run_with_large_stack(lambda: _fix(list(files.values()), others, resolver))
+    except QprepError:
+        raise
+    except Exception as error:
+        from qprep.engine.execution import describe
+
+        raise QprepError(f"qprep failed on it: {describe(error)}") from error
+    modules = {os.path.abspath(path): module for module, path in files.items()}
+    sources = {
+        modules[os.path.abspath(entry.path)]: entry.old.encode(entry.new_text)
+        for entry in result.changed
+        if os.path.abspath(entry.path) in modules
+    }
+    return Rewriting(sources, len(result.fixed), tuple(_left(result)), tuple(_failed(result)))
+
+
+def _fix(paths: list[Path], beside: list[Path], resolver: SettingsResolver) -> FixResult:
+    from qprep.analysis.inputs import Setting
+    from qprep.engine.execution import Effort
+    from qprep.engine.runs import fix, fix_part
+
+    if not beside:
+        return fix(paths, resolver, write=False, effort=Effort(jobs=None))
+    setting = Setting(around=_around(beside))
+    return fix_part(paths, setting, settings=resolver, overlay={})[0]
+
+
+def _around(paths: Iterable[Path]) -> Around:
+    """What files may do to any object, as far as their names tell."""
+    from qprep.analysis.dependencies.partitions import Around
+    from qprep.analysis.inputs import Files
+    from qprep.analysis.symbols.module_resolver import module_name
+    from qprep.analysis.symbols.module_summary import read_outline
+
+    asks: set[str] = set()
+    touched: set[str] = set()
+    walks: list[str] = []
+    files = Files({})
+    for path in paths:
+        text = files.text(path)
+        if text is None:
+            continue
+        name = module_name(path)[0]
+        outline = read_outline(name, path, text)
+        asks.update(outline.asks)
+        touched.update(outline.touched)
+        walks += [f"{name}:{line}" for line in outline.walks]
+    return Around(frozenset(asks), tuple(walks), frozenset(touched))
+
+
+def _left(result: FixResult) -> Iterable[LeftFinding]:
+    for finding in result.remaining:
+        if finding.stands_in_the_way:
+            yield _record(finding)
+
+
+def _record(finding: Finding) -> LeftFinding:
+    from qprep.foundation.findings import Unfixable
+
+    reason = finding.fix.reason if isinstance(finding.fix, Unfixable) else ""
+    place = finding.start
+    return LeftFinding(os.path.abspath(finding.path), place.line, place.column, finding.code, finding.message, reason)
+
+
+def _failed(result: FixResult) -> Iterable[str]:
+    from qprep.foundation.internal_rules import ANALYSIS_FAILED
+
+    broken = [finding for finding in result.remaining if finding.code == ANALYSIS_FAILED.code]
+    for finding in dict.fromkeys((*result.reverted, *broken)):
+        record = _record(finding)
+        yield f"{record.path}: {record.reason or record.message}"
