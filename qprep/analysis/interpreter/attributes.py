@@ -18,11 +18,13 @@ from qprep.analysis.values.abstract_values import (
     PARAMETER,
     UNKNOWN,
     ClassRef,
+    Closure,
     External,
     FunctionRef,
     Kind,
     Module,
     Object,
+    Partial,
     Property,
     Super,
     flowing,
@@ -214,7 +216,19 @@ def _class_value(analysis: Analysis, base: ClassRef, node: ast.expr, bound: Kind
     entry = analysis.project.class_node(base)
     if isinstance(node, ast.Name) and entry is not None and node.id in entry.methods:
         return FunctionRef(base.module, f"{base.name}.{node.id}", bound)
-    return analysis.class_value(base, node)
+    value = analysis.class_value(base, node)
+    return join_all(_as_method(option, bound) for option in options(value)) if _is_instance(bound) else value
+
+
+def _is_instance(bound: Kind) -> bool:
+    return isinstance(bound, Module | Object)
+
+
+def _as_method(value: Kind, bound: Kind) -> Kind:
+    """A function of the file that a class holds under a name is a method of its instances: `forward = _run`."""
+    if isinstance(value, FunctionRef) and value.bound is None and "." not in value.name:
+        return FunctionRef(value.module, value.name, bound)
+    return Partial(value, (bound,), ()) if isinstance(value, Closure) else value
 
 
 def super_attribute(analysis: Analysis, value: Super, name: str) -> Kind:

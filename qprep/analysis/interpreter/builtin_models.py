@@ -19,6 +19,7 @@ from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
     External,
+    FunctionRef,
     Kind,
     Mapping,
     MethodCaller,
@@ -293,7 +294,11 @@ def _super_method(
                 if not isinstance(expr, ast.Starred):
                     aliasing.stored(analysis, frame, arg, expr, "container")
         return NONE
-    if name == "forward":
+    if name == "__call__" and isinstance(self_kind, Module) and isinstance(self_kind.cls, ClassRef):
+        forward = attributes.class_attribute(analysis, self_kind.cls, self_kind, "forward")
+        if isinstance(forward, FunctionRef):
+            return analysis.call_function(frame, node, forward, arguments)
+    if name in ("forward", "__call__"):
         if arguments.flows:
             frame.counts.add(CHILDREN)
         return Tensor(arguments.flows)

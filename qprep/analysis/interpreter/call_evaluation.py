@@ -22,8 +22,10 @@ from qprep.analysis.symbols.function_modules import stand_in
 from qprep.analysis.values.abstract_values import (
     ACTIVATION,
     NONE,
+    OPEN,
     OTHER,
     PARAMETER,
+    PART,
     UNKNOWN,
     ClassRef,
     Closure,
@@ -35,8 +37,10 @@ from qprep.analysis.values.abstract_values import (
     Module,
     Object,
     Opaque,
+    Part,
     Partial,
     Record,
+    Returning,
     Sequence,
     Super,
     Tensor,
@@ -150,6 +154,9 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
         if isinstance(option, Tensor):
             results.append(tensor_operations.method(analysis, frame, node, name, option, arguments))
             continue
+        if isinstance(option, Part):
+            results.append(tensor_operations.part_method(analysis, frame, node, name, arguments))
+            continue
         if _is_functional(option) and name in FUNCTIONAL_METHODS:
             results.append(Tensor(arguments.flows))
             continue
@@ -246,6 +253,8 @@ def _call_one(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     if isinstance(callee, Partial):
         merged = Arguments([*callee.args, *arguments.args], {**dict(callee.keywords), **arguments.keywords})
         return call_kind(analysis, frame, _named_at(frame, node, callee), callee.function, merged)
+    if isinstance(callee, Returning):
+        return callee.kind
     return _call_unknown(analysis, frame, node, arguments)
 
 
@@ -269,7 +278,7 @@ def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: A
     callables = [arg for arg in arguments.args if _is_handed_on(arg)]
     if callables and arguments.flows:
         return call_through(analysis, frame, node, arguments)
-    return UNKNOWN
+    return PART if arguments.flows else UNKNOWN
 
 
 def _looks_up_a_value(node: ast.Call) -> bool:
@@ -334,6 +343,7 @@ def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[M
     first = min(modules, key=lambda module: (module.path is None, bool(module.loops), module.path or ""))
     path = first.path if first.path is not None or not aliasing.is_common(first) else ast.unparse(node.func)
     if path is None or all(module.path == "" for module in modules):
+        frame.counts.add(("self",))
         return
     identity = with_steps(path, frame.loop_steps) if len(modules) > 1 or first.origin is None else first.origin
     classes = {analysis.class_name(module) for module in modules}
@@ -352,7 +362,7 @@ def _module_result(analysis: Analysis, frame: Frame, node: ast.Call, module: Mod
     flow = arguments.flows
     if isinstance(module.cls, External):
         return _nn_result(analysis, frame, node, module, module.cls.name, arguments)
-    return Tensor(flow) if flow else UNKNOWN
+    return OPEN if flow else UNKNOWN
 
 
 def _nn_result(
@@ -372,7 +382,7 @@ def _nn_result(
         return arguments.args[0]
     if known is not None:
         return tensor_operations.result_kind(known.result, ACTIVATION if arguments.flows else PARAMETER)
-    return Tensor(arguments.flows)
+    return OPEN if arguments.flows else Tensor(False)
 
 
 def _dispatched(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
@@ -513,7 +523,7 @@ def call_through(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Ar
     if arguments.args and (modules := modules_of(arguments.args[0])):  # one of these, or what nobody knows
         return call_module(analysis, frame, node, list(modules), Arguments(arguments.args[1:]))
     frame.counts.add(CHILDREN)
-    return UNKNOWN
+    return PART if arguments.flows else UNKNOWN
 
 
 def _new_nn_module(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:

@@ -3,23 +3,82 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qprep.analysis.facts import MANY, ModuleCall, Place, Unit
+from qprep.analysis.facts import MANY, ModuleCall, Place, Unit, Unknown
+from qprep.analysis.interpreter import attributes
 from qprep.analysis.interpreter.environment import CHILDREN, TOTAL, Counts
 from qprep.analysis.values import path_overlap
+from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all, options
 from qprep.analysis.values.access_paths import any_index
 
 if TYPE_CHECKING:
     import ast
+    from collections.abc import Iterator
 
     from qprep.analysis.facts import Facts
+    from qprep.analysis.interpreter.call_evaluation import Arguments
     from qprep.analysis.interpreter.environment import Event, Frame, Summary
     from qprep.analysis.interpreter.interpreter import Analysis
-    from qprep.analysis.values.abstract_values import ClassRef
+    from qprep.analysis.values.abstract_values import ClassRef, Kind
 
 # Modules that one instance of stands for every call: nothing to observe, or an instance per call inside.
+_NOT_CALLED_ON_SELF = frozenset(
+    ("builtins.staticmethod", "builtins.classmethod", "builtins.property", "functools.cached_property", "?")
+)
 SEPARATE = frozenset(("torch.nn.Identity", "qprep.runtime_modules.PerCall"))
+
+
+def beside_forward(analysis: Analysis, cls: ClassRef) -> Iterator[FunctionRef]:
+    """The public methods of a class that no forward runs, and that take something."""
+    entry = analysis.project.class_node(cls)
+    for name, node in entry.methods.items() if entry is not None else ():
+        own = f"{cls.name}.{name}"
+        if name.startswith("_") or ":" in name or name == "forward" or (cls.module, own) in analysis.ran:
+            continue
+        takes = len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]) > 1
+        if takes and _NOT_CALLED_ON_SELF.isdisjoint(analysis.decorators(cls.module, node)):
+            yield FunctionRef(cls.module, own, Module(cls, ""))
+
+
+def is_entry(summary: Summary) -> bool:
+    """Whether a method runs operations beside modules of its object: others may look at settings or weights."""
+    return bool(summary.touched) and any(event[0] in ("mod", "self") for event in summary.counts)
+
+
+def sizes(facts: Facts) -> tuple[int, ...]:
+    """How much is known, to go back to."""
+    return tuple(len(table) for table in _taken_back(facts))
+
+
+def take_back(facts: Facts, before: tuple[int, ...], *, is_known: bool) -> None:
+    """Forget what a method added that is no entry; its operations, where it has some, count as unknown."""
+    tables = _taken_back(facts)
+    unknown = dict(facts.unknown) if is_known else {}
+    added = [site for place, site in facts.ops.items()][before[1] :]
+    for table, size in zip(tables, before, strict=True):
+        while len(table) > size:
+            table.popitem()
+    facts.unknown.update(unknown)
+    for site in added:
+        facts.unknown.setdefault(site.place, Unknown(site.place, site.op.name))
+
+
+def _taken_back(facts: Facts) -> tuple[dict[Any, Any], ...]:
+    return (facts.unknown, facts.ops, facts.helpers, facts.calls, facts.held, facts.callers)
+
+
+def around_forward(
+    analysis: Analysis, frame: Frame, cls: ClassRef, bound: Module, arguments: Arguments | None, returned: Kind
+) -> Kind:
+    """What calling an instance gives, whose forward gave `returned`: a `__call__` of its own runs around that."""
+    if not analysis.defines_method(cls, "__call__"):
+        return returned
+    methods = [
+        option for option in options(attributes.class_attribute(analysis, cls, bound, "__call__"))
+        if isinstance(option, FunctionRef)
+    ]
+    return join_all([analysis.run_root(frame, cls, method, arguments) for method in methods]) if methods else returned
 
 
 def note_module_call(

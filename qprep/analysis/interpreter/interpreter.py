@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing
 from qprep.analysis.facts import Facts, HelperCall, ModuleCall, OpSite, Place, Unit, Unknown
-from qprep.analysis.interpreter import attributes, closures, module_level, parameter_types
+from qprep.analysis.interpreter import (
+    attributes,
+    closures,
+    decorated,
+    entry_points,
+    module_level,
+    parameter_types,
+)
 from qprep.analysis.interpreter.argument_binding import Callee, bind
 from qprep.analysis.interpreter.attributes import Attributes
-from qprep.analysis.interpreter.call_evaluation import Arguments
+from qprep.analysis.interpreter.call_evaluation import Arguments, call_kind
 from qprep.analysis.interpreter.entry_points import finish_root, note_module_call
 from qprep.analysis.interpreter.environment import TOTAL, Counts, Frame, Scope, Summary
 from qprep.analysis.interpreter.statements import run_block
@@ -29,6 +36,7 @@ from qprep.analysis.values.abstract_values import (
     Kind,
     Module,
     Object,
+    Partial,
     Tensor,
     in_order,
     join_all,
@@ -96,15 +104,38 @@ class Analysis:
                     self._guarded(ref)
         for ref in called:
             self._guarded(ref)
+        for name in names:
+            self._run_beside(name)
         for name in putting:
             module_level.look_at(self, name)
         return self.facts
 
-    def _guarded(self, ref: ClassRef) -> None:
+    def _run_beside(self, name: str) -> None:
+        """Evaluate what users may call beside forward: public methods that no forward runs."""
+        index = self.project.index(name)
+        for cls in reversed(list(index.classes)) if index is not None else ():
+            ref = ClassRef(name, cls)
+            if self.is_module(ref):
+                for method in entry_points.beside_forward(self, ref):
+                    self._guarded(ref, method)
+
+    def _run_method(self, cls: ClassRef, method: FunctionRef) -> None:
+        frame = self._module_frame(cls.module)
+        if frame is None:
+            return
+        frame.recording = True
+        before = entry_points.sizes(self.facts)
+        summary = self._evaluate(frame, method, None, recording=True, root=True, beside=True)
+        if entry_points.is_entry(summary):
+            finish_root(self, cls, summary, is_forward=False)
+        else:
+            entry_points.take_back(self.facts, before, is_known=bool(summary.touched))
+
+    def _guarded(self, ref: ClassRef, method: FunctionRef | None = None) -> None:
         """Code nested a thousandfold ends the analysis of its file, not of the others."""
         self.closures.clear()
         try:
-            self._run_class(ref)
+            self._run_class(ref) if method is None else self._run_method(ref, method)
         except RecursionError:
             self.too_deep.add(ref.module)
             self.running.clear()
@@ -224,6 +255,13 @@ class Analysis:
             self._module_classes[ref] = known or (foreign and has_forward and not autograd)
         return self._module_classes[ref]
 
+    def has_child(self, ref: ClassRef, name: str) -> bool:
+        """Whether `self.name` is, or may be, a module that the class holds: it is no method or number of its own."""
+        if self.defines_method(ref, name):
+            return False
+        entry = self.attributes_of(ref).names.get(name)
+        return entry is None or bool(modules_of(entry.kind)) or UNKNOWN in options(entry.kind)
+
     def is_container(self, ref: ClassRef) -> bool:
         """Whether a class inherits from torch.nn's Sequential, ModuleList or ModuleDict."""
         return any(isinstance(base, External) and base.name in _CONTAINERS for base in self.project.mro(ref))
@@ -284,6 +322,8 @@ class Analysis:
         if frame is None:
             return UNKNOWN
         frame.scope = Scope({}, self._scope_around(base))
+        if isinstance(node, ast.Lambda):  # a method of the class
+            frame.unit, frame.function = Unit(base.module, base.name, True), base.name
         return evaluate(self, frame, node)
 
     def _scope_around(self, cls: ClassRef | None) -> Scope | None:
@@ -348,6 +388,12 @@ class Analysis:
         frame.recording = True
         return self.call_forward(frame, Module(ref), None)
 
+    def run_root(self, frame: Frame, cls: ClassRef, method: FunctionRef, arguments: Arguments | None) -> Kind:
+        """A method that is called on an instance in place of forward."""
+        summary = self._evaluate(frame, method, arguments, recording=True, root=True)
+        finish_root(self, cls, summary)
+        return summary.returned
+
     def call_forward(self, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:
         """Call a module of a project class; without `arguments`, its parameters are taken for activations."""
         assert isinstance(module.cls, ClassRef)
@@ -356,16 +402,19 @@ class Analysis:
             return Tensor(False)
         bound = Module(module.cls, "", None, module.item)
         found = attributes.class_attribute(self, module.cls, bound, "forward")
-        forwards = [option for option in options(found) if isinstance(option, FunctionRef)]
+        forwards = [option for option in options(found) if isinstance(option, FunctionRef | Closure | Partial)]
         if not forwards:
             return self._inherited_forward(frame, module, arguments, flow)
         self.reached.add(module.cls)
-        return join_all([self._run_forward(frame, module.cls, forward, arguments, flow) for forward in forwards])
+        returned = join_all([self._run_forward(frame, module.cls, f, arguments, flow) for f in forwards])
+        return entry_points.around_forward(self, frame, module.cls, bound, arguments, returned)
 
     def _run_forward(
-        self, frame: Frame, cls: ClassRef, forward: FunctionRef, arguments: Arguments | None, flow: bool
+        self, frame: Frame, cls: ClassRef, forward: FunctionRef | Closure | Partial, arguments: Arguments | None, flow: bool
     ) -> Kind:
         """One of the functions that are, or may be set as, a class's forward."""
+        if not isinstance(forward, FunctionRef):
+            return self._run_lambda(cls, forward, arguments)
         known = ("root", forward, arguments.key if arguments is not None else None) in self._memo
         called_only = arguments is not None and is_function_like(self.project, cls)
         summary = self._evaluate(frame, forward, arguments, recording=True, root=True, called_only=called_only)
@@ -374,6 +423,27 @@ class Analysis:
         if summary.returned == UNKNOWN and flow:
             return Tensor(True) if summary is _NOTHING else UNKNOWN
         return summary.returned
+
+    def _run_lambda(self, cls: ClassRef, forward: Closure | Partial, arguments: Arguments | None) -> Kind:
+        """A forward that is no method: `forward = lambda self, x: ...`, or a function that the constructor sets."""
+        closure = forward.function if isinstance(forward, Partial) else forward
+        index = self.project.index(cls.module)
+        if not isinstance(closure, Closure) or index is None:
+            return Tensor(True)
+        bound = Module(cls, "")
+        unit, function = Unit(cls.module, cls.name, True), f"{cls.name}.forward"
+        inner = Frame(index, unit, function, bound, cls, Scope({}), True)
+        given = arguments
+        if given is None:
+            own = bound if isinstance(forward, Partial) else None
+            names = bind(self, Callee(closure.home.index, closure.node, own, cls, True), None)
+            positional = [arg.arg for arg in (*closure.node.args.posonlyargs, *closure.node.args.args)]
+            given = Arguments([names[name] for name in positional[isinstance(forward, Partial) :]])
+        name = ast.copy_location(ast.Name(id="forward", ctx=ast.Load()), closure.node)
+        node = ast.copy_location(ast.Call(func=name, args=[], keywords=[]), closure.node)
+        returned = call_kind(self, inner, node, forward, given)
+        finish_root(self, cls, Summary(returned, inner.counts, frozenset(inner.touched)))
+        return returned
 
     def _inherited_forward(self, frame: Frame, module: Module, arguments: Arguments | None, flow: bool) -> Kind:
         """A class of torch.nn's with another constructor; a Sequential passes its input on."""
@@ -456,8 +526,9 @@ class Analysis:
         recording: bool,
         root: bool = False,
         called_only: bool = False,
+        beside: bool = False,
     ) -> Summary:
-        key = ("root" if root else recording, ref, arguments.key if arguments is not None else None)
+        key = ("beside" if beside else "root" if root else recording, ref, arguments.key if arguments is not None else None)
         if (known := self._memo.get(key)) is not None:
             self._memo.move_to_end(key)
             return known
@@ -473,11 +544,12 @@ class Analysis:
         cls = ClassRef(ref.module, owner) if owner else None
         is_static = "builtins.staticmethod" in self.decorators(ref.module, node) if owner else False
         is_entry = (root and not called_only) or arguments is None
-        names = bind(self, Callee(index, node, None if is_static else ref.bound, cls, is_entry), arguments)
+        names = bind(self, Callee(index, node, None if is_static else ref.bound, cls, is_entry, beside), arguments)
         unit = Unit(ref.module, owner, True) if owner and not is_static else Unit(ref.module, ref.name, False)
         inner = Frame(index, unit, ref.name, ref.bound, cls, Scope(names, self._scope_around(cls)), recording)
         if not root and isinstance(ref.bound, Module):
             inner.caller = frame
+        parameters = dict(names)
         self.running.add(key)
         self._active[ref.module, ref.name] += 1
         if recording:
@@ -488,6 +560,14 @@ class Analysis:
             self.running.discard(key)
             self._active[ref.module, ref.name] -= 1
         returned = inner.returned() if inner.returns else NONE
+        if node.decorator_list and (maker := self._module_frame(ref.module)) is not None:
+            around = Frame(index, unit, ref.name, ref.bound, cls, Scope(parameters), recording)
+            returned = decorated.wrapped(self, maker, around, node, returned)
+            inner.exits.append(inner.total())
+            inner.alive = False
+            for path in inner.exits:
+                path.add_all(around.counts)
+            inner.touched |= around.touched
         counts = inner.total().repeated(self.next_loop()) if key in self._recursive else inner.total()
         summary = Summary(returned, counts, frozenset(inner.touched))
         self._settle(unit, summary)

@@ -6,11 +6,11 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import child_positions
-from qprep.analysis.interpreter import narrowing
+from qprep.analysis.interpreter import instances, narrowing
 from qprep.analysis.interpreter.environment import Counts, State
 from qprep.analysis.interpreter.expressions import assign, evaluate, iterate
 from qprep.analysis.interpreter.tensor_operations import augmented
-from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Sequence
+from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Object, Sequence
 from qprep.analysis.values.access_paths import step_of
 
 if TYPE_CHECKING:
@@ -160,12 +160,24 @@ def _loop(analysis: Analysis, frame: Frame, node: ast.For | ast.While, bind: Cal
     run_block(analysis, frame, node.orelse)
 
 
-def _with(analysis: Analysis, frame: Frame, node: ast.With) -> None:
+def _with(analysis: Analysis, frame: Frame, node: ast.With | ast.AsyncWith) -> None:
     for item in node.items:
-        value = evaluate(analysis, frame, item.context_expr)
+        value = _entered(analysis, frame, evaluate(analysis, frame, item.context_expr))
         if item.optional_vars is not None:
             assign(analysis, frame, item.optional_vars, value, None)
     run_block(analysis, frame, node.body)
+
+
+def _entered(analysis: Analysis, frame: Frame, manager: Kind) -> Kind:
+    """What `with manager as name` binds: the value that a generator yields, or what `__enter__` gives.
+
+    A list is no context manager: a function that yields gives one here only where contextlib made a manager of it.
+    """
+    if isinstance(manager, Sequence):
+        return iterate(manager)
+    if isinstance(manager, Object):
+        return instances.call_own(analysis, frame, manager, "__enter__") or UNKNOWN
+    return manager
 
 
 def _try(analysis: Analysis, frame: Frame, node: ast.Try | ast.TryStar) -> None:
@@ -246,6 +258,7 @@ _RUNNERS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.AsyncFor: _for,
     ast.While: _while,
     ast.With: _with,
+    ast.AsyncWith: _with,
     ast.Try: _try,
     ast.TryStar: _try,
     ast.Match: _match,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects import aliasing
 from qprep.analysis.interpreter import instances
 from qprep.analysis.interpreter.environment import Counts
+from qprep.analysis.interpreter.parameter_types import MOVES, PYTHON_TYPES
 from qprep.analysis.values.abstract_values import (
     FLOAT,
     INT,
@@ -15,6 +16,7 @@ from qprep.analysis.values.abstract_values import (
     NUMBER,
     OTHER,
     REAL,
+    PART,
     SHAPE,
     TEXT,
     UNKNOWN,
@@ -30,6 +32,7 @@ from qprep.analysis.values.abstract_values import (
     join,
     join_all,
     options,
+    says_nothing,
     sequence_of,
     tensor_of,
 )
@@ -92,13 +95,15 @@ def unary(analysis: Analysis, frame: Frame, node: ast.UnaryOp) -> Kind:
     if isinstance(node.op, ast.Not):
         return INT
     tensor = tensor_of(kind)
-    if tensor is None:
-        return kind
     op = analysis.catalogue.operator(SYMBOLS[type(node.op)])
+    if tensor is None:
+        if says_nothing(kind) and op is not None and op.cls is OpClass.COMPUTE:
+            analysis.note_unknown(frame, node, SYMBOLS[type(node.op)].removesuffix("x"))
+        return kind
     if op is None or op.cls is not OpClass.COMPUTE or tensor.dtype == INTEGER or not tensor.flow:
         return tensor
     analysis.note_op(frame, node, op, None, "unary")
-    return tensor
+    return Tensor(tensor.flow, tensor.dtype)
 
 
 def _arithmetic(
@@ -114,7 +119,7 @@ def _arithmetic(
         return other if isinstance(other, Sequence) else UNKNOWN
     op = analysis.catalogue.operator(symbol)
     flow = any(tensor.flow for tensor in tensors) or analysis.is_proven(frame, node)
-    if not flow and other == UNKNOWN:  # a parameter added to what may well be an activation
+    if not flow and says_nothing(other):  # a parameter added to what may well be an activation
         return _unknown_arithmetic(analysis, frame, node, symbol, scalar=False)
     dtype = _result_dtype(op, tensors, [other] if len(tensors) == 1 else [])
     if op is not None and op.cls is OpClass.COMPUTE and flow and dtype != INTEGER:
@@ -152,9 +157,14 @@ def _python_arithmetic(
         return INT if left == INT and right == INT and symbol != "**" else NUMBER
     if isinstance(left, Plain) or isinstance(right, Plain):
         return OTHER
-    if UNKNOWN in (left, right):
+    if says_nothing(left) or says_nothing(right):
         return _unknown_arithmetic(
-            analysis, frame, node, symbol, scalar=isinstance(left, Number) or isinstance(right, Number)
+            analysis,
+            frame,
+            node,
+            symbol,
+            scalar=isinstance(left, Number) or isinstance(right, Number),
+            flowing_part=flows(left) or flows(right),
         )
     return NUMBER if isinstance(left, Number) or isinstance(right, Number) else UNKNOWN
 
@@ -168,13 +178,19 @@ def _repeated_items(node: ast.BinOp | ast.AugAssign, sequences: list[Sequence]) 
 
 
 def _unknown_arithmetic(
-    analysis: Analysis, frame: Frame, node: ast.BinOp | ast.AugAssign, symbol: str, *, scalar: bool
+    analysis: Analysis,
+    frame: Frame,
+    node: ast.BinOp | ast.AugAssign,
+    symbol: str,
+    *,
+    scalar: bool,
+    flowing_part: bool = False,
 ) -> Kind:
     """Arithmetic of which only a run can tell whether it is of activations."""
     op = analysis.catalogue.operator(symbol)
     if op is None or op.cls is not OpClass.COMPUTE or not analysis.is_proven(frame, node):
         analysis.note_unknown(frame, node, symbol)
-        return UNKNOWN
+        return PART if flowing_part else UNKNOWN
     form = "augmented" if isinstance(node, ast.AugAssign) else "operator"
     analysis.note_op(frame, node, op, None, form, scalar=scalar)
     return Tensor(True)
@@ -182,9 +198,11 @@ def _unknown_arithmetic(
 
 def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Tensor, arguments: Arguments) -> Kind:
     """`tensor.name(...)`."""
+    if receiver.is_open and (found := _mapping_method(name, receiver)) is not None:
+        return found
     row = analysis.catalogue.method(name)
     if row is None:
-        return UNKNOWN
+        return PART if receiver.is_open else UNKNOWN
     op, spelling = row
     flow = receiver.flow or arguments.flows or analysis.is_proven(frame, node)
     if op.cls is OpClass.COMPUTE:
@@ -279,6 +297,9 @@ def _compute(
     tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]
     dtype = _result_dtype(op, tensors, [kind for kind in kinds if isinstance(kind, Number)]) if tensors else FLOAT
     if not tensors and not flow:
+        if any(map(says_nothing, kinds)):
+            analysis.note_unknown(frame, node, f"{op.name}()")
+            return UNKNOWN
         return Tensor(False)
     if flow and dtype != INTEGER and op.result is not Result.INTEGER:
         scalar = len(kinds) > 1 and isinstance(kinds[1], Number) and bool(op.operators)
@@ -339,6 +360,30 @@ def unknown_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, 
     return _compute_result(row[0], 1 + len(node.args) + len(node.keywords), Tensor(True))
 
 
+def _mapping_method(name: str, item: Kind) -> Kind | None:
+    """What a dict whose values are of a kind gives for one of its methods."""
+    results: dict[str, Kind] = {
+        "keys": Sequence(TEXT),
+        "values": Sequence(item),
+        "items": Sequence(sequence_of((TEXT, item))),
+        "get": item,
+        "pop": item,
+    }
+    return results.get(name)
+
+
+def part_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
+    """A method of something that belongs to an input: of a tensor where nothing of Python's has one of that name."""
+    found, row = _mapping_method(name, PART), analysis.catalogue.method(name)
+    if found is not None or row is None or name in MOVES or row[1].is_inplace:
+        return found or PART
+    if any(hasattr(cls, name) for cls in PYTHON_TYPES):
+        if row[0].cls is OpClass.COMPUTE:
+            analysis.note_unknown(frame, node, f".{name}()")
+        return PART
+    return method(analysis, frame, node, name, Tensor(True), arguments)
+
+
 def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
     """sum, abs, min, max and pow of Python, on tensors or numbers."""
     from qprep.analysis.interpreter.expressions import iterate
@@ -351,6 +396,9 @@ def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str,
     tensor = _first_tensor(arguments.args[0]) if arguments.args else None
     if tensor is not None and tensor.dtype == INTEGER:
         return tensor
+    if all(_first_tensor(arg) is None for arg in arguments.args):
+        analysis.note_unknown(frame, node, f"{name}()")
+        return PART
     analysis.note_op(frame, node, row[0], row[1], "builtin")
     return Tensor(True)
 

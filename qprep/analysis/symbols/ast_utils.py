@@ -10,6 +10,9 @@ from types import EllipsisType
 _LEAVES = frozenset((int, str, type(None), bool, float, complex, bytes, EllipsisType, ast.Load, ast.Store, ast.Del))
 
 
+_ASYNC = "was_async"
+
+
 def walk(root: ast.AST) -> list[ast.AST]:
     """`root` and all nodes below it, level by level as `ast.walk` has them, without the contexts of names."""
     nodes = [root]
@@ -35,6 +38,26 @@ def children(node: ast.AST) -> list[ast.AST]:
         elif kind not in _LEAVES:
             found.append(value)
     return found
+
+
+def without_async(tree: ast.Module) -> ast.Module:
+    """`tree` with each `async def` as a plain one: what runs in it is the same; `is_async` still knows it."""
+    for node in walk(tree):
+        for body in node.__dict__.values():
+            if type(body) is list:
+                body[:] = [_plain(item) if type(item) is ast.AsyncFunctionDef else item for item in body]
+    return tree
+
+
+def _plain(node: ast.AsyncFunctionDef) -> ast.FunctionDef:
+    plain = ast.FunctionDef(**node.__dict__)
+    setattr(plain, _ASYNC, True)
+    return plain
+
+
+def is_async(node: ast.AST) -> bool:
+    """Whether a function was written `async def`."""
+    return bool(getattr(node, _ASYNC, False))
 
 
 def by_type(root: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
