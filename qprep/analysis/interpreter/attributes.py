@@ -111,7 +111,8 @@ def bind(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, value: Kind
         creation = Creation(frame.place(node), frame.unit, frame.function, value)
         unsettled = [option for option in options(value) if not aliasing.is_settled(analysis, cls, name, option)]
         if unsettled:
-            aliasing.stored(analysis, frame, value, node, "attribute", unsettled)
+            new = [] if aliasing.is_only_collected(analysis, cls, name, frame.function) else unsettled
+            aliasing.stored(analysis, frame, value, node, "attribute", new)
     analysis.attributes_of(cls).add(name, _owned(value), creation)
 
 

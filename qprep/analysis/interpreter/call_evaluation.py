@@ -215,7 +215,8 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         return _call_one(analysis, frame, node, alternatives[0], arguments)
     if not frame.recording:
         return join_all(_call_one(analysis, frame, node, option, arguments) for option in alternatives)
-    if attributes.self_attribute(analysis, frame, node.func) is not None and arguments.flows:
+    is_held = attributes.self_attribute(analysis, frame, node.func) is not None and arguments.flows
+    if is_held and not all(isinstance(option, FunctionRef | Closure) for option in alternatives):
         return _held_call(analysis, frame, node, alternatives, arguments)
     start = frame.save()
     results, ends = [], []
@@ -451,6 +452,8 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
         return found
     if name == attributes.APPLY:
         return Tensor(arguments.flows)
+    if arguments.args and _gives_back(name) and modules_of(arguments.args[0]):
+        return arguments.args[0]
     if name == f"{RUNTIME}PerCall.within":
         return _note_renewed(analysis, frame, arguments)
     if name.startswith(RUNTIME) and name.removeprefix(RUNTIME)[:1].isupper():
@@ -473,6 +476,11 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
             return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
         return call_through(analysis, frame, node, arguments)
     return Module(None, None, analysis.origin(frame, node)) if _looks_like_class(name) else UNKNOWN
+
+
+def _gives_back(name: str) -> bool:
+    """Whether a function of torch gives back the module that it is given: with other parameters, or compiled."""
+    return name.startswith("torch.nn.utils.") or name in ("torch.compile", "torch.jit.script")
 
 
 def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kind:

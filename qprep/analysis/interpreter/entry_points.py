@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qprep.analysis.facts import MANY, ModuleCall, Place, Unit, Unknown
 from qprep.analysis.interpreter import attributes
+from qprep.analysis.interpreter.conditions import exclude_each_other
 from qprep.analysis.interpreter.environment import CHILDREN, TOTAL, Counts
 from qprep.analysis.values import path_overlap
 from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all, options
@@ -102,7 +103,7 @@ def note_module_call(
     site.classes |= classes
     site.again = site.again or again
     site.has_state = site.has_state or analysis.may_have_state(classes)
-    frame.counts.add(event)
+    add_run(frame, Counts({event: 1}))
     frame.counts.add(("at", identity, place, loops))
     frame.counts.add(runs)
     return site
@@ -112,10 +113,24 @@ def _happened(frame: Frame, event: Event) -> bool:
     """Whether an event happened before, here or in a caller on the same object."""
     current: Frame | None = frame
     while current is not None:
-        if current.counts.get(event):
+        if current.counts.get(event) and not _is_excluded(current, event):
             return True
         current = current.caller
     return False
+
+
+def add_run(frame: Frame, counts: Counts) -> None:
+    """All of `counts` happens here; what only excluded branches did before happens once all the same."""
+    for event, times in counts.items():
+        if not _is_excluded(frame, event):
+            frame.counts.add(event, times)
+        frame.guards.setdefault(event, []).append(frame.conditions)
+
+
+def _is_excluded(frame: Frame, event: Event) -> bool:
+    """Whether an event happened, and in branches alone that exclude the one that runs now."""
+    known = frame.guards.get(event, ()) if frame.counts.get(event) else ()
+    return bool(known) and all(exclude_each_other(frame.conditions, other) for other in known)
 
 
 def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary, *, is_forward: bool = True) -> None:

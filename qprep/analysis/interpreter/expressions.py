@@ -149,7 +149,7 @@ def _item(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, index: 
     if isinstance(value, Sequence):
         return Sequence(value.item) if is_slice else _sequence_item(value, node, frame)
     if isinstance(value, Mapping):
-        return value.value
+        return _selected(value.value, node, frame)
     if isinstance(value, Module):
         return _module_item(analysis, frame, value, node)
     if isinstance(value, Object):
@@ -196,11 +196,16 @@ def _selected(item: Kind, node: ast.expr, frame: Frame, loops: frozenset[int] = 
 def _varying(node: ast.expr, frame: Frame) -> frozenset[int]:
     """The loops that change an index: those whose variables it is made of, or any where it is made of others."""
     names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
-    if any(isinstance(part, ast.Mod | ast.FloorDiv) for part in ast.walk(node)):
+    numeric = [part for part in ast.walk(node) if isinstance(part, ast.BinOp) and not _is_text(part.left)]
+    if any(isinstance(part.op, ast.Mod | ast.FloorDiv) for part in numeric):
         return frozenset()  # it comes back to the same item
     if all(name in frame.loop_names for name in names):
         return frozenset(frame.loop_names[name] for name in names).intersection(frame.loops)
     return frozenset(frame.loops) if names else frozenset()
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _at_index(item: Kind, text: str, loops: frozenset[int] = frozenset()) -> Kind:
@@ -242,6 +247,7 @@ def _bool_op(analysis: Analysis, frame: Frame, node: ast.BoolOp) -> Kind:
 
 def _if_exp(analysis: Analysis, frame: Frame, node: ast.IfExp) -> Kind:
     from qprep.analysis.interpreter import narrowing
+    from qprep.analysis.interpreter.statements import branch
 
     evaluate(analysis, frame, node.test)
     truth = narrowing.static_truth(analysis, frame, node.test)
@@ -253,7 +259,8 @@ def _if_exp(analysis: Analysis, frame: Frame, node: ast.IfExp) -> Kind:
             continue
         frame.load(start)
         narrowing.narrow(analysis, frame, node.test, taken)
-        results.append(evaluate(analysis, frame, part))
+        with branch(analysis, frame, node.test, taken):
+            results.append(evaluate(analysis, frame, part))
         ends.append(frame.save())
     for end in ends:
         end.names = start.names

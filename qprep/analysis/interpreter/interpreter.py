@@ -85,6 +85,7 @@ class Analysis:
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
         self._around: dict[ClassRef, Scope | None] = {}
+        self.bound_names: dict[tuple[str, str], frozenset[str]] = {}  # what each function binds
         self._loops = 0
 
     def run(self, names: Iterable[str]) -> Facts:
@@ -364,7 +365,7 @@ class Analysis:
 
     def _run_on_self(self, frame: Frame, ref: FunctionRef, summary: Summary) -> None:
         """A method of self runs here."""
-        frame.counts.add_all(summary.counts)
+        entry_points.add_run(frame, summary.counts)
         frame.counts.add(("enter", ref.module, ref.name))
         frame.touched |= summary.touched
 
