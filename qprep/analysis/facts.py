@@ -146,6 +146,16 @@ class Walk:
 
 
 @dataclass(slots=True)
+class UnregisteredLayers:
+    """A plain list, tuple or dict of layers, held as an attribute of a module that runs them."""
+
+    place: Place  # the expression that is stored
+    unit: Unit
+    function: str
+    attribute: str
+
+
+@dataclass(slots=True)
 class Unknown:
     """An operation on values of unknown kind."""
 
@@ -173,6 +183,7 @@ class Facts:
     compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
     walks: dict[Place, Walk] = field(default_factory=dict)
     numbered: set[Numbered] = field(default_factory=set)
+    unregistered: dict[Place, UnregisteredLayers] = field(default_factory=dict)
     unknown: dict[Place, Unknown] = field(default_factory=dict)
     eager: EagerFacts = field(default_factory=_eager_facts)
     entered: dict[tuple[Unit, str], int] = field(default_factory=dict)  # runs of a function in one call of its unit

@@ -15,11 +15,12 @@ from qprep.analysis.facts import (
     Place,
     Sharing,
     TiedParameter,
+    UnregisteredLayers,
     Walk,
 )
 from qprep.foundation.findings import Rule
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | Walk
+Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | UnregisteredLayers | Walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,10 +102,15 @@ def test_a_class_that_type_makes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("factory", [False, True])
 def test_the_wrapper_of_a_decorator(tmp_path: Path, factory: bool) -> None:
-    text = "def scaled(fn):\n    def inner(*args, **kwargs):\n        return fn(*args, **kwargs) * 2\n    return inner\n"
+    text = (
+        "def scaled(fn):\n    def inner(*args, **kwargs):\n        return fn(*args, **kwargs) * 2\n    return inner\n"
+    )
     if factory:
         text = "def factory():\n" + "".join(f"    {line}\n" for line in text.splitlines()) + "    return scaled\n"
-    text += _NET + f"    @{'factory()' if factory else 'scaled'}\n    def forward(self, x):\n        return self.fc(x) + 1\n"
+    text += (
+        _NET
+        + f"    @{'factory()' if factory else 'scaled'}\n    def forward(self, x):\n        return self.fc(x) + 1\n"
+    )
     last = text.count("\n")
     assert found(tmp_path, text)[0] == [("QP102", 4 if factory else 3), ("QP102", last)]
 

@@ -21,6 +21,8 @@ from qprep.analysis.values.abstract_values import (
     options,
 )
 
+_BY_TEXT = frozenset(("getattr", "vars"))
+_ALL_CHILDREN = frozenset(("children", "named_children", "_modules", "__dict__", "get_submodule"))
 FILE = "<file>"  # what stands for a function where the lines of a file make a model
 
 if TYPE_CHECKING:
@@ -147,6 +149,8 @@ def is_only_collected(analysis: Analysis, cls: ClassRef, name: str, function: st
 
     Within the function that sets it, its family may put it into a call or a display; elsewhere it may read a parameter.
     """
+    if any(map(_looks_names_up, _methods_of_family(analysis, cls))):
+        return False
     setter = analysis.project.function_node(FunctionRef(cls.module, function))
     for method in _methods_of_family(analysis, cls):
         for node, parent in _reads(method, name):
@@ -156,6 +160,19 @@ def is_only_collected(analysis: Analysis, cls: ClassRef, name: str, function: st
             if not (is_put or (isinstance(parent, ast.Attribute) and parent.attr in PARAMETER_NAMES)):
                 return False
     return True
+
+
+def _looks_names_up(method: ast.FunctionDef) -> bool:
+    """Whether a method may reach a child by no name that is written out: `getattr(self, name)`, `self.children()`."""
+    owner = method.args.args[0].arg
+    for node in ast.walk(method):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _BY_TEXT and node.args:
+            if isinstance(node.args[0], ast.Name) and node.args[0].id == owner:
+                return True
+        elif isinstance(node, ast.Attribute) and node.attr in _ALL_CHILDREN and isinstance(node.value, ast.Name):
+            if node.value.id == owner:
+                return True
+    return False
 
 
 def _methods_of_family(analysis: Analysis, cls: ClassRef) -> list[ast.FunctionDef]:

@@ -28,6 +28,7 @@ from qprep.analysis.values.abstract_values import (
     Property,
     Super,
     flowing,
+    flows,
     join,
     join_all,
     modules_of,
@@ -68,6 +69,7 @@ class Attributes:
 
     names: dict[str, Attribute] = field(default_factory=dict)
     dynamic: Kind | None = None  # modules added under names that only the run knows
+    has_new_flow: bool = False  # since that was last looked at, an input began to flow into an attribute
     renewed: set[str] = field(default_factory=set)  # those whose operations have an instance for each call
 
     def add(self, name: str, kind: Kind, creation: Creation | None) -> None:
@@ -76,7 +78,8 @@ class Attributes:
         if entry is None:
             entry = self.names[name] = Attribute(kind)
         else:
-            entry.kind = join(entry.kind, kind)
+            before, entry.kind = entry.kind, join(entry.kind, kind)
+            self.has_new_flow = self.has_new_flow or (flows(entry.kind) and not flows(before))
         if creation is not None:
             entry.creations.setdefault(creation.place, creation)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all,
 from qprep.analysis.values.access_paths import any_index
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Iterator
 
     from qprep.analysis.facts import Facts
@@ -40,6 +40,14 @@ def beside_forward(analysis: Analysis, cls: ClassRef) -> Iterator[FunctionRef]:
         takes = len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]) > 1
         if takes and _NOT_CALLED_ON_SELF.isdisjoint(analysis.decorators(cls.module, node)):
             yield FunctionRef(cls.module, own, Module(cls, ""))
+
+
+def has_optional(analysis: Analysis, cls: ClassRef) -> bool:
+    """Whether the forward of a class takes something that may be left out: no caller need show what is done with it."""
+    entry = analysis.project.class_node(cls)
+    node = entry.methods.get("forward") if entry is not None else None
+    defaults = (*node.args.defaults, *node.args.kw_defaults) if node is not None else ()
+    return any(isinstance(default, ast.Constant) and default.value is None for default in defaults)
 
 
 def is_entry(summary: Summary) -> bool:
@@ -76,7 +84,8 @@ def around_forward(
     if not analysis.defines_method(cls, "__call__"):
         return returned
     methods = [
-        option for option in options(attributes.class_attribute(analysis, cls, bound, "__call__"))
+        option
+        for option in options(attributes.class_attribute(analysis, cls, bound, "__call__"))
         if isinstance(option, FunctionRef)
     ]
     return join_all([analysis.run_root(frame, cls, method, arguments) for method in methods]) if methods else returned

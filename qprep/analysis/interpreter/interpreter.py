@@ -117,6 +117,8 @@ class Analysis:
         for cls in reversed(list(index.classes)) if index is not None else ():
             ref = ClassRef(name, cls)
             if self.is_module(ref):
+                if ref in self.reached and entry_points.has_optional(self, ref):
+                    self._guarded(ref, again=True)
                 for method in entry_points.beside_forward(self, ref):
                     self._guarded(ref, method)
 
@@ -132,19 +134,20 @@ class Analysis:
         else:
             entry_points.take_back(self.facts, before, is_known=bool(summary.touched))
 
-    def _guarded(self, ref: ClassRef, method: FunctionRef | None = None) -> None:
+    def _guarded(self, ref: ClassRef, method: FunctionRef | None = None, *, again: bool = False) -> None:
         """Code nested a thousandfold ends the analysis of its file, not of the others."""
         self.closures.clear()
         try:
-            self._run_class(ref) if method is None else self._run_method(ref, method)
+            self._run_class(ref, again=again) if method is None else self._run_method(ref, method)
         except RecursionError:
             self.too_deep.add(ref.module)
             self.running.clear()
             self._active.clear()
 
-    def _run_class(self, ref: ClassRef) -> None:
+    def _run_class(self, ref: ClassRef, *, again: bool) -> None:
+        """Evaluate the forward of a class that no other one calls, or `again` with all that may be left out."""
         self.attributes_of(ref)
-        if ref not in self.reached:
+        if again or ref not in self.reached:
             frame = self._module_frame(ref.module)
             if frame is not None:
                 frame.recording = True
@@ -411,7 +414,12 @@ class Analysis:
         return entry_points.around_forward(self, frame, module.cls, bound, arguments, returned)
 
     def _run_forward(
-        self, frame: Frame, cls: ClassRef, forward: FunctionRef | Closure | Partial, arguments: Arguments | None, flow: bool
+        self,
+        frame: Frame,
+        cls: ClassRef,
+        forward: FunctionRef | Closure | Partial,
+        arguments: Arguments | None,
+        flow: bool,
     ) -> Kind:
         """One of the functions that are, or may be set as, a class's forward."""
         if not isinstance(forward, FunctionRef):
@@ -419,6 +427,11 @@ class Analysis:
         known = ("root", forward, arguments.key if arguments is not None else None) in self._memo
         called_only = arguments is not None and is_function_like(self.project, cls)
         summary = self._evaluate(frame, forward, arguments, recording=True, root=True, called_only=called_only)
+        table = self.attributes_of(cls)
+        if table.has_new_flow:  # what a forward keeps on self, the next one, or a later step of it, finds there
+            table.has_new_flow = False
+            self._memo.clear()
+            summary = self._evaluate(frame, forward, arguments, recording=True, root=True, called_only=called_only)
         if not known:
             finish_root(self, cls, summary)
         if summary.returned == UNKNOWN and flow:
@@ -529,7 +542,11 @@ class Analysis:
         called_only: bool = False,
         beside: bool = False,
     ) -> Summary:
-        key = ("beside" if beside else "root" if root else recording, ref, arguments.key if arguments is not None else None)
+        key = (
+            "beside" if beside else "root" if root else recording,
+            ref,
+            arguments.key if arguments is not None else None,
+        )
         if (known := self._memo.get(key)) is not None:
             self._memo.move_to_end(key)
             return known

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing
-from qprep.analysis.interpreter import instances
+from qprep.analysis.interpreter import attributes, instances
 from qprep.analysis.interpreter.environment import Counts
 from qprep.analysis.interpreter.parameter_types import MOVES, PYTHON_TYPES
 from qprep.analysis.values.abstract_values import (
@@ -208,7 +208,7 @@ def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver
     if op.cls is OpClass.COMPUTE:
         return _compute(analysis, frame, node, op, spelling, [receiver, *arguments.all()], flow, "method")
     if spelling.is_inplace and flow and not receiver.flow:
-        _taint(frame, node)
+        _taint(analysis, frame, node)
     if name in _TO_FLOAT:
         return Tensor(flow)
     if name in _TO_INTEGER:
@@ -224,10 +224,13 @@ def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver
     return result_kind(op.result, Tensor(flow, dtype))
 
 
-def _taint(frame: Frame, node: ast.Call) -> None:
+def _taint(analysis: Analysis, frame: Frame, node: ast.Call) -> None:
     """`buffer.copy_(x)`: what flows into the argument flows into the receiver."""
-    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-        frame.scope.names[node.func.value.id] = Tensor(True)
+    receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if isinstance(receiver, ast.Name):
+        frame.scope.names[receiver.id] = Tensor(True)
+    elif isinstance(receiver, ast.Attribute):
+        attributes.store(analysis, frame, receiver, Tensor(True), None)
 
 
 def _moved_dtype(receiver: Tensor, node: ast.Call) -> str:
@@ -305,7 +308,7 @@ def _compute(
         scalar = len(kinds) > 1 and isinstance(kinds[1], Number) and bool(op.operators)
         analysis.note_op(frame, node, op, spelling, form, scalar=scalar)
         if spelling.is_inplace and form == "method" and isinstance(kinds[0], Tensor) and not kinds[0].flow:
-            _taint(frame, node)
+            _taint(analysis, frame, node)
     return _compute_result(op, len(kinds), Tensor(flow, dtype))
 
 
