@@ -127,9 +127,14 @@ class Analysis:
         if frame is None:
             return
         frame.recording = True
-        before = entry_points.sizes(self.facts)
-        summary = self._evaluate(frame, method, None, recording=True, root=True, beside=True)
+        before, known = entry_points.sizes(self.facts), self.ran
+        self.ran = set()
+        try:
+            summary = self._evaluate(frame, method, None, recording=True, root=True, beside=True)
+        finally:
+            ran, self.ran = self.ran, known
         if entry_points.is_entry(summary):
+            self.ran |= ran
             finish_root(self, cls, summary, is_forward=False)
         else:
             entry_points.take_back(self.facts, before, is_known=bool(summary.touched))
