@@ -52,6 +52,7 @@ class OpSite:
     unit: Unit
     function: str  # qualified name of the function that holds it
     scalar: bool = False  # the other operand is a Python number on every path
+    number_first: bool = False  # that number stands before the tensor on some path
     count: int = 1  # most runs in one call of the unit; MANY for two or more
     owned: bool = True  # owned by a dedicated operation module in every class that runs it
 

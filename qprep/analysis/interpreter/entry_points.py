@@ -14,6 +14,8 @@ from qprep.analysis.values import path_overlap
 from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all, options
 from qprep.analysis.values.access_paths import any_index
 
+from qprep.foundation.catalogue.torch_ao import eager_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -101,7 +103,7 @@ def note_module_call(
     classes: set[str],
 ) -> ModuleCall | None:
     """A module reached through self is called here; remember whether it ran before on this path."""
-    if classes <= SEPARATE:
+    if all(name in SEPARATE or eager_name(name) == "DeQuantStub" for name in classes):
         return None
     place = frame.place(node)
     event: Event = ("mod", identity, loops)

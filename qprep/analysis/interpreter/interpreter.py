@@ -165,6 +165,10 @@ class Analysis:
         self._loops += 1
         return self._loops
 
+    def frame_of(self, name: str) -> Frame | None:
+        """A frame for the top level of a file, which records nothing; None where the file is not part of the project."""
+        return self._module_frame(name)
+
     def _module_frame(self, name: str) -> Frame | None:
         index = self.project.index(name)
         return Frame(index, Unit(name, "", False), "", None, None, Scope({}), False) if index is not None else None

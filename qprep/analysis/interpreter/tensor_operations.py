@@ -124,6 +124,8 @@ def _arithmetic(
     dtype = _result_dtype(op, tensors, [other] if len(tensors) == 1 else [])
     if op is not None and op.cls is OpClass.COMPUTE and flow and dtype != INTEGER:
         analysis.note_op(frame, node, op, None, form, scalar=isinstance(other, Number))
+        if isinstance(left, Number) and (site := analysis.facts.ops.get(frame.place(node))) is not None:
+            site.number_first = True
     return Tensor(flow, dtype)
 
 

@@ -10,6 +10,7 @@ from types import EllipsisType
 _LEAVES = frozenset((int, str, type(None), bool, float, complex, bytes, EllipsisType, ast.Load, ast.Store, ast.Del))
 
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _ASYNC = "was_async"
 
 
@@ -58,6 +59,21 @@ def _plain(node: ast.AsyncFunctionDef) -> ast.FunctionDef:
 def is_async(node: ast.AST) -> bool:
     """Whether a function was written `async def`."""
     return bool(getattr(node, _ASYNC, False))
+
+
+def returned_values(function: ast.FunctionDef) -> list[ast.expr]:
+    """What a function returns, place by place; none at all where some return gives nothing."""
+    found: list[ast.expr] = []
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Return):
+            if node.value is None:
+                return []
+            found.append(node.value)
+        if not isinstance(node, _FUNCTIONS):
+            stack.extend(ast.iter_child_nodes(node))
+    return found
 
 
 def by_type(root: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
