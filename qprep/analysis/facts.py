@@ -147,6 +147,16 @@ class Walk:
 
 
 @dataclass(slots=True)
+class ScriptedCall:
+    """A call, on activations, of a function that TorchScript compiles."""
+
+    place: Place
+    unit: Unit
+    function: str
+    name: str
+
+
+@dataclass(slots=True)
 class UnregisteredLayers:
     """A plain list, tuple or dict of layers, held as an attribute of a module that runs them."""
 
@@ -184,6 +194,7 @@ class Facts:
     compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
     walks: dict[Place, Walk] = field(default_factory=dict)
     numbered: set[Numbered] = field(default_factory=set)
+    scripted: dict[Place, ScriptedCall] = field(default_factory=dict)
     unregistered: dict[Place, UnregisteredLayers] = field(default_factory=dict)
     unknown: dict[Place, Unknown] = field(default_factory=dict)
     eager: EagerFacts = field(default_factory=_eager_facts)

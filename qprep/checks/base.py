@@ -13,6 +13,7 @@ from qprep.analysis.facts import (
     ModuleCall,
     OpSite,
     Place,
+    ScriptedCall,
     Sharing,
     TiedParameter,
     UnregisteredLayers,
@@ -20,7 +21,8 @@ from qprep.analysis.facts import (
 )
 from qprep.foundation.findings import Rule
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | UnregisteredLayers | Walk
+_OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
+Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers
 
 
 @dataclass(frozen=True, slots=True)

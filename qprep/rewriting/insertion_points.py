@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from qprep.rewriting.fix_scope import Scope
 
 
-
 def first_statement(function: ast.FunctionDef) -> ast.stmt | None:
     """The first statement behind the docstring."""
     body = function.body

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Compound,
         HeldFunction,
         ModuleCall,
+        ScriptedCall,
         Sharing,
         TiedParameter,
         UnregisteredLayers,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
 
     _OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
-    Site = OpSite | HeldFunction | Compound | HelperCall | EagerSite | _OfLayers
+    Site = OpSite | ScriptedCall | HeldFunction | Compound | HelperCall | EagerSite | _OfLayers
 
 STANDS_FOR = "stands_for"
 _CALLED_THROUGH = frozenset(("builtins.map", "functools.reduce", "functools.partial"))

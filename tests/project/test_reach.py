@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+import torch.nn.functional as F
 
 from qprep.engine import runs
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.config.settings_file import Options
 from qprep.engine.rule_registry import all_rules
+from qprep.foundation.catalogue.lookup import load
 
 _HEAD = "import contextlib\nimport functools\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn\n\n\n"
 _NET = """\
@@ -143,3 +146,113 @@ def test_it_is_counted_as_unknown(name: str, tmp_path: Path) -> None:
 )
 def test_nothing_is_said_of_settings(text: str, tmp_path: Path) -> None:
     assert found(tmp_path, method(text)) == ([], [])
+
+
+def test_functions_of_torch_that_the_catalogue_lacks_are_counted(tmp_path: Path) -> None:
+    catalogue = load()
+    homes = {"torch": torch, "F": F, "torch.fft": torch.fft, "torch.linalg": torch.linalg, "torch.sparse": torch.sparse}
+    homes |= {"torch.special": torch.special, "torch.nested": torch.nested}
+    known = {"F": "torch.nn.functional"}
+    lacking = [
+        f"{home}.{name}"
+        for home, namespace in homes.items()
+        for name, value in sorted(vars(namespace).items())
+        if callable(value) and not isinstance(value, type) and not name.startswith(("_", "is_")) and name.islower()
+        if catalogue.function(f"{known.get(home, home)}.{name}") is None
+        and getattr(value, "__module__", "torch") != "typing"
+        and f"{home}.{name}" not in ("torch.compile",)
+    ]
+    assert len(lacking) > 100
+    lines = "".join(f"        {name}(x)\n" for name in lacking)
+    codes, unknown = found(tmp_path, _NET + "    def forward(self, x):\n" + lines)
+    silent = {name for line, name in enumerate(lacking, start=7) if line not in unknown}
+    assert (codes, silent) == ([], set())
+
+
+UNREGISTERED = {
+    "list": ("self.a = [nn.Linear(4, 4)]", 1),
+    "made-in-a-loop": ("self.a = []\nfor _ in range(2):\n    self.a.append(nn.Linear(4, 4))", 0),
+    "dict-under-a-local-name": ("d = {}\nd['x'] = nn.Linear(4, 4)\nself.a = list(d.values())", 1),
+    "tuple": ("self.a = (nn.Linear(4, 4), nn.Linear(4, 4))", 1),
+    "list-that-a-module-list-takes": ("self.a = [nn.Linear(4, 4)]\nself.b = nn.ModuleList(self.a)", 0),
+    "added-one-by-one": (
+        "self.a = [nn.Linear(4, 4)]\nfor i, m in enumerate(self.a):\n    setattr(self, f'l{i}', m)",
+        0,
+    ),
+    "named-one-by-one": ("self.c = nn.Linear(4, 4)\nself.a = [self.c]", 0),
+    "module-list": ("self.a = nn.ModuleList([nn.Linear(4, 4)])", 0),
+}
+
+
+@pytest.mark.parametrize("name", UNREGISTERED)
+def test_layers_that_nothing_registers(name: str, tmp_path: Path) -> None:
+    made, expected = UNREGISTERED[name]
+    lines = "".join(f"        {line}\n" for line in made.splitlines())
+    text = _NET.rstrip("\n") + "\n" + lines + "\n    def forward(self, x):\n        return self.a[0](x)\n"
+    assert [code for code, _ in found(tmp_path, text)[0]].count("QP206") == expected
+
+
+_STUBS = """\
+class Wrapped(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.quant, self.dequant = torch.ao.quantization.QuantStub(), torch.ao.quantization.DeQuantStub()
+        self.model = model
+
+    def forward(self, x):
+        return self.dequant(self.model(self.quant(x)))
+
+
+"""
+_SEQUENTIAL = "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+_SEQUENTIAL += "        self.body = nn.Sequential(nn.Conv2d(3, 4, 1))\n\n    def forward(self, x):\n"
+_SEQUENTIAL += "        return self.body(x)\n\n\n"
+WHOLE = {
+    "sequentials-alone": (_SEQUENTIAL, True),
+    "wrapped": (_SEQUENTIAL + _STUBS + "def make():\n    return Wrapped(Net())\n", False),
+    "wrapped-under-a-name": (
+        _SEQUENTIAL + _STUBS + "def make():\n    net = Net()\n    return Wrapped(model=net)\n",
+        False,
+    ),
+    "wrapped-by-somebody-else": (_SEQUENTIAL + _STUBS, False),
+    "wrapped-by-torch": (_SEQUENTIAL + "def make():\n    return torch.ao.quantization.QuantWrapper(Net())\n", False),
+    "another-one-is-wrapped": (
+        _SEQUENTIAL + _SEQUENTIAL.replace("Net", "Other") + _STUBS + "def make():\n    return Wrapped(Other())\n",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_stubs_are_for_whole_models(name: str, tmp_path: Path) -> None:
+    text, is_whole = WHOLE[name]
+    codes, _ = found(tmp_path, text, Options(target="torch-ao"))
+    assert ("QP510" in [code for code, _ in codes]) == is_whole
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("30.0 * self.fc(x)", "self.mul.mul_scalar(self.fc(x), 30.0)"),
+        ("-1 + (x * x)", "self.add.add_scalar(self.mul.mul(x, x), -1)"),
+        ("(0.5) * x + 1", "self.add.add_scalar(self.mul.mul_scalar(x, 0.5), 1)"),
+        ("1 - self.fc(x)", "1 - self.fc(x)"),
+    ],
+)
+def test_numbers_before_tensors_change_places_where_that_is_the_same(before: str, after: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(_HEAD + method(f"def forward(self, x):\n    return {before}"))
+    settings = SettingsResolver(all_rules(), Options(target="torch-ao", select=["QP1"]), isolated=True)
+    runs.fix([path], settings, write=True)
+    new = path.read_text()
+    assert f"        return {after}\n" in new
+
+
+def test_outputs_that_are_written_out_are_dequantized_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(_HEAD + method("def forward(self, *xs):\n    x = self.fc(xs[0])\n    return [x, self.fc.bias + x]"))
+    settings = SettingsResolver(all_rules(), Options(target="torch-ao", select=["QP510"]), isolated=True)
+    runs.fix([path], settings, write=True)
+    new = path.read_text()
+    assert "        xs = (self.quant(xs[0]), *xs[1:])\n" in new
+    assert "        return [self.dequant(x), self.dequant(self.fc.bias + x)]\n" in new

@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.interpreter import Analysis
 
 RUNTIME = "qprep.runtime_modules."
+_TENSOR_FUNCTIONS = frozenset(
+    ("torch", *(f"torch.{name}" for name in ("fft", "linalg", "nested", "nn.functional", "sparse", "special")))
+) | frozenset(("torch.ops.aten", "torch._C._nn", "torch._higher_order_ops", "torch._VF"))
 
 
 @dataclass(slots=True)
@@ -474,6 +477,8 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
         path = attributes.self_attribute(analysis, frame, node.func)
         if path is not None and arguments.flows:
             return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
+        if arguments.flows and _computes(name):
+            analysis.note_unknown(frame, node, f"{name}()")
         return call_through(analysis, frame, node, arguments)
     return Module(None, None, analysis.origin(frame, node)) if _looks_like_class(name) else UNKNOWN
 
@@ -490,6 +495,12 @@ def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kin
     if path is not None and isinstance(owner, ClassRef):
         analysis.attributes_of(owner).renewed.add(path)
     return NONE
+
+
+def _computes(name: str) -> bool:
+    """Whether a function is one of torch's that take tensors, though the catalogue does not know it."""
+    home, _, last = name.rpartition(".")
+    return home in _TENSOR_FUNCTIONS and not last.startswith(("is_", "_assert")) and not last[:1].isupper()
 
 
 def _looks_like_class(name: str) -> bool:

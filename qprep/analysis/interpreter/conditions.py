@@ -113,7 +113,7 @@ def _selects(frame: Frame, test: ast.Compare, name: str, holds: bool) -> bool:
     kind = frame.scope.lookup(name)
     is_number = kind is not None and any(isinstance(option, Number) for option in options(kind))
     if is_number:
-        return isinstance(test.ops[0], ast.Eq) and holds or isinstance(test.ops[0], ast.NotEq) and not holds
+        return (isinstance(test.ops[0], ast.Eq) and holds) or (isinstance(test.ops[0], ast.NotEq) and not holds)
     names = [part.value for part in walk(test.comparators[0]) if isinstance(part, ast.Constant)]
     return bool(names) and all(isinstance(value, str) for value in names)
 

@@ -13,7 +13,6 @@ from qprep.analysis.interpreter.environment import CHILDREN, TOTAL, Counts
 from qprep.analysis.values import path_overlap
 from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all, options
 from qprep.analysis.values.access_paths import any_index
-
 from qprep.foundation.catalogue.torch_ao import eager_name
 
 if TYPE_CHECKING:

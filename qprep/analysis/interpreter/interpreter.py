@@ -7,7 +7,7 @@ from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing
-from qprep.analysis.facts import Facts, HelperCall, ModuleCall, OpSite, Place, Unit, Unknown
+from qprep.analysis.facts import Facts, HelperCall, ModuleCall, OpSite, Place, ScriptedCall, Unit, Unknown
 from qprep.analysis.interpreter import (
     attributes,
     closures,
@@ -481,6 +481,8 @@ class Analysis:
     def call_function(self, frame: Frame, node: ast.Call, ref: FunctionRef, arguments: Arguments) -> Kind:
         """Call a function or method of the project."""
         bound = ref.bound
+        if bound is None and self._is_scripted(ref):
+            return self._call_scripted(frame, node, ref, arguments)
         if isinstance(bound, Object | ClassRef):
             made = allocation_sites.not_given(arguments.all())
             return self.renewed(frame, node, self.call_beside(frame, ref, arguments), made)
@@ -508,6 +510,18 @@ class Analysis:
         elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
             finish_root(self, bound.cls, summary, is_forward=False)
         return self.renewed(frame, node, summary.returned, allocation_sites.not_given(arguments.all()))
+
+    def _is_scripted(self, ref: FunctionRef) -> bool:
+        node = self.project.function_node(ref)
+        return node is not None and not _SCRIPTING.isdisjoint(self.decorators(ref.module, node))
+
+    def _call_scripted(self, frame: Frame, node: ast.Call, ref: FunctionRef, arguments: Arguments) -> Kind:
+        """A function that TorchScript compiles: one operation, in which nothing can be put."""
+        if frame.recording and arguments.flows:
+            place = frame.place(node)
+            self.facts.scripted.setdefault(place, ScriptedCall(place, frame.unit, frame.function, ref.name))
+            frame.counts.add(TOTAL)
+        return Tensor(arguments.flows)
 
     def call_beside(self, frame: Frame, ref: FunctionRef, arguments: Arguments) -> Kind:
         """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
@@ -666,6 +680,7 @@ class Analysis:
         return note_module_call(self, frame, node, identity, path, loops, classes)
 
 
+_SCRIPTING = frozenset(("torch.jit.script", "torch.jit.script_if_tracing"))
 _CONTAINERS = frozenset(("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict"))
 _NO_MODULE = (
     "builtins.",

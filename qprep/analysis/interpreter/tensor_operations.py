@@ -15,8 +15,8 @@ from qprep.analysis.values.abstract_values import (
     INTEGER,
     NUMBER,
     OTHER,
-    REAL,
     PART,
+    REAL,
     SHAPE,
     TEXT,
     UNKNOWN,
@@ -204,7 +204,9 @@ def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver
         return found
     row = analysis.catalogue.method(name)
     if row is None:
-        return PART if receiver.is_open else UNKNOWN
+        if receiver.flow and not receiver.is_open:
+            analysis.note_unknown(frame, node, f".{name}()")
+        return PART if receiver.flow or arguments.flows else UNKNOWN
     op, spelling = row
     flow = receiver.flow or arguments.flows or analysis.is_proven(frame, node)
     if op.cls is OpClass.COMPUTE:

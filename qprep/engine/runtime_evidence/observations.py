@@ -14,6 +14,7 @@ from qprep.analysis.facts import (
     HeldFunction,
     ModuleCall,
     OpSite,
+    ScriptedCall,
     Sharing,
     TiedParameter,
     UnregisteredLayers,
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
     from qprep.tracing.trace_report import ModuleRun
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | UnregisteredLayers | Walk
+_OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
+Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers
 ANY_ITEM, ITEM = re.escape("[*]"), r"\.[^.]+"
 _ONLY_RUN = Unfixable("only a run of the model shows it; the source does not say what happens here")
 
@@ -99,6 +101,8 @@ class Witness:
             return any(_last(name) in self._reused for name in site.classes)
         if isinstance(site, TiedParameter | UnregisteredLayers):
             return self.runs.did_build(path, where)
+        if isinstance(site, ScriptedCall):
+            return self.runs.did_run(path, where)
         if isinstance(site, ModuleCall):
             again = where in self.runs.reused.get(path, {})
             return again or (self.runs.did_run(path, where) and bool(self._repeated(site)))
