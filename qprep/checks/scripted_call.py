@@ -12,9 +12,9 @@ RULE = Rule(
     "QP106",
     "scripted-call",
     "A call of a function under torch.jit.script, whose operations are one to everything outside",
-    "TorchScript compiles the function as it stands, so nothing inside it can become a module. In a module of its own the "
-    "call is one operation that a quantizer can observe; elsewhere it is invisible. This is for information and makes no "
-    "check fail.",
+    "TorchScript compiles the function as it stands, so nothing inside it can become a module. In a module of its own "
+    "the call is one operation that a quantizer can observe; elsewhere it is invisible. This is for information and "
+    "makes no check fail.",
     Severity.INFO,
     fixable=False,
 )

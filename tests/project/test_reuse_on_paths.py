@@ -1,5 +1,7 @@
 """Which calls run one instance twice on one path: keys are values, and branches may exclude each other."""
 
+# ruff: noqa: E501  (each program is one line of a table)
+
 from __future__ import annotations
 
 import pytest

@@ -72,15 +72,15 @@ def _registers(analysis: Analysis, module: str, method: ast.FunctionDef, attribu
     owner, nodes = method.args.args[0].arg, walk(method)
     held = _Held(owner, attribute, _names(owner, attribute, nodes))
     for node in nodes:
-        if isinstance(node, ast.Call) and _is_registering(analysis, module, node):
-            if any(map(held.within, (*node.args, *(keyword.value for keyword in node.keywords)))):
-                return True
-        elif isinstance(node, ast.For) and held.within(node.iter):
+        if isinstance(node, ast.Call) and _is_registering(analysis, module, node) and held.is_given(node):
+            return True
+        if isinstance(node, ast.For) and held.within(node.iter):
             inner = (part for line in node.body for part in walk(line))
             if any(isinstance(part, ast.Call) and last_name(part.func) in _REGISTERING for part in inner):
                 return True
         elif isinstance(node, ast.Assign) and any(map(held.is_meant, node.targets)):
-            if any(_has_name(part, owner) for part in _items(node.value)):
+            items = _items(node.value)
+            if any(_has_name(part, owner) for part in items):
                 return True
     return False
 
@@ -136,8 +136,8 @@ def _named(held: _Held, nodes: list[ast.AST]) -> Iterator[str]:
             if held.is_meant(node.value):
                 yield from (target.id for target in node.targets if isinstance(target, ast.Name))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _GROWING:
-            if held.is_meant(node.func.value):
-                yield from (arg.id for arg in node.args if isinstance(arg, ast.Name))
+            grown = node.args if held.is_meant(node.func.value) else []
+            yield from (arg.id for arg in grown if isinstance(arg, ast.Name))
 
 
 class _Held:
@@ -151,6 +151,10 @@ class _Held:
         if isinstance(node, ast.Name):
             return node.id in self._names
         return _is_attribute(node, self._owner) and getattr(node, "attr", "") == self._attribute
+
+    def is_given(self, call: ast.Call) -> bool:
+        """Whether a call is given one of the names, or something made of it."""
+        return any(map(self.within, (*call.args, *(keyword.value for keyword in call.keywords))))
 
     def within(self, node: ast.AST) -> bool:
         """Whether one of the names stands somewhere in an expression."""

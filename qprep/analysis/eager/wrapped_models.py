@@ -1,4 +1,4 @@
-"""Models that others call between their own QuantStub and DeQuantStub, as `Wrapped(Net())` and `QuantWrapper(Net())`."""
+"""Models that others call between their own QuantStub and DeQuantStub: `Wrapped(Net())`, `QuantWrapper(Net())`."""
 
 from __future__ import annotations
 

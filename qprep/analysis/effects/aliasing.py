@@ -166,12 +166,13 @@ def _looks_names_up(method: ast.FunctionDef) -> bool:
     """Whether a method may reach a child by no name that is written out: `getattr(self, name)`, `self.children()`."""
     owner = method.args.args[0].arg
     for node in ast.walk(method):
+        asked: ast.expr | None = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _BY_TEXT and node.args:
-            if isinstance(node.args[0], ast.Name) and node.args[0].id == owner:
-                return True
-        elif isinstance(node, ast.Attribute) and node.attr in _ALL_CHILDREN and isinstance(node.value, ast.Name):
-            if node.value.id == owner:
-                return True
+            asked = node.args[0]
+        elif isinstance(node, ast.Attribute) and node.attr in _ALL_CHILDREN:
+            asked = node.value
+        if isinstance(asked, ast.Name) and asked.id == owner:
+            return True
     return False
 
 
@@ -186,9 +187,10 @@ def _reads(method: ast.FunctionDef, name: str) -> Iterator[tuple[ast.Attribute, 
     owner = method.args.args[0].arg
     for parent in ast.walk(method):
         for node in ast.iter_child_nodes(parent):
-            if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load):
-                if isinstance(node.value, ast.Name) and node.value.id == owner:
-                    yield node, parent
+            if not (isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load)):
+                continue
+            if isinstance(node.value, ast.Name) and node.value.id == owner:
+                yield node, parent
 
 
 def _uses(method: ast.FunctionDef, name: str) -> list[bool]:

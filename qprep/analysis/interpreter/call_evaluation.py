@@ -474,12 +474,7 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
             return _held_call(analysis, frame, node, [External(name)], arguments)
         return tensor_operations.function(analysis, frame, node, row[0], row[1], arguments)
     if frame.recording:
-        path = attributes.self_attribute(analysis, frame, node.func)
-        if path is not None and arguments.flows:
-            return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
-        if arguments.flows and _computes(name):
-            analysis.note_unknown(frame, node, f"{name}()")
-        return call_through(analysis, frame, node, arguments)
+        return _call_foreign(analysis, frame, node, name, arguments)
     return Module(None, None, analysis.origin(frame, node)) if _looks_like_class(name) else UNKNOWN
 
 
@@ -495,6 +490,16 @@ def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kin
     if path is not None and isinstance(owner, ClassRef):
         analysis.attributes_of(owner).renewed.add(path)
     return NONE
+
+
+def _call_foreign(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
+    """A function of another package, of which nothing is known: one of torch's on activations is counted."""
+    path = attributes.self_attribute(analysis, frame, node.func)
+    if path is not None and arguments.flows:
+        return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
+    if arguments.flows and _computes(name):
+        analysis.note_unknown(frame, node, f"{name}()")
+    return call_through(analysis, frame, node, arguments)
 
 
 def _computes(name: str) -> bool:

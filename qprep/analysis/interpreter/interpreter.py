@@ -166,7 +166,7 @@ class Analysis:
         return self._loops
 
     def frame_of(self, name: str) -> Frame | None:
-        """A frame for the top level of a file, which records nothing; None where the file is not part of the project."""
+        """A frame for the top level of a file, which records nothing; None where the project has no such file."""
         return self._module_frame(name)
 
     def _module_frame(self, name: str) -> Frame | None:
