@@ -12,8 +12,8 @@ RULE = Rule(
     "QP206",
     "unregistered-layers",
     "Layers that run stand in a plain list, tuple or dict, which registers nothing",
-    "`model.modules()` does not list them, so nothing that walks the modules meets them: no quantizer, no "
-    "optimizer, no `state_dict`, no `.to(device)`. No rewrite is offered, since `nn.ModuleList` adds keys to the `state_dict`, and "
+    "`model.modules()` does not list them, so nothing that walks the modules meets them: no quantizer, no optimizer, "
+    "no `state_dict`, no `.to(device)`. No rewrite is offered: `nn.ModuleList` adds keys to the `state_dict`, and "
     "checkpoints that exist do not have them.",
     fixable=False,
 )
