@@ -52,6 +52,7 @@ class OpSite:
     unit: Unit
     function: str  # qualified name of the function that holds it
     scalar: bool = False  # the other operand is a Python number on every path
+    number_first: bool = False  # that number stands before the tensor on some path
     count: int = 1  # most runs in one call of the unit; MANY for two or more
     owned: bool = True  # owned by a dedicated operation module in every class that runs it
 
@@ -146,6 +147,26 @@ class Walk:
 
 
 @dataclass(slots=True)
+class ScriptedCall:
+    """A call, on activations, of a function that TorchScript compiles."""
+
+    place: Place
+    unit: Unit
+    function: str
+    name: str
+
+
+@dataclass(slots=True)
+class UnregisteredLayers:
+    """A plain list, tuple or dict of layers, held as an attribute of a module that runs them."""
+
+    place: Place  # the expression that is stored
+    unit: Unit
+    function: str
+    attribute: str
+
+
+@dataclass(slots=True)
 class Unknown:
     """An operation on values of unknown kind."""
 
@@ -173,6 +194,8 @@ class Facts:
     compared: dict[str, str] = field(default_factory=dict)  # compound classes that are compared, with a place each
     walks: dict[Place, Walk] = field(default_factory=dict)
     numbered: set[Numbered] = field(default_factory=set)
+    scripted: dict[Place, ScriptedCall] = field(default_factory=dict)
+    unregistered: dict[Place, UnregisteredLayers] = field(default_factory=dict)
     unknown: dict[Place, Unknown] = field(default_factory=dict)
     eager: EagerFacts = field(default_factory=_eager_facts)
     entered: dict[tuple[Unit, str], int] = field(default_factory=dict)  # runs of a function in one call of its unit

@@ -13,13 +13,16 @@ from qprep.analysis.facts import (
     ModuleCall,
     OpSite,
     Place,
+    ScriptedCall,
     Sharing,
     TiedParameter,
+    UnregisteredLayers,
     Walk,
 )
 from qprep.foundation.findings import Rule
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | Walk
+_OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
+Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers
 
 
 @dataclass(frozen=True, slots=True)

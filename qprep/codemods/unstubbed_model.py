@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 
 from qprep.analysis.eager.eager_facts import UnstubbedModel
+from qprep.analysis.symbols.ast_utils import returned_values
 from qprep.codemods.base import Outcome
 from qprep.foundation.catalogue.torch_ao import STUBS_HOME
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.fix_scope import Scope
-from qprep.rewriting.insertion_points import first_statement, returned_values
+from qprep.rewriting.insertion_points import first_statement
 
 REWRITES = (
     (
@@ -49,7 +50,10 @@ class Net(nn.Module):
 def rewrite(scope: Scope, site: UnstubbedModel) -> Outcome:
     """`x = self.quant(x)` at the start of forward, `return self.dequant(…)` at its ends."""
     if site.parameter is None:
-        return Unfixable("forward takes or gives something else than one tensor")
+        return Unfixable(
+            "forward takes or gives something else than tensors that are written out: call a QuantStub on each input "
+            "and a DeQuantStub on each output"
+        )
     forward = scope.method("forward")
     first = first_statement(forward) if forward is not None else None
     if forward is None or first is None or not scope.code.is_alone_on_line(first) or first.lineno == forward.lineno:
@@ -61,11 +65,18 @@ def rewrite(scope: Scope, site: UnstubbedModel) -> Outcome:
     dequant = scope.declare("dequant", f"{scope.imported(STUBS_HOME, 'DeQuantStub')}()")
     code = scope.code
     start = code.source.starts[first.lineno - 1]
-    line = f"{code.indent_of(first)}{site.parameter} = {quant}({site.parameter}){code.newline}"
+    many, _, _ = site.parameter.partition("[")
+    whole = f"({quant}({site.parameter}), *{many}[1:])" if many != site.parameter else f"{quant}({site.parameter})"
+    line = f"{code.indent_of(first)}{many} = {whole}{code.newline}"
     pieces = [Piece(start, start, line)]
-    for value in returns:
+    for value in (part for each in returns for part in _parts(each)):
         begin, end = code.span(value)
         extent = end - begin + 1  # around what other rewrites put there
         pieces += [opening(begin, f"{dequant}(", extent), closing(end, ")", extent)]
     scope.message = "add a QuantStub and a DeQuantStub"
     return tuple(pieces)
+
+
+def _parts(value: ast.expr) -> list[ast.expr]:
+    """The tensors that a return gives."""
+    return value.elts if isinstance(value, ast.Tuple | ast.List) else [value]

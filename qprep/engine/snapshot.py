@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.collectors.compound_modules import find_compounds
 from qprep.analysis.collectors.tied_parameters import find_tied
+from qprep.analysis.collectors.unregistered_layers import find_unregistered
 from qprep.analysis.dependencies.topological_order import users_first
 from qprep.analysis.eager.collect import find_eager, find_unprepared
 from qprep.analysis.effects.child_iteration import add_visits, find_walks
@@ -91,6 +92,7 @@ class Survey:
             find_compounds(self.analysis, [name])
             find_walks(self.analysis, [name])
             find_tied(self.analysis, [name])
+        find_unregistered(self.analysis)
         effects = EffectTable(self.analysis)
         add_visits(self.analysis, effects)
         find_eager(self.analysis, names)
@@ -281,8 +283,9 @@ def _where(place: Place) -> str:
 
 
 def _no_rewrite(check: Check) -> str:
-    told = check.rule.severity is Severity.INFO
-    return "it is told for information: every rewrite keeps it" if told else "no rewrite exists for this rule yet"
+    if check.rule.severity is Severity.INFO:
+        return "it is reported for information: every rewrite keeps it"
+    return "no rewrite exists for this rule yet" if check.rule.fixable else "only you can decide what to change"
 
 
 def _statement(code: Code | None, place: Place) -> tuple[int, int]:

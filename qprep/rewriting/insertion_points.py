@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from qprep.rewriting.fix_scope import Scope
 
-_INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-
 
 def first_statement(function: ast.FunctionDef) -> ast.stmt | None:
     """The first statement behind the docstring."""
@@ -18,21 +16,6 @@ def first_statement(function: ast.FunctionDef) -> ast.stmt | None:
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
         body = body[1:]
     return body[0] if body else None
-
-
-def returned_values(function: ast.FunctionDef) -> list[ast.expr]:
-    """What a function returns, place by place; none at all where some return gives nothing."""
-    found: list[ast.expr] = []
-    stack: list[ast.AST] = list(function.body)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Return):
-            if node.value is None:
-                return []
-            found.append(node.value)
-        if not isinstance(node, _INNER):
-            stack.extend(ast.iter_child_nodes(node))
-    return found
 
 
 def end_of_class(scope: Scope, name: str) -> tuple[int, str, str] | None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.catalogue.targets import TORCH_AO
+from qprep.foundation.catalogue.torch_ao import QUANTIZED_KERNELS
 from qprep.foundation.findings import Unfixable
+
+_ISLAND = ": it has no quantized kernel; call a DeQuantStub before it and a QuantStub behind it"
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +21,11 @@ if TYPE_CHECKING:
 def missing(scope: Scope, op: Op) -> Unfixable:
     """The reason where no module stands for an operation."""
     of = "" if scope.target.is_own else f" in {scope.target.name}"
-    return Unfixable(f"no dedicated module stands for `{op.name}`{of}")
+    advice = ""
+    if scope.target.name == TORCH_AO:
+        runs = op.name in QUANTIZED_KERNELS
+        advice = ": torch's kernel takes quantized tensors, so it may stay" if runs else _ISLAND
+    return Unfixable(f"no dedicated module stands for `{op.name}`{of}{advice}")
 
 
 def construct(scope: Scope, op: Op, settings: Mapping[str, str]) -> str:
@@ -36,7 +44,11 @@ def declare(scope: Scope, op: Op, constructor: str, *, many: bool) -> str | Unfi
     """A new attribute for the operation, and how it is called: `self.add`, or `self.add.add`."""
     method = op.dedicated.method if op.dedicated is not None else ""
     if many and method:
-        return Unfixable(f"it runs more than once in one forward, with one {constructor.partition('(')[0]} for all")
+        made = constructor.partition("(")[0]
+        return Unfixable(
+            f"it runs more than once in one forward, with one {made} for all: hold one for each round in an "
+            "nn.ModuleList, and walk along it with the loop"
+        )
     name = scope.declare(op.name, constructor, many=many)
     return f"{name}.{method}" if method else name
 

@@ -24,13 +24,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from qprep.analysis.eager.eager_facts import EagerSite
-    from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, Sharing, TiedParameter, Walk
+    from qprep.analysis.facts import (
+        Compound,
+        HeldFunction,
+        ModuleCall,
+        ScriptedCall,
+        Sharing,
+        TiedParameter,
+        UnregisteredLayers,
+        Walk,
+    )
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.rewrite_result import Doubt, Import
     from qprep.rewriting.source_code import Code
 
-    Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall | EagerSite | TiedParameter | Walk
+    _OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
+    Site = OpSite | ScriptedCall | HeldFunction | Compound | HelperCall | EagerSite | _OfLayers
 
 STANDS_FOR = "stands_for"
 _CALLED_THROUGH = frozenset(("builtins.map", "functools.reduce", "functools.partial"))

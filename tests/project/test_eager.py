@@ -146,7 +146,7 @@ def test_names_added_where_they_cannot_be_read() -> None:
         ("for _ in range(2):\n            x = self.ff.add(x, x)\n        return x", ["QP505"]),
         ("f = FloatFunctional()\n        return f.add(x, x)", ["QP506"]),
         ("return torch.cat([x, x], 1)", ["QP507"]),
-        ("return torch.cat([x.dequantize(), x.dequantize()], 1)", []),
+        ("return torch.cat([x.dequantize(), x.dequantize()], 1)", ["QP103"]),
         ("return self.ff.add(x, x)", []),
     ],
 )

@@ -104,7 +104,7 @@ class UnfusedModel:
 
 @dataclass(slots=True)
 class UnstubbedModel:
-    """A model without stubs; `parameter` is the one tensor that forward takes, where it gives one tensor back."""
+    """A model without stubs; `parameter` is the one tensor that forward takes, where it gives back tensors alone."""
 
     place: Place
     unit: Unit

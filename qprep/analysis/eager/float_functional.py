@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 Parents = dict[ast.AST, ast.AST]
+Running = tuple["Where", list[ast.AST]]  # a method that some forward runs, and its nodes
 
 
 def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[FuseCall]) -> None:
     """Note what is wrong with FloatFunctionals, and which `torch.cat` runs on quantized tensors."""
     quantized = {call.cls for call in calls if call.cls is not None}
     domains: dict[tuple[str, str], tuple[int, int]] = {}
+    running: dict[ClassRef, list[Running]] = {}
     for name in names:
         index = analysis.project.index(name)
         for where, body in functions_of(index) if index is not None else ():
@@ -38,6 +40,9 @@ def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[Fu
                 parents = _parents(where.function)
                 _note_shared(analysis, where, body, parents)
                 _note_inline(analysis, where, body, parents)
+                running.setdefault(where.cls, []).append((where, body))
+    for found in running.values():
+        _note_shared_by_methods(analysis, found)
     for place, site in analysis.facts.ops.items():
         if (
             site.op.name == "cat"
@@ -100,6 +105,17 @@ def _attribute(node: ast.expr, where: Where) -> str | None:
 
 def _note_shared(analysis: Analysis, where: Where, body: list[ast.AST], parents: Parents) -> None:
     assert where.cls is not None
+    for attribute, found in _uses(analysis, where, body).items():
+        for position, node in enumerate(found):
+            before = any(not _are_alternatives(other, node, parents) for other in found[:position])
+            loops = _in_loop(node, parents)
+            if before or loops:
+                _add_shared(analysis, where, attribute, node, loops=loops)
+
+
+def _uses(analysis: Analysis, where: Where, body: list[ast.AST]) -> dict[str, list[ast.Call]]:
+    """The calls of FloatFunctionals of self in a method, by attribute, in the order in which they run."""
+    assert where.cls is not None
     held = held_attributes(analysis, where.cls, FUNCTIONAL)
     uses: dict[str, list[ast.Call]] = defaultdict(list)
     for node in body:
@@ -107,16 +123,28 @@ def _note_shared(analysis: Analysis, where: Where, body: list[ast.AST], parents:
             attribute = _attribute(node.func.value, where)
             if attribute in held:
                 uses[attribute or ""].append(node)
-    for attribute, found in uses.items():
+    for found in uses.values():
         found.sort(key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0))
-        for position, node in enumerate(found):
-            before = any(not _are_alternatives(other, node, parents) for other in found[:position])
-            loops = _in_loop(node, parents)
-            if before or loops:
-                place, unit = place_of(where.index, node), Unit(where.cls.module, where.cls.name, True)
-                assert isinstance(node.func, ast.Attribute)
-                fact = SharedFunctional(place, unit, where.name, attribute, node.func.attr, loops)
-                analysis.facts.eager.shared.setdefault(place, fact)
+    return uses
+
+
+def _add_shared(analysis: Analysis, where: Where, attribute: str, node: ast.Call, *, loops: bool) -> None:
+    assert where.cls is not None
+    assert isinstance(node.func, ast.Attribute)
+    place, unit = place_of(where.index, node), Unit(where.cls.module, where.cls.name, True)
+    fact = SharedFunctional(place, unit, where.name, attribute, node.func.attr, loops)
+    analysis.facts.eager.shared.setdefault(place, fact)
+
+
+def _note_shared_by_methods(analysis: Analysis, methods: list[Running]) -> None:
+    """A FloatFunctional that several methods call: it belongs to the first of these, in the order of the source."""
+    taken: dict[str, str] = {}
+    for where, body in sorted(methods, key=lambda found: getattr(found[0].function, "lineno", 0)):
+        for attribute, found in _uses(analysis, where, body).items():
+            if taken.setdefault(attribute, where.name) != where.name:
+                parents = _parents(where.function) if where.function is not None else {}
+                for node in found:
+                    _add_shared(analysis, where, attribute, node, loops=_in_loop(node, parents))
 
 
 def _note_inline(analysis: Analysis, where: Where, body: list[ast.AST], parents: Parents) -> None:

@@ -10,8 +10,19 @@ from qprep.analysis.eager.eager_facts import UnfusedModel, UnstubbedModel
 from qprep.analysis.eager.fuse_targets import Leaf, Written, child
 from qprep.analysis.eager.fusion import find_fuse_calls, place_of, walk_own
 from qprep.analysis.eager.single_consumer import followers
+from qprep.analysis.eager.wrapped_models import wrapped_models
 from qprep.analysis.facts import Unit
-from qprep.analysis.values.abstract_values import ClassRef, External, Tensor, modules_of
+from qprep.analysis.symbols.ast_utils import returned_values
+from qprep.analysis.values.abstract_values import (
+    UNKNOWN,
+    ClassRef,
+    External,
+    Module,
+    Sequence,
+    Tensor,
+    modules_of,
+    options,
+)
 from qprep.foundation.catalogue.torch_ao import FUSABLE, STUBS, eager_name
 
 if TYPE_CHECKING:
@@ -19,6 +30,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.interpreter.interpreter import Analysis
     from qprep.analysis.symbols.symbol_table import ClassNode
+    from qprep.analysis.values.abstract_values import Kind
 
 Lists = tuple[tuple[str, ...], ...]
 _LAYERS = ("Conv", "Linear")
@@ -38,13 +50,15 @@ def find_unprepared(analysis: Analysis, names: Iterable[str]) -> None:
         for cls in index.classes
         if analysis.is_module(ClassRef(name, cls))
     ]
+    handed = wrapped_models(analysis, listed, classes)
     lists = {} if fuses else {cls: found for cls in classes if (found := fuse_lists(analysis, cls))}
     for cls in classes:
         entry = analysis.project.class_node(cls)
         if entry is None or "forward" not in entry.methods:
             continue
         if _is_root(analysis, cls):
-            _note_unstubbed(analysis, cls, entry)
+            if handed is not None and cls not in handed:
+                _note_unstubbed(analysis, cls, entry)
             inner = any(other != cls for other in lists)
         else:
             inner = False
@@ -117,10 +131,22 @@ def _is_root(analysis: Analysis, cls: ClassRef) -> bool:
     if cls in analysis.nested or analysis.project.subclasses(cls):
         return False
     modules = [m for entry in analysis.attributes_of(cls).names.values() for m in modules_of(entry.kind)]
-    return any(
-        isinstance(m.cls, ClassRef) or (isinstance(m.cls, External) and m.cls.name[9:].startswith(_LAYERS))
-        for m in modules
-    )
+    return any(map(_has_layers, modules))
+
+
+def _has_layers(kind: Kind) -> bool:
+    """Whether a module is, or holds, a layer that eager quantization replaces, or a class that may hold one."""
+    for option in options(kind):
+        if isinstance(option, Module):
+            if isinstance(option.cls, ClassRef):
+                return True
+            if isinstance(option.cls, External) and option.cls.name.removeprefix("torch.nn.").startswith(_LAYERS):
+                return True
+            if option.item is not None and _has_layers(option.item):
+                return True
+        elif isinstance(option, Sequence) and any(map(_has_layers, (option.item, *(option.items or ())))):
+            return True
+    return False
 
 
 def _note_unstubbed(analysis: Analysis, cls: ClassRef, entry: ClassNode) -> None:
@@ -130,13 +156,41 @@ def _note_unstubbed(analysis: Analysis, cls: ClassRef, entry: ClassNode) -> None
     start = next((node for node in walk_own(init.body) if _starts_module(node)), None)
     if not isinstance(start, ast.Call):
         return
-    forward = entry.methods["forward"]
-    required = [arg.arg for arg in forward.args.args[1:]]
-    plain = len(required) == 1 and not (forward.args.kwonlyargs or forward.args.vararg or forward.args.kwarg)
     place, unit = place_of(index, start), Unit(cls.module, cls.name, True)
-    input_name = required[0] if plain and isinstance(analysis.returned_by(cls), Tensor) else None
+    input_name = _input(entry.methods["forward"]) if _gives_tensors(analysis, cls, entry.methods["forward"]) else None
     fact = UnstubbedModel(place, unit, f"{cls.name}.forward", cls.name, input_name)
     analysis.facts.eager.unstubbed.setdefault(place, fact)
+
+
+def _input(forward: ast.FunctionDef) -> str | None:
+    """The one tensor that a forward takes: `x`, or `xs[0]` of any number where no other one is used."""
+    args = forward.args
+    named = [*args.posonlyargs, *args.args][1:]
+    required = [arg.arg for arg in named[: len(named) - len(args.defaults)]]
+    if any(default is None for default in args.kw_defaults):
+        return None
+    if args.vararg is None:
+        return required[0] if len(required) == 1 else None
+    name = args.vararg.arg
+    reads = [node for node in ast.walk(forward) if isinstance(node, ast.Name) and node.id == name]
+    firsts = [node.value for node in ast.walk(forward) if isinstance(node, ast.Subscript) and _is_first(node)]
+    return f"{name}[0]" if not named and reads and all(node in firsts for node in reads) else None
+
+
+def _is_first(node: ast.Subscript) -> bool:
+    return isinstance(node.slice, ast.Constant) and node.slice.value == 0
+
+
+def _gives_tensors(analysis: Analysis, cls: ClassRef, forward: ast.FunctionDef) -> bool:
+    """Whether a forward gives one tensor, or a tuple or list of tensors that is written out at each return."""
+    given = analysis.returned_by(cls)
+    if isinstance(given, Tensor):
+        return not given.is_open
+    if not isinstance(given, Sequence) or not all(isinstance(item, Tensor) for item in given.items or (UNKNOWN,)):
+        return False
+    values = returned_values(forward)
+    displays = [value for value in values if isinstance(value, ast.Tuple | ast.List)]
+    return len(displays) == len(values) and not any(isinstance(p, ast.Starred) for d in displays for p in d.elts)
 
 
 def _starts_module(node: ast.AST) -> bool:

@@ -21,10 +21,12 @@ from qprep.analysis.values.abstract_values import (
     options,
 )
 
+_BY_TEXT = frozenset(("getattr", "vars"))
+_ALL_CHILDREN = frozenset(("children", "named_children", "_modules", "__dict__", "get_submodule"))
 FILE = "<file>"  # what stands for a function where the lines of a file make a model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.interpreter import Analysis
@@ -138,11 +140,57 @@ def is_settled(analysis: Analysis, cls: ClassRef, name: str, value: Kind) -> boo
 
 def _is_only_called(analysis: Analysis, cls: ClassRef, name: str) -> bool:
     """Whether the family of a class calls `self.name`, and does nothing else with it."""
+    uses = [is_call for method in _methods_of_family(analysis, cls) for is_call in _uses(method, name)]
+    return bool(uses) and all(uses)
+
+
+def is_only_collected(analysis: Analysis, cls: ClassRef, name: str, function: str) -> bool:
+    """Whether `self.name` is only a name for what containers hold: nothing runs it under that name.
+
+    Within the function that sets it, its family may put it into a call or a display; elsewhere it may read a parameter.
+    """
+    if any(map(_looks_names_up, _methods_of_family(analysis, cls))):
+        return False
+    setter = analysis.project.function_node(FunctionRef(cls.module, function))
+    for method in _methods_of_family(analysis, cls):
+        for node, parent in _reads(method, name):
+            is_put = method is setter and isinstance(parent, ast.Call | ast.List | ast.Tuple | ast.Dict | ast.keyword)
+            if isinstance(parent, ast.Call) and node is parent.func:
+                return False
+            if not (is_put or (isinstance(parent, ast.Attribute) and parent.attr in PARAMETER_NAMES)):
+                return False
+    return True
+
+
+def _looks_names_up(method: ast.FunctionDef) -> bool:
+    """Whether a method may reach a child by no name that is written out: `getattr(self, name)`, `self.children()`."""
+    owner = method.args.args[0].arg
+    for node in ast.walk(method):
+        asked: ast.expr | None = None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _BY_TEXT and node.args:
+            asked = node.args[0]
+        elif isinstance(node, ast.Attribute) and node.attr in _ALL_CHILDREN:
+            asked = node.value
+        if isinstance(asked, ast.Name) and asked.id == owner:
+            return True
+    return False
+
+
+def _methods_of_family(analysis: Analysis, cls: ClassRef) -> list[ast.FunctionDef]:
     family = {base for child in (cls, *analysis.project.subclasses(cls)) for base in analysis.project.mro(child)}
     entries = [analysis.project.class_node(base) for base in family if isinstance(base, ClassRef)]
-    methods = [method for entry in entries if entry is not None for method in entry.methods.values()]
-    uses = [is_call for method in methods if method.args.args for is_call in _uses(method, name)]
-    return bool(uses) and all(uses)
+    return [method for entry in entries if entry is not None for method in entry.methods.values() if method.args.args]
+
+
+def _reads(method: ast.FunctionDef, name: str) -> Iterator[tuple[ast.Attribute, ast.AST]]:
+    """The places that read `self.name`, each with the node around it."""
+    owner = method.args.args[0].arg
+    for parent in ast.walk(method):
+        for node in ast.iter_child_nodes(parent):
+            if not (isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load)):
+                continue
+            if isinstance(node.value, ast.Name) and node.value.id == owner:
+                yield node, parent
 
 
 def _uses(method: ast.FunctionDef, name: str) -> list[bool]:

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter import parameter_types
-from qprep.analysis.values.abstract_values import OTHER, UNKNOWN, ClassRef, Kind, Mapping, Sequence, Tensor, join_all
+from qprep.analysis.values.abstract_values import (
+    OTHER,
+    PART,
+    UNKNOWN,
+    ClassRef,
+    Kind,
+    Mapping,
+    Sequence,
+    Tensor,
+    join_all,
+)
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.call_evaluation import Arguments
@@ -19,7 +29,8 @@ if TYPE_CHECKING:
 class Callee:
     """A function to be evaluated: where it stands, what it is bound to, and the class whose method it is.
 
-    is_entry  nobody in the project is known to call it with these arguments: its parameters are taken for activations
+    is_entry   nobody in the project is known to call it with these arguments: its parameters are taken for activations
+    is_beside  it is an entry beside forward, whose parameters may as well be settings: what they are used for decides
     """
 
     index: FileIndex
@@ -27,6 +38,7 @@ class Callee:
     bound: Kind | None = None
     cls: ClassRef | None = None
     is_entry: bool = False
+    is_beside: bool = False
 
     @property
     def constructs(self) -> bool:
@@ -47,7 +59,7 @@ def bind(analysis: Analysis, callee: Callee, arguments: Arguments | None) -> dic
         unnamed = Tensor(True) if arguments is None and not callee.constructs else UNKNOWN
         names[node.args.vararg.arg] = Sequence(join_all(extra) if extra else unnamed, tuple(extra) or None)
     if node.args.kwarg is not None:
-        names[node.args.kwarg.arg] = Mapping(UNKNOWN)
+        names[node.args.kwarg.arg] = Mapping(PART if callee.is_entry and not callee.constructs else UNKNOWN)
     return names
 
 
@@ -71,8 +83,10 @@ def _parameter(analysis: Analysis, callee: Callee, arg: ast.arg, default: ast.ex
         return given
     if callee.constructs and callee.cls is not None:
         return parameter_types.constructor_kind(analysis, index, arg, default, callee.cls)
-    if is_entry and isinstance(node, ast.FunctionDef) and (given is not None or default is None or arg.annotation):
-        return parameter_types.forward_kind(analysis, index, node, arg, default)
+    optional = isinstance(default, ast.Constant) and default.value is None
+    told = given is not None or default is None or optional or arg.annotation is not None
+    if is_entry and not isinstance(node, ast.AsyncFunctionDef) and told:
+        return parameter_types.forward_kind(analysis, callee, node, arg, default)
     if given is None and default is not None:
         return analysis.default_kind(index, default) or UNKNOWN
     kind = analysis.annotated(index, arg.annotation) if arg.annotation is not None else None

@@ -18,14 +18,17 @@ from qprep.analysis.values.abstract_values import (
     PARAMETER,
     UNKNOWN,
     ClassRef,
+    Closure,
     External,
     FunctionRef,
     Kind,
     Module,
     Object,
+    Partial,
     Property,
     Super,
     flowing,
+    flows,
     join,
     join_all,
     modules_of,
@@ -66,6 +69,7 @@ class Attributes:
 
     names: dict[str, Attribute] = field(default_factory=dict)
     dynamic: Kind | None = None  # modules added under names that only the run knows
+    has_new_flow: bool = False  # since that was last looked at, an input began to flow into an attribute
     renewed: set[str] = field(default_factory=set)  # those whose operations have an instance for each call
 
     def add(self, name: str, kind: Kind, creation: Creation | None) -> None:
@@ -74,7 +78,8 @@ class Attributes:
         if entry is None:
             entry = self.names[name] = Attribute(kind)
         else:
-            entry.kind = join(entry.kind, kind)
+            before, entry.kind = entry.kind, join(entry.kind, kind)
+            self.has_new_flow = self.has_new_flow or (flows(entry.kind) and not flows(before))
         if creation is not None:
             entry.creations.setdefault(creation.place, creation)
 
@@ -109,7 +114,8 @@ def bind(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, value: Kind
         creation = Creation(frame.place(node), frame.unit, frame.function, value)
         unsettled = [option for option in options(value) if not aliasing.is_settled(analysis, cls, name, option)]
         if unsettled:
-            aliasing.stored(analysis, frame, value, node, "attribute", unsettled)
+            new = [] if aliasing.is_only_collected(analysis, cls, name, frame.function) else unsettled
+            aliasing.stored(analysis, frame, value, node, "attribute", new)
     analysis.attributes_of(cls).add(name, _owned(value), creation)
 
 
@@ -214,7 +220,19 @@ def _class_value(analysis: Analysis, base: ClassRef, node: ast.expr, bound: Kind
     entry = analysis.project.class_node(base)
     if isinstance(node, ast.Name) and entry is not None and node.id in entry.methods:
         return FunctionRef(base.module, f"{base.name}.{node.id}", bound)
-    return analysis.class_value(base, node)
+    value = analysis.class_value(base, node)
+    return join_all(_as_method(option, bound) for option in options(value)) if _is_instance(bound) else value
+
+
+def _is_instance(bound: Kind) -> bool:
+    return isinstance(bound, Module | Object)
+
+
+def _as_method(value: Kind, bound: Kind) -> Kind:
+    """A function of the file that a class holds under a name is a method of its instances: `forward = _run`."""
+    if isinstance(value, FunctionRef) and value.bound is None and "." not in value.name:
+        return FunctionRef(value.module, value.name, bound)
+    return Partial(value, (bound,), ()) if isinstance(value, Closure) else value
 
 
 def super_attribute(analysis: Analysis, value: Super, name: str) -> Kind:

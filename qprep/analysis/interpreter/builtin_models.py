@@ -19,6 +19,7 @@ from qprep.analysis.values.abstract_values import (
     UNKNOWN,
     ClassRef,
     External,
+    FunctionRef,
     Kind,
     Mapping,
     MethodCaller,
@@ -293,13 +294,24 @@ def _super_method(
                 if not isinstance(expr, ast.Starred):
                     aliasing.stored(analysis, frame, arg, expr, "container")
         return NONE
-    if name == "forward":
-        if arguments.flows:
-            frame.counts.add(CHILDREN)
-        return Tensor(arguments.flows)
+    if name in ("forward", "__call__"):
+        return _super_forward(analysis, frame, node, self_kind, name, arguments)
     if isinstance(self_kind, Module) and name in ("add_module", "register_buffer", "register_parameter"):
         return _module_method(analysis, frame, node, self_kind, name, arguments)
     return OTHER
+
+
+def _super_forward(
+    analysis: Analysis, frame: Frame, node: ast.Call, self_kind: Kind, name: str, arguments: Arguments
+) -> Kind:
+    """torch's own forward, or its `__call__`, which runs the forward of self."""
+    if name == "__call__" and isinstance(self_kind, Module) and isinstance(self_kind.cls, ClassRef):
+        forward = attributes.class_attribute(analysis, self_kind.cls, self_kind, "forward")
+        if isinstance(forward, FunctionRef):
+            return analysis.call_function(frame, node, forward, arguments)
+    if arguments.flows:
+        frame.counts.add(CHILDREN)
+    return Tensor(arguments.flows)
 
 
 def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind | None:

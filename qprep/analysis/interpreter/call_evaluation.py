@@ -22,8 +22,10 @@ from qprep.analysis.symbols.function_modules import stand_in
 from qprep.analysis.values.abstract_values import (
     ACTIVATION,
     NONE,
+    OPEN,
     OTHER,
     PARAMETER,
+    PART,
     UNKNOWN,
     ClassRef,
     Closure,
@@ -35,8 +37,10 @@ from qprep.analysis.values.abstract_values import (
     Module,
     Object,
     Opaque,
+    Part,
     Partial,
     Record,
+    Returning,
     Sequence,
     Super,
     Tensor,
@@ -53,6 +57,9 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.interpreter import Analysis
 
 RUNTIME = "qprep.runtime_modules."
+_TENSOR_FUNCTIONS = frozenset(
+    ("torch", *(f"torch.{name}" for name in ("fft", "linalg", "nested", "nn.functional", "sparse", "special")))
+) | frozenset(("torch.ops.aten", "torch._C._nn", "torch._higher_order_ops", "torch._VF"))
 
 
 @dataclass(slots=True)
@@ -150,6 +157,9 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
         if isinstance(option, Tensor):
             results.append(tensor_operations.method(analysis, frame, node, name, option, arguments))
             continue
+        if isinstance(option, Part):
+            results.append(tensor_operations.part_method(analysis, frame, node, name, arguments))
+            continue
         if _is_functional(option) and name in FUNCTIONAL_METHODS:
             results.append(Tensor(arguments.flows))
             continue
@@ -208,7 +218,8 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         return _call_one(analysis, frame, node, alternatives[0], arguments)
     if not frame.recording:
         return join_all(_call_one(analysis, frame, node, option, arguments) for option in alternatives)
-    if attributes.self_attribute(analysis, frame, node.func) is not None and arguments.flows:
+    is_held = attributes.self_attribute(analysis, frame, node.func) is not None and arguments.flows
+    if is_held and not all(isinstance(option, FunctionRef | Closure) for option in alternatives):
         return _held_call(analysis, frame, node, alternatives, arguments)
     start = frame.save()
     results, ends = [], []
@@ -246,6 +257,8 @@ def _call_one(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     if isinstance(callee, Partial):
         merged = Arguments([*callee.args, *arguments.args], {**dict(callee.keywords), **arguments.keywords})
         return call_kind(analysis, frame, _named_at(frame, node, callee), callee.function, merged)
+    if isinstance(callee, Returning):
+        return callee.kind
     return _call_unknown(analysis, frame, node, arguments)
 
 
@@ -269,7 +282,7 @@ def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: A
     callables = [arg for arg in arguments.args if _is_handed_on(arg)]
     if callables and arguments.flows:
         return call_through(analysis, frame, node, arguments)
-    return UNKNOWN
+    return PART if arguments.flows else UNKNOWN
 
 
 def _looks_up_a_value(node: ast.Call) -> bool:
@@ -334,6 +347,7 @@ def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[M
     first = min(modules, key=lambda module: (module.path is None, bool(module.loops), module.path or ""))
     path = first.path if first.path is not None or not aliasing.is_common(first) else ast.unparse(node.func)
     if path is None or all(module.path == "" for module in modules):
+        frame.counts.add(("self",))
         return
     identity = with_steps(path, frame.loop_steps) if len(modules) > 1 or first.origin is None else first.origin
     classes = {analysis.class_name(module) for module in modules}
@@ -352,7 +366,7 @@ def _module_result(analysis: Analysis, frame: Frame, node: ast.Call, module: Mod
     flow = arguments.flows
     if isinstance(module.cls, External):
         return _nn_result(analysis, frame, node, module, module.cls.name, arguments)
-    return Tensor(flow) if flow else UNKNOWN
+    return OPEN if flow else UNKNOWN
 
 
 def _nn_result(
@@ -372,7 +386,7 @@ def _nn_result(
         return arguments.args[0]
     if known is not None:
         return tensor_operations.result_kind(known.result, ACTIVATION if arguments.flows else PARAMETER)
-    return Tensor(arguments.flows)
+    return OPEN if arguments.flows else Tensor(False)
 
 
 def _dispatched(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
@@ -441,6 +455,8 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
         return found
     if name == attributes.APPLY:
         return Tensor(arguments.flows)
+    if arguments.args and _gives_back(name) and modules_of(arguments.args[0]):
+        return arguments.args[0]
     if name == f"{RUNTIME}PerCall.within":
         return _note_renewed(analysis, frame, arguments)
     if name.startswith(RUNTIME) and name.removeprefix(RUNTIME)[:1].isupper():
@@ -458,11 +474,13 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
             return _held_call(analysis, frame, node, [External(name)], arguments)
         return tensor_operations.function(analysis, frame, node, row[0], row[1], arguments)
     if frame.recording:
-        path = attributes.self_attribute(analysis, frame, node.func)
-        if path is not None and arguments.flows:
-            return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
-        return call_through(analysis, frame, node, arguments)
+        return _call_foreign(analysis, frame, node, name, arguments)
     return Module(None, None, analysis.origin(frame, node)) if _looks_like_class(name) else UNKNOWN
+
+
+def _gives_back(name: str) -> bool:
+    """Whether a function of torch gives back the module that it is given: with other parameters, or compiled."""
+    return name.startswith("torch.nn.utils.") or name in ("torch.compile", "torch.jit.script")
 
 
 def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kind:
@@ -472,6 +490,22 @@ def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kin
     if path is not None and isinstance(owner, ClassRef):
         analysis.attributes_of(owner).renewed.add(path)
     return NONE
+
+
+def _call_foreign(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
+    """A function of another package, of which nothing is known: one of torch's on activations is counted."""
+    path = attributes.self_attribute(analysis, frame, node.func)
+    if path is not None and arguments.flows:
+        return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
+    if arguments.flows and _computes(name):
+        analysis.note_unknown(frame, node, f"{name}()")
+    return call_through(analysis, frame, node, arguments)
+
+
+def _computes(name: str) -> bool:
+    """Whether a function is one of torch's that take tensors, though the catalogue does not know it."""
+    home, _, last = name.rpartition(".")
+    return home in _TENSOR_FUNCTIONS and not last.startswith(("is_", "_assert")) and not last[:1].isupper()
 
 
 def _looks_like_class(name: str) -> bool:
@@ -513,7 +547,7 @@ def call_through(analysis: Analysis, frame: Frame, node: ast.Call, arguments: Ar
     if arguments.args and (modules := modules_of(arguments.args[0])):  # one of these, or what nobody knows
         return call_module(analysis, frame, node, list(modules), Arguments(arguments.args[1:]))
     frame.counts.add(CHILDREN)
-    return UNKNOWN
+    return PART if arguments.flows else UNKNOWN
 
 
 def _new_nn_module(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:

@@ -2,24 +2,94 @@
 
 from __future__ import annotations
 
+import ast
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qprep.analysis.facts import MANY, ModuleCall, Place, Unit
+from qprep.analysis.facts import MANY, ModuleCall, Place, Unit, Unknown
+from qprep.analysis.interpreter import attributes
+from qprep.analysis.interpreter.conditions import exclude_each_other
 from qprep.analysis.interpreter.environment import CHILDREN, TOTAL, Counts
 from qprep.analysis.values import path_overlap
+from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all, options
 from qprep.analysis.values.access_paths import any_index
+from qprep.foundation.catalogue.torch_ao import eager_name
 
 if TYPE_CHECKING:
-    import ast
+    from collections.abc import Iterator
 
     from qprep.analysis.facts import Facts
+    from qprep.analysis.interpreter.call_evaluation import Arguments
     from qprep.analysis.interpreter.environment import Event, Frame, Summary
     from qprep.analysis.interpreter.interpreter import Analysis
-    from qprep.analysis.values.abstract_values import ClassRef
+    from qprep.analysis.values.abstract_values import ClassRef, Kind
 
 # Modules that one instance of stands for every call: nothing to observe, or an instance per call inside.
+_NOT_CALLED_ON_SELF = frozenset(
+    ("builtins.staticmethod", "builtins.classmethod", "builtins.property", "functools.cached_property", "?")
+)
 SEPARATE = frozenset(("torch.nn.Identity", "qprep.runtime_modules.PerCall"))
+
+
+def beside_forward(analysis: Analysis, cls: ClassRef) -> Iterator[FunctionRef]:
+    """The public methods of a class that no forward runs, and that take something."""
+    entry = analysis.project.class_node(cls)
+    for name, node in entry.methods.items() if entry is not None else ():
+        own = f"{cls.name}.{name}"
+        if name.startswith("_") or ":" in name or name == "forward" or (cls.module, own) in analysis.ran:
+            continue
+        takes = len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]) > 1
+        if takes and _NOT_CALLED_ON_SELF.isdisjoint(analysis.decorators(cls.module, node)):
+            yield FunctionRef(cls.module, own, Module(cls, ""))
+
+
+def has_optional(analysis: Analysis, cls: ClassRef) -> bool:
+    """Whether the forward of a class takes something that may be left out: no caller need show what is done with it."""
+    entry = analysis.project.class_node(cls)
+    node = entry.methods.get("forward") if entry is not None else None
+    defaults = (*node.args.defaults, *node.args.kw_defaults) if node is not None else ()
+    return any(isinstance(default, ast.Constant) and default.value is None for default in defaults)
+
+
+def is_entry(summary: Summary) -> bool:
+    """Whether a method runs operations beside modules of its object: others may look at settings or weights."""
+    return bool(summary.touched) and any(event[0] in ("mod", "self") for event in summary.counts)
+
+
+def sizes(facts: Facts) -> tuple[int, ...]:
+    """How much is known, to go back to."""
+    return tuple(len(table) for table in _taken_back(facts))
+
+
+def take_back(facts: Facts, before: tuple[int, ...], *, is_known: bool) -> None:
+    """Forget what a method added that is no entry; its operations, where it has some, count as unknown."""
+    tables = _taken_back(facts)
+    unknown = dict(facts.unknown) if is_known else {}
+    added = [site for place, site in facts.ops.items()][before[1] :]
+    for table, size in zip(tables, before, strict=True):
+        while len(table) > size:
+            table.popitem()
+    facts.unknown.update(unknown)
+    for site in added:
+        facts.unknown.setdefault(site.place, Unknown(site.place, site.op.name))
+
+
+def _taken_back(facts: Facts) -> tuple[dict[Any, Any], ...]:
+    return (facts.unknown, facts.ops, facts.helpers, facts.calls, facts.held, facts.callers)
+
+
+def around_forward(
+    analysis: Analysis, frame: Frame, cls: ClassRef, bound: Module, arguments: Arguments | None, returned: Kind
+) -> Kind:
+    """What calling an instance gives, whose forward gave `returned`: a `__call__` of its own runs around that."""
+    if not analysis.defines_method(cls, "__call__"):
+        return returned
+    methods = [
+        option
+        for option in options(attributes.class_attribute(analysis, cls, bound, "__call__"))
+        if isinstance(option, FunctionRef)
+    ]
+    return join_all([analysis.run_root(frame, cls, method, arguments) for method in methods]) if methods else returned
 
 
 def note_module_call(
@@ -32,7 +102,7 @@ def note_module_call(
     classes: set[str],
 ) -> ModuleCall | None:
     """A module reached through self is called here; remember whether it ran before on this path."""
-    if classes <= SEPARATE:
+    if all(name in SEPARATE or eager_name(name) == "DeQuantStub" for name in classes):
         return None
     place = frame.place(node)
     event: Event = ("mod", identity, loops)
@@ -43,7 +113,7 @@ def note_module_call(
     site.classes |= classes
     site.again = site.again or again
     site.has_state = site.has_state or analysis.may_have_state(classes)
-    frame.counts.add(event)
+    add_run(frame, Counts({event: 1}))
     frame.counts.add(("at", identity, place, loops))
     frame.counts.add(runs)
     return site
@@ -53,10 +123,24 @@ def _happened(frame: Frame, event: Event) -> bool:
     """Whether an event happened before, here or in a caller on the same object."""
     current: Frame | None = frame
     while current is not None:
-        if current.counts.get(event):
+        if current.counts.get(event) and not _is_excluded(current, event):
             return True
         current = current.caller
     return False
+
+
+def add_run(frame: Frame, counts: Counts) -> None:
+    """All of `counts` happens here; what only excluded branches did before happens once all the same."""
+    for event, times in counts.items():
+        if not _is_excluded(frame, event):
+            frame.counts.add(event, times)
+        frame.guards.setdefault(event, []).append(frame.conditions)
+
+
+def _is_excluded(frame: Frame, event: Event) -> bool:
+    """Whether an event happened, and in branches alone that exclude the one that runs now."""
+    known = frame.guards.get(event, ()) if frame.counts.get(event) else ()
+    return bool(known) and all(exclude_each_other(frame.conditions, other) for other in known)
 
 
 def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary, *, is_forward: bool = True) -> None:

@@ -11,12 +11,14 @@ from qprep.analysis.values.abstract_values import UNKNOWN, Kind, Mapping, Module
 from qprep.analysis.values.access_paths import any_index
 
 if TYPE_CHECKING:
+    from qprep.analysis.interpreter.conditions import Condition
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.analysis.values.abstract_values import ClassRef
 
 Event = tuple[object, ...]
 TOTAL: Event = ("total",)  # compute operations on activations
 CHILDREN: Event = ("children",)  # calls of modules
+SELECTED = "selected"  # an event in a branch that the variable of a loop selects: it happens in one round
 
 
 class Counts(dict[Event, int]):
@@ -41,6 +43,11 @@ class Counts(dict[Event, int]):
         """What happens when this is the body of `loop`: events on a fresh instance each time happen once."""
         result = Counts()
         for event, times in self.items():
+            if event[0] == SELECTED:
+                chosen = event[1]
+                assert isinstance(chosen, tuple)
+                result.add(chosen if event[2] == loop else event, times if event[2] == loop else MANY)
+                continue
             loops = event[-1]
             if isinstance(loops, frozenset) and loop in loops:
                 path = event[1]
@@ -131,6 +138,8 @@ class Frame:
     loop_steps: dict[str, int] = field(default_factory=dict)  # of loops over a range that goes by more than one
     alive: bool = True
     earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
+    conditions: frozenset[Condition] = frozenset()  # what the branches around may take for granted
+    guards: dict[Event, list[frozenset[Condition]]] = field(default_factory=dict)  # under which an event happened
     caller: Frame | None = None  # the frame that called this one on the same object
     _home: Home | None = None
 

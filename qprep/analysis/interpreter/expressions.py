@@ -15,6 +15,7 @@ from qprep.analysis.values.abstract_values import (
     INT,
     NONE,
     OTHER,
+    PART,
     REAL,
     SHAPE,
     TEXT,
@@ -27,6 +28,7 @@ from qprep.analysis.values.abstract_values import (
     Module,
     Number,
     Object,
+    Part,
     Partial,
     Plain,
     Property,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.interpreter import Analysis
 
 _SAME_TENSOR = frozenset(("T", "mT", "H", "mH", "real", "imag", "data", "grad"))
+_TENSOR_FACTS = frozenset(("dtype", "device", "layout", "names", "grad_fn"))
 
 
 def evaluate(analysis: Analysis, frame: Frame, node: ast.expr) -> Kind:
@@ -96,6 +99,8 @@ def attribute_of(analysis: Analysis, frame: Frame, value: Kind, name: str, node:
 def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind:
     if isinstance(value, Tensor):
         return _tensor_attribute(analysis, value, name)
+    if isinstance(value, Part):
+        return SHAPE if name == "shape" else PART
     if isinstance(value, External):
         return analysis.resolved(f"{value.name}.{name}")
     if isinstance(value, Module) and name == "_modules":
@@ -122,7 +127,9 @@ def _tensor_attribute(analysis: Analysis, value: Tensor, name: str) -> Kind:
         return INT
     if name in _SAME_TENSOR:
         return value
-    return Partial(External(f"torch.Tensor.{name}"), (value,), ()) if analysis.catalogue.method(name) else OTHER
+    if analysis.catalogue.method(name):
+        return Partial(External(f"torch.Tensor.{name}"), (value,), ())
+    return PART if value.is_open and not name.startswith("is_") and name not in _TENSOR_FACTS else OTHER
 
 
 def _subscript(analysis: Analysis, frame: Frame, node: ast.Subscript) -> Kind:
@@ -134,13 +141,15 @@ def _subscript(analysis: Analysis, frame: Frame, node: ast.Subscript) -> Kind:
 def _item(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, index: Kind) -> Kind:
     is_slice = isinstance(node, ast.Slice)
     if isinstance(value, Tensor):
-        return Tensor(value.flow or flows(index), value.dtype)
+        return Tensor(value.flow or flows(index), value.dtype, value.is_open)
+    if isinstance(value, Part):
+        return PART
     if value == SHAPE:
         return SHAPE if is_slice else INT
     if isinstance(value, Sequence):
         return Sequence(value.item) if is_slice else _sequence_item(value, node, frame)
     if isinstance(value, Mapping):
-        return value.value
+        return _selected(value.value, node, frame)
     if isinstance(value, Module):
         return _module_item(analysis, frame, value, node)
     if isinstance(value, Object):
@@ -187,11 +196,16 @@ def _selected(item: Kind, node: ast.expr, frame: Frame, loops: frozenset[int] = 
 def _varying(node: ast.expr, frame: Frame) -> frozenset[int]:
     """The loops that change an index: those whose variables it is made of, or any where it is made of others."""
     names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
-    if any(isinstance(part, ast.Mod | ast.FloorDiv) for part in ast.walk(node)):
+    numeric = [part for part in ast.walk(node) if isinstance(part, ast.BinOp) and not _is_text(part.left)]
+    if any(isinstance(part.op, ast.Mod | ast.FloorDiv) for part in numeric):
         return frozenset()  # it comes back to the same item
     if all(name in frame.loop_names for name in names):
         return frozenset(frame.loop_names[name] for name in names).intersection(frame.loops)
     return frozenset(frame.loops) if names else frozenset()
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _at_index(item: Kind, text: str, loops: frozenset[int] = frozenset()) -> Kind:
@@ -223,7 +237,7 @@ def _compare(analysis: Analysis, frame: Frame, node: ast.Compare) -> Kind:
         return INT
     tensors = [tensor for kind in kinds if (tensor := tensor_of(kind)) is not None]
     if not tensors:
-        return INT
+        return PART if any(map(flows, kinds)) else INT
     return FLOWING_INTEGER if any(t.flow for t in tensors) else CONSTANT_INTEGER
 
 
@@ -233,6 +247,7 @@ def _bool_op(analysis: Analysis, frame: Frame, node: ast.BoolOp) -> Kind:
 
 def _if_exp(analysis: Analysis, frame: Frame, node: ast.IfExp) -> Kind:
     from qprep.analysis.interpreter import narrowing
+    from qprep.analysis.interpreter.statements import branch
 
     evaluate(analysis, frame, node.test)
     truth = narrowing.static_truth(analysis, frame, node.test)
@@ -244,7 +259,8 @@ def _if_exp(analysis: Analysis, frame: Frame, node: ast.IfExp) -> Kind:
             continue
         frame.load(start)
         narrowing.narrow(analysis, frame, node.test, taken)
-        results.append(evaluate(analysis, frame, part))
+        with branch(analysis, frame, node.test, taken):
+            results.append(evaluate(analysis, frame, part))
         ends.append(frame.save())
     for end in ends:
         end.names = start.names
@@ -343,6 +359,11 @@ def _yield(analysis: Analysis, frame: Frame, node: ast.Yield) -> Kind:
     return UNKNOWN
 
 
+def _yield_from(analysis: Analysis, frame: Frame, node: ast.YieldFrom) -> Kind:
+    frame.returns.append(Sequence(iterate(evaluate(analysis, frame, node.value))))
+    return UNKNOWN
+
+
 def _slice(analysis: Analysis, frame: Frame, node: ast.Slice) -> Kind:
     for part in (node.lower, node.upper, node.step):
         if part is not None:
@@ -364,7 +385,7 @@ def iterate(kind: Kind, loop: int | None = None) -> Kind:
     if type(kind) is Union:
         return join_all(iterate(option, loop) for option in kind.options)
     item: Kind = UNKNOWN
-    if isinstance(kind, Tensor):
+    if isinstance(kind, Tensor | Part):
         item = kind
     elif kind == SHAPE:
         item = INT
@@ -427,7 +448,7 @@ def _store_item(analysis: Analysis, frame: Frame, target: ast.Subscript, value: 
         instances.call_own(analysis, frame, holder, "__setitem__", index, value)
     elif isinstance(target.value, ast.Name | ast.Attribute):
         if isinstance(holder, Tensor) and flows(value):
-            assign(analysis, frame, target.value, Tensor(True, holder.dtype), None)
+            assign(analysis, frame, target.value, Tensor(True, holder.dtype, holder.is_open), None)
         elif isinstance(holder, Sequence):
             assign(analysis, frame, target.value, Sequence(join(holder.item, value)), None)
         elif isinstance(holder, Mapping):
@@ -459,6 +480,7 @@ _EVALUATORS: dict[type[ast.expr], Callable[..., Kind]] = {
     ast.Await: _await,
     ast.Starred: _starred,
     ast.Yield: _yield,
+    ast.YieldFrom: _yield_from,
     ast.Slice: _slice,
     ast.JoinedStr: _joined,
 }

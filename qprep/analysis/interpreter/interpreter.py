@@ -7,11 +7,18 @@ from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing
-from qprep.analysis.facts import Facts, HelperCall, ModuleCall, OpSite, Place, Unit, Unknown
-from qprep.analysis.interpreter import attributes, closures, module_level, parameter_types
+from qprep.analysis.facts import Facts, HelperCall, ModuleCall, OpSite, Place, ScriptedCall, Unit, Unknown
+from qprep.analysis.interpreter import (
+    attributes,
+    closures,
+    decorated,
+    entry_points,
+    module_level,
+    parameter_types,
+)
 from qprep.analysis.interpreter.argument_binding import Callee, bind
 from qprep.analysis.interpreter.attributes import Attributes
-from qprep.analysis.interpreter.call_evaluation import Arguments
+from qprep.analysis.interpreter.call_evaluation import Arguments, call_kind
 from qprep.analysis.interpreter.entry_points import finish_root, note_module_call
 from qprep.analysis.interpreter.environment import TOTAL, Counts, Frame, Scope, Summary
 from qprep.analysis.interpreter.statements import run_block
@@ -29,6 +36,7 @@ from qprep.analysis.values.abstract_values import (
     Kind,
     Module,
     Object,
+    Partial,
     Tensor,
     in_order,
     join_all,
@@ -77,6 +85,7 @@ class Analysis:
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
         self._around: dict[ClassRef, Scope | None] = {}
+        self.bound_names: dict[tuple[str, str], frozenset[str]] = {}  # what each function binds
         self._loops = 0
 
     def run(self, names: Iterable[str]) -> Facts:
@@ -96,23 +105,54 @@ class Analysis:
                     self._guarded(ref)
         for ref in called:
             self._guarded(ref)
+        for name in names:
+            self._run_beside(name)
         for name in putting:
             module_level.look_at(self, name)
         return self.facts
 
-    def _guarded(self, ref: ClassRef) -> None:
+    def _run_beside(self, name: str) -> None:
+        """Evaluate what users may call beside forward: public methods that no forward runs."""
+        index = self.project.index(name)
+        for cls in reversed(list(index.classes)) if index is not None else ():
+            ref = ClassRef(name, cls)
+            if self.is_module(ref):
+                if ref in self.reached and entry_points.has_optional(self, ref):
+                    self._guarded(ref, again=True)
+                for method in entry_points.beside_forward(self, ref):
+                    self._guarded(ref, method)
+
+    def _run_method(self, cls: ClassRef, method: FunctionRef) -> None:
+        frame = self._module_frame(cls.module)
+        if frame is None:
+            return
+        frame.recording = True
+        before, known = entry_points.sizes(self.facts), self.ran
+        self.ran = set()
+        try:
+            summary = self._evaluate(frame, method, None, recording=True, root=True, beside=True)
+        finally:
+            ran, self.ran = self.ran, known
+        if entry_points.is_entry(summary):
+            self.ran |= ran
+            finish_root(self, cls, summary, is_forward=False)
+        else:
+            entry_points.take_back(self.facts, before, is_known=bool(summary.touched))
+
+    def _guarded(self, ref: ClassRef, method: FunctionRef | None = None, *, again: bool = False) -> None:
         """Code nested a thousandfold ends the analysis of its file, not of the others."""
         self.closures.clear()
         try:
-            self._run_class(ref)
+            self._run_class(ref, again=again) if method is None else self._run_method(ref, method)
         except RecursionError:
             self.too_deep.add(ref.module)
             self.running.clear()
             self._active.clear()
 
-    def _run_class(self, ref: ClassRef) -> None:
+    def _run_class(self, ref: ClassRef, *, again: bool) -> None:
+        """Evaluate the forward of a class that no other one calls, or `again` with all that may be left out."""
         self.attributes_of(ref)
-        if ref not in self.reached:
+        if again or ref not in self.reached:
             frame = self._module_frame(ref.module)
             if frame is not None:
                 frame.recording = True
@@ -124,6 +164,10 @@ class Analysis:
         """A number for a loop that nothing else has."""
         self._loops += 1
         return self._loops
+
+    def frame_of(self, name: str) -> Frame | None:
+        """A frame for the top level of a file, which records nothing; None where the project has no such file."""
+        return self._module_frame(name)
 
     def _module_frame(self, name: str) -> Frame | None:
         index = self.project.index(name)
@@ -224,6 +268,13 @@ class Analysis:
             self._module_classes[ref] = known or (foreign and has_forward and not autograd)
         return self._module_classes[ref]
 
+    def has_child(self, ref: ClassRef, name: str) -> bool:
+        """Whether `self.name` is, or may be, a module that the class holds: it is no method or number of its own."""
+        if self.defines_method(ref, name):
+            return False
+        entry = self.attributes_of(ref).names.get(name)
+        return entry is None or bool(modules_of(entry.kind)) or UNKNOWN in options(entry.kind)
+
     def is_container(self, ref: ClassRef) -> bool:
         """Whether a class inherits from torch.nn's Sequential, ModuleList or ModuleDict."""
         return any(isinstance(base, External) and base.name in _CONTAINERS for base in self.project.mro(ref))
@@ -284,6 +335,8 @@ class Analysis:
         if frame is None:
             return UNKNOWN
         frame.scope = Scope({}, self._scope_around(base))
+        if isinstance(node, ast.Lambda):  # a method of the class
+            frame.unit, frame.function = Unit(base.module, base.name, True), base.name
         return evaluate(self, frame, node)
 
     def _scope_around(self, cls: ClassRef | None) -> Scope | None:
@@ -324,7 +377,7 @@ class Analysis:
 
     def _run_on_self(self, frame: Frame, ref: FunctionRef, summary: Summary) -> None:
         """A method of self runs here."""
-        frame.counts.add_all(summary.counts)
+        entry_points.add_run(frame, summary.counts)
         frame.counts.add(("enter", ref.module, ref.name))
         frame.touched |= summary.touched
 
@@ -348,6 +401,12 @@ class Analysis:
         frame.recording = True
         return self.call_forward(frame, Module(ref), None)
 
+    def run_root(self, frame: Frame, cls: ClassRef, method: FunctionRef, arguments: Arguments | None) -> Kind:
+        """A method that is called on an instance in place of forward."""
+        summary = self._evaluate(frame, method, arguments, recording=True, root=True)
+        finish_root(self, cls, summary)
+        return summary.returned
+
     def call_forward(self, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:
         """Call a module of a project class; without `arguments`, its parameters are taken for activations."""
         assert isinstance(module.cls, ClassRef)
@@ -356,24 +415,58 @@ class Analysis:
             return Tensor(False)
         bound = Module(module.cls, "", None, module.item)
         found = attributes.class_attribute(self, module.cls, bound, "forward")
-        forwards = [option for option in options(found) if isinstance(option, FunctionRef)]
+        forwards = [option for option in options(found) if isinstance(option, FunctionRef | Closure | Partial)]
         if not forwards:
             return self._inherited_forward(frame, module, arguments, flow)
         self.reached.add(module.cls)
-        return join_all([self._run_forward(frame, module.cls, forward, arguments, flow) for forward in forwards])
+        returned = join_all([self._run_forward(frame, module.cls, f, arguments, flow) for f in forwards])
+        return entry_points.around_forward(self, frame, module.cls, bound, arguments, returned)
 
     def _run_forward(
-        self, frame: Frame, cls: ClassRef, forward: FunctionRef, arguments: Arguments | None, flow: bool
+        self,
+        frame: Frame,
+        cls: ClassRef,
+        forward: FunctionRef | Closure | Partial,
+        arguments: Arguments | None,
+        flow: bool,
     ) -> Kind:
         """One of the functions that are, or may be set as, a class's forward."""
+        if not isinstance(forward, FunctionRef):
+            return self._run_lambda(cls, forward, arguments)
         known = ("root", forward, arguments.key if arguments is not None else None) in self._memo
         called_only = arguments is not None and is_function_like(self.project, cls)
         summary = self._evaluate(frame, forward, arguments, recording=True, root=True, called_only=called_only)
+        table = self.attributes_of(cls)
+        if table.has_new_flow:  # what a forward keeps on self, the next one, or a later step of it, finds there
+            table.has_new_flow = False
+            self._memo.clear()
+            summary = self._evaluate(frame, forward, arguments, recording=True, root=True, called_only=called_only)
         if not known:
             finish_root(self, cls, summary)
         if summary.returned == UNKNOWN and flow:
             return Tensor(True) if summary is _NOTHING else UNKNOWN
         return summary.returned
+
+    def _run_lambda(self, cls: ClassRef, forward: Closure | Partial, arguments: Arguments | None) -> Kind:
+        """A forward that is no method: `forward = lambda self, x: ...`, or a function that the constructor sets."""
+        closure = forward.function if isinstance(forward, Partial) else forward
+        index = self.project.index(cls.module)
+        if not isinstance(closure, Closure) or index is None:
+            return Tensor(True)
+        bound = Module(cls, "")
+        unit, function = Unit(cls.module, cls.name, True), f"{cls.name}.forward"
+        inner = Frame(index, unit, function, bound, cls, Scope({}), True)
+        given = arguments
+        if given is None:
+            own = bound if isinstance(forward, Partial) else None
+            names = bind(self, Callee(closure.home.index, closure.node, own, cls, True), None)
+            positional = [arg.arg for arg in (*closure.node.args.posonlyargs, *closure.node.args.args)]
+            given = Arguments([names[name] for name in positional[isinstance(forward, Partial) :]])
+        name = ast.copy_location(ast.Name(id="forward", ctx=ast.Load()), closure.node)
+        node = ast.copy_location(ast.Call(func=name, args=[], keywords=[]), closure.node)
+        returned = call_kind(self, inner, node, forward, given)
+        finish_root(self, cls, Summary(returned, inner.counts, frozenset(inner.touched)))
+        return returned
 
     def _inherited_forward(self, frame: Frame, module: Module, arguments: Arguments | None, flow: bool) -> Kind:
         """A class of torch.nn's with another constructor; a Sequential passes its input on."""
@@ -388,6 +481,8 @@ class Analysis:
     def call_function(self, frame: Frame, node: ast.Call, ref: FunctionRef, arguments: Arguments) -> Kind:
         """Call a function or method of the project."""
         bound = ref.bound
+        if bound is None and self._is_scripted(ref):
+            return self._call_scripted(frame, node, ref, arguments)
         if isinstance(bound, Object | ClassRef):
             made = allocation_sites.not_given(arguments.all())
             return self.renewed(frame, node, self.call_beside(frame, ref, arguments), made)
@@ -415,6 +510,18 @@ class Analysis:
         elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
             finish_root(self, bound.cls, summary, is_forward=False)
         return self.renewed(frame, node, summary.returned, allocation_sites.not_given(arguments.all()))
+
+    def _is_scripted(self, ref: FunctionRef) -> bool:
+        node = self.project.function_node(ref)
+        return node is not None and not _SCRIPTING.isdisjoint(self.decorators(ref.module, node))
+
+    def _call_scripted(self, frame: Frame, node: ast.Call, ref: FunctionRef, arguments: Arguments) -> Kind:
+        """A function that TorchScript compiles: one operation, in which nothing can be put."""
+        if frame.recording and arguments.flows:
+            place = frame.place(node)
+            self.facts.scripted.setdefault(place, ScriptedCall(place, frame.unit, frame.function, ref.name))
+            frame.counts.add(TOTAL)
+        return Tensor(arguments.flows)
 
     def call_beside(self, frame: Frame, ref: FunctionRef, arguments: Arguments) -> Kind:
         """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
@@ -456,8 +563,13 @@ class Analysis:
         recording: bool,
         root: bool = False,
         called_only: bool = False,
+        beside: bool = False,
     ) -> Summary:
-        key = ("root" if root else recording, ref, arguments.key if arguments is not None else None)
+        key = (
+            "beside" if beside else "root" if root else recording,
+            ref,
+            arguments.key if arguments is not None else None,
+        )
         if (known := self._memo.get(key)) is not None:
             self._memo.move_to_end(key)
             return known
@@ -473,11 +585,12 @@ class Analysis:
         cls = ClassRef(ref.module, owner) if owner else None
         is_static = "builtins.staticmethod" in self.decorators(ref.module, node) if owner else False
         is_entry = (root and not called_only) or arguments is None
-        names = bind(self, Callee(index, node, None if is_static else ref.bound, cls, is_entry), arguments)
+        names = bind(self, Callee(index, node, None if is_static else ref.bound, cls, is_entry, beside), arguments)
         unit = Unit(ref.module, owner, True) if owner and not is_static else Unit(ref.module, ref.name, False)
         inner = Frame(index, unit, ref.name, ref.bound, cls, Scope(names, self._scope_around(cls)), recording)
         if not root and isinstance(ref.bound, Module):
             inner.caller = frame
+        parameters = dict(names)
         self.running.add(key)
         self._active[ref.module, ref.name] += 1
         if recording:
@@ -488,6 +601,14 @@ class Analysis:
             self.running.discard(key)
             self._active[ref.module, ref.name] -= 1
         returned = inner.returned() if inner.returns else NONE
+        if node.decorator_list and (maker := self._module_frame(ref.module)) is not None:
+            around = Frame(index, unit, ref.name, ref.bound, cls, Scope(parameters), recording)
+            returned = decorated.wrapped(self, maker, around, node, returned)
+            inner.exits.append(inner.total())
+            inner.alive = False
+            for path in inner.exits:
+                path.add_all(around.counts)
+            inner.touched |= around.touched
         counts = inner.total().repeated(self.next_loop()) if key in self._recursive else inner.total()
         summary = Summary(returned, counts, frozenset(inner.touched))
         self._settle(unit, summary)
@@ -559,6 +680,7 @@ class Analysis:
         return note_module_call(self, frame, node, identity, path, loops, classes)
 
 
+_SCRIPTING = frozenset(("torch.jit.script", "torch.jit.script_if_tracing"))
 _CONTAINERS = frozenset(("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict"))
 _NO_MODULE = (
     "builtins.",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import (
     ACTIVATION,
     FLOWING_INTEGER,
     INT,
     NONE,
     NUMBER,
+    OPEN,
     OTHER,
+    PART,
     REAL,
     SHAPE,
     TEXT,
@@ -32,8 +35,10 @@ from qprep.analysis.values.abstract_values import (
     sequence_of,
     tensor_of,
 )
+from qprep.foundation.catalogue.op import OpClass
 
 if TYPE_CHECKING:
+    from qprep.analysis.interpreter.argument_binding import Callee
     from qprep.analysis.interpreter.interpreter import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
@@ -76,6 +81,8 @@ _UNIONS = frozenset(("Optional", "Union", "Annotated", "Final", "ClassVar", "Req
 _SIZE_METHODS = frozenset(
     ["view", "reshape", "expand", "repeat", "permute", "transpose", "unflatten", "new_zeros", "new_ones", "new_empty"]
 )
+MOVES = frozenset(("to", "cuda", "cpu", "clone", "detach", "type"))  # objects that hold tensors have these, too
+PYTHON_TYPES = (list, tuple, dict, set, str, bytes, int, float, range)
 _SIZE_FUNCTIONS = frozenset(
     ["range", "int", "float", "zeros", "ones", "empty", "arange", "rand", "randn", "eye", "full"]
 )
@@ -164,9 +171,17 @@ def all_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) ->
 
 
 def forward_kind(
-    analysis: Analysis, index: FileIndex, node: ast.FunctionDef, arg: ast.arg, default: ast.expr | None
+    analysis: Analysis,
+    callee: Callee,
+    node: ast.FunctionDef | ast.Lambda,
+    arg: ast.arg,
+    default: ast.expr | None,
 ) -> Kind:
-    """A parameter of a forward that nobody in the project calls: a tensor, unless something says otherwise."""
+    """A parameter of a forward that nobody in the project calls: a tensor, unless something says otherwise.
+
+    One that may be left out may as well be a number or a flag: what it is used for decides.
+    """
+    index = callee.index
     kind = annotated(analysis, index, arg.annotation) if arg.annotation is not None else None
     if kind is not None and kind not in (OTHER, NONE):
         return join_all(Object(o.cls, True) if isinstance(o, Object) else o for o in options(kind))
@@ -175,7 +190,41 @@ def forward_kind(
         return join(TEXT, fallback) if isinstance(fallback, Word) else fallback
     if arg.arg in numeric_parameters(node):
         return NUMBER
-    return join(ACTIVATION, NONE) if fallback == NONE else ACTIVATION
+    may_be_setting = fallback == NONE or callee.is_beside
+    found = PART if may_be_setting and arg.arg not in _used_as_tensors(analysis, callee, node) else OPEN
+    return join(found, NONE) if fallback == NONE else found
+
+
+def _used_as_tensors(analysis: Analysis, callee: Callee, node: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
+    """Parameters that the body hands to a layer or a function of torch first, or asks for what only tensors have."""
+    names = {arg.arg for arg, _ in all_parameters(node)}
+    found: set[str] = set()
+    for part in walk(node):
+        if isinstance(part, ast.Call) and part.args and isinstance(part.args[0], ast.Name):
+            if _takes_tensor(analysis, callee, part.func):
+                found.add(part.args[0].id)
+        elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and _is_of_tensors(analysis, part):
+            found.add(part.value.id)
+    return frozenset(found & names)
+
+
+def _takes_tensor(analysis: Analysis, callee: Callee, func: ast.expr) -> bool:
+    """Whether what is called is a child of self, or an operation of torch."""
+    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self":
+        cls = callee.cls
+        return cls is not None and analysis.has_child(cls, func.attr)
+    row = analysis.catalogue.function(analysis.project.expression_name(callee.index, func) or "?")
+    return row is not None and row[0].cls is OpClass.COMPUTE
+
+
+def _is_of_tensors(analysis: Analysis, node: ast.Attribute) -> bool:
+    """Whether only a tensor has an attribute: not a list, a text or a number, and no object that moves with it."""
+    if node.attr == "shape":
+        return True
+    row = analysis.catalogue.method(node.attr)
+    if row is None or row[1].is_inplace or node.attr in MOVES:
+        return False
+    return not any(hasattr(cls, node.attr) for cls in PYTHON_TYPES)
 
 
 def constructor_kind(
@@ -195,7 +244,7 @@ def constructor_kind(
     return fallback
 
 
-def numeric_parameters(node: ast.FunctionDef) -> frozenset[str]:
+def numeric_parameters(node: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
     """Parameters that the body uses as sizes: in view, reshape and range, as bounds of slices, or as `int(n)`."""
     names = {arg.arg for arg, _ in all_parameters(node)}
     found: set[str] = set()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ast
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import child_positions
-from qprep.analysis.interpreter import narrowing
+from qprep.analysis.interpreter import conditions, instances, narrowing
 from qprep.analysis.interpreter.environment import Counts, State
 from qprep.analysis.interpreter.expressions import assign, evaluate, iterate
 from qprep.analysis.interpreter.tensor_operations import augmented
-from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Sequence
+from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Object, Sequence
 from qprep.analysis.values.access_paths import step_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.interpreter import Analysis
@@ -95,10 +96,23 @@ def _if(analysis: Analysis, frame: Frame, node: ast.If) -> None:
         frame.load(start)
         frame.alive = True
         narrowing.narrow(analysis, frame, node.test, taken)
-        run_block(analysis, frame, body)
+        with branch(analysis, frame, node.test, taken):
+            run_block(analysis, frame, body)
         if frame.alive:
             ends.append(frame.save())
     _resume(frame, ends, start)
+
+
+@contextmanager
+def branch(analysis: Analysis, frame: Frame, test: ast.expr, taken: bool) -> Iterator[None]:
+    """What happens inside happens in one branch of a test."""
+    outer, before = frame.conditions, Counts(frame.counts)
+    frame.conditions = outer | conditions.assumed(analysis, frame, test, taken)
+    yield
+    frame.conditions = outer
+    loop = conditions.selecting_loop(frame, test, taken)
+    if loop is not None:
+        frame.counts = conditions.select(before, frame.counts, loop)
 
 
 def _resume(frame: Frame, ends: list[State], start: State) -> None:
@@ -160,12 +174,24 @@ def _loop(analysis: Analysis, frame: Frame, node: ast.For | ast.While, bind: Cal
     run_block(analysis, frame, node.orelse)
 
 
-def _with(analysis: Analysis, frame: Frame, node: ast.With) -> None:
+def _with(analysis: Analysis, frame: Frame, node: ast.With | ast.AsyncWith) -> None:
     for item in node.items:
-        value = evaluate(analysis, frame, item.context_expr)
+        value = _entered(analysis, frame, evaluate(analysis, frame, item.context_expr))
         if item.optional_vars is not None:
             assign(analysis, frame, item.optional_vars, value, None)
     run_block(analysis, frame, node.body)
+
+
+def _entered(analysis: Analysis, frame: Frame, manager: Kind) -> Kind:
+    """What `with manager as name` binds: the value that a generator yields, or what `__enter__` gives.
+
+    A list is no context manager: a function that yields gives one here only where contextlib made a manager of it.
+    """
+    if isinstance(manager, Sequence):
+        return iterate(manager)
+    if isinstance(manager, Object):
+        return instances.call_own(analysis, frame, manager, "__enter__") or UNKNOWN
+    return manager
 
 
 def _try(analysis: Analysis, frame: Frame, node: ast.Try | ast.TryStar) -> None:
@@ -246,6 +272,7 @@ _RUNNERS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.AsyncFor: _for,
     ast.While: _while,
     ast.With: _with,
+    ast.AsyncWith: _with,
     ast.Try: _try,
     ast.TryStar: _try,
     ast.Match: _match,

@@ -6,14 +6,16 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing
-from qprep.analysis.interpreter import instances
+from qprep.analysis.interpreter import attributes, instances
 from qprep.analysis.interpreter.environment import Counts
+from qprep.analysis.interpreter.parameter_types import MOVES, PYTHON_TYPES
 from qprep.analysis.values.abstract_values import (
     FLOAT,
     INT,
     INTEGER,
     NUMBER,
     OTHER,
+    PART,
     REAL,
     SHAPE,
     TEXT,
@@ -30,6 +32,7 @@ from qprep.analysis.values.abstract_values import (
     join,
     join_all,
     options,
+    says_nothing,
     sequence_of,
     tensor_of,
 )
@@ -92,13 +95,15 @@ def unary(analysis: Analysis, frame: Frame, node: ast.UnaryOp) -> Kind:
     if isinstance(node.op, ast.Not):
         return INT
     tensor = tensor_of(kind)
-    if tensor is None:
-        return kind
     op = analysis.catalogue.operator(SYMBOLS[type(node.op)])
+    if tensor is None:
+        if says_nothing(kind) and op is not None and op.cls is OpClass.COMPUTE:
+            analysis.note_unknown(frame, node, SYMBOLS[type(node.op)].removesuffix("x"))
+        return kind
     if op is None or op.cls is not OpClass.COMPUTE or tensor.dtype == INTEGER or not tensor.flow:
         return tensor
     analysis.note_op(frame, node, op, None, "unary")
-    return tensor
+    return Tensor(tensor.flow, tensor.dtype)
 
 
 def _arithmetic(
@@ -114,11 +119,13 @@ def _arithmetic(
         return other if isinstance(other, Sequence) else UNKNOWN
     op = analysis.catalogue.operator(symbol)
     flow = any(tensor.flow for tensor in tensors) or analysis.is_proven(frame, node)
-    if not flow and other == UNKNOWN:  # a parameter added to what may well be an activation
+    if not flow and says_nothing(other):  # a parameter added to what may well be an activation
         return _unknown_arithmetic(analysis, frame, node, symbol, scalar=False)
     dtype = _result_dtype(op, tensors, [other] if len(tensors) == 1 else [])
     if op is not None and op.cls is OpClass.COMPUTE and flow and dtype != INTEGER:
         analysis.note_op(frame, node, op, None, form, scalar=isinstance(other, Number))
+        if isinstance(left, Number) and (site := analysis.facts.ops.get(frame.place(node))) is not None:
+            site.number_first = True
     return Tensor(flow, dtype)
 
 
@@ -152,9 +159,14 @@ def _python_arithmetic(
         return INT if left == INT and right == INT and symbol != "**" else NUMBER
     if isinstance(left, Plain) or isinstance(right, Plain):
         return OTHER
-    if UNKNOWN in (left, right):
+    if says_nothing(left) or says_nothing(right):
         return _unknown_arithmetic(
-            analysis, frame, node, symbol, scalar=isinstance(left, Number) or isinstance(right, Number)
+            analysis,
+            frame,
+            node,
+            symbol,
+            scalar=isinstance(left, Number) or isinstance(right, Number),
+            flowing_part=flows(left) or flows(right),
         )
     return NUMBER if isinstance(left, Number) or isinstance(right, Number) else UNKNOWN
 
@@ -168,13 +180,19 @@ def _repeated_items(node: ast.BinOp | ast.AugAssign, sequences: list[Sequence]) 
 
 
 def _unknown_arithmetic(
-    analysis: Analysis, frame: Frame, node: ast.BinOp | ast.AugAssign, symbol: str, *, scalar: bool
+    analysis: Analysis,
+    frame: Frame,
+    node: ast.BinOp | ast.AugAssign,
+    symbol: str,
+    *,
+    scalar: bool,
+    flowing_part: bool = False,
 ) -> Kind:
     """Arithmetic of which only a run can tell whether it is of activations."""
     op = analysis.catalogue.operator(symbol)
     if op is None or op.cls is not OpClass.COMPUTE or not analysis.is_proven(frame, node):
         analysis.note_unknown(frame, node, symbol)
-        return UNKNOWN
+        return PART if flowing_part else UNKNOWN
     form = "augmented" if isinstance(node, ast.AugAssign) else "operator"
     analysis.note_op(frame, node, op, None, form, scalar=scalar)
     return Tensor(True)
@@ -182,15 +200,19 @@ def _unknown_arithmetic(
 
 def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Tensor, arguments: Arguments) -> Kind:
     """`tensor.name(...)`."""
+    if receiver.is_open and (found := _mapping_method(name, receiver)) is not None:
+        return found
     row = analysis.catalogue.method(name)
     if row is None:
-        return UNKNOWN
+        if receiver.flow and not receiver.is_open:
+            analysis.note_unknown(frame, node, f".{name}()")
+        return PART if receiver.flow or arguments.flows else UNKNOWN
     op, spelling = row
     flow = receiver.flow or arguments.flows or analysis.is_proven(frame, node)
     if op.cls is OpClass.COMPUTE:
         return _compute(analysis, frame, node, op, spelling, [receiver, *arguments.all()], flow, "method")
     if spelling.is_inplace and flow and not receiver.flow:
-        _taint(frame, node)
+        _taint(analysis, frame, node)
     if name in _TO_FLOAT:
         return Tensor(flow)
     if name in _TO_INTEGER:
@@ -206,10 +228,13 @@ def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver
     return result_kind(op.result, Tensor(flow, dtype))
 
 
-def _taint(frame: Frame, node: ast.Call) -> None:
+def _taint(analysis: Analysis, frame: Frame, node: ast.Call) -> None:
     """`buffer.copy_(x)`: what flows into the argument flows into the receiver."""
-    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-        frame.scope.names[node.func.value.id] = Tensor(True)
+    receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if isinstance(receiver, ast.Name):
+        frame.scope.names[receiver.id] = Tensor(True)
+    elif isinstance(receiver, ast.Attribute):
+        attributes.store(analysis, frame, receiver, Tensor(True), None)
 
 
 def _moved_dtype(receiver: Tensor, node: ast.Call) -> str:
@@ -279,12 +304,15 @@ def _compute(
     tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]
     dtype = _result_dtype(op, tensors, [kind for kind in kinds if isinstance(kind, Number)]) if tensors else FLOAT
     if not tensors and not flow:
+        if any(map(says_nothing, kinds)):
+            analysis.note_unknown(frame, node, f"{op.name}()")
+            return UNKNOWN
         return Tensor(False)
     if flow and dtype != INTEGER and op.result is not Result.INTEGER:
         scalar = len(kinds) > 1 and isinstance(kinds[1], Number) and bool(op.operators)
         analysis.note_op(frame, node, op, spelling, form, scalar=scalar)
         if spelling.is_inplace and form == "method" and isinstance(kinds[0], Tensor) and not kinds[0].flow:
-            _taint(frame, node)
+            _taint(analysis, frame, node)
     return _compute_result(op, len(kinds), Tensor(flow, dtype))
 
 
@@ -339,6 +367,30 @@ def unknown_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, 
     return _compute_result(row[0], 1 + len(node.args) + len(node.keywords), Tensor(True))
 
 
+def _mapping_method(name: str, item: Kind) -> Kind | None:
+    """What a dict whose values are of a kind gives for one of its methods."""
+    results: dict[str, Kind] = {
+        "keys": Sequence(TEXT),
+        "values": Sequence(item),
+        "items": Sequence(sequence_of((TEXT, item))),
+        "get": item,
+        "pop": item,
+    }
+    return results.get(name)
+
+
+def part_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
+    """A method of something that belongs to an input: of a tensor where nothing of Python's has one of that name."""
+    found, row = _mapping_method(name, PART), analysis.catalogue.method(name)
+    if found is not None or row is None or name in MOVES or row[1].is_inplace:
+        return found or PART
+    if any(hasattr(cls, name) for cls in PYTHON_TYPES):
+        if row[0].cls is OpClass.COMPUTE:
+            analysis.note_unknown(frame, node, f".{name}()")
+        return PART
+    return method(analysis, frame, node, name, Tensor(True), arguments)
+
+
 def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
     """sum, abs, min, max and pow of Python, on tensors or numbers."""
     from qprep.analysis.interpreter.expressions import iterate
@@ -351,6 +403,9 @@ def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str,
     tensor = _first_tensor(arguments.args[0]) if arguments.args else None
     if tensor is not None and tensor.dtype == INTEGER:
         return tensor
+    if all(_first_tensor(arg) is None for arg in arguments.args):
+        analysis.note_unknown(frame, node, f"{name}()")
+        return PART
     analysis.note_op(frame, node, row[0], row[1], "builtin")
     return Tensor(True)
 

@@ -10,6 +10,10 @@ from types import EllipsisType
 _LEAVES = frozenset((int, str, type(None), bool, float, complex, bytes, EllipsisType, ast.Load, ast.Store, ast.Del))
 
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_ASYNC = "was_async"
+
+
 def walk(root: ast.AST) -> list[ast.AST]:
     """`root` and all nodes below it, level by level as `ast.walk` has them, without the contexts of names."""
     nodes = [root]
@@ -34,6 +38,41 @@ def children(node: ast.AST) -> list[ast.AST]:
             found += [item for item in value if type(item) not in _LEAVES]
         elif kind not in _LEAVES:
             found.append(value)
+    return found
+
+
+def without_async(tree: ast.Module) -> ast.Module:
+    """`tree` with each `async def` as a plain one: what runs in it is the same; `is_async` still knows it."""
+    for node in walk(tree):
+        for body in node.__dict__.values():
+            if type(body) is list:
+                body[:] = [_plain(item) if type(item) is ast.AsyncFunctionDef else item for item in body]
+    return tree
+
+
+def _plain(node: ast.AsyncFunctionDef) -> ast.FunctionDef:
+    plain = ast.FunctionDef(**node.__dict__)
+    setattr(plain, _ASYNC, True)
+    return plain
+
+
+def is_async(node: ast.AST) -> bool:
+    """Whether a function was written `async def`."""
+    return bool(getattr(node, _ASYNC, False))
+
+
+def returned_values(function: ast.FunctionDef) -> list[ast.expr]:
+    """What a function returns, place by place; none at all where some return gives nothing."""
+    found: list[ast.expr] = []
+    stack: list[ast.AST] = list(function.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Return):
+            if node.value is None:
+                return []
+            found.append(node.value)
+        if not isinstance(node, _FUNCTIONS):
+            stack.extend(ast.iter_child_nodes(node))
     return found
 
 

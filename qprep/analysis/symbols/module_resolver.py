@@ -9,7 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.symbols.ast_utils import dotted_text, without_async
 from qprep.analysis.symbols.module_summary import surface_of
 from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex, build_index, variants
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, Kind, join_all, options
@@ -68,7 +68,7 @@ class ParsedFiles:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                tree = ast.parse(text)
+                tree = without_async(ast.parse(text)) if "async" in text else ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         index = build_index(mark.name, mark.path, os.path.basename(mark.path) == "__init__.py", tree)

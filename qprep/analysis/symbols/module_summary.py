@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qprep.analysis.effects.attribute_writes import touched_names
 from qprep.analysis.effects.escaping_classes import handed_names
-from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.symbols.ast_utils import dotted_text, without_async
 from qprep.analysis.symbols.local_classes import base_names
 from qprep.analysis.symbols.symbol_table import Imported, build_index
 
@@ -105,7 +105,7 @@ def read_outline(name: str, path: Path, text: str) -> Outline:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            tree = without_async(ast.parse(text)) if "async" in text else ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return EMPTY
     return outline_of(build_index(name, "", path.name == "__init__.py", tree), text)

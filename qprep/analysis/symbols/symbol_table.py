@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from qprep.analysis.symbols import made_classes
 from qprep.analysis.symbols.ast_utils import by_type
 
 if TYPE_CHECKING:
@@ -130,13 +131,24 @@ def _bind_body(index: FileIndex, body: list[ast.stmt], *, branch: bool = False) 
                 _bind_inner(index, node.body, node.name, (node,))
         elif isinstance(node, ast.Assign):
             for target in node.targets:
-                if isinstance(target, ast.Name):
+                if isinstance(target, ast.Name) and not _bind_made_class(index, target.id, node.value, branch=branch):
                     _bind_value(index, target.id, node.value, branch=branch)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             _bind_value(index, node.target.id, node.value, branch=branch)
         elif isinstance(node, ast.If | ast.Try | ast.TryStar | ast.With):
             for part in nested_bodies(node):
                 _bind_body(index, part, branch=branch or not isinstance(node, ast.With))
+
+
+def _bind_made_class(index: FileIndex, name: str, value: ast.expr, *, branch: bool) -> bool:
+    """Bind what a call of `type` makes as the class that it is."""
+    made = made_classes.written_out(name, value)
+    if made is None:
+        return False
+    if branch:
+        _keep_other(index, name)
+    _bind_class(index, made, "")
+    return True
 
 
 def _bind_imports(index: FileIndex, node: ast.Import | ast.ImportFrom, *, branch: bool) -> None:

@@ -22,10 +22,19 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Tensor(Kind):
-    """A tensor: whether a model input flows into it, and whether it holds floats or integers."""
+    """A tensor: whether a model input flows into it, and whether it holds floats or integers.
+
+    is_open  nobody says that it is one tensor: it may be a dict, a list or an object that holds tensors
+    """
 
     flow: bool
     dtype: str = FLOAT
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Kind):
+    """Something that belongs to a model input: a tensor, a number, None or an object; its use decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,13 @@ class Partial(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class Returning(Kind):
+    """A function that was evaluated already, with what it gave: a decorator's wrapper calls it."""
+
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
 class MethodCaller(Kind):
     """operator.methodcaller: the method's name and what it is given."""
 
@@ -194,6 +210,8 @@ class Union(Kind):
 
 UNKNOWN = Kind()
 ACTIVATION = Tensor(True)
+OPEN = Tensor(True, FLOAT, True)
+PART = Part()
 FLOWING_INTEGER = Tensor(True, INTEGER)
 PARAMETER = Tensor(False)
 CONSTANT_INTEGER = Tensor(False, INTEGER)
@@ -268,7 +286,7 @@ def _merge(a: Kind, b: Kind) -> Kind:
     if a == b:
         return a
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return Tensor(a.flow or b.flow, a.dtype if a.dtype == b.dtype else FLOAT)
+        return Tensor(a.flow or b.flow, a.dtype if a.dtype == b.dtype else FLOAT, a.is_open or b.is_open)
     if isinstance(a, Number) and isinstance(b, Number):
         return NUMBER
     if isinstance(a, Sequence) and isinstance(b, Sequence):
@@ -306,13 +324,18 @@ def flows(kind: Kind) -> bool:
         return flows(kind.value)
     if type(kind) is Union:
         return any(map(flows, kind.options))
-    return type(kind) is Object and kind.flow
+    return type(kind) is Part or (type(kind) is Object and kind.flow)
+
+
+def says_nothing(kind: Kind) -> bool:
+    """Whether nobody knows what a value is: it may be an activation."""
+    return any(option == UNKNOWN or type(option) is Part for option in options(kind))
 
 
 def flowing(kind: Kind, flow: bool) -> Kind:
     """The kind with its tensors as activations, or not."""
     if type(kind) is Tensor:
-        return Tensor(flow, kind.dtype)
+        return Tensor(flow, kind.dtype, kind.is_open)
     if type(kind) is Sequence:
         items = tuple(flowing(item, flow) for item in kind.items) if kind.items is not None else None
         return Sequence(flowing(kind.item, flow), items, kind.names)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LITERAL = re.compile(r"-?\d*(?::-?\d*){0,2}|['\"].*")  # a number, a slice of numbers, a text
+_LITERAL = re.compile(r"-?\d*(?::-?\d*){0,2}|(?:'[^']*'|\"[^\"]*\")")  # a number, a slice of numbers, a text
+_NAMING = ("(", "f'", 'f"', "'", '"')  # begins a key that is made of texts and variables
 _STRIDED = re.compile(r"(?:(\d+) \* \w+|\w+ \* (\d+))(?: ([+-]) (\d+))?")
 
 
@@ -32,11 +33,28 @@ def _any(index: str) -> str:
     """`2 * i + 1` is any of the odd ones, `1::2`; `i + 1` any at all."""
     if _LITERAL.fullmatch(index):
         return index
+    if index.startswith(_NAMING) and (named := _any_name(index)) is not None:
+        return named
     strided = _STRIDED.fullmatch(index)
     if strided is None:
         return "*"
     stride, offset = int(strided[1] or strided[2]), int(f"{strided[3] or ''}{strided[4] or 0}")
     return f"{offset % stride}::{stride}" if stride > 1 else "*"
+
+
+def _any_name(index: str) -> str | None:
+    """`('up', i)` and `f'up_{i}'` for any number: texts and numbers stay; None for what is no key made of texts."""
+    try:
+        key = ast.parse(index, mode="eval").body
+    except SyntaxError:
+        return None
+    is_made = isinstance(key, ast.Tuple) or any(
+        isinstance(part, ast.Constant) and isinstance(part.value, str) for part in ast.walk(key)
+    )
+    for part in ast.walk(key):
+        if isinstance(part, ast.Name):
+            part.id = "_"
+    return ast.unparse(key) if is_made else None
 
 
 def step_of(node: ast.expr) -> int:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 from qprep.cli.reporters.report_data import Report
-from qprep.cli.reporters.styled_text import CODE, FIXABLE, Line, paint, plural
+from qprep.cli.reporters.styled_text import CODE, FIXABLE, Line, outcome, paint
 from qprep.foundation.errors import QprepError
 
 
@@ -28,8 +28,7 @@ def render_statistics(name: str, report: Report) -> str:
         for code, count, fixable in counts
     ]
     if report.footer:
-        total = len(report.findings)
-        lines.append([(f"Found {plural(total, 'finding')}." if total else "All checks passed!", "bold")])
+        lines.append([(outcome(report), "bold")])
     return paint(lines, color=report.color)
 
 

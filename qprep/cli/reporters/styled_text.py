@@ -81,13 +81,11 @@ def summary(report: Report) -> list[Line]:
     """The lines below the findings."""
     if not report.footer:
         return []
-    lines: list[Line] = [[(_outcome(report), "bold green" if not report.findings else BOLD)]]
+    is_clean = not report.findings and not report.unknown
+    lines: list[Line] = [[(outcome(report), "bold green" if is_clean else BOLD)]]
     lines += [[(line, "")] for line in _remedies(report)]
     if report.known:
         lines.append([(f"{plural(report.known, 'finding')} of the baseline left out.", "")])
-    if report.unknown:
-        places = plural(report.unknown, "place")
-        lines.append([(f"{places} of unknown kind left out; --show-unknown lists them.", "")])
     return lines
 
 
@@ -96,11 +94,22 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _outcome(report: Report) -> str:
+def outcome(report: Report) -> str:
+    """How the run went, in one line: places of unknown kind are never left out of it."""
     left = len(report.findings)
+    unknown = ""
+    if report.unknown:
+        places = plural(report.unknown, "operation")
+        unknown = f"{places} on values of unknown kind (--trace settles them, --show-unknown lists them)"
     if report.fixed:
-        return f"Found {plural(left + report.fixed, 'finding')} ({report.fixed} fixed, {left} remaining)."
-    return f"Found {plural(left, 'finding')}." if left else "All checks passed!"
+        counted = f"Found {plural(left + report.fixed, 'finding')} ({report.fixed} fixed, {left} remaining)"
+    elif left:
+        counted = f"Found {plural(left, 'finding')}"
+    elif unknown:
+        return f"No findings, but {unknown}."
+    else:
+        return "All checks passed!"
+    return f"{counted}, and {unknown}." if unknown else f"{counted}."
 
 
 def _remedies(report: Report) -> list[str]:

@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import EagerSite
-from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing, TiedParameter, Walk
+from qprep.analysis.facts import (
+    Compound,
+    HeldFunction,
+    ModuleCall,
+    OpSite,
+    ScriptedCall,
+    Sharing,
+    TiedParameter,
+    UnregisteredLayers,
+    Walk,
+)
 from qprep.engine.runtime_evidence.run_lookup import Operation, Range, Reuse, Run, Runs, place_of, range_of, real_path
 from qprep.engine.runtime_evidence.run_rules import TRACED_OPERATION, TRACED_REUSE
 from qprep.foundation.findings import Finding, Position, Rule, Unfixable
@@ -18,7 +28,8 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
     from qprep.tracing.trace_report import ModuleRun
 
-Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | Walk
+_OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
+Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers
 ANY_ITEM, ITEM = re.escape("[*]"), r"\.[^.]+"
 _ONLY_RUN = Unfixable("only a run of the model shows it; the source does not say what happens here")
 
@@ -88,15 +99,17 @@ class Witness:
             return any(_last(cls) in self._compounds for cls in site.classes)
         if isinstance(site, Sharing):
             return any(_last(name) in self._reused for name in site.classes)
-        if isinstance(site, TiedParameter):
+        if isinstance(site, TiedParameter | UnregisteredLayers):
             return self.runs.did_build(path, where)
+        if isinstance(site, ScriptedCall):
+            return self.runs.did_run(path, where)
         if isinstance(site, ModuleCall):
             again = where in self.runs.reused.get(path, {})
             return again or (self.runs.did_run(path, where) and bool(self._repeated(site)))
         return bool(self._claimed(path, claim))
 
     def _was_reached(self, path: str, where: Range, claim: Claim) -> bool:
-        if isinstance(claim.site, Compound | TiedParameter):  # being made is not being run
+        if isinstance(claim.site, Compound | TiedParameter | UnregisteredLayers):  # being made is not being run
             return False
         if isinstance(claim.site, Sharing):
             return self.runs.did_build(path, where)

@@ -17,6 +17,15 @@ FUNCTIONAL_METHODS: Final = frozenset(
     ("add", "add_scalar", "mul", "mul_scalar", "cat", "add_relu", "matmul"),
 )
 
+# Operations that have no module of their own in eager quantization, and whose kernels take quantized tensors.
+QUANTIZED_KERNELS: Final = frozenset(
+    (
+        "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool2d", "avg_pool3d", "clamp", "dropout", "gelu",
+        "hardsigmoid", "interpolate", "leaky_relu", "max_pool1d", "max_pool2d", "mean", "pad", "pixel_shuffle", "relu",
+        "relu6", "sigmoid", "stack", "tanh", "threshold",
+    )
+)  # fmt: skip
+
 CONVOLUTIONS: Final = tuple(f"Conv{rank}d" for rank in (1, 2, 3))
 TRANSPOSED: Final = tuple(f"ConvTranspose{rank}d" for rank in (1, 2, 3))
 NORMS: Final = tuple(f"BatchNorm{rank}d" for rank in (1, 2, 3))

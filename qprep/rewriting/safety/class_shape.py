@@ -48,6 +48,8 @@ def _unusual_member(context: Context, member: ClassRef) -> str | None:
         return f"`{member.name}` defines {name}"
     if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
         return f"`{member.name}.__setstate__` makes an instance that has only what it gives it"
+    if entry is not None and "__init__" in entry.values:
+        return f"`{member.name}` takes its constructor from elsewhere"
     if entry is not None and _is_made_by_metaclass(context, member, entry.node):
         return f"the metaclass of `{member.name}` makes its instances, perhaps without the constructor"
     if member in context.made_bare:

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from qprep.analysis.symbols.ast_utils import is_async
 from qprep.analysis.symbols.local_classes import LOCALS
 from qprep.analysis.values.abstract_values import External, FunctionRef, Partial, options
 from qprep.rewriting import imports
@@ -181,6 +182,8 @@ def _returned(node: ast.FunctionDef | ast.Lambda) -> list[ast.expr | None]:
 
 
 def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> str | None:
+    if is_async(node):
+        return f"`{unit.name}` is a coroutine"
     for part in ast.walk(node):
         if isinstance(part, ast.Yield | ast.YieldFrom | ast.Await):
             return f"`{unit.name}` is a generator"

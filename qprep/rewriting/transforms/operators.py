@@ -9,7 +9,7 @@ from qprep.analysis.facts import Place
 from qprep.analysis.interpreter.tensor_operations import SYMBOLS
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.foundation.catalogue.call_signature import parse_constructor
-from qprep.foundation.findings import Applicability, Unfixable
+from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.module_call import construct, declare, missing
 from qprep.rewriting.safety.unique_reference import is_fresh
@@ -31,8 +31,8 @@ def operator(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     if isinstance(node, ast.BinOp):
         if any(isinstance(part, ast.Yield | ast.YieldFrom | ast.Await) for part in (node.left, node.right)):
             return Unfixable("an operand suspends the function")
-        if site.scalar and _needs_number_last(site.op) and not isinstance(node.right, ast.Constant):
-            return Unfixable("the module takes the number behind the tensor")
+        if site.scalar and site.number_first and _needs_number_last(site.op):
+            return _turned(scope, site, node)
     if site.op.module is None:
         return missing(scope, site.op)
     name = declare(scope, site.op, construct(scope, site.op, {}), many=site.count > 1)
@@ -42,6 +42,34 @@ def operator(scope: Scope, site: OpSite) -> Pieces | Unfixable:
         return _binary(scope.code, node, name)
     assert isinstance(node, ast.UnaryOp)
     return _unary(scope.code, node, name)
+
+
+def _turned(scope: Scope, site: OpSite, node: ast.BinOp) -> Pieces | Unfixable:
+    """`2.0 * x` → `self.mul(x, 2.0)`: sums and products of floats are the same bit for bit in either order."""
+    code = scope.code
+    start, end = code.span(node)
+    right_start, right_end = code.span(node.right)
+    gap = code.text[start:right_start]
+    if not isinstance(node.op, ast.Add | ast.Mult) or not _is_pure(node.left):
+        return Unfixable("the module takes the number behind the tensor, and the two cannot change places")
+    if "\n" in gap or "\r" in gap or "#" in gap or _holds_site(scope, node.left):
+        return Unfixable("the module takes the number behind the tensor, and the operator ends its line")
+    if site.op.module is None:
+        return missing(scope, site.op)
+    name = declare(scope, site.op, construct(scope, site.op, {}), many=site.count > 1)
+    if isinstance(name, Unfixable):
+        return name
+    extent = end - start
+    pieces = [opening(start, f"{guard_space(code, start)}{name}(", extent), Piece(start, right_start, "")]
+    pieces += [Piece(i, i + 1, "") for i in _closers(code, right_end, end)]
+    pieces.append(closing(end, f", {code.slice(node.left)})", extent))
+    return tuple(pieces)
+
+
+def _is_pure(node: ast.expr) -> bool:
+    """Whether a number can be read later as well: it is made of names and constants."""
+    parts = (ast.Constant, ast.Name, ast.Attribute, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop, ast.expr_context)
+    return all(isinstance(part, parts) for part in ast.walk(node))
 
 
 def _needs_number_last(op: Op) -> bool:
@@ -122,8 +150,8 @@ def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfi
     if "inplace" not in parse_constructor(site.op.module).parameters:
         if site.op.dedicated is None or not is_fresh(scope, node):
             return Unfixable(f"no dedicated module does `{SYMBOLS[type(node.op)]}=` in place")
-        settings, scope.applicability = {}, Applicability.UNSAFE
-    if site.scalar and _needs_number_last(site.op) and not isinstance(node.value, ast.Constant):
+        settings = {}
+    if site.scalar and site.number_first and _needs_number_last(site.op):
         return Unfixable("the module takes the number behind the tensor")
     if not _is_repeatable(node.target) or _holds_site(scope, node.target):
         return Unfixable("the target would be evaluated twice")

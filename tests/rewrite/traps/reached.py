@@ -164,7 +164,7 @@ PARTS: tuple[Case, ...] = (
     ),
     prepared("child-of-a-block-twice", _block("return self.block.fc(self.block.fc(x))")),
     prepared("block-and-its-children", _block("x = self.block(x)\nreturn self.block.act(self.block.fc(x))")),
-    untouched("children-of-a-block", _block("return self.block.act(self.block.fc(x))")),
+    prepared("children-of-a-block", _block("return self.block.act(self.block.fc(x))")),
     prepared(
         "item-changed-at-construction",
         net("return self.features[3](self.features[3](x))", _FEATURES + "\nself.features[3] = nn.LeakyReLU()"),

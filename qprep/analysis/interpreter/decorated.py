@@ -1,0 +1,47 @@
+"""Functions under decorators of the project: what their wrappers compute beside the function itself."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.interpreter.call_evaluation import Arguments, call_kind
+from qprep.analysis.interpreter.expressions import evaluate
+from qprep.analysis.values.abstract_values import Closure, FunctionRef, Kind, Returning, Sequence, join_all, options
+
+if TYPE_CHECKING:
+    from qprep.analysis.interpreter.environment import Frame
+    from qprep.analysis.interpreter.interpreter import Analysis
+
+
+def wrapped(analysis: Analysis, maker: Frame, frame: Frame, node: ast.FunctionDef, returned: Kind) -> Kind:
+    """What a call of a decorated function gives, where the function itself gave `returned`.
+
+    What the wrappers run happens in `frame`, whose scope holds the function's parameters; `maker` records nothing:
+    the decorators themselves run when the class or the file is made.
+    """
+    for decorator in reversed(node.decorator_list):
+        made = evaluate(analysis, maker, decorator) if _is_own(analysis, maker, decorator) else None
+        if made is None:
+            continue
+        call = ast.copy_location(ast.Call(func=decorator, args=[], keywords=[]), decorator)
+        wrapper = call_kind(analysis, maker, call, made, Arguments([Returning(returned)]))
+        closures = [option for option in options(wrapper) if isinstance(option, Closure)]
+        if closures:
+            given = Arguments(_positional(frame, node))
+            returned = join_all([call_kind(analysis, frame, call, closure, given) for closure in closures])
+    return returned
+
+
+def _is_own(analysis: Analysis, maker: Frame, decorator: ast.expr) -> bool:
+    """Whether a decorator, or what makes it, is a function of the project."""
+    function = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return any(isinstance(option, FunctionRef) for option in options(analysis.name_kind(maker, function)))
+
+
+def _positional(frame: Frame, node: ast.FunctionDef) -> list[Kind]:
+    """What the parameters of a call hold, in their order."""
+    names = frame.scope.names
+    kinds = [names[arg.arg] for arg in (*node.args.posonlyargs, *node.args.args)]
+    extra = names.get(node.args.vararg.arg) if node.args.vararg is not None else None
+    return [*kinds, *(extra.items or ())] if isinstance(extra, Sequence) else kinds
