@@ -9,11 +9,11 @@ from pathlib import Path
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.results import ChangedFile, CheckResult, FixResult
 from qprep.engine.suppressions import judge
+from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
 from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, Severity, Unfixable
 from qprep.foundation.internal_rules import ENGINE_RULES
 from qprep.foundation.source import SourceError, SourceFile, display_path
 from qprep.foundation.text_edits import apply_fixes
-from qprep.rewriting.gates import write_atomically
 
 ADD = Rule("QP101", "tensor-add", "An addition without a module", "Additions need a module of their own.")
 SUB = Rule("QP102", "tensor-sub", "A subtraction without a module", "Its fix is unsafe here.", Severity.ERROR)
@@ -66,7 +66,7 @@ def fix(
         if text != source.text:
             changed.append(ChangedFile(source.path, source, text))
             if write:
-                write_atomically(path, data, source.data)
+                replace_files([Replacement(path, data, source.data)])
     return FixResult(tuple(before), tuple(fixed), tuple(remaining), tuple(changed), (), len(paths))
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from qprep.analysis.inputs import Files, Setting
 from qprep.engine.execution import Effort
 from qprep.engine.partitioning import Division, divide, whole
-from qprep.engine.results import CheckResult, FixResult, in_order, is_applicable
+from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
 from qprep.engine.scheduler import Asked, Look, Memory, Work, run_parts
 from qprep.engine.summarize import outlines_of
+from qprep.engine.write_order import definitions_first
 from qprep.foundation import gc_pause
+from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
 from qprep.foundation.findings import Finding, Fix
 from qprep.foundation.internal_rules import ALWAYS_ON
-from qprep.rewriting.gates import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,6 +119,8 @@ def fix(
 ) -> FixResult:
     """Rewrite until nothing more can be; each file's new text passes every gate or the file stays as it was.
 
+    All new texts are written, or none: raises QprepError, with every file as it was, where one cannot be.
+
     `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
     raises what keeps it from that.
     """
@@ -136,9 +139,12 @@ def fix(
         len(paths),
     )
     if write:
-        for entry in result.changed:
-            write_atomically(entry.path, entry.old.encode(entry.new_text), entry.old.data)
+        replace_files([_replacement(entry) for entry in definitions_first(result.changed)])
     return result
+
+
+def _replacement(entry: ChangedFile) -> Replacement:
+    return Replacement(entry.path, entry.old.encode(entry.new_text), entry.old.data)
 
 
 def _fix_memory(cache: Cache, settings: SettingsResolver) -> Memory[FixResult]:
