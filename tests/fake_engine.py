@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from qprep.engine.baseline import Baseline
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.results import ChangedFile, CheckResult, FixResult
 from qprep.engine.suppressions import judge
@@ -44,6 +45,7 @@ def fix(
     observe: object = None,
     prove: object = None,
     effort: object = None,
+    baseline: Baseline | None = None,
 ) -> FixResult:
     assert observe is None
     assert prove is None
@@ -58,7 +60,8 @@ def fix(
         if isinstance(source, Finding):
             remaining += found
             continue
-        ready = [finding for finding in found if _wanted(finding, settings.for_file(path))]
+        known = baseline.known(found, overlay or {}) if baseline is not None else ()
+        ready = [f for f in found if f not in known and _wanted(f, settings.for_file(path))]
         text = apply_fixes({source.path: source.text}, _fixes(ready)).texts.get(source.path, source.text)
         fixed += ready
         data = source.encode(text)

@@ -14,6 +14,7 @@ from qprep.foundation.findings import Applicability, Finding, Fix
 from qprep.foundation.source import SourceFile
 
 if TYPE_CHECKING:
+    from qprep.engine.baseline import Baseline
     from qprep.engine.runtime_evidence.equivalence_gate import Prove
     from qprep.engine.runtime_evidence.observer import Observe
 
@@ -107,5 +108,6 @@ class Engine(Protocol):
         observe: Observe | None = None,
         prove: Prove | None = None,
         effort: Effort | None = None,
+        baseline: Baseline | None = None,
     ) -> FixResult:
-        """Rewrite; with `write` false nothing on disk changes."""
+        """Rewrite; with `write` false nothing on disk changes. What the `baseline` holds stays as it is."""

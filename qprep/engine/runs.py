@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qprep.analysis.dependencies.partitions import Part
+    from qprep.engine.baseline import Baseline
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.incremental.cache import Cache
     from qprep.engine.runtime_evidence.equivalence_gate import Prove
@@ -116,20 +117,23 @@ def fix(
     observe: Observe | None = None,
     prove: Prove | None = None,
     effort: Effort | None = None,
+    baseline: Baseline | None = None,
 ) -> FixResult:
     """Rewrite until nothing more can be; each file's new text passes every gate or the file stays as it was.
 
     All new texts are written, or none: raises QprepError, with every file as it was, where one cannot be.
 
     `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
-    raises what keeps it from that.
+    raises what keeps it from that. What the `baseline` holds stays as it is.
     """
     texts, effort = overlay or {}, effort or Effort()
     runs = observe or prove
     cache = _cache(effort, texts, runs)
     memory = _fix_memory(cache, settings) if cache is not None else None
-    look = Look("fix", partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove))
-    done = run_parts(look, Work(_divisions(paths, settings, texts, effort, runs), settings, texts, effort), memory)
+    work = partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove, baseline=baseline)
+    look = Look("fix", work)
+    division = _divisions(paths, settings, texts, effort, runs)
+    done = run_parts(look, Work(division, settings, texts, effort, baseline), memory)
     result = FixResult(
         in_order([finding for part in done for finding in part.before]),
         in_order([finding for part in done for finding in part.fixed]),
@@ -168,8 +172,12 @@ def fix_part(
     overlay: Mapping[str, bytes],
     observe: Observe | None = None,
     prove: Prove | None = None,
+    baseline: Baseline | None = None,
 ) -> tuple[FixResult, Asked]:
     """Rewrite files that know of each other; nothing is written."""
     from qprep.engine.fix_loop import run_passes
 
-    return run_passes(paths, setting, settings=settings, overlay=overlay, observe=observe, prove=prove), {}
+    result = run_passes(
+        paths, setting, settings=settings, overlay=overlay, observe=observe, prove=prove, baseline=baseline
+    )
+    return result, {}

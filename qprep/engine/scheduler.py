@@ -14,6 +14,7 @@ from qprep.engine.execution import Attempt, Clock, Effort, attempt
 from qprep.engine.partitioning import Division
 
 if TYPE_CHECKING:
+    from qprep.engine.baseline import Baseline
     from qprep.engine.config.settings import SettingsResolver
     from qprep.foundation.findings import Finding
 
@@ -57,12 +58,13 @@ class Memory(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """All there is to do: the parts of some divisions, under these settings; `overlay` as in `Engine`."""
+    """All there is to do: the parts of some divisions, under these settings; `overlay`, `baseline` as in `Engine`."""
 
     divisions: Sequence[Division]
     settings: SettingsResolver
     overlay: Mapping[str, bytes]
     effort: Effort
+    baseline: Baseline | None = None
 
     @property
     def every(self) -> list[tuple[int, Part]]:

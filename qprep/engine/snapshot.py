@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from qprep.analysis.effects.child_iteration import find_walks
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.interpreter.interpreter import Analysis
 from qprep.analysis.symbols.module_resolver import Project
+from qprep.engine.results import is_applicable
 from qprep.engine.runtime_evidence.reconcile import proven, weigh
 from qprep.engine.runtime_evidence.run_rules import RUN_CODES
 from qprep.engine.suppressions import judge
@@ -180,8 +181,14 @@ class Survey:
             kept = judge(source, list(found), self.settings.rules, judged).kept
         for finding in kept:
             site = found.get(finding)
-            self.reported.append(Reported(finding, site.place if site is not None else None))
+            self.reported.append(Reported(self._permitted(finding), site.place if site is not None else None))
         self.unknown += self._unknown_in(module, source)
+
+    def _permitted(self, finding: Finding) -> Finding:
+        """The finding without its fix where the settings forbid that, so that nobody is promised it."""
+        if isinstance(finding.fix, Fix) and finding.code not in self.settings.for_file(finding.path).fixable:
+            return replace(finding, fix=Unfixable(f"the settings (`fixable`, `unfixable`) leave {finding.code} alone"))
+        return finding
 
     def _source(self, module: str) -> SourceFile | None:
         """A given file that could be parsed; nothing is parsed again for it."""
@@ -208,8 +215,13 @@ class Survey:
             yield Finding("QP100", "unknown-kind", message, "", source.path, start, end, statement)
 
     def edits(self, place: Place) -> tuple[tuple[str, list[Piece]], ...]:
-        """The pieces that resolve one finding by itself, by module."""
-        return tuple(self.plan.assemble(self.plan.group(place)).items())
+        """The pieces that resolve one finding by itself, by module; what the settings leave alone stays."""
+        return tuple(self.plan.assemble(self.plan.group(place) & self._fixable | {place}).items())
+
+    @cached_property
+    def _fixable(self) -> frozenset[Place]:
+        """The places of findings that are reported and may be fixed."""
+        return frozenset(r.place for r in self.reported if r.place is not None and is_applicable(r.finding, self.settings))
 
     def findings(self) -> list[Finding]:
         """All findings, with their edits."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from qprep.cli.run_models import observer, tell_outside
 from qprep.cli.session import Session, has_failed, load_engine, open_session
 from qprep.cli.watch import watching
 from qprep.engine.add_ignore import add_ignores, can_suppress
-from qprep.engine.baseline import Entry
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
 from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
@@ -65,7 +63,7 @@ def command(paths: tuple[Path, ...], watch: bool, **flags: Any) -> int:
 
 def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
     session = open_session(paths, flags)
-    known = Counter[Entry]() if flags["write_baseline"] else read_known(session)
+    known = None if flags["write_baseline"] else read_known(session)
     engine, files, overlay = load_engine(), session.found.files, session.overlay or None
     observe = observer(session)
     with session.effort() as effort:
