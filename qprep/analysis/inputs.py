@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.dependencies.partitions import ALONE
 from qprep.analysis.symbols.module_resolver import ParsedFiles
+from qprep.foundation.regular_files import read_bytes
 from qprep.foundation.source import SourceError, SourceFile, display_path
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Files:
         """A file's bytes; none where it cannot be read."""
         with suppress(OSError):
             data = self.overlay.get(display_path(path))
-            return path.read_bytes() if data is None else data
+            return read_bytes(path) if data is None else data
         return b""
 
     def size(self, path: Path) -> int:

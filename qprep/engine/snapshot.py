@@ -221,7 +221,9 @@ class Survey:
     @cached_property
     def _fixable(self) -> frozenset[Place]:
         """The places of findings that are reported and may be fixed."""
-        return frozenset(r.place for r in self.reported if r.place is not None and is_applicable(r.finding, self.settings))
+        return frozenset(
+            r.place for r in self.reported if r.place is not None and is_applicable(r.finding, self.settings)
+        )
 
     def findings(self) -> list[Finding]:
         """All findings, with their edits."""

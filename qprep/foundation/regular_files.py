@@ -10,10 +10,10 @@ LIMIT = 256 * 1024 * 1024  # bytes; far above any source, setting or baseline
 
 
 class NotRegularError(OSError):
-    """A path that names a device, a pipe, a socket or a folder, or a file beyond `LIMIT`."""
+    """A path that names a device, a pipe, a socket or a folder, or a file that is too large to be meant."""
 
-    def __init__(self, path: str | os.PathLike[str], found: str) -> None:
-        super().__init__(0, f"expected a regular file, found {found}", os.fspath(path))
+    def __init__(self, path: str | os.PathLike[str], expected: str, found: str) -> None:
+        super().__init__(0, f"expected {expected}, found {found}", os.fspath(path))
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
@@ -22,13 +22,14 @@ def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
     NotRegularError where it is no regular file, or holds more than `limit` bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise NotRegularError(path, "a regular file", _sort(mode))
     with os.fdopen(descriptor, "rb") as stream:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise NotRegularError(path, _sort(mode))
         data = stream.read(limit + 1)  # the file may grow after its size was asked for
     if len(data) > limit:
-        raise NotRegularError(path, f"more than {limit} bytes")
+        raise NotRegularError(path, f"at most {limit} bytes", "more")
     return data
 
 

@@ -22,8 +22,10 @@ from qprep.analysis.symbols.module_resolver import Beside, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.incremental.cache_folder import CacheFolder
+from qprep.engine.incremental.plausible import are_plausible
 from qprep.engine.incremental.records import from_record, to_record
 from qprep.engine.results import CheckResult
+from qprep.foundation.regular_files import read_bytes
 from qprep.foundation.source import SourceError, SourceFile, display_path
 from qprep.foundation.version import PACKAGE_FOLDER, __version__
 
@@ -71,6 +73,8 @@ class Cache:
                 tuple(map(from_record, body["findings"])), len(part.paths), 0, tuple(map(from_record, body["unknown"]))
             )
         except (KeyError, TypeError, ValueError, IndexError):
+            return None
+        if not are_plausible((*result.findings, *result.unknown_sites), {display_path(path) for path in part.paths}):
             return None
         self.hits += 1
         return CheckResult(result.findings, result.files, len(result.unknown_sites), result.unknown_sites)
@@ -145,7 +149,7 @@ class Cache:
         """A name for the bytes of a file; None where it cannot be read."""
         if path not in self._digests:
             try:
-                self._digests[path] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+                self._digests[path] = hashlib.blake2b(read_bytes(path), digest_size=16).hexdigest()
             except OSError:
                 self._digests[path] = None
         return self._digests[path]
