@@ -34,7 +34,9 @@ def run_target(request: Request) -> TraceReport | TraceFailure:
     """
     with workspace() as folder:
         failure = run_child("qprep.tracing.child", request, folder)
-        return failure or read_answer(request, lambda: TraceReport.from_json((folder / child.REPORT).read_text()))
+        if failure is not None:
+            return failure
+        return read_answer(request, lambda: TraceReport.from_json((folder / child.REPORT).read_text()))
 
 
 def read_answer(request: Request, read: Callable[[], _T]) -> _T | TraceFailure:
