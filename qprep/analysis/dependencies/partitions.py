@@ -58,9 +58,15 @@ class _Found:
 class Outlines:
     """The outlines of the given modules, and of those that they import, by dotted name."""
 
-    def __init__(self, given: Mapping[str, Path], outline: Callable[[str], Outline | None]) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, Path],
+        outline: Callable[[str], Outline | None],
+        canonical: Callable[[str], str] = str,
+    ) -> None:
         self.given = given
         self.get = outline
+        self._canonical = canonical  # the one name that a module goes by
         self._modules: dict[tuple[str, str], bool] = {}
         self._known: dict[str, _Found | None] = {}
         self._sought: set[str] = set()
@@ -92,12 +98,12 @@ class Outlines:
 
     def _step(self, dotted: str) -> _Found | str | None:
         if self.get(dotted) is not None:
-            return _Found("module", dotted)
+            return _Found("module", self._canonical(dotted))
         head, _, trail = dotted.rpartition(".")
         while head:
             outline = self.get(head)
             if outline is not None:
-                return self._member(head, outline, trail)
+                return self._member(self._canonical(head), outline, trail)
             head, _, last = head.rpartition(".")
             trail = f"{last}.{trail}"
         return None
