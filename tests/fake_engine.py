@@ -30,6 +30,7 @@ def check(
     overlay: Mapping[str, bytes] | None = None,
     observe: object = None,
     effort: object = None,
+    beside: Sequence[Path] = (),
 ) -> CheckResult:
     assert observe is None
     findings = [finding for path in paths for finding in _check_file(_read(path, overlay), settings)]
@@ -46,6 +47,7 @@ def fix(
     prove: object = None,
     effort: object = None,
     baseline: Baseline | None = None,
+    beside: Sequence[Path] = (),
 ) -> FixResult:
     assert observe is None
     assert prove is None

@@ -74,6 +74,7 @@ class Setting:
     outline  the names of modules
     broken   files that qprep failed on, by their path as reported, with what to say of them
     tell     called with the path of each file that is begun with
+    context  files that are evaluated beside the given ones, and neither reported nor changed
     """
 
     around: Around = ALONE
@@ -81,3 +82,4 @@ class Setting:
     outline: Callable[[str, Path], Outline | None] = lambda *_: None
     broken: Mapping[str, Finding] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
+    context: tuple[Path, ...] = ()

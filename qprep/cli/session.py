@@ -22,6 +22,7 @@ from qprep.engine.execution import Effort
 from qprep.engine.incremental.cache import DEFAULT_NAME, Cache
 from qprep.engine.results import Engine
 from qprep.engine.rule_registry import all_rules
+from qprep.engine.surroundings import surroundings
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
 from qprep.foundation.file_transaction.recover_files import recover
@@ -68,6 +69,15 @@ class Session:
             return Path(self.flags["cache_dir"])
         beside = self.settings.source.parent if self.settings.source is not None else Path()
         return self.settings.cache_dir or beside / DEFAULT_NAME
+
+    def beside(self) -> tuple[Path, ...]:
+        """The project's other files, which tell what happens to the classes in those given."""
+        if self.overlay:
+            return ()
+        found = surroundings(self.found.files, self.resolver)
+        if found.note is not None and not self.flags["quiet"]:
+            click.echo(f"note: {found.note}", err=True)
+        return found.paths
 
     def note(self, message: str) -> None:
         """Say something on standard error under --verbose."""

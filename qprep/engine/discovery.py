@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,12 +47,21 @@ def discover(paths: Sequence[Path], settings: SettingsResolver, *, given: Collec
     )
 
 
+def walk(root: Path, settings: SettingsResolver, *, most: int, deep: bool) -> list[Path]:
+    """The first so many files that a walk through a folder finds; without `deep`, those right in it alone."""
+    found = _Walk(settings, frozenset(), (Path(os.path.realpath(root)),), most=most, deep=deep)
+    found.add(root)
+    return found.files
+
+
 @dataclass(slots=True)
 class _Walk:
     settings: SettingsResolver
     given: frozenset[str]
     roots: tuple[Path, ...] = ()  # the paths given, links resolved
     files: list[Path] = field(default_factory=list)
+    most: int = sys.maxsize  # files after which the walk ends
+    deep: bool = True
     outside: list[Path] = field(default_factory=list)  # links to files that lie elsewhere
     problems: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -85,7 +95,7 @@ class _Walk:
     def _descend(self, folder: Path, ignores: tuple[Scope, ...]) -> None:
         """Folders are walked with an explicit stack: a tree may be deeper than the recursion limit."""
         stack = [(folder, ignores)]
-        while stack:
+        while stack and len(self.files) < self.most:
             here, above = stack.pop()
             settings = self.settings.for_folder(_absolute(here))
             scopes = (*above, *_ignore_file(_absolute(here))) if settings.respect_gitignore else ()
@@ -97,7 +107,8 @@ class _Walk:
                 if _is_ignored(_absolute(path), is_dir, settings, scopes):
                     continue
                 if is_dir:
-                    stack.append((path, scopes))
+                    if self.deep:
+                        stack.append((path, scopes))
                 else:
                     self._add_entry(entry)
 

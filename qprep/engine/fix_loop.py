@@ -215,7 +215,7 @@ def _is_same(finding: Finding, other: Finding) -> bool:
 
 def _second_look(survey: Survey, settings: SettingsResolver, texts: Mapping[str, tuple[SourceFile, str]]) -> Survey:
     overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
-    return Survey(list(survey.project.given.values()), settings, overlay, survey.observe, survey.setting)
+    return Survey(survey.paths, settings, overlay, survey.observe, survey.setting)
 
 
 def _repeated(survey: Survey, after: Survey, texts: Mapping[str, tuple[SourceFile, str]]) -> bool:

@@ -44,11 +44,21 @@ class Store(Protocol):
 class Names:
     """Outlines of a project's modules by dotted name, made when they are asked for; None where there is no file."""
 
-    def __init__(self, paths: Sequence[Path], reader: Reader, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        reader: Reader,
+        store: Store | None = None,
+        label: Sequence[Path] | None = None,
+    ) -> None:
         self.project = Project(reader.text, paths)
         self.known: dict[str, Outline | None] = {}  # as their files have them
         self._linked: dict[str, Outline | None] = {}
-        self._paths, self._read, self._store = paths, reader.text, store
+        self._paths, self._read, self._store = (
+            label or paths,
+            reader.text,
+            store,
+        )  # `label`: what the store knows them by
         self._stored: Callable[[str, Path], Outline | None] | None = None
         self._is_new = False
 

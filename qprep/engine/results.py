@@ -95,8 +95,9 @@ class Engine(Protocol):
         overlay: Mapping[str, bytes] | None = None,
         observe: Observe | None = None,
         effort: Effort | None = None,
+        beside: Sequence[Path] = (),
     ) -> CheckResult:
-        """Find; changes nothing."""
+        """Find; changes nothing. The files `beside` are looked through for what they do to the given ones."""
 
     def fix(
         self,
@@ -109,5 +110,6 @@ class Engine(Protocol):
         prove: Prove | None = None,
         effort: Effort | None = None,
         baseline: Baseline | None = None,
+        beside: Sequence[Path] = (),
     ) -> FixResult:
         """Rewrite; with `write` false nothing on disk changes. What the `baseline` holds stays as it is."""

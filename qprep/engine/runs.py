@@ -12,6 +12,7 @@ from qprep.engine.partitioning import Division, divide, whole
 from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
 from qprep.engine.scheduler import Asked, Look, Memory, Work, run_parts
 from qprep.engine.summarize import outlines_of
+from qprep.engine.surroundings import surround
 from qprep.engine.write_order import definitions_first
 from qprep.foundation import gc_pause
 from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
@@ -38,13 +39,20 @@ def check(
     overlay: Mapping[str, bytes] | None = None,
     observe: Observe | None = None,
     effort: Effort | None = None,
+    beside: Sequence[Path] = (),
 ) -> CheckResult:
-    """Find; changes nothing. `observe` runs the user's models on the given contents of files."""
+    """Find; changes nothing. `observe` runs the user's models on the given contents of files.
+
+    The files `beside` are looked through for what they do to the given ones, and not reported.
+    """
     texts, effort = overlay or {}, effort or Effort()
     cache = _cache(effort, texts, observe)
     memory = _check_memory(cache) if cache is not None else None
     look = Look("check", partial(check_part, settings=settings, overlay=texts, observe=observe, edits=effort.assembles))
-    work = Work(_divisions(paths, settings, texts, effort, observe), settings, texts, effort)
+    divisions = _divisions(paths, settings, texts, effort, observe)
+    if beside:
+        divisions = surround(divisions, beside, Files(texts), cache)
+    work = Work(divisions, settings, texts, effort)
     done = run_parts(look, work, memory, partial(_shortened, effort=effort))
     unknown = tuple(finding for part in done for finding in part.unknown_sites)
     number = sum(part.unknown for part in done)
@@ -118,13 +126,15 @@ def fix(
     prove: Prove | None = None,
     effort: Effort | None = None,
     baseline: Baseline | None = None,
+    beside: Sequence[Path] = (),
 ) -> FixResult:
     """Rewrite until nothing more can be; each file's new text passes every gate or the file stays as it was.
 
     All new texts are written, or none: raises QprepError, with every file as it was, where one cannot be.
 
     `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
-    raises what keeps it from that. What the `baseline` holds stays as it is.
+    raises what keeps it from that. What the `baseline` holds stays as it is. The files `beside` are
+    looked through for what they do to the given ones, and not changed.
     """
     texts, effort = overlay or {}, effort or Effort()
     runs = observe or prove
@@ -132,8 +142,10 @@ def fix(
     memory = _fix_memory(cache, settings) if cache is not None else None
     work = partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove, baseline=baseline)
     look = Look("fix", work)
-    division = _divisions(paths, settings, texts, effort, runs)
-    done = run_parts(look, Work(division, settings, texts, effort, baseline), memory)
+    divisions = _divisions(paths, settings, texts, effort, runs)
+    if beside:
+        divisions = surround(divisions, beside, Files(texts), cache)
+    done = run_parts(look, Work(divisions, settings, texts, effort, baseline), memory)
     result = FixResult(
         in_order([finding for part in done for finding in part.before]),
         in_order([finding for part in done for finding in part.fixed]),

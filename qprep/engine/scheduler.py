@@ -43,7 +43,7 @@ class Look(Generic[_T]):
         self, division: Division, part: Part, broken: dict[str, Finding], tell: Callable[[str], None]
     ) -> Outcome[_T]:
         """Look at a part without the files that are broken."""
-        setting = Setting(part.around, self.parsed, division.outline, broken, tell)
+        setting = Setting(part.around, self.parsed, division.outline, broken, tell, part.context)
         result, asked = self.work(part.paths, setting)
         return Outcome(result, asked, not broken)
 

@@ -69,7 +69,11 @@ class Survey:
         self.witness = observe(overlay) if observe is not None else None
         self.sites: dict[Finding, Site] = {}
         self.faults: list[Finding] = []
-        self.project = Project(self.files.text, list(paths), self.setting.parsed, self._outline)
+        self.paths = tuple(paths)
+        every = [*self.paths, *(path for path in self.setting.context if path not in self.paths)]
+        self.project = Project(self.files.text, every, self.setting.parsed, self._outline)
+        # The modules that are reported and changed; the project's other given ones are looked at for their sake.
+        self.own = {name: path for name, path in self.project.given.items() if path in self.paths}
         self.reported: list[Reported] = []
         self.unknown: list[Finding] = []
         self.statements: dict[Place, tuple[int, int]] = {}
@@ -90,11 +94,11 @@ class Survey:
             find_tied(self.analysis, [name])
         find_eager(self.analysis, names)
         find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
-        load = partial(_code, self.project, self.files)
+        load = partial(_code, self.project, self.own, self.files)
         self.context = Context(self.analysis, load, self.setting.around, self._target)
         self.plan = Plan(self.context)
         hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
-        self._report([(check, hit) for check, hit in hits if hit.place.module in self.project.given])
+        self._report([(check, hit) for check, hit in hits if hit.place.module in self.own])
 
     def _outline(self, name: str, path: Path) -> Outline | None:
         """The names of a module, unless its text is another by now."""
@@ -125,13 +129,13 @@ class Survey:
 
     def _read_faults(self) -> None:
         """Files that could not be read or parsed: one finding each."""
-        for name, path in self.project.given.items():
+        for name, path in self.own.items():
             if self.project.is_missing(name):
                 self.faults.append(self._fault(path))
 
     def _read_depths(self) -> None:
         """Files whose nesting ended their analysis."""
-        for name in sorted(self.analysis.too_deep & set(self.project.given)):
+        for name in sorted(self.analysis.too_deep & set(self.own)):
             self.faults.append(too_deep(display_path(self.project.given[name])))
 
     def _fault(self, path: Path) -> Finding:
@@ -158,7 +162,7 @@ class Survey:
         by_module: dict[str, list[tuple[Check, Hit]]] = defaultdict(list)
         for check, hit in hits:
             by_module[hit.place.module].append((check, hit))
-        for module in self.project.given:
+        for module in self.own:
             self._tell(module)
             self._report_file(module, by_module.get(module, []))
 
@@ -203,7 +207,7 @@ class Survey:
         """The findings of a file as runs of the models leave them."""
         if self.witness is None:
             return made
-        code = _code(self.project, self.files, module)
+        code = _code(self.project, self.own, self.files, module)
         return weigh(self.witness, code, made, self.analysis.facts) if code is not None else made
 
     def _unknown_in(self, module: str, source: SourceFile) -> Iterator[Finding]:
@@ -248,10 +252,13 @@ class Survey:
         return replace(finding, fix=fix)
 
 
-def _code(project: Project, files: Files, module: str) -> Code | None:
-    """A given file with its tree; a function, since a method kept by the context would keep the whole survey alive."""
+def _code(project: Project, own: Mapping[str, Path], files: Files, module: str) -> Code | None:
+    """A file that may be changed, with its tree.
+
+    A function, since a method kept by the context would keep the whole survey alive.
+    """
     index = project.index(module)
-    path = project.given.get(module)
+    path = own.get(module)
     if index is None or path is None:
         return None
     try:

@@ -68,7 +68,9 @@ def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
     observe = observer(session)
     with session.effort() as effort:
         result = run_with_large_stack(
-            lambda: engine.check(files, session.resolver, overlay=overlay, observe=observe, effort=effort)
+            lambda: engine.check(
+                files, session.resolver, overlay=overlay, observe=observe, effort=effort, beside=session.beside()
+            )
         )
     failed = observe.findings if observe is not None else ()
     findings = session.merged((*result.findings, *failed))

@@ -61,6 +61,7 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
                     prove=prove,
                     effort=effort,
                     baseline=known,
+                    beside=session.beside(),
                 )
             )
     except TargetError as error:

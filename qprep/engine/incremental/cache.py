@@ -65,7 +65,7 @@ class Cache:
 
     def result(self, part: Part) -> CheckResult | None:
         """What a check of these files found before; None where that may no longer hold."""
-        body = self._load(self._key(part), part.paths)
+        body = self._load(self._key(part), (*part.paths, *part.context))
         if body is None:
             return None
         try:
@@ -85,13 +85,14 @@ class Cache:
             "findings": [to_record(finding) for finding in result.findings],
             "unknown": [to_record(finding) for finding in result.unknown_sites],
         }
-        self._save(self._key(part), part.paths, body, asked)
+        self._save(self._key(part), (*part.paths, *part.context), body, asked)
 
     def _key(self, part: Part) -> str:
         around = [sorted(part.around.asks), list(part.around.walks), sorted(part.around.touched)]
         stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
-        return self._hashed(["result", files, around, self.settings.ignore_suppressions, os.getcwd(), stamps])
+        context = [[display_path(path), self.digest(path)] for path in part.context]
+        return self._hashed(["result", files, context, around, self.settings.ignore_suppressions, os.getcwd(), stamps])
 
     def _settings_of(self, path: Path) -> list[Any]:
         settings = self.settings.for_file(path)
