@@ -232,6 +232,28 @@ def test_a_full_disk_at_any_step(error: OSError, tree: Path) -> None:
     assert all(f"{error.strerror}; no file was changed" in sentence for sentence in said)
 
 
+def test_a_disk_that_stays_full(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From any step on nothing that needs room works, the marks in the journal included."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fill() -> None:
+        for name in ("write", "fsync", "link"):
+            monkeypatch.setattr(os, name, refuse)
+
+    for number in range(1, number_of_steps(tree) + 1):
+        with before_step(number, fill):
+            try:
+                replace_files(wanted(tree))
+                expected = "new"
+            except QprepError:
+                expected = "old"
+            monkeypatch.undo()
+        assert state(tree) == expected, number
+        reset(tree)
+
+
 def test_ctrl_c_at_any_step(tree: Path) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt

@@ -70,10 +70,11 @@ class Survey:
         self.sites: dict[Finding, Site] = {}
         self.faults: list[Finding] = []
         self.paths = tuple(paths)
-        every = [*self.paths, *(path for path in self.setting.context if path not in self.paths)]
+        mine = frozenset(self.paths)
+        every = [*self.paths, *(path for path in self.setting.context if path not in mine)]
         self.project = Project(self.files.text, every, self.setting.parsed, self._outline)
         # The modules that are reported and changed; the project's other given ones are looked at for their sake.
-        self.own = {name: path for name, path in self.project.given.items() if path in self.paths}
+        self.own = {name: path for name, path in self.project.given.items() if path in mine}
         self.reported: list[Reported] = []
         self.unknown: list[Finding] = []
         self.statements: dict[Place, tuple[int, int]] = {}
@@ -95,7 +96,8 @@ class Survey:
         find_eager(self.analysis, names)
         find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
         load = partial(_code, self.project, self.own, self.files)
-        self.context = Context(self.analysis, load, self.setting.around, self._target)
+        fixed = self.project.given.keys() - self.own.keys()
+        self.context = Context(self.analysis, load, self.setting.around, self._target, fixed)
         self.plan = Plan(self.context)
         hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
         self._report([(check, hit) for check, hit in hits if hit.place.module in self.own])

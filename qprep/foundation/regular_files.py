@@ -22,13 +22,13 @@ def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
     NotRegularError where it is no regular file, or holds more than `limit` bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise NotRegularError(path, "a regular file", _sort(mode))
-    with os.fdopen(descriptor, "rb") as stream:
-        data = stream.read(limit + 1)  # the file may grow after its size was asked for
-    if len(data) > limit:
+        raise NotRegularError(path, "a regular file", _sort(status.st_mode))
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        data = stream.read() if status.st_size <= limit else None
+    if data is None or len(data) > limit:
         raise NotRegularError(path, f"at most {limit} bytes", "more")
     return data
 

@@ -123,11 +123,11 @@ class Plan:
             return None
         loops, filters = child_loops.loops(self.context, unit), self._filters_of(unit)
         for module in sorted({loop.module for loop in loops} | {each.place.module for each in filters}):
-            if self.context.code(module) is None:
+            if not self.context.may_change(module):
                 return f"{module}, outside the paths given, goes through the children of `{unit.name}`"
         family = frozenset(self.context.family(unit))
         for place, walk in sorted(self.context.facts.walks.items()):
-            if self.context.code(place.module) is None and (not walk.classes or not walk.classes.isdisjoint(family)):
+            if not self.context.may_change(place.module) and not (walk.classes and walk.classes.isdisjoint(family)):
                 where = f"{place.module}, outside the paths given, line {place.line},"
                 return f"{where} takes children by position, maybe those of `{unit.name}`"
         return None
@@ -184,7 +184,7 @@ class Plan:
                 self.class_name(callee)
         # File by file, since only few are held ready at a time.
         for place, call in sorted(self.context.facts.helpers.items(), key=lambda item: item[0]):
-            if place.module in self.context.project.given and self.context.code(place.module) is None:
+            if place.module in self.context.fixed:
                 self._called_outside.update(dict.fromkeys(call.callees, place.module))
                 continue  # a file that is only looked at goes on calling the function, which stays
             self._helpers[place] = self._try(call, self._helper_call)

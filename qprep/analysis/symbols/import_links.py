@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -43,6 +45,7 @@ class ImportLinks:
         for path in paths:
             self._homes.setdefault(path.absolute().parent, module_name(path)[1])
         self._name_of = name_of
+        self._linkers: dict[Path, Callable[[str], str]] = {}  # by the importer's folder
         self._present: dict[str, bool] = {}
         self._located: dict[tuple[Path, str], tuple[Path, int] | None] = {}
 
@@ -68,18 +71,23 @@ class ImportLinks:
         """All folders that names are looked for in."""
         return tuple(dict.fromkeys((*self._homes.values(), *self.above, *self._homes)))
 
-    def link(self, importer: Path, dotted: str) -> str:
-        """The name under which the project knows what a file imports as `dotted`; the same text where it does not.
+    def linker(self, importer: Path) -> Callable[[str], str]:
+        """Gives the name under which the project knows what a file imports, or the same text where it does not.
 
         Leading dots are those of a relative import that leaves the regular packages of the file: one dot for the folder
         that its package lies in, two for the folder above.
         """
+        beside = importer.absolute().parent
+        if beside not in self._linkers:
+            self._linkers[beside] = _Linker(weakref.ref(self), beside, self._home(beside))
+        return self._linkers[beside]
+
+    def renamed(self, beside: Path, home: Path, dotted: str) -> str:
+        """What `linker` gives for a file of the folder `beside`, whose package lies in `home`."""
         name = dotted.lstrip(".")
-        home = self._home(importer.absolute().parent)
         if level := len(dotted) - len(name):
             return self._renamed([home, *home.parents][level - 1 : level], name) or name
         first = name.partition(".")[0]
-        beside = importer.absolute().parent
         if home == beside:  # a script, or a file of a namespace package
             return self._renamed([home, *self.above], name) or name
         if self._is_there(home, first):
@@ -118,6 +126,24 @@ class ImportLinks:
         if stem not in self._present:
             self._present[stem] = os.path.isdir(stem) or os.path.isfile(f"{stem}.py")
         return self._present[stem]
+
+
+@dataclass(slots=True)
+class _Linker:
+    """The names for the files of one folder; parsed files that hold it keep nothing of the project alive."""
+
+    links: weakref.ref[ImportLinks]
+    beside: Path
+    home: Path
+    known: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, dotted: str) -> str:
+        if dotted not in self.known:
+            links = self.links()
+            if links is None:
+                return dotted
+            self.known[dotted] = links.renamed(self.beside, self.home, dotted)
+        return self.known[dotted]
 
 
 def _locate(folder: Path, parts: list[str]) -> tuple[Path, int] | None:

@@ -6,7 +6,6 @@ import ast
 import os
 import warnings
 from collections import OrderedDict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -116,6 +115,7 @@ class Project:
         self._links = ImportLinks(listed, self._name_of)
         self._names = {os.path.abspath(path): name for name, path in self.given.items()}
         self._canonical: dict[str, str] = {}
+        self._outlines: dict[str, Outline | None] = {}
 
     def index(self, name: str) -> FileIndex | None:
         """The index of the module called `name`, or None where it is not part of the project."""
@@ -129,7 +129,10 @@ class Project:
         index = None
         if path is not None and text is not None:
             mark = self._marks[name] = Mark(name, str(path), len(text), hash(text))
-            index = self._parsed.get(mark) or self._parsed.parse(mark, text, partial(self._links.link, path))
+            link = self._links.linker(path)
+            index = self._parsed.get(mark) or self._parsed.parse(mark, text, link)
+            if index is not None:
+                index.link = link  # it may have been parsed for a project that is gone
         if index is None:
             self._missing.add(name)
         return index
@@ -150,7 +153,7 @@ class Project:
     def link(self, name: str, outline: Outline) -> Outline:
         """The outline of a module, with what it imports under the names of this project's modules."""
         path = self.path(name)
-        return outline.linked(partial(self._links.link, path)) if path is not None else outline
+        return outline.linked(self._links.linker(path)) if path is not None else outline
 
     def _name_of(self, path: Path) -> str:
         """The name that a file goes by; it is part of the project from now on."""
@@ -176,9 +179,11 @@ class Project:
     def outline(self, name: str) -> Outline | None:
         """All that others may want to know of a module, where it is known without parsing it."""
         name = self.canonical(name)
-        path = self.path(name)
-        known = self._outline(name, path) if path is not None else None
-        return self.link(name, known) if known is not None else None
+        if name not in self._outlines:
+            path = self.path(name)
+            known = self._outline(name, path) if path is not None else None
+            self._outlines[name] = self.link(name, known) if known is not None else None
+        return self._outlines[name]
 
     def surface(self, name: str) -> Outline | None:
         """The names of a module, held for as long as the project: the parsed file may be dropped."""

@@ -100,15 +100,17 @@ def _replace(journal: Journal, replacements: Sequence[Replacement], locks: Seque
         if isinstance(error, OSError):
             raise _not_written(at, error) from error
         raise
-    with contextlib.suppress(OSError):  # the files are replaced; a later run removes what is left beside them
+    with contextlib.suppress(OSError):  # the files are replaced, whatever the journal says
         home.overwrite_start(Phase.DONE.value)
+    with contextlib.suppress(OSError):  # a later run removes what is left beside them
         clear(journal, home, locks)
 
 
 def _undo(journal: Journal, home: FolderLock, locks: Sequence[FolderLock]) -> None:
     try:
         if home.read().startswith(Phase.COMMIT.value):
-            home.overwrite_start(Phase.UNDO.value)
+            with contextlib.suppress(OSError):  # bringing back needs no room on the disk, whatever the journal says
+                home.overwrite_start(Phase.UNDO.value)
             bring_back(journal)
         clear(journal, home, locks)
     except OSError as error:

@@ -38,9 +38,9 @@ def finish(journal: Journal) -> None:
 
 
 def can_finish(entry: Entry) -> bool:
-    """Whether a file was replaced, or still is as it was when its new text was made."""
+    """Whether a file was replaced and not brought back, or still is as it was when its new text was made."""
     if not os.path.lexists(entry.staged):
-        return True
+        return os.path.lexists(entry.backup) or content_digest(entry.target) != entry.old
     return (
         is_regular(entry.staged)
         and content_digest(entry.staged) == entry.new
