@@ -12,7 +12,8 @@ from qprep.analysis.collectors.compound_modules import find_compounds
 from qprep.analysis.collectors.tied_parameters import find_tied
 from qprep.analysis.dependencies.topological_order import users_first
 from qprep.analysis.eager.collect import find_eager, find_unprepared
-from qprep.analysis.effects.child_iteration import find_walks
+from qprep.analysis.effects.child_iteration import add_visits, find_walks
+from qprep.analysis.effects.effect_table import EffectTable
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.interpreter.interpreter import Analysis
 from qprep.analysis.symbols.module_resolver import Project
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.runtime_evidence.observer import Observe
     from qprep.rewriting.composed_edits import Piece
+
+
+MAX_DOUBTS = 3  # lines to blame that a note names; one is enough to look at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,13 @@ class Survey:
             find_compounds(self.analysis, [name])
             find_walks(self.analysis, [name])
             find_tied(self.analysis, [name])
+        effects = EffectTable(self.analysis)
+        add_visits(self.analysis, effects)
         find_eager(self.analysis, names)
         find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
         load = partial(_code, self.project, self.own, self.files)
         fixed = self.project.given.keys() - self.own.keys()
-        self.context = Context(self.analysis, load, self.setting.around, self._target, fixed)
+        self.context = Context(self.analysis, load, effects, self.setting.around, self._target, fixed)
         self.plan = Plan(self.context)
         hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
         self._report([(check, hit) for check, hit in hits if hit.place.module in self.own])
@@ -275,6 +281,8 @@ def _finding(
     start, end = _positions(source, hit.place)
     fix = outcome if isinstance(outcome, Unfixable) else Fix(outcome.applicability, outcome.message, ())
     rule = check.rule
+    doubts = outcome.doubts if isinstance(outcome, Rewrite) else ()
+    notes = (hit.note,) if hit.note else ()
     return Finding(
         rule.code,
         rule.name,
@@ -286,8 +294,13 @@ def _finding(
         statement,
         rule.severity,
         fix,
-        (hit.note,) if hit.note else (),
+        (*notes, *(f"not proven: {doubt.reason} ({_where(doubt.place)})" for doubt in doubts[:MAX_DOUBTS])),
     )
+
+
+def _where(place: Place) -> str:
+    """A place as a note names it."""
+    return f"{place.module}:{place.line}"
 
 
 def _no_rewrite(check: Check) -> str:

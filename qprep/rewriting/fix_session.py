@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.dependencies.partitions import ALONE
 from qprep.analysis.effects.attribute_writes import touched_names
+from qprep.analysis.effects.effect_table import EffectTable
 from qprep.analysis.effects.receivers import read_holder
 from qprep.analysis.facts import Unit
 from qprep.analysis.symbols.module_summary import asked_names
@@ -17,6 +18,7 @@ from qprep.rewriting.safety.child_loops import Walk
 from qprep.rewriting.safety.class_body import read_body
 from qprep.rewriting.safety.class_enumeration import listed_files
 from qprep.rewriting.safety.class_shape import made_bare
+from qprep.rewriting.safety.early_escape import escapes
 from qprep.rewriting.safety.introspection import asked_classes, class_values, frame_watchers
 
 if TYPE_CHECKING:
@@ -41,11 +43,13 @@ class Context:
         self,
         analysis: Analysis,
         load: Callable[[str], Code | None],
+        effects: EffectTable,
         around: Around = ALONE,
         target_of: Callable[[str], Target] = lambda _: TARGETS[OWN],
         fixed: Container[str] = (),
     ) -> None:
         self.analysis = analysis
+        self.effects = effects  # what the code of the given files may do to modules
         self.target_of = target_of  # whose modules the rewritten code of a file uses
         self.around = around
         self.fixed = fixed  # given modules that are looked at and must not be changed
@@ -60,6 +64,7 @@ class Context:
         self._watchers: frozenset[str] | None = None
         self._made_bare: frozenset[ClassRef] | None = None
         self._listed: frozenset[str] | None = None
+        self._escapes: dict[ClassRef, bool] = {}
         self._starred: dict[str, frozenset[str]] = {}
         self.walks: dict[tuple[ClassRef, str, bool], Walk | None] = {}
         self.unusual: dict[ClassRef, str | None] = {}
@@ -73,6 +78,13 @@ class Context:
     def project(self) -> Project:
         """The project under analysis."""
         return self.analysis.project
+
+    def escapes_early(self, unit: Unit) -> bool:
+        """Whether the constructor of a class hands self to code that may use the whole module."""
+        ref = ClassRef(unit.module, unit.name)
+        if ref not in self._escapes:
+            self._escapes[ref] = escapes(self, ref) is not None
+        return self._escapes[ref]
 
     @property
     def facts(self) -> Facts:

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewriting import generated_init
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.safety.class_body import Body
     from qprep.rewriting.source_code import Code
+
+
+RESERVED_PREFIX = "qprep_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +148,15 @@ def asked_beginnings(context: Context, unit: Unit) -> tuple[str, ...]:
 
 
 def prefix(context: Context, unit: Unit) -> str:
-    """A class with a base that nobody can read gets names that such a base will not have."""
+    """A class whose attributes cannot all be known gets names that nothing else will give it.
+
+    It has a base of another package, or some code sets attributes on it whose names are computed.
+    """
+    if any(effect.attribute == ANY_NAME for effect in context.effects.on_names(context.family(unit), ("*",))):
+        return RESERVED_PREFIX
     for base in context.project.mro(ClassRef(unit.module, unit.name)):
         if isinstance(base, External) and not base.name.startswith(("torch.nn.", "builtins.", "typing.", "abc.")):
-            return "qprep_"
+            return RESERVED_PREFIX
     return ""
 
 
@@ -186,7 +195,9 @@ def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt
 
 def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
     """A constructor that returns early or runs the model itself needs the attributes behind super().__init__()."""
-    return returns_early(context, unit, init) or not methods.isdisjoint(run_by_init(context, unit))
+    if returns_early(context, unit, init) or not methods.isdisjoint(run_by_init(context, unit)):
+        return True
+    return context.escapes_early(unit)
 
 
 def returns_early(context: Context, unit: Unit, init: ast.FunctionDef) -> bool:

@@ -16,7 +16,7 @@ from qprep.rewriting import callees, fstrings, imports, owners
 from qprep.rewriting.composed_edits import Piece, opening, overlaps
 from qprep.rewriting.fix_scope import DeclinedError, Names, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
-from qprep.rewriting.safety import child_loops, name_capture, stable_binding
+from qprep.rewriting.safety import child_loops, name_capture, proof, stable_binding
 from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 from qprep.rewriting.transforms import moved_functions, static_methods
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, Sharing, TiedParameter, Walk
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewriting.fix_session import Context
-    from qprep.rewriting.rewrite_result import Import
+    from qprep.rewriting.rewrite_result import Doubt, Import
     from qprep.rewriting.source_code import Code
 
     Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | HelperCall | EagerSite | TiedParameter | Walk
@@ -91,8 +91,17 @@ class Plan:
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
         declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
+        doubts = proof.doubts(scope, site)
         rewrite = Rewrite(
-            site.place, site.unit, site.function, pieces, declarations, needed, message, scope.applicability
+            site.place,
+            site.unit,
+            site.function,
+            pieces,
+            declarations,
+            needed,
+            message,
+            Applicability.UNSAFE if doubts else scope.applicability,
+            doubts=doubts,
         )
         if not isinstance(site, HelperCall):
             return rewrite
@@ -253,6 +262,21 @@ class Plan:
                 reason = blocked.get(outcome.unit) or self._uncalled(outcome.unit)
                 if reason is not None:
                     self.outcomes[place] = Unfixable(f"it stands in `{outcome.unit.name}`: {reason}")
+                elif doubts := self._doubts_of_calls(outcome.unit):
+                    every = tuple(dict.fromkeys((*outcome.doubts, *doubts)))
+                    self.outcomes[place] = replace(outcome, doubts=every, applicability=Applicability.UNSAFE)
+
+    def _doubts_of_calls(self, unit: Unit) -> tuple[Doubt, ...]:
+        """What could not be shown of the calls that change together with a function."""
+        units, waiting = {unit}, [unit]
+        doubts: list[Doubt] = []
+        while waiting:
+            for call in self._calls(waiting.pop()):
+                doubts += call.doubts
+                if not call.unit.is_class and call.unit not in units:
+                    units.add(call.unit)
+                    waiting.append(call.unit)
+        return tuple(doubts)
 
     def _uncalled(self, unit: Unit) -> str | None:
         """Why nothing can hold the module made of a function: no call that may be rewritten runs it."""

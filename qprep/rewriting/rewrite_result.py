@@ -48,6 +48,14 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a rewrite is not proven to be safe, and the code that is to blame."""
+
+    reason: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Rewrite:
     """All that one finding's fix needs; it is made whole or not at all."""
 
@@ -60,4 +68,5 @@ class Rewrite:
     message: str = ""
     applicability: Applicability = Applicability.SAFE
     callees: frozenset[Unit] = frozenset()  # a call of functions, of which one must become a module for this to hold
+    doubts: tuple[Doubt, ...] = ()  # with any, the rewrite is unsafe
     dispatched: bool = False  # which function is called, the run decides

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.abstract_objects import Anything, Below, Instance
+from qprep.analysis.effects.mutations import EffectKind
 from qprep.analysis.facts import Place, Unit, Walk
 from qprep.analysis.symbols.module_summary import TELLS_CHILDREN, WALKING, positional, walked_module
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
@@ -12,7 +14,11 @@ from qprep.analysis.values.abstract_values import ClassRef, modules_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from qprep.analysis.effects.effect_table import EffectTable
+    from qprep.analysis.effects.lexical_scopes import FileScopes
     from qprep.analysis.interpreter.interpreter import Analysis
+
+_ADDED = "qprep.runtime_modules.EltwiseAdd"  # a class of which children are added, as good as any other
 
 
 def find_walks(analysis: Analysis, names: Iterable[str]) -> None:
@@ -32,6 +38,32 @@ def find_walks(analysis: Analysis, names: Iterable[str]) -> None:
                 known = analysis.walked.get((name, call.lineno, call.col_offset))
                 walk = analysis.facts.walks.setdefault(place, Walk(place, Unit(name, "", True), _method(call)))
                 walk.classes |= known or _attribute_classes(analysis, owners.get(call), call)
+
+
+def add_visits(analysis: Analysis, effects: EffectTable) -> None:
+    """Add loops over the children of other modules that a further child would change: `for m in net.children(): …`."""
+    for effect in effects.effects:
+        if effect.kind is not EffectKind.OBSERVE or effect.listing is None:
+            continue
+        place = effect.listing
+        file = effects.points_to.file(place.module)
+        call = file.call_at(place) if file is not None else None
+        if file is None or call is None or walked_module(call) is None or _is_own(effects, file, call):
+            continue
+        targets = [target for target in effect.targets if isinstance(target.base, Below)]
+        owners = [target.base.owner for target in targets if isinstance(target.base, Below)]
+        if not any(effects.admits(target.tests, _ADDED) for target in targets):
+            continue
+        classes = {owner.cls for owner in owners if isinstance(owner, Instance)}
+        if classes or any(isinstance(owner, Anything) for owner in owners):
+            walk = analysis.facts.walks.setdefault(place, Walk(place, Unit(place.module, "", True), _method(call)))
+            walk.classes |= classes
+
+
+def _is_own(effects: EffectTable, file: FileScopes, call: ast.Call) -> bool:
+    """Whether a method lists the children of its own object: the rewrite of the class takes care of that."""
+    module = walked_module(call)
+    return isinstance(module, ast.Name) and module.id == effects.points_to.receiver(file.scope_of(call))
 
 
 def _descents(tree: ast.Module) -> Iterator[ast.AST]:

@@ -1,0 +1,230 @@
+"""Abstract objects: what an expression may refer to, as far as modules, classes and functions are concerned.
+
+A plain container counts as what it holds: a list of layers refers to its layers. Everything else that is no module,
+class or function refers to nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from qprep.analysis.values.abstract_values import ClassRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from qprep.analysis.effects.lexical_scopes import Scope
+    from qprep.analysis.facts import Place
+
+MAX_TESTS = 6
+"""Class tests kept on one object. Further ones are dropped: the object then covers more, never less."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTest:
+    """A condition on the class of an object. `classes`: dotted names or project classes; None: not known."""
+
+    classes: frozenset[ClassRef | str] | None
+    is_positive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeTest:
+    """The object has an attribute of this name, or has none."""
+
+    name: str
+    is_positive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NameTest:
+    """A condition on the name of the class, such as `"Conv" in type(m).__name__`; `how` is the method or operator."""
+
+    how: str
+    text: str
+    is_positive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of several conditions holds."""
+
+    tests: frozenset[Test]
+
+
+Test = ClassTest | AttributeTest | NameTest | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance of a class of the project, or of a subclass of it; `made` is where its constructor is called."""
+
+    cls: ClassRef
+    made: Place | None = None
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "_hash",
+            hash(
+                (
+                    self.cls,
+                    self.made,
+                )
+            ),
+        )
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the constructor of a class of another package returned at a place."""
+
+    name: str
+    place: Place
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "_hash",
+            hash(
+                (
+                    self.name,
+                    self.place,
+                )
+            ),
+        )
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an attribute of an instance holds. `owner` is None where the class is not known."""
+
+    owner: ClassRef | str | None
+    attribute: str | None  # None: any attribute
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "_hash",
+            hash(
+                (
+                    self.owner,
+                    self.attribute,
+                )
+            ),
+        )
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """A module somewhere below another object: one of its children, or of theirs."""
+
+    owner: Instance | Made | Held | Anything
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.owner,)))
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Any object of the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassObject:
+    """A class itself: one of the project, or one of another package by its dotted name."""
+
+    cls: ClassRef | str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function, method or lambda of the project. `is_loose`: arguments may be bound in front of those of a call."""
+
+    scope: Scope = field(compare=True)
+    is_loose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a dotted name of another package, or a module of the project, refers to."""
+
+    name: str
+
+
+Base = Instance | Made | Held | Below | Anything | ClassObject | Function | Named
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An abstract object, narrowed by the conditions that held where it was reached."""
+
+    base: Base
+    tests: frozenset[Test] = frozenset()
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "_hash",
+            hash(
+                (
+                    self.base,
+                    self.tests,
+                )
+            ),
+        )
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: references are members of many sets
+
+    def narrowed(self, tests: Iterable[Test]) -> Reference:
+        """The same object where further conditions hold."""
+        every = self.tests.union(tests)
+        return self if len(every) > MAX_TESTS or every == self.tests else replace(self, tests=every)
+
+
+References = frozenset[Reference]
+NOTHING: References = frozenset()
+ANYTHING = Reference(Anything())
+
+
+MAX_OBJECTS = 96
+"""Objects that one expression may refer to before it counts as any object: precision is lost, soundness is not."""
+
+
+ANY_OBJECT: References = frozenset((ANYTHING,))
+
+
+def widened(references: References) -> References:
+    """The same objects, or any object where they are too many; any object takes in all others."""
+    return ANY_OBJECT if len(references) > MAX_OBJECTS or ANYTHING in references else references
+
+
+def negated(test: Test) -> Test | None:
+    """The opposite condition; None where it cannot be expressed by one."""
+    if isinstance(test, AnyOf):
+        return None
+    return replace(test, is_positive=not test.is_positive)
+
+
+def map_bases(references: References, change: Callable[[Base], Iterable[Base]]) -> References:
+    """Other objects reached from each, under the conditions on none: these were on the object before."""
+    return frozenset(Reference(base) for reference in references for base in change(reference.base))

@@ -1,0 +1,85 @@
+"""Which attributes a computed name may mean: regular expressions over what the expression is made of."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.lexical_scopes import BindingKind
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.lexical_scopes import Scope
+
+ANY_NAME = ".*"
+MAX_STEPS = 8  # variables that lead to one another; beyond that the name may be any
+
+
+def patterns_of(node: ast.expr, scope: Scope, steps: int = MAX_STEPS) -> frozenset[str]:
+    """Regular expressions for the texts that an expression may be; `ANY_NAME` among them where it may be any."""
+    match node:
+        case ast.Constant(value=value):
+            return frozenset((re.escape(str(value)),))
+        case ast.IfExp(body=body, orelse=orelse):
+            return patterns_of(body, scope, steps) | patterns_of(orelse, scope, steps)
+        case ast.Name(id=name) if steps:
+            return _of_variable(name, scope, steps - 1)
+    return frozenset((text_pattern(node) or ANY_NAME,))
+
+
+def _of_variable(name: str, scope: Scope, steps: int) -> frozenset[str]:
+    home = scope.binder(name)
+    if home is None:
+        return frozenset((ANY_NAME,))
+    found: frozenset[str] = frozenset()
+    for binding in home.bindings[name]:
+        value = binding.value
+        if binding.kind is BindingKind.VALUE and isinstance(value, ast.expr):
+            found |= patterns_of(value, home, steps)
+        elif binding.kind is BindingKind.ITEM and isinstance(value, ast.expr):
+            found |= _of_items(value, name, home, steps)
+        else:
+            return frozenset((ANY_NAME,))
+    return found or frozenset((ANY_NAME,))
+
+
+def _of_items(value: ast.expr, name: str, scope: Scope, steps: int) -> frozenset[str]:
+    """What going through an iterable gives a variable; of `zip`, the argument at the variable's place."""
+    match value:
+        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+            return frozenset().union(*(patterns_of(item, scope, steps) for item in items))
+        case ast.ListComp(elt=item) | ast.GeneratorExp(elt=item):
+            return patterns_of(item, scope, steps)
+        case ast.Name(id=other) if steps and (home := scope.binder(other)) is not None:
+            values = [binding.value for binding in home.bindings[other]]
+            known = [each for each in values if isinstance(each, ast.List | ast.Tuple | ast.ListComp)]
+            if known and len(known) == len(values):
+                return frozenset().union(*(_of_items(each, name, home, steps - 1) for each in known))
+        case ast.Call(func=ast.Name(id="zip" | "enumerate" as function), args=arguments):
+            loop = scope.file.parents.get(value)
+            targets = getattr(getattr(loop, "target", None), "elts", [])
+            places = [n for n, target in enumerate(targets) if isinstance(target, ast.Name) and target.id == name]
+            place = places[0] - (function == "enumerate") if places else -1
+            if 0 <= place < len(arguments):
+                return _of_items(arguments[place], name, scope, steps)
+    return frozenset((ANY_NAME,))
+
+
+def text_pattern(node: ast.expr) -> str | None:
+    """What a formatted text matches; None where it is no formatted text."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ANY_NAME for v in node.values)
+    if isinstance(node, ast.BinOp):
+        sides = [
+            side for side in (node.left, node.right) if isinstance(side, ast.Constant) and isinstance(side.value, str)
+        ]
+        if not sides:
+            return None
+        text = re.sub(r"%[-+0-9.]*[a-z]", "\0", str(sides[0].value))
+        joined = text if isinstance(node.op, ast.Mod) else f"\0{text}\0"
+        return ANY_NAME.join(map(re.escape, joined.split("\0")))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        template = node.func.value
+        if isinstance(template, ast.Constant) and isinstance(template.value, str):
+            return ANY_NAME.join(map(re.escape, re.split(r"{[^}]*}", template.value)))
+    return None

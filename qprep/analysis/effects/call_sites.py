@@ -1,0 +1,467 @@
+"""Where functions are called, and with what: by their names, through variables, parameters and attributes that hold them."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import (
+    Below,
+    ClassObject,
+    Function,
+    Instance,
+    Made,
+    Named,
+    Reference,
+    References,
+)
+from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.values.abstract_values import ClassRef
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
+    from qprep.analysis.effects.points_to import PointsTo
+    from qprep.analysis.symbols.module_resolver import Project
+
+# Packages of Python's own whose functions return what they are given, or something that calls it.
+_WRAPPERS = ("builtins.", "functools.", "collections.", "contextlib.", "itertools.", "operator.", "types.", "copy.")
+
+MAX_USES = 400
+"""Uses of one function that are followed. A function used more often counts as called with anything."""
+
+Argument = tuple[ast.expr, "Scope"]
+
+
+@dataclass(slots=True)
+class _Names:
+    """The nodes of one file by the last part of their names."""
+
+    loads: dict[str, list[ast.Name | ast.Attribute]] = field(default_factory=lambda: defaultdict(list))
+    stores: dict[str, list[ast.Attribute]] = field(default_factory=lambda: defaultdict(list))
+
+
+class NameTable:
+    """Which files read a name or set an attribute, and where."""
+
+    def __init__(self, project: Project, modules: tuple[str, ...]) -> None:
+        self._project = project
+        self._modules = modules
+        self._files: dict[str, _Names] = {}
+        self._readers: dict[str, list[str]] | None = None
+        self._writers: dict[str, list[str]] = defaultdict(list)
+
+    def loads(self, points_to: PointsTo, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
+        """Every read of a name, as a variable or an attribute."""
+        self._survey()
+        for module in (self._readers or {}).get(name, ()):
+            file = points_to.file(module)
+            if file is not None:
+                yield from ((node, file) for node in self._of(file).loads.get(name, ()))
+
+    def reads(self, file: FileScopes, name: str) -> Iterator[ast.Name]:
+        """Every read of a variable of this name in one file."""
+        return (node for node in self._of(file).loads.get(name, ()) if isinstance(node, ast.Name))
+
+    def stores(self, points_to: PointsTo, attribute: str) -> Iterator[tuple[ast.Attribute, Scope]]:
+        """Every assignment to an attribute of this name."""
+        self._survey()
+        for module in self._writers.get(attribute, ()):
+            file = points_to.file(module)
+            if file is not None:
+                yield from ((node, file.scope_of(node)) for node in self._of(file).stores.get(attribute, ()))
+
+    def is_stored(self, attribute: str) -> bool:
+        """Whether some file sets an attribute of this name."""
+        self._survey()
+        return attribute in self._writers
+
+    def _survey(self) -> None:
+        """Note once which names each file reads and sets; the trees are not held for that."""
+        if self._readers is not None:
+            return
+        self._readers = defaultdict(list)
+        for module in self._modules:
+            index = self._project.index(module)
+            if index is None:
+                continue
+            read = {node.id for node in index.of(ast.Name)}
+            written: set[str] = set()
+            for node in index.of(ast.Attribute):
+                (read if isinstance(node.ctx, ast.Load) else written).add(node.attr)
+            for name in read:
+                self._readers[name].append(module)
+            for name in written:
+                self._writers[name].append(module)
+
+    def _of(self, file: FileScopes) -> _Names:
+        if file.module not in self._files:
+            found = self._files[file.module] = _Names()
+            for name in file.index.of(ast.Name):
+                if isinstance(name.ctx, ast.Load):
+                    found.loads[name.id].append(name)
+            for node in file.index.of(ast.Attribute):
+                (found.loads if isinstance(node.ctx, ast.Load) else found.stores)[node.attr].append(node)
+        return self._files[file.module]
+
+
+_Read = tuple["ast.Name | ast.Attribute", "FileScopes"]
+
+
+@dataclass(slots=True)
+class _Meanings:
+    """The reads of one name, by what they may be; `unknown`: attributes of objects of which nothing is known."""
+
+    functions: dict[Scope, list[_Read]] = field(default_factory=lambda: defaultdict(list))
+    classes: dict[ClassRef, list[_Read]] = field(default_factory=lambda: defaultdict(list))
+    unknown: list[_Read] = field(default_factory=list)
+
+    def reads_of(self, scope: Scope) -> list[_Read]:
+        """The reads that may be a function; a method may be what any unknown object has by its name."""
+        known = self.functions.get(scope, [])
+        return [*known, *self.unknown] if scope.owner is not None else list(known)
+
+
+@dataclass(slots=True)
+class _Uses:
+    """How a function is called.
+
+    direct   calls whose callee is the function
+    loose    calls of other functions that may call it with any of the objects that they are given
+    unknown  it may be called with anything
+    """
+
+    direct: list[tuple[ast.Call, Scope]] = field(default_factory=list)
+    loose: list[tuple[ast.Call, Scope]] = field(default_factory=list)
+    unknown: bool = False
+
+
+class CallGraph:
+    """The call sites of each function, found when they are needed."""
+
+    def __init__(self, points_to: PointsTo) -> None:
+        self._points_to = points_to
+        self._uses: dict[Scope, _Uses] = {}
+        self._meanings: dict[str, _Meanings] = {}
+        self._decorated: dict[Scope, list[Scope]] = {}
+
+    def meanings(self, name: str) -> _Meanings:
+        """What each read of a name may be; names that are read while this is found out see a part of it."""
+        if name not in self._meanings:
+            found = self._meanings[name] = _Meanings()
+            for node, file in self._points_to.names.loads(self._points_to, name):
+                self._read(node, file, found)
+        return self._meanings[name]
+
+    def _read(self, node: ast.Name | ast.Attribute, file: FileScopes, found: _Meanings) -> None:
+        scope = file.scope_of(node)
+        receiver = self._points_to.of(node.value, scope) if isinstance(node, ast.Attribute) else frozenset()
+        references = (
+            self._points_to.attribute(receiver, node.attr)
+            if isinstance(node, ast.Attribute)
+            else self._points_to.of(node, scope)
+        )
+        is_known = any(isinstance(each.base, Instance | ClassObject | Named) for each in receiver)
+        for reference in references:
+            if isinstance(reference.base, Function):
+                found.functions[reference.base.scope].append((node, file))
+                is_known = True
+            elif isinstance(reference.base, ClassObject) and isinstance(reference.base.cls, ClassRef):
+                found.classes[reference.base.cls].append((node, file))
+                is_known = True
+        if isinstance(node, ast.Attribute) and not is_known:
+            found.unknown.append((node, file))
+
+    def decorated_by(self, function: Scope) -> list[Scope]:
+        """Functions that a function decorates."""
+        if function not in self._decorated:
+            found = self._decorated[function] = []
+            for node, file in self.meanings(function.name).functions.get(function, ()) if function.name else ():
+                current: ast.AST | None = file.parents.get(node)
+                if isinstance(current, ast.Call):
+                    current = file.parents.get(current)
+                is_definition = isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef)
+                inner = file.defined(current) if is_definition and current is not None else None
+                found += [inner] if inner is not None else []
+        return self._decorated[function]
+
+    def is_unknown(self, scope: Scope) -> bool:
+        """Whether a function may be called with anything: it is kept somewhere that is not followed."""
+        return self._of(scope).unknown
+
+    def arguments(self, scope: Scope, name: str) -> Iterator[Argument]:
+        """The expressions that calls give a parameter."""
+        uses = self._of(scope)
+        for call, where in uses.direct:
+            for value in _bound(call, scope, name):
+                yield value, where
+        for call, where in uses.loose:
+            for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+                yield value, where
+
+    def implicit_arguments(self, scope: Scope) -> References:
+        """What functions of other packages give a callback beside their arguments: the modules of their receiver."""
+        found: set[Reference] = set()
+        for call, where in self._of(scope).loose:
+            if isinstance(call.func, ast.Attribute):
+                for reference in self._points_to.of(call.func.value, where):
+                    if isinstance(reference.base, Instance | Made):
+                        found |= {reference, Reference(Below(reference.base))}
+                    elif not isinstance(reference.base, Named | ClassObject | Function):
+                        found.add(reference)
+        return frozenset(found)
+
+    @staticmethod
+    def bound_names(call: ast.Call, scope: Scope, value: ast.expr) -> list[str]:
+        """The parameters of a function that a call may bind one of its arguments to."""
+        return [name for name in _parameters(scope) if any(found is value for found in _bound(call, scope, name))]
+
+    def uses(self, scope: Scope) -> _Uses:
+        """How a function is called."""
+        return self._of(scope)
+
+    def _of(self, scope: Scope) -> _Uses:
+        if scope not in self._uses:
+            self._uses[scope] = _Uses()  # a function that calls itself ends here
+            self._uses[scope] = _Search(self._points_to, scope).uses
+        return self._uses[scope]
+
+
+def _bound(call: ast.Call, scope: Scope, name: str) -> Iterator[ast.expr]:
+    """The arguments of a call that may be bound to a parameter; methods are tried with and without their receiver."""
+    arguments = scope.arguments
+    if arguments is None:
+        return
+    positional = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args)]
+    keyword_only = [arg.arg for arg in arguments.kwonlyargs]
+    starred = [arg.value for arg in call.args if isinstance(arg, ast.Starred)]
+    spread = [keyword.value for keyword in call.keywords if keyword.arg is None]
+    is_method = scope.owner is not None and not scope.has_decorator("staticmethod")
+    shifts = (1, 0) if is_method else (0,)
+    if name in positional:
+        for shift in shifts:
+            place = positional.index(name) - shift
+            if 0 <= place < len(call.args) and not isinstance(call.args[place], ast.Starred):
+                yield call.args[place]
+        yield from starred
+    elif arguments.vararg is not None and name == arguments.vararg.arg:
+        yield from call.args
+        return
+    named = [keyword.value for keyword in call.keywords if keyword.arg == name]
+    yield from (*named, *spread)
+    if arguments.kwarg is not None and name == arguments.kwarg.arg:
+        known = {*positional, *keyword_only}
+        yield from (keyword.value for keyword in call.keywords if keyword.arg is not None and keyword.arg not in known)
+
+
+class _Search:
+    """Follows a function from where it is defined to where it is called."""
+
+    def __init__(self, points_to: PointsTo, scope: Scope) -> None:
+        self.points_to = points_to
+        self.scope = scope
+        self.uses = _Uses()
+        self._seen: set[ast.AST] = set()
+        self._waiting: list[tuple[ast.expr, FileScopes]] = []
+        self._start()
+        self._run()
+
+    def _start(self) -> None:
+        scope = self.scope
+        if isinstance(scope.node, ast.Lambda):
+            self._add(scope.node, scope.file)
+            return
+        meanings = self.points_to.calls.meanings
+        for node, file in meanings(scope.name).reads_of(scope):
+            self._add(node, file)
+        owner = scope.owner
+        if scope.name == "__init__" and owner is not None:
+            for cls in (owner, *self.points_to.project.subclasses(owner)):
+                for node, file in meanings(_short(cls)).classes.get(cls, ()):
+                    self._add(node, file)
+        for decorator in getattr(scope.node, "decorator_list", ()):
+            self._decorated(decorator, scope)
+
+    def _add(self, node: ast.expr, file: FileScopes) -> None:
+        if node in self._seen:
+            return
+        self._seen.add(node)
+        if len(self._seen) > MAX_USES:
+            self.uses.unknown = True
+            return
+        self._waiting.append((node, file))
+
+    def _run(self) -> None:
+        while self._waiting and not self.uses.unknown:
+            node, file = self._waiting.pop()
+            self._follow(node, file)
+
+    def _decorated(self, decorator: ast.expr, scope: Scope) -> None:
+        """A decorator of the project is called with the function."""
+        if scope.parent is None:
+            return
+        for reference in self.points_to.of(decorator, scope.parent):
+            if isinstance(reference.base, Function):
+                self._follow_first_parameter(reference.base.scope)
+
+    def _follow_first_parameter(self, function: Scope) -> None:
+        arguments = function.arguments
+        positional = [*arguments.posonlyargs, *arguments.args] if arguments is not None else []
+        if positional:
+            self._follow_variable(function, positional[0].arg)
+
+    def _follow_variable(self, scope: Scope, name: str) -> None:
+        """Every read of a variable of a scope, in it and in the functions inside it."""
+        for node in self.points_to.names.reads(scope.file, name):
+            if scope.file.scope_of(node).binder(name) is scope:
+                self._add(node, scope.file)
+
+    def _follow(self, node: ast.expr, file: FileScopes) -> None:
+        """Where the value of one expression goes."""
+        parent = file.parents.get(node)
+        match parent:
+            case ast.Call(func=func) if func is node:
+                self.uses.direct.append((parent, file.scope_of(parent)))
+            case ast.Call():
+                self._given(parent, node, file)
+            case ast.keyword():
+                call = file.parents.get(parent)
+                if isinstance(call, ast.Call):
+                    self._given(call, node, file)
+            case ast.Assign(targets=targets):
+                for target in targets:
+                    self._stored(target, file)
+            case ast.AnnAssign(target=target) | ast.NamedExpr(target=target):
+                self._stored(target, file)
+                if isinstance(parent, ast.NamedExpr):
+                    self._add(parent, file)
+            case ast.For(target=target) | ast.comprehension(target=target):
+                self._stored(target, file)
+            case ast.Return() | ast.Yield():
+                self._returned(file.scope_of(parent))
+            case ast.Lambda(body=body) if body is node:
+                self._returned(file.defined(parent))
+            case ast.Attribute():
+                self._from_container(parent, file)
+            case ast.Subscript(slice=index) if index is node:
+                pass  # a key: what is looked up by it is another object
+            case ast.Compare() | ast.FormattedValue():
+                pass
+            case ast.expr():
+                self._add(parent, file)  # containers, conditions, comprehensions
+            case ast.withitem(optional_vars=ast.expr() as target):
+                self._stored(target, file)
+            case ast.arguments():
+                self._default_of(parent, node, file)
+            case _:
+                pass  # statements that keep nothing; decorators and bases, which are followed from the definition
+
+    def _from_container(self, attribute: ast.Attribute, file: FileScopes) -> None:
+        """`callbacks.values()`, `fn.__name__`: what a container holds comes out of its methods."""
+        parent = file.parents.get(attribute)
+        if isinstance(parent, ast.Call) and parent.func is attribute:
+            self._add(parent, file)
+
+    def _given(self, call: ast.Call, node: ast.expr, file: FileScopes) -> None:
+        """The function is an argument."""
+        scope = file.scope_of(call)
+        callees = self.points_to.of(call.func, scope)
+        is_followed = False
+        for reference in callees:
+            base = reference.base
+            inner: list[Scope] = []
+            if isinstance(base, Function):
+                inner = [base.scope]
+            elif isinstance(base, ClassObject) and not isinstance(base.cls, str):
+                inner = self.points_to.method(base.cls, "__init__")
+            for function in inner:
+                is_followed = True
+                for name in CallGraph.bound_names(call, function, node):
+                    self._follow_variable(function, name)
+        if not is_followed:
+            self.uses.loose.append((call, scope))
+            names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
+            if any(name.startswith(_WRAPPERS) for name in names):
+                self._add(call, file)  # functools.partial, lru_cache … return what calls it
+            if isinstance(call.func, ast.Attribute) and last_name(call.func) in (
+                "append",
+                "add",
+                "setdefault",
+                "insert",
+            ):
+                self._stored_in(call.func.value, file)
+
+    def _stored_in(self, container: ast.expr, file: FileScopes) -> None:
+        match container:
+            case ast.Name() | ast.Attribute():
+                self._stored(container, file)
+            case _:
+                self.uses.unknown = True
+
+    def _stored(self, target: ast.expr, file: FileScopes) -> None:
+        """The function is assigned."""
+        match target:
+            case ast.Name(id=name):
+                home = file.scope_of(target).binder(name)
+                if home is not None:
+                    self._follow_variable(home, name)
+                    if home.node is file.index.tree:
+                        self._follow_global(file, name)
+            case ast.Attribute(attr=attribute):
+                for node, other in self.points_to.names.loads(self.points_to, attribute):
+                    if isinstance(node, ast.Attribute):
+                        self._add(node, other)
+            case ast.Subscript(value=value):
+                self._stored_in(value, file)
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                for part in parts:
+                    self._stored(part, file)
+            case ast.Starred(value=value):
+                self._stored(value, file)
+            case _:
+                self.uses.unknown = True
+
+    def _follow_global(self, file: FileScopes, name: str) -> None:
+        """Reads of a module's variable in other files."""
+        for node, other in self.points_to.names.loads(self.points_to, name):
+            if other is file:
+                continue
+            found = self.points_to.of(node, other.scope_of(node))
+            if any(isinstance(r.base, Function) and r.base.scope is self.scope for r in found):
+                self._add(node, other)
+
+    def _returned(self, function: Scope | None) -> None:
+        """The function is returned: calls of the function around it evaluate to it."""
+        if function is None or not function.is_function:
+            return
+        if function is self.scope:
+            return
+        for call, where in self.points_to.calls.uses(function).direct:
+            self._add(call, where.file)
+        for scope in self.points_to.calls.decorated_by(function):
+            for node, file in self.points_to.calls.meanings(scope.name).reads_of(scope):
+                self._add(node, file)
+
+    def _default_of(self, arguments: ast.arguments, node: ast.expr, file: FileScopes) -> None:
+        """The function is the default of a parameter."""
+        function = file.defined(file.parents[arguments]) if arguments in file.parents else None
+        if function is None:
+            self.uses.unknown = True
+            return
+        for name in _parameters(function):
+            self._follow_variable(function, name)
+
+
+def _short(cls: ClassRef) -> str:
+    return cls.name.rpartition(".")[2].partition(":")[0]
+
+
+def _parameters(function: Scope) -> list[str]:
+    arguments = function.arguments
+    if arguments is None:
+        return []
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [arg for arg in (arguments.vararg, arguments.kwarg) if arg is not None]
+    return [arg.arg for arg in every]

@@ -1,0 +1,319 @@
+"""Uses of child modules that depend on which there are: counting, indexing, collecting, running them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import References, Test
+from qprep.analysis.effects.class_conditions import conditions, holding
+from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.symbols.ast_utils import last_name
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
+    from qprep.analysis.effects.points_to import PointsTo
+
+_LISTINGS = frozenset(("children", "named_children", "modules", "named_modules"))
+_WRAPPERS = frozenset(("list", "tuple", "iter", "dict", "enumerate", "reversed", "sorted"))
+_VIEWS = frozenset(("items", "values", "keys"))
+_TENSORS = frozenset(("parameters", "named_parameters", "buffers", "named_buffers"))
+_KEEPS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update", "write"])
+_TESTS = frozenset(("any", "all", "sum"))
+
+_Use = tuple[ast.expr | ast.stmt, list[Test]]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Modules whose presence makes a difference, where, and the expression that lists them."""
+
+    find_modules: Callable[[], References]
+    node: ast.expr | ast.stmt
+    listing: ast.expr
+
+
+def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
+    """The visits of child modules in a file that a further child would change."""
+    finder = _Finder(file, points_to)
+    for call in file.index.of(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _LISTINGS:
+            yield from finder.uses(call, call.func.value)
+    for node in file.index.of(ast.Attribute):
+        if node.attr == "_modules" and isinstance(node.ctx, ast.Load):
+            yield from finder.uses(node, node.value)
+
+
+def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a call runs for every item of the innermost loop around it, or stands in no loop."""
+    current: ast.AST = node
+    loop: ast.AST | None = None
+    while (parent := parents.get(current)) is not None:
+        if isinstance(parent, ast.For | ast.AsyncFor | ast.comprehension | ast.ListComp):
+            loop = parent
+            break
+        if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            return False
+        if isinstance(parent, ast.If | ast.IfExp | ast.BoolOp | ast.Match | ast.Try):
+            return False
+        current = parent
+    if not isinstance(loop, ast.For) or not (
+        isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in _LISTINGS
+    ):
+        return False
+    earlier = loop.body[: loop.body.index(current)] if isinstance(current, ast.stmt) and current in loop.body else []
+    return not any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier)
+
+
+def _children(points_to: PointsTo, module: ast.expr, scope: Scope, tests: list[Test]) -> References:
+    """The modules below an expression that pass some tests."""
+    below = points_to.below(points_to.of(module, scope))
+    return frozenset(each.narrowed(tests) for each in below)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedChild:
+    """Children that a name in a loop belongs to, and where the name is taken."""
+
+    find_modules: Callable[[], References]
+    where: ast.AST
+
+
+def loop_over_modules(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.For | None:
+    """The innermost loop around a node, where it goes through modules."""
+    current: ast.AST | None = node
+    while current is not None and not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if isinstance(current, ast.For):
+            return current if _lists_modules(current.iter) else None
+        current = parents.get(current)
+    return None
+
+
+def _lists_modules(node: ast.expr) -> bool:
+    """`m.named_children()`, `list(m.modules())`, `m._modules.items()`."""
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _WRAPPERS:
+            return _lists_modules(inner)
+        case ast.Call(func=ast.Attribute(value=value, attr=name)):
+            return name in _LISTINGS or (
+                name in _VIEWS and isinstance(value, ast.Attribute) and value.attr == "_modules"
+            )
+    return False
+
+
+def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> list[NamedChild] | None:
+    """The children whose names a variable holds; None where it may hold other names."""
+    if not isinstance(node, ast.Name):
+        return None
+    scope = file.scope_of(node)
+    home = scope.binder(node.id)
+    found: list[NamedChild] = []
+    for binding in home.bindings[node.id] if home is not None else ():
+        if binding.kind is not BindingKind.ITEM or not isinstance(binding.value, ast.expr):
+            return None
+        loop = file.parents.get(binding.value)
+        if isinstance(loop, ast.For) and _lists_modules(binding.value):
+            found += _second_of(loop, node, file, points_to)
+        elif (keys := _keys_of(binding.value, file, points_to)) is not None:
+            found += keys
+        else:
+            return None
+    return found or None
+
+
+def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: PointsTo) -> Iterator[NamedChild]:
+    """The module beside a name in the target of a loop."""
+    match loop.target:
+        case ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]) if first == name.id:
+            scope = file.scope_of(loop)
+            tests = list(conditions(name, points_to.variable(second, scope), file.parents))
+            yield NamedChild(partial(_children, points_to, _listed(loop.iter), scope, tests), name)
+
+
+def _listed(node: ast.expr) -> ast.expr:
+    """`m` in `list(m.named_children())`."""
+    match node:
+        case ast.Call(func=ast.Name(), args=[inner]):
+            return _listed(inner)
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(value=value, attr="_modules"))):
+            return value
+        case ast.Call(func=ast.Attribute(value=value)):
+            return value
+    return node
+
+
+def _keys_of(node: ast.expr, file: FileScopes, points_to: PointsTo) -> list[NamedChild] | None:
+    """The children whose names are the keys of a dict of the same function."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as table, attr="items" | "keys"), args=[]):
+            pass
+        case ast.Name() as table:
+            pass
+        case _:
+            return None
+    home = file.scope_of(table).binder(table.id)
+    found: list[NamedChild] = []
+    for item in file.index.of(ast.Subscript):
+        is_table = isinstance(item.value, ast.Name) and item.value.id == table.id
+        if is_table and isinstance(item.ctx, ast.Store) and file.scope_of(item).binder(table.id) is home:
+            inner = named_children(item.slice, file, points_to)
+            if inner is None:
+                return None
+            found += inner
+    return found or None
+
+
+class _Finder:
+    """Follows what goes through the children of a module."""
+
+    def __init__(self, file: FileScopes, points_to: PointsTo) -> None:
+        self.file = file
+        self.points_to = points_to
+
+    def uses(self, node: ast.expr, module: ast.expr) -> Iterator[Visit]:
+        """Visits that a use of an expression for child modules makes; `module` is the one that has them."""
+        scope = self.file.scope_of(node)
+        if isinstance(module, ast.Call) and last_name(module.func) == "super":
+            return
+        for where, tests in self._uses(node, scope):
+            yield Visit(partial(_children, self.points_to, module, scope, tests), where, node)
+
+    def _uses(self, node: ast.expr, scope: Scope) -> Iterator[_Use]:
+        parent = self.file.parents.get(node)
+        match parent:
+            case ast.Call(func=ast.Name(id=name)) if name in _WRAPPERS and parent.args[:1] == [node]:
+                yield from self._uses(parent, scope)
+            case ast.Attribute(attr=name) if name in _VIEWS:
+                outer = self.file.parents.get(parent)
+                yield from self._uses(outer, scope) if isinstance(outer, ast.Call) else ()
+            case ast.Attribute(attr="get" | "pop" | "__contains__" | "update" | "__setitem__" | "setdefault"):
+                pass  # by a name
+            case ast.For() if parent.iter is node:
+                yield from self._loop(parent, parent.body, scope)
+            case ast.comprehension() if parent.iter is node:
+                yield from self._comprehension(parent, scope)
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                yield from self._variable(name, scope, parent)
+            case ast.Subscript(value=value, slice=index) if value is node:
+                if not self._is_name(index, node):
+                    yield parent, []
+            case ast.Compare(comparators=[other]) if other is node:
+                pass  # a name among them
+            case ast.Assign() | ast.AugAssign() | ast.Delete():
+                pass  # `self._modules = …` is an effect of its own
+            case ast.Expr():
+                pass
+            case ast.expr() | ast.stmt():
+                yield parent, []
+            case ast.keyword() | None:
+                yield node, []
+
+    def _is_name(self, index: ast.expr, node: ast.expr) -> bool:
+        """Whether a child is fetched by its name: from `_modules`, or from a dict of them."""
+        if isinstance(index, ast.Slice) or (isinstance(index, ast.Constant) and not isinstance(index.value, str)):
+            return False
+        is_dict = isinstance(node, ast.Attribute) or last_name(getattr(node, "func", node)) == "dict"
+        return is_dict or isinstance(index, ast.Constant)
+
+    def _variable(self, name: str, scope: Scope, assignment: ast.stmt) -> Iterator[_Use]:
+        home = scope.binder(name)
+        if home is None or len(home.bindings.get(name, ())) != 1:
+            yield assignment, []
+            return
+        value = assignment.value if isinstance(assignment, ast.Assign) else None
+        for node in self.file.index.of(ast.Name):
+            if (
+                node.id != name
+                or not isinstance(node.ctx, ast.Load)
+                or self.file.scope_of(node).binder(name) is not home
+            ):
+                continue
+            parent = self.file.parents.get(node)
+            by_name = isinstance(parent, ast.Subscript) and value is not None and self._is_name(parent.slice, value)
+            if not by_name:
+                yield from self._uses(node, self.file.scope_of(node))
+
+    def _loop(self, loop: ast.For, body: list[ast.stmt], scope: Scope) -> Iterator[_Use]:
+        """The statements of a loop that leave something behind for a child, with the conditions on it."""
+        names = [part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)]
+        for statement in body:
+            if isinstance(statement, ast.For) and _goes_through_tensors(statement.iter, names):
+                continue
+            if isinstance(statement, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match):
+                inner = [part for block in _blocks(statement) for part in block]
+                yield from self._loop(loop, inner, scope)
+            elif _leaves_something(statement, names):
+                tests = [
+                    test
+                    for name in names
+                    for test in conditions(statement, self.points_to.variable(name, scope), self.file.parents)
+                ]
+                yield statement, tests
+
+    def _comprehension(self, generator: ast.comprehension, scope: Scope) -> Iterator[_Use]:
+        whole = self.file.parents.get(generator)
+        if not isinstance(whole, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            return
+        names = [part.id for part in ast.walk(generator.target) if isinstance(part, ast.Name)]
+        later = whole.generators[whole.generators.index(generator) + 1 :]
+        if any(_goes_through_tensors(each.iter, names) for each in later):
+            return
+        element = whole.value if isinstance(whole, ast.DictComp) else whole.elt
+        consumer = self.file.parents.get(whole)
+        tests: list[Test] = []
+        for name in names:
+            variable = self.points_to.variable(name, scope)
+            tests += list(conditions(element, variable, self.file.parents))
+            if isinstance(consumer, ast.Call) and last_name(consumer.func) in _TESTS:
+                tests += holding(element, variable)
+        yield whole, tests
+
+
+def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(statement, name, None)
+        if isinstance(block, list):
+            yield block
+    for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield part.body
+
+
+def _goes_through_tensors(node: ast.expr, names: list[str]) -> bool:
+    """`m.parameters()`: a module without any adds nothing."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)):
+            return name in names and attribute in _TENSORS
+    return False
+
+
+def _leaves_something(statement: ast.stmt, names: list[str]) -> bool:
+    """Whether a statement in a loop over modules has an effect beyond the module itself."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=method))):
+            return method in _KEEPS
+        case ast.Assign(targets=targets, value=value):
+            runs = any(
+                isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id in names
+                for part in ast.walk(value)
+            )
+            keeps = isinstance(value, ast.Name) and value.id in names
+            stored = any(isinstance(target, ast.Subscript | ast.Attribute) for target in targets)
+            own = stored and all(_is_of(target, names) for target in targets)
+            return runs or keeps or (stored and not own)
+        case ast.AugAssign(target=target):
+            return not _is_of(target, names)
+        case ast.Return() | ast.Break() | ast.Raise():
+            return True
+        case ast.Expr(value=ast.Yield() | ast.YieldFrom()):
+            return True
+    return False
+
+
+def _is_of(target: ast.expr, names: list[str]) -> bool:
+    """Whether an assignment is to an attribute of the module of the loop: an effect on that module alone."""
+    while isinstance(target, ast.Attribute | ast.Subscript):
+        target = target.value
+    return isinstance(target, ast.Name) and target.id in names

@@ -1,0 +1,276 @@
+"""The conditions that hold for a variable at a node: `isinstance` tests, `hasattr`, tests of class names."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from qprep.analysis.values.abstract_values import ClassRef
+
+Classes = frozenset["ClassRef | str"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable under test.
+
+    classes_of   the classes that an expression names; None where they are not known
+    class_names  variables that hold the name of its class: `name = type(m).__name__`
+    """
+
+    name: str
+    classes_of: Callable[[ast.expr], Classes]
+    class_names: frozenset[str] = frozenset()
+
+
+_ENDS = (ast.Continue, ast.Return, ast.Raise, ast.Break)
+_METHODS = frozenset(("startswith", "endswith", "find", "count", "__contains__"))
+
+
+def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST]) -> Iterator[Test]:
+    """What is known of the variable where `node` stands, from tests that must have held on the way.
+
+    Assumes that the scope binds the variable once: callers check that.
+    """
+    current: ast.AST = node
+    while (parent := parents.get(current)) is not None:
+        if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            if isinstance(parent, ast.ClassDef):
+                return
+            yield from _before(parent, current, variable)
+            return
+        yield from _around(parent, current, variable)
+        yield from _before(parent, current, variable)
+        if isinstance(parent, ast.For | ast.AsyncFor) and may_bind([parent.target], variable.name):
+            return  # further out, the name is another object
+        current = parent
+
+
+def is_by_class_alone(node: ast.AST, variables: Sequence[Variable], parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a node in a loop over modules runs for each module of certain classes, whatever else it is.
+
+    Every condition between the node and the loop must be one that `conditions` reads, on one of the variables.
+    """
+    current = node
+    while (parent := parents.get(current)) is not None:
+        if isinstance(parent, ast.For | ast.AsyncFor):
+            earlier = _earlier(parent, current)
+            return all(_is_passing(each) or _is_class_exit(each, variables) for each in earlier)
+        if isinstance(parent, ast.If | ast.IfExp) and not any(_is_understood(parent.test, v) for v in variables):
+            return False
+        if isinstance(parent, ast.While | ast.Try | ast.Match | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            return False
+        if not all(_is_passing(each) or _is_class_exit(each, variables) for each in _earlier(parent, current)):
+            return False
+        current = parent
+    return False
+
+
+def _earlier(parent: ast.AST, part: ast.AST) -> list[ast.stmt]:
+    for name in ("body", "orelse"):
+        block = getattr(parent, name, None)
+        if isinstance(block, list) and part in block:
+            return list(block[: block.index(part)])
+    return []
+
+
+def _is_passing(statement: ast.stmt) -> bool:
+    """Whether control always goes on behind a statement."""
+    return not any(isinstance(part, (*_ENDS, ast.Yield)) for part in ast.walk(statement))
+
+
+def _is_class_exit(statement: ast.stmt, variables: Sequence[Variable]) -> bool:
+    return isinstance(statement, ast.If) and any(_is_understood(statement.test, v) for v in variables)
+
+
+def _is_understood(test: ast.expr, variable: Variable) -> bool:
+    """Whether a test asks for nothing but the class of a variable."""
+    match test:
+        case ast.BoolOp(values=values):
+            return all(_is_understood(value, variable) for value in values)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _is_understood(operand, variable)
+        case _:
+            return isinstance(_atom(test, variable), ClassTest | NameTest)
+
+
+def _around(parent: ast.AST, part: ast.AST, variable: Variable) -> Iterator[Test]:
+    """Conditions of the statement or expression that directly contains a part."""
+    match parent:
+        case ast.If(test=test, body=body, orelse=orelse) | ast.While(test=test, body=body, orelse=orelse):
+            if part in body:
+                yield from holding(test, variable)
+            elif part in orelse and isinstance(parent, ast.If):
+                yield from failing(test, variable)
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            if part is body:
+                yield from holding(test, variable)
+            elif part is orelse:
+                yield from failing(test, variable)
+        case ast.BoolOp(op=op, values=values):
+            for earlier in values[: values.index(part) if part in values else 0]:
+                yield from (holding if isinstance(op, ast.And) else failing)(earlier, variable)
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+            if not isinstance(part, ast.comprehension):
+                for generator in parent.generators:
+                    for test in generator.ifs:
+                        yield from holding(test, variable)
+        case ast.comprehension(ifs=ifs):
+            for test in ifs[: ifs.index(part) if part in ifs else 0]:
+                yield from holding(test, variable)
+        case ast.match_case(pattern=pattern, body=body) if part in body:
+            tested = _matched(pattern, variable.classes_of)
+            if tested is not None:
+                yield ClassTest(tested)
+        case _:
+            pass
+
+
+def _before(parent: ast.AST, part: ast.AST, variable: Variable) -> Iterator[Test]:
+    """Conditions whose failure left the block before the statement: `if not isinstance(m, C): continue`."""
+    for block_name in ("body", "orelse", "finalbody"):
+        block = getattr(parent, block_name, None)
+        if not isinstance(block, list) or part not in block:
+            continue
+        for statement in block[: block.index(part)]:
+            if isinstance(statement, ast.If) and not statement.orelse and isinstance(statement.body[-1], _ENDS):
+                yield from failing(statement.test, variable)
+            elif isinstance(statement, ast.Assert):
+                yield from holding(statement.test, variable)
+
+
+def holding(test: ast.expr, variable: Variable) -> list[Test]:
+    """Conditions on the variable that hold where `test` is true; those that cannot be read are left out."""
+    match test:
+        case ast.BoolOp(op=ast.And(), values=values):
+            return [found for value in values for found in holding(value, variable)]
+        case ast.BoolOp(op=ast.Or(), values=values):
+            parts = [holding(value, variable) for value in values]
+            return [AnyOf(frozenset(part[0] for part in parts))] if all(len(part) == 1 for part in parts) else []
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return failing(operand, variable)
+        case ast.NamedExpr(value=value):
+            return holding(value, variable)
+        case _:
+            found = _atom(test, variable)
+            return [] if found is None else [found]
+
+
+def failing(test: ast.expr, variable: Variable) -> list[Test]:
+    """Conditions on the variable that hold where `test` is false."""
+    match test:
+        case ast.BoolOp(op=ast.Or(), values=values):
+            return [found for value in values for found in failing(value, variable)]
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return holding(operand, variable)
+        case ast.BoolOp():
+            return []
+        case _:
+            found = _atom(test, variable)
+            opposite = negated(found) if found is not None else None
+            return [] if opposite is None else [opposite]
+
+
+def _atom(test: ast.expr, variable: Variable) -> Test | None:
+    match test:
+        case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=tested), classes]) if tested == variable.name:
+            return ClassTest(variable.classes_of(classes))
+        case ast.Call(func=ast.Name(id="issubclass"), args=[cls, classes]) if _is_class_of(cls, variable):
+            return ClassTest(variable.classes_of(classes))
+        case ast.Call(func=ast.Name(id="hasattr"), args=[ast.Name(id=tested), ast.Constant(value=str(attribute))]):
+            return AttributeTest(attribute) if tested == variable.name else None
+        case ast.Call(func=ast.Name(id="getattr"), args=[ast.Name(id=tested), ast.Constant(value=str(attribute)), _]):
+            return AttributeTest(attribute) if tested == variable.name and _is_falsy(test.args[2]) else None
+        case ast.Compare(left=left, ops=[operator], comparators=[right]):
+            return _comparison(left, operator, right, variable)
+        case ast.Call(func=ast.Attribute(value=value, attr=how), args=[ast.Constant(value=str(text))]):
+            return NameTest(how, text) if how in _METHODS - {"find"} and _is_class_name(value, variable) else None
+        case _:
+            return None
+
+
+def _comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr, variable: Variable) -> Test | None:
+    is_positive = isinstance(operator, ast.Is | ast.Eq | ast.In)
+    if isinstance(operator, ast.In | ast.NotIn) and isinstance(left, ast.Constant) and isinstance(left.value, str):
+        return NameTest("in", left.value, is_positive) if _is_class_name(right, variable) else None
+    if _is_class_of(left, variable) and isinstance(
+        operator, ast.Is | ast.IsNot | ast.Eq | ast.NotEq | ast.In | ast.NotIn
+    ):
+        return ClassTest(variable.classes_of(right), is_positive)
+    if _is_class_name(left, variable) and isinstance(operator, ast.Eq | ast.NotEq) and _is_text(right):
+        return NameTest("==", _text(right), is_positive)
+    if isinstance(left, ast.Call) and isinstance(left.func, ast.Attribute) and left.func.attr == "find" and left.args:
+        is_found = isinstance(operator, ast.NotEq) and ast.unparse(right) == "-1"
+        is_found = is_found or (isinstance(operator, ast.GtE) and ast.unparse(right) == "0")
+        if is_found and _is_text(left.args[0]) and _is_class_name(left.func.value, variable):
+            return NameTest("in", _text(left.args[0]))
+    is_none = isinstance(right, ast.Constant) and right.value is None
+    if is_none and isinstance(operator, ast.Is | ast.IsNot):
+        found = _atom(left, variable)
+        if isinstance(found, AttributeTest):
+            return found if isinstance(operator, ast.IsNot) else negated(found)
+    return None
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _text(node: ast.expr) -> str:
+    return str(node.value) if isinstance(node, ast.Constant) else ""
+
+
+def _is_falsy(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and not node.value
+
+
+def _is_class_of(node: ast.expr, variable: Variable) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id=tested)]):
+            return tested == variable.name
+        case ast.Attribute(value=ast.Name(id=tested), attr="__class__"):
+            return tested == variable.name
+        case _:
+            return False
+
+
+def _is_class_name(node: ast.expr, variable: Variable) -> bool:
+    match node:
+        case ast.Attribute(value=value, attr="__name__" | "__qualname__"):
+            return _is_class_of(value, variable)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=tested), attr="_get_name"), args=[]):
+            return tested == variable.name
+        case ast.Name(id=held):
+            return held in variable.class_names
+        case _:
+            return False
+
+
+def _matched(pattern: ast.pattern, classes_of: Callable[[ast.expr], Classes]) -> Classes:
+    """The classes that a `case` pattern matches; None where it matches anything else as well."""
+    match pattern:
+        case ast.MatchClass(cls=cls):
+            return classes_of(cls)
+        case ast.MatchAs(pattern=inner) if inner is not None:
+            return _matched(inner, classes_of)
+        case ast.MatchOr(patterns=patterns):
+            found = [_matched(inner, classes_of) for inner in patterns]
+            known = [each for each in found if each is not None]
+            return frozenset().union(*known) if len(known) == len(found) else None
+        case _:
+            return None
+
+
+def may_bind(nodes: Sequence[ast.AST], name: str) -> bool:
+    """Whether one of several statements may bind a name."""
+    return any(
+        isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
+        for node in nodes
+        for part in ast.walk(node)
+    )

@@ -1,0 +1,372 @@
+"""Queries on the effects of a project: which of them may reach an attribute, a class, or a child that is added to one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import (
+    AnyOf,
+    Anything,
+    AttributeTest,
+    Below,
+    ClassObject,
+    ClassTest,
+    Held,
+    Instance,
+    Made,
+    Named,
+    NameTest,
+    Reference,
+    References,
+    Test,
+)
+from qprep.analysis.effects.attribute_names import ANY_NAME
+from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
+from qprep.analysis.effects.points_to import PointsTo
+from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
+from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.catalogue.torch_bases import TORCH_BASES
+
+if TYPE_CHECKING:
+    from qprep.analysis.interpreter.interpreter import Analysis
+
+_TORCH = "torch.nn."
+_RUNTIME = "qprep.runtime_modules."
+# Bases of runtime modules beyond nn.Module, by the names that torch gives them.
+_RUNTIME_BASES = {
+    "PerCall": ("ModuleList",),
+    **{name: (name, "RNNBase") for name in ("GRU", "LSTM", "RNN")},
+    **{name: (name, "RNNCellBase") for name in ("GRUCell", "LSTMCell", "RNNCell")},
+}
+_VALUES = (Number, Plain, Tensor, Word)  # kinds of values that hold no module
+_ROOTS = frozenset(("torch.nn.Module", "builtins.object"))
+_CALL_ATTRIBUTES = frozenset(["forward", "__call__", "__class__", "training", "_forward_hooks", "_forward_pre_hooks"])
+_CONSTRUCTION = frozenset(
+    ("__init__", "__new__", "__setattr__", "__getattr__", "__getattribute__", "__call__", "forward")
+)
+_ON_CHILDREN = frozenset([EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE, EffectKind.CHANGE, EffectKind.OBSERVE])
+_SHARED = frozenset((EffectKind.SET, EffectKind.MODE))
+_EQUAL_FOR_ALL = frozenset((EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE))
+# What a class does to its own parts is read with the class, except for hooks on other names of them.
+_SEEN_IN_CLASS = frozenset((EffectKind.SET, EffectKind.STRUCTURE, EffectKind.MODE))
+_CLASS_CHANGES = frozenset((EffectKind.BYPASS, EffectKind.DERIVE))
+# Modules whose result depends on `training`, by parts of the names that torch gives them.
+_MODAL = re.compile(r"Dropout|RReLU|BatchNorm|InstanceNorm")
+
+ModuleClass = ClassRef | str
+
+
+class EffectTable:
+    """All effects of the given files, and what they may reach."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.analysis = analysis
+        self.project = analysis.project
+        self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold)
+        self._contents: dict[ClassRef, frozenset[ClassRef] | None] = {}
+
+    def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
+        """Whether an attribute may hold a module, function or class, or something that holds one."""
+        entry = self.analysis.attributes_of(cls).names.get(attribute)
+        return entry is None or not all(isinstance(kind, _VALUES) for kind in options(entry.kind))
+
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        """Every effect, file by file."""
+        found = (effect for module in self.project.given for effect in effects_of(self.points_to, module))
+        return tuple(found)
+
+    # What may happen to a class
+
+    def on_class(self, family: Collection[ClassRef], names: Collection[str]) -> Iterator[Effect]:
+        """Effects on the classes of a family: constructors passed by or replaced, methods replaced."""
+        methods = {name for cls in family for name in self.project.methods(cls) or ()}
+        sensitive = _CONSTRUCTION | methods | set(names)
+        for effect in self.effects:
+            is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in sensitive)
+            if not (is_set or effect.kind in _CLASS_CHANGES):
+                continue
+            for target in effect.targets:
+                if (isinstance(target.base, ClassObject) and target.base.cls in family) or (
+                    isinstance(target.base, Anything) and effect.kind in _CLASS_CHANGES
+                ):
+                    yield effect
+
+    def on_names(self, family: Collection[ClassRef], names: Collection[str]) -> Iterator[Effect]:
+        """Effects that may give instances of a family an attribute of one of these names."""
+        for effect in self.effects:
+            if effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in names):
+                if any(self._is_instance(target, family) for target in effect.targets):
+                    yield effect
+
+    def _is_instance(self, target: Reference, family: Collection[ClassRef]) -> bool:
+        match target.base:
+            case Instance(cls=cls):
+                return cls in family and self.admits(target.tests, cls)
+            case Below(owner=owner):
+                return self.contains(owner, family) and any(self.admits(target.tests, cls) for cls in family)
+            case Anything():
+                return any(self.admits(target.tests, cls) for cls in family)
+        return False
+
+    # What may meet a new child
+
+    def on_child(self, family: Collection[ClassRef], child: ModuleClass) -> Iterator[Effect]:
+        """Effects that reach a child of class `child` that is added to instances of a family."""
+        for effect in self.effects:
+            if effect.kind is EffectKind.SET and not self._has_attribute(child, effect.attribute):
+                continue
+            if effect.kind is EffectKind.MODE and not self.is_modal(child):
+                continue
+            if effect.kind in _ON_CHILDREN:
+                if any(self._meets_child(target, family, child) for target in effect.targets):
+                    yield effect
+
+    def _meets_child(self, target: Reference, family: Collection[ClassRef], child: ModuleClass) -> bool:
+        match target.base:
+            case Below(owner=owner):
+                return self.contains(owner, family) and self.admits(target.tests, child)
+            case Anything():
+                return self.admits(target.tests, child)
+        return False
+
+    # What may happen to an instance
+
+    def on_held(
+        self, family: Collection[ClassRef], attribute: str, content: Collection[ModuleClass]
+    ) -> Iterator[Effect]:
+        """Effects on the module that an attribute of a family holds, or that put another one in its place."""
+        values = frozenset().union(*(self.points_to.of_attribute(cls, attribute) for cls in family))
+        made = {each.base for each in values if isinstance(each.base, Instance | Made)}
+        for effect in self.effects:
+            if effect.kind is EffectKind.SET and re.fullmatch(effect.attribute, attribute):
+                if any(self._is_instance(target, family) or _is_unknown_holder(target) for target in effect.targets):
+                    yield effect
+                    continue
+            if not self._matters(effect, content) or (effect.owner in family and effect.kind in _SEEN_IN_CLASS):
+                continue
+            if any(self._is_held(target, family, attribute, content, made, effect) for target in effect.targets):
+                yield effect
+
+    def on_objects(self, values: References, content: Collection[ModuleClass]) -> Iterator[Effect]:
+        """Effects on modules that an expression refers to."""
+        made = {each.base for each in values}
+        for effect in self.effects:
+            if self._matters(effect, content):
+                if any(self._is_held(target, (), None, content, made, effect) for target in effect.targets):
+                    yield effect
+
+    def _matters(self, effect: Effect, content: Collection[ModuleClass]) -> bool:
+        """Whether an effect on a module of one of these classes changes what its calls compute.
+
+        What happens to every module of a class happens to a second instance of it as well, if that is one.
+        """
+        if effect.by_class and effect.kind in _EQUAL_FOR_ALL and all(map(self._is_stateless, content)):
+            return False
+        if effect.kind in _SHARED and all(map(self._is_layer, content)):
+            return False  # a second instance of a layer runs the first, whatever its attributes are by then
+        match effect.kind:
+            case EffectKind.REPLACE:
+                return True
+            case EffectKind.SET:
+                return any(self._has_attribute(cls, effect.attribute) for cls in content)
+            case EffectKind.MODE:
+                return any(self.is_modal(cls) for cls in content)
+            case EffectKind.STRUCTURE:
+                return any(isinstance(cls, ClassRef) or self._is_container(cls) for cls in content)
+            case EffectKind.CHANGE | EffectKind.COMPARE:
+                return True
+        return False
+
+    def _is_held(
+        self,
+        target: Reference,
+        family: Collection[ClassRef],
+        attribute: str | None,
+        content: Collection[ModuleClass],
+        made: Collection[object],
+        effect: Effect,
+    ) -> bool:
+        base = target.base
+        match base:
+            case Held(owner=owner, attribute=name):
+                if base in made:
+                    return True
+                is_owner = owner is None or owner in family
+                return attribute is not None and is_owner and name in (None, attribute)
+            case Below(owner=owner):
+                reaches = self.contains(owner, family) or self.contains_object(owner, content)
+                return reaches and any(self.admits(target.tests, cls) for cls in content)
+            case Made():
+                return base in made
+            case Instance(cls=cls, made=place):
+                if place is not None:
+                    return base in made
+                related = any(isinstance(other, ClassRef) and self._is_related(cls, other) for other in content)
+                return related and effect.kind is EffectKind.CHANGE
+            case Anything():
+                return any(self.admits(target.tests, cls) for cls in content)
+        return False
+
+    def _is_related(self, cls: ClassRef, other: ClassRef) -> bool:
+        return cls == other or cls in self.project.mro(other) or other in self.project.mro(cls)
+
+    def contains_object(self, owner: object, content: Collection[ModuleClass]) -> bool:
+        """Whether an object may hold an instance of one of several classes of the project."""
+        refs = [cls for cls in content if isinstance(cls, ClassRef)]
+        return bool(refs) and self.contains(owner, refs)
+
+    def patched(self, names: Collection[str]) -> Iterator[Effect]:
+        """Effects that replace functions or classes of other packages, such as `F.relu = …`, by their last names."""
+        for effect in self.effects:
+            if effect.kind is EffectKind.SET:
+                for target in effect.targets:
+                    if isinstance(target.base, Named) and any(_matches_patch(target.base, effect, n) for n in names):
+                        yield effect
+
+    # Relations of classes
+
+    def contains(self, owner: object, family: Collection[ClassRef]) -> bool:
+        """Whether an object may be, or hold at any depth, an instance of a family."""
+        if isinstance(owner, Anything):
+            return True
+        if not isinstance(owner, Instance):
+            return False
+        inside = self.contents(owner.cls)
+        return inside is None or not inside.isdisjoint(family)
+
+    def contents(self, cls: ClassRef) -> frozenset[ClassRef] | None:
+        """The classes of an instance and of all modules below it; None where any may be there."""
+        if cls not in self._contents:
+            self._contents[cls] = self._find_contents(cls)
+        return self._contents[cls]
+
+    def _find_contents(self, cls: ClassRef) -> frozenset[ClassRef] | None:
+        found: set[ClassRef] = set()
+        waiting = [cls]
+        while waiting:
+            current = waiting.pop()
+            if current in found:
+                continue
+            bases = [base for base in self.project.mro(current) if isinstance(base, ClassRef)]
+            children = self.project.subclasses(current)
+            found |= {current, *bases}
+            waiting += [child for child in children if child not in found]
+            for name in self.analysis.attributes_of(current).names:
+                for each in self.points_to.of_attribute(current, name):
+                    if isinstance(each.base, Anything):
+                        return None
+                    if isinstance(each.base, Instance) and each.base.cls not in found:
+                        waiting.append(each.base.cls)
+        return frozenset(found)
+
+    def admits(self, tests: Collection[Test], cls: ModuleClass) -> bool:
+        """Whether an object of a class may pass all of several tests."""
+        return all(self._may_pass(test, cls) for test in tests)
+
+    def _may_pass(self, test: Test, cls: ModuleClass) -> bool:
+        match test:
+            case AnyOf(tests=tests):
+                return any(self._may_pass(each, cls) for each in tests)
+            case ClassTest(classes=None):
+                return True
+            case ClassTest(classes=classes, is_positive=is_positive):
+                answers = [self._is_subclass(cls, other) for other in classes or ()]
+                return any(answer is not False for answer in answers) if is_positive else True not in answers
+            case AttributeTest(name=name, is_positive=is_positive):
+                return not is_positive or self._has_attribute(cls, re.escape(name))
+            case NameTest(how=how, text=text, is_positive=is_positive):
+                return _name_passes(_short(cls), how, text) is is_positive
+
+    def _is_subclass(self, cls: ModuleClass, other: ModuleClass) -> bool | None:
+        """Whether a class inherits from another; None where that is not known."""
+        if cls == other or other in _ROOTS:
+            return True
+        if isinstance(cls, ClassRef):
+            bases = self.project.mro(cls)
+            if isinstance(other, ClassRef):
+                return True if other in bases else None if External("?") in bases else False
+            names = [base.name for base in bases if isinstance(base, External)]
+            answers = [self._is_subclass(name, other) for name in names if name not in _ROOTS]
+            return True if True in answers else None if None in answers else False
+        if isinstance(other, ClassRef):
+            return False
+        if not cls.startswith((_TORCH, _RUNTIME)):
+            return None
+        # All bases are known. Another package may export a class of torch under its own name.
+        bases_of = TORCH_BASES.get(_short(cls), ()) if cls.startswith(_TORCH) else _RUNTIME_BASES.get(_short(cls), ())
+        return _short(other) in (_short(cls), *bases_of)
+
+    def _has_attribute(self, cls: ModuleClass, pattern: str) -> bool:
+        """Whether a class, or a call of its instances, has a use for an attribute of this name."""
+        if pattern == ANY_NAME or any(re.fullmatch(pattern, name) for name in _CALL_ATTRIBUTES):
+            return True
+        if isinstance(cls, ClassRef):
+            names = {*self.analysis.attributes_of(cls).names, *self.project.method_names(cls)}
+            return any(re.fullmatch(pattern, name) for name in names)
+        known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
+        names = set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
+        if known is None:
+            names = self._runtime_settings(_short(cls))
+        if known is not None and known.may_have_state:
+            names |= {"weight", "bias", "running_mean", "running_var", "eps", "momentum"}
+        return any(re.fullmatch(pattern, name) for name in names)
+
+    def _runtime_settings(self, name: str) -> set[str]:
+        """The settings of a class of qprep.runtime_modules; what is no operation has none."""
+        row = self.analysis.catalogue.runtime_module(name)
+        return set(parse_constructor(row.module).parameters) if row is not None and row.module is not None else set()
+
+    def is_modal(self, cls: ModuleClass) -> bool:
+        """Whether the result of a module depends on its training mode."""
+        if isinstance(cls, str) and cls.startswith(_TORCH):
+            return bool(_MODAL.search(_short(cls)))
+        return isinstance(cls, ClassRef)
+
+    def _is_layer(self, cls: ModuleClass) -> bool:
+        """Whether a class is one operation of torch.nn with parameters."""
+        known = (
+            self.analysis.catalogue.nn_module(str(cls).removeprefix(_TORCH)) if str(cls).startswith(_TORCH) else None
+        )
+        return known is not None and known.may_have_state and not (known.is_container or known.is_compound)
+
+    def _is_stateless(self, cls: ModuleClass) -> bool:
+        """Whether a second instance of a class is a plain one of the same class."""
+        if isinstance(cls, ClassRef):
+            return False
+        known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
+        return known is not None and not (known.may_have_state or known.is_container or known.is_compound)
+
+    def _is_container(self, cls: str) -> bool:
+        known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
+        return known is not None and known.is_container
+
+
+def _is_unknown_holder(target: Reference) -> bool:
+    """Whether an attribute is set on what nothing is known of but the attribute that holds it."""
+    return isinstance(target.base, Held) and target.base.owner is None
+
+
+def _matches_patch(target: Named, effect: Effect, name: str) -> bool:
+    if not target.name.startswith("torch"):
+        return False
+    return bool(re.fullmatch(effect.attribute, name)) or target.name.rpartition(".")[2] == name
+
+
+def _short(cls: ModuleClass) -> str:
+    name = cls.name if isinstance(cls, ClassRef) else cls
+    return name.rpartition(".")[2].partition(":")[0]
+
+
+def _name_passes(name: str, how: str, text: str) -> bool:
+    match how:
+        case "==":
+            return name == text
+        case "startswith":
+            return name.startswith(text)
+        case "endswith":
+            return name.endswith(text)
+    return text in name

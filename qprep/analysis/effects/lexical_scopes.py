@@ -1,0 +1,256 @@
+"""The lexical scopes of one file: what each name may be bound to, and where each node stands."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from qprep.analysis.symbols.ast_utils import children
+from qprep.analysis.symbols.symbol_table import Imported
+from qprep.analysis.values.abstract_values import ClassRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.analysis.facts import Place
+    from qprep.analysis.symbols.symbol_table import FileIndex
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+ScopeNode = FunctionNode | ast.ClassDef | ast.Module
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+class BindingKind(Enum):
+    """How a name gets its value."""
+
+    VALUE = auto()  # the expression's value, or part of it
+    ITEM = auto()  # an item of the expression's value
+    IMPORT = auto()
+    DEFINITION = auto()  # of a function or class
+    PARAMETER = auto()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """One place that binds a name."""
+
+    kind: BindingKind
+    value: ast.AST | None = None
+    target: str = ""  # the dotted name of an import
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """A module, class, function or lambda, with the names that it binds."""
+
+    file: FileScopes
+    node: ScopeNode
+    parent: Scope | None
+    bindings: dict[str, list[Binding]] = field(default_factory=dict)
+    outer_names: set[str] = field(default_factory=set)  # declared `global` or `nonlocal`
+    returned: list[ast.expr] = field(default_factory=list)
+    name: str = ""  # of a definition; nothing for a lambda or a module
+    is_function: bool = False  # calling its object runs its body
+
+    def __post_init__(self) -> None:
+        self.name = getattr(self.node, "name", "")
+        self.is_function = isinstance(self.node, _FUNCTIONS)
+
+    @property
+    def arguments(self) -> ast.arguments | None:
+        """The parameters of a function."""
+        return self.node.args if isinstance(self.node, _FUNCTIONS) else None
+
+    @property
+    def owner(self) -> ClassRef | None:
+        """The class that a method belongs to."""
+        if not self.is_function or self.parent is None or not isinstance(self.parent.node, ast.ClassDef):
+            return None
+        return self.file.class_of(self.parent.node)
+
+    def has_decorator(self, name: str) -> bool:
+        """Whether a function has a decorator of this name of Python's own."""
+        nodes = getattr(self.node, "decorator_list", ())
+        return any(isinstance(node, ast.Name) and node.id == name for node in nodes)
+
+    @property
+    def receiver(self) -> str | None:
+        """The name of the parameter that holds the instance in a method; None for static and class methods."""
+        arguments = self.arguments
+        if self.owner is None or arguments is None or isinstance(self.node, ast.Lambda):
+            return None
+        if self.has_decorator("staticmethod") or self.has_decorator("classmethod"):
+            return None
+        positional = [*arguments.posonlyargs, *arguments.args]
+        return positional[0].arg if positional else None
+
+    def binder(self, name: str) -> Scope | None:
+        """The scope that binds a name read in this one, as Python looks it up; None for a builtin or star import."""
+        scope: Scope | None = self
+        is_first = True
+        while scope is not None:
+            skipped = isinstance(scope.node, ast.ClassDef) and not is_first
+            if name in scope.bindings and name not in scope.outer_names and not skipped:
+                return scope
+            scope, is_first = scope.parent, False
+        return None
+
+
+class FileScopes:
+    """All scopes of a file. Comprehensions count as part of the scope around them: their variables rarely collide."""
+
+    def __init__(self, index: FileIndex) -> None:
+        self.index = index
+        self.module = index.name
+        self.parents: dict[ast.AST, ast.AST] = {}
+        self._classes = {entry.node: ClassRef(index.name, name) for name, entry in index.classes.items()}
+        self._scopes: dict[ast.AST, Scope] = {}
+        self.top = Scope(self, index.tree, None)
+        self._scopes[index.tree] = self.top
+        self._fill(self.top)
+
+    def class_of(self, node: ast.ClassDef) -> ClassRef | None:
+        """The class that a definition makes."""
+        return self._classes.get(node)
+
+    def scope_of(self, node: ast.AST) -> Scope:
+        """The scope whose code a node is part of; for a definition, the scope around it."""
+        current = self.parents.get(node)
+        inner = node
+        while current is not None:
+            if current in self._scopes and not self._is_outside(current, inner):
+                return self._scopes[current]
+            inner, current = current, self.parents.get(current)
+        return self.top
+
+    @staticmethod
+    def _is_outside(scope: ast.AST, part: ast.AST) -> bool:
+        """Whether a direct child of a definition is evaluated where the definition stands."""
+        if isinstance(scope, ast.ClassDef):
+            return part in scope.decorator_list or part in scope.bases or part in scope.keywords
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+            return part in scope.decorator_list or part is scope.args or part is scope.returns
+        return isinstance(scope, ast.Lambda) and part is scope.args
+
+    def defined(self, node: ast.AST) -> Scope | None:
+        """The scope that a definition opens."""
+        return self._scopes.get(node)
+
+    def call_at(self, place: Place) -> ast.Call | None:
+        """The call that stands at a place."""
+        for call in self.index.of(ast.Call):
+            if (call.lineno, call.col_offset, call.end_lineno, call.end_col_offset) == place[1:]:
+                return call
+        return None
+
+    def functions(self) -> Iterator[Scope]:
+        """Every function, method and lambda of the file."""
+        return (scope for scope in self._scopes.values() if scope.is_function)
+
+    def _fill(self, scope: Scope) -> None:
+        """Bind the names of a scope, and open the scopes inside it."""
+        node = scope.node
+        if isinstance(node, _FUNCTIONS):
+            self._bind_parameters(scope, node)
+        body: list[ast.AST] = list(node.body) if isinstance(node.body, list) else [node.body]
+        if isinstance(node, ast.Lambda):
+            scope.returned.append(node.body)
+        for part in body:
+            self.parents[part] = node
+        stack = body[::-1]
+        while stack:
+            part = stack.pop()
+            self._bind(scope, part)
+            if isinstance(part, (*_FUNCTIONS, ast.ClassDef)):
+                stack += self._open(scope, part)
+                continue
+            for child in children(part):
+                self.parents[child] = part
+                stack.append(child)
+
+    def _open(self, scope: Scope, part: FunctionNode | ast.ClassDef) -> list[ast.AST]:
+        """Open the scope of a definition; returns its parts that the scope around evaluates."""
+        inner = Scope(self, part, scope)
+        self._scopes[part] = inner
+        own = part.body if isinstance(part.body, list) else [part.body]
+        outside = [child for child in children(part) if child not in own]
+        for child in outside:
+            self.parents[child] = part
+        self._fill(inner)
+        return outside
+
+    @staticmethod
+    def _bind_parameters(scope: Scope, node: FunctionNode) -> None:
+        arguments = node.args
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        every += [arg for arg in (arguments.vararg, arguments.kwarg) if arg is not None]
+        for arg in every:
+            scope.bindings.setdefault(arg.arg, []).append(Binding(BindingKind.PARAMETER))
+
+    def _bind(self, scope: Scope, node: ast.AST) -> None:
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    self._bind_target(scope, target, BindingKind.VALUE, value)
+            case ast.AnnAssign(target=target, value=value) if value is not None:
+                self._bind_target(scope, target, BindingKind.VALUE, value)
+            case ast.AugAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
+                self._bind_target(scope, target, BindingKind.VALUE, value)
+            case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
+                self._bind_target(scope, target, BindingKind.ITEM, value)
+            case ast.comprehension(target=target, iter=value):
+                self._bind_target(scope, target, BindingKind.ITEM, value)
+            case ast.withitem(context_expr=value, optional_vars=variable) if variable is not None:
+                self._bind_target(scope, variable, BindingKind.VALUE, value)
+            case ast.Import() | ast.ImportFrom():
+                self._bind_imports(scope, node)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                scope.bindings.setdefault(node.name, []).append(Binding(BindingKind.DEFINITION, node))
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                scope.outer_names.update(names)
+            case ast.Match(subject=subject):
+                self._bind_patterns(scope, node, subject)
+            case ast.Return(value=value) | ast.Yield(value=value) if value is not None:
+                scope.returned.append(value)
+            case ast.YieldFrom(value=value):
+                scope.returned.append(value)
+            case _:
+                pass
+
+    def _bind_imports(self, scope: Scope, node: ast.Import | ast.ImportFrom) -> None:
+        found: dict[str, Imported] = {}
+        stars = list(self.index.stars)
+        self.index.bind_import(node, found)
+        self.index.stars[:] = stars
+        for name, entry in found.items():
+            scope.bindings.setdefault(name, []).append(Binding(BindingKind.IMPORT, node, entry.target))
+
+    @staticmethod
+    def _bind_patterns(scope: Scope, node: ast.Match, subject: ast.expr) -> None:
+        for part in (part for case in node.cases for part in ast.walk(case.pattern)):
+            name = getattr(part, "name", None) or getattr(part, "rest", None)
+            if isinstance(name, str):
+                scope.bindings.setdefault(name, []).append(Binding(BindingKind.VALUE, subject))
+
+    def _bind_target(self, scope: Scope, target: ast.expr, kind: BindingKind, value: ast.expr) -> None:
+        match target:
+            case ast.Name(id=name):
+                home = scope
+                if name in scope.outer_names:
+                    home = self.top  # a nonlocal name is bound in a scope between: over-approximated below
+                home.bindings.setdefault(name, []).append(Binding(kind, value))
+                if home is not scope:
+                    scope.bindings.setdefault(name, []).append(Binding(kind, value))
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                known = value.elts if isinstance(value, ast.Tuple | ast.List) and kind is BindingKind.VALUE else None
+                is_paired = known is not None and len(known) == len(parts)
+                is_paired = is_paired and not any(isinstance(part, ast.Starred) for part in (*parts, *(known or ())))
+                for number, part in enumerate(parts):
+                    self._bind_target(scope, part, kind, known[number] if known and is_paired else value)
+            case ast.Starred(value=inner):
+                self._bind_target(scope, inner, kind, value)
+            case _:
+                pass

@@ -1,0 +1,452 @@
+"""Effects: every place in the given files that may change a module, or that depends on which modules there are.
+
+An effect says what is done, where, and to which abstract objects. What a class does to attributes of its own `self` by
+plain assignment is no effect: it is part of the class, which the rewrite reads as a whole.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects import child_visits
+from qprep.analysis.effects.abstract_objects import (
+    ANY_OBJECT,
+    Anything,
+    ClassObject,
+    Function,
+    Made,
+    Named,
+    Reference,
+    References,
+)
+from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
+from qprep.analysis.effects.class_conditions import is_by_class_alone
+from qprep.analysis.effects.points_to import assigned_value
+from qprep.analysis.facts import Place
+from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.values.abstract_values import ClassRef
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
+    from qprep.analysis.effects.points_to import PointsTo
+
+
+class EffectKind(Enum):
+    """What is done to an object."""
+
+    SET = auto()  # an attribute gets another value, or is deleted
+    CHANGE = auto()  # hooks, parametrizations: what a call of the object computes
+    REPLACE = auto()  # another module takes the place of a child
+    MODE = auto()  # train() or eval() of one object and not of all
+    STRUCTURE = auto()  # items of a container are added, replaced or removed
+    OBSERVE = auto()  # the number, order, or set of child modules is used
+    COMPARE = auto()  # the identity of the object is used
+    BYPASS = auto()  # an instance of a class is made without its constructor
+    DERIVE = auto()  # a class inherits by an expression, and may skip the constructor
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """One thing that code does to objects. `attribute`: a regular expression for the name of the one that is set."""
+
+    kind: EffectKind
+    find_targets: Callable[[], References]
+    place: Place
+    text: str
+    attribute: str = ANY_NAME
+    by_class: bool = False  # it happens to every module of certain classes below an object
+    listing: Place | None = None  # the call that lists child modules
+    owner: ClassRef | None = None  # the class that does it to what its own object holds, or while that is made
+
+    @cached_property
+    def targets(self) -> References:
+        """The objects that it is done to, found when a query needs them: most queries go by kind and name alone."""
+        return self.find_targets()
+
+
+_SETTERS = frozenset(("setattr", "delattr", "__setattr__", "__delattr__"))
+_REGISTERS = frozenset(("add_module", "register_module", "register_parameter", "register_buffer"))
+_CONTAINER_METHODS = frozenset(
+    ["append", "extend", "insert", "pop", "popitem", "remove", "clear", "update", "setdefault", "__setitem__",
+     "__delitem__", "reverse", "sort"]
+)  # fmt: skip
+_BY_KEY = frozenset(("pop", "setdefault", "__setitem__", "__delitem__"))
+# Attributes by which an instance replaces what its class defines, or its class itself.
+_OVERRIDES = frozenset(("forward", "__class__", "__call__", "__dict__", "_modules", "_parameters", "_buffers"))
+_TORCH_MUTATORS = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
+_PURE_UTILITIES = ("clip_grad", "parameters_to_vector", "vector_to_parameters", "rnn.", "stateless.", "get_total_norm")
+_PURE_NAMES = ("get_", "default_", "is_")
+_GLOBAL_HOOKS = "register_module_"
+
+
+def _any_object() -> References:
+    return ANY_OBJECT
+
+
+def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
+    """The effects of the code of one module."""
+    file = points_to.file(module)
+    if file is None:
+        return
+    search = _Search(points_to, file)
+    yield from search.attributes()
+    yield from search.subscripts()
+    yield from search.calls()
+    yield from search.classes()
+    yield from search.comparisons()
+    yield from search.visits()
+
+
+class _Search:
+    """The effects in one file."""
+
+    def __init__(self, points_to: PointsTo, file: FileScopes) -> None:
+        self.points_to = points_to
+        self.file = file
+
+    def _effect(
+        self,
+        kind: EffectKind,
+        targets: Callable[[], References],
+        node: ast.expr | ast.stmt,
+        text: str,
+        attribute: str = ANY_NAME,
+    ) -> Iterator[Effect]:
+        place, by_class = Place.of(self.file.module, node), self._is_by_class(node)
+        yield Effect(kind, targets, place, text, attribute, by_class, owner=self._owner_of(node))
+
+    def _later(self, *nodes: ast.expr) -> Callable[[], References]:
+        """What expressions may refer to, once that is asked."""
+        return lambda: frozenset().union(*map(self._targets, nodes))
+
+    def _owner_of(self, node: ast.expr | ast.stmt) -> ClassRef | None:
+        """The class whose constructor a node is part of, or whose method names `self` in it."""
+        scope = self.file.scope_of(node)
+        cls = self.points_to.enclosing_class(scope)
+        if cls is None or scope.name == "__init__":
+            return cls
+        root: ast.AST = node
+        while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+            root = root.func if isinstance(root, ast.Call) else root.value
+        return cls if isinstance(root, ast.Name) and root.id == self.points_to.receiver(scope) else None
+
+    def _is_by_class(self, node: ast.AST) -> bool:
+        """Whether a statement runs for every module of a loop that is of certain classes."""
+        loop = child_visits.loop_over_modules(node, self.file.parents)
+        if loop is None:
+            return False
+        scope = self.file.scope_of(node)
+        names = [part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)]
+        variables = [self.points_to.variable(name, scope.binder(name) or scope) for name in names]
+        return is_by_class_alone(node, variables, self.file.parents)
+
+    def _targets(self, node: ast.expr) -> References:
+        return self.points_to.of(node, self.file.scope_of(node))
+
+    def _is_own(self, node: ast.expr, scope: Scope) -> bool:
+        """Whether an expression is `self` in a method, or an attribute of it."""
+        root = node.value if isinstance(node, ast.Attribute) else node
+        return isinstance(root, ast.Name) and root.id == self.points_to.receiver(scope)
+
+    # Assignments
+
+    def attributes(self) -> Iterator[Effect]:
+        """`net.act = …`, `del net.act`, `Net.forward = …`, `F.relu = …`."""
+        for node in self.file.index.of(ast.Attribute):
+            if isinstance(node.ctx, ast.Load):
+                continue
+            scope = self.file.scope_of(node)
+            own = isinstance(node.value, ast.Name) and self._is_own(node.value, scope)
+            if own and node.attr not in _OVERRIDES:
+                continue
+            yield from self._effect(
+                EffectKind.SET, self._later(node.value), node, f"sets `{ast.unparse(node)}`", node.attr
+            )
+            value = assigned_value(node, scope) if node.attr == "__class__" else None
+            if value is not None:
+                yield from self._effect(EffectKind.BYPASS, self._later(value), node, f"sets `{ast.unparse(node)}`")
+
+    def subscripts(self) -> Iterator[Effect]:
+        """`net.layers[0] = …`, `net._modules["act"] = …`, `vars(net)[name] = …`."""
+        for node in self.file.index.of(ast.Subscript):
+            if isinstance(node.ctx, ast.Load) or not self._may_be_modules(node.value):
+                continue
+            if self._is_own(node.value, self.file.scope_of(node)) and not self._is_dictionary(node.value):
+                continue
+            replaced = self._replaced(node.slice) if self._owner_of_dictionary(node.value) is not None else None
+            if replaced is not None:
+                yield from self._replacements(node, replaced, f"sets `{ast.unparse(node)}`")
+                continue
+            yield from self._stored_item(node.value, node, self._names(node.slice))
+
+    def _may_be_modules(self, node: ast.expr) -> bool:
+        """Whether a container may be one of modules: a variable is, where it is bound to an attribute."""
+        if not isinstance(node, ast.Name):
+            return True
+        home = self.file.scope_of(node).binder(node.id)
+        values = [binding.value for binding in home.bindings[node.id]] if home is not None else []
+        return any(isinstance(v, ast.Attribute) or (isinstance(v, ast.expr) and self._owner(v)) for v in values)
+
+    def _owner(self, node: ast.expr) -> ast.expr | None:
+        return self._owner_of_dictionary(node)
+
+    @staticmethod
+    def _is_dictionary(node: ast.expr) -> bool:
+        return isinstance(node, ast.Attribute) and node.attr in _OVERRIDES
+
+    def _stored_item(self, container: ast.expr, node: ast.expr, names: Iterable[str]) -> Iterator[Effect]:
+        owner = self._owner_of_dictionary(self._bound_value(container))
+        if owner is not None:
+            for name in names:
+                yield from self._effect(EffectKind.SET, self._later(owner), node, f"sets `{ast.unparse(node)}`", name)
+            return
+        yield from self._effect(
+            EffectKind.STRUCTURE, self._later(container), node, f"changes `{ast.unparse(container)}`"
+        )
+
+    def _bound_value(self, node: ast.expr) -> ast.expr:
+        """`net._modules` for a variable that is bound to it."""
+        home = self.file.scope_of(node).binder(node.id) if isinstance(node, ast.Name) else None
+        bindings = home.bindings[node.id] if home is not None and isinstance(node, ast.Name) else []
+        values = [b.value for b in bindings if isinstance(b.value, ast.expr) and self._owner_of_dictionary(b.value)]
+        return values[0] if values else node
+
+    @staticmethod
+    def _owner_of_dictionary(node: ast.expr) -> ast.expr | None:
+        """`net` for `net._modules`, `net.__dict__`, `vars(net)`, `net.__dict__["_modules"]`."""
+        match node:
+            case ast.Attribute(value=value, attr="_modules" | "__dict__" | "_parameters" | "_buffers"):
+                return value
+            case ast.Call(func=ast.Name(id="vars"), args=[value]):
+                return value
+            case ast.Subscript(value=value, slice=ast.Constant(value="_modules" | "_parameters" | "_buffers")):
+                return _Search._owner_of_dictionary(value)
+        return None
+
+    # Calls
+
+    def calls(self) -> Iterator[Effect]:
+        """Calls that change an object: `setattr`, hooks, `train`, methods of containers, torch's own utilities."""
+        for node in self.file.index.of(ast.Call):
+            name = last_name(node.func)
+            if name in _SETTERS:
+                yield from self._setter(node, name)
+            elif isinstance(node.func, ast.Attribute):
+                yield from self._method(node, node.func, name)
+            elif name.startswith(_GLOBAL_HOOKS) and "hook" in name:
+                yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
+            if name == "__new__":
+                yield from self._new(node)
+            elif name == "type" and len(node.args) == 3:
+                yield from self._effect(EffectKind.DERIVE, self._later(node.args[1]), node, "makes a class of it")
+            elif isinstance(node.func, ast.Name | ast.Attribute) and self._may_be_torch(node.func):
+                yield from self._torch_utility(node)
+
+    def _may_be_torch(self, func: ast.Name | ast.Attribute) -> bool:
+        """Whether a call may be one of torch's utilities, by the import that its name begins with."""
+        root: ast.expr = func
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if not isinstance(root, ast.Name):
+            return False
+        home = self.file.scope_of(func).binder(root.id)
+        bindings = home.bindings[root.id] if home is not None else ()
+        return any(binding.target.startswith("torch") for binding in bindings)
+
+    def _setter(self, node: ast.Call, name: str) -> Iterator[Effect]:
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")) as owner), args=[attribute, *_]):
+                pass
+            case ast.Call(func=ast.Attribute(value=owner, attr="__setattr__" | "__delattr__"), args=[attribute]):
+                pass
+            case ast.Call(func=ast.Attribute(value=owner, attr="__setattr__"), args=[attribute, _]):
+                pass
+            case ast.Call(args=[owner, attribute, *_]):
+                pass
+            case _:
+                return
+        scope = self.file.scope_of(node)
+        if scope.name in ("__setattr__", "__delattr__") and scope.owner is not None:
+            return  # the class's own way to set attributes
+        if (replaced := self._replaced(attribute)) is not None:
+            yield from self._replacements(node, replaced, f"calls `{name}`")
+            return
+        own = isinstance(owner, ast.Name) and self._is_own(owner, scope)
+        for text in self._names(attribute):
+            if own and text != ANY_NAME and text not in _OVERRIDES:
+                continue
+            yield from self._effect(EffectKind.SET, self._later(owner), node, f"calls `{name}`", text)
+
+    def _replaced(self, node: ast.expr) -> list[child_visits.NamedChild] | None:
+        """The children whose names an expression holds: `name` in a loop over `named_children()`."""
+        return child_visits.named_children(node, self.file, self.points_to)
+
+    def _replacements(self, node: ast.expr, replaced: Iterable[child_visits.NamedChild], text: str) -> Iterator[Effect]:
+        for child in replaced:
+            by_class = self._is_by_class(child.where)
+            place = Place.of(self.file.module, node)
+            yield Effect(EffectKind.REPLACE, child.find_modules, place, text, ANY_NAME, by_class)
+
+    def _names(self, node: ast.expr) -> list[str]:
+        """Regular expressions for the names that an expression may be."""
+        found = patterns_of(node, self.file.scope_of(node))
+        return [ANY_NAME] if ANY_NAME in found else sorted(found)
+
+    def _method(self, node: ast.Call, func: ast.Attribute, name: str) -> Iterator[Effect]:
+        receiver, scope = func.value, self.file.scope_of(node)
+        if "hook" in name and name.startswith("register_"):
+            yield from self._hook(node, receiver, name)
+        elif name in _REGISTERS and node.args:
+            if (replaced := self._replaced(node.args[0])) is not None:
+                yield from self._replacements(node, replaced, f"calls `{name}`")
+                return
+            names = self._names(node.args[0])
+            if isinstance(receiver, ast.Name) and self._is_own(receiver, scope) and names != [ANY_NAME]:
+                return  # as by an assignment
+            for text in names:
+                yield from self._effect(EffectKind.SET, self._later(receiver), node, f"calls `{name}`", text)
+        elif name == "set_submodule" and node.args:
+            found = partial(self._with_below, receiver)
+            yield from self._effect(EffectKind.SET, found, node, f"calls `{name}`")
+        elif name in ("train", "eval"):
+            if not child_visits.is_uniform(node, self.file.parents):
+                yield from self._effect(EffectKind.MODE, self._later(receiver), node, f"calls `{ast.unparse(func)}`")
+        elif name in _CONTAINER_METHODS and self._may_be_modules(receiver):
+            if not self._is_own(receiver, scope) or self._is_dictionary(receiver):
+                yield from self._container_method(node, receiver)
+        elif name.startswith(_GLOBAL_HOOKS) and "hook" in name:
+            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
+
+    def _hook(self, node: ast.Call, receiver: ast.expr, name: str) -> Iterator[Effect]:
+        if name.startswith(_GLOBAL_HOOKS):
+            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
+        if "state_dict" in name or "load" in name or name == "register_hook":
+            return  # of tensors, or of what a call does not compute
+        yield from self._effect(EffectKind.CHANGE, self._later(receiver), node, f"calls `{ast.unparse(node.func)}`")
+
+    def _container_method(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
+        if last_name(node.func) in _BY_KEY and node.args:
+            yield from self._stored_item(receiver, node, self._names(node.args[0]))
+            return
+        given = [keyword.arg for keyword in node.keywords if keyword.arg is not None]
+        for argument in node.args:
+            keys = argument.keys if isinstance(argument, ast.Dict) else ()
+            given += [
+                re.escape(key.value) for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)
+            ]
+        yield from self._stored_item(receiver, node, given or [ANY_NAME])
+
+    def _new(self, node: ast.Call) -> Iterator[Effect]:
+        """`Net.__new__(Net)`; the class's own `__new__`, which calls the one above, is none."""
+        scope = self.file.scope_of(node)
+        if scope.name == "__new__":
+            return
+        yield from self._effect(
+            EffectKind.BYPASS, partial(self._made_bare, node), node, "makes an instance by `__new__`"
+        )
+
+    def _with_below(self, node: ast.expr) -> References:
+        found = self._targets(node)
+        return found | self.points_to.below(found)
+
+    def _made_bare(self, node: ast.Call) -> References:
+        """The classes that `__new__` makes an instance of; the class around where they are not known."""
+        scope = self.file.scope_of(node)
+        targets = frozenset().union(*map(self._targets, node.args[:1])) if node.args else frozenset()
+        if isinstance(node.func, ast.Attribute):
+            targets |= self._targets(node.func.value)
+        owner = self.points_to.enclosing_class(scope)
+        if owner is not None and not any(isinstance(each.base, ClassObject) for each in targets):
+            targets |= {Reference(ClassObject(owner))}
+        return targets
+
+    def _torch_utility(self, node: ast.Call) -> Iterator[Effect]:
+        """torch.nn.utils and the quantization tools change the modules that they are given."""
+        for callee in self._targets(node.func):
+            if not isinstance(callee.base, Named) or not callee.base.name.startswith(_TORCH_MUTATORS):
+                continue
+            rest = callee.base.name.removeprefix("torch.nn.utils.")
+            last = rest.rpartition(".")[2]
+            if rest.startswith(_PURE_UTILITIES) or last.startswith(_PURE_NAMES) or last[:1].isupper():
+                continue
+            values = [*node.args, *(keyword.value for keyword in node.keywords)]
+            for value in values:
+                found = partial(self._modules, value, (Made, Named, Function, ClassObject))
+                yield from self._effect(EffectKind.CHANGE, found, node, f"calls `{ast.unparse(node.func)}`")
+
+    def _modules(self, node: ast.expr, left_out: tuple[type, ...]) -> References:
+        """What an expression refers to, without objects of some kinds."""
+        return frozenset(each for each in self._targets(node) if not isinstance(each.base, left_out))
+
+    # Classes, comparisons, visits of children
+
+    def classes(self) -> Iterator[Effect]:
+        """Classes whose bases are expressions that Python evaluates: `class Net(TABLE["a"])`."""
+        for node in self.file.index.of(ast.ClassDef):
+            for base in node.bases:
+                if _reaches_base(node) or self._is_static(base, self._targets(base)):
+                    continue
+                found = self._later(base)
+                yield from self._effect(EffectKind.DERIVE, found, node, f"class `{node.name}` inherits from it")
+
+    def _is_static(self, base: ast.expr, targets: References) -> bool:
+        """Whether the class hierarchy knows the base already."""
+        scope = self.file.scope_of(base)
+        cls = self.file.class_of(node) if isinstance(node := self.file.parents.get(base), ast.ClassDef) else None
+        if cls is None or scope is None:
+            return False
+        known = self.points_to.project.mro(cls)
+        classes = {each.base.cls for each in targets if isinstance(each.base, ClassObject)}
+        return all(other in known for other in classes if isinstance(other, ClassRef))
+
+    def comparisons(self) -> Iterator[Effect]:
+        """`m is self.act`: a second instance is another object."""
+        for node in self.file.index.of(ast.Compare):
+            sides = [node.left, *node.comparators]
+            if not any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+                continue
+            if any(isinstance(side, ast.Constant) for side in sides):
+                continue
+            for side in sides:
+                # One side has to be known to be the module for the comparison to tell two instances apart.
+                found = partial(self._modules, side, (Named, ClassObject, Anything))
+                yield from self._effect(EffectKind.COMPARE, found, node, f"compares `{ast.unparse(node)}`")
+
+    def _lister(self, listing: ast.expr) -> ClassRef | None:
+        node = listing.func if isinstance(listing, ast.Call) else listing
+        scope = self.file.scope_of(listing)
+        is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and self._is_own(node, scope)
+        return self.points_to.enclosing_class(scope) if is_own else None
+
+    def visits(self) -> Iterator[Effect]:
+        """Uses of child modules that depend on which there are."""
+        for visit in child_visits.visits(self.file, self.points_to):
+            yield Effect(
+                EffectKind.OBSERVE,
+                visit.find_modules,
+                Place.of(self.file.module, visit.node),
+                f"goes through `{ast.unparse(visit.listing)}`",
+                listing=Place.of(self.file.module, visit.listing),
+                owner=self._lister(visit.listing),
+            )
+
+
+def _reaches_base(node: ast.ClassDef) -> bool:
+    """Whether a class has no constructor of its own, or one that calls `super().__init__`."""
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            return any(
+                isinstance(part, ast.Call)
+                and isinstance(part.func, ast.Attribute)
+                and part.func.attr == "__init__"
+                and isinstance(part.func.value, ast.Call)
+                and last_name(part.func.value.func) == "super"
+                for part in ast.walk(item)
+            )
+    return True

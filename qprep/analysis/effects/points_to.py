@@ -1,0 +1,658 @@
+"""Points-to analysis: the abstract objects that an expression may refer to, found on demand and across files.
+
+Flow-insensitive, context-insensitive and field-based, as Andersen's: every binding of a variable, every argument of a
+parameter and every value of an attribute counts, whatever the order. Conditions on classes narrow what a variable refers
+to where they hold. What an expression refers to grows until nothing changes, so cycles need no care.
+
+Over-approximates, but for code that is not given: a parameter of a function that the project never calls refers to
+nothing, and functions of other packages keep nothing and change nothing beyond what `effects.mutations` lists. They may
+return what they are given, and may call the functions that they are given with the objects that they are given.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects import call_sites
+from qprep.analysis.effects.abstract_objects import (
+    ANY_OBJECT,
+    ANYTHING,
+    NOTHING,
+    Anything,
+    Base,
+    Below,
+    ClassObject,
+    Function,
+    Held,
+    Instance,
+    Made,
+    Named,
+    Reference,
+    References,
+    widened,
+)
+from qprep.analysis.effects.class_conditions import Variable, conditions
+from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, Scope
+from qprep.analysis.facts import Place
+from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
+
+if TYPE_CHECKING:
+    from qprep.analysis.symbols.module_resolver import Project
+
+MAX_NAME = 5
+"""Dots in the name of what a package holds; an attribute that lies deeper belongs to an object, not to a module."""
+
+MAX_DEPTH = 60
+"""Expressions that are evaluated inside one another; deeper ones wait in a queue, so that no stack overflows."""
+
+CHILDREN = frozenset(("children", "named_children", "modules", "named_modules"))
+DICTIONARIES = frozenset(("_modules", "__dict__"))
+_RETURNS_SELF = frozenset(
+    ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to", "train", "type"]
+)  # fmt: skip
+_FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
+_TENSORS = frozenset(["parameters", "named_parameters", "buffers", "named_buffers", "state_dict"])
+# Functions of these packages return numbers, texts and tensors; of torch itself, these return the module they are given.
+_VALUE_PACKAGES = (
+    "torch.nn.functional.",
+    "torch.linalg.",
+    "math.",
+    "numpy.",
+    "os.",
+    "re.",
+    "json.",
+    "time.",
+    "random.",
+)
+_WRAPS_MODULES = frozenset(("compile", "vmap"))
+_SCALARS = frozenset(
+    ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
+     "issubclass", "len", "ord", "pow", "print", "range", "repr", "round", "str"]
+)  # fmt: skip
+_CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """All bindings of a name in a scope."""
+
+    scope: Scope
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What calling a function returns."""
+
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What an attribute of instances of a class holds; of any class where it is None."""
+
+    cls: ClassRef | None
+    attribute: str
+
+
+_Key = _Variable | _Result | _Stored | ast.AST
+
+
+class PointsTo:
+    """What expressions of a project may refer to."""
+
+    def __init__(
+        self,
+        project: Project,
+        modules: Iterable[str],
+        may_hold: Callable[[ClassRef, str], bool] = lambda _cls, _attribute: True,
+    ) -> None:
+        """`may_hold` says whether an attribute of a class may hold anything but numbers, texts and tensors."""
+        self.project = project
+        self._may_hold = may_hold
+        self.modules = tuple(modules)
+        self.names = call_sites.NameTable(project, self.modules)
+        self._files: dict[str, FileScopes | None] = {}
+        self._values: dict[_Key, References] = {}
+        self._scopes: dict[ast.AST, Scope] = {}
+        self._users: dict[_Key, set[_Key]] = defaultdict(set)
+        self._waiting: deque[_Key] = deque()
+        self._queued: set[_Key] = set()
+        self._current: list[_Key] = []
+        self.calls = call_sites.CallGraph(self)
+
+    # Files and definitions
+
+    def file(self, module: str) -> FileScopes | None:
+        """The scopes of a module of the project."""
+        if module not in self._files:
+            index = self.project.index(module)
+            self._files[module] = FileScopes(index) if index is not None else None
+        return self._files[module]
+
+    def function(self, module: str, node: ast.AST) -> Scope | None:
+        """The scope of a definition."""
+        file = self.file(module)
+        return file.defined(node) if file is not None else None
+
+    def method(self, cls: ClassRef, name: str) -> list[Scope]:
+        """The definitions of a method that an instance of a class, or of a subclass, may run."""
+        found: list[Scope] = []
+        for base in self.project.mro(cls):
+            own = self._own_method(base, name) if isinstance(base, ClassRef) else []
+            found += own
+            if own:
+                break
+        for child in self.project.subclasses(cls):
+            found += self._own_method(child, name)
+        return found
+
+    def inherited_method(self, cls: ClassRef, name: str) -> list[Scope]:
+        """The definition that `super().name` means in a class."""
+        for base in self.project.mro(cls)[1:]:
+            own = self._own_method(base, name) if isinstance(base, ClassRef) else []
+            if own:
+                return own
+        return []
+
+    def _own_method(self, cls: ClassRef, name: str) -> list[Scope]:
+        file = self.file(cls.module)
+        entry = self.project.class_node(cls)
+        if file is None or entry is None:
+            return []
+        nodes = [node for key, node in entry.methods.items() if key.partition(":")[0] == name]
+        return [scope for node in nodes if (scope := file.defined(node)) is not None]
+
+    # Solving
+
+    def of(self, node: ast.expr, scope: Scope) -> References:
+        """What an expression in a scope may refer to."""
+        return self._get(node, scope)
+
+    def where(self, module: str, node: ast.AST) -> References:
+        """What an expression of a module may refer to, where it stands."""
+        file = self.file(module)
+        if file is None or not isinstance(node, ast.expr) or node not in file.parents:
+            return NOTHING
+        return self._get(node, file.scope_of(node))
+
+    def of_attribute(self, cls: ClassRef, attribute: str) -> References:
+        """What an attribute of instances of a class may refer to, as far as the project gives it a value."""
+        return self._get(_Stored(cls, attribute))
+
+    def _get(self, key: _Key, scope: Scope | None = None) -> References:
+        """The value of a key so far; the key that is being computed is computed again when it grows."""
+        if isinstance(key, ast.AST) and scope is not None:
+            self._scopes[key] = scope
+        if self._current:
+            self._users[key].add(self._current[-1])
+        if key not in self._values:
+            self._values[key] = NOTHING
+            if len(self._current) < MAX_DEPTH:
+                self._update(key)
+            else:
+                self._enqueue(key)
+        if not self._current:
+            self._solve()
+        return self._values[key]
+
+    def _enqueue(self, key: _Key) -> None:
+        if key not in self._queued:
+            self._queued.add(key)
+            self._waiting.append(key)
+
+    def _solve(self) -> None:
+        """Compute again what grew, until nothing does."""
+        while self._waiting:
+            key = self._waiting.popleft()
+            self._queued.discard(key)
+            self._update(key)
+
+    def _update(self, key: _Key) -> None:
+        if self._values[key] == ANY_OBJECT:
+            return  # it covers everything already
+        self._current.append(key)
+        try:
+            found = self._compute(key)
+        finally:
+            self._current.pop()
+        known = self._values[key]
+        if found <= known:
+            return
+        grown = widened(known | found)
+        if grown != known:
+            self._values[key] = grown
+            for user in self._users[key]:
+                self._enqueue(user)
+
+    def _compute(self, key: _Key) -> References:
+        match key:
+            case _Variable(scope=scope, name=name):
+                return self._of_variable(scope, name)
+            case _Result(scope=scope):
+                return _union(self._get(node, scope) for node in scope.returned)
+            case _Stored(cls=cls, attribute=attribute):
+                return self._of_stored(cls, attribute)
+            case ast.expr():
+                return self._of_expression(key, self._scopes[key])
+        raise TypeError(f"no value is computed for {key!r}")
+
+    # Variables
+
+    def _of_variable(self, scope: Scope, name: str) -> References:
+        return _union(self._of_binding(scope, name, binding) for binding in scope.bindings.get(name, ()))
+
+    def _of_binding(self, scope: Scope, name: str, binding: Binding) -> References:
+        value = binding.value
+        if binding.kind is BindingKind.PARAMETER:
+            return self._of_parameter(scope, name)
+        if binding.kind is BindingKind.IMPORT:
+            return self.of_dotted(binding.target)
+        if binding.kind is BindingKind.DEFINITION:
+            return self._of_definition(scope, value) if value is not None else NOTHING
+        if not isinstance(value, ast.expr):
+            return NOTHING
+        found = self._get(value, scope)
+        return self._items(found) if binding.kind is BindingKind.ITEM else found
+
+    def _of_definition(self, scope: Scope, node: ast.AST) -> References:
+        if isinstance(node, ast.ClassDef):
+            cls = scope.file.class_of(node)
+            return frozenset((Reference(ClassObject(cls)),)) if cls is not None else NOTHING
+        inner = scope.file.defined(node)
+        if inner is None:
+            return NOTHING
+        found = frozenset((Reference(Function(inner)),))
+        # A decorator of the project may put another function in its place.
+        for decorator in getattr(node, "decorator_list", ()):
+            for reference in self._get(decorator, scope):
+                if isinstance(reference.base, Function):
+                    found |= self._get(_Result(reference.base.scope))
+        return found
+
+    def _of_parameter(self, scope: Scope, name: str) -> References:
+        cls = scope.owner
+        arguments = scope.arguments
+        positional = [*arguments.posonlyargs, *arguments.args] if arguments is not None else []
+        is_first = bool(positional) and positional[0].arg == name
+        if cls is not None and is_first and not scope.has_decorator("staticmethod"):
+            base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
+            return frozenset((Reference(base),))
+        found = self._default(scope, name)
+        for value, value_scope in self.calls.arguments(scope, name):
+            found |= self._get(value, value_scope)
+        if self.calls.is_unknown(scope):
+            found |= {ANYTHING}
+        return found | self.calls.implicit_arguments(scope)
+
+    def _default(self, scope: Scope, name: str) -> References:
+        arguments = scope.arguments
+        if arguments is None or scope.parent is None:
+            return NOTHING
+        positional = [*arguments.posonlyargs, *arguments.args]
+        paired = list(zip([a.arg for a in positional][::-1], arguments.defaults[::-1], strict=False))
+        paired += [
+            (a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None
+        ]
+        value = dict(paired).get(name)
+        return self._get(value, scope.parent) if value is not None else NOTHING
+
+    def of_dotted(self, dotted: str) -> References:
+        """What a dotted name means from anywhere: a class, a function, a value of a module, or another package's."""
+        found = NOTHING
+        for option in options(self.project.resolve(dotted)):
+            if isinstance(option, ClassRef):
+                found |= {Reference(ClassObject(option))}
+            elif isinstance(option, FunctionRef):
+                node = self.project.function_node(option)
+                scope = self.function(option.module, node) if node is not None else None
+                found |= {Reference(Function(scope))} if scope is not None else NOTHING
+            elif isinstance(option, External):
+                found |= self._of_external(option.name)
+        return found
+
+    def _of_external(self, name: str) -> References:
+        module, _, last = name.rpartition(".")
+        if module and name not in self.project.given and module in self.project.given:
+            file = self.file(module)
+            if file is not None and last in file.top.bindings:
+                return self._get(_Variable(file.top, last))
+        return frozenset((Reference(Named(name)),))
+
+    # Attributes
+
+    def _of_stored(self, cls: ClassRef | None, attribute: str) -> References:
+        """The values of all assignments to the attribute: on `self` in the family of a class, or on any object."""
+        found = NOTHING
+        family = self._family(cls) if cls is not None else None
+        for node, scope in self.names.stores(self, attribute):
+            owner = self.enclosing_class(scope)
+            is_own = isinstance(node.value, ast.Name) and owner is not None and node.value.id == self.receiver(scope)
+            if is_own and family is not None and owner not in family:
+                continue
+            value = assigned_value(node, scope)
+            found |= self._get(value, scope) if value is not None else NOTHING
+        if cls is not None:
+            for base in self.project.mro(cls):
+                entry = self.project.class_node(base) if isinstance(base, ClassRef) else None
+                file = self.file(base.module) if isinstance(base, ClassRef) else None
+                value = entry.values.get(attribute) if entry is not None else None
+                inner = file.defined(entry.node) if entry is not None and file is not None else None
+                found |= self._get(value, inner) if value is not None and inner is not None else NOTHING
+        return found
+
+    def _family(self, cls: ClassRef) -> frozenset[ClassRef]:
+        bases = [base for base in self.project.mro(cls) if isinstance(base, ClassRef)]
+        return frozenset((*bases, *self.project.subclasses(cls)))
+
+    def receiver(self, scope: Scope) -> str | None:
+        """The name of `self` in the method around a scope."""
+        current: Scope | None = scope
+        while current is not None:
+            if current.receiver is not None:
+                return current.receiver
+            current = current.parent
+        return None
+
+    def enclosing_class(self, scope: Scope) -> ClassRef | None:
+        """The class of the method around a scope."""
+        current: Scope | None = scope
+        while current is not None:
+            if current.receiver is not None:
+                return current.owner
+            current = current.parent
+        return None
+
+    def attribute(self, references: References, name: str) -> References:
+        """What `x.name` may refer to where `x` refers to `references`."""
+        found: set[Reference] = set()
+        for base in {_without_place(reference.base) for reference in references}:
+            found |= self._attribute_of(Reference(base), name)
+        return frozenset(found)
+
+    def _attribute_of(self, reference: Reference, name: str) -> References:
+        base = reference.base
+        if name == "__class__":
+            return self.class_of(frozenset((reference,)))
+        match base:
+            case Instance(cls=cls):
+                if name in DICTIONARIES:
+                    return frozenset((Reference(Below(base)),))
+                if methods := self.method(cls, name):
+                    computed = [m for m in methods if m.has_decorator("property") or _is_property(m)]
+                    if computed:
+                        return _union(self._get(_Result(method)) for method in computed)
+                    return frozenset(Reference(Function(method)) for method in methods)
+                if not self._may_hold(cls, name):
+                    return NOTHING
+                return frozenset((Reference(Held(cls, name)),)) | self._get(_Stored(cls, name))
+            case ClassObject(cls=ClassRef() as cls):
+                if methods := self.method(cls, name):
+                    return frozenset(Reference(Function(method)) for method in methods)
+                return self._get(_Stored(cls, name))
+            case Named(name=dotted):
+                is_long = dotted.count(".") >= MAX_NAME or dotted.rpartition(".")[2][:1].isupper()
+                return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
+            case Made() | Held() | Below() | Anything():
+                if name in DICTIONARIES:
+                    return frozenset((Reference(Below(base) if not isinstance(base, Below) else base),))
+                if not self.names.is_stored(name):
+                    return NOTHING  # no class of the project has such an attribute
+                owner = base.name if isinstance(base, Made) else None
+                return frozenset((Reference(Held(owner, name)),))
+        return NOTHING
+
+    def class_of(self, references: References) -> References:
+        """The classes of objects: `type(x)`."""
+        found = NOTHING
+        for reference in references:
+            match reference.base:
+                case Instance(cls=cls):
+                    children = (cls, *self.project.subclasses(cls))
+                    found |= frozenset(Reference(ClassObject(child)) for child in children)
+                case Made(name=name):
+                    found |= {Reference(ClassObject(name))}
+                case _:
+                    pass
+        return found
+
+    # Expressions
+
+    def _of_expression(self, node: ast.expr, scope: Scope) -> References:
+        match node:
+            case ast.Name(id=name):
+                return self._of_name(node, name, scope)
+            case ast.Attribute(value=value, attr=attribute):
+                return self.attribute(self._get(value, scope), attribute)
+            case ast.Call():
+                return self._of_call(node, scope)
+            case ast.Subscript(value=value):
+                found = self._get(value, scope)
+                return found | self.below(found)
+            case ast.IfExp(body=body, orelse=orelse):
+                return self._get(body, scope) | self._get(orelse, scope)
+            case ast.BoolOp(values=parts) | ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+                return _union(self._get(part, scope) for part in parts)
+            case ast.Dict(values=parts):
+                return _union(self._get(part, scope) for part in parts)
+            case ast.BinOp(left=left, right=right, op=ast.Add() | ast.Mult()):
+                both = self._get(left, scope) | self._get(right, scope)  # of lists; an attribute alone may be a number
+                return frozenset(each for each in both if not isinstance(each.base, Held))
+            case ast.NamedExpr(value=value) | ast.Starred(value=value) | ast.Await(value=value):
+                return self._get(value, scope)
+            case ast.ListComp(elt=part) | ast.SetComp(elt=part) | ast.GeneratorExp(elt=part) | ast.DictComp(value=part):
+                return self._get(part, scope)
+            case ast.Lambda():
+                inner = scope.file.defined(node)
+                return frozenset((Reference(Function(inner)),)) if inner is not None else NOTHING
+        return NOTHING
+
+    def _of_name(self, node: ast.expr, name: str, scope: Scope) -> References:
+        home = scope.binder(name)
+        if home is None:
+            index = scope.file.index
+            dotted = self.project.global_name(index, name)
+            return self.of_dotted(dotted)
+        found = self._get(_Variable(home, name))
+        if not found or len(home.bindings[name]) != 1:
+            return found
+        tests = list(conditions(node, self.variable(name, home), scope.file.parents))
+        return frozenset(reference.narrowed(tests) for reference in found) if tests else found
+
+    def variable(self, name: str, scope: Scope) -> Variable:
+        """A variable of a scope, as tests of its class are read."""
+        held = {
+            other
+            for other, bindings in scope.bindings.items()
+            if len(bindings) == 1 and isinstance(bindings[0].value, ast.expr) and _names_class(bindings[0].value, name)
+        }
+        return Variable(name, lambda node: self.tested_classes(node, scope), frozenset(held))
+
+    def tested_classes(self, node: ast.expr, scope: Scope) -> frozenset[ClassRef | str] | None:
+        """The classes that the second argument of `isinstance` names; None where they are not known."""
+        found: set[ClassRef | str] = set()
+        parts = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            parts = [node.left, node.right]
+        for part in parts:
+            references = self._get(part, scope)
+            if not references:
+                return None
+            for reference in references:
+                if isinstance(reference.base, ClassObject):
+                    found.add(reference.base.cls)
+                elif isinstance(reference.base, Named):
+                    found.add(reference.base.name)
+                else:
+                    return None
+        return frozenset(found)
+
+    # Calls
+
+    def _of_call(self, node: ast.Call, scope: Scope) -> References:
+        if (special := self._of_builtin(node, scope)) is not None:
+            return special
+        if isinstance(node.func, ast.Attribute):
+            receiver = self._get(node.func.value, scope)
+            name = node.func.attr
+            if name in CHILDREN or name in _FETCHES:
+                return self.below(receiver) | (receiver if name in ("modules", "named_modules") else NOTHING)
+            if name in _TENSORS and not self._defines(receiver, name):
+                return NOTHING
+            if name in _RETURNS_SELF and not self._defines(receiver, name):
+                return receiver
+        callees = self._get(node.func, scope)
+        if not callees:
+            return self._of_unknown_call(node, scope)
+        return _union(self._result_of(callee, node, scope) for callee in callees)
+
+    def _defines(self, receiver: References, method: str) -> bool:
+        """Whether a class of the project defines a method of this name for the receiver."""
+        classes = [each.base.cls for each in receiver if isinstance(each.base, Instance)]
+        return any(self.method(cls, method) for cls in classes)
+
+    def _result_of(self, callee: Reference, node: ast.Call, scope: Scope) -> References:
+        match callee.base:
+            case Function(scope=inner):
+                return self._get(_Result(inner))
+            case ClassObject(cls=ClassRef() as cls):
+                return frozenset((Reference(Instance(cls, Place.of(scope.file.module, node))),))
+            case Named(name=name):
+                return self._of_external_call(name, node, scope)
+            case ClassObject(cls=str() as name):
+                return self._of_external_call(name, node, scope)
+            case Instance(cls=cls):
+                return _union(self._get(_Result(method)) for method in self.method(cls, "__call__"))
+            case Anything():
+                return ANY_OBJECT
+        return self._of_unknown_call(node, scope)
+
+    def _of_external_call(self, name: str, node: ast.Call, scope: Scope) -> References:
+        last = name.rpartition(".")[2]
+        if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
+            return NOTHING if last not in _WRAPS_MODULES else self._of_arguments(node, scope)
+        if name.startswith("builtins.") and last in _SCALARS:
+            return NOTHING
+        if last[:1].isupper() and name.startswith("torch."):
+            made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
+            return made | self._of_arguments(node, scope) if last in _CONTAINERS else made
+        found = self._of_arguments(node, scope)
+        if last[:1].isupper():
+            found |= {Reference(Made(name, Place.of(scope.file.module, node)))}
+        return found
+
+    def _of_unknown_call(self, node: ast.Call, scope: Scope) -> References:
+        """A function that is not given may return any object that it can reach from its arguments."""
+        found = self._of_arguments(node, scope)
+        if isinstance(node.func, ast.Attribute):
+            found |= self._get(node.func.value, scope)
+        return found
+
+    def _of_arguments(self, node: ast.Call, scope: Scope) -> References:
+        values = [*node.args, *(keyword.value for keyword in node.keywords)]
+        found = _union(self._get(value, scope) for value in values)
+        return frozenset(
+            Reference(Function(each.base.scope, is_loose=True)) if isinstance(each.base, Function) else each
+            for each in found
+            if not (isinstance(each.base, Named) and not each.base.name.rpartition(".")[2][:1].isupper())
+        )
+
+    def _of_builtin(self, node: ast.Call, scope: Scope) -> References | None:
+        """Calls that Python itself gives a meaning: `getattr`, `super`, `type`, `vars`, `attrgetter`."""
+        match node:
+            case ast.Call(func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(name)), *_]):
+                return self.attribute(self._get(value, scope), name) | _union(
+                    self._get(a, scope) for a in node.args[2:]
+                )
+            case ast.Call(func=ast.Name(id="getattr"), args=[value, _, *_]):
+                found = self._get(value, scope)
+                return self._any_attribute(found) | _union(self._get(a, scope) for a in node.args[2:])
+            case ast.Call(func=ast.Name(id="super")):
+                cls = self.enclosing_class(scope)
+                return frozenset((Reference(Instance(cls)),)) if cls is not None else NOTHING
+            case ast.Call(func=ast.Name(id="type"), args=[value]):
+                return self.class_of(self._get(value, scope))
+            case ast.Call(func=ast.Name(id="type"), args=[_, bases, _]):
+                return self._get(bases, scope)
+            case ast.Call(func=ast.Name(id="vars"), args=[value]):
+                return self.below(self._get(value, scope))
+            case ast.Call(func=ast.Call(func=getter, args=[ast.Constant(value=str(path))]), args=[value]):
+                if dotted_text(getter).rpartition(".")[2] == "attrgetter":
+                    found = self._get(value, scope)
+                    for name in path.split("."):
+                        found = self.attribute(found, name)
+                    return found
+        return None
+
+    def _any_attribute(self, references: References) -> References:
+        found = self.below(references)
+        for reference in references:
+            if isinstance(reference.base, ClassObject | Named):
+                found |= {ANYTHING}
+        return found
+
+    def _items(self, references: References) -> References:
+        """What going through an object gives: its children where it is a module, its items where it holds any."""
+        return references | self.below(references)
+
+    def below(self, references: References) -> References:
+        """Modules below any of several objects."""
+        found: set[Reference] = set()
+        for reference in references:
+            base = reference.base
+            if isinstance(base, Below):
+                found.add(Reference(base))
+            elif isinstance(base, Instance | Made | Held | Anything):
+                found.add(Reference(Below(base)))
+        return frozenset(found)
+
+
+def _without_place(base: Base) -> Base:
+    """An instance wherever it is made: its attributes are those of its class."""
+    return Instance(base.cls) if isinstance(base, Instance) and base.made is not None else base
+
+
+def _is_property(scope: Scope) -> bool:
+    names = [dotted_text(node).rpartition(".")[2] for node in getattr(scope.node, "decorator_list", ())]
+    return any(name in ("property", "cached_property", "setter", "getter") for name in names)
+
+
+def assigned_value(node: ast.Attribute, scope: Scope) -> ast.expr | None:
+    """The value that a statement gives an attribute."""
+    parents = scope.file.parents
+    statement = parents.get(node)
+    while isinstance(statement, ast.Tuple | ast.List | ast.Starred):
+        statement = parents.get(statement)
+    match statement:
+        case ast.Assign(value=value):
+            return value
+        case ast.AnnAssign(value=value):
+            return value
+        case ast.AugAssign(value=value):
+            return value
+        case ast.For(iter=value):
+            return value
+        case ast.withitem(context_expr=value):
+            return value
+    return None
+
+
+def _names_class(node: ast.expr, name: str) -> bool:
+    """Whether an expression is the name of the class of a variable: `m.__class__.__name__`."""
+    match node:
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id=tested), attr="__class__"), attr="__name__"):
+            return tested == name
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="type"), args=[ast.Name(id=tested)]), attr="__name__"):
+            return tested == name
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=tested), attr="_get_name"), args=[]):
+            return tested == name
+    return False
+
+
+def _union(parts: Iterable[References]) -> References:
+    return frozenset().union(*parts)

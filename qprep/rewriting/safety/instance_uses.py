@@ -1,0 +1,164 @@
+"""What the code of a class does with its own instance that a second instance, with shared weights, would answer otherwise."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import Held
+from qprep.analysis.facts import Place
+from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.values.abstract_values import ClassRef, modules_of
+from qprep.rewriting.rewrite_result import Doubt
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.abstract_objects import References
+    from qprep.rewriting.fix_session import Context
+
+# What lists parameters, buffers or children, or asks for the class: a copy lists none of its own.
+_TELLING = frozenset(
+    ["__class__", "__dict__", "_buffers", "_get_name", "_modules", "_parameters", "apply", "buffers", "children",
+     "get_buffer", "get_parameter", "get_submodule", "modules", "named_buffers", "named_children", "named_modules",
+     "named_parameters", "parameters", "state_dict"]
+)  # fmt: skip
+_STATE_METHODS = frozenset(
+    ["get_extra_state", "set_extra_state", "_save_to_state_dict", "_load_from_state_dict", "state_dict",
+     "load_state_dict", "named_parameters", "parameters", "_named_members"]
+)  # fmt: skip
+_HARMLESS_CALLS = frozenset(("print", "len", "range", "zip", "enumerate", "reversed", "list", "tuple", "super"))
+
+
+def comparisons(context: Context, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
+    """Comparisons of `self.attribute` with another object, in the methods of a family."""
+    for member in family:
+        entry = context.project.class_node(member)
+        for node in ast.walk(entry.node) if entry is not None else ():
+            if not isinstance(node, ast.Compare):
+                continue
+            sides = [node.left, *node.comparators]
+            named = any(isinstance(side, ast.Attribute) and side.attr == attribute for side in sides)
+            if named and not any(isinstance(side, ast.Constant) for side in sides):
+                place = Place.of(member.module, node)
+                yield Doubt(f"compares `{ast.unparse(node)}`, which a second instance answers otherwise", place)
+
+
+def held_names(references: References) -> Iterator[tuple[object, str]]:
+    """The attributes that objects are held by."""
+    for reference in references:
+        if isinstance(reference.base, Held) and reference.base.attribute is not None:
+            yield reference.base.owner, reference.base.attribute
+
+
+def telling_uses(context: Context, cls: ClassRef) -> Iterator[Doubt]:
+    """Uses of `self`, and of the modules that it holds, that are no plain calls or reads."""
+    for base in context.project.mro(cls):
+        entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
+        if entry is None or not isinstance(base, ClassRef):
+            continue
+        for name, method in entry.methods.items():
+            plain = name.partition(":")[0]
+            if plain in _STATE_METHODS:
+                text = f"`{base.name}` defines `{plain}`: a second instance would add entries to state_dict"
+                yield Doubt(text, Place.of(base.module, method))
+            yield from _in_method(context, base, plain, method)
+
+
+def _in_method(context: Context, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
+    arguments = [*method.args.posonlyargs, *method.args.args]
+    if not arguments:
+        return
+    owner = arguments[0].arg
+    runs = (cls.module, f"{cls.name}.{name}") in context.analysis.ran
+    held = _module_names(context, cls)
+    parents = {child: node for node in ast.walk(method) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(method):
+        if not (isinstance(node, ast.Name) and node.id == owner and isinstance(node.ctx, ast.Load)):
+            continue
+        parent = parents.get(node)
+        place = Place.of(cls.module, node)
+        if not isinstance(parent, ast.Attribute):
+            if runs and not _is_harmless(parent):
+                yield Doubt(f"`{cls.name}.{name}` uses `{owner}` as a value", place)
+            elif not runs and isinstance(parent, ast.Subscript):
+                yield Doubt(f"`{cls.name}.{name}` keeps `{owner}` in a table", place)
+            continue
+        if "hook" in parent.attr and parent.attr.startswith("register_"):
+            yield Doubt(f"`{cls.name}.{name}` registers a hook on itself, which a second instance does not get", place)
+        if runs and parent.attr in _TELLING:
+            yield Doubt(
+                f"`{cls.name}.{name}` reads `{owner}.{parent.attr}`, which is empty in a second instance", place
+            )
+        elif runs and parent.attr in held:
+            yield from _use_of_module(cls, name, parent, parents)
+
+
+def _is_harmless(parent: ast.AST | None) -> bool:
+    match parent:
+        case ast.Call(func=func):
+            return last_name(func) in _HARMLESS_CALLS or isinstance(func, ast.Attribute)
+    return False
+
+
+def _module_names(context: Context, cls: ClassRef) -> frozenset[str]:
+    """Attributes that hold modules."""
+    names = context.analysis.attributes_of(cls).names
+    return frozenset(name for name, entry in names.items() if any(True for _ in modules_of(entry.kind)))
+
+
+def _use_of_module(cls: ClassRef, method: str, node: ast.Attribute, parents: dict[ast.AST, ast.AST]) -> Iterator[Doubt]:
+    """A module that is asked for its class, compared, stored or changed; calls and iterations are fine."""
+    parent = parents.get(node)
+    place = Place.of(cls.module, node)
+    text = ast.unparse(node)
+    match parent:
+        case ast.Call(func=func) if func is node:
+            return
+        case ast.Call(func=ast.Name(id=name)) if name in _HARMLESS_CALLS:
+            yield from _use_of_call(cls, method, parent, parents)
+        case ast.Call():
+            yield Doubt(f"`{cls.name}.{method}` gives `{text}` to `{ast.unparse(parent.func)}`", place)
+        case ast.Attribute(attr=attribute, ctx=context):
+            if attribute in _TELLING or not isinstance(context, ast.Load):
+                yield Doubt(f"`{cls.name}.{method}` uses `{text}.{attribute}`", place)
+        case ast.For(iter=iterated, target=target) if iterated is node:
+            yield from _use_in_loop(cls, method, parent, target)
+        case ast.comprehension(target=target):
+            whole = parents.get(parent)
+            yield from _use_in_loop(cls, method, whole, target) if whole is not None else ()
+        case ast.Subscript():
+            outer = parents.get(parent)
+            if not (isinstance(outer, ast.Call) and outer.func is parent) and not isinstance(outer, ast.For):
+                yield Doubt(f"`{cls.name}.{method}` uses `{ast.unparse(parent)}` as a value", place)
+        case ast.If() | ast.IfExp() | ast.BoolOp() | ast.UnaryOp():
+            return
+        case ast.Compare(comparators=[ast.Constant()]):
+            return
+        case _:
+            yield Doubt(f"`{cls.name}.{method}` uses `{text}` as a value", place)
+
+
+def _use_of_call(cls: ClassRef, method: str, call: ast.Call, parents: dict[ast.AST, ast.AST]) -> Iterator[Doubt]:
+    """`enumerate(self.layers)` in the head of a loop."""
+    parent = parents.get(call)
+    if isinstance(parent, ast.For):
+        yield from _use_in_loop(cls, method, parent, parent.target)
+    elif isinstance(parent, ast.comprehension):
+        whole = parents.get(parent)
+        yield from _use_in_loop(cls, method, whole, parent.target) if whole is not None else ()
+
+
+def _use_in_loop(cls: ClassRef, method: str, loop: ast.AST, target: ast.expr) -> Iterator[Doubt]:
+    """Variables of a loop over modules may be called; anything else tells them apart."""
+    names = {part.id for part in ast.walk(target) if isinstance(part, ast.Name)}
+    called = {
+        id(node.func) for node in ast.walk(loop) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    for node in ast.walk(loop):
+        if not isinstance(node, ast.Call):
+            continue
+        if last_name(node.func) in ("isinstance", "type", "hasattr", "getattr", "id", "setattr"):
+            for argument in node.args[:1]:
+                if isinstance(argument, ast.Name) and argument.id in names and id(argument) not in called:
+                    text = f"`{cls.name}.{method}` asks modules for their class or attributes"
+                    yield Doubt(text, Place.of(cls.module, node))

@@ -1,0 +1,157 @@
+"""Proof that a rewrite changes nothing that other code can observe; what is not proven makes the rewrite unsafe.
+
+Each rewrite adds children to a class, gives a call a second instance, or replaces a function. For each of these there
+is one list of effects that could tell the difference. An effect that may reach it is a doubt: the line and the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.attribute_names import ANY_NAME
+from qprep.analysis.effects.mutations import EffectKind
+from qprep.analysis.facts import ModuleCall, OpSite, Sharing
+from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.values.abstract_values import modules_of
+from qprep.rewriting import owners
+from qprep.rewriting.rewrite_result import OWNER, Doubt
+from qprep.rewriting.safety import instance_uses
+from qprep.rewriting.safety.observability import holds_no_state, made_of
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.effect_table import EffectTable, ModuleClass
+    from qprep.analysis.effects.mutations import Effect
+    from qprep.rewriting.fix_scope import Scope
+    from qprep.rewriting.rewrite_result import Declaration
+
+_COPIES = frozenset(("another", "distinct", "unshared"))
+_RUNTIME = "qprep.runtime_modules."
+
+
+def doubts(scope: Scope, site: object) -> tuple[Doubt, ...]:
+    """What could not be shown of a rewrite that a codemod has just described in `scope`."""
+    table = scope.context.effects
+    found = chain(_of_children(scope, table), _of_instances(scope, table, site), _of_functions(table, site))
+    unique = dict.fromkeys(found)
+    return tuple(unique)
+
+
+def _doubt(effect: Effect, what: str) -> Doubt:
+    return Doubt(f"{effect.text}, which may reach {what}", effect.place)
+
+
+# New children
+
+
+def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
+    """Code that could meet a new attribute of the class."""
+    units = {declaration.unit for declaration in scope.declarations if declaration.unit.is_class}
+    for unit in sorted(units):
+        declared = [d for d in scope.declarations if d.unit == unit and d.name]
+        names = {declaration.name for declaration in declared}
+        family = scope.context.family(unit)
+        for effect in table.on_class(family, names):
+            yield _doubt(effect, f"the class `{unit.name}`")
+        for effect in table.on_names(family, names):
+            if effect.attribute == ANY_NAME and all(name.startswith(owners.RESERVED_PREFIX) for name in names):
+                continue  # nothing but qprep gives such names
+            yield _doubt(effect, f"the new attribute `{min(names)}` of `{unit.name}`")
+        for child in {cls for declaration in declared for cls in _classes_of(scope, declaration)}:
+            for effect in table.on_child(family, child):
+                if effect.listing in scope.context.facts.walks or (
+                    effect.kind is EffectKind.OBSERVE and effect.owner in family
+                ):
+                    continue  # QP205, or the rewrite of the class, gives that code the children that there were
+                yield _doubt(effect, f"a module that is added to `{unit.name}`")
+
+
+def _classes_of(scope: Scope, declaration: Declaration) -> Iterator[ModuleClass]:
+    """The classes of what a declaration makes."""
+    expression = declaration.expression.replace(OWNER, "self")
+    try:
+        tree = ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        return
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = last_name(call.func)
+        if name in _COPIES:
+            yield f"{_RUNTIME}Tied"
+            yield from _held_classes(scope, call.args[0] if call.args else None)
+        elif scope.context.analysis.catalogue.nn_module(name) is not None and not _is_runtime(call.func):
+            yield f"torch.nn.{name}"
+        elif name[:1].isupper():
+            yield f"{_RUNTIME}{name}"
+
+
+def _is_runtime(func: ast.expr) -> bool:
+    return isinstance(func, ast.Attribute) and last_name(func.value) == "runtime_modules"
+
+
+def _held_classes(scope: Scope, node: ast.expr | None) -> Iterator[ModuleClass]:
+    """The classes of what `self.attribute` holds."""
+    while isinstance(node, ast.Subscript | ast.Attribute) and not (
+        isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    ):
+        node = node.value
+    if isinstance(node, ast.Attribute):
+        tables = [scope.context.analysis.attributes_of(member).names for member in scope.context.family(scope.unit)]
+        kinds = [table[node.attr].kind for table in tables if node.attr in table]
+        names = {scope.context.analysis.class_name(module) for kind in kinds for module in modules_of(kind)}
+        yield from _content(scope, names)
+
+
+def _content(scope: Scope, names: Collection[str]) -> Iterator[ModuleClass]:
+    """Classes by their dotted names; those of the project as they are known."""
+    for name in sorted(names):
+        refs = scope.context.project.classes_named(name)
+        yield from refs or (name,)
+
+
+# Second instances
+
+
+def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Doubt]:
+    """Code that could tell a second instance from the first."""
+    if isinstance(site, ModuleCall):
+        attribute = re.split(r"[.\[(]", site.path)[0]
+        content = list(_content(scope, site.classes))
+        family = scope.context.family(scope.unit)
+        for effect in table.on_held(family, attribute, content):
+            yield _doubt(effect, f"`{attribute}`")
+        yield from instance_uses.comparisons(scope.context, family, attribute)
+        yield from _of_copies(scope, site.classes)
+    elif isinstance(site, Sharing):
+        content = list(_content(scope, site.classes))
+        values = table.points_to.where(scope.code.module, scope.node)
+        for effect in table.on_objects(values, content):
+            yield _doubt(effect, "the shared module")
+        for attribute in sorted({name for _, name in instance_uses.held_names(values)}):
+            yield from instance_uses.comparisons(scope.context, scope.context.family(scope.unit), attribute)
+        yield from _of_copies(scope, site.classes)
+
+
+def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:
+    """A second instance of a block with parameters shares them; its own code must not tell it from the first."""
+    for name in sorted(classes):
+        if holds_no_state(scope.context, name):
+            continue
+        for inside in sorted(made_of(scope.context, name)):
+            for ref in scope.context.project.classes_named(inside):
+                yield from instance_uses.telling_uses(scope.context, ref)
+
+
+# Functions
+
+
+def _of_functions(table: EffectTable, site: object) -> Iterator[Doubt]:
+    """Code that replaces a function of torch that the rewrite calls in another way."""
+    if not isinstance(site, OpSite):
+        return
+    names = {re.split(r"[(\s]", spelling)[0].rpartition(".")[2] for spelling in site.op.spellings}
+    names |= {re.split(r"[(\s]", text)[0] for text in (site.op.nn, site.op.module) if text}
+    for effect in table.patched({name for name in names if name.isidentifier()}):
+        yield Doubt(f"{effect.text}, which replaces a function of torch", effect.place)
