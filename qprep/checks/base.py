@@ -21,6 +21,8 @@ from qprep.foundation.findings import Rule
 
 Site = OpSite | ModuleCall | Sharing | HeldFunction | Compound | EagerSite | TiedParameter | Walk
 
+ENTRY_POINT_GROUP = "qprep.plugins"  # under which other packages name their rules and rewrites
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
