@@ -18,9 +18,9 @@ from qprep.cli.reporters.rule_counts import render_statistics
 from qprep.cli.status_line import StatusLine
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.discovery import Discovery, discover
+from qprep.engine.engine_calls import Engine
 from qprep.engine.execution import Effort
 from qprep.engine.incremental.cache import DEFAULT_NAME, Cache
-from qprep.engine.results import Engine
 from qprep.engine.rule_registry import all_rules
 from qprep.engine.surroundings import surroundings
 from qprep.foundation.atomic_write import save
