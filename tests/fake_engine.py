@@ -6,14 +6,15 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from qprep.engine.baseline import Baseline
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.results import ChangedFile, CheckResult, FixResult
 from qprep.engine.suppressions import judge
+from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
 from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, Severity, Unfixable
 from qprep.foundation.internal_rules import ENGINE_RULES
 from qprep.foundation.source import SourceError, SourceFile, display_path
 from qprep.foundation.text_edits import apply_fixes
-from qprep.rewriting.gates import write_atomically
 
 ADD = Rule("QP101", "tensor-add", "An addition without a module", "Additions need a module of their own.")
 SUB = Rule("QP102", "tensor-sub", "A subtraction without a module", "Its fix is unsafe here.", Severity.ERROR)
@@ -29,6 +30,7 @@ def check(
     overlay: Mapping[str, bytes] | None = None,
     observe: object = None,
     effort: object = None,
+    beside: Sequence[Path] = (),
 ) -> CheckResult:
     assert observe is None
     findings = [finding for path in paths for finding in _check_file(_read(path, overlay), settings)]
@@ -44,6 +46,8 @@ def fix(
     observe: object = None,
     prove: object = None,
     effort: object = None,
+    baseline: Baseline | None = None,
+    beside: Sequence[Path] = (),
 ) -> FixResult:
     assert observe is None
     assert prove is None
@@ -58,7 +62,8 @@ def fix(
         if isinstance(source, Finding):
             remaining += found
             continue
-        ready = [finding for finding in found if _wanted(finding, settings.for_file(path))]
+        known = baseline.known(found, overlay or {}) if baseline is not None else ()
+        ready = [f for f in found if f not in known and _wanted(f, settings.for_file(path))]
         text = apply_fixes({source.path: source.text}, _fixes(ready)).texts.get(source.path, source.text)
         fixed += ready
         data = source.encode(text)
@@ -66,7 +71,7 @@ def fix(
         if text != source.text:
             changed.append(ChangedFile(source.path, source, text))
             if write:
-                write_atomically(path, data, source.data)
+                replace_files([Replacement(path, data, source.data)])
     return FixResult(tuple(before), tuple(fixed), tuple(remaining), tuple(changed), (), len(paths))
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qprep.analysis.dependencies import partitions
+from qprep.cli import main
 from qprep.engine import fix_loop, partitioning, runs, snapshot
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.config.settings_file import Options
@@ -140,7 +143,7 @@ def test_what_is_damaged_is_as_if_it_were_not_there(package: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_no_fault(package: Path) -> None:
     path = write(package, "a.py", body="x + x")
     Path("cache").write_text("a file")
-    assert len(check([path])) == 1
+    assert len(check([path], folder="cache/inside")) == 1
 
 
 def test_runs_may_share_a_folder(package: Path) -> None:
@@ -240,3 +243,33 @@ def test_a_file_that_was_only_asked_for_names_counts_by_them(package: Path, monk
     (package / "two.py").write_text("# moved\n\ndef size(x):\n    return x.sigmoid()\n")
     assert check_again() == 1
     assert taken == [["a.py"]]
+
+
+def _spoiled(value: Any) -> Iterator[Any]:
+    """A document with one part replaced, for each part."""
+    yield from (None, "a\0b", 10**9)
+    parts = (
+        list(enumerate(value)) if isinstance(value, list) else list(value.items()) if isinstance(value, dict) else []
+    )
+    for key, part in parts:
+        for other in _spoiled(part):
+            copy = value.copy()
+            copy[key] = other
+            yield copy
+
+
+def test_forged_entries_are_no_bugs(package: Path) -> None:
+    """With the right check sum: who can write to the cache can hide findings, but breaks nothing."""
+    write(package, "a.py", body="x + x")
+    arguments = ["check", "--cache-dir", "cache", "--output-format", "full", "-o", "out.txt", "pkg"]
+    assert main(arguments) == 1
+    forged = 0
+    for place in [place for place in Path("cache").glob("??/*") if place.is_file()]:
+        data = place.read_bytes()
+        for document in _spoiled(json.loads(data.partition(b"\n")[2])):
+            text = json.dumps(document).encode()
+            place.write_bytes(hashlib.blake2b(text, digest_size=16).hexdigest().encode() + b"\n" + text)
+            assert main(arguments) in (0, 1), document
+            forged += 1
+        place.write_bytes(data)
+    assert forged > 100

@@ -138,3 +138,38 @@ def test_a_very_deep_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     deep.mkdir(parents=True)
     (deep / "a.py").write_text("")
     assert len(find(".").files) == 1
+
+
+def test_a_link_to_itself_is_a_finding(tree: Path) -> None:
+    (tree / "loop.py").symlink_to("loop.py")
+    (tree / "b" / "one.py").symlink_to("two.py")
+    (tree / "b" / "two.py").symlink_to("one.py")
+    (tree / "dangling.py").symlink_to("nowhere.py")
+    found = find(".")
+    assert names(found) == ["a.py", "b/c.py"]
+    assert [finding.path for finding in found.problems] == ["b/one.py", "b/two.py", "loop.py"]
+    assert {finding.code for finding in found.problems} == {"QP003"}
+
+
+def test_a_link_out_of_the_paths_is_not_followed(tree: Path) -> None:
+    (tree / "b" / "link.py").symlink_to("../a.py")
+    found = find("b")
+    assert names(found) == ["b/c.py"]
+    assert found.warnings == ("`b/link.py` leads outside of the paths given, and nothing there is read or changed",)
+    assert names(find(".")) == ["a.py", "b/c.py"]
+    assert names(find("b", "a.py")) == ["a.py", "b/c.py"]
+    assert names(find("b/link.py")) == ["b/link.py"]  # who names a link means what it leads to
+
+
+def test_many_links_are_one_warning(tree: Path) -> None:
+    for name in ("x.py", "y.py"):
+        (tree / "b" / name).symlink_to("../a.py")
+    assert find("b").warnings == (
+        "`b/x.py` and 1 more lead outside of the paths given, and nothing there is read or changed",
+    )
+
+
+def test_a_pipe_as_an_ignore_file_is_not_waited_for(tree: Path) -> None:
+    (tree / ".git").mkdir()
+    os.mkfifo(tree / ".gitignore")
+    assert names(find(".")) == ["a.py", "b/c.py"]

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import os
-import stat
-from pathlib import Path
-
 import pytest
 
 from qprep.foundation.deep_recursion import run_with_large_stack
-from qprep.foundation.errors import QprepError
 from qprep.foundation.source import SourceFile
-from qprep.rewriting.gates import refuse_rewrite, refuse_untouched, write_atomically
+from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
 
 
 def source_of(data: bytes) -> SourceFile:
@@ -73,61 +68,3 @@ def test_a_file_that_libcst_changes_must_stay(monkeypatch: pytest.MonkeyPatch) -
 def test_rewrites(old: bytes, new: str, said: str | None) -> None:
     fault = refuse_rewrite(source_of(old), new)
     assert fault == said if said is None else fault is not None and fault.startswith(said)
-
-
-def test_write_keeps_mode_and_link(tmp_path: Path) -> None:
-    target, link = tmp_path / "a.py", tmp_path / "link.py"
-    target.write_bytes(b"old")
-    target.chmod(0o751)
-    link.symlink_to("a.py")
-    write_atomically(link, b"new", b"old")
-    assert target.read_bytes() == b"new"
-    assert stat.S_IMODE(target.stat().st_mode) == 0o751
-    assert link.is_symlink()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.py", "link.py"]
-
-
-def test_a_file_that_changed_meanwhile_is_left(tmp_path: Path) -> None:
-    target = tmp_path / "a.py"
-    target.write_bytes(b"somebody else's")
-    with pytest.raises(QprepError, match="the file changed while it was being fixed; it was left as it is"):
-        write_atomically(target, b"new", b"old")
-    assert target.read_bytes() == b"somebody else's"
-
-
-def test_a_read_only_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = tmp_path / "a.py"
-    target.write_bytes(b"old")
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
-    with pytest.raises(QprepError, match="the file is read-only"):
-        write_atomically(target, b"new", b"old")
-    assert target.read_bytes() == b"old"
-
-
-def test_a_vanished_file_and_a_full_disk_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(QprepError, match="cannot be written: No such file"):
-        write_atomically(tmp_path / "none.py", b"new", b"old")
-    target = tmp_path / "a.py"
-    target.write_bytes(b"old")
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("tempfile.mkstemp", full)
-    with pytest.raises(QprepError, match="No space left on device; it was left as it is"):
-        write_atomically(target, b"new", b"old")
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
-    target = tmp_path / "a.py"
-    target.write_bytes(b"old")
-
-    def interrupted(*_: object) -> None:
-        raise error
-
-    monkeypatch.setattr(Path, "replace", interrupted)
-    with pytest.raises((KeyboardInterrupt, QprepError)):
-        write_atomically(target, b"new", b"old")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.py"]
-    assert target.read_bytes() == b"old"

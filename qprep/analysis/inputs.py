@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.dependencies.partitions import ALONE
 from qprep.analysis.symbols.module_resolver import ParsedFiles
+from qprep.foundation.regular_files import read_bytes
 from qprep.foundation.source import SourceError, SourceFile, display_path
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Files:
         """A file's bytes; none where it cannot be read."""
         with suppress(OSError):
             data = self.overlay.get(display_path(path))
-            return path.read_bytes() if data is None else data
+            return read_bytes(path) if data is None else data
         return b""
 
     def size(self, path: Path) -> int:
@@ -73,6 +74,7 @@ class Setting:
     outline  the names of modules
     broken   files that qprep failed on, by their path as reported, with what to say of them
     tell     called with the path of each file that is begun with
+    context  files that are evaluated beside the given ones, and neither reported nor changed
     """
 
     around: Around = ALONE
@@ -80,3 +82,4 @@ class Setting:
     outline: Callable[[str, Path], Outline | None] = lambda *_: None
     broken: Mapping[str, Finding] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
+    context: tuple[Path, ...] = ()

@@ -24,6 +24,8 @@ from qprep.foundation.findings import Rule
 _OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
 Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers
 
+ENTRY_POINT_GROUP = "qprep.plugins"  # under which other packages name their rules and rewrites
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

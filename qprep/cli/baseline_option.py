@@ -12,6 +12,7 @@ from qprep.cli.reporters.styled_text import plural
 from qprep.cli.session import Session
 from qprep.engine.baseline import (
     DEFAULT_NAME,
+    Baseline,
     Entry,
     Weighed,
     entries_of,
@@ -26,21 +27,21 @@ from qprep.foundation.source import display_path
 from qprep.foundation.source_cache import Sources
 
 
-def read_known(session: Session) -> Counter[Entry]:
-    """What the run's baseline holds, read before anything is done; raises QprepError for what is none."""
+def read_known(session: Session) -> Baseline | None:
+    """The run's baseline, read before anything is done; None without one. Raises QprepError for what is none."""
     path = _path(session)
-    return read_baseline(path) if path is not None else Counter()
+    return Baseline(read_baseline(path), _folder(path)) if path is not None else None
 
 
 def without_known(
-    session: Session, findings: tuple[Finding, ...], sources: Sources, known: Counter[Entry], *, fixed: bool = False
+    session: Session, findings: tuple[Finding, ...], sources: Sources, known: Baseline | None, *, fixed: bool = False
 ) -> Weighed:
     """The findings that no baseline holds; says on standard error how many entries nothing matches any more."""
     path = _path(session)
-    if path is None:
+    if path is None or known is None:
         return Weighed(findings, 0, Counter())
     looked_at = [display_path(file) for file in session.found.files]
-    result = weigh(findings, sources, known, _folder(path), looked_at)
+    result = weigh(findings, sources, known.entries, known.folder, looked_at)
     stale = result.stale.total()
     if stale and not fixed and not session.flags["quiet"]:
         count = f"{plural(stale, 'finding')} of `{display_path(path)}`"

@@ -18,12 +18,14 @@ from qprep.cli.reporters.rule_counts import render_statistics
 from qprep.cli.status_line import StatusLine
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.discovery import Discovery, discover
+from qprep.engine.engine_calls import Engine
 from qprep.engine.execution import Effort
 from qprep.engine.incremental.cache import DEFAULT_NAME, Cache
-from qprep.engine.results import Engine
 from qprep.engine.rule_registry import all_rules
+from qprep.engine.surroundings import surroundings
 from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
+from qprep.foundation.file_transaction.recover_files import recover
 from qprep.foundation.findings import Finding, Rule
 from qprep.foundation.internal_rules import ANALYSIS_FAILED
 from qprep.foundation.source import display_path
@@ -67,6 +69,15 @@ class Session:
             return Path(self.flags["cache_dir"])
         beside = self.settings.source.parent if self.settings.source is not None else Path()
         return self.settings.cache_dir or beside / DEFAULT_NAME
+
+    def beside(self) -> tuple[Path, ...]:
+        """The project's other files, which tell what happens to the classes in those given."""
+        if self.overlay:
+            return ()
+        found = surroundings(self.found.files, self.resolver)
+        if found.note is not None and not self.flags["quiet"]:
+            click.echo(f"note: {found.note}", err=True)
+        return found.paths
 
     def note(self, message: str) -> None:
         """Say something on standard error under --verbose."""
@@ -133,10 +144,20 @@ def open_session(paths: tuple[Path, ...], flags: dict[str, Any]) -> Session:
     found = discover(paths, settings, given=overlay)
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
+    if not overlay:
+        _recover(found.files)
     main = settings.for_folder(_folder(paths[0]))
     session = Session(flags, rules, settings, main, found, overlay)
     session.note(f"{len(found.files)} files; settings from {main.source or 'the defaults'}")
     return session
+
+
+def _recover(files: Sequence[Path]) -> None:
+    """Finish or undo what an earlier run was killed at among these files, before any of them is read."""
+    for recovered in recover({Path(os.path.realpath(file)).parent for file in files}):
+        names = ", ".join(display_path(path) for path in recovered.files)
+        saved = "".join(f"; {display_path(path)} was saved since and stays as it is" for path in recovered.saved)
+        click.echo(f"note: a fix that was stopped is {recovered.verb}: {names}{saved}", err=True)
 
 
 def load_engine() -> Engine:

@@ -19,6 +19,7 @@ from qprep.foundation.atomic_write import save
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.internal_rules import ALWAYS_ON, TRACE_FAILED
+from qprep.foundation.regular_files import read_text
 from qprep.foundation.source import SourceError, SourceFile
 from qprep.foundation.source_cache import Sources
 
@@ -49,20 +50,37 @@ class Weighed:
     stale: Counter[Entry]
 
 
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The entries of a baseline, with how often each counts, and the folder that their paths are relative to."""
+
+    entries: Counter[Entry]
+    folder: Path
+
+    def known(self, findings: Iterable[Finding], overlay: Mapping[str, bytes]) -> frozenset[Finding]:
+        """Those of some findings, in their order, that the baseline holds; `overlay` as in `Engine`."""
+        listed = list(findings)
+        new = set(weigh(listed, Sources(overlay), self.entries, self.folder, ()).new)
+        return frozenset(finding for finding in listed if finding not in new)
+
+
 def read_baseline(path: Path) -> Counter[Entry]:
     """The entries of a baseline and how often each counts; raises QprepError for anything but a baseline."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_text(path))
     except OSError as error:
         hint = "; --write-baseline writes one" if not path.exists() else ""
         raise QprepError(f"--baseline: `{path}` cannot be read: {error.strerror}{hint}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise QprepError(f"--baseline: expected JSON in `{path}`, found: {error}") from error
     version = document.get("version") if isinstance(document, dict) else None
     if version != _VERSION:
         raise QprepError(f'--baseline: expected a baseline with "version": {_VERSION}, found {version!r} in `{path}`')
     entries: Counter[Entry] = Counter()
-    for record in document.get("findings", ()):
+    records = document.get("findings", [])
+    if not isinstance(records, list):
+        raise QprepError(f"--baseline: expected a list of findings in `{path}`, found {records!r}")
+    for record in records:
         entry, count = _entry(record, path)
         entries[entry] += count
     return entries

@@ -12,6 +12,7 @@ from qprep.engine.rule_selection import did_you_mean
 from qprep.foundation.catalogue.call_signature import parse_constructor, parse_spelling
 from qprep.foundation.catalogue.op import Dedicated, Family, Op, OpClass, Result
 from qprep.foundation.errors import QprepError
+from qprep.foundation.regular_files import read_text
 
 _SPELLING: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\([^()]*(?:\([^()]*\)[^()]*)*\)")
 _MODULE: Final = re.compile(r"(?P<home>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\.(?P<module>[A-Za-z_]\w*(?:\([\w, ]*\))?)")
@@ -28,10 +29,10 @@ _LISTS: Final = ("spellings", "drop", "weights")
 def read_rows(path: Path) -> tuple[Op, ...]:
     """The rows of a TOML file, one `[[op]]` each; raises QprepError, naming file, row and key, for anything else."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_text(path))
     except OSError as error:
         raise QprepError(f"{path}: the catalogue cannot be read: {error.strerror}") from error
-    except ValueError as error:  # TOML and UTF-8 errors
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors, tables without end
         raise QprepError(f"{path}: the catalogue is not valid TOML: {error}") from error
     for key in document:
         if key != "op":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.internal_rules import UNREADABLE_FILE, engine_finding
 from qprep.foundation.notebook import SUFFIX
+from qprep.foundation.regular_files import read_text
 from qprep.foundation.source import display_path
 
 
@@ -29,12 +31,14 @@ def discover(paths: Sequence[Path], settings: SettingsResolver, *, given: Collec
     """Find the files to read; raises QprepError for a path that does not exist.
 
     A named file is always read unless `settings.force_exclude`; a named folder is always walked, but what lies in it
-    is subject to the excludes and to .gitignore. A file reached twice (links) is read once. Paths in `given` (as
+    is subject to the excludes and to .gitignore. A file reached twice (links) is read once; a link in a folder to a
+    file that lies below none of the paths is not read, since a fix would change that file. Paths in `given` (as
     reports show them) are taken as files without a look at the disk: their bytes come from elsewhere.
     """
-    walk = _Walk(settings, frozenset(given))
+    walk = _Walk(settings, frozenset(given), tuple(Path(os.path.realpath(path)) for path in paths))
     for path in paths:
         walk.add(path)
+    walk.warn_of_links()
     files = {_identity(path): path for path in sorted(walk.files, key=_links_last, reverse=True)}
     return Discovery(
         tuple(sorted(files.values(), key=display_path)),
@@ -43,11 +47,22 @@ def discover(paths: Sequence[Path], settings: SettingsResolver, *, given: Collec
     )
 
 
+def walk(root: Path, settings: SettingsResolver, *, most: int, deep: bool) -> list[Path]:
+    """The first so many files that a walk through a folder finds; without `deep`, those right in it alone."""
+    found = _Walk(settings, frozenset(), (Path(os.path.realpath(root)),), most=most, deep=deep)
+    found.add(root)
+    return found.files
+
+
 @dataclass(slots=True)
 class _Walk:
     settings: SettingsResolver
     given: frozenset[str]
+    roots: tuple[Path, ...] = ()  # the paths given, links resolved
     files: list[Path] = field(default_factory=list)
+    most: int = sys.maxsize  # files after which the walk ends
+    deep: bool = True
+    outside: list[Path] = field(default_factory=list)  # links to files that lie elsewhere
     problems: list[Finding] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -74,13 +89,13 @@ class _Walk:
             return
         before = len(self.files), len(self.problems)
         self._descend(path, _ignore_files_above(_absolute(path)))
-        if (len(self.files), len(self.problems)) == before:
+        if (len(self.files), len(self.problems)) == before and not self.outside:
             self.warnings.append(f"no Python files found under {display_path(path)}")
 
     def _descend(self, folder: Path, ignores: tuple[Scope, ...]) -> None:
         """Folders are walked with an explicit stack: a tree may be deeper than the recursion limit."""
         stack = [(folder, ignores)]
-        while stack:
+        while stack and len(self.files) < self.most:
             here, above = stack.pop()
             settings = self.settings.for_folder(_absolute(here))
             scopes = (*above, *_ignore_file(_absolute(here))) if settings.respect_gitignore else ()
@@ -92,9 +107,28 @@ class _Walk:
                 if _is_ignored(_absolute(path), is_dir, settings, scopes):
                     continue
                 if is_dir:
-                    stack.append((path, scopes))
-                elif entry.is_file():
-                    self.files.append(path)
+                    if self.deep:
+                        stack.append((path, scopes))
+                else:
+                    self._add_entry(entry)
+
+    def _add_entry(self, entry: os.DirEntry[str]) -> None:
+        """A file of a folder; a link to one counts where the file lies below a path that was given."""
+        try:
+            is_file = entry.is_file()
+        except OSError as error:  # a link that leads to itself
+            self._fault(Path(entry.path), f"the file cannot be read: {error.strerror}")
+            return
+        if not is_file:
+            return
+        if entry.is_symlink() and not self._is_inside(entry.path):
+            self.outside.append(Path(entry.path))
+            return
+        self.files.append(Path(entry.path))
+
+    def _is_inside(self, path: str) -> bool:
+        target = Path(os.path.realpath(path))
+        return any(target == root or root in target.parents for root in self.roots)
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         try:
@@ -103,6 +137,13 @@ class _Walk:
         except OSError as error:
             self._fault(folder, f"the folder cannot be read: {error.strerror}")
             return []
+
+    def warn_of_links(self) -> None:
+        """Say which links were left out."""
+        if self.outside:
+            first, number = display_path(self.outside[0]), len(self.outside)
+            links = f"`{first}` leads" if number == 1 else f"`{first}` and {number - 1} more lead"
+            self.warnings.append(f"{links} outside of the paths given, and nothing there is read or changed")
 
     def _fault(self, path: Path, message: str) -> None:
         self.problems.append(engine_finding(UNREADABLE_FILE, display_path(path), message))
@@ -136,7 +177,7 @@ def _ignore_file(folder: Path) -> Iterator[Scope]:
     """The patterns of one folder; git's own exclude file counts at the top of the work tree."""
     for name in (".git/info/exclude", ".gitignore"):
         try:
-            text = (folder / name).read_text(encoding="utf-8", errors="surrogateescape")
+            text = read_text(folder / name, errors="surrogateescape")
         except OSError:
             continue
         scope = Scope.compile(folder, text.split("\n"))

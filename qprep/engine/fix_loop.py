@@ -17,9 +17,10 @@ from qprep.rewriting.apply import new_texts
 from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from qprep.engine.baseline import Baseline
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.runtime_evidence.equivalence_gate import Prove
     from qprep.engine.runtime_evidence.observer import Observe
@@ -35,13 +36,14 @@ def run_passes(
     overlay: Mapping[str, bytes],
     observe: Observe | None = None,
     prove: Prove | None = None,
+    baseline: Baseline | None = None,
 ) -> FixResult:
-    """What rewriting files gives; nothing is written."""
+    """What rewriting files gives; nothing is written, and what the baseline holds stays as it is."""
     current = dict(overlay)
     survey = first = Survey(paths, settings, current, observe, setting)
     before = [reported.finding for reported in survey.reported]
     originals: dict[str, SourceFile] = {}
-    ledger = _Ledger()
+    ledger = _Ledger(baseline)
     for _ in range(MAX_PASSES):
         step = _one_pass(survey, settings, ledger)
         if step is None:
@@ -56,7 +58,8 @@ def run_passes(
     ]
     if prove is not None:
         prove({entry.path: current[entry.path] for entry in changed}, _parts(first, settings, ledger))
-    remaining = [_explained(survey.with_fix(reported), ledger.banned) for reported in survey.reported]
+    left = _left_alone(survey, ledger)
+    remaining = [_explained(survey.with_fix(reported), ledger.banned, left) for reported in survey.reported]
     remaining += survey.faults + ledger.refused
     fixed = _resolved(before, remaining)
     reverted = tuple(ledger.reverted)
@@ -65,7 +68,7 @@ def run_passes(
 
 def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts:
     """The fixes of the first pass, and what the files become by some of them."""
-    places = {r.finding: r.place for r in survey.reported if r.place and _is_wanted(r, settings, ledger.banned)}
+    places = {r.finding: r.place for r in _wanted(survey, settings, ledger) if r.place is not None}
 
     def rewrite(findings: Sequence[Finding]) -> Mapping[str, bytes]:
         texts = new_texts(survey.plan, [places[finding] for finding in findings])
@@ -76,13 +79,15 @@ def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts
 
 @dataclass(slots=True)
 class _Ledger:
-    """What the gates decided so far.
+    """What is not to be fixed, and what the gates decided so far.
 
+    baseline  the findings that stay as they are
     banned    files that are not rewritten (any more), with the reason
     sound     files that passed the gate of the untouched text
     passed    the new texts that passed the gates last
     """
 
+    baseline: Baseline | None = None
     banned: dict[str, str] = field(default_factory=dict)
     sound: set[str] = field(default_factory=set)
     passed: dict[str, str] = field(default_factory=dict)
@@ -98,8 +103,10 @@ class _Step:
     after: Survey
 
 
-def _explained(finding: Finding, banned: Mapping[str, str]) -> Finding:
-    """A finding in a file that cannot be changed says why."""
+def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Finding]) -> Finding:
+    """A finding in a file that cannot be changed, or beside one of the baseline, says why."""
+    if isinstance(finding.fix, Fix) and any(_is_same(finding, other) for other in left):
+        return replace(finding, fix=Unfixable("the baseline holds it, or what its rewrite would change"))
     if finding.path in banned and isinstance(finding.fix, Fix):
         return replace(finding, fix=Unfixable(banned[finding.path]))
     return finding
@@ -108,7 +115,7 @@ def _explained(finding: Finding, banned: Mapping[str, str]) -> Finding:
 def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _Step | None:
     """Rewrite all that is wanted, gates passed; None where nothing is left to do."""
     while True:
-        chosen = [reported for reported in survey.reported if _is_wanted(reported, settings, ledger.banned)]
+        chosen = _wanted(survey, settings, ledger)
         texts = new_texts(survey.plan, [reported.place for reported in chosen if reported.place is not None])
         untouchable = _untouchable(texts, ledger)
         failures = _unsound({path: pair for path, pair in texts.items() if path not in untouchable}, ledger)
@@ -119,7 +126,7 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _S
             after = _second_look(survey, settings, texts)
             if _repeated(survey, after, texts):
                 continue
-            failures = _worse(survey, after, settings, texts, ledger.banned)
+            failures = _worse(survey, after, settings, texts, set(chosen))
             if not failures:
                 return _Step({path: old for path, (old, _) in texts.items()}, after)
         _ban(survey, chosen, {**failures, **untouchable}, ledger)
@@ -165,14 +172,50 @@ def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -
     return found
 
 
-def _is_wanted(reported: Reported, settings: SettingsResolver, banned: Mapping[str, str]) -> bool:
-    finding = reported.finding
-    return reported.place is not None and finding.path not in banned and is_applicable(finding, settings)
+def _wanted(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> list[Reported]:
+    """What is to be fixed: applicable, in files that may be changed, and not of the baseline."""
+    left = _left_alone(survey, ledger)
+    return [
+        reported
+        for reported in survey.reported
+        if reported.place is not None
+        and reported.finding not in left
+        and reported.finding.path not in ledger.banned
+        and is_applicable(reported.finding, settings)
+    ]
+
+
+def _left_alone(survey: Survey, ledger: _Ledger) -> frozenset[Finding]:
+    """The findings of the baseline, and those whose rewrite would change the code of one of these.
+
+    That is one inside the expression, or in a function that would become a module together with it.
+    """
+    if ledger.baseline is None:
+        return frozenset()
+    known = ledger.baseline.known((reported.finding for reported in survey.reported), survey.files.overlay)
+    places = {reported.place for reported in survey.reported if reported.finding in known}
+    return known | {
+        reported.finding
+        for reported in survey.reported
+        if reported.place is not None
+        and (
+            any(_is_inside(reported.finding, other) for other in known)
+            or not places.isdisjoint(survey.plan.group(reported.place))
+        )
+    }
+
+
+def _is_inside(finding: Finding, other: Finding) -> bool:
+    return finding.path == other.path and other.start <= finding.start and finding.end <= other.end
+
+
+def _is_same(finding: Finding, other: Finding) -> bool:
+    return finding.sort_key == other.sort_key
 
 
 def _second_look(survey: Survey, settings: SettingsResolver, texts: Mapping[str, tuple[SourceFile, str]]) -> Survey:
     overlay = {**survey.files.overlay, **{path: old.encode(text) for path, (old, text) in texts.items()}}
-    return Survey(list(survey.project.given.values()), settings, overlay, survey.observe, survey.setting)
+    return Survey(survey.paths, settings, overlay, survey.observe, survey.setting)
 
 
 def _repeated(survey: Survey, after: Survey, texts: Mapping[str, tuple[SourceFile, str]]) -> bool:
@@ -191,7 +234,7 @@ def _worse(
     after: Survey,
     settings: SettingsResolver,
     texts: Mapping[str, tuple[SourceFile, str]],
-    banned: Mapping[str, str],
+    chosen: Collection[Reported],
 ) -> dict[str, str]:
     """Files in whose new lines a second look finds more than the first left there, with the reason."""
     known = {fault.path for fault in survey.faults}
@@ -199,7 +242,7 @@ def _worse(
         fault.path: f"its rewrite cannot be read: {fault.message}" for fault in after.faults if fault.path not in known
     }
     following = {rule.code for rule in settings.rules if rule.follows}
-    left = Counter((r.finding.path, r.finding.code) for r in survey.reported if not _is_wanted(r, settings, banned))
+    left = Counter((r.finding.path, r.finding.code) for r in survey.reported if r not in chosen)
     for path, (old, text) in texts.items():
         written = _written_lines(old.text, text)
         inside = Counter(

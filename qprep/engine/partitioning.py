@@ -44,19 +44,34 @@ class Store(Protocol):
 class Names:
     """Outlines of a project's modules by dotted name, made when they are asked for; None where there is no file."""
 
-    def __init__(self, paths: Sequence[Path], reader: Reader, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        reader: Reader,
+        store: Store | None = None,
+        label: Sequence[Path] | None = None,
+    ) -> None:
         self.project = Project(reader.text, paths)
-        self.known: dict[str, Outline | None] = {}
-        self._paths, self._read, self._store = paths, reader.text, store
+        self.known: dict[str, Outline | None] = {}  # as their files have them
+        self._linked: dict[str, Outline | None] = {}
+        self._paths, self._read, self._store = (
+            label or paths,
+            reader.text,
+            store,
+        )  # `label`: what the store knows them by
         self._stored: Callable[[str, Path], Outline | None] | None = None
         self._is_new = False
 
     def get(self, name: str) -> Outline | None:
-        """The outline of a module."""
-        if name not in self.known:
-            path = self.project.path(name)
-            self.known[name] = self._outline(name, path) if path is not None else None
-        return self.known[name]
+        """The outline of a module, with what it imports under the names of the project's modules."""
+        name = self.project.canonical(name)
+        if name not in self._linked:
+            if name not in self.known:
+                path = self.project.path(name)
+                self.known[name] = self._outline(name, path) if path is not None else None
+            known = self.known[name]
+            self._linked[name] = self.project.link(name, known) if known is not None else None
+        return self._linked[name]
 
     def read_ahead(self, outlines: Outlining) -> None:
         """Read the outlines that no earlier run knows all at once; a file that is called as another one is, is not."""
@@ -131,7 +146,11 @@ def _divide_island(paths: Sequence[Path], reader: Reader, store: Store | None, o
     if divided is None:
         if outlines is not None:
             names.read_ahead(outlines)
-        divided = units(given, Outlines(given, names.get), {name: size[path] for name, path in given.items()})
+        divided = units(
+            given,
+            Outlines(given, names.get, names.project.canonical),
+            {name: size[path] for name, path in given.items()},
+        )
         names.keep()
         if store is not None:
             store.keep_division(paths, divided, names.beside())

@@ -14,11 +14,10 @@ from typing import Any, Final, TypeVar
 
 from qprep.analysis.facts import Facts
 from qprep.checks import as_check
-from qprep.checks.base import Check
+from qprep.checks.base import ENTRY_POINT_GROUP, Check
 from qprep.codemods import as_codemod
 from qprep.codemods.base import Codemod
 from qprep.engine.custom_operators import make_row, read_rows
-from qprep.engine.plugin_group import GROUP
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.errors import PluginError, QprepError
 from qprep.rewriting.fix_scope import DeclinedError
@@ -56,7 +55,7 @@ class Loaded:
 @functools.lru_cache(maxsize=1)
 def installed_plugins() -> tuple[Loaded, ...]:
     """All plugins installed, by name; raises PluginError for one that does not load."""
-    entries = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name)
+    entries = sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name)
     return tuple(load_plugin(entry.name, _import(entry)) for entry in entries)
 
 

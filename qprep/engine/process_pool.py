@@ -57,7 +57,7 @@ class Pool:
     """Runs one verb ("check", "fix" or "outline") over parts, in several processes."""
 
     def __init__(self, verb: str, work: Work, tell: Callable[[str], None]) -> None:
-        self._first = (verb, recipe(work.settings), dict(work.overlay), work.effort.assembles)
+        self._first = (verb, recipe(work.settings), dict(work.overlay), work.effort.assembles, work.baseline)
         self._divisions, self._patience, self._tell = work.divisions, work.effort.patience, tell
         self._events: queue.Queue[tuple[int, Any]] = queue.Queue()
         self._workers: dict[int, _Worker] = {}

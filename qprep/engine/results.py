@@ -1,21 +1,15 @@
-"""What the engine hands to whoever called it, and the calls it answers."""
+"""What the engine gives to whoever called it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from qprep.engine.config.settings import SettingsResolver
-from qprep.engine.execution import Effort
 from qprep.engine.incremental.records import from_record, to_record
 from qprep.foundation.findings import Applicability, Finding, Fix
 from qprep.foundation.source import SourceFile
-
-if TYPE_CHECKING:
-    from qprep.engine.runtime_evidence.equivalence_gate import Prove
-    from qprep.engine.runtime_evidence.observer import Observe
 
 
 def is_applicable(finding: Finding, settings: SettingsResolver) -> bool:
@@ -77,35 +71,3 @@ class FixResult:
     changed: tuple[ChangedFile, ...]
     reverted: tuple[Finding, ...]
     files: int
-
-
-class Engine(Protocol):
-    """The calls that the command line and the public functions make; the module `qprep.engine.runs` answers them.
-
-    `overlay` gives files' bytes by their path as reported (`display_path`), instead of reading them: standard input,
-    an editor's buffers. `observe` runs the user's models, `prove` tries a rewrite before it is written.
-    """
-
-    def check(
-        self,
-        paths: Sequence[Path],
-        settings: SettingsResolver,
-        *,
-        overlay: Mapping[str, bytes] | None = None,
-        observe: Observe | None = None,
-        effort: Effort | None = None,
-    ) -> CheckResult:
-        """Find; changes nothing."""
-
-    def fix(
-        self,
-        paths: Sequence[Path],
-        settings: SettingsResolver,
-        *,
-        write: bool,
-        overlay: Mapping[str, bytes] | None = None,
-        observe: Observe | None = None,
-        prove: Prove | None = None,
-        effort: Effort | None = None,
-    ) -> FixResult:
-        """Rewrite; with `write` false nothing on disk changes."""

@@ -8,8 +8,7 @@ from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from qprep.checks.base import Check
-from qprep.engine.plugin_group import GROUP
+from qprep.checks.base import ENTRY_POINT_GROUP, Check
 from qprep.engine.runtime_evidence.run_rules import RUN_RULES
 from qprep.foundation.errors import PluginError
 from qprep.foundation.findings import Rule
@@ -60,7 +59,7 @@ def installed() -> Registry:
 
 @lru_cache(maxsize=1)
 def _has_plugins() -> bool:
-    return len(entry_points(group=GROUP)) > 0
+    return len(entry_points(group=ENTRY_POINT_GROUP)) > 0
 
 
 def with_plugins(plugins: tuple[Loaded, ...]) -> Registry:

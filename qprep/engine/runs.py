@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 from qprep.analysis.inputs import Files, Setting
 from qprep.engine.execution import Effort
 from qprep.engine.partitioning import Division, divide, whole
-from qprep.engine.results import CheckResult, FixResult, in_order, is_applicable
+from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
 from qprep.engine.scheduler import Asked, Look, Memory, Work, run_parts
 from qprep.engine.summarize import outlines_of
+from qprep.engine.surroundings import surround
+from qprep.engine.write_order import definitions_first
 from qprep.foundation import gc_pause
+from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
 from qprep.foundation.findings import Finding, Fix
 from qprep.foundation.internal_rules import ALWAYS_ON
-from qprep.rewriting.gates import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from qprep.analysis.dependencies.partitions import Part
+    from qprep.engine.baseline import Baseline
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.incremental.cache import Cache
     from qprep.engine.runtime_evidence.equivalence_gate import Prove
@@ -36,13 +39,20 @@ def check(
     overlay: Mapping[str, bytes] | None = None,
     observe: Observe | None = None,
     effort: Effort | None = None,
+    beside: Sequence[Path] = (),
 ) -> CheckResult:
-    """Find; changes nothing. `observe` runs the user's models on the given contents of files."""
+    """Find; changes nothing. `observe` runs the user's models on the given contents of files.
+
+    The files `beside` are looked through for what they do to the given ones, and not reported.
+    """
     texts, effort = overlay or {}, effort or Effort()
     cache = _cache(effort, texts, observe)
     memory = _check_memory(cache) if cache is not None else None
     look = Look("check", partial(check_part, settings=settings, overlay=texts, observe=observe, edits=effort.assembles))
-    work = Work(_divisions(paths, settings, texts, effort, observe), settings, texts, effort)
+    divisions = _divisions(paths, settings, texts, effort, observe)
+    if beside:
+        divisions = surround(divisions, beside, Files(texts), cache)
+    work = Work(divisions, settings, texts, effort)
     done = run_parts(look, work, memory, partial(_shortened, effort=effort))
     unknown = tuple(finding for part in done for finding in part.unknown_sites)
     number = sum(part.unknown for part in done)
@@ -115,18 +125,27 @@ def fix(
     observe: Observe | None = None,
     prove: Prove | None = None,
     effort: Effort | None = None,
+    baseline: Baseline | None = None,
+    beside: Sequence[Path] = (),
 ) -> FixResult:
     """Rewrite until nothing more can be; each file's new text passes every gate or the file stays as it was.
 
+    All new texts are written, or none: raises QprepError, with every file as it was, where one cannot be.
+
     `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
-    raises what keeps it from that.
+    raises what keeps it from that. What the `baseline` holds stays as it is. The files `beside` are
+    looked through for what they do to the given ones, and not changed.
     """
     texts, effort = overlay or {}, effort or Effort()
     runs = observe or prove
     cache = _cache(effort, texts, runs)
     memory = _fix_memory(cache, settings) if cache is not None else None
-    look = Look("fix", partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove))
-    done = run_parts(look, Work(_divisions(paths, settings, texts, effort, runs), settings, texts, effort), memory)
+    work = partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove, baseline=baseline)
+    look = Look("fix", work)
+    divisions = _divisions(paths, settings, texts, effort, runs)
+    if beside:
+        divisions = surround(divisions, beside, Files(texts), cache)
+    done = run_parts(look, Work(divisions, settings, texts, effort, baseline), memory)
     result = FixResult(
         in_order([finding for part in done for finding in part.before]),
         in_order([finding for part in done for finding in part.fixed]),
@@ -136,9 +155,12 @@ def fix(
         len(paths),
     )
     if write:
-        for entry in result.changed:
-            write_atomically(entry.path, entry.old.encode(entry.new_text), entry.old.data)
+        replace_files([_replacement(entry) for entry in definitions_first(result.changed)])
     return result
+
+
+def _replacement(entry: ChangedFile) -> Replacement:
+    return Replacement(entry.path, entry.old.encode(entry.new_text), entry.old.data)
 
 
 def _fix_memory(cache: Cache, settings: SettingsResolver) -> Memory[FixResult]:
@@ -162,8 +184,12 @@ def fix_part(
     overlay: Mapping[str, bytes],
     observe: Observe | None = None,
     prove: Prove | None = None,
+    baseline: Baseline | None = None,
 ) -> tuple[FixResult, Asked]:
     """Rewrite files that know of each other; nothing is written."""
     from qprep.engine.fix_loop import run_passes
 
-    return run_passes(paths, setting, settings=settings, overlay=overlay, observe=observe, prove=prove), {}
+    result = run_passes(
+        paths, setting, settings=settings, overlay=overlay, observe=observe, prove=prove, baseline=baseline
+    )
+    return result, {}

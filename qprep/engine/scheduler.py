@@ -14,6 +14,7 @@ from qprep.engine.execution import Attempt, Clock, Effort, attempt
 from qprep.engine.partitioning import Division
 
 if TYPE_CHECKING:
+    from qprep.engine.baseline import Baseline
     from qprep.engine.config.settings import SettingsResolver
     from qprep.foundation.findings import Finding
 
@@ -42,7 +43,7 @@ class Look(Generic[_T]):
         self, division: Division, part: Part, broken: dict[str, Finding], tell: Callable[[str], None]
     ) -> Outcome[_T]:
         """Look at a part without the files that are broken."""
-        setting = Setting(part.around, self.parsed, division.outline, broken, tell)
+        setting = Setting(part.around, self.parsed, division.outline, broken, tell, part.context)
         result, asked = self.work(part.paths, setting)
         return Outcome(result, asked, not broken)
 
@@ -57,12 +58,13 @@ class Memory(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """All there is to do: the parts of some divisions, under these settings; `overlay` as in `Engine`."""
+    """All there is to do: the parts of some divisions, under these settings; `overlay`, `baseline` as in `Engine`."""
 
     divisions: Sequence[Division]
     settings: SettingsResolver
     overlay: Mapping[str, bytes]
     effort: Effort
+    baseline: Baseline | None = None
 
     @property
     def every(self) -> list[tuple[int, Part]]:

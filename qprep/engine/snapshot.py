@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from qprep.analysis.effects.effect_table import EffectTable
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.interpreter.interpreter import Analysis
 from qprep.analysis.symbols.module_resolver import Project
+from qprep.engine.results import is_applicable
 from qprep.engine.runtime_evidence.reconcile import proven, weigh
 from qprep.engine.runtime_evidence.run_rules import RUN_CODES
 from qprep.engine.suppressions import judge
@@ -73,7 +74,12 @@ class Survey:
         self.witness = observe(overlay) if observe is not None else None
         self.sites: dict[Finding, Site] = {}
         self.faults: list[Finding] = []
-        self.project = Project(self.files.text, list(paths), self.setting.parsed, self._outline)
+        self.paths = tuple(paths)
+        mine = frozenset(self.paths)
+        every = [*self.paths, *(path for path in self.setting.context if path not in mine)]
+        self.project = Project(self.files.text, every, self.setting.parsed, self._outline)
+        # The modules that are reported and changed; the project's other given ones are looked at for their sake.
+        self.own = {name: path for name, path in self.project.given.items() if path in mine}
         self.reported: list[Reported] = []
         self.unknown: list[Finding] = []
         self.statements: dict[Place, tuple[int, int]] = {}
@@ -97,11 +103,12 @@ class Survey:
         add_visits(self.analysis, effects)
         find_eager(self.analysis, names)
         find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
-        load = partial(_code, self.project, self.files)
-        self.context = Context(self.analysis, load, effects, self.setting.around, self._target)
+        load = partial(_code, self.project, self.own, self.files)
+        fixed = self.project.given.keys() - self.own.keys()
+        self.context = Context(self.analysis, load, effects, self.setting.around, self._target, fixed)
         self.plan = Plan(self.context)
         hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
-        self._report([(check, hit) for check, hit in hits if hit.place.module in self.project.given])
+        self._report([(check, hit) for check, hit in hits if hit.place.module in self.own])
 
     def _outline(self, name: str, path: Path) -> Outline | None:
         """The names of a module, unless its text is another by now."""
@@ -132,13 +139,13 @@ class Survey:
 
     def _read_faults(self) -> None:
         """Files that could not be read or parsed: one finding each."""
-        for name, path in self.project.given.items():
+        for name, path in self.own.items():
             if self.project.is_missing(name):
                 self.faults.append(self._fault(path))
 
     def _read_depths(self) -> None:
         """Files whose nesting ended their analysis."""
-        for name in sorted(self.analysis.too_deep & set(self.project.given)):
+        for name in sorted(self.analysis.too_deep & set(self.own)):
             self.faults.append(too_deep(display_path(self.project.given[name])))
 
     def _fault(self, path: Path) -> Finding:
@@ -165,7 +172,7 @@ class Survey:
         by_module: dict[str, list[tuple[Check, Hit]]] = defaultdict(list)
         for check, hit in hits:
             by_module[hit.place.module].append((check, hit))
-        for module in self.project.given:
+        for module in self.own:
             self._tell(module)
             self._report_file(module, by_module.get(module, []))
 
@@ -188,8 +195,14 @@ class Survey:
             kept = judge(source, list(found), self.settings.rules, judged).kept
         for finding in kept:
             site = found.get(finding)
-            self.reported.append(Reported(finding, site.place if site is not None else None))
+            self.reported.append(Reported(self._permitted(finding), site.place if site is not None else None))
         self.unknown += self._unknown_in(module, source)
+
+    def _permitted(self, finding: Finding) -> Finding:
+        """The finding without its fix where the settings forbid that, so that nobody is promised it."""
+        if isinstance(finding.fix, Fix) and finding.code not in self.settings.for_file(finding.path).fixable:
+            return replace(finding, fix=Unfixable(f"the settings (`fixable`, `unfixable`) leave {finding.code} alone"))
+        return finding
 
     def _source(self, module: str) -> SourceFile | None:
         """A given file that could be parsed; nothing is parsed again for it."""
@@ -204,7 +217,7 @@ class Survey:
         """The findings of a file as runs of the models leave them."""
         if self.witness is None:
             return made
-        code = _code(self.project, self.files, module)
+        code = _code(self.project, self.own, self.files, module)
         return weigh(self.witness, code, made, self.analysis.facts) if code is not None else made
 
     def _unknown_in(self, module: str, source: SourceFile) -> Iterator[Finding]:
@@ -216,8 +229,15 @@ class Survey:
             yield Finding("QP100", "unknown-kind", message, "", source.path, start, end, statement)
 
     def edits(self, place: Place) -> tuple[tuple[str, list[Piece]], ...]:
-        """The pieces that resolve one finding by itself, by module."""
-        return tuple(self.plan.assemble(self.plan.group(place)).items())
+        """The pieces that resolve one finding by itself, by module; what the settings leave alone stays."""
+        return tuple(self.plan.assemble(self.plan.group(place) & self._fixable | {place}).items())
+
+    @cached_property
+    def _fixable(self) -> frozenset[Place]:
+        """The places of findings that are reported and may be fixed."""
+        return frozenset(
+            r.place for r in self.reported if r.place is not None and is_applicable(r.finding, self.settings)
+        )
 
     def findings(self) -> list[Finding]:
         """All findings, with their edits."""
@@ -242,10 +262,13 @@ class Survey:
         return replace(finding, fix=fix)
 
 
-def _code(project: Project, files: Files, module: str) -> Code | None:
-    """A given file with its tree; a function, since a method kept by the context would keep the whole survey alive."""
+def _code(project: Project, own: Mapping[str, Path], files: Files, module: str) -> Code | None:
+    """A file that may be changed, with its tree.
+
+    A function, since a method kept by the context would keep the whole survey alive.
+    """
     index = project.index(module)
-    path = project.given.get(module)
+    path = own.get(module)
     if index is None or path is None:
         return None
     try:

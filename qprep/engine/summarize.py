@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Part
 from qprep.analysis.inputs import Files, Setting
-from qprep.analysis.symbols.module_resolver import module_name
+from qprep.analysis.symbols.import_links import module_name
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.partitioning import Division
 from qprep.engine.scheduler import Asked, Look, Work, run_parts

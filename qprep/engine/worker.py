@@ -41,11 +41,11 @@ def main() -> None:
 def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
     from qprep.engine import runs
 
-    verb, made, overlay, edits = read_frame(questions)
+    verb, made, overlay, edits, baseline = read_frame(questions)
     settings = _resolver(made)
     works: dict[str, Callable[..., tuple[Any, Asked]]] = {
         "check": partial(runs.check_part, settings=settings, overlay=overlay, edits=edits),
-        "fix": partial(runs.fix_part, settings=settings, overlay=overlay),
+        "fix": partial(runs.fix_part, settings=settings, overlay=overlay, baseline=baseline),
         summarize.VERB: partial(summarize.outline_part, overlay=overlay),
     }
     look: Look[Any] = Look(verb, works[verb])

@@ -18,6 +18,7 @@ from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding, Position
 from qprep.foundation.internal_rules import SYNTAX_ERROR, TOO_DEEP, UNREADABLE_FILE, engine_finding
 from qprep.foundation.notebook import SUFFIX, Notebook, NotebookError, read_notebook
+from qprep.foundation.regular_files import read_bytes
 
 Located = ast.expr | ast.stmt | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern
 
@@ -51,7 +52,7 @@ class SourceFile:
     def read(cls, path: str | os.PathLike[str]) -> SourceFile:
         """Read a file; raises SourceError (QP003) where that is not possible."""
         try:
-            data = Path(path).read_bytes()
+            data = read_bytes(path)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise _unreadable(display_path(path), f"the file cannot be read: {reason}") from error

@@ -42,7 +42,7 @@ def _without_unused(takers: _Takers, old: Code, text: str) -> str:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text  # the gates will say so
     source = SourceFile(old.source.path, b"", text, old.source.encoding, old.source.bom)
-    new = Code(source, build_index(old.module, old.source.path, False, tree))
+    new = Code(source, build_index(old.module, old.source.path, False, tree, old.index.link))
     return apply(text, unused_import_pieces(new, old.tree, tree, takers.names(old.module)))
 
 

@@ -22,7 +22,7 @@ from qprep.rewriting.safety.early_escape import escapes
 from qprep.rewriting.safety.introspection import asked_classes, class_values, frame_watchers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from qprep.analysis.dependencies.partitions import Around
     from qprep.analysis.effects.receivers import Holder
@@ -46,11 +46,13 @@ class Context:
         effects: EffectTable,
         around: Around = ALONE,
         target_of: Callable[[str], Target] = lambda _: TARGETS[OWN],
+        fixed: Container[str] = (),
     ) -> None:
         self.analysis = analysis
         self.effects = effects  # what the code of the given files may do to modules
         self.target_of = target_of  # whose modules the rewritten code of a file uses
         self.around = around
+        self.fixed = fixed  # given modules that are looked at and must not be changed
         self.returns_early: dict[Unit, bool] = {}
         self.run_by_base: dict[Unit, frozenset[str]] = {}
         self.run_by_init: dict[Unit, frozenset[str]] = {}
@@ -92,11 +94,15 @@ class Context:
     def code(self, module: str) -> Code | None:
         """The file of a module where it is one of those given and can be read."""
         if module not in self._codes:
-            self._codes[module] = self._load(module) if module in self.project.given else None
+            self._codes[module] = self._load(module) if self.may_change(module) else None
             if len(self._codes) > KEPT_FILES:
                 self._codes.popitem(last=False)
         self._codes.move_to_end(module)
         return self._codes[module]
+
+    def may_change(self, module: str) -> bool:
+        """Whether a module is one of those given, and not given to be looked at alone."""
+        return module in self.project.given and module not in self.fixed
 
     def asked_names(self) -> frozenset[str]:
         """Names that some given file asks any object for: `hasattr(block, "relu")`."""

@@ -1,18 +1,12 @@
-"""The gates of a rewrite: what must hold before a changed text may take a file's place, and how it does."""
+"""The gates of a rewrite: what must hold before a changed text may take a file's place."""
 
 from __future__ import annotations
 
 import collections
-import contextlib
-import os
-import stat
-import tempfile
 import tokenize
 import warnings
-from pathlib import Path
 
 from qprep.foundation.deep_recursion import MAX_DEPTH, depth
-from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.internal_rules import NOT_ROUND_TRIPPABLE, engine_finding
 from qprep.foundation.notebook import NotebookError
@@ -53,44 +47,6 @@ def refuse_rewrite(old: SourceFile, new_text: str) -> str | None:
     except NotebookError as error:
         return str(error)
     return _roundtrip_fault(old.as_python(new_text))
-
-
-def write_atomically(path: str | os.PathLike[str], data: bytes, expected: bytes) -> None:
-    """Replace a file's bytes in one step; raises QprepError where it no longer holds `expected` or cannot be written.
-
-    A symbolic link is followed and stays; mode and, where permitted, owner are kept.
-    """
-    target = Path(os.path.realpath(path))
-    try:
-        if target.read_bytes() != expected:
-            raise QprepError(f"{path}: the file changed while it was being fixed; it was left as it is")
-        if not os.access(target, os.W_OK):
-            raise QprepError(f"{path}: the file is read-only; it was left as it is")
-        _replace(target, data)
-    except OSError as error:
-        raise QprepError(f"{path}: the file cannot be written: {error.strerror}; it was left as it is") from error
-
-
-def _replace(target: Path, data: bytes) -> None:
-    status = target.stat()
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".qprep", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        _keep_owner(temporary, status)
-        temporary.chmod(stat.S_IMODE(status.st_mode))
-        temporary.replace(target)
-    except BaseException:  # Ctrl-C too must leave nothing behind
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _keep_owner(path: Path, status: os.stat_result) -> None:
-    mine = path.stat()
-    if hasattr(os, "chown") and (mine.st_uid, mine.st_gid) != (status.st_uid, status.st_gid):
-        with contextlib.suppress(PermissionError):
-            os.chown(path, status.st_uid, status.st_gid)
 
 
 def _encoding_fault(source: SourceFile, text: str, data: bytes) -> str | None:

@@ -61,6 +61,7 @@ class Plan:
         self._loops: dict[Unit, list[child_loops.Loop]] = {}
         self._filters: dict[Unit, list[child_loops.Filter]] = {}
         self._calls_of: dict[Unit, list[Place]] = defaultdict(list)  # of a function, planned by add_helpers
+        self._called_outside: dict[Unit, str] = {}  # functions with a module that calls them and must not be changed
         self._sites_in: dict[Unit, list[Place]] = defaultdict(list)
         self._walked: dict[Unit, bool] = {}
 
@@ -128,12 +129,27 @@ class Plan:
         """Why a class or function cannot own a module; a whole file (a unit without a name) need not."""
         if unit.name and unit not in self._refusals:
             judge = owners.refusal if unit.is_class else moved_functions.refusal
-            self._refusals[unit] = judge(self.context, unit)
+            self._refusals[unit] = judge(self.context, unit) or self._outside(unit)
             if not unit.is_class and unit.module in self.context.listed:
                 self._refusals[unit] = (
                     f"the classes of {unit.module} are listed at run time, where a new one would appear"
                 )
         return self._refusals.get(unit)
+
+    def _outside(self, unit: Unit) -> str | None:
+        """Why a class cannot take a new child, by what files that must not be changed do with its children."""
+        if not unit.is_class:
+            return None
+        loops, filters = child_loops.loops(self.context, unit), self._filters_of(unit)
+        for module in sorted({loop.module for loop in loops} | {each.place.module for each in filters}):
+            if not self.context.may_change(module):
+                return f"{module}, outside the paths given, goes through the children of `{unit.name}`"
+        family = frozenset(self.context.family(unit))
+        for place, walk in sorted(self.context.facts.walks.items()):
+            if not self.context.may_change(place.module) and not (walk.classes and walk.classes.isdisjoint(family)):
+                where = f"{place.module}, outside the paths given, line {place.line},"
+                return f"{where} takes children by position, maybe those of `{unit.name}`"
+        return None
 
     def names(self, unit: Unit) -> Names:
         """Names of attributes of a class, or of the module made of a function; a family of classes shares them."""
@@ -187,6 +203,9 @@ class Plan:
                 self.class_name(callee)
         # File by file, since only few are held ready at a time.
         for place, call in sorted(self.context.facts.helpers.items(), key=lambda item: item[0]):
+            if place.module in self.context.fixed:
+                self._called_outside.update(dict.fromkeys(call.callees, place.module))
+                continue  # a file that is only looked at goes on calling the function, which stays
             self._helpers[place] = self._try(call, self._helper_call)
             for callee in call.callees:
                 self._calls_of[callee].append(place)
@@ -270,8 +289,13 @@ class Plan:
         return tuple(doubts)
 
     def _uncalled(self, unit: Unit) -> str | None:
-        """Why nothing can hold the module made of a function: a function inside it is what runs."""
-        return None if any(self._calls(unit)) else "the function that runs is made inside it"
+        """Why nothing can hold the module made of a function: no call that may be rewritten runs it."""
+        if any(self._calls(unit)):
+            return None
+        outside = self._called_outside.get(unit)
+        return (
+            f"{outside}, outside the paths given, calls it" if outside else "the function that runs is made inside it"
+        )
 
     def repeat(self, module: str, attribute: str) -> bool:
         """Give an attribute that this plan makes an instance per call: it runs more often than the source shows."""

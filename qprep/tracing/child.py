@@ -1,6 +1,8 @@
 """The child process: `python -m qprep.tracing.child FOLDER` runs the request in FOLDER and leaves its answer there.
 
-The user's code runs in this process alone: whatever it prints, raises or breaks, the parent reads one file.
+The user's code runs in this process alone: whatever it prints, raises or breaks, the parent reads one file. An answer
+counts where its seal is beside it: the key that the parent sent on standard input, which is read before any code of the
+user's runs and written once the work is done. So a model that writes files of its own, and ends, leaves no answer.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ REPORT: Final = "report.json"
 FAILURE: Final = "failure.json"
 FAULT: Final = "fault.txt"  # what faulthandler says of a crash or a hang
 OUTPUT: Final = "output.txt"  # what the user's code prints
+SEAL: Final = "seal.txt"  # the parent's key, once the answer is whole
 
 _T = TypeVar("_T")
 _SENTENCES: Final = {
@@ -57,7 +60,9 @@ def main(folder: Path) -> None:
 
 def answer(folder: Path, work: Callable[[Request], object]) -> None:
     """Do `work` for the request in `folder`; a failure of the user's code, a crash or a hang is written there."""
+    key = sys.stdin.read()
     request = Request.from_json((folder / REQUEST).read_text())
+    sys.argv = [request.target]  # the folder is none of the user's business
     with (folder / FAULT).open("w") as fault:
         faulthandler.enable(fault, all_threads=False)
         faulthandler.dump_traceback_later(request.timeout, exit=True, file=fault)
@@ -65,6 +70,7 @@ def answer(folder: Path, work: Callable[[Request], object]) -> None:
             work(request)
         except StageError as error:
             (folder / FAILURE).write_text(error.failure.to_json())
+        (folder / SEAL).write_text(key)
         faulthandler.cancel_dump_traceback_later()
         faulthandler.disable()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from qprep.tracing import child
-from qprep.tracing.child_runner import run_child, workspace
+from qprep.tracing.child_runner import read_answer, run_child, workspace
 from qprep.tracing.failure import TraceFailure
 from qprep.tracing.observe_child import JOB, Job, read_places
 from qprep.tracing.request import Request
@@ -38,5 +39,9 @@ def observe(request: Request, files: Collection[str], sources: Mapping[str, byte
         failure = run_child("qprep.tracing.observe_child", request, folder)
         if failure is not None:
             return failure
-        ran, built = read_places(folder)
-        return Observed(TraceReport.from_json((folder / child.REPORT).read_text()), ran, built)
+        return read_answer(request, lambda: _observed(folder))
+
+
+def _observed(folder: Path) -> Observed:
+    ran, built = read_places(folder)
+    return Observed(TraceReport.from_json((folder / child.REPORT).read_text()), ran, built)

@@ -106,12 +106,14 @@ def test_the_configuration_names_one_and_a_flag_turns_it_off(run: Run, folder: P
     assert "baseline           " in run("config").out
 
 
-def test_fix_rewrites_what_it_can_and_leaves_the_rest_quiet(run: Run, folder: Path) -> None:
+def test_fix_leaves_the_baseline_alone(run: Run, folder: Path) -> None:
     write(run, folder, "x = a + b\ny = a * b\n")
+    (folder / "a.py").write_text("x = a + b\ny = a * b\nz = b + a\n")
     outcome = run("fix", "--baseline", "qprep-baseline.json")
     assert (outcome.code, outcome.err) == (0, "")
-    assert (folder / "a.py").read_text() == "x = add(a, b)\ny = a * b\n"
+    assert (folder / "a.py").read_text() == "x = a + b\ny = a * b\nz = add(b, a)\n"
     assert run("fix").code == 1
+    assert (folder / "a.py").read_text() == "x = add(a, b)\ny = a * b\nz = add(b, a)\n"
 
 
 def test_wrong_baselines_exit_2(run: Run, folder: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from qprep.foundation.errors import QprepError
 from qprep.tracing.child_runner import run_target
 from qprep.tracing.failure import TraceFailure
+from qprep.tracing.observe import observe
 from qprep.tracing.request import make_request
 from qprep.tracing.trace_report import TraceReport
 
@@ -207,3 +208,27 @@ def test_torch_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qprep.tracing.child_runner.find_spec", lambda _: None)
     with pytest.raises(QprepError, match="needs torch"):
         run_target(make_request("m:f", ["1"]))
+
+
+_FORGERIES = {
+    "writes_a_report": "[write(name, '{}') for name in ('report.json', 'places.json', 'seal.txt')]; os._exit(0)",
+    "writes_a_pipe": "os.mkfifo(path('failure.json')); os._exit(0)",
+    "spoils_the_answer_later": "atexit.register(lambda: [write(n, '[1]') for n in ('report.json', 'places.json')])",
+}
+
+
+@pytest.mark.parametrize("trick", list(_FORGERIES))
+def test_a_model_cannot_forge_its_answer(trick: str, tmp_path: Path) -> None:
+    """It finds the folder among the temporary ones, as a child that looks for it can."""
+    path = tmp_path / "forger.py"
+    path.write_text(
+        "import atexit, glob, os, sys, tempfile\nfrom torch import nn\n\nassert sys.argv[1:] == []\n"
+        "def path(name):\n"
+        "    return os.path.join(max(glob.glob(tempfile.gettempdir() + '/qprep-*/'), key=os.path.getmtime), name)\n"
+        "def write(name, text):\n    open(path(name), 'w').write(text)\n\n"
+        f"class Net(nn.Module):\n    def forward(self, x):\n        {_FORGERIES[trick]}\n        return x + 1\n"
+    )
+    answer = observe(make_request(f"{path}:Net", ["2"], timeout=60), [str(path)], {})
+    assert isinstance(answer, TraceFailure)
+    assert answer.stage == "crash"
+    assert "ended the process: exit status 0" in answer.message or "left no answer that can be read" in answer.message

@@ -40,10 +40,14 @@ ALONE = Around(frozenset(), ())
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Files that are looked at together, in the order given, and what stands beside them."""
+    """Files that are looked at together, in the order given, and what stands beside them.
+
+    `context` are files that use these: they are evaluated together with them, and neither reported nor changed.
+    """
 
     paths: tuple[Path, ...]
     around: Around
+    context: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,15 @@ class _Found:
 class Outlines:
     """The outlines of the given modules, and of those that they import, by dotted name."""
 
-    def __init__(self, given: Mapping[str, Path], outline: Callable[[str], Outline | None]) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, Path],
+        outline: Callable[[str], Outline | None],
+        canonical: Callable[[str], str] = str,
+    ) -> None:
         self.given = given
         self.get = outline
+        self.canonical = canonical  # the one name that a module goes by
         self._modules: dict[tuple[str, str], bool] = {}
         self._known: dict[str, _Found | None] = {}
         self._sought: set[str] = set()
@@ -92,12 +102,12 @@ class Outlines:
 
     def _step(self, dotted: str) -> _Found | str | None:
         if self.get(dotted) is not None:
-            return _Found("module", dotted)
+            return _Found("module", self.canonical(dotted))
         head, _, trail = dotted.rpartition(".")
         while head:
             outline = self.get(head)
             if outline is not None:
-                return self._member(head, outline, trail)
+                return self._member(self.canonical(head), outline, trail)
             head, _, last = head.rpartition(".")
             trail = f"{last}.{trail}"
         return None
@@ -163,7 +173,7 @@ def units(given: Mapping[str, Path], outlines: Outlines, sizes: Mapping[str, int
     groups: dict[str, list[str]] = defaultdict(list)
     for name in given:
         groups[joined[name]].append(name)
-    return [Unit(tuple(names), _traits(names, outlines)) for names in _packed(list(groups.values()), sizes)]
+    return [Unit(tuple(names), traits_of(names, outlines)) for names in _packed(list(groups.values()), sizes)]
 
 
 def parts(given: Mapping[str, Path], divided: Sequence[Unit]) -> tuple[Part, ...]:
@@ -217,6 +227,11 @@ def _wanted(name: str, outlines: Outlines, below: dict[str, list[str]]) -> Itera
                 yield found.module
 
 
+def wanted(name: str, outlines: Outlines) -> Iterator[str]:
+    """The modules that a module takes something from which may take part in a model's run."""
+    return _wanted(name, outlines, {})
+
+
 def _taken(dotted: str, outline: Outline, outlines: Outlines) -> list[_Found]:
     """What a file takes of what it imports: of a module that it asks for names, what these stand for."""
     found = outlines.find(dotted)
@@ -268,7 +283,8 @@ def _bucket(name: str, number: int) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()) % number
 
 
-def _traits(names: Iterable[str], outlines: Outlines) -> Around:
+def traits_of(names: Iterable[str], outlines: Outlines) -> Around:
+    """What some modules may do to any object."""
     asks: set[str] = set()
     touched: set[str] = set()
     walks: list[str] = []

@@ -41,8 +41,9 @@ def _imports(project: Project, name: str) -> list[str]:
     found: dict[str, None] = {}
     for target in (*surface.imports.values(), *surface.stars):
         head = target
-        while head and head not in project.given:
+        while head and project.canonical(head) not in project.given:
             head = head.rpartition(".")[0]
+        head = project.canonical(head)
         if head and head != name:
             found[head] = None
     return sorted(found)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.analysis.symbols.ast_utils import dotted_text, without_async
+from qprep.analysis.symbols.import_links import ImportLinks, module_name
 from qprep.analysis.symbols.module_summary import surface_of
 from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex, build_index, variants
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, Kind, join_all, options
@@ -28,17 +29,6 @@ class Beside(NamedTuple):
 
 
 CACHE_BYTES = 6_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
-
-
-def module_name(path: Path) -> tuple[str, Path]:
-    """The dotted name of a file and the folder that its package lies in."""
-    path = path.absolute()
-    parts = [] if path.name == "__init__.py" else [path.stem]
-    folder = path.parent
-    while (folder / "__init__.py").is_file():
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return ".".join(parts) or path.parent.name, folder
 
 
 class Mark(NamedTuple):
@@ -63,15 +53,15 @@ class ParsedFiles:
             self._kept.move_to_end(mark)
         return self._kept.get(mark)
 
-    def parse(self, mark: Mark, text: str) -> FileIndex | None:
-        """The index of a file with this text; None where it cannot be parsed."""
+    def parse(self, mark: Mark, text: str, link: Callable[[str], str]) -> FileIndex | None:
+        """The index of a file with this text; None where it cannot be parsed. `link` as in `build_index`."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 tree = without_async(ast.parse(text)) if "async" in text else ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
-        index = build_index(mark.name, mark.path, os.path.basename(mark.path) == "__init__.py", tree)
+        index = build_index(mark.name, mark.path, os.path.basename(mark.path) == "__init__.py", tree, link)
         self._held += mark.size
         self._kept[mark] = index
         while self._held > CACHE_BYTES and len(self._kept) > 1:
@@ -115,15 +105,21 @@ class Project:
         self.asked: dict[str, Path | None] = {}  # modules beside the given ones that were looked for, and their files
         self._read_whole: set[str] = set()
         self.given: dict[str, Path] = {}
-        for path in paths:
+        listed = list(paths)
+        for path in listed:
             name, root = module_name(path)
             if name in self.given:  # two scripts of one name in different folders
                 name = f"{name}@{path.absolute()}"
             self.given[name] = self._paths[name] = path
             self._roots[root] = None
+        self._links = ImportLinks(listed, self._name_of)
+        self._names = {os.path.abspath(path): name for name, path in self.given.items()}
+        self._canonical: dict[str, str] = {}
+        self._outlines: dict[str, Outline | None] = {}
 
     def index(self, name: str) -> FileIndex | None:
         """The index of the module called `name`, or None where it is not part of the project."""
+        name = self.canonical(name)
         if name in self._missing:
             return None
         if name in self._marks and (known := self._parsed.get(self._marks[name])) is not None:
@@ -133,7 +129,10 @@ class Project:
         index = None
         if path is not None and text is not None:
             mark = self._marks[name] = Mark(name, str(path), len(text), hash(text))
-            index = self._parsed.get(mark) or self._parsed.parse(mark, text)
+            link = self._links.linker(path)
+            index = self._parsed.get(mark) or self._parsed.parse(mark, text, link)
+            if index is not None:
+                index.link = link  # it may have been parsed for a project that is gone
         if index is None:
             self._missing.add(name)
         return index
@@ -142,6 +141,30 @@ class Project:
         """The modules beside the given ones that were looked for so far."""
         read, names = self._read_whole, self._surfaces
         return {name: Beside(path, None if name in read else names.get(name)) for name, path in self.asked.items()}
+
+    def canonical(self, name: str) -> str:
+        """The one name that a module goes by, for any name that Python finds it under; else the same text."""
+        if name not in self._canonical:
+            self._canonical[name] = name
+            if self.path(name) is None and (found := self._links.find(name)) is not None:
+                self._canonical[name] = self._name_of(found)
+        return self._canonical[name]
+
+    def link(self, name: str, outline: Outline) -> Outline:
+        """The outline of a module, with what it imports under the names of this project's modules."""
+        path = self.path(name)
+        return outline.linked(self._links.linker(path)) if path is not None else outline
+
+    def _name_of(self, path: Path) -> str:
+        """The name that a file goes by; it is part of the project from now on."""
+        full = os.path.abspath(path)
+        if full not in self._names:
+            name = module_name(path)[0]
+            if name in self._paths and os.path.abspath(self._paths[name]) != full:
+                name = f"{name}@{full}"
+            self._names[full] = name
+            self._paths[name] = self.asked[name] = path
+        return self._names[full]
 
     def is_missing(self, name: str) -> bool:
         """Whether the module called `name` was asked for, and could not be read or parsed."""
@@ -155,11 +178,16 @@ class Project:
 
     def outline(self, name: str) -> Outline | None:
         """All that others may want to know of a module, where it is known without parsing it."""
-        path = self.path(name)
-        return self._outline(name, path) if path is not None else None
+        name = self.canonical(name)
+        if name not in self._outlines:
+            path = self.path(name)
+            known = self._outline(name, path) if path is not None else None
+            self._outlines[name] = self.link(name, known) if known is not None else None
+        return self._outlines[name]
 
     def surface(self, name: str) -> Outline | None:
         """The names of a module, held for as long as the project: the parsed file may be dropped."""
+        name = self.canonical(name)
         if name not in self._surfaces:
             known = self.outline(name)
             if known is None and (index := self.index(name)) is not None:
@@ -183,7 +211,7 @@ class Project:
     @property
     def roots(self) -> tuple[Path, ...]:
         """The folders that dotted names are looked for in."""
-        return tuple(self._roots)
+        return tuple(dict.fromkeys((*self._roots, *self._links.folders)))
 
     @property
     def tops(self) -> frozenset[str]:
@@ -233,7 +261,7 @@ class Project:
         while head:
             surface = self.surface(head)
             if surface is not None:
-                return self._member(head, surface, trail)
+                return self._member(self.canonical(head), surface, trail)
             head, _, last = head.rpartition(".")
             trail = f"{last}.{trail}"
         return None

@@ -14,7 +14,7 @@ from qprep.analysis.symbols.local_classes import base_names
 from qprep.analysis.symbols.symbol_table import Imported, build_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from qprep.analysis.symbols.symbol_table import FileIndex
@@ -64,6 +64,19 @@ class Outline:
     touched: tuple[str, ...] = ()
     handed: tuple[str, ...] = ()
     uses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def linked(self, link: Callable[[str], str]) -> Outline:
+        """The outline with what it imports under the names by which the project knows that."""
+        known = {target: link(target) for target in (*self.imports.values(), *self.inner, *self.stars, *self.uses)}
+        if all(target == name for target, name in known.items()):
+            return self
+        return replace(
+            self,
+            imports={name: known[target] for name, target in self.imports.items()},
+            inner=tuple(known[target] for target in self.inner),
+            stars=tuple(known[target] for target in self.stars),
+            uses={known[target]: chains for target, chains in self.uses.items()},
+        )
 
     @property
     def is_glue(self) -> bool:

@@ -10,7 +10,7 @@ from qprep.analysis.symbols import made_classes
 from qprep.analysis.symbols.ast_utils import by_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _Node = TypeVar("_Node", ast.FunctionDef, ast.expr)
 _Any = TypeVar("_Any", bound=ast.AST)
@@ -52,6 +52,7 @@ class FileIndex:
     alternatives: dict[str, list[str]] = field(default_factory=dict)
     # ^ names with several definitions of which a run takes one, and the targets of their imports but the first
     inner: dict[ast.ClassDef, str] = field(default_factory=dict)  # classes of functions: their names in `classes`
+    link: Callable[[str], str] = str  # the name under which the project knows what the file calls so
     _names: frozenset[str] | None = None
     _nodes: dict[type[ast.AST], list[ast.AST]] | None = None
 
@@ -77,30 +78,43 @@ class FileIndex:
 
     def absolute(self, node: ast.ImportFrom) -> str:
         """The dotted name of the module that a `from` import names."""
+        return self.link(self._written(node))
+
+    def _written(self, node: ast.ImportFrom) -> str:
+        """The module's name as the file has it: it begins with a dot for each folder above the regular packages."""
         if not node.level:
             return node.module or ""
-        parts = self.name.split(".")
-        parts = parts[: len(parts) - node.level + (1 if self.is_package else 0)]
-        return ".".join([*parts, *([node.module] if node.module else [])])
+        parts = self.name.partition("@")[0].split(".")  # a file called as another one has its path behind it
+        length = len(parts) - node.level + (1 if self.is_package else 0)
+        rest = [node.module] if node.module else []
+        if length > 0:
+            return ".".join([*parts[:length], *rest])
+        return "." * (1 - length) + ".".join(rest)
 
     def bind_import(self, node: ast.Import | ast.ImportFrom, into: dict[str, Imported]) -> None:
         """Add the names that an import statement binds."""
         if isinstance(node, ast.Import):
             for alias in node.names:
                 bound = alias.asname or alias.name.partition(".")[0]
-                into.setdefault(bound, Imported(alias.name if alias.asname else bound))
+                into.setdefault(bound, Imported(self.link(alias.name if alias.asname else bound)))
             return
-        base = self.absolute(node)
+        base = self._written(node)
+        dot = "" if base.endswith(".") else "."
         for alias in node.names:
             if alias.name == "*":
-                self.stars.append(base)
+                self.stars.append(self.link(base))
             else:
-                into.setdefault(alias.asname or alias.name, Imported(f"{base}.{alias.name}"))
+                into.setdefault(alias.asname or alias.name, Imported(self.link(f"{base}{dot}{alias.name}")))
 
 
-def build_index(name: str, path: str, is_package: bool, tree: ast.Module) -> FileIndex:
-    """Index the module-level bindings of a parsed file, those behind `if`, `try` and `with` included."""
-    index = FileIndex(name, path, is_package, tree)
+def build_index(
+    name: str, path: str, is_package: bool, tree: ast.Module, link: Callable[[str], str] = str
+) -> FileIndex:
+    """Index the module-level bindings of a parsed file, those behind `if`, `try` and `with` included.
+
+    `link` gives the name under which the project knows what the file imports; without it, names stay as written.
+    """
+    index = FileIndex(name, path, is_package, tree, link=link)
     _bind_body(index, tree.body)
     return index
 

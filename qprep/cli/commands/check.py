@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,11 @@ from qprep.cli.run_models import observer, tell_outside
 from qprep.cli.session import Session, has_failed, load_engine, open_session
 from qprep.cli.watch import watching
 from qprep.engine.add_ignore import add_ignores, can_suppress
-from qprep.engine.baseline import Entry
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
+from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
 from qprep.foundation.findings import Finding
 from qprep.foundation.source import SourceFile
-from qprep.rewriting.gates import write_atomically
 
 _ADD_IGNORE = click.option(
     "--add-ignore",
@@ -65,12 +63,14 @@ def command(paths: tuple[Path, ...], watch: bool, **flags: Any) -> int:
 
 def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
     session = open_session(paths, flags)
-    known = Counter[Entry]() if flags["write_baseline"] else read_known(session)
+    known = None if flags["write_baseline"] else read_known(session)
     engine, files, overlay = load_engine(), session.found.files, session.overlay or None
     observe = observer(session)
     with session.effort() as effort:
         result = run_with_large_stack(
-            lambda: engine.check(files, session.resolver, overlay=overlay, observe=observe, effort=effort)
+            lambda: engine.check(
+                files, session.resolver, overlay=overlay, observe=observe, effort=effort, beside=session.beside()
+            )
         )
     failed = observe.findings if observe is not None else ()
     findings = session.merged((*result.findings, *failed))
@@ -95,8 +95,12 @@ def _add_ignores(session: Session, findings: tuple[Finding, ...], reason: str) -
         raise QprepError("--add-ignore: expected a reason of one line, found several")
     wanted = [finding for finding in findings if can_suppress(finding)]
     files = {path: list(group) for path, group in itertools.groupby(wanted, key=lambda finding: finding.path)}
-    for path, group in files.items():
-        source = SourceFile.read(path)
-        write_atomically(path, source.encode(add_ignores(source, group, reason)), source.data)
+    sources = {path: SourceFile.read(path) for path in files}
+    replace_files(
+        [
+            Replacement(path, source.encode(add_ignores(source, files[path], reason)), source.data)
+            for path, source in sources.items()
+        ]
+    )
     click.echo(f"Suppressed {plural(len(wanted), 'finding')} in {plural(len(files), 'file')}.", err=True)
     return 0

@@ -53,7 +53,15 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
         with session.effort() as effort:
             result = run_with_large_stack(
                 lambda: engine.fix(
-                    files, session.resolver, write=write, overlay=overlay, observe=observe, prove=prove, effort=effort
+                    files,
+                    session.resolver,
+                    write=write,
+                    overlay=overlay,
+                    observe=observe,
+                    prove=prove,
+                    effort=effort,
+                    baseline=known,
+                    beside=session.beside(),
                 )
             )
     except TargetError as error:

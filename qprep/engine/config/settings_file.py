@@ -13,6 +13,7 @@ from qprep.engine.config.trace_targets import ExpectedError, TraceTarget, read_t
 from qprep.engine.rule_selection import did_you_mean
 from qprep.foundation.catalogue.targets import TARGETS
 from qprep.foundation.errors import QprepError
+from qprep.foundation.regular_files import read_text
 
 OUTPUT_FORMATS = ("full", "concise", "grouped", "json", "json-lines", "github", "gitlab", "sarif", "junit")
 _OWN_NAME = "qprep.toml"
@@ -78,10 +79,10 @@ def read_config(path: Path, target_versions: Collection[str]) -> Options:
 
 def _table(path: Path) -> dict[str, Any] | None:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read_text(path))
     except OSError as error:
         raise QprepError(f"{path}: the configuration cannot be read: {error.strerror}") from error
-    except ValueError as error:  # TOML and UTF-8 errors
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors, tables without end
         raise QprepError(f"{path}: the configuration is not valid TOML: {error}") from error
     if path.name != "pyproject.toml":
         return document

@@ -8,12 +8,10 @@ read or does not add up is as if it were not there.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -23,15 +21,15 @@ from qprep.analysis.dependencies.partitions import Around, Part, Unit
 from qprep.analysis.symbols.module_resolver import Beside, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.config.settings import Settings, SettingsResolver
+from qprep.engine.incremental.cache_folder import CacheFolder
+from qprep.engine.incremental.plausible import are_plausible
 from qprep.engine.incremental.records import from_record, to_record
 from qprep.engine.results import CheckResult
-from qprep.foundation.atomic_write import replace
+from qprep.foundation.regular_files import read_bytes
 from qprep.foundation.source import SourceError, SourceFile, display_path
 from qprep.foundation.version import PACKAGE_FOLDER, __version__
 
 DEFAULT_NAME = ".qprep_cache"
-_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of qprep's; it may be deleted.\n"
-_DAY = 86_400
 _KEPT_DAYS = 30  # entries that no run has used for so long are removed
 # Settings that change what is shown or which files are read, not what is found in one.
 _NO_MATTER = frozenset(("source", "excludes", "respect_gitignore", "output_format", "show_unknown", "baseline"))
@@ -41,12 +39,16 @@ Json = Any  # what a file of JSON holds; whoever reads it checks it
 
 @dataclass(slots=True)
 class Cache:
-    """The entries of one folder, as one run with these settings sees them."""
+    """The entries of one folder, as one run with these settings sees them.
+
+    Raises QprepError where the folder holds other things than a cache of qprep's.
+    """
 
     folder: Path
     settings: SettingsResolver
     hits: int = 0
     stored: int = 0
+    _entries: CacheFolder = field(init=False)
     _stamp: str = ""
     _digests: dict[Path, str | None] = field(default_factory=dict)
     _settings: dict[int, str] = field(default_factory=dict)
@@ -55,13 +57,15 @@ class Cache:
     _surfaces: dict[Path, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._entries = CacheFolder(self.folder)
+        self._entries.claim()
         self._stamp = _stamp()
 
     # Results
 
     def result(self, part: Part) -> CheckResult | None:
         """What a check of these files found before; None where that may no longer hold."""
-        body = self._load(self._key(part), part.paths)
+        body = self._load(self._key(part), (*part.paths, *part.context))
         if body is None:
             return None
         try:
@@ -69,6 +73,8 @@ class Cache:
                 tuple(map(from_record, body["findings"])), len(part.paths), 0, tuple(map(from_record, body["unknown"]))
             )
         except (KeyError, TypeError, ValueError, IndexError):
+            return None
+        if not are_plausible((*result.findings, *result.unknown_sites), {display_path(path) for path in part.paths}):
             return None
         self.hits += 1
         return CheckResult(result.findings, result.files, len(result.unknown_sites), result.unknown_sites)
@@ -79,13 +85,14 @@ class Cache:
             "findings": [to_record(finding) for finding in result.findings],
             "unknown": [to_record(finding) for finding in result.unknown_sites],
         }
-        self._save(self._key(part), part.paths, body, asked)
+        self._save(self._key(part), (*part.paths, *part.context), body, asked)
 
     def _key(self, part: Part) -> str:
         around = [sorted(part.around.asks), list(part.around.walks), sorted(part.around.touched)]
         stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
-        return self._hashed(["result", files, around, self.settings.ignore_suppressions, os.getcwd(), stamps])
+        context = [[display_path(path), self.digest(path)] for path in part.context]
+        return self._hashed(["result", files, context, around, self.settings.ignore_suppressions, os.getcwd(), stamps])
 
     def _settings_of(self, path: Path) -> list[Any]:
         settings = self.settings.for_file(path)
@@ -143,7 +150,7 @@ class Cache:
         """A name for the bytes of a file; None where it cannot be read."""
         if path not in self._digests:
             try:
-                self._digests[path] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+                self._digests[path] = hashlib.blake2b(read_bytes(path), digest_size=16).hexdigest()
             except OSError:
                 self._digests[path] = None
         return self._digests[path]
@@ -222,43 +229,23 @@ class Cache:
             },
         )
 
-    def _place(self, key: str) -> Path:
-        return self.folder / key[:2] / key[2:]
-
     def _read(self, key: str) -> Json:
-        place = self._place(key)
+        content = self._entries.read(key)
+        if content is None:
+            return None
         try:
-            data = place.read_bytes()
-            mark, _, text = data.partition(b"\n")
-            if mark != _sum(text):
-                return None
-            if time.time() - place.stat().st_mtime > _DAY:
-                os.utime(place)
-            return json.loads(text)
-        except (OSError, ValueError, RecursionError):
+            return json.loads(content)
+        except (ValueError, RecursionError):
             return None
 
     def _write(self, key: str, content: Json) -> None:
-        text = json.dumps(content, separators=(",", ":")).encode()
-        place = self._place(key)
-        with contextlib.suppress(OSError):  # a folder that cannot be written to is no reason to fail
-            if not self.folder.exists():
-                self.folder.mkdir(parents=True)
-                replace(self.folder / ".gitignore", b"*\n")
-                replace(self.folder / "CACHEDIR.TAG", _TAG.encode())
-            place.parent.mkdir(exist_ok=True)
-            replace(place, _sum(text) + b"\n" + text)
-            self.stored += 1
+        # A folder that cannot be written to is no reason to fail.
+        self.stored += self._entries.write(key, json.dumps(content, separators=(",", ":")).encode())
 
     def tidy(self) -> None:
         """Remove entries that no run has used for long, where this run has added some."""
-        if not self.stored:
-            return
-        limit = time.time() - _KEPT_DAYS * _DAY
-        for place in self.folder.glob("??/*"):
-            with contextlib.suppress(OSError):
-                if place.stat().st_mtime < limit:
-                    place.unlink()
+        if self.stored:
+            self._entries.tidy(_KEPT_DAYS)
 
 
 def _unit(names: list[str], asks: list[str], walks: list[str], touched: list[str]) -> Unit:
@@ -280,10 +267,6 @@ def _stamp() -> str:
 def _surface(names: Outline) -> str:
     """A digest of what other files may want of one."""
     return hashlib.blake2b(json.dumps(names.surface).encode(), digest_size=16).hexdigest()
-
-
-def _sum(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
 
 
 def _is_dotted(name: str) -> bool:

@@ -286,7 +286,8 @@ def import_of(
     assert index is not None
     if caller.module == unit.module:
         return name, frozenset()
-    if isinstance(func, ast.Attribute) and context.project.expression_name(index, func.value) == unit.module:
+    holder = context.project.expression_name(index, func.value) if isinstance(func, ast.Attribute) else None
+    if isinstance(func, ast.Attribute) and holder is not None and context.project.canonical(holder) == unit.module:
         return f"{ast.unparse(func.value)}.{name}", frozenset()
     module = _module_path(index.name, index.is_package, unit.module, _is_relative(index, unit))
     text, needed = imports.imported(index, module, name, planned)

@@ -1,0 +1,162 @@
+"""Which file a dotted name means, as Python finds it: in packages, in folders without `__init__.py`, beside a script.
+
+A module goes by one name here, that of `module_name`; an import may call it by a longer or a shorter one, as its
+importer is run: `models.base` for a file of the folder `models` without an `__init__.py`, `ops` for a file beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
+
+
+def module_name(path: Path) -> tuple[str, Path]:
+    """The dotted name of a file and the folder that its package lies in."""
+    path = path.absolute()
+    parts = [] if path.name == "__init__.py" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts) or path.parent.name, folder
+
+
+def project_root(folder: Path) -> Path | None:
+    """The closest folder at or above one that a project's files stand in; None where there is none."""
+    return next((above for above in (folder, *folder.parents) if any(map(os.path.exists, _marks(above)))), None)
+
+
+def _marks(folder: Path) -> Iterator[str]:
+    return (os.path.join(folder, mark) for mark in _MARKS)
+
+
+class ImportLinks:
+    """Finds the files of dotted names among folders; `name_of` gives the name that a file goes by."""
+
+    def __init__(self, paths: Iterable[Path], name_of: Callable[[Path], str]) -> None:
+        self._homes: dict[Path, Path] = {}  # the folder that each given file's package lies in
+        for path in paths:
+            self._homes.setdefault(path.absolute().parent, module_name(path)[1])
+        self._name_of = name_of
+        self._linkers: dict[Path, Callable[[str], str]] = {}  # by the importer's folder
+        self._present: dict[str, bool] = {}
+        self._located: dict[tuple[Path, str], tuple[Path, int] | None] = {}
+
+    @cached_property
+    def above(self) -> tuple[Path, ...]:
+        """Folders at and above those of the packages that may be on Python's path, and their `src` folders.
+
+        They reach to the project's root, or, without one, to the folder that holds all the given files.
+        """
+        homes = dict.fromkeys(self._homes.values())
+        shared = Path(os.path.commonpath(homes)) if homes else None
+        found: dict[Path, None] = {}
+        for home in homes:
+            top = project_root(home) or shared
+            folders = [home, *home.parents] if top is not None else []
+            within = [folder for folder in folders if folder == top or top in folder.parents] if top else []
+            found.update(dict.fromkeys(within))
+            found.update((folder / "src", None) for folder in within if (folder / "src").is_dir())
+        return tuple(found)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All folders that names are looked for in."""
+        return tuple(dict.fromkeys((*self._homes.values(), *self.above, *self._homes)))
+
+    def linker(self, importer: Path) -> Callable[[str], str]:
+        """Gives the name under which the project knows what a file imports, or the same text where it does not.
+
+        Leading dots are those of a relative import that leaves the regular packages of the file: one dot for the folder
+        that its package lies in, two for the folder above.
+        """
+        beside = importer.absolute().parent
+        if beside not in self._linkers:
+            self._linkers[beside] = _Linker(weakref.ref(self), beside, self._home(beside))
+        return self._linkers[beside]
+
+    def renamed(self, beside: Path, home: Path, dotted: str) -> str:
+        """What `linker` gives for a file of the folder `beside`, whose package lies in `home`."""
+        name = dotted.lstrip(".")
+        if level := len(dotted) - len(name):
+            return self._renamed([home, *home.parents][level - 1 : level], name) or name
+        first = name.partition(".")[0]
+        if home == beside:  # a script, or a file of a namespace package
+            return self._renamed([home, *self.above], name) or name
+        if self._is_there(home, first):
+            return name
+        near = [] if first in sys.stdlib_module_names else [beside]
+        return self._renamed([*self.above, *near], name) or name
+
+    def find(self, dotted: str) -> Path | None:
+        """The file of a dotted name in the folders above the packages; None where there is none."""
+        located = next((found for folder in self.above if (found := self._locate(folder, dotted)) is not None), None)
+        return located[0] if located is not None and located[1] == dotted.count(".") + 1 else None
+
+    def _home(self, folder: Path) -> Path:
+        if folder not in self._homes:
+            return module_name(folder / "module.py")[1]
+        return self._homes[folder]
+
+    def _renamed(self, folders: Iterable[Path], name: str) -> str | None:
+        """The name with its beginning, as far as it is a file's, replaced by that file's own name."""
+        for folder in folders:
+            located = self._locate(folder, name)
+            if located is not None:
+                path, length = located
+                return ".".join([self._name_of(path), *name.split(".")[length:]])
+        return None
+
+    def _locate(self, folder: Path, dotted: str) -> tuple[Path, int] | None:
+        """The file that the longest beginning of a dotted name leads to, and how many parts that takes."""
+        key = (folder, dotted)
+        if key not in self._located:
+            self._located[key] = _locate(folder, dotted.split(".")) if self._is_there(folder, dotted) else None
+        return self._located[key]
+
+    def _is_there(self, folder: Path, dotted: str) -> bool:
+        stem = os.path.join(folder, dotted.partition(".")[0])
+        if stem not in self._present:
+            self._present[stem] = os.path.isdir(stem) or os.path.isfile(f"{stem}.py")
+        return self._present[stem]
+
+
+@dataclass(slots=True)
+class _Linker:
+    """The names for the files of one folder; parsed files that hold it keep nothing of the project alive."""
+
+    links: weakref.ref[ImportLinks]
+    beside: Path
+    home: Path
+    known: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, dotted: str) -> str:
+        if dotted not in self.known:
+            links = self.links()
+            if links is None:
+                return dotted
+            self.known[dotted] = links.renamed(self.beside, self.home, dotted)
+        return self.known[dotted]
+
+
+def _locate(folder: Path, parts: list[str]) -> tuple[Path, int] | None:
+    found: tuple[Path, int] | None = None
+    stem = str(folder)
+    for length, part in enumerate(parts, start=1):
+        stem = os.path.join(stem, part)
+        if not part.isidentifier():
+            return found
+        if os.path.isfile(package := os.path.join(stem, "__init__.py")):
+            found = (Path(package), length)
+        elif os.path.isfile(f"{stem}.py"):
+            return Path(f"{stem}.py"), length
+        elif not os.path.isdir(stem):
+            return found
+    return found

@@ -1,0 +1,190 @@
+"""The files of a project beside those given: read for what they do to the given ones, neither reported nor changed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qprep.analysis.dependencies.partitions import Around, Outlines, Part, traits_of, wanted
+from qprep.analysis.symbols.import_links import module_name, project_root
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.discovery import walk
+from qprep.engine.partitioning import Division, Names, Reader, Store
+from qprep.foundation.source import display_path
+
+MOST_FILES = 2_000  # of a project that are looked through
+MOST_BYTES = 20_000_000
+
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_OWN = re.compile(rb"(?:\bclass|\bdef|\bself\s*\.|\bthis\s*\.)\s*([A-Za-z_]\w*)")
+# What any object may be changed or gone through by, whatever it is called.
+_GENERAL = frozenset(
+    (b"children", b"named_children", b"modules", b"named_modules", b"setattr", b"delattr", b"getattr", b"hasattr")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Files beside the given ones; `note` says where the limit was reached."""
+
+    paths: tuple[Path, ...]
+    note: str | None = None
+
+
+def surroundings(given: Sequence[Path], settings: SettingsResolver) -> Surroundings:
+    """The other files of the projects that given files are of, as a walk from their roots finds them.
+
+    A project's root is the closest folder above that has a pyproject.toml, setup.py, setup.cfg or .git; without one
+    the files of the given ones' packages and folders count. At most MOST_FILES files of MOST_BYTES together.
+    """
+    known = {os.path.realpath(path) for path in given}
+    found: dict[str, Path] = {}
+    cut: list[str] = []
+    size = 0
+    for root, deep in _roots(given):
+        for path in walk(root, settings, most=MOST_FILES + len(known) + 1, deep=deep):
+            real = os.path.realpath(path)
+            if real in known or real in found:
+                continue
+            size += _size(path)
+            if len(found) >= MOST_FILES or size > MOST_BYTES:
+                cut.append(display_path(root))
+                break
+            found[real] = path
+    limit = f"the first {MOST_FILES} files or {MOST_BYTES // 1_000_000} MB"
+    note = f"of the files beside those given, in {cut[0]}, only {limit} are looked through" if cut else None
+    return Surroundings(tuple(found.values()), note)
+
+
+def _roots(given: Sequence[Path]) -> list[tuple[Path, bool]]:
+    """The folders to look through, and whether their folders count, too; none inside another one."""
+    found: dict[Path, bool] = {}
+    for folder in dict.fromkeys(path.absolute().parent for path in given):
+        root = project_root(folder)
+        if root is not None:
+            found[root] = True
+            continue
+        name, home = module_name(folder / "module.py")
+        found.setdefault(home, False)
+        if home != folder:
+            found[home / name.partition(".")[0]] = True
+    tops = {root for root, deep in found.items() if deep}
+    return [(root, deep) for root, deep in sorted(found.items()) if not any(above in tops for above in root.parents)]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def surround(
+    divisions: Sequence[Division], beside: Sequence[Path], reader: Reader, store: Store | None = None
+) -> list[Division]:
+    """The same parts, each with the files beside it that use its modules, and with what the others may do.
+
+    A file whose text names nothing of the given ones is left out.
+    """
+    given = [path for division in divisions for path in division.paths]
+    near = _mentioning(given, beside, reader)
+    if not near:
+        return list(divisions)
+    names = Names([*given, *near], reader, store, label=near)
+    outlines = Outlines(names.project.given, names.get, names.project.canonical)
+    by_path = {path: name for name, path in names.project.given.items()}
+    graph = {by_path[path]: _uses(by_path[path], outlines) for path in near if path in by_path}
+    result = [
+        replace(division, parts=tuple(_with_users(part, graph, outlines, by_path) for part in division.parts))
+        for division in divisions
+    ]
+    names.keep()
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Uses:
+    """The modules whose names a file imports, and those of which it takes what may run with a model."""
+
+    named: frozenset[str]
+    run: frozenset[str]
+
+
+def _with_users(part: Part, graph: Mapping[str, _Uses], outlines: Outlines, by_path: Mapping[Path, str]) -> Part:
+    own = {by_path[path] for path in part.paths if path in by_path}
+    more = [name for name, uses in graph.items() if not own.isdisjoint(uses.named)]
+    users: set[str] = set()
+    reached = set(own)
+    while more:
+        users.update(more)
+        reached.update(name for name in more if not _only_hands_on(name, outlines))
+        more = [name for name, uses in graph.items() if name not in users and not reached.isdisjoint(uses.run)]
+    users.update(_helpers(reached, graph, outlines))
+    around = _joined(part.around, traits_of([name for name in graph if name not in users], outlines))
+    return replace(part, around=around, context=tuple(outlines.given[name] for name in graph if name in users))
+
+
+def _helpers(users: Collection[str], graph: Mapping[str, _Uses], outlines: Outlines) -> list[str]:
+    """The files that some others use, one through another, and that do something to objects which they are given."""
+    reached, waiting = set(users), list(users)
+    while waiting:
+        name = waiting.pop()
+        more = (graph[name] if name in graph else _uses(name, outlines)).run - reached
+        reached |= more
+        waiting += more
+    found = ((name, outlines.get(name)) for name in graph if name in reached)
+    return [name for name, outline in found if outline is not None and (outline.walks or outline.touched)]
+
+
+def _joined(one: Around, other: Around) -> Around:
+    return Around(one.asks | other.asks, (*one.walks, *other.walks), one.touched | other.touched)
+
+
+def _uses(name: str, outlines: Outlines) -> _Uses:
+    outline = outlines.get(name)
+    if outline is None:
+        return _Uses(frozenset(), frozenset())
+    imported = (_module_of(target, outlines) for target in (*outline.imports.values(), *outline.inner, *outline.stars))
+    named = frozenset(module for module in imported if module is not None)
+    return _Uses(named - {name}, frozenset(wanted(name, outlines)) - {name})
+
+
+def _only_hands_on(name: str, outlines: Outlines) -> bool:
+    """Whether a file defines nothing that may run with a model, and reads none of the names that it imports."""
+    outline = outlines.get(name)
+    if outline is None or not outline.is_glue or not all(outline.values.values()):
+        return False
+    return all(outline.uses.get(target) == () for target in outline.imports.values())
+
+
+def _module_of(dotted: str, outlines: Outlines) -> str | None:
+    """The module that the longest beginning of a dotted name is."""
+    while dotted:
+        if outlines.get(dotted) is not None:
+            return outlines.canonical(dotted)
+        dotted = dotted.rpartition(".")[0]
+    return None
+
+
+def _mentioning(given: Sequence[Path], beside: Sequence[Path], reader: Reader) -> list[Path]:
+    """The files beside whose text names a given module, something defined or held in one, or a user of these."""
+    names = {_stem(path) for path in given} | _GENERAL
+    for path in given:
+        names.update(_OWN.findall(reader.data(path)))
+    words = {path: frozenset(_WORD.findall(reader.data(path))) for path in beside}
+    found: dict[Path, None] = {}
+    new = True
+    while new:
+        more = [path for path in beside if path not in found and not names.isdisjoint(words[path])]
+        found.update(dict.fromkeys(more))
+        names.update(map(_stem, more))
+        new = bool(more)
+    return [path for path in beside if path in found]
+
+
+def _stem(path: Path) -> bytes:
+    """The name that an import of a file ends with."""
+    return os.fsencode(path.absolute().parent.name if path.name == "__init__.py" else path.stem)

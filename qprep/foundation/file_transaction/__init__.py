@@ -1,0 +1,1 @@
+"""Several files rewritten as one: all of them, or none, also where the process is killed between two of them."""

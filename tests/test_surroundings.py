@@ -1,0 +1,210 @@
+"""Some files of a project are given: the others are read for what they do, and neither reported nor changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+import qprep
+from qprep.cli import main
+from qprep.engine import surroundings as module
+from qprep.engine.config.settings import SettingsResolver
+from qprep.engine.rule_registry import all_rules
+from qprep.engine.surroundings import Surroundings, surroundings
+from qprep.foundation.source import display_path
+
+NET = """\
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        return F.relu(self.act(self.act(self.fc(x)) + x))
+"""
+# What another file does to the model; each forbids something in net.py, or makes it keep a name.
+FORBID: Mapping[str, Mapping[str, str]] = {
+    "positional children": {
+        "train.py": "from torch import nn\nfrom net import Net\n\nm = nn.Sequential(*Net().children())\n"
+    },
+    "through another file": {
+        "zoo.py": "from net import Net\n\n\ndef make():\n    return Net()\n",
+        "train.py": "from torch import nn\nfrom zoo import make\n\nm = nn.Sequential(*list(make().children()))\n",
+    },
+    "through a value": {
+        "zoo.py": "from net import Net\n\nmodel = Net()\n",
+        "train.py": "from torch import nn\nfrom zoo import model\n\nm = nn.Sequential(*model.children())\n",
+    },
+    "in a helper": {
+        "strip.py": "from torch import nn\n\n\ndef strip(m):\n    return nn.Sequential(*list(m.children())[:-1])\n",
+        "train.py": "from net import Net\nfrom strip import strip\n\nm = strip(Net())\n",
+    },
+    "a subclass without the constructor": {
+        "sub.py": "from torch import nn\nfrom net import Net\n\n\nclass Sub(Net):\n    def __init__(self):\n"
+        "        nn.Module.__init__(self)\n        self.fc, self.act = nn.Linear(4, 4), nn.GELU()\n"
+    },
+    "a subclass that numbers its children": {
+        "sub.py": "from net import Net\n\n\nclass Sub(Net):\n    def forward(self, x):\n"
+        "        for child in self.children():\n            x = child(x)\n        return x\n"
+    },
+}
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py")}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def fix(*arguments: str) -> int:
+    return main(["fix", "-q", *arguments])
+
+
+def beside(*given: str) -> list[str]:
+    found = surroundings([Path(name) for name in given], SettingsResolver(all_rules()))
+    return sorted(map(display_path, found.paths))
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("others", [pytest.param(files, id=name) for name, files in FORBID.items()])
+def test_no_new_child_where_a_file_beside_would_meet_it(
+    others: Mapping[str, str], cache: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"net.py": NET, **others, "pyproject.toml": ""})
+    before = texts(folder)
+    more = [] if cache else ["--no-cache"]
+    assert fix(*more, "net.py") == 1
+    assert texts(folder) == before
+    out = capsys.readouterr().out
+    assert "outside the paths given" in out or "making `Sub`, a subclass of it, does not run the constructor" in out
+    assert fix(*more, "net.py") == 1
+    for name in others:
+        (folder / name).unlink()
+    assert fix(*more, "net.py") == 0
+    assert "self.act_1" in (folder / "net.py").read_text()
+
+
+@pytest.mark.parametrize(
+    "statement", ["from net import F", "import net\n\nprint(net.F)", "from net import *\n\nprint(F)"]
+)
+def test_an_import_that_a_file_beside_takes_stays(statement: str, folder: Path) -> None:
+    write(folder, {"net.py": NET, "user.py": f"{statement}\n"})
+    assert fix("net.py") == 0
+    assert "import torch.nn.functional as F\n" in (folder / "net.py").read_text()
+    write(folder, {"net.py": NET, "user.py": "import json\n"})
+    assert fix("net.py") == 0
+    assert "import torch.nn.functional as F\n" not in (folder / "net.py").read_text()
+
+
+def test_nothing_is_reported_or_changed_beside(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = NET.replace("class Net(nn.Module)", "class Other(Net)").replace("import torch\n", "from net import Net\n")
+    broken = "from net import Net\n\ndef f(:\n"
+    write(folder, {"net.py": NET, "other.py": other, "broken.py": broken, "pyproject.toml": ""})
+    main(["check", "--output-format", "concise", "net.py"])
+    out = capsys.readouterr().out
+    assert {line.partition(":")[0] for line in out.splitlines() if ": QP" in line} == {"net.py"}
+    fix("net.py")
+    assert (folder / "other.py").read_text() == other
+    assert (folder / "broken.py").read_text() == broken
+
+
+def test_a_function_that_a_file_beside_calls_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ops = "import torch\n\n\ndef mix(x, y):\n    return torch.sigmoid(x) * y\n"
+    user = NET.replace("import torch\n", "from ops import mix\n", 1).replace("F.relu(", "mix(x, ")
+    write(folder, {"ops.py": ops, "net.py": user, "other.py": user.replace("Net", "Other"), "setup.py": ""})
+    assert fix("net.py", "ops.py") == 1
+    assert "it stands in `mix`: other, outside the paths given, calls it" in capsys.readouterr().out
+    now = texts(folder)
+    assert "def mix(x, y):" in now["ops.py"]
+    assert "class Mix" in now["ops.py"]
+    assert "self.mix(" in now["net.py"]
+    assert now["other.py"] == user.replace("Net", "Other")
+
+
+def test_a_change_beside_counts_in_the_cache(folder: Path) -> None:
+    write(folder, {"net.py": NET, "train.py": "from net import Net\n\nm = Net()\n", "pyproject.toml": ""})
+    arguments = ["check", "--output-format", "json", "-o", "out.json", "net.py"]
+    main(arguments)
+    before = (folder / "out.json").read_text()
+    main(arguments)
+    assert (folder / "out.json").read_text() == before
+    write(folder, FORBID["positional children"])
+    main(arguments)
+    assert "outside the paths given" in (folder / "out.json").read_text()
+    assert "outside the paths given" not in before
+
+
+def test_in_worker_processes(folder: Path) -> None:
+    write(folder, {f"{place}/{name}": text for place in "ab" for name, text in FORBID["positional children"].items()})
+    write(folder, {f"{place}/net.py": NET for place in "ab"})
+    write(folder, {"pyproject.toml": ""})
+    before = texts(folder)
+    assert fix("--jobs", "2", "a/net.py", "b/net.py") == 1
+    assert texts(folder) == before
+
+
+@pytest.mark.parametrize("mark", ["pyproject.toml", "setup.py", "setup.cfg", ".git"])
+def test_the_project_ends_at_its_root(mark: str, folder: Path) -> None:
+    write(folder, dict.fromkeys(("p/a/x.py", "p/a/y.py", "p/b/z.py", "q/w.py", f"p/{mark}"), ""))
+    assert [name for name in beside("p/a/x.py") if name != f"p/{mark}"] == ["p/a/y.py", "p/b/z.py"]
+
+
+def test_without_a_root_the_files_of_the_folder_and_the_package_count(folder: Path) -> None:
+    write(folder, dict.fromkeys(("a/x.py", "a/y.py", "a/b/z.py", "w.py"), ""))
+    assert beside("a/x.py") == ["a/y.py"]
+    write(folder, {"a/__init__.py": "", "a/b/__init__.py": ""})
+    assert beside("a/b/z.py") == ["a/__init__.py", "a/b/__init__.py", "a/x.py", "a/y.py", "w.py"]
+
+
+def test_what_is_excluded_is_not_read(folder: Path) -> None:
+    write(folder, dict.fromkeys(("x.py", "y.py", "build/z.py", "old/w.py"), ""))
+    write(folder, {"pyproject.toml": '[tool.qprep]\nextend-exclude = ["old"]\n'})
+    assert beside("x.py") == ["y.py"]
+
+
+def test_the_limit_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(module, "MOST_FILES", 3)
+    write(folder, {f"f{number}.py": "" for number in range(9)})
+    write(folder, {"pyproject.toml": "", "net.py": NET})
+    found = surroundings([Path("net.py")], SettingsResolver(all_rules()))
+    assert len(found.paths) == 3
+    assert found.note == "of the files beside those given, in ., only the first 3 files or 20 MB are looked through"
+    main(["check", "net.py"])
+    assert f"note: {found.note}\n" in capsys.readouterr().err
+    main(["check", "-q", "net.py"])
+    assert capsys.readouterr().err == ""
+
+
+def test_all_files_given_have_nothing_beside_them(folder: Path) -> None:
+    write(folder, {"net.py": NET, "pyproject.toml": "", "a/b.py": ""})
+    files = [Path("net.py"), Path("a/b.py")]
+    assert surroundings(files, SettingsResolver(all_rules())) == Surroundings(())
+
+
+def test_the_hooks_hand_over_changed_files_and_say_so() -> None:
+    root = Path(qprep.__file__).parent.parent
+    hooks = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text())
+    for hook in hooks:
+        assert hook.get("pass_filenames", True)
+        assert hook["require_serial"]
+        assert "other files of the project" in hook["description"]
