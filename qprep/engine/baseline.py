@@ -101,7 +101,7 @@ def write_baseline(path: Path, entries: Mapping[Entry, int]) -> None:
 
 def entries_of(findings: Iterable[Finding], sources: Sources, folder: Path) -> list[tuple[Finding, Entry | None]]:
     """Each finding with its entry; None for what no baseline holds."""
-    scopes: dict[str, _Scopes] = {}
+    scopes: dict[str, Scopes] = {}
     pairs: list[tuple[Finding, Entry | None]] = []
     for finding in findings:
         source = sources.get(finding.path) if finding.code not in _NEVER else None
@@ -109,7 +109,7 @@ def entries_of(findings: Iterable[Finding], sources: Sources, folder: Path) -> l
             pairs.append((finding, None))
             continue
         if finding.path not in scopes:
-            scopes = {finding.path: _Scopes.of(source)}  # findings come file by file
+            scopes = {finding.path: Scopes.of(source)}  # findings come file by file
         within = scopes[finding.path].around(finding.start.line)
         text = _expression(source, finding)
         pairs.append((finding, Entry(relative(finding.path, folder), within, finding.code, text)))
@@ -158,13 +158,14 @@ def _expression(source: SourceFile, finding: Finding) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scopes:
+class Scopes:
     """The classes and functions of a file: first line, last line, dotted name; outer before inner."""
 
     spans: tuple[tuple[int, int, str], ...]
 
     @classmethod
-    def of(cls, source: SourceFile) -> _Scopes:
+    def of(cls, source: SourceFile) -> Scopes:
+        """Those of a file; none where it cannot be parsed."""
         try:
             tree = source.parse()
         except SourceError:

@@ -12,7 +12,7 @@ from qprep.engine.results import CheckResult, FixResult
 
 if TYPE_CHECKING:
     from qprep.engine.baseline import Baseline
-    from qprep.engine.runtime_evidence.equivalence_gate import Prove
+    from qprep.engine.runtime_evidence.equivalence_gate import Proof
     from qprep.engine.runtime_evidence.observer import Observe
 
 
@@ -43,7 +43,7 @@ class Engine(Protocol):
         write: bool,
         overlay: Mapping[str, bytes] | None = None,
         observe: Observe | None = None,
-        prove: Prove | None = None,
+        prove: Proof | None = None,
         effort: Effort | None = None,
         baseline: Baseline | None = None,
         beside: Sequence[Path] = (),

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.inputs import Setting
+from qprep.engine.proven_fixes import ProvenFixes
 from qprep.engine.results import ChangedFile, FixResult, in_order, is_applicable
 from qprep.engine.runtime_evidence.equivalence_gate import Parts
 from qprep.engine.snapshot import Reported, Survey
+from qprep.engine.unsafe_fixes import UnsafeFix, Withheld, unsafe_fixes
 from qprep.foundation.findings import Finding, Fix, Unfixable
 from qprep.foundation.source import SourceFile, display_path, is_generated
 from qprep.rewriting.apply import new_texts
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from qprep.engine.baseline import Baseline
     from qprep.engine.config.settings import SettingsResolver
-    from qprep.engine.runtime_evidence.equivalence_gate import Prove
+    from qprep.engine.runtime_evidence.equivalence_gate import Proof
     from qprep.engine.runtime_evidence.observer import Observe
 
 MAX_PASSES = 10
@@ -35,35 +37,86 @@ def run_passes(
     settings: SettingsResolver,
     overlay: Mapping[str, bytes],
     observe: Observe | None = None,
-    prove: Prove | None = None,
+    prove: Proof | None = None,
     baseline: Baseline | None = None,
 ) -> FixResult:
     """What rewriting files gives; nothing is written, and what the baseline holds stays as it is."""
-    current = dict(overlay)
-    survey = first = Survey(paths, settings, current, observe, setting)
-    before = [reported.finding for reported in survey.reported]
+    first = Survey(paths, settings, dict(overlay), observe, setting)
+
+    def passes(withheld: Withheld) -> Passes:
+        return _run(first, settings, _Ledger(baseline, withheld))
+
+    if prove is None:
+        return _result(first, passes(Withheld()), len(paths))
+    wanted = [reported.finding for reported in _wanted(first, settings, _Ledger(baseline))]
+    unsafe = list(unsafe_fixes(in_order(wanted), first.files.overlay, late=False).values())
+    safe = _Ledger(baseline, Withheld(others=lambda _: "only safe fixes are blamed"))
+    files = [str(path) for path in paths]
+    found = ProvenFixes(prove, files, passes, unsafe, lambda: _parts(first, settings, safe)).find()
+    return _result(first, found, len(paths))
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """All passes of a rewrite, before anything is written.
+
+    after    the look that followed the last pass
+    changed  the files that are another now
+    """
+
+    after: Survey
+    ledger: _Ledger
+    changed: tuple[ChangedFile, ...]
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """The new contents of files, by path."""
+        return {entry.path: self.after.files.overlay[entry.path] for entry in self.changed}
+
+    @property
+    def late(self) -> tuple[UnsafeFix, ...]:
+        """The unsafe fixes that later passes applied."""
+        return tuple(self.ledger.late)
+
+
+def _run(first: Survey, settings: SettingsResolver, ledger: _Ledger) -> Passes:
+    survey, current = first, dict(first.files.overlay)
     originals: dict[str, SourceFile] = {}
-    ledger = _Ledger(baseline)
     for _ in range(MAX_PASSES):
         step = _one_pass(survey, settings, ledger)
+        ledger.is_first = False
         if step is None:
             break
         for path, old in step.changed.items():
             originals.setdefault(path, old)
         current, survey = dict(step.after.files.overlay), step.after
-    changed = [
+    changed = tuple(
         ChangedFile(path, old, SourceFile.from_bytes(path, current[path]).text)
         for path, old in sorted(originals.items())
         if current[path] != old.data
+    )
+    ledger.is_first = survey is first
+    return Passes(survey, ledger, changed)
+
+
+def _result(first: Survey, passes: Passes, files: int) -> FixResult:
+    survey, ledger = passes.after, passes.ledger
+    before = [reported.finding for reported in first.reported]
+    left, withheld = _left_alone(survey, ledger), _withheld(survey, ledger)
+    remaining = [
+        _explained(survey.with_fix(reported), ledger.banned, left, withheld.get(reported.finding))
+        for reported in survey.reported
     ]
-    if prove is not None:
-        prove({entry.path: current[entry.path] for entry in changed}, _parts(first, settings, ledger))
-    left = _left_alone(survey, ledger)
-    remaining = [_explained(survey.with_fix(reported), ledger.banned, left) for reported in survey.reported]
     remaining += survey.faults + ledger.refused
     fixed = _resolved(before, remaining)
-    reverted = tuple(ledger.reverted)
-    return FixResult(tuple(before), fixed, tuple(remaining), tuple(changed), reverted, len(paths))
+    return FixResult(tuple(before), fixed, tuple(remaining), passes.changed, tuple(ledger.reverted), files)
+
+
+def _withheld(survey: Survey, ledger: _Ledger) -> dict[Finding, str]:
+    """The findings whose unsafe fix is left out, with the reason."""
+    findings = [reported.finding for reported in survey.reported]
+    fixes = unsafe_fixes(findings, survey.files.overlay, late=not ledger.is_first)
+    return {finding: reason for finding, fix in fixes.items() if (reason := ledger.withheld.reason(fix)) is not None}
 
 
 def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts:
@@ -82,17 +135,23 @@ class _Ledger:
     """What is not to be fixed, and what the gates decided so far.
 
     baseline  the findings that stay as they are
+    withheld  the unsafe fixes that are left out
     banned    files that are not rewritten (any more), with the reason
     sound     files that passed the gate of the untouched text
     passed    the new texts that passed the gates last
+    is_first  whether the texts looked at are the original ones
+    late      the unsafe fixes that later passes applied
     """
 
     baseline: Baseline | None = None
+    withheld: Withheld = field(default_factory=Withheld)
     banned: dict[str, str] = field(default_factory=dict)
     sound: set[str] = field(default_factory=set)
     passed: dict[str, str] = field(default_factory=dict)
     reverted: list[Finding] = field(default_factory=list)
     refused: list[Finding] = field(default_factory=list)
+    is_first: bool = True
+    late: dict[UnsafeFix, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +162,14 @@ class _Step:
     after: Survey
 
 
-def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Finding]) -> Finding:
-    """A finding in a file that cannot be changed, or beside one of the baseline, says why."""
+def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Finding], withheld: str | None) -> Finding:
+    """A finding whose fix is left out, in a file that cannot be changed, or beside one of the baseline, says why."""
     if isinstance(finding.fix, Fix) and any(_is_same(finding, other) for other in left):
         return replace(finding, fix=Unfixable("the baseline holds it, or what its rewrite would change"))
     if finding.path in banned and isinstance(finding.fix, Fix):
         return replace(finding, fix=Unfixable(banned[finding.path]))
+    if withheld is not None and isinstance(finding.fix, Fix):
+        return replace(finding, fix=Unfixable(withheld))
     return finding
 
 
@@ -128,6 +189,9 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _S
                 continue
             failures = _worse(survey, after, settings, texts, set(chosen))
             if not failures:
+                if not ledger.is_first:
+                    applied = unsafe_fixes([r.finding for r in chosen], survey.files.overlay, late=True)
+                    ledger.late.update(dict.fromkeys(applied.values()))
                 return _Step({path: old for path, (old, _) in texts.items()}, after)
         _ban(survey, chosen, {**failures, **untouchable}, ledger)
         ledger.reverted += [_left(r.finding, failures[r.finding.path]) for r in chosen if r.finding.path in failures]
@@ -174,7 +238,7 @@ def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -
 
 def _wanted(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> list[Reported]:
     """What is to be fixed: applicable, in files that may be changed, and not of the baseline."""
-    left = _left_alone(survey, ledger)
+    left = _left_alone(survey, ledger) | _withheld(survey, ledger).keys()
     return [
         reported
         for reported in survey.reported

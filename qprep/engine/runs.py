@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qprep.engine.baseline import Baseline
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.incremental.cache import Cache
-    from qprep.engine.runtime_evidence.equivalence_gate import Prove
+    from qprep.engine.runtime_evidence.equivalence_gate import Proof
     from qprep.engine.runtime_evidence.observer import Observe
     from qprep.engine.snapshot import Survey
 
@@ -123,7 +123,7 @@ def fix(
     write: bool,
     overlay: Mapping[str, bytes] | None = None,
     observe: Observe | None = None,
-    prove: Prove | None = None,
+    prove: Proof | None = None,
     effort: Effort | None = None,
     baseline: Baseline | None = None,
     beside: Sequence[Path] = (),
@@ -183,7 +183,7 @@ def fix_part(
     settings: SettingsResolver,
     overlay: Mapping[str, bytes],
     observe: Observe | None = None,
-    prove: Prove | None = None,
+    prove: Proof | None = None,
     baseline: Baseline | None = None,
 ) -> tuple[FixResult, Asked]:
     """Rewrite files that know of each other; nothing is written."""

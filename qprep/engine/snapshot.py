@@ -182,10 +182,7 @@ class Survey:
         source = self._source(module)
         if source is None:
             return
-        made = {
-            _finding(source, check, hit, self.plan.outcomes[hit.place], self.statements[hit.place]): hit.site
-            for check, hit in hits
-        }
+        made = {self._finding(source, check, hit): hit.site for check, hit in hits}
         weighed = self._weighed(module, made)
         found = {finding: site for finding, site in weighed.items() if finding.code in enabled}
         self.sites.update({finding: site for finding, site in found.items() if site is not None})
@@ -197,6 +194,26 @@ class Survey:
             site = found.get(finding)
             self.reported.append(Reported(self._permitted(finding), site.place if site is not None else None))
         self.unknown += self._unknown_in(module, source)
+
+    def _finding(self, source: SourceFile, check: Check, hit: Hit) -> Finding:
+        outcome = self.plan.outcomes[hit.place]
+        start, end = _positions(source, hit.place)
+        fix = outcome if isinstance(outcome, Unfixable) else Fix(outcome.applicability, outcome.message, ())
+        rule = check.rule
+        notes = (hit.note,) if hit.note else ()
+        return Finding(
+            rule.code,
+            rule.name,
+            hit.message,
+            hit.help,
+            source.path,
+            start,
+            end,
+            self.statements[hit.place],
+            rule.severity,
+            fix,
+            (*notes, *_doubts(self.project, outcome)),
+        )
 
     def _permitted(self, finding: Finding) -> Finding:
         """The finding without its fix where the settings forbid that, so that nobody is promised it."""
@@ -277,32 +294,16 @@ def _code(project: Project, own: Mapping[str, Path], files: Files, module: str) 
         return None
 
 
-def _finding(
-    source: SourceFile, check: Check, hit: Hit, outcome: Rewrite | Unfixable, statement: tuple[int, int]
-) -> Finding:
-    start, end = _positions(source, hit.place)
-    fix = outcome if isinstance(outcome, Unfixable) else Fix(outcome.applicability, outcome.message, ())
-    rule = check.rule
-    doubts = outcome.doubts if isinstance(outcome, Rewrite) else ()
-    notes = (hit.note,) if hit.note else ()
-    return Finding(
-        rule.code,
-        rule.name,
-        hit.message,
-        hit.help,
-        source.path,
-        start,
-        end,
-        statement,
-        rule.severity,
-        fix,
-        (*notes, *(f"not proven: {doubt.reason} ({_where(doubt.place)})" for doubt in doubts[:MAX_DOUBTS])),
-    )
+def _doubts(project: Project, outcome: Rewrite | Unfixable) -> Iterator[str]:
+    """What could not be shown of an unsafe rewrite, with the place of the code to blame."""
+    for doubt in outcome.doubts[:MAX_DOUBTS] if isinstance(outcome, Rewrite) else ():
+        yield f"not proven: {doubt.reason} ({_where(project, doubt.place)})"
 
 
-def _where(place: Place) -> str:
-    """A place as a note names it."""
-    return f"{place.module}:{place.line}"
+def _where(project: Project, place: Place) -> str:
+    """A place as a note names it: path and line; the module's name where its file is not one of those given."""
+    path = project.given.get(place.module)
+    return f"{display_path(path) if path is not None else place.module}:{place.line}"
 
 
 def _no_rewrite(check: Check) -> str:

@@ -24,3 +24,25 @@ def bisect(fixes: Sequence[_T], differs: Callable[[Sequence[_T]], bool]) -> _T |
         else:
             equal = middle
     return fixes[different - 1]
+
+
+def keep(fixes: Sequence[_T], equal: Callable[[Sequence[_T]], bool]) -> list[_T]:
+    """The fixes that make no difference together: each of the others makes one on top of those kept before it.
+
+    `equal(part)` says whether applying `part` alone makes no difference; applying none makes none. It is asked about
+    2 · k · log2(len(fixes)) times, k the number of fixes left out.
+    """
+    kept: list[_T] = []
+
+    def extend(group: Sequence[_T]) -> None:
+        if not group:
+            return
+        if equal([*kept, *group]):
+            kept.extend(group)
+        elif len(group) > 1:
+            middle = len(group) // 2
+            extend(group[:middle])
+            extend(group[middle:])
+
+    extend(fixes)
+    return kept

@@ -66,7 +66,8 @@ def test_full_format_shows_frame_help_and_diff(run: Run, folder: Path) -> None:
 def test_unsafe_fixes_are_counted_apart(run: Run, folder: Path) -> None:
     (folder / "a.py").write_text("x = a + b\ny = a - b\n")
     outcome = run("check", "--output-format", "concise")
-    assert "[*] 1 fixable with `qprep fix` (1 more with --unsafe-fixes)." in outcome.out
+    unsafe = "1 finding has an unsafe fix: --verify TARGET proves, --unsafe-fixes applies it."
+    assert f"[*] 1 fixable with `qprep fix`; {unsafe}" in outcome.out
     assert "a.py:2:5: QP102 `a - b`" in outcome.out
     with_unsafe = run("check", "--output-format", "concise", "--unsafe-fixes")
     assert "[*] 2 fixable with `qprep fix`." in with_unsafe.out

@@ -28,11 +28,12 @@ def test_what_is_left_says_why(run: Run, folder: Path) -> None:
     (folder / "a.py").write_text("x = a + b\ny = a - b\nz = a * b\n")
     outcome = run("fix", "--output-format", "concise")
     assert outcome.code == 1
+    why = "its fix is unsafe; --verify TARGET proves, --unsafe-fixes applies it"
     assert outcome.out.splitlines() == [
-        "a.py:2:5: QP102 `a - b` has no module of its own (not fixed: its fix is unsafe; --unsafe-fixes applies it)",
+        f"a.py:2:5: QP102 `a - b` has no module of its own (not fixed: {why})",
         "a.py:3:5: QP201 `a * b` has no module of its own (not fixed: a product is beyond this engine)",
         "Found 3 findings (1 fixed, 2 remaining).",
-        "1 more finding can be fixed with --unsafe-fixes.",
+        "1 finding has an unsafe fix: --verify TARGET proves, --unsafe-fixes applies it.",
     ]
 
 

@@ -78,8 +78,11 @@ QP003 the file cannot be read: Permission denied
  --> pkg/secret.py:1:1
 
 Found 5 findings.
-[*] 1 fixable with `qprep fix` (1 more with --unsafe-fixes).
+[*] 1 fixable with `qprep fix`; 1 finding has an unsafe fix: --verify TARGET proves, --unsafe-fixes applies it.
 """
+
+
+UNSAFE = "1 finding has an unsafe fix: --verify TARGET proves, --unsafe-fixes applies it."
 
 
 def test_full(report: Report) -> None:
@@ -94,7 +97,7 @@ def test_concise(report: Report) -> None:
         "pkg/plain.py:5:12: QP101 [*] `a` is bare",
         "pkg/secret.py:1:1: QP003 the file cannot be read: Permission denied",
         "Found 5 findings.",
-        "[*] 1 fixable with `qprep fix` (1 more with --unsafe-fixes).",
+        f"[*] 1 fixable with `qprep fix`; {UNSAFE}",
     ]
 
 
@@ -102,9 +105,7 @@ def test_grouped(report: Report) -> None:
     text = render("grouped", replace(report, fixed=2))
     assert text.startswith("odd, 100%.py:\n  1:13 QP201 `a * b` is")
     assert "       not fixed: a product has none\n  3:5  QP102 `a` is bare\n" in text
-    assert text.endswith(
-        "\nFound 7 findings (2 fixed, 5 remaining).\n[*] 1 fixable with `qprep fix` (1 more with --unsafe-fixes).\n"
-    )
+    assert text.endswith(f"\nFound 7 findings (2 fixed, 5 remaining).\n[*] 1 fixable with `qprep fix`; {UNSAFE}\n")
 
 
 @pytest.mark.parametrize("name", ["full", "concise", "grouped"])

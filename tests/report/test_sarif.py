@@ -49,7 +49,7 @@ RESULT = closed(
         "locations": array(LOCATION, 1),
         "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
     },
-    {"fixes": array(FIX, 1)},
+    {"fixes": array(FIX, 1), "properties": {"type": "object"}},
 )
 NOTIFICATION = closed(
     {"level": LEVEL, "message": TEXT, "locations": array(LOCATION), "descriptor": closed({"id": {"type": "string"}})}
@@ -95,6 +95,7 @@ def test_files_that_were_not_analysed_are_notifications(report: Report) -> None:
 
 def test_fixes_keep_their_files_apart(report: Report) -> None:
     results = json.loads(render("sarif", report))["runs"][0]["results"]
+    assert [result["properties"]["notes"] for result in results if "properties" in result] == [["mind the step"]]
     (fix,) = next(result["fixes"] for result in results if result["ruleId"] == "QP101")
     assert [len(change["replacements"]) for change in fix["artifactChanges"]] == [1, 2]
     assert fix["artifactChanges"][1]["replacements"][0]["insertedContent"]["text"] == "import new\n"

@@ -44,6 +44,8 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
 
     Outputs, gradients, the keys of state_dict, comments and the layout of untouched lines stay as they are.
     """
+    if flags["verify"] and flags["unsafe_fixes"] is None:
+        flags["unsafe_fixes"] = True  # the runs decide which of them are applied
     session = open_session(paths, flags)
     known = read_known(session)
     engine = load_engine()

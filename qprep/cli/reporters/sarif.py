@@ -85,6 +85,8 @@ def _result(finding: Finding, rule_index: int, fingerprint: str, sources: Source
         "locations": [{"physicalLocation": _physical(finding)}],
         "partialFingerprints": {"primaryLocationLineHash": f"{fingerprint[:16]}:1"},
     }
+    if finding.notes:
+        result["properties"] = {"notes": list(finding.notes)}
     if isinstance(finding.fix, Fix):
         result["fixes"] = [_fix(finding.fix, sources)]
     return result

@@ -73,7 +73,7 @@ def why_left(finding: Finding, report: Report) -> str | None:
     if isinstance(finding.fix, Unfixable):
         return one_line(finding.fix.reason)
     if finding.is_fixable and not applies(finding, report):
-        return "its fix is unsafe; --unsafe-fixes applies it"
+        return "its fix is unsafe; --verify TARGET proves, --unsafe-fixes applies it"
     return None
 
 
@@ -120,10 +120,12 @@ def _remedies(report: Report) -> list[str]:
         safe, unsafe = len(fixes), 0
     if not safe and not unsafe:
         return []
-    if report.fixed is not None and not safe:
-        return [f"{plural(unsafe, 'more finding')} can be fixed with --unsafe-fixes."]
-    more = f" ({unsafe} more with --unsafe-fixes)" if unsafe else ""
-    return [f"[*] {safe} fixable with `qprep fix`{more}."]
+    if not unsafe:
+        return [f"[*] {safe} fixable with `qprep fix`."]
+    those = "finding has an unsafe fix" if unsafe == 1 else "findings have unsafe fixes"
+    them = "it" if unsafe == 1 else "them"
+    more = f"{unsafe} {those}: --verify TARGET proves, --unsafe-fixes applies {them}."
+    return [more] if report.fixed is not None and not safe else [f"[*] {safe} fixable with `qprep fix`; {more}"]
 
 
 def _picture(char: str) -> str:

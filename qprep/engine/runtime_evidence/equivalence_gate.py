@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qprep.engine.runtime_evidence.observer import failure_finding
+from qprep.engine.runtime_evidence.observer import Observer, failure_finding
+from qprep.engine.runtime_evidence.run_reach import Reach
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
@@ -31,28 +32,63 @@ class Parts:
     rewrite: Callable[[Sequence[Finding]], Mapping[str, bytes]]
 
 
-Prove = Callable[[Mapping[str, bytes], Parts], None]
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The comparisons of a rewrite with which all targets are equal, or the first that is not."""
+
+    results: tuple[VerifyResult, ...]
+    failed: tuple[Request, VerifyResult] | None
 
 
 @dataclass(slots=True)
 class Proof:
-    """Compares each target built from the original and from the rewritten sources; `results` are the comparisons."""
+    """Compares each target built from the original and from the rewritten sources.
+
+    results  the comparisons of the rewrite that was accepted
+    """
 
     requests: Sequence[Request]
     original: Mapping[str, bytes] = field(default_factory=dict)
     results: list[VerifyResult] = field(default_factory=list)
+    _known: dict[frozenset[tuple[str, bytes]], _Judged] = field(default_factory=dict)
 
-    def __call__(self, rewritten: Mapping[str, bytes], parts: Parts) -> None:
-        """Compare; QprepError with the first differing tensor and the rule to blame, or TargetError."""
+    def failure(self, rewritten: Mapping[str, bytes]) -> tuple[Request, VerifyResult] | None:
+        """The first target that computes something else with these contents of files, and the difference.
+
+        None where all are equal; `results` are their comparisons then. TargetError where a target cannot be compared.
+        """
+        key = frozenset(rewritten.items())
+        if key not in self._known:
+            self._known[key] = self._judge(rewritten)
+        judged = self._known[key]
+        self.results = list(judged.results)
+        return judged.failed
+
+    def _judge(self, rewritten: Mapping[str, bytes]) -> _Judged:
         from qprep.tracing.model_equality import compare
 
+        results: list[VerifyResult] = []
         for request in self.requests:
             result = compare(request, self.original, {**self.original, **rewritten})
             if result.failure is not None:
                 raise TargetError(failure_finding(request, result.failure))
             if result.difference is not None:
-                raise QprepError(f"nothing was written: {result}; {self._blame(request, parts)}")
-            self.results.append(result)
+                return _Judged((), (request, result))
+            results.append(result)
+        return _Judged(tuple(results), None)
+
+    def reach(self, files: Collection[str]) -> Reach:
+        """What a forward pass of the targets evaluates in `files`; TargetError where a target does not run."""
+        observer = Observer(self.requests, files)
+        witness = observer(self.original)
+        if witness is None or observer.findings:
+            raise TargetError(observer.findings[0])
+        return Reach(witness.runs)
+
+    def error(self, failed: tuple[Request, VerifyResult], parts: Parts) -> QprepError:
+        """The error for a rewrite of safe fixes that fails: the first difference, and the fix to blame."""
+        request, result = failed
+        return QprepError(f"nothing was written: {result}; {self._blame(request, parts)}")
 
     @property
     def summary(self) -> str:

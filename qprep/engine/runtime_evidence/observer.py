@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from qprep.tracing.failure import TraceFailure
     from qprep.tracing.request import Request
 
+
+class RewrittenRunError(QprepError):
+    """A model that ran before a rewrite and does not run after it."""
+
+
 Observe = Callable[[Mapping[str, bytes]], Witness | None]
 
 
@@ -36,7 +41,10 @@ class Observer:
     _known: set[Request] = field(default_factory=set)
 
     def __call__(self, sources: Mapping[str, bytes]) -> Witness | None:
-        """What the runs show, None where no target runs; QprepError for one that did run before `sources` changed."""
+        """What the runs show, None where no target runs.
+
+        RewrittenRunError for one that did run before `sources` changed.
+        """
         wanted = [request for request in self.requests if request not in self.failed]
         runs = [run for request in wanted for run in self._run(request, sources)]
         self.witness = Witness(runs) if runs else None
@@ -54,7 +62,7 @@ class Observer:
         found = observe(request, self.files, sources)
         if isinstance(found, TraceFailure):
             if request in self._known:
-                raise QprepError(f"nothing was written: the rewritten model does not run: {found}")
+                raise RewrittenRunError(f"nothing was written: the rewritten model does not run: {found}")
             self.failed[request] = found
             return
         self._known.add(request)

@@ -102,6 +102,18 @@ class Runs:
         """Whether building a model evaluated the expression."""
         return where in self._built.get(path, ())
 
+    def ran_inside(self, path: str, where: Range) -> bool:
+        """Whether a forward pass evaluated the expression, or one inside it."""
+        return any(where.contains(each) for each in self._ran.get(path, ()))
+
+    def built_inside(self, path: str, where: Range) -> bool:
+        """Whether building a model evaluated the expression, or one inside it."""
+        return any(where.contains(each) for each in self._built.get(path, ()))
+
+    def lines_run(self, path: str) -> frozenset[int]:
+        """The first lines of the expressions that a forward pass evaluated in a file."""
+        return frozenset(where.line for where in self._ran.get(path, ()))
+
     def touched(self, paths: Collection[str]) -> bool:
         """Whether a run evaluated anything in the files."""
         return any(self._ran.get(path) or self._built.get(path) for path in paths)
