@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from qprep.engine.runtime_evidence.observer import RewrittenRunError
 from qprep.engine.unsafe_fixes import UnsafeFix, Withheld
 from qprep.foundation.errors import QprepError
-from qprep.tracing.bisection import keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -39,6 +38,8 @@ class ProvenFixes:
 
     def find(self) -> Passes:
         """The passes to write; QprepError where safe fixes fail, TargetError where no target can be compared."""
+        from qprep.tracing.bisection import keep
+
         reach = cache(lambda: self.proof.reach(self.files))  # another run, where there is an unsafe fix
         unproven = {fix: reason for fix in self.unsafe if (reason := _unreached(fix, reach())) is not None}
         withheld = Withheld(unproven, lambda fix: _unreached(fix, reach()))
