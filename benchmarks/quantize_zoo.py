@@ -45,6 +45,7 @@ from qprep.quantizer import PostTrainingQuantizer, bias_correction
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 from qprep.runtime_modules import to_torch
 
+QUICK = ["--quick"]
 ROWS_OF_A_BATCH = 8
 BEHIND, AHEAD, AGREES, SLOWER = 0.3, 1.0, 35.0, 1.05
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
+from benchmark_inputs import import_torchvision
 from torch import Tensor, nn
-from torchvision import models
 
 from qprep.compression.structure import choose, groups, macs, scores, thin
 
