@@ -69,7 +69,8 @@ def load_truth(corpus: pathlib.Path, name: str, cache: pathlib.Path | None, only
 def _version() -> str:
     """Names the tracer and the catalogue that it reads."""
     package = pathlib.Path(next(iter(importlib.import_module("qprep").__path__)))
-    sources = sorted([*(package / "trace").glob("*.py"), *(package / "ops").glob("*.py"), pathlib.Path(__file__)])
+    folders = (package / "tracing", package / "foundation" / "catalogue")
+    sources = sorted([*(path for folder in folders for path in folder.rglob("*.py")), pathlib.Path(__file__)])
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 

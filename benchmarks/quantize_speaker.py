@@ -7,7 +7,8 @@ pair of utterances is a trial; an utterance's embedding is the normalised mean o
 
 "sums in int32" leaves W x + U h and f · c + i · g in the accumulators of the addition, as integer kernels of LSTMs do.
 From there the report says what each slot costs by itself; 16 bits go to the costliest until the others together, their
-noise added up, stay ENOUGH below the output. The claim about that is printed last; exits 1 where it is missed. `--quick` takes
+noise added up, stay ENOUGH below the output. The claim about that is printed last; exits 1 where it is missed.
+`--quick` takes
 the first UTTERANCES and leaves out the configurations without a claim.
 """
 

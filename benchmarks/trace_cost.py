@@ -2,8 +2,9 @@
 
     python benchmarks/trace_cost.py [--runs N]
 
-The model is torchvision's resnet50 at 1×3×224×224 on the CPU, in eval mode, one thread.
-Exits 1 where a traced forward takes more than 3 × the plain one, or where a loop of many operations needs more memory than a loop of few.
+The model is torchvision's resnet50 at 1×3×224×224 on the CPU, in eval mode, one thread. Exits 1
+where a traced forward takes more than 3 × the plain one, or where a loop of many operations needs more memory than a
+loop of few.
 """
 
 from __future__ import annotations
