@@ -30,7 +30,7 @@ from qprep.engine.runtime_evidence.run_lookup import Run
 from qprep.engine.snapshot import Survey
 from qprep.foundation.deep_recursion import run_with_large_stack
 
-QUICK = ["--package", "torchvision", "--only", "resnet18,googlenet,mobilenet_v3_small,shufflenet_v2_x0_5,swin_t"]
+QUICK = ["--package", "torchvision", "--only", "resnet18,mobilenet_v3_small,shufflenet_v2_x0_5"]
 
 
 def main() -> int:
