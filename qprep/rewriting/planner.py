@@ -604,12 +604,18 @@ def _is_callee(scope: Scope, name: ast.expr, callee: Unit) -> bool:
 
 
 def _apart(rewrites: Iterable[Rewrite]) -> list[Rewrite]:
-    """The rewrites but those that would write another text where one before writes its own: these wait for a pass."""
+    """The rewrites but those that write where one before writes another text: these wait for a pass."""
     found: list[Rewrite] = []
-    taken: dict[tuple[str, int, int], str] = {}
+    taken: dict[str, dict[tuple[int, int], str]] = defaultdict(dict)  # by module: the spans that are replaced
     for rewrite in rewrites:
-        new = {(rewrite.place.module, p.start, p.end): p.text for p in rewrite.pieces if p.end > p.start}
-        if all(taken.get(span, text) == text for span, text in new.items()):
-            taken |= new
+        spans = taken[rewrite.place.module]
+        new = {(piece.start, piece.end): piece.text for piece in rewrite.pieces if piece.end > piece.start}
+        if all(spans.get(span) == text or not _meets(span, spans) for span, text in new.items()):
+            spans |= new
             found.append(rewrite)
     return found
+
+
+def _meets(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bool:
+    """Whether a span shares characters with one of others."""
+    return any(span[0] < end and start < span[1] for start, end in spans)

@@ -250,7 +250,7 @@ def test_stubs_are_for_whole_models(name: str, tmp_path: Path) -> None:
 def test_numbers_before_tensors_change_places_where_that_is_the_same(before: str, after: str, tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text(_HEAD + method(f"def forward(self, x):\n    return {before}"))
-    settings = SettingsResolver(all_rules(), Options(target="torch-ao", select=["QP1"]), isolated=True)
+    settings = SettingsResolver(all_rules(), Options(target="torch-ao", select=("QP1",)), isolated=True)
     runs.fix([path], settings, write=True)
     new = path.read_text()
     assert f"        return {after}\n" in new
@@ -259,7 +259,7 @@ def test_numbers_before_tensors_change_places_where_that_is_the_same(before: str
 def test_outputs_that_are_written_out_are_dequantized_one_by_one(tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text(_HEAD + method("def forward(self, *xs):\n    x = self.fc(xs[0])\n    return [x, self.fc.bias + x]"))
-    settings = SettingsResolver(all_rules(), Options(target="torch-ao", select=["QP510"]), isolated=True)
+    settings = SettingsResolver(all_rules(), Options(target="torch-ao", select=("QP510",)), isolated=True)
     runs.fix([path], settings, write=True)
     new = path.read_text()
     assert "        xs = (self.quant(xs[0]), *xs[1:])\n" in new

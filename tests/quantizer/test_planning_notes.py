@@ -65,10 +65,11 @@ def test_tied_parameters_with_conflicting_overrides() -> None:
 
 def test_tensors_below_the_least_scale() -> None:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 4)).eval()
+    first = nn.Linear(8, 8)
+    model = nn.Sequential(first, nn.Linear(8, 4)).eval()
     with torch.no_grad():
-        model[0].weight.mul_(1e-7)
-        model[0].bias.mul_(1e-7)
+        first.weight.mul_(1e-7)
+        first.bias.mul_(1e-7)
     quantizer = PostTrainingQuantizer(model)
     x = torch.randn(16, 8)
     quantizer.prepare_model(x)

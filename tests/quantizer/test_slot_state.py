@@ -59,7 +59,7 @@ def levels(model: nn.Module) -> dict[str, int]:
     found: dict[str, int] = {}
 
     def count(slot: TensorQuantizer, _: object, out: Tensor) -> None:
-        found[slot.name] = out.unique().numel()
+        found[slot.name] = torch.unique(out).numel()
 
     slots = [each for each in model.modules() if isinstance(each, TensorQuantizer) and "weight" not in each.name]
     handles = [slot.register_forward_hook(count) for slot in slots]
@@ -75,7 +75,8 @@ def test_an_average_that_began_before_the_first_batch_is_quantized(
     method: type[TrainingQuantizer], buffers: bool
 ) -> None:
     quantizer, optimizer = prepared(method)
-    average = AveragedModel(quantizer.model, multi_avg_fn=get_ema_multi_avg_fn(0.5), use_buffers=buffers)
+    mean: Any = get_ema_multi_avg_fn  # it has no annotations
+    average = AveragedModel(quantizer.model, multi_avg_fn=mean(0.5), use_buffers=buffers)
     for seed in range(12):
         step(quantizer.model, optimizer, seed)
         average.update_parameters(quantizer.model)

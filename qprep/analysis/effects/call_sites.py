@@ -1,4 +1,4 @@
-"""Where functions are called, and with what: by their names, through variables, parameters and attributes that hold them."""
+"""Where functions are called, and with what: by name, through variables, parameters and attributes that hold them."""
 
 from __future__ import annotations
 
@@ -318,7 +318,7 @@ class _Search:
             if scope.file.scope_of(node).binder(name) is scope:
                 self._add(node, scope.file)
 
-    def _follow(self, node: ast.expr, file: FileScopes) -> None:
+    def _follow(self, node: ast.expr, file: FileScopes) -> None:  # noqa: C901, PLR0912  (one case a node type)
         """Where the value of one expression goes."""
         parent = file.parents.get(node)
         match parent:

@@ -193,7 +193,7 @@ class _Finder:
         for where, tests in self._uses(node, scope):
             yield Visit(partial(_children, self.points_to, module, scope, tests, _is_direct(node)), where, node)
 
-    def _uses(self, node: ast.expr, scope: Scope) -> Iterator[_Use]:
+    def _uses(self, node: ast.expr, scope: Scope) -> Iterator[_Use]:  # noqa: C901, PLR0912  (one case a node type)
         parent = self.file.parents.get(node)
         match parent:
             case ast.Call(func=ast.Name(id=name)) if name in _WRAPPERS and parent.args[:1] == [node]:

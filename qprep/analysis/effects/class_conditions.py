@@ -100,7 +100,7 @@ def _is_understood(test: ast.expr, variable: Variable) -> bool:
             return isinstance(_atom(test, variable), ClassTest | NameTest)
 
 
-def _around(parent: ast.AST, part: ast.AST, variable: Variable) -> Iterator[Test]:
+def _around(parent: ast.AST, part: ast.AST, variable: Variable) -> Iterator[Test]:  # noqa: C901, PLR0912  (one case a node type)
     """Conditions of the statement or expression that directly contains a part."""
     match parent:
         case ast.If(test=test, body=body, orelse=orelse) | ast.While(test=test, body=body, orelse=orelse):

@@ -1,4 +1,4 @@
-"""Queries on the effects of a project: which of them may reach an attribute, a class, or a child that is added to one."""
+"""Queries on the effects of a project: which may reach an attribute, a class, or a child that is added to one."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ class EffectTable:
     def on_names(self, family: Collection[ClassRef], names: Collection[str]) -> Iterator[Effect]:
         """Effects that may give instances of a family an attribute of one of these names."""
         for effect in self.effects:
-            if effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in names):
-                if any(self._is_instance(target, family) for target in effect.targets):
-                    yield effect
+            is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in names)
+            if is_set and any(self._is_instance(target, family) for target in effect.targets):
+                yield effect
 
     def _is_instance(self, target: Reference, family: Collection[ClassRef]) -> bool:
         match target.base:
@@ -123,9 +123,9 @@ class EffectTable:
                 continue
             if effect.kind is EffectKind.MODE and not self.is_modal(child):
                 continue
-            if effect.kind in _ON_CHILDREN:
-                if any(self._meets_child(target, family, child) for target in effect.targets):
-                    yield effect
+            is_met = effect.kind in _ON_CHILDREN
+            if is_met and any(self._meets_child(target, family, child) for target in effect.targets):
+                yield effect
 
     def _meets_child(self, target: Reference, family: Collection[ClassRef], child: ModuleClass) -> bool:
         match target.base:
@@ -158,9 +158,9 @@ class EffectTable:
         """Effects on modules that an expression refers to."""
         made = {each.base for each in values}
         for effect in self.effects:
-            if self._matters(effect, content):
-                if any(self._is_held(target, (), None, content, made, effect) for target in effect.targets):
-                    yield effect
+            matters = self._matters(effect, content)
+            if matters and any(self._is_held(target, (), None, content, made, effect) for target in effect.targets):
+                yield effect
 
     def _matters(self, effect: Effect, content: Collection[ModuleClass]) -> bool:
         """Whether an effect on a module of one of these classes changes what its calls compute.

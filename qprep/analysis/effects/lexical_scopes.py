@@ -190,7 +190,7 @@ class FileScopes:
         for arg in every:
             scope.bindings.setdefault(arg.arg, []).append(Binding(BindingKind.PARAMETER))
 
-    def _bind(self, scope: Scope, node: ast.AST) -> None:
+    def _bind(self, scope: Scope, node: ast.AST) -> None:  # noqa: C901, PLR0912  (one case a node type)
         match node:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:

@@ -1,8 +1,8 @@
 """Points-to analysis: the abstract objects that an expression may refer to, found on demand and across files.
 
 Flow-insensitive, context-insensitive and field-based, as Andersen's: every binding of a variable, every argument of a
-parameter and every value of an attribute counts, whatever the order. Conditions on classes narrow what a variable refers
-to where they hold. What an expression refers to grows until nothing changes, so cycles need no care.
+parameter and every value of an attribute counts, whatever the order. Class tests narrow what a variable may be
+where they hold. What an expression refers to grows until nothing changes, so cycles need no care.
 
 Over-approximates, but for code that is not given: a parameter of a function that the project never calls refers to
 nothing, and functions of other packages keep nothing and change nothing beyond what `effects.mutations` lists. They may
@@ -55,11 +55,12 @@ MAX_DEPTH = 60
 CHILDREN = frozenset(("children", "named_children", "modules", "named_modules"))
 DICTIONARIES = frozenset(("_modules", "__dict__"))
 _RETURNS_SELF = frozenset(
-    ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to", "train", "type"]
+    ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to",
+     "train", "type"]
 )  # fmt: skip
 _FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
 _TENSORS = frozenset(["parameters", "named_parameters", "buffers", "named_buffers", "state_dict"])
-# Functions of these packages return numbers, texts and tensors; of torch itself, these return the module they are given.
+# Functions of these packages return numbers, texts and tensors; of torch itself, these return the module given.
 _VALUE_PACKAGES = (
     "torch.nn.functional.",
     "torch.linalg.",
@@ -377,7 +378,7 @@ class PointsTo:
             found |= self._attribute_of(Reference(base), name)
         return frozenset(found)
 
-    def _attribute_of(self, reference: Reference, name: str) -> References:
+    def _attribute_of(self, reference: Reference, name: str) -> References:  # noqa: C901  (one case a kind of object)
         base = reference.base
         if name == "__class__":
             return self.class_of(frozenset((reference,)))

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
-import qprep
 from qprep.compression.structure.labels import Layers, axis_of, core, dirty, spread
 from qprep.compression.structure.model import ModuleCall, Product
 from qprep.compression.structure.store import Block, Cause, Kind, Role, Store
+from qprep.foundation.version import PACKAGE_FOLDER
 from qprep.quantizer.graph.call_rows import Call
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 
-_OURS: Final = os.path.dirname(os.path.abspath(qprep.__file__)) + os.sep
+_OURS: Final = str(PACKAGE_FOLDER) + os.sep
 _TORCHS: Final = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 
 

@@ -96,7 +96,7 @@ def _around(paths: Iterable[Path]) -> Around:
     """What files may do to any object, as far as their names tell."""
     from qprep.analysis.dependencies.partitions import Around
     from qprep.analysis.inputs import Files
-    from qprep.analysis.symbols.module_resolver import module_name
+    from qprep.analysis.symbols.import_links import module_name
     from qprep.analysis.symbols.module_summary import read_outline
 
     asks: set[str] = set()

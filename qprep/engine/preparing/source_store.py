@@ -26,7 +26,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from qprep.engine.plugin_group import GROUP
+from qprep.checks.base import ENTRY_POINT_GROUP
 from qprep.engine.preparing.package_files import is_package
 from qprep.engine.preparing.rewriting import LeftFinding, Rewriting
 from qprep.foundation.atomic_write import replace
@@ -209,7 +209,7 @@ def _stamp() -> list[object]:
 
 
 def _plugins() -> list[list[str]]:
-    if not entry_points(group=GROUP):
+    if not entry_points(group=ENTRY_POINT_GROUP):
         return []
     from qprep.engine.rule_registry import installed
 

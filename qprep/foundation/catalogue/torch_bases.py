@@ -15,9 +15,11 @@ _BY_BASES: Final = {
         "_WeightedLoss",
         "_Loss",
     ): "BCELoss CrossEntropyLoss LinearCrossEntropyLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss",
-    (
-        "_Loss",
-    ): "BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss GaussianNLLLoss HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss MSELoss MarginRankingLoss MultiLabelMarginLoss PoissonNLLLoss SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss",
+    ("_Loss",): (
+        "BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss GaussianNLLLoss HingeEmbeddingLoss HuberLoss "
+        "KLDivLoss L1Loss MSELoss MarginRankingLoss MultiLabelMarginLoss PoissonNLLLoss "
+        "SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss"
+    ),
     ("_BatchNorm", "_NormBase"): "BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm",
     ("_CircularPadNd",): "CircularPad1d CircularPad2d CircularPad3d",
     ("_ConstantPadNd",): "ConstantPad1d ConstantPad2d ConstantPad3d",

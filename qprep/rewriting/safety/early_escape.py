@@ -40,8 +40,10 @@ class _Escape:
 
     def use(self, scope: Scope, name: str) -> ast.expr | None:
         """The first use of a parameter that may run, copy or list the object."""
-        if (scope, name) in self._seen or len(self._seen) > MAX_CALLS:
+        if (scope, name) in self._seen:
             return None
+        if len(self._seen) > MAX_CALLS:
+            return next(iter(self._reads(scope, name)), None)  # not followed further: it counts as a use
         self._seen.add((scope, name))
         for node in self._reads(scope, name):
             if self._is_use(node, scope, is_start=len(self._seen) == 1):

@@ -1,4 +1,4 @@
-"""What the code of a class does with its own instance that a second instance, with shared weights, would answer otherwise."""
+"""Uses of `self` that a second instance with shared weights would answer otherwise."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.mutations import EffectKind
-from qprep.analysis.facts import ModuleCall, OpSite, Sharing
+from qprep.analysis.facts import ModuleCall, OpSite, Sharing, Unit
 from qprep.analysis.symbols.ast_utils import last_name
-from qprep.analysis.values.abstract_values import modules_of
+from qprep.analysis.values.abstract_values import ClassRef, modules_of
 from qprep.rewriting import owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
 from qprep.rewriting.safety import instance_uses
@@ -62,11 +62,15 @@ def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
             yield _doubt(effect, f"the new attribute `{min(names)}` of `{unit.name}`")
         for child in {cls for declaration in declared for cls in _classes_of(scope, declaration)}:
             for effect in table.on_child(family, child):
-                if effect.listing in scope.context.facts.walks or (
-                    effect.kind is EffectKind.OBSERVE and effect.owner in family
-                ):
-                    continue  # QP205, or the rewrite of the class, gives that code the children that there were
+                if _is_cared_for(scope, effect, family):
+                    continue
                 yield _doubt(effect, f"a module that is added to `{unit.name}`")
+
+
+def _is_cared_for(scope: Scope, effect: Effect, family: Collection[ClassRef]) -> bool:
+    """Whether QP205, or the rewrite of the class itself, gives code that lists children those that there were."""
+    is_own = effect.kind is EffectKind.OBSERVE and effect.owner in family
+    return effect.listing in scope.context.facts.walks or is_own
 
 
 def _classes_of(scope: Scope, declaration: Declaration) -> Iterator[ModuleClass]:
@@ -129,9 +133,22 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
         values = table.points_to.where(scope.code.module, scope.node)
         for effect in table.on_objects(values, content):
             yield _doubt(effect, "the shared module")
+        holders = _holders(scope, site)
+        for effect in (found for cls in content for found in table.on_child(holders, cls)):
+            if not _is_cared_for(scope, effect, holders):
+                yield _doubt(effect, "the module that gets a place of its own")
         for attribute in sorted({name for _, name in instance_uses.held_names(values)}):
             yield from instance_uses.comparisons(scope.context, scope.context.family(scope.unit), attribute)
         yield from _of_copies(scope, site.classes)
+
+
+def _holders(scope: Scope, site: Sharing) -> Collection[ClassRef]:
+    """The classes whose instances may hold the new module: that of the method, or any where a function makes it."""
+    project, cls = scope.context.project, site.function.rpartition(".")[0]
+    if project.class_node(ClassRef(scope.code.module, cls)) is not None:
+        return scope.context.family(Unit(scope.code.module, cls, True))
+    surfaces = ((name, project.surface(name)) for name in project.given)
+    return [ClassRef(name, each) for name, surface in surfaces if surface is not None for each in surface.classes]
 
 
 def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:

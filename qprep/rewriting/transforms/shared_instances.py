@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import MANY, Unit
 from qprep.foundation.findings import Unfixable
-from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.rewrite_result import OWNER
 from qprep.rewriting.safety.mutation import changed_attribute, changed_global, changed_name, changed_source
 from qprep.rewriting.safety.observability import holds_no_state, memory, reason_to_stay_one
@@ -30,13 +30,12 @@ def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
         if (reason := reason_to_stay_one(scope, sharing)) is not None:
             return Unfixable(reason)
         listed = ", listed=True"
-    node = scope.node
-    if sharing.how == "copy" and isinstance(node, ast.Call):
-        node = node.args[0]
-    start, end = scope.code.span(node)  # type: ignore[arg-type]
-    text = scope.code.text[start:end]
+    name = scope.runtime(_function(scope, sharing))
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
-    return (Piece(start, end, f"{scope.runtime(_function(scope, sharing))}({text}{listed})"),)
+    if sharing.how == "copy" and isinstance(scope.node, ast.Call):
+        inner = scope.code.span(scope.node.args[0])
+        return (Piece(start, end, f"{name}({scope.code.text[slice(*inner)]}{listed})"),)
+    return (opening(start, f"{name}(", end - start), closing(end, f"{listed})", end - start))
 
 
 def _function(scope: Scope, sharing: Sharing) -> str:
