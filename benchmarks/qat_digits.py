@@ -32,6 +32,7 @@ from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from qprep.runtime_modules import EltwiseAdd, convert_compound
 
 METHODS: tuple[type[TrainingQuantizer], ...] = (LSQQuantizer, PACTQuantizer, TQTQuantizer, LinearQATQuantizer)
+QUICK = ["--quick"]
 BITS = 4
 # Of BatchNorm, which takes every batch in twice where its layers are run again for the backward, in float as well.
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
