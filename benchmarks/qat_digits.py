@@ -21,6 +21,7 @@ from typing import Any
 
 import onnxruntime
 import torch
+from benchmark_inputs import PACKAGES, skip_without_digits
 from quantize_mnist import Data, accuracy, batches, digits, mobilenet, train
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -31,6 +32,7 @@ from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from qprep.runtime_modules import EltwiseAdd, convert_compound
 
 METHODS: tuple[type[TrainingQuantizer], ...] = (LSQQuantizer, PACTQuantizer, TQTQuantizer, LinearQATQuantizer)
+QUICK = ["--quick"]
 BITS = 4
 # Of BatchNorm, which takes every batch in twice where its layers are run again for the backward, in float as well.
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -161,11 +163,12 @@ def loops(method: type[TrainingQuantizer], model: nn.Module, seen: Data) -> dict
 def main() -> int:
     """Print the table; 1 where a claim fails."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--packages", type=Path, required=True)
+    parser.add_argument("--packages", type=Path, default=PACKAGES)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    skip_without_digits(options.packages)
     seen, held = digits(options.packages)
     methods, epochs, allowed = METHODS, options.epochs, 3.0
     if options.quick:
@@ -187,8 +190,7 @@ def main() -> int:
             for way, same in loops(method, model, seen).items():
                 if not same:
                     failed.append(f"{network} {method.__name__}: {way} is not bit-equal")
-    for each in failed:
-        print(f"FAILED {each}")
+    print("\n".join(f"FAILED {each}" for each in failed) or "all claims hold")
     return int(bool(failed))
 
 

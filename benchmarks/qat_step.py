@@ -1,11 +1,14 @@
 """Time one training step of each method against float, and calibration against inference; print two tables.
 
-python benchmarks/qat_step.py [--rounds N]
+python benchmarks/qat_step.py [--rounds N] [--quick]
 
 One thread, a small residual network on 32 × 32 images, batches of 16. Every round runs every variant once; a ratio is
 the median over the rounds of a variant's time divided by that of the float step in the same round. torch.ao's eager
 flow (prepare_qat with its default configuration for x86) runs the same network in the same rounds; it does not
 quantize what EltwiseAdd gives. Calibration with each estimator is one pass over 8 batches, beside inference on them.
+
+Exits 1 where a step takes more than STEP times the float step, or calibration with min-max ranges more than CALIBRATION
+times inference. `--quick` takes three rounds.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import functools
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -32,6 +36,14 @@ from qprep.quantizer import (
 from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from qprep.quantizer.ranges.estimators import ESTIMATORS
 from qprep.runtime_modules import EltwiseAdd
+
+QUICK = ["--quick"]
+# Measured: 1.3 to 1.65. CPU times of one process in turn vary by a few per cent; a second pass over every tensor costs
+# a half more.
+STEP = 2.2
+# Measured: 1.14. One look at each tensor is cheap beside a convolution; the other estimators compute more by design.
+CALIBRATION = 1.6
+PEER = "torch.ao prepare_qat"
 
 METHODS: tuple[type[TrainingQuantizer], ...] = (
     LinearQATQuantizer,
@@ -104,12 +116,14 @@ def measured(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str
     return times
 
 
-def show(title: str, times: dict[str, list[float]], base: str) -> None:
-    """Medians, and medians of ratios to `base`."""
+def show(title: str, times: dict[str, list[float]], base: str) -> dict[str, float]:
+    """Print medians, and medians of ratios to `base`; returns the ratios."""
+    ratios = {}
     print(f"{title:34}      ms  × {base}")
     for name, found in times.items():
-        ratio = statistics.median(one / base for one, base in zip(found, times[base], strict=True))
+        ratio = ratios[name] = statistics.median(one / other for one, other in zip(found, times[base], strict=True))
         print(f"{name:34} {1000 * statistics.median(found):7.1f} {ratio:8.2f}")
+    return ratios
 
 
 def calibrations(images: Tensor) -> dict[str, Callable[[], object]]:
@@ -129,11 +143,13 @@ def calibrations(images: Tensor) -> dict[str, Callable[[], object]]:
     return variants
 
 
-def main() -> None:
-    """Print the tables."""
+def main() -> int:
+    """Print the tables; 1 where a claim fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=12)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    rounds = 3 if options.quick else options.rounds
     torch.set_num_threads(1)
     images, labels = torch.randn(16, 3, 32, 32), torch.randint(10, (16,))
     variants: dict[str, Callable[[], object]] = {"float": step_of(network(), images, labels)}
@@ -143,10 +159,19 @@ def main() -> None:
             quantizer.prepare_model(images)
             name = f"{method.__name__}{', BatchNorm folded' if fold else ''}"
             variants[name] = step_of(quantizer.model, images, labels)
-    variants["torch.ao prepare_qat"] = step_of(ao_model(), images, labels)
-    show("step", measured(variants, rounds), "float")
-    show("calibration", measured(calibrations(images), rounds // 3 + 1), "inference")
+    variants[PEER] = step_of(ao_model(), images, labels)
+    steps = show("step", measured(variants, rounds), "float")
+    passes = show("calibration", measured(calibrations(images), rounds // 3 + 1), "inference")
+    failed = [
+        f"{name}: expected at most {STEP} x float, found {ratio:.2f}"
+        for name, ratio in steps.items()
+        if ratio > STEP and name != PEER
+    ]
+    if passes["min-max"] > CALIBRATION:
+        failed.append(f"min-max: expected at most {CALIBRATION} x inference, found {passes['min-max']:.2f}")
+    print("\n".join(failed) or "all claims hold")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,10 +1,10 @@
 """Resemblyzer's speaker encoder, rewritten by `qprep fix`: does its checkpoint load, do embeddings stay the same?
 
-python benchmarks/rewrite_speaker.py --packages DIR [--data FILE]
+python benchmarks/rewrite_speaker.py [--packages DIR] [--data FILE] [--quick]
 
 DIR is where `pip install --no-deps --target DIR resemblyzer` put source and weights. Prints the largest difference of
 any number in any utterance's embedding; ends with 1 where it is beyond 1e-5. An utterance's embedding is the
-normalised mean of those of its partials.
+normalised mean of those of its partials. `--quick` compares the first UTTERANCES.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from types import ModuleType
 
 import numpy as np
 import torch
+from benchmark_inputs import PACKAGES, SHARED, skip_without
 from torch import Tensor, nn
 
 import qprep
 from qprep.cli import main as command_line
 from qprep.runtime_modules import LSTM
 
+QUICK = ["--quick"]
+UTTERANCES = 16
 LIMIT = 1e-5
 
 
@@ -52,12 +55,17 @@ def embeddings(model: nn.Module, mels: Tensor, offsets: list[int]) -> Tensor:
 def main() -> int:
     """Rewrite, load, compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--packages", type=Path, required=True)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/speech/partials.npz"))
+    parser.add_argument("--packages", type=Path, default=PACKAGES)
+    parser.add_argument("--data", type=Path, default=SHARED / "data" / "speech" / "partials.npz")
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
+    skip_without("the speaker encoder and its data are", options.packages / "resemblyzer", options.data)
     torch.set_num_threads(1)
     data = np.load(options.data)
     mels, offsets = torch.from_numpy(data["mels"]).float(), data["offsets"].tolist()
+    if options.quick:
+        offsets = offsets[: UTTERANCES + 1]
+        mels = mels[: offsets[-1]]
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(options.packages / "resemblyzer", Path(folder) / "resemblyzer")
         source = Path(folder) / "resemblyzer" / "voice_encoder.py"

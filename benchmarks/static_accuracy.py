@@ -1,11 +1,12 @@
 """Measure what `qprep check` finds by reading alone against what a run of every model of a specification shows.
 
-    python benchmarks/static_accuracy.py ../shared/corpus [--package torchvision|timm] [--only a,b] [--cache DIR]
+    python benchmarks/static_accuracy.py [DIRECTORY] [--package torchvision|timm] [--only a,b] [--cache DIR]
 
 The directory holds `tvshim.py` and `specs/NAME.py`. Counted are source lines: found (the static check reports the line
 and some model runs an unowned operation there, or a leaf module again), missed, and false (reported, evaluated by some
 model, and never an unowned operation or a second run). What no model evaluates counts as neither. Every miss and
 every false line is listed with its cause; then the same for `qprep check --trace`, given one run of every model.
+DIRECTORY is ../shared/corpus where it is not given.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 
 from accuracy_lines import Lines, found_lines, true_lines
 from accuracy_truth import Line, load_truth
+from benchmark_inputs import SHARED, skip_without
 
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.config.settings_file import Options
@@ -28,10 +30,13 @@ from qprep.engine.runtime_evidence.run_lookup import Run
 from qprep.engine.snapshot import Survey
 from qprep.foundation.deep_recursion import run_with_large_stack
 
+QUICK = ["--package", "torchvision", "--only", "resnet18,mobilenet_v3_small,shufflenet_v2_x0_5"]
+
 
 def main() -> int:
     """Print both comparisons for each package; 0 where recall and precision are at least 97 % and 100 %."""
     options = _options()
+    skip_without("the models' specifications are", options.corpus)
     good = True
     only = {name for name in options.only.split(",") if name}
     for package in options.package or ["torchvision", "timm"]:
@@ -48,7 +53,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=pathlib.Path)
+    parser.add_argument("corpus", type=pathlib.Path, nargs="?", default=SHARED / "corpus")
     parser.add_argument("--package", action="append")
     parser.add_argument("--only", default="")
     parser.add_argument("--cache", type=pathlib.Path, help="a folder that keeps what the runs showed")

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
+from benchmark_inputs import import_torchvision
 from torch import Tensor, nn
-from torchvision import models
 
 from qprep.compression.structure import choose, groups, macs, scores, thin
 
@@ -38,7 +38,8 @@ SIZES = {
     **dict.fromkeys(("vgg11_bn", "alexnet", "vit_b_32"), 224),
     "inception_v3": 299,
 }
-QUICK = ("resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1", "regnet_y_400mf", TIMED)
+QUICK = ["--quick"]
+QUICK_MODELS = ("resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1", "regnet_y_400mf", TIMED)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def build(name: str, size: int) -> tuple[nn.Module, Tensor]:
     """A model with random weights and statistics, and images."""
     torch.manual_seed(0)
     quiet = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    model: nn.Module = getattr(models, name)(weights=None, **quiet).eval()
+    model: nn.Module = getattr(import_torchvision().models, name)(weights=None, **quiet).eval()
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
@@ -132,7 +133,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=2)
     given = parser.parse_args()
-    names = given.models or (QUICK if given.quick else SIZES)
+    names = given.models or (QUICK_MODELS if given.quick else SIZES)
     compares = find_spec("torch_pruning") is not None
     torch.set_num_threads(1)
     with_qprep(*build("squeezenet1_1", 64))  # the catalogue is loaded once

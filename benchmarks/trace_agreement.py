@@ -1,6 +1,6 @@
 """Compare `qprep.trace` with an independent tracer, on every model of a specification.
 
-    python benchmarks/trace_agreement.py ../shared/corpus [--spec torchvision] [--only a,b] [--every N]
+    python benchmarks/trace_agreement.py [DIRECTORY] [--spec torchvision] [--only a,b] [--every N]
 
 The directory holds `optrace.py`, `tvshim.py` and `specs/NAME.py`. For each model both trace one forward pass in eval
 mode; the unowned operations are compared by source line, with their number of calls, and the reused modules by
@@ -22,12 +22,14 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 import torch
+from benchmark_inputs import SHARED, skip_without
 
 import qprep
 from qprep.foundation.catalogue.lookup import load
 from qprep.tracing.op_lookup import Operations
 from qprep.tracing.trace_report import TraceReport
 
+QUICK = ["--every", "12"]
 Line: TypeAlias = tuple[str, int]
 Maker: TypeAlias = Callable[[], Any]
 Judged: TypeAlias = Any  # the judge's report: a named tuple of its own
@@ -36,6 +38,7 @@ Judged: TypeAlias = Any  # the judge's report: a named tuple of its own
 def main() -> int:
     """Print the differences and the share of lines that agree; 0 where all do or are explained."""
     options = _options()
+    skip_without("the other tracer and the models' specifications are", options.corpus)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     sys.path.insert(0, str(options.corpus))
@@ -58,7 +61,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=pathlib.Path)
+    parser.add_argument("corpus", type=pathlib.Path, nargs="?", default=SHARED / "corpus")
     parser.add_argument("--spec", action="append")
     parser.add_argument("--only", default="")
     parser.add_argument("--every", type=int, default=1, help="take each N-th model")

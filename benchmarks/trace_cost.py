@@ -1,17 +1,16 @@
 """What a trace costs: time of a traced forward against a plain one, and memory against the number of operations.
 
-    python benchmarks/trace_cost.py [--runs N] [--shims DIRECTORY]
+    python benchmarks/trace_cost.py [--runs N]
 
-The model is torchvision's resnet50 at 1×3×224×224 on the CPU, in eval mode, one thread. DIRECTORY may hold a
-`tvshim.py` that makes torchvision importable. Exits 1 where a traced forward takes more than 3 × the plain one, or
-where a loop of many operations needs more memory than a loop of few.
+The model is torchvision's resnet50 at 1×3×224×224 on the CPU, in eval mode, one thread. Exits 1
+where a traced forward takes more than 3 × the plain one, or where a loop of many operations needs more memory than a
+loop of few.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import importlib
 import statistics
 import sys
 import time
@@ -20,10 +19,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from benchmark_inputs import import_torchvision
 from torch import Tensor, nn
 
 import qprep
 
+QUICK = ["--runs", "3"]
 LIMIT = 3.0
 GROWTH = 16 * 1024  # bytes
 
@@ -46,13 +47,9 @@ def main() -> int:
     """Print both figures; 0 where both keep their limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--shims")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.shims:
-        sys.path.insert(0, options.shims)
-        importlib.import_module("tvshim")
-    ratio = _time(importlib.import_module("torchvision").models.resnet50().eval(), options.runs)
+    ratio = _time(import_torchvision().models.resnet50().eval(), options.runs)
     growth = _peak(40_000) - _peak(4_000)
     print(f"peak memory of a trace of 40,000 operations against 4,000: {growth:+d} bytes (limit {GROWTH})")
     return int(ratio > LIMIT or growth > GROWTH)
