@@ -44,9 +44,7 @@ def computed(folder: Path) -> list[torch.Tensor]:
         return [value.detach().clone() for value in module.outcome()]
 
 
-def fixed_outcomes(
-    files: Mapping[str, str], folder: Path
-) -> tuple[FixResult, list[torch.Tensor], list[torch.Tensor]]:
+def fixed_outcomes(files: Mapping[str, str], folder: Path) -> tuple[FixResult, list[torch.Tensor], list[torch.Tensor]]:
     """Safe fixes of a program, with what it computes before and after them."""
     write(folder / "before", files)
     paths = write(folder / "after", files)

@@ -76,9 +76,7 @@ def outcome():
 
 PROGRAMS = {
     "hook-through-local": _program("layer = net.act\nlayer.register_forward_hook(twice)"),
-    "hook-through-argument": _program(
-        "watch(net.act)", "def watch(layer):\n    layer.register_forward_hook(twice)\n"
-    ),
+    "hook-through-argument": _program("watch(net.act)", "def watch(layer):\n    layer.register_forward_hook(twice)\n"),
     "forward-of-list-item": _program("layers = [net.conv, net.act]\nlayers[1].forward = torch.tanh"),
     "hook-through-attrgetter": _program('attrgetter("act")(net).register_forward_hook(twice)'),
     "forward-through-shallow-copy": _program('twin = copy.copy(net)\ngetattr(twin, "act").forward = torch.tanh'),
@@ -103,7 +101,7 @@ PROGRAMS = {
 
 # Programs whose safe fix changes what they compute, each with the reason; strict, so that none stays too long.
 KNOWN = {
-    "seventh-of-many-classes": "one of seven classes from a table keeps state; the second call gets its own instance",
+    "seventh-of-many-classes": "with seven classes the one that keeps state is forgotten, with six it is not",
     "dataclass-by-another-name": "a dataclass imported under another name gets a constructor",
 }
 

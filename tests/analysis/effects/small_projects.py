@@ -83,7 +83,7 @@ def targets(table: EffectTable, kind: EffectKind) -> set[str]:
     return {name for effect in table.effects if effect.kind is kind for name in names_of(effect.targets)}
 
 
-def _name(base: Base) -> str:  # noqa: PLR0911  (one line a kind of object)
+def _name(base: Base) -> str:
     match base:
         case Instance(cls=cls):
             return cls.name

@@ -50,7 +50,9 @@ EITHER = {
 def _admitted(folder: Path, code: str) -> tuple[bool, bool]:
     """Whether a ReLU and a Dropout may be what is probed."""
     body = "".join(f"        {line}\n" for line in code.splitlines())
-    table = table_of(folder, f"def walk(net, x, other):\n    for m in net.modules():\n{body}\n\nwalk(Net(), 1, Net())\n")
+    table = table_of(
+        folder, f"def walk(net, x, other):\n    for m in net.modules():\n{body}\n\nwalk(Net(), 1, Net())\n"
+    )
     references = probed(table)
     assert references
     relu, dropout = (any(table.admits(r.tests, f"torch.nn.{name}") for r in references) for name in ("ReLU", "Dropout"))
@@ -72,7 +74,10 @@ _atoms = (
     st.builds(ClassTest, st.none() | st.frozensets(st.sampled_from(_CLASSES), max_size=3), st.booleans())
     | st.builds(AttributeTest, st.sampled_from(["weight", "inplace", "forward"]), st.booleans())
     | st.builds(
-        NameTest, st.sampled_from(["==", "in", "startswith", "endswith"]), st.sampled_from(["ReLU", "Dr"]), st.booleans()
+        NameTest,
+        st.sampled_from(["==", "in", "startswith", "endswith"]),
+        st.sampled_from(["ReLU", "Dr"]),
+        st.booleans(),
     )
 )
 _tests = _atoms | st.builds(AnyOf, st.frozensets(_atoms, min_size=1, max_size=3))
@@ -85,9 +90,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> EffectTable:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tests=st.frozensets(_tests, max_size=4), fewer=st.data(), cls=st.sampled_from(_CLASSES))
-def test_fewer_tests_admit_more(
-    table: EffectTable, tests: frozenset[Test], fewer: st.DataObject, cls: str
-) -> None:
+def test_fewer_tests_admit_more(table: EffectTable, tests: frozenset[Test], fewer: st.DataObject, cls: str) -> None:
     kept = frozenset(test for test in tests if fewer.draw(st.booleans()))
     if table.admits(tests, cls):
         assert table.admits(kept, cls)

@@ -32,7 +32,7 @@ ON_ACT = {
     "add-module": 'net.add_module("act", nn.Tanh())',
     "set-submodule": 'net.set_submodule("act", nn.Tanh())',
     "replaced-in-loop": "for name, m in net.named_children():\n    if name:\n        setattr(net, name, nn.Tanh())",
-    "parametrized": 'nn.utils.parametrizations.weight_norm(net.act)',
+    "parametrized": "nn.utils.parametrizations.weight_norm(net.act)",
     "comparison": "other = net.act\nprint(other is net.act)",
     "foreign-self": "def off(self):\n    self.act = nn.Identity()\n\noff(net)",
 }
@@ -82,7 +82,8 @@ def test_train_of_some_modules_of_a_loop_is_selective(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("call", ["append(nn.Tanh())", "insert(0, nn.Tanh())", "pop(0)", "extend([])", "clear()"])
 def test_a_method_of_a_container_changes_its_structure(call: str, tmp_path: Path) -> None:
-    code = "class Box(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.all = nn.ModuleList()\n"
+    code = "class Box(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    code += "        self.all = nn.ModuleList()\n"
     table = table_of(tmp_path, f"{code}\n\nbox = Box()\nbox.all.{call}\n")
     assert {EffectKind.STRUCTURE, EffectKind.SET} & {effect.kind for effect in table.effects if effect.targets}
 
