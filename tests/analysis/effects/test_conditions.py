@@ -1,0 +1,105 @@
+"""What conditions around an expression say of the class of a variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qprep.analysis.effects.abstract_objects import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
+from qprep.analysis.effects.effect_table import EffectTable
+from tests.analysis.effects.small_projects import probed, table_of
+
+# Code in a loop over the modules of a net; `probe(m)` is reached by a ReLU and not by a Dropout.
+ONLY_RELU = {
+    "isinstance": "if isinstance(m, nn.ReLU):\n    probe(m)",
+    "isinstance-of-several": "if isinstance(m, (nn.ReLU, nn.Tanh)):\n    probe(m)",
+    "union": "if isinstance(m, nn.ReLU | nn.Tanh):\n    probe(m)",
+    "or": "if isinstance(m, nn.ReLU) or isinstance(m, nn.Tanh):\n    probe(m)",
+    "and": "if isinstance(m, nn.ReLU) and 1:\n    probe(m)",
+    "else": "if isinstance(m, nn.Dropout):\n    pass\nelse:\n    probe(m)",
+    "continue": "if not isinstance(m, nn.ReLU):\n    continue\nprobe(m)",
+    "assert": "assert isinstance(m, nn.ReLU)\nprobe(m)",
+    "match": "match m:\n    case nn.ReLU():\n        probe(m)",
+    "match-or": "match m:\n    case nn.ReLU() | nn.Tanh():\n        probe(m)",
+    "type-is": "if type(m) is nn.ReLU:\n    probe(m)",
+    "type-in": "if type(m) in (nn.ReLU, nn.Tanh):\n    probe(m)",
+    "class-attribute": "if m.__class__ == nn.ReLU:\n    probe(m)",
+    "issubclass": "if issubclass(type(m), nn.ReLU):\n    probe(m)",
+    "name": 'if type(m).__name__ == "ReLU":\n    probe(m)',
+    "part-of-name": 'if "ReLU" in m.__class__.__name__:\n    probe(m)',
+    "start-of-name": 'if m._get_name().startswith("Re"):\n    probe(m)',
+    "expression": "probe(m) if isinstance(m, nn.ReLU) else None",
+    "conjunction": "isinstance(m, nn.ReLU) and probe(m)",
+    "comprehension": "[probe(k) for k in [m] if isinstance(k, nn.ReLU)]",
+}
+# Code that says nothing certain of the class of `m`.
+EITHER = {
+    "no-condition": "probe(m)",
+    "other-variable": "k = nn.ReLU()\nif isinstance(k, nn.ReLU):\n    probe(m)",
+    "or-anything": "if isinstance(m, nn.ReLU) or x:\n    probe(m)",
+    "no-exit": "if not isinstance(m, nn.ReLU):\n    pass\nprobe(m)",
+    "computed-class": "if isinstance(m, unknown()):\n    probe(m)",
+    "not-and": "if not (isinstance(m, nn.Dropout) and x):\n    probe(m)",
+    "rebound": "m = other\nif isinstance(m, nn.ReLU):\n    pass\nprobe(m)",
+}
+
+
+def _admitted(folder: Path, code: str) -> tuple[bool, bool]:
+    """Whether a ReLU and a Dropout may be what is probed."""
+    body = "".join(f"        {line}\n" for line in code.splitlines())
+    table = table_of(
+        folder, f"def walk(net, x, other):\n    for m in net.modules():\n{body}\n\nwalk(Net(), 1, Net())\n"
+    )
+    references = probed(table)
+    assert references
+    relu, dropout = (any(table.admits(r.tests, f"torch.nn.{name}") for r in references) for name in ("ReLU", "Dropout"))
+    return relu, dropout
+
+
+@pytest.mark.parametrize("code", ONLY_RELU.values(), ids=ONLY_RELU.keys())
+def test_a_condition_narrows(code: str, tmp_path: Path) -> None:
+    assert _admitted(tmp_path, code) == (True, False)
+
+
+@pytest.mark.parametrize("code", EITHER.values(), ids=EITHER.keys())
+def test_what_is_no_condition_narrows_nothing(code: str, tmp_path: Path) -> None:
+    assert _admitted(tmp_path, code) == (True, True)
+
+
+_CLASSES = ("torch.nn.ReLU", "torch.nn.Dropout", "torch.nn.Conv2d", "torch.nn.Module", "other.Layer")
+_atoms = (
+    st.builds(ClassTest, st.none() | st.frozensets(st.sampled_from(_CLASSES), max_size=3), st.booleans())
+    | st.builds(AttributeTest, st.sampled_from(["weight", "inplace", "forward"]), st.booleans())
+    | st.builds(
+        NameTest,
+        st.sampled_from(["==", "in", "startswith", "endswith"]),
+        st.sampled_from(["ReLU", "Dr"]),
+        st.booleans(),
+    )
+)
+_tests = _atoms | st.builds(AnyOf, st.frozensets(_atoms, min_size=1, max_size=3))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> EffectTable:
+    return table_of(tmp_path_factory.mktemp("project"), "")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tests=st.frozensets(_tests, max_size=4), fewer=st.data(), cls=st.sampled_from(_CLASSES))
+def test_fewer_tests_admit_more(table: EffectTable, tests: frozenset[Test], fewer: st.DataObject, cls: str) -> None:
+    kept = frozenset(test for test in tests if fewer.draw(st.booleans()))
+    if table.admits(tests, cls):
+        assert table.admits(kept, cls)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(test=_tests, cls=st.sampled_from(_CLASSES))
+def test_a_test_or_its_opposite_admits(table: EffectTable, test: Test, cls: str) -> None:
+    opposite = negated(test)
+    if opposite is not None:
+        assert table.admits([test], cls) or table.admits([opposite], cls)
+        assert negated(opposite) == test

@@ -1,0 +1,141 @@
+"""Which effects on modules are found, and what they are done to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qprep.analysis.effects.attribute_names import ANY_NAME
+from qprep.analysis.effects.mutations import EffectKind
+from qprep.analysis.values.abstract_values import ClassRef
+from tests.analysis.effects.small_projects import found, table_of, targets
+
+NET = ClassRef("model", "Net")
+
+ON_ACT = {
+    "forward-hook": "net.act.register_forward_hook(print)",
+    "pre-hook": "net.act.register_forward_pre_hook(print)",
+    "hook-through-local": "layer = net.act\nlayer.register_forward_hook(print)",
+    "global-hook": "nn.modules.module.register_module_forward_hook(print)",
+    "forward": "net.act.forward = torch.tanh",
+    "rebinding": "net.act = nn.Tanh()",
+    "deletion": "del net.act",
+    "setattr": 'setattr(net, "act", nn.Tanh())',
+    "setattr-of-any-name": "def put(net, name):\n    setattr(net, name, 1)\n\nput(net, input())",
+    "delattr": 'delattr(net, "act")',
+    "modules": 'net._modules["act"] = nn.Tanh()',
+    "modules-update": 'net._modules.update({"act": nn.Tanh()})',
+    "modules-pop": 'net._modules.pop("act")',
+    "dict": 'net.__dict__["_modules"]["act"] = nn.Tanh()',
+    "vars": 'vars(net)["act"] = 1',
+    "add-module": 'net.add_module("act", nn.Tanh())',
+    "set-submodule": 'net.set_submodule("act", nn.Tanh())',
+    "replaced-in-loop": "for name, m in net.named_children():\n    if name:\n        setattr(net, name, nn.Tanh())",
+    "parametrized": "nn.utils.parametrizations.weight_norm(net.act)",
+    "comparison": "other = net.act\nprint(other is net.act)",
+    "foreign-self": "def off(self):\n    self.act = nn.Identity()\n\noff(net)",
+}
+NOT_ON_ACT = {
+    "nothing": "print(net.act)",
+    "other-attribute": "net.note = 1",
+    "other-module": "net.drop.register_forward_hook(print)",
+    "other-name": 'setattr(net, "note", 1)',
+    "all-in-eval": "net.eval()",
+    "state": "net.load_state_dict(net.state_dict())",
+    "backward-of-tensor": "torch.ones(1).register_hook(print)",
+}
+
+
+@pytest.mark.parametrize("code", ON_ACT.values(), ids=ON_ACT.keys())
+def test_a_change_reaches_the_held_module(code: str, tmp_path: Path) -> None:
+    table = table_of(tmp_path, f"net = Net()\n{code}\n")
+    assert list(table.on_held((NET,), "act", ("torch.nn.ReLU",)))
+
+
+@pytest.mark.parametrize("code", NOT_ON_ACT.values(), ids=NOT_ON_ACT.keys())
+def test_other_code_does_not_reach_it(code: str, tmp_path: Path) -> None:
+    table = table_of(tmp_path, f"net = Net()\n{code}\n")
+    assert not list(table.on_held((NET,), "act", ("torch.nn.ReLU",)))
+
+
+def test_a_known_name_is_kept_and_an_unknown_one_may_be_any(tmp_path: Path) -> None:
+    table = table_of(tmp_path, 'net = Net()\nsetattr(net, "act", 1)\nsetattr(net, input(), 1)\n')
+    assert [effect.attribute for effect in found(table, EffectKind.SET)] == ["act", ANY_NAME]
+
+
+def test_eval_of_one_module_is_a_change_of_mode(tmp_path: Path) -> None:
+    table = table_of(tmp_path, "net = Net()\nif input():\n    net.drop.eval()\n")
+    assert list(table.on_held((NET,), "drop", ("torch.nn.RReLU",)))
+    assert not list(table.on_held((NET,), "act", ("torch.nn.ReLU",)))
+
+
+def test_train_of_every_module_of_a_loop_is_uniform(tmp_path: Path) -> None:
+    table = table_of(tmp_path, "net = Net()\nfor m in net.modules():\n    m.train()\n")
+    assert not found(table, EffectKind.MODE)
+
+
+def test_train_of_some_modules_of_a_loop_is_selective(tmp_path: Path) -> None:
+    code = "net = Net()\nfor m in net.modules():\n    if isinstance(m, nn.Dropout):\n        m.train()\n"
+    assert "below Net" in targets(table_of(tmp_path, code), EffectKind.MODE)
+
+
+@pytest.mark.parametrize("call", ["append(nn.Tanh())", "insert(0, nn.Tanh())", "pop(0)", "extend([])", "clear()"])
+def test_a_method_of_a_container_changes_its_structure(call: str, tmp_path: Path) -> None:
+    code = "class Box(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    code += "        self.all = nn.ModuleList()\n"
+    table = table_of(tmp_path, f"{code}\n\nbox = Box()\nbox.all.{call}\n")
+    assert {EffectKind.STRUCTURE, EffectKind.SET} & {effect.kind for effect in table.effects if effect.targets}
+
+
+CLASS_CHANGES = {
+    "patched-method": "Net.forward = print",
+    "patched-by-setattr": 'setattr(Net, "forward", print)',
+    "without-constructor": "net = Net.__new__(Net)",
+    "by-object-new": "net = object.__new__(Net)",
+    "other-class": "other = nn.ReLU()\nother.__class__ = Net",
+    "dynamic-base": 'TABLE = {"a": Net}\n\nclass Sub(TABLE["a"]):\n    def __init__(self):\n        pass',
+    "type-call": 'Sub = type("Sub", (Net,), {})',
+}
+
+
+@pytest.mark.parametrize("code", CLASS_CHANGES.values(), ids=CLASS_CHANGES.keys())
+def test_a_change_of_the_class_is_found(code: str, tmp_path: Path) -> None:
+    assert list(table_of(tmp_path, f"{code}\n").on_class((NET,), ()))
+
+
+def test_making_an_instance_is_no_change_of_its_class(tmp_path: Path) -> None:
+    assert not list(table_of(tmp_path, "net = Net()\nnet(1)\n").on_class((NET,), ()))
+
+
+def test_a_patched_function_of_torch_is_found(tmp_path: Path) -> None:
+    table = table_of(tmp_path, "F.relu = torch.tanh\n")
+    assert list(table.patched(["relu"]))
+    assert not list(table.patched(["gelu"]))
+
+
+VISITS = {
+    "count": "print(len(list(net.children())))",
+    "index": "first = list(net.modules())[1]",
+    "collected": "kept = []\nfor m in net.modules():\n    kept.append(m)",
+    "keys": "print(list(net._modules))",
+    "run-in-turn": "x = 1\nfor m in net.children():\n    x = m(x)",
+}
+
+
+@pytest.mark.parametrize("code", VISITS.values(), ids=VISITS.keys())
+def test_a_visit_of_children_meets_a_new_child(code: str, tmp_path: Path) -> None:
+    table = table_of(tmp_path, f"net = Net()\n{code}\n")
+    assert list(table.on_child((NET,), "torch.nn.ReLU"))
+
+
+def test_a_visit_of_certain_classes_does_not_meet_others(tmp_path: Path) -> None:
+    code = "net = Net()\nkept = []\nfor m in net.modules():\n    if isinstance(m, nn.Conv2d):\n        kept.append(m)\n"
+    table = table_of(tmp_path, code)
+    assert list(table.on_child((NET,), "torch.nn.Conv2d"))
+    assert not list(table.on_child((NET,), "torch.nn.ReLU"))
+
+
+def test_going_through_parameters_meets_no_module_without_any(tmp_path: Path) -> None:
+    code = "net = Net()\nkept = []\nfor p in net.parameters():\n    kept.append(p)\n"
+    assert not list(table_of(tmp_path, code).on_child((NET,), "torch.nn.ReLU"))

@@ -1,0 +1,151 @@
+"""What an expression may refer to, by the way that its value takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qprep.analysis.effects.abstract_objects import (
+    ANYTHING,
+    MANY,
+    MAX_CLASSES,
+    MAX_OBJECTS,
+    Anything,
+    Base,
+    Below,
+    ClassTest,
+    Instance,
+    Made,
+    Many,
+    Reference,
+    References,
+    widened,
+)
+from qprep.analysis.facts import Place
+from qprep.analysis.values.abstract_values import ClassRef
+from tests.analysis.effects.small_projects import names_of, probed, table_of
+
+WAYS = {
+    "attribute": "probe(Net().act)",
+    "local": "net = Net()\nlayer = net.act\nprobe(layer)",
+    "second-binding": "layer = None\nlayer = Net().act\nprobe(layer)",
+    "positional-argument": "def use(a, b):\n    probe(b)\n\nuse(1, Net().act)",
+    "keyword-argument": "def use(a, b=None):\n    probe(b)\n\nuse(1, b=Net().act)",
+    "default": "NET = Net()\n\ndef use(layer=NET.act):\n    probe(layer)",
+    "return": "def fetch(net):\n    return net.act\n\nprobe(fetch(Net()))",
+    "list": "layers = [1, Net().act]\nprobe(layers[1])",
+    "unpacked": "first, second = 1, Net().act\nprobe(second)",
+    "dict": 'layers = {"a": Net().act}\nprobe(layers["a"])',
+    "dict-values": 'layers = {"a": Net().act}\nfor layer in layers.values():\n    probe(layer)',
+    "loop": "for layer in [Net().act]:\n    probe(layer)",
+    "comprehension": "layers = [net.act for net in [Net()]]\nprobe(layers[0])",
+    "closure": "def outer(layer):\n    def inner():\n        probe(layer)\n    return inner\n\nouter(Net().act)()",
+    "getattr": 'probe(getattr(Net(), "act"))',
+    "attrgetter": 'probe(attrgetter("act")(Net()))',
+    "partial": "def use(layer):\n    probe(layer)\n\npartial(use, Net().act)()",
+    "decorator": "def same(f):\n    return f\n\n@same\ndef fetch(net):\n    return net.act\n\nprobe(fetch(Net()))",
+    "conditional": "probe(Net().act if torch.rand(1) > 0 else None)",
+    "or": "probe(None or Net().act)",
+    "walrus": "if (layer := Net().act):\n    probe(layer)",
+    "lambda": "fetch = lambda net: net.act\nprobe(fetch(Net()))",
+    "returned-by-train": "probe(Net().act.train())",
+    "other-object": "class Box:\n    pass\n\nbox = Box()\nbox.layer = Net().act\nprobe(box.layer)",
+    "property": "class Sub(Net):\n    @property\n    def own(self):\n        return self.act\n\nprobe(Sub().own)",
+}
+
+
+@pytest.mark.parametrize("code", WAYS.values(), ids=WAYS.keys())
+def test_a_module_is_followed(code: str, tmp_path: Path) -> None:
+    assert names_of(probed(table_of(tmp_path, code))) & {"ReLU", "Net.act", "Sub.act"}
+
+
+@pytest.mark.parametrize("call", ["map(use, [net.act])", "net.act.apply(use)", "unknown(use, net.act)"])
+def test_a_callback_gets_what_its_caller_is_given(call: str, tmp_path: Path) -> None:
+    code = f"from elsewhere import unknown\n\ndef use(layer):\n    probe(layer)\n\nnet = Net()\n{call}\n"
+    names = names_of(probed(table_of(tmp_path, code)))
+    assert names & {"ReLU", "Net.act", "below ReLU", "below Net.act", "Anything", "Many"}
+
+
+def test_apply_gives_a_callback_the_modules_below(tmp_path: Path) -> None:
+    code = "def use(layer):\n    probe(layer)\n\nNet().apply(use)\n"
+    assert {"Net", "below Net"} <= names_of(probed(table_of(tmp_path, code)))
+
+
+def test_a_function_of_another_file_is_followed(tmp_path: Path) -> None:
+    others = {"tools.py": "def fetch(net):\n    return net.act\n"}
+    assert "ReLU" in names_of(probed(table_of(tmp_path, "from tools import fetch\nprobe(fetch(Net()))\n", others)))
+
+
+def test_an_argument_that_another_file_gives_is_followed(tmp_path: Path) -> None:
+    others = {"main.py": "from model import Net, use\nuse(Net().act)\n"}
+    assert "ReLU" in names_of(probed(table_of(tmp_path, "def use(layer):\n    probe(layer)\n", others)))
+
+
+def test_a_local_of_another_function_is_another_variable(tmp_path: Path) -> None:
+    code = "def one():\n    layer = Net().act\n\ndef other():\n    layer = Net().drop\n    probe(layer)\n"
+    assert names_of(probed(table_of(tmp_path, code))) == {"Dropout", "Net.drop"}
+
+
+def test_a_parameter_called_self_outside_a_class_is_what_is_given(tmp_path: Path) -> None:
+    code = "def use(self):\n    probe(self)\n\nuse(Net().act)\n"
+    assert "ReLU" in names_of(probed(table_of(tmp_path, code)))
+
+
+def test_a_number_refers_to_nothing(tmp_path: Path) -> None:
+    assert probed(table_of(tmp_path, "probe(1 + len([Net()]))\n")) == frozenset()
+
+
+_numbers = st.integers(0, 12)
+_places = st.none() | st.builds(lambda line: Place("m", line, 0, line, 1), _numbers)
+_instances = st.builds(lambda n, place: Instance(ClassRef("m", f"C{n}"), place), _numbers, _places)
+_made = st.builds(lambda n, place: Made(f"torch.nn.L{n}", place), _numbers, _places)
+_bases = _instances | _made | st.builds(Below, _instances | _made, st.booleans())
+_tests = st.frozensets(st.builds(lambda n: ClassTest(frozenset((f"torch.nn.L{n}",))), _numbers), max_size=2)
+_references = st.frozensets(st.builds(Reference, _bases, _tests), max_size=12)
+
+
+def _crowd(count: int) -> References:
+    return frozenset(Reference(Instance(ClassRef("m", f"C{n}"), Place("m", n, 0, n, 1))) for n in range(count))
+
+
+_sets = st.builds(
+    lambda small, count, top: small | _crowd(count) | top,
+    _references,
+    st.sampled_from([0, MAX_OBJECTS - 1, MAX_OBJECTS + 1, MAX_CLASSES + 1]),
+    st.sampled_from([frozenset(), frozenset((ANYTHING,)), frozenset((MANY,))]),
+)
+
+
+def _covers(more: Base, less: Base) -> bool:
+    if isinstance(more, Anything | Many) or more == less:
+        return True
+    match more, less:
+        case Instance(cls=cls, made=None), Instance(cls=other):
+            return cls == other
+        case Made(name=name, place=None), Made(name=other_name):
+            return name == other_name
+        case Below(owner=owner, is_direct=is_direct), Below(owner=inner, is_direct=was_direct):
+            return is_direct == was_direct and _covers(owner, inner)
+    return False
+
+
+@given(_sets)
+def test_widening_covers_what_it_widens(references: References) -> None:
+    wide = widened(references)
+    for each in references:
+        assert any(_covers(other.base, each.base) and other.tests <= each.tests for other in wide)
+
+
+@given(_sets)
+def test_widening_twice_is_widening_once(references: References) -> None:
+    assert widened(widened(references)) == widened(references)
+
+
+@given(_sets, _references)
+def test_more_references_never_give_fewer(references: References, further: References) -> None:
+    wide = widened(references | further)
+    for each in widened(references):
+        assert any(_covers(other.base, each.base) and other.tests <= each.tests for other in wide)
