@@ -28,7 +28,7 @@ if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
     sys.path.append({home!r})
     from qprep.analysis.interpreter.interpreter import Analysis
     real = Analysis._run_class
-    def run(self, ref):
+    def run(self, ref, **options):
         name = ref.module.rpartition(".")[2]
         if name == "dies":
             os._exit(3)
@@ -38,7 +38,7 @@ if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
             time.sleep(600)
         if name == "fails":
             raise ValueError("a bug")
-        return real(self, ref)
+        return real(self, ref, **options)
     Analysis._run_class = run
 """
 

@@ -53,7 +53,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
         return f"`{unit.name}` defines `{varied}` conditionally"
     return (
         _torch_around(code.index, entry, unit)
-        or class_shape.unusual_class(entry.node, unit)
+        or class_shape.unusual_class(context, entry.node, unit)
         or class_shape.unusual_family(context, unit)
         or child_loops.refusal(context, unit)
         or _broken_chain(context, unit)

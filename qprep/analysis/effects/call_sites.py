@@ -52,6 +52,7 @@ class NameTable:
         self._files: dict[str, _Names] = {}
         self._readers: dict[str, list[str]] | None = None
         self._writers: dict[str, list[str]] = defaultdict(list)
+        self._methods: set[str] = set()
 
     def loads(self, points_to: PointsTo, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
         """Every read of a name, as a variable or an attribute."""
@@ -73,6 +74,11 @@ class NameTable:
             if file is not None:
                 yield from ((node, file.scope_of(node)) for node in self._of(file).stores.get(attribute, ()))
 
+    def is_method(self, name: str) -> bool:
+        """Whether a class of the files defines a method of this name."""
+        self._survey()
+        return name in self._methods
+
     def is_stored(self, attribute: str) -> bool:
         """Whether some file sets an attribute of this name."""
         self._survey()
@@ -87,6 +93,8 @@ class NameTable:
             index = self._project.index(module)
             if index is None:
                 continue
+            for entry in index.classes.values():
+                self._methods.update(entry.methods)
             read = {node.id for node in index.of(ast.Name)}
             written: set[str] = set()
             for node in index.of(ast.Attribute):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import References, Test
-from qprep.analysis.effects.class_conditions import conditions, holding
+from qprep.analysis.effects.abstract_objects import Function, References, Test
+from qprep.analysis.effects.class_conditions import conditions, failing, holding
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.symbols.ast_utils import last_name
 
@@ -42,6 +42,14 @@ def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
     for call in file.index.of(ast.Call):
         if isinstance(call.func, ast.Attribute) and call.func.attr in _LISTINGS:
             yield from finder.uses(call, call.func.value)
+    for call in file.index.of(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "apply" and len(call.args) == 1:
+            yield from finder.applied(call, call.func.value)
+    for item in file.index.of(ast.Subscript):
+        match item:
+            case ast.Subscript(value=table, slice=ast.Constant(value="_modules"), ctx=ast.Load()):
+                owner = table.args[0] if isinstance(table, ast.Call) and table.args else getattr(table, "value", None)
+                yield from finder.uses(item, owner) if isinstance(owner, ast.expr) else ()
     for node in file.index.of(ast.Attribute):
         if node.attr == "_modules" and isinstance(node.ctx, ast.Load):
             yield from finder.uses(node, node.value)
@@ -64,6 +72,8 @@ def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
         isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in _LISTINGS
     ):
         return False
+    if _is_direct(loop.iter):
+        return False  # the parent keeps its own mode
     earlier = loop.body[: loop.body.index(current)] if isinstance(current, ast.stmt) and current in loop.body else []
     return not any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier)
 
@@ -185,6 +195,26 @@ class _Finder:
         self.file = file
         self.points_to = points_to
 
+    def applied(self, call: ast.Call, module: ast.expr) -> Iterator[Visit]:
+        """`model.apply(function)`, where the function leaves something behind for each module."""
+        function, scope = call.args[0], self.file.scope_of(call)
+        found = partial(_children, self.points_to, module, scope, [], False)
+        if isinstance(function, ast.Attribute) and function.attr in _KEEPS:
+            yield Visit(found, call, call)
+        for reference in self.points_to.of(function, scope):
+            inner = reference.base.scope if isinstance(reference.base, Function) else None
+            arguments = inner.arguments if inner is not None else None
+            names = [argument.arg for argument in arguments.args] if arguments is not None else []
+            if inner is None or not names:
+                continue
+            body = inner.node.body
+            parts = [ast.Expr(body)] if isinstance(body, ast.expr) else body
+            for statement in _statements(parts):  # type: ignore[arg-type]
+                if not isinstance(statement, ast.Return) and _leaves_something(statement, names):
+                    variable = self.points_to.variable(names[0], inner)
+                    tests = list(conditions(statement, variable, inner.file.parents))
+                    yield Visit(partial(_children, self.points_to, module, scope, tests, False), call, call)
+
     def uses(self, node: ast.expr, module: ast.expr) -> Iterator[Visit]:
         """Visits that a use of an expression for child modules makes; `module` is the one that has them."""
         scope = self.file.scope_of(node)
@@ -280,13 +310,23 @@ class _Finder:
             variable = self.points_to.variable(name, scope)
             tests += list(conditions(element, variable, self.file.parents))
             if isinstance(consumer, ast.Call) and last_name(consumer.func) in _TESTS:
-                tests += holding(element, variable)
+                tests += (failing if last_name(consumer.func) == "all" else holding)(element, variable)
         if isinstance(consumer, ast.Assign) and isinstance(consumer.targets[0], ast.Name):
             # A list of modules: what counts is what is done with it.
             for node, further in self._variable(consumer.targets[0].id, scope, consumer):
                 yield node, [*tests, *further]
             return
         yield whole, tests
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The simple statements of a body, at any depth."""
+    for statement in body:
+        inner = [part for block in _blocks(statement) for part in block]
+        if inner:
+            yield from _statements(inner)
+        else:
+            yield statement
 
 
 def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:

@@ -178,9 +178,9 @@ class EffectTable:
                 return any(self._has_attribute(cls, effect.attribute) for cls in content)
             case EffectKind.MODE:
                 return any(self.is_modal(cls) for cls in content)
-            case EffectKind.STRUCTURE:
-                return any(isinstance(cls, ClassRef) or self._is_container(cls) for cls in content)
-            case EffectKind.CHANGE | EffectKind.COMPARE:
+            case EffectKind.CALL:
+                return any(self._runs_method(cls, effect.attribute) for cls in content)
+            case EffectKind.STRUCTURE | EffectKind.CHANGE | EffectKind.COMPARE:
                 return True
         return False
 
@@ -198,6 +198,8 @@ class EffectTable:
             case Held(owner=owner, attribute=name):
                 if base in made:
                     return True
+                if owner in content and effect.owner is None:
+                    return True  # a part of the module that a second instance has another of
                 is_owner = owner is None or owner in family
                 return attribute is not None and is_owner and name in (None, attribute)
             case Below(owner=owner):
@@ -213,6 +215,12 @@ class EffectTable:
             case Anything():
                 return any(self.admits(target.tests, cls) for cls in content)
         return False
+
+    def _runs_method(self, cls: ModuleClass, method: str) -> bool:
+        """Whether calling a method of this name on an instance may change it."""
+        if isinstance(cls, ClassRef):
+            return any(re.fullmatch(method, name) for name in self.project.method_names(cls) if name != "forward")
+        return method == "reset_parameters"
 
     def _is_related(self, cls: ClassRef, other: ClassRef) -> bool:
         return cls == other or cls in self.project.mro(other) or other in self.project.mro(cls)
@@ -348,10 +356,6 @@ class EffectTable:
             return False
         known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
         return known is not None and not (known.may_have_state or known.is_container or known.is_compound)
-
-    def _is_container(self, cls: str) -> bool:
-        known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
-        return known is not None and known.is_container
 
 
 def _is_unknown_holder(target: Reference) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode = FunctionNode | ast.ClassDef | ast.Module
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_ADDERS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update"])
 
 
 class BindingKind(Enum):
@@ -52,6 +52,7 @@ class Scope:
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     outer_names: set[str] = field(default_factory=set)  # declared `global` or `nonlocal`
     returned: list[ast.expr] = field(default_factory=list)
+    added: dict[str, list[ast.expr]] = field(default_factory=dict)  # what containers of these names are given
     name: str = ""  # of a definition; nothing for a lambda or a module
     is_function: bool = False  # calling its object runs its body
 
@@ -194,6 +195,8 @@ class FileScopes:
         match node:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
+                    if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+                        scope.added.setdefault(target.value.id, []).append(value)
                     self._bind_target(scope, target, BindingKind.VALUE, value)
             case ast.AnnAssign(target=target, value=value) if value is not None:
                 self._bind_target(scope, target, BindingKind.VALUE, value)
@@ -211,6 +214,9 @@ class FileScopes:
                 scope.bindings.setdefault(node.name, []).append(Binding(BindingKind.DEFINITION, node))
             case ast.Global(names=names) | ast.Nonlocal(names=names):
                 scope.outer_names.update(names)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if method in _ADDERS:
+                values = [*node.args, *(keyword.value for keyword in node.keywords)]
+                scope.added.setdefault(name, []).extend(values)
             case ast.Match(subject=subject):
                 self._bind_patterns(scope, node, subject)
             case ast.Return(value=value) | ast.Yield(value=value) if value is not None:

@@ -43,6 +43,7 @@ class EffectKind(Enum):
     SET = auto()  # an attribute gets another value, or is deleted
     CHANGE = auto()  # hooks, parametrizations: what a call of the object computes
     REPLACE = auto()  # another module takes the place of a child
+    CALL = auto()  # a method that a class of the project defines is called from outside
     MODE = auto()  # train() or eval() of one object and not of all
     STRUCTURE = auto()  # items of a container are added, replaced or removed
     OBSERVE = auto()  # the number, order, or set of child modules is used
@@ -98,6 +99,7 @@ def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
     yield from search.attributes()
     yield from search.subscripts()
     yield from search.calls()
+    yield from search.values()
     yield from search.classes()
     yield from search.comparisons()
     yield from search.visits()
@@ -258,7 +260,44 @@ class _Search:
         bindings = home.bindings[root.id] if home is not None else ()
         return any(binding.target.startswith("torch") for binding in bindings)
 
+    def values(self) -> Iterator[Effect]:
+        """`setattr` and hook methods that are handed around, and calls of attributes whose names are computed."""
+        nodes: list[ast.Name | ast.Attribute] = [*self.file.index.of(ast.Name), *self.file.index.of(ast.Attribute)]
+        for node in nodes:
+            name = last_name(node)
+            is_hook = name.startswith("register_") and "hook" in name and isinstance(node, ast.Attribute)
+            if not isinstance(node.ctx, ast.Load) or not (name in _SETTERS or is_hook):
+                continue
+            parent = self.file.parents.get(node)
+            if isinstance(parent, ast.Call) and parent.func is node:
+                continue
+            scope = self.file.scope_of(node)
+            if scope.name in ("__setattr__", "__delattr__") or isinstance(parent, ast.Attribute | ast.Compare):
+                continue
+            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"hands on `{ast.unparse(node)}`")
+            if not is_hook:
+                yield from self._effect(EffectKind.SET, _any_object, node, f"hands on `{ast.unparse(node)}`")
+        for call in self.file.index.of(ast.Call):
+            yield from self._computed_call(call)
+
+    def _computed_call(self, node: ast.Call) -> Iterator[Effect]:
+        match node.func:
+            case ast.Call(func=ast.Name(id="getattr"), args=[owner, name, *_]):
+                if isinstance(name, ast.Constant) and not str(name.value).startswith("register_"):
+                    return
+                if any(text != ANY_NAME and "register_" not in text for text in self._names(name)):
+                    return
+                yield from self._effect(
+                    EffectKind.CHANGE, self._later(owner), node, f"calls `{ast.unparse(node.func)}`"
+                )
+            case ast.Call(func=maker, args=[name, *_]) if last_name(maker) == "methodcaller":
+                found = self._later(*node.args)
+                yield from self._effect(EffectKind.CHANGE, found, node, f"calls `{ast.unparse(node.func)}`")
+
     def _setter(self, node: ast.Call, name: str) -> Iterator[Effect]:
+        if any(isinstance(argument, ast.Starred) for argument in node.args):
+            yield from self._effect(EffectKind.SET, self._later(*node.args), node, f"calls `{name}`")
+            return
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")) as owner), args=[attribute, *_]):
                 pass
@@ -297,15 +336,19 @@ class _Search:
         found = patterns_of(node, self.file.scope_of(node))
         return [ANY_NAME] if ANY_NAME in found else sorted(found)
 
-    def _method(self, node: ast.Call, func: ast.Attribute, name: str) -> Iterator[Effect]:
+    def _method(  # noqa: C901  (one branch a kind of method)
+        self, node: ast.Call, func: ast.Attribute, name: str
+    ) -> Iterator[Effect]:
         receiver, scope = func.value, self.file.scope_of(node)
         if "hook" in name and name.startswith("register_"):
             yield from self._hook(node, receiver, name)
-        elif name in _REGISTERS and node.args:
-            if (replaced := self._replaced(node.args[0])) is not None:
+        elif name in _REGISTERS and self._named_argument(node) is not None:
+            given = self._named_argument(node)
+            assert given is not None
+            if (replaced := self._replaced(given)) is not None:
                 yield from self._replacements(node, replaced, f"calls `{name}`")
                 return
-            names = self._names(node.args[0])
+            names = self._names(given)
             if isinstance(receiver, ast.Name) and self._is_own(receiver, scope) and names != [ANY_NAME]:
                 return  # as by an assignment
             for text in names:
@@ -321,6 +364,24 @@ class _Search:
                 yield from self._container_method(node, receiver)
         elif name.startswith(_GLOBAL_HOOKS) and "hook" in name:
             yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
+        elif self._may_be_called(receiver, name):
+            yield from self._effect(
+                EffectKind.CALL, self._later(receiver), node, f"calls `{ast.unparse(func)}`", re.escape(name)
+            )
+
+    def _may_be_called(self, receiver: ast.expr, name: str) -> bool:
+        """Whether a method that classes of the project define is called on another object than `self`."""
+        if name != "reset_parameters" and not self.points_to.names.is_method(name):
+            return False
+        return not self._is_own(receiver, self.file.scope_of(receiver)) and not isinstance(
+            receiver, ast.Call | ast.Constant
+        )
+
+    @staticmethod
+    def _named_argument(node: ast.Call) -> ast.expr | None:
+        """The name that `add_module` and its like are given."""
+        keywords = (keyword.value for keyword in node.keywords if keyword.arg == "name")
+        return node.args[0] if node.args else next(keywords, None)
 
     def _hook(self, node: ast.Call, receiver: ast.expr, name: str) -> Iterator[Effect]:
         if name.startswith(_GLOBAL_HOOKS):

@@ -248,7 +248,8 @@ class PointsTo:
     # Variables
 
     def _of_variable(self, scope: Scope, name: str) -> References:
-        return _union(self._of_binding(scope, name, binding) for binding in scope.bindings.get(name, ()))
+        found = _union(self._of_binding(scope, name, binding) for binding in scope.bindings.get(name, ()))
+        return found | _union(self._get(value, scope) for value in scope.added.get(name, ()))
 
     def _of_binding(self, scope: Scope, name: str, binding: Binding) -> References:
         value = binding.value
@@ -513,9 +514,19 @@ class PointsTo:
             if name in _RETURNS_SELF and not self._defines(receiver, name):
                 return receiver
         callees = self._get(node.func, scope)
+        if self._is_weak(node.func, scope):
+            return callees
         if not callees:
             return self._of_unknown_call(node, scope)
         return _union(self._result_of(callee, node, scope) for callee in callees)
+
+    def _is_weak(self, func: ast.expr, scope: Scope) -> bool:
+        """Whether what is called is a weak reference: calling it gives the object."""
+        home = scope.binder(func.id) if isinstance(func, ast.Name) else None
+        bindings = home.bindings[func.id] if home is not None and isinstance(func, ast.Name) else []
+        makers = [binding.value.func for binding in bindings if isinstance(binding.value, ast.Call)]
+        made = [each.base for maker in makers for each in self._get(maker, home or scope)]
+        return any(isinstance(base, Named) and base.name.startswith("weakref.") for base in made)
 
     def _defines(self, receiver: References, method: str) -> bool:
         """Whether a class of the project defines a method of this name for the receiver."""
@@ -550,6 +561,8 @@ class PointsTo:
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
             return made | self._of_arguments(node, scope) if last in _CONTAINERS else made
         found = self._of_arguments(node, scope)
+        if any(dotted_text(argument) == "getattr" for argument in node.args):
+            found |= self.below(found)  # functools.reduce(getattr, path, model)
         if last[:1].isupper():
             found |= {Reference(Made(name, Place.of(scope.file.module, node)))}
         return found

@@ -223,7 +223,8 @@ TEXT = Plain("str")
 SHAPE = Plain("shape")
 OTHER = Plain("other")
 
-MAX_OPTIONS = 6
+MAX_OPTIONS = 24
+"""Alternatives of one value before it counts as unknown: precision is lost, soundness is not."""
 COMMON = "common "  # begins the origin of a module that a file, a class or the default of a parameter holds
 
 
@@ -260,8 +261,9 @@ def join_all(kinds: Iterable[Kind]) -> Kind:
         return next(iter(merged.values()))
     functions = [kind for kind in merged.values() if type(kind) is FunctionRef]
     others = [kind for kind in merged.values() if type(kind) is not FunctionRef]
-    kept = sorted(others, key=_text)[:MAX_OPTIONS] if len(others) > MAX_OPTIONS else others
-    return Union(frozenset((*kept, *functions)))
+    if len(others) > MAX_OPTIONS:
+        return Union(frozenset((UNKNOWN, *functions))) if functions else UNKNOWN
+    return Union(frozenset((*others, *functions)))
 
 
 @lru_cache(maxsize=20_000)

@@ -151,10 +151,9 @@ def rewritten_sources(label: str, files: Mapping[str, Path], every: Mapping[str,
 
     None, with a PreparedImportWarning that begins with `label`, where they cannot be rewritten.
     """
-    beside = [path for module, path in every.items() if module not in files]
     try:
         wanted = FileSet(label, files, tuple(every.values()))
-        sources = prepared_sources(prepared_folder(), wanted, lambda: rewrite_files(files, beside))
+        sources = prepared_sources(prepared_folder(), wanted, lambda: rewrite_files(files))
     except (QprepError, OSError) as error:
         warnings.warn(f"`{label}` is imported as it is: {error}", PreparedImportWarning, stacklevel=2)
         return PreparedSources({}, failed=(f"{label}: {error}",))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
-    from qprep.analysis.dependencies.partitions import Around
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.results import FixResult
     from qprep.foundation.findings import Finding
@@ -51,11 +50,11 @@ class Rewriting:
     moved: tuple[str, ...] = ()
 
 
-def rewrite_files(files: Mapping[str, Path], beside: Iterable[Path] = ()) -> Rewriting:
+def rewrite_files(files: Mapping[str, Path]) -> Rewriting:
     """The safe fixes of `files` (by module), which are looked at together.
 
-    `beside` are the other files of their package. They stay as they are, and what they may do to objects of `files`
-    counts. Raises QprepError where the files cannot be rewritten at all; `qprep fix` says what each file lacks.
+    The other files of their package stay as they are, and what they may do to objects of `files` counts. Raises
+    QprepError where the files cannot be rewritten at all; `qprep fix` says what each file lacks.
     """
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.config.settings_file import Options
@@ -63,9 +62,8 @@ def rewrite_files(files: Mapping[str, Path], beside: Iterable[Path] = ()) -> Rew
     from qprep.foundation.deep_recursion import run_with_large_stack
 
     resolver = SettingsResolver(all_rules(), Options(), isolated=True)
-    others = list(beside)
     try:
-        result = run_with_large_stack(lambda: _fix(list(files.values()), others, resolver))
+        result = run_with_large_stack(lambda: _fix(list(files.values()), resolver))
     except QprepError:
         raise
     except Exception as error:
@@ -81,38 +79,12 @@ def rewrite_files(files: Mapping[str, Path], beside: Iterable[Path] = ()) -> Rew
     return Rewriting(sources, len(result.fixed), tuple(_left(result)), tuple(_failed(result)))
 
 
-def _fix(paths: list[Path], beside: list[Path], resolver: SettingsResolver) -> FixResult:
-    from qprep.analysis.inputs import Setting
+def _fix(paths: list[Path], resolver: SettingsResolver) -> FixResult:
+    """The safe fixes; what the other files of the package do to the classes of these counts as in `qprep fix`."""
     from qprep.engine.execution import Effort
-    from qprep.engine.runs import fix, fix_part
+    from qprep.engine.runs import fix
 
-    if not beside:
-        return fix(paths, resolver, write=False, effort=Effort(jobs=None))
-    setting = Setting(around=_around(beside))
-    return fix_part(paths, setting, settings=resolver, overlay={})[0]
-
-
-def _around(paths: Iterable[Path]) -> Around:
-    """What files may do to any object, as far as their names tell."""
-    from qprep.analysis.dependencies.partitions import Around
-    from qprep.analysis.inputs import Files
-    from qprep.analysis.symbols.import_links import module_name
-    from qprep.analysis.symbols.module_summary import read_outline
-
-    asks: set[str] = set()
-    touched: set[str] = set()
-    walks: list[str] = []
-    files = Files({})
-    for path in paths:
-        text = files.text(path)
-        if text is None:
-            continue
-        name = module_name(path)[0]
-        outline = read_outline(name, path, text)
-        asks.update(outline.asks)
-        touched.update(outline.touched)
-        walks += [f"{name}:{line}" for line in outline.walks]
-    return Around(frozenset(asks), tuple(walks), frozenset(touched))
+    return fix(paths, resolver, write=False, effort=Effort(jobs=None))
 
 
 def _left(result: FixResult) -> Iterable[LeftFinding]:

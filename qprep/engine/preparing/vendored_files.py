@@ -94,7 +94,7 @@ def vendored_files(package: Located, roots: Collection[str]) -> VendoredFiles:
     if missing:
         raise QprepError(f"`{missing[0]}` cannot be taken out of its package: it looks at its own place in it")
     files = {module: package.files[module] for module in modules}
-    rewriting = rewrite_files(files, [path for module, path in package.files.items() if module not in files])
+    rewriting = rewrite_files(files)
     after = PackageNames(package, rewriting.sources)
     placed = tuple(_placed(module, after, modules, rewriting) for module in modules)
     return VendoredFiles(placed, rewriting.fixed, rewriting.left, rewriting.failed)

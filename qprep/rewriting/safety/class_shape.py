@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.abstract_objects import Named
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
@@ -17,9 +18,13 @@ _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
 _INHERITED = frozenset(("__setattr__", "__getattribute__"))
 
 
-def unusual_class(node: ast.ClassDef, unit: Unit) -> str | None:
+# Decorators that generate a constructor, by the packages that define them.
+_GENERATORS = ("dataclasses.", "attr.", "attrs.", "pydantic.", "msgspec.")
+
+
+def unusual_class(context: Context, node: ast.ClassDef, unit: Unit) -> str | None:
     """Why the body of a class stands in the way."""
-    if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+    if any(_generates_constructor(context, decorator, unit) for decorator in node.decorator_list):
         return f"`{unit.name}` is a dataclass: its constructor is generated"
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS:
@@ -27,6 +32,14 @@ def unusual_class(node: ast.ClassDef, unit: Unit) -> str | None:
         if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets):
             return f"`{unit.name}` has __slots__"
     return None
+
+
+def _generates_constructor(context: Context, decorator: ast.expr, unit: Unit) -> bool:
+    """Whether a decorator makes the constructor of a class, by whatever name the file has for it."""
+    node = decorator.func if isinstance(decorator, ast.Call) else decorator
+    found = context.effects.points_to.where(unit.module, node)
+    names = [each.base.name for each in found if isinstance(each.base, Named)]
+    return any(name.startswith(_GENERATORS) for name in names)
 
 
 def unusual_family(context: Context, unit: Unit) -> str | None:

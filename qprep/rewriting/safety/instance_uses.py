@@ -26,6 +26,7 @@ _STATE_METHODS = frozenset(
     ["get_extra_state", "set_extra_state", "_save_to_state_dict", "_load_from_state_dict", "state_dict",
      "load_state_dict", "named_parameters", "parameters", "_named_members"]
 )  # fmt: skip
+_CACHES = frozenset(("lru_cache", "cache", "cached_property"))
 _HARMLESS_CALLS = frozenset(("print", "len", "range", "zip", "enumerate", "reversed", "list", "tuple", "super"))
 
 
@@ -62,6 +63,32 @@ def telling_uses(context: Context, cls: ClassRef) -> Iterator[Doubt]:
                 text = f"`{base.name}` defines `{plain}`: a second instance would add entries to state_dict"
                 yield Doubt(text, Place.of(base.module, method))
             yield from _in_method(context, base, plain, method)
+            yield from _kept_beside(context, base, plain, method)
+
+
+def _kept_beside(context: Context, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
+    """Hooks on parts, attributes that a run gives another value, and results that are kept for each instance."""
+    for node in ast.walk(method):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            hooked = node.func.attr
+            if hooked.startswith("register_") and "hook" in hooked and "state_dict" not in hooked:
+                yield Doubt(f"`{cls.name}.{name}` calls `{ast.unparse(node.func)}`", Place.of(cls.module, node))
+    for decorator in method.decorator_list:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if last_name(target) in _CACHES:
+            yield Doubt(f"`{cls.name}.{name}` keeps a result for each instance", Place.of(cls.module, decorator))
+    yield from assigned_in_runs(context, cls, name, method)
+
+
+def assigned_in_runs(context: Context, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
+    """Attributes of `self` that get another value while the model runs: two instances have one each."""
+    arguments = [*method.args.posonlyargs, *method.args.args]
+    if name == "__init__" or not arguments or (cls.module, f"{cls.name}.{name}") not in context.analysis.ran:
+        return
+    for node in ast.walk(method):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner), ctx=ast.Store()) if owner == arguments[0].arg:
+                yield Doubt(f"`{cls.name}.{name}` sets `{ast.unparse(node)}`", Place.of(cls.module, node))
 
 
 def _in_method(context: Context, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
@@ -96,7 +123,9 @@ def _in_method(context: Context, cls: ClassRef, name: str, method: ast.FunctionD
 def _is_harmless(parent: ast.AST | None) -> bool:
     match parent:
         case ast.Call(func=func):
-            return last_name(func) in _HARMLESS_CALLS or isinstance(func, ast.Attribute)
+            # `Base.forward(self, x)`: a method of a class that is named.
+            cls = last_name(func.value) if isinstance(func, ast.Attribute) else ""
+            return last_name(func) in _HARMLESS_CALLS or (cls[:1].isupper() and not cls.isupper())
     return False
 
 

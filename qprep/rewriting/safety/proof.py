@@ -122,7 +122,7 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
     """Code that could tell a second instance from the first."""
     if isinstance(site, ModuleCall):
         attribute = re.split(r"[.\[(]", site.path)[0]
-        content = list(_content(scope, site.classes))
+        content = list(_content(scope, {part for cls in site.classes for part in made_of(scope.context, cls)}))
         family = scope.context.family(scope.unit)
         for effect in table.on_held(family, attribute, content):
             yield _doubt(effect, f"`{attribute}`")
@@ -151,10 +151,20 @@ def _holders(scope: Scope, site: Sharing) -> Collection[ClassRef]:
     return [ClassRef(name, each) for name, surface in surfaces if surface is not None for each in surface.classes]
 
 
+def _of_plain_copies(scope: Scope, name: str) -> Iterator[Doubt]:
+    """A second instance without parameters has attributes of its own."""
+    for inside in sorted(made_of(scope.context, name)):
+        for ref in scope.context.project.classes_named(inside):
+            entry = scope.context.project.class_node(ref)
+            for method_name, method in entry.methods.items() if entry is not None else ():
+                yield from instance_uses.assigned_in_runs(scope.context, ref, method_name.partition(":")[0], method)
+
+
 def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:
     """A second instance of a block with parameters shares them; its own code must not tell it from the first."""
     for name in sorted(classes):
         if holds_no_state(scope.context, name):
+            yield from _of_plain_copies(scope, name)
             continue
         for inside in sorted(made_of(scope.context, name)):
             for ref in scope.context.project.classes_named(inside):

@@ -228,10 +228,9 @@ CHILDREN: tuple[Case, ...] = (
             "    for name, module in self.named_children():\n        add(name, module)\n    return found"
         ),
     ),
-    declined(
+    prepared(
         "children-dropped-whose-names-begin-as-new-ones",
         net("return F.relu(self.fc(x)) + x") + _method(_BY_NAME.format("re")) + _MODEL.format("made.unused()"),
-        "begins as the names of the children",
     ),
     prepared(
         "counted-before-an-early-return",
