@@ -76,7 +76,7 @@ def test_two_processes_find_and_fix_what_one_does(files: list[Path]) -> None:
 
 def test_a_result_goes_between_processes_whole(files: list[Path]) -> None:
     odd = write(
-        files[0].parent, "odd.py", imports="from elsewhere import thing", body="thing(x).size() + thing(x) + (x + x)"
+        files[0].parent, "odd.py", imports="from elsewhere import thing", body="self.thing.a * self.thing.b + (x + x)"
     )
     result = runs.check([*files, odd], resolver())
     assert any(isinstance(finding.fix, Fix) and finding.fix.edits for finding in result.findings)

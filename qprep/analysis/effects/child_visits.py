@@ -210,6 +210,9 @@ class _Finder:
             body = inner.node.body
             parts = [ast.Expr(body)] if isinstance(body, ast.expr) else body
             for statement in _statements(parts):  # type: ignore[arg-type]
+                own = isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name)
+                if own and isinstance(statement, ast.AugAssign) and _is_local(statement.target, inner):
+                    continue  # a variable of one call
                 if not isinstance(statement, ast.Return) and _leaves_something(statement, names):
                     variable = self.points_to.variable(names[0], inner)
                     tests = list(conditions(statement, variable, inner.file.parents))
@@ -317,6 +320,10 @@ class _Finder:
                 yield node, [*tests, *further]
             return
         yield whole, tests
+
+
+def _is_local(target: ast.expr, scope: Scope) -> bool:
+    return isinstance(target, ast.Name) and target.id in scope.bindings and target.id not in scope.outer_names
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

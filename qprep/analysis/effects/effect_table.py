@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import (
+    MANY_OBJECTS,
     AnyOf,
     Anything,
     AttributeTest,
@@ -33,6 +34,9 @@ from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.interpreter import Analysis
+
+MAX_GENERIC = 16
+"""Classes that one statement may work on before it counts as code for any model, which is not followed."""
 
 _TORCH = "torch.nn."
 _RUNTIME = "qprep.runtime_modules."
@@ -80,6 +84,14 @@ class EffectTable:
         found = (effect for module in self.project.given for effect in effects_of(self.points_to, module))
         return tuple(found)
 
+    def _targets(self, effect: Effect) -> References:
+        """What an effect may reach; generic code, which works on many classes, counts as working on too many."""
+        classes = set()
+        for target in effect.targets:
+            owner = target.base.owner if isinstance(target.base, Below) else target.base
+            classes |= {owner.cls} if isinstance(owner, Instance) else set()
+        return MANY_OBJECTS if len(classes) > MAX_GENERIC else effect.targets
+
     # What may happen to a class
 
     def on_class(self, family: Collection[ClassRef], names: Collection[str]) -> Iterator[Effect]:
@@ -90,7 +102,7 @@ class EffectTable:
             is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in sensitive)
             if not (is_set or effect.kind in _CLASS_CHANGES):
                 continue
-            for target in effect.targets:
+            for target in self._targets(effect):
                 if (isinstance(target.base, ClassObject) and target.base.cls in family) or (
                     isinstance(target.base, Anything) and effect.kind in _CLASS_CHANGES
                 ):
@@ -100,7 +112,7 @@ class EffectTable:
         """Effects that may give instances of a family an attribute of one of these names."""
         for effect in self.effects:
             is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in names)
-            if is_set and any(self._is_instance(target, family) for target in effect.targets):
+            if is_set and any(self._is_instance(target, family) for target in self._targets(effect)):
                 yield effect
 
     def _is_instance(self, target: Reference, family: Collection[ClassRef]) -> bool:
@@ -124,7 +136,7 @@ class EffectTable:
             if effect.kind is EffectKind.MODE and not self.is_modal(child):
                 continue
             is_met = effect.kind in _ON_CHILDREN
-            if is_met and any(self._meets_child(target, family, child) for target in effect.targets):
+            if is_met and any(self._meets_child(target, family, child) for target in self._targets(effect)):
                 yield effect
 
     def _meets_child(self, target: Reference, family: Collection[ClassRef], child: ModuleClass) -> bool:
@@ -145,13 +157,13 @@ class EffectTable:
         made = {each.base for each in values if isinstance(each.base, Instance | Made)}
         for effect in self.effects:
             if effect.kind is EffectKind.SET and re.fullmatch(effect.attribute, attribute):
-                by_name = effect.attribute != ANY_NAME and any(isinstance(t.base, Many) for t in effect.targets)
-                if by_name or any(self._is_instance(t, family) or _is_unknown_holder(t) for t in effect.targets):
+                by_name = effect.attribute != ANY_NAME and any(isinstance(t.base, Many) for t in self._targets(effect))
+                if by_name or any(self._is_instance(t, family) or _is_unknown_holder(t) for t in self._targets(effect)):
                     yield effect
                     continue
             if not self._matters(effect, content) or (effect.owner in family and effect.kind in _SEEN_IN_CLASS):
                 continue
-            if any(self._is_held(target, family, attribute, content, made, effect) for target in effect.targets):
+            if any(self._is_held(target, family, attribute, content, made, effect) for target in self._targets(effect)):
                 yield effect
 
     def on_objects(self, values: References, content: Collection[ModuleClass]) -> Iterator[Effect]:
@@ -159,7 +171,9 @@ class EffectTable:
         made = {each.base for each in values}
         for effect in self.effects:
             matters = self._matters(effect, content)
-            if matters and any(self._is_held(target, (), None, content, made, effect) for target in effect.targets):
+            if matters and any(
+                self._is_held(target, (), None, content, made, effect) for target in self._targets(effect)
+            ):
                 yield effect
 
     def _matters(self, effect: Effect, content: Collection[ModuleClass]) -> bool:
@@ -179,7 +193,7 @@ class EffectTable:
             case EffectKind.MODE:
                 return any(self.is_modal(cls) for cls in content)
             case EffectKind.CALL:
-                return any(self._runs_method(cls, effect.attribute) for cls in content)
+                return any(self._runs_method(cls, effect) for cls in content)
             case EffectKind.STRUCTURE | EffectKind.CHANGE | EffectKind.COMPARE:
                 return True
         return False
@@ -216,11 +230,13 @@ class EffectTable:
                 return any(self.admits(target.tests, cls) for cls in content)
         return False
 
-    def _runs_method(self, cls: ModuleClass, method: str) -> bool:
-        """Whether calling a method of this name on an instance may change it."""
+    def _runs_method(self, cls: ModuleClass, effect: Effect) -> bool:
+        """Whether a call of a method may reach a second instance of a class, and change what it shares."""
         if isinstance(cls, ClassRef):
-            return any(re.fullmatch(method, name) for name in self.project.method_names(cls) if name != "forward")
-        return method == "reset_parameters"
+            names = self.project.method_names(cls)
+            return any(re.fullmatch(effect.attribute, name) for name in names if name != "forward")
+        copies = any(self.admits(target.tests, f"{_RUNTIME}Tied") for target in self._targets(effect))
+        return effect.attribute == "reset_parameters" and copies
 
     def _is_related(self, cls: ClassRef, other: ClassRef) -> bool:
         return cls == other or cls in self.project.mro(other) or other in self.project.mro(cls)
@@ -234,7 +250,7 @@ class EffectTable:
         """Effects that replace functions or classes of other packages, such as `F.relu = …`, by their last names."""
         for effect in self.effects:
             if effect.kind is EffectKind.SET:
-                for target in effect.targets:
+                for target in self._targets(effect):
                     if isinstance(target.base, Named) and any(_matches_patch(target.base, effect, n) for n in names):
                         yield effect
 

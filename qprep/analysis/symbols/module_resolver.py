@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from qprep.analysis.symbols.module_summary import ClassOutline, Outline
 
 
+OWN_PACKAGE = "qprep"
+
+
 class Beside(NamedTuple):
     """A module beside the given ones that was looked for: its file, and its names where nothing else was wanted."""
 
@@ -171,7 +174,9 @@ class Project:
         return name in self._missing
 
     def path(self, name: str) -> Path | None:
-        """The file of a module of the project."""
+        """The file of a module of the project. qprep's own modules are another package's, but where they are given."""
+        if name.partition(".")[0] == OWN_PACKAGE and OWN_PACKAGE not in self.tops:
+            return None
         if name not in self._paths and name not in self.asked:
             self.asked[name] = self._find(name)
         return self._paths.get(name)

@@ -61,7 +61,7 @@ def rewrite_files(files: Mapping[str, Path]) -> Rewriting:
     from qprep.engine.rule_registry import all_rules
     from qprep.foundation.deep_recursion import run_with_large_stack
 
-    resolver = SettingsResolver(all_rules(), Options(), isolated=True)
+    resolver = SettingsResolver(all_rules(), Options(exclude=()), isolated=True)
     try:
         result = run_with_large_stack(lambda: _fix(list(files.values()), resolver))
     except QprepError:

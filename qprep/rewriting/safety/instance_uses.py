@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import Held
 from qprep.analysis.facts import Place
 from qprep.analysis.symbols.ast_utils import last_name
-from qprep.analysis.values.abstract_values import ClassRef, modules_of
+from qprep.analysis.values.abstract_values import ClassRef, modules_of, tensor_of
 from qprep.rewriting.rewrite_result import Doubt
 
 if TYPE_CHECKING:
@@ -85,9 +85,15 @@ def assigned_in_runs(context: Context, cls: ClassRef, name: str, method: ast.Fun
     arguments = [*method.args.posonlyargs, *method.args.args]
     if name == "__init__" or not arguments or (cls.module, f"{cls.name}.{name}") not in context.analysis.ran:
         return
+    table = context.analysis.attributes_of(cls).names
+    points_to = context.effects.points_to
     for node in ast.walk(method):
         match node:
-            case ast.Attribute(value=ast.Name(id=owner), ctx=ast.Store()) if owner == arguments[0].arg:
+            case ast.Attribute(value=ast.Name(id=owner), attr=attribute, ctx=ast.Store()) if owner == arguments[0].arg:
+                is_shared = attribute in table and tensor_of(table[attribute].kind) is not None
+                reads = points_to.names.loads(points_to, attribute)
+                if is_shared or not any(isinstance(read, ast.Attribute) for read, _ in reads):
+                    continue  # a buffer is shared; what nobody reads does not matter
                 yield Doubt(f"`{cls.name}.{name}` sets `{ast.unparse(node)}`", Place.of(cls.module, node))
 
 

@@ -121,6 +121,8 @@ def _content(scope: Scope, names: Collection[str]) -> Iterator[ModuleClass]:
 def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Doubt]:
     """Code that could tell a second instance from the first."""
     if isinstance(site, ModuleCall):
+        if not any(declaration.name for declaration in scope.declarations):
+            return  # the module stays one: what it calls gets an instance for each call
         attribute = re.split(r"[.\[(]", site.path)[0]
         content = list(_content(scope, {part for cls in site.classes for part in made_of(scope.context, cls)}))
         family = scope.context.family(scope.unit)
