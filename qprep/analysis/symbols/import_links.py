@@ -37,13 +37,20 @@ def _marks(folder: Path) -> Iterator[str]:
     return (os.path.join(folder, mark) for mark in _MARKS)
 
 
+INSTALLED = frozenset(("site-packages", "dist-packages"))  # folders of packages that have nothing to do with each other
+OWN_PACKAGE = "qprep"
+
+
 class ImportLinks:
     """Finds the files of dotted names among folders; `name_of` gives the name that a file goes by."""
 
     def __init__(self, paths: Iterable[Path], name_of: Callable[[Path], str]) -> None:
         self._homes: dict[Path, Path] = {}  # the folder that each given file's package lies in
+        self._tops: set[str] = set()  # the first names of the given files
         for path in paths:
-            self._homes.setdefault(path.absolute().parent, module_name(path)[1])
+            name, home = module_name(path)
+            self._homes.setdefault(path.absolute().parent, home)
+            self._tops.add(name.partition(".")[0])
         self._name_of = name_of
         self._linkers: dict[Path, Callable[[str], str]] = {}  # by the importer's folder
         self._present: dict[str, bool] = {}
@@ -118,8 +125,14 @@ class ImportLinks:
         """The file that the longest beginning of a dotted name leads to, and how many parts that takes."""
         key = (folder, dotted)
         if key not in self._located:
-            self._located[key] = _locate(folder, dotted.split(".")) if self._is_there(folder, dotted) else None
+            is_project = self._is_there(folder, dotted) and not self._is_installed(folder, dotted)
+            self._located[key] = _locate(folder, dotted.split(".")) if is_project else None
         return self._located[key]
+
+    def _is_installed(self, folder: Path, dotted: str) -> bool:
+        """Whether a name belongs to another package that is installed beside the given ones, or to qprep itself."""
+        top = dotted.partition(".")[0]
+        return top not in self._tops and (folder.name in INSTALLED or top == OWN_PACKAGE)
 
     def _is_there(self, folder: Path, dotted: str) -> bool:
         stem = os.path.join(folder, dotted.partition(".")[0])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.analysis.symbols.ast_utils import dotted_text, without_async
-from qprep.analysis.symbols.import_links import ImportLinks, module_name
+from qprep.analysis.symbols.import_links import OWN_PACKAGE, ImportLinks, module_name
 from qprep.analysis.symbols.module_summary import surface_of
 from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex, build_index, variants
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, Kind, join_all, options
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from qprep.analysis.symbols.module_summary import ClassOutline, Outline
-
-
-OWN_PACKAGE = "qprep"
 
 
 class Beside(NamedTuple):
