@@ -93,8 +93,8 @@ def attempt(**options):
     except qprep.QprepError as error:
         print(error)
 
-def wrong(files, beside):
-    found = rewrite(files, beside)
+def wrong(files):
+    found = rewrite(files)
     found.sources["zoo.layers.blocks"] += b"\\nBlock.forward = lambda self, x: self.conv(x)\\n"
     return found
 
