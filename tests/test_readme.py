@@ -45,7 +45,7 @@ def test_flags_exist() -> None:
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^make (\w+) ", README, re.MULTILINE)
-    assert targets == ["demo", "test"]
+    assert targets == ["demo", "test", "bench"]
     assert [target for target in targets if f"\n{target}:" not in makefile] == []
 
 

@@ -228,7 +228,7 @@ def test_a_value_of_unknown_kind_is_decided_by_the_run(tmp_path: Path) -> None:
                 return y.sigmoid()
         """,
     )
-    assert shown(path) == []
+    assert shown(path) == [("QP301", "y.sigmoid()", "")]  # nothing but a tensor has that method
     traced = run(path, X)
     assert shown(path, traced) == [("QP101", "é + é", CONFIRMED), ("QP301", "y.sigmoid()", CONFIRMED)]
     assert all(finding.is_fixable for finding in findings(path, traced))
