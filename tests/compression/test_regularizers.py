@@ -66,6 +66,10 @@ def test_l1_slimming_and_variance() -> None:
     wanted = 0.01 / float(norms.var())
     found = penalty(model, GroupVarianceRegularizer({"conv2.weight": [0.01, "Filters"]}))
     assert found == pytest.approx(wanted, rel=1e-5)
+    channels = penalty(model, GroupVarianceRegularizer({"conv2.weight": [0.01, "Channels"]}))
+    assert penalty(model, GroupVarianceRegularizer({"conv2.weight": 0.01})) == channels
+    with pytest.raises(CompressionError, match=r"two groups or more for a variance, found one of kind '4D' in conv2"):
+        penalty(model, GroupVarianceRegularizer({"conv2.weight": [0.01, "4D"]}))
 
 
 def test_the_gradient_of_a_group_at_0_is_0() -> None:
