@@ -121,6 +121,23 @@ def test_a_proximal_step_shrinks_norms_by_rate_times_strength() -> None:
     assert mask.flatten(1).all(1).tolist() == (before > limit).tolist()
 
 
+def test_channels_of_several_layers_shrink_like_those_of_one() -> None:
+    """conv1 and conv3 compute the same channels: with equal γ all groups shrink by rate · λ in each γ."""
+    model = seeded(Residual)
+    optimizer = sgd(model, 0.5)
+    scheduler = Scheduler(model, optimizer, example_inputs=EXAMPLE)
+    lasso = ChannelLasso(0.5, proximal=True)
+    scheduler.add_policy(RegularizationPolicy(lasso), epochs=[0])
+    penalty = lasso.loss()
+    assert penalty is not None
+    assert float(penalty.detach()) == pytest.approx(0.5 * (8 * 2 + 12), rel=1e-5)
+    scheduler.on_epoch_begin(0)
+    scheduler.on_minibatch_begin(0)
+    optimizer.step()
+    for norm in (model.bn1, model.bn2, model.bn3):
+        assert norm.weight.detach().tolist() == pytest.approx([0.75] * len(norm.weight))
+
+
 def remember(gamma: Tensor, seen: list[Tensor]) -> None:
     seen.append(gamma.detach() == 0)
 
