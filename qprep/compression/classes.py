@@ -9,6 +9,7 @@ from qprep.compression import channel_lasso
 from qprep.compression.distillation import Distiller
 from qprep.compression.errors import CompressionError
 from qprep.compression.lr import lr_classes
+from qprep.compression.policies import statistics, thinning
 from qprep.compression.policy import Policy
 from qprep.compression.pruners import BUILT_IN
 from qprep.compression.pruners.base import Pruner
@@ -20,7 +21,7 @@ from qprep.quantizer.config.config_settings import did_you_mean
 _INJECTED: Final[Mapping[Section, frozenset[str]]] = {Section.LR_SCHEDULERS: frozenset(("optimizer",))}
 # Torch's schedules printed their steps by it until 2.6; files of that time have it.
 _OUTDATED: Final[Mapping[Section, frozenset[str]]] = {Section.LR_SCHEDULERS: frozenset(("verbose",))}
-_BUILT_IN: Final = (*BUILT_IN, channel_lasso)  # imported so that they are registered
+_BUILT_IN: Final = (*BUILT_IN, channel_lasso, statistics, thinning)  # imported so that they are registered
 
 
 def injected(section: Section) -> frozenset[str]:

@@ -29,11 +29,13 @@ from qprep.compression import (
 )
 from qprep.compression.grams import gram
 from qprep.compression.lr import lr_classes
+from qprep.compression.policies.statistics import StatisticsPolicy
 from qprep.compression.pruners.one_shot import OneShotPruner
 from qprep.compression.pruners.reconstruction import FMReconstructionChannelPruner, fitted
 from qprep.compression.quantizers import arguments
 from qprep.quantizer import LSQQuantizer, PACTQuantizer
 from qprep.quantizer.methods.qat.pact import PACTActivation
+from qprep.quantizer.report.activation_statistics import collect_statistics
 from tests.compression.nets import EXAMPLE, Residual, batches, plain_net, scheduled, seeded, sgd, train
 
 
@@ -284,6 +286,30 @@ policies:
         with pytest.raises(ScheduleError) as caught:
             scheduled(tmp_path, text.replace(before, after), seeded(plain_net), example_inputs=EXAMPLE)
         assert sentence.split(".module")[0] in str(caught.value)
+
+
+def test_statistics_are_collected_at_their_time(tmp_path: Path) -> None:
+    path = tmp_path / "statistics.yaml"
+    text = f"""\
+extensions:
+  watch: {{class: StatisticsCollector, path: {path}}}
+policies:
+  - {{extension: {{instance_name: watch}}, epochs: [1]}}
+"""
+    model, data = seeded(plain_net), [images for images, _ in batches()]
+    with pytest.raises(ScheduleError, match="expected calibrate= for StatisticsCollector, found none"):
+        scheduled(tmp_path, text, seeded(plain_net), example_inputs=EXAMPLE)
+    scheduler = scheduled(tmp_path, text, model, example_inputs=EXAMPLE, calibrate=data)
+    train(scheduler, range(1))
+    assert not path.exists()
+    scheduler.on_epoch_begin(1)
+    wanted = collect_statistics(model, data)
+    assert path.read_text() == wanted.to_yaml()
+    policy = scheduler.entries[0].policy
+    assert isinstance(policy, StatisticsPolicy)
+    assert policy.statistics is not None
+    assert policy.statistics["2"] == wanted["2"]
+    assert model.training
 
 
 def test_grids_without_a_zero_are_noted() -> None:
