@@ -14,7 +14,8 @@ from qprep.analysis.facts import Place as StaticPlace
 if TYPE_CHECKING:
     from qprep.foundation.findings import Finding
     from qprep.foundation.source import SourceFile
-    from qprep.tracing.trace_report import OpEvent, Place, ReusedModule, TraceReport
+    from qprep.tracing.trace_report import TraceReport
+    from qprep.tracing.trace_values import OpEvent, Place, ReusedModule
 
 
 class Range(NamedTuple):

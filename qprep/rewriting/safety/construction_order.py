@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.values.abstract_values import ClassRef
-from qprep.rewriting.owners import run_by_init
+from qprep.rewriting.safety.constructor_calls import run_by_init
 
 if TYPE_CHECKING:
     from qprep.analysis.facts import Unit
