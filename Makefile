@@ -19,6 +19,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/import_circles.py
 
 # The quick claim of every benchmark; those whose packages or data are missing say so and are skipped.
 bench: $(STAMP)
