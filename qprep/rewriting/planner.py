@@ -101,7 +101,7 @@ class Plan:
             return Unfixable(reason)
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
-        declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
+        declarations, needed = tuple(scope.declarations), scope.needed(pieces)
         doubts = proof.doubts(scope, site)
         rewrite = Rewrite(
             site.place,
@@ -234,6 +234,10 @@ class Plan:
         text, needed = moved_functions.import_of(self.context, scope.code, named, callee, name, frozenset(planned))
         bound[text] = callee
         scope.imports |= {(scope.index.name, entry) for entry in needed}
+        if not moved_functions.share_with_holders(scope, callee, text):
+            return Unfixable(
+                f"classes in other files mix `{scope.unit.name}` in, and the function is defined elsewhere"
+            )
         attribute = scope.declare(moved_functions.attribute_name(callee), f"{text}()", many=call.count > 1)
         start, end = scope.code.span(named)
         return (Piece(start, end, attribute),)

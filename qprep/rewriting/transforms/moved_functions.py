@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.facts import Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.rewrite_result import Declaration, Import
     from qprep.rewriting.source_code import Code
@@ -314,3 +315,25 @@ def _module_path(name: str, is_package: bool, target: str, relative: bool) -> st
     while common < min(len(here), len(there)) and here[common] == there[common]:
         common += 1
     return "." * (len(here) - common + 1) + ".".join(there[common:])
+
+
+def share_with_holders(scope: Scope, unit: Unit, name: str) -> bool:
+    """Import the module made of a function into the other files that hold what a mixin declares; or whether it cannot.
+
+    These files import the mixin already, so its own file is complete where they do.
+    """
+    others = {holder.module for holder in scope.holders} - {scope.index.name}
+    for file in sorted(others):
+        index = scope.context.project.index(file)
+        if index is None or unit.module != scope.index.name or not name.isidentifier():
+            return False
+        beside = next((bound for bound, entry in index.imports.items() if entry.target == _mixin(scope)), None)
+        module = _module_path(index.name, index.is_package, unit.module, _is_relative(index, unit))
+        text, needed = imports.imported(index, module, name, scope.context.starred(file))
+        scope.imports |= {(file, replace(entry, home=unit.module, beside=beside)) for entry in needed}
+        scope.texts[file, name] = text
+    return True
+
+
+def _mixin(scope: Scope) -> str:
+    return f"{scope.unit.module}.{scope.unit.name}"
