@@ -19,6 +19,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/import_circles.py
 
 # The documentation site, in build/site. A warning, such as a dead link, is an error.
 docs: $(STAMP)

@@ -10,7 +10,7 @@ from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewriting.safety.introspection import is_watched, may_be_asked
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import ClassNode
     from qprep.analysis.values.abstract_values import Kind
     from qprep.rewriting.fix_session import Context

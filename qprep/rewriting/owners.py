@@ -20,7 +20,7 @@ from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.source_code import Code

@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import HelperCall, OpSite, Place, Unit
+from qprep.analysis.facts import HelperCall, OpSite
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.values.abstract_values import FunctionRef
 from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewriting import callees, fstrings, imports, owners

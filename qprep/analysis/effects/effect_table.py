@@ -33,7 +33,7 @@ from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 MAX_GENERIC = 16
 """Classes that one statement may work on before it counts as code for any model, which is not followed."""

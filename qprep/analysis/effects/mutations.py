@@ -28,7 +28,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
 from qprep.analysis.effects.class_conditions import is_by_class_alone
 from qprep.analysis.effects.points_to import assigned_value
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 

@@ -39,7 +39,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.class_conditions import Variable, conditions
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, Scope
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
 

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 from qprep.analysis.values.abstract_values import ClassRef, External, options
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.safety.constructor_calls import may_be_early, runs_at_construction
@@ -15,7 +15,7 @@ from qprep.rewriting.safety.guarded_loops import Inner, asked_attributes, beginn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 _CHILDREN = frozenset(("_modules", "children", "named_children"))

@@ -12,7 +12,7 @@ from qprep.rewriting.fix_session import remembered
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))

@@ -22,8 +22,9 @@ from qprep.rewriting.safety.observability import holds_no_state, made_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from qprep.analysis.facts import ModuleCall, Place, Unit
-    from qprep.analysis.interpreter.attributes import Creation
+    from qprep.analysis.facts import ModuleCall
+    from qprep.analysis.interpreter.attribute_table import Creation
+    from qprep.analysis.places import Place, Unit
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.receiver_expression import Reached

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.mutations import EffectKind
-from qprep.analysis.facts import ModuleCall, OpSite, Sharing, Unit
+from qprep.analysis.facts import ModuleCall, OpSite, Sharing
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
 from qprep.rewriting import owners

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_writes import ANY
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
 from qprep.analysis.symbols.symbol_table import variants
 from qprep.analysis.values.abstract_values import ClassRef
