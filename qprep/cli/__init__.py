@@ -35,15 +35,20 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="qprep", message="%(prog)s %(version)s")
-def command_group() -> None:
-    """Find, and rewrite, what keeps a PyTorch model from being quantized module by module."""
+def _group() -> None:
+    """Find and rewrite code that prevents a PyTorch model from being quantized module by module."""
+
+
+def main_command() -> click.Group:
+    """Return the command group `qprep`, with every verb as a subcommand."""
+    return _group
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 clean, 1 findings, 2 wrong use or a bug, 130 Ctrl-C."""
     _accept_any_text()
     try:
-        code = command_group.main(list(argv) if argv is not None else None, prog_name="qprep", standalone_mode=False)
+        code = _group.main(list(argv) if argv is not None else None, prog_name="qprep", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:

@@ -10,10 +10,10 @@ import click
 from qprep.foundation.errors import QprepError
 
 
-@click.command("server", short_help="Serve an editor over standard input and output.")
-@click.option("--stdio", is_flag=True, help="Accepted for editors that pass it; there is no other way.")
+@click.command("server", short_help="Run a language server for editors.")
+@click.option("--stdio", is_flag=True, help="Accepted for editors that pass it; has no effect.")
 def command(stdio: bool) -> int:  # noqa: ARG001  (the flag changes nothing)
-    """Serve an editor (language server protocol): findings as one types, quick fixes, fix-all, rules on hover."""
+    """Run a language server for editors: findings while you type, quick fixes, fix-all, rules on hover."""
     try:
         from qprep.cli.lsp.language_server import make_server
     except ModuleNotFoundError as error:
