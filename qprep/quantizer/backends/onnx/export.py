@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +34,7 @@ from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot, compare
 from qprep.quantizer.backends.onnx.sizes import Dim, Size
 from qprep.quantizer.example_runs import example_of, run_example
 from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors, tensors_in
 from qprep.quantizer.prepared_model import PreparedModel
@@ -56,7 +56,7 @@ def check_onnx(quantizer: PreparedModel, options: OnnxOptions) -> ExportReport:
 
     Raises QprepError that names every operation which no file can hold, with its module, file and line.
     """
-    model = copy.deepcopy(quantizer.graph.model)
+    model = copy_of(quantizer.graph.model, quantizer.graph.model)
     for slot in model.modules():
         if isinstance(slot, TensorQuantizer):
             slot.mode = Mode.OFF
@@ -98,7 +98,7 @@ def _written(
     model: nn.Module, path: Path | None, example: tuple[tuple[Any, ...], dict[str, Any]], options: OnnxOptions
 ) -> ExportReport:
     if any(_plain_float(each) is not each for each in (*model.parameters(), *model.buffers())):
-        model = copy.deepcopy(model).cpu().float()
+        model = copy_of(model, model).cpu().float()
     example = map_tensors(lambda _, tensor: _plain_float(tensor), example)
     slots = {} if path is None else _slots(model)  # a trial comes before weights are on a grid
     try:
