@@ -152,6 +152,20 @@ def _recurrent(layer: nn.Module) -> nn.Module:
     )
 
 
+def _einsum() -> nn.Module:
+    def run(m: Model, x: Tensor) -> Any:
+        heads = torch.einsum("blc,chd->blhd", torch.relu(m.start(x)), m.split)
+        gated = torch.einsum("blhd,blhd->blhd", heads, torch.tanh(heads))
+        return torch.einsum("blhd,hdo->blo", gated, m.join)
+
+    return Model(
+        run,
+        start=nn.Linear(8, 6),
+        split=nn.Parameter(torch.randn(6, 2, 4)),
+        join=nn.Parameter(torch.randn(2, 4, 3)),
+    )
+
+
 def _cell(cell: nn.Module) -> nn.Module:
     def run(m: Model, x: Tensor) -> Any:
         state = None
@@ -300,6 +314,7 @@ CASES: dict[str, Case] = {
     "lstm": (lambda: _recurrent(nn.LSTM(6, 5, 2, bidirectional=True, batch_first=True)), words, 3),
     "gru": (lambda: _recurrent(nn.GRU(6, 5, batch_first=True)), words, 3),
     "rnn": (lambda: _recurrent(nn.RNN(6, 5, 2, nonlinearity="relu", bias=False, batch_first=True)), words, 3),
+    "einsum": (_einsum, lambda: (torch.randn(2, 5, 8),), 3),
     "projected-lstm": (lambda: _recurrent(nn.LSTM(6, 5, proj_size=4, batch_first=True)), words, 2),
     "lstm-cell": (lambda: _cell(nn.LSTMCell(6, 5)), words, 3),
     "gru-cell": (lambda: _cell(nn.GRUCell(6, 5)), words, 3),
