@@ -84,7 +84,7 @@ def test_channels_that_are_no_constant_are_refused() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.AvgPool2d(3, 1, 1), nn.Conv2d(8, 4, 1))
     with torch.no_grad():
-        model[1].bias.fill_(1.0)  # type: ignore[union-attr, operator]
+        model[1].bias.fill_(1.0)  # type: ignore[operator]
     with pytest.raises(ThinningError, match=r"expected masked channels that are the same number everywhere.* in 3"):
         thin(model.eval(), (IMAGES,), masks=filters_alone(model), fold_constants=True)
 
@@ -106,7 +106,7 @@ policies:
     )
     model = net()
     with torch.no_grad():
-        model[0].bias.zero_()  # type: ignore[union-attr, operator]
+        model[0].bias.zero_()  # type: ignore[operator]
     scheduler = Scheduler.from_file(path, model, sgd(model), example_inputs=IMAGES)
     scheduler.on_epoch_begin(0)
     scheduler.on_minibatch_begin(0)
