@@ -203,6 +203,9 @@ class _Search:
 
     def _may_be_modules(self, node: ast.expr) -> bool:
         """Whether a container may be one of modules: a variable is, where it is bound to an attribute."""
+        if isinstance(node, ast.Attribute):
+            is_known = any(True for _ in self.points_to.names.holders(node.attr))
+            return not is_known or self.points_to.may_hold(node.attr)
         if not isinstance(node, ast.Name):
             return True
         home = self.file.scope_of(node).binder(node.id)
