@@ -10,9 +10,10 @@ from qprep.analysis.inputs import Files, Setting
 from qprep.engine.execution import Effort
 from qprep.engine.partitioning import Division, divide, whole
 from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
-from qprep.engine.scheduler import Asked, Look, Memory, Work, run_parts
+from qprep.engine.scheduler import Asked, Look, Memory, run_parts
 from qprep.engine.summarize import outlines_of
 from qprep.engine.surroundings import surround
+from qprep.engine.work import Work
 from qprep.engine.write_order import definitions_first
 from qprep.foundation import gc_pause
 from qprep.foundation.file_transaction.replace_files import Replacement, replace_files

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-    from qprep.analysis.facts import Place, Unit
+    from qprep.analysis.places import Place, Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.foundation.catalogue.targets import Target
     from qprep.rewriting.fix_session import Context

@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import HelperCall, OpSite, Place, Unit
+from qprep.analysis.facts import HelperCall, OpSite
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.values.abstract_values import FunctionRef
 from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewriting import callees, fstrings, imports, owners
@@ -17,6 +18,7 @@ from qprep.rewriting.composed_edits import Piece, opening, overlaps
 from qprep.rewriting.fix_scope import DeclinedError, Names, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops, name_capture, proof, stable_binding
+from qprep.rewriting.safety.class_enumeration import listed_files
 from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 from qprep.rewriting.transforms import moved_functions, static_methods
 
@@ -101,7 +103,7 @@ class Plan:
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
         declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
-        doubts = proof.doubts(scope, site)
+        doubts = proof.doubts(scope, site, pieces)
         rewrite = Rewrite(
             site.place,
             site.unit,
@@ -121,7 +123,7 @@ class Plan:
         """Why a rewrite that a codemod made cannot be."""
         if overlaps(pieces):
             return "its edits would overlap"
-        if not self.context.listed.isdisjoint(module for module, _ in scope.imports):
+        if not listed_files(self.context).isdisjoint(module for module, _ in scope.imports):
             return "the classes of its file are listed at run time, where a new one would appear"
         return name_capture.hidden(self.context, scope.declarations)
 
@@ -130,7 +132,7 @@ class Plan:
         if unit.name and unit not in self._refusals:
             judge = owners.refusal if unit.is_class else moved_functions.refusal
             self._refusals[unit] = judge(self.context, unit) or self._outside(unit)
-            if not unit.is_class and unit.module in self.context.listed:
+            if not unit.is_class and unit.module in listed_files(self.context):
                 self._refusals[unit] = (
                     f"the classes of {unit.module} are listed at run time, where a new one would appear"
                 )

@@ -35,7 +35,7 @@ from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import Scope
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 MAX_GENERIC = 16
 """Classes that one statement may work on before it counts as code for any model, which is not followed."""
@@ -105,7 +105,7 @@ class EffectTable:
         sensitive = _CONSTRUCTION | methods | set(names)
         for effect in self.effects:
             is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in sensitive)
-            if not (is_set or effect.kind in _CLASS_CHANGES):
+            if not (is_set or effect.kind in _CLASS_CHANGES or effect.kind is EffectKind.BORROW):
                 continue
             for target in self._targets(effect):
                 if (isinstance(target.base, ClassObject) and target.base.cls in family) or (

@@ -17,7 +17,7 @@ from qprep.rewriting.transforms import static_methods
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.rewrite_result import Declaration, Import

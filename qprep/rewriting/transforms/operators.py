@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place
 from qprep.analysis.interpreter.tensor_operations import SYMBOLS
+from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.findings import Unfixable
