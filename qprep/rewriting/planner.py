@@ -103,7 +103,7 @@ class Plan:
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
         declarations, needed = tuple(scope.declarations), scope.needed(pieces)
-        doubts = proof.doubts(scope, site)
+        doubts = proof.doubts(scope, site, pieces)
         rewrite = Rewrite(
             site.place,
             site.unit,

@@ -10,7 +10,6 @@ from qprep.analysis.values.abstract_values import ClassRef, External, Module, mo
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.protocol import Analysis
-    from qprep.analysis.places import Place
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 _ADDING = frozenset(("setattr", "add_module", "register_module", "_modules", "__dict__", "__getattr__", "__setattr__"))

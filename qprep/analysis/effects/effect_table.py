@@ -105,7 +105,7 @@ class EffectTable:
         sensitive = _CONSTRUCTION | methods | set(names)
         for effect in self.effects:
             is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in sensitive)
-            if not (is_set or effect.kind in _CLASS_CHANGES):
+            if not (is_set or effect.kind in _CLASS_CHANGES or effect.kind is EffectKind.BORROW):
                 continue
             for target in self._targets(effect):
                 if (isinstance(target.base, ClassObject) and target.base.cls in family) or (
