@@ -11,7 +11,7 @@ from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewriting import generated_init, mixins
 from qprep.rewriting.generated_init import entry_of
-from qprep.rewriting.safety import child_loops, class_shape
+from qprep.rewriting.safety import child_loops, class_shape, setattr_guards
 from qprep.rewriting.safety.construction import runs_constructor
 from qprep.rewriting.safety.constructor_calls import bodies_of, returns_early, run_by_base, run_by_init
 from qprep.rewriting.safety.early_escape import escapes_early
@@ -142,7 +142,9 @@ def taken_names(context: Context, unit: Unit) -> list[AbstractSet[str]]:
     for name in bases:
         known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
         inherited |= set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
-    return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited]
+    entries = [entry for member in family if (entry := entry_of(context, member)) is not None]
+    guarded = setattr_guards.names_written_out(method for entry in entries for method in entry.methods.values())
+    return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited, guarded]
 
 
 def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:

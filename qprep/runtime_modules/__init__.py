@@ -105,7 +105,8 @@ from qprep.runtime_modules.windows import ISTFT, STFT
 from qprep.runtime_modules.attention import MultiheadAttention
 from qprep.runtime_modules.convert import convert_attention, convert_compound, convert_recurrent, to_torch
 from qprep.runtime_modules.convert import convert_model_to_distiller_lstm
-from qprep.runtime_modules.original import mark_added, original_children, original_modules, original_named_children
+from qprep.runtime_modules.original import mark_added, original_children, original_forward, original_modules
+from qprep.runtime_modules.original import original_list, original_named_children
 from qprep.runtime_modules.recurrent import GRU, LSTM, RNN
 from qprep.runtime_modules.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from qprep.runtime_modules.transformer import Transformer, TransformerDecoder, TransformerDecoderLayer
@@ -161,6 +162,6 @@ __all__ += [
     "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "MultiheadAttention", "RNNCell", "Transformer", "TransformerDecoder",
     "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "convert_attention",
     "convert_compound", "convert_model_to_distiller_lstm", "convert_recurrent", "mark_added", "original_children",
-    "original_modules", "original_named_children", "to_torch",
+    "original_forward", "original_list", "original_modules", "original_named_children", "to_torch",
 ]
 # fmt: on
