@@ -69,9 +69,10 @@ def _value_parts(index: FileIndex) -> Iterator[ast.expr]:
     for call in index.of(ast.Call):
         if not _asks(call):
             yield from (call.func, *call.args, *(keyword.value for keyword in call.keywords))
-    for listed in (*index.of(ast.List), *index.of(ast.Tuple)):
-        if id(listed) not in asking:
-            yield from listed.elts
+    for listed in index.of(ast.List):
+        yield from listed.elts if id(listed) not in asking else ()
+    for grouped in index.of(ast.Tuple):
+        yield from grouped.elts if id(grouped) not in asking else ()
     for table in index.of(ast.Dict):
         yield from table.values
 

@@ -100,9 +100,7 @@ def _under(scope: Scope, func: ast.expr) -> Reached | None:
     return _under_attribute(scope, func, root, attribute, is_plain=is_plain) if attribute is not None else None
 
 
-def _under_attribute(
-    scope: Scope, func: ast.expr, root: ast.expr, attribute: str, *, is_plain: bool
-) -> Reached | None:
+def _under_attribute(scope: Scope, func: ast.expr, root: ast.expr, attribute: str, *, is_plain: bool) -> Reached | None:
     """What lies under an attribute; where not every run comes by, by names alone, which can be asked for."""
     is_certain = _is_unconditional(scope.code, scope.call())
     under = scope.code.text[scope.code.span(root)[1] : scope.code.span(func)[1]]
@@ -114,7 +112,9 @@ def _under_attribute(
 def _alias(scope: Scope, name: ast.Name) -> str | None:
     """The attribute of self that a local means, which is bound once, on the way to every later line."""
     function = scope.code.function(name)
-    stores = [part for part in ast.walk(function) if isinstance(part, ast.Name) and part.id == name.id] if function else []
+    stores = (
+        [part for part in ast.walk(function) if isinstance(part, ast.Name) and part.id == name.id] if function else []
+    )
     stores = [part for part in stores if not isinstance(part.ctx, ast.Load)]
     statement = scope.code.parents[stores[0]] if len(stores) == 1 else None
     if function is None or not isinstance(statement, ast.Assign) or scope.code.parents[statement] is not function:

@@ -107,6 +107,7 @@ from qprep.runtime_modules.convert import convert_attention, convert_compound, c
 from qprep.runtime_modules.convert import convert_model_to_distiller_lstm
 from qprep.runtime_modules.original import mark_added, original_children, original_forward, original_modules
 from qprep.runtime_modules.original import original_list, original_named_children
+from qprep.runtime_modules.object_operations import ClassOperation, ObjectOperations
 from qprep.runtime_modules.recurrent import GRU, LSTM, RNN
 from qprep.runtime_modules.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from qprep.runtime_modules.transformer import Transformer, TransformerDecoder, TransformerDecoderLayer
@@ -144,7 +145,8 @@ __all__ = [
     "FunctionalRReLU", "FunctionalReLU", "FunctionalReLU6", "FunctionalSELU", "FunctionalSiLU", "FunctionalSigmoid",
     "FunctionalSoftmax", "FunctionalSoftmin", "FunctionalSoftplus", "FunctionalSoftshrink", "FunctionalSoftsign",
     "FunctionalTanh", "FunctionalTanhshrink", "FunctionalThreshold", "GridSample", "GumbelSoftmax", "HStack",
-    "Heaviside", "Hypot", "IndexAdd", "IndexReduce", "Inner", "Interpolate", "Into", "Inverse", "Kron", "KthValue", "Ldexp",
+    "Heaviside", "Hypot", "IndexAdd", "IndexReduce", "Inner", "Interpolate", "Into", "Inverse", "Kron", "KthValue",
+    "Ldexp",
     "Lerp", "Lgamma", "LinalgCholesky", "LinalgCross", "LinalgNorm", "LinalgQR", "LinalgSVD", "LinalgSolve", "Log",
     "Log1p", "Log2", "Log10", "LogAddExp", "LogAddExp2", "LogCumSumExp", "LogDet", "LogNdtr", "LogSumExp", "Logit",
     "MaskedFill", "MatMul", "MatrixExp", "MatrixNorm", "MatrixPower", "Max", "MaxPool1dWithIndices",
@@ -159,9 +161,30 @@ __all__ = [
     "unshared",
 ]
 __all__ += [
-    "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "MultiheadAttention", "RNNCell", "Transformer", "TransformerDecoder",
-    "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "convert_attention",
-    "convert_compound", "convert_model_to_distiller_lstm", "convert_recurrent", "mark_added", "original_children",
-    "original_forward", "original_list", "original_modules", "original_named_children", "to_torch",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "ClassOperation",
+    "GRUCell",
+    "LSTMCell",
+    "MultiheadAttention",
+    "ObjectOperations",
+    "RNNCell",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+    "convert_attention",
+    "convert_compound",
+    "convert_model_to_distiller_lstm",
+    "convert_recurrent",
+    "mark_added",
+    "original_children",
+    "original_forward",
+    "original_list",
+    "original_modules",
+    "original_named_children",
+    "to_torch",
 ]
 # fmt: on

@@ -42,10 +42,9 @@ def original_list(module: nn.Module) -> list[nn.Module | None]:
 def original_forward(module: nn.Sequential) -> Callable[[Any], Any]:
     """`nn.Sequential.forward` of `module` without those children that `mark_added` names."""
 
-    def forward(input: Any) -> Any:
-        for child in original_modules(module).values():
-            assert child is not None
-            input = child(input)
-        return input
+    def forward(value: Any) -> Any:
+        for child in original_children(module):
+            value = child(value)
+        return value
 
     return forward

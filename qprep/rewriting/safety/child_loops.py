@@ -264,7 +264,9 @@ class Walk:
         """Whether the children that there were before are asked for already."""
         if not isinstance(node, ast.Call) or len(node.args) != 1 or not self._is_self(node.args[0]):
             return False
-        return ast.unparse(node.func).endswith(("original_modules", "original_list", ORIGINAL_FORWARD, *_ORIGINALS.values()))
+        return ast.unparse(node.func).endswith(
+            ("original_modules", "original_list", ORIGINAL_FORWARD, *_ORIGINALS.values())
+        )
 
     def _filter(self, node: ast.expr) -> Filter | None:
         """What stands for an expression that gives the children; None where the class gives others by that name."""
