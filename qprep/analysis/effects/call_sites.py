@@ -109,11 +109,6 @@ class NameTable:
         self._survey()
         return name in self._class_decorators
 
-    def is_stored(self, attribute: str) -> bool:
-        """Whether some file sets an attribute of this name."""
-        self._survey()
-        return attribute in self._writers
-
     def holders(self, attribute: str) -> Iterator[ClassRef]:
         """The classes whose bodies or methods name an attribute."""
         self._survey()
