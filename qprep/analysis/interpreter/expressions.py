@@ -44,6 +44,7 @@ from qprep.analysis.values.abstract_values import (
     sequence_of,
     tensor_of,
 )
+from qprep.analysis.values.access_paths import written_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,6 +191,7 @@ def item_of_unknown(attribute: str, index: ast.expr, frame: Frame) -> Module:
 
 def _selected(item: Kind, node: ast.expr, frame: Frame, loops: frozenset[int] = frozenset()) -> Kind:
     """The item that an index expression picks: its path names the index, its loops those that vary it."""
+    node = written_out(node, frame.loop_values)
     return _at_index(item, ast.unparse(node), loops | _varying(node, frame))
 
 
