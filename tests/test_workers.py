@@ -26,8 +26,8 @@ _SABOTAGE = """\
 import os, sys, time
 if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
     sys.path.append({home!r})
-    from qprep.analysis.interpreter.interpreter import Analysis
-    real = Analysis._run_class
+    from qprep.analysis.interpreter.interpreter import ProjectAnalysis
+    real = ProjectAnalysis._run_class
     def run(self, ref, **options):
         name = ref.module.rpartition(".")[2]
         if name == "dies":
@@ -39,7 +39,7 @@ if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
         if name == "fails":
             raise ValueError("a bug")
         return real(self, ref, **options)
-    Analysis._run_class = run
+    ProjectAnalysis._run_class = run
 """
 
 

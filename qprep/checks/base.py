@@ -12,13 +12,13 @@ from qprep.analysis.facts import (
     HeldFunction,
     ModuleCall,
     OpSite,
-    Place,
     ScriptedCall,
     Sharing,
     TiedParameter,
     UnregisteredLayers,
     Walk,
 )
+from qprep.analysis.places import Place
 from qprep.foundation.findings import Rule
 
 _OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk

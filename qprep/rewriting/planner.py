@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import HelperCall, OpSite, Place, Unit
+from qprep.analysis.facts import HelperCall, OpSite
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.values.abstract_values import FunctionRef
 from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewriting import callees, fstrings, imports, owners
@@ -17,6 +18,7 @@ from qprep.rewriting.composed_edits import Piece, opening, overlaps
 from qprep.rewriting.fix_scope import DeclinedError, Names, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops, name_capture, proof, stable_binding
+from qprep.rewriting.safety.class_enumeration import listed_files
 from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 from qprep.rewriting.transforms import moved_functions, static_methods
 
@@ -100,7 +102,7 @@ class Plan:
             return Unfixable(reason)
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
-        declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
+        declarations, needed = tuple(scope.declarations), scope.needed(pieces)
         doubts = proof.doubts(scope, site)
         rewrite = Rewrite(
             site.place,
@@ -121,7 +123,7 @@ class Plan:
         """Why a rewrite that a codemod made cannot be."""
         if overlaps(pieces):
             return "its edits would overlap"
-        if not self.context.listed.isdisjoint(module for module, _ in scope.imports):
+        if not listed_files(self.context).isdisjoint(module for module, _ in scope.imports):
             return "the classes of its file are listed at run time, where a new one would appear"
         return name_capture.hidden(self.context, scope.declarations)
 
@@ -130,7 +132,7 @@ class Plan:
         if unit.name and unit not in self._refusals:
             judge = owners.refusal if unit.is_class else moved_functions.refusal
             self._refusals[unit] = judge(self.context, unit) or self._outside(unit)
-            if not unit.is_class and unit.module in self.context.listed:
+            if not unit.is_class and unit.module in listed_files(self.context):
                 self._refusals[unit] = (
                     f"the classes of {unit.module} are listed at run time, where a new one would appear"
                 )
@@ -220,6 +222,8 @@ class Plan:
         if self._is_dispatched(scope, call):
             return _dispatch(scope, node, call)
         callee = min(call.callees)
+        if callee == scope.unit:
+            return ()  # the module made of a function that calls itself runs its own forward there
         named = _named(scope, node, callee)
         if named is None or not stable_binding.is_imported_once(scope.index, _root(named)):
             return Unfixable("the function is called under a name that only the run knows")
@@ -233,6 +237,10 @@ class Plan:
         text, needed = moved_functions.import_of(self.context, scope.code, named, callee, name, frozenset(planned))
         bound[text] = callee
         scope.imports |= {(scope.index.name, entry) for entry in needed}
+        if not moved_functions.share_with_holders(scope, callee, text):
+            return Unfixable(
+                f"classes in other files mix `{scope.unit.name}` in, and the function is defined elsewhere"
+            )
         attribute = scope.declare(moved_functions.attribute_name(callee), f"{text}()", many=call.count > 1)
         start, end = scope.code.span(named)
         return (Piece(start, end, attribute),)

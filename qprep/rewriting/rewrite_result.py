@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.foundation.findings import Applicability
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import Place, Unit
+    from qprep.analysis.places import Place, Unit
     from qprep.rewriting.composed_edits import Piece
 
 

@@ -6,7 +6,8 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from qprep.foundation.errors import QprepError
-from qprep.tracing.trace_report import ModuleRun, OpEvent, Place, ReusedModule, Totals, TraceReport
+from qprep.tracing.trace_report import TraceReport
+from qprep.tracing.trace_values import ModuleRun, OpEvent, Place, ReusedModule, Totals
 
 if TYPE_CHECKING:
     from torch import nn

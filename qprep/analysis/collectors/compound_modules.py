@@ -6,13 +6,14 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Compound, Place, Unit
+from qprep.analysis.facts import Compound
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.string_values import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 

@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from qprep.analysis.effects.abstract_objects import (
     Below,
@@ -23,7 +23,6 @@ from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
-    from qprep.analysis.effects.points_to import PointsTo
     from qprep.analysis.symbols.module_resolver import Project
 
 # Packages of Python's own whose functions return what they are given, or something that calls it.
@@ -33,6 +32,30 @@ MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
 
 Argument = tuple[ast.expr, "Scope"]
+
+
+class ObjectQueries(Protocol):
+    """The points-to analysis as call sites ask it; `PointsTo` is the implementation."""
+
+    project: Project
+    names: NameTable
+    calls: CallGraph
+
+    def file(self, module: str) -> FileScopes | None:
+        """The scopes of a file of the project."""
+        ...
+
+    def of(self, node: ast.expr, scope: Scope) -> References:
+        """What an expression may refer to."""
+        ...
+
+    def attribute(self, owners: References, name: str) -> References:
+        """What an attribute of some objects may refer to."""
+        ...
+
+    def method(self, cls: ClassRef, name: str) -> list[Scope]:
+        """The definitions of a method that an instance of a class, or of a subclass, may run."""
+        ...
 
 
 @dataclass(slots=True)
@@ -54,7 +77,7 @@ class NameTable:
         self._writers: dict[str, list[str]] = defaultdict(list)
         self._methods: set[str] = set()
 
-    def loads(self, points_to: PointsTo, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
+    def loads(self, points_to: ObjectQueries, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
         """Every read of a name, as a variable or an attribute."""
         self._survey()
         for module in (self._readers or {}).get(name, ()):
@@ -66,7 +89,7 @@ class NameTable:
         """Every read of a variable of this name in one file."""
         return (node for node in self._of(file).loads.get(name, ()) if isinstance(node, ast.Name))
 
-    def stores(self, points_to: PointsTo, attribute: str) -> Iterator[tuple[ast.Attribute, Scope]]:
+    def stores(self, points_to: ObjectQueries, attribute: str) -> Iterator[tuple[ast.Attribute, Scope]]:
         """Every assignment to an attribute of this name."""
         self._survey()
         for module in self._writers.get(attribute, ()):
@@ -149,7 +172,7 @@ class _Uses:
 class CallGraph:
     """The call sites of each function, found when they are needed."""
 
-    def __init__(self, points_to: PointsTo) -> None:
+    def __init__(self, points_to: ObjectQueries) -> None:
         self._points_to = points_to
         self._uses: dict[Scope, _Uses] = {}
         self._meanings: dict[str, _Meanings] = {}
@@ -267,7 +290,7 @@ def _bound(call: ast.Call, scope: Scope, name: str) -> Iterator[ast.expr]:
 class _Search:
     """Follows a function from where it is defined to where it is called."""
 
-    def __init__(self, points_to: PointsTo, scope: Scope) -> None:
+    def __init__(self, points_to: ObjectQueries, scope: Scope) -> None:
         self.points_to = points_to
         self.scope = scope
         self.uses = _Uses()

@@ -25,13 +25,13 @@ _ADD_IGNORE = click.option(
     "--add-ignore",
     metavar="[=REASON]",
     default=None,
-    help="Write a suppression comment for every finding, instead of reporting it.",
+    help="Add a suppression comment for each finding instead of reporting it.",
 )
 
 _WRITE_BASELINE = click.option(
     "--write-baseline",
     is_flag=True,
-    help="Write all findings to the baseline (qprep-baseline.json, where none is named), instead of reporting them.",
+    help="Write all findings to the baseline (default: qprep-baseline.json) instead of reporting them.",
 )
 
 _WATCH = click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
@@ -44,15 +44,15 @@ class _Command(click.Command):
         return super().parse_args(ctx, ["--add-ignore=" if arg == "--add-ignore" else arg for arg in args])
 
 
-@click.command("check", cls=_Command, short_help="Find what keeps models from being quantized.")
+@click.command("check", cls=_Command, short_help="Find code that prevents quantization.")
 @with_options(
     *(*PATHS, *TRACE, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE, _WRITE_BASELINE, _ADD_IGNORE),
     *(*EFFORT, _WATCH),
 )
 def command(paths: tuple[Path, ...], watch: bool, **flags: Any) -> int:
-    """Find what keeps the models in PATHS (default: the current folder) from being quantized module by module.
+    """Find code in PATHS (default: the current folder) that prevents quantization module by module.
 
-    Reads source only, without --trace: needs no torch, imports and runs nothing of yours.
+    Reads source only: needs no torch, and imports and runs none of your code. Only --trace runs a model.
     """
     if not watch:
         return _check(paths, flags)

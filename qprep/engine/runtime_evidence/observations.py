@@ -26,7 +26,7 @@ from qprep.foundation.findings import Finding, Position, Rule, Unfixable
 
 if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
-    from qprep.tracing.trace_report import ModuleRun
+    from qprep.tracing.trace_values import ModuleRun
 
 _OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
 Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers

@@ -6,14 +6,16 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 from qprep.analysis.values.abstract_values import ClassRef, External, options
+from qprep.rewriting.fix_session import remembered
+from qprep.rewriting.safety.constructor_calls import may_be_early, runs_at_construction
 from qprep.rewriting.safety.guarded_loops import Inner, asked_attributes, beginnings, child_variable, is_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 _CHILDREN = frozenset(("_modules", "children", "named_children"))
@@ -88,18 +90,17 @@ def asked(context: Context, unit: Unit) -> frozenset[str]:
     return frozenset().union(*(walk.asked for walk in _walks(context, unit)))
 
 
+@remembered
 def _walks(context: Context, unit: Unit) -> tuple[Walk, ...]:
     """How the methods of a family use its children."""
-    if unit not in context.walks_of:
-        context.walks_of[unit] = tuple(_look(context, unit))
-    return context.walks_of[unit]
+    return tuple(_look(context, unit))
 
 
 def _look(context: Context, unit: Unit) -> Iterator[Walk]:
     """Methods of the family that can run once the new child is there: not constructors of the class and its bases."""
     own = ClassRef(unit.module, unit.name)
     is_container = context.analysis.is_container(own)
-    before = set(context.project.mro(own)) - ({own} if context.may_be_early(unit) else set())
+    before = set(context.project.mro(own)) - ({own} if may_be_early(context, unit) else set())
     for member in context.family(unit):
         body = context.body(member)
         for name, method in body.methods.items() if body is not None else ():
@@ -109,16 +110,14 @@ def _look(context: Context, unit: Unit) -> Iterator[Walk]:
                     yield walk
 
 
+@remembered
 def _walk(context: Context, member: ClassRef, name: str, *, is_container: bool) -> Walk | None:
     """One method is looked at once, however many classes inherit it; one without self is none of them."""
-    key = (member, name, is_container)
-    if key not in context.walks:
-        entry = context.project.class_node(member)
-        assert entry is not None
-        method = entry.methods[name]
-        is_static = "builtins.staticmethod" in context.analysis.decorators(member.module, method)
-        context.walks[key] = None if is_static else Walk(context, member, method, is_container)
-    return context.walks[key]
+    entry = context.project.class_node(member)
+    assert entry is not None
+    method = entry.methods[name]
+    is_static = "builtins.staticmethod" in context.analysis.decorators(member.module, method)
+    return None if is_static else Walk(context, member, method, is_container)
 
 
 class Walk:
@@ -175,7 +174,7 @@ class Walk:
         each = node.iter.args[0] if is_numbered and isinstance(node.iter, ast.Call) else node.iter
         found = next(filter(None, map(self._filter, self._parts(each))), None)
         is_name = self.is_keyed and access in ("", "__iter__")
-        early = self.context.runs_at_construction(self.member, method.name)  # no name of a new one is known yet
+        early = runs_at_construction(self.context, self.member, method.name)  # no name of a new one is known yet
         can_skip = variable is not None and node.body[0].lineno > node.lineno and not (is_numbered or early or is_name)
         if found is None:
             self._refuse(method)

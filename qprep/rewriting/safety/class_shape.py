@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Named
 from qprep.analysis.values.abstract_values import ClassRef
+from qprep.rewriting.fix_session import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
@@ -47,13 +48,12 @@ def unusual_family(context: Context, unit: Unit) -> str | None:
     for member in context.family(unit):
         if context.project.may_be_another(member.module, unit.module):
             return f"two files are called {member.module}, and only the run knows which one is meant"
-        if member not in context.unusual:
-            context.unusual[member] = _unusual_member(context, member)
-        if (reason := context.unusual[member]) is not None:
+        if (reason := _unusual_member(context, member)) is not None:
             return reason
     return None
 
 
+@remembered
 def _unusual_member(context: Context, member: ClassRef) -> str | None:
     entry = context.project.class_node(member)
     methods = entry.methods if entry is not None else {}
@@ -65,7 +65,7 @@ def _unusual_member(context: Context, member: ClassRef) -> str | None:
         return f"`{member.name}` takes its constructor from elsewhere"
     if entry is not None and _is_made_by_metaclass(context, member, entry.node):
         return f"the metaclass of `{member.name}` makes its instances, perhaps without the constructor"
-    if member in context.made_bare:
+    if member in made_bare(context):
         return f"instances of `{member.name}` are made by `__new__` alone, past the constructor"
     return None
 
@@ -95,8 +95,13 @@ def _restores_all(method: ast.FunctionDef) -> bool:
     )
 
 
-def made_bare(context: Context) -> Iterator[ClassRef]:
+@remembered
+def made_bare(context: Context) -> frozenset[ClassRef]:
     """Classes that some given file makes instances of by `__new__` alone: `cls.__new__(cls)`."""
+    return frozenset(_made_bare(context))
+
+
+def _made_bare(context: Context) -> Iterator[ClassRef]:
     for name in context.project.given:
         text = context.project.text(name)
         index = context.project.index(name) if text is not None and "__new__(" in text else None

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Held
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of, tensor_of
 from qprep.rewriting.rewrite_result import Doubt

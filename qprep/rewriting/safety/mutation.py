@@ -12,17 +12,19 @@ from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.loop_bounds import is_certain
-from qprep.rewriting.owners import made_early, run_by_init
+from qprep.rewriting.owners import made_early
 from qprep.rewriting.safety import child_loops
 from qprep.rewriting.safety.construction_order import walked_at_construction
+from qprep.rewriting.safety.constructor_calls import run_by_init
 from qprep.rewriting.safety.external_writes import is_touched
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from qprep.analysis.facts import ModuleCall, Place, Unit
-    from qprep.analysis.interpreter.attributes import Creation
+    from qprep.analysis.facts import ModuleCall
+    from qprep.analysis.interpreter.attribute_table import Creation
+    from qprep.analysis.places import Place, Unit
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.receiver_expression import Reached
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 _TENSORS = PARAMETER_NAMES | {"data", "grad", "requires_grad"}  # both instances hold the same
 _CHANGING = frozenset(["append", "extend", "insert", "add_module", "register_module", "pop", "update", "eval", "train"])
 _SETTING = frozenset(("setattr", "delattr"))
-_HARMLESS = LOOKING | {"another", "unshared", "wrap"}
+_LISTING = frozenset(("append", "insert", "extend", "appendleft"))  # what a list does to its items, effects tell
+_HARMLESS = LOOKING | _LISTING | {"another", "unshared", "wrap"}
 
 
 @dataclass(frozen=True, slots=True)

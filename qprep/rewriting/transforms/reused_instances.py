@@ -29,8 +29,9 @@ from qprep.rewriting.safety.mutation import made_at_end
 from qprep.rewriting.transforms.call_sites import is_literal
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import HeldFunction, ModuleCall, Place, Unit
-    from qprep.analysis.interpreter.attributes import Creation
+    from qprep.analysis.facts import HeldFunction, ModuleCall
+    from qprep.analysis.interpreter.attribute_table import Creation
+    from qprep.analysis.places import Place, Unit
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.receiver_expression import Reached

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import MANY, Unit
+from qprep.analysis.facts import MANY
+from qprep.analysis.places import Unit
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.rewrite_result import OWNER

@@ -7,11 +7,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_writes import ANY
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
 from qprep.analysis.symbols.symbol_table import variants
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.safety.external_writes import is_touched
+from qprep.rewriting.safety.introspection import class_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def _others(context: Context, unit: Unit, method: str) -> Iterator[str]:
         inherited = entry.methods if entry is not None and member != owner else ()
         if entry is None or method in names or method in inherited:
             yield f"{member.name}.{method}"
-    is_set = ANY in context.touched and not context.class_values.isdisjoint(context.family(holder))
+    is_set = ANY in context.touched and not class_values(context).isdisjoint(context.family(holder))
     if is_set or is_touched(context, holder, method):
         yield f"{owner.name}.{method}"
 
