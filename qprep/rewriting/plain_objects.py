@@ -10,8 +10,8 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place, Unit
 from qprep.analysis.interpreter import constructor_arguments
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, Mapping, Object, Opaque, Sequence, options
 from qprep.rewriting.fix_session import remembered

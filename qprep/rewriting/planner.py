@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import HelperCall, OpSite, Place, Unit
+from qprep.analysis.facts import HelperCall, OpSite
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef
 from qprep.foundation.findings import Applicability, Unfixable

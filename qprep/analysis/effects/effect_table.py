@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import Scope
     from qprep.analysis.interpreter.protocol import Analysis
 
+# Packages of torch that no forward calls: those who load models replace initializers to save time.
+_RUNS_NO_OPERATION = ("torch.nn.init.", "torch.optim.", "torch.distributed.", "torch.backends.", "torch.utils.data.")
 MAX_GENERIC = 16
 """Classes that one statement may work on before it counts as code for any model, which is not followed."""
 
@@ -314,7 +316,7 @@ class EffectTable:
 
     def _is_patch(self, target: Named, effect: Effect, name: str) -> bool:
         """Whether an assignment replaces a function of this name, or what the class of this name does."""
-        if not target.name.startswith("torch"):
+        if not target.name.startswith("torch") or f"{target.name}.".startswith(_RUNS_NO_OPERATION):
             return False
         if re.fullmatch(effect.attribute, name):
             return True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing, child_positions
 from qprep.analysis.interpreter import attributes, instances, reflection, tensor_operations
-from qprep.analysis.interpreter.environment import CHILDREN, rooted
+from qprep.analysis.interpreter.environment import CHILDREN, in_loop, rooted
 from qprep.analysis.interpreter.items import iterate
 from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.values.abstract_values import (
@@ -205,7 +205,12 @@ def _module_method(
 def child_of(analysis: Analysis, receiver: Module) -> Kind:
     """Any of the children of a module."""
     item = attributes.item_of(analysis, receiver)
-    return item if receiver.path is None else rooted(item, f"{receiver.path}[*]")
+    if receiver.path is None:
+        return item
+    item = rooted(item, f"{receiver.path}[*]")
+    for outer in receiver.loops:  # another parent in each round has other children
+        item = in_loop(item, outer)
+    return item
 
 
 def _module_reading(analysis: Analysis, receiver: Module, name: str) -> Kind | None:

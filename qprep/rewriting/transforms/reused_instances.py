@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 Pieces = tuple[Piece, ...]
 MODULE = External("torch.nn.Module")
-_LISTS = (External("torch.nn.ModuleList"), External("torch.nn.Sequential"))
+_DICT = External("torch.nn.ModuleDict")
+_LISTS = (External("torch.nn.ModuleList"), External("torch.nn.Sequential"), _DICT)
 
 
 def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
@@ -76,11 +77,16 @@ def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_metho
 
 
 def _is_list(scope: Scope, creations: list[Creation]) -> bool:
-    """Whether an attribute holds a list of modules, made in the file at hand."""
+    """Whether an attribute holds a list or dict of modules, made in the file at hand."""
     if any(creation.place.module != scope.index.name for creation in creations):
         return False
     kinds = [option for creation in creations for option in options(creation.kind)]
     return all(isinstance(kind, Module) and kind.cls in _LISTS for kind in kinds)
+
+
+def _is_dict(creation: Creation) -> bool:
+    """Whether the items of a container have keys."""
+    return any(isinstance(kind, Module) and kind.cls == _DICT for kind in options(creation.kind))
 
 
 def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
@@ -199,6 +205,9 @@ def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation
     text = _constructor_text(scope, alike) if alike and not found.under and not found.is_loop else None
     if many and found.is_loop:
         each = f"{scope.runtime('PerCall', index)}.wrap({scope.runtime('another', index)}(each), owner={owner})"
+        if _is_dict(creation):
+            pairs = f"{{key: {each} for key, each in {owner}.{found.attribute}.items()}}"
+            return f"{scope.nn('ModuleDict')}({pairs})"
         return f"{scope.nn('ModuleList')}({each} for each in {owner}.{found.attribute})"
     held = _reading(f"{owner}.{found.attribute}", found)
     copied = text if text is not None else f"{scope.runtime('another', index)}({held})"
