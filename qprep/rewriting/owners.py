@@ -47,7 +47,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     if entry is None or code is None:
         return f"its class is defined in {unit.module}, outside the paths given"
     if not context.analysis.is_module(ref):
-        return f"`{unit.name}` is no nn.Module, so it can hold no module of its own"
+        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module"
     if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
         return f"`{unit.name}` defines `{varied}` conditionally"
     return (
@@ -63,7 +63,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
 def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> str | None:
     """Why a class that a function defines cannot use modules that the file imports."""
     if entry.around and not any(known.target.partition(".")[0] == "torch" for known in index.imports.values()):
-        return f"torch is imported by the function around `{unit.name}` only"
+        return f"torch is imported only by the function around `{unit.name}` only"
     return None
 
 
@@ -81,7 +81,7 @@ def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
     if not (unit.is_class and unit.name):
         return None
     if method in run_by_base(context, unit):
-        return f"`{method}` is run by the constructor of a base class, before new attributes can be made"
+        return f"`{method}` is called by the constructor of a base class, before new attributes can be created"
     return _skipping(context, unit, method)
 
 

@@ -89,7 +89,7 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
         ("- 3", ":1: expected a mapping, found list"),
         ("a: [", ":1: expected YAML, found what is not"),
         ("a: 1\n\t- b", ":2: expected YAML, found what is not"),
-        ("a: &a [*a]", ":1: expected values, found an alias of what it stands in"),
+        ("a: &a [*a]", ":1: expected values, found an alias of its own parent"),
         ("? [a]\n: 1", ":1: expected a plain key, found a sequence"),
         ("--- 1\n--- 2", "expected YAML, found what is not"),
         ("!!python/object:os.system x", ":1: expected YAML, found what is not"),

@@ -52,7 +52,7 @@ def test_tied_parameters_with_conflicting_overrides() -> None:
     quantizer = PostTrainingQuantizer(Tied().eval(), overrides=conflicting)
     quantizer.prepare_model(tokens)
     assert quantizer.notes == [
-        "embed.weight: overrides ask otherwise for head.weight, the same tensor; the first that matches counts"
+        "embed.weight: overrides conflict for head.weight, the same tensor; the first match is used"
     ]
     for agreeing in ({"embed.*": {"bits_weights": 4}}, {"embed.*|head.*": {"bits_weights": 4}}):
         quiet = PostTrainingQuantizer(Tied().eval(), overrides=agreeing)

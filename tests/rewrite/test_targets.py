@@ -162,15 +162,15 @@ def test_the_target_chooses_the_module(target: str, body: str, made: str, called
 @pytest.mark.parametrize(
     ("target", "body", "reason"),
     [
-        ("torch-ao", "return y - x", "no dedicated module stands for `sub` in torch-ao"),
+        ("torch-ao", "return y - x", "there is no module for `sub` in torch-ao"),
         ("torch-ao", "return torch.add(y, x, alpha=2)", "`FloatFunctional` takes no `alpha`"),
         ("torch-ao", "z = y\ny += x\nreturn y + z", "no dedicated module does `+=` in place"),
         ("torch-ao", "for _ in range(2):\n    y = y + x\nreturn y", "it runs more than once in one forward"),
         ("distiller", "for _ in range(2):\n    y = y + x\nreturn y", "it needs `PerCall`, for which distiller has no"),
-        ("distiller", "return y.cumsum(1)", "no dedicated module stands for `cumsum` in distiller"),
-        ("aimet", "return 2 - y", "the module takes the number behind the tensor"),
-        ("brevitas", "return y + 1", "no dedicated module stands for `add` in brevitas"),
-        ("brevitas", "return torch.cat([x, y], 1)", "no dedicated module stands for `cat` in brevitas"),
+        ("distiller", "return y.cumsum(1)", "there is no module for `cumsum` in distiller"),
+        ("aimet", "return 2 - y", "the module takes the number after the tensor"),
+        ("brevitas", "return y + 1", "there is no module for `add` in brevitas"),
+        ("brevitas", "return torch.cat([x, y], 1)", "there is no module for `cat` in brevitas"),
         ("distiller", "return F.linear(y, self.conv.weight[:, :, 0, 0])", "distiller"),
     ],
 )

@@ -274,9 +274,9 @@ class _Search:
             scope = self.file.scope_of(node)
             if scope.name in ("__setattr__", "__delattr__") or isinstance(parent, ast.Attribute | ast.Compare):
                 continue
-            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"hands on `{ast.unparse(node)}`")
+            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"passes on `{ast.unparse(node)}`")
             if not is_hook:
-                yield from self._effect(EffectKind.SET, _any_object, node, f"hands on `{ast.unparse(node)}`")
+                yield from self._effect(EffectKind.SET, _any_object, node, f"passes on `{ast.unparse(node)}`")
         for call in self.file.index.of(ast.Call):
             yield from self._computed_call(call)
 

@@ -78,7 +78,7 @@ HELPERS: tuple[Case, ...] = (
                 return inner
             """,
         ),
-        "the function that runs is made inside it",
+        "the function that runs is defined inside it",
     ),
     prepared(
         "two-functions-inside",

@@ -41,7 +41,7 @@ REUSED: tuple[Case, ...] = (
             "return self.b(self.fc(self.a(x)))",
             "self.a = nn.LeakyReLU(0.1)\nself.b = self.a\nself.a.negative_slope = 0.6",
         ),
-        "is changed after it is made",
+        "is changed after it is created",
     ),
     declined(
         "hooked-and-handed-on",

@@ -335,7 +335,7 @@ NAMED: tuple[Case, ...] = (
             "return self.b(self.fc(self.a(x)))",
             "import copy\nself.a = nn.LeakyReLU()\nself.b = copy.copy(self.a)\nself.b.negative_slope = 0.5",
         ),
-        "is changed after it is made",
+        "is changed after it is created",
     ),
     untouched(
         "deep-copy",
@@ -407,7 +407,7 @@ OF_A_CLASS: tuple[Case, ...] = (
         _OF_ALL.format("block.get_submodule('act').negative_slope = 0.5"),
         "is set or changed on another object",
     ),
-    declined("class-attribute-changed", _held(init="self.act.negative_slope = 0.5"), "is changed after it is made"),
+    declined("class-attribute-changed", _held(init="self.act.negative_slope = 0.5"), "is changed after it is created"),
 )
 
 OF_A_FILE: tuple[Case, ...] = (
