@@ -80,7 +80,8 @@ def _type(value: Mapping[str, Any]) -> str:
         return " or ".join(_type(each) for each in value["anyOf"])
     if value["type"] == "array":
         return "list of strings"
-    return {"object": "table", "boolean": "`true` or `false`"}.get(value["type"], value["type"])
+    name = str(value["type"])
+    return {"object": "table", "boolean": "`true` or `false`"}.get(name, name)
 
 
 def _paragraphs(text: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -193,6 +195,20 @@ def test_the_limit_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert f"note: {found.note}\n" in capsys.readouterr().err
     main(["check", "-q", "net.py"])
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("named", "fixed"), [(["--stdin-filename", "net.py"], False), ([], True)])
+def test_a_text_on_standard_input_has_files_beside_it_where_it_is_named(
+    named: list[str],
+    fixed: bool,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(folder, {"net.py": "", **FORBID["positional children"]})
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(NET.encode())))
+    main(["fix", "-q", "-", *named])
+    assert ("Elt" in capsys.readouterr().out) is fixed
 
 
 def test_all_files_given_have_nothing_beside_them(folder: Path) -> None:

@@ -5,32 +5,42 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from qprep.engine.config.settings import TARGET_VERSIONS, SettingsResolver
-from qprep.engine.config.settings_file import OUTPUT_FORMATS, Options
+from qprep.engine.config.settings_file import OUTPUT_FORMATS, Options, pattern_fault
 from qprep.foundation.catalogue.targets import TARGETS
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Rule
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_RULES = "RULE,…"
 _PATTERNS = "PATTERN,…"
 
+
+def _complete_rules(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Codes of rules, behind those that stand there already, each with its name."""
+    from qprep.engine.rule_registry import all_rules
+
+    before, comma, last = incomplete.rpartition(",")
+    rules = [rule for rule in all_rules() if rule.code.startswith(last.upper())]
+    return [CompletionItem(f"{before}{comma}{rule.code}", help=rule.name) for rule in rules]
+
+
+_RULES: Final[dict[str, Any]] = {"metavar": "RULE,…", "multiple": True, "shell_complete": _complete_rules}
+
 SELECTION = (
-    click.option("--select", metavar=_RULES, multiple=True, help="Rules to run: codes, prefixes, names, or ALL."),
-    click.option(
-        "--extend-select", metavar=_RULES, multiple=True, help="Rules to run in addition to the selected ones."
-    ),
-    click.option("--ignore", metavar=_RULES, multiple=True, help="Rules to switch off."),
+    click.option("--select", **_RULES, help="Rules to run: codes, prefixes, names, or ALL."),
+    click.option("--extend-select", **_RULES, help="Rules to run in addition to the selected ones."),
+    click.option("--ignore", **_RULES, help="Rules to switch off."),
     click.option(
         "--per-file-ignores", metavar="PATTERN:RULE,…", multiple=True, help="Rules to switch off for files that match."
     ),
-    click.option("--fixable", metavar=_RULES, multiple=True, help="Rules that may be fixed."),
-    click.option("--unfixable", metavar=_RULES, multiple=True, help="Rules that may not be fixed."),
+    click.option("--fixable", **_RULES, help="Rules that may be fixed."),
+    click.option("--unfixable", **_RULES, help="Rules that may not be fixed."),
     click.option("--target", type=click.Choice(list(TARGETS)), help="The library whose modules rewritten code uses."),
     click.option(
         "--target-version", type=click.Choice(list(TARGET_VERSIONS)), help="The oldest Python version to support."
@@ -166,8 +176,8 @@ def _options(flags: dict[str, Any]) -> Options:
         fixable=_listed(flags["fixable"]) if flags["fixable"] else None,
         unfixable=_listed(flags["unfixable"]),
         unsafe_fixes=flags.get("unsafe_fixes"),
-        exclude=_listed(flags["exclude"]) if flags.get("exclude") else None,
-        extend_exclude=_listed(flags.get("extend_exclude", ())),
+        exclude=_patterns("--exclude", flags["exclude"]) if flags.get("exclude") else None,
+        extend_exclude=_patterns("--extend-exclude", flags.get("extend_exclude", ())),
         respect_gitignore=flags.get("respect_gitignore"),
         output_format=flags.get("output_format"),
         target_version=flags["target_version"],
@@ -191,3 +201,10 @@ def _per_file(values: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
             raise QprepError(f"--per-file-ignores: expected PATTERN:RULE, found `{part}`")
         pairs[pattern] = (*pairs.get(pattern, ()), rule)
     return tuple(pairs.items())
+
+
+def _patterns(option: str, values: Iterable[str]) -> tuple[str, ...]:
+    patterns = tuple(_listed(values))
+    if fault := pattern_fault(patterns):
+        raise QprepError(f"{option}: expected {fault}, found {', '.join(patterns)}")
+    return patterns

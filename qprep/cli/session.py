@@ -72,8 +72,11 @@ class Session:
         return self.settings.cache_dir or beside / DEFAULT_NAME
 
     def beside(self) -> tuple[Path, ...]:
-        """The project's other files, which tell what happens to the classes in those given."""
-        if self.overlay:
+        """The project's other files, which tell what happens to the classes in those given.
+
+        A text on standard input has some where `--stdin-filename` says where it belongs.
+        """
+        if self.overlay and not self.flags["stdin_filename"]:
             return ()
         found = surroundings(self.found.files, self.resolver)
         if found.note is not None and not self.flags["quiet"]:

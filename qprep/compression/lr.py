@@ -14,12 +14,23 @@ from qprep.compression.errors import CompressionError
 
 
 class PolynomialLR(LRScheduler):
-    """lr · (1 - epoch / T_max)^power; 0 from T_max on."""
+    """lr · (1 - epoch / T_max)^power; 0 from T_max on. `total_iters` is torch's name for T_max."""
 
-    def __init__(self, optimizer: Optimizer, T_max: int, power: float, last_epoch: int = -1) -> None:  # noqa: N803
-        if T_max < 1:
-            raise CompressionError(f"expected T_max from 1 on, found {T_max!r}")
-        self.T_max, self.power = T_max, power
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_max: int | None = None,  # noqa: N803
+        power: float = 1.0,
+        last_epoch: int = -1,
+        *,
+        total_iters: int | None = None,
+    ) -> None:
+        if (T_max is None) == (total_iters is None):
+            raise CompressionError("expected either T_max or total_iters, found both or none")
+        end = T_max if total_iters is None else total_iters
+        if end is None or end < 1:
+            raise CompressionError(f"expected T_max from 1 on, found {end!r}")
+        self.T_max, self.power = end, power
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
@@ -57,8 +68,4 @@ def lr_classes() -> dict[str, type]:
         and not name.startswith("_")
         and name not in ("LRScheduler", "SequentialLR", "ChainedScheduler", "LambdaLR", "MultiplicativeLR")
     }
-    torch_polynomial = found.pop("PolynomialLR", None)
-    found |= {"PolynomialLR": PolynomialLR, "MultiStepMultiGammaLR": MultiStepMultiGammaLR}
-    if torch_polynomial is not None:
-        found["TorchPolynomialLR"] = torch_polynomial
-    return found
+    return {**found, "PolynomialLR": PolynomialLR, "MultiStepMultiGammaLR": MultiStepMultiGammaLR}

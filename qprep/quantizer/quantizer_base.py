@@ -6,7 +6,6 @@ regular expressions, a function that quantizes parameters, and the optimizer tol
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -44,6 +43,7 @@ from qprep.quantizer.graph.forward_methods import decorated, method_of
 from qprep.quantizer.graph.graph_passes import Pass, Passes, default_passes
 from qprep.quantizer.graph.graph_tracing import build_graph
 from qprep.quantizer.graph.insertion import insert_quantizers
+from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.module_registry import ReplacementFactory, registered
 from qprep.quantizer.graph.pass_registry import add_registered
 from qprep.quantizer.graph.planning_notes import planning_notes, small_scales
@@ -268,7 +268,7 @@ class Quantizer:
     def _converted(self) -> nn.Module:
         """A copy with rounded parameters, in evaluation mode."""
         pairs = list(self.parameters_with_quantizers())
-        model, copied = copy.deepcopy((self.model, pairs))
+        model, copied = copy_of((self.model, pairs), self.model)
         with torch.no_grad():
             for parameter, quantizer in copied:
                 if quantizer.is_active:

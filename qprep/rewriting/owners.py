@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import ClassRef, External
-from qprep.rewriting import generated_init
+from qprep.rewriting import generated_init, mixins
 from qprep.rewriting.generated_init import entry_of
 from qprep.rewriting.safety import child_loops, class_shape
 from qprep.rewriting.safety.construction import runs_constructor
@@ -47,7 +47,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     if entry is None or code is None:
         return f"its class is defined in {unit.module}, outside the paths given"
     if not context.analysis.is_module(ref):
-        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module"
+        return _mixin_refusal(context, unit)
     if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
         return f"`{unit.name}` defines `{varied}` conditionally"
     return (
@@ -58,6 +58,14 @@ def refusal(context: Context, unit: Unit) -> str | None:
         or _broken_chain(context, unit)
         or generated_init.refusal(context, unit)
     )
+
+
+def _mixin_refusal(context: Context, unit: Unit) -> str | None:
+    """Why the modules that inherit from a class cannot hold its operations."""
+    found = mixins.holders(context, unit)
+    if not found:
+        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module"
+    return next((reason for holder in found if (reason := refusal(context, holder)) is not None), None)
 
 
 def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> str | None:
@@ -80,6 +88,9 @@ def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
     """Why a method of a class cannot use new attributes: there are runs of it that would not find them."""
     if not (unit.is_class and unit.name):
         return None
+    if mixins.is_mixin(context, unit):
+        reasons = (method_refusal(context, holder, method) for holder in mixins.holders(context, unit))
+        return next((reason for reason in reasons if reason is not None), None)
     if method in run_by_base(context, unit):
         return f"`{method}` is called by the constructor of a base class, before new attributes can be created"
     return _skipping(context, unit, method)

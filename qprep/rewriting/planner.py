@@ -102,7 +102,7 @@ class Plan:
             return Unfixable(reason)
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
-        declarations, needed = tuple(scope.declarations), frozenset(scope.imports)
+        declarations, needed = tuple(scope.declarations), scope.needed(pieces)
         doubts = proof.doubts(scope, site)
         rewrite = Rewrite(
             site.place,
@@ -222,6 +222,8 @@ class Plan:
         if self._is_dispatched(scope, call):
             return _dispatch(scope, node, call)
         callee = min(call.callees)
+        if callee == scope.unit:
+            return ()  # the module made of a function that calls itself runs its own forward there
         named = _named(scope, node, callee)
         if named is None or not stable_binding.is_imported_once(scope.index, _root(named)):
             return Unfixable("the function is called under a name that is unknown before the code runs")
@@ -237,6 +239,10 @@ class Plan:
         text, needed = moved_functions.import_of(self.context, scope.code, named, callee, name, frozenset(planned))
         bound[text] = callee
         scope.imports |= {(scope.index.name, entry) for entry in needed}
+        if not moved_functions.share_with_holders(scope, callee, text):
+            return Unfixable(
+                f"classes in other files mix `{scope.unit.name}` in, and the function is defined elsewhere"
+            )
         attribute = scope.declare(moved_functions.attribute_name(callee), f"{text}()", many=call.count > 1)
         start, end = scope.code.span(named)
         return (Piece(start, end, attribute),)

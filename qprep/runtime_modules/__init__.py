@@ -45,6 +45,7 @@ from qprep.runtime_modules.fractional_pooling import (
 )
 from qprep.runtime_modules.function import Function
 from qprep.runtime_modules.fused import Addbmm, Addcdiv, Addcmul, Addmm, Addmv, Addr, Baddbmm, Lerp
+from qprep.runtime_modules.into import Into
 from qprep.runtime_modules.joins import (
     BlockDiag, CartesianProd, Chunk, ColumnStack, Concat, DStack, HStack, Split, Stack, SumList, VStack,
 )
@@ -142,8 +143,8 @@ __all__ = [
     "FunctionalRReLU", "FunctionalReLU", "FunctionalReLU6", "FunctionalSELU", "FunctionalSiLU", "FunctionalSigmoid",
     "FunctionalSoftmax", "FunctionalSoftmin", "FunctionalSoftplus", "FunctionalSoftshrink", "FunctionalSoftsign",
     "FunctionalTanh", "FunctionalTanhshrink", "FunctionalThreshold", "GridSample", "GumbelSoftmax", "HStack",
-    "Heaviside", "Hypot", "IndexAdd", "IndexReduce", "Inner", "Interpolate", "Inverse", "Kron", "KthValue", "Ldexp",
-    "Lerp", "Lgamma", "LinalgCholesky", "LinalgCross", "LinalgNorm", "LinalgQR", "LinalgSVD", "LinalgSolve", "Log",
+    "Heaviside", "Hypot", "IndexAdd", "IndexReduce", "Inner", "Interpolate", "Into", "Inverse", "Kron", "KthValue",
+    "Ldexp", "Lerp", "Lgamma", "LinalgCholesky", "LinalgCross", "LinalgNorm", "LinalgQR", "LinalgSVD", "LinalgSolve", "Log",
     "Log1p", "Log2", "Log10", "LogAddExp", "LogAddExp2", "LogCumSumExp", "LogDet", "LogNdtr", "LogSumExp", "Logit",
     "MaskedFill", "MatMul", "MatrixExp", "MatrixNorm", "MatrixPower", "Max", "MaxPool1dWithIndices",
     "MaxPool2dWithIndices", "MaxPool3dWithIndices", "Maximum", "Mean", "Median", "Min", "Minimum", "Mm", "Mode",

@@ -101,7 +101,15 @@ def test_a_schedule_is_checked_without_training(run: Run, net: str, folder: Path
         "  StructureRemover, epoch 1",
         "  fine, epochs 1 to 3, 3 of them",
         "  decay, epochs 0 to 3, 4 of them",
+        "as the weights are now, 50.3% of them are left, 70.2% of these are 0; multiply-accumulates: 1,664 of 3,328",
     ]
+    by_steps = SCHEDULE.replace("starting_epoch: 1, ending_epoch: 4}", "steps: [2, 9]}", 1)
+    (folder / "schedule.yaml").write_text(by_steps)
+    found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
+    assert found.out.splitlines()[-1] == (
+        "what is left in the end was not found without training: expected policies by epochs to rehearse, found one by "
+        "steps"
+    )
     (folder / "schedule.yaml").write_text(SCHEDULE.replace("[4.weight]", "[7.weight]"))
     found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
     assert found.code == 2

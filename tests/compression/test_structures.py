@@ -160,6 +160,12 @@ def test_activation_rankings_need_data_and_take_it_from_calibrate() -> None:
     ):
         pruned(seeded(plain_net), pruner)
     model = seeded(plain_net)
+    scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)
+    late = PruningPolicy(ranked.ActivationAPoZRankedFilterPruner("Filters", 0.5, "0.weight"), skip_first_minibatch=True)
+    scheduler.add_policy(late, epochs=[0])
+    train(scheduler, range(1))
+    assert scheduler.masks["0.weight"].flatten(1).any(1).sum() == 4  # type: ignore[union-attr]
+    model = seeded(plain_net)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     again = ranked.ActivationAPoZRankedFilterPruner("Filters", 0.5, "0.weight")
     scheduler = Scheduler(model, example_inputs=EXAMPLE, calibrate=batches())

@@ -184,6 +184,11 @@ class PointsTo:
             return NOTHING
         return self._get(node, file.scope_of(node))
 
+    def of_parameters(self, scope: Scope) -> References:
+        """What the parameters of a function may refer to, but for the first of a method."""
+        names = [name for name, bound in scope.bindings.items() if any(b.kind is BindingKind.PARAMETER for b in bound)]
+        return _union(self._get(_Variable(scope, name)) for name in names if name != scope.receiver)
+
     def of_attribute(self, cls: ClassRef, attribute: str) -> References:
         """What an attribute of instances of a class may refer to, as far as the project gives it a value."""
         return self._get(_Stored(cls, attribute))
@@ -333,7 +338,7 @@ class PointsTo:
     def _of_stored(self, cls: ClassRef | None, attribute: str) -> References:
         """The values of all assignments to the attribute: on `self` in the family of a class, or on any object."""
         found = NOTHING
-        family = self._family(cls) if cls is not None else None
+        family = self.family(cls) if cls is not None else None
         for node, scope in self.names.stores(self, attribute):
             owner = self.enclosing_class(scope)
             is_own = isinstance(node.value, ast.Name) and owner is not None and node.value.id == self.receiver(scope)
@@ -350,7 +355,8 @@ class PointsTo:
                 found |= self._get(value, inner) if value is not None and inner is not None else NOTHING
         return found
 
-    def _family(self, cls: ClassRef) -> frozenset[ClassRef]:
+    def family(self, cls: ClassRef) -> frozenset[ClassRef]:
+        """A class, its bases and its subclasses, as far as the project defines them."""
         bases = [base for base in self.project.mro(cls) if isinstance(base, ClassRef)]
         return frozenset((*bases, *self.project.subclasses(cls)))
 

@@ -23,7 +23,10 @@ _REPLAYED = frozenset((TOTAL[0], "op", "call"))  # events that mean the same whe
 def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arguments: Arguments) -> Kind:
     """What a closure gives for these arguments."""
     home = closure.home
-    if closure in analysis.running or len(analysis.running) > MAX_DEPTH:
+    if closure in analysis.running:
+        analysis.recursive.add(closure)
+        return UNKNOWN
+    if len(analysis.running) > MAX_DEPTH:
         return UNKNOWN
     key = (closure, arguments.key, closure.scope.snapshot(), tuple(frame.loops))
     known = analysis.closures.get(key) if frame.recording else None
@@ -61,4 +64,5 @@ def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Argument
             analysis.run_block(inner, closure.node.body)
     finally:
         analysis.running.discard(closure)
-    return Summary(inner.returned() if inner.returns else NONE, inner.total(), frozenset(inner.touched))
+    counts = inner.total().repeated(analysis.next_loop()) if closure in analysis.recursive else inner.total()
+    return Summary(inner.returned() if inner.returns else NONE, counts, frozenset(inner.touched))

@@ -86,7 +86,7 @@ class ProjectAnalysis(Analysis):
         self.closures: dict[object, Summary] = {}  # calls of closures, within the evaluation of one class
         self.running: set[object] = set()
         self._active: Counter[tuple[str, str]] = Counter()  # how often each function is running
-        self._recursive: set[object] = set()
+        self.recursive: set[object] = set()
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
         self._around: dict[ClassRef, Scope | None] = {}
@@ -599,9 +599,11 @@ class ProjectAnalysis(Analysis):
         node = self.project.function_node(ref)
         index = self.project.index(ref.module)
         if key in self.running and not root:  # an instance of its own class inside is another instance
-            self._recursive.add(key)
+            self.recursive.add(key)
         if node is None or index is None or key in self.running or len(self.running) > closures.MAX_DEPTH:
             return _NOTHING
+        if ref.bound is None and self._active[ref.module, ref.name]:
+            self.recursive.add((ref.module, ref.name))  # inside itself, whatever its arguments are
         if self._active[ref.module, ref.name] >= MAX_RECURSION:
             return _NOTHING
         owner = ref.name.rpartition(".")[0]
@@ -632,7 +634,8 @@ class ProjectAnalysis(Analysis):
             for path in inner.exits:
                 path.add_all(around.counts)
             inner.touched |= around.touched
-        counts = inner.total().repeated(self.next_loop()) if key in self._recursive else inner.total()
+        runs_again = key in self.recursive or (ref.module, ref.name) in self.recursive
+        counts = inner.total().repeated(self.next_loop()) if runs_again else inner.total()
         summary = Summary(returned, counts, frozenset(inner.touched))
         self._settle(unit, summary)
         self._memo[key] = summary

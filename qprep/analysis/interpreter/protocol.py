@@ -35,6 +35,7 @@ class Analysis(Protocol):
     looked_for: set[ClassRef]
     closures: dict[object, Summary]
     running: set[object]
+    recursive: set[object]
     bound_names: dict[tuple[str, str], frozenset[str]]
 
     def evaluate(self, frame: Frame, node: ast.expr) -> Kind:

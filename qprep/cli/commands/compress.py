@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
     from qprep.compression.job import TrainJob
+    from qprep.compression.rehearsal import Rehearsal
     from qprep.compression.scheduler import Scheduler
     from qprep.tracing.request import Request
 
@@ -143,14 +145,15 @@ def _levels(given: tuple[float, float, float] | None) -> tuple[float, ...] | Non
 
 
 def _train(request: Request, flags: dict[str, Any]) -> int:
-    from qprep.compression.job import check, run
+    from qprep.compression.job import check, rehearse, run
 
     job = _job(request, flags)
     quiet = flags["quiet"]
     if flags["check"]:
         with contextlib.redirect_stdout(sys.stderr):
             scheduler = check(job)
-        click.echo("\n".join(_checked(scheduler)))
+            outlook = _outlook(partial(rehearse, job, scheduler))
+        click.echo("\n".join([*_checked(scheduler), outlook]))
         return 0
     told: list[str] = []
 
@@ -180,6 +183,19 @@ def _job(request: Request, flags: dict[str, Any]) -> TrainJob:
             split_target(flags[name])
     known = {each.name for each in fields(TrainJob)}
     return TrainJob(request, **{name: value for name, value in flags.items() if name in known})
+
+
+def _outlook(rehearse: Callable[[], Rehearsal]) -> str:
+    """One sentence of what the schedule leaves, as far as that is known before the training."""
+    try:
+        found = rehearse()
+    except QprepError as error:
+        return f"what is left in the end was not found without training: {error}"
+    sentence = f"as the weights are now, {found.weights:.1%} of them are left, {found.sparsity:.1%} of these are 0"
+    if found.macs is None:
+        return sentence
+    before, after = found.macs
+    return f"{sentence}; multiply-accumulates: {after:,} of {before:,}"
 
 
 def _checked(scheduler: Scheduler) -> Iterator[str]:

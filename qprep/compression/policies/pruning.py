@@ -249,7 +249,7 @@ class PruningPolicy(Policy):
         self._model, self._activations = training.model, ActivationCollector(training.model, known)
         training.on_change.append(self._activations.clear)
         if training.calibrate is None:
-            if window.starts_at_once:
+            if window.starts_at_once and not self.skip_first:
                 raise CompressionError(
                     f"expected outputs of the layers before the first masks of {type(self.pruner).__name__}, found a "
                     "policy that starts at epoch 0: start it at 1, or give calibrate="

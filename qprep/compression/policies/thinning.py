@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import distributed as dist
 
@@ -21,6 +23,7 @@ class ThinningPolicy(Policy):
     `thinning_func_str`, `arch` and `dataset` are Distiller's and not needed: the model runs on the example inputs.
     """
 
+    is_structural: ClassVar[bool] = True
     needs_example = True
 
     def __init__(self, thinning_func_str: str = "", arch: str = "", dataset: str = "") -> None:

@@ -75,7 +75,9 @@ _OPERATORS: Final[tuple[Op, ...]] = (
     Op(
         "pow",
         _COMPUTE,
-        spell("pow(input, exponent)", "tmi") + _operator("pow", second="exponent"),
+        spell("pow(input, exponent)", "tmi")
+        + _operator("pow", second="exponent")
+        + ("builtins.pow(input, exponent, /)",),
         operators=("**",),
         module="Pow(inplace)",
     ),

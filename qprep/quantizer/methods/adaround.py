@@ -39,8 +39,7 @@ class AdaRoundWeight(WeightQuantizer):
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
         self.register_buffer("up", torch.zeros(0, dtype=torch.bool))
-        self.register_buffer("chosen", torch.tensor(False))
-        self.flag("chosen")
+        self.add_flag("chosen", False)
 
     def take_shape(self, parameter: Tensor) -> None:
         """As in the base; a choice for each value, too."""

@@ -184,7 +184,7 @@ def _figures(slot: SlotReport) -> str:
 
 def _float(report: ReportData) -> str:
     found = "".join(f"<li>{escape(str(each))}</li>" for each in report.in_float)
-    return f"<h2>In float</h2><ul>{found or '<li>nothing that was asked for</li>'}</ul>"
+    return f"<h2>In float</h2><ul>{found or '<li>nothing</li>'}</ul>"
 
 
 def _snr(layer: LayerReport, kind: str, value: float) -> Mark:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _TENSORS = PARAMETER_NAMES | {"data", "grad", "requires_grad"}  # both instances hold the same
 _CHANGING = frozenset(["append", "extend", "insert", "add_module", "register_module", "pop", "update", "eval", "train"])
 _SETTING = frozenset(("setattr", "delattr"))
-_HARMLESS = LOOKING | {"another", "unshared", "wrap"}
+_LISTING = frozenset(("append", "insert", "extend", "appendleft"))  # what a list does to its items, effects tell
+_HARMLESS = LOOKING | _LISTING | {"another", "unshared", "wrap"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,12 @@ _RUNTIME = "qprep.runtime_modules."
 def doubts(scope: Scope, site: object) -> tuple[Doubt, ...]:
     """What could not be shown of a rewrite that a codemod has just described in `scope`."""
     table = scope.context.effects
-    found = chain(_of_children(scope, table), _of_instances(scope, table, site), _of_functions(table, site))
+    found = chain(
+        _of_children(scope, table),
+        _of_instances(scope, table, site),
+        _of_functions(scope, table, site),
+        _of_source(scope, table),
+    )
     unique = dict.fromkeys(found)
     return tuple(unique)
 
@@ -177,10 +182,20 @@ def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:
 # Functions
 
 
-def _of_functions(table: EffectTable, site: object) -> Iterator[Doubt]:
-    """Code that replaces a function of torch that the rewrite calls in another way."""
+def _of_source(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
+    """Code that uses the text that the rewrite changes."""
+    family = scope.context.family(scope.unit) if scope.unit.is_class else ()
+    for effect in table.on_source(scope.code.module, family):
+        yield Doubt(f"{effect.text}, whose source the fix changes", effect.place)
+
+
+def _of_functions(scope: Scope, table: EffectTable, site: object) -> Iterator[Doubt]:
+    """Code that replaces a function of torch that the rewrite calls in another way, or sees which functions run."""
     if not isinstance(site, OpSite):
         return
+    family = scope.context.family(scope.unit) if scope.unit.is_class else ()
+    for effect in table.on_dispatch(family):
+        yield Doubt(f"{effect.text}, which a module may call by another name", effect.place)
     names = {re.split(r"[(\s]", spelling)[0].rpartition(".")[2] for spelling in site.op.spellings}
     names |= {re.split(r"[(\s]", text)[0] for text in (site.op.nn, site.op.module) if text}
     for effect in table.patched({name for name in names if name.isidentifier()}):

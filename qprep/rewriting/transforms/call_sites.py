@@ -66,8 +66,8 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     assert spelling is not None
     if site.form == "function" and not names_operation(scope, node.func, site.op):
         return _dispatched(scope, site, node)
-    if any(keyword.arg == "out" for keyword in node.keywords):
-        return Unfixable("`out=` writes into another tensor")
+    if any(keyword.arg == "out" for keyword in node.keywords) and _has_stars(node):
+        return Unfixable("`out=` writes into another tensor, and the other arguments are known at run time only")
     if site.form == "function" and spelling.is_method:  # torch.Tensor.mul(x, y)
         spelling = replace(spelling, is_method=False)
         site = replace(site, spelling=spelling)
@@ -76,7 +76,7 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     arguments = _bind(node, spelling)
     if isinstance(arguments, Unfixable):
         return arguments
-    target = _nn_target(scope, site, arguments) or _runtime_target(scope, site, arguments)
+    target = _target(scope, site, node, arguments)
     if isinstance(target, Unfixable):
         return target
     edits = _edit_arguments(scope.code, node, spelling, arguments, target)
@@ -91,11 +91,29 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     if (reason := _refusal(op, spelling, arguments, target)) is not None:
         return reason
     edits += _spread(scope.code, op, arguments)
-    name = declare(scope, op, target.constructor, many=site.count > 1)
+    made = _written_into(scope, node, target.constructor)
+    name = made if isinstance(made, Unfixable) else declare(scope, op, made, many=site.count > 1)
     if isinstance(name, Unfixable):
         return name
     receiver = f"{spelling.parameters[0].name}=" if _names_receiver(spelling, target) else ""
     return (*_edit_callee(scope.code, node, spelling, name, edits, receiver), *edits)
+
+
+def _target(scope: Scope, site: OpSite, node: ast.Call, arguments: list[Argument]) -> Target | Unfixable:
+    """The module for a call; with `out=` in front of other arguments, all of them stay where they are."""
+    if any(keyword.arg == "out" for keyword in node.keywords[:-1]):
+        return _plain_target(scope, site)
+    return _nn_target(scope, site, arguments) or _runtime_target(scope, site, arguments)
+
+
+def _written_into(scope: Scope, node: ast.Call, constructor: str) -> str | Unfixable:
+    """The constructor, in one that takes `out=` where the call has that."""
+    out = next((keyword.value for keyword in node.keywords if keyword.arg == "out"), None)
+    if out is None:
+        return constructor
+    if isinstance(out, ast.Tuple | ast.List):
+        return Unfixable("`out=` writes into several tensors")
+    return f"{scope.runtime('Into')}({constructor})"
 
 
 def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: Target) -> Unfixable | None:
@@ -207,6 +225,8 @@ def _bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
         bound.append(Argument(taker.name, value, None, spread))
     takes_any = any(p.kind is Kind.VARKEYWORDS for p in spelling.parameters)
     for keyword in node.keywords:
+        if keyword.arg == "out":
+            continue  # the module takes it as it is
         parameter = spelling.parameter(keyword.arg or "")
         if parameter is None and not takes_any:
             return Unfixable(f"`{spelling.qualified}` has no parameter `{keyword.arg}`")

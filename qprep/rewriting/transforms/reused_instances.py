@@ -86,8 +86,7 @@ def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | 
         return Unfixable("the module is not an attribute of self")
     if not all(_has_only_operations(scope.context, name) for name in call.classes):
         return Unfixable(
-            "a method or property of another module runs it, and that module may have parameters or reads "
-            "its children"
+            "a method or property of another module runs it, and that module may have parameters or reads its children"
         )
     creations = creations_of(scope.context, scope.unit, holder.attr)
     if isinstance(creations, Unfixable):

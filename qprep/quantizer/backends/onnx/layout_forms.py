@@ -196,6 +196,7 @@ def _gathered(b: Builder, given: Any, keys: list[Any], places: list[int]) -> Any
 
 def _joined(b: Builder, given: dict[str, Any]) -> Any:
     values = [b.value(each) for each in given["tensors"]]
+    values = [each for each in values if each.shape != (0,)] or values  # torch joins an empty vector to any tensor
     rank = len(values[0].shape)
     axis = given.get("dim", 0) % rank
     found = [value.quantized for value in values]

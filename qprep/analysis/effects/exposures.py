@@ -1,0 +1,236 @@
+"""Code that sees modules without a loop over them: by their text, their graph, their source, or the calls that run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import ANY_OBJECT, ClassObject, Instance, Named, Reference, References
+from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.values.abstract_values import ClassRef
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.lexical_scopes import FileScopes
+    from qprep.analysis.effects.points_to import PointsTo
+
+_TO_TEXT = frozenset(("repr", "str", "format", "ascii", "pformat"))
+_TEXT_METHODS = frozenset(("__repr__", "__str__", "__format__"))
+# Text that a person reads and no code does.
+_SHOWS = frozenset(
+    ["_assert", "critical", "debug", "error", "exception", "fatal", "info", "log", "pprint", "print", "warn", "warning"]
+)  # fmt: skip
+_JOINS = frozenset(("format", "join", "replace", "strip", "rstrip", "lstrip", "indent"))
+_LISTS_NAMES = frozenset(("dir", "getmembers", "getmembers_static"))
+# What torch.fx, torch.jit and torch.export give to the model that they traced.
+_OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
+_SOURCE_FUNCTIONS = frozenset(
+    ["Bytecode", "code_info", "dis", "findsource", "get_instructions", "getsource", "getsourcelines"]
+)  # fmt: skip
+_FILE_READERS = frozenset(("getline", "getlines", "open", "read_bytes", "read_text"))
+# Parts of a code object that say no more than the signature.
+_SIGNATURE_PARTS = frozenset(
+    ["co_argcount", "co_filename", "co_flags", "co_kwonlyargcount", "co_name", "co_posonlyargcount", "co_qualname",
+     "co_varnames"]
+)  # fmt: skip
+_LINES = frozenset(("f_lineno", "tb_lineno"))
+_WATCHERS = frozenset(
+    ["gc.get_objects", "sys.setprofile", "sys.settrace", "threading.setprofile", "threading.settrace"]
+)  # fmt: skip
+_WATCHER_NAMES = frozenset(name.rpartition(".")[2] for name in _WATCHERS)
+_HANDLERS = frozenset(("__torch_dispatch__", "__torch_function__"))
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What is seen, where, and in which words a note says so."""
+
+    find_targets: Callable[[], References]
+    node: ast.expr | ast.stmt
+    text: str
+
+
+# Texts and lists of names
+
+
+def texts(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Texts of modules that the program uses: each names all modules below.
+
+    Text that is printed, logged or part of an error's message is for people, and left out.
+    """
+    for node in (*file.index.of(ast.Call), *file.index.of(ast.BinOp), *file.index.of(ast.FormattedValue)):
+        described = _described(node)
+        if described and (last_name(getattr(node, "func", node)) == "print" or not _is_shown(node, file.parents)):
+            for value in described:
+                find = partial(_below_without_own_text, points_to, value, file)
+                yield Exposure(find, node, f"uses the text of `{ast.unparse(value)}`")
+    for call in file.index.of(ast.Call):
+        if last_name(call.func) in _LISTS_NAMES and call.args and not isinstance(file.parents.get(call), ast.Compare):
+            yield Exposure(partial(_children, points_to, call.args[0], file), call, f"lists `{ast.unparse(call)}`")
+
+
+def _described(node: ast.expr) -> list[ast.expr]:
+    """The values that an expression turns into text."""
+    match node:
+        case ast.FormattedValue(value=value):
+            return [value]
+        case ast.BinOp(left=ast.Constant(value=str()) | ast.JoinedStr(), op=ast.Mod(), right=right):
+            return list(right.elts) if isinstance(right, ast.Tuple) else [right]
+        case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in _TEXT_METHODS:
+            return [value]
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str()), attr="format"), args=args, keywords=keywords):
+            return [*args, *(keyword.value for keyword in keywords)]
+        case ast.Call(func=ast.Name(id="map"), args=[ast.Name(id=function), *items]) if function in _TO_TEXT:
+            return items
+        case ast.Call(func=ast.Name(id="print"), args=args, keywords=keywords):
+            return list(args) if any(keyword.arg == "file" for keyword in keywords) else []
+        case ast.Call(func=func, args=[value, *_]) if last_name(func) in _TO_TEXT and not _is_method(func):
+            return [value]
+    return []
+
+
+def _is_method(func: ast.expr) -> bool:
+    """Whether a callee is an attribute of something that is no module: `text.format(…)`."""
+    return isinstance(func, ast.Attribute) and func.attr != "pformat"
+
+
+def _is_shown(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a text ends in a message for people, or nowhere."""
+    current = node
+    while (parent := parents.get(current)) is not None:
+        match parent:
+            case ast.Call(func=func) if func is not current and last_name(func) in _SHOWS:
+                return not any(keyword.arg == "file" for keyword in parent.keywords)
+            case ast.Call(func=func) if last_name(func) in (*_JOINS, *_TO_TEXT):
+                pass
+            case ast.Call():
+                return _is_raised(parent, parents)
+            case ast.Raise() | ast.Assert() | ast.Expr():
+                return True
+            case ast.BinOp() | ast.JoinedStr() | ast.FormattedValue() | ast.IfExp() | ast.Attribute() | ast.Subscript():
+                pass
+            case ast.Tuple() | ast.keyword() | ast.Starred():
+                pass
+            case _:
+                return False
+        current = parent
+    return False
+
+
+def _is_raised(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> bool:
+    return isinstance(parents.get(call), ast.Raise)
+
+
+def _below_without_own_text(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
+    """The modules below an expression, but for objects whose class says itself what their text is."""
+    found = points_to.of(value, file.scope_of(value))
+    # What may be any object is left out: few of all values in texts are modules.
+    plain = (each for each in found if isinstance(each.base, Instance) and not _has_own_text(points_to, each.base.cls))
+    return points_to.below(frozenset(plain))
+
+
+def _has_own_text(points_to: PointsTo, cls: ClassRef) -> bool:
+    bases = (base for base in points_to.project.mro(cls) if isinstance(base, ClassRef))
+    return any(not _TEXT_METHODS.isdisjoint(points_to.project.methods(base) or ()) for base in bases)
+
+
+def _children(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
+    return points_to.below(points_to.of(value, file.scope_of(value)), is_direct=True)
+
+
+# Graphs, and what watches every call
+
+
+def graphs(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Graphs of traced models, which name every module and function that runs."""
+    for node in file.index.of(ast.Attribute):
+        if node.attr in _OF_GRAPHS and isinstance(node.ctx, ast.Load):
+            yield Exposure(partial(_traced, points_to, node, file), node, f"reads `{ast.unparse(node)}`")
+
+
+def _traced(points_to: PointsTo, node: ast.Attribute, file: FileScopes) -> References:
+    """The modules below a model that a tracer was given: its class has no attribute of this name itself."""
+    found = points_to.of(node.value, file.scope_of(node))
+    traced = (
+        each for each in found if isinstance(each.base, Instance) and not _has(points_to, each.base.cls, node.attr)
+    )
+    return points_to.below(frozenset(traced))
+
+
+def _has(points_to: PointsTo, cls: ClassRef, attribute: str) -> bool:
+    is_method = any(attribute in (points_to.project.methods(base) or ()) for base in _bases(points_to, cls))
+    return is_method or any(
+        points_to.enclosing_class(scope) in points_to.family(cls)
+        for _, scope in points_to.names.stores(points_to, attribute)
+    )
+
+
+def _bases(points_to: PointsTo, cls: ClassRef) -> Iterator[ClassRef]:
+    return (base for base in points_to.project.mro(cls) if isinstance(base, ClassRef))
+
+
+def watchers(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """`sys.settrace`, `gc.get_objects` and their like: code that sees every call or every object."""
+    for call in file.index.of(ast.Call):
+        if last_name(call.func) not in _WATCHER_NAMES:
+            continue
+        names = {r.base.name for r in points_to.of(call.func, file.scope_of(call)) if isinstance(r.base, Named)}
+        if names & _WATCHERS:
+            yield Exposure(lambda: ANY_OBJECT, call, f"calls `{ast.unparse(call.func)}`")
+
+
+# Sources
+
+
+def sources(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Uses of the source or the byte code of classes and functions, or of the text of a file."""
+    for call in file.index.of(ast.Call):
+        name = last_name(call.func)
+        if name in _SOURCE_FUNCTIONS and call.args:
+            find = partial(points_to.of, call.args[0], file.scope_of(call))
+            yield Exposure(find, call, f"calls `{ast.unparse(call.func)}`")
+        elif name in _FILE_READERS and any(isinstance(p, ast.Name) and p.id == "__file__" for p in ast.walk(call)):
+            yield Exposure(partial(_file, file), call, f"reads its own file by `{ast.unparse(call.func)}`")
+    for node in file.index.of(ast.Attribute):
+        outer = file.parents.get(node)
+        if node.attr == "__code__" and not (isinstance(outer, ast.Attribute) and outer.attr in _SIGNATURE_PARTS):
+            find = partial(points_to.of, node.value, file.scope_of(node))
+            yield Exposure(find, node, f"reads `{ast.unparse(node)}`")
+        elif node.attr in _LINES and not _is_shown(node, file.parents):
+            yield Exposure(partial(_file, file), node, f"reads `{ast.unparse(node)}`")
+
+
+def _file(file: FileScopes) -> References:
+    return frozenset((Reference(Named(file.module)),))
+
+
+# Functions of torch
+
+
+def handlers(file: FileScopes) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
+    """Classes with a `__torch_function__` or `__torch_dispatch__` that asks which function of torch is called."""
+    for node in file.index.of(ast.FunctionDef):
+        scope = file.defined(node)
+        if node.name in _HANDLERS and scope is not None and scope.owner is not None and _asks_which(node):
+            yield scope.owner, node
+
+
+def _asks_which(handler: ast.FunctionDef) -> bool:
+    """Whether a handler does more with the function than to call it or to give it to the handler above."""
+    parameters = [argument.arg for argument in (*handler.args.posonlyargs, *handler.args.args)]
+    function = parameters[1] if len(parameters) > 1 else None
+    parents = {child: node for node in ast.walk(handler) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(handler):
+        if isinstance(node, ast.Name) and node.id == function and isinstance(node.ctx, ast.Load):
+            parent = parents[node]
+            is_called = isinstance(parent, ast.Call) and parent.func is node
+            if not is_called and not (isinstance(parent, ast.Call) and last_name(parent.func) in _HANDLERS):
+                return True
+    return False
+
+
+def handled_objects(cls: ClassRef) -> References:
+    """What stands for tensors or modes with a handler: their class, and its instances."""
+    return frozenset((Reference(ClassObject(cls)), Reference(Instance(cls))))
