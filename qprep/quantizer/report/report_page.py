@@ -167,8 +167,8 @@ def _details(report: ReportData) -> str:
         for number, layer in enumerate(report.layers, 1)
     )
     return (
-        "<h2>Histograms</h2><p>Values in float, counts on a logarithmic scale; red: beyond what the integers reach. "
-        f"Of weights, the largest magnitude of each channel beside it.</p>{shown}"
+        "<h2>Histograms</h2><p>Float values; counts on a logarithmic scale. Red: outside the range of the integers. "
+        f"For weights, the second picture shows the largest magnitude of each channel.</p>{shown}"
     )
 
 
