@@ -61,7 +61,7 @@ def _rules(report: Report) -> str:
         return ""
     most = max(counts.values())
     rows = "".join(
-        f"<tr><td><code>{code}</code><td>{escape(report.rules[code].summary)}"
+        f"<tr><td><code>{code}</code><td>{_code(report.rules[code].summary)}"
         f"<td class=number>{count:,}<td class=number>{left[code]:,}"
         f'<td class=wide><i style="width:{100 * count / most:.0f}%"></i>'
         for code, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
