@@ -87,13 +87,13 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
         ("options:\n  iterations: 3.5", ":2: options.iterations: expected a whole number, not below 0, found 3.5"),
         ("options: {samples: -1}", ":1: options.samples: expected a whole number, not below 0, found -1"),
         ("- 3", ":1: expected a mapping, found list"),
-        ("a: [", ":1: expected YAML, found what is not"),
-        ("a: 1\n\t- b", ":2: expected YAML, found what is not"),
+        ("a: [", ":1: expected YAML, found invalid text"),
+        ("a: 1\n\t- b", ":2: expected YAML, found invalid text"),
         ("a: &a [*a]", ":1: expected values, found an alias of its own parent"),
         ("? [a]\n: 1", ":1: expected a plain key, found a sequence"),
-        ("--- 1\n--- 2", "expected YAML, found what is not"),
-        ("!!python/object:os.system x", ":1: expected YAML, found what is not"),
-        ("a: \x00", "expected YAML, found what is not"),
+        ("--- 1\n--- 2", "expected YAML, found invalid text"),
+        ("!!python/object:os.system x", ":1: expected YAML, found invalid text"),
+        ("a: \x00", "expected YAML, found invalid text"),
     ],
 )
 def test_errors_name_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:

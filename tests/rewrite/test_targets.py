@@ -246,7 +246,7 @@ def test_nothing_is_added_to_what_is_no_whole_model_or_is_stubbed_already() -> N
     several = HEAD + "        return {'y': y, 'x': x}\n"
     reasons = [f.fix.reason for f in check_source(several, options=options) if isinstance(f.fix, Unfixable)]
     assert len(reasons) == 1
-    assert reasons[0].startswith("forward takes or gives something else than tensors that are written out")
+    assert reasons[0].startswith("forward does not take and return single tensors")
 
 
 def test_every_row_stands_for_an_operation_with_the_parameters_that_it_takes() -> None:

@@ -106,7 +106,7 @@ def test_named_targets_and_wrong_ones(models: Path, capfd: pytest.CaptureFixture
     assert "found `smal`; did you mean `small`?" in err
     code, _, err = ran(capfd, "check", models.name, "--input", "2,4")
     assert code == 2
-    assert "--input: expected --trace beside it" in err
+    assert "--input: expected --trace as well" in err
 
 
 def test_fix_decides_unknown_kinds_by_the_run(models: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -134,7 +134,7 @@ IN_THE_CONSTRUCTOR: tuple[Case, ...] = (
         "is changed after it is created",
     ),
     declined("changed-by-a-subclass", module(_SUBCLASS), "is changed after it is created, in `Net.__init__`"),
-    declined("changed-from-outside", module(_OUTER), "set or changed on another object than self"),
+    declined("changed-from-outside", module(_OUTER), "set or changed outside the class"),
 )
 
 IN_METHODS: tuple[Case, ...] = (
@@ -220,7 +220,7 @@ WALKED: tuple[Case, ...] = (
     declined(
         "block-of-a-branch-initialised",
         net(_TWICE, "if True:\n    self.body = Block()\nself.apply(init)", extra=_WALKED),
-        "goes through its modules",
+        "iterates over its modules",
     ),
     prepared(
         "layer-of-a-branch-initialised",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.rewrite.cases import Case, declined, module, net, prepared
 
 _TWICE = "return self.act(self.fc(self.act(x)))"
-_CHANGED = "set or changed on another object"
+_CHANGED = "set or changed outside the class"
 
 
 def _made(how: str, forward: str = _TWICE, init: str = "self.act = nn.LeakyReLU(0.5)") -> str:
