@@ -293,9 +293,9 @@ class _Search:
             scope = self.file.scope_of(node)
             if scope.name in ("__setattr__", "__delattr__") or isinstance(parent, ast.Attribute | ast.Compare):
                 continue
-            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"hands on `{ast.unparse(node)}`")
+            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"passes on `{ast.unparse(node)}`")
             if not is_hook:
-                yield from self._effect(EffectKind.SET, _any_object, node, f"hands on `{ast.unparse(node)}`")
+                yield from self._effect(EffectKind.SET, _any_object, node, f"passes on `{ast.unparse(node)}`")
         for call in self.file.index.of(ast.Call):
             yield from self._computed_call(call)
 
@@ -533,7 +533,7 @@ class _Search:
             yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text)
         for cls, node in exposures.handlers(self.file):
             found_objects = partial(exposures.handled_objects, cls)
-            text = f"`{cls.name}.{node.name}` asks which function of torch runs"
+            text = f"`{cls.name}.{node.name}` reads which function of torch runs"
             yield Effect(EffectKind.DISPATCH, found_objects, Place.of(self.file.module, node), text)
 
     def reads(self) -> Iterator[Effect]:

@@ -65,7 +65,7 @@ def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_metho
         return at_end
     many = call.count >= MANY or found.is_many
     if many and found.is_loop and not _is_list(scope, creations):
-        return Unfixable(f"`{found.attribute}` is no list of modules that is made in this file")
+        return Unfixable(f"`{found.attribute}` is not a list of modules that this file creates")
     name = scope.names.fresh(found.name, scope.hint())
     for creation in creations:
         made = _copy(scope, creation, found, creations if not at_end and not of_method else [], many=many)
@@ -161,7 +161,7 @@ def creations_of(context: Context, unit: Unit, attribute: str) -> list[Creation]
         if code is None or node is None:
             return Unfixable(f"`{attribute}` is made in {creation.place.module}, outside the paths given")
         if not creation.unit.is_class or not code.is_alone_on_line(code.statement(node)):
-            return Unfixable(f"`{attribute}` is made on a line that holds more")
+            return Unfixable(f"`{attribute}` is created on a line with other code")
     return list(found.values())
 
 
@@ -228,7 +228,7 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
     if (reason := _used_as_value(scope.context, scope.unit, held.attribute)) is not None:
         return Unfixable(reason)
     if _may_be_ones_own(scope.context, scope.unit, held):
-        return Unfixable(f"`{held.attribute}` may be a function of one's own, whose operations would stay in it")
+        return Unfixable(f"`{held.attribute}` may be a custom function, whose operations would stay in it")
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     row = scope.context.analysis.catalogue.function(held.name)
     if row is not None and row[0].nn is not None and isinstance(scope.node, ast.Name | ast.Attribute):
