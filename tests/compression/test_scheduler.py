@@ -367,8 +367,8 @@ def test_frozen_tied_and_foreign_parameters_are_masked_with_a_note() -> None:
     scheduler.on_epoch_begin(0)
     assert scheduler.notes == [
         "a.weight: masked once, it is tied to b.weight",
-        "a.weight: masked, though the optimizer does not have it",
-        "c.weight: masked, though it does not require gradients",
+        "a.weight: masked, although the optimizer does not contain it",
+        "c.weight: masked, although it does not require gradients",
     ]
     assert scheduler.sparsity == 0.5
 
