@@ -28,6 +28,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
 from qprep.analysis.effects.class_conditions import is_by_class_alone
 from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.made_subclasses import runs_base_constructor
 from qprep.analysis.effects.points_to import assigned_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
@@ -263,7 +264,7 @@ class _Search:
                 yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
             if name == "__new__":
                 yield from self._new(node)
-            elif name == "type" and len(node.args) == 3:
+            elif name == "type" and len(node.args) == 3 and not runs_base_constructor(node, self.file):
                 yield from self._effect(EffectKind.DERIVE, self._later(node.args[1]), node, "makes a class of it")
             elif isinstance(node.func, ast.Name | ast.Attribute) and self._may_be_torch(node.func):
                 yield from self._torch_utility(node)

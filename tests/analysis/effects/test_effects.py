@@ -95,7 +95,7 @@ CLASS_CHANGES = {
     "by-object-new": "net = object.__new__(Net)",
     "other-class": "other = nn.ReLU()\nother.__class__ = Net",
     "dynamic-base": 'TABLE = {"a": Net}\n\nclass Sub(TABLE["a"]):\n    def __init__(self):\n        pass',
-    "type-call": 'Sub = type("Sub", (Net,), {})',
+    "type-call": 'Sub = type("Sub", (Net,), {"add": 1})',
 }
 
 
@@ -176,3 +176,37 @@ def test_other_texts_do_not(code: str, tmp_path: Path) -> None:
 def test_functions_are_replaced_where_operations_are(owner: str, replaces: bool, tmp_path: Path) -> None:
     code = f"def patch(names, skip):\n    for name in names:\n        setattr({owner}, name, skip)\n"
     assert bool(list(table_of(tmp_path, code).patched({"relu"}))) == replaces
+
+
+KEEPING = {
+    "no-constructor": 'made = type("Made", (Net,), {"__doc__": "."})',
+    "name-of-it": (
+        "def make(cls):\n    first = cls.__init__\n\n    def init(self):\n        first(self)\n        self.x = 1\n\n"
+        '    return type("Made", (cls,), {"__init__": init})\n\nmake(Net)'
+    ),
+    "super": 'def init(self):\n    super(made, self).__init__()\n\nmade = type("Made", (Net,), {"__init__": init})',
+    "base": 'def init(self):\n    Net.__init__(self)\n\nmade = type("Made", (Net,), {"__init__": init})',
+}
+SKIPPING = {
+    "another": 'def init(self):\n    nn.Module.__init__\n\nmade = type("Made", (Net,), {"__init__": init})',
+    "in-a-branch": (
+        'def init(self, x):\n    if x:\n        Net.__init__(self)\n\nmade = type("Made", (Net,), {"__init__": init})'
+    ),
+    "lambda": 'made = type("Made", (Net,), {"__init__": lambda self: None})',
+    "plain-name": 'made = type("Made", (Net,), {"add": 2})',
+    "two-bases": 'made = type("Made", (dict, Net), {})',
+    "new": 'made = type("Made", (Net,), {"__new__": print})',
+    "unknown-members": 'def make(members):\n    return type("Made", (Net,), members)',
+    "unpacked-members": 'def make(members):\n    return type("Made", (Net,), {**members})',
+    "unknown-function": 'def make(first):\n    return type("Made", (Net,), {"__init__": first})',
+}
+
+
+@pytest.mark.parametrize("code", KEEPING.values(), ids=KEEPING.keys())
+def test_a_made_class_that_runs_the_constructor_is_no_change(code: str, tmp_path: Path) -> None:
+    assert not found(table_of(tmp_path, code + "\n"), EffectKind.DERIVE)
+
+
+@pytest.mark.parametrize("code", SKIPPING.values(), ids=SKIPPING.keys())
+def test_a_made_class_that_may_skip_the_constructor_is_one(code: str, tmp_path: Path) -> None:
+    assert found(table_of(tmp_path, code + "\n"), EffectKind.DERIVE)
