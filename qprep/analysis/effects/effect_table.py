@@ -163,6 +163,30 @@ class EffectTable:
                 return _dotted(target.base) in _MODULE_NAMES  # the class that all modules inherit from
         return False
 
+    def on_parts(self, family: Collection[ClassRef], whole: Collection[str], part: ModuleClass) -> Iterator[Effect]:
+        """Effects that reach a module of class `part` that is added inside modules of the classes `whole` of torch.
+
+        Instances of a family hold these; so loops over the children of a family alone do not reach the parts.
+        """
+        for effect in self.effects:
+            targets = self._targets(effect) if self._may_matter_to(effect, part) else ()
+            if any(self._meets_part(target, family, whole, part) for target in targets):
+                yield effect
+
+    def _meets_part(
+        self, target: Reference, family: Collection[ClassRef], whole: Collection[str], part: ModuleClass
+    ) -> bool:
+        match target.base:
+            case Below(owner=Made(name=name)):
+                return name in whole and self.admits(target.tests, part)
+            case Below(owner=Instance(), is_direct=True):
+                return False
+            case Below(owner=owner):
+                return self.contains(owner, family) and self.admits(target.tests, part)
+            case Anything():
+                return self.admits(target.tests, part)
+        return False
+
     # What may see a rewrite itself
 
     def on_source(self, module: str, family: Collection[ClassRef]) -> Iterator[Effect]:
