@@ -142,8 +142,7 @@ def _of_held_function(scope: Scope, table: EffectTable, site: object, pieces: It
     layer = row[0].nn if row is not None and not any(".wrap(" in piece.text for piece in pieces) else None
     child = f"torch.nn.{parse_constructor(layer).name}" if layer else f"{_RUNTIME}Function"
     for effect in table.on_child(family, child):
-        if not _is_cared_for(scope, effect, family):
-            yield _doubt(effect, f"the module that `{site.attribute}` holds then")
+        yield _doubt(effect, f"the module that `{site.attribute}` holds then")
     yield from instance_uses.uses_as_value(scope.context, family, site.attribute)
 
 
@@ -154,7 +153,7 @@ def _of_compound(scope: Scope, table: EffectTable, site: object) -> Iterator[Dou
     family = _family_around(scope)
     for part, kinds in _PARTS.items():
         for effect in table.on_parts(family, site.classes, part):
-            if effect.kind in kinds and not _is_cared_for(scope, effect, family):
+            if effect.kind in kinds:
                 yield _doubt(effect, "the parts of the module")
 
 
