@@ -133,10 +133,14 @@ class EffectTable:
 
     # What may meet a new child
 
-    def on_child(self, family: Collection[ClassRef], child: ModuleClass) -> Iterator[Effect]:
-        """Effects that reach a child of class `child` that is added to instances of a family."""
+    def on_child(self, family: Collection[ClassRef], child: ModuleClass, *, is_marked: bool = True) -> Iterator[Effect]:
+        """Effects that reach a child of class `child` that is added to instances of a family.
+
+        `is_marked` says whether lists of the original children leave it out.
+        """
         for effect in self.effects:
-            if not self._may_matter_to(effect, child):
+            counts = effect.kind is EffectKind.OBSERVE_ORIGINAL and not is_marked
+            if not (counts or self._may_matter_to(effect, child)):
                 continue
             targets = self._targets(effect)
             if any(self._meets_child(target, family, child) for target in targets):

@@ -49,6 +49,7 @@ class EffectKind(Enum):
     MODE = auto()  # train() or eval() of one object and not of all
     STRUCTURE = auto()  # items of a container are added, replaced or removed
     OBSERVE = auto()  # the number, order, or set of child modules is used
+    OBSERVE_ORIGINAL = auto()  # the same of those that no rewrite has marked as its own
     EXPOSE = auto()  # something that no loop over children shows names each of them: a text, a graph, a hook for all
     READ = auto()  # an attribute is read of each child module that passes some tests
     SOURCE = auto()  # the source or the byte code of a class, function or file is used
@@ -530,7 +531,7 @@ class _Search:
         """Uses of child modules that depend on which there are."""
         for visit in child_visits.visits(self.file, self.points_to):
             yield Effect(
-                EffectKind.OBSERVE,
+                EffectKind.OBSERVE_ORIGINAL if visit.of_originals else EffectKind.OBSERVE,
                 visit.find_modules,
                 Place.of(self.file.module, visit.node),
                 f"goes through `{ast.unparse(visit.listing)}`",

@@ -141,7 +141,7 @@ def _of_held_function(scope: Scope, table: EffectTable, site: object, pieces: It
     row = scope.context.analysis.catalogue.function(site.name)
     layer = row[0].nn if row is not None and not any(".wrap(" in piece.text for piece in pieces) else None
     child = f"torch.nn.{parse_constructor(layer).name}" if layer else f"{_RUNTIME}Function"
-    for effect in table.on_child(family, child):
+    for effect in table.on_child(family, child, is_marked=False):
         yield _doubt(effect, f"the module that `{site.attribute}` holds then")
     yield from instance_uses.uses_as_value(scope.context, family, site.attribute)
 
