@@ -102,11 +102,10 @@ def run(command: Command, folder: Path, expected: int) -> Outcome:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The folder's own environment where it has one; else `python` and `qprep` of this checkout."""
+    """The folder's own environment, with the caller's PYTHONPATH; without one, `python` and `qprep` of this checkout."""
     found = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     own = folder / ".venv" / "bin"
     if own.is_dir():
-        found.pop("PYTHONPATH", None)
         return {**found, "PATH": f"{own}{os.pathsep}{found['PATH']}", "VIRTUAL_ENV": str(own.parent)}
     tools = folder / ".tools"
     if not tools.is_dir():

@@ -135,7 +135,7 @@ def test_a_function_that_a_file_beside_calls_stays(folder: Path, capsys: pytest.
     user = NET.replace("import torch\n", "from ops import mix\n", 1).replace("F.relu(", "mix(x, ")
     write(folder, {"ops.py": ops, "net.py": user, "other.py": user.replace("Net", "Other"), "setup.py": ""})
     assert fix("net.py", "ops.py") == 1
-    assert "it stands in `mix`: other, outside the paths given, calls it" in capsys.readouterr().out
+    assert "it is in `mix`: other, outside the paths given, calls it" in capsys.readouterr().out
     now = texts(folder)
     assert "def mix(x, y):" in now["ops.py"]
     assert "class Mix" in now["ops.py"]
@@ -190,7 +190,7 @@ def test_the_limit_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
     write(folder, {"pyproject.toml": "", "net.py": NET})
     found = surroundings([Path("net.py")], SettingsResolver(all_rules()))
     assert len(found.paths) == 3
-    assert found.note == "of the files beside those given, in ., only the first 3 files or 20 MB are looked through"
+    assert found.note == "only the first 3 files or 20 MB of the other files in . are read"
     main(["check", "net.py"])
     assert f"note: {found.note}\n" in capsys.readouterr().err
     main(["check", "-q", "net.py"])

@@ -101,9 +101,9 @@ def test_what_one_file_does_to_a_process_is_that_files_finding(
     said = {finding.path: finding.message for finding in found if finding.code == "QP008"}
     assert said.pop("pkg/fails.py").startswith("qprep failed on this file: ValueError: a bug (")
     assert said == {
-        "pkg/dies.py": "qprep failed on this file: the process that looked at it ended with 3",
+        "pkg/dies.py": "qprep failed on this file: the process that analysed it ended with 3",
         "pkg/hangs.py": "qprep failed on this file: no answer for 6 seconds",
-        "pkg/killed.py": "qprep failed on this file: the process that looked at it was ended by signal 9",
+        "pkg/killed.py": "qprep failed on this file: the process that analysed it was killed by signal 9",
     }
 
 

@@ -73,4 +73,4 @@ def module_for(site: OpSite) -> str:
 def help_for(site: OpSite) -> str:
     """The remedy for an operation outside a module."""
     name = module_for(site)
-    return f"give it a module of its own: `{name}`" if name else "give it a module of its own"
+    return f"use a dedicated module: `{name}`" if name else "use a dedicated module"

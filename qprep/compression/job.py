@@ -162,7 +162,7 @@ def _prepared(job: TrainJob) -> tuple[Scheduler, Batches | None]:
 def _check_needs(job: TrainJob, schedule: Schedule) -> None:
     distils = any(use.definition.section is Section.DISTILLERS for use in schedule.uses)
     if distils and job.teacher is None:
-        raise QprepError("--teacher: expected a model to distil from, as the schedule asks for, found none")
+        raise QprepError("--teacher: expected a teacher model for the schedule's distiller, found none")
 
 
 def _example(

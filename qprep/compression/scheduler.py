@@ -391,7 +391,7 @@ class Scheduler:
     def _remember(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Take the inputs of the first run as example inputs."""
         self._training.example = pytree.tree_map(_detached, (args, kwargs))
-        self._training.note("example inputs are those of the first run, as none were given")
+        self._training.note("no example inputs were given; the inputs of the first run are used")
         self._training.refresh()
         self._watching.remove()
 

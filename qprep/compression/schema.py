@@ -33,7 +33,7 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "schedule.yaml",
-        "description": "What qprep compress does to a model while it trains",
+        "description": "The schedule of qprep compress",
         "type": "object",
         "additionalProperties": False,
         "required": ["policies"],

@@ -165,7 +165,7 @@ class _Step:
 def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Finding], withheld: str | None) -> Finding:
     """A finding whose fix is left out, in a file that cannot be changed, or beside one of the baseline, says why."""
     if isinstance(finding.fix, Fix) and any(_is_same(finding, other) for other in left):
-        return replace(finding, fix=Unfixable("the baseline holds it, or what its rewrite would change"))
+        return replace(finding, fix=Unfixable("the baseline lists it, or a finding that the fix would change"))
     if finding.path in banned and isinstance(finding.fix, Fix):
         return replace(finding, fix=Unfixable(banned[finding.path]))
     if withheld is not None and isinstance(finding.fix, Fix):
@@ -227,7 +227,7 @@ def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -
         if path in ledger.sound:
             continue
         if is_generated(old):
-            found[path] = "the file is marked as @generated: a rewrite would be lost"
+            found[path] = "the file is marked @generated; its generator would overwrite a fix"
         elif (finding := refuse_untouched(old)) is None:
             ledger.sound.add(path)
         else:

@@ -45,7 +45,7 @@ def worse(
         )
         code = next((code for code, count in inside.items() if count > left[path, code]), None)
         if code is not None:
-            worse[path] = f"its rewrite failed a check: a second look finds {code} in what was written"
+            worse[path] = f"its rewrite failed a check: a second analysis finds {code} in what was written"
     return worse
 
 

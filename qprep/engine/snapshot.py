@@ -308,7 +308,7 @@ def _where(project: Project, place: Place) -> str:
 
 def _no_rewrite(check: Check) -> str:
     if check.rule.severity is Severity.INFO:
-        return "it is reported for information: every rewrite keeps it"
+        return "it is informational; no fix changes it"
     return "no rewrite exists for this rule yet" if check.rule.fixable else "only you can decide what to change"
 
 

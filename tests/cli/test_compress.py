@@ -142,7 +142,7 @@ def test_the_schema_is_printed(run: Run) -> None:
         (("--schedule", "none.yaml", "--train", "NET:data"), 2, "expected a YAML file, found none that can be read at"),
         (("--schedule", "schedule.yaml", "--train", "NET:broken"), 1, "the disk is gone"),
         (("--schedule", "schedule.yaml", "--train", "NET:data", "--evaluate", "NET:text"), 2, "found str"),
-        (("--sensitivity", "element"), 2, "--sensitivity: expected --evaluate beside it, found none"),
+        (("--sensitivity", "element"), 2, "--sensitivity: expected --evaluate as well, found none"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(

@@ -165,7 +165,7 @@ def test_what_is_no_log(tmp_path: Path) -> None:
     with pytest.raises(CompressionError, match="expected a log, found none that can be read"):
         read_log(tmp_path)
     (tmp_path / "log.jsonl").write_text('{"step": 1, "epoch": 0, "name": "a", "value": 1}\nnothing\n')
-    with pytest.raises(CompressionError, match=r"log.jsonl:2: expected an event, found what is none"):
+    with pytest.raises(CompressionError, match=r"log.jsonl:2: expected an event, found other data"):
         read_log(tmp_path)
 
 

@@ -171,7 +171,7 @@ def test_filters_in_front_of_batchnorm_are_noted() -> None:
     scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)
     scheduler.add_policy(RegularizationPolicy(GroupLassoRegularizer({"0.weight": [0.1, "Filters"]})), epochs=[0])
     (note,) = scheduler.notes
-    assert note.startswith("0.weight: filters in front of BatchNorm have no scale of their own")
+    assert note.startswith("0.weight: filters in front of BatchNorm have no scale")
 
 
 @pytest.mark.parametrize(

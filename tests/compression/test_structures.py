@@ -238,7 +238,7 @@ def test_example_inputs_are_taken_from_the_first_run() -> None:
     scheduler.add_policy(ThinningPolicy(), epochs=[2])
     train(scheduler, range(3))
     assert model[0].weight.shape == (4, 1, 3, 3)
-    assert scheduler.notes[-1] == "example inputs are those of the first run, as none were given"
+    assert scheduler.notes[-1] == "no example inputs were given; the inputs of the first run are used"
     other = pruned(seeded(plain_net), L1("Filters", 0.5, "0.weight"))
     other.add_policy(ThinningPolicy(), epochs=[0])
     with pytest.raises(CompressionError, match="expected example_inputs to remove channels, found none and no run"):

@@ -18,7 +18,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class NameTable:
         self._readers: dict[str, list[str]] | None = None
         self._writers: dict[str, list[str]] = defaultdict(list)
         self._methods: set[str] = set()
+        self._holders: dict[str, list[ClassRef]] = defaultdict(list)
         self._class_decorators: set[str] = set()
 
     def loads(self, points_to: ObjectQueries, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
@@ -108,10 +109,10 @@ class NameTable:
         self._survey()
         return name in self._class_decorators
 
-    def is_stored(self, attribute: str) -> bool:
-        """Whether some file sets an attribute of this name."""
+    def holders(self, attribute: str) -> Iterator[ClassRef]:
+        """The classes whose bodies or methods name an attribute."""
         self._survey()
-        return attribute in self._writers
+        return iter(self._holders.get(attribute, ()))
 
     def _survey(self) -> None:
         """Note once which names each file reads and sets; the trees are not held for that."""
@@ -122,8 +123,14 @@ class NameTable:
             index = self._project.index(module)
             if index is None:
                 continue
-            for entry in index.classes.values():
+            for name, entry in index.classes.items():
                 self._methods.update(entry.methods)
+                own = {
+                    *entry.values,
+                    *(n.attr for n in walk(entry.node) if isinstance(n, ast.Attribute) and _is_set(n)),
+                }
+                for attribute in own.union(entry.values):
+                    self._holders[attribute].append(ClassRef(module, name))
                 decorators = (d.func if isinstance(d, ast.Call) else d for d in entry.node.decorator_list)
                 self._class_decorators.update(map(last_name, decorators))
             read = {node.id for node in index.of(ast.Name)}
@@ -144,6 +151,10 @@ class NameTable:
             for node in file.index.of(ast.Attribute):
                 (found.loads if isinstance(node.ctx, ast.Load) else found.stores)[node.attr].append(node)
         return self._files[file.module]
+
+
+def _is_set(node: ast.Attribute) -> bool:
+    return not isinstance(node.ctx, ast.Load)
 
 
 _Read = tuple["ast.Name | ast.Attribute", "FileScopes"]

@@ -23,7 +23,7 @@ from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import FileScopes
+    from qprep.analysis.effects.lexical_scopes import Binding, FileScopes
     from qprep.analysis.effects.points_to import PointsTo
 
 _TO_TEXT = frozenset(("repr", "str", "format", "ascii", "pformat"))
@@ -33,6 +33,8 @@ _SHOWS = frozenset(
     ["_assert", "critical", "debug", "error", "exception", "fatal", "info", "log", "pprint", "print", "warn", "warning"]
 )  # fmt: skip
 _JOINS = frozenset(("format", "join", "replace", "strip", "rstrip", "lstrip", "indent"))
+# What gives pairs of a name or number and an object.
+_PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
 _LISTS_NAMES = frozenset(("dir", "getmembers", "getmembers_static"))
 # What torch.fx, torch.jit and torch.export give to the model that they traced.
 _OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
@@ -81,6 +83,8 @@ def texts(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
         described = _described(node)
         if described and (last_name(getattr(node, "func", node)) == "print" or not _is_shown(node, file.parents)):
             for value in described:
+                if _is_part_of_tuple(value, file):
+                    continue
                 find = partial(_below_without_own_text, points_to, value, file)
                 yield Exposure(find, node, f"uses the text of `{ast.unparse(value)}`")
     for call in file.index.of(ast.Call):
@@ -108,6 +112,32 @@ def _described(node: ast.expr) -> list[ast.expr]:
     return []
 
 
+def _is_part_of_tuple(value: ast.expr, file: FileScopes) -> bool:
+    """Whether a name is one part of tuples of unlike things: what is known of those is no evidence of a module.
+
+    The name in a pair of a name and a module is such a part, and the module is not.
+    """
+    home = file.scope_of(value).binder(value.id) if isinstance(value, ast.Name) else None
+    if home is None or not isinstance(value, ast.Name):
+        return False
+    return all(_unpacks(binding, value.id, file) for binding in home.bindings[value.id])
+
+
+def _unpacks(binding: Binding, name: str, file: FileScopes) -> bool:
+    source = binding.value if isinstance(binding.value, ast.expr) else None
+    statement = file.parents.get(source) if source is not None else None
+    match statement:
+        case ast.For(target=target) | ast.comprehension(target=target) | ast.Assign(targets=[target]):
+            parts = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+        case _:
+            parts = []
+    names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
+    if name not in names:
+        return False
+    maker = last_name(source.func) if isinstance(source, ast.Call) else ""
+    return maker != "zip" and not (maker in _PAIRED and names.index(name) > 0)
+
+
 def _is_method(func: ast.expr) -> bool:
     """Whether a callee is an attribute of something that is no module: `text.format(…)`."""
     return isinstance(func, ast.Attribute) and func.attr != "pformat"
@@ -128,7 +158,7 @@ def _is_shown(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
                 return True
             case ast.BinOp() | ast.JoinedStr() | ast.FormattedValue() | ast.IfExp() | ast.Attribute() | ast.Subscript():
                 pass
-            case ast.Tuple() | ast.keyword() | ast.Starred():
+            case ast.Tuple() | ast.keyword() | ast.Starred() | ast.ListComp() | ast.GeneratorExp():
                 pass
             case _:
                 return False

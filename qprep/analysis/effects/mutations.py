@@ -210,6 +210,9 @@ class _Search:
 
     def _may_be_modules(self, node: ast.expr) -> bool:
         """Whether a container may be one of modules: a variable is, where it is bound to an attribute."""
+        if isinstance(node, ast.Attribute):
+            is_known = any(True for _ in self.points_to.names.holders(node.attr))
+            return not is_known or self.points_to.may_hold(node.attr)
         if not isinstance(node, ast.Name):
             return True
         home = self.file.scope_of(node).binder(node.id)
@@ -296,9 +299,9 @@ class _Search:
             scope = self.file.scope_of(node)
             if scope.name in ("__setattr__", "__delattr__") or isinstance(parent, ast.Attribute | ast.Compare):
                 continue
-            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"hands on `{ast.unparse(node)}`")
+            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"passes on `{ast.unparse(node)}`")
             if not is_hook:
-                yield from self._effect(EffectKind.SET, _any_object, node, f"hands on `{ast.unparse(node)}`")
+                yield from self._effect(EffectKind.SET, _any_object, node, f"passes on `{ast.unparse(node)}`")
         for call in self.file.index.of(ast.Call):
             yield from self._computed_call(call)
 
@@ -551,7 +554,7 @@ class _Search:
             yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text)
         for cls, node in exposures.handlers(self.file):
             found_objects = partial(exposures.handled_objects, cls)
-            text = f"`{cls.name}.{node.name}` asks which function of torch runs"
+            text = f"`{cls.name}.{node.name}` reads which function of torch runs"
             yield Effect(EffectKind.DISPATCH, found_objects, Place.of(self.file.module, node), text)
 
     def reads(self) -> Iterator[Effect]:

@@ -129,7 +129,8 @@ class PointsTo:
         self._files: dict[str, FileScopes | None] = {}
         self._values: dict[_Key, References] = {}
         self._scopes: dict[ast.AST, Scope] = {}
-        self._users: dict[_Key, set[_Key]] = defaultdict(set)
+        self._users: dict[_Key, dict[_Key, None]] = defaultdict(dict)
+        self._kept: dict[str, bool] = {}
         self._waiting: deque[_Key] = deque()
         self._queued: set[_Key] = set()
         self._current: list[_Key] = []
@@ -216,7 +217,7 @@ class PointsTo:
         if isinstance(key, ast.AST) and scope is not None:
             self._scopes[key] = scope
         if self._current:
-            self._users[key].add(self._current[-1])
+            self._users[key][self._current[-1]] = None
         if key not in self._values:
             self._values[key] = NOTHING
             if len(self._current) < MAX_DEPTH:
@@ -372,9 +373,7 @@ class PointsTo:
         found = NOTHING
         family = self.family(cls) if cls is not None else None
         for node, scope in self.names.stores(self, attribute):
-            owner = self.enclosing_class(scope)
-            is_own = isinstance(node.value, ast.Name) and owner is not None and node.value.id == self.receiver(scope)
-            if is_own and family is not None and owner not in family:
+            if self._is_own(node, scope) and family is not None and self.enclosing_class(scope) not in family:
                 continue
             value = assigned_value(node, scope)
             found |= self._get(value, scope) if value is not None else NOTHING
@@ -443,11 +442,25 @@ class PointsTo:
             case Made() | Held() | Below() | Anything() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,)))
-                if not self.names.is_stored(name):
-                    return NOTHING  # no class of the project has such an attribute
+                if not self.may_hold(name):
+                    return NOTHING
                 owner = base.name if isinstance(base, Made) else None
                 return frozenset((Reference(Held(owner, name)),))
         return NOTHING
+
+    def may_hold(self, name: str) -> bool:
+        """Whether an attribute of this name holds, on some object, anything but numbers, texts and tensors."""
+        if name not in self._kept:
+            self._kept[name] = any(self._may_hold(cls, name) for cls in self.names.holders(name))
+        return self._kept[name] or any(
+            self._get(value, scope)
+            for node, scope in self.names.stores(self, name)
+            if not self._is_own(node, scope) and (value := assigned_value(node, scope)) is not None
+        )
+
+    def _is_own(self, node: ast.Attribute, scope: Scope) -> bool:
+        """Whether an attribute is one of `self` in a method."""
+        return isinstance(node.value, ast.Name) and node.value.id == self.receiver(scope)
 
     def class_of(self, references: References) -> References:
         """The classes of objects: `type(x)`."""

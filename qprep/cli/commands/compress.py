@@ -114,14 +114,14 @@ def command(**flags: Any) -> int:
 
 def _need_torch() -> None:
     if find_spec("torch") is None:
-        raise QprepError("compression trains the model, which needs torch: pip install 'qprep[torch]'")
+        raise QprepError("`qprep compress` trains the model and needs torch: pip install 'qprep[torch]'")
 
 
 def _sensitivity(request: Request, flags: dict[str, Any]) -> int:
     from qprep.compression.job import measure
 
     if flags["evaluate"] is None:
-        raise QprepError("--sensitivity: expected --evaluate beside it, found none")
+        raise QprepError("--sensitivity: expected --evaluate as well, found none")
     with bars(not flags["quiet"]) as watch, contextlib.redirect_stdout(sys.stderr):
         found = measure(request, flags["evaluate"], flags["sensitivity"], _levels(flags["sensitivity_range"]), watch)
     if flags["output"] is not None:

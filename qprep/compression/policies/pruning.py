@@ -274,8 +274,8 @@ class PruningPolicy(Policy):
             if len(others) > 1:
                 training.note(f"{name}: masked once, it is tied to {', '.join(others[1:])}")
             if not each.requires_grad:
-                training.note(f"{name}: masked, though it does not require gradients")
+                training.note(f"{name}: masked, although it does not require gradients")
             elif held is not None and each not in held:
-                training.note(f"{name}: masked, though the optimizer does not have it")
+                training.note(f"{name}: masked, although the optimizer does not contain it")
             if each.dtype in (torch.float16, torch.bfloat16):
                 training.note(f"{name}: is held in {str(each.dtype).removeprefix('torch.')}; small updates may be lost")

@@ -55,7 +55,7 @@ class StructurePruner(Pruner):
         if (sparsity is None) == (remove is None):
             raise CompressionError("expected either sparsity or remove, found both or none")
         if remove is not None and initial_sparsity is not None:
-            raise CompressionError("expected initial_sparsity with sparsity alone, found remove beside it")
+            raise CompressionError("expected initial_sparsity with sparsity alone, found remove as well")
         self.remove = None if remove is None else _percent(remove)
         self.sparsity = 0.0 if sparsity is None else check_share(sparsity, "sparsity")
         self.ramp = None if initial_sparsity is None else Ramp(initial_sparsity, self.sparsity, rate)

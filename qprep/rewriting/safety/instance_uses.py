@@ -42,7 +42,7 @@ def comparisons(context: Context, family: Collection[ClassRef], attribute: str) 
             named = any(isinstance(side, ast.Attribute) and side.attr == attribute for side in sides)
             if named and not any(isinstance(side, ast.Constant) for side in sides):
                 place = Place.of(member.module, node)
-                yield Doubt(f"compares `{ast.unparse(node)}`, which a second instance answers otherwise", place)
+                yield Doubt(f"compares `{ast.unparse(node)}`, which differs for a second instance", place)
 
 
 def uses_as_value(context: Context, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
@@ -212,5 +212,5 @@ def _use_in_loop(cls: ClassRef, method: str, loop: ast.AST, target: ast.expr) ->
         if last_name(node.func) in ("isinstance", "type", "hasattr", "getattr", "id", "setattr"):
             for argument in node.args[:1]:
                 if isinstance(argument, ast.Name) and argument.id in names and id(argument) not in called:
-                    text = f"`{cls.name}.{method}` asks modules for their class or attributes"
+                    text = f"`{cls.name}.{method}` reads the class or attributes of modules"
                     yield Doubt(text, Place.of(cls.module, node))

@@ -189,7 +189,7 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
         holders = _holders(scope, site)
         for effect in (found for cls in content for found in table.on_child(holders, cls)):
             if not _is_cared_for(scope, effect, holders):
-                yield _doubt(effect, "the module that gets a place of its own")
+                yield _doubt(effect, "the module that gets its own instance")
         for attribute in sorted({name for _, name in instance_uses.held_names(values)}):
             yield from instance_uses.comparisons(scope.context, scope.context.family(scope.unit), attribute)
         yield from _of_copies(scope, site.classes)
