@@ -219,14 +219,14 @@ def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: f
 
 
 def _new_init(context: Context, code: Code, node: ast.ClassDef, unit: Unit) -> InsertionPoint:
-    """An __init__ in front of the first method, with the signature of the one it replaces."""
-    first = next(item for item in node.body if isinstance(item, ast.FunctionDef))
-    lineno = min([first.lineno, *(decorator.lineno for decorator in first.decorator_list)])
+    """An __init__ in front of the first method or the last statement, with the signature of the one it replaces."""
+    first = next((item for item in node.body if isinstance(item, ast.FunctionDef)), node.body[-1])
+    lineno = min([first.lineno, *(decorator.lineno for decorator in getattr(first, "decorator_list", ()))])
     indent = code.indent_of(first)
     while lineno > node.lineno + 1 and code.source.line(lineno - 1).strip().startswith("#"):
         lineno -= 1
     signature, passed = generated_init.signature(context, unit)
-    returns = " -> None" if first.returns is not None else ""
+    returns = " -> None" if getattr(first, "returns", None) is not None else ""
     newline, inner = code.newline, indent + code.indent_unit
     head = f"{indent}def __init__({signature}){returns}:{newline}{inner}super().__init__({passed}){newline}"
     return InsertionPoint(code.source.starts[lineno - 1], inner, head, newline)

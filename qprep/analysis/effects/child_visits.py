@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.points_to import PointsTo
 
 _LISTINGS = frozenset(("children", "named_children", "modules", "named_modules"))
+_ORIGINAL_LISTINGS = ("original_children", "original_named_children", "original_modules")
 _WRAPPERS = frozenset(("list", "tuple", "iter", "dict", "enumerate", "reversed", "sorted"))
 _VIEWS = frozenset(("items", "values", "keys"))
 _TENSORS = frozenset(("parameters", "named_parameters", "buffers", "named_buffers"))
@@ -29,11 +30,15 @@ _Use = tuple[ast.expr | ast.stmt, list[Test]]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Modules whose presence makes a difference, where, and the expression that lists them."""
+    """Modules whose presence makes a difference, where, and the expression that lists them.
+
+    of_originals: it passes over those that a rewrite added and marked.
+    """
 
     find_modules: Callable[[], References]
     node: ast.expr | ast.stmt
     listing: ast.expr
+    of_originals: bool = False
 
 
 def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
@@ -45,6 +50,9 @@ def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
     for call in file.index.of(ast.Call):
         if isinstance(call.func, ast.Attribute) and call.func.attr == "apply" and len(call.args) == 1:
             yield from finder.applied(call, call.func.value)
+    for call in file.index.of(ast.Call):
+        if len(call.args) == 1 and last_name(call.func).endswith(_ORIGINAL_LISTINGS):
+            yield from (replace(visit, of_originals=True) for visit in finder.uses(call, call.args[0]))
     for item in file.index.of(ast.Subscript):
         match item:
             case ast.Subscript(value=table, slice=ast.Constant(value="_modules"), ctx=ast.Load()):

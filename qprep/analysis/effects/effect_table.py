@@ -135,10 +135,14 @@ class EffectTable:
 
     # What may meet a new child
 
-    def on_child(self, family: Collection[ClassRef], child: ModuleClass) -> Iterator[Effect]:
-        """Effects that reach a child of class `child` that is added to instances of a family."""
+    def on_child(self, family: Collection[ClassRef], child: ModuleClass, *, is_marked: bool = True) -> Iterator[Effect]:
+        """Effects that reach a child of class `child` that is added to instances of a family.
+
+        `is_marked` says whether lists of the original children leave it out.
+        """
         for effect in self.effects:
-            if not self._may_matter_to(effect, child):
+            counts = effect.kind is EffectKind.OBSERVE_ORIGINAL and not is_marked
+            if not (counts or self._may_matter_to(effect, child)):
                 continue
             targets = self._targets(effect)
             if any(self._meets_child(target, family, child) for target in targets):
@@ -163,6 +167,30 @@ class EffectTable:
                 return self.admits(target.tests, child)
             case Named() | ClassObject():
                 return _dotted(target.base) in _MODULE_NAMES  # the class that all modules inherit from
+        return False
+
+    def on_parts(self, family: Collection[ClassRef], whole: Collection[str], part: ModuleClass) -> Iterator[Effect]:
+        """Effects that reach a module of class `part` that is added inside modules of the classes `whole` of torch.
+
+        Instances of a family hold these; so loops over the children of a family alone do not reach the parts.
+        """
+        for effect in self.effects:
+            targets = self._targets(effect) if self._may_matter_to(effect, part) else ()
+            if any(self._meets_part(target, family, whole, part) for target in targets):
+                yield effect
+
+    def _meets_part(
+        self, target: Reference, family: Collection[ClassRef], whole: Collection[str], part: ModuleClass
+    ) -> bool:
+        match target.base:
+            case Below(owner=Made(name=name)):
+                return name in whole and self.admits(target.tests, part)
+            case Below(owner=Instance(), is_direct=True):
+                return False
+            case Below(owner=owner):
+                return self.contains(owner, family) and self.admits(target.tests, part)
+            case Anything():
+                return self.admits(target.tests, part)
         return False
 
     # What may see a rewrite itself

@@ -355,29 +355,33 @@ def borrowed_methods(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure
     for node in file.index.of(ast.Attribute):
         if not isinstance(node.ctx, ast.Load) or not points_to.names.is_method(node.attr):
             continue
-        if isinstance(node.value, ast.Name | ast.Attribute) and not _runs_own(file, points_to, node):
+        if isinstance(node.value, ast.Name | ast.Attribute) and not _only_looks(file, points_to, node):
             find = partial(_fetched, points_to, node, file)
             yield Exposure(find, node, f"fetches `{ast.unparse(node)}` for any object")
 
 
 def _fetched(points_to: PointsTo, node: ast.Attribute, file: FileScopes) -> References:
-    found = points_to.of(node.value, file.scope_of(node))
+    """The classes that a method is fetched from, but for those whose own instance runs it: `Base.forward(self, x)`."""
+    scope = file.scope_of(node)
+    parent = file.parents.get(node)
+    first = parent.args[0] if isinstance(parent, ast.Call) and parent.func is node and parent.args else None
+    is_own = isinstance(first, ast.Name) and first.id == points_to.receiver(scope)
+    around = points_to.enclosing_class(scope) if is_own else None
+    found = [each for each in points_to.of(node.value, scope) if isinstance(each.base, ClassObject)]
     return frozenset(
         each
         for each in found
         if isinstance(each.base, ClassObject)
         and isinstance(each.base.cls, ClassRef)
+        and around not in points_to.family(each.base.cls)
         and any(method.receiver is not None for method in points_to.method(each.base.cls, node.attr))
     )
 
 
-def _runs_own(file: FileScopes, points_to: PointsTo, node: ast.Attribute) -> bool:
-    """`Base.forward(self, x)`, and reads that run nothing: `Net.forward.__doc__`, `signature(Net.forward)`."""
+def _only_looks(file: FileScopes, points_to: PointsTo, node: ast.Attribute) -> bool:
+    """Whether a method is read and not run, or is one of `self`: `Net.forward.__doc__`, `signature(Net.forward)`."""
     parent = file.parents.get(node)
-    receiver = points_to.receiver(file.scope_of(node))
     match parent:
-        case ast.Call(func=func, args=[ast.Name(id=first), *_]) if func is node:
-            return first == receiver
         case ast.Call(func=func) if func is not node:
             return last_name(func) in _LOOKS
         case ast.Attribute() | ast.Compare():
@@ -385,4 +389,4 @@ def _runs_own(file: FileScopes, points_to: PointsTo, node: ast.Attribute) -> boo
     root: ast.expr = node
     while isinstance(root, ast.Attribute):
         root = root.value
-    return isinstance(root, ast.Name) and root.id == receiver
+    return isinstance(root, ast.Name) and root.id == points_to.receiver(file.scope_of(node))

@@ -20,6 +20,7 @@ from qprep.analysis.effects.abstract_objects import (
     Anything,
     ClassObject,
     Function,
+    Instance,
     Made,
     Named,
     Reference,
@@ -49,6 +50,7 @@ class EffectKind(Enum):
     MODE = auto()  # train() or eval() of one object and not of all
     STRUCTURE = auto()  # items of a container are added, replaced or removed
     OBSERVE = auto()  # the number, order, or set of child modules is used
+    OBSERVE_ORIGINAL = auto()  # the same of those that no rewrite has marked as its own
     EXPOSE = auto()  # something that no loop over children shows names each of them: a text, a graph, a hook for all
     READ = auto()  # an attribute is read of each child module that passes some tests
     SOURCE = auto()  # the source or the byte code of a class, function or file is used
@@ -183,6 +185,10 @@ class _Search:
             scope = self.file.scope_of(node)
             own = isinstance(node.value, ast.Name) and self._is_own(node.value, scope)
             if own and node.attr not in _OVERRIDES:
+                bases = self._computed_bases.get(self.points_to.enclosing_class(scope))
+                if bases:  # the class tells nobody that its instances are those of another class, too
+                    found = partial(self._instances_of, bases)
+                    yield from self._effect(EffectKind.SET, found, node, f"sets `{ast.unparse(node)}`", node.attr)
                 continue
             kind = EffectKind.MODE if node.attr == "training" else EffectKind.SET
             yield from self._effect(kind, self._later(node.value), node, f"sets `{ast.unparse(node)}`", node.attr)
@@ -481,6 +487,21 @@ class _Search:
                 found = self._later(base)
                 yield from self._effect(EffectKind.DERIVE, found, node, f"class `{node.name}` inherits from it")
 
+    @cached_property
+    def _computed_bases(self) -> dict[ClassRef | None, list[ast.expr]]:
+        """The bases of each class that the class hierarchy does not know."""
+        found: dict[ClassRef | None, list[ast.expr]] = {}
+        for node in self.file.index.of(ast.ClassDef):
+            bases = [base for base in node.bases if not self._is_static(base, self._targets(base))]
+            if bases:
+                found[self.file.class_of(node)] = bases
+        return found
+
+    def _instances_of(self, bases: Iterable[ast.expr]) -> References:
+        classes = (each.base for base in bases for each in self._targets(base))
+        found = (each.cls for each in classes if isinstance(each, ClassObject) and isinstance(each.cls, ClassRef))
+        return frozenset(Reference(Instance(cls)) for cls in found)
+
     def _is_static(self, base: ast.expr, targets: References) -> bool:
         """Whether the class hierarchy knows the base already."""
         scope = self.file.scope_of(base)
@@ -514,7 +535,7 @@ class _Search:
         """Uses of child modules that depend on which there are."""
         for visit in child_visits.visits(self.file, self.points_to):
             yield Effect(
-                EffectKind.OBSERVE,
+                EffectKind.OBSERVE_ORIGINAL if visit.of_originals else EffectKind.OBSERVE,
                 visit.find_modules,
                 Place.of(self.file.module, visit.node),
                 f"goes through `{ast.unparse(visit.listing)}`",

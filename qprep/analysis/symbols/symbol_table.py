@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from qprep.analysis.symbols import made_classes
-from qprep.analysis.symbols.ast_utils import by_type
+from qprep.analysis.symbols.ast_utils import by_type, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,9 +30,14 @@ class ClassNode:
     node: ast.ClassDef
     name: str
     methods: dict[str, ast.FunctionDef] = field(default_factory=dict)
+    setters: dict[str, ast.FunctionDef] = field(default_factory=dict)  # of properties, by "act.setter"
     values: dict[str, ast.expr] = field(default_factory=dict)
     annotations: dict[str, ast.expr] = field(default_factory=dict)
     around: tuple[ast.FunctionDef, ...] = ()  # the outermost first
+
+    def function(self, name: str) -> ast.FunctionDef:
+        """A method, or what sets or deletes a property ("act.setter")."""
+        return self.setters[name] if name in self.setters else self.methods[name]
 
 
 @dataclass(slots=True)
@@ -258,8 +263,7 @@ def _bind_class_body(index: FileIndex, entry: ClassNode, body: list[ast.stmt], *
     for item in body:
         if isinstance(item, ast.FunctionDef):
             _bind_inner(index, item.body, f"{entry.name}.{item.name}", (*entry.around, item))
-            if item.name not in entry.methods or not _is_addition(item):
-                _bind_in_class(entry.methods, item.name, item, branch=branch)
+            _bind_method(entry, item, branch=branch)
         elif isinstance(item, ast.Assign):
             for target in item.targets:
                 if isinstance(target, ast.Name):
@@ -275,15 +279,21 @@ def _bind_class_body(index: FileIndex, entry: ClassNode, body: list[ast.stmt], *
                 _bind_class_body(index, entry, part, branch=True)
 
 
+def _bind_method(entry: ClassNode, item: ast.FunctionDef, *, branch: bool) -> None:
+    addition = _addition(item)
+    if item.name not in entry.methods or not addition:
+        _bind_in_class(entry.methods, item.name, item, branch=branch)
+    elif addition in ("setter", "deleter"):
+        entry.setters[f"{item.name}.{addition}"] = item
+
+
 def _bind_in_class(table: dict[str, _Node], name: str, node: _Node, *, branch: bool) -> None:
     if branch:
         _set_aside(table, name)
     table[name] = node
 
 
-def _is_addition(node: ast.FunctionDef) -> bool:
-    """Setters and overloads do not replace the method that a call runs."""
-    names = [
-        d.attr if isinstance(d, ast.Attribute) else d.id if isinstance(d, ast.Name) else "" for d in node.decorator_list
-    ]
-    return any(name in ("setter", "deleter", "overload", "_overload_method") for name in names)
+def _addition(node: ast.FunctionDef) -> str:
+    """The decorator of a setter or an overload, which does not replace the method that a call runs; or nothing."""
+    names = (last_name(decorator) for decorator in node.decorator_list)
+    return next((name for name in names if name in ("setter", "deleter", "overload", "_overload_method")), "")

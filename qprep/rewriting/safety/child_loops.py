@@ -117,7 +117,7 @@ def _walk(context: Context, member: ClassRef, name: str, *, is_container: bool) 
     """One method is looked at once, however many classes inherit it; one without self is none of them."""
     entry = context.project.class_node(member)
     assert entry is not None
-    method = entry.methods[name]
+    method = entry.function(name)
     is_static = "builtins.staticmethod" in context.analysis.decorators(member.module, method)
     return None if is_static else Walk(context, member, method, is_container)
 

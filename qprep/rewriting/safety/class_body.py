@@ -66,7 +66,7 @@ class Body:
     names       names that mean something on self
     patterns    regular expressions for names made up at run time: `setattr(self, f"relu_{i}", …)`
     beginnings  of the names that loops over children look for
-    methods     by the name in the class
+    methods     by the name in the class, those that set or delete a property as "act.setter"
     """
 
     names: frozenset[str]
@@ -78,7 +78,7 @@ class Body:
 def read_body(entry: ClassNode) -> Body:
     """Look through a class."""
     nodes = walk(entry.node)
-    methods = {name: _method(method) for name, method in entry.methods.items()}
+    methods = {name: _method(method) for name, method in (*entry.methods.items(), *entry.setters.items())}
     sought = tuple(text for node in nodes if isinstance(node, ast.For) for text in beginnings(node))
     return Body(frozenset(_names(entry, nodes)), tuple(dict.fromkeys(_patterns(nodes))), sought, methods)
 

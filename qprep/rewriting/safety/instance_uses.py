@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Anything, Held, Instance
@@ -45,9 +46,13 @@ def comparisons(context: Context, family: Collection[ClassRef], attribute: str) 
 
 
 def uses_as_value(context: Context, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
-    """Reads of an attribute on instances of a family that do not call what it holds: `net.act.__name__`."""
+    """Reads of an attribute on instances of a family that do not call what it holds: `net.act.__name__`.
+
+    `net.__dict__` shows it, too, but no child module.
+    """
     points_to = context.effects.points_to
-    for node, file in points_to.names.loads(points_to, attribute):
+    tables = points_to.names.loads(points_to, "__dict__")
+    for node, file in chain(points_to.names.loads(points_to, attribute), tables):
         parent = file.parents.get(node)
         if not isinstance(node, ast.Attribute) or (isinstance(parent, ast.Call) and parent.func is node):
             continue

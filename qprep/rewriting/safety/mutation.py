@@ -64,7 +64,7 @@ def _changes(context: Context, unit: Unit, attribute: str, made: Collection[Plac
             if method.has_owner and (attribute in method.named or any(method.spans(line) for line, _ in known)):
                 entry = context.project.class_node(member)
                 assert entry is not None
-                names = _Names(entry.methods[name], attribute, known)
+                names = _Names(entry.function(name), attribute, known)
                 for _, is_other in names.changes(hands_on=name in at_construction):
                     yield Change(member, name, is_other)
 

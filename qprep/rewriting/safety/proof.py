@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.mutations import EffectKind
-from qprep.analysis.facts import HeldFunction, ModuleCall, OpSite, Sharing
+from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 _COPIES = frozenset(("another", "distinct", "unshared"))
 _RUNTIME = "qprep.runtime_modules."
+# What compound modules are made of, and what is new for it: a Linear was there, but no call of it ran its hooks.
+_PARTS = {
+    f"{_RUNTIME}RecurrentStages": frozenset(EffectKind),
+    f"{_RUNTIME}FunctionalLinear": frozenset(EffectKind),
+    "torch.nn.Linear": frozenset((EffectKind.CHANGE,)),
+}
 
 
 def doubts(scope: Scope, site: object, pieces: Iterable[Piece] = ()) -> tuple[Doubt, ...]:
@@ -43,6 +49,7 @@ def doubts(scope: Scope, site: object, pieces: Iterable[Piece] = ()) -> tuple[Do
         _of_instances(scope, table, site),
         _of_functions(scope, table, site),
         _of_held_function(scope, table, site, pieces),
+        _of_compound(scope, table, site),
         _of_source(scope, table),
     )
     unique = dict.fromkeys(found)
@@ -134,10 +141,29 @@ def _of_held_function(scope: Scope, table: EffectTable, site: object, pieces: It
     row = scope.context.analysis.catalogue.function(site.name)
     layer = row[0].nn if row is not None and not any(".wrap(" in piece.text for piece in pieces) else None
     child = f"torch.nn.{parse_constructor(layer).name}" if layer else f"{_RUNTIME}Function"
-    for effect in table.on_child(family, child):
-        if not _is_cared_for(scope, effect, family):
-            yield _doubt(effect, f"the module that `{site.attribute}` holds then")
+    for effect in table.on_child(family, child, is_marked=False):
+        yield _doubt(effect, f"the module that `{site.attribute}` holds then")
     yield from instance_uses.uses_as_value(scope.context, family, site.attribute)
+
+
+def _of_compound(scope: Scope, table: EffectTable, site: object) -> Iterator[Doubt]:
+    """Code that could meet the parts of a compound module, or hook layers that no call ran before."""
+    if not isinstance(site, Compound):
+        return
+    family = _family_around(scope)
+    for part, kinds in _PARTS.items():
+        for effect in table.on_parts(family, site.classes, part):
+            if effect.kind in kinds:
+                yield _doubt(effect, "the parts of the module")
+
+
+def _family_around(scope: Scope) -> Collection[ClassRef]:
+    """The family of the class whose code a rewrite stands in; all classes of the files where it stands in none."""
+    node: ast.AST | None = scope.node
+    while node is not None and not isinstance(node, ast.ClassDef):
+        node = scope.code.parents.get(node)
+    names = [name for name, entry in scope.index.classes.items() if entry.node is node]
+    return scope.context.family(Unit(scope.code.module, names[0], True)) if names else _all_classes(scope)
 
 
 # Second instances
@@ -174,6 +200,11 @@ def _holders(scope: Scope, site: Sharing) -> Collection[ClassRef]:
     project, cls = scope.context.project, site.function.rpartition(".")[0]
     if project.class_node(ClassRef(scope.code.module, cls)) is not None:
         return scope.context.family(Unit(scope.code.module, cls, True))
+    return _all_classes(scope)
+
+
+def _all_classes(scope: Scope) -> list[ClassRef]:
+    project = scope.context.project
     surfaces = ((name, project.surface(name)) for name in project.given)
     return [ClassRef(name, each) for name, surface in surfaces if surface is not None for each in surface.classes]
 

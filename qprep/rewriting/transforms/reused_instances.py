@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.class_replacement import is_sought
 from qprep.analysis.facts import MANY
+from qprep.analysis.places import Place
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     Closure,
@@ -31,7 +32,7 @@ from qprep.rewriting.transforms.call_sites import is_literal
 if TYPE_CHECKING:
     from qprep.analysis.facts import HeldFunction, ModuleCall
     from qprep.analysis.interpreter.attribute_table import Creation
-    from qprep.analysis.places import Place, Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
 
@@ -229,6 +230,9 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
         return Unfixable(reason)
     if _may_be_ones_own(scope.context, scope.unit, held):
         return Unfixable(f"`{held.attribute}` may be a custom function, whose operations would stay in it")
+    if (place := _other_value(scope.context, scope.unit, held.attribute)) is not None:
+        where = f"{place.module}, line {place.line}"
+        return Unfixable(f"`{held.attribute}` gets a value that may be no module: {where}")
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     row = scope.context.analysis.catalogue.function(held.name)
     if row is not None and row[0].nn is not None and isinstance(scope.node, ast.Name | ast.Attribute):
@@ -245,11 +249,53 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
     return (Piece(start, end, f"{scope.runtime('Function')}.wrap({scope.code.text[start:end]})"),)
 
 
+def _other_value(context: Context, unit: Unit, attribute: str) -> Place | None:
+    """Where a method gives the attribute a value of which it is not known that it is a module, or becomes one.
+
+    torch.nn.Module accepts no function under the name of a child.
+    """
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        table = context.analysis.attributes_of(member).names
+        known = table[attribute].creations if attribute in table else {}
+        for method in (*entry.methods.values(), *entry.setters.values()) if entry is not None else ():
+            for node in ast.walk(method):
+                value = _given_value(node, method, attribute)
+                if value is None or (isinstance(value, ast.Constant) and value.value is None):
+                    continue
+                place = Place.of(member.module, value)
+                if not _is_or_becomes_module(context, place, known.get(place)):
+                    return place
+    return None
+
+
+def _is_or_becomes_module(context: Context, place: Place, creation: Creation | None) -> bool:
+    """Whether what is stored at a place is a module, or a function that the same rewrite turns into one."""
+    if creation is None or _may_be_own(creation):
+        return False
+    return place in context.facts.held or all(isinstance(option, Module) for option in options(creation.kind))
+
+
+def _given_value(node: ast.AST, method: ast.FunctionDef, attribute: str) -> ast.expr | None:
+    """`value` in `self.attribute = value`."""
+    arguments = [*method.args.posonlyargs, *method.args.args]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    for target in targets:
+        match target:
+            case ast.Attribute(value=ast.Name(id=owner), attr=name) if name == attribute and arguments:
+                return getattr(node, "value", None) if owner == arguments[0].arg else None
+    return None
+
+
 def _may_be_ones_own(context: Context, unit: Unit, held: HeldFunction) -> bool:
     """Whether what is held may be a function of the project, a lambda, or a partial of one."""
     entry = context.analysis.attributes_of(ClassRef(unit.module, unit.name)).names.get(held.attribute)
     creation = entry.creations.get(held.place) if entry is not None else None
-    found = list(options(creation.kind)) if creation is not None else []
+    return creation is not None and _may_be_own(creation)
+
+
+def _may_be_own(creation: Creation) -> bool:
+    found = list(options(creation.kind))
     bound = [inner for option in found if isinstance(option, Partial) for inner in options(option.function)]
     return any(isinstance(kind, FunctionRef | Closure) for kind in (*found, *bound))
 

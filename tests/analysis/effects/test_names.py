@@ -31,6 +31,8 @@ ANY = {
     "call": "probe(input())",
     "parameter": "def put(name):\n    probe(name)",
     "one-of-two-unknown": 'name = "act"\nname = input()\nprobe(name)',
+    "parameter-with-another-value": "def put(name):\n    if input():\n        name = 'act'\n    probe(name)",
+    "imported-and-bound": "from os import name\nif input():\n    name = 'act'\nprobe(name)",
     "keys": "for name in vars(Net()):\n    probe(name)",
 }
 

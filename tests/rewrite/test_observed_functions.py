@@ -1,0 +1,99 @@
+"""Functions that an attribute holds, or that a handler sees: no fix changes what other code finds of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qprep.foundation.findings import Fix, Unfixable
+from tests.equivalence import differences, observe
+from tests.rewrite.cases import module
+from tests.rewrite.running import fix, write
+
+_HELD = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = F.gelu
+{method}
+
+    def forward(self, x):
+        return self.act(self.fc(x))
+
+
+def example():
+    net = Net()
+    {statement}
+    return net, (torch.randn(2, 4),)
+"""
+_METHOD = "\n    def use(self, act):\n        self.act = act"
+_MARK = "net.fc.bias.data.fill_({} / 7)"
+IN_A_METHOD = "net.use(torch.tanh)"
+STATEMENTS = {
+    "set-outside": "net.act = torch.tanh",
+    "set-by-name": 'setattr(net, "act", torch.tanh)',
+    "named": _MARK.format("len(net.act.__name__)"),
+    "compared": _MARK.format("(net.act is F.gelu)"),
+    "kept": "act = net.act\n    " + _MARK.format("len(act.__name__)"),
+    "shown": _MARK.format("len(repr(net))"),
+    "counted": _MARK.format("len(list(net.children()))"),
+    "in-its-table": _MARK.format('("act" in net.__dict__)'),
+}
+
+_MODE = """
+from torch.overrides import TorchFunctionMode
+
+
+class Doubling(TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        return result * 2 if {test} else result
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x) + x
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net()
+
+    def forward(self, x):
+        with Doubling():
+            return self.net(x)
+
+
+def example():
+    return Outer(), (torch.randn(2, 4),)
+"""
+TESTS = {
+    "identity": "func is torch.Tensor.add",
+    "membership": "func in (torch.Tensor.add, torch.Tensor.__add__)",
+    "name": 'func.__name__ == "add"',
+}
+SOURCES = {
+    "held-set-in-a-method": _HELD.format(method=_METHOD, statement=IN_A_METHOD),
+    **{f"held-{name}": _HELD.format(method="", statement=text) for name, text in STATEMENTS.items()},
+    **{f"mode-{name}": _MODE.replace("{test}", text) for name, text in TESTS.items()},
+}
+
+
+@pytest.mark.parametrize("source", [pytest.param(text, id=name) for name, text in SOURCES.items()])
+def test_the_safe_fixes_change_nothing_that_other_code_finds(source: str, tmp_path: Path) -> None:
+    files = {"model.py": module(source)}
+    write(tmp_path / "before", files)
+    result = fix(write(tmp_path / "after", files), write=True)
+    before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
+    assert before.runs["eval"].tensors, before.runs["eval"].error
+    assert differences(before, after) == []
+    left = [finding for finding in result.remaining if finding.stands_in_the_way]
+    assert all(isinstance(f.fix, Unfixable) or (isinstance(f.fix, Fix) and "not proven" in f.notes[0]) for f in left)
+    assert left
