@@ -198,7 +198,15 @@ class Named:
         return _of_text(self.name)
 
 
-Base = Instance | Made | Held | Below | Anything | Many | ClassObject | Function | Named
+@dataclass(frozen=True, slots=True)
+class ChildName:
+    """A text that code took from the names of modules, parameters or attributes which there are."""
+
+    def __hash__(self) -> int:
+        return 13
+
+
+Base = ChildName | Instance | Made | Held | Below | Anything | Many | ClassObject | Function | Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +233,7 @@ class Reference:
 References = frozenset[Reference]
 NOTHING: References = frozenset()
 ANYTHING = Reference(Anything())
+CHILD_NAME = Reference(ChildName())
 
 
 MAX_OBJECTS = 96

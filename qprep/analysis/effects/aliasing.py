@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import Sharing, Unit
@@ -26,10 +28,22 @@ _ALL_CHILDREN = frozenset(("children", "named_children", "_modules", "__dict__",
 FILE = "<file>"  # what stands for a function where the lines of a file make a model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.interpreter import Analysis
+
+
+@dataclass(slots=True)
+class OwnUses:
+    """What a method does with its object.
+
+    looks_names_up  it may reach a child by no name that is written out: `getattr(self, name)`, `self.children()`
+    reads           the places that read `self.name`, by name, each with the node around it
+    """
+
+    looks_names_up: bool = False
+    reads: dict[str, list[tuple[ast.Attribute, ast.AST]]] = field(default_factory=lambda: defaultdict(list))
 
 
 def origin_of(frame: Frame, node: ast.expr) -> str | None:
@@ -149,11 +163,12 @@ def is_only_collected(analysis: Analysis, cls: ClassRef, name: str, function: st
 
     Within the function that sets it, its family may put it into a call or a display; elsewhere it may read a parameter.
     """
-    if any(map(_looks_names_up, _methods_of_family(analysis, cls))):
+    methods = _methods_of_family(analysis, cls)
+    if any(_own_uses(analysis, method).looks_names_up for method in methods):
         return False
     setter = analysis.project.function_node(FunctionRef(cls.module, function))
-    for method in _methods_of_family(analysis, cls):
-        for node, parent in _reads(method, name):
+    for method in methods:
+        for node, parent in _own_uses(analysis, method).reads.get(name, ()):
             is_put = method is setter and isinstance(parent, ast.Call | ast.List | ast.Tuple | ast.Dict | ast.keyword)
             if isinstance(parent, ast.Call) and node is parent.func:
                 return False
@@ -162,35 +177,33 @@ def is_only_collected(analysis: Analysis, cls: ClassRef, name: str, function: st
     return True
 
 
-def _looks_names_up(method: ast.FunctionDef) -> bool:
-    """Whether a method may reach a child by no name that is written out: `getattr(self, name)`, `self.children()`."""
+def _own_uses(analysis: Analysis, method: ast.FunctionDef) -> OwnUses:
+    if method not in analysis.own_uses:
+        analysis.own_uses[method] = _find_own_uses(method)
+    return analysis.own_uses[method]
+
+
+def _find_own_uses(method: ast.FunctionDef) -> OwnUses:
     owner = method.args.args[0].arg
-    for node in ast.walk(method):
+    found = OwnUses()
+    for parent in ast.walk(method):
         asked: ast.expr | None = None
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _BY_TEXT and node.args:
-            asked = node.args[0]
-        elif isinstance(node, ast.Attribute) and node.attr in _ALL_CHILDREN:
-            asked = node.value
-        if isinstance(asked, ast.Name) and asked.id == owner:
-            return True
-    return False
+        if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name):
+            asked = parent.args[0] if parent.func.id in _BY_TEXT and parent.args else None
+        elif isinstance(parent, ast.Attribute) and parent.attr in _ALL_CHILDREN:
+            asked = parent.value
+        found.looks_names_up |= isinstance(asked, ast.Name) and asked.id == owner
+        for node in ast.iter_child_nodes(parent):
+            is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner
+            if is_own and isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                found.reads[node.attr].append((node, parent))
+    return found
 
 
 def _methods_of_family(analysis: Analysis, cls: ClassRef) -> list[ast.FunctionDef]:
     family = {base for child in (cls, *analysis.project.subclasses(cls)) for base in analysis.project.mro(child)}
     entries = [analysis.project.class_node(base) for base in family if isinstance(base, ClassRef)]
     return [method for entry in entries if entry is not None for method in entry.methods.values() if method.args.args]
-
-
-def _reads(method: ast.FunctionDef, name: str) -> Iterator[tuple[ast.Attribute, ast.AST]]:
-    """The places that read `self.name`, each with the node around it."""
-    owner = method.args.args[0].arg
-    for parent in ast.walk(method):
-        for node in ast.iter_child_nodes(parent):
-            if not (isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load)):
-                continue
-            if isinstance(node.value, ast.Name) and node.value.id == owner:
-                yield node, parent
 
 
 def _uses(method: ast.FunctionDef, name: str) -> list[bool]:

@@ -26,8 +26,10 @@ from qprep.analysis.effects.abstract_objects import (
     References,
 )
 from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
+from qprep.analysis.effects.call_context import CallContext
 from qprep.analysis.effects.class_conditions import is_by_class_alone
-from qprep.analysis.effects.points_to import assigned_value
+from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.points_to import assigned_value, may_be_listed
 from qprep.analysis.facts import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
@@ -63,12 +65,18 @@ class Effect:
     attribute: str = ANY_NAME
     by_class: bool = False  # it happens to every module of certain classes below an object
     listing: Place | None = None  # the call that lists child modules
+    find_listed: Callable[[], References] | None = None  # the targets that are not looked up by a name alone
     owner: ClassRef | None = None  # the class that does it to what its own object holds, or while that is made
 
     @cached_property
     def targets(self) -> References:
         """The objects that it is done to, found when a query needs them: most queries go by kind and name alone."""
         return self.find_targets()
+
+    @cached_property
+    def met_by_new(self) -> References:
+        """The objects whose new children it is done to as well: not those that are looked up by a given name."""
+        return self.find_listed() if self.find_listed is not None else self.targets
 
 
 _SETTERS = frozenset(("setattr", "delattr", "__setattr__", "__delattr__"))
@@ -391,7 +399,46 @@ class _Search:
             yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
         if "state_dict" in name or "load" in name or name == "register_hook":
             return  # of tensors, or of what a call does not compute
-        yield from self._effect(EffectKind.CHANGE, self._later(receiver), node, f"calls `{ast.unparse(node.func)}`")
+        text, place = f"calls `{ast.unparse(node.func)}`", Place.of(self.file.module, node)
+        yield Effect(
+            EffectKind.CHANGE,
+            self._later(receiver),
+            place,
+            text,
+            by_class=self._is_by_class(node),
+            find_listed=self._listed(receiver),
+            owner=self._owner_of(node),
+        )
+
+    def _listed(self, receiver: ast.expr) -> Callable[[], References] | None:
+        """What a receiver refers to in the calls in which it is looked up by a name that a listing of names gave."""
+        key = self._looked_up_by(receiver)
+        return partial(self._listed_by, receiver, key) if key is not None else None
+
+    def _listed_by(self, receiver: ast.expr, key: ast.expr) -> References:
+        scope = self.file.scope_of(receiver)
+        uses = self.points_to.calls.uses(scope) if scope.is_function else None
+        if uses is None or uses.unknown or uses.loose or not uses.direct:
+            return self._targets(receiver) if may_be_listed(self._targets(key)) else frozenset()
+        contexts = [CallContext(self.points_to, scope, call, where) for call, where in uses.direct]
+        return frozenset().union(*(each.of(receiver) for each in contexts if may_be_listed(each.of(key))))
+
+    def _looked_up_by(self, node: ast.expr) -> ast.expr | None:
+        """The name by which a module is looked up: `modules[name]`, `net.get_submodule(name)`."""
+        scope = self.file.scope_of(node)
+        home = scope.binder(node.id) if isinstance(node, ast.Name) else None
+        if home is not None and isinstance(node, ast.Name) and len(home.bindings[node.id]) == 1:
+            (binding,) = home.bindings[node.id]
+            is_value = binding.kind is BindingKind.VALUE and isinstance(binding.value, ast.expr)
+            return self._looked_up_by(binding.value) if is_value and isinstance(binding.value, ast.expr) else None
+        match node:
+            case ast.Subscript(slice=ast.Slice() | ast.Constant(value=int())):
+                return None
+            case ast.Subscript(slice=name) | ast.Call(func=ast.Attribute(attr="get_submodule"), args=[name]):
+                return name
+            case ast.Call(func=ast.Attribute(attr="get"), args=[name, *_]):
+                return name
+        return None
 
     def _container_method(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
         if last_name(node.func) in _BY_KEY and node.args:

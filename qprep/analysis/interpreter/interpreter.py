@@ -85,6 +85,7 @@ class Analysis:
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
         self._around: dict[ClassRef, Scope | None] = {}
+        self.own_uses: dict[ast.FunctionDef, aliasing.OwnUses] = {}  # what each method does with self
         self.bound_names: dict[tuple[str, str], frozenset[str]] = {}  # what each function binds
         self._loops = 0
 
