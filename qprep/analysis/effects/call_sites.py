@@ -15,6 +15,7 @@ from qprep.analysis.effects.abstract_objects import (
     Function,
     Instance,
     Made,
+    Many,
     Named,
     Reference,
     References,
@@ -254,8 +255,9 @@ class CallGraph:
         if not isinstance(call.func, ast.Attribute):
             callees = self._points_to.of(call.func, where)
             return (1, 0) if any(isinstance(each.base, Function) for each in callees) else (1,)
-        receiver = self._points_to.of(call.func.value, where)
-        return (1, 0) if any(isinstance(each.base, ClassObject | Anything) for each in receiver) else (1,)
+        bases = [reference.base for reference in self._points_to.of(call.func.value, where)]
+        may_be_class = any(isinstance(base, ClassObject | Anything | Many) for base in bases)
+        return (1,) if any(isinstance(base, Instance) for base in bases) and not may_be_class else (1, 0)
 
     def uses(self, scope: Scope) -> _Uses:
         """How a function is called."""
@@ -277,23 +279,19 @@ def bound(call: ast.Call, scope: Scope, name: str, shifts: Iterable[int]) -> Ite
     arguments = scope.arguments
     if arguments is None:
         return
-    positional = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args)]
-    keyword_only = [arg.arg for arg in arguments.kwonlyargs]
-    starred = [arg.value for arg in call.args if isinstance(arg, ast.Starred)]
-    spread = [keyword.value for keyword in call.keywords if keyword.arg is None]
-    if name in positional:
+    if name in scope.positional:
         for shift in shifts:
-            place = positional.index(name) - shift
+            place = scope.positional.index(name) - shift
             if 0 <= place < len(call.args) and not isinstance(call.args[place], ast.Starred):
                 yield call.args[place]
-        yield from starred
+        yield from (arg.value for arg in call.args if isinstance(arg, ast.Starred))
     elif arguments.vararg is not None and name == arguments.vararg.arg:
         yield from call.args
         return
-    named = [keyword.value for keyword in call.keywords if keyword.arg == name]
-    yield from (*named, *spread)
+    yield from (keyword.value for keyword in call.keywords if keyword.arg == name)
+    yield from (keyword.value for keyword in call.keywords if keyword.arg is None)
     if arguments.kwarg is not None and name == arguments.kwarg.arg:
-        known = {*positional, *keyword_only}
+        known = {*scope.positional, *(arg.arg for arg in arguments.kwonlyargs)}
         yield from (keyword.value for keyword in call.keywords if keyword.arg is not None and keyword.arg not in known)
 
 

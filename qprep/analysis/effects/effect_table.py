@@ -71,6 +71,7 @@ class EffectTable:
         self.analysis = analysis
         self.project = analysis.project
         self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold)
+        self._reached: dict[Effect, References] = {}
         self._contents: dict[ClassRef, frozenset[ClassRef] | None] = {}
 
     def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
@@ -86,11 +87,11 @@ class EffectTable:
 
     def _targets(self, effect: Effect) -> References:
         """What an effect may reach; generic code, which works on many classes, counts as working on too many."""
-        classes = set()
-        for target in effect.targets:
-            owner = target.base.owner if isinstance(target.base, Below) else target.base
-            classes |= {owner.cls} if isinstance(owner, Instance) else set()
-        return MANY_OBJECTS if len(classes) > MAX_GENERIC else effect.targets
+        if effect not in self._reached:
+            owners = [t.base.owner if isinstance(t.base, Below) else t.base for t in effect.targets]
+            classes = {owner.cls for owner in owners if isinstance(owner, Instance)}
+            self._reached[effect] = MANY_OBJECTS if len(classes) > MAX_GENERIC else effect.targets
+        return self._reached[effect]
 
     # What may happen to a class
 

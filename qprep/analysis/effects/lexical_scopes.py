@@ -56,6 +56,7 @@ class Scope:
     added: dict[str, list[ast.expr]] = field(default_factory=dict)  # what containers of these names are given
     name: str = ""  # of a definition; nothing for a lambda or a module
     is_function: bool = False  # calling its object runs its body
+    positional: tuple[str, ...] = ()  # the names of the parameters that arguments may be bound to by their places
     _hash: int = 0
 
     def __hash__(self) -> int:
@@ -67,6 +68,9 @@ class Scope:
         self._hash = hash(where)
         self.name = getattr(self.node, "name", "")
         self.is_function = isinstance(self.node, _FUNCTIONS)
+        arguments = self.arguments
+        if arguments is not None:
+            self.positional = tuple(arg.arg for arg in (*arguments.posonlyargs, *arguments.args))
 
     @property
     def arguments(self) -> ast.arguments | None:
@@ -117,6 +121,7 @@ class FileScopes:
         self.parents: dict[ast.AST, ast.AST] = {}
         self._classes = {entry.node: ClassRef(index.name, name) for name, entry in index.classes.items()}
         self._scopes: dict[ast.AST, Scope] = {}
+        self._around: dict[ast.AST, Scope] = {}
         self.top = Scope(self, index.tree, None)
         self._scopes[index.tree] = self.top
         self._fill(self.top)
@@ -127,6 +132,11 @@ class FileScopes:
 
     def scope_of(self, node: ast.AST) -> Scope:
         """The scope whose code a node is part of; for a definition, the scope around it."""
+        if node not in self._around:
+            self._around[node] = self._find_scope(node)
+        return self._around[node]
+
+    def _find_scope(self, node: ast.AST) -> Scope:
         current = self.parents.get(node)
         inner = node
         while current is not None:
