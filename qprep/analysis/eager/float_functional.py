@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import InlineFunctional, SharedFunctional
 from qprep.analysis.eager.fusion import functions_of, place_of
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef, External, modules_of
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qprep.analysis.eager.fusion import FuseCall, Where
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 Parents = dict[ast.AST, ast.AST]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.values.abstract_values import ClassRef, External, Module, modules_of, options
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 _ADDING = frozenset(("setattr", "add_module", "register_module", "_modules", "__dict__", "__getattr__", "__setattr__"))

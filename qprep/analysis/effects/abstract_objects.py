@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from qprep.analysis.effects.lexical_scopes import Scope
-    from qprep.analysis.facts import Place
+    from qprep.analysis.places import Place
 
 MAX_TESTS = 6
 """Class tests kept on one object. Further ones are dropped: the object then covers more, never less."""

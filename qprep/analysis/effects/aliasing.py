@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Sharing, Unit
+from qprep.analysis.facts import Sharing
+from qprep.analysis.interpreter.self_attributes import self_attribute
+from qprep.analysis.places import Unit
+from qprep.analysis.symbols.own_uses import OwnUses, find_own_uses
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import (
     COMMON,
@@ -23,27 +24,13 @@ from qprep.analysis.values.abstract_values import (
     options,
 )
 
-_BY_TEXT = frozenset(("getattr", "vars"))
-_ALL_CHILDREN = frozenset(("children", "named_children", "_modules", "__dict__", "get_submodule"))
 FILE = "<file>"  # what stands for a function where the lines of a file make a model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
-
-
-@dataclass(slots=True)
-class OwnUses:
-    """What a method does with its object.
-
-    looks_names_up  it may reach a child by no name that is written out: `getattr(self, name)`, `self.children()`
-    reads           the places that read `self.name`, by name, each with the node around it
-    """
-
-    looks_names_up: bool = False
-    reads: dict[str, list[tuple[ast.Attribute, ast.AST]]] = field(default_factory=lambda: defaultdict(list))
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 def origin_of(frame: Frame, node: ast.expr) -> str | None:
@@ -111,8 +98,6 @@ def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) 
 
 def _put(analysis: Analysis, frame: Frame, value: Module, node: ast.expr, how: str, among: Kind) -> None:
     """One of the instances that an expression may stand for is put somewhere."""
-    from qprep.analysis.interpreter.attributes import self_attribute
-
     renamed = value.path if self_attribute(analysis, frame, node) is not None else None
     if (origin := place_of(value) or renamed) is None:
         return
@@ -179,25 +164,8 @@ def is_only_collected(analysis: Analysis, cls: ClassRef, name: str, function: st
 
 def _own_uses(analysis: Analysis, method: ast.FunctionDef) -> OwnUses:
     if method not in analysis.own_uses:
-        analysis.own_uses[method] = _find_own_uses(method)
+        analysis.own_uses[method] = find_own_uses(method)
     return analysis.own_uses[method]
-
-
-def _find_own_uses(method: ast.FunctionDef) -> OwnUses:
-    owner = method.args.args[0].arg
-    found = OwnUses()
-    for parent in ast.walk(method):
-        asked: ast.expr | None = None
-        if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name):
-            asked = parent.args[0] if parent.func.id in _BY_TEXT and parent.args else None
-        elif isinstance(parent, ast.Attribute) and parent.attr in _ALL_CHILDREN:
-            asked = parent.value
-        found.looks_names_up |= isinstance(asked, ast.Name) and asked.id == owner
-        for node in ast.iter_child_nodes(parent):
-            is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner
-            if is_own and isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                found.reads[node.attr].append((node, parent))
-    return found
 
 
 def _methods_of_family(analysis: Analysis, cls: ClassRef) -> list[ast.FunctionDef]:

@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from qprep.analysis.effects.abstract_objects import (
     Anything,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
-    from qprep.analysis.effects.points_to import PointsTo
     from qprep.analysis.symbols.module_resolver import Project
 
 # Packages of Python's own whose functions return what they are given, or something that calls it.
@@ -37,6 +36,30 @@ MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
 
 Argument = tuple[ast.expr, "Scope"]
+
+
+class ObjectQueries(Protocol):
+    """The points-to analysis as call sites ask it; `PointsTo` is the implementation."""
+
+    project: Project
+    names: NameTable
+    calls: CallGraph
+
+    def file(self, module: str) -> FileScopes | None:
+        """The scopes of a file of the project."""
+        ...
+
+    def of(self, node: ast.expr, scope: Scope) -> References:
+        """What an expression may refer to."""
+        ...
+
+    def attribute(self, owners: References, name: str) -> References:
+        """What an attribute of some objects may refer to."""
+        ...
+
+    def method(self, cls: ClassRef, name: str) -> list[Scope]:
+        """The definitions of a method that an instance of a class, or of a subclass, may run."""
+        ...
 
 
 @dataclass(slots=True)
@@ -58,8 +81,9 @@ class NameTable:
         self._writers: dict[str, list[str]] = defaultdict(list)
         self._methods: set[str] = set()
         self._holders: dict[str, list[ClassRef]] = defaultdict(list)
+        self._class_decorators: set[str] = set()
 
-    def loads(self, points_to: PointsTo, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
+    def loads(self, points_to: ObjectQueries, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
         """Every read of a name, as a variable or an attribute."""
         self._survey()
         for module in (self._readers or {}).get(name, ()):
@@ -71,7 +95,7 @@ class NameTable:
         """Every read of a variable of this name in one file."""
         return (node for node in self._of(file).loads.get(name, ()) if isinstance(node, ast.Name))
 
-    def stores(self, points_to: PointsTo, attribute: str) -> Iterator[tuple[ast.Attribute, Scope]]:
+    def stores(self, points_to: ObjectQueries, attribute: str) -> Iterator[tuple[ast.Attribute, Scope]]:
         """Every assignment to an attribute of this name."""
         self._survey()
         for module in self._writers.get(attribute, ()):
@@ -83,6 +107,11 @@ class NameTable:
         """Whether a class of the files defines a method of this name."""
         self._survey()
         return name in self._methods
+
+    def decorates_classes(self, name: str) -> bool:
+        """Whether a class of the files has a decorator of this name."""
+        self._survey()
+        return name in self._class_decorators
 
     def holders(self, attribute: str) -> Iterator[ClassRef]:
         """The classes whose bodies or methods name an attribute."""
@@ -106,6 +135,8 @@ class NameTable:
                 }
                 for attribute in own.union(entry.values):
                     self._holders[attribute].append(ClassRef(module, name))
+                decorators = (d.func if isinstance(d, ast.Call) else d for d in entry.node.decorator_list)
+                self._class_decorators.update(map(last_name, decorators))
             read = {node.id for node in index.of(ast.Name)}
             written: set[str] = set()
             for node in index.of(ast.Attribute):
@@ -154,17 +185,19 @@ class _Uses:
     direct   calls whose callee is the function
     loose    calls of other functions that may call it with any of the objects that they are given
     unknown  it may be called with anything
+    stored   the objects in whose attributes it is kept
     """
 
     direct: list[tuple[ast.Call, Scope]] = field(default_factory=list)
     loose: list[tuple[ast.Call, Scope]] = field(default_factory=list)
     unknown: bool = False
+    stored: list[Argument] = field(default_factory=list)
 
 
 class CallGraph:
     """The call sites of each function, found when they are needed."""
 
-    def __init__(self, points_to: PointsTo) -> None:
+    def __init__(self, points_to: ObjectQueries) -> None:
         self._points_to = points_to
         self._uses: dict[Scope, _Uses] = {}
         self._meanings: dict[str, _Meanings] = {}
@@ -209,6 +242,25 @@ class CallGraph:
                 inner = file.defined(current) if is_definition and current is not None else None
                 found += [inner] if inner is not None else []
         return self._decorated[function]
+
+    def decorated_classes(self, function: Scope) -> Iterator[ClassRef]:
+        """The classes that a function, or what it returns, decorates."""
+        outer = function.parent
+        factory = outer if outer is not None and outer.is_function and outer.owner is None else None
+        for decorator in (function, factory):
+            if decorator is None or not self._points_to.names.decorates_classes(decorator.name):
+                continue
+            for node, file in self.meanings(decorator.name).functions.get(decorator, ()):
+                parent = file.parents.get(node)
+                used = parent if decorator is factory and isinstance(parent, ast.Call) else node
+                definition = file.parents.get(used)
+                if isinstance(definition, ast.ClassDef) and used in definition.decorator_list:
+                    cls = file.class_of(definition)
+                    yield from (cls,) if cls is not None else ()
+
+    def receivers(self, scope: Scope) -> Iterator[Argument]:
+        """The classes or objects in whose attributes a function is stored: `Net.forward = function`."""
+        yield from self._of(scope).stored
 
     def is_unknown(self, scope: Scope) -> bool:
         """Whether a function may be called with anything: it is kept somewhere that is not followed."""
@@ -298,7 +350,7 @@ def bound(call: ast.Call, scope: Scope, name: str, shifts: Iterable[int]) -> Ite
 class _Search:
     """Follows a function from where it is defined to where it is called."""
 
-    def __init__(self, points_to: PointsTo, scope: Scope) -> None:
+    def __init__(self, points_to: ObjectQueries, scope: Scope) -> None:
         self.points_to = points_to
         self.scope = scope
         self.uses = _Uses()
@@ -450,7 +502,8 @@ class _Search:
                     self._follow_variable(home, name)
                     if home.node is file.index.tree:
                         self._follow_global(file, name)
-            case ast.Attribute(attr=attribute):
+            case ast.Attribute(value=value, attr=attribute):
+                self.uses.stored.append((value, file.scope_of(target)))
                 for node, other in self.points_to.names.loads(self.points_to, attribute):
                     if isinstance(node, ast.Attribute):
                         self._add(node, other)

@@ -15,7 +15,7 @@ from qprep.analysis.values.abstract_values import ClassRef
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.facts import Place
+    from qprep.analysis.places import Place
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
