@@ -284,6 +284,16 @@ def _matched(pattern: ast.pattern, classes_of: Callable[[ast.expr], Classes]) ->
             return None
 
 
+def binding_loop(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> ast.For | None:
+    """The loop around a read of its variable that gives it the value, whatever else binds the name elsewhere."""
+    current: ast.AST = node
+    while (parent := parents.get(current)) is not None and not isinstance(parent, ast.FunctionDef | ast.Lambda):
+        if isinstance(parent, ast.For) and current in parent.body and may_bind([parent.target], node.id):
+            return None if may_bind(parent.body, node.id) else parent
+        current = parent
+    return None
+
+
 def may_bind(nodes: Sequence[ast.AST], name: str) -> bool:
     """Whether one of several statements may bind a name."""
     return any(

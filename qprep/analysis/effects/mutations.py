@@ -383,7 +383,9 @@ class _Search:
             found = partial(self._with_below, receiver)
             yield from self._effect(EffectKind.SET, found, node, f"calls `{name}`")
         elif name in ("train", "eval"):
-            if not child_visits.is_uniform(node, self.file.parents):
+            if not child_visits.is_uniform(node, self.file.parents) and not self._is_mode_of_whole(
+                node, receiver, scope
+            ):
                 yield from self._effect(EffectKind.MODE, self._later(receiver), node, f"calls `{ast.unparse(func)}`")
         elif name in _CONTAINER_METHODS and self._may_be_modules(receiver):
             if not self._is_own(receiver, scope) or self._is_dictionary(receiver):
@@ -394,6 +396,13 @@ class _Search:
             yield from self._effect(
                 EffectKind.CALL, self._later(receiver), node, f"calls `{ast.unparse(func)}`", re.escape(name)
             )
+
+    def _is_mode_of_whole(self, call: ast.Call, part: ast.expr, scope: Scope) -> bool:
+        """Whether a part gets the mode of the module that it belongs to: `self.fc.train(self.training)`."""
+        match call.args, part:
+            case [ast.Attribute(value=ast.Name(id=whole), attr="training")], ast.Attribute(value=ast.Name(id=owner)):
+                return whole == owner == self.points_to.receiver(scope)
+        return False
 
     def _may_be_called(self, receiver: ast.expr, name: str) -> bool:
         """Whether a method that classes of the project define is called on another object than `self`."""

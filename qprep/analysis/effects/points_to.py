@@ -39,7 +39,7 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     widened,
 )
-from qprep.analysis.effects.class_conditions import Variable, conditions, containers_with
+from qprep.analysis.effects.class_conditions import Variable, binding_loop, conditions, containers_with
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, Scope
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
@@ -535,7 +535,13 @@ class PointsTo:
             index = scope.file.index
             dotted = self.project.global_name(index, name)
             return self.of_dotted(dotted)
-        return self.narrowed(node, self._get(_Variable(home, name)), home)
+        if len(home.bindings[name]) == 1:
+            return self.narrowed(node, self._get(_Variable(home, name)), home)
+        loop = binding_loop(node, scope.file.parents)
+        if loop is None or home is not scope:
+            return self._get(_Variable(home, name))
+        tests = list(conditions(node, self.variable(name, home), scope.file.parents))
+        return frozenset(each.narrowed(tests) for each in self._items(self._get(loop.iter, scope)))
 
     def narrowed(self, node: ast.Name, found: References, home: Scope) -> References:
         """What a variable may refer to where it is read, by the tests that it has passed on the way."""

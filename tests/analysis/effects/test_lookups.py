@@ -115,6 +115,30 @@ def test_an_attribute_may_hold_more_where_something_may_set_it_between(between: 
     assert "ReLU" in names_of(probed(table_of(tmp_path, BOX.format(body=text))))
 
 
+@pytest.mark.parametrize(("mode", "is_change"), [("self.training", False), ("False", True), ("other.training", True)])
+def test_a_part_that_gets_the_mode_of_the_whole_is_not_changed(mode: str, is_change: bool, tmp_path: Path) -> None:
+    code = "class Box(Net):\n    def reset(self, other):\n        self.drop = nn.Dropout()\n"
+    table = table_of(tmp_path, f"{code}        self.drop.train({mode})\n")
+    assert bool(found(table, EffectKind.MODE)) is is_change
+
+
+def test_a_variable_of_two_loops_is_narrowed_in_each(tmp_path: Path) -> None:
+    code = "net = Net()\nkept = []\nfor m in net.modules():\n    if isinstance(m, nn.Conv2d):\n        kept.append(m)\n"
+    table = table_of(tmp_path, f"{code}for m in net.modules():\n    pass\n")
+    hooked = "for m in net.modules():\n    if isinstance(m, nn.Conv2d):\n        m.register_forward_hook(print)\n"
+    other = "for m in net.modules():\n    pass\n"
+    assert not list(table.on_child((NET,), "torch.nn.ReLU"))
+    table = table_of(tmp_path, f"net = Net()\n{hooked}{other}")
+    assert list(table.on_child((NET,), "torch.nn.Conv2d"))
+    assert not list(table.on_child((NET,), "torch.nn.ReLU"))
+
+
+def test_a_variable_that_a_loop_binds_again_is_not_narrowed(tmp_path: Path) -> None:
+    loop = "for m in net.modules():\n    if isinstance(m, nn.Conv2d):\n        m = net.act\n"
+    loop += "        m.register_forward_hook(print)\n"
+    assert list(table_of(tmp_path, f"net = Net()\n{loop}").on_held((NET,), "act", ("torch.nn.ReLU",)))
+
+
 def test_a_setting_of_an_object_is_no_patch_of_a_class(tmp_path: Path) -> None:
     table = table_of(tmp_path, "for layer in [nn.ReLU, Net()]:\n    layer.note = 1\n")
     assert not list(table.patched(["ReLU"]))
