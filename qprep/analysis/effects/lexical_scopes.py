@@ -220,10 +220,12 @@ class FileScopes:
                 self._bind_target(scope, target, BindingKind.VALUE, value)
             case ast.AugAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
                 self._bind_target(scope, target, BindingKind.VALUE, value)
-            case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
-                self._bind_target(scope, target, BindingKind.ITEM, value)
-            case ast.comprehension(target=target, iter=value):
-                self._bind_target(scope, target, BindingKind.ITEM, value)
+            case (
+                ast.For(target=target, iter=value)
+                | ast.AsyncFor(target=target, iter=value)
+                | ast.comprehension(target=target, iter=value)
+            ):
+                self._bind_loop(scope, target, value)
             case ast.withitem(context_expr=value, optional_vars=variable) if variable is not None:
                 self._bind_target(scope, variable, BindingKind.VALUE, value)
             case ast.Import() | ast.ImportFrom():
@@ -258,6 +260,24 @@ class FileScopes:
             name = getattr(part, "name", None) or getattr(part, "rest", None)
             if isinstance(name, str):
                 scope.bindings.setdefault(name, []).append(Binding(BindingKind.VALUE, subject))
+
+    def _bind_loop(self, scope: Scope, target: ast.expr, value: ast.expr) -> None:
+        counter = self.counter_of(target, value)
+        if counter is None or not isinstance(target, ast.Tuple):
+            self._bind_target(scope, target, BindingKind.ITEM, value)
+            return
+        scope.bindings.setdefault(counter, []).append(Binding(BindingKind.ITEM))
+        for part in target.elts[1:]:
+            self._bind_target(scope, part, BindingKind.ITEM, value)
+
+    def counter_of(self, target: ast.expr, value: ast.expr) -> str | None:
+        """The variable that counts in `for i, x in enumerate(…)`: it holds numbers."""
+        index = self.index
+        match target, value:
+            case ast.Tuple(elts=[ast.Name(id=name), _]), ast.Call(func=ast.Name(id="enumerate" as function)):
+                known = (index.imports, index.functions, index.classes, index.values)
+                return None if any(function in table for table in known) else name
+        return None
 
     def _bind_target(self, scope: Scope, target: ast.expr, kind: BindingKind, value: ast.expr) -> None:
         match target:

@@ -540,6 +540,8 @@ class PointsTo:
         loop = binding_loop(node, scope.file.parents)
         if loop is None or home is not scope:
             return self._get(_Variable(home, name))
+        if scope.file.counter_of(loop.target, loop.iter) == name:
+            return NOTHING
         tests = list(conditions(node, self.variable(name, home), scope.file.parents))
         return frozenset(each.narrowed(tests) for each in self._items(self._get(loop.iter, scope)))
 
