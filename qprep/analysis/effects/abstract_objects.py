@@ -7,7 +7,7 @@ class or function refers to nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -198,7 +198,15 @@ class Named:
         return _of_text(self.name)
 
 
-Base = Instance | Made | Held | Below | Anything | Many | ClassObject | Function | Named
+@dataclass(frozen=True, slots=True)
+class ChildName:
+    """A text that code took from the names of modules, parameters or attributes which there are."""
+
+    def __hash__(self) -> int:
+        return 13
+
+
+Base = ChildName | Instance | Made | Held | Below | Anything | Many | ClassObject | Function | Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +233,7 @@ class Reference:
 References = frozenset[Reference]
 NOTHING: References = frozenset()
 ANYTHING = Reference(Anything())
+CHILD_NAME = Reference(ChildName())
 
 
 MAX_OBJECTS = 96
@@ -245,8 +254,13 @@ def widened(references: References) -> References:
         return MANY_OBJECTS
     if len(references) <= MAX_OBJECTS:
         return references
-    without = frozenset(Reference(_without_place(each.base), each.tests) for each in references)
+    without = frozenset(map(_unplaced, references))
     return MANY_OBJECTS if len(without) > MAX_CLASSES else without
+
+
+@lru_cache(maxsize=1 << 16)  # computed anew for each growth of a set
+def _unplaced(reference: Reference) -> Reference:
+    return Reference(_without_place(reference.base), reference.tests)
 
 
 def _without_place(base: Base) -> Base:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.facts import Sharing
 from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.places import Unit
+from qprep.analysis.symbols.own_uses import OwnUses, find_own_uses
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import (
     COMMON,
@@ -23,12 +24,10 @@ from qprep.analysis.values.abstract_values import (
     options,
 )
 
-_BY_TEXT = frozenset(("getattr", "vars"))
-_ALL_CHILDREN = frozenset(("children", "named_children", "_modules", "__dict__", "get_submodule"))
 FILE = "<file>"  # what stands for a function where the lines of a file make a model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.protocol import Analysis
@@ -149,11 +148,12 @@ def is_only_collected(analysis: Analysis, cls: ClassRef, name: str, function: st
 
     Within the function that sets it, its family may put it into a call or a display; elsewhere it may read a parameter.
     """
-    if any(map(_looks_names_up, _methods_of_family(analysis, cls))):
+    methods = _methods_of_family(analysis, cls)
+    if any(_own_uses(analysis, method).looks_names_up for method in methods):
         return False
     setter = analysis.project.function_node(FunctionRef(cls.module, function))
-    for method in _methods_of_family(analysis, cls):
-        for node, parent in _reads(method, name):
+    for method in methods:
+        for node, parent in _own_uses(analysis, method).reads.get(name, ()):
             is_put = method is setter and isinstance(parent, ast.Call | ast.List | ast.Tuple | ast.Dict | ast.keyword)
             if isinstance(parent, ast.Call) and node is parent.func:
                 return False
@@ -162,35 +162,16 @@ def is_only_collected(analysis: Analysis, cls: ClassRef, name: str, function: st
     return True
 
 
-def _looks_names_up(method: ast.FunctionDef) -> bool:
-    """Whether a method may reach a child by no name that is written out: `getattr(self, name)`, `self.children()`."""
-    owner = method.args.args[0].arg
-    for node in ast.walk(method):
-        asked: ast.expr | None = None
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _BY_TEXT and node.args:
-            asked = node.args[0]
-        elif isinstance(node, ast.Attribute) and node.attr in _ALL_CHILDREN:
-            asked = node.value
-        if isinstance(asked, ast.Name) and asked.id == owner:
-            return True
-    return False
+def _own_uses(analysis: Analysis, method: ast.FunctionDef) -> OwnUses:
+    if method not in analysis.own_uses:
+        analysis.own_uses[method] = find_own_uses(method)
+    return analysis.own_uses[method]
 
 
 def _methods_of_family(analysis: Analysis, cls: ClassRef) -> list[ast.FunctionDef]:
     family = {base for child in (cls, *analysis.project.subclasses(cls)) for base in analysis.project.mro(child)}
     entries = [analysis.project.class_node(base) for base in family if isinstance(base, ClassRef)]
     return [method for entry in entries if entry is not None for method in entry.methods.values() if method.args.args]
-
-
-def _reads(method: ast.FunctionDef, name: str) -> Iterator[tuple[ast.Attribute, ast.AST]]:
-    """The places that read `self.name`, each with the node around it."""
-    owner = method.args.args[0].arg
-    for parent in ast.walk(method):
-        for node in ast.iter_child_nodes(parent):
-            if not (isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load)):
-                continue
-            if isinstance(node.value, ast.Name) and node.value.id == owner:
-                yield node, parent
 
 
 def _uses(method: ast.FunctionDef, name: str) -> list[bool]:

@@ -15,6 +15,13 @@ ANY_NAME = ".*"
 MAX_STEPS = 8  # variables that lead to one another; beyond that the name may be any
 
 
+def may_be(pattern: str, name: str) -> bool:
+    """Whether an attribute whose name matches a pattern may be the one of a name."""
+    if pattern == ANY_NAME:
+        return True
+    return pattern == name if pattern.isidentifier() else bool(re.fullmatch(pattern, name))
+
+
 def patterns_of(node: ast.expr, scope: Scope, steps: int = MAX_STEPS) -> frozenset[str]:
     """Regular expressions for the texts that an expression may be; `ANY_NAME` among them where it may be any."""
     match node:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from qprep.analysis.effects.abstract_objects import (
+    Anything,
     Below,
     ClassObject,
     Function,
     Instance,
     Made,
+    Many,
     Named,
     Reference,
     References,
@@ -22,6 +24,8 @@ from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
     from qprep.analysis.symbols.module_resolver import Project
 
@@ -266,7 +270,7 @@ class CallGraph:
         """The expressions that calls give a parameter."""
         uses = self._of(scope)
         for call, where in uses.direct:
-            for value in _bound(call, scope, name):
+            for value in bound(call, scope, name, self.shifts(call, where, scope)):
                 yield value, where
         for call, where in uses.loose:
             for value in (*call.args, *(keyword.value for keyword in call.keywords)):
@@ -287,7 +291,25 @@ class CallGraph:
     @staticmethod
     def bound_names(call: ast.Call, scope: Scope, value: ast.expr) -> list[str]:
         """The parameters of a function that a call may bind one of its arguments to."""
-        return [name for name in _parameters(scope) if any(found is value for found in _bound(call, scope, name))]
+        shifts = (1, 0) if _is_bound_method(scope) else (0,)
+        return [n for n in _parameters(scope) if any(found is value for found in bound(call, scope, n, shifts))]
+
+    def parameters_of(self, call: ast.Call, where: Scope, scope: Scope, value: ast.expr) -> list[str]:
+        """The same, for a call in a scope, by what is known of its callee."""
+        shifts = self.shifts(call, where, scope)
+        return [n for n in _parameters(scope) if any(found is value for found in bound(call, scope, n, shifts))]
+
+    def shifts(self, call: ast.Call, where: Scope, scope: Scope) -> tuple[int, ...]:
+        """How many parameters may stand in front of that of the first argument: `self`, where the call is of a class
+        or of a method of an object."""
+        if not _is_bound_method(scope):
+            return (0,)
+        if not isinstance(call.func, ast.Attribute):
+            callees = self._points_to.of(call.func, where)
+            return (1, 0) if any(isinstance(each.base, Function) for each in callees) else (1,)
+        bases = [reference.base for reference in self._points_to.of(call.func.value, where)]
+        may_be_class = any(isinstance(base, ClassObject | Anything | Many) for base in bases)
+        return (1,) if any(isinstance(base, Instance) for base in bases) and not may_be_class else (1, 0)
 
     def uses(self, scope: Scope) -> _Uses:
         """How a function is called."""
@@ -300,30 +322,28 @@ class CallGraph:
         return self._uses[scope]
 
 
-def _bound(call: ast.Call, scope: Scope, name: str) -> Iterator[ast.expr]:
-    """The arguments of a call that may be bound to a parameter; methods are tried with and without their receiver."""
+def _is_bound_method(scope: Scope) -> bool:
+    return scope.owner is not None and not scope.has_decorator("staticmethod")
+
+
+def bound(call: ast.Call, scope: Scope, name: str, shifts: Iterable[int]) -> Iterator[ast.expr]:
+    """The arguments of a call that may be bound to a parameter, with some parameters left out in front."""
     arguments = scope.arguments
     if arguments is None:
         return
-    positional = [arg.arg for arg in (*arguments.posonlyargs, *arguments.args)]
-    keyword_only = [arg.arg for arg in arguments.kwonlyargs]
-    starred = [arg.value for arg in call.args if isinstance(arg, ast.Starred)]
-    spread = [keyword.value for keyword in call.keywords if keyword.arg is None]
-    is_method = scope.owner is not None and not scope.has_decorator("staticmethod")
-    shifts = (1, 0) if is_method else (0,)
-    if name in positional:
+    if name in scope.positional:
         for shift in shifts:
-            place = positional.index(name) - shift
+            place = scope.positional.index(name) - shift
             if 0 <= place < len(call.args) and not isinstance(call.args[place], ast.Starred):
                 yield call.args[place]
-        yield from starred
+        yield from (arg.value for arg in call.args if isinstance(arg, ast.Starred))
     elif arguments.vararg is not None and name == arguments.vararg.arg:
         yield from call.args
         return
-    named = [keyword.value for keyword in call.keywords if keyword.arg == name]
-    yield from (*named, *spread)
+    yield from (keyword.value for keyword in call.keywords if keyword.arg == name)
+    yield from (keyword.value for keyword in call.keywords if keyword.arg is None)
     if arguments.kwarg is not None and name == arguments.kwarg.arg:
-        known = {*positional, *keyword_only}
+        known = {*scope.positional, *(arg.arg for arg in arguments.kwonlyargs)}
         yield from (keyword.value for keyword in call.keywords if keyword.arg is not None and keyword.arg not in known)
 
 
@@ -418,8 +438,10 @@ class _Search:
                 self._from_container(parent, file)
             case ast.Subscript(slice=index) if index is node:
                 pass  # a key: what is looked up by it is another object
-            case ast.Compare() | ast.FormattedValue():
+            case ast.Compare() | ast.FormattedValue() | ast.UnaryOp():
                 pass
+            case ast.BinOp(op=op) if not isinstance(op, ast.Add | ast.Mult | ast.BitOr | ast.Mod):
+                pass  # no operation on functions or containers
             case ast.expr():
                 self._add(parent, file)  # containers, conditions, comprehensions
             case ast.withitem(optional_vars=ast.expr() as target):

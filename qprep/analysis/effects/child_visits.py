@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import Function, References, Test
+from qprep.analysis.effects.abstract_objects import ClassObject, Function, References, Test
 from qprep.analysis.effects.class_conditions import conditions, failing, holding
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
@@ -25,6 +26,7 @@ _TENSORS = frozenset(("parameters", "named_parameters", "buffers", "named_buffer
 _KEEPS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update", "write"])
 _TESTS = frozenset(("any", "all", "sum"))
 
+Parameter = tuple["Scope", str]
 _Use = tuple[ast.expr | ast.stmt, list[Test]]
 
 
@@ -199,9 +201,11 @@ def _keys_of(node: ast.expr, file: FileScopes, points_to: PointsTo) -> list[Name
 class _Finder:
     """Follows what goes through the children of a module."""
 
-    def __init__(self, file: FileScopes, points_to: PointsTo) -> None:
+    def __init__(self, file: FileScopes, points_to: PointsTo, followed: frozenset[Parameter] = frozenset()) -> None:
+        """`followed`: the parameters on the way to this file."""
         self.file = file
         self.points_to = points_to
+        self.followed = followed
 
     def applied(self, call: ast.Call, module: ast.expr) -> Iterator[Visit]:
         """`model.apply(function)`, where the function leaves something behind for each module."""
@@ -259,16 +263,55 @@ class _Finder:
                 pass  # `self._modules = …` is an effect of its own
             case ast.Expr():
                 pass
+            case ast.Call() if parent.func is not node:
+                yield from self._given(parent, node, scope)
             case ast.expr() | ast.stmt():
                 yield parent, []
-            case ast.keyword() | None:
+            case ast.keyword():
+                call = self.file.parents.get(parent)
+                yield from self._given(call, node, scope) if isinstance(call, ast.Call) else [(node, [])]
+            case None:
                 yield node, []
+
+    def _given(self, call: ast.Call, node: ast.expr, scope: Scope) -> Iterator[_Use]:
+        """The listing is an argument: what counts is what the parameter is used for."""
+        parameters = self._parameters(call, node, scope)
+        if parameters is None:
+            yield call, []
+            return
+        for function, name in parameters - self.followed:
+            inner = _Finder(function.file, self.points_to, self.followed | parameters)
+            for _, tests in inner.of_parameter(function, name, call):
+                yield call, tests
+
+    def _parameters(self, call: ast.Call, node: ast.expr, scope: Scope) -> frozenset[Parameter] | None:
+        """The parameters that an argument may be bound to; None where the call may run other code."""
+        functions: list[Scope] = []
+        for reference in self.points_to.of(call.func, scope):
+            match reference.base:
+                case Function(scope=function):
+                    functions.append(function)
+                case ClassObject(cls=ClassRef() as cls):
+                    functions += self.points_to.method(cls, "__init__")
+                case _:
+                    return None
+        bound = [(f, name) for f in functions for name in self.points_to.calls.parameters_of(call, scope, f, node)]
+        return frozenset(bound) if bound else None
+
+    def of_parameter(self, function: Scope, name: str, call: ast.expr) -> Iterator[_Use]:
+        """The uses of a parameter that holds child modules, or a listing of them."""
+        if len(function.bindings.get(name, ())) != 1 or _is_packed(function, name):
+            yield call, []
+            return
+        for read in self.points_to.names.reads(self.file, name):
+            if self.file.scope_of(read).binder(name) is function:
+                yield from self._uses(read, self.file.scope_of(read))
 
     def _is_name(self, index: ast.expr, node: ast.expr) -> bool:
         """Whether a child is fetched by its name: from `_modules`, or from a dict of them."""
         if isinstance(index, ast.Slice) or (isinstance(index, ast.Constant) and not isinstance(index.value, str)):
             return False
-        is_dict = isinstance(node, ast.Attribute) or last_name(getattr(node, "func", node)) == "dict"
+        is_dict = isinstance(node, ast.Attribute | ast.DictComp) or last_name(getattr(node, "func", node)) == "dict"
         return is_dict or isinstance(index, ast.Constant)
 
     def _variable(self, name: str, scope: Scope, assignment: ast.stmt) -> Iterator[_Use]:
@@ -328,6 +371,13 @@ class _Finder:
                 yield node, [*tests, *further]
             return
         yield whole, tests
+
+
+def _is_packed(function: Scope, name: str) -> bool:
+    """Whether a parameter is `*args` or `**kwargs`."""
+    arguments = function.arguments
+    packed = (arguments.vararg, arguments.kwarg) if arguments is not None else ()
+    return any(each is not None and each.arg == name for each in packed)
 
 
 def _is_local(target: ast.expr, scope: Scope) -> bool:

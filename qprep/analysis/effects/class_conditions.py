@@ -52,6 +52,23 @@ def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST
         current = parent
 
 
+def containers_with(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.expr]:
+    """The containers that a test on the way to a name has shown its value to be in: `if name in wanted: …`."""
+    current: ast.AST = node
+    while (parent := parents.get(current)) is not None and not isinstance(parent, ast.FunctionDef | ast.Lambda):
+        if isinstance(parent, ast.If) and current in parent.body:
+            tests = parent.test.values if isinstance(parent.test, ast.BoolOp) else [parent.test]
+            is_all = not (isinstance(parent.test, ast.BoolOp) and isinstance(parent.test.op, ast.Or))
+            for test in tests if is_all else ():
+                match test:
+                    case ast.Compare(left=ast.Name(id=name), ops=[ast.In()], comparators=[container]):
+                        if name == node.id:
+                            yield container
+        if isinstance(parent, ast.For | ast.AsyncFor) and may_bind([parent.target], node.id):
+            return
+        current = parent
+
+
 def is_by_class_alone(node: ast.AST, variables: Sequence[Variable], parents: dict[ast.AST, ast.AST]) -> bool:
     """Whether a node in a loop over modules runs for each module of certain classes, whatever else it is.
 
@@ -265,6 +282,16 @@ def _matched(pattern: ast.pattern, classes_of: Callable[[ast.expr], Classes]) ->
             return frozenset().union(*known) if len(known) == len(found) else None
         case _:
             return None
+
+
+def binding_loop(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> ast.For | None:
+    """The loop around a read of its variable that gives it the value, whatever else binds the name elsewhere."""
+    current: ast.AST = node
+    while (parent := parents.get(current)) is not None and not isinstance(parent, ast.FunctionDef | ast.Lambda):
+        if isinstance(parent, ast.For) and current in parent.body and may_bind([parent.target], node.id):
+            return None if may_bind(parent.body, node.id) else parent
+        current = parent
+    return None
 
 
 def may_bind(nodes: Sequence[ast.AST], name: str) -> bool:

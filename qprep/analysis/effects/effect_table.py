@@ -26,7 +26,7 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     Test,
 )
-from qprep.analysis.effects.attribute_names import ANY_NAME
+from qprep.analysis.effects.attribute_names import ANY_NAME, may_be
 from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
 from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
@@ -78,6 +78,7 @@ class EffectTable:
         self.analysis = analysis
         self.project = analysis.project
         self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold)
+        self._reached: dict[Effect, References] = {}
         self._contents: dict[ClassRef, frozenset[ClassRef] | None] = {}
 
     def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
@@ -93,11 +94,11 @@ class EffectTable:
 
     def _targets(self, effect: Effect) -> References:
         """What an effect may reach; generic code, which works on many classes, counts as working on too many."""
-        classes = set()
-        for target in effect.targets:
-            owner = target.base.owner if isinstance(target.base, Below) else target.base
-            classes |= {owner.cls} if isinstance(owner, Instance) else set()
-        return MANY_OBJECTS if len(classes) > MAX_GENERIC else effect.targets
+        if effect not in self._reached:
+            owners = [t.base.owner if isinstance(t.base, Below) else t.base for t in effect.targets]
+            classes = {owner.cls for owner in owners if isinstance(owner, Instance)}
+            self._reached[effect] = MANY_OBJECTS if len(classes) > MAX_GENERIC else effect.targets
+        return self._reached[effect]
 
     # What may happen to a class
 
@@ -106,7 +107,7 @@ class EffectTable:
         methods = {name for cls in family for name in self.project.methods(cls) or ()}
         sensitive = _CONSTRUCTION | methods | set(names)
         for effect in self.effects:
-            is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in sensitive)
+            is_set = effect.kind is EffectKind.SET and any(may_be(effect.attribute, name) for name in sensitive)
             if not (is_set or effect.kind in _CLASS_CHANGES or effect.kind is EffectKind.BORROW):
                 continue
             for target in self._targets(effect):
@@ -118,7 +119,7 @@ class EffectTable:
     def on_names(self, family: Collection[ClassRef], names: Collection[str]) -> Iterator[Effect]:
         """Effects that may give instances of a family an attribute of one of these names."""
         for effect in self.effects:
-            is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in names)
+            is_set = effect.kind is EffectKind.SET and any(may_be(effect.attribute, name) for name in names)
             if is_set and any(self._is_instance(target, family) for target in self._targets(effect)):
                 yield effect
 
@@ -144,7 +145,7 @@ class EffectTable:
             counts = effect.kind is EffectKind.OBSERVE_ORIGINAL and not is_marked
             if not (counts or self._may_matter_to(effect, child)):
                 continue
-            targets = self._targets(effect)
+            targets = self._targets(effect) if effect.find_listed is None else effect.met_by_new
             if any(self._meets_child(target, family, child) for target in targets):
                 yield effect
 
@@ -244,7 +245,7 @@ class EffectTable:
         values = frozenset().union(*(self.points_to.of_attribute(cls, attribute) for cls in family))
         made = {each.base for each in values if isinstance(each.base, Instance | Made)}
         for effect in self.effects:
-            if effect.kind is EffectKind.SET and re.fullmatch(effect.attribute, attribute):
+            if effect.kind is EffectKind.SET and may_be(effect.attribute, attribute):
                 by_name = effect.attribute != ANY_NAME and any(isinstance(t.base, Many) for t in self._targets(effect))
                 if by_name or any(self._is_instance(t, family) or _is_unknown_holder(t) for t in self._targets(effect)):
                     yield effect
@@ -300,7 +301,7 @@ class EffectTable:
             case Held(owner=owner, attribute=name):
                 if base in made:
                     return True
-                if owner in content and effect.owner is None:
+                if owner in content and effect.owner is None and self._is_part(owner, name, effect):
                     return True  # a part of the module that a second instance has another of
                 is_owner = owner is None or owner in family
                 return attribute is not None and is_owner and name in (None, attribute)
@@ -318,11 +319,17 @@ class EffectTable:
                 return any(self.admits(target.tests, cls) for cls in content)
         return False
 
+    def _is_part(self, owner: ModuleClass | None, name: str | None, effect: Effect) -> bool:
+        """Whether an effect on what an attribute holds may be one on a module, or on a container of modules."""
+        if effect.kind is not EffectKind.STRUCTURE or name is None:
+            return True
+        return isinstance(owner, ClassRef) and self._may_hold(owner, name)
+
     def _runs_method(self, cls: ModuleClass, effect: Effect) -> bool:
         """Whether a call of a method may reach a second instance of a class, and change what it shares."""
         if isinstance(cls, ClassRef):
             names = self.project.method_names(cls)
-            return any(re.fullmatch(effect.attribute, name) for name in names if name != "forward")
+            return any(may_be(effect.attribute, name) for name in names if name != "forward")
         copies = any(self.admits(target.tests, f"{_RUNTIME}Tied") for target in self._targets(effect))
         return effect.attribute == "reset_parameters" and copies
 
@@ -346,7 +353,7 @@ class EffectTable:
         """Whether an assignment replaces a function of this name, or what the class of this name does."""
         if not target.name.startswith("torch") or f"{target.name}.".startswith(_RUNS_NO_OPERATION):
             return False
-        if re.fullmatch(effect.attribute, name):
+        if may_be(effect.attribute, name):
             return True
         is_class = name[:1].isupper() and target.name.rpartition(".")[2] == name
         return is_class and self._has_attribute(f"{_TORCH}{name}", effect.attribute)
@@ -432,18 +439,18 @@ class EffectTable:
 
     def _has_attribute(self, cls: ModuleClass, pattern: str) -> bool:
         """Whether a class, or a call of its instances, has a use for an attribute of this name."""
-        if pattern == ANY_NAME or any(re.fullmatch(pattern, name) for name in _CALL_ATTRIBUTES):
+        if pattern == ANY_NAME or any(may_be(pattern, name) for name in _CALL_ATTRIBUTES):
             return True
         if isinstance(cls, ClassRef):
             names = {*self.analysis.attributes_of(cls).names, *self.project.method_names(cls)}
-            return any(re.fullmatch(pattern, name) for name in names)
+            return any(may_be(pattern, name) for name in names)
         known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
         names = set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
         if known is None:
             names = self._runtime_settings(_short(cls))
         if known is not None and known.may_have_state:
             names |= {"weight", "bias", "running_mean", "running_var", "eps", "momentum"}
-        return any(re.fullmatch(pattern, name) for name in names)
+        return any(may_be(pattern, name) for name in names)
 
     def _runtime_settings(self, name: str) -> set[str]:
         """The settings of a class of qprep.runtime_modules; what is no operation has none."""

@@ -56,6 +56,7 @@ class Scope:
     added: dict[str, list[ast.expr]] = field(default_factory=dict)  # what containers of these names are given
     name: str = ""  # of a definition; nothing for a lambda or a module
     is_function: bool = False  # calling its object runs its body
+    positional: tuple[str, ...] = ()  # the names of the parameters that arguments may be bound to by their places
     _hash: int = 0
 
     def __hash__(self) -> int:
@@ -67,6 +68,9 @@ class Scope:
         self._hash = hash(where)
         self.name = getattr(self.node, "name", "")
         self.is_function = isinstance(self.node, _FUNCTIONS)
+        arguments = self.arguments
+        if arguments is not None:
+            self.positional = tuple(arg.arg for arg in (*arguments.posonlyargs, *arguments.args))
 
     @property
     def arguments(self) -> ast.arguments | None:
@@ -117,6 +121,7 @@ class FileScopes:
         self.parents: dict[ast.AST, ast.AST] = {}
         self._classes = {entry.node: ClassRef(index.name, name) for name, entry in index.classes.items()}
         self._scopes: dict[ast.AST, Scope] = {}
+        self._around: dict[ast.AST, Scope] = {}
         self.top = Scope(self, index.tree, None)
         self._scopes[index.tree] = self.top
         self._fill(self.top)
@@ -127,6 +132,11 @@ class FileScopes:
 
     def scope_of(self, node: ast.AST) -> Scope:
         """The scope whose code a node is part of; for a definition, the scope around it."""
+        if node not in self._around:
+            self._around[node] = self._find_scope(node)
+        return self._around[node]
+
+    def _find_scope(self, node: ast.AST) -> Scope:
         current = self.parents.get(node)
         inner = node
         while current is not None:
@@ -210,10 +220,12 @@ class FileScopes:
                 self._bind_target(scope, target, BindingKind.VALUE, value)
             case ast.AugAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
                 self._bind_target(scope, target, BindingKind.VALUE, value)
-            case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
-                self._bind_target(scope, target, BindingKind.ITEM, value)
-            case ast.comprehension(target=target, iter=value):
-                self._bind_target(scope, target, BindingKind.ITEM, value)
+            case (
+                ast.For(target=target, iter=value)
+                | ast.AsyncFor(target=target, iter=value)
+                | ast.comprehension(target=target, iter=value)
+            ):
+                self._bind_loop(scope, target, value)
             case ast.withitem(context_expr=value, optional_vars=variable) if variable is not None:
                 self._bind_target(scope, variable, BindingKind.VALUE, value)
             case ast.Import() | ast.ImportFrom():
@@ -248,6 +260,24 @@ class FileScopes:
             name = getattr(part, "name", None) or getattr(part, "rest", None)
             if isinstance(name, str):
                 scope.bindings.setdefault(name, []).append(Binding(BindingKind.VALUE, subject))
+
+    def _bind_loop(self, scope: Scope, target: ast.expr, value: ast.expr) -> None:
+        counter = self.counter_of(target, value)
+        if counter is None or not isinstance(target, ast.Tuple):
+            self._bind_target(scope, target, BindingKind.ITEM, value)
+            return
+        scope.bindings.setdefault(counter, []).append(Binding(BindingKind.ITEM))
+        for part in target.elts[1:]:
+            self._bind_target(scope, part, BindingKind.ITEM, value)
+
+    def counter_of(self, target: ast.expr, value: ast.expr) -> str | None:
+        """The variable that counts in `for i, x in enumerate(…)`: it holds numbers."""
+        index = self.index
+        match target, value:
+            case ast.Tuple(elts=[ast.Name(id=name), _]), ast.Call(func=ast.Name(id="enumerate" as function)):
+                known = (index.imports, index.functions, index.classes, index.values)
+                return None if any(function in table for table in known) else name
+        return None
 
     def _bind_target(self, scope: Scope, target: ast.expr, kind: BindingKind, value: ast.expr) -> None:
         match target:

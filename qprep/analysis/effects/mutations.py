@@ -27,10 +27,11 @@ from qprep.analysis.effects.abstract_objects import (
     References,
 )
 from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
+from qprep.analysis.effects.call_context import CallContext
 from qprep.analysis.effects.class_conditions import is_by_class_alone
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.made_subclasses import runs_base_constructor
-from qprep.analysis.effects.points_to import assigned_value
+from qprep.analysis.effects.points_to import assigned_value, may_be_listed
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
@@ -72,12 +73,18 @@ class Effect:
     attribute: str = ANY_NAME
     by_class: bool = False  # it happens to every module of certain classes below an object
     listing: Place | None = None  # the call that lists child modules
+    find_listed: Callable[[], References] | None = None  # the targets that are not looked up by a name alone
     owner: ClassRef | None = None  # the class that does it to what its own object holds, or while that is made
 
     @cached_property
     def targets(self) -> References:
         """The objects that it is done to, found when a query needs them: most queries go by kind and name alone."""
         return self.find_targets()
+
+    @cached_property
+    def met_by_new(self) -> References:
+        """The objects whose new children it is done to as well: not those that are looked up by a given name."""
+        return self.find_listed() if self.find_listed is not None else self.targets
 
 
 _SETTERS = frozenset(("setattr", "delattr", "__setattr__", "__delattr__"))
@@ -383,7 +390,9 @@ class _Search:
             found = partial(self._with_below, receiver)
             yield from self._effect(EffectKind.SET, found, node, f"calls `{name}`")
         elif name in ("train", "eval"):
-            if not child_visits.is_uniform(node, self.file.parents):
+            if not child_visits.is_uniform(node, self.file.parents) and not self._is_mode_of_whole(
+                node, receiver, scope
+            ):
                 yield from self._effect(EffectKind.MODE, self._later(receiver), node, f"calls `{ast.unparse(func)}`")
         elif name in _CONTAINER_METHODS and self._may_be_modules(receiver):
             if not self._is_own(receiver, scope) or self._is_dictionary(receiver):
@@ -394,6 +403,13 @@ class _Search:
             yield from self._effect(
                 EffectKind.CALL, self._later(receiver), node, f"calls `{ast.unparse(func)}`", re.escape(name)
             )
+
+    def _is_mode_of_whole(self, call: ast.Call, part: ast.expr, scope: Scope) -> bool:
+        """Whether a part gets the mode of the module that it belongs to: `self.fc.train(self.training)`."""
+        match call.args, part:
+            case [ast.Attribute(value=ast.Name(id=whole), attr="training")], ast.Attribute(value=ast.Name(id=owner)):
+                return whole == owner == self.points_to.receiver(scope)
+        return False
 
     def _may_be_called(self, receiver: ast.expr, name: str) -> bool:
         """Whether a method that classes of the project define is called on another object than `self`."""
@@ -418,7 +434,46 @@ class _Search:
             text = f"calls `{ast.unparse(node.func)}`"
             yield from self._effect(EffectKind.EXPOSE, self._later(receiver), node, text)
             return
-        yield from self._effect(EffectKind.CHANGE, self._later(receiver), node, f"calls `{ast.unparse(node.func)}`")
+        text, place = f"calls `{ast.unparse(node.func)}`", Place.of(self.file.module, node)
+        yield Effect(
+            EffectKind.CHANGE,
+            self._later(receiver),
+            place,
+            text,
+            by_class=self._is_by_class(node),
+            find_listed=self._listed(receiver),
+            owner=self._owner_of(node),
+        )
+
+    def _listed(self, receiver: ast.expr) -> Callable[[], References] | None:
+        """What a receiver refers to in the calls in which it is looked up by a name that a listing of names gave."""
+        key = self._looked_up_by(receiver)
+        return partial(self._listed_by, receiver, key) if key is not None else None
+
+    def _listed_by(self, receiver: ast.expr, key: ast.expr) -> References:
+        scope = self.file.scope_of(receiver)
+        uses = self.points_to.calls.uses(scope) if scope.is_function else None
+        if uses is None or uses.unknown or uses.loose or not uses.direct:
+            return self._targets(receiver) if may_be_listed(self._targets(key)) else frozenset()
+        contexts = [CallContext(self.points_to, scope, call, where) for call, where in uses.direct]
+        return frozenset().union(*(each.of(receiver) for each in contexts if may_be_listed(each.of(key))))
+
+    def _looked_up_by(self, node: ast.expr) -> ast.expr | None:
+        """The name by which a module is looked up: `modules[name]`, `net.get_submodule(name)`."""
+        scope = self.file.scope_of(node)
+        home = scope.binder(node.id) if isinstance(node, ast.Name) else None
+        if home is not None and isinstance(node, ast.Name) and len(home.bindings[node.id]) == 1:
+            (binding,) = home.bindings[node.id]
+            is_value = binding.kind is BindingKind.VALUE and isinstance(binding.value, ast.expr)
+            return self._looked_up_by(binding.value) if is_value and isinstance(binding.value, ast.expr) else None
+        match node:
+            case ast.Subscript(slice=ast.Slice() | ast.Constant(value=int())):
+                return None
+            case ast.Subscript(slice=name) | ast.Call(func=ast.Attribute(attr="get_submodule"), args=[name]):
+                return name
+            case ast.Call(func=ast.Attribute(attr="get"), args=[name, *_]):
+                return name
+        return None
 
     def _container_method(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
         if last_name(node.func) in _BY_KEY and node.args:

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects import call_sites
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
-    ANYTHING,
+    CHILD_NAME,
     MANY_OBJECTS,
     NOTHING,
     Anything,
     Base,
     Below,
+    ChildName,
     ClassObject,
     Function,
     Held,
@@ -38,8 +39,9 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     widened,
 )
-from qprep.analysis.effects.class_conditions import Variable, conditions
+from qprep.analysis.effects.class_conditions import Variable, binding_loop, conditions, containers_with
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, Scope
+from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
@@ -52,6 +54,9 @@ MAX_NAME = 5
 
 MAX_DEPTH = 60
 """Expressions that are evaluated inside one another; deeper ones wait in a queue, so that no stack overflows."""
+
+ANY_OF_PACKAGE = "*"
+"""The last part of the name of what a computed name gets from a package: a class or function that is not known."""
 
 CHILDREN = frozenset(("children", "named_children", "modules", "named_modules"))
 DICTIONARIES = frozenset(("_modules", "__dict__"))
@@ -131,6 +136,7 @@ class PointsTo:
         self._scopes: dict[ast.AST, Scope] = {}
         self._users: dict[_Key, dict[_Key, None]] = defaultdict(dict)
         self._kept: dict[str, bool] = {}
+        self._assigned: dict[Scope, frozenset[str]] = {}
         self._waiting: deque[_Key] = deque()
         self._queued: set[_Key] = set()
         self._current: list[_Key] = []
@@ -272,10 +278,11 @@ class PointsTo:
     # Variables
 
     def _of_variable(self, scope: Scope, name: str) -> References:
-        found = _union(self._of_binding(scope, name, binding) for binding in scope.bindings.get(name, ()))
+        found = _union(self.of_binding(scope, name, binding) for binding in scope.bindings.get(name, ()))
         return found | _union(self._get(value, scope) for value in scope.added.get(name, ()))
 
-    def _of_binding(self, scope: Scope, name: str, binding: Binding) -> References:
+    def of_binding(self, scope: Scope, name: str, binding: Binding) -> References:
+        """What one of the places that bind a name gives it."""
         value = binding.value
         if binding.kind is BindingKind.PARAMETER:
             return self._of_parameter(scope, name)
@@ -311,7 +318,7 @@ class PointsTo:
         if cls is not None and is_first and not scope.has_decorator("staticmethod"):
             base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
             return frozenset((Reference(base),))
-        found = self._default(scope, name)
+        found = self.default(scope, name)
         if is_first:
             found |= self._of_first_parameter(scope)
         elif cls is not None and scope.name in _BINARY_METHODS:
@@ -332,7 +339,8 @@ class PointsTo:
         found |= {Reference(ClassObject(cls)) for cls in self.calls.decorated_classes(scope)}
         return frozenset(found)
 
-    def _default(self, scope: Scope, name: str) -> References:
+    def default(self, scope: Scope, name: str) -> References:
+        """What the default of a parameter refers to."""
         arguments = scope.arguments
         if arguments is None or scope.parent is None:
             return NOTHING
@@ -423,7 +431,7 @@ class PointsTo:
         match base:
             case Instance(cls=cls):
                 if name in DICTIONARIES:
-                    return frozenset((Reference(Below(base, is_direct=True)),))
+                    return frozenset((Reference(Below(base, is_direct=True)), CHILD_NAME))
                 if methods := self.method(cls, name):
                     computed = [m for m in methods if m.has_decorator("property") or _is_property(m)]
                     if computed:
@@ -441,7 +449,7 @@ class PointsTo:
                 return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
             case Made() | Held() | Below() | Anything() | Many():
                 if name in DICTIONARIES:
-                    return self.below(frozenset((reference,)))
+                    return self.below(frozenset((reference,))) | {CHILD_NAME}
                 if not self.may_hold(name):
                     return NOTHING
                 owner = base.name if isinstance(base, Made) else None
@@ -483,7 +491,7 @@ class PointsTo:
             case ast.Name(id=name):
                 return self._of_name(node, name, scope)
             case ast.Attribute(value=value, attr=attribute):
-                return self.attribute(self._get(value, scope), attribute)
+                return self._of_attribute_read(node, value, attribute, scope)
             case ast.Call():
                 return self._of_call(node, scope)
             case ast.Subscript(value=value):
@@ -491,33 +499,65 @@ class PointsTo:
                 return found | self.below(found)
             case ast.IfExp(body=body, orelse=orelse):
                 return self._get(body, scope) | self._get(orelse, scope)
-            case ast.BoolOp(values=parts) | ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
-                return _union(self._get(part, scope) for part in parts)
-            case ast.Dict(values=parts):
-                return _union(self._get(part, scope) for part in parts)
+            case ast.NamedExpr(value=value) | ast.Starred(value=value) | ast.Await(value=value):
+                return self._get(value, scope)
             case ast.BinOp(left=left, right=right, op=ast.Add() | ast.Mult()):
                 both = self._get(left, scope) | self._get(right, scope)  # of lists; an attribute alone may be a number
                 return frozenset(each for each in both if not isinstance(each.base, Held))
-            case ast.NamedExpr(value=value) | ast.Starred(value=value) | ast.Await(value=value):
-                return self._get(value, scope)
-            case ast.ListComp(elt=part) | ast.SetComp(elt=part) | ast.GeneratorExp(elt=part) | ast.DictComp(value=part):
-                return self._get(part, scope)
+            case ast.FormattedValue(value=value):
+                return self._get(value, scope) & {CHILD_NAME}
             case ast.Lambda():
                 inner = scope.file.defined(node)
                 return frozenset((Reference(Function(inner)),)) if inner is not None else NOTHING
-        return NOTHING
+        return _union(self._get(part, scope) for part in _parts(node))
 
-    def _of_name(self, node: ast.expr, name: str, scope: Scope) -> References:
+    def _of_attribute_read(self, node: ast.Attribute, value: ast.expr, attribute: str, scope: Scope) -> References:
+        receiver = scope.receiver
+        if receiver is not None and _is_name(value, receiver) and attribute in self._assigned_in(scope):
+            assigned = last_value(node, receiver, scope.file.parents)
+            if assigned is not None:
+                return self._get(assigned, scope) | {Reference(Held(scope.owner, attribute))}
+        return self.attribute(self._get(value, scope), attribute)
+
+    def _assigned_in(self, scope: Scope) -> frozenset[str]:
+        """The attributes that a method gives a value, where the name of its object is bound once."""
+        if scope not in self._assigned:
+            names = (
+                n.attr for n in ast.walk(scope.node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+            )
+            is_bound_once = scope.receiver is not None and len(scope.bindings[scope.receiver]) == 1
+            self._assigned[scope] = frozenset(names) if is_bound_once else frozenset()
+        return self._assigned[scope]
+
+    def _of_name(self, node: ast.Name, name: str, scope: Scope) -> References:
         home = scope.binder(name)
         if home is None:
             index = scope.file.index
             dotted = self.project.global_name(index, name)
             return self.of_dotted(dotted)
-        found = self._get(_Variable(home, name))
-        if not found or len(home.bindings[name]) != 1:
-            return found
+        if len(home.bindings[name]) == 1:
+            return self.narrowed(node, self._get(_Variable(home, name)), home)
+        loop = binding_loop(node, scope.file.parents)
+        if loop is None or home is not scope:
+            return self._get(_Variable(home, name))
+        if scope.file.counter_of(loop.target, loop.iter) == name:
+            return NOTHING
         tests = list(conditions(node, self.variable(name, home), scope.file.parents))
+        return frozenset(each.narrowed(tests) for each in self._items(self._get(loop.iter, scope)))
+
+    def narrowed(self, node: ast.Name, found: References, home: Scope) -> References:
+        """What a variable may refer to where it is read, by the tests that it has passed on the way."""
+        if not found or len(home.bindings[node.id]) != 1:
+            return found
+        if CHILD_NAME in found and self._is_one_of_others(node, home):
+            found -= {CHILD_NAME}
+        tests = list(conditions(node, self.variable(node.id, home), home.file.parents))
         return frozenset(reference.narrowed(tests) for reference in found) if tests else found
+
+    def _is_one_of_others(self, node: ast.Name, scope: Scope) -> bool:
+        """Whether a test has shown that a text is one of those in a container, which come from no listing."""
+        containers = containers_with(node, scope.file.parents)
+        return any(not may_be_listed(self._get(container, scope)) for container in containers)
 
     def variable(self, name: str, scope: Scope) -> Variable:
         """A variable of a scope, as tests of its class are read."""
@@ -557,11 +597,11 @@ class PointsTo:
             name = node.func.attr
             if name in CHILDREN or name in _FETCHES:
                 is_direct = name in ("children", "named_children")
-                return self.below(receiver, is_direct=is_direct) | (
-                    receiver if name in ("modules", "named_modules") else NOTHING
-                )
+                itself = receiver if name in ("modules", "named_modules") else NOTHING
+                names = {CHILD_NAME} if receiver and name.startswith("named_") else NOTHING
+                return self.below(receiver, is_direct=is_direct) | itself | names
             if name in _TENSORS and not self._defines(receiver, name):
-                return NOTHING
+                return frozenset((CHILD_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
             if name in RETURNS_SELF and not self._defines(receiver, name):
                 return receiver
         callees = self._get(node.func, scope)
@@ -608,18 +648,18 @@ class PointsTo:
             return NOTHING if last not in _WRAPS_MODULES else self._of_arguments(node, scope)
         if name.startswith("builtins.") and last in _SCALARS:
             return NOTHING
-        if last[:1].isupper() and name.startswith("torch."):
+        if (last[:1].isupper() or last == ANY_OF_PACKAGE) and name.startswith("torch."):
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
             return made | self._of_arguments(node, scope) if last in _CONTAINERS else made
         found = self._of_arguments(node, scope)
         if any(dotted_text(argument) == "getattr" for argument in node.args):
             found |= self.below(found)  # functools.reduce(getattr, path, model)
-        if last[:1].isupper():
+        if last[:1].isupper() or last == ANY_OF_PACKAGE:
             found |= {Reference(Made(name, Place.of(scope.file.module, node)))}
         return found
 
     def _of_unknown_call(self, node: ast.Call, scope: Scope) -> References:
-        """A function that is not given may return any object that it can reach from its arguments."""
+        """A function that is not given may return any object that it can reach from its arguments, or their names."""
         found = self._of_arguments(node, scope)
         if isinstance(node.func, ast.Attribute):
             found |= self._get(node.func.value, scope)
@@ -628,6 +668,8 @@ class PointsTo:
     def _of_arguments(self, node: ast.Call, scope: Scope) -> References:
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
         found = _union(self._get(value, scope) for value in values)
+        if any(isinstance(each.base, Instance | Made | Below) for each in found):
+            found |= {CHILD_NAME}
         return frozenset(
             Reference(Function(each.base.scope, is_loose=True)) if isinstance(each.base, Function) else each
             for each in found
@@ -652,7 +694,9 @@ class PointsTo:
             case ast.Call(func=ast.Name(id="type"), args=[_, bases, _]):
                 return self._get(bases, scope)
             case ast.Call(func=ast.Name(id="vars"), args=[value]):
-                return self.below(self._get(value, scope))
+                return self.below(self._get(value, scope)) | {CHILD_NAME}
+            case ast.Call(func=ast.Name(id="dir"), args=[_]):
+                return frozenset((CHILD_NAME,))
             case ast.Call(func=ast.Call(func=getter, args=[ast.Constant(value=str(path))]), args=[value]):
                 if dotted_text(getter).rpartition(".")[2] == "attrgetter":
                     found = self._get(value, scope)
@@ -662,11 +706,26 @@ class PointsTo:
         return None
 
     def _any_attribute(self, references: References) -> References:
+        """What `getattr(x, name)` may give: a module below, or what a file, class or package defines."""
         found = self.below(references)
         for reference in references:
-            if isinstance(reference.base, ClassObject | Named):
-                found |= {ANYTHING}
+            match reference.base:
+                case Named(name=name) if name in self.project.given:
+                    file = self.file(name)
+                    found |= self._every_binding(file.top if file is not None else None)
+                case Named(name=name):
+                    found |= {Reference(Named(f"{name}.{ANY_OF_PACKAGE}"))}
+                case ClassObject(cls=ClassRef() as cls):
+                    for base in self.project.mro(cls):
+                        found |= self._every_binding(self._body(base) if isinstance(base, ClassRef) else None)
         return found
+
+    def _body(self, cls: ClassRef) -> Scope | None:
+        file, entry = self.file(cls.module), self.project.class_node(cls)
+        return file.defined(entry.node) if file is not None and entry is not None else None
+
+    def _every_binding(self, scope: Scope | None) -> References:
+        return _union(self._get(_Variable(scope, name)) for name in scope.bindings) if scope is not None else NOTHING
 
     def _items(self, references: References) -> References:
         """What going through an object gives: its children where it is a module, its items where it holds any."""
@@ -684,9 +743,32 @@ class PointsTo:
         return frozenset(found)
 
 
+def may_be_listed(references: References) -> bool:
+    """Whether a text may come from a listing of names: taken from one, or made by a function that got a module."""
+    return any(isinstance(each.base, ChildName | Anything) for each in references)
+
+
 def _without_place(base: Base) -> Base:
     """An instance wherever it is made: its attributes are those of its class."""
     return Instance(base.cls) if isinstance(base, Instance) and base.made is not None else base
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    """The expressions any of which may be the value of another one, or be held by it."""
+    match node:
+        case ast.BoolOp(values=parts) | ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            return parts
+        case ast.Dict(values=parts) | ast.JoinedStr(values=parts):
+            return parts
+        case ast.ListComp(elt=part) | ast.SetComp(elt=part) | ast.GeneratorExp(elt=part):
+            return [part]
+        case ast.DictComp(key=key, value=part):
+            return [key, part]
+    return []
 
 
 def _is_property(scope: Scope) -> bool:

@@ -28,6 +28,7 @@ from qprep.analysis.interpreter.statements import run_block
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols import local_classes
 from qprep.analysis.symbols.function_modules import is_function_like
+from qprep.analysis.symbols.own_uses import OwnUses
 from qprep.analysis.symbols.symbol_table import variants
 from qprep.analysis.values import allocation_sites
 from qprep.analysis.values.abstract_values import (
@@ -90,6 +91,7 @@ class ProjectAnalysis(Analysis):
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
         self._around: dict[ClassRef, Scope | None] = {}
+        self.own_uses: dict[ast.FunctionDef, OwnUses] = {}  # what each method does with self
         self.bound_names: dict[tuple[str, str], frozenset[str]] = {}  # what each function binds
         self._loops = 0
 

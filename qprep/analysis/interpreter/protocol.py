@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame, Summary
     from qprep.analysis.places import Place, Unit
     from qprep.analysis.symbols.module_resolver import Project
+    from qprep.analysis.symbols.own_uses import OwnUses
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.analysis.values.abstract_values import ClassRef, FunctionRef, Kind, Module, Object
     from qprep.analysis.values.allocation_sites import Made
@@ -36,6 +37,7 @@ class Analysis(Protocol):
     closures: dict[object, Summary]
     running: set[object]
     recursive: set[object]
+    own_uses: dict[ast.FunctionDef, OwnUses]
     bound_names: dict[tuple[str, str], frozenset[str]]
 
     def evaluate(self, frame: Frame, node: ast.expr) -> Kind:

@@ -11,6 +11,7 @@ from qprep.analysis.effects.abstract_objects import (
     Anything,
     Base,
     Below,
+    ChildName,
     ClassObject,
     Function,
     Held,
@@ -99,5 +100,5 @@ def _name(base: Base) -> str:
             return f"function {scope.name}"
         case Named(name=name):
             return name
-        case Anything() | Many():
+        case Anything() | Many() | ChildName():
             return type(base).__name__

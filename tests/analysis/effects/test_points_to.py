@@ -94,6 +94,13 @@ def test_a_parameter_called_self_outside_a_class_is_what_is_given(tmp_path: Path
     assert "ReLU" in names_of(probed(table_of(tmp_path, code)))
 
 
+@pytest.mark.parametrize("more", ["", "for i in []:\n    pass\n"], ids=["once", "twice"])
+def test_the_counter_of_a_loop_refers_to_nothing(more: str, tmp_path: Path) -> None:
+    code = "for i, layer in enumerate([Net().act]):\n    probe({})\n"
+    assert probed(table_of(tmp_path, code.format("i") + more)) == frozenset()
+    assert "ReLU" in names_of(probed(table_of(tmp_path, code.format("layer") + more)))
+
+
 def test_a_number_refers_to_nothing(tmp_path: Path) -> None:
     assert probed(table_of(tmp_path, "probe(1 + len([Net()]))\n")) == frozenset()
 
