@@ -16,7 +16,7 @@ from qprep.engine.runtime_evidence.reconcile import held_calls
 from qprep.engine.runtime_evidence.run_lookup import Range, Run, Runs, range_of, real_path
 from qprep.engine.snapshot import Survey
 from qprep.foundation.findings import Finding
-from qprep.tracing.trace_report import OpEvent, ReusedModule
+from qprep.tracing.trace_values import OpEvent, ReusedModule
 
 _OPERATORS = (ast.BinOp, ast.AugAssign, ast.UnaryOp)
 

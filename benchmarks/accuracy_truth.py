@@ -24,7 +24,8 @@ import torch
 from torch import nn
 
 from qprep.tracing.executed import Executed
-from qprep.tracing.trace_report import Place, ReusedModule, TraceReport
+from qprep.tracing.trace_report import TraceReport
+from qprep.tracing.trace_values import Place, ReusedModule
 from qprep.tracing.traced_run import trace
 
 Line: TypeAlias = tuple[str, int]

@@ -53,10 +53,10 @@ def rewrite(scope: Scope, site: OpSite) -> Outcome:
     """`torch.cat([x, y], dim=1)` → `self.cat.cat([x, y], dim=1)`."""
     node = scope.call()
     if site.count > 1:
-        return Unfixable("it runs more than once: each run would need a FloatFunctional of its own")
+        return Unfixable("it runs more than once: each run would need its own FloatFunctional")
     if len(node.args) not in (1, 2) or any(isinstance(arg, ast.Starred) for arg in node.args):
         return Unfixable("the tensors are not given by position")
     if any(keyword.arg != "dim" for keyword in node.keywords):
-        return Unfixable("`FloatFunctional.cat` takes the tensors and `dim` alone")
+        return Unfixable("`FloatFunctional.cat` takes only the tensors and `dim`")
     name = scope.declare("cat", f"{scope.imported(FUNCTIONAL_HOME, FUNCTIONAL)}()")
     return (Piece(*scope.code.span(node.func), f"{name}.cat"),)

@@ -16,27 +16,16 @@ from typing import IO, TYPE_CHECKING, Any
 
 from qprep.engine.execution import Attempt
 from qprep.engine.ipc import read_frame, write_frame
+from qprep.engine.work import Job, Work
 from qprep.foundation.errors import QprepError
 from qprep.foundation.version import PACKAGE_FOLDER
 
 if TYPE_CHECKING:
-    from qprep.analysis.dependencies.partitions import Part
     from qprep.engine.config.settings import SettingsResolver
-    from qprep.engine.scheduler import Work
 
 _START = "import sys; sys.path.append(sys.argv[1]); from qprep.engine.worker import main; main()"
 _TICK = 0.2
 _START_UP = 20  # how much longer a process may take until it has begun with a file
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One part to look at: its position among all, its division's, and its size in bytes."""
-
-    position: int
-    division: int
-    part: Part
-    size: int
 
 
 @dataclass(slots=True)
@@ -91,7 +80,7 @@ class Pool:
             return None
         worker.heard = time.monotonic()
         if message is None:
-            self._replace(worker, f"the process that looked at it {_ending(worker.process)}")
+            self._replace(worker, f"the process that analysed it {_ending(worker.process)}")
         elif message[0] == "at":
             worker.attempt.tell(message[1])
             self._tell(message[1])
@@ -176,7 +165,7 @@ def recipe(settings: SettingsResolver) -> tuple[Any, ...]:
 
 def _ending(process: subprocess.Popen[bytes]) -> str:
     code = process.wait()
-    return f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+    return f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

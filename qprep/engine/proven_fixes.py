@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from qprep.engine.runtime_evidence.observer import RewrittenRunError
 from qprep.engine.unsafe_fixes import UnsafeFix, Withheld
@@ -13,15 +13,29 @@ from qprep.foundation.errors import QprepError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from qprep.engine.fix_loop import Passes
     from qprep.engine.runtime_evidence.equivalence_gate import Parts, Proof
     from qprep.engine.runtime_evidence.run_reach import Reach
 
-_SAFE_ALONE = "--verify: an unsafe fix is not applied beside those that were tried"
+_SAFE_ALONE = "--verify: an unsafe fix was not tried together with the others"
+
+
+class Applied(Protocol):
+    """A rewrite that left some unsafe fixes out, before anything is written."""
+
+    @property
+    def contents(self) -> Mapping[str, bytes]:
+        """The new contents of files, by path."""
+
+    @property
+    def late(self) -> Sequence[UnsafeFix]:
+        """The unsafe fixes that later passes applied."""
+
+
+_Passes = TypeVar("_Passes", bound=Applied)
 
 
 @dataclass(slots=True)
-class ProvenFixes:
+class ProvenFixes(Generic[_Passes]):
     """Looks for the largest set of unsafe fixes, in order, with which the models compute what they did.
 
     passes  all passes of a rewrite that leaves something out; nothing is written
@@ -31,12 +45,12 @@ class ProvenFixes:
 
     proof: Proof
     files: Collection[str]
-    passes: Callable[[Withheld], Passes]
+    passes: Callable[[Withheld], _Passes]
     unsafe: Sequence[UnsafeFix]
     parts: Callable[[], Parts]
     _differences: dict[UnsafeFix, str] = field(default_factory=dict)
 
-    def find(self) -> Passes:
+    def find(self) -> _Passes:
         """The passes to write; QprepError where safe fixes fail, TargetError where no target can be compared."""
         from qprep.tracing.bisection import keep
 
@@ -71,7 +85,7 @@ class ProvenFixes:
             self._differences[some[-1]] = f"--verify: with this fix, {difference}"
         return difference is None
 
-    def _tried(self, withheld: Withheld) -> tuple[Passes | None, str | None]:
+    def _tried(self, withheld: Withheld) -> tuple[_Passes | None, str | None]:
         """All passes, and what the models compute otherwise; no passes where a rewritten model no longer runs."""
         try:
             passes = self.passes(withheld)

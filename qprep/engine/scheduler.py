@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from qprep.analysis.dependencies.partitions import Part
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.module_resolver import Beside, ParsedFiles
-from qprep.engine.execution import Attempt, Clock, Effort, attempt
+from qprep.engine.execution import Attempt, Clock, attempt
 from qprep.engine.partitioning import Division
+from qprep.engine.process_pool import Pool
+from qprep.engine.work import Job, Work
 
 if TYPE_CHECKING:
-    from qprep.engine.baseline import Baseline
-    from qprep.engine.config.settings import SettingsResolver
     from qprep.foundation.findings import Finding
 
 _T = TypeVar("_T")
@@ -56,22 +56,6 @@ class Memory(Generic[_T]):
     keep: Callable[[Part, Outcome[_T]], object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """All there is to do: the parts of some divisions, under these settings; `overlay`, `baseline` as in `Engine`."""
-
-    divisions: Sequence[Division]
-    settings: SettingsResolver
-    overlay: Mapping[str, bytes]
-    effort: Effort
-    baseline: Baseline | None = None
-
-    @property
-    def every(self) -> list[tuple[int, Part]]:
-        """The parts in order, each with the number of its division."""
-        return [(number, part) for number, division in enumerate(self.divisions) for part in division.parts]
-
-
 def run_parts(
     look: Look[_T], work: Work, memory: Memory[_T] | None = None, shorten: Callable[[_T], _T] = lambda result: result
 ) -> list[_T]:
@@ -105,6 +89,7 @@ def _here(look: Look[_T], work: Work, sizes: Mapping[int, int], clock: Clock) ->
 
         def once(state: Attempt, number: int = number, part: Part = part) -> Outcome[_T]:
             def tell(path: str) -> None:
+                work.effort.check_wanted()
                 state.tell(path)
                 clock.begin(path)
 
@@ -117,8 +102,6 @@ def _spread(
     verb: str, work: Work, sizes: Mapping[int, int], clock: Clock, number: int
 ) -> Iterator[tuple[int, Outcome[_T]]]:
     """As processes end with them."""
-    from qprep.engine.process_pool import Job, Pool
-
     every = work.every
     jobs = [Job(position, every[position][0], every[position][1], size) for position, size in sizes.items()]
     for job, outcome in Pool(verb, work, clock.begin).run(jobs, number):

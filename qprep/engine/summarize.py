@@ -13,7 +13,8 @@ from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.import_links import module_name
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.partitioning import Division
-from qprep.engine.scheduler import Asked, Look, Work, run_parts
+from qprep.engine.scheduler import Asked, Look, run_parts
+from qprep.engine.work import Work
 from qprep.foundation.source import display_path
 
 if TYPE_CHECKING:

@@ -82,7 +82,7 @@ class Quantizer(PreparingQuantizer):
         found = output_difference(expected, returned, steps_of(expected, before)) if apart is None else None
         name, difference = ("", found) if apart is None else apart
         if difference is not None:
-            why = "its quantizer gives another result when it is given what it gave before"
+            why = "its quantizer changes its own result when it is applied twice"
             raise refused("what convert gives to be the model in evaluation", name, difference, why)
 
     def report(self, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore) -> QuantizationReport:

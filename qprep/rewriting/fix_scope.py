@@ -9,17 +9,18 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from qprep.foundation.findings import Applicability
-from qprep.rewriting import imports
+from qprep.rewriting import imports, mixins, plain_objects
 from qprep.rewriting.loop_bounds import known_length
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Import
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from qprep.analysis.facts import Place, Unit
+    from qprep.analysis.places import Place, Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.foundation.catalogue.targets import Target
+    from qprep.rewriting.composed_edits import Piece
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.source_code import Code
 
@@ -47,7 +48,7 @@ class Names:
         """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
         base = self.prefix + base
         if base.startswith(self.barred):
-            raise DeclinedError(f"`{base}` begins as the names of the children that the class looks for")
+            raise DeclinedError(f"`{base}` begins like the names of children that the class looks up")
         name = next(name for name in self._candidates(base, hint) if not self._is_taken(name))
         if self._is_made_up(name):
             # A pattern that matches every candidate says nothing about any of them.
@@ -92,14 +93,40 @@ class Scope:
     node: ast.AST
     declarations: list[Declaration] = field(default_factory=list)
     imports: set[tuple[str, Import]] = field(default_factory=set)  # (module of the file, import)
+    texts: dict[tuple[str, str], str] = field(default_factory=dict)  # by a file and the text for the file at hand
     applicability: Applicability = Applicability.SAFE
     message: str = ""  # what the fix does, where it is not the use of what is declared
 
     def nn(self, cls: str) -> str:
         """How to write a class of torch.nn here."""
-        text, needed = imports.nn_name(self.index, cls, self.context.starred(self.index.name))
-        self.imports |= {(self.index.name, entry) for entry in needed}
-        return text
+        written = [imports.nn_name(file, cls, self.context.starred(file.name)) for file in self._files()]
+        return self._noted(written)
+
+    @property
+    def holders(self) -> tuple[Unit, ...]:
+        """The classes that hold what is declared here: the unit itself, or those that mix it in."""
+        return mixins.holders(self.context, self.unit)
+
+    def _files(self) -> list[FileIndex]:
+        """The file at hand, then those of the classes that mix its class in, where the declarations go."""
+        names = dict.fromkeys((self.index.name, *(holder.module for holder in self.holders)))
+        files = [self.context.project.index(name) for name in names]
+        return [file for file in files if file is not None]
+
+    def _noted(self, written: list[tuple[str, frozenset[Import]]]) -> str:
+        """The text for the file at hand; each file gets its imports, and its own text for what is declared there."""
+        here = written[0][0]
+        for file, (text, needed) in zip(self._files(), written, strict=True):
+            self.imports |= {(file.name, entry) for entry in needed}
+            self.texts[file.name, here] = text
+        return here
+
+    def _in_file(self, expression: str, module: str) -> str:
+        """An expression for another file, which may have other names for the same classes."""
+        texts = {here: text for (file, here), text in self.texts.items() if file == module and here != text}
+        for here, text in texts.items():
+            expression = re.sub(rf"(?<![\w.]){re.escape(here)}(?!\w)", text, expression)
+        return expression
 
     @property
     def target(self) -> Target:
@@ -114,10 +141,20 @@ class Scope:
 
     def imported(self, module: str, name: str, index: FileIndex | None = None) -> str:
         """How to write a class or function of another module here, or in the file of `index`."""
-        file = index or self.index
-        text, needed = imports.imported(file, module, name, self.context.starred(file.name))
-        self.imports |= {(file.name, entry) for entry in needed}
+        if index is None:
+            written = [imports.imported(f, module, name, self.context.starred(f.name)) for f in self._files()]
+            return self._noted(written)
+        text, needed = imports.imported(index, module, name, self.context.starred(index.name))
+        self.imports |= {(index.name, entry) for entry in needed}
         return text
+
+    def needed(self, pieces: Sequence[Piece]) -> frozenset[tuple[str, Import]]:
+        """The imports of a rewrite of these pieces; the file of a mixin needs only what its own text names."""
+        if not self.holders or any(holder.module == self.index.name for holder in self.holders):
+            return frozenset(self.imports)
+        texts = " ".join(piece.text for piece in pieces)
+        is_named = {entry: (entry.alias or entry.name) in texts for _, entry in self.imports}
+        return frozenset((file, entry) for file, entry in self.imports if file != self.index.name or is_named[entry])
 
     def package(self, name: str) -> str:
         """How to write a module of the package qprep here."""
@@ -136,11 +173,21 @@ class Scope:
     def declare(self, base: str, expression: str, *, many: bool = False, after: Place | None = None) -> str:
         """A new attribute of the owner; `many` where the place runs more than once in one forward."""
         name = self.names.fresh(base, self.hint())
+        if plain_objects.is_plain(self.context, self.unit):
+            return self._named_in_body(name, expression, many=many)
         if many:
             length = known_length(self.context, self.code, self.unit, self.node, OWNER)
             more = f", length={length}" if length is not None else ""
             expression = f"{self.runtime('PerCall')}({expression}, owner={OWNER}{more})"
-        self.declarations.append(Declaration(self.unit, name, expression, after))
+        for holder in self.holders:
+            self.declarations.append(Declaration(holder, name, self._in_file(expression, holder.module), after))
+        return f"{self.owner}.{name}"
+
+    def _named_in_body(self, name: str, expression: str, *, many: bool) -> str:
+        """An operation of a class that is no nn.Module; objects that are made again and again call it each time."""
+        often = ", per_call=True" if many or plain_objects.made(self.context, self.unit) else ""
+        text = f"{self.runtime('ClassOperation')}(lambda: {expression.replace(OWNER, 'None')}{often})"
+        self.declarations.append(Declaration(self.unit, name, text, in_body=True))
         return f"{self.owner}.{name}"
 
     def hint(self) -> str:

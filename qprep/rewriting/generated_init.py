@@ -7,9 +7,10 @@ import builtins
 from typing import TYPE_CHECKING, Final
 
 from qprep.analysis.values.abstract_values import ClassRef, External
+from qprep.rewriting.safety.introspection import is_watched, may_be_asked
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import ClassNode
     from qprep.analysis.values.abstract_values import Kind
     from qprep.rewriting.fix_session import Context
@@ -26,14 +27,14 @@ def entry_of(context: Context, base: Kind) -> ClassNode | None:
 def refusal(context: Context, unit: Unit) -> str | None:
     """Why a class without a constructor must stay so: some code asks constructors for their parameters."""
     if _is_seen(context, unit) and _shows_another(context, unit):
-        return f"`{unit.name}` would get a constructor, and code here asks constructors for their parameters"
+        return f"`{unit.name}` would get a constructor, and code here inspects the parameters of constructors"
     return None
 
 
 def _is_seen(context: Context, unit: Unit) -> bool:
     """Whether some code may ask for the parameters of a class's constructor, or look at what they are given."""
     ref = ClassRef(unit.module, unit.name)
-    return context.may_be_asked(ref) or context.is_watched(ref)
+    return may_be_asked(context, ref) or is_watched(context, ref)
 
 
 def _shows_another(context: Context, unit: Unit) -> bool:
@@ -47,10 +48,10 @@ def _shows_another(context: Context, unit: Unit) -> bool:
     if init is None:
         return base != External("torch.nn.Module")
     if base is not None and _full_signature(context, unit, base, init.args) == signature(context, unit):
-        return bool(init.args.args[1:]) and context.is_watched(ref)
+        return bool(init.args.args[1:]) and is_watched(context, ref)
     args = [*init.args.args[1:], *init.args.kwonlyargs]
     is_exact = signature(context, unit) == _copied_signature(init.args)
-    is_seen = any(arg.annotation is not None for arg in args) or (bool(args) and context.is_watched(ref))
+    is_seen = any(arg.annotation is not None for arg in args) or (bool(args) and is_watched(context, ref))
     return not is_exact or is_seen
 
 

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import ClassRef, External
-from qprep.rewriting import generated_init
+from qprep.rewriting import generated_init, mixins, plain_objects
 from qprep.rewriting.generated_init import entry_of
-from qprep.rewriting.safety import child_loops, class_shape
-from qprep.rewriting.safety.class_body import computed, run_on_self
+from qprep.rewriting.safety import child_loops, class_shape, setattr_guards
 from qprep.rewriting.safety.construction import runs_constructor
+from qprep.rewriting.safety.constructor_calls import bodies_of, returns_early, run_by_base, run_by_init
+from qprep.rewriting.safety.early_escape import escapes_early
 from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
     from qprep.rewriting.fix_session import Context
-    from qprep.rewriting.safety.class_body import Body
     from qprep.rewriting.source_code import Code
 
 
@@ -48,7 +47,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     if entry is None or code is None:
         return f"its class is defined in {unit.module}, outside the paths given"
     if not context.analysis.is_module(ref):
-        return f"`{unit.name}` is no nn.Module, so it can hold no module of its own"
+        return _mixin_refusal(context, unit)
     if varied := next((name.partition(":")[0] for name in entry.methods if ":" in name), None):
         return f"`{unit.name}` defines `{varied}` conditionally"
     return (
@@ -61,10 +60,22 @@ def refusal(context: Context, unit: Unit) -> str | None:
     )
 
 
+def _mixin_refusal(context: Context, unit: Unit) -> str | None:
+    """Why the modules that inherit from a class cannot hold its operations."""
+    if plain_objects.is_plain(context, unit):
+        users = plain_objects.lenders(context, unit)
+        reasons = (refusal(context, user) for user in users)
+        return plain_objects.refusal(context, unit) or next(filter(None, reasons), None)
+    found = mixins.holders(context, unit)
+    if not found:
+        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module"
+    return next((reason for holder in found if (reason := refusal(context, holder)) is not None), None)
+
+
 def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> str | None:
     """Why a class that a function defines cannot use modules that the file imports."""
     if entry.around and not any(known.target.partition(".")[0] == "torch" for known in index.imports.values()):
-        return f"torch is imported by the function around `{unit.name}` only"
+        return f"torch is imported only by the function around `{unit.name}` only"
     return None
 
 
@@ -81,8 +92,13 @@ def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
     """Why a method of a class cannot use new attributes: there are runs of it that would not find them."""
     if not (unit.is_class and unit.name):
         return None
+    if plain_objects.is_plain(context, unit):
+        return None  # the class itself names its operations
+    if mixins.is_mixin(context, unit):
+        reasons = (method_refusal(context, holder, method) for holder in mixins.holders(context, unit))
+        return next((reason for reason in reasons if reason is not None), None)
     if method in run_by_base(context, unit):
-        return f"`{method}` is run by the constructor of a base class, before new attributes can be made"
+        return f"`{method}` is called by the constructor of a base class, before new attributes can be created"
     return _skipping(context, unit, method)
 
 
@@ -132,18 +148,20 @@ def taken_names(context: Context, unit: Unit) -> list[AbstractSet[str]]:
     for name in bases:
         known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
         inherited |= set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
-    return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited]
+    entries = [entry for member in family if (entry := entry_of(context, member)) is not None]
+    guarded = setattr_guards.names_written_out(method for entry in entries for method in entry.methods.values())
+    return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited, guarded]
 
 
 def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:
     """Regular expressions for names that the family makes up at run time: `setattr(self, f"relu_{i}", …)`."""
-    bodies = _bodies(context, context.family(unit))
+    bodies = bodies_of(context, context.family(unit))
     return tuple(dict.fromkeys(pattern for body in bodies for pattern in body.patterns))
 
 
 def asked_beginnings(context: Context, unit: Unit) -> tuple[str, ...]:
     """Beginnings of names that loops over the children of the family look for: no new name has one."""
-    bodies = _bodies(context, context.family(unit))
+    bodies = bodies_of(context, context.family(unit))
     return tuple(dict.fromkeys(text for body in bodies for text in body.beginnings))
 
 
@@ -195,74 +213,9 @@ def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt
 
 def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
     """A constructor that returns early or runs the model itself needs the attributes behind super().__init__()."""
-    if returns_early(context, unit, init) or not methods.isdisjoint(run_by_init(context, unit)):
+    if returns_early(init) or not methods.isdisjoint(run_by_init(context, unit)):
         return True
-    return context.escapes_early(unit)
-
-
-def returns_early(context: Context, unit: Unit, init: ast.FunctionDef) -> bool:
-    """Whether a constructor may return before its end."""
-    if unit not in context.returns_early:
-        context.returns_early[unit] = any(isinstance(node, ast.Return) for node in _own_nodes(init))
-    return context.returns_early[unit]
-
-
-def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
-    """Nodes of a function without those of functions inside it."""
-    found: list[ast.AST] = []
-    stack: list[ast.AST] = list(function.body)
-    while stack:
-        node = stack.pop()
-        found.append(node)
-        if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
-            stack.extend(ast.iter_child_nodes(node))
-    return found
-
-
-def run_by_init(context: Context, unit: Unit) -> frozenset[str]:
-    """Methods of self that some constructor in the family runs, directly or not; calling self runs forward and all."""
-    if unit not in context.run_by_init:
-        methods = [named for body in _bodies(context, context.family(unit)) for named in body.methods.items()]
-        properties = computed(methods)
-        found = {"__init__"}
-        while True:
-            called = {c for name, method in methods if name in found for c in run_on_self(method, properties)}
-            if "forward" in called:
-                called |= {name for name, _ in methods}
-            if called <= found:
-                break
-            found |= called
-        context.run_by_init[unit] = frozenset(found)
-    return context.run_by_init[unit]
-
-
-def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
-    """Methods that the constructor of a base runs: before it returns, the class can have made nothing of its own."""
-    if unit not in context.run_by_base:
-        ref = ClassRef(unit.module, unit.name)
-        mro = [base for base in context.project.mro(ref) if isinstance(base, ClassRef)]
-        inits = [body.methods["__init__"] for body in _bodies(context, mro[1:]) if "__init__" in body.methods]
-        methods = [
-            (name, method)
-            for body in _bodies(context, context.family(unit))
-            for name, method in body.methods.items()
-            if name != "__init__"
-        ]
-        properties = computed(methods)
-        found = {name for init in inits for name in run_on_self(init, properties)}
-        while True:
-            if "forward" in found:
-                found |= {name for name, _ in methods}
-            more = {c for name, method in methods if name in found for c in run_on_self(method, properties)}
-            if more <= found:
-                break
-            found |= more
-        context.run_by_base[unit] = frozenset(found)
-    return context.run_by_base[unit]
-
-
-def _bodies(context: Context, classes: Iterable[ClassRef]) -> Iterator[Body]:
-    return (body for cls in classes if (body := context.body(cls)) is not None)
+    return escapes_early(context, unit)
 
 
 def _new_init(context: Context, code: Code, node: ast.ClassDef, unit: Unit) -> InsertionPoint:

@@ -10,7 +10,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from qprep.tracing.expressions_of_frames import Instruction, Places
-from qprep.tracing.trace_report import Place
+from qprep.tracing.trace_values import Place
 
 
 class Executed:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 
-from qprep.tracing.trace_report import Place
+from qprep.tracing.trace_values import Place
 
 _Range = tuple[int, int, int, int]
 

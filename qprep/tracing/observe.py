@@ -12,7 +12,8 @@ from qprep.tracing.child_runner import read_answer, run_child, workspace
 from qprep.tracing.failure import TraceFailure
 from qprep.tracing.observe_child import JOB, Job, read_places
 from qprep.tracing.request import Request
-from qprep.tracing.trace_report import Place, TraceReport
+from qprep.tracing.trace_report import TraceReport
+from qprep.tracing.trace_values import Place
 
 
 @dataclass(frozen=True, slots=True)

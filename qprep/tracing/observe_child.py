@@ -13,7 +13,7 @@ from qprep.tracing import overlay
 from qprep.tracing.child import REPORT, answer, stage
 from qprep.tracing.executed import Executed
 from qprep.tracing.request import Request
-from qprep.tracing.trace_report import Place
+from qprep.tracing.trace_values import Place
 
 JOB: Final = "job.json"
 PLACES: Final = "places.json"

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from qprep.tracing.trace_report import OpEvent, TraceReport
+from qprep.tracing.trace_report import TraceReport
 from qprep.tracing.trace_text import reused, rows, summary
+from qprep.tracing.trace_values import OpEvent
 
 
 def as_table(report: TraceReport, every: bool = False) -> Group:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from qprep.tracing.trace_report import TraceReport
 from qprep.tracing.trace_text import reused, rows, summary
+from qprep.tracing.trace_values import TraceData
 
 
-def as_html(report: TraceReport) -> str:
+def as_html(report: TraceData) -> str:
     """The summary and a table of the unowned operations; a list of the reused modules."""
     cells = [(row.place, row.op, row.modules, row.result) for row in rows(report.unowned)]
     parts = [f"<p>{escape(summary(report))}</p>"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from qprep.tracing.trace_report import OpEvent, Place, ReusedModule, TraceReport
+from qprep.tracing.trace_values import OpEvent, Place, ReusedModule, TraceData
 
 _T = TypeVar("_T")
 
@@ -23,7 +23,7 @@ class Row:
     owned: bool
 
 
-def as_text(report: TraceReport) -> str:
+def as_text(report: TraceData) -> str:
     """The summary, then one line for each place with unowned operations, reused module and module that never ran."""
     lines = [summary(report)]
     lines += [f"  {row.place}  {row.op}  {row.modules}  {row.result}" for row in rows(report.unowned)]
@@ -32,7 +32,7 @@ def as_text(report: TraceReport) -> str:
     return "\n".join(lines)
 
 
-def summary(report: TraceReport) -> str:
+def summary(report: TraceData) -> str:
     """One line of totals, in calls."""
     totals = report.totals
     verdict = "prepared" if report.is_prepared else "not prepared"

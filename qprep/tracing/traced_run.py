@@ -16,7 +16,8 @@ from qprep.tracing.expressions_of_frames import Places
 from qprep.tracing.module_runs import Known, never_run
 from qprep.tracing.scopes import Issued, Seen
 from qprep.tracing.taint import tensors_within
-from qprep.tracing.trace_report import ModuleRun, OpEvent, Place, ReusedModule, TraceReport
+from qprep.tracing.trace_report import TraceReport
+from qprep.tracing.trace_values import ModuleRun, OpEvent, Place, ReusedModule
 from qprep.tracing.tracer import Tracer
 
 

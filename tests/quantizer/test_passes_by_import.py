@@ -140,7 +140,7 @@ def statistics_of(model: nn.Module, x: torch.Tensor) -> Statistics:
 @pytest.mark.parametrize(
     ("make", "shape", "settings"),
     [(block, (8, 3, 8, 8), {}), (mlp, (32, 8), {"estimator_activations": "average"})],
-    ids=str,
+    ids=["block", "mlp"],
 )
 def test_ranges_from_statistics_are_those_of_calibration(make: Any, shape: Any, settings: Any, tmp_path: Path) -> None:
     x, model = image(*shape), make()

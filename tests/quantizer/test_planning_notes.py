@@ -55,12 +55,12 @@ def test_tied_parameters_with_conflicting_overrides() -> None:
     quantizer = PostTrainingQuantizer(Tied().eval(), overrides=conflicting)
     quantizer.prepare_model(tokens)
     assert quantizer.notes == [
-        "embed.weight: overrides ask otherwise for head.weight, the same tensor; the first that matches counts"
+        "embed.weight: overrides conflict for head.weight, the same tensor; the first match is used"
     ]
     half = {"embed.*": {"bits_weights": None}, "head.*": {"bits_weights": 8}}
     quantizer = PostTrainingQuantizer(Tied().eval(), overrides=half)
     quantizer.prepare_model(tokens)
-    assert [note for note in quantizer.notes if "overrides ask otherwise for head.weight" in note]
+    assert [note for note in quantizer.notes if "overrides conflict for head.weight" in note]
     for agreeing in ({"embed.*": {"bits_weights": 4}}, {"embed.*|head.*": {"bits_weights": 4}}):
         quiet = PostTrainingQuantizer(Tied().eval(), overrides=agreeing)
         quiet.prepare_model(tokens)

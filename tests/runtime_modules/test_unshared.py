@@ -17,7 +17,11 @@ def test_a_module_without_parameters_is_copied() -> None:
     assert copy.negative_slope == 0.3
 
 
-@pytest.mark.parametrize("given", [nn.PReLU(), nn.BatchNorm1d(3, affine=False), None, torch.relu], ids=str)
+@pytest.mark.parametrize(
+    "given",
+    [nn.PReLU(), nn.BatchNorm1d(3, affine=False), None, torch.relu],
+    ids=["prelu", "batch_norm", "none", "function"],
+)
 def test_anything_else_is_given_back(given: object) -> None:
     assert unshared(given) is given
 

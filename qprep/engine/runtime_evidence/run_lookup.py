@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.analysis.facts import Place as StaticPlace
+from qprep.analysis.places import Place as StaticPlace
 
 if TYPE_CHECKING:
     from qprep.foundation.findings import Finding
     from qprep.foundation.source import SourceFile
-    from qprep.tracing.trace_report import OpEvent, Place, ReusedModule, TraceReport
+    from qprep.tracing.trace_report import TraceReport
+    from qprep.tracing.trace_values import OpEvent, Place, ReusedModule
 
 
 class Range(NamedTuple):

@@ -75,7 +75,9 @@ _OPERATORS: Final[tuple[Op, ...]] = (
     Op(
         "pow",
         _COMPUTE,
-        spell("pow(input, exponent)", "tmi") + _operator("pow", second="exponent"),
+        spell("pow(input, exponent)", "tmi")
+        + _operator("pow", second="exponent")
+        + ("builtins.pow(input, exponent, /)",),
         operators=("**",),
         module="Pow(inplace)",
     ),
@@ -193,7 +195,7 @@ _PRODUCTS: Final[tuple[Op, ...]] = (
     ),
 )
 
-_PRODUCT_RULES: Final = ("matmul", "bmm", "mm", "addmm", "baddbmm")
+_PRODUCT_RULES: Final = ("matmul", "bmm", "mm", "addmm", "baddbmm", "einsum")
 
 OPS: Final[tuple[Op, ...]] = (
     *carrying(_OPERATORS, Channels.SAME, {Channels.LAYER: _PRODUCT_RULES}),

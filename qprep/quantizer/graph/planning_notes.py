@@ -20,7 +20,7 @@ def _tied(graph: Graph, settings: Overrides) -> Iterator[str]:
         others = settings.conflicts(weight.name)
         if others:
             names = ", ".join(others)
-            yield f"{weight.name}: overrides ask otherwise for {names}, the same tensor; the first that matches counts"
+            yield f"{weight.name}: overrides conflict for {names}, the same tensor; the first match is used"
 
 
 def _computed(graph: Graph, settings: Overrides) -> Iterator[str]:

@@ -6,14 +6,17 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 from qprep.analysis.values.abstract_values import ClassRef, External, options
+from qprep.rewriting.fix_session import remembered
+from qprep.rewriting.safety.constructor_calls import may_be_early, runs_at_construction
 from qprep.rewriting.safety.guarded_loops import Inner, asked_attributes, beginnings, child_variable, is_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
+    from qprep.analysis.values.abstract_values import Kind
     from qprep.rewriting.fix_session import Context
 
 _CHILDREN = frozenset(("_modules", "children", "named_children"))
@@ -22,6 +25,7 @@ _ALL = frozenset(("modules", "named_modules"))
 _PAIRS = frozenset(("items", "named_children"))
 _POSITIONAL = frozenset(("len", "enumerate", "list", "tuple", "next", "zip", "reversed", "iter", "sorted"))
 _VIEWS = frozenset(("items", "values", "keys"))
+ORIGINAL_FORWARD = "original_forward"
 _ORIGINALS = {"children": "original_children", "named_children": "original_named_children"}
 
 
@@ -52,13 +56,13 @@ def refusal(context: Context, unit: Unit) -> str | None:
         if not found or not all(context.analysis.defines_method(m, "forward") for m in context.project.subclasses(ref)):
             return f"`{unit.name}` is a container: a new child would become one of its items"
     if (place := _numbers(context, ref, unit)) is not None:
-        return f"`{place}` numbers the children of `{unit.name}`, or takes them by position"
+        return f"`{place}` enumerates the children of `{unit.name}`, or takes them by position"
     reason = next((walk.reason for walk in _walks(context, unit) if walk.reason is not None), None)
     if reason is not None:
         return reason
     changed = {loop.module for loop in loops(context, unit)} | {each.place.module for each in filters(context, unit)}
     outside = next(iter(sorted(changed.difference(context.project.given))), None)
-    return f"{outside}, outside the paths given, goes through the children of `{unit.name}`" if outside else None
+    return f"{outside}, outside the paths given, iterates over the children of `{unit.name}`" if outside else None
 
 
 def _numbers(context: Context, ref: ClassRef, unit: Unit) -> str | None:
@@ -88,18 +92,17 @@ def asked(context: Context, unit: Unit) -> frozenset[str]:
     return frozenset().union(*(walk.asked for walk in _walks(context, unit)))
 
 
+@remembered
 def _walks(context: Context, unit: Unit) -> tuple[Walk, ...]:
     """How the methods of a family use its children."""
-    if unit not in context.walks_of:
-        context.walks_of[unit] = tuple(_look(context, unit))
-    return context.walks_of[unit]
+    return tuple(_look(context, unit))
 
 
 def _look(context: Context, unit: Unit) -> Iterator[Walk]:
     """Methods of the family that can run once the new child is there: not constructors of the class and its bases."""
     own = ClassRef(unit.module, unit.name)
     is_container = context.analysis.is_container(own)
-    before = set(context.project.mro(own)) - ({own} if context.may_be_early(unit) else set())
+    before = set(context.project.mro(own)) - ({own} if may_be_early(context, unit) else set())
     for member in context.family(unit):
         body = context.body(member)
         for name, method in body.methods.items() if body is not None else ():
@@ -109,16 +112,14 @@ def _look(context: Context, unit: Unit) -> Iterator[Walk]:
                     yield walk
 
 
+@remembered
 def _walk(context: Context, member: ClassRef, name: str, *, is_container: bool) -> Walk | None:
     """One method is looked at once, however many classes inherit it; one without self is none of them."""
-    key = (member, name, is_container)
-    if key not in context.walks:
-        entry = context.project.class_node(member)
-        assert entry is not None
-        method = entry.methods[name]
-        is_static = "builtins.staticmethod" in context.analysis.decorators(member.module, method)
-        context.walks[key] = None if is_static else Walk(context, member, method, is_container)
-    return context.walks[key]
+    entry = context.project.class_node(member)
+    assert entry is not None
+    method = entry.methods[name]
+    is_static = "builtins.staticmethod" in context.analysis.decorators(member.module, method)
+    return None if is_static else Walk(context, member, method, is_container)
 
 
 class Walk:
@@ -149,8 +150,38 @@ class Walk:
                     self.filters.append(found)
                     self._handled.update((node, *ast.walk(part)))
         for node in nodes:
+            if node not in self._handled and (found := self._run_by_base(node)) is not None:
+                self.filters.append(found)
+                self._handled |= set(ast.walk(node))
+        for node in nodes:
             if node not in self._handled and self._touches(node):
                 self._refuse(method)
+
+    def _run_by_base(self, node: ast.AST) -> Filter | None:
+        """`super().forward` of a class of nn.Sequential, which runs the children there were before; `self[i]` of it."""
+        if isinstance(node, ast.Subscript) and self._is_self(node.value) and self.is_container and not self.is_keyed:
+            is_one = isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Slice)
+            own = (self.member, *self.context.project.subclasses(self.member))
+            is_plain = not any(self.context.analysis.defines(cls, "__getitem__") for cls in own)
+            place = Place.of(self.member.module, node.value)
+            return Filter(place, self.owner, "original_list") if is_one and is_plain else None
+        if not (isinstance(node, ast.Attribute) and node.attr == "forward" and self._is_super(node.value)):
+            return None
+        following = (base for base in self.context.project.mro(self.member)[1:])
+        own_base = next((base for base in following if self._has_forward(base)), None)
+        if own_base != External("torch.nn.Sequential"):
+            return None
+        return Filter(Place.of(self.member.module, node), self.owner, ORIGINAL_FORWARD)
+
+    def _is_super(self, node: ast.expr) -> bool:
+        """`super()`, or `super(Net, self)` in Net."""
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"):
+            return False
+        return not node.args or ast.unparse(node.args[0]) == self.member.name
+
+    def _has_forward(self, base: Kind) -> bool:
+        entry = self.context.project.class_node(base) if isinstance(base, ClassRef) else None
+        return entry is None or "forward" in entry.methods
 
     def _look_at_loops(self, nodes: list[ast.AST], method: ast.FunctionDef) -> None:
         functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node is not method}
@@ -175,7 +206,7 @@ class Walk:
         each = node.iter.args[0] if is_numbered and isinstance(node.iter, ast.Call) else node.iter
         found = next(filter(None, map(self._filter, self._parts(each))), None)
         is_name = self.is_keyed and access in ("", "__iter__")
-        early = self.context.runs_at_construction(self.member, method.name)  # no name of a new one is known yet
+        early = runs_at_construction(self.context, self.member, method.name)  # no name of a new one is known yet
         can_skip = variable is not None and node.body[0].lineno > node.lineno and not (is_numbered or early or is_name)
         if found is None:
             self._refuse(method)
@@ -233,7 +264,9 @@ class Walk:
         """Whether the children that there were before are asked for already."""
         if not isinstance(node, ast.Call) or len(node.args) != 1 or not self._is_self(node.args[0]):
             return False
-        return ast.unparse(node.func).endswith(("original_modules", *_ORIGINALS.values()))
+        return ast.unparse(node.func).endswith(
+            ("original_modules", "original_list", ORIGINAL_FORWARD, *_ORIGINALS.values())
+        )
 
     def _filter(self, node: ast.expr) -> Filter | None:
         """What stands for an expression that gives the children; None where the class gives others by that name."""
@@ -301,7 +334,10 @@ class Walk:
             )
         if isinstance(node, ast.Attribute) and node.attr == "forward" and self.is_container:
             # super().forward(x), nn.Sequential.forward(self, x): torch's own loop over the children
-            return not (isinstance(node.value, ast.Attribute) or self._is_self(node.value))
+            index = self.context.project.index(self.member.module)
+            dotted = self.context.project.expression_name(index, node) if index is not None else None
+            is_class = dotted is not None and dotted.startswith("torch.nn.")
+            return is_class or not (isinstance(node.value, ast.Attribute) or self._is_self(node.value))
         if isinstance(node, ast.Subscript):
             return self._is_self(node.value) and not self.is_keyed
         if isinstance(node, ast.For | ast.comprehension | ast.Starred):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qprep.rewriting.fix_session import remembered
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,7 +16,13 @@ _OWN = ("globals()", "vars()", "__name__]")
 _OTHERS = ("getmembers(", "vars(", ".__dict__", "dir(")
 
 
-def listed_files(context: Context) -> Iterator[str]:
+@remembered
+def listed_files(context: Context) -> frozenset[str]:
+    """Modules that some given file goes through to find classes."""
+    return frozenset(_listed_files(context))
+
+
+def _listed_files(context: Context) -> Iterator[str]:
     """Modules whose names some given file goes through to find classes, but not by the file that defines them."""
     for name in context.project.given:
         text = context.project.text(name) or ""

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Named
 from qprep.analysis.values.abstract_values import ClassRef
+from qprep.rewriting.fix_session import remembered
+from qprep.rewriting.safety import setattr_guards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
@@ -27,7 +29,7 @@ def unusual_class(context: Context, node: ast.ClassDef, unit: Unit) -> str | Non
     if any(_generates_constructor(context, decorator, unit) for decorator in node.decorator_list):
         return f"`{unit.name}` is a dataclass: its constructor is generated"
     for item in node.body:
-        if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS:
+        if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS and not setattr_guards.passes_on(item):
             return f"`{unit.name}` defines {item.name}"
         if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets):
             return f"`{unit.name}` has __slots__"
@@ -46,27 +48,27 @@ def unusual_family(context: Context, unit: Unit) -> str | None:
     """Why a base or subclass stands in the way: it looks at attributes, or makes instances without a constructor."""
     for member in context.family(unit):
         if context.project.may_be_another(member.module, unit.module):
-            return f"two files are called {member.module}, and only the run knows which one is meant"
-        if member not in context.unusual:
-            context.unusual[member] = _unusual_member(context, member)
-        if (reason := context.unusual[member]) is not None:
+            return f"two files are called {member.module}, and the imported one is unknown before the code runs"
+        if (reason := _unusual_member(context, member)) is not None:
             return reason
     return None
 
 
+@remembered
 def _unusual_member(context: Context, member: ClassRef) -> str | None:
     entry = context.project.class_node(member)
     methods = entry.methods if entry is not None else {}
-    if (name := next(iter(sorted(_INHERITED & set(methods))), None)) is not None:
+    unknown = (name for name in sorted(_INHERITED & set(methods)) if not setattr_guards.passes_on(methods[name]))
+    if (name := next(unknown, None)) is not None:
         return f"`{member.name}` defines {name}"
     if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
-        return f"`{member.name}.__setstate__` makes an instance that has only what it gives it"
+        return f"`{member.name}.__setstate__` creates an instance with only the attributes that it sets"
     if entry is not None and "__init__" in entry.values:
-        return f"`{member.name}` takes its constructor from elsewhere"
+        return f"`{member.name}` gets its constructor from elsewhere"
     if entry is not None and _is_made_by_metaclass(context, member, entry.node):
-        return f"the metaclass of `{member.name}` makes its instances, perhaps without the constructor"
-    if member in context.made_bare:
-        return f"instances of `{member.name}` are made by `__new__` alone, past the constructor"
+        return f"the metaclass of `{member.name}` creates its instances, perhaps without the constructor"
+    if member in made_bare(context):
+        return f"instances of `{member.name}` are created by `__new__` without the constructor"
     return None
 
 
@@ -95,8 +97,13 @@ def _restores_all(method: ast.FunctionDef) -> bool:
     )
 
 
-def made_bare(context: Context) -> Iterator[ClassRef]:
+@remembered
+def made_bare(context: Context) -> frozenset[ClassRef]:
     """Classes that some given file makes instances of by `__new__` alone: `cls.__new__(cls)`."""
+    return frozenset(_made_bare(context))
+
+
+def _made_bare(context: Context) -> Iterator[ClassRef]:
     for name in context.project.given:
         text = context.project.text(name)
         index = context.project.index(name) if text is not None and "__new__(" in text else None

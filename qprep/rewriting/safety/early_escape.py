@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import ClassObject, Function
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
+from qprep.rewriting.fix_session import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qprep.analysis.effects.lexical_scopes import Scope
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 MAX_CALLS = 12  # functions that hand self on to one another
@@ -21,6 +23,12 @@ _LOOKING = frozenset(
     ["isinstance", "hasattr", "getattr", "setattr", "delattr", "print", "id", "type", "super", "repr", "str", "len",
      "vars", "issubclass", "callable", "hash", "register_buffer", "register_parameter", "ref", "proxy"]
 )  # fmt: skip
+
+
+@remembered
+def escapes_early(context: Context, unit: Unit) -> bool:
+    """Whether the constructor of a class hands self to code that may use the whole module."""
+    return escapes(context, ClassRef(unit.module, unit.name)) is not None
 
 
 def escapes(context: Context, cls: ClassRef) -> ast.expr | None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.escaping_classes import HARMLESS, handed_names
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
+from qprep.rewriting.fix_session import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,6 +40,21 @@ class Asked:
     any: bool = False
 
 
+def may_be_asked(context: Context, ref: ClassRef) -> bool:
+    """Whether some given file may ask the constructor of a class for its parameters."""
+    asked, members = asked_classes(context), context.family(Unit(ref.module, ref.name, True))
+    if asked.any or not asked.classes.isdisjoint(members):
+        return True
+    return asked.values and not class_values(context).isdisjoint(members)
+
+
+def is_watched(context: Context, ref: ClassRef) -> bool:
+    """Whether constructors of a class may run code that looks at the variables of its callers."""
+    bases = (base for base in context.project.mro(ref) if isinstance(base, ClassRef | External))
+    return any(base.name.rpartition(".")[2] in frame_watchers(context) for base in bases)
+
+
+@remembered
 def asked_classes(context: Context) -> Asked:
     """What all given files together ask."""
     found = [part for name in context.project.given for part in _asked_in(context, name)]
@@ -103,8 +120,13 @@ def _hands_on_types(context: Context) -> bool:
     return False
 
 
-def class_values(context: Context) -> Iterator[ClassRef]:
-    """Classes that some given file keeps or hands on as values: not called, inherited from or asked for."""
+@remembered
+def class_values(context: Context) -> frozenset[ClassRef]:
+    """Classes that some given file keeps or passes as values: not called, inherited from or asked for."""
+    return frozenset(_class_values(context))
+
+
+def _class_values(context: Context) -> Iterator[ClassRef]:
     project = context.project
     for module in project.given:
         outline, index = project.outline(module), None
@@ -117,6 +139,7 @@ def class_values(context: Context) -> Iterator[ClassRef]:
             yield from (option for option in options(found) if isinstance(option, ClassRef))
 
 
+@remembered
 def frame_watchers(context: Context) -> frozenset[str]:
     """Names of the functions and classes of the given files that may look at their callers' variables."""
     texts = {name: context.project.text(name) or "" for name in context.project.given}

@@ -12,13 +12,14 @@ from qprep.analysis.values.abstract_values import External, FunctionRef, Partial
 from qprep.rewriting import imports
 from qprep.rewriting.composed_edits import Piece, apply
 from qprep.rewriting.safety import stable_binding
-from qprep.rewriting.transforms import static_methods
+from qprep.rewriting.transforms import recursion, static_methods
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.rewrite_result import Declaration, Import
     from qprep.rewriting.source_code import Code
@@ -53,7 +54,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     """Why a function cannot become a module; None where it can."""
     code = context.code(unit.module)
     if unit.name.endswith(f".{LOCALS}"):
-        return f"it stands in a function that `{unit.name.partition('.')[0]}` defines beside the class that calls it"
+        return f"it is nested in `{unit.name.partition('.')[0]}`, next to the class that calls it"
     node = definition(code.index, unit) if code is not None else None
     if node is None or code is None:
         return f"`{unit.name}` is defined in {unit.module}, outside the paths given"
@@ -69,9 +70,9 @@ def refusal(context: Context, unit: Unit) -> str | None:
         if _of(context, name) not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):
             return f"`{unit.name}` is decorated with `{name.removeprefix('builtins.')}`"
     if is_replaceable(context, unit) and kept_decorators(context, unit.module, node):
-        return f"`{unit.name}` is decorated with what only the run knows, beside one that must stay"
+        return f"`{unit.name}` has a decorator that is unknown before the code runs, and another that must stay"
     if any(_is_made(context, unit.module, part) for default in _defaults(node) for part in ast.walk(default)):
-        return f"`{unit.name}` has a default that is made once, with the function"
+        return f"`{unit.name}` has a default value that is created once, with the function"
     if (reason := _unusual_body(code, node, unit)) is not None:
         return reason
     return stable_binding.body_refusal(node) if is_static else stable_binding.refusal(context, code.index, node)
@@ -185,15 +186,13 @@ def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> str | None:
     if is_async(node):
         return f"`{unit.name}` is a coroutine"
     for part in ast.walk(node):
-        if isinstance(part, ast.Yield | ast.YieldFrom | ast.Await):
-            return f"`{unit.name}` is a generator"
         if (isinstance(part, ast.Name) and part.id == "self") or (isinstance(part, ast.arg) and part.arg == "self"):
             return f"`{unit.name}` has a variable called self"
-        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == unit.name:
-            return f"`{unit.name}` calls itself"
         if isinstance(part, ast.Constant | ast.JoinedStr) and not _is_docstring(code, part) and _runs_on(code, part):
-            return f"`{unit.name}` holds a text over several lines, which moving it would change"
-    if not code.is_alone_on_line(node) or node.body[0].lineno == node.lineno:
+            return f"`{unit.name}` contains a multi-line string, which would change when it is moved"
+    if (reason := recursion.refusal(code.index, node)) is not None:
+        return reason
+    if not code.is_alone_on_line(node):
         return f"`{unit.name}` shares its lines with other code"
     return None
 
@@ -253,6 +252,7 @@ def as_class(
         Piece(start, paren + 1, f"{code.indent_of(node)}def forward("),
         Piece(first, first, f"self{separator}"),
         *(piece for piece in pieces if piece.start > paren),
+        *(Piece(*code.span(call.func), "self.forward") for call in recursion.own_calls(node)),
     ]
     body = apply(code.text, header, start, end)
     more = "" if code.indent_of(node) else unit  # a static method is indented as the method that it becomes
@@ -262,7 +262,7 @@ def as_class(
     decorators = "".join(f"{unit}@{code.slice(decorator)}{newline}" for decorator in kept)
     return (
         f"{newline}{newline}{above}class {name}({base}):{newline}"
-        f'{unit}"""`{node.name}` as a module: each place that calls it has operations of its own."""{newline}{newline}'
+        f'{unit}"""`{node.name}` as a module, so that each caller has its own operations."""{newline}{newline}'
         f"{unit}def __init__(self) -> None:{newline}{unit * 2}super().__init__(){newline}{made}{newline}"
         f"{decorators}{indented}{newline}"
     )
@@ -314,3 +314,25 @@ def _module_path(name: str, is_package: bool, target: str, relative: bool) -> st
     while common < min(len(here), len(there)) and here[common] == there[common]:
         common += 1
     return "." * (len(here) - common + 1) + ".".join(there[common:])
+
+
+def share_with_holders(scope: Scope, unit: Unit, name: str) -> bool:
+    """Import the module made of a function into the other files that hold what a mixin declares; or whether it cannot.
+
+    These files import the mixin already, so its own file is complete where they do.
+    """
+    others = {holder.module for holder in scope.holders} - {scope.index.name}
+    for file in sorted(others):
+        index = scope.context.project.index(file)
+        if index is None or unit.module != scope.index.name or not name.isidentifier():
+            return False
+        beside = next((bound for bound, entry in index.imports.items() if entry.target == _mixin(scope)), None)
+        module = _module_path(index.name, index.is_package, unit.module, _is_relative(index, unit))
+        text, needed = imports.imported(index, module, name, scope.context.starred(file))
+        scope.imports |= {(file, replace(entry, home=unit.module, beside=beside)) for entry in needed}
+        scope.texts[file, name] = text
+    return True
+
+
+def _mixin(scope: Scope) -> str:
+    return f"{scope.unit.module}.{scope.unit.name}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place
 from qprep.analysis.interpreter.tensor_operations import SYMBOLS
+from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.module_call import construct, declare, missing
 from qprep.rewriting.safety.unique_reference import is_fresh
+from qprep.rewriting.transforms.repeated_targets import evaluated_once, with_names
 
 if TYPE_CHECKING:
     from qprep.analysis.facts import OpSite
@@ -51,9 +52,9 @@ def _turned(scope: Scope, site: OpSite, node: ast.BinOp) -> Pieces | Unfixable:
     right_start, right_end = code.span(node.right)
     gap = code.text[start:right_start]
     if not isinstance(node.op, ast.Add | ast.Mult) or not _is_pure(node.left):
-        return Unfixable("the module takes the number behind the tensor, and the two cannot change places")
+        return Unfixable("the module takes the number after the tensor, and the operands cannot be swapped")
     if "\n" in gap or "\r" in gap or "#" in gap or _holds_site(scope, node.left):
-        return Unfixable("the module takes the number behind the tensor, and the operator ends its line")
+        return Unfixable("the module takes the number after the tensor, and the operator ends its line")
     if site.op.module is None:
         return missing(scope, site.op)
     name = declare(scope, site.op, construct(scope, site.op, {}), many=site.count > 1)
@@ -152,9 +153,12 @@ def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfi
             return Unfixable(f"no dedicated module does `{SYMBOLS[type(node.op)]}=` in place")
         settings = {}
     if site.scalar and site.number_first and _needs_number_last(site.op):
-        return Unfixable("the module takes the number behind the tensor")
-    if not _is_repeatable(node.target) or _holds_site(scope, node.target):
+        return Unfixable("the module takes the number after the tensor")
+    if _holds_site(scope, node.target):
         return Unfixable("the target would be evaluated twice")
+    once = evaluated_once(scope, node.target)
+    if isinstance(once, Unfixable):
+        return once
     if isinstance(node.value, ast.Yield | ast.YieldFrom | ast.Await):
         return Unfixable("an operand suspends the function")
     code = scope.code
@@ -168,30 +172,13 @@ def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfi
     after = operator_end
     while code.text[after] in " \t":
         after += 1
-    target = code.slice(node.target)
-    head = f"= {name}({target}, "
+    head = f"= {name}({with_names(code, node.target, once)}, "
     # A value on the next line behind a backslash stays there: the call's parentheses allow it.
-    return (Piece(operator_start, after, head), closing(end, ")", end - code.span(node)[0]))
+    named = [Piece(*code.span(part), name) for part, name in once]
+    return (*named, Piece(operator_start, after, head), closing(end, ")", end - code.span(node)[0]))
 
 
 def _holds_site(scope: Scope, target: ast.expr) -> bool:
     """Whether an operation on activations stands in a target, which is copied as it was: `x[i + 1] += y`."""
     inside = (part for part in walk(target) if isinstance(part, ast.expr))
     return any(Place.of(scope.code.module, part) in scope.context.facts.ops for part in inside)
-
-
-def _is_repeatable(node: ast.expr) -> bool:
-    """Whether evaluating a target twice is the same as once: names, attributes, constant or plain indices."""
-    if isinstance(node, ast.Name | ast.Constant):
-        return True
-    if isinstance(node, ast.Attribute | ast.Starred):
-        return _is_repeatable(node.value)
-    if isinstance(node, ast.Subscript):
-        return _is_repeatable(node.value) and _is_repeatable(node.slice)
-    if isinstance(node, ast.Slice):
-        return all(part is None or _is_repeatable(part) for part in (node.lower, node.upper, node.step))
-    if isinstance(node, ast.Tuple):
-        return all(map(_is_repeatable, node.elts))
-    if isinstance(node, ast.BinOp):
-        return _is_repeatable(node.left) and _is_repeatable(node.right)
-    return isinstance(node, ast.UnaryOp) and _is_repeatable(node.operand)

@@ -198,7 +198,7 @@ class Net(Gate, nn.Module):
         return self.fc(x) + x
 """),
     ),
-    declined(
+    prepared(
         "operation-in-a-mixin",
         module("""
 class Gate:
@@ -214,7 +214,6 @@ class Net(Gate, nn.Module):
     def forward(self, x):
         return self.gate(self.fc(x))
 """),
-        "is no nn.Module",
     ),
     prepared(
         "abstract-base",

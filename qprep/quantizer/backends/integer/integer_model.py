@@ -124,7 +124,7 @@ def _compare(simulation: nn.Module, made: IntegerModel, example: Example) -> Non
     for each in slot_agreement(simulation, made, *args, **kwargs):
         apart = Difference(each.decibels, each.levels)
         if apart.breaks(LIMIT):
-            why = "its integers are not those that the simulation stands for"
+            why = "its integers differ from the simulation's"
             raise refused("integers to be what the simulation gives", each.name, apart, why)
 
 

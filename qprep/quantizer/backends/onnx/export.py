@@ -139,6 +139,7 @@ def _proto(
     run, shapes = recorded(model, example, names, options)
     builder = Builder(slots)
     builder.float_bias = options.float_bias
+    builder.unsigned = not options.float_bias and any(_is_unsigned(step) for step in run.steps)
     builder.readers = _readers(run)
     given = _inputs(builder, run, shapes, names)
     write_steps(builder, _needed(run), run)
@@ -203,6 +204,11 @@ def _slots(model: nn.Module) -> dict[Parameter, TensorQuantizer]:
 def _is_on_grid(slot: TensorQuantizer) -> bool:
     """`convert` turns the slots of parameters off; those that never had a range were never on."""
     return not slot.spec.is_float
+
+
+def _is_unsigned(step: Step) -> bool:
+    """Whether a step quantizes to integers from 0 on."""
+    return step.slot is not None and not step.slot.spec.is_float and step.slot.spec.limits[0] >= 0
 
 
 def _readers(run: Recording) -> Counter[int]:

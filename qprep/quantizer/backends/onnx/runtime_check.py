@@ -116,8 +116,8 @@ def _forced(
 
 
 def _is_static(node: Any) -> bool:  # noqa: ANN401
-    """Whether a node quantizes to a grid that is known ahead."""
-    return node is not None and node.op_type == "QuantizeLinear"
+    """Whether a node quantizes to a grid that is known ahead, or clips what it gives."""
+    return node is not None and node.op_type in ("QuantizeLinear", "Clip")
 
 
 def _run(made: bytes, inputs: Sequence[Tensor], last: int = 0) -> list[Tensor] | None:

@@ -1,0 +1,44 @@
+"""Functions that call themselves: the module made of one runs its own forward again."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.symbols.ast_utils import walk
+
+if TYPE_CHECKING:
+    from qprep.analysis.symbols.symbol_table import FileIndex
+
+
+def own_calls(node: ast.FunctionDef) -> list[ast.Call]:
+    """The calls of a function inside itself, by its plain name."""
+    calls = (part for part in walk(node) if isinstance(part, ast.Call))
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == node.name]
+
+
+def refusal(index: FileIndex, node: ast.FunctionDef) -> str | None:
+    """Why a function that runs inside itself cannot become a module; None where it can, or does not do that.
+
+    Followed are calls by plain names of functions of the same file.
+    """
+    called = {id(call.func) for call in own_calls(node)}
+    named = [part for part in walk(node) if isinstance(part, ast.Name) and part.id == node.name]
+    if any(id(part) not in called for part in named):
+        return f"`{node.name}` uses itself as a value"
+    if called and any(isinstance(part, ast.Yield | ast.YieldFrom) for part in walk(node)):
+        return f"`{node.name}` is a generator that calls itself"
+    waiting = [name for name in _called(index, node) if name != node.name]
+    found: set[str] = set()
+    while waiting:
+        if (name := waiting.pop()) == node.name:
+            return f"`{node.name}` and functions that it calls run each other in turn"
+        if name not in found:
+            found.add(name)
+            waiting += _called(index, index.functions[name])
+    return None
+
+
+def _called(index: FileIndex, node: ast.FunctionDef) -> list[str]:
+    calls = (part.func for part in walk(node) if isinstance(part, ast.Call))
+    return [func.id for func in calls if isinstance(func, ast.Name) and func.id in index.functions]
