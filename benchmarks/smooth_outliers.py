@@ -14,8 +14,9 @@ import sys
 from collections.abc import Sequence
 
 import torch
-from quantize_zoo import ROWS, Row, floats, given_to, sqnr
+from quantize_zoo import floats, given_to, sqnr
 from torch import Tensor
+from zoo_models import ROWS, Row
 
 from qprep.quantizer import Graph, PostTrainingQuantizer, smooth_quant
 from qprep.quantizer.methods.smooth_quant import divide, norm_groups
