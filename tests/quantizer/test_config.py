@@ -82,7 +82,7 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
         ("defaults: {granularity_weights: per-group, bits_weights: 4}", ":1: defaults: expected a positive group_size"),
         ("overrides:\n  a: {}\n  a: {}", ":3: expected each key once, found 'a' again (line 2)"),
         ("overrides: {a: {}, a: {}}", ":1: expected each key once, found 'a' again (line 1)"),
-        ("method: ptqs", ":1: method: expected one of ptq"),
+        ("method: ptqs", ":1: method: expected one of adaround, awq, dynamic, gptq, lapq, ptq, weight-only"),
         ("options:\n  iteration: 3", ":2: options: unknown key 'iteration'; did you mean 'iterations'?"),
         ("options:\n  iterations: 3.5", ":2: options.iterations: expected a whole number, not below 0, found 3.5"),
         ("options: {samples: -1}", ":1: options.samples: expected a whole number, not below 0, found -1"),

@@ -190,7 +190,7 @@ def test_a_method_as_a_decorator_of_forward(tmp_path: Path) -> None:
     quantizer.prepare_model(x)  # it is prepared, though its forward rounds outside of any module
     quantizer.calibrate([x])
     assert "1: quantized by its own forward (in_eighths)" in quantizer.notes
-    assert set(slots(quantizer)) == {"input 0", "0.weight", "0", "1", "2", "3.weight", "3"}  # "1": what the ReLU reads
+    assert set(slots(quantizer)) == {"input 0", "0.weight", "0", "2", "3.weight", "3"}  # nothing before the ReLU
     assert snr(model(x), quantizer.convert()(x)) > 20
     quantizer.export_onnx(tmp_path / "model.onnx")
     with pytest.raises(QprepError, match="expected a function as a quantization method, found 3"):

@@ -46,7 +46,7 @@ def _methods() -> Mapping[str, type[Quantizer]]:
             if name in found:
                 raise QprepError(f"expected one method called {name!r}, found {found[name]!r} and {made!r}")
             found[name] = made
-    return MappingProxyType(found)
+    return MappingProxyType(dict(sorted(found.items())))
 
 
 METHODS: Final = _methods()

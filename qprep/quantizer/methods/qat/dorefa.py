@@ -19,7 +19,9 @@ from qprep.quantizer.graph.quantization_graph import Edge, Weight
 from qprep.quantizer.methods.qat.linear_qat import MovingRange
 from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer
 
-_BENDS: Final = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # how far tanh is used: up to 0.25 it is x within 2 %
+# How far tanh is used: up to 0.25 it is x within 2 %. Beyond 0.5 the error is less at few bits, and so are gradients of
+# large weights: a transformer in 4 bits then trains to 0.3 to 2.3 points less.
+_BENDS: Final = (0.1, 0.25, 0.5)
 
 
 def straight_through(input: Tensor, output: Tensor) -> Tensor:
