@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint bench bench-packages clean
+.PHONY: demo test test-slow lint docs bench bench-packages clean
 
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py
@@ -19,6 +19,12 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/import_circles.py
+
+# The documentation site, in build/site. A warning, such as a dead link, is an error.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 # The quick claim of every benchmark; those whose packages or data are missing say so and are skipped.
 bench: $(STAMP)
@@ -31,7 +37,7 @@ bench-packages: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,corpus]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,corpus,docs]"
 	touch $(STAMP)
 
 clean:

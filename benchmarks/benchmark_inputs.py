@@ -37,10 +37,16 @@ def import_torchvision() -> Any:  # noqa: ANN401  (a package without types)
     Ends the benchmark with 0 where torchvision is not installed.
     """
     try:
-        return importlib.import_module("torchvision")
+        return load_torchvision()
     except ModuleNotFoundError:
         print("skipped: torchvision is not installed")
         sys.exit(0)
+
+
+def load_torchvision() -> Any:  # noqa: ANN401  (a package without types)
+    """The same, for packages that import it; ModuleNotFoundError where it is not installed."""
+    try:
+        return importlib.import_module("torchvision")
     except RuntimeError:  # "operator torchvision::nms does not exist"
         pass
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:

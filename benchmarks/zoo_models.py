@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from benchmark_inputs import load_torchvision
 from torch import Tensor, nn
 
 from qprep.runtime_modules import GRU, LSTM, Concat, EltwiseAdd, EltwiseMul, Interpolate, MultiheadAttention
@@ -354,12 +356,19 @@ WRITTEN: tuple[Row, ...] = (
 )  # fmt: skip
 
 
+def imported(package: str) -> Any:  # noqa: ANN401  (a package without types)
+    """A package that imports torchvision where that is installed."""
+    with contextlib.suppress(ModuleNotFoundError):
+        load_torchvision()
+    return importlib.import_module(package)
+
+
 def hugging_face(model: str, config: str, **sizes: Any) -> Callable[[], nn.Module]:
     """A tiny model of transformers, with random weights."""
 
     def build() -> nn.Module:
         torch.manual_seed(0)
-        package = importlib.import_module("transformers")
+        package = imported("transformers")
         made = getattr(package, config)(attn_implementation="eager", **sizes)
         return getattr(package, model)(made).eval()  # type: ignore[no-any-return]
 
@@ -390,7 +399,7 @@ PACKAGED: tuple[Row, ...] = (
 def timm(name: str) -> nn.Module:
     """A model of timm, with random weights; BatchNorm's statistics are those of data."""
     torch.manual_seed(0)
-    model: nn.Module = importlib.import_module("timm").create_model(name, pretrained=False)
+    model: nn.Module = imported("timm").create_model(name, pretrained=False)
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001
             module.momentum = None  # averages over all that it sees

@@ -1,7 +1,7 @@
 """Run the commands of the documents and write their output into them; with --check, say what would change instead.
 
 A fence behind `<!-- file: NAME -->` is a file; the commands of `console` fences run one after another in a folder with
-those files. `<!-- generated: rules -->` holds the table of rules.
+those files. A `console` block behind a comment, such as `<!-- not run: REASON -->`, stays as it is.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from qprep.engine.rule_registry import all_rules
-
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "screens.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "screens.md", ROOT / "docs" / "check-and-fix.md")
 _FILE = re.compile(r"<!-- file: (?P<name>\S+) -->\n```\w*\n(?P<text>.*?)```\n", re.DOTALL)
-_CONSOLE = re.compile(r"```console\n(?P<prompt>\$ (?P<command>[^\n]*)\n).*?```\n", re.DOTALL)
-_RULES = re.compile(r"(?<=<!-- generated: rules -->\n).*?(?=<!-- end -->)", re.DOTALL)
+_CONSOLE = re.compile(r"(?<!-->\n)```console\n(?P<prompt>\$ (?P<command>[^\n]*)\n).*?```\n", re.DOTALL)
 
 
 def main(arguments: list[str]) -> int:
@@ -42,8 +39,7 @@ def rendered(text: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         for match in _FILE.finditer(text):
             Path(folder, match["name"]).write_text(match["text"], encoding="utf-8")
-        text = _CONSOLE.sub(lambda match: f"```console\n{match['prompt']}{output(match['command'], folder)}```\n", text)
-    return _RULES.sub(lambda _: rules(), text)
+        return _CONSOLE.sub(lambda match: f"```console\n{match['prompt']}{output(match['command'], folder)}```\n", text)
 
 
 def output(command: str, folder: str) -> str:
@@ -65,12 +61,6 @@ def output(command: str, folder: str) -> str:
         raise ValueError(f"{command}: {outcome.stdout}")
     lines = [line.rstrip() for line in outcome.stdout.splitlines()]
     return "".join(f"{line}\n" for line in lines)
-
-
-def rules() -> str:
-    """One row a rule."""
-    rows = [f"| {rule.code} | `{rule.name}` | {rule.summary} |\n" for rule in all_rules()]
-    return "| code | name | what |\n| --- | --- | --- |\n" + "".join(rows)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,8 @@ def test_one_file_for_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (r"exclude = ['models\old\*.py']", "exclude: expected patterns with `/` between folders, also on Windows"),
+        (r"per-file-ignores = {'a\b.py' = ['QP1']}", "per-file-ignores: expected patterns with `/` between folders"),
         ('slect = ["QP1"]', "unknown key `slect` in the qprep settings; did you mean `select`?"),
         ('select = "QP1"', "select: expected a list of strings, found 'QP1'"),
         ("select = [1]", "select: expected a list of strings"),

@@ -16,6 +16,7 @@ from qprep.engine.config.settings_schema import PROPERTIES, schema, schema_text
 from qprep.engine.config.trace_targets import _TYPES
 from qprep.engine.rule_registry import rules_of, with_plugins
 from qprep.foundation.errors import QprepError
+from scripts.reference import pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 REGISTRY = with_plugins(())
@@ -39,6 +40,14 @@ def test_a_page_shows_the_examples_and_what_a_rewrite_does() -> None:
     assert "with `--unsafe-fixes` only" in rule_page(rules["QP501"], REGISTRY)
     assert 'Only under `target = "torch-ao"`.' in rule_page(rules["QP510"], REGISTRY)
     assert "Its findings are not fixed by qprep." in rule_page(rules["QP001"], REGISTRY)
+
+
+def test_the_reference_is_that_of_the_code() -> None:
+    """`python scripts/reference.py` writes it again."""
+    for name, text in pages().items():
+        assert (DOCS / "reference" / name).read_text(encoding="utf-8") == text
+    assert "| `--verify TARGET\\|NAME` |" in pages()["command-line.md"]
+    assert "| `unfixable` | list of strings |" in pages()["settings.md"]
 
 
 def test_the_schema_is_that_of_the_code() -> None:

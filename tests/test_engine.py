@@ -153,7 +153,7 @@ def test_a_generated_file_is_reported_and_left(net: Path) -> None:
     net.write_text(text)
     result = runs.fix([net], resolver(), write=True)
     (left,) = result.remaining
-    assert left.fix == Unfixable("the file is marked as @generated: a rewrite would be lost")
+    assert left.fix == Unfixable("the file is marked @generated; its generator would overwrite a fix")
     assert (result.changed, result.reverted) == ((), ())
     assert net.read_text() == text
 

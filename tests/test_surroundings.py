@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -133,7 +135,7 @@ def test_a_function_that_a_file_beside_calls_stays(folder: Path, capsys: pytest.
     user = NET.replace("import torch\n", "from ops import mix\n", 1).replace("F.relu(", "mix(x, ")
     write(folder, {"ops.py": ops, "net.py": user, "other.py": user.replace("Net", "Other"), "setup.py": ""})
     assert fix("net.py", "ops.py") == 1
-    assert "it stands in `mix`: other, outside the paths given, calls it" in capsys.readouterr().out
+    assert "it is in `mix`: other, outside the paths given, calls it" in capsys.readouterr().out
     now = texts(folder)
     assert "def mix(x, y):" in now["ops.py"]
     assert "class Mix" in now["ops.py"]
@@ -188,11 +190,25 @@ def test_the_limit_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
     write(folder, {"pyproject.toml": "", "net.py": NET})
     found = surroundings([Path("net.py")], SettingsResolver(all_rules()))
     assert len(found.paths) == 3
-    assert found.note == "of the files beside those given, in ., only the first 3 files or 20 MB are looked through"
+    assert found.note == "only the first 3 files or 20 MB of the other files in . are read"
     main(["check", "net.py"])
     assert f"note: {found.note}\n" in capsys.readouterr().err
     main(["check", "-q", "net.py"])
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("named", "fixed"), [(["--stdin-filename", "net.py"], False), ([], True)])
+def test_a_text_on_standard_input_has_files_beside_it_where_it_is_named(
+    named: list[str],
+    fixed: bool,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(folder, {"net.py": "", **FORBID["positional children"]})
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(NET.encode())))
+    main(["fix", "-q", "-", *named])
+    assert ("Elt" in capsys.readouterr().out) is fixed
 
 
 def test_all_files_given_have_nothing_beside_them(folder: Path) -> None:

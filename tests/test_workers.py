@@ -26,8 +26,8 @@ _SABOTAGE = """\
 import os, sys, time
 if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
     sys.path.append({home!r})
-    from qprep.analysis.interpreter.interpreter import Analysis
-    real = Analysis._run_class
+    from qprep.analysis.interpreter.interpreter import ProjectAnalysis
+    real = ProjectAnalysis._run_class
     def run(self, ref, **options):
         name = ref.module.rpartition(".")[2]
         if name == "dies":
@@ -39,7 +39,7 @@ if "-P" in sys.orig_argv and "qprep.engine.worker" in " ".join(sys.orig_argv):
         if name == "fails":
             raise ValueError("a bug")
         return real(self, ref, **options)
-    Analysis._run_class = run
+    ProjectAnalysis._run_class = run
 """
 
 
@@ -101,9 +101,9 @@ def test_what_one_file_does_to_a_process_is_that_files_finding(
     said = {finding.path: finding.message for finding in found if finding.code == "QP008"}
     assert said.pop("pkg/fails.py").startswith("qprep failed on this file: ValueError: a bug (")
     assert said == {
-        "pkg/dies.py": "qprep failed on this file: the process that looked at it ended with 3",
+        "pkg/dies.py": "qprep failed on this file: the process that analysed it ended with 3",
         "pkg/hangs.py": "qprep failed on this file: no answer for 6 seconds",
-        "pkg/killed.py": "qprep failed on this file: the process that looked at it was ended by signal 9",
+        "pkg/killed.py": "qprep failed on this file: the process that analysed it was killed by signal 9",
     }
 
 

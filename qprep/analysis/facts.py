@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from qprep.analysis.eager.eager_facts import EagerFacts
+from qprep.analysis.places import Place, Unit
 
 if TYPE_CHECKING:
-    import ast
-
-    from qprep.analysis.eager.eager_facts import EagerFacts
-    from qprep.analysis.effects.child_positions import Numbered
     from qprep.analysis.values.abstract_values import ClassRef
     from qprep.foundation.catalogue.lookup import Spelling
     from qprep.foundation.catalogue.op import Op
 
 MANY = 2
-
-
-class Place(NamedTuple):
-    """An expression: module name and the positions that `ast` gives (1-based line, 0-based UTF-8 column)."""
-
-    module: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-    @classmethod
-    def of(cls, module: str, node: ast.expr | ast.stmt) -> Place:
-        """Where a node of a module stands."""
-        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
-        return cls(module, node.lineno, node.col_offset, end_line, end_column)
-
-
-class Unit(NamedTuple):
-    """What owns the operations of a piece of code: a class (its methods run on self), or a function outside classes."""
-
-    module: str
-    name: str
-    is_class: bool
 
 
 @dataclass(slots=True)
@@ -174,10 +149,12 @@ class Unknown:
     symbol: str
 
 
-def _eager_facts() -> EagerFacts:
-    from qprep.analysis.eager.eager_facts import EagerFacts  # its records are made of those above
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A function in which children of a class are numbered."""
 
-    return EagerFacts()
+    cls: ClassRef
+    function: tuple[str, str]  # module and qualified name
 
 
 @dataclass(slots=True)
@@ -197,7 +174,7 @@ class Facts:
     scripted: dict[Place, ScriptedCall] = field(default_factory=dict)
     unregistered: dict[Place, UnregisteredLayers] = field(default_factory=dict)
     unknown: dict[Place, Unknown] = field(default_factory=dict)
-    eager: EagerFacts = field(default_factory=_eager_facts)
+    eager: EagerFacts = field(default_factory=EagerFacts)
     entered: dict[tuple[Unit, str], int] = field(default_factory=dict)  # runs of a function in one call of its unit
     _unknown_by_module: dict[str, list[Unknown]] | None = None
     callers: dict[Unit, set[Place]] = field(default_factory=dict)

@@ -12,13 +12,13 @@ from qprep.analysis.facts import (
     HeldFunction,
     ModuleCall,
     OpSite,
-    Place,
     ScriptedCall,
     Sharing,
     TiedParameter,
     UnregisteredLayers,
     Walk,
 )
+from qprep.analysis.places import Place
 from qprep.foundation.findings import Rule
 
 _OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
@@ -74,4 +74,4 @@ def module_for(site: OpSite) -> str:
 def help_for(site: OpSite) -> str:
     """The remedy for an operation outside a module."""
     name = module_for(site)
-    return f"give it a module of its own: `{name}`" if name else "give it a module of its own"
+    return f"use a dedicated module: `{name}`" if name else "use a dedicated module"

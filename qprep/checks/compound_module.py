@@ -12,8 +12,8 @@ RULE = Rule(
     "QP401",
     "compound-module",
     "A compound module hides its stages: nn.LSTM, nn.GRU, nn.MultiheadAttention, nn.Transformer",
-    "Gates, cell updates, attention scores and softmax run in C++ or inside one forward, so that a quantizer sees only "
-    "the module's inputs and outputs.",
+    "Gates, cell updates, attention scores and softmax run in C++ or inside one forward. A quantizer sees only the "
+    "module's inputs and outputs.",
 )
 VALID = (
     """

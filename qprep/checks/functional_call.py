@@ -13,7 +13,7 @@ RULE = Rule(
     "QP301",
     "functional-call",
     "A functional call where torch.nn has a module, such as `F.relu(x)`",
-    "`F.relu(x)`, `torch.relu(x)` and `x.relu()` compute what `nn.ReLU` does, but leave nothing that a quantizer could "
+    "`F.relu(x)`, `torch.relu(x)` and `x.relu()` compute the same as `nn.ReLU`, but a quantizer has no module to "
     "replace, observe or fuse.",
 )
 VALID = (

@@ -13,8 +13,8 @@ RULE = Rule(
     "QP302",
     "functional-weights",
     "A functional layer on weights that are passed in, such as `F.linear(x, self.weight)`",
-    "The weights may be computed, shared or sliced, so the layer cannot simply become `nn.Linear`. A module with slots "
-    "for input, weight and bias makes the operation visible and leaves the parameters where they are.",
+    "The weights may be computed, shared or sliced, so the layer cannot become `nn.Linear`. A module that takes "
+    "input, weight and bias makes the operation visible and leaves the parameters in place.",
 )
 VALID = (
     """
@@ -52,5 +52,5 @@ def check(facts: Facts) -> Iterator[Hit]:
     for site in unowned(facts):
         if site.form in ("function", "method") and site.op.family is Family.FUNCTIONAL and site.op.weights:
             name = site.spelling.qualified if site.spelling is not None else site.op.name
-            message = f"`{name}` runs a layer that no module stands for"
+            message = f"`{name}` runs a layer outside of any module"
             yield Hit(site.place, message, help_for(site), site)

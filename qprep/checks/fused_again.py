@@ -11,10 +11,9 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP503",
     "fused-again",
-    "A module in two fuse lists, or in one though it runs more than once",
-    "Fusing replaces all modules of a list but the first by nn.Identity. A second list that names one of them "
-    "cannot be fused, and "
-    "a call of it elsewhere silently does nothing any more.",
+    "A module is in two fuse lists, or in one although it runs more than once",
+    "Fusing replaces all modules of a list except the first by nn.Identity. A second list that names one of them "
+    "cannot be fused, and another call of it silently does nothing.",
 )
 VALID = (
     """
@@ -73,10 +72,8 @@ def check(facts: Facts) -> Iterator[Hit]:
     """Members of fuse lists that something else needs, too."""
     for fact in facts.eager.again.values():
         if fact.runs:
-            message = f"`{fact.name}` is fused away here, but forward runs it more than once"
+            message = f"`{fact.name}` is fused into another module here, but forward runs it more than once"
         else:
-            message = f"`{fact.name}` is fused away by an earlier list of this call"
-        remedy = (
-            f"name `{fact.meant}`, which forward calls here" if fact.meant else "give each list a module of its own"
-        )
+            message = f"`{fact.name}` is fused into another module by an earlier list of this call"
+        remedy = f"name `{fact.meant}`, which forward calls here" if fact.meant else "give each list its own module"
         yield Hit(fact.place, message, remedy, fact)

@@ -11,9 +11,9 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP303",
     "held-function",
-    "A function held as an activation, such as `self.act = F.gelu`",
-    "An attribute that holds a function looks like a module where it is called, but is none: a quantizer that walks "
-    "the modules never meets it.",
+    "A function stored as an activation, such as `self.act = F.gelu`",
+    "An attribute that holds a function is called like a module, but it is not one. A quantizer that iterates over "
+    "the modules does not find it.",
 )
 VALID = (
     """
@@ -52,5 +52,5 @@ def check(facts: Facts) -> Iterator[Hit]:
     """Attributes that hold functions which forward calls on activations."""
     for held in facts.held.values():
         shown = f"`{held.name}`" if held.name != "?" else "a function"
-        message = f"`self.{held.attribute}` holds {shown}, which is no module"
+        message = f"`self.{held.attribute}` holds {shown}, which is not a module"
         yield Hit(held.place, message, "hold a module instead", held)

@@ -11,10 +11,9 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP506",
     "inline-functional",
-    "A FloatFunctional that is made inside forward",
-    "`prepare` and `convert` go through the attributes of the model. What forward makes anew in each pass is never "
-    "observed and "
-    "never quantized, and fails on quantized tensors.",
+    "A FloatFunctional is created inside forward",
+    "`prepare` and `convert` replace attributes of the model. An object that forward creates in each pass is never "
+    "observed or quantized, and fails on quantized tensors.",
 )
 VALID = (
     """
@@ -56,5 +55,5 @@ class Block(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Constructions in functions that a forward runs."""
     for fact in facts.eager.inline.values():
-        message = "a `FloatFunctional` made in forward is never observed nor quantized"
+        message = "a `FloatFunctional` created in forward is never observed or quantized"
         yield Hit(fact.place, message, "make it in `__init__`", fact)

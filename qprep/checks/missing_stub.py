@@ -11,10 +11,9 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP504",
     "missing-stub",
-    "A QuantStub or DeQuantStub that is missing, or made and never called",
-    "Between the two stubs tensors are quantized. Without the first, a quantized kernel gets floats and fails; "
-    "without the second, "
-    "the model returns quantized tensors.",
+    "A QuantStub or DeQuantStub is missing, or is created and never called",
+    "Tensors are quantized between the two stubs. Without the first, a quantized kernel gets floats and fails. "
+    "Without the second, the model returns quantized tensors.",
     fixable=False,
 )
 VALID = (
@@ -65,5 +64,5 @@ def check(facts: Facts) -> Iterator[Hit]:
             message = f"the {fact.stub} `self.{fact.attribute}` is never called: the {side} {end}"
             yield Hit(fact.place, message, f"call `self.{fact.attribute}` on the {side} in forward", fact)
         else:
-            message = f"there is no `{fact.stub}` beside it: the {side} {end}"
+            message = f"there is no `{fact.stub}` in this class: the {side} {end}"
             yield Hit(fact.place, message, f"make a `{fact.stub}` and call it on the {side} in forward", fact)

@@ -12,8 +12,8 @@ RULE = Rule(
     "QP205",
     "positional-children",
     "The children of another module are taken by position, or counted",
-    "A module prepared for quantization has more children than before, one for each operation: "
-    "`list(model.children())[:-1]` would then leave out another one.",
+    "A prepared module has more children than before, one for each operation. `list(model.children())[:-1]` would "
+    "then omit a different child.",
     severity=Severity.INFO,
 )
 VALID = (
@@ -54,4 +54,4 @@ def check(facts: Facts) -> Iterator[Hit]:
     for walk in facts.walks.values():
         if walk.method and not (walk.classes and all(cls.module == "torch.nn" for cls in walk.classes)):
             message = f"`.{walk.method}()` is taken by position, and preparing a model adds children"
-            yield Hit(walk.place, message, f"take those of the model as it was: `original_{walk.method}`", walk)
+            yield Hit(walk.place, message, f"use the children that were there before: `original_{walk.method}`", walk)

@@ -11,9 +11,9 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP105",
     "python-function",
-    "Python's own function on tensors, such as `sum(features)` or `abs(x)`",
-    "`sum`, `abs` and functions handed to `map` or `functools.reduce` run tensor arithmetic that no line of the source "
-    "shows as an operation.",
+    "A builtin function on tensors, such as `sum(features)` or `abs(x)`",
+    "`sum`, `abs` and functions passed to `map` or `functools.reduce` run tensor arithmetic that the source does "
+    "not show as an operation.",
 )
 VALID = (
     """
@@ -47,4 +47,4 @@ def check(facts: Facts) -> Iterator[Hit]:
     for site in unowned(facts):
         if site.form in ("builtin", "value") and site.spelling is not None:
             name = site.spelling.qualified.removeprefix("builtins.")
-            yield Hit(site.place, f"`{name}` runs tensor arithmetic that no module stands for", help_for(site), site)
+            yield Hit(site.place, f"`{name}` runs tensor arithmetic outside of any module", help_for(site), site)

@@ -12,9 +12,8 @@ RULE = Rule(
     "QP507",
     "quantized-cat",
     "`torch.cat` on quantized tensors",
-    "On quantized tensors `torch.cat` silently gives the result the scale of the first one, and cuts off what does "
-    "not fit into "
-    "it. FloatFunctional.cat observes a scale of its own.",
+    "`torch.cat` silently gives the result the scale of the first quantized tensor and clips values outside its "
+    "range. FloatFunctional.cat observes its own scale.",
 )
 VALID = (
     """
@@ -61,5 +60,5 @@ def check(facts: Facts) -> Iterator[Hit]:
     for place in sorted(facts.eager.cats):
         site = facts.ops[place]
         name = site.spelling.qualified if site.spelling is not None else "torch.cat"
-        message = f"`{name}` takes the scale of its first input for all of them"
+        message = f"`{name}` uses the scale of its first input for all inputs"
         yield Hit(place, message, "use `FloatFunctional.cat`", site)

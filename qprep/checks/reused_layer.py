@@ -12,8 +12,8 @@ RULE = Rule(
     "QP202",
     "reused-layer",
     "One module with parameters runs more than once in a forward pass",
-    "The operations need ranges of their own, while the weights must stay one: tied through training, saving and "
-    "loading. One Linear that is called twice with one set of ranges lost 36 dB in a measurement.",
+    "Each operation needs its own range, but the weights must stay shared through training, saving and loading. In "
+    "a measurement, one Linear that was called twice with one set of ranges lost 36 dB.",
 )
 VALID = (
     """
@@ -54,4 +54,4 @@ def check(facts: Facts) -> Iterator[Hit]:
         if call.runs_again and call.has_state:
             how = "a second time" if call.again else "more than once from this place"
             message = f"`self.{call.path}` has, or may have, parameters and runs {how} in one forward pass"
-            yield Hit(call.place, message, "give each place an instance of its own that shares the weights", call)
+            yield Hit(call.place, message, "give each place its own instance that shares the weights", call)

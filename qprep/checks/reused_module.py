@@ -55,7 +55,7 @@ def check(facts: Facts) -> Iterator[Hit]:
     """Calls of stateless modules after the first, or in loops."""
     for call in facts.calls.values():
         if call.runs_again and not call.has_state:
-            yield Hit(call.place, reuse_message(call), "give each place an instance of its own", call)
+            yield Hit(call.place, reuse_message(call), "give each place its own instance", call)
 
 
 def reuse_message(call: ModuleCall) -> str:

@@ -11,10 +11,10 @@ from qprep.foundation.findings import Rule, Severity
 RULE = Rule(
     "QP106",
     "scripted-call",
-    "A call of a function under torch.jit.script, whose operations are one to everything outside",
-    "TorchScript compiles the function as it stands, so nothing inside it can become a module. In a module of its own "
-    "the call is one operation that a quantizer can observe; elsewhere it is invisible. This is for information and "
-    "makes no check fail.",
+    "A call of a function under torch.jit.script, which appears as a single operation",
+    "TorchScript compiles the function as it is, so nothing inside it can become a module. If the call is in its "
+    "own module, a quantizer can observe it as one operation; otherwise it is invisible. This finding is "
+    "informational and does not change the exit code.",
     Severity.INFO,
     fixable=False,
 )
@@ -58,5 +58,5 @@ class Snake(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Calls of scripted functions on activations."""
     for call in facts.scripted.values():
-        message = f"`{call.name}` is compiled by TorchScript: its operations are one to a quantizer"
-        yield Hit(call.place, message, "drop the decorator, or keep the call in a module of its own", call)
+        message = f"`{call.name}` is compiled by TorchScript: a quantizer sees its operations as one"
+        yield Hit(call.place, message, "remove the decorator, or put the call into its own module", call)

@@ -12,9 +12,8 @@ RULE = Rule(
     "QP505",
     "shared-functional",
     "A FloatFunctional that several operations use",
-    "A FloatFunctional observes the outputs of its operation, for one scale. Two operations that share it share "
-    "the scale, which "
-    "fits neither.",
+    "A FloatFunctional observes the outputs of one operation and has one scale. If two operations use it, the scale"
+    " fits neither.",
 )
 VALID = (
     """

@@ -11,9 +11,9 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP203",
     "shared-instance",
-    "One module instance is put into several places at construction",
-    "An activation that is created once and then stored under two names, twice in a container, handed to several "
-    "blocks, or kept on the class or as a default argument, runs for all of them: in no forward is it visible.",
+    "One module instance is stored in several places at construction",
+    "An activation is created once and then stored under two names, twice in a container, in several blocks, on the"
+    " class, or in a default argument. It runs in all these places, and no forward shows it.",
 )
 VALID = (
     """
@@ -49,8 +49,8 @@ class Net(nn.Module):
 _PLACES = {
     "attribute": "is stored a second time",
     "container": "is put into a container a second time",
-    "argument": "is handed on a second time",
-    "unpacked": "is handed on a second time with its list",
+    "argument": "is passed on a second time",
+    "unpacked": "is passed on a second time with its list",
     "copy": "is copied together with its hooks and all that it holds",
     "repetition": "is put into a list several times",
     "common": "is made once for all, with the file, the class or the default of a parameter",

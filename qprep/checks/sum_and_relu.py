@@ -14,8 +14,8 @@ RULE = Rule(
     "QP512",
     "sum-and-relu",
     "Under the target torch-ao: a sum and its ReLU in two steps",
-    "`FloatFunctional.add_relu` does both in one kernel, and observes what is left of the sum. Reported with `target = "
-    '"torch-ao"` only.',
+    "`FloatFunctional.add_relu` computes both in one kernel and observes the result of the ReLU. Reported with "
+    '`target = "torch-ao"` only.',
     follows=True,
 )
 VALID = (
@@ -68,5 +68,5 @@ class Block(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """ReLUs behind a sum that nothing else takes."""
     for fact in facts.eager.sums.values():
-        message = f"`self.{fact.relu}` takes a sum, which `add_relu` would compute with it"
+        message = f"`self.{fact.relu}` follows a sum; `add_relu` computes both in one step"
         yield Hit(fact.place, message, "call `FloatFunctional.add_relu`", fact)

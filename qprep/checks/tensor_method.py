@@ -12,9 +12,9 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP104",
     "tensor-method",
-    "A computing method of a tensor, such as `x.mean(…)`",
-    "Reductions and arithmetic called as methods of a tensor have no module, so nothing records the range of the "
-    "result. Methods that only rearrange (`view`, `permute`, `chunk` …) are no finding.",
+    "A method of a tensor that computes, such as `x.mean(…)`",
+    "Reductions and arithmetic called as methods of a tensor have no module, so no observer records the range of "
+    "the result. Methods that only rearrange (`view`, `permute`, `chunk` …) are not findings.",
 )
 VALID = (
     """

@@ -12,8 +12,8 @@ RULE = Rule(
     "QP101",
     "tensor-operator",
     "Arithmetic between tensors, written as an operator",
-    "A module-level quantizer cannot see `+`, `-`, `*`, `/`, `//`, `%`, `**`, `@` or unary minus on tensors: nothing "
-    "records the range of the result, and in integer arithmetic the operands' scales do not match.",
+    "A module-level quantizer cannot see `+`, `-`, `*`, `/`, `//`, `%`, `**`, `@` or unary minus on tensors. No "
+    "observer records the range of the result, and in integer arithmetic the operands' scales do not match.",
 )
 VALID = (
     """

@@ -13,7 +13,7 @@ RULE = Rule(
     "tensor-scalar-operator",
     "Arithmetic of a tensor with a number, written as an operator",
     "Scaling or shifting a tensor by a Python number changes its range. A quantizer may fold the number into a scale, "
-    "but only if a module tells it that the operation is there.",
+    "but only if the operation is a module.",
     Severity.WARNING,
 )
 VALID = (

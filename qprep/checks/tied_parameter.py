@@ -12,8 +12,9 @@ RULE = Rule(
     "QP204",
     "tied-parameter",
     "One Parameter belongs to two modules: tied weights",
-    "A quantizer that scales the weights of each module by themselves would quantize a tied weight twice, or untie it. "
-    "Nothing is wrong with the model, and no rewrite unties it: this is for information and makes no check fail.",
+    "A quantizer that handles the weights of each module separately would quantize a tied weight twice, or untie "
+    "it. The model is correct, and no fix unties it. This finding is informational and does not change the exit "
+    "code.",
     Severity.INFO,
     fixable=False,
 )

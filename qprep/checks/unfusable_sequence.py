@@ -11,10 +11,9 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP508",
     "unfusable-sequence",
-    "A fuse list with an activation, or an order of modules, that cannot be fused",
-    "`fuse_modules` takes a convolution or linear layer with BatchNorm, with nn.ReLU, or with both in this order. "
-    "Any other "
-    "activation stays a module of its own.",
+    "A fuse list has an activation or an order of modules that cannot be fused",
+    "`fuse_modules` fuses a convolution or linear layer with BatchNorm, with nn.ReLU, or with both in this order. "
+    "Any other activation stays a separate module.",
 )
 VALID = (
     """
@@ -63,5 +62,5 @@ def check(facts: Facts) -> Iterator[Hit]:
     """The first member that fits no sequence."""
     for fact in facts.eager.wrong.values():
         shown = ", ".join(f"nn.{name}" for name in fact.classes)
-        message = f"`{fact.name}` cannot be fused: `fuse_modules` has no way to fuse {shown}"
+        message = f"`{fact.name}` cannot be fused: `fuse_modules` does not support {shown}"
         yield Hit(fact.place, message, "leave it out of the list" if fact.droppable else "list what fuses only", fact)

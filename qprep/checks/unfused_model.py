@@ -14,7 +14,7 @@ RULE = Rule(
     "QP511",
     "unfused-model",
     "Under the target torch-ao: a class with modules to fuse, and no fuse list",
-    "What `fuse_modules` fuses runs as one quantized kernel; a BatchNorm1d that is not fused has no kernel at all. "
+    "`fuse_modules` turns these modules into one quantized kernel; an unfused BatchNorm1d has no kernel at all. "
     'Reported with `target = "torch-ao"` only.',
 )
 VALID = (
@@ -62,5 +62,5 @@ class Net(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Classes that could fuse, in files without any fuse list."""
     for fact in facts.eager.unfused.values():
-        message = f"`{fact.name}` has modules to fuse, and no fuse list"
+        message = f"`{fact.name}` has modules to fuse but no fuse list"
         yield Hit(fact.place, message, "write a `fuse_model` that calls `fuse_modules`", fact)

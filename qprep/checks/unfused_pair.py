@@ -12,10 +12,10 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP502",
     "unfused-pair",
-    "A convolution and its BatchNorm that no fuse list names, in a class that fuses others",
-    "An unfused BatchNorm1d ends in `aten::native_batch_norm … QuantizedCPU` at run time; BatchNorm2d and "
-    "BatchNorm3d run as "
-    "operations of their own, with one more rounding, and keep the convolution from being trained with folded weights.",
+    "A convolution and its BatchNorm are in no fuse list, in a class that fuses others",
+    "An unfused BatchNorm1d fails at run time with `aten::native_batch_norm … QuantizedCPU`. BatchNorm2d and "
+    "BatchNorm3d run as separate operations with one more rounding, and the convolution cannot be trained with "
+    "folded weights.",
 )
 VALID = (
     """
@@ -77,6 +77,6 @@ def check(facts: Facts) -> Iterator[Hit]:
         if fact.classes[1] in WITHOUT_KERNEL:
             ending = "it fails at run time, for want of a quantized kernel"
         else:
-            ending = "it is quantized as an operation of its own"
+            ending = "it is quantized as a separate operation"
         message = f"no fuse list names `{first}` and `{second}`, an nn.{fact.classes[1]}: {ending}"
         yield Hit(fact.place, message, f'fuse them: `["{first}", "{second}"]`', fact)

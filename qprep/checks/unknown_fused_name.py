@@ -12,9 +12,8 @@ RULE = Rule(
     "QP501",
     "unknown-fused-name",
     "A fuse list names a submodule that the class does not have",
-    "`fuse_modules` looks names up as attributes: `conv1`, `layer1.0.bn`. Names of classes are not meant, and a "
-    "name that "
-    "is not there ends in an AttributeError.",
+    "`fuse_modules` takes names of attributes, such as `conv1` or `layer1.0.bn`. It does not take names of classes,"
+    " and an unknown name raises an AttributeError.",
 )
 VALID = (
     """

@@ -11,10 +11,10 @@ from qprep.foundation.findings import Rule
 RULE = Rule(
     "QP206",
     "unregistered-layers",
-    "Layers that run stand in a plain list, tuple or dict, which registers nothing",
-    "`model.modules()` does not list them, so nothing that walks the modules meets them: no quantizer, no optimizer, "
-    "no `state_dict`, no `.to(device)`. No rewrite is offered: `nn.ModuleList` adds keys to the `state_dict`, and "
-    "checkpoints that exist do not have them.",
+    "Layers are stored in a plain list, tuple or dict, which does not register them",
+    "`model.modules()` does not list these layers, so a quantizer, an optimizer, `state_dict()` and `.to(device)` "
+    "miss them. There is no fix: `nn.ModuleList` would add keys to the `state_dict` that existing checkpoints do "
+    "not have.",
     fixable=False,
 )
 VALID = (
@@ -70,5 +70,5 @@ class Net(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Where an attribute gets layers that nothing registers."""
     for layers in facts.unregistered.values():
-        message = f"`self.{layers.attribute}` holds layers that are registered nowhere"
+        message = f"`self.{layers.attribute}` holds layers that are not registered"
         yield Hit(layers.place, message, "hold them in nn.ModuleList or nn.ModuleDict; the state_dict grows", layers)

@@ -14,7 +14,7 @@ RULE = Rule(
     "QP510",
     "unstubbed-model",
     "Under the target torch-ao: a model without QuantStub and DeQuantStub",
-    "Eager quantization starts where a QuantStub is called and ends where a DeQuantStub is. Reported with `target = "
+    "In eager mode, tensors are quantized between a QuantStub and a DeQuantStub. Reported with `target = "
     '"torch-ao"` only.',
 )
 VALID = (

@@ -36,7 +36,12 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="qprep", message="%(prog)s %(version)s")
 def _group() -> None:
-    """Find, and rewrite, what keeps a PyTorch model from being quantized module by module."""
+    """Find and rewrite code that prevents a PyTorch model from being quantized module by module."""
+
+
+def main_command() -> click.Group:
+    """Return the command group `qprep`, with every verb as a subcommand."""
+    return _group
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -45,7 +45,7 @@ def without_known(
     stale = result.stale.total()
     if stale and not fixed and not session.flags["quiet"]:
         count = f"{plural(stale, 'finding')} of `{display_path(path)}`"
-        click.echo(f"note: {count} no longer found; --write-baseline takes them out", err=True)
+        click.echo(f"note: {count} no longer found; --write-baseline removes them", err=True)
     return result
 
 
@@ -69,7 +69,7 @@ def write_known(session: Session, findings: tuple[Finding, ...], sources: Source
 
 def _path(session: Session) -> Path | None:
     if session.flags["no_baseline"] and session.flags["baseline"] is not None:
-        raise QprepError("--no-baseline: expected no --baseline beside it")
+        raise QprepError("--no-baseline: expected no --baseline")
     chosen: Path | None = session.flags["baseline"]
     return chosen or (None if session.flags["no_baseline"] else session.settings.baseline)
 

@@ -5,38 +5,56 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from qprep.engine.config.settings import TARGET_VERSIONS, SettingsResolver
-from qprep.engine.config.settings_file import OUTPUT_FORMATS, Options
+from qprep.engine.config.settings_file import OUTPUT_FORMATS, Options, pattern_fault
 from qprep.foundation.catalogue.targets import TARGETS
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Rule
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_RULES = "RULE,…"
 _PATTERNS = "PATTERN,…"
 
+
+def _complete_rules(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Codes of rules, behind those that stand there already, each with its name."""
+    from qprep.engine.rule_registry import all_rules
+
+    before, comma, last = incomplete.rpartition(",")
+    rules = [rule for rule in all_rules() if rule.code.startswith(last.upper())]
+    return [CompletionItem(f"{before}{comma}{rule.code}", help=rule.name) for rule in rules]
+
+
+_RULES: Final[dict[str, Any]] = {"metavar": "RULE,…", "multiple": True, "shell_complete": _complete_rules}
+
 SELECTION = (
-    click.option("--select", metavar=_RULES, multiple=True, help="Rules to run: codes, prefixes, names, or ALL."),
-    click.option("--extend-select", metavar=_RULES, multiple=True, help="Rules to run beside those selected."),
-    click.option("--ignore", metavar=_RULES, multiple=True, help="Rules not to run."),
-    click.option("--per-file-ignores", metavar="PATTERN:RULE,…", multiple=True, help="Rules not to run on some files."),
-    click.option("--fixable", metavar=_RULES, multiple=True, help="Rules whose fixes may be applied."),
-    click.option("--unfixable", metavar=_RULES, multiple=True, help="Rules whose fixes may not be applied."),
-    click.option("--target", type=click.Choice(list(TARGETS)), help="Whose modules rewritten code uses; qprep."),
-    click.option("--target-version", type=click.Choice(list(TARGET_VERSIONS)), help="Oldest Python to support."),
+    click.option("--select", **_RULES, help="Rules to run: codes, prefixes, names, or ALL."),
+    click.option("--extend-select", **_RULES, help="Rules to run in addition to the selected ones."),
+    click.option("--ignore", **_RULES, help="Rules to switch off."),
+    click.option(
+        "--per-file-ignores", metavar="PATTERN:RULE,…", multiple=True, help="Rules to switch off for files that match."
+    ),
+    click.option("--fixable", **_RULES, help="Rules that may be fixed."),
+    click.option("--unfixable", **_RULES, help="Rules that may not be fixed."),
+    click.option("--target", type=click.Choice(list(TARGETS)), help="The library whose modules rewritten code uses."),
+    click.option(
+        "--target-version", type=click.Choice(list(TARGET_VERSIONS)), help="The oldest Python version to support."
+    ),
 )
 FILES = (
     click.option(
-        "--exclude", metavar=_PATTERNS, multiple=True, help="Patterns not to walk into; replaces the default."
+        "--exclude", metavar=_PATTERNS, multiple=True, help="Files and folders to skip; replaces the default list."
     ),
-    click.option("--extend-exclude", metavar=_PATTERNS, multiple=True, help="More patterns not to walk into."),
-    click.option("--force-exclude", is_flag=True, help="Let excludes count for files that are named, too."),
-    click.option("--respect-gitignore/--no-respect-gitignore", default=None, help="Leave out what git ignores."),
+    click.option("--extend-exclude", metavar=_PATTERNS, multiple=True, help="More files and folders to skip."),
+    click.option("--force-exclude", is_flag=True, help="Apply the excludes to paths on the command line, too."),
+    click.option(
+        "--respect-gitignore/--no-respect-gitignore", default=None, help="Skip files that git ignores (default: yes)."
+    ),
 )
 CONFIGURATION = (
     click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The configuration file to use."),
@@ -47,20 +65,20 @@ OUTPUT = (
         "--output-format",
         type=click.Choice(OUTPUT_FORMATS),
         envvar="QPREP_OUTPUT_FORMAT",
-        help="How to print findings.",
+        help="Format of the findings.",
     ),
-    click.option("-o", "--output-file", metavar="FILE", type=click.Path(path_type=Path), help="Where to print them."),
-    click.option("--statistics", is_flag=True, help="Print how often each rule was found, instead of the findings."),
-    click.option("--unsafe-fixes/--no-unsafe-fixes", default=None, help="Count, and apply, unsafe fixes too."),
-    click.option("--show-unknown/--no-show-unknown", default=None, help="List operations on values of unknown kind."),
-    click.option("--ignore-suppressions", is_flag=True, help="Report what `# qprep: ignore[…]` comments suppress."),
-    click.option("--stdin-filename", metavar="FILE", help="The name of the file that `-` reads from standard input."),
     click.option(
-        "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="When to use colours."
+        "-o", "--output-file", metavar="FILE", type=click.Path(path_type=Path), help="Write the findings to this file."
     ),
+    click.option("--statistics", is_flag=True, help="Print the number of findings of each rule only."),
+    click.option("--unsafe-fixes/--no-unsafe-fixes", default=None, help="Include unsafe fixes."),
+    click.option("--show-unknown/--no-show-unknown", default=None, help="List operations on values of unknown type."),
+    click.option("--ignore-suppressions", is_flag=True, help="Report findings that `# qprep: ignore[…]` suppresses."),
+    click.option("--stdin-filename", metavar="FILE", help="File name for source from standard input (`-`)."),
+    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Use colours."),
     click.option("-q", "--quiet", is_flag=True, help="Print findings only."),
-    click.option("-v", "--verbose", is_flag=True, help="Say more on standard error."),
-    click.option("--exit-zero", is_flag=True, help="Exit with 0 even where there are findings."),
+    click.option("-v", "--verbose", is_flag=True, help="Print more details to standard error."),
+    click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings."),
 )
 EFFORT = (
     click.option(
@@ -76,7 +94,7 @@ EFFORT = (
         metavar="FOLDER",
         type=click.Path(path_type=Path),
         envvar="QPREP_CACHE_DIR",
-        help="Where results are kept; .qprep_cache beside the configuration file.",
+        help="Folder of the cache (default: .qprep_cache next to the configuration file).",
     ),
 )
 BASELINE = (
@@ -84,9 +102,9 @@ BASELINE = (
         "--baseline",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Leave out the findings that this file holds; --write-baseline makes it.",
+        help="Report only findings that this file (see --write-baseline) does not list.",
     ),
-    click.option("--no-baseline", is_flag=True, help="Report what the configuration's baseline holds, too."),
+    click.option("--no-baseline", is_flag=True, help="Ignore the baseline of the configuration."),
 )
 _TARGET = "TARGET|NAME"
 TRACE = (
@@ -96,20 +114,30 @@ TRACE = (
         metavar=_TARGET,
         multiple=True,
         help="Run this model (package.module:factory, path/file.py:factory, or a name from [tool.qprep.trace]) and "
-        "let the run confirm, refute and add findings.",
+        "use the run to confirm, drop and add findings.",
     ),
-    click.option("--no-trace", is_flag=True, help="Run no model, whatever --trace says."),
-    click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224."),
-    click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input."),
-    click.option("--device", metavar="DEVICE", help="Where to run; meta needs no memory for weights."),
-    click.option("--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit of each run; 300."),
+    click.option("--no-trace", is_flag=True, help="Run no model, even if --trace is set."),
+    click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="[NAME=]SHAPE[:DTYPE]",
+        help="Shape of an input, as 1,3,224,224; repeat for several.",
+    ),
+    click.option(
+        "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
+    ),
+    click.option("--device", metavar="DEVICE", help="The device to run on; meta allocates no weights."),
+    click.option(
+        "--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit of each run (default: 300)."
+    ),
 )
 VERIFY = (
     click.option(
         "--verify",
         metavar=_TARGET,
         multiple=True,
-        help="Build this model from the original and the rewritten source; write only if all they compute is equal.",
+        help="Build this model from the original and the rewritten source; write only if their results are equal.",
     ),
 )
 PATHS = (click.argument("paths", nargs=-1, type=click.Path(path_type=Path)),)
@@ -148,8 +176,8 @@ def _options(flags: dict[str, Any]) -> Options:
         fixable=_listed(flags["fixable"]) if flags["fixable"] else None,
         unfixable=_listed(flags["unfixable"]),
         unsafe_fixes=flags.get("unsafe_fixes"),
-        exclude=_listed(flags["exclude"]) if flags.get("exclude") else None,
-        extend_exclude=_listed(flags.get("extend_exclude", ())),
+        exclude=_patterns("--exclude", flags["exclude"]) if flags.get("exclude") else None,
+        extend_exclude=_patterns("--extend-exclude", flags.get("extend_exclude", ())),
         respect_gitignore=flags.get("respect_gitignore"),
         output_format=flags.get("output_format"),
         target_version=flags["target_version"],
@@ -173,3 +201,10 @@ def _per_file(values: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
             raise QprepError(f"--per-file-ignores: expected PATTERN:RULE, found `{part}`")
         pairs[pattern] = (*pairs.get(pattern, ()), rule)
     return tuple(pairs.items())
+
+
+def _patterns(option: str, values: Iterable[str]) -> tuple[str, ...]:
+    patterns = tuple(_listed(values))
+    if fault := pattern_fault(patterns):
+        raise QprepError(f"{option}: expected {fault}, found {', '.join(patterns)}")
+    return patterns

@@ -92,4 +92,4 @@ def _refuse_idle(session: Session) -> None:
     given = [name for name in ("inputs", "maker", "device", "timeout") if session.flags[name]]
     if given:
         flags = {"inputs": "--input", "maker": "--inputs", "device": "--device", "timeout": "--trace-timeout"}
-        raise QprepError(f"{flags[given[0]]}: expected --trace beside it, found no model to run")
+        raise QprepError(f"{flags[given[0]]}: expected --trace as well, found no model to run")

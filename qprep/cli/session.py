@@ -57,6 +57,7 @@ class Session:
         progress = StatusLine.of(quiet=flags["quiet"])
         try:
             edits = self.output_format in FORMATS_WITH_EDITS and not flags["statistics"]
+            edits = edits or flags.get("report") is not None
             yield Effort(flags["jobs"], cache, progress, edits=edits, unknown=self.settings.show_unknown)
         finally:
             if progress is not None:
@@ -71,8 +72,11 @@ class Session:
         return self.settings.cache_dir or beside / DEFAULT_NAME
 
     def beside(self) -> tuple[Path, ...]:
-        """The project's other files, which tell what happens to the classes in those given."""
-        if self.overlay:
+        """The project's other files, which tell what happens to the classes in those given.
+
+        A text on standard input has some where `--stdin-filename` says where it belongs.
+        """
+        if self.overlay and not self.flags["stdin_filename"]:
             return ()
         found = surroundings(self.found.files, self.resolver)
         if found.note is not None and not self.flags["quiet"]:
@@ -135,7 +139,7 @@ def open_session(paths: tuple[Path, ...], flags: dict[str, Any]) -> Session:
     overlay: dict[str, bytes] = {}
     if _STDIN in paths:
         if len(paths) > 1:
-            raise QprepError("expected `-` alone, found other paths beside it")
+            raise QprepError("expected `-` alone, found other paths as well")
         paths = (Path(flags["stdin_filename"] or "stdin.py"),)
         overlay[display_path(paths[0])] = sys.stdin.buffer.read()
     elif flags["stdin_filename"]:

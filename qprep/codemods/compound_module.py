@@ -79,6 +79,8 @@ def rewrite(scope: Scope, site: Compound) -> Outcome:
     for cls in site.classes:
         known = scope.context.analysis.catalogue.nn_module(cls.removeprefix("torch.nn."))
         if known is None or not known.is_compound:
-            return Unfixable(f"the name may stand for `{cls.removeprefix('torch.')}` too, which hides no stages")
+            return Unfixable(
+                f"the name may also refer to `{cls.removeprefix('torch.')}` too, which has no hidden stages"
+            )
     start, end = scope.code.span(scope.node.args[0])  # type: ignore[attr-defined]
     return (Piece(start, end, scope.package("runtime_modules")),)

@@ -49,9 +49,9 @@ class Block(nn.Module):
 def rewrite(scope: Scope, site: InlineFunctional) -> Outcome:
     """`FloatFunctional().add(x, y)` → `self.add.add(x, y)`."""
     if site.loops:
-        return Unfixable("it is made in a loop: each iteration would need a FloatFunctional of its own")
+        return Unfixable("it is created in a loop: each iteration would need its own FloatFunctional")
     if not site.method:
-        return Unfixable("it is kept under a name: which operations use it is not known")
+        return Unfixable("it is stored under a name: its operations are unknown")
     name = scope.declare(site.method, f"{scope.imported(FUNCTIONAL_HOME, FUNCTIONAL)}()")
     node = scope.call()
     start, end = scope.code.span(node)

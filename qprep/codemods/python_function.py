@@ -49,9 +49,9 @@ def rewrite(scope: Scope, site: OpSite) -> Outcome:
     if site.form == "builtin":
         return invocation(scope, site)
     if site.op.module is None or (site.spelling is not None and site.spelling.is_inplace):
-        return Unfixable(f"no dedicated module stands for `{site.op.name}` here")
+        return Unfixable(f"there is no module for `{site.op.name}` here")
     if site.op.dedicated is not None:
-        return Unfixable("a function that is handed on needs a module that takes what the function takes")
+        return Unfixable("a function that is passed on needs a module with the same parameters")
     name = scope.declare(site.op.name, f"{scope.runtime(parse_constructor(site.op.module).name)}()", many=True)
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     return (Piece(start, end, name),)

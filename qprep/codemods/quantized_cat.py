@@ -56,9 +56,9 @@ def rewrite(scope: Scope, site: OpSite) -> Outcome:
     if len(node.args) not in (1, 2) or any(isinstance(arg, ast.Starred) for arg in node.args):
         return Unfixable("the tensors are not given by position")
     if any(keyword.arg != "dim" for keyword in node.keywords):
-        return Unfixable("`FloatFunctional.cat` takes the tensors and `dim` alone")
+        return Unfixable("`FloatFunctional.cat` takes only the tensors and `dim`")
     many = site.count > 1
     if many and scope.target.name not in (OWN, TORCH_AO):
-        return Unfixable("it runs more than once: each run would need a FloatFunctional of its own")
+        return Unfixable("it runs more than once: each run would need its own FloatFunctional")
     name = scope.declare("cat", f"{scope.imported(FUNCTIONAL_HOME, FUNCTIONAL)}()", many=many)
     return (Piece(*scope.code.span(node.func), f"{name}.next().cat" if many else f"{name}.cat"),)

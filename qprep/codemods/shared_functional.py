@@ -51,7 +51,7 @@ class Block(nn.Module):
 def rewrite(scope: Scope, site: SharedFunctional) -> Outcome:
     """The second `self.add.add(x, y)` → `self.add_1.add(x, y)`."""
     if site.loops:
-        return Unfixable("it runs in a loop: each iteration would need a FloatFunctional of its own")
+        return Unfixable("it runs in a loop: each iteration would need its own FloatFunctional")
     node = scope.call()
     if not isinstance(node.func, ast.Attribute):
         return Unfixable("it is called under another name")

@@ -110,7 +110,7 @@ def rewrite(scope: Scope, site: SumAndRelu) -> Outcome:
     renamed = Piece(name_end - len(total.func.attr), name_end, "add_relu")
     (start, end), (inner_start, inner_end) = code.span(relu), code.span(relu.args[0])
     if "#" in code.text[start:inner_start] + code.text[inner_end:end]:
-        return Unfixable("a comment stands between the two")
+        return Unfixable("a comment is between the two")
     scope.message = "use `add_relu`"
     if isinstance(statement, ast.Assign) and statement.value is relu and relu.args[0] is not total:
         if not code.is_alone_on_line(statement) or "#" in code.source.line(statement.lineno):

@@ -57,9 +57,9 @@ def rewrite(scope: Scope, site: FusedWrongly) -> Outcome:
     """`["conv", "bn", "silu"]` → `["conv", "bn"]`."""
     listed = scope.code.parents.get(scope.node)
     if not site.droppable or not isinstance(listed, ast.List | ast.Tuple) or len(listed.elts) < 3:
-        return Unfixable("what remains of the list cannot be fused either")
+        return Unfixable("the rest of the list cannot be fused either")
     start, end = scope.code.span(listed.elts[-2])[1], scope.code.span(listed.elts[-1])[1]
     if "#" in scope.code.text[start:end]:
-        return Unfixable("a comment stands between the names")
+        return Unfixable("a comment is between the names")
     scope.message = f"leave `{site.name}` out"
     return (Piece(start, end, ""),)

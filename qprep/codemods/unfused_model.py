@@ -64,7 +64,7 @@ class Net(nn.Module):
 def rewrite(scope: Scope, site: UnfusedModel) -> Outcome:
     """A method at the end of the class, which calls those of the modules inside."""
     if site.waits:
-        return Unfixable("its ReLUs need modules of their own first, one for each place")
+        return Unfixable("each of its ReLUs needs its own module first")
     place = end_of_class(scope, site.name)
     if place is None:
         return Unfixable("the class shares its lines with other code")

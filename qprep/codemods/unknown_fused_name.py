@@ -54,6 +54,6 @@ class Net(nn.Module):
 def rewrite(scope: Scope, site: FusedName) -> Outcome:
     """`"conv2d"` → `"conv"`."""
     if len(site.close) != 1:
-        return Unfixable("which submodule is meant is not known")
+        return Unfixable("the submodule is not known")
     scope.message = f"name `{site.close[0]}`"
     return string_piece(scope, site.close[0])

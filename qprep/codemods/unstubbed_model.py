@@ -53,7 +53,7 @@ def rewrite(scope: Scope, site: UnstubbedModel) -> Outcome:
     """`x = self.quant(x)` at the start of forward, `return self.dequant(…)` at its ends."""
     if site.parameter is None:
         return Unfixable(
-            "forward takes or gives something else than tensors that are written out: call a QuantStub on each input "
+            "forward does not take and return single tensors: call a QuantStub on each input "
             "and a DeQuantStub on each output"
         )
     forward = scope.method("forward")

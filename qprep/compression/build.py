@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from qprep.compression.classes import class_of, injected
+from qprep.compression.classes import class_of, injected, outdated
 from qprep.compression.errors import ScheduleError
+from qprep.compression.lr import rehearse
 from qprep.compression.names import plain
 from qprep.compression.policies.lr import LRPolicy
 from qprep.compression.policies.pruning import PruningPolicy
@@ -119,7 +120,7 @@ class _Makers:
         """Errors in a definition that no policy uses."""
         cls = self._class(definition)
         if definition.section is not Section.QUANTIZERS:
-            self.checked(cls, definition.arguments, definition.key, definition.line, injected(definition.section))
+            self._arguments(definition, cls)
 
     def checked(
         self,
@@ -155,23 +156,33 @@ class _Makers:
         cls = self._class(definition)
         if definition.section is Section.QUANTIZERS:
             return self._quantizer(definition)
-        without = injected(definition.section)
-        given = self.checked(cls, definition.arguments, definition.key, definition.line, without)
+        given = self._arguments(definition, cls)
         if definition.section is Section.LR_SCHEDULERS:
             optimizer = self._training.optimizer
             if optimizer is None:
                 raise self._schedule.error(definition.line, definition.key, "expected an optimizer, found none")
             given["optimizer"] = optimizer
+            self._culprit(definition, partial(rehearse, cls, given, optimizer))
         return self._culprit(definition, partial(cls, **given))
+
+    def _arguments(self, definition: Definition, cls: Callable[..., Any]) -> dict[str, Any]:
+        """The checked arguments of a definition; what its class no longer takes is left out with a note."""
+        without = injected(definition.section)
+        old = outdated(definition.section) - parameters_of(cls, without).keys()
+        for name in sorted(old & definition.arguments.keys()):
+            self._training.note(f"{definition.key}.{name}: {definition.class_name} has no such argument, left out")
+        given = {name: each for name, each in definition.arguments.items() if name not in old}
+        return self.checked(cls, given, definition.key, definition.line, without)
 
     def _culprit(self, definition: Definition, make: Callable[[], Any]) -> Any:  # noqa: ANN401
         """As `attempt`, with the line of the argument that the error's sentence begins to speak of, if it does."""
         try:
             return make()
-        except (QprepError, TypeError, ValueError) as error:
-            line, key = _place(definition, str(error))
+        except (QprepError, TypeError, ValueError, KeyError, ArithmeticError) as error:  # torch raises all of them
+            sentence = str(error.args[0] if isinstance(error, KeyError) else error).partition("\n")[0]
+            line, key = _place(definition, sentence)
             prefix = "" if isinstance(error, QprepError) else "expected other values: "
-            raise self._schedule.error(line, key, f"{prefix}{error}") from error
+            raise self._schedule.error(line, key, f"{prefix}{sentence}") from error
 
     def _quantizer(self, definition: Definition) -> QuantizationPolicy:
         given = {name: numbered(each.plain()) for name, each in definition.arguments.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,11 @@ class _Member:
 
 @register
 class ChannelLasso(Regularizer):
-    """λ · Σ‖γ of a group‖₂ over all groups of channels that can be removed; of weights where there is no BatchNorm.
+    """λ · Σ √p · ‖γ of a group‖₂ over all groups of channels that can be removed, p the number of γ in the group.
+
+    √p lets λ mean the same for channels that several layers compute and for those of one (Yuan and Lin, "Model
+    selection and estimation in regression with grouped variables", 2006). Where there is no BatchNorm, a group is the
+    weights that compute the channel.
 
     strength  λ
     ignore    names of weights whose families are left, or regular expressions
@@ -72,18 +77,18 @@ class ChannelLasso(Regularizer):
         return ()
 
     def loss(self) -> Tensor | None:
-        """λ · Σ‖group‖₂."""
-        parts = [self._norms(family, members).sum() for family, members in self._found()]
+        """λ · Σ √p · ‖group‖₂."""
+        parts = [_weight(family, members) * self._norms(family, members).sum() for family, members in self._found()]
         return self.strength * torch.stack(parts).sum() if parts else None
 
     @torch.no_grad()
     def proximal_step(self, rate: Callable[[Parameter], float]) -> dict[Parameter, Tensor]:
-        """Each group times max(0, 1 - rate · λ / norm); the masks of whole groups that are 0."""
+        """Each group times max(0, 1 - rate · λ · √p / norm); the masks of whole groups that are 0."""
         found: dict[Parameter, Tensor] = {}
         assert self._coverage is not None  # noqa: S101  (bound)
         for family, members in self._found():
             size = self._norms(family, members)
-            step = rate(members[0].parameter) * self.strength
+            step = rate(members[0].parameter) * self.strength * _weight(family, members)
             factor = (1 - step / size.clamp(min=torch.finfo(size.dtype).tiny)).clamp(min=0)
             if not bool(factor.any()):
                 factor[size.argmax()] = 1  # a width of 0 computes nothing
@@ -124,6 +129,11 @@ class ChannelLasso(Regularizer):
             chosen = norms or [slot for slot in slots if slot.makes]
             made.append((family, [_Member(tensors[slot.tensor], slot.dim, slot.index) for slot in chosen]))
         return [(family, members) for family, members in made if members]
+
+
+def _weight(family: Family, members: Sequence[_Member]) -> float:
+    """√p of a group of the family."""
+    return math.sqrt(sum(each.rows(family.size).shape[1] for each in members))
 
 
 def _scale(member: _Member, factor: Tensor) -> None:

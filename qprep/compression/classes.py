@@ -9,6 +9,7 @@ from qprep.compression import channel_lasso
 from qprep.compression.distillation import Distiller
 from qprep.compression.errors import CompressionError
 from qprep.compression.lr import lr_classes
+from qprep.compression.policies import statistics, thinning
 from qprep.compression.policy import Policy
 from qprep.compression.pruners import BUILT_IN
 from qprep.compression.pruners.base import Pruner
@@ -17,15 +18,20 @@ from qprep.compression.registry import Section, registered
 from qprep.compression.regularizers import Regularizer
 from qprep.quantizer.config.config_settings import did_you_mean
 
-_INJECTED: Final[Mapping[Section, frozenset[str]]] = {
-    Section.LR_SCHEDULERS: frozenset(("optimizer", "verbose", "last_epoch")),
-}
-_BUILT_IN: Final = (*BUILT_IN, channel_lasso)  # imported so that they are registered
+_INJECTED: Final[Mapping[Section, frozenset[str]]] = {Section.LR_SCHEDULERS: frozenset(("optimizer",))}
+# Torch's schedules printed their steps by it until 2.6; files of that time have it.
+_OUTDATED: Final[Mapping[Section, frozenset[str]]] = {Section.LR_SCHEDULERS: frozenset(("verbose",))}
+_BUILT_IN: Final = (*BUILT_IN, channel_lasso, statistics, thinning)  # imported so that they are registered
 
 
 def injected(section: Section) -> frozenset[str]:
     """Arguments that a file does not give."""
     return _INJECTED.get(section, frozenset())
+
+
+def outdated(section: Section) -> frozenset[str]:
+    """Arguments that classes no longer take and that change nothing: they are left out with a note."""
+    return _OUTDATED.get(section, frozenset())
 
 
 def known_classes(section: Section) -> dict[str, type]:

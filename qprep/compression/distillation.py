@@ -38,7 +38,7 @@ class KnowledgeDistillation(Distiller):
         if temperature == 0:
             raise CompressionError("expected temperature above 0, found 0")
         if teacher != 0:
-            raise CompressionError(f"expected teacher: 0, the teacher has no loss of its own here, found {teacher!r}")
+            raise CompressionError(f"expected teacher: 0, the teacher has no separate loss here, found {teacher!r}")
         self.temperature = float(temperature)
         self.distill, self.student = check_at_least(distill, "distill"), check_at_least(student, "student")
         self.name = "KnowledgeDistillation"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from qprep.compression.logs.record import Event, Recorder
 from qprep.compression.sparsity import kernel_sparsity, sparsity_of, total_sparsity, weights_of
 from qprep.compression.training import LossComponent, Training
 from qprep.compression.windows import Clock
+
+MACS: Final = "macs"  # the name of multiply-accumulates in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,12 @@ class History:
             if self._recorder is not None and clock.step % self._every == 0:
                 self._recorder.write([Event(clock.step, clock.epoch, f"step/{name}", number)])
 
-    def epoch_end(self, training: Training, metrics: Mapping[str, float]) -> None:
+    def begin(self, training: Training, macs: int | None) -> None:
+        """The multiply-accumulates before anything was removed, None where they are not known."""
+        if macs is not None:
+            self._keep([Event(training.clock.step, training.clock.epoch, MACS, float(macs))])
+
+    def epoch_end(self, training: Training, metrics: Mapping[str, float], macs: int | None) -> None:
         """The values of an epoch, kept and logged."""
         clock = training.clock
         found: dict[str, float] = {name: each.total / each.number for name, each in self._means.items()}
@@ -58,11 +65,11 @@ class History:
             found[f"sparsity/weights/{name}"] = sparsity_of(parameter)
             found[f"sparsity-2D/weights/{name}"] = kernel_sparsity(parameter)
         found["sparsity/weights/total"] = total_sparsity(training.names)
-        events = [Event(clock.step, clock.epoch, name, value) for name, value in found.items()]
-        self.events += events
+        if macs is not None:
+            found[MACS] = float(macs)
+        self._keep([Event(clock.step, clock.epoch, name, value) for name, value in found.items()])
         self._means = {}
         if self._recorder is not None:
-            self._recorder.write(events)
             self._recorder.weights(clock.step, training.names)
 
     def close(self) -> None:
@@ -81,6 +88,11 @@ class History:
         """See `state_dict`."""
         self.events = [Event(*each) for each in state["events"]]
         self._means = {name: _Mean(*each) for name, each in state["means"].items()}
+
+    def _keep(self, events: list[Event]) -> None:
+        self.events += events
+        if self._recorder is not None:
+            self._recorder.write(events)
 
     def _rates(self, training: Training) -> dict[str, float]:
         if training.optimizer is None:

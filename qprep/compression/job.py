@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ from torch.utils import _pytree as pytree
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.registry import Section
+from qprep.compression.rehearsal import Rehearsal, last_epoch, rehearsed
 from qprep.compression.schedule_file import Schedule, load_schedule
 from qprep.compression.scheduler import Scheduler
 from qprep.compression.sensitivity import Sensitivity, scores_of, sensitivity
 from qprep.compression.state import read_checkpoint
-from qprep.compression.windows import Epochs, Fractions
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import caller
 from qprep.quantizer.job import JobError
@@ -79,6 +78,15 @@ def check(job: TrainJob) -> Scheduler:
     return _prepared(job)[0]
 
 
+def rehearse(job: TrainJob, scheduler: Scheduler) -> Rehearsal:
+    """What the schedule would leave of the model; QprepError where that is not known without training."""
+    torch.manual_seed(job.seed)
+    with _blaming(f"{job.request.target} could not be built"):
+        model, _ = target.build(target.find(job.request.target), job.request)
+    training = scheduler.training
+    return rehearsed(load_schedule(job.schedule), model, training.example, training.calibrate)
+
+
 def run(job: TrainJob, watch: Watch = ignore, tell: Callable[[str], None] = lambda _: None) -> Outcome:
     """Train by the schedule. Raises QprepError for what is wrong with the job, JobError where the model, its data or
     its functions are at fault.
@@ -89,7 +97,9 @@ def run(job: TrainJob, watch: Watch = ignore, tell: Callable[[str], None] = lamb
     assert batches is not None  # noqa: S101  (there is a loader)
     evaluate = None if job.evaluate is None else _named("--evaluate", job.evaluate)
     criterion = _cross_entropy if job.loss is None else _named("--loss", job.loss)
-    epochs = job.epochs or last_epoch(scheduler)
+    epochs = job.epochs or last_epoch(each.window for each in scheduler.entries)
+    if not epochs:
+        raise CompressionError("--epochs: expected a number of epochs, found none, and no policy has epochs")
     scores: dict[str, float] = {}
     for epoch in scheduler.epochs(epochs):
         batches.doing = f"epoch {epoch + 1} of {epochs}"
@@ -123,15 +133,6 @@ def measure(
         return sensitivity(model, function, unit=unit, watch=watch, **settings)
 
 
-def last_epoch(scheduler: Scheduler) -> int:
-    """The first epoch after all policies; CompressionError where policies run by steps alone."""
-    windows = [each.window for each in scheduler.entries]
-    ends = [each.end for each in windows if isinstance(each, (Epochs, Fractions))]
-    if not ends:
-        raise CompressionError("--epochs: expected a number of epochs, found none, and no policy has epochs")
-    return math.ceil(max(ends))
-
-
 def _prepared(job: TrainJob) -> tuple[Scheduler, Batches | None]:
     request = job.request
     schedule = load_schedule(job.schedule)
@@ -161,7 +162,7 @@ def _prepared(job: TrainJob) -> tuple[Scheduler, Batches | None]:
 def _check_needs(job: TrainJob, schedule: Schedule) -> None:
     distils = any(use.definition.section is Section.DISTILLERS for use in schedule.uses)
     if distils and job.teacher is None:
-        raise QprepError("--teacher: expected a model to distil from, as the schedule asks for, found none")
+        raise QprepError("--teacher: expected a teacher model for the schedule's distiller, found none")
 
 
 def _example(

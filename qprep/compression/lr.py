@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from typing import Any
 
-from torch.optim import Optimizer, lr_scheduler
-from torch.optim.lr_scheduler import LRScheduler
+import torch
+from torch.nn import Parameter
+from torch.optim import SGD, Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from qprep.compression.errors import CompressionError
 
 
 class PolynomialLR(LRScheduler):
-    """lr · (1 - epoch / T_max)^power; 0 from T_max on."""
+    """lr · (1 - epoch / T_max)^power; 0 from T_max on. `total_iters` is torch's name for T_max."""
 
-    def __init__(self, optimizer: Optimizer, T_max: int, power: float, last_epoch: int = -1) -> None:  # noqa: N803
-        if T_max < 1:
-            raise CompressionError(f"expected T_max from 1 on, found {T_max!r}")
-        self.T_max, self.power = T_max, power
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_max: int | None = None,  # noqa: N803
+        power: float = 1.0,
+        last_epoch: int = -1,
+        *,
+        total_iters: int | None = None,
+    ) -> None:
+        if (T_max is None) == (total_iters is None):
+            raise CompressionError("expected either T_max or total_iters, found both or none")
+        end = T_max if total_iters is None else total_iters
+        if end is None or end < 1:
+            raise CompressionError(f"expected T_max from 1 on, found {end!r}")
+        self.T_max, self.power = end, power
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:  # type: ignore[override]
@@ -47,6 +62,21 @@ class MultiStepMultiGammaLR(LRScheduler):
         return [float(base) * factor for base in self.base_lrs]
 
 
+def rehearse(make: Callable[..., LRScheduler], arguments: Mapping[str, Any], optimizer: Optimizer) -> None:
+    """Make a schedule on another optimizer with as many groups and step it: raises what it would raise in the training.
+
+    Torch takes `step_size: 0` and the like, and fails at the first step.
+    """
+    groups = [
+        {"params": [Parameter(torch.zeros(1))], **{name: each[name] for name in ("lr", "initial_lr") if name in each}}
+        for each in optimizer.param_groups
+    ]
+    trial = make(**{**arguments, "optimizer": SGD(groups, lr=1.0, momentum=0.9)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of steps without an optimizer's step
+        trial.step(1.0) if isinstance(trial, ReduceLROnPlateau) else trial.step()
+
+
 def lr_classes() -> dict[str, type]:
     """By name, the classes above, before those of torch.optim.lr_scheduler that plain values can make."""
     found = {
@@ -57,8 +87,4 @@ def lr_classes() -> dict[str, type]:
         and not name.startswith("_")
         and name not in ("LRScheduler", "SequentialLR", "ChainedScheduler", "LambdaLR", "MultiplicativeLR")
     }
-    torch_polynomial = found.pop("PolynomialLR", None)
-    found |= {"PolynomialLR": PolynomialLR, "MultiStepMultiGammaLR": MultiStepMultiGammaLR}
-    if torch_polynomial is not None:
-        found["TorchPolynomialLR"] = torch_polynomial
-    return found
+    return {**found, "PolynomialLR": PolynomialLR, "MultiStepMultiGammaLR": MultiStepMultiGammaLR}

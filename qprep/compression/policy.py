@@ -20,6 +20,7 @@ class Policy:
 
     name: str = ""
     adds_loss: ClassVar[bool] = False  # whether `before_backward` needs the loss
+    is_structural: ClassVar[bool] = False  # whether it removes channels
     needs_example: bool = False  # whether example inputs are needed, now or later
 
     def bind(self, training: Training, window: Window) -> None:

@@ -50,12 +50,26 @@ _RENAMED: Final = MappingProxyType(
     {
         "bits_parameters": "bits_weights",
         "bits_accum": "bits_accumulator",
+        "num_bits_inputs": "bits_inputs",
         "wts": "bits_weights",
         "acts": "bits_activations",
         "bias": "bits_bias",
     }
 )
-OWN: Final = frozenset(("allow_unprepared", "act_clip_init_val", "act_clip_decay"))
+OWN: Final = frozenset(("allow_unprepared", "act_clip_init_val"))
+_UNMATCHED: Final = frozenset(
+    (
+        *(
+            "model_activation_stats",
+            "fp16",
+            "clip_n_stds",
+            "no_clip_layers",
+            "clip_half_range",
+            "scale_approx_mult_bits",
+        ),
+        *("inputs_quant_auto_fallback", "save_fp_weights", "also_clip_weights"),
+    )
+)
 
 
 def known_class(name: str) -> type[Quantizer]:
@@ -73,12 +87,16 @@ def arguments(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in given.items():
         found |= _argument(name, key, value)
     cls = known_class(name)
-    options = {*NAMES, "overrides", "train_with_fp_copy", *OWN}
+    options = {*NAMES, "overrides", "bits_overrides", "train_with_fp_copy", *OWN}
     for kind in cls.__mro__:
         if "__init__" in vars(kind):
             options |= set(inspect.signature(vars(kind)["__init__"]).parameters)
     options -= {"self", "model", "optimizer", "defaults", "args", "kwargs", "teacher"}
     for key in found:
+        if key in _UNMATCHED - options:
+            raise CompressionError(
+                f"{key} of Distiller's {name} has no counterpart in qprep's {known_class(name).__name__}: leave it out"
+            )
         if key not in options:
             raise CompressionError(f"unknown argument {key!r} of {name}{did_you_mean(key, options)}")
     return found
@@ -93,6 +111,8 @@ def _argument(name: str, key: str, value: Any) -> dict[str, Any]:  # noqa: ANN40
     own = _OWN.get(key)
     if own is not None:
         return own(value)
+    if key == "bits_overrides":  # the quantizers read Distiller's first form of it
+        return {key: {_path(pattern): each for pattern, each in (value or {}).items()}}
     renamed = _RENAMED.get(key, key)
     if renamed.startswith("bits_"):
         return {renamed: None if value == _FLOAT_BITS else value}
@@ -143,7 +163,9 @@ _OWN: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = MappingProxyType(
         "clip_acts": _clips,
         "per_channel_wts": lambda value: {"granularity_weights": "per-channel" if value else "per-tensor"},
         "ema_decay": _nothing,
-        "quantize_inputs": _nothing,
+        "quantize_inputs": lambda value: {} if value else {"bits_inputs": None},
+        "act_clip_decay": lambda value: {"alpha_decay": value},
         "quantize_bias": lambda value: {} if value else {"bits_bias": None},
     }
 )
+TRANSLATED: Final = tuple(_OWN)  # arguments of Distiller's with another name or value here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -29,8 +29,6 @@ class Regularizer:
     proximal            in place of a penalty, groups shrink by learning rate · strength after the optimizer's step, and
                         what reaches 0 is masked from then on
     """
-
-    may_threshold: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -171,18 +169,32 @@ class GroupLassoRegularizer(Regularizer):
 
 @register
 class GroupVarianceRegularizer(GroupLassoRegularizer):
-    """λ / var of the groups' L2 norms: it spreads them, so that some are small (Distiller's group variance)."""
+    """λ / var of the groups' L2 norms: it spreads them, so that some are small (Distiller's group variance).
 
-    may_threshold: ClassVar[bool] = True
+    reg_regims  [λ, group] by name as for group lasso, or λ alone, of channels
+    """
+
+    def regime(self, name: str, value: Any) -> tuple[float, Any]:  # noqa: ANN401
+        """[λ, group], [λ, group, block_shape] or λ."""
+        alone = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return super().regime(name, [value, "Channels"] if alone else value)
+
+    def check(self, name: str, parameter: Parameter) -> None:
+        """The weight has two such groups or more: a single one has no variance."""
+        super().check(name, parameter)
+        for layout, kind in zip(*self.of(parameter)[1], strict=True):
+            if layout.rows(parameter.detach()).shape[0] < 2:
+                raise CompressionError(
+                    f"expected two groups or more for a variance, found one of kind {kind!r} in {name} of shape "
+                    f"{tuple(parameter.shape)}"
+                )
 
     def penalty(self, parameter: Parameter) -> Tensor:
-        """λ / var(‖group‖₂); CompressionError for a single group, which has no variance."""
-        strength, (layouts, kinds) = self.of(parameter)
+        """λ / var(‖group‖₂)."""
+        strength, (layouts, _) = self.of(parameter)
         parts = []
-        for layout, kind in zip(layouts, kinds, strict=True):
+        for layout in layouts:
             size = torch.linalg.vector_norm(layout.rows(parameter), dim=1)
-            if size.numel() < 2:
-                raise CompressionError(f"expected two groups or more for a variance, found one with {kind!r}")
             parts.append(1 / size.var().clamp(min=torch.finfo(size.dtype).eps))
         return strength * torch.stack(parts).sum()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from qprep.compression.history import History
+from qprep.compression.history import MACS, History
 from qprep.compression.logs.record import Event
 from qprep.compression.pictures import lines
 from qprep.compression.sparsity import kernel_sparsity, sparsity_of, total_sparsity, weights_of
@@ -37,6 +37,9 @@ class WeightRow:
 class CompressionReport:
     """All weights as they are, policies with their windows, what was removed, values over time, notes.
 
+    macs    multiply-accumulates of one run before anything was removed and now, None where they are not known
+    frozen  a sentence for each weight whose channels cannot be removed, where a policy removes some
+
     `str` is the text; `_repr_html_` shows the page in a notebook.
     """
 
@@ -47,6 +50,8 @@ class CompressionReport:
     changes: tuple[str, ...]
     notes: tuple[str, ...]
     events: tuple[Event, ...]
+    macs: tuple[int, int] | None = None
+    frozen: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         wide = max((len(row.name) for row in self.rows), default=4)
@@ -57,26 +62,30 @@ class CompressionReport:
             f"{row.sparsity:>8.2%}  {row.kernel_sparsity:>7.2%}"
             for row in self.rows
         ]
+        macs = [] if self.macs is None else [f"multiply-accumulates: {self.macs[1]:,} of {self.macs[0]:,}"]
         policies, notes = [f"policy: {each}" for each in self.policies], [f"note: {each}" for each in self.notes]
-        return "\n".join([head, *table, *policies, *self.changes, *notes])
+        stay = [f"stays: {each}" for each in self.frozen]
+        return "\n".join([head, *macs, *table, *policies, *self.changes, *stay, *notes])
 
     def _repr_html_(self) -> str:
         return self.fragment()
 
     def fragment(self) -> str:
         """The page's body."""
-        cards = (
+        cards = [
             (f"{self.sparsity:.1%}", "of the weights are 0"),
             (f"{sum(row.left for row in self.rows):,}", f"weights left of {sum(row.number for row in self.rows):,}"),
             (str(len(self.policies)), "policies"),
-        )
+        ]
+        if self.macs is not None:
+            cards.append((f"{self.macs[1]:,}", f"multiply-accumulates, {self.macs[0]:,} before"))
         shown = "".join(f'<div class="card"><b>{value}</b>{what}</div>' for value, what in cards)
         pictures = "".join(self._picture(*each) for each in _PICTURES)
         return (
             f'<style>{STYLE}</style><div class="qprep"><h1>{escape(self.model_class)}, compressed</h1>'
             f'<div class="cards">{shown}</div>{pictures}{self._table()}'
             f"{_list('Schedule', self.policies)}{_list('Changes of the model', self.changes)}"
-            f"{_list('Notes', self.notes)}</div>"
+            f"{_list('Channels that stay', self.frozen) if self.frozen else ''}{_list('Notes', self.notes)}</div>"
         )
 
     def to_html(self, path: str | Path) -> None:
@@ -118,13 +127,16 @@ class CompressionReport:
 
 _PICTURES = (
     ("Sparsity", "sparsity/weights/", "Share of zeros at the end of each epoch."),
+    ("Multiply-accumulates", MACS, "Of one run on the example inputs, at the end of each epoch."),
     ("Loss", "loss", "Mean over each epoch: all, and what each policy adds."),
     ("Learning rate", "lr/", "By group of the optimizer."),
     ("Metrics", "metrics/", "As given to on_epoch_end."),
 )
 
 
-def report_of(training: Training, history: History, policies: Sequence[tuple[str, Window]]) -> CompressionReport:
+def report_of(
+    training: Training, history: History, policies: Sequence[tuple[str, Window]], frozen: tuple[str, ...] = ()
+) -> CompressionReport:
     """The report of a training as it is now."""
     rows = tuple(
         WeightRow(
@@ -143,8 +155,10 @@ def report_of(training: Training, history: History, policies: Sequence[tuple[str
     )
     shown = tuple(f"{name}, {when_of(window)}" for name, window in policies)
     total = total_sparsity(training.names)
-    name = type(training.model).__name__
-    return CompressionReport(name, total, rows, shown, changes, tuple(training.notes), tuple(history.events))
+    counts = [round(each.value) for each in history.events if each.name == MACS]
+    macs = (counts[0], counts[-1]) if counts else None
+    name, notes = type(training.model).__name__, tuple(training.notes)
+    return CompressionReport(name, total, rows, shown, changes, notes, tuple(history.events), macs, frozen)
 
 
 def when_of(window: Window) -> str:

@@ -167,7 +167,7 @@ class _Reader:
         if other is not None:
             raise self.error(named.line, key, f"expected an instance of {section.value}, found {name!r} of {other}")
         mine = [each.name for each in known if each.section is section]
-        hint = did_you_mean(name, mine) or (f"; known are {', '.join(mine)}" if mine else "; there are none")
+        hint = did_you_mean(name, mine) or (f"; known are {', '.join(mine)}" if mine else "; none is defined")
         raise self.error(named.line, key, f"expected an instance of {section.value}, found {name!r}{hint}")
 
 

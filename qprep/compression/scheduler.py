@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.utils import _pytree as pytree
 
 from qprep.compression.build import add_policies
+from qprep.compression.costs import Costs
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
 from qprep.compression.history import History
@@ -70,6 +71,7 @@ class Scheduler:
         self.schedule: Schedule | None = None
         self.history = History(None if logs is None else Recorder(Path(logs)), log_every)
         self.metrics: dict[str, float] = {}
+        self._costs = Costs(self._training)
         self._in_epoch = self._continuing = self._in_minibatch = False
         self._began = False
         self._handles: list[Any] = []
@@ -182,6 +184,8 @@ class Scheduler:
         if not self._began and epoch > 0:
             self._training.note(f"training began at epoch {epoch}, policies of earlier epochs did not run")
         clock.epoch, clock.minibatch = epoch, 0
+        if not self._began:
+            self.history.begin(self._training, self._costs.now())
         self._began, self._in_epoch, self._in_minibatch, self._continuing = True, True, False, False
         for each in self.entries:
             if each.window.in_epoch(epoch):
@@ -288,7 +292,7 @@ class Scheduler:
                 each.policy.on_epoch_end(self._training, each.window, found)
         self._in_epoch = self._in_minibatch = False
         self.metrics = {}
-        self.history.epoch_end(self._training, found)
+        self.history.epoch_end(self._training, found, self._costs.now())
 
     def epochs(self, number: int) -> Iterator[int]:
         """The epochs up to `number`, from the first that is left; set `scheduler.metrics` in the loop for policies."""
@@ -320,7 +324,10 @@ class Scheduler:
 
     def report(self) -> CompressionReport:
         """What was done: sparsity by layer and over time, loss components, what was removed, notes."""
-        return report_of(self._training, self.history, [(each.policy.name, each.window) for each in self.entries])
+        structural = any(each.policy.is_structural for each in self.entries)
+        frozen = self._costs.frozen() if structural else ()
+        policies = [(each.policy.name, each.window) for each in self.entries]
+        return report_of(self._training, self.history, policies, frozen)
 
     def finish(self) -> nn.Module:
         """The model with its masks in it, without any hook; the scheduler does nothing afterwards."""
@@ -384,7 +391,7 @@ class Scheduler:
     def _remember(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Take the inputs of the first run as example inputs."""
         self._training.example = pytree.tree_map(_detached, (args, kwargs))
-        self._training.note("example inputs are those of the first run, as none were given")
+        self._training.note("no example inputs were given; the inputs of the first run are used")
         self._training.refresh()
         self._watching.remove()
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from qprep.compression.classes import injected, known_classes
 from qprep.compression.policies.pruning import PruningPolicy
 from qprep.compression.policies.regularization import RegularizationPolicy
-from qprep.compression.quantizers import OWN
+from qprep.compression.quantizers import OWN, TRANSLATED
 from qprep.compression.registry import Section, hints_of, parameters_of
 from qprep.compression.schedule_file import VERSION
 from qprep.quantizer.config.config_settings import NAMES
@@ -33,7 +33,7 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "schedule.yaml",
-        "description": "What qprep compress does to a model while it trains",
+        "description": "The schedule of qprep compress",
         "type": "object",
         "additionalProperties": False,
         "required": ["policies"],
@@ -58,7 +58,7 @@ def _section(section: Section) -> dict[str, Any]:
 def _class(section: Section, name: str, cls: type) -> dict[str, Any]:
     says = {"description": (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " ")}
     if section is Section.QUANTIZERS:
-        known = [*NAMES, *OWN, "overrides", "mode", "clip_acts", "per_channel_wts", "ema_decay", "quantize_inputs"]
+        known = [*NAMES, *OWN, "overrides", "bits_overrides", *TRANSLATED]
         properties: dict[str, Any] = {each: {} for each in known}
         return {**says, "type": "object", "properties": {"class": {"const": name}, **properties}, "required": ["class"]}
     parameters, hints = parameters_of(cls, injected(section)), hints_of(cls)

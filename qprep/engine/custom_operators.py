@@ -68,7 +68,7 @@ def make_row(values: Mapping[str, Any], where: str) -> Op:
     known = {parameter.name for text in row.spellings for parameter in parse_spelling(text).parameters}
     for name in parse_constructor(module).parameters if module else ():
         if name not in known and name != "inplace":
-            raise QprepError(f"{where}: module: `{name}` is no parameter of a spelling{did_you_mean(name, known)}")
+            raise QprepError(f"{where}: module: `{name}` is not a parameter of a spelling{did_you_mean(name, known)}")
     return row
 
 

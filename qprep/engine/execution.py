@@ -13,6 +13,7 @@ from qprep.foundation.internal_rules import ANALYSIS_FAILED, engine_finding
 
 if TYPE_CHECKING:
     from qprep.engine.incremental.cache import Cache
+    from qprep.engine.incremental.held import Held
     from qprep.foundation.findings import Finding
 
 _T = TypeVar("_T")
@@ -21,6 +22,10 @@ MOST_FAILURES = 8  # files of one part that qprep may fail on before it gives th
 PATIENCE = 300.0  # seconds without a sign of life after which a worker process is taken for hung
 _AUTO_BYTES = 3_000_000  # source below which starting processes costs more than it gains
 _AUTO_GAIN = 1.25  # how many times faster a run must become for it
+
+
+class ObsoleteError(QprepError):
+    """A look was given up because its result is not wanted any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class Effort:
     patience  seconds without a sign of life after which a worker is taken for hung
     edits     whether whoever asked wants the edits of each fix, or only to know that there are some
     unknown   whether they want the places of unknown kind, or only their number
+    held      what this process keeps from look to look, whatever the contents of files
+    obsolete  asked before each file: whether nobody wants the result any more, which raises ObsoleteError
     """
 
     jobs: int | None = 1
@@ -41,6 +48,13 @@ class Effort:
     patience: float = PATIENCE
     edits: bool = True
     unknown: bool = True
+    held: Held | None = None
+    obsolete: Callable[[], bool] | None = None
+
+    def check_wanted(self) -> None:
+        """Raise ObsoleteError where nobody wants the result any more."""
+        if self.obsolete is not None and self.obsolete():
+            raise ObsoleteError("nobody waits for the result any more")
 
     @property
     def assembles(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from qprep.analysis.inputs import Setting
 from qprep.engine.proven_fixes import ProvenFixes
 from qprep.engine.results import ChangedFile, FixResult, in_order, is_applicable
 from qprep.engine.runtime_evidence.equivalence_gate import Parts
+from qprep.engine.second_look import worse
 from qprep.engine.snapshot import Reported, Survey
 from qprep.engine.unsafe_fixes import UnsafeFix, Withheld, unsafe_fixes
 from qprep.foundation.findings import Finding, Fix, Unfixable
@@ -19,7 +19,7 @@ from qprep.rewriting.apply import new_texts
 from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from qprep.engine.baseline import Baseline
@@ -165,7 +165,7 @@ class _Step:
 def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Finding], withheld: str | None) -> Finding:
     """A finding whose fix is left out, in a file that cannot be changed, or beside one of the baseline, says why."""
     if isinstance(finding.fix, Fix) and any(_is_same(finding, other) for other in left):
-        return replace(finding, fix=Unfixable("the baseline holds it, or what its rewrite would change"))
+        return replace(finding, fix=Unfixable("the baseline lists it, or a finding that the fix would change"))
     if finding.path in banned and isinstance(finding.fix, Fix):
         return replace(finding, fix=Unfixable(banned[finding.path]))
     if withheld is not None and isinstance(finding.fix, Fix):
@@ -187,7 +187,7 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _S
             after = _second_look(survey, settings, texts)
             if _repeated(survey, after, texts):
                 continue
-            failures = _worse(survey, after, settings, texts, set(chosen))
+            failures = worse(survey, after, settings, texts, set(chosen))
             if not failures:
                 if not ledger.is_first:
                     applied = unsafe_fixes([r.finding for r in chosen], survey.files.overlay, late=True)
@@ -227,7 +227,7 @@ def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -
         if path in ledger.sound:
             continue
         if is_generated(old):
-            found[path] = "the file is marked as @generated: a rewrite would be lost"
+            found[path] = "the file is marked @generated; its generator would overwrite a fix"
         elif (finding := refuse_untouched(old)) is None:
             ledger.sound.add(path)
         else:
@@ -291,44 +291,6 @@ def _repeated(survey: Survey, after: Survey, texts: Mapping[str, tuple[SourceFil
         if call is not None and reported.finding.path in texts:
             found |= survey.plan.repeat(modules[reported.finding.path], call.path)
     return found
-
-
-def _worse(
-    survey: Survey,
-    after: Survey,
-    settings: SettingsResolver,
-    texts: Mapping[str, tuple[SourceFile, str]],
-    chosen: Collection[Reported],
-) -> dict[str, str]:
-    """Files in whose new lines a second look finds more than the first left there, with the reason."""
-    known = {fault.path for fault in survey.faults}
-    worse = {
-        fault.path: f"its rewrite cannot be read: {fault.message}" for fault in after.faults if fault.path not in known
-    }
-    following = {rule.code for rule in settings.rules if rule.follows}
-    left = Counter((r.finding.path, r.finding.code) for r in survey.reported if r not in chosen)
-    for path, (old, text) in texts.items():
-        written = _written_lines(old.text, text)
-        inside = Counter(
-            r.finding.code
-            for r in after.reported
-            if r.finding.path == path and r.finding.start.line in written and r.finding.code not in following
-        )
-        code = next((code for code, count in inside.items() if count > left[path, code]), None)
-        if code is not None:
-            worse[path] = f"its rewrite failed a check: a second look finds {code} in what was written"
-    return worse
-
-
-def _written_lines(old: str, new: str) -> set[int]:
-    """1-based lines of `new` that `old` does not have, not even elsewhere: a module repeats what its function says."""
-    before, after = old.splitlines(), new.splitlines()
-    known = {line.strip() for line in before}
-    lines: set[int] = set()
-    for tag, _, _, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag in ("insert", "replace"):
-            lines.update(number + 1 for number in range(start, end) if after[number].strip() not in known)
-    return lines
 
 
 def _resolved(before: Sequence[Finding], remaining: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -80,7 +80,7 @@ class Pool:
             return None
         worker.heard = time.monotonic()
         if message is None:
-            self._replace(worker, f"the process that looked at it {_ending(worker.process)}")
+            self._replace(worker, f"the process that analysed it {_ending(worker.process)}")
         elif message[0] == "at":
             worker.attempt.tell(message[1])
             self._tell(message[1])
@@ -165,7 +165,7 @@ def recipe(settings: SettingsResolver) -> tuple[Any, ...]:
 
 def _ending(process: subprocess.Popen[bytes]) -> str:
     code = process.wait()
-    return f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+    return f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

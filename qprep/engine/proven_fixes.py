@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qprep.engine.runtime_evidence.equivalence_gate import Parts, Proof
     from qprep.engine.runtime_evidence.run_reach import Reach
 
-_SAFE_ALONE = "--verify: an unsafe fix is not applied beside those that were tried"
+_SAFE_ALONE = "--verify: an unsafe fix was not tried together with the others"
 
 
 class Applied(Protocol):

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.inputs import Files, Setting
+from qprep.analysis.symbols.module_resolver import ParsedFiles
 from qprep.engine.execution import Effort
-from qprep.engine.partitioning import Division, divide, whole
+from qprep.engine.partitioning import Division, Store, divide, whole
 from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
 from qprep.engine.scheduler import Asked, Look, Memory, run_parts
 from qprep.engine.summarize import outlines_of
@@ -49,10 +50,11 @@ def check(
     texts, effort = overlay or {}, effort or Effort()
     cache = _cache(effort, texts, observe)
     memory = _check_memory(cache) if cache is not None else None
-    look = Look("check", partial(check_part, settings=settings, overlay=texts, observe=observe, edits=effort.assembles))
+    part = partial(check_part, settings=settings, overlay=texts, observe=observe, edits=effort.assembles)
+    look = Look("check", part, _parsed(effort))
     divisions = _divisions(paths, settings, texts, effort, observe)
     if beside:
-        divisions = surround(divisions, beside, Files(texts), cache)
+        divisions = surround(divisions, beside, Files(texts), _store(effort, texts, observe))
     work = Work(divisions, settings, texts, effort)
     done = run_parts(look, work, memory, partial(_shortened, effort=effort))
     unknown = tuple(finding for part in done for finding in part.unknown_sites)
@@ -105,7 +107,16 @@ def _divisions(
     if runs is not None:
         return whole(paths)
     outlines = partial(outlines_of, settings=settings, overlay=overlay, effort=effort)
-    return divide(paths, Files(overlay), _cache(effort, overlay, runs), outlines)
+    return divide(paths, Files(overlay), _store(effort, overlay, runs), outlines)
+
+
+def _store(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> Store | None:
+    """The outlines that are known: those in this process hold for other contents than the disk's, too."""
+    return effort.held.store(overlay) if effort.held is not None else _cache(effort, overlay, runs)
+
+
+def _parsed(effort: Effort) -> ParsedFiles:
+    return effort.held.parsed if effort.held is not None else ParsedFiles()
 
 
 def _cache(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> Cache | None:
@@ -142,10 +153,10 @@ def fix(
     cache = _cache(effort, texts, runs)
     memory = _fix_memory(cache, settings) if cache is not None else None
     work = partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove, baseline=baseline)
-    look = Look("fix", work)
+    look = Look("fix", work, _parsed(effort))
     divisions = _divisions(paths, settings, texts, effort, runs)
     if beside:
-        divisions = surround(divisions, beside, Files(texts), cache)
+        divisions = surround(divisions, beside, Files(texts), _store(effort, texts, runs))
     done = run_parts(look, Work(divisions, settings, texts, effort, baseline), memory)
     result = FixResult(
         in_order([finding for part in done for finding in part.before]),

@@ -89,6 +89,7 @@ def _here(look: Look[_T], work: Work, sizes: Mapping[int, int], clock: Clock) ->
 
         def once(state: Attempt, number: int = number, part: Part = part) -> Outcome[_T]:
             def tell(path: str) -> None:
+                work.effort.check_wanted()
                 state.tell(path)
                 clock.begin(path)
 

@@ -16,7 +16,7 @@ from qprep.analysis.eager.collect import find_eager, find_unprepared
 from qprep.analysis.effects.child_iteration import add_visits, find_walks
 from qprep.analysis.effects.effect_table import EffectTable
 from qprep.analysis.inputs import Files, Setting
-from qprep.analysis.interpreter.interpreter import Analysis
+from qprep.analysis.interpreter.interpreter import ProjectAnalysis
 from qprep.analysis.symbols.module_resolver import Project
 from qprep.engine.results import is_applicable
 from qprep.engine.runtime_evidence.reconcile import proven, weigh
@@ -37,7 +37,7 @@ from qprep.rewriting.source_code import Code
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from qprep.analysis.facts import Place
+    from qprep.analysis.places import Place
     from qprep.analysis.symbols.module_summary import Outline
     from qprep.checks.base import Check, Hit, Site
     from qprep.engine.config.settings import SettingsResolver
@@ -89,7 +89,7 @@ class Survey:
 
     def _run(self) -> None:
         names = users_first(self.project)
-        self.analysis = Analysis(self.project, self._rows())
+        self.analysis = ProjectAnalysis(self.project, self._rows())
         self.analysis.proven = proven(self.witness, self.project.given, self.files.source)
         facts = self.analysis.run(self._telling(names))
         self._read_faults()
@@ -308,7 +308,7 @@ def _where(project: Project, place: Place) -> str:
 
 def _no_rewrite(check: Check) -> str:
     if check.rule.severity is Severity.INFO:
-        return "it is reported for information: every rewrite keeps it"
+        return "it is informational; no fix changes it"
     return "no rewrite exists for this rule yet" if check.rule.fixable else "only you can decide what to change"
 
 

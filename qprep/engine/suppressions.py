@@ -123,7 +123,7 @@ def _faults(
         yield _finding(source, comment, UNKNOWN_SUPPRESSION, f"{_EXPECTED}, found no rule to ignore", None)
         return
     if comment.verb == "ignore-file" and not comment.own_line:
-        yield _finding(source, comment, UNKNOWN_SUPPRESSION, "`ignore-file` counts only on a line of its own", None)
+        yield _finding(source, comment, UNKNOWN_SUPPRESSION, "`ignore-file` must be on a separate line", None)
         return
     for code in comment.codes:
         meant = [rule.code for rule in rules if matches(code, rule)]
@@ -135,11 +135,11 @@ def _faults(
 
 
 def _finding(source: SourceFile, comment: Suppression, rule: Rule, message: str, code: str | None) -> Finding:
-    fix: Fix | Unfixable = Unfixable("which rule is meant is not known")
+    fix: Fix | Unfixable = Unfixable("the rule is not known")
     if code is not None:
         fix = Fix(Applicability.SAFE, f"Remove `{code}`", (_removal(source, comment, code),))
     start, end = source.position(comment.start), source.position(comment.end)
-    return engine_finding(rule, source.path, message, start, end, help="remove it, or name the rule meant", fix=fix)
+    return engine_finding(rule, source.path, message, start, end, help="remove it, or name the rule", fix=fix)
 
 
 def _removal(source: SourceFile, comment: Suppression, code: str) -> Edit:

@@ -55,7 +55,7 @@ def surroundings(given: Sequence[Path], settings: SettingsResolver) -> Surroundi
                 break
             found[real] = path
     limit = f"the first {MOST_FILES} files or {MOST_BYTES // 1_000_000} MB"
-    note = f"of the files beside those given, in {cut[0]}, only {limit} are looked through" if cut else None
+    note = f"only {limit} of the other files in {cut[0]} are read" if cut else None
     return Surroundings(tuple(found.values()), note)
 
 

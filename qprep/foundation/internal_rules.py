@@ -8,16 +8,16 @@ SYNTAX_ERROR = Rule(
     "QP001",
     "syntax-error",
     "The file is not valid Python",
-    "The position and the message are those of CPython's own parser. Nothing else is reported for such a file.",
+    "Position and message come from CPython's parser. Nothing else is reported for such a file.",
     Severity.ERROR,
     fixable=False,
 )
 NOT_ROUND_TRIPPABLE = Rule(
     "QP002",
     "not-round-trippable",
-    "The file cannot be rewritten without changing other bytes of it",
-    "Before a rewrite, qprep checks that an untouched parse of the file reproduces its bytes. "
-    "Where it does not, the file is reported but never changed.",
+    "The file cannot be rewritten without changing unrelated bytes",
+    "Before a rewrite, qprep checks that LibCST reproduces the bytes of the unchanged file. If it does not, the "
+    "file is reported and never changed.",
     Severity.WARNING,
     fixable=False,
 )
@@ -25,7 +25,7 @@ UNREADABLE_FILE = Rule(
     "QP003",
     "unreadable-file",
     "The file cannot be read or decoded",
-    "It is missing permissions, is not a regular file, or its bytes are not valid in the encoding that it declares.",
+    "The file has no read permission, is not a regular file, or contains bytes that are invalid in its encoding.",
     Severity.ERROR,
     fixable=False,
 )
@@ -33,19 +33,19 @@ UNKNOWN_SUPPRESSION = Rule(
     "QP004",
     "unknown-suppression",
     "A suppression comment that names no rule, or an unknown one",
-    "`# qprep: ignore[QP101] reason` takes codes, prefixes or names of rules. There is no form that suppresses all.",
+    "`# qprep: ignore[QP101] reason` takes codes, prefixes or names of rules. A comment cannot suppress all rules.",
 )
 UNUSED_SUPPRESSION = Rule(
     "QP005",
     "unused-suppression",
     "A suppression comment that suppresses nothing",
-    "Only codes of rules that are enabled in the run are judged. The fix removes the code, or the whole comment.",
+    "Codes of rules that are switched off are not reported. The fix removes the code, or the whole comment.",
 )
 TOO_DEEP = Rule(
     "QP006",
     "too-deep",
     "The code is nested too deeply to be analysed or rewritten",
-    "CPython's parser and LibCST recurse over the source; code nested thousandfold exhausts them.",
+    "CPython's parser and LibCST are recursive; code with thousands of nested levels exhausts them.",
     Severity.ERROR,
     fixable=False,
 )
@@ -53,8 +53,9 @@ TRACE_FAILED = Rule(
     "QP007",
     "trace-failed",
     "A model given to --trace does not run",
-    "Importing or building the model, making its inputs, or its forward pass failed, crashed or took too long. The "
-    "message says why, the notes name the last calls in the user's code. The static findings are reported as ever.",
+    "Importing the model, building it, making its inputs, or its forward pass failed, crashed or took too long. The"
+    " message gives the reason; the notes name the last calls in your code. The static findings are reported as "
+    "usual.",
     Severity.ERROR,
     fixable=False,
 )
@@ -62,9 +63,8 @@ ANALYSIS_FAILED = Rule(
     "QP008",
     "analysis-failed",
     "qprep itself failed on the file",
-    "An error in qprep, a process that died, or one that gave no answer for minutes, while it looked at this file. The "
-    "file was not analysed and other files see it as if it could not be read; they were looked at all the same. The "
-    "exit code is 2. Please report it, with the file where you can.",
+    "qprep raised an error, or its process died or hung, while it analysed this file. The file was skipped; the "
+    "other files were analysed without it. The exit code is 2. Please report it, with the file if you can.",
     Severity.ERROR,
     fixable=False,
 )

@@ -50,7 +50,7 @@ class Notebook:
         """The file with the cells of a changed text; raises NotebookError where they cannot be told apart."""
         old, new = _split(self.text), _split(text)
         if [number for number, _ in new] != [cell.number for cell in self.cells]:
-            raise NotebookError("its cells cannot be told apart")
+            raise NotebookError("its cells cannot be distinguished")
         parts, done = [], 0
         for cell, (_, before), (_, after) in zip(self.cells, old, new, strict=True):
             if before != after:

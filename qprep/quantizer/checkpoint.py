@@ -117,5 +117,5 @@ def restore(quantizer: PreparedModel, data: dict[str, Any], path: str | Path) ->
     try:
         quantizer.graph.model.load_state_dict(data["state"])
     except RuntimeError as error:
-        raise QprepError(f"expected the model that was saved, found another than in {path}: {error}") from error
+        raise QprepError(f"expected the saved model, found another than in {path}: {error}") from error
     quantizer.notes = list(data["notes"])

@@ -121,7 +121,7 @@ def _check_places(job: Job) -> None:
     for path in filter(None, (job.output, job.onnx, job.report)):
         folder = next(each for each in path.absolute().parents if each.exists())
         if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise QprepError(f"{path} cannot be written: {folder} is no folder that one may write to")
+            raise QprepError(f"{path} cannot be written: {folder} is not a writable folder")
     if job.onnx is not None and find_spec("onnx") is None:
         raise QprepError("--onnx: expected the onnx package, found none: pip install 'qprep[onnx]'")
 

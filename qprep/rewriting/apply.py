@@ -15,7 +15,7 @@ from qprep.rewriting.source_code import Code
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qprep.analysis.facts import Place
+    from qprep.analysis.places import Place
     from qprep.analysis.symbols.module_resolver import Project
     from qprep.rewriting.planner import Plan
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from qprep.analysis.facts import Place, Unit
+    from qprep.analysis.places import Place, Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.foundation.catalogue.targets import Target
     from qprep.rewriting.composed_edits import Piece
@@ -52,7 +52,7 @@ class Names:
         """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
         base = self.prefix + base
         if base.startswith(self.barred):
-            raise DeclinedError(f"`{base}` begins as the names of the children that the class looks for")
+            raise DeclinedError(f"`{base}` begins like the names of children that the class looks up")
         name = next(name for name in self._candidates(base, hint) if not self._is_taken(name))
         if self._is_made_up(name):
             # A pattern that matches every candidate says nothing about any of them.

@@ -10,8 +10,8 @@ from qprep.analysis.dependencies.partitions import ALONE
 from qprep.analysis.effects.attribute_writes import touched_names
 from qprep.analysis.effects.effect_table import EffectTable
 from qprep.analysis.effects.receivers import read_holder
-from qprep.analysis.facts import Unit
-from qprep.analysis.symbols.module_summary import asked_names
+from qprep.analysis.places import Unit
+from qprep.analysis.symbols.module_summary import asked_names, may_ask_for_names
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.catalogue.targets import OWN, TARGETS, Target
 from qprep.rewriting.safety.class_body import read_body
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qprep.analysis.dependencies.partitions import Around
     from qprep.analysis.effects.receivers import Holder
     from qprep.analysis.facts import Facts
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.interpreter import ProjectAnalysis
     from qprep.analysis.symbols.module_resolver import Project
     from qprep.rewriting.safety.class_body import Body
     from qprep.rewriting.source_code import Code
@@ -38,7 +38,7 @@ class Context:
 
     def __init__(
         self,
-        analysis: Analysis,
+        analysis: ProjectAnalysis,
         load: Callable[[str], Code | None],
         effects: EffectTable,
         around: Around = ALONE,
@@ -168,7 +168,7 @@ def _asked_names(project: Project) -> Iterator[str]:
             yield from outline.asks
             continue
         text = project.text(name)
-        index = project.index(name) if text is not None and "attr(" in text else None
+        index = project.index(name) if text is not None and may_ask_for_names(text) else None
         if index is not None:
             yield from asked_names(index)
 

@@ -20,7 +20,7 @@ def string_piece(scope: Scope, text: str) -> tuple[Piece, ...] | Unfixable:
     start, end = scope.code.span(node)
     written = scope.code.text[start:end]
     if written[1:-1] != node.value or written[0] not in "\"'":
-        return Unfixable("the name is not written as a plain text")
+        return Unfixable("the name is not a string literal")
     return (Piece(start + 1, end - 1, text),)
 
 
@@ -36,12 +36,12 @@ def refusal(code: Code, node: ast.AST) -> str | None:
         return None
     start, end = code.span(field.value)
     if code.text[code.skip_blank(end, ")")] == "=":
-        return "the text around it shows the expression as it is written"
+        return "the f-string around it prints the expression itself"
     before = code.text[:start].rstrip(" (")
     opened = len(before) - len(before.rstrip("{"))
     # Before Python 3.12 positions in texts are found by searching for what stands there.
     if opened % 2 == 0 or not _is_written(code.slice(node), node):
-        return "where in the text it stands is not known"
+        return "its position in the f-string is unknown"
     return None
 
 

@@ -10,7 +10,7 @@ from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewriting.safety.introspection import is_watched, may_be_asked
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import ClassNode
     from qprep.analysis.values.abstract_values import Kind
     from qprep.rewriting.fix_session import Context
@@ -27,7 +27,7 @@ def entry_of(context: Context, base: Kind) -> ClassNode | None:
 def refusal(context: Context, unit: Unit) -> str | None:
     """Why a class without a constructor must stay so: some code asks constructors for their parameters."""
     if _is_seen(context, unit) and _shows_another(context, unit):
-        return f"`{unit.name}` would get a constructor, and code here asks constructors for their parameters"
+        return f"`{unit.name}` would get a constructor, and code here inspects the parameters of constructors"
     return None
 
 

@@ -10,6 +10,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.ast_utils import last_name
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.rewrite_result import Import
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
 
 RUNTIME = "qprep.runtime_modules"
-_EVALUATING = frozenset(("eval", "exec", "globals", "vars", "locals"))
+_EVALUATING = frozenset(("eval", "exec", "globals", "vars", "locals", "import_module", "__import__"))
 _NAME = re.compile(r"[^\W\d]\w*")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 _TYPE_COMMENT = re.compile(r"#\s*type:(.*)")
@@ -184,8 +185,10 @@ def unused_import_pieces(code: Code, before: ast.Module, after: ast.Module, expo
 
 
 def _evaluates(node: ast.AST) -> bool:
-    """`eval(text)`, `globals()[name]`: any name may be meant."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _EVALUATING
+    """`eval(text)`, `globals()[name]`, `sys.modules[__name__]`: any name may be meant."""
+    if isinstance(node, ast.Attribute):
+        return node.attr == "modules" and isinstance(node.value, ast.Name) and node.value.id == "sys"
+    return isinstance(node, ast.Call) and last_name(node.func) in _EVALUATING
 
 
 def _without(code: Code, node: ast.Import | ast.ImportFrom, kept: list[ast.alias]) -> Piece:

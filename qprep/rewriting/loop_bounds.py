@@ -10,8 +10,8 @@ from qprep.analysis.values.abstract_values import ClassRef, External, Module, Nu
 from qprep.rewriting.owners import made_early
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import Unit
-    from qprep.analysis.interpreter.attributes import Attribute, Creation
+    from qprep.analysis.interpreter.attribute_table import Attribute, Creation
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.source_code import Code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.fix_session import remembered
 
@@ -69,10 +69,10 @@ def _value_parts(index: FileIndex) -> Iterator[ast.expr]:
     for call in index.of(ast.Call):
         if not _asks(call):
             yield from (call.func, *call.args, *(keyword.value for keyword in call.keywords))
-    for listed in index.of(ast.List):
-        yield from listed.elts if id(listed) not in asking else ()
-    for grouped in index.of(ast.Tuple):
-        yield from grouped.elts if id(grouped) not in asking else ()
+    listed: list[ast.List | ast.Tuple] = [*index.of(ast.List), *index.of(ast.Tuple)]
+    for display in listed:
+        if id(display) not in asking:
+            yield from display.elts
     for table in index.of(ast.Dict):
         yield from table.values
 

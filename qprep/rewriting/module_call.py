@@ -9,7 +9,7 @@ from qprep.foundation.catalogue.targets import TORCH_AO
 from qprep.foundation.catalogue.torch_ao import QUANTIZED_KERNELS
 from qprep.foundation.findings import Unfixable
 
-_ISLAND = ": it has no quantized kernel; call a DeQuantStub before it and a QuantStub behind it"
+_ISLAND = ": it has no quantized kernel; call a DeQuantStub before it and a QuantStub after it"
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +24,8 @@ def missing(scope: Scope, op: Op) -> Unfixable:
     advice = ""
     if scope.target.name == TORCH_AO:
         runs = op.name in QUANTIZED_KERNELS
-        advice = ": torch's kernel takes quantized tensors, so it may stay" if runs else _ISLAND
-    return Unfixable(f"no dedicated module stands for `{op.name}`{of}{advice}")
+        advice = ": torch has a quantized kernel for it, so it can stay" if runs else _ISLAND
+    return Unfixable(f"there is no module for `{op.name}`{of}{advice}")
 
 
 def construct(scope: Scope, op: Op, settings: Mapping[str, str]) -> str:
@@ -48,8 +48,8 @@ def declare(scope: Scope, op: Op, constructor: str, *, many: bool) -> str | Unfi
     if many and method:
         made = constructor.partition("(")[0]
         return Unfixable(
-            f"it runs more than once in one forward, with one {made} for all: hold one for each round in an "
-            "nn.ModuleList, and walk along it with the loop"
+            f"it runs more than once in one forward, with one {made} for all: keep one for each iteration in an "
+            "nn.ModuleList, and iterate over it in the loop"
         )
     name = scope.declare(op.name, constructor, many=many)
     return f"{name}.{method}" if method else name

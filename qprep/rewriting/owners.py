@@ -20,7 +20,7 @@ from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.source_code import Code
@@ -68,14 +68,14 @@ def _mixin_refusal(context: Context, unit: Unit) -> str | None:
         return plain_objects.refusal(context, unit) or next(filter(None, reasons), None)
     found = mixins.holders(context, unit)
     if not found:
-        return f"`{unit.name}` is no nn.Module, so it can hold no module of its own"
+        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module"
     return next((reason for holder in found if (reason := refusal(context, holder)) is not None), None)
 
 
 def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> str | None:
     """Why a class that a function defines cannot use modules that the file imports."""
     if entry.around and not any(known.target.partition(".")[0] == "torch" for known in index.imports.values()):
-        return f"torch is imported by the function around `{unit.name}` only"
+        return f"torch is imported only by the function around `{unit.name}` only"
     return None
 
 
@@ -99,7 +99,7 @@ def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
         reasons = (method_refusal(context, holder, method) for holder in mixins.holders(context, unit))
         return next((reason for reason in reasons if reason is not None), None)
     if method in run_by_base(context, unit):
-        return f"`{method}` is run by the constructor of a base class, before new attributes can be made"
+        return f"`{method}` is called by the constructor of a base class, before new attributes can be created"
     return _skipping(context, unit, method)
 
 

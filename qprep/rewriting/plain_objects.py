@@ -10,8 +10,8 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place, Unit
 from qprep.analysis.interpreter import constructor_arguments
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, Mapping, Object, Opaque, Sequence, options
 from qprep.rewriting.fix_session import remembered
@@ -90,7 +90,7 @@ def _unusual(context: Context, member: ClassRef, entry: ClassNode) -> str | None
         or (isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "vars")
         for part in walk(node)
     )
-    return "looks at all its attributes" if looks else None
+    return "reads all its attributes" if looks else None
 
 
 def body_point(code: Code | None, entry: ClassNode) -> tuple[int, str] | None:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import HelperCall, OpSite, Place, Unit
+from qprep.analysis.facts import HelperCall, OpSite
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef
 from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewriting import callees, fstrings, imports, owners, plain_objects
@@ -82,7 +83,7 @@ class Plan:
         code, index = self.context.code(site.place.module), self.context.project.index(site.place.module)
         node = code.node(site.place) if code is not None else None
         if code is None or index is None or node is None:
-            return Unfixable(f"it stands in {site.place.module}, outside the paths given")
+            return Unfixable(f"it is in {site.place.module}, outside the paths given")
         if plain_objects.is_plain(self.context, site.unit) and not isinstance(site, OpSite | HelperCall):
             return Unfixable(f"`{site.unit.name}` is no nn.Module, so it can hold no module of its own")
         if (reason := owners.method_refusal(self.context, site.unit, site.function.rpartition(".")[2])) is not None:
@@ -108,7 +109,7 @@ class Plan:
         lending, beside = self._lending(scope)
         scope.declarations += lending
         declarations, needed = tuple(scope.declarations), scope.needed(pieces)
-        doubts = proof.doubts(scope, site)
+        doubts = proof.doubts(scope, site, pieces)
         rewrite = Rewrite(
             site.place,
             site.unit,
@@ -161,7 +162,7 @@ class Plan:
         if overlaps(pieces):
             return "its edits would overlap"
         if not listed_files(self.context).isdisjoint(module for module, _ in scope.imports):
-            return "the classes of its file are listed at run time, where a new one would appear"
+            return "code lists the classes of its file at run time, and a new class would appear there"
         return name_capture.hidden(self.context, scope.declarations)
 
     def refusal(self, unit: Unit) -> str | None:
@@ -174,7 +175,7 @@ class Plan:
                 self._refusals[unit] = next(filter(None, reasons), None)
             if not unit.is_class and unit.module in listed_files(self.context):
                 self._refusals[unit] = (
-                    f"the classes of {unit.module} are listed at run time, where a new one would appear"
+                    f"the classes of {unit.module} are listed at run time, and a new class would appear there"
                 )
         return self._refusals.get(unit)
 
@@ -185,12 +186,12 @@ class Plan:
         loops, filters = child_loops.loops(self.context, unit), self._filters_of(unit)
         for module in sorted({loop.module for loop in loops} | {each.place.module for each in filters}):
             if not self.context.may_change(module):
-                return f"{module}, outside the paths given, goes through the children of `{unit.name}`"
+                return f"{module}, outside the paths given, iterates over the children of `{unit.name}`"
         family = frozenset(self.context.family(unit))
         for place, walk in sorted(self.context.facts.walks.items()):
             if not self.context.may_change(place.module) and not (walk.classes and walk.classes.isdisjoint(family)):
                 where = f"{place.module}, outside the paths given, line {place.line},"
-                return f"{where} takes children by position, maybe those of `{unit.name}`"
+                return f"{where} takes children by position, perhaps of `{unit.name}`"
         return None
 
     def names(self, unit: Unit) -> Names:
@@ -215,7 +216,7 @@ class Plan:
             return "self"
         function = code.function(node)
         if function is None:
-            return Unfixable("it stands outside a method")
+            return Unfixable("it is outside a method")
         for decorator in function.decorator_list:
             if ast.unparse(decorator).rpartition(".")[2] in (
                 "staticmethod",
@@ -233,7 +234,7 @@ class Plan:
             current = code.parents[current]
             if current is not function and isinstance(current, ast.FunctionDef | ast.Lambda):
                 if any(arg.arg == owner for arg in ast.walk(current.args) if isinstance(arg, ast.arg)):
-                    return Unfixable(f"`{owner}` means something else in the function around it")
+                    return Unfixable(f"`{owner}` has another meaning in the function around it")
         return owner
 
     # Functions outside classes
@@ -266,9 +267,11 @@ class Plan:
             return ()  # the module made of a function that calls itself runs its own forward there
         named = _named(scope, node, callee)
         if named is None or not stable_binding.is_imported_once(scope.index, _root(named)):
-            return Unfixable("the function is called under a name that only the run knows")
+            return Unfixable("the function is called under a name that is unknown before the code runs")
         if self.context.project.may_be_another(callee.module, scope.index.name):
-            return Unfixable(f"two files are called {callee.module}, and only the run knows which one is meant")
+            return Unfixable(
+                f"two files are called {callee.module}, and the imported one is unknown before the code runs"
+            )
         name = self.class_name(callee)
         bound = self._imported[scope.code.module]
         planned = {n for unit, n in self._class_names.items() if unit.module == scope.code.module}
@@ -319,7 +322,7 @@ class Plan:
             if isinstance(outcome, Rewrite) and not outcome.unit.is_class:
                 reason = blocked.get(outcome.unit) or self._uncalled(outcome.unit)
                 if reason is not None:
-                    self.outcomes[place] = Unfixable(f"it stands in `{outcome.unit.name}`: {reason}")
+                    self.outcomes[place] = Unfixable(f"it is in `{outcome.unit.name}`: {reason}")
                 elif doubts := self._doubts_of_calls(outcome.unit):
                     every = tuple(dict.fromkeys((*outcome.doubts, *doubts)))
                     self.outcomes[place] = replace(outcome, doubts=every, applicability=Applicability.UNSAFE)
@@ -342,7 +345,9 @@ class Plan:
             return None
         outside = self._called_outside.get(unit)
         return (
-            f"{outside}, outside the paths given, calls it" if outside else "the function that runs is made inside it"
+            f"{outside}, outside the paths given, calls it"
+            if outside
+            else "the function that runs is defined inside it"
         )
 
     def repeat(self, module: str, attribute: str) -> bool:
@@ -621,7 +626,7 @@ def _dispatch(scope: Scope, node: ast.Call, call: HelperCall) -> tuple[Piece, ..
     bracket = code.skip_blank(end)
     is_simple = not any(isinstance(part, ast.Call | ast.BinOp) for part in ast.walk(node.func))
     if code.text[bracket] != "(" or not is_simple:
-        return Unfixable("the function is called under a name that only the run knows")
+        return Unfixable("the function is called under a name that is unknown before the code runs")
     called = node.func.id.lstrip("_") if isinstance(node.func, ast.Name) else ""
     name = called or moved_functions.attribute_name(min(call.callees))
     attribute = scope.declare(name, f"{scope.runtime('Dispatch')}()", many=call.count > 1)

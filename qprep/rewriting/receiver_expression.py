@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
 
 _PASSING = frozenset(("enumerate", "reversed", "zip", "list", "tuple"))
+_GIVING = frozenset(("values", "items"))  # methods that give the items of a dict
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _BRANCHES = (ast.FunctionDef, ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
 _MAYBE = (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)
@@ -183,7 +184,12 @@ def _is_passed_on(code: Code, node: ast.AST, iterable: ast.expr) -> bool:
     """Whether a loop over `iterable` gives the very items of `node`."""
     while node is not iterable:
         node = code.parents[node]
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _PASSING):
+        if isinstance(node, ast.Attribute) and node.attr in _GIVING:
+            node = code.parents[node]
+            is_passed = isinstance(node, ast.Call) and not node.args and not node.keywords
+        else:
+            is_passed = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _PASSING
+        if not is_passed:
             return False
     return True
 

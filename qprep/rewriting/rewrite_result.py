@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.foundation.findings import Applicability
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import Place, Unit
+    from qprep.analysis.places import Place, Unit
     from qprep.rewriting.composed_edits import Piece
 
 
@@ -52,7 +52,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a rewrite is not proven to be safe, and the code that is to blame."""
+    """Why a rewrite is not proven to be safe, and the code that causes it."""
 
     reason: str
     place: Place

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.symbols.ast_utils import children
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import Place
+    from qprep.analysis.places import Place
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.foundation.source import Located, SourceFile
 

@@ -8,7 +8,7 @@ from qprep.runtime_modules._operation import Number
 
 def _tensor(operand: Tensor | Number) -> Tensor:
     if not isinstance(operand, Tensor):
-        raise TypeError("expected a tensor beside a number")
+        raise TypeError("expected a tensor with the number")
     return operand
 
 

@@ -111,7 +111,7 @@ class PerCall(nn.ModuleList):
             return True
         if not self._warned and not torch.compiler.is_compiling():
             self._warned = True
-            warnings.warn(f"more than {self.limit} calls in one forward: instances are used again", stacklevel=3)
+            warnings.warn(f"more than {self.limit} calls in one forward: instances are reused", stacklevel=3)
         return False
 
     def _enter(self, owner: nn.Module, args: tuple[Any, ...]) -> None:

@@ -22,7 +22,7 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
     the model propagate. Raises QprepError where torch is missing or `model` is no nn.Module.
     """
     if importlib.util.find_spec("torch") is None:
-        raise QprepError("a trace runs the model, which needs torch: pip install 'qprep[torch]'")
+        raise QprepError("a trace runs the model and needs torch: pip install 'qprep[torch]'")
     from qprep.tracing.traced_run import trace as run
 
     return run(model, *inputs, **kwinputs)

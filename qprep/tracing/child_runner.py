@@ -57,7 +57,7 @@ def workspace() -> Iterator[Path]:
 def run_child(module: str, request: Request, folder: Path) -> TraceFailure | None:
     """Run `python -m module folder`; None once it has left what it was asked for."""
     if find_spec("torch") is None:
-        raise QprepError("a trace runs the model, which needs torch: pip install 'qprep[torch]'")
+        raise QprepError("a trace runs the model and needs torch: pip install 'qprep[torch]'")
     for name in (child.FAILURE, child.REPORT, child.FAULT, child.SEAL):
         (folder / name).unlink(missing_ok=True)
     (folder / child.REQUEST).write_text(request.to_json())

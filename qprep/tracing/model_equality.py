@@ -30,7 +30,7 @@ def compare(request: Request, original: Sources, rewritten: Sources, tolerance: 
     differ by `tolerance`. Raises QprepError where torch is missing or the device is meta.
     """
     if request.device == "meta":
-        raise QprepError("a verification compares values, which tensors on the meta device have none of")
+        raise QprepError("--verify compares values, and tensors on the meta device have none")
     with workspace() as folder:
         failure = _record(request, original, Job({}, "original", None, run=True), folder)
         if failure is not None:
@@ -52,7 +52,7 @@ def _judge(request: Request, original: Sources, tolerance: Tolerance, folder: Pa
         return VerifyResult(request.target, equal, _loading_back(request, original, folder), notes=notes)
     failure = _record(request, original, Job({}, "again", None, run=True), folder)
     if failure is None and first_difference(first, _load(folder / "again"), allowed)[1] is not None:
-        sentence = f"{request.target} gives other results when it is run twice from one seed"
+        sentence = f"{request.target} gives different results in two runs with one seed"
         return VerifyResult(request.target, equal, failure=TraceFailure("run", sentence))
     return VerifyResult(request.target, equal, difference, notes=notes)
 

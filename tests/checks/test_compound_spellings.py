@@ -42,3 +42,22 @@ def test_it_is_found(imports: str, made: str, tmp_path: Path) -> None:
     path.write_text(MODEL.format(imports, made))
     found = runs.check([path], SettingsResolver(all_rules(), isolated=True)).findings
     assert [finding.code for finding in found] == ["QP401"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "codes"),
+    [
+        ("4, 4, bidirectional=True", ["QP401"]),  # only recurrent modules take it
+        ("4, 4, 1, **rest, batch_first=True", ["QP401"]),
+        ("4, 4", []),  # nn.Linear takes as many
+        ("4, 4, 1, bias=True", []),  # nn.Conv2d too
+        ("inplace=True", []),
+        ("4, 4, rank=2", []),  # no class of torch.nn does
+    ],
+)
+def test_arguments_say_what_a_name_that_is_not_known_may_be(arguments: str, codes: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    source = MODEL.format("from torch import nn\nfrom torch.nn import Module", f"getattr(nn, kind)({arguments})")
+    path.write_text(source.replace("(self):", "(self, kind, rest):"))
+    found = runs.check([path], SettingsResolver(all_rules(), isolated=True)).findings
+    assert [finding.code for finding in found] == codes

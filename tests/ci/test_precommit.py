@@ -182,5 +182,5 @@ def test_the_hooks_are_serial_and_light() -> None:
     for hook in hooks:
         assert hook["require_serial"] is True
         assert hook["language"] == "python"
-        assert hook["types"] == ["python"]
+        assert hook["types_or"] == ["python", "jupyter"]
         assert "--force-exclude" in hook["entry"]

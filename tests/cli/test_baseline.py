@@ -85,7 +85,7 @@ def test_entries_that_nothing_matches_are_told(run: Run, folder: Path) -> None:
     write(run, folder)
     (folder / "a.py").write_text("x = 1\n")
     outcome = run("check", "--baseline", "qprep-baseline.json")
-    assert outcome.err == "note: 2 findings of `qprep-baseline.json` no longer found; --write-baseline takes them out\n"
+    assert outcome.err == "note: 2 findings of `qprep-baseline.json` no longer found; --write-baseline removes them\n"
     assert outcome.code == 0
 
 

@@ -101,7 +101,15 @@ def test_a_schedule_is_checked_without_training(run: Run, net: str, folder: Path
         "  StructureRemover, epoch 1",
         "  fine, epochs 1 to 3, 3 of them",
         "  decay, epochs 0 to 3, 4 of them",
+        "as the weights are now, 50.3% of them are left, 70.2% of these are 0; multiply-accumulates: 1,664 of 3,328",
     ]
+    by_steps = SCHEDULE.replace("starting_epoch: 1, ending_epoch: 4}", "steps: [2, 9]}", 1)
+    (folder / "schedule.yaml").write_text(by_steps)
+    found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
+    assert found.out.splitlines()[-1] == (
+        "what is left in the end was not found without training: expected policies by epochs to rehearse, found one by "
+        "steps"
+    )
     (folder / "schedule.yaml").write_text(SCHEDULE.replace("[4.weight]", "[7.weight]"))
     found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
     assert found.code == 2
@@ -134,7 +142,7 @@ def test_the_schema_is_printed(run: Run) -> None:
         (("--schedule", "none.yaml", "--train", "NET:data"), 2, "expected a YAML file, found none that can be read at"),
         (("--schedule", "schedule.yaml", "--train", "NET:broken"), 1, "the disk is gone"),
         (("--schedule", "schedule.yaml", "--train", "NET:data", "--evaluate", "NET:text"), 2, "found str"),
-        (("--sensitivity", "element"), 2, "--sensitivity: expected --evaluate beside it, found none"),
+        (("--sensitivity", "element"), 2, "--sensitivity: expected --evaluate as well, found none"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(

@@ -108,3 +108,14 @@ def test_a_reader_that_stops_is_no_bug(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     outcome = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, check=True)
     assert outcome.stdout == b""
+
+
+def test_a_shell_completes_codes_of_rules() -> None:
+    from click.shell_completion import ShellComplete
+
+    from qprep.cli import main_command
+
+    completion = ShellComplete(main_command(), {}, "qprep", "_QPREP_COMPLETE")
+    found = completion.get_completions(["check", "--select"], "QP101,QP2")
+    assert "QP101,QP201" in [item.value for item in found]
+    assert all(item.value.startswith("QP101,QP2") for item in found)

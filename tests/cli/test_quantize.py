@@ -205,7 +205,7 @@ def test_inputs_as_in_trace(run: Run, net: str) -> None:
         ({"loss": "{}:score"}, 2, "error: --loss: expected a method that searches by one (lapq), found ptq"),
         ({"method": "lapg"}, 2, "error: --method: expected one of ptq"),
         ({"config": "nowhere.yaml"}, 2, "error: expected a YAML file"),
-        ({"output": "{}.py/model.pt"}, 2, "is no folder that one may write to"),
+        ({"output": "{}.py/model.pt"}, 2, "is not a writable folder"),
         ({"output": "."}, 2, "is a directory"),
         ({"bits-weights": "17"}, 2, "17 is not in the range 1<=x<=16"),
     ],

@@ -18,11 +18,14 @@ from qprep.compression import (
     RegularizationPolicy,
     Scheduler,
     SparsityLevelParameterPruner,
+    ThinningPolicy,
     read_log,
 )
 from qprep.compression.logs.crc import crc32c, masked_crc32c
 from qprep.compression.logs.events import EventsWriter
-from tests.compression.nets import plain_net, seeded, sgd, train
+from qprep.compression.pruners.ranked import L1RankedStructureParameterPruner
+from qprep.compression.structure import macs
+from tests.compression.nets import EXAMPLE, Residual, plain_net, seeded, sgd, train
 
 
 @pytest.fixture
@@ -162,7 +165,7 @@ def test_what_is_no_log(tmp_path: Path) -> None:
     with pytest.raises(CompressionError, match="expected a log, found none that can be read"):
         read_log(tmp_path)
     (tmp_path / "log.jsonl").write_text('{"step": 1, "epoch": 0, "name": "a", "value": 1}\nnothing\n')
-    with pytest.raises(CompressionError, match=r"log.jsonl:2: expected an event, found what is none"):
+    with pytest.raises(CompressionError, match=r"log.jsonl:2: expected an event, found other data"):
         read_log(tmp_path)
 
 
@@ -195,6 +198,29 @@ def test_the_report_as_text_page_and_data(logged: tuple[Scheduler, Path], tmp_pa
     report.save(tmp_path / "report.json")
     data = json.loads((tmp_path / "report.json").read_text())
     assert data["rows"][1]["sparsity"] == 0.5
+
+
+def test_multiply_accumulates_before_and_after_and_what_stays(tmp_path: Path) -> None:
+    model = seeded(Residual)
+    before = macs(model, EXAMPLE)
+    scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE, logs=tmp_path)
+    pruner = L1RankedStructureParameterPruner("Filters", 0.5, ["conv2.weight"])
+    scheduler.add_policy(PruningPolicy(pruner), epochs=[1])
+    scheduler.add_policy(ThinningPolicy(), epochs=[1])
+    train(scheduler, range(3))
+    after = macs(model, EXAMPLE)
+    assert after < before
+    assert [value for _, value in read_log(tmp_path)["macs"]] == [before, before, after, after]
+    report = scheduler.report()
+    assert report.macs == (before, after)
+    assert f"multiply-accumulates: {after:,} of {before:,}" in str(report)
+    assert any(each.startswith("fc.weight: 4 channels stay: they are an output") for each in report.frozen)
+    page = report.fragment()
+    assert "<h2>Multiply-accumulates</h2>" in page
+    assert "<h2>Channels that stay</h2>" in page
+    without = Scheduler(seeded(Residual)).report()
+    assert without.macs is None
+    assert not without.frozen
 
 
 def test_logs_that_cannot_be_written(tmp_path: Path) -> None:

@@ -66,6 +66,10 @@ def test_l1_slimming_and_variance() -> None:
     wanted = 0.01 / float(norms.var())
     found = penalty(model, GroupVarianceRegularizer({"conv2.weight": [0.01, "Filters"]}))
     assert found == pytest.approx(wanted, rel=1e-5)
+    channels = penalty(model, GroupVarianceRegularizer({"conv2.weight": [0.01, "Channels"]}))
+    assert penalty(model, GroupVarianceRegularizer({"conv2.weight": 0.01})) == channels
+    with pytest.raises(CompressionError, match=r"two groups or more for a variance, found one of kind '4D' in conv2"):
+        penalty(model, GroupVarianceRegularizer({"conv2.weight": [0.01, "4D"]}))
 
 
 def test_the_gradient_of_a_group_at_0_is_0() -> None:
@@ -117,6 +121,23 @@ def test_a_proximal_step_shrinks_norms_by_rate_times_strength() -> None:
     assert mask.flatten(1).all(1).tolist() == (before > limit).tolist()
 
 
+def test_channels_of_several_layers_shrink_like_those_of_one() -> None:
+    """conv1 and conv3 compute the same channels: with equal γ all groups shrink by rate · λ in each γ."""
+    model = seeded(Residual)
+    optimizer = sgd(model, 0.5)
+    scheduler = Scheduler(model, optimizer, example_inputs=EXAMPLE)
+    lasso = ChannelLasso(0.5, proximal=True)
+    scheduler.add_policy(RegularizationPolicy(lasso), epochs=[0])
+    penalty = lasso.loss()
+    assert penalty is not None
+    assert float(penalty.detach()) == pytest.approx(0.5 * (8 * 2 + 12), rel=1e-5)
+    scheduler.on_epoch_begin(0)
+    scheduler.on_minibatch_begin(0)
+    optimizer.step()
+    for norm in (model.bn1, model.bn2, model.bn3):
+        assert norm.weight.detach().tolist() == pytest.approx([0.75] * len(norm.weight))
+
+
 def remember(gamma: Tensor, seen: list[Tensor]) -> None:
     seen.append(gamma.detach() == 0)
 
@@ -150,7 +171,7 @@ def test_filters_in_front_of_batchnorm_are_noted() -> None:
     scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)
     scheduler.add_policy(RegularizationPolicy(GroupLassoRegularizer({"0.weight": [0.1, "Filters"]})), epochs=[0])
     (note,) = scheduler.notes
-    assert note.startswith("0.weight: filters in front of BatchNorm have no scale of their own")
+    assert note.startswith("0.weight: filters in front of BatchNorm have no scale")
 
 
 @pytest.mark.parametrize(

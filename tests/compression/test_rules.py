@@ -20,7 +20,7 @@ from qprep.compression import (
     SparsityLevelParameterPruner,
 )
 from qprep.compression.pruners.baidu import BaiduRNNPruner
-from qprep.compression.pruners.base import Pruner
+from qprep.compression.pruners.base import Pruner, keep_highest
 from qprep.compression.pruners.rates import RATES, Ramp
 from qprep.compression.pruners.splicing import SplicingPruner
 from tests.compression.nets import plain_net, seeded, sgd, train
@@ -76,6 +76,13 @@ def test_levels_are_exact_and_ties_go_by_position() -> None:
     model = linear([[1, 1, 1, 1], [1, 1, 1, 1]])
     (mask,) = masks_over(SparsityLevelParameterPruner({"0.weight": 0.375}), model, range(1), epochs=[0])
     assert mask.tolist() == [[False, False, False, True], [True, True, True, True]]
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 4, 6, 7, 9])
+def test_the_lowest_go_the_first_of_equal_ones_first(number: int) -> None:
+    scores = torch.tensor([[2.0, 1.0, 1.0], [0.0, 1.0, 3.0], [float("nan"), 2.0, -0.0]])
+    order = [3, 8, 1, 2, 4, 0, 7, 5, 6]  # what is no number counts as the highest
+    assert keep_highest(scores, number).flatten().logical_not().nonzero().flatten().tolist() == sorted(order[:number])
 
 
 def test_star_is_the_level_of_all_others() -> None:

@@ -271,7 +271,7 @@ def test_what_a_file_gets_wrong_has_file_line_and_key(tmp_path: Path, before: st
         ("policies: []\n", "policies: expected a list of policies, found an empty one"),
         ("policies: {}\n", "policies: expected a list of policies, found a mapping"),
         ("- 1\n", "expected a mapping, found a list"),
-        ("a: [\n", "expected YAML, found what is not"),
+        ("a: [\n", "expected YAML, found invalid text"),
     ],
 )
 def test_what_is_no_schedule(tmp_path: Path, text: str, sentence: str) -> None:

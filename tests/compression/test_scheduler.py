@@ -325,6 +325,9 @@ def test_what_is_no_model_is_refused(model: nn.Module, sentence: str) -> None:
         ({"starting_epoch": -1, "ending_epoch": 2}, "expected starting_epoch from 0 on, found -1"),
         ({"epochs": [0, -1]}, "expected a list of epochs, whole numbers from 0 on, found [0, -1]"),
         ({"epochs": [0.5]}, "found [0.5]"),
+        ({"epochs": [float("inf")]}, "found [inf]"),
+        ({"starting_epoch": 0, "ending_epoch": float("inf")}, "expected numbers of epochs, found inf"),
+        ({"starting_epoch": float("nan"), "ending_epoch": 2}, "expected numbers of epochs, found nan"),
         ({"steps": [4, 4]}, "expected steps as [first, end] with 0 <= first < end, found [4, 4]"),
         ({"steps": [0, 4], "frequency": 0.5}, "expected a whole number of steps as frequency, found 0.5"),
     ],
@@ -364,8 +367,8 @@ def test_frozen_tied_and_foreign_parameters_are_masked_with_a_note() -> None:
     scheduler.on_epoch_begin(0)
     assert scheduler.notes == [
         "a.weight: masked once, it is tied to b.weight",
-        "a.weight: masked, though the optimizer does not have it",
-        "c.weight: masked, though it does not require gradients",
+        "a.weight: masked, although the optimizer does not contain it",
+        "c.weight: masked, although it does not require gradients",
     ]
     assert scheduler.sparsity == 0.5
 

@@ -160,6 +160,12 @@ def test_activation_rankings_need_data_and_take_it_from_calibrate() -> None:
     ):
         pruned(seeded(plain_net), pruner)
     model = seeded(plain_net)
+    scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)
+    late = PruningPolicy(ranked.ActivationAPoZRankedFilterPruner("Filters", 0.5, "0.weight"), skip_first_minibatch=True)
+    scheduler.add_policy(late, epochs=[0])
+    train(scheduler, range(1))
+    assert scheduler.masks["0.weight"].flatten(1).any(1).sum() == 4  # type: ignore[union-attr]
+    model = seeded(plain_net)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     again = ranked.ActivationAPoZRankedFilterPruner("Filters", 0.5, "0.weight")
     scheduler = Scheduler(model, example_inputs=EXAMPLE, calibrate=batches())
@@ -232,7 +238,7 @@ def test_example_inputs_are_taken_from_the_first_run() -> None:
     scheduler.add_policy(ThinningPolicy(), epochs=[2])
     train(scheduler, range(3))
     assert model[0].weight.shape == (4, 1, 3, 3)
-    assert scheduler.notes[-1] == "example inputs are those of the first run, as none were given"
+    assert scheduler.notes[-1] == "no example inputs were given; the inputs of the first run are used"
     other = pruned(seeded(plain_net), L1("Filters", 0.5, "0.weight"))
     other.add_policy(ThinningPolicy(), epochs=[0])
     with pytest.raises(CompressionError, match="expected example_inputs to remove channels, found none and no run"):

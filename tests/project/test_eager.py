@@ -82,7 +82,11 @@ def test_what_can_be_fused_or_is_not_known_is_left_alone(fuse: str) -> None:
         ('fuse_modules(model=self, modules_to_fuse=[["conv1", "bn"]])', "QP501", "`bn`"),
         ('fuse_modules(self, [["layer.0", "layer.1", "layer.2"]])', "QP508", "nn.Conv1d, nn.BatchNorm1d, nn.SiLU"),
         ('fuse_modules(self, [["bn1", "conv1"]])', "QP508", "`conv1` cannot be fused"),
-        ('fuse_modules(self, [["conv1", "bn1", "relu"], ["bn1", "relu"]])', "QP503", "`bn1` is fused away"),
+        (
+            'fuse_modules(self, [["conv1", "bn1", "relu"], ["bn1", "relu"]])',
+            "QP503",
+            "`bn1` is fused into another module",
+        ),
     ],
 )
 def test_lists_that_cannot_be_fused(fuse: str, code: str, part: str) -> None:
@@ -91,7 +95,7 @@ def test_lists_that_cannot_be_fused(fuse: str, code: str, part: str) -> None:
 
 def test_a_relu_that_runs_twice_must_not_be_fused_away() -> None:
     assert found('fuse_modules(self, ["conv1", "bn1", "relu"])', forward="        x = self.relu(x)") == [
-        ("QP503", "`relu` is fused away here, but forward runs it more than once")
+        ("QP503", "`relu` is fused into another module here, but forward runs it more than once")
     ]
 
 

@@ -420,3 +420,30 @@ def test_attention_stores_the_rows_that_each_stage_reads(tmp_path: Path) -> None
     rows = [each for each in onnx.load(str(path)).graph.initializer if "in_proj_weight" in each.name]
     stored = [each for each in rows if each.data_type == onnx.TensorProto.INT8 and len(each.dims) == 2]
     assert [list(each.dims) for each in stored] == [[8, 8]] * 3
+
+
+class Cached(nn.Module):
+    """Keys joined to those of before, of which there are none yet: an empty vector."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys, self.cat = nn.Linear(8, 8), Concat(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.cat([torch.tensor([]), self.keys(x)])  # type: ignore[no-any-return]
+
+
+def test_an_empty_vector_is_joined_to_anything(tmp_path: Path) -> None:
+    x = torch.randn(2, 5, 8)
+    found, expected = exported(calibrated(Cached(), x), tmp_path / "model.onnx", x)
+    assert torch.equal(found, expected)
+
+
+def test_a_file_that_onnx_runtime_refuses_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object, **__: object) -> Any:
+        raise RuntimeError("ranks differ")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuses)
+    with pytest.raises(QprepError, match="ONNX Runtime takes, found one that it refuses: ranks differ"):
+        calibrated(mlp(), torch.randn(4, 8)).export_onnx(tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()

@@ -35,6 +35,9 @@ def test_computed_weights_of_the_old_functions(function: Any) -> None:
     quantizer.prepare_model(torch.randn(4, 8))
     assert any(note.startswith("0.weight: computed in each forward from 0.weight_") for note in quantizer.notes)
     assert all(not each.name.startswith("0.weight") for each in quantizer.quantizers)
+    quantizer.model(torch.randn(4, 8)).sum().backward()  # from now on the weight is no leaf, which torch does not copy
+    x = torch.randn(4, 8)
+    assert torch.allclose(quantizer.convert()(x), quantizer.model.eval()(x))
 
 
 def test_tied_parameters_with_conflicting_overrides() -> None:
@@ -52,8 +55,12 @@ def test_tied_parameters_with_conflicting_overrides() -> None:
     quantizer = PostTrainingQuantizer(Tied().eval(), overrides=conflicting)
     quantizer.prepare_model(tokens)
     assert quantizer.notes == [
-        "embed.weight: overrides ask otherwise for head.weight, the same tensor; the first that matches counts"
+        "embed.weight: overrides conflict for head.weight, the same tensor; the first match is used"
     ]
+    half = {"embed.*": {"bits_weights": None}, "head.*": {"bits_weights": 8}}
+    quantizer = PostTrainingQuantizer(Tied().eval(), overrides=half)
+    quantizer.prepare_model(tokens)
+    assert [note for note in quantizer.notes if "overrides conflict for head.weight" in note]
     for agreeing in ({"embed.*": {"bits_weights": 4}}, {"embed.*|head.*": {"bits_weights": 4}}):
         quiet = PostTrainingQuantizer(Tied().eval(), overrides=agreeing)
         quiet.prepare_model(tokens)

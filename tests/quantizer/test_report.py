@@ -47,7 +47,7 @@ def test_report_measures_each_slot() -> None:
     assert slots["0.weight"].snr == pytest.approx(snr(weight, made.convert()[0].module.weight), abs=1e-3)  # type: ignore[index]
     assert slots["0.weight"].size == 16 * 8 * 2 / 8 + 16 * 4
     assert slots["input 0"].snr > 40
-    assert slots["1"].snr < 20 < slots["1"].sensitivity  # what is before it is to blame
+    assert slots["1"].snr < 20 < slots["1"].sensitivity  # what is before it causes it
     assert (slots["1"].low, slots["1"].clipped) == (0.0, 0.0)
     assert sum(slots["1"].histogram) == 4 * 32 * 16
     assert found.first_to_widen[0].name == "0.weight"
@@ -162,7 +162,7 @@ def test_report_says_what_stayed_in_float() -> None:
 
     found = stayed(PostTrainingQuantizer, overrides={"head": {"bits_weights": None, "bits_activations": None}})
     assert "add in the model (Parts): left in float" in found[0]
-    assert found[1:] == ["unused: did not run on the example inputs", "head (Linear): its settings ask for no format"]
+    assert found[1:] == ["unused: did not run on the example inputs", "head (Linear): its settings have no format"]
     found = stayed(PostTrainingQuantizer, overrides={"fc": {"bits_weights": None}, "head": {"bits_activations": None}})
     assert found[2:] == ["head (Linear): bits_activations is None for it", "fc.weight: bits_weights is None for it"]
     assert "norm.weight: LSQQuantizer leaves parameters of one dimension" in stayed(LSQQuantizer)

@@ -172,3 +172,25 @@ def test_copies_know_what_they_were_copied_from() -> None:
     assert torch.equal(after.eval()(data()), quantizer.model.eval()(data()))
     before.load_state_dict(after.state_dict())
     assert torch.equal(before(data()), after(data()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_average_of_floating_tensors_alone(method: type[TrainingQuantizer]) -> None:
+    """As detectors' trainers do it: other tensors stay as they were in the copy of the unstarted model."""
+    quantizer, optimizer = prepared(method)
+    average = copy.deepcopy(quantizer.model)
+    for seed in range(30):
+        step(quantizer.model, optimizer, seed)
+        for mine, its in zip(average.state_dict().values(), quantizer.model.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.mul_(0.5).add_(its, alpha=0.5)
+    assert set(levels(average).values()) <= {1, 2, 3, 4}
+
+
+def test_a_state_that_is_written_past_version_counters() -> None:
+    quantizer, optimizer = prepared(LSQQuantizer)
+    other = copy.deepcopy(quantizer.model)
+    step(quantizer.model, optimizer, 0)
+    for mine, its in zip(other.state_dict().values(), quantizer.model.state_dict().values(), strict=True):
+        mine.data.copy_(its.data)
+    assert torch.equal(other.eval()(data()), quantizer.model.eval()(data()))

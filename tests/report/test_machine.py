@@ -97,6 +97,8 @@ def test_junit(report: Report, clean: Report) -> None:
     root = ET.fromstring(render("junit", report))
     assert (root.get("tests"), root.get("failures")) == ("5", "5")
     assert [suite.get("name") for suite in root] == ["odd, 100%.py", "pkg/broken.py", "pkg/plain.py", "pkg/secret.py"]
+    names = [(case.get("classname"), case.get("name")) for case in root.iter("testcase")]
+    assert len(set(names)) == 5
     failure = root[0][0][0]
     assert failure.get("message") == "`a *\n b` is 100% <bare>, \ufffd[1m&\ufffd"
     assert [case.tag for case in ET.fromstring(render("junit", clean)).iter("testcase")] == ["testcase"]
@@ -130,3 +132,29 @@ def test_uris_are_relative_to_the_work_tree(report: Report, tmp_path: Path, monk
     results = json.loads(render("sarif", report))["runs"][0]["results"]
     uris = [result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results]
     assert uris[0] == "sub/odd%2C%20100%25.py"
+
+
+@pytest.mark.parametrize("variable", ["GITHUB_WORKSPACE", "CI_PROJECT_DIR", None])
+def test_code_hosts_get_paths_from_the_top_of_the_repository(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    """A job may run in a folder of its own, and its checkout need not have a .git."""
+    for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    if variable is None:
+        (tmp_path / ".git").mkdir()
+    else:
+        monkeypatch.setenv(variable, str(tmp_path))
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path / "models")
+    assert ",file=models/odd%2C 100%25.py," in render("github", report)
+    paths = {record["location"]["path"] for record in json.loads(render("gitlab", report))}
+    assert paths == {f"models/{name}" for name in ("odd, 100%.py", "pkg/broken.py", "pkg/plain.py", "pkg/secret.py")}
+
+
+def test_two_findings_at_one_place_are_two_test_cases(report: Report) -> None:
+    from dataclasses import replace
+
+    twice = replace(report, findings=(report.findings[0], report.findings[0]))
+    names = [case.get("name") for case in ET.fromstring(render("junit", twice)).iter("testcase")]
+    assert names == ["QP201 at 1:13", "QP201 at 1:13 (2)"]

@@ -39,4 +39,4 @@ def test_a_function_of_ones_own_is_not_called_fixed(held: str, tmp_path: Path) -
     result = runs.fix([path], SettingsResolver(all_rules(), isolated=True), write=False)
     assert result.changed == ()
     reasons = [finding.fix.reason for finding in result.remaining if isinstance(finding.fix, Unfixable)]
-    assert "`make` may be a function of one's own, whose operations would stay in it" in reasons
+    assert "`make` may be a custom function, whose operations would stay in it" in reasons

@@ -162,16 +162,16 @@ def test_the_target_chooses_the_module(target: str, body: str, made: str, called
 @pytest.mark.parametrize(
     ("target", "body", "reason"),
     [
-        ("torch-ao", "y -= x\nreturn y", "no dedicated module stands for `sub` in torch-ao"),
-        ("torch-ao", "for _ in range(2):\n    y = y - x\nreturn y", "no dedicated module stands for `sub` in torch-ao"),
-        ("torch-ao", "return y.mean(1)", "torch's kernel takes quantized tensors, so it may stay"),
+        ("torch-ao", "y -= x\nreturn y", "there is no module for `sub` in torch-ao"),
+        ("torch-ao", "for _ in range(2):\n    y = y - x\nreturn y", "there is no module for `sub` in torch-ao"),
+        ("torch-ao", "return y.mean(1)", "so it can stay"),
         ("torch-ao", "return torch.add(y, x, alpha=2)", "`FloatFunctional` takes no `alpha`"),
         ("torch-ao", "z = y\ny += x\nreturn y + z", "no dedicated module does `+=` in place"),
         ("distiller", "for _ in range(2):\n    y = y + x\nreturn y", "it needs `PerCall`, for which distiller has no"),
-        ("distiller", "return y.cumsum(1)", "no dedicated module stands for `cumsum` in distiller"),
-        ("aimet", "return 2 - y", "the module takes the number behind the tensor"),
-        ("brevitas", "return y + 1", "no dedicated module stands for `add` in brevitas"),
-        ("brevitas", "return torch.cat([x, y], 1)", "no dedicated module stands for `cat` in brevitas"),
+        ("distiller", "return y.cumsum(1)", "there is no module for `cumsum` in distiller"),
+        ("aimet", "return 2 - y", "the module takes the number after the tensor"),
+        ("brevitas", "return y + 1", "there is no module for `add` in brevitas"),
+        ("brevitas", "return torch.cat([x, y], 1)", "there is no module for `cat` in brevitas"),
         ("distiller", "return F.linear(y, self.conv.weight[:, :, 0, 0])", "distiller"),
     ],
 )
@@ -285,7 +285,7 @@ def test_nothing_is_added_to_what_is_no_whole_model_or_is_stubbed_already() -> N
     several = HEAD + "        return {'y': y, 'x': x}\n"
     reasons = [f.fix.reason for f in check_source(several, options=options) if isinstance(f.fix, Unfixable)]
     assert len(reasons) == 1
-    assert reasons[0].startswith("forward takes or gives something else than tensors that are written out")
+    assert reasons[0].startswith("forward does not take and return single tensors")
 
 
 def test_every_row_stands_for_an_operation_with_the_parameters_that_it_takes() -> None:

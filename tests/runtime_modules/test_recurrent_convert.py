@@ -166,7 +166,7 @@ class Peephole(nn.LSTM):
 
 def test_a_subclass_is_left_with_a_warning() -> None:
     model = nn.ModuleDict({"rnn": Peephole(4, 6), "plain": nn.LSTM(4, 6)})
-    with pytest.warns(UserWarning, match=r"^rnn \(Peephole\) is a torch.nn compound module"):
+    with pytest.warns(UserWarning, match=r"^rnn \(Peephole\) overrides a torch.nn compound module"):
         convert.convert_recurrent(model)
     assert type(model["rnn"]) is Peephole
     assert type(model["plain"]) is recurrent.LSTM

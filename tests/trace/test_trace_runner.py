@@ -168,10 +168,10 @@ def test_failure_shows_the_users_frames(models: Path) -> None:
 
 def test_hang(models: Path) -> None:
     started = time.monotonic()
-    failure = _failure(f"{models}:Hangs", "2,4", timeout=5)
-    assert time.monotonic() - started < 15
+    failure = _failure(f"{models}:Hangs", "2,4", timeout=12)  # torch is imported in it
+    assert time.monotonic() - started < 60
     assert failure.stage == "timeout"
-    assert failure.message.endswith(":Hangs ran longer than 5 s")
+    assert failure.message.endswith(":Hangs ran longer than 12 s")
     assert failure.frames[-1].function == "forward"
 
 

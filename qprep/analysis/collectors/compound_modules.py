@@ -6,13 +6,14 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Compound, Place, Unit
+from qprep.analysis.facts import Compound
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.string_values import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 
@@ -29,6 +30,7 @@ def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
         if index is None:
             continue
         texts = Texts(index)
+        calls = {call.func: call for call in index.of(ast.Call) if isinstance(call, ast.Call)}
         for node in index.of(*_NAMING):
             for value in _classes_used(node):
                 if (cls := _compound_class(analysis, index, value)) is not None:
@@ -37,7 +39,7 @@ def find_compounds(analysis: Analysis, names: Iterable[str]) -> None:
                 if (cls := _compound_class(analysis, index, value)) is not None:
                     analysis.facts.compared.setdefault(cls, f"{name}:{value.lineno}")
             if isinstance(node, ast.Call) and len(node.args) == 2 and not node.keywords:
-                _note_fetched(analysis, index, texts, node)
+                _note_fetched(analysis, index, texts, node, calls.get(node))
 
 
 _FROM = re.compile(r"\bfrom\s+torch\.nn\b")
@@ -86,16 +88,36 @@ def _compound_class(analysis: Analysis, index: FileIndex, node: ast.expr) -> str
     return dotted if _is_compound(analysis, dotted.removeprefix("torch.nn.")) else None
 
 
-def _note_fetched(analysis: Analysis, index: FileIndex, texts: Texts, node: ast.Call) -> None:
-    """`getattr(nn, kind)`, where the source tells that it is one of a few classes, a compound one among them."""
+def _note_fetched(
+    analysis: Analysis, index: FileIndex, texts: Texts, node: ast.Call, construction: ast.Call | None
+) -> None:
+    """`getattr(nn, kind)`, where the source says that it is one of a few classes, a compound one among them.
+
+    Texts around it say so, or else the arguments of its call: `bidirectional=True` makes a recurrent module.
+    """
     owner, name = node.args
     if not isinstance(node.func, ast.Name) or analysis.project.global_name(index, node.func.id) != "builtins.getattr":
         return
     if analysis.project.expression_name(index, owner) != "torch.nn":
         return
     names = sorted(texts.of(name) or ())
+    if not names and construction is not None:
+        names = _constructible(analysis, construction)
+        if not all(_is_compound(analysis, short) for short in names):
+            return
     if any(_is_compound(analysis, short) for short in names):
         _add(analysis, index, node, tuple(f"torch.nn.{short}" for short in names), True)
+
+
+def _constructible(analysis: Analysis, call: ast.Call) -> list[str]:
+    """The classes of torch.nn that accept the arguments of a call, sorted; unpacked ones could only rule out more."""
+    given = sum(not isinstance(arg, ast.Starred) for arg in call.args)
+    keywords = {keyword.arg for keyword in call.keywords if keyword.arg is not None}
+    return sorted(
+        module.name
+        for module in analysis.catalogue.nn_modules
+        if given <= len(module.parameters) and keywords <= set(module.parameters[given:])
+    )
 
 
 def _is_compound(analysis: Analysis, name: str) -> bool:

@@ -6,17 +6,18 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import TiedParameter, Unit
-from qprep.analysis.interpreter.environment import Frame, Scope
+from qprep.analysis.facts import TiedParameter
+from qprep.analysis.interpreter.environment import Frame
 from qprep.analysis.interpreter.expressions import evaluate
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
-from qprep.analysis.values.abstract_values import PARAMETER, ClassRef, Module, modules_of
+from qprep.analysis.values.abstract_values import PARAMETER, ClassRef, Module, Scope, modules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 _LIKELY = re.compile(r"(?:\.\w*(?:weight|bias)\w*[ \t]*=[^=])|register_parameter|setattr")

@@ -20,7 +20,7 @@ from qprep.analysis.values.abstract_values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.values.abstract_values import Kind
 
 _REGISTERING = frozenset(("add_module", "register_module", "setattr", "__setattr__"))

@@ -12,14 +12,14 @@ from qprep.analysis.eager.float_functional import held_attributes
 from qprep.analysis.eager.fuse_targets import Leaf, child
 from qprep.analysis.eager.fusion import place_of, walk_own
 from qprep.analysis.eager.single_consumer import statement_lists
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 Pair = tuple[ast.Call, ast.Call]  # the sum, and the call of the ReLU
 

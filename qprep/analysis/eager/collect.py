@@ -15,7 +15,7 @@ from qprep.foundation.catalogue.torch_ao import WORDS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 __all__ = ["find_eager", "find_unprepared"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from qprep.analysis.facts import Place, Unit
+from qprep.analysis.places import Place, Unit
 
 
 @dataclass(slots=True)

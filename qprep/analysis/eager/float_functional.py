@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import InlineFunctional, SharedFunctional
 from qprep.analysis.eager.fusion import functions_of, place_of
-from qprep.analysis.facts import Place, Unit
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.values.abstract_values import ClassRef, External, modules_of
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from qprep.analysis.eager.fusion import FuseCall, Where
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 Parents = dict[ast.AST, ast.AST]
@@ -97,11 +97,8 @@ def held_attributes(analysis: Analysis, cls: ClassRef, name: str) -> set[str]:
 
 
 def _makes(analysis: Analysis, module: str, place: tuple[str, int, int, int, int], name: str) -> bool:
-    from qprep.analysis.eager.fuse_targets import node_at
-    from qprep.analysis.facts import Place
-
     index = analysis.project.index(module)
-    node = node_at(index, Place(*place)) if index is not None else None
+    node = index.expression_at(*place[1:]) if index is not None else None
     return index is not None and isinstance(node, ast.Call) and _called(analysis, index, node) == name
 
 

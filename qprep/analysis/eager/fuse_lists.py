@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.eager.fuse_targets import Found
     from qprep.analysis.eager.fusion import FuseCall, NameList
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 

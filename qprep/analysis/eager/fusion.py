@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.fuse_targets import Holder, made, walk_down
-from qprep.analysis.facts import Place, Unit
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef
 from qprep.foundation.catalogue.torch_ao import FUSING, eager_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -9,13 +9,13 @@ from qprep.analysis.eager.eager_facts import UnfusedPair
 from qprep.analysis.eager.fuse_targets import Leaf, child
 from qprep.analysis.eager.fusion import place_of
 from qprep.analysis.eager.single_consumer import chained_calls
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.catalogue.torch_ao import FOLDABLE
 
 if TYPE_CHECKING:
     from qprep.analysis.eager.fusion import FuseCall
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 def find_unfused_pairs(analysis: Analysis, calls: list[FuseCall]) -> None:

@@ -11,7 +11,7 @@ from qprep.analysis.eager.fusion import walk_own
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.values.abstract_values import ClassRef
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import MissingStub
 from qprep.analysis.eager.fusion import functions_of, place_of
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.torch_ao import STUBS, WRAPPERS, eager_name
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from qprep.analysis.eager.fusion import Where
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 Made = tuple["Where", ast.Call, str | None]  # where, the stub's construction, the attribute of self that it becomes

@@ -12,7 +12,7 @@ from qprep.analysis.eager.fusion import find_fuse_calls, place_of, walk_own
 from qprep.analysis.eager.single_consumer import followers
 from qprep.analysis.eager.views import find_views
 from qprep.analysis.eager.wrapped_models import wrapped_models
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import returned_values
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
@@ -29,7 +29,7 @@ from qprep.foundation.catalogue.torch_ao import FUSABLE, STUBS, eager_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import ClassNode
     from qprep.analysis.values.abstract_values import Kind
 

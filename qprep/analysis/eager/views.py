@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import QuantizedView
 from qprep.analysis.eager.fusion import functions_of, place_of
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 def find_views(analysis: Analysis, names: Iterable[str]) -> None:

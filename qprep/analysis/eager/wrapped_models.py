@@ -14,7 +14,7 @@ from qprep.foundation.catalogue.torch_ao import WRAPPERS, eager_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Sharing, Unit
+from qprep.analysis.facts import Sharing
+from qprep.analysis.interpreter.self_attributes import self_attribute
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import (
     COMMON,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 def origin_of(frame: Frame, node: ast.expr) -> str | None:
@@ -97,8 +99,6 @@ def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) 
 
 def _put(analysis: Analysis, frame: Frame, value: Module, node: ast.expr, how: str, among: Kind) -> None:
     """One of the instances that an expression may stand for is put somewhere."""
-    from qprep.analysis.interpreter.attributes import self_attribute
-
     renamed = value.path if self_attribute(analysis, frame, node) is not None else None
     if (origin := place_of(value) or renamed) is None:
         return

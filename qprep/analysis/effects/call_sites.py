@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from qprep.analysis.effects.abstract_objects import (
     Below,
@@ -18,12 +18,11 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
-    from qprep.analysis.effects.points_to import PointsTo
     from qprep.analysis.symbols.module_resolver import Project
 
 # Packages of Python's own whose functions return what they are given, or something that calls it.
@@ -33,6 +32,30 @@ MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
 
 Argument = tuple[ast.expr, "Scope"]
+
+
+class ObjectQueries(Protocol):
+    """The points-to analysis as call sites ask it; `PointsTo` is the implementation."""
+
+    project: Project
+    names: NameTable
+    calls: CallGraph
+
+    def file(self, module: str) -> FileScopes | None:
+        """The scopes of a file of the project."""
+        ...
+
+    def of(self, node: ast.expr, scope: Scope) -> References:
+        """What an expression may refer to."""
+        ...
+
+    def attribute(self, owners: References, name: str) -> References:
+        """What an attribute of some objects may refer to."""
+        ...
+
+    def method(self, cls: ClassRef, name: str) -> list[Scope]:
+        """The definitions of a method that an instance of a class, or of a subclass, may run."""
+        ...
 
 
 @dataclass(slots=True)
@@ -53,8 +76,10 @@ class NameTable:
         self._readers: dict[str, list[str]] | None = None
         self._writers: dict[str, list[str]] = defaultdict(list)
         self._methods: set[str] = set()
+        self._holders: dict[str, list[ClassRef]] = defaultdict(list)
+        self._class_decorators: set[str] = set()
 
-    def loads(self, points_to: PointsTo, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
+    def loads(self, points_to: ObjectQueries, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
         """Every read of a name, as a variable or an attribute."""
         self._survey()
         for module in (self._readers or {}).get(name, ()):
@@ -66,7 +91,7 @@ class NameTable:
         """Every read of a variable of this name in one file."""
         return (node for node in self._of(file).loads.get(name, ()) if isinstance(node, ast.Name))
 
-    def stores(self, points_to: PointsTo, attribute: str) -> Iterator[tuple[ast.Attribute, Scope]]:
+    def stores(self, points_to: ObjectQueries, attribute: str) -> Iterator[tuple[ast.Attribute, Scope]]:
         """Every assignment to an attribute of this name."""
         self._survey()
         for module in self._writers.get(attribute, ()):
@@ -79,10 +104,15 @@ class NameTable:
         self._survey()
         return name in self._methods
 
-    def is_stored(self, attribute: str) -> bool:
-        """Whether some file sets an attribute of this name."""
+    def decorates_classes(self, name: str) -> bool:
+        """Whether a class of the files has a decorator of this name."""
         self._survey()
-        return attribute in self._writers
+        return name in self._class_decorators
+
+    def holders(self, attribute: str) -> Iterator[ClassRef]:
+        """The classes whose bodies or methods name an attribute."""
+        self._survey()
+        return iter(self._holders.get(attribute, ()))
 
     def _survey(self) -> None:
         """Note once which names each file reads and sets; the trees are not held for that."""
@@ -93,8 +123,16 @@ class NameTable:
             index = self._project.index(module)
             if index is None:
                 continue
-            for entry in index.classes.values():
+            for name, entry in index.classes.items():
                 self._methods.update(entry.methods)
+                own = {
+                    *entry.values,
+                    *(n.attr for n in walk(entry.node) if isinstance(n, ast.Attribute) and _is_set(n)),
+                }
+                for attribute in own.union(entry.values):
+                    self._holders[attribute].append(ClassRef(module, name))
+                decorators = (d.func if isinstance(d, ast.Call) else d for d in entry.node.decorator_list)
+                self._class_decorators.update(map(last_name, decorators))
             read = {node.id for node in index.of(ast.Name)}
             written: set[str] = set()
             for node in index.of(ast.Attribute):
@@ -113,6 +151,10 @@ class NameTable:
             for node in file.index.of(ast.Attribute):
                 (found.loads if isinstance(node.ctx, ast.Load) else found.stores)[node.attr].append(node)
         return self._files[file.module]
+
+
+def _is_set(node: ast.Attribute) -> bool:
+    return not isinstance(node.ctx, ast.Load)
 
 
 _Read = tuple["ast.Name | ast.Attribute", "FileScopes"]
@@ -139,17 +181,19 @@ class _Uses:
     direct   calls whose callee is the function
     loose    calls of other functions that may call it with any of the objects that they are given
     unknown  it may be called with anything
+    stored   the objects in whose attributes it is kept
     """
 
     direct: list[tuple[ast.Call, Scope]] = field(default_factory=list)
     loose: list[tuple[ast.Call, Scope]] = field(default_factory=list)
     unknown: bool = False
+    stored: list[Argument] = field(default_factory=list)
 
 
 class CallGraph:
     """The call sites of each function, found when they are needed."""
 
-    def __init__(self, points_to: PointsTo) -> None:
+    def __init__(self, points_to: ObjectQueries) -> None:
         self._points_to = points_to
         self._uses: dict[Scope, _Uses] = {}
         self._meanings: dict[str, _Meanings] = {}
@@ -194,6 +238,25 @@ class CallGraph:
                 inner = file.defined(current) if is_definition and current is not None else None
                 found += [inner] if inner is not None else []
         return self._decorated[function]
+
+    def decorated_classes(self, function: Scope) -> Iterator[ClassRef]:
+        """The classes that a function, or what it returns, decorates."""
+        outer = function.parent
+        factory = outer if outer is not None and outer.is_function and outer.owner is None else None
+        for decorator in (function, factory):
+            if decorator is None or not self._points_to.names.decorates_classes(decorator.name):
+                continue
+            for node, file in self.meanings(decorator.name).functions.get(decorator, ()):
+                parent = file.parents.get(node)
+                used = parent if decorator is factory and isinstance(parent, ast.Call) else node
+                definition = file.parents.get(used)
+                if isinstance(definition, ast.ClassDef) and used in definition.decorator_list:
+                    cls = file.class_of(definition)
+                    yield from (cls,) if cls is not None else ()
+
+    def receivers(self, scope: Scope) -> Iterator[Argument]:
+        """The classes or objects in whose attributes a function is stored: `Net.forward = function`."""
+        yield from self._of(scope).stored
 
     def is_unknown(self, scope: Scope) -> bool:
         """Whether a function may be called with anything: it is kept somewhere that is not followed."""
@@ -267,7 +330,7 @@ def _bound(call: ast.Call, scope: Scope, name: str) -> Iterator[ast.expr]:
 class _Search:
     """Follows a function from where it is defined to where it is called."""
 
-    def __init__(self, points_to: PointsTo, scope: Scope) -> None:
+    def __init__(self, points_to: ObjectQueries, scope: Scope) -> None:
         self.points_to = points_to
         self.scope = scope
         self.uses = _Uses()
@@ -417,7 +480,8 @@ class _Search:
                     self._follow_variable(home, name)
                     if home.node is file.index.tree:
                         self._follow_global(file, name)
-            case ast.Attribute(attr=attribute):
+            case ast.Attribute(value=value, attr=attribute):
+                self.uses.stored.append((value, file.scope_of(target)))
                 for node, other in self.points_to.names.loads(self.points_to, attribute):
                     if isinstance(node, ast.Attribute):
                         self._add(node, other)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Anything, Below, Instance
 from qprep.analysis.effects.mutations import EffectKind
-from qprep.analysis.facts import Place, Unit, Walk
+from qprep.analysis.facts import Walk
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.module_summary import TELLS_CHILDREN, WALKING, positional, walked_module
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.effects.effect_table import EffectTable
     from qprep.analysis.effects.lexical_scopes import FileScopes
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 _ADDED = "qprep.runtime_modules.EltwiseAdd"  # a class of which children are added, as good as any other
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qprep.analysis.facts import Numbered
 from qprep.analysis.values.abstract_values import ClassRef, External, Kind, Module, modules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 _TAKING = frozenset(("len", "list", "tuple", "enumerate", "zip", "reversed", "iter", "next", "sorted", "map"))
 _READING = frozenset(("keys", "values", "items", "pop", "__iter__", "__getitem__", "__len__"))
 _NUMBERING = frozenset(("append", "extend", "insert"))  # under a name that counts the children there are
-
-
-@dataclass(frozen=True, slots=True)
-class Numbered:
-    """A function in which children of a class are numbered."""
-
-    cls: ClassRef
-    function: tuple[str, str]  # module and qualified name
 
 
 def note_taken(analysis: Analysis, frame: Frame, kind: Kind) -> None:

@@ -15,6 +15,7 @@ from qprep.analysis.effects.abstract_objects import (
     Below,
     ClassObject,
     ClassTest,
+    Function,
     Held,
     Instance,
     Made,
@@ -33,8 +34,11 @@ from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.effects.lexical_scopes import Scope
+    from qprep.analysis.interpreter.protocol import Analysis
 
+# Packages of torch that no forward calls: those who load models replace initializers to save time.
+_RUNS_NO_OPERATION = ("torch.nn.init.", "torch.optim.", "torch.distributed.", "torch.backends.", "torch.utils.data.")
 MAX_GENERIC = 16
 """Classes that one statement may work on before it counts as code for any model, which is not followed."""
 
@@ -48,11 +52,14 @@ _RUNTIME_BASES = {
 }
 _VALUES = (Number, Plain, Tensor, Word)  # kinds of values that hold no module
 _ROOTS = frozenset(("torch.nn.Module", "builtins.object"))
+_MODULE_NAMES = frozenset(("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"))
 _CALL_ATTRIBUTES = frozenset(["forward", "__call__", "__class__", "training", "_forward_hooks", "_forward_pre_hooks"])
 _CONSTRUCTION = frozenset(
     ("__init__", "__new__", "__setattr__", "__getattr__", "__getattribute__", "__call__", "forward")
 )
-_ON_CHILDREN = frozenset([EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE, EffectKind.CHANGE, EffectKind.OBSERVE])
+_ON_CHILDREN = frozenset((EffectKind.REPLACE, EffectKind.CHANGE, EffectKind.OBSERVE, EffectKind.EXPOSE))
+# What runs for every module that is made or called, where the class of all modules has another.
+_OF_CLASS = frozenset(("__init__", "__setattr__", "_call_impl", "_wrapped_call_impl", "add_module", "register_module"))
 _SHARED = frozenset((EffectKind.SET, EffectKind.MODE))
 _EQUAL_FOR_ALL = frozenset((EffectKind.SET, EffectKind.REPLACE, EffectKind.MODE))
 # What a class does to its own parts is read with the class, except for hooks on other names of them.
@@ -100,7 +107,7 @@ class EffectTable:
         sensitive = _CONSTRUCTION | methods | set(names)
         for effect in self.effects:
             is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in sensitive)
-            if not (is_set or effect.kind in _CLASS_CHANGES):
+            if not (is_set or effect.kind in _CLASS_CHANGES or effect.kind is EffectKind.BORROW):
                 continue
             for target in self._targets(effect):
                 if (isinstance(target.base, ClassObject) and target.base.cls in family) or (
@@ -131,13 +138,22 @@ class EffectTable:
     def on_child(self, family: Collection[ClassRef], child: ModuleClass) -> Iterator[Effect]:
         """Effects that reach a child of class `child` that is added to instances of a family."""
         for effect in self.effects:
-            if effect.kind is EffectKind.SET and not self._has_attribute(child, effect.attribute):
+            if not self._may_matter_to(effect, child):
                 continue
-            if effect.kind is EffectKind.MODE and not self.is_modal(child):
-                continue
-            is_met = effect.kind in _ON_CHILDREN
-            if is_met and any(self._meets_child(target, family, child) for target in self._targets(effect)):
+            targets = self._targets(effect)
+            if any(self._meets_child(target, family, child) for target in targets):
                 yield effect
+
+    def _may_matter_to(self, effect: Effect, child: ModuleClass) -> bool:
+        """Whether an effect, if it reaches a new child of a class, makes a difference."""
+        match effect.kind:
+            case EffectKind.SET:
+                return self._has_attribute(child, effect.attribute) or effect.attribute in _OF_CLASS
+            case EffectKind.MODE:
+                return self.is_modal(child)
+            case EffectKind.READ:
+                return not self._has_attribute(child, effect.attribute)
+        return effect.kind in _ON_CHILDREN
 
     def _meets_child(self, target: Reference, family: Collection[ClassRef], child: ModuleClass) -> bool:
         match target.base:
@@ -145,7 +161,51 @@ class EffectTable:
                 return self._has_children_of(target.base, family) and self.admits(target.tests, child)
             case Anything():
                 return self.admits(target.tests, child)
+            case Named() | ClassObject():
+                return _dotted(target.base) in _MODULE_NAMES  # the class that all modules inherit from
         return False
+
+    # What may see a rewrite itself
+
+    def on_source(self, module: str, family: Collection[ClassRef]) -> Iterator[Effect]:
+        """Uses of the source of a file, of the classes of a family, or of the functions in it."""
+        for effect in self.effects:
+            targets = self._targets(effect) if effect.kind is EffectKind.SOURCE else ()
+            if any(self._is_source_of(target, module, family) for target in targets):
+                yield effect
+
+    def _is_source_of(self, target: Reference, module: str, family: Collection[ClassRef]) -> bool:
+        match target.base:
+            case ClassObject(cls=cls) | Instance(cls=cls):
+                return cls in family
+            case Function(scope=scope):
+                owner = self.points_to.enclosing_class(scope)
+                return owner in family if owner is not None else scope.file.module == module
+            case Named(name=name):
+                return name == module
+            case Below(owner=owner):
+                return self.contains(owner, family)
+            case Anything():
+                return True
+        return False
+
+    def on_dispatch(self, family: Collection[ClassRef]) -> Iterator[Effect]:
+        """Handlers that may see which functions of torch the methods of a family call."""
+        for effect in self.effects:
+            if effect.kind is EffectKind.DISPATCH and self._may_see(effect, family):
+                yield effect
+
+    def _may_see(self, effect: Effect, family: Collection[ClassRef]) -> bool:
+        """Whether a handler is a mode, which sees every call, or of tensors that the methods of a family are given."""
+        handled = {target.base.cls for target in effect.targets if isinstance(target.base, ClassObject)}
+        if any(_is_mode(self.project.mro(cls)) for cls in handled if isinstance(cls, ClassRef)):
+            return True
+        scopes = (scope for cls in family for name in self.project.methods(cls) or () for scope in self._own(cls, name))
+        given = (reference.base for scope in scopes for reference in self.points_to.of_parameters(scope))
+        return any(isinstance(base, ClassObject | Instance) and base.cls in handled for base in given)
+
+    def _own(self, cls: ClassRef, method: str) -> Iterator[Scope]:
+        return (scope for scope in self.points_to.method(cls, method) if scope.owner == cls)
 
     # What may happen to an instance
 
@@ -251,8 +311,17 @@ class EffectTable:
         for effect in self.effects:
             if effect.kind is EffectKind.SET:
                 for target in self._targets(effect):
-                    if isinstance(target.base, Named) and any(_matches_patch(target.base, effect, n) for n in names):
+                    if isinstance(target.base, Named) and any(self._is_patch(target.base, effect, n) for n in names):
                         yield effect
+
+    def _is_patch(self, target: Named, effect: Effect, name: str) -> bool:
+        """Whether an assignment replaces a function of this name, or what the class of this name does."""
+        if not target.name.startswith("torch") or f"{target.name}.".startswith(_RUNS_NO_OPERATION):
+            return False
+        if re.fullmatch(effect.attribute, name):
+            return True
+        is_class = name[:1].isupper() and target.name.rpartition(".")[2] == name
+        return is_class and self._has_attribute(f"{_TORCH}{name}", effect.attribute)
 
     def _has_children_of(self, below: Below, family: Collection[ClassRef]) -> bool:
         """Whether modules below an object may be children of an instance of a family."""
@@ -374,15 +443,18 @@ class EffectTable:
         return known is not None and not (known.may_have_state or known.is_container or known.is_compound)
 
 
+def _is_mode(bases: Collection[object]) -> bool:
+    """Whether a class is a mode of torch's dispatcher, by the names that torch gives their bases."""
+    return any(isinstance(base, External) and base.name.endswith("Mode") for base in bases)
+
+
+def _dotted(base: Named | ClassObject) -> str:
+    return base.name if isinstance(base, Named) else str(base.cls)
+
+
 def _is_unknown_holder(target: Reference) -> bool:
     """Whether an attribute is set on what nothing is known of but the attribute that holds it."""
     return isinstance(target.base, Held) and target.base.owner is None
-
-
-def _matches_patch(target: Named, effect: Effect, name: str) -> bool:
-    if not target.name.startswith("torch"):
-        return False
-    return bool(re.fullmatch(effect.attribute, name)) or target.name.rpartition(".")[2] == name
 
 
 def _short(cls: ModuleClass) -> str:

@@ -10,7 +10,7 @@ from qprep.analysis.symbols.parameter_names import LOOKING
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef, Module
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 _INSIDE = (ast.IfExp, ast.BoolOp, ast.Tuple, ast.List, ast.Starred, ast.keyword, ast.NamedExpr)
 

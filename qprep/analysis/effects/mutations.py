@@ -14,7 +14,7 @@ from enum import Enum, auto
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import child_visits
+from qprep.analysis.effects import child_visits, exposures
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
@@ -27,8 +27,9 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
 from qprep.analysis.effects.class_conditions import is_by_class_alone
+from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.points_to import assigned_value
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -47,6 +48,11 @@ class EffectKind(Enum):
     MODE = auto()  # train() or eval() of one object and not of all
     STRUCTURE = auto()  # items of a container are added, replaced or removed
     OBSERVE = auto()  # the number, order, or set of child modules is used
+    EXPOSE = auto()  # something that no loop over children shows names each of them: a text, a graph, a hook for all
+    READ = auto()  # an attribute is read of each child module that passes some tests
+    SOURCE = auto()  # the source or the byte code of a class, function or file is used
+    BORROW = auto()  # a method is fetched from its class, and may run with another object as `self`
+    DISPATCH = auto()  # a handler asks which functions of torch run
     COMPARE = auto()  # the identity of the object is used
     BYPASS = auto()  # an instance of a class is made without its constructor
     DERIVE = auto()  # a class inherits by an expression, and may skip the constructor
@@ -84,6 +90,14 @@ _TORCH_MUTATORS = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch
 _PURE_UTILITIES = ("clip_grad", "parameters_to_vector", "vector_to_parameters", "rnn.", "stateless.", "get_total_norm")
 _PURE_NAMES = ("get_", "default_", "is_")
 _GLOBAL_HOOKS = "register_module_"
+_HOOKS_OF_TORCH = "torch.nn.modules.module.register_module_"
+# Attributes that layers with weights have and other modules lack.
+_LAYER_ATTRIBUTES = frozenset(
+    ["affine", "bias", "dilation", "embedding_dim", "eps", "groups", "in_channels", "in_features", "in_proj_bias",
+     "in_proj_weight", "kernel_size", "momentum", "normalized_shape", "num_embeddings", "num_features", "out_channels",
+     "out_features", "padding", "running_mean", "running_var", "stride", "weight", "weight_hh_l0", "weight_ih_l0",
+     "weight_orig"]
+)  # fmt: skip
 
 
 def _any_object() -> References:
@@ -103,6 +117,8 @@ def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
     yield from search.classes()
     yield from search.comparisons()
     yield from search.visits()
+    yield from search.exposures()
+    yield from search.reads()
 
 
 class _Search:
@@ -188,6 +204,9 @@ class _Search:
 
     def _may_be_modules(self, node: ast.expr) -> bool:
         """Whether a container may be one of modules: a variable is, where it is bound to an attribute."""
+        if isinstance(node, ast.Attribute):
+            is_known = any(True for _ in self.points_to.names.holders(node.attr))
+            return not is_known or self.points_to.may_hold(node.attr)
         if not isinstance(node, ast.Name):
             return True
         home = self.file.scope_of(node).binder(node.id)
@@ -274,9 +293,9 @@ class _Search:
             scope = self.file.scope_of(node)
             if scope.name in ("__setattr__", "__delattr__") or isinstance(parent, ast.Attribute | ast.Compare):
                 continue
-            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"hands on `{ast.unparse(node)}`")
+            yield from self._effect(EffectKind.CHANGE, _any_object, node, f"passes on `{ast.unparse(node)}`")
             if not is_hook:
-                yield from self._effect(EffectKind.SET, _any_object, node, f"hands on `{ast.unparse(node)}`")
+                yield from self._effect(EffectKind.SET, _any_object, node, f"passes on `{ast.unparse(node)}`")
         for call in self.file.index.of(ast.Call):
             yield from self._computed_call(call)
 
@@ -340,7 +359,7 @@ class _Search:
         self, node: ast.Call, func: ast.Attribute, name: str
     ) -> Iterator[Effect]:
         receiver, scope = func.value, self.file.scope_of(node)
-        if "hook" in name and name.startswith("register_"):
+        if "hook" in name and name.lstrip("_").startswith("register_"):
             yield from self._hook(node, receiver, name)
         elif name in _REGISTERS and self._named_argument(node) is not None:
             given = self._named_argument(node)
@@ -386,8 +405,12 @@ class _Search:
     def _hook(self, node: ast.Call, receiver: ast.expr, name: str) -> Iterator[Effect]:
         if name.startswith(_GLOBAL_HOOKS):
             yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
-        if "state_dict" in name or "load" in name or name == "register_hook":
-            return  # of tensors, or of what a call does not compute
+        if name == "register_hook":
+            return  # of a tensor
+        if "state_dict" in name:  # no call runs it, but a loop would give new modules one as well
+            text = f"calls `{ast.unparse(node.func)}`"
+            yield from self._effect(EffectKind.EXPOSE, self._later(receiver), node, text)
+            return
         yield from self._effect(EffectKind.CHANGE, self._later(receiver), node, f"calls `{ast.unparse(node.func)}`")
 
     def _container_method(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
@@ -429,6 +452,8 @@ class _Search:
     def _torch_utility(self, node: ast.Call) -> Iterator[Effect]:
         """torch.nn.utils and the quantization tools change the modules that they are given."""
         for callee in self._targets(node.func):
+            if isinstance(callee.base, Named) and callee.base.name.startswith(_HOOKS_OF_TORCH):
+                yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{ast.unparse(node.func)}`")
             if not isinstance(callee.base, Named) or not callee.base.name.startswith(_TORCH_MUTATORS):
                 continue
             rest = callee.base.name.removeprefix("torch.nn.utils.")
@@ -495,6 +520,44 @@ class _Search:
                 listing=Place.of(self.file.module, visit.listing),
                 owner=self._lister(visit.listing),
             )
+
+    def exposures(self) -> Iterator[Effect]:
+        """Uses of texts, graphs and sources, and handlers of torch's functions."""
+        found = [(EffectKind.EXPOSE, each) for each in exposures.texts(self.file, self.points_to)]
+        found += [(EffectKind.EXPOSE, each) for each in exposures.graphs(self.file, self.points_to)]
+        found += [(EffectKind.EXPOSE, each) for each in exposures.watchers(self.file, self.points_to)]
+        found += [(EffectKind.EXPOSE, each) for each in exposures.container_uses(self.file, self.points_to)]
+        found += [(EffectKind.BORROW, each) for each in exposures.borrowed_methods(self.file, self.points_to)]
+        found += [(EffectKind.SOURCE, each) for each in exposures.sources(self.file, self.points_to)]
+        for kind, each in found:
+            yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text)
+        for cls, node in exposures.handlers(self.file):
+            found_objects = partial(exposures.handled_objects, cls)
+            text = f"`{cls.name}.{node.name}` reads which function of torch runs"
+            yield Effect(EffectKind.DISPATCH, found_objects, Place.of(self.file.module, node), text)
+
+    def reads(self) -> Iterator[Effect]:
+        """Attributes that are read of every child module that passes some tests."""
+        for node in self.file.index.of(ast.Attribute):
+            if not (isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name)):
+                continue
+            if node.attr in _LAYER_ATTRIBUTES and self._is_variable_of_many(node.value):
+                text = f"reads `{ast.unparse(node)}`"
+                yield from self._effect(EffectKind.READ, self._later(node.value), node, text, re.escape(node.attr))
+        for call in self.file.index.of(ast.Call):
+            match call:
+                case ast.Call(func=ast.Name(id="getattr"), args=[ast.Name() as value, name]):
+                    for attribute in self._names(name):
+                        if attribute in _LAYER_ATTRIBUTES and self._is_variable_of_many(value):
+                            text = f"calls `{ast.unparse(call)}`"
+                            yield from self._effect(EffectKind.READ, self._later(value), call, text, attribute)
+
+    def _is_variable_of_many(self, node: ast.Name) -> bool:
+        """Whether a name may mean one module after another: it is bound by a loop, or a parameter but not `self`."""
+        home = self.file.scope_of(node).binder(node.id)
+        kinds = {binding.kind for binding in home.bindings[node.id]} if home is not None else set()
+        is_own = home is not None and home.receiver == node.id
+        return not is_own and not kinds.isdisjoint((BindingKind.ITEM, BindingKind.PARAMETER))
 
 
 def _reaches_base(node: ast.ClassDef) -> bool:

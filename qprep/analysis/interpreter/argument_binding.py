@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter import parameter_types
+from qprep.analysis.interpreter.arguments import Callee
 from qprep.analysis.values.abstract_values import (
     OTHER,
     PART,
     UNKNOWN,
-    ClassRef,
     Kind,
     Mapping,
     Sequence,
@@ -20,30 +19,8 @@ from qprep.analysis.values.abstract_values import (
 )
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.call_evaluation import Arguments
-    from qprep.analysis.interpreter.interpreter import Analysis
-    from qprep.analysis.symbols.symbol_table import FileIndex
-
-
-@dataclass(frozen=True, slots=True)
-class Callee:
-    """A function to be evaluated: where it stands, what it is bound to, and the class whose method it is.
-
-    is_entry   nobody in the project is known to call it with these arguments: its parameters are taken for activations
-    is_beside  it is an entry beside forward, whose parameters may as well be settings: what they are used for decides
-    """
-
-    index: FileIndex
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-    bound: Kind | None = None
-    cls: ClassRef | None = None
-    is_entry: bool = False
-    is_beside: bool = False
-
-    @property
-    def constructs(self) -> bool:
-        """Whether it is a constructor."""
-        return isinstance(self.node, ast.FunctionDef) and self.node.name == "__init__"
+    from qprep.analysis.interpreter.arguments import Arguments
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 def bind(analysis: Analysis, callee: Callee, arguments: Arguments | None) -> dict[str, Kind]:

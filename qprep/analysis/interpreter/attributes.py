@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing
-from qprep.analysis.facts import HeldFunction, Place, Unit
+from qprep.analysis.facts import HeldFunction
 from qprep.analysis.interpreter import instances
+from qprep.analysis.interpreter.attribute_table import Creation
 from qprep.analysis.interpreter.environment import rooted
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 from qprep.analysis.symbols.symbol_table import variants
@@ -28,8 +28,6 @@ from qprep.analysis.values.abstract_values import (
     Property,
     Super,
     flowing,
-    flows,
-    join,
     join_all,
     modules_of,
     options,
@@ -38,68 +36,16 @@ from qprep.analysis.values.abstract_values import (
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import ClassNode
 
 APPLY = "torch.autograd.Function.apply"
 PROPERTIES = frozenset(("builtins.property", "functools.cached_property", "torch.jit.unused_property"))
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """One place that gives an attribute its value."""
-
-    place: Place
-    unit: Unit
-    function: str
-    kind: Kind
-
-
-@dataclass(slots=True)
-class Attribute:
-    """What an attribute of self may be, and every place that assigns it."""
-
-    kind: Kind
-    creations: dict[Place, Creation] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Attributes:
-    """The attributes of one class's instances."""
-
-    names: dict[str, Attribute] = field(default_factory=dict)
-    dynamic: Kind | None = None  # modules added under names that only the run knows
-    has_new_flow: bool = False  # since that was last looked at, an input began to flow into an attribute
-    renewed: set[str] = field(default_factory=set)  # those whose operations have an instance for each call
-
-    def add(self, name: str, kind: Kind, creation: Creation | None) -> None:
-        """`self.name` may be `kind`."""
-        entry = self.names.get(name)
-        if entry is None:
-            entry = self.names[name] = Attribute(kind)
-        else:
-            before, entry.kind = entry.kind, join(entry.kind, kind)
-            self.has_new_flow = self.has_new_flow or (flows(entry.kind) and not flows(before))
-        if creation is not None:
-            entry.creations.setdefault(creation.place, creation)
-
-    def add_dynamic(self, kind: Kind) -> None:
-        """A module is added under an unknown name."""
-        self.dynamic = kind if self.dynamic is None else join(self.dynamic, kind)
-
-    @property
-    def holds_modules(self) -> bool:
-        """Whether an instance has, or may have, children."""
-        return self.dynamic is not None or any(
-            any(isinstance(option, Module) for option in options(entry.kind)) for entry in self.names.values()
-        )
-
-
 def store(analysis: Analysis, frame: Frame, target: ast.Attribute, value: Kind, node: ast.expr | None) -> None:
     """`owner.name = value`."""
-    from qprep.analysis.interpreter.expressions import evaluate
-
-    owner = evaluate(analysis, frame, target.value)
+    owner = analysis.evaluate(frame, target.value)
     for option in options(owner):
         if isinstance(option, Module) and option.path == "" and isinstance(option.cls, ClassRef):
             bind(analysis, frame, option.cls, target.attr, value, node)
@@ -262,16 +208,6 @@ def item_of(analysis: Analysis, value: Module) -> Kind:
         if kinds:
             return join_all(Module(kind.cls, None, None, kind.item) for kind in kinds)
     return Module(None)
-
-
-def self_attribute(analysis: Analysis, frame: Frame, node: ast.expr) -> str | None:
-    """The name where an expression is written `self.name` (or on another value known to be self), else None."""
-    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
-        return None
-    owner = frame.scope.lookup(node.value.id)
-    if not isinstance(owner, Module) or owner.path != "" or not isinstance(owner.cls, ClassRef):
-        return None
-    return None if analysis.defines_method(owner.cls, node.attr) else node.attr
 
 
 def held_function(analysis: Analysis, frame: Frame, cls: ClassRef, name: str, function: str) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing, child_positions
 from qprep.analysis.interpreter import attributes, instances, reflection, tensor_operations
-from qprep.analysis.interpreter.environment import CHILDREN, rooted
+from qprep.analysis.interpreter.environment import CHILDREN, in_loop, rooted
+from qprep.analysis.interpreter.items import iterate
+from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.values.abstract_values import (
     INT,
     NONE,
@@ -40,9 +42,9 @@ from qprep.analysis.values.abstract_values import (
 )
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.call_evaluation import Arguments
+    from qprep.analysis.interpreter.arguments import Arguments
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 _RESULTS: dict[str, Kind] = {
     **dict.fromkeys(
@@ -146,8 +148,6 @@ def _sequence_method(
         added = arguments.args[-1]
         aliasing.stored(analysis, frame, added, node.args[-1], "container")
     elif name == "extend" and arguments.args:
-        from qprep.analysis.interpreter.expressions import iterate
-
         added = iterate(arguments.args[0])
     else:
         return (
@@ -160,10 +160,8 @@ def _sequence_method(
 
 def _rebind(analysis: Analysis, frame: Frame, node: ast.Call, value: Kind) -> None:
     """A method changed the list or dict that a name or attribute holds."""
-    from qprep.analysis.interpreter.expressions import assign
-
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name | ast.Attribute):
-        assign(analysis, frame, node.func.value, value, None)
+        analysis.assign(frame, node.func.value, value, None)
 
 
 def _mapping_method(
@@ -210,7 +208,12 @@ def _module_method(
 def child_of(analysis: Analysis, receiver: Module) -> Kind:
     """Any of the children of a module."""
     item = attributes.item_of(analysis, receiver)
-    return item if receiver.path is None else rooted(item, f"{receiver.path}[*]")
+    if receiver.path is None:
+        return item
+    item = rooted(item, f"{receiver.path}[*]")
+    for outer in receiver.loops:  # another parent in each round has other children
+        item = in_loop(item, outer)
+    return item
 
 
 def _module_reading(analysis: Analysis, receiver: Module, name: str) -> Kind | None:
@@ -242,7 +245,7 @@ def _container_method(
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
         frame.scope.names[node.func.value.id] = grown
     target = node.func.value if isinstance(node.func, ast.Attribute) else None
-    path = attributes.self_attribute(analysis, frame, target) if target is not None else None
+    path = self_attribute(analysis, frame, target) if target is not None else None
     if path is not None and isinstance(frame.self_kind, Module) and isinstance(frame.self_kind.cls, ClassRef):
         analysis.attributes_of(frame.self_kind.cls).add(path, Module(receiver.cls, None, None, grown.item), None)
     return NONE
@@ -357,8 +360,6 @@ def function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, argume
 
 def _collected(short: str, args: list[Kind], keywords: dict[str, Kind]) -> Kind | None:
     """Functions that put values into sequences and dicts, or hand them on."""
-    from qprep.analysis.interpreter.expressions import iterate
-
     if short == "next":
         return iterate(args[0])
     if short in _SAME:
@@ -385,8 +386,6 @@ def _copied(analysis: Analysis, frame: Frame, node: ast.Call, short: str, kind: 
 def _same(kind: Kind, short: str) -> Kind:
     """What functions that hand values on give back."""
     if isinstance(kind, Module) and kind.path is not None:
-        from qprep.analysis.interpreter.expressions import iterate
-
         return Sequence(iterate(kind))
     if tensor_of(kind) is not None and not isinstance(kind, Sequence) and short in ("list", "tuple"):
         return Sequence(kind)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing, child_positions, escape
@@ -16,7 +15,10 @@ from qprep.analysis.interpreter import (
     reflection,
     tensor_operations,
 )
+from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.environment import CHILDREN, rooted
+from qprep.analysis.interpreter.items import item_of_unknown, iterate
+from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.symbols.function_modules import stand_in
 from qprep.analysis.values.abstract_values import (
@@ -54,7 +56,7 @@ from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, 
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 RUNTIME = "qprep.runtime_modules."
 _TENSOR_FUNCTIONS = frozenset(
@@ -62,41 +64,13 @@ _TENSOR_FUNCTIONS = frozenset(
 ) | frozenset(("torch.ops.aten", "torch._C._nn", "torch._higher_order_ops", "torch._VF"))
 
 
-@dataclass(slots=True)
-class Arguments:
-    """The arguments of one call, evaluated."""
-
-    args: list[Kind] = field(default_factory=list)
-    keywords: dict[str, Kind] = field(default_factory=dict)
-    nodes: list[ast.expr] = field(default_factory=list)
-    exact: bool = True  # False where `*args` or `**kwargs` of unknown length take part
-    is_open: bool = False  # the last of `args` stands for any number of them
-    sources: list[ast.expr] = field(default_factory=list)  # of each of `args`: several are of one `*list`
-
-    def all(self) -> list[Kind]:
-        """Every argument."""
-        return [*self.args, *self.keywords.values()]
-
-    @property
-    def flows(self) -> bool:
-        """Whether an activation is among them."""
-        return any(map(flows, self.args)) or any(map(flows, self.keywords.values()))
-
-    @property
-    def key(self) -> object:
-        """What tells calls of one function apart."""
-        return tuple(self.args), tuple(sorted(self.keywords.items())), self.exact, self.is_open
-
-
 def call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
     """The kind that a call returns."""
-    from qprep.analysis.interpreter.expressions import evaluate
-
     if isinstance(node.func, ast.Attribute):
-        receiver = evaluate(analysis, frame, node.func.value)
+        receiver = analysis.evaluate(frame, node.func.value)
         arguments = read_arguments(analysis, frame, node)
         return _call_attribute(analysis, frame, node, receiver, arguments)
-    callee = evaluate(analysis, frame, node.func)
+    callee = analysis.evaluate(frame, node.func)
     if callee == External("builtins.super"):
         return Super(frame.cls, frame.self_kind) if frame.cls and frame.self_kind else OTHER
     arguments = read_arguments(analysis, frame, node)
@@ -113,12 +87,10 @@ def _note_direct(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind)
 
 def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Arguments:
     """Evaluate the arguments in the order written."""
-    from qprep.analysis.interpreter.expressions import evaluate, iterate
-
     result = Arguments()
     for arg in node.args:
         if isinstance(arg, ast.Starred):
-            inner = evaluate(analysis, frame, arg.value)
+            inner = analysis.evaluate(frame, arg.value)
             if isinstance(inner, Sequence) and inner.items is not None:
                 result.args.extend(inner.items)
                 result.sources.extend(arg.value for _ in inner.items)
@@ -128,11 +100,11 @@ def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Argument
                 result.sources.append(arg.value)
                 result.exact, result.is_open = False, True
         else:
-            result.args.append(evaluate(analysis, frame, arg))
+            result.args.append(analysis.evaluate(frame, arg))
             result.sources.append(arg)
         result.nodes.append(arg)
     for keyword in node.keywords:
-        value = evaluate(analysis, frame, keyword.value)
+        value = analysis.evaluate(frame, keyword.value)
         if keyword.arg is None:
             result.exact = False
         else:
@@ -141,8 +113,6 @@ def read_arguments(analysis: Analysis, frame: Frame, node: ast.Call) -> Argument
 
 
 def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: Kind, arguments: Arguments) -> Kind:
-    from qprep.analysis.interpreter.expressions import attribute_of
-
     assert isinstance(node.func, ast.Attribute)
     name = node.func.attr
     if name not in ("forward", "__call__"):
@@ -168,7 +138,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
         if found is not None:
             results.append(found)
             continue
-        callables.append(attribute_of(analysis, frame, option, name))
+        callables.append(analysis.attribute_of(frame, option, name))
     if callables:
         callee = _as_given(analysis, frame, node.func, join_all(callables), External)
         callee = _as_given(analysis, frame, node.func, callee, Object)
@@ -193,7 +163,7 @@ def _as_given(
 
     Modules are looked into for their methods only: a forward that any model may call is evaluated by itself.
     """
-    path = attributes.self_attribute(analysis, frame, node)
+    path = self_attribute(analysis, frame, node)
     if path is None or not frame.recording:
         return kind
     found = [constructor_arguments.given(analysis, option) for option in options(kind) if isinstance(option, Opaque)]
@@ -212,7 +182,7 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     modules = modules_of(callee)
     if modules:
         _note_held(analysis, frame, node, callee, arguments)
-        path = attributes.self_attribute(analysis, frame, node.func)
+        path = self_attribute(analysis, frame, node.func)
         others = [Module(None, path)] if path is not None and any(map(_says_nothing, options(callee))) else []
         return call_module(analysis, frame, node, [*modules, *others], arguments)
     alternatives = [option for option in options(callee) if option != NONE]
@@ -224,7 +194,7 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         return join_all(_call_one(analysis, frame, node, option, arguments) for option in alternatives)
     if any(isinstance(option, Object) for option in alternatives):  # what a parameter gives is unknown, this is not
         alternatives = [option for option in alternatives if not _says_nothing(option)]
-    is_held = attributes.self_attribute(analysis, frame, node.func) is not None and arguments.flows
+    is_held = self_attribute(analysis, frame, node.func) is not None and arguments.flows
     if is_held and not all(isinstance(option, FunctionRef | Closure | Object) for option in alternatives):
         return _held_call(analysis, frame, node, alternatives, arguments)
     start = frame.save()
@@ -301,13 +271,11 @@ def _looks_up_a_value(node: ast.Call) -> bool:
 
 def _held(analysis: Analysis, frame: Frame, func: ast.expr) -> Module | None:
     """`self.act`, or one of what `self.blocks` holds, where nobody knows what that is: `self.blocks[i]`."""
-    from qprep.analysis.interpreter.expressions import item_of_unknown
-
-    attribute = attributes.self_attribute(analysis, frame, func)
+    attribute = self_attribute(analysis, frame, func)
     if attribute is not None:
         return Module(None, attribute)
     if isinstance(func, ast.Subscript) and not isinstance(func.slice, ast.Slice):
-        attribute = attributes.self_attribute(analysis, frame, func.value)
+        attribute = self_attribute(analysis, frame, func.value)
         return item_of_unknown(attribute, func.slice, frame) if attribute is not None else None
     return None
 
@@ -315,7 +283,7 @@ def _held(analysis: Analysis, frame: Frame, func: ast.expr) -> Module | None:
 def _note_held(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> None:
     """`self.act` is a module on one branch of the constructor and a function on another."""
     names = [option.name for option in options(callee) if isinstance(option, External)]
-    path = attributes.self_attribute(analysis, frame, node.func)
+    path = self_attribute(analysis, frame, node.func)
     owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None
     if not names or path is None or not isinstance(owner, ClassRef) or not (frame.recording and arguments.flows):
         return
@@ -326,7 +294,7 @@ def _note_held(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, a
 
 def _held_call(analysis: Analysis, frame: Frame, node: ast.Call, callees: list[Kind], arguments: Arguments) -> Kind:
     """`self.act(x)` where `act` is one of several functions: it counts as one module once it is held as one."""
-    path = attributes.self_attribute(analysis, frame, node.func)
+    path = self_attribute(analysis, frame, node.func)
     assert path is not None
     names = [option.name for option in callees if isinstance(option, External)]
     if (
@@ -478,7 +446,7 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
         return Module(External(name), None, analysis.origin(frame, node))
     row = analysis.catalogue.function(name)
     if row is not None:
-        path = attributes.self_attribute(analysis, frame, node.func)
+        path = self_attribute(analysis, frame, node.func)
         if path is not None and frame.recording and arguments.flows and analysis.is_compute(row[0]):
             return _held_call(analysis, frame, node, [External(name)], arguments)
         return tensor_operations.function(analysis, frame, node, row[0], row[1], arguments)
@@ -494,7 +462,7 @@ def _gives_back(name: str) -> bool:
 
 def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kind:
     """What `self.block` calls has an instance for each call from here on."""
-    path = attributes.self_attribute(analysis, frame, arguments.nodes[0]) if arguments.nodes else None
+    path = self_attribute(analysis, frame, arguments.nodes[0]) if arguments.nodes else None
     owner = frame.self_kind.cls if isinstance(frame.self_kind, Module) else None
     if path is not None and isinstance(owner, ClassRef):
         analysis.attributes_of(owner).renewed.add(path)
@@ -503,7 +471,7 @@ def _note_renewed(analysis: Analysis, frame: Frame, arguments: Arguments) -> Kin
 
 def _call_foreign(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
     """A function of another package, of which nothing is known: one of torch's on activations is counted."""
-    path = attributes.self_attribute(analysis, frame, node.func)
+    path = self_attribute(analysis, frame, node.func)
     if path is not None and arguments.flows:
         return call_module(analysis, frame, node, [Module(External(name), path)], arguments)
     if arguments.flows and _computes(name):

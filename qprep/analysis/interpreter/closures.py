@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.interpreter.argument_binding import Callee, bind
-from qprep.analysis.interpreter.environment import TOTAL, Frame, Scope, Summary
+from qprep.analysis.interpreter.argument_binding import bind
+from qprep.analysis.interpreter.arguments import Callee
+from qprep.analysis.interpreter.environment import TOTAL, Frame, Summary
 from qprep.analysis.values import allocation_sites
-from qprep.analysis.values.abstract_values import NONE, UNKNOWN
+from qprep.analysis.values.abstract_values import NONE, UNKNOWN, Scope
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.call_evaluation import Arguments
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.arguments import Arguments
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.values.abstract_values import Closure, Kind
 
 MAX_DEPTH = 48  # calls inside each other; beyond that nothing is known
@@ -49,9 +50,6 @@ def note_maker(frame: Frame, node: ast.Call, closure: Closure) -> None:
 
 
 def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Arguments) -> Summary:
-    from qprep.analysis.interpreter.expressions import evaluate
-    from qprep.analysis.interpreter.statements import run_block
-
     home = closure.home
     names = bind(analysis, Callee(home.index, closure.node), arguments)
     scope = Scope(names, closure.scope)
@@ -61,9 +59,9 @@ def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Argument
     analysis.running.add(closure)
     try:
         if isinstance(closure.node, ast.Lambda):
-            inner.returns.append(evaluate(analysis, inner, closure.node.body))
+            inner.returns.append(analysis.evaluate(inner, closure.node.body))
         else:
-            run_block(analysis, inner, closure.node.body)
+            analysis.run_block(inner, closure.node.body)
     finally:
         analysis.running.discard(closure)
     counts = inner.total().repeated(analysis.next_loop()) if closure in analysis.recursive else inner.total()

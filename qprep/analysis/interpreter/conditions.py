@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from qprep.analysis.interpreter.environment import SELECTED, Counts
+from qprep.analysis.interpreter.environment import SELECTED, Condition, Counts
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import FunctionRef, Number, options
 
@@ -13,15 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
-
-
-class Condition(NamedTuple):
-    """What a branch assumes: a test, or that a value equals a constant, holds or does not."""
-
-    text: str
-    constant: str  # what the value is compared with; "" for a test by itself
-    holds: bool
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 _Conditions = frozenset[Condition]
@@ -125,3 +118,15 @@ def select(before: Counts, after: Counts, loop: int) -> Counts:
         if (added := times - before.get(event, 0)) > 0:
             result.add((SELECTED, event, loop), added)
     return result
+
+
+@contextmanager
+def branch(analysis: Analysis, frame: Frame, test: ast.expr, taken: bool) -> Iterator[None]:
+    """What happens inside happens in one branch of a test."""
+    outer, before = frame.conditions, Counts(frame.counts)
+    frame.conditions = outer | assumed(analysis, frame, test, taken)
+    yield
+    frame.conditions = outer
+    loop = selecting_loop(frame, test, taken)
+    if loop is not None:
+        frame.counts = select(before, frame.counts, loop)

@@ -21,8 +21,8 @@ from qprep.analysis.values.abstract_values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.interpreter.call_evaluation import Arguments
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.arguments import Arguments
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.interpreter.call_evaluation import Arguments, call_kind
+from qprep.analysis.interpreter.arguments import Arguments
+from qprep.analysis.interpreter.call_evaluation import call_kind
 from qprep.analysis.interpreter.expressions import evaluate
 from qprep.analysis.values.abstract_values import Closure, FunctionRef, Kind, Returning, Sequence, join_all, options
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 def wrapped(analysis: Analysis, maker: Frame, frame: Frame, node: ast.FunctionDef, returned: Kind) -> Kind:

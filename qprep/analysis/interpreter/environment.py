@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.analysis.facts import MANY, Place, Unit
-from qprep.analysis.values.abstract_values import UNKNOWN, Kind, Mapping, Module, Sequence, Union, join, join_all
+from qprep.analysis.facts import MANY
+from qprep.analysis.places import Place, Unit
+from qprep.analysis.values.abstract_values import (
+    UNKNOWN,
+    Home,
+    Kind,
+    Mapping,
+    Module,
+    Scope,
+    Sequence,
+    Union,
+    join,
+    join_all,
+)
 from qprep.analysis.values.access_paths import any_index
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.conditions import Condition
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.analysis.values.abstract_values import ClassRef
 
@@ -19,6 +30,14 @@ Event = tuple[object, ...]
 TOTAL: Event = ("total",)  # compute operations on activations
 CHILDREN: Event = ("children",)  # calls of modules
 SELECTED = "selected"  # an event in a branch that the variable of a loop selects: it happens in one round
+
+
+class Condition(NamedTuple):
+    """What a branch assumes: a test, or that a value equals a constant, holds or does not."""
+
+    text: str
+    constant: str  # what the value is compared with; "" for a test by itself
+    holds: bool
 
 
 class Counts(dict[Event, int]):
@@ -67,28 +86,6 @@ class Summary:
 
 
 @dataclass(slots=True)
-class Scope:
-    """Local names, and those of the enclosing function for a closure."""
-
-    names: dict[str, Kind]
-    parent: Scope | None = None
-
-    def lookup(self, name: str) -> Kind | None:
-        """The kind of a local name."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.names:
-                return scope.names[name]
-            scope = scope.parent
-        return None
-
-    def snapshot(self) -> tuple[frozenset[tuple[str, Kind]], ...]:
-        """All names as they are now, innermost scope first."""
-        own = (frozenset(self.names.items()),)
-        return own if self.parent is None else (*own, *self.parent.snapshot())
-
-
-@dataclass(slots=True)
 class State:
     """What changes from statement to statement and is joined where paths meet."""
 
@@ -98,22 +95,6 @@ class State:
     def copy(self) -> State:
         """A state of its own for one branch."""
         return State(dict(self.names), Counts(self.counts))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Home:
-    """What a function inside another one needs of that: it may be kept long after the evaluation is over.
-
-    callers  the recorded calls of a function that gives back one inside it, with where each stands
-    """
-
-    index: FileIndex
-    unit: Unit
-    function: str
-    self_kind: Kind | None
-    cls: ClassRef | None
-    loop_names: dict[str, int]
-    callers: dict[Place, tuple[Unit, str]]
 
 
 @dataclass(slots=True)
@@ -136,6 +117,7 @@ class Frame:
     loops: list[int] = field(default_factory=list)
     loop_names: dict[str, int] = field(default_factory=dict)
     loop_steps: dict[str, int] = field(default_factory=dict)  # of loops over a range that goes by more than one
+    loop_values: dict[str, ast.expr] = field(default_factory=dict)  # of names that a loop computes: `j = 2 * i`
     alive: bool = True
     earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
     conditions: frozenset[Condition] = frozenset()  # what the branches around may take for granted

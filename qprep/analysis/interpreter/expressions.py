@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing, child_positions
-from qprep.analysis.interpreter import attributes, builtin_models, call_evaluation, instances, tensor_operations
-from qprep.analysis.interpreter.environment import Counts, Scope, in_loop, rooted
+from qprep.analysis.interpreter import (
+    attributes,
+    builtin_models,
+    call_evaluation,
+    instances,
+    narrowing,
+    tensor_operations,
+)
+from qprep.analysis.interpreter.conditions import branch
+from qprep.analysis.interpreter.environment import Counts, rooted
+from qprep.analysis.interpreter.items import at_index, iterate, selected
 from qprep.analysis.values.abstract_values import (
     CONSTANT_INTEGER,
     FLOWING_INTEGER,
@@ -30,8 +38,8 @@ from qprep.analysis.values.abstract_values import (
     Object,
     Part,
     Partial,
-    Plain,
     Property,
+    Scope,
     Sequence,
     Super,
     Tensor,
@@ -46,10 +54,10 @@ from qprep.analysis.values.abstract_values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 _SAME_TENSOR = frozenset(("T", "mT", "H", "mH", "real", "imag", "data", "grad"))
 _TENSOR_FACTS = frozenset(("dtype", "device", "layout", "names", "grad_fn"))
@@ -149,7 +157,7 @@ def _item(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, index: 
     if isinstance(value, Sequence):
         return Sequence(value.item) if is_slice else _sequence_item(value, node, frame)
     if isinstance(value, Mapping):
-        return _selected(value.value, node, frame)
+        return selected(value.value, node, frame)
     if isinstance(value, Module):
         return _module_item(analysis, frame, value, node)
     if isinstance(value, Object):
@@ -163,10 +171,10 @@ def _sequence_item(value: Sequence, node: ast.expr, frame: Frame) -> Kind:
     try:
         position = ast.literal_eval(node)
     except (ValueError, TypeError):
-        return _selected(value.item, node, frame)
+        return selected(value.item, node, frame)
     if value.items is not None and isinstance(position, int) and -len(value.items) <= position < len(value.items):
         return value.items[position]
-    return _selected(value.item, node, frame)
+    return selected(value.item, node, frame)
 
 
 def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr) -> Kind:
@@ -178,45 +186,7 @@ def _module_item(analysis: Analysis, frame: Frame, value: Module, node: ast.expr
     if isinstance(node, ast.Slice):
         path = f"{value.path}[{ast.unparse(node)}]"
         return Module(External("torch.nn.Sequential"), path, None, rooted(item, f"{path}[*]"), value.loops)
-    return _selected(rooted(item, f"{value.path}[*]"), node, frame, value.loops)
-
-
-def item_of_unknown(attribute: str, index: ast.expr, frame: Frame) -> Module:
-    """A module taken by an index from what nobody knows: an attribute of self."""
-    found = _selected(Module(None, f"{attribute}[*]"), index, frame)
-    assert isinstance(found, Module)
-    return found
-
-
-def _selected(item: Kind, node: ast.expr, frame: Frame, loops: frozenset[int] = frozenset()) -> Kind:
-    """The item that an index expression picks: its path names the index, its loops those that vary it."""
-    return _at_index(item, ast.unparse(node), loops | _varying(node, frame))
-
-
-def _varying(node: ast.expr, frame: Frame) -> frozenset[int]:
-    """The loops that change an index: those whose variables it is made of, or any where it is made of others."""
-    names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
-    numeric = [part for part in ast.walk(node) if isinstance(part, ast.BinOp) and not _is_text(part.left)]
-    if any(isinstance(part.op, ast.Mod | ast.FloorDiv) for part in numeric):
-        return frozenset()  # it comes back to the same item
-    if all(name in frame.loop_names for name in names):
-        return frozenset(frame.loop_names[name] for name in names).intersection(frame.loops)
-    return frozenset(frame.loops) if names else frozenset()
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def _at_index(item: Kind, text: str, loops: frozenset[int] = frozenset()) -> Kind:
-    """One item of a container of modules: its path names the index."""
-
-    def pick(kind: Kind) -> Kind:
-        if isinstance(kind, Module) and kind.path is not None and kind.path.endswith("[*]"):
-            return Module(kind.cls, f"{kind.path[:-3]}[{text}]", None, kind.item, kind.loops | loops)
-        return kind
-
-    return join_all(pick(option) for option in options(item))
+    return selected(rooted(item, f"{value.path}[*]"), node, frame, value.loops)
 
 
 def _call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
@@ -246,9 +216,6 @@ def _bool_op(analysis: Analysis, frame: Frame, node: ast.BoolOp) -> Kind:
 
 
 def _if_exp(analysis: Analysis, frame: Frame, node: ast.IfExp) -> Kind:
-    from qprep.analysis.interpreter import narrowing
-    from qprep.analysis.interpreter.statements import branch
-
     evaluate(analysis, frame, node.test)
     truth = narrowing.static_truth(analysis, frame, node.test)
     start = frame.save()
@@ -380,38 +347,6 @@ def _joined(analysis: Analysis, frame: Frame, node: ast.JoinedStr) -> Kind:
     return TEXT
 
 
-def iterate(kind: Kind, loop: int | None = None) -> Kind:
-    """What one step of iterating over a value gives."""
-    if type(kind) is Union:
-        return join_all(iterate(option, loop) for option in kind.options)
-    item: Kind = UNKNOWN
-    if isinstance(kind, Tensor | Part):
-        item = kind
-    elif kind == SHAPE:
-        item = INT
-    elif isinstance(kind, Sequence):
-        if loop is not None and kind.items is not None:
-            return join_all(_each(kind.items, loop)) if kind.items else in_loop(kind.item, loop)
-        item = kind.item
-    elif isinstance(kind, Module):
-        item = kind.item if kind.item is not None else Module(None)
-        if kind.path is not None:
-            item = rooted(item, f"{kind.path}[*]")
-        for outer in kind.loops:
-            item = in_loop(item, outer)
-    elif isinstance(kind, Mapping | Plain | Word):
-        item = TEXT
-    return in_loop(item, loop) if loop is not None else item
-
-
-def _each(items: tuple[Kind, ...], loop: int) -> Iterator[Kind]:
-    """Items of a list as a loop gives them: one that stands there twice is not a fresh one each time."""
-    times = Counter(item.path for item in items if isinstance(item, Module))
-    for item in items:
-        is_again = isinstance(item, Module) and times[item.path] > 1
-        yield item if is_again else in_loop(item, loop)
-
-
 def assign(analysis: Analysis, frame: Frame, target: ast.expr, value: Kind, node: ast.expr | None) -> None:
     """Bind the names in an assignment's target; `node` is the expression of the value, where there is one."""
     if isinstance(target, ast.Name):
@@ -435,7 +370,7 @@ def _unpack(analysis: Analysis, frame: Frame, targets: list[ast.expr], value: Ki
                 parts.append(option.items[position])
             elif option != NONE:
                 item = iterate(option)
-                parts.append(item if starred else _at_index(item, str(position)))
+                parts.append(item if starred else at_index(item, str(position)))
         part = join_all(parts)
         assign(analysis, frame, target, Sequence(part) if isinstance(target, ast.Starred) else part, None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.environment import unrooted
 from qprep.analysis.values.abstract_values import (
     UNKNOWN,
@@ -23,9 +24,8 @@ from qprep.analysis.values.abstract_values import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.interpreter.call_evaluation import Arguments
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 _SPECIAL = {
@@ -43,10 +43,8 @@ NAMED_TUPLES = frozenset(("collections.namedtuple", "typing.NamedTuple"))
 
 def construct(analysis: Analysis, frame: Frame, cls: ClassRef, arguments: Arguments) -> Object:
     """An instance of a class that is no module; all instances of a class share what is known of their attributes."""
-    from qprep.analysis.interpreter.attributes import class_attribute
-
     made = Object(cls, arguments.flows)
-    init = class_attribute(analysis, cls, made, "__init__")
+    init = analysis.class_attribute(cls, made, "__init__")
     if isinstance(init, FunctionRef):
         analysis.call_beside(frame, init, arguments)
     elif _is_record(analysis, cls):
@@ -59,10 +57,7 @@ def construct(analysis: Analysis, frame: Frame, cls: ClassRef, arguments: Argume
 
 def call_own(analysis: Analysis, frame: Frame, owner: Object, name: str, *arguments: Kind) -> Kind | None:
     """Call a method that a class defines under a special name; None where it has none."""
-    from qprep.analysis.interpreter.attributes import class_attribute
-    from qprep.analysis.interpreter.call_evaluation import Arguments
-
-    method = class_attribute(analysis, owner.cls, owner, name)
+    method = analysis.class_attribute(owner.cls, owner, name)
     if not isinstance(method, FunctionRef):
         return None
     return analysis.call_beside(frame, method, Arguments(list(arguments)))

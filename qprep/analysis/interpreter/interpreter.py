@@ -7,21 +7,25 @@ from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing
-from qprep.analysis.facts import Facts, HelperCall, ModuleCall, OpSite, Place, ScriptedCall, Unit, Unknown
+from qprep.analysis.facts import Facts, HelperCall, ModuleCall, OpSite, ScriptedCall, Unknown
 from qprep.analysis.interpreter import (
     attributes,
     closures,
     decorated,
     entry_points,
+    expressions,
     module_level,
     parameter_types,
 )
-from qprep.analysis.interpreter.argument_binding import Callee, bind
-from qprep.analysis.interpreter.attributes import Attributes
-from qprep.analysis.interpreter.call_evaluation import Arguments, call_kind
+from qprep.analysis.interpreter.argument_binding import bind
+from qprep.analysis.interpreter.arguments import Arguments, Callee
+from qprep.analysis.interpreter.attribute_table import Attributes
+from qprep.analysis.interpreter.call_evaluation import call_kind
 from qprep.analysis.interpreter.entry_points import finish_root, note_module_call
-from qprep.analysis.interpreter.environment import TOTAL, Counts, Frame, Scope, Summary
+from qprep.analysis.interpreter.environment import TOTAL, Counts, Frame, Summary
+from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.interpreter.statements import run_block
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols import local_classes
 from qprep.analysis.symbols.function_modules import is_function_like
 from qprep.analysis.symbols.symbol_table import variants
@@ -37,6 +41,7 @@ from qprep.analysis.values.abstract_values import (
     Module,
     Object,
     Partial,
+    Scope,
     Tensor,
     in_order,
     join_all,
@@ -60,7 +65,7 @@ KEPT_SUMMARIES = 20_000  # calls whose evaluation is remembered; one forgotten i
 _NOTHING = Summary(UNKNOWN, Counts(), frozenset())
 
 
-class Analysis:
+class ProjectAnalysis(Analysis):
     """Kinds and facts of one project."""
 
     def __init__(self, project: Project, rows: tuple[Op, ...] = ()) -> None:
@@ -158,6 +163,32 @@ class Analysis:
                 frame.recording = True
                 self.call_forward(frame, Module(ref), None)
 
+    # Parts of the evaluation that call one another
+
+    def evaluate(self, frame: Frame, node: ast.expr) -> Kind:
+        """The kind of an expression."""
+        return expressions.evaluate(self, frame, node)
+
+    def attribute_of(self, frame: Frame, value: Kind, name: str, node: ast.Attribute | None = None) -> Kind:
+        """What `value.name` is, read at `node`."""
+        return expressions.attribute_of(self, frame, value, name, node)
+
+    def class_attribute(self, cls: ClassRef, bound: Kind, name: str) -> Kind:
+        """What a class says of an attribute of `bound`, an instance of it."""
+        return attributes.class_attribute(self, cls, bound, name)
+
+    def assign(self, frame: Frame, target: ast.expr, value: Kind, node: ast.expr | None) -> None:
+        """Bind the names in the target of an assignment."""
+        expressions.assign(self, frame, target, value, node)
+
+    def call_kind(self, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
+        """The kind that calling a value returns."""
+        return call_kind(self, frame, node, callee, arguments)
+
+    def run_block(self, frame: Frame, body: list[ast.stmt]) -> None:
+        """Evaluate statements one after another."""
+        run_block(self, frame, body)
+
     # Names
 
     def next_loop(self) -> int:
@@ -197,12 +228,10 @@ class Analysis:
         yield from (self.resolved(target) for target in (*imported, *index.alternatives[name]))
 
     def _value_kind(self, index: FileIndex, value: ast.expr) -> Kind:
-        from qprep.analysis.interpreter.expressions import evaluate
-
         frame = self._module_frame(index.name)
         if frame is None or (isinstance(value, ast.Call) and not isinstance(value.func, ast.Name | ast.Attribute)):
             return UNKNOWN
-        return evaluate(self, frame, value)
+        return self.evaluate(frame, value)
 
     def resolved(self, dotted: str) -> Kind:
         """What a dotted name stands for; a constant of another file has its value's kind."""
@@ -225,12 +254,10 @@ class Analysis:
 
     def name_kind(self, frame: Frame, node: ast.expr) -> Kind:
         """The kind of a name or dotted name; anything else says nothing."""
-        from qprep.analysis.interpreter.expressions import evaluate
-
         root = node
         while isinstance(root, ast.Attribute):
             root = root.value
-        return evaluate(self, frame, node) if isinstance(root, ast.Name) else UNKNOWN
+        return self.evaluate(frame, node) if isinstance(root, ast.Name) else UNKNOWN
 
     def annotated(self, index: FileIndex, node: ast.expr) -> Kind | None:
         """The kind that an annotation promises."""
@@ -240,10 +267,8 @@ class Analysis:
         """The kind of a parameter's default."""
         if node is None:
             return None
-        from qprep.analysis.interpreter.expressions import evaluate
-
         frame = self._module_frame(index.name)
-        return evaluate(self, frame, node) if frame is not None else None
+        return self.evaluate(frame, node) if frame is not None else None
 
     def decorators(self, module: str, node: ast.FunctionDef) -> list[str]:
         """Dotted names of a function's decorators."""
@@ -329,15 +354,13 @@ class Analysis:
 
     def class_value(self, base: ClassRef, node: ast.expr) -> Kind:
         """A value bound in a class body."""
-        from qprep.analysis.interpreter.expressions import evaluate
-
         frame = self._module_frame(base.module)
         if frame is None:
             return UNKNOWN
         frame.scope = Scope({}, self._scope_around(base))
         if isinstance(node, ast.Lambda):  # a method of the class
             frame.unit, frame.function = Unit(base.module, base.name, True), base.name
-        return evaluate(self, frame, node)
+        return self.evaluate(frame, node)
 
     def _scope_around(self, cls: ClassRef | None) -> Scope | None:
         """The names that the functions around a class bind."""

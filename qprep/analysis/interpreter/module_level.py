@@ -6,12 +6,12 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.aliasing import FILE
-from qprep.analysis.facts import Unit
-from qprep.analysis.interpreter.environment import Frame, Scope
-from qprep.analysis.values.abstract_values import FunctionRef
+from qprep.analysis.interpreter.environment import Frame
+from qprep.analysis.places import Unit
+from qprep.analysis.values.abstract_values import FunctionRef, Scope
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict"))
 
@@ -28,15 +28,13 @@ def look_at(analysis: Analysis, name: str) -> None:
     index = analysis.project.index(name)
     if index is None:
         return
-    from qprep.analysis.interpreter.expressions import evaluate
-
     try:
         for function, node in list(index.functions.items()):
             if _puts_together(node):
                 analysis.look_through(FunctionRef(name, function))
         for value in list(index.values.values()):
             if _puts_together(value):
-                evaluate(analysis, Frame(index, Unit(name, "", False), FILE, None, None, Scope({}), False), value)
+                analysis.evaluate(Frame(index, Unit(name, "", False), FILE, None, None, Scope({}), False), value)
     except RecursionError:
         analysis.too_deep.add(name)
 

@@ -9,7 +9,7 @@ from qprep.analysis.values.abstract_values import NONE, External, Kind, Sequence
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 # Tests about how a model is run, whose answer is known where it runs in eager mode.
 STATIC = {

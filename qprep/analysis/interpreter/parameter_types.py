@@ -38,8 +38,8 @@ from qprep.analysis.values.abstract_values import (
 from qprep.foundation.catalogue.op import OpClass
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.argument_binding import Callee
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.arguments import Callee
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 _SIMPLE: dict[str, Kind] = {

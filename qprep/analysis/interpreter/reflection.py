@@ -26,9 +26,9 @@ from qprep.foundation.catalogue.lookup import UNNAMED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.interpreter.call_evaluation import Arguments
+    from qprep.analysis.interpreter.arguments import Arguments
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 _NAMESPACES = frozenset(("torch", "torch.nn.functional", "torch.Tensor"))
 
@@ -51,11 +51,9 @@ def attribute(analysis: Analysis, frame: Frame, node: ast.Call, short: str, argu
 
 
 def _written_out(analysis: Analysis, frame: Frame, node: ast.Call, short: str, arguments: Arguments, name: str) -> Kind:
-    from qprep.analysis.interpreter.expressions import attribute_of
-
     owner = arguments.args[0]
     if short == "getattr":
-        found = attribute_of(analysis, frame, owner, name)
+        found = analysis.attribute_of(frame, owner, name)
         return join_all([found, *arguments.args[2:]]) if found is not UNKNOWN else UNKNOWN
     if isinstance(owner, Module) and owner.path == "" and isinstance(owner.cls, ClassRef):
         attributes.bind(analysis, frame, owner.cls, name, arguments.args[2], node.args[2])
@@ -64,13 +62,11 @@ def _written_out(analysis: Analysis, frame: Frame, node: ast.Call, short: str, a
 
 def _operations(analysis: Analysis, frame: Frame, owner: Kind, name: Kind) -> Iterator[Kind]:
     """Functions of torch, or methods of a tensor, by a name that the run knows: those it may be, and any other."""
-    from qprep.analysis.interpreter.expressions import attribute_of
-
     for option in options(owner):
         is_namespace = isinstance(option, External) and option.name in _NAMESPACES
         for word in options(name) if is_namespace or isinstance(option, Tensor) else ():
             if isinstance(word, Word):
-                yield attribute_of(analysis, frame, option, word.text)
+                yield analysis.attribute_of(frame, option, word.text)
             elif isinstance(option, External):
                 yield External(f"{option.name}.{UNNAMED}")
             else:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import ast
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import child_positions
-from qprep.analysis.interpreter import conditions, instances, narrowing
+from qprep.analysis.interpreter import instances, narrowing
+from qprep.analysis.interpreter.conditions import branch
 from qprep.analysis.interpreter.environment import Counts, State
-from qprep.analysis.interpreter.expressions import assign, evaluate, iterate
+from qprep.analysis.interpreter.expressions import assign, evaluate
+from qprep.analysis.interpreter.items import iterate
 from qprep.analysis.interpreter.tensor_operations import augmented
 from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Object, Sequence
-from qprep.analysis.values.access_paths import step_of
+from qprep.analysis.values.access_paths import computed_indices, step_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 
 def run_block(analysis: Analysis, frame: Frame, body: list[ast.stmt]) -> None:
@@ -103,18 +104,6 @@ def _if(analysis: Analysis, frame: Frame, node: ast.If) -> None:
     _resume(frame, ends, start)
 
 
-@contextmanager
-def branch(analysis: Analysis, frame: Frame, test: ast.expr, taken: bool) -> Iterator[None]:
-    """What happens inside happens in one branch of a test."""
-    outer, before = frame.conditions, Counts(frame.counts)
-    frame.conditions = outer | conditions.assumed(analysis, frame, test, taken)
-    yield
-    frame.conditions = outer
-    loop = conditions.selecting_loop(frame, test, taken)
-    if loop is not None:
-        frame.counts = conditions.select(before, frame.counts, loop)
-
-
 def _resume(frame: Frame, ends: list[State], start: State) -> None:
     """Go on where the living branches meet; with none left the path is over."""
     frame.alive = bool(ends)
@@ -137,6 +126,7 @@ def _for(analysis: Analysis, frame: Frame, node: ast.For) -> None:
             frame.loop_steps.pop(node.target.id, None)
             if (step := step_of(node.iter)) > 1:
                 frame.loop_steps[node.target.id] = step
+        frame.loop_values.update(computed_indices(node))
 
     _loop(analysis, frame, node, bind)
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing
 from qprep.analysis.interpreter import attributes, instances
+from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.environment import Counts
+from qprep.analysis.interpreter.items import iterate
 from qprep.analysis.interpreter.parameter_types import MOVES, PYTHON_TYPES
 from qprep.analysis.values.abstract_values import (
     FLOAT,
@@ -40,9 +42,8 @@ from qprep.foundation.catalogue.integers import KEEPS_INTEGERS
 from qprep.foundation.catalogue.op import OpClass, Result
 
 if TYPE_CHECKING:
-    from qprep.analysis.interpreter.call_evaluation import Arguments
     from qprep.analysis.interpreter.environment import Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
     from qprep.foundation.catalogue.lookup import Spelling
     from qprep.foundation.catalogue.op import Op
 
@@ -71,27 +72,21 @@ _TO_INTEGER = frozenset(("int", "long", "bool", "short", "byte", "char"))
 
 def binary(analysis: Analysis, frame: Frame, node: ast.BinOp) -> Kind:
     """`left + right`."""
-    from qprep.analysis.interpreter.expressions import evaluate
-
-    left = evaluate(analysis, frame, node.left)
-    right = evaluate(analysis, frame, node.right)
+    left = analysis.evaluate(frame, node.left)
+    right = analysis.evaluate(frame, node.right)
     return _arithmetic(analysis, frame, node, SYMBOLS[type(node.op)], left, right, "operator")
 
 
 def augmented(analysis: Analysis, frame: Frame, node: ast.AugAssign) -> Kind:
     """`target += value`."""
-    from qprep.analysis.interpreter.expressions import evaluate
-
-    target = evaluate(analysis, frame, node.target)
-    value = evaluate(analysis, frame, node.value)
+    target = analysis.evaluate(frame, node.target)
+    value = analysis.evaluate(frame, node.value)
     return _arithmetic(analysis, frame, node, SYMBOLS[type(node.op)], target, value, "augmented")
 
 
 def unary(analysis: Analysis, frame: Frame, node: ast.UnaryOp) -> Kind:
     """`-x`; `not x` is a number."""
-    from qprep.analysis.interpreter.expressions import evaluate
-
-    kind = evaluate(analysis, frame, node.operand)
+    kind = analysis.evaluate(frame, node.operand)
     if isinstance(node.op, ast.Not):
         return INT
     tensor = tensor_of(kind)
@@ -393,8 +388,6 @@ def part_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arg
 
 def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
     """sum, abs, min, max and pow of Python, on tensors or numbers."""
-    from qprep.analysis.interpreter.expressions import iterate
-
     if not arguments.flows:
         return join_all(map(iterate, arguments.args)) if name in ("min", "max") and len(arguments.args) == 1 else NUMBER
     row = analysis.catalogue.function(f"builtins.{name}")
@@ -412,10 +405,6 @@ def python_function(analysis: Analysis, frame: Frame, node: ast.Call, name: str,
 
 def higher_order(analysis: Analysis, frame: Frame, node: ast.Call, name: str, arguments: Arguments) -> Kind:
     """map, filter and functools.reduce: the callable runs once for each item."""
-    from qprep.analysis.interpreter.call_evaluation import Arguments as Args
-    from qprep.analysis.interpreter.call_evaluation import call_kind
-    from qprep.analysis.interpreter.expressions import iterate
-
     callee, loop = arguments.args[0], analysis.next_loop()
     items = [iterate(arg, loop) for arg in arguments.args[1:]]
     if name == "functools.reduce":
@@ -428,7 +417,7 @@ def higher_order(analysis: Analysis, frame: Frame, node: ast.Call, name: str, ar
         analysis.note_op(frame, node.args[0], row[0], row[1], "value")
         result: Kind = Tensor(True)
     else:
-        result = call_kind(analysis, frame, node, callee, Args(items))
+        result = analysis.call_kind(frame, node, callee, Arguments(items))
     frame.loops.pop()
     frame.earlier.pop()
     repeated = frame.counts.repeated(loop)

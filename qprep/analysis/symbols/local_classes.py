@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.interpreter.environment import Scope
-from qprep.analysis.values.abstract_values import UNKNOWN
+from qprep.analysis.values.abstract_values import UNKNOWN, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

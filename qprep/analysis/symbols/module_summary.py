@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qprep.analysis.effects.attribute_writes import touched_names
 from qprep.analysis.effects.escaping_classes import handed_names
-from qprep.analysis.symbols.ast_utils import dotted_text, without_async
+from qprep.analysis.symbols.ast_utils import dotted_text, last_name, without_async
 from qprep.analysis.symbols.local_classes import base_names
 from qprep.analysis.symbols.symbol_table import Imported, build_index
 
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 _ASKING = frozenset(("hasattr", "getattr", "setattr", "delattr"))
-
+# Tables of attributes or children by their names, and functions that look names up or list them.
+_TABLES = frozenset(("_modules", "__dict__", "get_submodule", "named_children", "named_modules"))
+_TABLE_FUNCTIONS = frozenset(("attrgetter", "dir", "getmembers", "vars"))
+_ASKING_MARKS = ("attr(", "except", *_TABLES, *(f"{name}(" for name in _TABLE_FUNCTIONS))
+_MISSING = frozenset(("AttributeError", "BaseException", "Exception"))
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 
 TELLS_CHILDREN = "children("  # part of the text of every file that takes the children of a module
 _CHILDREN = ("children", "named_children")
@@ -194,13 +200,35 @@ def _uses(index: FileIndex) -> dict[str, tuple[str, ...]]:
     return {target: tuple(sorted(found)) for target, found in sorted(chains.items()) if "" not in found}
 
 
+def may_ask_for_names(text: str) -> bool:
+    """Whether `asked_names` may find any in a file of this text: most files need no parsing for it."""
+    return any(mark in text for mark in _ASKING_MARKS)
+
+
 def asked_names(index: FileIndex) -> Iterator[str]:
-    """Names that any object is asked for by their text."""
+    """Names that any object is asked for by their text, or by a `try` that expects it to have no such attribute."""
+    is_computed = any(isinstance(node, ast.Attribute) and node.attr in _TABLES for node in index.of(ast.Attribute))
     for node in index.of(ast.Call):
-        if isinstance(node.func, ast.Name) and node.func.id in _ASKING:
+        function = last_name(node.func)
+        if isinstance(node.func, ast.Name) and function in _ASKING:
             name = node.args[1] if len(node.args) > 1 else None
             if isinstance(name, ast.Constant):
                 yield str(name.value)
+            is_computed = is_computed or (not isinstance(name, ast.Constant) and function != "setattr")
+        is_computed = is_computed or function in _TABLE_FUNCTIONS
+    if is_computed:  # any text of the file may be the name
+        texts = (node.value for node in index.of(ast.Constant) if isinstance(node.value, str) and node.value)
+        yield from (part for text in texts if _DOTTED.fullmatch(text) for part in text.split("."))
+    for attempt in index.of(ast.Try):
+        if any(_catches_missing(handler) for handler in attempt.handlers):
+            body = (node for statement in attempt.body for node in ast.walk(statement))
+            yield from (node.attr for node in body if isinstance(node, ast.Attribute))
+
+
+def _catches_missing(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler catches an AttributeError."""
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(each is None or last_name(each) in _MISSING for each in types)
 
 
 WALKING = (ast.Call, ast.Subscript, ast.Starred, ast.Assign)  # what `positional` knows

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from qprep.analysis.interpreter.environment import Home, Scope
+    from qprep.analysis.places import Place, Unit
+    from qprep.analysis.symbols.symbol_table import FileIndex
 
 FLOAT, INTEGER, ANY = "f", "i", "?"
 
@@ -103,6 +104,44 @@ class Property(Kind):
     """An attribute that a method computes: what it is, reading it tells."""
 
     getter: FunctionRef
+
+
+@dataclass(slots=True)
+class Scope:
+    """Local names, and those of the enclosing function for a closure."""
+
+    names: dict[str, Kind]
+    parent: Scope | None = None
+
+    def lookup(self, name: str) -> Kind | None:
+        """The kind of a local name."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            scope = scope.parent
+        return None
+
+    def snapshot(self) -> tuple[frozenset[tuple[str, Kind]], ...]:
+        """All names as they are now, innermost scope first."""
+        own = (frozenset(self.names.items()),)
+        return own if self.parent is None else (*own, *self.parent.snapshot())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Home:
+    """What a function inside another one needs of that: it may be kept long after the evaluation is over.
+
+    callers  the recorded calls of a function that gives back one inside it, with where each stands
+    """
+
+    index: FileIndex
+    unit: Unit
+    function: str
+    self_kind: Kind | None
+    cls: ClassRef | None
+    loop_names: dict[str, int]
+    callers: dict[Place, tuple[Unit, str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

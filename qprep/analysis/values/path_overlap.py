@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qprep.analysis.interpreter.environment import Counts, Event, Frame
-    from qprep.analysis.interpreter.interpreter import Analysis
+    from qprep.analysis.interpreter.protocol import Analysis
 
 RUNS = "path"
 _PART = re.compile(r"\[(-?\d*)(:?)(-?\d*)\]")

@@ -10,11 +10,13 @@ import click
 
 from qprep.cli.baseline_option import read_known, without_known, write_known
 from qprep.cli.options import BASELINE, CONFIGURATION, EFFORT, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
+from qprep.cli.reporters import html_page
 from qprep.cli.reporters.styled_text import plural
 from qprep.cli.run_models import observer, tell_outside
 from qprep.cli.session import Session, has_failed, load_engine, open_session
 from qprep.cli.watch import watching
 from qprep.engine.add_ignore import add_ignores, can_suppress
+from qprep.foundation.atomic_write import save
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
 from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
@@ -25,15 +27,21 @@ _ADD_IGNORE = click.option(
     "--add-ignore",
     metavar="[=REASON]",
     default=None,
-    help="Write a suppression comment for every finding, instead of reporting it.",
+    help="Add a suppression comment for each finding instead of reporting it.",
 )
 
 _WRITE_BASELINE = click.option(
     "--write-baseline",
     is_flag=True,
-    help="Write all findings to the baseline (qprep-baseline.json, where none is named), instead of reporting them.",
+    help="Write all findings to the baseline (default: qprep-baseline.json) instead of reporting them.",
 )
 
+_REPORT = click.option(
+    "--report",
+    metavar="REPORT.HTML",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write a page with files, classes, diffs and reasons.",
+)
 _WATCH = click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
 
 
@@ -44,15 +52,15 @@ class _Command(click.Command):
         return super().parse_args(ctx, ["--add-ignore=" if arg == "--add-ignore" else arg for arg in args])
 
 
-@click.command("check", cls=_Command, short_help="Find what keeps models from being quantized.")
+@click.command("check", cls=_Command, short_help="Find code that prevents quantization.")
 @with_options(
-    *(*PATHS, *TRACE, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE, _WRITE_BASELINE, _ADD_IGNORE),
+    *(*PATHS, *TRACE, *SELECTION, *FILES, *CONFIGURATION, *OUTPUT, *BASELINE, _WRITE_BASELINE, _ADD_IGNORE, _REPORT),
     *(*EFFORT, _WATCH),
 )
 def command(paths: tuple[Path, ...], watch: bool, **flags: Any) -> int:
-    """Find what keeps the models in PATHS (default: the current folder) from being quantized module by module.
+    """Find code in PATHS (default: the current folder) that prevents quantization module by module.
 
-    Reads source only, without --trace: needs no torch, imports and runs nothing of yours.
+    Reads source only: needs no torch, and imports and runs none of your code. Only --trace runs a model.
     """
     if not watch:
         return _check(paths, flags)
@@ -62,6 +70,7 @@ def command(paths: tuple[Path, ...], watch: bool, **flags: Any) -> int:
 
 
 def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
+    _check_report_name(flags["report"])
     session = open_session(paths, flags)
     known = None if flags["write_baseline"] else read_known(session)
     engine, files, overlay = load_engine(), session.found.files, session.overlay or None
@@ -81,11 +90,20 @@ def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
     if flags["add_ignore"] is not None:
         return _add_ignores(session, findings, flags["add_ignore"])
     shown = session.with_unknown(findings, result.unknown_sites)
-    session.print(session.report(shown, unknown=result.unknown, known=weighed.known))
+    report = session.report(shown, unknown=result.unknown, known=weighed.known)
+    session.print(report)
+    if flags["report"] is not None:
+        save(flags["report"], html_page.render(report).encode("utf-8", "backslashreplace"), "--report")
+        session.note(f"wrote {flags['report']}")
     tell_outside(session, observe)
     if has_failed(findings):
         return 2
     return 1 if any(f.stands_in_the_way for f in findings) and not flags["exit_zero"] else 0
+
+
+def _check_report_name(path: Path | None) -> None:
+    if path is not None and path.suffix.lower() not in (".html", ".htm"):
+        raise QprepError(f"--report: expected a file that ends in .html, found `{path}`")
 
 
 def _add_ignores(session: Session, findings: tuple[Finding, ...], reason: str) -> int:

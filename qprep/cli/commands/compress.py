@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
     from qprep.compression.job import TrainJob
+    from qprep.compression.rehearsal import Rehearsal
     from qprep.compression.scheduler import Scheduler
     from qprep.tracing.request import Request
 
@@ -31,35 +33,59 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
         context.exit()
 
 
-@click.command("compress", short_help="Prune, thin, distil and quantize a model while it trains.")
+@click.command("compress", short_help="Prune, distil and quantize a model while it trains.")
 @click.argument("target")
-@click.option("--schedule", metavar="SCHEDULE.YAML", type=_FILE, help="Policies: what happens when.")
-@click.option("--check", is_flag=True, help="Check the schedule against the model, train nothing.")
+@click.option("--schedule", metavar="SCHEDULE.YAML", type=_FILE, help="The schedule: policies and their epochs.")
+@click.option("--check", is_flag=True, help="Check the schedule against the model without training.")
 @click.option("--train", metavar="MODULE:LOADER", help="Batches of (inputs, labels), or a function that returns them.")
-@click.option("--evaluate", metavar="MODULE:FUNCTION", help="Of a model, to a number, or to numbers by name.")
-@click.option("--loss", metavar="MODULE:FUNCTION", help="Of (output, batch); cross-entropy.")
-@click.option("--teacher", metavar="MODULE:MODEL", help="A model to distil from.")
-@click.option("--calibrate", metavar="MODULE:LOADER", help="Batches for rankings by activations and one-shot pruners.")
-@click.option("--epochs", metavar="NUMBER", type=click.IntRange(1), help="How many; to the end of the schedule.")
+@click.option(
+    "--evaluate", metavar="MODULE:FUNCTION", help="A function of a model that returns a number, or a dict of numbers."
+)
+@click.option("--loss", metavar="MODULE:FUNCTION", help="A function of (output, batch) (default: cross-entropy).")
+@click.option("--teacher", metavar="MODULE:MODEL", help="The teacher model for distillation.")
+@click.option("--calibrate", metavar="MODULE:LOADER", help="Batches for pruners that read activations.")
+@click.option(
+    "--epochs",
+    metavar="NUMBER",
+    type=click.IntRange(1),
+    help="Number of epochs (default: up to the end of the schedule).",
+)
 @click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), default="sgd", show_default=True)
-@click.option("--lr", type=click.FloatRange(0), default=0.1, show_default=True, help="The learning rate at the start.")
-@click.option("--momentum", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Of sgd.")
+@click.option("--lr", type=click.FloatRange(0), default=0.1, show_default=True, help="Initial learning rate.")
+@click.option("--momentum", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Momentum of sgd.")
 @click.option("--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="How many of the loader to use; all.")
+@click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="Number of batches to use (default: all).")
 @click.option(
-    "--logs", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False), help="log.jsonl, events, CSV."
+    "--logs",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for logs: log.jsonl, TensorBoard events, CSV.",
 )
-@click.option("--output", metavar="FILE", type=_FILE, help="The model and its state; of --sensitivity a CSV.")
-@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Where to write the report; .json and .txt as well.")
-@click.option("--checkpoint", metavar="LAST.PT", type=_FILE, help="Written after each epoch, for --resume.")
-@click.option("--resume", metavar="LAST.PT", type=_FILE, help="Go on from a checkpoint.")
-@click.option("--sensitivity", type=click.Choice(["element", "filter", "channel"]), help="Prune each weight alone.")
-@click.option("--sensitivity-range", nargs=3, type=float, default=None, help="First level, end, step; 0 0.95 0.05.")
-@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An example input: 1,3,224,224.")
-@click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the example inputs, in place of --input.")
-@click.option("--device", default="cpu", show_default=True, help="Where to train.")
-@click.option("-q", "--quiet", is_flag=True, help="Print results only.")
+@click.option("--output", metavar="FILE", type=_FILE, help="Write the model and its state; with --sensitivity, a CSV.")
+@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Write a report to this file: .html, .json or .txt.")
+@click.option("--checkpoint", metavar="LAST.PT", type=_FILE, help="Write this checkpoint after each epoch.")
+@click.option("--resume", metavar="LAST.PT", type=_FILE, help="Continue from a checkpoint.")
+@click.option(
+    "--sensitivity",
+    type=click.Choice(["element", "filter", "channel"]),
+    help="Measure the accuracy with each weight pruned alone.",
+)
+@click.option(
+    "--sensitivity-range",
+    nargs=3,
+    type=float,
+    default=None,
+    help="First level, last level, step (default: 0 0.95 0.05).",
+)
+@click.option(
+    "--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="Shape of an example input: 1,3,224,224."
+)
+@click.option(
+    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
+)
+@click.option("--device", default="cpu", show_default=True, help="The device to train on.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the results only.")
 @click.option(
     "--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
     help="Print the JSON Schema of schedule.yaml and exit.",
@@ -68,7 +94,7 @@ def command(**flags: Any) -> int:
     """Train the model TARGET by a schedule of policies.
 
     TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
-    (model, example_inputs); without inputs those of the first batch are taken. Exits 1 if the model, its data or its
+    (model, example_inputs). Without inputs, those of the first batch are used. Exits 1 if the model, its data or its
     functions fail.
     """
     _need_torch()
@@ -88,14 +114,14 @@ def command(**flags: Any) -> int:
 
 def _need_torch() -> None:
     if find_spec("torch") is None:
-        raise QprepError("compression trains the model, which needs torch: pip install 'qprep[torch]'")
+        raise QprepError("`qprep compress` trains the model and needs torch: pip install 'qprep[torch]'")
 
 
 def _sensitivity(request: Request, flags: dict[str, Any]) -> int:
     from qprep.compression.job import measure
 
     if flags["evaluate"] is None:
-        raise QprepError("--sensitivity: expected --evaluate beside it, found none")
+        raise QprepError("--sensitivity: expected --evaluate as well, found none")
     with bars(not flags["quiet"]) as watch, contextlib.redirect_stdout(sys.stderr):
         found = measure(request, flags["evaluate"], flags["sensitivity"], _levels(flags["sensitivity_range"]), watch)
     if flags["output"] is not None:
@@ -119,14 +145,15 @@ def _levels(given: tuple[float, float, float] | None) -> tuple[float, ...] | Non
 
 
 def _train(request: Request, flags: dict[str, Any]) -> int:
-    from qprep.compression.job import check, run
+    from qprep.compression.job import check, rehearse, run
 
     job = _job(request, flags)
     quiet = flags["quiet"]
     if flags["check"]:
         with contextlib.redirect_stdout(sys.stderr):
             scheduler = check(job)
-        click.echo("\n".join(_checked(scheduler)))
+            outlook = _outlook(partial(rehearse, job, scheduler))
+        click.echo("\n".join([*_checked(scheduler), outlook]))
         return 0
     told: list[str] = []
 
@@ -156,6 +183,19 @@ def _job(request: Request, flags: dict[str, Any]) -> TrainJob:
             split_target(flags[name])
     known = {each.name for each in fields(TrainJob)}
     return TrainJob(request, **{name: value for name, value in flags.items() if name in known})
+
+
+def _outlook(rehearse: Callable[[], Rehearsal]) -> str:
+    """One sentence of what the schedule leaves, as far as that is known before the training."""
+    try:
+        found = rehearse()
+    except QprepError as error:
+        return f"what is left in the end was not found without training: {error}"
+    sentence = f"as the weights are now, {found.weights:.1%} of them are left, {found.sparsity:.1%} of these are 0"
+    if found.macs is None:
+        return sentence
+    before, after = found.macs
+    return f"{sentence}; multiply-accumulates: {after:,} of {before:,}"
 
 
 def _checked(scheduler: Scheduler) -> Iterator[str]:

@@ -34,7 +34,7 @@ def command(path: Path, **flags: Any) -> int:
 def _values(settings: Settings) -> Iterator[str]:
     target = next((name for name, version in TARGET_VERSIONS.items() if version == settings.target_version), None)
     yield f"configuration      {settings.source or 'none: the defaults'}"
-    yield f"target-version     {target or 'that of the Python that runs qprep'}"
+    yield f"target-version     {target or 'the version of the Python that runs qprep'}"
     yield f"target             {settings.target}"
     if settings.catalogue:
         yield f"catalogue          {', '.join(row.name for row in settings.catalogue)}"

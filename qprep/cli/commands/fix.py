@@ -32,8 +32,8 @@ from qprep.foundation.findings import Finding, Unfixable
 from qprep.foundation.text_edits import unified_diff
 
 _FIX = (
-    click.option("--diff", is_flag=True, help="Show what would change as a diff, and change nothing."),
-    click.option("--exit-non-zero-on-fix", is_flag=True, help="Exit with 1 where something was fixed, too."),
+    click.option("--diff", is_flag=True, help="Print the changes as a diff; write nothing."),
+    click.option("--exit-non-zero-on-fix", is_flag=True, help="Exit with 1 if anything was fixed."),
 )
 
 
@@ -42,7 +42,7 @@ _FIX = (
 def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **flags: Any) -> int:
     """Rewrite the models in PATHS (default: the current folder) so that every operation has a module of its own.
 
-    Outputs, gradients, the keys of state_dict, comments and the layout of untouched lines stay as they are.
+    Outputs, gradients, the keys of state_dict, comments and all other lines stay the same.
     """
     if flags["verify"] and flags["unsafe_fixes"] is None:
         flags["unsafe_fixes"] = True  # the runs decide which of them are applied

@@ -32,41 +32,62 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 
 @click.command("quantize", short_help="Quantize a model on calibration data.")
 @click.argument("target")
-@click.option("--calibrate", metavar="MODULE:LOADER", required=True, help="Batches, or a function that returns them.")
-@click.option("--evaluate", metavar="MODULE:FUNCTION", help="Of a model, to a number, or to numbers by name.")
-@click.option("--loss", metavar="MODULE:FUNCTION", help="Of (output, batch), for lapq; the error against float.")
-@click.option("--method", metavar="METHOD", help="ptq (the default), dynamic, weight-only, adaround or lapq.")
-@click.option("--config", metavar="QUANT.YAML", type=_FILE, help="Method, defaults and overrides.")
 @click.option(
-    "--bits-activations", metavar="BITS", type=click.IntRange(1, 16), help="For all modules, before the configuration."
+    "--calibrate", metavar="MODULE:LOADER", required=True, help="Calibration batches, or a function that returns them."
 )
 @click.option(
-    "--bits-weights", metavar="BITS", type=click.IntRange(1, 16), help="For all modules, before the configuration."
+    "--evaluate", metavar="MODULE:FUNCTION", help="A function of a model that returns a number, or a dict of numbers."
 )
-@click.option("--backend", metavar="NAME", help="Formats of x86, qnnpack, onnxruntime, tensorrt or executorch.")
-@click.option("--target", "hardware", metavar="NAME", help="Run the passes that are registered for this hardware.")
-@click.option("--pass", "passes", metavar="MODULE:FUNCTION", multiple=True, help="A pass of one's own over the graph.")
-@click.option("--output", metavar="MODEL.PT", type=_FILE, help="Where to write the quantized model.")
-@click.option("--onnx", metavar="MODEL.ONNX", type=_FILE, help="Where to write it for ONNX Runtime.")
-@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Where to write the report; .json and .txt as well.")
-@click.option("--sensitivity/--no-sensitivity", default=None, help="Measure each layer alone; on with --report.")
-@click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="How many batches of the loader to use; all.")
-@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224.")
-@click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
-@click.option("--device", default="cpu", show_default=True, help="Where to run.")
-@click.option("--prepare", is_flag=True, help="Rewrite the files that the model comes from, for this run, and compare.")
-@click.option("--allow-unprepared", is_flag=True, help="Leave operations outside of a module in float.")
-@click.option("-q", "--quiet", is_flag=True, help="Print results only, no table.")
+@click.option(
+    "--loss", metavar="MODULE:FUNCTION", help="A function of (output, batch) for lapq (default: error against float)."
+)
+@click.option("--method", metavar="METHOD", help="ptq (default), dynamic, weight-only, adaround or lapq.")
+@click.option("--config", metavar="QUANT.YAML", type=_FILE, help="Settings file: method, defaults, overrides.")
+@click.option(
+    "--bits-activations",
+    metavar="BITS",
+    type=click.IntRange(1, 16),
+    help="Default for all modules; --config overrides it.",
+)
+@click.option(
+    "--bits-weights", metavar="BITS", type=click.IntRange(1, 16), help="Default for all modules; --config overrides it."
+)
+@click.option("--backend", metavar="NAME", help="Number formats for x86, qnnpack, onnxruntime, tensorrt or executorch.")
+@click.option("--target", "hardware", metavar="NAME", help="Run the passes registered for this hardware.")
+@click.option("--pass", "passes", metavar="MODULE:FUNCTION", multiple=True, help="A custom pass over the graph.")
+@click.option("--output", metavar="MODEL.PT", type=_FILE, help="Write the quantized model to this file.")
+@click.option("--onnx", metavar="MODEL.ONNX", type=_FILE, help="Write the model for ONNX Runtime to this file.")
+@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Write a report to this file: .html, .json or .txt.")
+@click.option(
+    "--sensitivity/--no-sensitivity", default=None, help="Measure the loss of each layer alone (default with --report)."
+)
+@click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="Number of batches to use (default: all).")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="[NAME=]SHAPE[:DTYPE]",
+    help="Shape of an input, as 1,3,224,224; repeat for several.",
+)
+@click.option(
+    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
+)
+@click.option("--device", default="cpu", show_default=True, help="The device to run on.")
+@click.option(
+    "--prepare", is_flag=True, help="Rewrite the model's source files for this run only, and compare the results."
+)
+@click.option("--allow-unprepared", is_flag=True, help="Keep operations without a module in float.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the results without the table.")
 @click.option(
     "--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
     help="Print the JSON Schema of quant.yaml and exit.",
 )  # fmt: skip
 def command(quiet: bool, prepare: bool, **flags: Any) -> int:
-    """Quantize the model TARGET on calibration data, and say what that costs, layer by layer.
+    """Quantize the model TARGET on calibration data, and report the loss of each layer.
 
     TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
-    (model, example_inputs); without inputs the model is traced on the first batch. With --prepare no file of the
-    model's package changes: its rewritten files are kept in .qprep_cache. Exits 1 if the model, its data or its
+    (model, example_inputs). Without inputs, the model is traced on the first batch. With --prepare no file of the
+    model's package changes: the rewritten files are kept in .qprep_cache. Exits 1 if the model, its data or its
     functions fail.
     """
     _need_torch()

@@ -16,7 +16,7 @@ from qprep.foundation.findings import Rule
 @click.command("rule", short_help="Explain a rule, or all of them.")
 @click.argument("code", required=False)
 @click.option("--all", "every", is_flag=True, help="Explain all rules.")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 def command(code: str | None, every: bool, output_format: str) -> int:
     """Explain the rule with a CODE or name, or all of them."""
     if (code is None) != every:

@@ -13,21 +13,29 @@ import click
 from qprep.foundation.errors import QprepError
 
 
-@click.command("summary", short_help="Tables of a model's sparsity, compute and modules.")
+@click.command("summary", short_help="Print a model's sparsity, compute and modules.")
 @click.argument("target")
-@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224.")
-@click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
-@click.option("--what", metavar="TABLES", help="Out of sparsity, compute, model, with commas; all by default.")
-@click.option("--device", default="cpu", show_default=True, help="Where to run.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="[NAME=]SHAPE[:DTYPE]",
+    help="Shape of an input, as 1,3,224,224; repeat for several.",
+)
+@click.option(
+    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
+)
+@click.option("--what", metavar="TABLES", help="Tables, separated by commas: sparsity, compute, model (default: all).")
+@click.option("--device", default="cpu", show_default=True, help="The device to run on.")
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--output",
     metavar="SUMMARY.HTML",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A file to write as well: .html, .json or .txt.",
+    help="Write the tables to a file, too: .html, .json or .txt.",
 )
 def command(target: str, what: str | None, output_format: str, output: Path | None, **request: Any) -> int:
-    """Print tables of the model TARGET: how sparse its weights are, what its layers compute, what its modules hold.
+    """Print tables of the model TARGET: sparsity of weights, compute of layers, parameters of modules.
 
     TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
     (model, example_inputs). What layers compute needs inputs. Exits 1 if the model fails.

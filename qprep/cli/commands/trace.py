@@ -16,16 +16,26 @@ _UNFOLDED = 10_000
 
 @click.command("trace", short_help="Run a model and list operations outside of modules.")
 @click.argument("target")
-@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="An input: 1,3,224,224.")
-@click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
-@click.option("--device", default="cpu", show_default=True, help="Where to run; meta needs no memory for weights.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="[NAME=]SHAPE[:DTYPE]",
+    help="Shape of an input, as 1,3,224,224; repeat for several.",
+)
+@click.option(
+    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
+)
+@click.option("--device", default="cpu", show_default=True, help="The device to run on; meta allocates no weights.")
 @click.option("--train", is_flag=True, help="Run in training mode.")
-@click.option("--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit for all of it; 300.")
+@click.option(
+    "--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit of the whole command (default: 300)."
+)
 @click.option("--output-format", type=click.Choice(["table", "tree", "json"]), default="table", show_default=True)
-@click.option("--all", "every", is_flag=True, help="List the operations that a module stands for, too.")
+@click.option("--all", "every", is_flag=True, help="List operations that have a module, too.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if the model is not prepared.")
 def command(target: str, output_format: str, every: bool, exit_zero: bool, **request: Any) -> int:
-    """Run TARGET once and list the operations that no module of its own stands for.
+    """Run TARGET once and list the operations that have no module of their own.
 
     TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
     (model, example_inputs). Exits 1 if the model is not prepared or does not run.

@@ -14,13 +14,22 @@ if TYPE_CHECKING:
 @click.command("vendor", short_help="Copy a package's model, rewritten, into a folder.")
 @click.argument("target")
 @click.option(
-    "--to", "folder", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="The package to write."
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The folder of the new package.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a folder that qprep vendored before.")
-@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="Run both on this: 1,3,224,224.")
-@click.option("--inputs", "maker", metavar="MODULE:NAME", help="What makes the inputs, in place of --input.")
-@click.option("--no-import", is_flag=True, help="Do not import what was written before it is put in its place.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but warnings and errors.")
+@click.option("--overwrite", is_flag=True, help="Replace a folder that `qprep vendor` wrote.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="Shape of an input: 1,3,224,224."
+)
+@click.option(
+    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
+)
+@click.option("--no-import", is_flag=True, help="Skip the test import of the written package.")
+@click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
 def command(
     target: str,
     folder: Path,

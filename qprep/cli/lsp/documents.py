@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
-import tokenize
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from qprep.cli.lsp.buffers import BOM, Buffer
 from qprep.engine.add_ignore import add_ignores, can_suppress
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import discover
+from qprep.engine.execution import Effort
+from qprep.engine.incremental.held import Held
 from qprep.engine.rule_registry import all_rules
 from qprep.engine.runs import check, fix
+from qprep.engine.surroundings import surroundings
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Edit, Finding, Position
-from qprep.foundation.source import SourceError, SourceFile, display_path
+from qprep.foundation.notebook import SUFFIX, read_notebook
+from qprep.foundation.source import SourceError, SourceFile
+from qprep.foundation.source_cache import Sources
 
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # lines as the protocol ends them
 UNITS: Final = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}
@@ -35,13 +40,30 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at one file needs: the file, all that is open, what the server holds, and whether it is obsolete."""
+
+    buffer: Buffer
+    overlay: Mapping[str, bytes]
+    held: Held
+    obsolete: Callable[[], bool]
+
+    @property
+    def effort(self) -> Effort:
+        """How the work is to be done."""
+        return Effort(held=self.held, obsolete=self.obsolete)
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A text at one version of it, with its findings; `source` is None where it cannot be decoded."""
 
-    path: Path
+    uri: str
+    shown: str
     text: str
     source: SourceFile | None = None
     findings: tuple[Finding, ...] = ()
+    sources: Sources = field(default_factory=Sources)  # all files, as they were when the findings were made
 
     def at(self, start: Spot, end: Spot, encoding: str) -> list[Finding]:
         """The findings that touch a range."""
@@ -50,17 +72,16 @@ class Document:
     def spot(self, position: Position, encoding: str) -> Spot:
         """Where a position is, as the client counts."""
         line = self.source.line(position.line) if self.source is not None else ""
-        return position.line - 1, _units(line[: position.column - 1], encoding)
+        return _shifted((position.line - 1, _units(line[: position.column - 1], encoding)), self.text, encoding)
 
-    def changes(self, finding: Finding, edits: tuple[Edit, ...], encoding: str) -> dict[Path, list[Change]]:
-        """A fix as changes of files, by absolute path."""
-        found: dict[Path, list[Change]] = {}
+    def changes(self, finding: Finding, edits: tuple[Edit, ...], encoding: str) -> dict[str, list[Change]]:
+        """A fix as changes of files, by the path that reports show."""
+        found: dict[str, list[Change]] = {}
         for edit in edits:
             own = edit.path == finding.path
-            source = self.source if own else _read(edit.path)
+            source = self.source if own else self.sources.get(edit.path)
             if source is not None:
-                path = self.path if own else Path(os.path.abspath(edit.path))
-                found.setdefault(path, []).append(_change(source, edit, encoding))
+                found.setdefault(edit.path, []).append(_change(source, edit, self.text if own else "", encoding))
         return found
 
     def suppression(self, finding: Finding, encoding: str) -> list[Change]:
@@ -74,6 +95,8 @@ class Document:
 
     def whole(self, text: str, encoding: str) -> Change:
         """The lines in which a new text differs, as one change."""
+        if self.text.startswith(BOM) and not text.startswith(BOM):
+            text = BOM + text
         old, new = _LINE.findall(self.text), _LINE.findall(text)
         first = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
         last = 0
@@ -84,58 +107,84 @@ class Document:
         return Change(start, end, "".join(new[first : len(new) - last]))
 
 
-def look(path: Path, text: str) -> Document:
-    """Check a document as it is in the editor; raises QprepError for what is wrong with the settings."""
-    settings = SettingsResolver(all_rules(), force_exclude=True)
-    shown = display_path(path)
-    data = _encoded(text)
-    if not discover([path], settings, given=[shown]).files:
-        return Document(path, text)
-    result = run_with_large_stack(lambda: check([path], settings, overlay={shown: data}))
-    try:
-        source = SourceFile.from_bytes(path, data)
-    except SourceError:
-        return Document(path, text)
-    return Document(path, text, source, tuple(f for f in result.findings if f.path == shown))
+def look_at(look: Look) -> dict[str, Document]:
+    """Check a file as it is in the editor; its documents by URI. Raises QprepError for what is wrong with settings.
 
-
-def fixed(path: Path, text: str) -> str:
-    """The text with all its safe fixes (the unsafe ones where the settings ask for them)."""
-    settings = SettingsResolver(all_rules(), force_exclude=True)
-    shown, data = display_path(path), _encoded(text)
-    if not discover([path], settings, given=[shown]).files:
-        return text
-    result = run_with_large_stack(lambda: fix([path], settings, write=False, overlay={shown: data}))
-    if result.reverted:
-        return text
-    return next((entry.new_text for entry in result.changed if entry.path == shown), text)
-
-
-def _encoded(text: str) -> bytes:
-    """The bytes that a file would have: in the encoding that its first lines declare."""
-    plain = text.encode("utf-8", "surrogatepass")
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(plain).readline)
-        return text.encode(encoding)
-    except (SyntaxError, UnicodeError, LookupError):
+    The project's other files are looked through for what they do to the file's classes, as `qprep check` does.
+    """
+    buffer, settings = look.buffer, _settings()
+    plain = {uri: Document(uri, buffer.shown[uri], text) for uri, text in buffer.texts.items()}
+    if not _is_wanted(buffer, settings):
         return plain
+    beside = surroundings([buffer.path], settings).paths
+    result = run_with_large_stack(
+        lambda: check([buffer.path], settings, overlay=look.overlay, effort=look.effort, beside=beside)
+    )
+    sources = Sources(look.overlay)
+    findings = [sources.in_cell(finding) for finding in result.findings]
+    return {
+        uri: replace(
+            document,
+            source=sources.get(document.shown),
+            sources=sources,
+            findings=tuple(f for f in findings if f.path == document.shown),
+        )
+        for uri, document in plain.items()
+    }
 
 
-def _read(path: str) -> SourceFile | None:
-    try:
-        return SourceFile.read(path)
-    except SourceError:
-        return None
+def fixed(look: Look) -> dict[str, str]:
+    """The texts with all their safe fixes (the unsafe ones where the settings ask for them), where they change."""
+    buffer, settings = look.buffer, _settings()
+    if not _is_wanted(buffer, settings):
+        return {}
+    beside = surroundings([buffer.path], settings).paths
+    result = run_with_large_stack(
+        lambda: fix([buffer.path], settings, write=False, overlay=look.overlay, effort=look.effort, beside=beside)
+    )
+    new = next((entry for entry in result.changed if entry.path == buffer.name), None)
+    if result.reverted or new is None:
+        return {}
+    return _texts(buffer, new.old.encode(new.new_text), new.new_text)
 
 
-def _change(source: SourceFile, edit: Edit, encoding: str) -> Change:
-    return Change(_place(source, edit.start, encoding), _place(source, edit.end, encoding), edit.content)
+def _texts(buffer: Buffer, content: bytes, text: str) -> dict[str, str]:
+    if buffer.path.suffix != SUFFIX:
+        return {uri: text for uri, old in buffer.texts.items() if text != old}
+    after = {cell.number: cell.source for cell in read_notebook(content.decode()).cells}
+    cells = enumerate(buffer.texts.items(), start=1)
+    return {uri: after[number] for number, (uri, old) in cells if after.get(number, old) != old}
+
+
+def _settings() -> SettingsResolver:
+    return SettingsResolver(all_rules(), force_exclude=True)
+
+
+def _is_wanted(buffer: Buffer, settings: SettingsResolver) -> bool:
+    """Whether the settings do not exclude a file."""
+    return bool(discover([buffer.path], settings, given=[buffer.name]).files)
+
+
+def absolute(shown: str) -> Path:
+    """The file of a path that reports show."""
+    return Path(os.path.abspath(shown))
+
+
+def _change(source: SourceFile, edit: Edit, text: str, encoding: str) -> Change:
+    start, end = _place(source, edit.start, encoding), _place(source, edit.end, encoding)
+    return Change(_shifted(start, text, encoding), _shifted(end, text, encoding), edit.content)
 
 
 def _place(source: SourceFile, offset: int, encoding: str) -> Spot:
     position = source.position(offset)
     start = source.starts[position.line - 1]
     return position.line - 1, _units(source.text[start:offset], encoding)
+
+
+def _shifted(spot: Spot, text: str, encoding: str) -> Spot:
+    """A spot in a text whose first character may be a BOM, which sources do not have."""
+    has_bom = spot[0] == 0 and text.startswith(BOM)
+    return (0, spot[1] + _units(BOM, encoding)) if has_bom else spot
 
 
 def _spot(before: str, encoding: str) -> Spot:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qprep.cli.reporters.report_data import Report
+from qprep.cli.reporters.repository_path import repository_path
 from qprep.cli.reporters.styled_text import one_line, place
 from qprep.foundation.findings import Finding, Severity
-from qprep.foundation.notebook import split_shown
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -20,7 +20,7 @@ def render(report: Report) -> str:
 def _annotation(finding: Finding) -> str:
     properties = {
         "title": f"qprep ({finding.code})",
-        "file": split_shown(finding.path)[0],
+        "file": repository_path(finding.path).as_posix(),
         "line": finding.start.line,
         "col": finding.start.column,
         "endLine": finding.end.line,

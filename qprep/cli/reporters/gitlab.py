@@ -7,8 +7,8 @@ from typing import Any
 
 from qprep.cli.reporters.fingerprint import fingerprints
 from qprep.cli.reporters.report_data import Report
+from qprep.cli.reporters.repository_path import repository_path
 from qprep.foundation.findings import Finding, Severity
-from qprep.foundation.notebook import split_shown
 
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "info"}
 
@@ -30,5 +30,5 @@ def _record(finding: Finding, fingerprint: str) -> dict[str, Any]:
         "check_name": finding.code,
         "fingerprint": fingerprint,
         "severity": _SEVERITIES[finding.severity],
-        "location": {"path": split_shown(finding.path)[0], "positions": positions},
+        "location": {"path": repository_path(finding.path).as_posix(), "positions": positions},
     }

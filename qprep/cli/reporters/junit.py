@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
@@ -29,12 +30,21 @@ def render(report: Report) -> str:
 def _suite(root: ET.Element, path: str, findings: list[Finding]) -> None:
     name, count = _clean(path), str(len(findings))
     suite = ET.SubElement(root, "testsuite", name=name, tests=count, failures=count, errors="0")
-    for finding in findings:
+    for title, finding in zip(_titles(findings), findings, strict=True):
         line, column = str(finding.start.line), str(finding.start.column)
-        attributes = {"name": finding.code, "classname": name, "file": name, "line": line, "column": column}
+        attributes = {"name": title, "classname": name, "file": name, "line": line, "column": column}
         case = ET.SubElement(suite, "testcase", attributes)
         failure = ET.SubElement(case, "failure", message=_clean(finding.message), type=finding.severity.value)
         failure.text = _clean(f"line {line}, col {column}, {'. '.join(_sentences(finding))}")
+
+
+def _titles(findings: Iterable[Finding]) -> Iterable[str]:
+    """A name for each finding of a file that no other one has: consumers tell test cases apart by their names."""
+    seen: Counter[str] = Counter()
+    for finding in findings:
+        title = f"{finding.code} at {finding.start.line}:{finding.start.column}"
+        seen[title] += 1
+        yield title if seen[title] == 1 else f"{title} ({seen[title]})"
 
 
 def _sentences(finding: Finding) -> Iterable[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from urllib.parse import quote
 
 from qprep.cli.reporters.fingerprint import fingerprints
 from qprep.cli.reporters.report_data import Report
+from qprep.cli.reporters.repository_path import repository_path
 from qprep.foundation.findings import Edit, Finding, Fix, Position, Rule, Severity
 from qprep.foundation.internal_rules import ALWAYS_ON
-from qprep.foundation.notebook import split_shown
 from qprep.foundation.source_cache import Sources
 from qprep.foundation.version import __version__
 
@@ -125,10 +124,6 @@ def _replacement(edit: Edit, sources: Sources) -> dict[str, Any] | None:
 
 
 def _uri(shown: str) -> str:
-    """Relative to the top of the git work tree (else the current folder), links resolved."""
-    here = Path.cwd().resolve()
-    top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
-    full = Path(os.path.realpath(split_shown(shown)[0]))
-    if not full.is_relative_to(top):
-        return full.as_uri()
-    return quote(full.relative_to(top).as_posix(), errors="surrogateescape")
+    """Relative to the top of the repository; a file elsewhere as an absolute URI."""
+    path = repository_path(shown)
+    return Path(path).as_uri() if path.is_absolute() else quote(path.as_posix(), errors="surrogateescape")

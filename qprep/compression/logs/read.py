@@ -76,6 +76,6 @@ def read_log(path: str | Path) -> Log:
             data = json.loads(line)
             event = Event(data["step"], data["epoch"], data["name"], data["value"])
         except (ValueError, KeyError, TypeError) as error:
-            raise CompressionError(f"{file}:{number}: expected an event, found what is none") from error
+            raise CompressionError(f"{file}:{number}: expected an event, found other data") from error
         found[event.name, event.step, event.epoch] = event
     return Log(tuple(sorted(found.values(), key=lambda each: each.step)))

@@ -249,7 +249,7 @@ class PruningPolicy(Policy):
         self._model, self._activations = training.model, ActivationCollector(training.model, known)
         training.on_change.append(self._activations.clear)
         if training.calibrate is None:
-            if window.starts_at_once:
+            if window.starts_at_once and not self.skip_first:
                 raise CompressionError(
                     f"expected outputs of the layers before the first masks of {type(self.pruner).__name__}, found a "
                     "policy that starts at epoch 0: start it at 1, or give calibrate="
@@ -274,8 +274,8 @@ class PruningPolicy(Policy):
             if len(others) > 1:
                 training.note(f"{name}: masked once, it is tied to {', '.join(others[1:])}")
             if not each.requires_grad:
-                training.note(f"{name}: masked, though it does not require gradients")
+                training.note(f"{name}: masked, although it does not require gradients")
             elif held is not None and each not in held:
-                training.note(f"{name}: masked, though the optimizer does not have it")
+                training.note(f"{name}: masked, although the optimizer does not contain it")
             if each.dtype in (torch.float16, torch.bfloat16):
                 training.note(f"{name}: is held in {str(each.dtype).removeprefix('torch.')}; small updates may be lost")

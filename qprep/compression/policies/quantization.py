@@ -115,7 +115,8 @@ class QuantizationPolicy(Policy):
         with torch.no_grad():
             for each in quantizer.quantizers:
                 if isinstance(each, PACTActivation):
-                    each.alpha.fill_(float(start))
+                    each.start(each.alpha.new_tensor([start]))
+                    each.set_flag("started", True)  # else the first batch would set it
 
     def _note_zeros(self, training: Training, quantizer: Quantizer) -> None:
         """Say where a method's grid has no 0, so that masked weights are not 0 while the model runs."""

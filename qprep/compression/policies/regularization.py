@@ -137,7 +137,7 @@ class RegularizationPolicy(Policy):
                 found.append(training.name(parameter))
         if found:
             training.note(
-                f"{', '.join(found)}: filters in front of BatchNorm have no scale of their own, few will reach 0; "
+                f"{', '.join(found)}: filters in front of BatchNorm have no scale, few will reach 0; "
                 "regularize the BatchNorm's weight"
             )
 

@@ -14,7 +14,7 @@ from qprep.compression.errors import CompressionError
 from qprep.compression.pruners.base import Context, Pruner, Weights, check_share
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.registry import register
-from qprep.compression.structure import choose, choose_macs, scores
+from qprep.compression.structure import choose, choose_cost, scores
 from qprep.compression.training import Training
 
 
@@ -23,7 +23,8 @@ class StructurePruner(Pruner):
     """Channels with the lowest norms go, with everything that computes them.
 
     sparsity           the share of each family of channels, or of all together with scope global
-    remove             "50%" of the multiply-accumulates, in place of sparsity
+    remove             "50%" of `cost`, in place of sparsity: over one threshold for all families, found by bisection
+    cost               macs (multiply-accumulates) or parameters
     initial_sparsity   where a gradual policy starts; none: all at once
     norm               l1 or l2, over the weights that compute a channel
     scope              family or global
@@ -39,6 +40,7 @@ class StructurePruner(Pruner):
         sparsity: float | None = None,
         remove: str | None = None,
         *,
+        cost: Literal["macs", "parameters"] = "macs",
         initial_sparsity: float | None = None,
         rate: str = "cubic",
         norm: Literal["l1", "l2"] = "l1",
@@ -53,11 +55,12 @@ class StructurePruner(Pruner):
         if (sparsity is None) == (remove is None):
             raise CompressionError("expected either sparsity or remove, found both or none")
         if remove is not None and initial_sparsity is not None:
-            raise CompressionError("expected initial_sparsity with sparsity alone, found remove beside it")
+            raise CompressionError("expected initial_sparsity with sparsity alone, found remove as well")
         self.remove = None if remove is None else _percent(remove)
         self.sparsity = 0.0 if sparsity is None else check_share(sparsity, "sparsity")
         self.ramp = None if initial_sparsity is None else Ramp(initial_sparsity, self.sparsity, rate)
-        self.norm, self.scope, self.round_to, self.keep_at_least = norm, scope, round_to, keep_at_least
+        self.cost, self.norm, self.scope = cost, norm, scope
+        self.round_to, self.keep_at_least = round_to, keep_at_least
         self._coverage: Coverage | None = None
 
     def bind(self, training: Training) -> None:
@@ -80,7 +83,12 @@ class StructurePruner(Pruner):
             if any(each in contexts for each in coverage.makers(family))
         }
         if self.remove is not None:
-            gone = choose_macs(found, ranks, self.remove, keep_at_least=self.keep_at_least, round_to=self.round_to)
+            gone = choose_cost(
+                *(found, ranks, self.remove),
+                cost=self.cost,
+                keep_at_least=self.keep_at_least,
+                round_to=self.round_to,
+            )
         else:
             context = next(iter(contexts.values()))
             level = self.sparsity if self.ramp is None else self.ramp.at(context.progress)
@@ -95,7 +103,5 @@ class StructurePruner(Pruner):
 def _percent(text: str) -> float:
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*%\s*", str(text))
     if match is None or not 0 < float(match[1]) < 100:
-        raise CompressionError(
-            f"expected remove as a percentage of the multiply-accumulates, such as 50%, found {text!r}"
-        )
+        raise CompressionError(f"expected remove as a percentage of the cost, such as 50%, found {text!r}")
     return float(match[1]) / 100

@@ -93,8 +93,8 @@ class Layout:
         found = f"found {name} of shape {tuple(shape)}"
         if group_type in _FOR_CONVOLUTIONS and len(shape) < 3:
             raise CompressionError(
-                f"expected the weight of a convolution for group_type {group_type!r} (outputs and inputs are those of "
-                f"a matrix), {found}"
+                f"expected the weight of a convolution for group_type {group_type!r} (outputs and inputs are for "
+                f"matrices), {found}"
             )
         if group_type in _FOR_MATRICES and len(shape) != 2:
             raise CompressionError(f"expected a matrix for group_type {group_type!r}, {found}")

@@ -9,7 +9,7 @@ record = thin(model, (images,), optimizer=optimizer)     # really removes channe
 from qprep.compression.structure.api import Inputs, groups, macs, products, thin
 from qprep.compression.structure.errors import StructureError, ThinningError
 from qprep.compression.structure.model import Family, Frozen, Groups, Product, Removal, Slot, Width
-from qprep.compression.structure.ranking import Norm, Scope, choose, choose_macs, scores
+from qprep.compression.structure.ranking import Norm, Scope, choose, choose_cost, scores
 from qprep.compression.structure.record import Record, composed, is_record
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "ThinningError",
     "Width",
     "choose",
-    "choose_macs",
+    "choose_cost",
     "composed",
     "groups",
     "is_record",

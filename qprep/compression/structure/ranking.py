@@ -32,6 +32,18 @@ class Scope(enum.Enum):
     GLOBAL = "global"
 
 
+class Cost(enum.Enum):
+    """What removing channels takes away."""
+
+    MACS = "macs"
+    PARAMETERS = "parameters"
+
+    @property
+    def what(self) -> str:
+        """In words."""
+        return "multiply-accumulates" if self is Cost.MACS else "parameters"
+
+
 def scores(found: Groups, norm: str = "l1") -> dict[str, Tensor]:
     """By family, the score of each group, shape (size,).
 
@@ -72,27 +84,31 @@ def choose(
     return _lowest(scores, counts, keep_at_least, round_to)
 
 
-def choose_macs(
-    found: Groups, scores: Scores, share: float, *, keep_at_least: int = 1, round_to: int = 1
+def choose_cost(
+    found: Groups, scores: Scores, share: float, *, cost: str = "macs", keep_at_least: int = 1, round_to: int = 1
 ) -> dict[str, list[int]]:
-    """The fewest groups, lowest scores of all first, that take at least `share` of the multiply-accumulates away.
+    """The fewest groups, lowest scores of all first, that take at least `share` of a cost away.
+
+    cost  "macs", multiply-accumulates of the run, or "parameters", elements of all parameters
 
     The number is found by bisection. Raises StructureError where even all that may go take less.
     """
     _check(share, keep_at_least, round_to)
-    target = found.macs() * (1 - share)
+    kind = _one_of(Cost, cost, "cost")
+    count = found.macs if kind is Cost.MACS else found.parameters
+    target = count() * (1 - share)
 
     def taken(number: int) -> dict[str, list[int]]:
         return _lowest(scores, _below(scores, number), keep_at_least, round_to)
 
     low, high = 0, sum(map(len, scores.values()))
-    least = found.macs(taken(high))
+    least = count(taken(high))
     if least > target:
-        most = 1 - least / max(found.macs(), 1)
-        raise StructureError(f"expected a share of the multiply-accumulates up to {most:.4f}, found {share:g}")
+        most = 1 - least / max(count(), 1)
+        raise StructureError(f"expected a share of the {kind.what} up to {most:.4f}, found {share:g}")
     while low < high:
         middle = (low + high) // 2
-        if found.macs(taken(middle)) <= target:
+        if count(taken(middle)) <= target:
             high = middle
         else:
             low = middle + 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -99,6 +100,22 @@ def _strings(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+_WINDOWS = re.compile(r"\\\w")  # what a backslash before it would escape needs none
+
+
+def pattern_fault(patterns: Sequence[str]) -> str | None:
+    """What patterns must be, where one has a backslash that escapes nothing: it would match no file."""
+    is_windows = any(_WINDOWS.search(pattern) for pattern in patterns)
+    return "patterns with `/` between folders, also on Windows" if is_windows else None
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    patterns = _strings(value)
+    if fault := pattern_fault(patterns):
+        raise ExpectedError(fault)
+    return patterns
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ExpectedError("true or false")
@@ -120,7 +137,8 @@ def _per_file(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
         raise ExpectedError("a table of patterns and lists of rules")
     if any(pattern.startswith("!") for pattern in value):
         raise ExpectedError("patterns without a leading `!`")
-    return tuple((pattern, _strings(codes)) for pattern, codes in value.items())
+    patterns = _patterns(list(value))
+    return tuple((pattern, _strings(value[pattern])) for pattern in patterns)
 
 
 def _targets(value: object) -> Mapping[str, TraceTarget]:
@@ -136,8 +154,8 @@ _READERS: Mapping[str, Callable[[object], object]] = MappingProxyType(
         "fixable": _strings,
         "unfixable": _strings,
         "unsafe-fixes": _flag,
-        "exclude": _strings,
-        "extend-exclude": _strings,
+        "exclude": _patterns,
+        "extend-exclude": _patterns,
         "respect-gitignore": _flag,
         "output-format": _string,
         "target-version": _string,

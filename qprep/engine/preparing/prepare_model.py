@@ -51,7 +51,7 @@ def prepare(
     Raises QprepError where torch is missing, the model does not run, the files cannot be rewritten, or a value differs.
     """
     if find_spec("torch") is None:
-        raise QprepError("preparing runs the model, which needs torch: pip install 'qprep[torch]'")
+        raise QprepError("`prepare` runs the model and needs torch: pip install 'qprep[torch]'")
     from qprep.tracing.model_target import Inputs
 
     arguments = Inputs(inputs, kwinputs)

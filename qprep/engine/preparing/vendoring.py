@@ -86,7 +86,7 @@ def _header(origin: Origin, path: str = "") -> str:
     what = f": {path}" if path else ""
     return (
         f"{_MARK} {__version__} from {origin.name} {origin.version}{what}\n"
-        f"# Operations of models have modules of their own. Licence files of the original: {_LICENCES}/{origin.name}\n"
+        f"# Each operation of a model has its own module. Licence files of the original: {_LICENCES}/{origin.name}\n"
     )
 
 
@@ -157,4 +157,4 @@ def summary(vendored: Vendored) -> Iterable[str]:
     if not vendored.origin.licences:
         yield f"warning: no licence file came with {vendored.origin.name}"
     for reason in files.failed:
-        yield f"warning: as it was: {reason}"
+        yield f"warning: unchanged: {reason}"

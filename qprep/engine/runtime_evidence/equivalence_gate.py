@@ -1,4 +1,4 @@
-"""Tries a rewrite before it is written: the models must compute what they did, or the fix that is to blame is named."""
+"""Tries a rewrite before it is written: the models must compute what they did, or the fix that causes it is named."""
 
 from __future__ import annotations
 
@@ -107,6 +107,6 @@ class Proof:
 
         found = bisect(parts.findings, differs) if parts.findings else None
         if found is None:
-            return "none of the fixes does it alone, only a later one on top of them"
+            return "no single fix causes it, only a later fix on top of the others"
         place = f"{found.path}:{found.start.line}:{found.start.column}"
-        return f"the fix of {found.code} ({found.name}) at {place} is to blame"
+        return f"the fix of {found.code} ({found.name}) at {place} causes it"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
 Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers
 ANY_ITEM, ITEM = re.escape("[*]"), r"\.[^.]+"
-_ONLY_RUN = Unfixable("only a run of the model shows it; the source does not say what happens here")
+_ONLY_RUN = Unfixable("only a run of the model shows it; the source does not determine it")
 
 
 class Verdict(enum.Enum):
@@ -173,7 +173,7 @@ def _around(runs: Runs) -> dict[str, ModuleRun | None]:
 
 
 def _operation(code: Code, where: Range, seen: Sequence[Operation]) -> Finding:
-    message = f"`{seen[0].event.op}` runs here outside of a module of its own, in {named(seen)}"
+    message = f"`{seen[0].event.op}` runs here outside of a dedicated module, in {named(seen)}"
     return _finding(TRACED_OPERATION, code, where, message, seen)
 
 
@@ -182,7 +182,7 @@ def _finding(rule: Rule, code: Code, where: Range, message: str, seen: Sequence[
         rule.code,
         rule.name,
         message,
-        "give each place a module of its own",
+        "give each place its own module",
         code.source.path,
         Position(where.line, where.column),
         Position(where.end_line, where.end_column),

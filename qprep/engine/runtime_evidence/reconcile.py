@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import EagerSite
-from qprep.analysis.facts import Facts, HeldFunction, Place, Walk
+from qprep.analysis.facts import Facts, HeldFunction, Walk
+from qprep.analysis.places import Place
 from qprep.engine.runtime_evidence.observations import Claim, Verdict
 from qprep.engine.runtime_evidence.run_lookup import Range, place_of, real_path
 from qprep.foundation.source import SourceError, SourceFile

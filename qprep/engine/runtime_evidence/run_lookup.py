@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.analysis.facts import Place as StaticPlace
+from qprep.analysis.places import Place as StaticPlace
 
 if TYPE_CHECKING:
     from qprep.foundation.findings import Finding

@@ -56,7 +56,7 @@ EXCEPTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
     (
-        "a decomposition or solver beyond those of layers: kept in floating point",
+        "a decomposition or solver, which stays in floating point",
         (
             *(
                 "torch.linalg.*_ex",

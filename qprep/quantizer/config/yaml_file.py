@@ -45,9 +45,9 @@ def read_yaml(path: Path, repeated: list[str] | None = None) -> Located:
         return Located({}, 1) if node is None else _Reader(loader, path, repeated).read(node)
     except yaml.MarkedYAMLError as error:
         line = 1 if error.problem_mark is None else error.problem_mark.line + 1
-        raise QprepError(f"{path}:{line}: expected YAML, found what is not: {error.problem}") from error
+        raise QprepError(f"{path}:{line}: expected YAML, found invalid text: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise QprepError(f"{path}: expected YAML, found what is not: {' '.join(str(error).split())}") from error
+        raise QprepError(f"{path}: expected YAML, found invalid text: {' '.join(str(error).split())}") from error
 
 
 class _Reader:
@@ -58,7 +58,7 @@ class _Reader:
     def read(self, node: Any) -> Located:  # noqa: ANN401  (yaml.Node)
         line = node.start_mark.line + 1
         if id(node) in self._open:
-            raise QprepError(f"{self._path}:{line}: expected values, found an alias of what it stands in")
+            raise QprepError(f"{self._path}:{line}: expected values, found an alias of its own parent")
         self._open.append(id(node))
         try:
             return Located(self._value(node), line)
@@ -86,7 +86,7 @@ class _Reader:
                     raise QprepError(
                         f"{self._path}:{line}: expected each key once, found {key.value!r} again (line {first})"
                     )
-                self._repeated.append(f"line {line}: {key.value!r} stands in line {first} already, with an equal value")
+                self._repeated.append(f"line {line}: {key.value!r} is in line {first} already, with an equal value")
             seen.setdefault(key.value, (line, value))
 
     def _pairs(self, node: Any) -> Iterator[tuple[str, Located]]:  # noqa: ANN401  (yaml.MappingNode)

@@ -26,7 +26,7 @@ class Scheme(enum.StrEnum):
 
 
 class Granularity(enum.StrEnum):
-    """What has a scale of its own."""
+    """The part of a weight that has one scale."""
 
     TENSOR = "per-tensor"
     CHANNEL = "per-channel"
@@ -59,7 +59,7 @@ class Spec:
     def __post_init__(self) -> None:
         if self.dtype is not None:
             _require(self.dtype in FLOATS, f"a floating format among {', '.join(FLOATS)}", self.dtype)
-            _require(self.bits is None, "bits=None beside a floating format", self.bits)
+            _require(self.bits is None, "bits=None with a floating format", self.bits)
             return
         whole = isinstance(self.bits, int) and not isinstance(self.bits, bool)
         _require(whole and 1 <= (self.bits or 0) <= 16, "bits from 1 to 16", self.bits)

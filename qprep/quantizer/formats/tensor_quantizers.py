@@ -35,8 +35,9 @@ class TensorQuantizer(nn.Module):
     signed             whether values below 0 were seen, for formats that depend on it
     finished           whether `convert` has rounded the parameter itself, so that it passes as it is
 
-    All of them are buffers: copies, averages, broadcasts and a state_dict carry them. Empty, integer and boolean
-    tensors pass unchanged.
+    All of them are buffers: copies, averages, broadcasts and a state_dict carry them. Flags are floats, true where
+    they are not 0, as many averages of models carry floating tensors only. Empty, integer and boolean tensors pass
+    unchanged.
     """
 
     scale: Tensor
@@ -56,8 +57,7 @@ class TensorQuantizer(nn.Module):
         self._flags: dict[str, bool] = {}  # what the buffers said when they were last read
         self._versions: dict[str, tuple[int, int]] = {}
         for flag, value in (("started", started), ("signed", spec.signed), ("finished", False)):
-            self.register_buffer(flag, torch.tensor(value))
-            self.flag(flag)
+            self.add_flag(flag, value)
 
     @property
     def spec(self) -> Spec:
@@ -74,19 +74,28 @@ class TensorQuantizer(nn.Module):
         """Whether the limits of the format depend on what is quantized."""
         return self._planned.scheme is Scheme.POWER_OF_TWO and not self._planned.signed
 
+    def add_flag(self, name: str, value: bool) -> None:
+        """Register the buffer of a flag."""
+        self.register_buffer(name, torch.tensor(float(value)))
+        self.flag(name)
+
     def flag(self, name: str) -> bool:
-        """The value of a boolean buffer, read again only where it was written to: reading one waits for the device."""
+        """The value of a flag's buffer.
+
+        Reading a buffer of another device than the CPU waits for it, so that is done where it was written to, or
+        replaced, since the last time. `tensor.data.copy_` leaves no trace there: on the CPU each call reads.
+        """
         if torch.compiler.is_compiling():
             return self._flags[name]
         buffer = self._buffers[name]
         assert buffer is not None  # noqa: S101  (registered)
         place, version = id(buffer), 0 if buffer.is_inference() else buffer._version  # noqa: SLF001
-        if self._versions.get(name) != (place, version) or buffer.is_inference():
+        if buffer.device.type == "cpu" or self._versions.get(name) != (place, version) or buffer.is_inference():
             self._versions[name], self._flags[name] = (place, version), bool(buffer)
         return self._flags[name]
 
     def set_flag(self, name: str, value: bool) -> None:
-        """Write a boolean buffer."""
+        """Write a flag's buffer."""
         buffer = self._buffers[name]
         assert buffer is not None  # noqa: S101  (registered)
         buffer.fill_(value)

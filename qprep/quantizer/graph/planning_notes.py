@@ -17,10 +17,10 @@ def planning_notes(graph: Graph, settings: Overrides) -> list[str]:
 
 def _tied(graph: Graph, settings: Overrides) -> Iterator[str]:
     for weight in graph.weights:
-        others = settings.conflicts(weight.name) if weight.quantizer is not None else []
+        others = settings.conflicts(weight.name)
         if others:
             names = ", ".join(others)
-            yield f"{weight.name}: overrides ask otherwise for {names}, the same tensor; the first that matches counts"
+            yield f"{weight.name}: overrides conflict for {names}, the same tensor; the first match is used"
 
 
 def _computed(graph: Graph, settings: Overrides) -> Iterator[str]:

@@ -39,8 +39,7 @@ class AdaRoundWeight(WeightQuantizer):
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
         self.register_buffer("up", torch.zeros(0, dtype=torch.bool))
-        self.register_buffer("chosen", torch.tensor(False))
-        self.flag("chosen")
+        self.add_flag("chosen", False)
 
     def take_shape(self, parameter: Tensor) -> None:
         """As in the base; a choice for each value, too."""
@@ -116,6 +115,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
     samples     places of the calibration data that a layer is compared at
     """
 
+    method_name: ClassVar[str] = "adaround"
     defaults: ClassVar[Mapping[str, Any]] = {"estimator_weights": "mse"}
 
     def __init__(self, *args: Any, iterations: int = 1000, samples: int = 4096, seed: int = 0, **settings: Any) -> None:

@@ -42,7 +42,7 @@ def _reason(quantizer: PreparedModel, node: Node) -> str | None:
     if node.treatment == "float":
         return f"{node.name} has no quantized form"
     if defaults.asks and not settings.asks:
-        return "its settings ask for no format"
+        return "its settings have no format"
     if defaults.bits_activations is not None and settings.bits_activations is None:
         return "bits_activations is None for it"
     return None

@@ -167,8 +167,8 @@ def _details(report: ReportData) -> str:
         for number, layer in enumerate(report.layers, 1)
     )
     return (
-        "<h2>Histograms</h2><p>Values in float, counts on a logarithmic scale; red: beyond what the integers reach. "
-        f"Of weights, the largest magnitude of each channel beside it.</p>{shown}"
+        "<h2>Histograms</h2><p>Float values; counts on a logarithmic scale. Red: outside the range of the integers. "
+        f"For weights, the second picture shows the largest magnitude of each channel.</p>{shown}"
     )
 
 
@@ -184,7 +184,7 @@ def _figures(slot: SlotReport) -> str:
 
 def _float(report: ReportData) -> str:
     found = "".join(f"<li>{escape(str(each))}</li>" for each in report.in_float)
-    return f"<h2>In float</h2><ul>{found or '<li>nothing that was asked for</li>'}</ul>"
+    return f"<h2>In float</h2><ul>{found or '<li>nothing</li>'}</ul>"
 
 
 def _snr(layer: LayerReport, kind: str, value: float) -> Mark:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 from qprep.analysis.values.abstract_values import ClassRef, External, options
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.safety.constructor_calls import may_be_early, runs_at_construction
@@ -15,7 +15,7 @@ from qprep.rewriting.safety.guarded_loops import Inner, asked_attributes, beginn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.values.abstract_values import Kind
     from qprep.rewriting.fix_session import Context
 
@@ -56,13 +56,13 @@ def refusal(context: Context, unit: Unit) -> str | None:
         if not found or not all(context.analysis.defines_method(m, "forward") for m in context.project.subclasses(ref)):
             return f"`{unit.name}` is a container: a new child would become one of its items"
     if (place := _numbers(context, ref, unit)) is not None:
-        return f"`{place}` numbers the children of `{unit.name}`, or takes them by position"
+        return f"`{place}` enumerates the children of `{unit.name}`, or takes them by position"
     reason = next((walk.reason for walk in _walks(context, unit) if walk.reason is not None), None)
     if reason is not None:
         return reason
     changed = {loop.module for loop in loops(context, unit)} | {each.place.module for each in filters(context, unit)}
     outside = next(iter(sorted(changed.difference(context.project.given))), None)
-    return f"{outside}, outside the paths given, goes through the children of `{unit.name}`" if outside else None
+    return f"{outside}, outside the paths given, iterates over the children of `{unit.name}`" if outside else None
 
 
 def _numbers(context: Context, ref: ClassRef, unit: Unit) -> str | None:

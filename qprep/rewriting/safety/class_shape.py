@@ -13,7 +13,7 @@ from qprep.rewriting.safety import setattr_guards
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
@@ -48,7 +48,7 @@ def unusual_family(context: Context, unit: Unit) -> str | None:
     """Why a base or subclass stands in the way: it looks at attributes, or makes instances without a constructor."""
     for member in context.family(unit):
         if context.project.may_be_another(member.module, unit.module):
-            return f"two files are called {member.module}, and only the run knows which one is meant"
+            return f"two files are called {member.module}, and the imported one is unknown before the code runs"
         if (reason := _unusual_member(context, member)) is not None:
             return reason
     return None
@@ -62,13 +62,13 @@ def _unusual_member(context: Context, member: ClassRef) -> str | None:
     if (name := next(unknown, None)) is not None:
         return f"`{member.name}` defines {name}"
     if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
-        return f"`{member.name}.__setstate__` makes an instance that has only what it gives it"
+        return f"`{member.name}.__setstate__` creates an instance with only the attributes that it sets"
     if entry is not None and "__init__" in entry.values:
-        return f"`{member.name}` takes its constructor from elsewhere"
+        return f"`{member.name}` gets its constructor from elsewhere"
     if entry is not None and _is_made_by_metaclass(context, member, entry.node):
-        return f"the metaclass of `{member.name}` makes its instances, perhaps without the constructor"
+        return f"the metaclass of `{member.name}` creates its instances, perhaps without the constructor"
     if member in made_bare(context):
-        return f"instances of `{member.name}` are made by `__new__` alone, past the constructor"
+        return f"instances of `{member.name}` are created by `__new__` without the constructor"
     return None
 
 

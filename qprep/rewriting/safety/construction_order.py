@@ -9,7 +9,7 @@ from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.safety.constructor_calls import run_by_init
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 _WALKS = frozenset(("modules", "named_modules", "children", "named_children", "apply"))

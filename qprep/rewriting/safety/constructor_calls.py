@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.safety.class_body import computed, run_on_self

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qprep.analysis.effects.lexical_scopes import Scope
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 MAX_CALLS = 12  # functions that hand self on to one another

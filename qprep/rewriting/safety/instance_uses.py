@@ -6,8 +6,8 @@ import ast
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import Held
-from qprep.analysis.facts import Place
+from qprep.analysis.effects.abstract_objects import Anything, Held, Instance
+from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of, tensor_of
 from qprep.rewriting.rewrite_result import Doubt
@@ -41,7 +41,19 @@ def comparisons(context: Context, family: Collection[ClassRef], attribute: str) 
             named = any(isinstance(side, ast.Attribute) and side.attr == attribute for side in sides)
             if named and not any(isinstance(side, ast.Constant) for side in sides):
                 place = Place.of(member.module, node)
-                yield Doubt(f"compares `{ast.unparse(node)}`, which a second instance answers otherwise", place)
+                yield Doubt(f"compares `{ast.unparse(node)}`, which differs for a second instance", place)
+
+
+def uses_as_value(context: Context, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
+    """Reads of an attribute on instances of a family that do not call what it holds: `net.act.__name__`."""
+    points_to = context.effects.points_to
+    for node, file in points_to.names.loads(points_to, attribute):
+        parent = file.parents.get(node)
+        if not isinstance(node, ast.Attribute) or (isinstance(parent, ast.Call) and parent.func is node):
+            continue
+        bases = {each.base for each in points_to.of(node.value, file.scope_of(node))}
+        if any(isinstance(base, Anything) or (isinstance(base, Instance) and base.cls in family) for base in bases):
+            yield Doubt(f"uses `{ast.unparse(node)}` as a value", Place.of(file.module, node))
 
 
 def held_names(references: References) -> Iterator[tuple[object, str]]:
@@ -195,5 +207,5 @@ def _use_in_loop(cls: ClassRef, method: str, loop: ast.AST, target: ast.expr) ->
         if last_name(node.func) in ("isinstance", "type", "hasattr", "getattr", "id", "setattr"):
             for argument in node.args[:1]:
                 if isinstance(argument, ast.Name) and argument.id in names and id(argument) not in called:
-                    text = f"`{cls.name}.{method}` asks modules for their class or attributes"
+                    text = f"`{cls.name}.{method}` reads the class or attributes of modules"
                     yield Doubt(text, Place.of(cls.module, node))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.escaping_classes import HARMLESS, handed_names
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
 from qprep.rewriting.fix_session import remembered

@@ -22,8 +22,9 @@ from qprep.rewriting.safety.observability import holds_no_state, made_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from qprep.analysis.facts import ModuleCall, Place, Unit
-    from qprep.analysis.interpreter.attributes import Creation
+    from qprep.analysis.facts import ModuleCall
+    from qprep.analysis.interpreter.attribute_table import Creation
+    from qprep.analysis.places import Place, Unit
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.receiver_expression import Reached
@@ -75,7 +76,7 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     runs_first = where.is_itself and all(is_layer(scope.context, name) for name in call.classes)
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
     if is_touched(scope.context, scope.unit, attribute):
-        return Unfixable(f"`{attribute}` is set or changed on another object than self, which may be this one")
+        return Unfixable(f"`{attribute}` is set or changed outside the class, perhaps on this instance")
     for place in places:
         code = scope.context.code(place.module)
         source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
@@ -83,13 +84,15 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
             return Unfixable(source)
     if any(_may_be_replaced(scope.context, name) for name in call.classes):
         return Unfixable(
-            f"`{attribute}`, or what it holds, is replaced where its class is found; a second instance is not"
+            f"`{attribute}`, or a module in it, is replaced by code that selects its class, but not a second instance"
         )
     inside = [cls for name in call.classes for cls in made_of(scope.context, name)]
     asked = sorted(child_loops.asked(scope.context, scope.unit))
     met = next((name for name in asked if any(_is_one_of(scope.context, f"<.{name}>", cls) for cls in inside)), None)
     if met is not None:
-        return Unfixable(f"a loop asks each child for `{met}`, which `{attribute}` has: it would meet a second one")
+        return Unfixable(
+            f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included"
+        )
     unit = creations[0].unit
     is_leaf = where.is_itself and all(is_one_operation(scope.context, name) for name in call.classes)
     walker = walked_at_construction(scope.context, unit, counted=is_leaf)
@@ -106,10 +109,12 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         and all((c.member, c.method) == (ClassRef(unit.module, unit.name), "__init__") for c in found)
     )
     if walker is not None and not (waits and walker == ClassRef(unit.module, unit.name)):
-        return Unfixable(f"the constructor of `{walker.name}` goes through its modules and would meet a second one")
+        return Unfixable(
+            f"the constructor of `{walker.name}` iterates over its modules and would include a second instance"
+        )
     if not waits and not found:
-        return Unfixable(f"`{attribute}` is not always made in `__init__`")
-    return waits or Unfixable(f"`{attribute}` is changed after it is made, {found[0].reason}")
+        return Unfixable(f"`{attribute}` is not always created in `__init__`")
+    return waits or Unfixable(f"`{attribute}` is changed after it is created, {found[0].reason}")
 
 
 def _may_be_replaced(context: Context, name: str) -> bool:
@@ -158,10 +163,10 @@ def changed_attribute(
     """Why what an attribute holds may be changed later, or be another one unless that does not matter."""
     found = next((c for c in _changes(context, unit, attribute, made) if not (c.is_other and may_be_other)), None)
     if found is not None:
-        return f"`{attribute}` is changed after it is made, {found.reason}"
+        return f"`{attribute}` is changed after it is created, {found.reason}"
     # Another one in its place on some object is no change of what the others hold.
     is_set = f"{attribute}." in context.holders if may_be_other else is_touched(context, unit, attribute)
-    return f"`{attribute}` is set or changed on another object than self, which may be this one" if is_set else None
+    return f"`{attribute}` is set or changed outside the class, perhaps on this instance" if is_set else None
 
 
 def changed_name(scope: Scope, node: ast.AST) -> str | None:
@@ -170,10 +175,10 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
     if not isinstance(node, ast.Name) or function is None:
         return None
     if f"{node.id}." in scope.context.holders:  # what an attribute of this name holds may be this one
-        return f"`{node.id}` is changed on another object than self, which may be this one"
+        return f"`{node.id}` is changed outside the class, perhaps on this instance"
     changes = [change for change, _ in _Names(function, names={node.id}).changes()]
     later = [change for change in changes if change.lineno > node.lineno or _adds_hook(getattr(change, "func", change))]
-    return f"`{node.id}` is changed after it is handed on, or has a hook" if later else None
+    return f"`{node.id}` is changed after it is passed on, or has a hook" if later else None
 
 
 def changed_source(context: Context, unit: Unit, node: ast.AST | None) -> str | None:
@@ -199,7 +204,7 @@ def changed_global(scope: Scope, node: ast.AST) -> str | None:
     known = scope.context.changed
     if node.id not in known:
         known[node.id] = _is_changed(scope.context, node.id)
-    return f"`{node.id}` is changed after it is made" if known[node.id] else None
+    return f"`{node.id}` is changed after it is created" if known[node.id] else None
 
 
 def _is_changed(context: Context, name: str) -> bool:

@@ -48,7 +48,7 @@ def hidden(context: Context, declarations: Iterable[Declaration]) -> str | None:
             tree = ast.parse(declaration.expression.replace(OWNER, "self"), mode="eval")
             used = {node.id for node in walk(tree) if isinstance(node, ast.Name)} - {"self"}
             if used & bound:
-                return f"`{min(used & bound)}` means something else in the constructor of `{declaration.unit.name}`"
+                return f"`{min(used & bound)}` has another meaning in the constructor of `{declaration.unit.name}`"
     return None
 
 

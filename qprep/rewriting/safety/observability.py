@@ -34,13 +34,15 @@ _WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._mo
 def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
     """Why the instance that is handed on must stay one; None where a second one that shares all it holds will do."""
     if sharing.how not in ("argument", "copy") or "?" in sharing.classes:
-        return "the module has, or may have, parameters: its keys in state_dict would change"
+        return "the module has or may have parameters, so the keys of state_dict would change"
     call = _call_around(scope)
     text = ast.unparse(scope.node)
     if call is None or sum(ast.unparse(part) == text for part in ast.walk(call) if type(part) is type(scope.node)) > 1:
-        return "one call is given the same module twice"
+        return "one call gets the same module twice"
     if _WALK.search(scope.code.text):
-        return "code of this file visits modules one by one, and would meet the second instance of one with parameters"
+        return (
+            "code in this file iterates over modules and would include the second instance of a module with parameters"
+        )
     return memory(scope.context, sharing.classes)
 
 

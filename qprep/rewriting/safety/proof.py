@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.mutations import EffectKind
-from qprep.analysis.facts import ModuleCall, OpSite, Sharing, Unit
+from qprep.analysis.facts import HeldFunction, ModuleCall, OpSite, Sharing
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
+from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.rewriting import owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
 from qprep.rewriting.safety import instance_uses
@@ -25,6 +27,7 @@ from qprep.rewriting.safety.observability import holds_no_state, made_of
 if TYPE_CHECKING:
     from qprep.analysis.effects.effect_table import EffectTable, ModuleClass
     from qprep.analysis.effects.mutations import Effect
+    from qprep.rewriting.composed_edits import Piece
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.rewrite_result import Declaration
 
@@ -32,10 +35,16 @@ _COPIES = frozenset(("another", "distinct", "unshared"))
 _RUNTIME = "qprep.runtime_modules."
 
 
-def doubts(scope: Scope, site: object) -> tuple[Doubt, ...]:
-    """What could not be shown of a rewrite that a codemod has just described in `scope`."""
+def doubts(scope: Scope, site: object, pieces: Iterable[Piece] = ()) -> tuple[Doubt, ...]:
+    """What could not be shown of a rewrite that a codemod has just described in `scope` and `pieces`."""
     table = scope.context.effects
-    found = chain(_of_children(scope, table), _of_instances(scope, table, site), _of_functions(table, site))
+    found = chain(
+        _of_children(scope, table),
+        _of_instances(scope, table, site),
+        _of_functions(scope, table, site),
+        _of_held_function(scope, table, site, pieces),
+        _of_source(scope, table),
+    )
     unique = dict.fromkeys(found)
     return tuple(unique)
 
@@ -115,6 +124,22 @@ def _content(scope: Scope, names: Collection[str]) -> Iterator[ModuleClass]:
         yield from refs or (name,)
 
 
+def _of_held_function(scope: Scope, table: EffectTable, site: object, pieces: Iterable[Piece]) -> Iterator[Doubt]:
+    """Code that could tell the module that an attribute holds from the function that it held before."""
+    if not isinstance(site, HeldFunction):
+        return
+    family = scope.context.family(site.unit)
+    for effect in table.on_names(family, {site.attribute}):
+        yield _doubt(effect, f"`{site.attribute}`, which holds a module then")
+    row = scope.context.analysis.catalogue.function(site.name)
+    layer = row[0].nn if row is not None and not any(".wrap(" in piece.text for piece in pieces) else None
+    child = f"torch.nn.{parse_constructor(layer).name}" if layer else f"{_RUNTIME}Function"
+    for effect in table.on_child(family, child):
+        if not _is_cared_for(scope, effect, family):
+            yield _doubt(effect, f"the module that `{site.attribute}` holds then")
+    yield from instance_uses.uses_as_value(scope.context, family, site.attribute)
+
+
 # Second instances
 
 
@@ -138,7 +163,7 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
         holders = _holders(scope, site)
         for effect in (found for cls in content for found in table.on_child(holders, cls)):
             if not _is_cared_for(scope, effect, holders):
-                yield _doubt(effect, "the module that gets a place of its own")
+                yield _doubt(effect, "the module that gets its own instance")
         for attribute in sorted({name for _, name in instance_uses.held_names(values)}):
             yield from instance_uses.comparisons(scope.context, scope.context.family(scope.unit), attribute)
         yield from _of_copies(scope, site.classes)
@@ -176,10 +201,20 @@ def _of_copies(scope: Scope, classes: Collection[str]) -> Iterator[Doubt]:
 # Functions
 
 
-def _of_functions(table: EffectTable, site: object) -> Iterator[Doubt]:
-    """Code that replaces a function of torch that the rewrite calls in another way."""
+def _of_source(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
+    """Code that uses the text that the rewrite changes."""
+    family = scope.context.family(scope.unit) if scope.unit.is_class else ()
+    for effect in table.on_source(scope.code.module, family):
+        yield Doubt(f"{effect.text}, whose source the fix changes", effect.place)
+
+
+def _of_functions(scope: Scope, table: EffectTable, site: object) -> Iterator[Doubt]:
+    """Code that replaces a function of torch that the rewrite calls in another way, or sees which functions run."""
     if not isinstance(site, OpSite):
         return
+    family = scope.context.family(scope.unit) if scope.unit.is_class else ()
+    for effect in table.on_dispatch(family):
+        yield Doubt(f"{effect.text}, which a module may call by another name", effect.place)
     names = {re.split(r"[(\s]", spelling)[0].rpartition(".")[2] for spelling in site.op.spellings}
     names |= {re.split(r"[(\s]", text)[0] for text in (site.op.nn, site.op.module) if text}
     for effect in table.patched({name for name in names if name.isidentifier()}):

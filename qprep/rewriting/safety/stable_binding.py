@@ -27,7 +27,7 @@ def refusal(context: Context, index: FileIndex, node: ast.FunctionDef) -> str | 
     if name in index.values or name in index.imports or name in _global_names(index) or _is_defined_again(index, node):
         return f"`{name}` is bound more than once"
     if f"{name}()" in context.touched:
-        return f"`{name}` is replaced or changed by its name elsewhere"
+        return f"`{name}` is replaced or changed elsewhere"
     return body_refusal(node)
 
 
@@ -35,9 +35,9 @@ def body_refusal(node: ast.FunctionDef) -> str | None:
     """Why the text of a function would not do the same in a class of its own."""
     name = node.name
     if any(_is_mangled(found) for found in _names(node)):
-        return f"`{name}` uses a name with two leading underscores, which means another in a class"
+        return f"`{name}` uses a name with two leading underscores, which Python changes inside a class"
     if any(_looks_around(part) for part in ast.walk(node)):
-        return f"`{name}` looks at its own variables, or those of its caller"
+        return f"`{name}` reads its own variables or its caller's"
     defaults = [default for default in (*node.args.defaults, *node.args.kw_defaults) if default is not None]
     if any(isinstance(d, ast.List | ast.Dict | ast.Set) for d in defaults) and _changes(node):
         return f"`{name}` changes a default that its calls share"

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
 
 _MODES = frozenset(("train", "eval"))

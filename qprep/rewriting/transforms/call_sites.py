@@ -129,7 +129,7 @@ def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: Targ
     if reason is not None:
         return reason
     if any(a.keyword is not None and f"{a.name}=" not in op.dedicated.takes for a in left):
-        return Unfixable("the module takes its inputs by position, here they are named")
+        return Unfixable("the module takes its inputs by position, but the call names them")
     if tuple(placed) != takes[: len(placed)]:
         return Unfixable("the module takes its inputs in another order")
     return None
@@ -151,13 +151,15 @@ def _spread(code: Code, op: Op, arguments: list[Argument]) -> list[Piece]:
 def _dispatched(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Unfixable:
     """`act(x)` where `act` is a parameter, a choice or a partial → `self.act(act, x)`: a Dispatch runs what it gets."""
     if is_builtin(scope, node.func) or site.op.dedicated is not None:
-        return Unfixable("the function is handed to one that calls it, with arguments that only the run knows")
+        return Unfixable(
+            "the function is passed to another that calls it, with arguments that are unknown before the code runs"
+        )
     if site.place in scope.context.facts.helpers:
-        return Unfixable("the function may be one of the project, too")
+        return Unfixable("the function may also be one of the project")
     code, (start, end) = scope.code, scope.code.span(node)
     behind, paren = code.span(node.func)[1], _paren(code, node)
     if "#" in code.text[behind:paren]:
-        return Unfixable("a comment stands in front of its arguments")
+        return Unfixable("a comment precedes its arguments")
     comma = "" if code.text[code.skip_blank(paren + 1)] == ")" else ", "
     base = node.func.id if isinstance(node.func, ast.Name) else "dispatch"
     name = scope.declare(base, f"{scope.runtime('Dispatch')}()", many=site.count > 1)
@@ -206,7 +208,7 @@ def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: Tar
             continue
         parameter = spelling.parameter(keyword.arg)
         if parameter is None or parameter.name not in taken:
-            return Unfixable(f"`{keyword.arg}` has no place in the dedicated module")
+            return Unfixable(f"`{keyword.arg}` is not a parameter of the dedicated module")
         if parameter.name != keyword.arg:
             pieces.append(_keyword_piece(code, keyword, parameter.name))
     return pieces
@@ -221,7 +223,7 @@ def _bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
     for position, value in enumerate(node.args):
         taker = positional[min(position, len(positional) - 1)] if positional else None
         if taker is None or (position >= len(positional) and taker.kind is not Kind.VARARGS):
-            return Unfixable(f"`{spelling.qualified}` takes fewer arguments than are given here")
+            return Unfixable(f"`{spelling.qualified}` takes fewer arguments than this call passes")
         spread = taker.kind is Kind.VARARGS and len(node.args) > positional.index(taker) + 1
         bound.append(Argument(taker.name, value, None, spread))
     takes_any = any(p.kind is Kind.VARKEYWORDS for p in spelling.parameters)
@@ -300,7 +302,7 @@ def _runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Ta
     constructor = parse_constructor(op.module)
     lost = [a.name for a in arguments if a.name in op.drop and a.name not in constructor.parameters]
     if lost:
-        return Unfixable(f"`{lost[0]}` has no place in the dedicated module")
+        return Unfixable(f"`{lost[0]}` is not a parameter of the dedicated module")
     settings = {a.name: a for a in arguments if a.name in constructor.parameters}
     if any(a.literal is None or a.spread for a in settings.values()):
         return _plain_target(scope, site)

@@ -17,7 +17,7 @@ from qprep.rewriting.transforms import recursion, static_methods
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.facts import Unit
+    from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
@@ -54,7 +54,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     """Why a function cannot become a module; None where it can."""
     code = context.code(unit.module)
     if unit.name.endswith(f".{LOCALS}"):
-        return f"it stands in a function that `{unit.name.partition('.')[0]}` defines beside the class that calls it"
+        return f"it is nested in `{unit.name.partition('.')[0]}`, next to the class that calls it"
     node = definition(code.index, unit) if code is not None else None
     if node is None or code is None:
         return f"`{unit.name}` is defined in {unit.module}, outside the paths given"
@@ -70,9 +70,9 @@ def refusal(context: Context, unit: Unit) -> str | None:
         if _of(context, name) not in _DROPPED | _KEPT and not _may_return_argument(context, decorator, name):
             return f"`{unit.name}` is decorated with `{name.removeprefix('builtins.')}`"
     if is_replaceable(context, unit) and kept_decorators(context, unit.module, node):
-        return f"`{unit.name}` is decorated with what only the run knows, beside one that must stay"
+        return f"`{unit.name}` has a decorator that is unknown before the code runs, and another that must stay"
     if any(_is_made(context, unit.module, part) for default in _defaults(node) for part in ast.walk(default)):
-        return f"`{unit.name}` has a default that is made once, with the function"
+        return f"`{unit.name}` has a default value that is created once, with the function"
     if (reason := _unusual_body(code, node, unit)) is not None:
         return reason
     return stable_binding.body_refusal(node) if is_static else stable_binding.refusal(context, code.index, node)
@@ -189,7 +189,7 @@ def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> str | None:
         if (isinstance(part, ast.Name) and part.id == "self") or (isinstance(part, ast.arg) and part.arg == "self"):
             return f"`{unit.name}` has a variable called self"
         if isinstance(part, ast.Constant | ast.JoinedStr) and not _is_docstring(code, part) and _runs_on(code, part):
-            return f"`{unit.name}` holds a text over several lines, which moving it would change"
+            return f"`{unit.name}` contains a multi-line string, which would change when it is moved"
     if (reason := recursion.refusal(code.index, node)) is not None:
         return reason
     if not code.is_alone_on_line(node):
@@ -262,7 +262,7 @@ def as_class(
     decorators = "".join(f"{unit}@{code.slice(decorator)}{newline}" for decorator in kept)
     return (
         f"{newline}{newline}{above}class {name}({base}):{newline}"
-        f'{unit}"""`{node.name}` as a module: each place that calls it has operations of its own."""{newline}{newline}'
+        f'{unit}"""`{node.name}` as a module, so that each caller has its own operations."""{newline}{newline}'
         f"{unit}def __init__(self) -> None:{newline}{unit * 2}super().__init__(){newline}{made}{newline}"
         f"{decorators}{indented}{newline}"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import Place
 from qprep.analysis.interpreter.tensor_operations import SYMBOLS
+from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.findings import Unfixable
@@ -53,9 +53,9 @@ def _turned(scope: Scope, site: OpSite, node: ast.BinOp) -> Pieces | Unfixable:
     right_start, right_end = code.span(node.right)
     gap = code.text[start:right_start]
     if not isinstance(node.op, ast.Add | ast.Mult) or not _is_pure(node.left):
-        return Unfixable("the module takes the number behind the tensor, and the two cannot change places")
+        return Unfixable("the module takes the number after the tensor, and the operands cannot be swapped")
     if "\n" in gap or "\r" in gap or "#" in gap or _holds_site(scope, node.left):
-        return Unfixable("the module takes the number behind the tensor, and the operator ends its line")
+        return Unfixable("the module takes the number after the tensor, and the operator ends its line")
     if site.op.module is None:
         return missing(scope, site.op)
     name = declare(scope, site.op, construct(scope, site.op, {}), many=site.count > 1)
@@ -154,7 +154,7 @@ def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfi
             return Unfixable(f"no dedicated module does `{SYMBOLS[type(node.op)]}=` in place")
         settings = {}
     if site.scalar and site.number_first and _needs_number_last(site.op):
-        return Unfixable("the module takes the number behind the tensor")
+        return Unfixable("the module takes the number after the tensor")
     if _holds_site(scope, node.target):
         return Unfixable("the target would be evaluated twice")
     once = evaluated_once(scope, node.target)

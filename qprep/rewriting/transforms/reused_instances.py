@@ -29,14 +29,16 @@ from qprep.rewriting.safety.mutation import made_at_end
 from qprep.rewriting.transforms.call_sites import is_literal
 
 if TYPE_CHECKING:
-    from qprep.analysis.facts import HeldFunction, ModuleCall, Place, Unit
-    from qprep.analysis.interpreter.attributes import Creation
+    from qprep.analysis.facts import HeldFunction, ModuleCall
+    from qprep.analysis.interpreter.attribute_table import Creation
+    from qprep.analysis.places import Place, Unit
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
 
 Pieces = tuple[Piece, ...]
 MODULE = External("torch.nn.Module")
-_LISTS = (External("torch.nn.ModuleList"), External("torch.nn.Sequential"))
+_DICT = External("torch.nn.ModuleDict")
+_LISTS = (External("torch.nn.ModuleList"), External("torch.nn.Sequential"), _DICT)
 
 
 def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
@@ -65,7 +67,7 @@ def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_metho
         return at_end
     many = call.count >= MANY or found.is_many
     if many and found.is_loop and not _is_list(scope, creations):
-        return Unfixable(f"`{found.attribute}` is no list of modules that is made in this file")
+        return Unfixable(f"`{found.attribute}` is not a list of modules that this file creates")
     name = scope.names.fresh(found.name, scope.hint())
     for creation in creations:
         made = _copy(scope, creation, found, creations if not at_end and not of_method else [], many=many)
@@ -77,11 +79,16 @@ def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_metho
 
 
 def _is_list(scope: Scope, creations: list[Creation]) -> bool:
-    """Whether an attribute holds a list of modules, made in the file at hand."""
+    """Whether an attribute holds a list or dict of modules, made in the file at hand."""
     if any(creation.place.module != scope.index.name for creation in creations):
         return False
     kinds = [option for creation in creations for option in options(creation.kind)]
     return all(isinstance(kind, Module) and kind.cls in _LISTS for kind in kinds)
+
+
+def _is_dict(creation: Creation) -> bool:
+    """Whether the items of a container have keys."""
+    return any(isinstance(kind, Module) and kind.cls == _DICT for kind in options(creation.kind))
 
 
 def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
@@ -156,7 +163,7 @@ def creations_of(context: Context, unit: Unit, attribute: str) -> list[Creation]
         if code is None or node is None:
             return Unfixable(f"`{attribute}` is made in {creation.place.module}, outside the paths given")
         if not creation.unit.is_class or not code.is_alone_on_line(code.statement(node)):
-            return Unfixable(f"`{attribute}` is made on a line that holds more")
+            return Unfixable(f"`{attribute}` is created on a line with other code")
     return list(found.values())
 
 
@@ -200,6 +207,9 @@ def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation
     text = _constructor_text(scope, alike) if alike and not found.under and not found.is_loop else None
     if many and found.is_loop:
         each = f"{scope.runtime('PerCall', index)}.wrap({scope.runtime('another', index)}(each), owner={owner})"
+        if _is_dict(creation):
+            pairs = f"{{key: {each} for key, each in {owner}.{found.attribute}.items()}}"
+            return f"{scope.nn('ModuleDict')}({pairs})"
         return f"{scope.nn('ModuleList')}({each} for each in {owner}.{found.attribute})"
     held = _reading(f"{owner}.{found.attribute}", found)
     copied = text if text is not None else f"{scope.runtime('another', index)}({held})"
@@ -220,7 +230,7 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
     if (reason := _used_as_value(scope.context, scope.unit, held.attribute)) is not None:
         return Unfixable(reason)
     if _may_be_ones_own(scope.context, scope.unit, held):
-        return Unfixable(f"`{held.attribute}` may be a function of one's own, whose operations would stay in it")
+        return Unfixable(f"`{held.attribute}` may be a custom function, whose operations would stay in it")
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     row = scope.context.analysis.catalogue.function(held.name)
     if row is not None and row[0].nn is not None and isinstance(scope.node, ast.Name | ast.Attribute):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.facts import MANY, Unit
+from qprep.analysis.facts import MANY
+from qprep.analysis.places import Unit
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.rewrite_result import OWNER
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from qprep.rewriting.fix_scope import Scope
 
 Pieces = tuple[Piece, ...]
-_HIDDEN = "a plain list or dict of self would hold it, where no quantizer looks for modules: use nn.ModuleList"
-_GIVEN = "it is called under a name that the run may give another module"
+_HIDDEN = "it would be stored in a plain list or dict, where a quantizer does not find modules: use nn.ModuleList"
+_GIVEN = "it is called under a name that may refer to another module at run time"
 
 
 def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
@@ -50,9 +51,9 @@ def _function(scope: Scope, sharing: Sharing) -> str:
 def _reason_to_leave(scope: Scope, sharing: Sharing) -> str | None:
     node = scope.node
     if sharing.how == "unpacked":
-        return "all modules of a list stand there again: make a second list"
+        return "all modules of a list are used again: create a second list"
     if isinstance(node, ast.AugAssign):
-        return "the list is repeated in place: make its items in a comprehension"
+        return "the list is repeated in place: create its items in a comprehension"
     parent = scope.code.parents[node]
     outer = parent if isinstance(parent, ast.List | ast.Dict | ast.ListComp | ast.DictComp) else node
     statement = scope.code.parents[outer]

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_writes import ANY
-from qprep.analysis.facts import Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
 from qprep.analysis.symbols.symbol_table import variants
 from qprep.analysis.values.abstract_values import ClassRef
@@ -37,15 +37,15 @@ def refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionDef) -> 
     if (other := next(_others(context, unit, method), None)) is not None:
         return f"`{unit.name}` is a static method, and `{other}` may stand in its place"
     if code.indent_of(node) != code.indent_unit:
-        return f"`{unit.name}` is a static method that is indented otherwise than its file"
+        return f"`{unit.name}` is a static method with another indentation than its file"
     if any(isinstance(part, ast.Name) and part.id in _OF_CLASS for part in walk(node)):
-        return f"`{unit.name}` is a static method that looks at its class"
+        return f"`{unit.name}` is a static method that reads its class"
     if (name := next(_names_of_class(entry, node), None)) is not None:
         return f"`{unit.name}` is a static method whose parameters are defined with `{name}` of its class"
     if _calls_itself(code.index, node):
         return f"`{unit.name}` calls itself"
     if _is_taken(entry, method) or any(_is_taken_from_a_type(context, name, method) for name in context.project.given):
-        return f"`{unit.name}` is a static method that its class, or what an object is of, is asked for as a value"
+        return f"`{unit.name}` is a static method that is also read as a value, from its class or an instance"
     return None
 
 

@@ -23,7 +23,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.effect_table import EffectTable
 from qprep.analysis.effects.mutations import Effect, EffectKind
 from qprep.analysis.inputs import Files
-from qprep.analysis.interpreter.interpreter import Analysis
+from qprep.analysis.interpreter.interpreter import ProjectAnalysis
 from qprep.analysis.symbols.module_resolver import Project
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -55,7 +55,7 @@ def table_of(folder: Path, code: str, others: Mapping[str, str] | None = None) -
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     project = Project(Files({}).text, sorted(folder / name for name in files))
-    analysis = Analysis(project)
+    analysis = ProjectAnalysis(project)
     analysis.run(users_first(project))
     return EffectTable(analysis)
 

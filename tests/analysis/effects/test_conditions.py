@@ -88,7 +88,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> EffectTable:
     return table_of(tmp_path_factory.mktemp("project"), "")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tests=st.frozensets(_tests, max_size=4), fewer=st.data(), cls=st.sampled_from(_CLASSES))
 def test_fewer_tests_admit_more(table: EffectTable, tests: frozenset[Test], fewer: st.DataObject, cls: str) -> None:
     kept = frozenset(test for test in tests if fewer.draw(st.booleans()))
@@ -96,7 +96,7 @@ def test_fewer_tests_admit_more(table: EffectTable, tests: frozenset[Test], fewe
         assert table.admits(kept, cls)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(test=_tests, cls=st.sampled_from(_CLASSES))
 def test_a_test_or_its_opposite_admits(table: EffectTable, test: Test, cls: str) -> None:
     opposite = negated(test)

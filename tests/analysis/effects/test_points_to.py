@@ -24,7 +24,7 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     widened,
 )
-from qprep.analysis.facts import Place
+from qprep.analysis.places import Place
 from qprep.analysis.values.abstract_values import ClassRef
 from tests.analysis.effects.small_projects import names_of, probed, table_of
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.compression.structure import StructureError, choose, choose_macs, groups, macs, scores, thin
+from qprep.compression.structure import StructureError, choose, choose_cost, groups, macs, scores, thin
 from tests.compression.structure.models import build
 
 SCORES = {"a": torch.tensor([5.0, 1.0, 3.0, 1.0, 9.0, 8.0]), "b": torch.tensor([0.5, 0.2, 0.4, 7.0])}
@@ -56,7 +56,7 @@ def test_a_share_of_the_macs_by_the_fewest_groups(share: float) -> None:
     model, inputs = build("unet")
     found = groups(model, *inputs)
     each = scores(found)
-    removal = choose_macs(found, each, share)
+    removal = choose_cost(found, each, share)
     assert found.macs(removal) <= found.macs() * (1 - share)
     number = sum(map(len, removal.values()))
     fewer = choose(each, (number - 1) / sum(map(len, each.values())), scope="global")
@@ -69,11 +69,23 @@ def test_a_share_of_the_macs_by_the_fewest_groups(share: float) -> None:
     assert macs(model, *inputs) == found.macs(removal)
 
 
+def test_a_share_of_the_parameters() -> None:
+    model, inputs = build("unet")
+    found = groups(model, *inputs)
+    each = scores(found)
+    removal = choose_cost(found, each, 0.5, cost="parameters")
+    assert found.parameters(removal) <= 0.5 * found.parameters()
+    number = sum(map(len, removal.values()))
+    fewer = choose(each, (number - 1) / sum(map(len, each.values())), scope="global")
+    assert found.parameters(fewer) > 0.5 * found.parameters()
+    assert removal != choose_cost(found, each, 0.5)
+
+
 def test_more_than_can_go_is_an_error() -> None:
     model, inputs = build("unet")
     found = groups(model, *inputs)
     with pytest.raises(StructureError, match=r"expected a share of the multiply-accumulates up to 0.\d+, found 0.999"):
-        choose_macs(found, scores(found), 0.999)
+        choose_cost(found, scores(found), 0.999)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.preparing.conftest import Child
+from tests.torchvision_operators import define_operators
 
 pytest.importorskip("torch")
 pytest.importorskip("yaml")
@@ -21,26 +22,6 @@ import torch
 def batches():
     torch.manual_seed(0)
     return [torch.randn(2, 3, {size}, {size}) for _ in range(2)]
-"""
-
-# What torchvision's compiled part would define, which does not load beside every build of torch.
-SHIM = """
-import importlib.abc, sys
-
-class Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name == "torchvision":
-            sys.meta_path.remove(self)
-            import torch
-            try:
-                torch.ops.load_library(LIBRARY)
-            except OSError:
-                global library
-                library = torch.library.Library("torchvision", "FRAGMENT")
-                for each in ("nms", "qnms"):
-                    library.define(f"{each}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-sys.meta_path.insert(0, Finder())
 """
 
 
@@ -75,10 +56,8 @@ def test_a_model_that_does_not_run(package: Path, child: Child, tmp_path: Path) 
 
 def test_a_model_of_torchvision_from_an_empty_folder(child: Child, tmp_path: Path) -> None:
     spec = importlib.util.find_spec("torchvision")
-    if spec is None or spec.origin is None:
+    if spec is None or spec.origin is None or not define_operators(tmp_path):
         pytest.skip("torchvision is not installed: pip install 'qprep[corpus]'")
-    library = str(Path(spec.origin).parent / "_C.so")
-    (tmp_path / "sitecustomize.py").write_text(f"LIBRARY = {library!r}\n{SHIM}")
     (tmp_path / "data.py").write_text(DATA.format(size=64))
     original = Path(spec.origin).parent / "models" / "resnet.py"
     before = original.read_bytes()

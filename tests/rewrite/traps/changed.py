@@ -68,17 +68,17 @@ BY_NAME: tuple[Case, ...] = (
     declined(
         "set-by-a-name-of-the-run",
         _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("list({'act'})", "setattr(self, name, nn.SiLU())")) + _RESET,
-        "is changed after it is made",
+        "is changed after it is created",
     ),
     declined(
         "set-by-a-name-of-a-list",
         _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("['act']", "setattr(self, name, nn.SiLU())")) + _RESET,
-        "is changed after it is made",
+        "is changed after it is created",
     ),
     declined(
         "put-among-the-modules-by-a-name-of-the-run",
         _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("['act']", "self._modules[name] = nn.SiLU()")) + _RESET,
-        "is changed after it is made",
+        "is changed after it is created",
     ),
     prepared(
         "others-set-by-names-that-are-written-out",
@@ -131,10 +131,10 @@ IN_THE_CONSTRUCTOR: tuple[Case, ...] = (
     declined(
         "changed-in-a-branch",
         net(_TWICE, f"if True:\n    {_BODY}\n    self.body[1] = nn.Tanh()"),
-        "is changed after it is made",
+        "is changed after it is created",
     ),
-    declined("changed-by-a-subclass", module(_SUBCLASS), "is changed after it is made, in `Net.__init__`"),
-    declined("changed-from-outside", module(_OUTER), "set or changed on another object than self"),
+    declined("changed-by-a-subclass", module(_SUBCLASS), "is changed after it is created, in `Net.__init__`"),
+    declined("changed-from-outside", module(_OUTER), "set or changed outside the class"),
 )
 
 IN_METHODS: tuple[Case, ...] = (
@@ -220,7 +220,7 @@ WALKED: tuple[Case, ...] = (
     declined(
         "block-of-a-branch-initialised",
         net(_TWICE, "if True:\n    self.body = Block()\nself.apply(init)", extra=_WALKED),
-        "goes through its modules",
+        "iterates over its modules",
     ),
     prepared(
         "layer-of-a-branch-initialised",

@@ -125,6 +125,8 @@ _SPELLED = {
         "self.rnn = nn.Identity()\n        for name in ('GRU', 'LSTM'):\n            self.rnn = getattr(nn, name)(4, 4)"
     ),
     "getattr-cell": "self.rnn = getattr(nn, f'{kind}Cell')(4, 4)\n        self.rnn = nn.GRU(4, 4)",
+    "getattr-bidirectional": "self.rnn = getattr(nn, plain)(4, 4, bidirectional=False)",
+    "getattr-batch-first": "self.rnn = getattr(nn, plain)(4, 4, 1, batch_first=True)",
     "getattr-joined": "name = 'G' + 'RU'\n        self.rnn = getattr(nn, name)(4, 4)",
 }
 

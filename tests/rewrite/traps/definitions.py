@@ -256,7 +256,7 @@ IN_FUNCTIONS: tuple[Case, ...] = (
     declined(
         "class-in-a-function-that-calls-a-local-one",
         _factory("gate(self.fc(x))", "def gate(t):\n    return F.relu(t) * 2\n"),
-        "beside the class that calls it",
+        "next to the class that calls it",
     ),
     declined(
         "class-in-a-function-that-imports-torch",
@@ -266,7 +266,7 @@ IN_FUNCTIONS: tuple[Case, ...] = (
             "    return Net\n\n\n"
             "def example():\n    import torch\n\n    return make()(), (torch.randn(2, 4),)"
         ).removeprefix(HEADER),
-        "torch is imported by the function",
+        "torch is imported only by the function",
     ),
     prepared(
         "class-in-a-function-with-another-torch",
@@ -275,7 +275,7 @@ IN_FUNCTIONS: tuple[Case, ...] = (
     declined(
         "class-in-a-function-with-a-name-of-its-own",
         _factory("F.relu(self.fc(x)) + x", "nn = torch.nn"),
-        "`nn` means something else",
+        "`nn` has another meaning",
     ),
 )
 

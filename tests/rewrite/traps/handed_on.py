@@ -161,7 +161,7 @@ CASES: dict[int, tuple[Case, ...]] = {
                 keep="self.position, self.other = position, others",
                 run="self.other(self.position(self.fc(x)))",
             ),
-            "given the same module twice",
+            "gets the same module twice",
         ),
     )
 }

@@ -39,7 +39,7 @@ HELPERS: tuple[Case, ...] = (
             "self.make = partial(scaled, by=0.5)",
             extra="from functools import partial\n\n\ndef scaled(t, *, by):\n    return (t * by).exp()",
         ),
-        "under a name that only the run knows",
+        "under a name that is unknown before the code runs",
     ),
     prepared(
         "arguments-of-unknown-kind",
@@ -78,7 +78,7 @@ HELPERS: tuple[Case, ...] = (
                 return inner
             """,
         ),
-        "the function that runs is made inside it",
+        "the function that runs is defined inside it",
     ),
     prepared(
         "two-functions-inside",
@@ -115,7 +115,7 @@ HELPERS: tuple[Case, ...] = (
             "return self.fc(bent(x))",
             extra="def bent(t, by=nn.ReLU()):\n    return by(t) * 2",
         ),
-        "has a default that is made once",
+        "has a default value that is created once",
     ),
     prepared(
         "without-gradients-under-another-name",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rewrite.cases import Case, declined, module, prepared
 
-_CHANGED = "set or changed on another object"
+_CHANGED = "set or changed outside the class"
 _MODELS = """
 class Other(nn.Module):
     def __init__(self):
@@ -81,7 +81,7 @@ HANDED_ON: tuple[Case, ...] = (
         _patched("def patch(m):\n    m.act.negative_slope = 0.1", "patch(Other())").replace(
             "def example", f"{_HANDED_ON}\n\ndef example"
         ),
-        "is changed on another object",
+        "is changed outside the class",
     ),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.rewrite.cases import Case, declined, module, net, prepared
 
 _TWICE = "return self.act(self.fc(self.act(x)))"
-_CHANGED = "set or changed on another object"
+_CHANGED = "set or changed outside the class"
 
 
 def _made(how: str, forward: str = _TWICE, init: str = "self.act = nn.LeakyReLU(0.5)") -> str:
@@ -41,7 +41,7 @@ REUSED: tuple[Case, ...] = (
             "return self.b(self.fc(self.a(x)))",
             "self.a = nn.LeakyReLU(0.1)\nself.b = self.a\nself.a.negative_slope = 0.6",
         ),
-        "is changed after it is made",
+        "is changed after it is created",
     ),
     declined(
         "hooked-and-handed-on",

@@ -14,7 +14,7 @@ _CLASS = (
     "    def forward(self, x):\n        return {}\n"
 )
 _MORE_THAN_ONCE = "bound more than once"
-_SAME_NAME = "means something else in the constructor"
+_SAME_NAME = "has another meaning in the constructor"
 
 SHADOWED: tuple[Case, ...] = (
     declined(
@@ -76,7 +76,7 @@ FUNCTIONS: tuple[Case, ...] = (
             "model.py": f"{_IMPORTS}\nimport tools\n\n\ndef fast(x):\n    return x.flip(0)\n\n\ntools.scaled = fast\n"
             + _CLASS.format("tools.scaled(self.fc(x))"),
         },
-        "replaced or changed by its name",
+        "is replaced or changed elsewhere",
     ),
     declined(
         "file-of-one-name-in-two-folders",

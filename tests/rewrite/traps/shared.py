@@ -110,7 +110,7 @@ REPEATED: tuple[Case, ...] = (
             "return self.body(x)",
             "layers = [nn.Linear(4, 4), nn.ReLU()]\nself.body = nn.Sequential(*layers, nn.Tanh(), *layers)",
         ),
-        "make a second list",
+        "create a second list",
     ),
     prepared("list-repeated", net(_OVER, "act, n = nn.ReLU(), 3\nself.layers = nn.ModuleList([act] * n)")),
     prepared("number-times-list", net(_OVER, "self.layers = nn.ModuleList(3 * [nn.ReLU()])")),
@@ -335,7 +335,7 @@ NAMED: tuple[Case, ...] = (
             "return self.b(self.fc(self.a(x)))",
             "import copy\nself.a = nn.LeakyReLU()\nself.b = copy.copy(self.a)\nself.b.negative_slope = 0.5",
         ),
-        "is changed after it is made",
+        "is changed after it is created",
     ),
     untouched(
         "deep-copy",
@@ -368,7 +368,7 @@ DEFAULTS: tuple[Case, ...] = (
     declined(
         "default-of-forward",
         module("class Net(nn.Module):\n    def forward(self, x, act=nn.ReLU()):\n        return act(x)\n"),
-        "the run may give another module",
+        "may refer to another module at run time",
     ),
 )
 
@@ -400,14 +400,14 @@ OF_A_CLASS: tuple[Case, ...] = (
     declined(
         "class-attribute-changed-where-it-is-held",
         _OF_ALL.format("block.act.negative_slope = 0.5"),
-        "is set or changed on another object",
+        "is set or changed outside the class",
     ),
     declined(
         "class-attribute-changed-where-it-is-fetched",
         _OF_ALL.format("block.get_submodule('act').negative_slope = 0.5"),
-        "is set or changed on another object",
+        "is set or changed outside the class",
     ),
-    declined("class-attribute-changed", _held(init="self.act.negative_slope = 0.5"), "is changed after it is made"),
+    declined("class-attribute-changed", _held(init="self.act.negative_slope = 0.5"), "is changed after it is created"),
 )
 
 OF_A_FILE: tuple[Case, ...] = (

@@ -112,7 +112,7 @@ CLASSES: tuple[Case, ...] = (
             "self.held = Held()",
             _FUSE.format(method=_FUSED),
         ),
-        "is replaced where its class is found",
+        "is replaced by code that selects its class",
     ),
     prepared(
         "flag-set-by-class", _made("made.apply(in_place)", "y = self.fc(x)\nreturn F.relu(y) + y", extra=_IN_PLACE)
@@ -129,7 +129,7 @@ CLASSES: tuple[Case, ...] = (
     declined(
         "layer-replaced-by-class",
         _made("inject(made)", "return self.fc(torch.tanh(self.fc(x)))", extra=_INJECT),
-        "is replaced where its class is found",
+        "is replaced by code that selects its class",
     ),
     prepared(
         "block-around-no-replaced-layer",
@@ -161,12 +161,12 @@ CLASSES: tuple[Case, ...] = (
             "self.held = Held()",
             extra=_OWN_CLASSES.format("nn.Conv2d, nn.Linear"),
         ),
-        "is replaced where its class is found",
+        "is replaced by code that selects its class",
     ),
     declined(
         "layer-replaced-in-a-dict",
         _made("made._modules['fc'] = nn.Identity()", "return self.fc(torch.tanh(self.fc(x)))"),
-        "set or changed on another object",
+        "set or changed outside the class",
     ),
     declined(
         "activation-hooked-by-its-path",
@@ -175,7 +175,7 @@ CLASSES: tuple[Case, ...] = (
             "return self.act(self.fc(self.act(x)))",
             "self.act = nn.ReLU()",
         ),
-        "set or changed on another object",
+        "set or changed outside the class",
     ),
 )
 
@@ -192,7 +192,7 @@ CHILDREN: tuple[Case, ...] = (
             "            self.number += 1"
         )
         + _MODEL.format("made.count()"),
-        "would meet a second one",
+        "a second instance would be included",
     ),
     prepared(
         "child-dropped-by-its-name",
@@ -395,7 +395,7 @@ REPLACED: tuple[Case, ...] = tuple(
             "self.kinds = nn.Linear",
             _ADDED + _LOOP.format(text),
         ),
-        "is replaced where its class is found",
+        "is replaced by code that selects its class",
     )
     for name, text in _HOW.items()
 )

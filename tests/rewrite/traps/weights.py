@@ -280,7 +280,7 @@ VALUES: tuple[Case, ...] = (
             "a, b = map(partial(torch.softmax, dim=0), (self.fc(x), x))\nreturn a + b",
             extra="from functools import partial",
         ),
-        "handed to one that calls it",
+        "passed to another that calls it",
     ),
     prepared("method-as-value", net("f = x.add\nreturn f(self.fc(x))")),
     prepared("method-as-value-with-a-setting", net("y = self.fc(x)\nop = y.mean\nreturn op(1), y.softmax(-1)")),

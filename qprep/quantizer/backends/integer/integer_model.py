@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -25,6 +24,7 @@ from qprep.quantizer.backends.integer.integer_tensor import Grid, as_floats
 from qprep.quantizer.example_runs import Example, example_of, run_example
 from qprep.quantizer.formats.stored import integers, narrowest_type, per_element
 from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, TensorQuantizer
+from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
 from qprep.quantizer.prepared_model import PreparedModel
@@ -103,7 +103,7 @@ def to_integer(quantizer: PreparedModel, check: bool = True) -> IntegerModel:
         raise QprepError("expected activations quantized to integers, found none: nothing to compute on integers")
     if check:
         check_grids(model, partial(run_example, model, quantizer.example), "integers")
-    simulation = copy.deepcopy(model) if check else None
+    simulation = copy_of(model, model) if check else None
     _store_parameters(model)
     for module in list(model.modules()):
         for name, child in list(module._modules.items()):  # noqa: SLF001  (shared ones too)
@@ -124,7 +124,7 @@ def _compare(simulation: nn.Module, made: IntegerModel, example: Example) -> Non
     for each in slot_agreement(simulation, made, *args, **kwargs):
         apart = Difference(each.decibels, each.levels)
         if apart.breaks(LIMIT):
-            why = "its integers are not those that the simulation stands for"
+            why = "its integers differ from the simulation's"
             raise refused("integers to be what the simulation gives", each.name, apart, why)
 
 

@@ -99,12 +99,16 @@ class Layer:
 class Builder:
     """Collects nodes and initializers; `slots` quantize parameters.
 
-    outer  where this is the body of a loop: the graph around it, which holds all constants
+    outer       where this is the body of a loop: the graph around it, which holds all constants
+    float_bias  whether biases are stored in float; TensorRT's files
+    unsigned    whether grids of activations in int8 are written as uint8: runtimes join operators on integers whose
+                activations are all of one type
     """
 
     def __init__(self, slots: dict[Parameter, TensorQuantizer], outer: Builder | None = None) -> None:
         self.outer = outer
         self.float_bias: bool = False if outer is None else outer.float_bias
+        self.unsigned: bool = False if outer is None else outer.unsigned
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {} if outer is None else outer.initializers
         self.values: dict[int, Value] = {}
@@ -231,15 +235,30 @@ class Builder:
         return self.op("DequantizeLinear", [given.name, given.scale, given.zero], **extra)
 
     def quantized(self, name: str, params: QParams) -> Quantized:
-        """Clip, where the grid is narrower than its type, and QuantizeLinear."""
-        kind = container(params)
-        low, high = np.iinfo(kind).min, np.iinfo(kind).max
-        scale, zero = float(params.scale), int(params.zero_point)
-        if (params.low, params.high) != (low, high):
-            bounds = [self.floats((bound - zero) * scale) for bound in (params.low, params.high)]
-            name = self.op("Clip", [name, *bounds])
-        names = self.grid(params)
-        return Quantized(self.op("QuantizeLinear", [name, *names]), *names, params)
+        """QuantizeLinear, and a Clip where the grid is narrower than its type.
+
+        In 8 bits the Clip is behind it, on integers, so that ONNX Runtime joins the layer before it with
+        QuantizeLinear to one operator on integers. TensorRT clips nothing but floats, ONNX Runtime no 16 bits.
+        """
+        params = self.activation_grid(params)
+        kind, names = container(params), self.grid(params)
+        bounds = (params.low, params.high)
+        if bounds == (np.iinfo(kind).min, np.iinfo(kind).max):
+            return Quantized(self.op("QuantizeLinear", [name, *names]), *names, params)
+        if self.float_bias or kind not in (np.int8, np.uint8):
+            zero, scale = int(params.zero_point), float(params.scale)
+            name = self.op("Clip", [name, *(self.floats((bound - zero) * scale) for bound in bounds)])
+            return Quantized(self.op("QuantizeLinear", [name, *names]), *names, params)
+        name = self.op("QuantizeLinear", [name, *names])
+        ends = [self.constant(bound, kind, "limit") for bound in bounds]
+        return Quantized(self.op("Clip", [name, *ends]), *names, params)
+
+    def activation_grid(self, params: QParams) -> QParams:
+        """The grid that a slot's integers are written in: in uint8 rather than int8 where `unsigned` says so."""
+        if not self.unsigned or container(params) is not np.int8:
+            return params
+        shift = 2**7
+        return replace(params, zero_point=params.zero_point + shift, low=params.low + shift, high=params.high + shift)
 
     def reshaped(self, value: Value, shape: tuple[Dim, ...]) -> Value:
         """A value in another shape, on its integers where it has some."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +34,7 @@ from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot, compare
 from qprep.quantizer.backends.onnx.sizes import Dim, Size
 from qprep.quantizer.example_runs import example_of, run_example
 from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors, tensors_in
 from qprep.quantizer.prepared_model import PreparedModel
@@ -56,7 +56,7 @@ def check_onnx(quantizer: PreparedModel, options: OnnxOptions) -> ExportReport:
 
     Raises QprepError that names every operation which no file can hold, with its module, file and line.
     """
-    model = copy.deepcopy(quantizer.graph.model)
+    model = copy_of(quantizer.graph.model, quantizer.graph.model)
     for slot in model.modules():
         if isinstance(slot, TensorQuantizer):
             slot.mode = Mode.OFF
@@ -98,7 +98,7 @@ def _written(
     model: nn.Module, path: Path | None, example: tuple[tuple[Any, ...], dict[str, Any]], options: OnnxOptions
 ) -> ExportReport:
     if any(_plain_float(each) is not each for each in (*model.parameters(), *model.buffers())):
-        model = copy.deepcopy(model).cpu().float()
+        model = copy_of(model, model).cpu().float()
     example = map_tensors(lambda _, tensor: _plain_float(tensor), example)
     slots = {} if path is None else _slots(model)  # a trial comes before weights are on a grid
     try:
@@ -139,6 +139,7 @@ def _proto(
     run, shapes = recorded(model, example, names, options)
     builder = Builder(slots)
     builder.float_bias = options.float_bias
+    builder.unsigned = not options.float_bias and any(_is_unsigned(step) for step in run.steps)
     builder.readers = _readers(run)
     given = _inputs(builder, run, shapes, names)
     write_steps(builder, _needed(run), run)
@@ -203,6 +204,11 @@ def _slots(model: nn.Module) -> dict[Parameter, TensorQuantizer]:
 def _is_on_grid(slot: TensorQuantizer) -> bool:
     """`convert` turns the slots of parameters off; those that never had a range were never on."""
     return not slot.spec.is_float
+
+
+def _is_unsigned(step: Step) -> bool:
+    """Whether a step quantizes to integers from 0 on."""
+    return step.slot is not None and not step.slot.spec.is_float and step.slot.spec.limits[0] >= 0
 
 
 def _readers(run: Recording) -> Counter[int]:

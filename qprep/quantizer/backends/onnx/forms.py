@@ -41,10 +41,10 @@ def _quantize(b: Builder, given: dict[str, Any]) -> Any:
         return b.op("Cast", [narrow], to=onnx_type(value.kind))
     if isinstance(slot, DynamicActivationQuantizer):
         return _dynamic(b, b.float(value), slot)
-    params = slot.grid
+    params = b.activation_grid(slot.grid)
     if value.quantized is not None and same_grid(value.quantized.params, params):
         return value
-    return b.quantized(b.float(value), params)
+    return b.quantized(b.float(value), slot.grid)
 
 
 def _dynamic(b: Builder, name: str, slot: DynamicActivationQuantizer) -> Any:

@@ -165,7 +165,7 @@ def _getitem(b: Builder, given: dict[str, Any]) -> Any:
 def _indexed(b: Builder, given: dict[str, Any], keys: list[Any]) -> Any:
     places = [at for at, key in enumerate(keys) if key != slice(None)] if len(keys) > 1 else [0]
     if any(isinstance(keys[place], (list, slice)) or keys[place] in (None, Ellipsis) for place in places):
-        raise b.fail("an index of tensors beside slices")
+        raise b.fail("an index of tensors together with slices")
     if len(places) > 1:
         return _gathered(b, given["input"], keys, places)
     key = b.value(keys[places[0]])
@@ -179,7 +179,7 @@ def _gathered(b: Builder, given: Any, keys: list[Any], places: list[int]) -> Any
     shapes = [() if isinstance(keys[at], int) else b.value(keys[at]).shape for at in places]
     kinds = [torch.int64 if isinstance(keys[at], int) else b.value(keys[at]).kind for at in places]
     if places != list(range(len(places))) or torch.bool in kinds:
-        raise b.fail("an index of several tensors beside slices, or of booleans")
+        raise b.fail("an index of several tensors together with slices, or of booleans")
     rank = max(map(len, shapes))
     sizes = b.ints(b.outputs[0][:rank])
     columns = []
@@ -196,6 +196,7 @@ def _gathered(b: Builder, given: Any, keys: list[Any], places: list[int]) -> Any
 
 def _joined(b: Builder, given: dict[str, Any]) -> Any:
     values = [b.value(each) for each in given["tensors"]]
+    values = [each for each in values if each.shape != (0,)] or values  # torch joins an empty vector to any tensor
     rank = len(values[0].shape)
     axis = given.get("dim", 0) % rank
     found = [value.quantized for value in values]

@@ -34,7 +34,7 @@ def _average_pool(dims: int) -> Form:
         kernel, divisor = spread(given["kernel_size"], dims), given.get("divisor_override")
         padded = bool(given.get("count_include_pad", True)) or divisor is not None
         if divisor is not None and given.get("ceil_mode"):
-            raise b.fail("an average with a divisor of its own and windows that reach outside")
+            raise b.fail("an average with a custom divisor and windows that reach outside")
         found = b.op(
             "AveragePool",
             [b.float(given["input"])],

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 from torch import nn
 
 from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 
 
@@ -18,7 +18,7 @@ def as_written(model: nn.Module, layers: Sequence[str]) -> nn.Module:
     """
     if not layers:
         return model
-    made = copy.deepcopy(model)
+    made = copy_of(model, model)
     for path, module in made.named_modules():
         if _plain(path) in layers and isinstance(module, nn.RNNBase):
             for slot in _inside(module):

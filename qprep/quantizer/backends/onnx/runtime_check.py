@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.comparison import (
     LIMIT,
     Limit,
@@ -46,7 +47,8 @@ def compare(
 ) -> None:
     """QprepError where ONNX Runtime gives something else than `model`, with the name of the first slot that differs.
 
-    Where ONNX Runtime is missing, or has no kernel for what the file asks for, there is nothing to compare with.
+    Where ONNX Runtime is missing, or has no kernel for what the file asks for, there is nothing to compare with. A file
+    that it refuses for another reason is a QprepError with that reason.
     """
     if find_spec("onnxruntime") is None:
         return
@@ -114,13 +116,14 @@ def _forced(
 
 
 def _is_static(node: Any) -> bool:  # noqa: ANN401
-    """Whether a node quantizes to a grid that is known ahead."""
-    return node is not None and node.op_type == "QuantizeLinear"
+    """Whether a node quantizes to a grid that is known ahead, or clips what it gives."""
+    return node is not None and node.op_type in ("QuantizeLinear", "Clip")
 
 
 def _run(made: bytes, inputs: Sequence[Tensor], last: int = 0) -> list[Tensor] | None:
-    """The floating results on these inputs, or the `last` ones; None where ONNX Runtime cannot run the file."""
+    """The floating results on these inputs, or the `last` ones; None where ONNX Runtime has no kernel for the file."""
     runtime = importlib.import_module("onnxruntime")
+    states = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     options = runtime.SessionOptions()
     options.log_severity_level = _FATAL
     try:
@@ -129,6 +132,11 @@ def _run(made: bytes, inputs: Sequence[Tensor], last: int = 0) -> list[Tensor] |
         feed = {name: tensor.detach().cpu().numpy() for name, tensor in zip(names, inputs, strict=True)}
         outputs = [each.name for each in session.get_outputs()]
         found = [torch.from_numpy(each) for each in session.run(outputs[len(outputs) - last :] if last else None, feed)]
-    except Exception:  # noqa: BLE001  (it raises classes of its own, for files that it has no kernels for)
+    except states.NotImplemented:
         return None
+    except Exception as error:  # (it raises classes of its own)
+        if last:  # of a graph that was cut for the comparison
+            return None
+        reason = str(error).strip().splitlines()[0]
+        raise QprepError(f"expected a file that ONNX Runtime takes, found one that it refuses: {reason}") from error
     return found if last else [each for each in found if each.is_floating_point() and each.numel()]

@@ -182,8 +182,8 @@ class _Learned(LearningQuantizer):
     def captured(self, input: Tensor, scale: Tensor, gradient_factor: float) -> Tensor:
         """`input` on the grid of `scale` by plain operators: what a graph is made of, signed or not by the buffer."""
         bits = self.spec.bits or 0
-        low = torch.where(self.signed, -(2.0 ** (bits - 1)), 0.0)
-        high = torch.where(self.signed, 2.0 ** (bits - 1) - 1, 2.0**bits - 1)
+        low = torch.where(self.signed != 0, -(2.0 ** (bits - 1)), 0.0)
+        high = torch.where(self.signed != 0, 2.0 ** (bits - 1) - 1, 2.0**bits - 1)
         slowed = scale * gradient_factor + (scale * (1 - gradient_factor)).detach()
         steps = (input.float() / slowed).clamp(low, high)
         return ((steps + (steps.round() - steps).detach()) * slowed).to(input.dtype)
@@ -224,7 +224,7 @@ class TQTQuantize(_Learned):
         if not torch.compiler.is_compiling():
             return tqt(input, exponent, bits, self.flag("signed"), self.power_of_two)
         whole = exponent + (exponent.ceil() - exponent).detach() if self.power_of_two else exponent
-        return self.captured(input, torch.exp2(whole - torch.where(self.signed, bits - 1.0, float(bits))), 1.0)
+        return self.captured(input, torch.exp2(whole - torch.where(self.signed != 0, bits - 1.0, float(bits))), 1.0)
 
 
 class LSQQuantize(_Learned):

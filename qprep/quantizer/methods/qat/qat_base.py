@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph import bias_rounding
 from qprep.quantizer.graph.bias_rounding import BiasedLayer
 from qprep.quantizer.graph.graph_passes import Passes, default_passes
+from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.pattern import Pattern
 from qprep.quantizer.graph.quantization_graph import Graph
 from qprep.quantizer.graph.tensor_leaves import tensors_in
@@ -87,7 +87,7 @@ class LearningQuantizer(TensorQuantizer):
             self.prime(input)
             return input
         if not self.training and torch.compiler.is_compiling():  # a graph cannot branch on a buffer
-            return torch.where(self.started, self.learned(input), input)
+            return torch.where(self.started != 0, self.learned(input), input)
         if not self.flag("started"):
             if not self.training:
                 return input
@@ -237,7 +237,7 @@ class TrainingQuantizer(Quantizer):
             if isinstance(each, LearningQuantizer):
                 each.settle()
         pairs = list(self.parameters_with_quantizers())
-        model, copied, folds, layers = copy.deepcopy((self.model, pairs, self._folds, self._folded))
+        model, copied, folds, layers = copy_of((self.model, pairs, self._folds, self._folded), self.model)
         model.eval()
         for fold in folds:
             fold.finish(model)

@@ -1,0 +1,388 @@
+"""Code that sees modules without a loop over them: by their text, their graph, their source, or the calls that run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import (
+    ANY_OBJECT,
+    NOTHING,
+    ClassObject,
+    Instance,
+    Made,
+    Named,
+    Reference,
+    References,
+)
+from qprep.analysis.effects.points_to import RETURNS_SELF
+from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.values.abstract_values import ClassRef
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.lexical_scopes import Binding, FileScopes
+    from qprep.analysis.effects.points_to import PointsTo
+
+_TO_TEXT = frozenset(("repr", "str", "format", "ascii", "pformat"))
+_TEXT_METHODS = frozenset(("__repr__", "__str__", "__format__"))
+# Text that a person reads and no code does.
+_SHOWS = frozenset(
+    ["_assert", "critical", "debug", "error", "exception", "fatal", "info", "log", "pprint", "print", "warn", "warning"]
+)  # fmt: skip
+_JOINS = frozenset(("format", "join", "replace", "strip", "rstrip", "lstrip", "indent"))
+# What gives pairs of a name or number and an object.
+_PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
+_LISTS_NAMES = frozenset(("dir", "getmembers", "getmembers_static"))
+# What torch.fx, torch.jit and torch.export give to the model that they traced.
+_OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
+_SOURCE_FUNCTIONS = frozenset(
+    ["Bytecode", "code_info", "dis", "findsource", "get_instructions", "getsource", "getsourcelines"]
+)  # fmt: skip
+_FILE_READERS = frozenset(("getline", "getlines", "open", "read_bytes", "read_text"))
+# Parts of a code object that say no more than the signature.
+_SIGNATURE_PARTS = frozenset(
+    ["co_argcount", "co_filename", "co_flags", "co_kwonlyargcount", "co_name", "co_posonlyargcount", "co_qualname",
+     "co_varnames"]
+)  # fmt: skip
+_ITERATES = frozenset(("enumerate", "iter", "len", "list", "map", "next", "reversed", "set", "sorted", "tuple", "zip"))
+_CONTAINER_VIEWS = frozenset(("items", "keys", "values"))
+# Functions that look at a function and do not run it.
+_LOOKS = frozenset(
+    ["from_callable", "get_type_hints", "getargspec", "getdoc", "getfullargspec", "getsource", "getsourcelines",
+     "hasattr", "signature", "wraps"]
+)  # fmt: skip
+_LINES = frozenset(("f_lineno", "tb_lineno"))
+_WATCHERS = frozenset(
+    ["gc.get_objects", "sys.setprofile", "sys.settrace", "threading.setprofile", "threading.settrace"]
+)  # fmt: skip
+_WATCHER_NAMES = frozenset(name.rpartition(".")[2] for name in _WATCHERS)
+_HANDLERS = frozenset(("__torch_dispatch__", "__torch_function__"))
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What is seen, where, and in which words a note says so."""
+
+    find_targets: Callable[[], References]
+    node: ast.expr | ast.stmt
+    text: str
+
+
+# Texts and lists of names
+
+
+def texts(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Texts of modules that the program uses: each names all modules below.
+
+    Text that is printed, logged or part of an error's message is for people, and left out.
+    """
+    for node in (*file.index.of(ast.Call), *file.index.of(ast.BinOp), *file.index.of(ast.FormattedValue)):
+        described = _described(node)
+        if described and (last_name(getattr(node, "func", node)) == "print" or not _is_shown(node, file.parents)):
+            for value in described:
+                if _is_part_of_tuple(value, file):
+                    continue
+                find = partial(_below_without_own_text, points_to, value, file)
+                yield Exposure(find, node, f"uses the text of `{ast.unparse(value)}`")
+    for call in file.index.of(ast.Call):
+        if last_name(call.func) in _LISTS_NAMES and call.args and not isinstance(file.parents.get(call), ast.Compare):
+            yield Exposure(partial(_children, points_to, call.args[0], file), call, f"lists `{ast.unparse(call)}`")
+
+
+def _described(node: ast.expr) -> list[ast.expr]:
+    """The values that an expression turns into text."""
+    match node:
+        case ast.FormattedValue(value=value):
+            return [value]
+        case ast.BinOp(left=ast.Constant(value=str()) | ast.JoinedStr(), op=ast.Mod(), right=right):
+            return list(right.elts) if isinstance(right, ast.Tuple) else [right]
+        case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in _TEXT_METHODS:
+            return [value]
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str()), attr="format"), args=args, keywords=keywords):
+            return [*args, *(keyword.value for keyword in keywords)]
+        case ast.Call(func=ast.Name(id="map"), args=[ast.Name(id=function), *items]) if function in _TO_TEXT:
+            return items
+        case ast.Call(func=ast.Name(id="print"), args=args, keywords=keywords):
+            return list(args) if any(keyword.arg == "file" for keyword in keywords) else []
+        case ast.Call(func=func, args=[value, *_]) if last_name(func) in _TO_TEXT and not _is_method(func):
+            return [value]
+    return []
+
+
+def _is_part_of_tuple(value: ast.expr, file: FileScopes) -> bool:
+    """Whether a name is one part of tuples of unlike things: what is known of those is no evidence of a module.
+
+    The name in a pair of a name and a module is such a part, and the module is not.
+    """
+    home = file.scope_of(value).binder(value.id) if isinstance(value, ast.Name) else None
+    if home is None or not isinstance(value, ast.Name):
+        return False
+    return all(_unpacks(binding, value.id, file) for binding in home.bindings[value.id])
+
+
+def _unpacks(binding: Binding, name: str, file: FileScopes) -> bool:
+    source = binding.value if isinstance(binding.value, ast.expr) else None
+    statement = file.parents.get(source) if source is not None else None
+    match statement:
+        case ast.For(target=target) | ast.comprehension(target=target) | ast.Assign(targets=[target]):
+            parts = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+        case _:
+            parts = []
+    names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
+    if name not in names:
+        return False
+    maker = last_name(source.func) if isinstance(source, ast.Call) else ""
+    return maker != "zip" and not (maker in _PAIRED and names.index(name) > 0)
+
+
+def _is_method(func: ast.expr) -> bool:
+    """Whether a callee is an attribute of something that is no module: `text.format(…)`."""
+    return isinstance(func, ast.Attribute) and func.attr != "pformat"
+
+
+def _is_shown(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a text ends in a message for people, or nowhere."""
+    current = node
+    while (parent := parents.get(current)) is not None:
+        match parent:
+            case ast.Call(func=func) if func is not current and last_name(func) in _SHOWS:
+                return not any(keyword.arg == "file" for keyword in parent.keywords)
+            case ast.Call(func=func) if last_name(func) in (*_JOINS, *_TO_TEXT):
+                pass
+            case ast.Call():
+                return _is_raised(parent, parents)
+            case ast.Raise() | ast.Assert() | ast.Expr():
+                return True
+            case ast.BinOp() | ast.JoinedStr() | ast.FormattedValue() | ast.IfExp() | ast.Attribute() | ast.Subscript():
+                pass
+            case ast.Tuple() | ast.keyword() | ast.Starred() | ast.ListComp() | ast.GeneratorExp():
+                pass
+            case _:
+                return False
+        current = parent
+    return False
+
+
+def _is_raised(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> bool:
+    return isinstance(parents.get(call), ast.Raise)
+
+
+def _below_without_own_text(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
+    """The modules below an expression, but for objects whose class says itself what their text is."""
+    if (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Attribute)
+        and not _returns_object(points_to, value.func)
+    ):
+        return NOTHING
+    found = points_to.of(value, file.scope_of(value))
+    # What may be any object is left out: few of all values in texts are modules.
+    plain = (each for each in found if isinstance(each.base, Instance) and not _has_own_text(points_to, each.base.cls))
+    return points_to.below(frozenset(plain))
+
+
+def _returns_object(points_to: PointsTo, func: ast.Attribute) -> bool:
+    """Whether a method may return a module: one of the project's, or `model.eval()`."""
+    return func.attr in RETURNS_SELF or points_to.names.is_method(func.attr)
+
+
+def _has_own_text(points_to: PointsTo, cls: ClassRef) -> bool:
+    bases = (base for base in points_to.project.mro(cls) if isinstance(base, ClassRef))
+    return any(not _TEXT_METHODS.isdisjoint(points_to.project.methods(base) or ()) for base in bases)
+
+
+def _children(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
+    return points_to.below(points_to.of(value, file.scope_of(value)), is_direct=True)
+
+
+# Graphs, and what watches every call
+
+
+def graphs(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Graphs of traced models, which name every module and function that runs."""
+    for node in file.index.of(ast.Attribute):
+        if node.attr in _OF_GRAPHS and isinstance(node.ctx, ast.Load):
+            yield Exposure(partial(_traced, points_to, node, file), node, f"reads `{ast.unparse(node)}`")
+
+
+def _traced(points_to: PointsTo, node: ast.Attribute, file: FileScopes) -> References:
+    """The modules below a model that a tracer was given: its class has no attribute of this name itself."""
+    found = points_to.of(node.value, file.scope_of(node))
+    traced = (
+        each for each in found if isinstance(each.base, Instance) and not _has(points_to, each.base.cls, node.attr)
+    )
+    return points_to.below(frozenset(traced))
+
+
+def _has(points_to: PointsTo, cls: ClassRef, attribute: str) -> bool:
+    is_method = any(attribute in (points_to.project.methods(base) or ()) for base in _bases(points_to, cls))
+    return is_method or any(
+        points_to.enclosing_class(scope) in points_to.family(cls)
+        for _, scope in points_to.names.stores(points_to, attribute)
+    )
+
+
+def _bases(points_to: PointsTo, cls: ClassRef) -> Iterator[ClassRef]:
+    return (base for base in points_to.project.mro(cls) if isinstance(base, ClassRef))
+
+
+def watchers(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """`sys.settrace`, `gc.get_objects` and their like: code that sees every call or every object."""
+    for call in file.index.of(ast.Call):
+        if last_name(call.func) not in _WATCHER_NAMES:
+            continue
+        names = {r.base.name for r in points_to.of(call.func, file.scope_of(call)) if isinstance(r.base, Named)}
+        if names & _WATCHERS:
+            yield Exposure(lambda: ANY_OBJECT, call, f"calls `{ast.unparse(call.func)}`")
+
+
+# Sources
+
+
+def sources(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Uses of the source or the byte code of classes and functions, or of the text of a file."""
+    for call in file.index.of(ast.Call):
+        name = last_name(call.func)
+        if name in _SOURCE_FUNCTIONS and call.args:
+            find = partial(points_to.of, call.args[0], file.scope_of(call))
+            yield Exposure(find, call, f"calls `{ast.unparse(call.func)}`")
+        elif name in _FILE_READERS and any(isinstance(p, ast.Name) and p.id == "__file__" for p in ast.walk(call)):
+            yield Exposure(partial(_file, file), call, f"reads its own file by `{ast.unparse(call.func)}`")
+    for node in file.index.of(ast.Attribute):
+        outer = file.parents.get(node)
+        if node.attr == "__code__" and not (isinstance(outer, ast.Attribute) and outer.attr in _SIGNATURE_PARTS):
+            find = partial(points_to.of, node.value, file.scope_of(node))
+            yield Exposure(find, node, f"reads `{ast.unparse(node)}`")
+        elif node.attr in _LINES and not _is_shown(node, file.parents):
+            yield Exposure(partial(_file, file), node, f"reads `{ast.unparse(node)}`")
+
+
+def _file(file: FileScopes) -> References:
+    return frozenset((Reference(Named(file.module)),))
+
+
+# Functions of torch
+
+
+def handlers(file: FileScopes) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
+    """Classes with a `__torch_function__` or `__torch_dispatch__` that asks which function of torch is called."""
+    for node in file.index.of(ast.FunctionDef):
+        scope = file.defined(node)
+        if node.name in _HANDLERS and scope is not None and scope.owner is not None and _asks_which(node):
+            yield scope.owner, node
+
+
+def _asks_which(handler: ast.FunctionDef) -> bool:
+    """Whether a handler does more with the function than to call it or to give it to the handler above."""
+    parameters = [argument.arg for argument in (*handler.args.posonlyargs, *handler.args.args)]
+    function = parameters[1] if len(parameters) > 1 else None
+    parents = {child: node for node in ast.walk(handler) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(handler):
+        if isinstance(node, ast.Name) and node.id == function and isinstance(node.ctx, ast.Load):
+            parent = parents[node]
+            is_called = isinstance(parent, ast.Call) and parent.func is node
+            if not is_called and not (isinstance(parent, ast.Call) and last_name(parent.func) in _HANDLERS):
+                return True
+    return False
+
+
+def handled_objects(cls: ClassRef) -> References:
+    """What stands for tensors or modes with a handler: their class, and its instances."""
+    return frozenset((Reference(ClassObject(cls)), Reference(Instance(cls))))
+
+
+# Containers and borrowed methods
+
+
+def container_uses(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Lengths, items and iterations of objects whose class inherits from a container of torch.nn.
+
+    A class's uses of its own `self` are left out: the rewrite of the class takes care of them.
+    """
+    if not points_to.has_own_containers:
+        return
+    for node, value in _counted(file):
+        if isinstance(value, ast.Name | ast.Attribute) and not _is_self_or_list(value, file, points_to):
+            text = f"uses the items of `{ast.unparse(value)}`"
+            yield Exposure(partial(_contained, points_to, value, file), node, text)
+
+
+def _counted(file: FileScopes) -> Iterator[tuple[ast.expr | ast.stmt, ast.expr]]:
+    """Expressions whose items or length are taken, and where."""
+    for call in file.index.of(ast.Call):
+        if isinstance(call.func, ast.Name) and call.func.id in _ITERATES:
+            yield from ((call, argument) for argument in call.args)
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in _CONTAINER_VIEWS and not call.args:
+            yield call, call.func.value
+    for loop in file.index.of(ast.For):
+        yield loop, loop.iter
+    for generator in file.index.of(ast.comprehension):
+        yield generator.iter, generator.iter
+    for item in file.index.of(ast.Subscript):
+        # A text or a number from the front means the same child whatever is added behind it.
+        if isinstance(item.ctx, ast.Load) and not isinstance(item.slice, ast.Constant):
+            yield item, item.value
+    for star in file.index.of(ast.Starred):
+        yield star, star.value
+
+
+def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
+    """Whether an expression is `self`, or a variable that is bound to a display or to numbers."""
+    if not isinstance(value, ast.Name):
+        return False
+    scope = file.scope_of(value)
+    home = scope.binder(value.id)
+    bindings = home.bindings[value.id] if home is not None else ()
+    displays = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Constant)
+    is_display = bool(bindings) and all(isinstance(binding.value, displays) for binding in bindings)
+    return value.id == points_to.receiver(scope) or is_display
+
+
+def _contained(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
+    """The children of own containers; of a ModuleList that holds some, the list is what is gone through."""
+    found = points_to.of(value, file.scope_of(value))
+    if any(isinstance(reference.base, Made) for reference in found):
+        return NOTHING
+    containers = (r for r in found if isinstance(r.base, Instance) and points_to.is_container(r.base.cls))
+    return points_to.below(frozenset(containers), is_direct=True)
+
+
+def borrowed_methods(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Methods that are fetched from their class, so that any object may run them: `Net.forward(other, x)`."""
+    for node in file.index.of(ast.Attribute):
+        if not isinstance(node.ctx, ast.Load) or not points_to.names.is_method(node.attr):
+            continue
+        if isinstance(node.value, ast.Name | ast.Attribute) and not _runs_own(file, points_to, node):
+            find = partial(_fetched, points_to, node, file)
+            yield Exposure(find, node, f"fetches `{ast.unparse(node)}` for any object")
+
+
+def _fetched(points_to: PointsTo, node: ast.Attribute, file: FileScopes) -> References:
+    found = points_to.of(node.value, file.scope_of(node))
+    return frozenset(
+        each
+        for each in found
+        if isinstance(each.base, ClassObject)
+        and isinstance(each.base.cls, ClassRef)
+        and any(method.receiver is not None for method in points_to.method(each.base.cls, node.attr))
+    )
+
+
+def _runs_own(file: FileScopes, points_to: PointsTo, node: ast.Attribute) -> bool:
+    """`Base.forward(self, x)`, and reads that run nothing: `Net.forward.__doc__`, `signature(Net.forward)`."""
+    parent = file.parents.get(node)
+    receiver = points_to.receiver(file.scope_of(node))
+    match parent:
+        case ast.Call(func=func, args=[ast.Name(id=first), *_]) if func is node:
+            return first == receiver
+        case ast.Call(func=func) if func is not node:
+            return last_name(func) in _LOOKS
+        case ast.Attribute() | ast.Compare():
+            return True
+    root: ast.expr = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return isinstance(root, ast.Name) and root.id == receiver

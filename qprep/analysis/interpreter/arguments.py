@@ -1,0 +1,60 @@
+"""A function to be called, and the arguments of one call."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qprep.analysis.values.abstract_values import Kind, flows
+
+if TYPE_CHECKING:
+    from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.analysis.values.abstract_values import ClassRef
+
+
+@dataclass(slots=True)
+class Arguments:
+    """The arguments of one call, evaluated."""
+
+    args: list[Kind] = field(default_factory=list)
+    keywords: dict[str, Kind] = field(default_factory=dict)
+    nodes: list[ast.expr] = field(default_factory=list)
+    exact: bool = True  # False where `*args` or `**kwargs` of unknown length take part
+    is_open: bool = False  # the last of `args` stands for any number of them
+    sources: list[ast.expr] = field(default_factory=list)  # of each of `args`: several are of one `*list`
+
+    def all(self) -> list[Kind]:
+        """Every argument."""
+        return [*self.args, *self.keywords.values()]
+
+    @property
+    def flows(self) -> bool:
+        """Whether an activation is among them."""
+        return any(map(flows, self.args)) or any(map(flows, self.keywords.values()))
+
+    @property
+    def key(self) -> object:
+        """What tells calls of one function apart."""
+        return tuple(self.args), tuple(sorted(self.keywords.items())), self.exact, self.is_open
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A function to be evaluated: where it stands, what it is bound to, and the class whose method it is.
+
+    is_entry   nobody in the project is known to call it with these arguments: its parameters are taken for activations
+    is_beside  it is an entry beside forward, whose parameters may as well be settings: what they are used for decides
+    """
+
+    index: FileIndex
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    bound: Kind | None = None
+    cls: ClassRef | None = None
+    is_entry: bool = False
+    is_beside: bool = False
+
+    @property
+    def constructs(self) -> bool:
+        """Whether it is a constructor."""
+        return isinstance(self.node, ast.FunctionDef) and self.node.name == "__init__"

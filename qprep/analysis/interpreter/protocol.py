@@ -1,0 +1,215 @@
+"""The analysis as the parts of its evaluation see it: each calls the others through this, so none imports another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import ast
+
+    from qprep.analysis.facts import Facts, ModuleCall
+    from qprep.analysis.interpreter.arguments import Arguments
+    from qprep.analysis.interpreter.attribute_table import Attributes
+    from qprep.analysis.interpreter.environment import Frame, Summary
+    from qprep.analysis.places import Place, Unit
+    from qprep.analysis.symbols.module_resolver import Project
+    from qprep.analysis.symbols.symbol_table import FileIndex
+    from qprep.analysis.values.abstract_values import ClassRef, FunctionRef, Kind, Module, Object
+    from qprep.analysis.values.allocation_sites import Made
+    from qprep.foundation.catalogue.lookup import Catalogue, Spelling
+    from qprep.foundation.catalogue.op import Op
+
+
+class Analysis(Protocol):
+    """Kinds and facts of one project, as far as they are known; `ProjectAnalysis` is the implementation."""
+
+    project: Project
+    catalogue: Catalogue
+    facts: Facts
+    ran: set[tuple[str, str]]
+    too_deep: set[str]
+    walked: dict[tuple[str, int, int], set[ClassRef]]
+    nested: set[ClassRef]
+    runs: dict[ClassRef, frozenset[str]]
+    passed: dict[ClassRef, dict[int | str, Kind]]
+    looked_for: set[ClassRef]
+    closures: dict[object, Summary]
+    running: set[object]
+    recursive: set[object]
+    bound_names: dict[tuple[str, str], frozenset[str]]
+
+    def evaluate(self, frame: Frame, node: ast.expr) -> Kind:
+        """The kind of an expression."""
+        ...
+
+    def attribute_of(self, frame: Frame, value: Kind, name: str, node: ast.Attribute | None = None) -> Kind:
+        """What `value.name` is, read at `node`."""
+        ...
+
+    def class_attribute(self, cls: ClassRef, bound: Kind, name: str) -> Kind:
+        """What a class says of an attribute of `bound`, an instance of it."""
+        ...
+
+    def assign(self, frame: Frame, target: ast.expr, value: Kind, node: ast.expr | None) -> None:
+        """Bind the names in the target of an assignment."""
+        ...
+
+    def call_kind(self, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
+        """The kind that calling a value returns."""
+        ...
+
+    def run_block(self, frame: Frame, body: list[ast.stmt]) -> None:
+        """Evaluate statements one after another."""
+        ...
+
+    def next_loop(self) -> int:
+        """A number for a loop that nothing else has."""
+        ...
+
+    def frame_of(self, name: str) -> Frame | None:
+        """A frame for the top level of a file, which records nothing; None where the project has no such file."""
+        ...
+
+    def global_kind(self, index: FileIndex, name: str) -> Kind:
+        """The kind of a module-level name."""
+        ...
+
+    def resolved(self, dotted: str) -> Kind:
+        """What a dotted name stands for; a constant of another file has its value's kind."""
+        ...
+
+    def name_kind(self, frame: Frame, node: ast.expr) -> Kind:
+        """The kind of a name or dotted name; anything else says nothing."""
+        ...
+
+    def annotated(self, index: FileIndex, node: ast.expr) -> Kind | None:
+        """The kind that an annotation promises."""
+        ...
+
+    def default_kind(self, index: FileIndex, node: ast.expr | None) -> Kind | None:
+        """The kind of a parameter's default."""
+        ...
+
+    def decorators(self, module: str, node: ast.FunctionDef) -> list[str]:
+        """Dotted names of a function's decorators."""
+        ...
+
+    def is_module(self, ref: ClassRef) -> bool:
+        """Whether a class is an nn.Module, as far as the source tells."""
+        ...
+
+    def has_child(self, ref: ClassRef, name: str) -> bool:
+        """Whether `self.name` is, or may be, a module that the class holds: it is no method or number of its own."""
+        ...
+
+    def is_container(self, ref: ClassRef) -> bool:
+        """Whether a class inherits from torch.nn's Sequential, ModuleList or ModuleDict."""
+        ...
+
+    def defines(self, ref: ClassRef, name: str) -> bool:
+        """Whether a project class of the family of `ref` has a method called `name`."""
+        ...
+
+    def defines_method(self, ref: ClassRef, name: str) -> bool:
+        """Whether `name` is a method of a project class of the family of `ref`."""
+        ...
+
+    def attributes_of(self, ref: ClassRef) -> Attributes:
+        """What instances of a class have; evaluates its constructor once."""
+        ...
+
+    def build(self, instance: Module | Object) -> None:
+        """Evaluate the constructor of an instance, given what it says of its own parameters."""
+        ...
+
+    def class_name(self, module: Module) -> str:
+        """The dotted name of a module's class, "?" where unknown."""
+        ...
+
+    def may_have_state(self, classes: set[str]) -> bool:
+        """Whether a module of one of these classes has, or may have, parameters or buffers."""
+        ...
+
+    def is_shareable(self, module: Module) -> bool:
+        """Whether two uses of one instance matter: not for Identity."""
+        ...
+
+    def class_value(self, base: ClassRef, node: ast.expr) -> Kind:
+        """A value bound in a class body."""
+        ...
+
+    def read_property(self, frame: Frame, getter: FunctionRef, node: ast.Attribute | None) -> Kind:
+        """What a property gives; what its method runs happens where it is read."""
+        ...
+
+    def look_through(self, ref: FunctionRef) -> None:
+        """Evaluate a function outside classes, given nothing, for the instances that it makes."""
+        ...
+
+    def origin(self, frame: Frame, node: ast.expr) -> str | None:
+        """Where exactly one instance is made; None in a loop, which makes many."""
+        ...
+
+    def returned_by(self, ref: ClassRef) -> Kind:
+        """What the forward of a class gives for activations."""
+        ...
+
+    def run_root(self, frame: Frame, cls: ClassRef, method: FunctionRef, arguments: Arguments | None) -> Kind:
+        """A method that is called on an instance in place of forward."""
+        ...
+
+    def call_forward(self, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:
+        """Call a module of a project class; without `arguments`, its parameters are taken for activations."""
+        ...
+
+    def call_function(self, frame: Frame, node: ast.Call, ref: FunctionRef, arguments: Arguments) -> Kind:
+        """Call a function or method of the project."""
+        ...
+
+    def call_beside(self, frame: Frame, ref: FunctionRef, arguments: Arguments) -> Kind:
+        """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
+        ...
+
+    def renewed(self, frame: Frame, node: ast.Call, kind: Kind, made: Made) -> Kind:
+        """Modules that a function made are other ones at each call of it."""
+        ...
+
+    def note_callee(self, place: Place, unit: Unit, function: str, callee: Unit) -> None:
+        """A function that runs operations is called at a place in a function of a unit."""
+        ...
+
+    def is_compute(self, op: Op) -> bool:
+        """Whether an operation needs a module of its own."""
+        ...
+
+    def note_op(
+        self,
+        frame: Frame,
+        node: ast.expr | ast.stmt,
+        op: Op,
+        spelling: Spelling | None,
+        form: str,
+        scalar: bool = False,
+    ) -> None:
+        """An operation on activations stands here."""
+        ...
+
+    def is_proven(self, frame: Frame, node: ast.expr | ast.stmt) -> bool:
+        """Whether a run of a model saw an operation on activations here."""
+        ...
+
+    def note_unknown(self, frame: Frame, node: ast.expr | ast.stmt, symbol: str) -> None:
+        """An operation on values of unknown kind stands here."""
+        ...
+
+    def note_module_call(
+        self,
+        frame: Frame,
+        node: ast.Call | ast.Attribute,
+        identity: str,
+        path: str,
+        loops: frozenset[int],
+        classes: set[str],
+    ) -> ModuleCall | None:
+        """A module reached through self is called here."""
+        ...

@@ -1,0 +1,157 @@
+"""Build and check a release, then tag it.
+
+    python scripts/release.py --check               # everything but the tag
+    python scripts/release.py --tag v0.1.0          # and create the tag; push it with `git push origin v0.1.0`
+
+Needs `pip install "qprep[release]"`. Steps, each of which ends the script with exit code 1 if it fails:
+
+1. The tag is `v` and the version of the package. The work tree is clean. CHANGELOG.md has a section for the version.
+   The pre-commit snippets of the documents name the tag.
+2. `python -m build` writes sdist and wheel to `build/release`.
+3. `twine check --strict` accepts both. The wheel holds the package and nothing else.
+4. The wheel is installed in an empty environment; `qprep --version` and `qprep check` run there, without torch.
+5. `git tag --annotate`. The workflow `release.yml` publishes the tag once it is pushed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "build" / "release"
+SNIPPETS = ("README.md", "docs/continuous-integration.md")
+MODEL = """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x) + x
+"""
+
+
+class ReleaseError(Exception):
+    """A step that failed, with what was expected and found."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the steps; 1 where one fails."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--tag", help="the tag to create, such as v0.1.0")
+    parser.add_argument("--check", action="store_true", help="create no tag")
+    options = parser.parse_args(arguments)
+    if options.tag is None and not options.check:
+        parser.error("expected --tag or --check")
+    try:
+        release(options.tag, create=not options.check)
+    except ReleaseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def release(tag: str | None, *, create: bool) -> None:
+    """All steps in order; raises ReleaseError."""
+    version = read_version()
+    wanted = f"v{version}"
+    if tag is not None and tag != wanted:
+        raise ReleaseError(f"expected the tag {wanted} for version {version}, found {tag}")
+    check_documents(ROOT, version, must_be_dated=create)
+    if create and (changed := run("git", "status", "--porcelain")):
+        raise ReleaseError(f"expected a clean work tree, found\n{changed}")
+    wheel = build()
+    check_wheel(wheel)
+    try_install(wheel, version)
+    if create:
+        run("git", "tag", "--annotate", wanted, "--message", f"qprep {version}")
+        print(f"created {wanted}; push it with: git push origin {wanted}")
+
+
+def read_version() -> str:
+    """The version of the package, read without importing it."""
+    text = (ROOT / "qprep" / "foundation" / "version.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if found is None:
+        raise ReleaseError("expected __version__ in qprep/foundation/version.py, found none")
+    return found[1]
+
+
+def check_documents(root: Path, version: str, *, must_be_dated: bool) -> None:
+    """Changelog, citation and pre-commit snippets name the version; raises ReleaseError."""
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$"
+    if must_be_dated and re.search(heading, changelog, re.MULTILINE) is None:
+        raise ReleaseError(f"expected a section `## [{version}] - YYYY-MM-DD` in CHANGELOG.md, found none")
+    if f"version: {version}\n" not in (root / "CITATION.cff").read_text(encoding="utf-8"):
+        raise ReleaseError(f"expected version {version} in CITATION.cff, found another")
+    for name in SNIPPETS:
+        revisions = set(re.findall(r"^ +rev: (\S+)$", (root / name).read_text(encoding="utf-8"), re.MULTILINE))
+        if revisions != {f"v{version}"}:
+            raise ReleaseError(f"expected `rev: v{version}` in {name}, found {', '.join(sorted(revisions)) or 'none'}")
+
+
+def build() -> Path:
+    """Build sdist and wheel into an empty folder, check them with twine, and return the wheel."""
+    shutil.rmtree(OUT, ignore_errors=True)
+    run(sys.executable, "-m", "build", "--outdir", str(OUT))
+    files = sorted(OUT.iterdir())
+    print(*(f"built {path.name}, {path.stat().st_size:,} bytes" for path in files), sep="\n")
+    print(run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files)))
+    (wheel,) = OUT.glob("*.whl")
+    return wheel
+
+
+def check_wheel(wheel: Path) -> None:
+    """The wheel holds the package and its metadata, and the mark of its types; raises ReleaseError."""
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+    if any(top != "qprep" and not top.endswith(".dist-info") for top in tops) or "qprep/py.typed" not in names:
+        raise ReleaseError(f"expected qprep/ with py.typed and metadata in the wheel, found {', '.join(sorted(tops))}")
+
+
+def try_install(wheel: Path, version: str) -> None:
+    """Install the wheel in an empty environment and run its commands there; raises ReleaseError."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        bin_folder = Path(folder) / ("Scripts" if sys.platform == "win32" else "bin")
+        run(str(bin_folder / "python"), "-m", "pip", "install", "--quiet", str(wheel))
+        qprep = str(bin_folder / "qprep")
+        if (found := run(qprep, "--version")) != f"qprep {version}":
+            raise ReleaseError(f"expected `qprep {version}`, found `{found}`")
+        (Path(folder) / "net.py").write_text(MODEL, encoding="utf-8")
+        text = run(
+            qprep, "check", "--exit-zero", "--no-cache", "--output-format", "concise", "net.py", cwd=Path(folder)
+        )
+        if "QP101" not in text:
+            raise ReleaseError(f"expected a finding of QP101, found\n{text}")
+        print(f"installed {wheel.name} in an empty environment: {found}; qprep check runs")
+
+
+def run(*command: str, cwd: Path = ROOT) -> str:
+    """The output of a command; raises ReleaseError where it fails."""
+    outcome = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if outcome.returncode != 0:
+        raise ReleaseError(f"{shown(command)} failed:\n{outcome.stdout}{outcome.stderr}")
+    return outcome.stdout.strip()
+
+
+def shown(command: Sequence[str]) -> str:
+    """A command for a message."""
+    return " ".join(Path(part).name if index == 0 else part for index, part in enumerate(command))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,135 @@
+"""`qprep check --report`: a self-contained page of files, classes, findings, diffs and reasons."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from qprep.cli.commands.check import command
+from qprep.cli.reporters.enclosing_names import Enclosing, enclosing, scopes_of
+
+SOURCE = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    class Inner(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return torch.cat([self.fc(x), x], dim=1) if "<b>" else x
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x) + x
+
+
+class Stack(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x) + x
+"""
+LONG = f"""
+
+class Wide(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return torch.cat([self.fc(x), x], dim=1) if x is not None else "{"a" * 300}"  # {"b" * 300}
+"""
+
+
+class _Tags(HTMLParser):
+    """Tags of a page with their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(SOURCE + LONG)
+    outcome = CliRunner().invoke(command, ["net.py", "--report", "out/report.html", "--output-format", "concise"])
+    assert "net.py:12:20: QP103" in outcome.output, "findings are printed as without --report"
+    return (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_findings_stand_below_their_file_and_class(page: str) -> None:
+    order = [page.index(text) for text in ("net.py</b>", "<code>Net.Inner</code>", "<code>Net</code>", "Stack</code>")]
+    assert order == sorted(order)
+    assert page.count("<article") == 4
+    assert "in <code>forward</code>" in page
+
+
+def test_the_page_has_counts_diffs_and_reasons(page: str) -> None:
+    assert "<b>4</b> findings" in page
+    assert "<b>1</b> without a fix" in page
+    assert page.count("<span class=added> +         self.cat = Concat(dim=1)</span>") == 1
+    assert page.count("Safe fix:") == 3, "a declined finding has no diff"
+    assert "Not fixed: <code>Stack.forward</code> depends on the number or order of the children of self" in page
+    assert page.count("depends on the number or order") == 2, "once at the finding, once among the reasons"
+
+
+def test_source_is_escaped_and_nothing_is_loaded(page: str) -> None:
+    assert "&lt;b&gt;" in page
+    tags = _Tags()
+    tags.feed(page)
+    assert {tag for tag, _ in tags.found} & {"script", "link", "img", "iframe", "b"} == {"b"}
+    assert [attributes for _, attributes in tags.found if "src" in attributes or "href" in attributes] == []
+
+
+def test_another_suffix_is_rejected_before_work(tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(command, [str(tmp_path), "--report", "report.pdf"])
+    assert "expected a file that ends in .html, found `report.pdf`" in str(outcome.exception)
+
+
+def test_names_around_a_line() -> None:
+    scopes = scopes_of(SOURCE)
+    assert enclosing(scopes, 1) == Enclosing()
+    assert enclosing(scopes, 12) == Enclosing("Net.Inner", "forward")
+    assert enclosing(scopes, 19) == Enclosing("Net", "forward")
+    assert scopes_of("def (") == ()
+
+
+@pytest.mark.parametrize("width", [320, 800, 1400])
+def test_nothing_overflows(page: str, width: int, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium is installed")
+    script = "document.title = 'overflow ' + (document.documentElement.scrollWidth - window.innerWidth)"
+    (tmp_path / "page.html").write_text(
+        page.replace("</body>", f"<script>onload=()=>{{{script}}}</script></body>"), encoding="utf-8"
+    )
+    arguments = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    frame = f'<iframe id=f src="page.html" style="border:0;width:{width}px;height:900px"></iframe>'
+    reader = "<script>onload=()=>{setTimeout(()=>{document.title=f.contentDocument.title},300)}</script>"
+    (tmp_path / "frame.html").write_text(frame + reader, encoding="utf-8")
+    arguments += ["--allow-file-access-from-files", "--virtual-time-budget=3000", "--dump-dom"]
+    shown = subprocess.run(
+        [browser, *arguments, (tmp_path / "frame.html").as_uri()],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    ).stdout
+    found = re.search(r"<title>overflow (-?\d+)</title>", shown)
+    assert found is not None, shown[-500:]
+    assert int(found[1]) <= 0

@@ -1,0 +1,74 @@
+"""The release script: what it refuses, and a build with an installation."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import qprep
+from scripts import release
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    """A folder with the documents that name the version, the changelog dated."""
+    for name in ("CHANGELOG.md", "CITATION.cff", *release.SNIPPETS):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text(f"{changelog.read_text()}\n## [{qprep.__version__}] - 2026-12-24\n")
+    return tmp_path
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert release.read_version() == qprep.__version__
+
+
+def test_the_documents_name_the_version(documents: Path) -> None:
+    release.check_documents(documents, qprep.__version__, must_be_dated=True)
+    release.check_documents(ROOT, qprep.__version__, must_be_dated=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "message"),
+    [
+        ("CHANGELOG.md", "] - 2026-12-24", r"expected a section `## \[0"),
+        ("CITATION.cff", "version: 0", "in CITATION.cff, found another"),
+        ("README.md", "rev: v0", "in README.md, found"),
+        ("docs/continuous-integration.md", "rev: v0", "in docs/continuous-integration.md, found"),
+    ],
+)
+def test_a_document_of_another_version_is_refused(documents: Path, name: str, old: str, message: str) -> None:
+    text = (documents / name).read_text()
+    (documents / name).write_text(text.replace(old, old + "9"))
+    with pytest.raises(release.ReleaseError, match=message):
+        release.check_documents(documents, qprep.__version__, must_be_dated=True)
+
+
+def test_another_tag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert release.main(["--tag", "v9.9.9", "--check"]) == 1
+    assert f"expected the tag v{qprep.__version__}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [["qprep/py.typed", "tests/test_a.py"], ["qprep/a.py"]])
+def test_a_wheel_with_other_files_is_refused(names: list[str], tmp_path: Path) -> None:
+    wheel = tmp_path / "qprep.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name in names:
+            archive.writestr(name, "")
+    with pytest.raises(release.ReleaseError, match="expected qprep/ with py.typed"):
+        release.check_wheel(wheel)
+
+
+@pytest.mark.slow
+def test_build_and_install(capsys: pytest.CaptureFixture[str]) -> None:
+    if importlib.util.find_spec("build") is None or importlib.util.find_spec("twine") is None:
+        pytest.skip("build and twine are not installed: pip install 'qprep[release]'")
+    assert release.main(["--check"]) == 0, capsys.readouterr().err
+    assert "in an empty environment" in capsys.readouterr().out
