@@ -60,7 +60,8 @@ class Check:
 
 def unowned(facts: Facts) -> Iterator[OpSite]:
     """Operations on activations that no dedicated module owns, and no rule for eager quantization reports."""
-    return (site for place, site in facts.ops.items() if not site.owned and place not in facts.eager.cats)
+    others = facts.eager.cats | facts.eager.islands
+    return (site for place, site in facts.ops.items() if not site.owned and place not in others)
 
 
 def module_for(site: OpSite) -> str:

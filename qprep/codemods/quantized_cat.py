@@ -6,6 +6,7 @@ import ast
 
 from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
+from qprep.foundation.catalogue.targets import OWN, TORCH_AO
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_HOME
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece
@@ -52,11 +53,12 @@ class Block(nn.Module):
 def rewrite(scope: Scope, site: OpSite) -> Outcome:
     """`torch.cat([x, y], dim=1)` → `self.cat.cat([x, y], dim=1)`."""
     node = scope.call()
-    if site.count > 1:
-        return Unfixable("it runs more than once: each run would need its own FloatFunctional")
     if len(node.args) not in (1, 2) or any(isinstance(arg, ast.Starred) for arg in node.args):
         return Unfixable("the tensors are not given by position")
     if any(keyword.arg != "dim" for keyword in node.keywords):
         return Unfixable("`FloatFunctional.cat` takes only the tensors and `dim`")
-    name = scope.declare("cat", f"{scope.imported(FUNCTIONAL_HOME, FUNCTIONAL)}()")
-    return (Piece(*scope.code.span(node.func), f"{name}.cat"),)
+    many = site.count > 1
+    if many and scope.target.name not in (OWN, TORCH_AO):
+        return Unfixable("it runs more than once: each run would need its own FloatFunctional")
+    name = scope.declare("cat", f"{scope.imported(FUNCTIONAL_HOME, FUNCTIONAL)}()", many=many)
+    return (Piece(*scope.code.span(node.func), f"{name}.next().cat" if many else f"{name}.cat"),)

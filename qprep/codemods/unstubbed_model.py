@@ -13,6 +13,8 @@ from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.fix_scope import Scope
 from qprep.rewriting.insertion_points import first_statement
 
+OUTERMOST = 3  # around what other rewrites put there, the stubs of an operation too
+
 REWRITES = (
     (
         """\
@@ -71,8 +73,8 @@ def rewrite(scope: Scope, site: UnstubbedModel) -> Outcome:
     pieces = [Piece(start, start, line)]
     for value in (part for each in returns for part in _parts(each)):
         begin, end = code.span(value)
-        extent = end - begin + 1  # around what other rewrites put there
-        pieces += [opening(begin, f"{dequant}(", extent), closing(end, ")", extent)]
+        extent = end - begin
+        pieces += [opening(begin, f"{dequant}(", extent, OUTERMOST), closing(end, ")", extent, OUTERMOST)]
     scope.message = "add a QuantStub and a DeQuantStub"
     return tuple(pieces)
 

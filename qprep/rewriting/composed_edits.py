@@ -15,28 +15,33 @@ CLOSING, OPENING, REPLACING = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Replace the code points from `start` to `end` by `text`; `order` settles insertions at one place."""
+    """Replace the code points from `start` to `end` by `text`; `order` settles insertions at one place.
+
+    `layer` tells apart, and orders from the inside, what several rewrites put around one expression.
+    """
 
     start: int
     end: int
     text: str
     phase: int = REPLACING
     extent: int = 0
+    layer: int = 0
 
     @property
-    def order(self) -> tuple[int, int, int]:
+    def order(self) -> tuple[int, int, int, int]:
         """Closing brackets before opening ones; of those, the outermost opens first and closes last."""
-        return (self.start, self.phase, -self.extent if self.phase == OPENING else self.extent)
+        sign = -1 if self.phase == OPENING else 1
+        return (self.start, self.phase, sign * self.extent, sign * self.layer)
 
 
-def opening(offset: int, text: str, extent: int) -> Piece:
+def opening(offset: int, text: str, extent: int, layer: int = 0) -> Piece:
     """Insert `text` in front of an expression that is `extent` long."""
-    return Piece(offset, offset, text, OPENING, extent)
+    return Piece(offset, offset, text, OPENING, extent, layer)
 
 
-def closing(offset: int, text: str, extent: int) -> Piece:
+def closing(offset: int, text: str, extent: int, layer: int = 0) -> Piece:
     """Insert `text` behind an expression that is `extent` long."""
-    return Piece(offset, offset, text, CLOSING, extent)
+    return Piece(offset, offset, text, CLOSING, extent, layer)
 
 
 def overlaps(pieces: Iterable[Piece]) -> bool:

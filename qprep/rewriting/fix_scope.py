@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
+from qprep.foundation.catalogue.targets import TORCH_AO
 from qprep.foundation.findings import Applicability
 from qprep.rewriting import imports, mixins, plain_objects
 from qprep.rewriting.loop_bounds import known_length
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from qprep.rewriting.composed_edits import Piece
     from qprep.rewriting.fix_session import Context
     from qprep.rewriting.source_code import Code
+
+# What gives a place instances of its own, whichever library they are of.
+_NEUTRAL = frozenset(("PerCall", "another", "distinct", "unshared"))
 
 # Names of targets that say nothing about the value.
 _PLAIN_TARGETS = frozenset(
@@ -135,7 +139,7 @@ class Scope:
 
     def runtime(self, cls: str, index: FileIndex | None = None) -> str:
         """How to write a class or function of qprep.runtime_modules here, or in the file of `index`."""
-        if not self.target.is_own:
+        if not self.target.is_own and not (self.target.name == TORCH_AO and cls in _NEUTRAL):
             raise DeclinedError(f"it needs `{cls}`, for which {self.target.name} has no module")
         return self.imported(imports.RUNTIME, cls, index)
 

@@ -43,6 +43,8 @@ def construct(scope: Scope, op: Op, settings: Mapping[str, str]) -> str:
 def declare(scope: Scope, op: Op, constructor: str, *, many: bool) -> str | Unfixable:
     """A new attribute for the operation, and how it is called: `self.add`, or `self.add.add`."""
     method = op.dedicated.method if op.dedicated is not None else ""
+    if many and method and scope.target.name == TORCH_AO:
+        return f"{scope.declare(op.name, constructor, many=True)}.next().{method}"
     if many and method:
         made = constructor.partition("(")[0]
         return Unfixable(

@@ -93,7 +93,8 @@ def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
     if not (unit.is_class and unit.name):
         return None
     if plain_objects.is_plain(context, unit):
-        return None  # the class itself names its operations
+        early = f"`{unit.name}.{method}` runs while its object is made, before any module can lend it operations"
+        return early if method in ("__init__", "__post_init__") else None
     if mixins.is_mixin(context, unit):
         reasons = (method_refusal(context, holder, method) for holder in mixins.holders(context, unit))
         return next((reason for reason in reasons if reason is not None), None)

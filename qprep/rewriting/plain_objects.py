@@ -90,7 +90,7 @@ def _unusual(context: Context, member: ClassRef, entry: ClassNode) -> str | None
         or (isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "vars")
         for part in walk(node)
     )
-    return "looks at all its attributes" if looks else None
+    return "reads all its attributes" if looks else None
 
 
 def body_point(code: Code | None, entry: ClassNode) -> tuple[int, str] | None:

@@ -73,11 +73,18 @@ class PerCall(nn.ModuleList):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the next instance."""
+        return self._next(args)(*args, **kwargs)
+
+    def next(self) -> nn.Module:
+        """The next instance, for a module whose methods are called: `self.add.next().add(x, y)`."""
+        return self._next(())
+
+    def _next(self, args: tuple[Any, ...]) -> nn.Module:
         index = self._calls
         if index == len(self) and not self._grows(args):
             index = 0
         self._calls = index + 1
-        return self[index](*args, **kwargs)
+        return self[index]
 
     def __prepare_scriptable__(self) -> nn.Module:
         """The first instance, for a script, which keeps no count of calls: the others do the same.

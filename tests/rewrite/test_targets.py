@@ -162,10 +162,11 @@ def test_the_target_chooses_the_module(target: str, body: str, made: str, called
 @pytest.mark.parametrize(
     ("target", "body", "reason"),
     [
-        ("torch-ao", "return y - x", "there is no module for `sub` in torch-ao"),
+        ("torch-ao", "y -= x\nreturn y", "there is no module for `sub` in torch-ao"),
+        ("torch-ao", "for _ in range(2):\n    y = y - x\nreturn y", "there is no module for `sub` in torch-ao"),
+        ("torch-ao", "return y.mean(1)", "so it can stay"),
         ("torch-ao", "return torch.add(y, x, alpha=2)", "`FloatFunctional` takes no `alpha`"),
         ("torch-ao", "z = y\ny += x\nreturn y + z", "no dedicated module does `+=` in place"),
-        ("torch-ao", "for _ in range(2):\n    y = y + x\nreturn y", "it runs more than once in one forward"),
         ("distiller", "for _ in range(2):\n    y = y + x\nreturn y", "it needs `PerCall`, for which distiller has no"),
         ("distiller", "return y.cumsum(1)", "there is no module for `cumsum` in distiller"),
         ("aimet", "return 2 - y", "the module takes the number after the tensor"),
@@ -178,6 +179,44 @@ def test_what_a_target_has_no_module_for_is_declined(target: str, body: str, rea
     text, reasons = fix(body, target)
     assert any(reason in found for found in reasons), reasons
     assert "qprep" not in text
+
+
+@pytest.mark.parametrize(
+    ("body", "made", "called"),
+    [
+        (
+            "for _ in range(2):\n    y = y + x\nreturn y",
+            "PerCall(FloatFunctional(), owner=self",
+            "self.add.next().add(y, x)",
+        ),
+        (
+            "for _ in range(2):\n    y = torch.cat([y, x], 1)[:, :4]\nreturn y",
+            "PerCall(",
+            "self.cat.next().cat([y, x], 1)",
+        ),
+        ("return torch.abs(y / 2)", "self.quant_1 = QuantStub()", "torch.abs(self.dequant_1(self.quant_2("),
+        ("return y - x", "self.dequant_1 = DeQuantStub()", "self.quant_1(self.dequant_1(y) - self.dequant_1(x))"),
+        ("return -y.exp()", "self.quant_1 = QuantStub()", "self.quant_1(-self.dequant_1(self.quant_2("),
+        ("return y.view(y.size(0), -1)", "self.quant = QuantStub()", "y.reshape(y.size(0), -1)"),
+    ],
+)
+def test_torch_quantizes_and_runs_what_was_prepared_for_it(body: str, made: str, called: str) -> None:
+    text, reasons = fix(body, "torch-ao")
+    assert reasons == []
+    assert made in text
+    assert called in text
+    space: dict[str, Any] = {}
+    exec(text, space)
+    model = space["Net"]().eval()
+    x = torch.rand(2, 4, 4, 4) + 0.5
+    expected = model(x)
+    model.qconfig = torch.ao.quantization.get_default_qconfig("fbgemm")
+    torch.ao.quantization.prepare(model, inplace=True)
+    model(x)
+    torch.ao.quantization.convert(model, inplace=True)
+    found = model(x)
+    assert not found.is_quantized
+    assert (found - expected).norm() < 0.1 * expected.norm()
 
 
 def test_a_sum_in_place_is_a_new_tensor_where_nothing_else_holds_the_old_one() -> None:

@@ -124,6 +124,15 @@ class SumAndRelu:
     total: Place
 
 
+@dataclass(slots=True)
+class QuantizedView:
+    """`x.view(…)`, which a quantized tensor with the strides of a convolution's output does not allow."""
+
+    place: Place
+    unit: Unit
+    function: str
+
+
 EagerSite = (
     FusedName
     | FusedAgain
@@ -135,6 +144,7 @@ EagerSite = (
     | UnfusedModel
     | UnstubbedModel
     | SumAndRelu
+    | QuantizedView
 )
 
 
@@ -152,4 +162,7 @@ class EagerFacts:
     unfused: dict[Place, UnfusedModel] = field(default_factory=dict)
     unstubbed: dict[Place, UnstubbedModel] = field(default_factory=dict)
     sums: dict[Place, SumAndRelu] = field(default_factory=dict)
+    views: dict[Place, QuantizedView] = field(default_factory=dict)
+    outside: set[Place] = field(default_factory=set)  # of OpSites: not between the stubs that their class has
+    islands: set[Place] = field(default_factory=set)  # of OpSites: what a QuantStub is given, between float tensors
     cats: set[Place] = field(default_factory=set)  # of OpSites: torch.cat on quantized tensors

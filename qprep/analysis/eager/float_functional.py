@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.eager_facts import InlineFunctional, SharedFunctional
 from qprep.analysis.eager.fusion import functions_of, place_of
-from qprep.analysis.places import Unit
+from qprep.analysis.places import Place, Unit
 from qprep.analysis.values.abstract_values import ClassRef, External, modules_of
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from qprep.analysis.eager.fusion import FuseCall, Where
     from qprep.analysis.interpreter.protocol import Analysis
@@ -28,6 +28,8 @@ def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[Fu
     quantized = {call.cls for call in calls if call.cls is not None}
     domains: dict[tuple[str, str], tuple[int, int]] = {}
     running: dict[ClassRef, list[Running]] = {}
+    stubbed: set[tuple[str, str]] = set()
+    requantized: set[Place] = set()
     for name in names:
         index = analysis.project.index(name)
         for where, body in functions_of(index) if index is not None else ():
@@ -36,6 +38,9 @@ def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[Fu
             if held_attributes(analysis, where.cls, FUNCTIONAL) or held_attributes(analysis, where.cls, "QuantStub"):
                 quantized.add(where.cls)
             domains[where.index.name, where.name] = _domain(analysis, where, body)
+            if stubs := held_attributes(analysis, where.cls, "QuantStub"):
+                stubbed.add((where.index.name, where.name))
+                requantized |= set(_given(where, body, stubs))
             if (where.index.name, where.name) in analysis.ran:
                 parents = _parents(where.function)
                 _note_shared(analysis, where, body, parents)
@@ -43,7 +48,11 @@ def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[Fu
                 running.setdefault(where.cls, []).append((where, body))
     for found in running.values():
         _note_shared_by_methods(analysis, found)
+    analysis.facts.eager.islands |= requantized & analysis.facts.ops.keys()
     for place, site in analysis.facts.ops.items():
+        first, last = domains.get((place.module, site.function), (0, 0))
+        if (place.module, site.function) in stubbed and not first < place.line < last:
+            analysis.facts.eager.outside.add(place)
         if (
             site.op.name == "cat"
             and site.form == "function"
@@ -52,6 +61,13 @@ def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[Fu
             first, last = domains.get((place.module, site.function), (0, 0))
             if first < place.line < last:
                 analysis.facts.eager.cats.add(place)
+
+
+def _given(where: Where, body: list[ast.AST], stubs: Collection[str]) -> Iterator[Place]:
+    """What QuantStubs of a class are given."""
+    for node in body:
+        if isinstance(node, ast.Call) and _attribute(node.func, where) in stubs:
+            yield from (Place.of(where.index.name, arg) for arg in node.args)
 
 
 def _domain(analysis: Analysis, where: Where, body: list[ast.AST]) -> tuple[int, int]:

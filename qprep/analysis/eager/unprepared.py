@@ -10,6 +10,7 @@ from qprep.analysis.eager.eager_facts import UnfusedModel, UnstubbedModel
 from qprep.analysis.eager.fuse_targets import Leaf, Written, child
 from qprep.analysis.eager.fusion import find_fuse_calls, place_of, walk_own
 from qprep.analysis.eager.single_consumer import followers
+from qprep.analysis.eager.views import find_views
 from qprep.analysis.eager.wrapped_models import wrapped_models
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import returned_values
@@ -42,6 +43,7 @@ def find_unprepared(analysis: Analysis, names: Iterable[str]) -> None:
     if not listed:
         return
     find_sums(analysis, listed)
+    find_views(analysis, listed)
     fuses = bool(find_fuse_calls(analysis, listed))
     classes = [
         ClassRef(name, cls)

@@ -89,6 +89,7 @@ _COPIES = frozenset(
 _MAPPINGS = frozenset(["Mapping", "MutableMapping", "UserDict"])
 _ORIGINAL = {f"qprep.runtime_modules.original_{name}": name for name in ("children", "named_children")}
 _GROW = frozenset(["append", "insert", "add", "appendleft"])
+_PER_CALL = External("qprep.runtime_modules.PerCall")
 _OPERATIONS = External("qprep.runtime_modules.ObjectOperations")
 _MODULE_SELF = frozenset(
     ["to", "cuda", "cpu", "eval", "train", "half", "float", "double", "apply", "requires_grad_", "bfloat16", "type"]
@@ -187,6 +188,8 @@ def _module_method(
         analysis.defines(receiver.cls, name) or name in analysis.attributes_of(receiver.cls).names
     ):
         return None
+    if name == "next" and receiver.cls == _PER_CALL and receiver.item is not None:
+        return receiver.item
     if name == "given" and receiver.cls == _OPERATIONS and arguments.args:
         return arguments.args[0]
     child_positions.note_method(analysis, frame, receiver, name)

@@ -13,6 +13,7 @@ from qprep.rewriting.callees import is_builtin, names_operation
 from qprep.rewriting.composed_edits import Piece, opening
 from qprep.rewriting.module_call import construct, declare, missing, refuse_arguments, taken_names
 from qprep.rewriting.safety import train_mode
+from qprep.rewriting.transforms.islands import without_module
 from qprep.rewriting.transforms.operators import drop_parentheses, guard_space
 
 if TYPE_CHECKING:
@@ -66,11 +67,11 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     assert spelling is not None
     if site.form == "function" and not names_operation(scope, node.func, site.op):
         return _dispatched(scope, site, node)
-    if any(keyword.arg == "out" for keyword in node.keywords) and _has_stars(node):
-        return Unfixable("`out=` writes into another tensor, and the other arguments are known at run time only")
     if site.form == "function" and spelling.is_method:  # torch.Tensor.mul(x, y)
         spelling = replace(spelling, is_method=False)
         site = replace(site, spelling=spelling)
+    if site.op.module is None and site.op.nn is None:
+        return without_module(scope, site)
     if _has_stars(node):
         return _pass_through(scope, site, node)
     arguments = _bind(node, spelling)
@@ -174,6 +175,8 @@ def _pass_through(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Unfixa
     """A call with `*args`: only the callee changes, where the module takes the same parameters in the same order."""
     spelling, first = site.spelling, scope.context.analysis.catalogue.spellings(site.op)[0]
     assert spelling is not None
+    if any(keyword.arg == "out" for keyword in node.keywords):
+        return Unfixable("`out=` writes into another tensor, and the other arguments are known at run time only")
     same = [p.name for p in spelling.parameters] == [p.name for p in first.parameters]
     elsewhere = site.op.dedicated is not None and site.op.dedicated.takes is not None
     if not same or spelling.is_inplace or elsewhere:

@@ -13,6 +13,7 @@ from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.module_call import construct, declare, missing
 from qprep.rewriting.safety.unique_reference import is_fresh
+from qprep.rewriting.transforms.islands import without_module
 from qprep.rewriting.transforms.repeated_targets import evaluated_once, with_names
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def operator(scope: Scope, site: OpSite) -> Pieces | Unfixable:
         if site.scalar and site.number_first and _needs_number_last(site.op):
             return _turned(scope, site, node)
     if site.op.module is None:
-        return missing(scope, site.op)
+        return without_module(scope, site)
     name = declare(scope, site.op, construct(scope, site.op, {}), many=site.count > 1)
     if isinstance(name, Unfixable):
         return name

@@ -61,6 +61,8 @@ def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_metho
         return creations
     if (reason := sharing_reasons.memory(scope.context, call.classes)) is not None:
         return Unfixable(reason)
+    if call.has_state and not scope.target.is_own:
+        return Unfixable(f"it has, or may have, parameters, and {scope.target.name} would convert them once")
     at_end = made_at_end(scope, call, found, creations)
     if isinstance(at_end, Unfixable):
         return at_end

@@ -30,6 +30,8 @@ def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
     if not all(holds_no_state(scope.context, name) for name in sharing.classes):
         if (reason := reason_to_stay_one(scope, sharing)) is not None:
             return Unfixable(reason)
+        if not scope.target.is_own:
+            return Unfixable(f"it has, or may have, parameters, and {scope.target.name} would convert them once")
         listed = ", listed=True"
     name = scope.runtime(_function(scope, sharing))
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rewrite.cases import Case, declined, net, prepared
+from tests.rewrite.cases import Case, net, prepared
 
 _AUGMENTED = ("+=", "-=", "*=", "/=", "//=", "%=", "**=")
 
@@ -16,16 +16,14 @@ ALIASING: tuple[Case, ...] = (
     prepared("augmented-twice-in-a-loop", net("y = self.fc(x)\nz = y\nfor _ in range(2):\n    y += x\nreturn y, z")),
     prepared("augmented-broadcast", net("y = self.fc(x)\nz = y\ny *= x[:, :1]\nreturn y, z")),
     prepared("augmented-in-a-branch", net("y = self.fc(x)\nz = y\nif self.training:\n    y += x\nreturn y, z")),
-    declined(
+    prepared(
         "augmented-target-with-a-call",
         net("ys = [self.fc(x)]\nit = iter((0, 0))\nys[next(it)] += x\nreturn ys[0]"),
-        "evaluated twice",
     ),
-    declined(
+    prepared(
         "augmented-target-with-an-operation",
         net("y = self.fc(x)\ny[i : i + 1] += x[:1]\nreturn y", args="x, i: torch.Tensor")
         + "\n\ndef example():\n    return Net(), (torch.randn(2, 4), 1)\n",
-        "evaluated twice",
     ),
     prepared("augmented-matmul", net("y = self.fc(x)\nz = y\ny @= x\nreturn y, z")),
     *(

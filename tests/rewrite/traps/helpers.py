@@ -541,18 +541,16 @@ class Net(nn.Module):
             extra="from torch.utils.checkpoint import checkpoint",
         ),
     ),
-    declined(
+    prepared(
         "recursion",
         net(
             "return down(self.fc(x), 2)",
             extra="def down(t, n):\n    return t if n == 0 else down(F.relu(t) * 0.5, n - 1)",
         ),
-        "calls itself",
     ),
-    declined(
+    prepared(
         "generator",
         net("return sum(parts(self.fc(x)))", extra="def parts(t):\n    yield t * 2\n    yield t * 3"),
-        "generator",
     ),
     declined(
         "cached",

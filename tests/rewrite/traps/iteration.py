@@ -302,7 +302,7 @@ class Net(nn.ModuleDict):
         return torch.cat([layer(x) for layer in self.values()], -1)
 """),
     ),
-    declined(
+    prepared(
         "container-in-another-file",
         {
             "base.py": "from torch import nn\n\n\nclass Base(nn.Sequential):\n    pass\n",
@@ -310,7 +310,6 @@ class Net(nn.ModuleDict):
             "    def __init__(self):\n        super().__init__(nn.Linear(4, 4))\n\n"
             "    def forward(self, x):\n        return super().forward(x) * x\n",
         },
-        "number or order of the children",
     ),
     prepared(
         "iteration-in-another-file",

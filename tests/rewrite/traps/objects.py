@@ -42,12 +42,11 @@ halve = Halve.apply
 _NO_MODULE = "is no nn.Module"
 
 OBJECTS: tuple[Case, ...] = (
-    declined(
+    prepared(
         "cache",
         net("cache = Cache()\nx = cache.update(self.fc(x), 0)\nreturn cache.update(x, 0)", extra=_CACHE),
-        _NO_MODULE,
     ),
-    declined(
+    prepared(
         "cache-as-an-argument",
         net(
             "return self.step(self.fc(x), Cache())\n\ndef step(self, x, cache: Cache):\n"
@@ -56,7 +55,6 @@ OBJECTS: tuple[Case, ...] = (
         ).replace(
             "        def step(self, x, cache: Cache):\n            ", "    def step(self, x, cache: Cache):\n        "
         ),
-        _NO_MODULE,
     ),
     prepared(
         "helper-with-a-method",
@@ -71,11 +69,12 @@ OBJECTS: tuple[Case, ...] = (
         net("return SCALER(self.fc(x))", extra=_SCALER.format("__call__").rstrip() + "\n\n\nSCALER = Scaler(2.0)"),
         _NO_MODULE,
     ),
-    prepared(
+    declined(
         "helper-that-computes-when-made",
         net(
             "return self.fc(Pair(x).total)", extra="class Pair:\n    def __init__(self, t):\n        self.total = t + t"
         ),
+        "while its object is made",
     ),
     prepared(
         "helper-with-a-property",
@@ -201,7 +200,7 @@ def example():
             extra="from dataclasses import dataclass\n\n\n@dataclass\nclass Pair:\n    a: torch.Tensor\n"
             "    b: torch.Tensor\n\n    def __post_init__(self):\n        self.total = self.a + self.b",
         ),
-        _NO_MODULE,
+        "while its object is made",
     ),
     prepared(
         "helper-that-is-filled",
