@@ -67,7 +67,7 @@ FUNCTIONS: tuple[Case, ...] = (
             "model.py": f"{_IMPORTS}\nif nn is None:\n    from slow import scaled\nelse:\n    from fast import scaled\n"
             + _CLASS.format("scaled(self.fc(x))"),
         },
-        "only the run knows",
+        "is unknown before the code runs",
     ),
     declined(
         "replaced-in-its-module",
