@@ -126,7 +126,7 @@ class Quantizer:
     def prepare_model(
         self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
     ) -> None:
-        """Trace the model on example inputs, plan by the passes, put the quantizers in, tell the optimizer.
+        """Trace the model on example inputs, run the passes, insert the quantizers, extend the optimizer.
 
         Raises NotPreparedError where an operation has no module of its own, unless `allow_unprepared`: these stay in
         float, and `notes` says which. Raises QprepError when called twice.
@@ -197,11 +197,11 @@ class Quantizer:
         return default_passes()
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
-        """What quantizes the tensor of `edge`."""
+        """Return the quantizer of the tensor of `edge`."""
         return ActivationQuantizer(name, spec, edge.fixed, edge.bounds)
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """What quantizes a parameter; with copies in float, a `param_quantization_fn` of its own in each forward."""
+        """Return the quantizer of a parameter; with float copies, `param_quantization_fn` runs in each forward."""
         changed = getattr(self.param_quantization_fn, "__func__", None) is not Quantizer.param_quantization_fn
         if changed and self.train_with_fp_copy:
             return FunctionQuantizer(name, spec, self.param_quantization_fn)
@@ -247,7 +247,7 @@ class Quantizer:
                 self.notes.append(f"{observer.name}: never run in calibration, left in float")
 
     def convert(self, check: bool = True) -> nn.Module:
-        """A model of its own that simulates the final arithmetic: parameters hold their rounded values.
+        """Return a new model that simulates the final arithmetic: its parameters hold their rounded values.
 
         Biases of layers whose input and weight are on grids are rounded to the product of both scales, as integer
         runtimes add them.
@@ -298,7 +298,7 @@ class Quantizer:
             raise QprepError(f"expected calibrate before {before}, found no range observed")
 
     def values_of(self, parameter: Tensor) -> Tensor:
-        """What the quantizer of `parameter` is given: that itself, unless a method scales it before."""
+        """Return the input of the parameter's quantizer: the parameter, unless a method scales it before."""
         return parameter
 
     def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
@@ -308,10 +308,10 @@ class Quantizer:
         return self._caller.call(self.model, batch)
 
     def report(self, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore) -> QuantizationReport:
-        """What quantization costs, layer by layer, on real data; see `QuantizationReport`.
+        """Compare the float and the quantized model, layer by layer, on real data; see `QuantizationReport`.
 
-        sensitivity  whether the first batch is run once more with each slot and layer quantized alone
-        watch        is told what is being done, how much of it is, and of how much
+        sensitivity  run the first batch once more with each slot and layer quantized alone
+        watch        called with the name of the step, the number done and the total
         """
         self.check_calibrated("report")
         found = report(self, batches_of(loader), sensitivity, watch)
@@ -361,7 +361,7 @@ class Quantizer:
         return report
 
     def check_onnx(self) -> ExportReport:
-        """What `export_onnx` would write and say, tried before there are ranges; its errors are raised."""
+        """Try `export_onnx` before calibration; returns its report and raises its errors."""
         self.graph  # noqa: B018  (raises before prepare_model)
         report = check_onnx(self, OnnxOptions())
         self._islands = report.islands
@@ -399,7 +399,7 @@ class Quantizer:
         optimizer: Optimizer | None = None,
         **example_kwinputs: object,
     ) -> Self:
-        """What `save` wrote, around `model`, the float model: prepared as it was saved, ready to convert or train.
+        """Load a file of `save` into the float model `model`: prepared as saved, ready to convert or train.
 
         passes     the user's own, by name, where they changed the model itself: what passes decided is in the file
         optimizer  of the parameters of `model`; it is given what the method learns, as `prepare_model` does, so that

@@ -67,8 +67,7 @@ def _convert(model: nn.Module, table: Table) -> nn.Module:
     for name, module in model.named_modules():
         if isinstance(module, classes) and not is_replaceable(module, table) and not _is_staged(module):
             warnings.warn(
-                f"{_label(name, module)} overrides a torch.nn compound module; "
-                "it was left unchanged",
+                f"{_label(name, module)} overrides a torch.nn compound module; it was left unchanged",
                 stacklevel=3,
             )
     memo: Memo = {}
