@@ -25,12 +25,19 @@ import torch
 from benchmark_inputs import SHARED, skip_without
 from torch import Tensor, nn
 
-from qprep.quantizer import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
+from qprep.quantizer import (
+    AWQQuantizer,
+    DynamicQuantizer,
+    GPTQQuantizer,
+    PostTrainingQuantizer,
+    WeightOnlyQuantizer,
+)
 from qprep.runtime_modules import LSTM
 
 QUICK = ["--quick"]
 WORDS, WIDTH, STRETCH, STREAMS = 6000, 160, 35, 32
 EIGHT = {"bits_activations": 8, "bits_weights": 8}
+GROUPS = {"bits_weights": 4, "granularity_weights": "per-group", "group_size": 128}
 CONFIGURATIONS: tuple[tuple[str, type[Any], dict[str, Any]], ...] = (
     ("W8A8 static, min-max", PostTrainingQuantizer, EIGHT),
     ("W8A8 static, mse", PostTrainingQuantizer, {**EIGHT, "estimator_activations": "mse"}),
@@ -46,6 +53,9 @@ CONFIGURATIONS: tuple[tuple[str, type[Any], dict[str, Any]], ...] = (
             "estimator_weights": "mse",
         },
     ),
+    ("W4 in groups of 128", WeightOnlyQuantizer, GROUPS),
+    ("W4 in groups of 128, GPTQ", GPTQQuantizer, GROUPS),
+    ("W4 in groups of 128, AWQ", AWQQuantizer, GROUPS),
 )
 # Highest perplexity, as a multiple of FP32's.
 BARS = {
@@ -55,6 +65,9 @@ BARS = {
     "W8": 1.01,
     "W4 in groups of 32, mse": 1.05,
     "W8A8 static, 16 bit by sensitivity": 1.02,
+    "W4 in groups of 128": math.inf,
+    "W4 in groups of 128, GPTQ": 1.02,
+    "W4 in groups of 128, AWQ": math.inf,
 }
 FLOOR = 46.0  # decibels: slots that by themselves cost more get 16 bits
 
@@ -140,7 +153,7 @@ def quantized(method: type[Any], model: nn.Module, data: list[Any], settings: di
     """A quantizer of that method, ready to convert."""
     quantizer = method(model, **settings)
     quantizer.prepare_model(*data[1])
-    if isinstance(quantizer, PostTrainingQuantizer):
+    if method is not DynamicQuantizer and method is not WeightOnlyQuantizer:
         quantizer.calibrate(data)
     return quantizer
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from qprep.compression.classes import class_of, injected, outdated
 from qprep.compression.errors import ScheduleError
+from qprep.compression.lr import rehearse
 from qprep.compression.names import plain
 from qprep.compression.policies.lr import LRPolicy
 from qprep.compression.policies.pruning import PruningPolicy
@@ -161,6 +162,7 @@ class _Makers:
             if optimizer is None:
                 raise self._schedule.error(definition.line, definition.key, "expected an optimizer, found none")
             given["optimizer"] = optimizer
+            self._culprit(definition, partial(rehearse, cls, given, optimizer))
         return self._culprit(definition, partial(cls, **given))
 
     def _arguments(self, definition: Definition, cls: Callable[..., Any]) -> dict[str, Any]:
@@ -176,7 +178,7 @@ class _Makers:
         """As `attempt`, with the line of the argument that the error's sentence begins to speak of, if it does."""
         try:
             return make()
-        except (QprepError, TypeError, ValueError, KeyError) as error:  # a KeyError of torch: initial_lr is missing
+        except (QprepError, TypeError, ValueError, KeyError, ArithmeticError) as error:  # torch raises all of them
             sentence = str(error.args[0] if isinstance(error, KeyError) else error).partition("\n")[0]
             line, key = _place(definition, sentence)
             prefix = "" if isinstance(error, QprepError) else "expected other values: "

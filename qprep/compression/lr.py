@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from typing import Any
 
-from torch.optim import Optimizer, lr_scheduler
-from torch.optim.lr_scheduler import LRScheduler
+import torch
+from torch.nn import Parameter
+from torch.optim import SGD, Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from qprep.compression.errors import CompressionError
 
@@ -56,6 +60,21 @@ class MultiStepMultiGammaLR(LRScheduler):
         """Of `last_epoch`."""
         factor = prod(self.gammas[: bisect_right(self.milestones, self.last_epoch)])
         return [float(base) * factor for base in self.base_lrs]
+
+
+def rehearse(make: Callable[..., LRScheduler], arguments: Mapping[str, Any], optimizer: Optimizer) -> None:
+    """Make a schedule on another optimizer with as many groups and step it: raises what it would raise in the training.
+
+    Torch takes `step_size: 0` and the like, and fails at the first step.
+    """
+    groups = [
+        {"params": [Parameter(torch.zeros(1))], **{name: each[name] for name in ("lr", "initial_lr") if name in each}}
+        for each in optimizer.param_groups
+    ]
+    trial = make(**{**arguments, "optimizer": SGD(groups, lr=1.0, momentum=0.9)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of steps without an optimizer's step
+        trial.step(1.0) if isinstance(trial, ReduceLROnPlateau) else trial.step()
 
 
 def lr_classes() -> dict[str, type]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -232,7 +233,7 @@ def _stepped(steps: Sequence[int], frequency: float) -> Steps:
 
 def _ranged(start: float, end: float, frequency: float) -> Window:
     for each in (start, end, frequency):
-        if isinstance(each, bool) or not isinstance(each, (int, float)):
+        if isinstance(each, bool) or not isinstance(each, (int, float)) or not math.isfinite(each):
             raise CompressionError(f"expected numbers of epochs, found {each!r}")
     if start < 0:
         raise CompressionError(f"expected starting_epoch from 0 on, found {start!r}")
@@ -250,4 +251,6 @@ def _check_frequency(frequency: float, span: float) -> None:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) and value == int(value)

@@ -19,9 +19,11 @@ from qprep.quantizer.graph.pattern import Branches, Captured, Maybe, Pattern
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.methods.adaround import AdaRoundQuantizer
+from qprep.quantizer.methods.awq import AWQQuantizer
 from qprep.quantizer.methods.bias_correction import bias_correction
 from qprep.quantizer.methods.dynamic_modules import quantize_dynamic
 from qprep.quantizer.methods.equalization import cross_layer_equalization
+from qprep.quantizer.methods.gptq import GPTQQuantizer
 from qprep.quantizer.methods.lapq import LAPQQuantizer
 from qprep.quantizer.methods.post_training import DynamicQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
 from qprep.quantizer.methods.qat.dorefa import DorefaQuantizer, WRPNQuantizer
@@ -37,6 +39,7 @@ from qprep.quantizer.report.quantization_report import QuantizationReport
 __all__ = [
     "BACKENDS",
     "EXPORTERS",
+    "AWQQuantizer",
     "ActivationQuantizer",
     "AdaRoundQuantizer",
     "Agreement",
@@ -47,6 +50,7 @@ __all__ = [
     "DynamicQuantizer",
     "Edge",
     "Exporter",
+    "GPTQQuantizer",
     "Granularity",
     "Graph",
     "IntegerModel",

@@ -9,7 +9,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from qprep.foundation.findings import Applicability
-from qprep.rewriting import imports, mixins
+from qprep.rewriting import imports, mixins, plain_objects
 from qprep.rewriting.loop_bounds import known_length
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Import
 
@@ -150,7 +150,7 @@ class Scope:
 
     def needed(self, pieces: Sequence[Piece]) -> frozenset[tuple[str, Import]]:
         """The imports of a rewrite of these pieces; the file of a mixin needs only what its own text names."""
-        if any(holder.module == self.index.name for holder in self.holders):
+        if not self.holders or any(holder.module == self.index.name for holder in self.holders):
             return frozenset(self.imports)
         texts = " ".join(piece.text for piece in pieces)
         is_named = {entry: (entry.alias or entry.name) in texts for _, entry in self.imports}
@@ -173,12 +173,21 @@ class Scope:
     def declare(self, base: str, expression: str, *, many: bool = False, after: Place | None = None) -> str:
         """A new attribute of the owner; `many` where the place runs more than once in one forward."""
         name = self.names.fresh(base, self.hint())
+        if plain_objects.is_plain(self.context, self.unit):
+            return self._named_in_body(name, expression, many=many)
         if many:
             length = known_length(self.context, self.code, self.unit, self.node, OWNER)
             more = f", length={length}" if length is not None else ""
             expression = f"{self.runtime('PerCall')}({expression}, owner={OWNER}{more})"
         for holder in self.holders:
             self.declarations.append(Declaration(holder, name, self._in_file(expression, holder.module), after))
+        return f"{self.owner}.{name}"
+
+    def _named_in_body(self, name: str, expression: str, *, many: bool) -> str:
+        """An operation of a class that is no nn.Module; objects that are made again and again call it each time."""
+        often = ", per_call=True" if many or plain_objects.made(self.context, self.unit) else ""
+        text = f"{self.runtime('ClassOperation')}(lambda: {expression.replace(OWNER, 'None')}{often})"
+        self.declarations.append(Declaration(self.unit, name, text, in_body=True))
         return f"{self.owner}.{name}"
 
     def hint(self) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import ClassRef, External
-from qprep.rewriting import generated_init, mixins
+from qprep.rewriting import generated_init, mixins, plain_objects
 from qprep.rewriting.generated_init import entry_of
-from qprep.rewriting.safety import child_loops, class_shape
+from qprep.rewriting.safety import child_loops, class_shape, setattr_guards
 from qprep.rewriting.safety.construction import runs_constructor
 from qprep.rewriting.safety.constructor_calls import bodies_of, returns_early, run_by_base, run_by_init
 from qprep.rewriting.safety.early_escape import escapes_early
@@ -62,6 +62,10 @@ def refusal(context: Context, unit: Unit) -> str | None:
 
 def _mixin_refusal(context: Context, unit: Unit) -> str | None:
     """Why the modules that inherit from a class cannot hold its operations."""
+    if plain_objects.is_plain(context, unit):
+        users = plain_objects.lenders(context, unit)
+        reasons = (refusal(context, user) for user in users)
+        return plain_objects.refusal(context, unit) or next(filter(None, reasons), None)
     found = mixins.holders(context, unit)
     if not found:
         return f"`{unit.name}` is not an nn.Module, so it cannot hold a module"
@@ -88,6 +92,8 @@ def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
     """Why a method of a class cannot use new attributes: there are runs of it that would not find them."""
     if not (unit.is_class and unit.name):
         return None
+    if plain_objects.is_plain(context, unit):
+        return None  # the class itself names its operations
     if mixins.is_mixin(context, unit):
         reasons = (method_refusal(context, holder, method) for holder in mixins.holders(context, unit))
         return next((reason for reason in reasons if reason is not None), None)
@@ -142,7 +148,9 @@ def taken_names(context: Context, unit: Unit) -> list[AbstractSet[str]]:
     for name in bases:
         known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
         inherited |= set(known.parameters) | {flag for flag, _ in known.flags} if known is not None else set()
-    return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited]
+    entries = [entry for member in family if (entry := entry_of(context, member)) is not None]
+    guarded = setattr_guards.names_written_out(method for entry in entries for method in entry.methods.values())
+    return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited, guarded]
 
 
 def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections import defaultdict
 from dataclasses import replace
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import HelperCall, OpSite
 from qprep.analysis.places import Place, Unit
-from qprep.analysis.values.abstract_values import FunctionRef
+from qprep.analysis.values.abstract_values import ClassRef, FunctionRef
 from qprep.foundation.findings import Applicability, Unfixable
-from qprep.rewriting import callees, fstrings, imports, owners
-from qprep.rewriting.composed_edits import Piece, opening, overlaps
+from qprep.rewriting import callees, fstrings, imports, owners, plain_objects
+from qprep.rewriting.composed_edits import Piece, closing, opening, overlaps
 from qprep.rewriting.fix_scope import DeclinedError, Names, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops, name_capture, proof, stable_binding
@@ -66,6 +67,7 @@ class Plan:
         self._called_outside: dict[Unit, str] = {}  # functions with a module that calls them and must not be changed
         self._sites_in: dict[Unit, list[Place]] = defaultdict(list)
         self._walked: dict[Unit, bool] = {}
+        self._lent: dict[tuple[Unit, str], str] = {}  # attributes with operations of objects that are no modules
 
     def add(self, site: Site, codemod: Callable[..., object], applicability: Applicability) -> None:
         """Try to rewrite a site."""
@@ -82,6 +84,8 @@ class Plan:
         node = code.node(site.place) if code is not None else None
         if code is None or index is None or node is None:
             return Unfixable(f"it is in {site.place.module}, outside the paths given")
+        if plain_objects.is_plain(self.context, site.unit) and not isinstance(site, OpSite | HelperCall):
+            return Unfixable(f"`{site.unit.name}` is not an nn.Module, so it cannot hold a module")
         if (reason := owners.method_refusal(self.context, site.unit, site.function.rpartition(".")[2])) is not None:
             return Unfixable(reason)
         owner = self._owner(code, node, site.unit)
@@ -102,8 +106,10 @@ class Plan:
             return Unfixable(reason)
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
+        lending, beside = self._lending(scope)
+        scope.declarations += lending
         declarations, needed = tuple(scope.declarations), scope.needed(pieces)
-        doubts = proof.doubts(scope, site)
+        doubts = proof.doubts(scope, site, pieces)
         rewrite = Rewrite(
             site.place,
             site.unit,
@@ -114,10 +120,42 @@ class Plan:
             message,
             Applicability.UNSAFE if doubts else scope.applicability,
             doubts=doubts,
+            beside=beside,
         )
         if not isinstance(site, HelperCall):
             return rewrite
         return replace(rewrite, callees=frozenset(site.callees), dispatched=self._is_dispatched(scope, site))
+
+    def _lending(self, scope: Scope) -> tuple[list[Declaration], tuple[tuple[str, Piece], ...]]:
+        """What modules hold for the objects of a class that is no nn.Module, and how those get it."""
+        declarations: list[Declaration] = []
+        beside: list[tuple[str, Piece]] = []
+        if not plain_objects.is_plain(self.context, scope.unit):
+            return declarations, ()
+        for each in plain_objects.held(self.context, scope.unit):
+            code = self.context.code(each.unit.module)
+            if code is not None and not plain_objects.is_lent(code, each.unit, each.attribute):
+                made = f'{scope.runtime(plain_objects.OPERATIONS, code.index)}("{each.attribute}", owner={OWNER})'
+                declarations.append(Declaration(each.unit, self._operations_name(each.unit, each.attribute), made))
+        for maker in plain_objects.made(self.context, scope.unit):
+            code = self.context.code(maker.unit.module)
+            node = code.node(maker.place) if code is not None else None
+            function = code.function(node) if code is not None and node is not None else None
+            if code is None or not isinstance(node, ast.Call) or function is None:
+                continue
+            cls, (start, end) = ast.unparse(node.func), code.span(node)
+            name = self._operations_name(maker.unit, cls.rpartition(".")[2])
+            made = f"{scope.runtime(plain_objects.OPERATIONS, code.index)}.of({cls}, owner={OWNER})"
+            declarations.append(Declaration(maker.unit, name, made))
+            head = opening(start, f"{function.args.args[0].arg}.{name}.given(", end - start)
+            beside += [(maker.unit.module, piece) for piece in (head, closing(end, ")", end - start))]
+        return declarations, tuple(beside)
+
+    def _operations_name(self, unit: Unit, of: str) -> str:
+        if (unit, of) not in self._lent:
+            base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", of.lstrip("_")).lower()
+            self._lent[unit, of] = self.names(unit).fresh(f"{base}_operations")
+        return self._lent[unit, of]
 
     def _objection(self, scope: Scope, pieces: tuple[Piece, ...]) -> str | None:
         """Why a rewrite that a codemod made cannot be."""
@@ -132,6 +170,9 @@ class Plan:
         if unit.name and unit not in self._refusals:
             judge = owners.refusal if unit.is_class else moved_functions.refusal
             self._refusals[unit] = judge(self.context, unit) or self._outside(unit)
+            if unit.is_class and plain_objects.is_plain(self.context, unit) and self._refusals[unit] is None:
+                reasons = map(self.refusal, plain_objects.lenders(self.context, unit))
+                self._refusals[unit] = next(filter(None, reasons), None)
             if not unit.is_class and unit.module in listed_files(self.context):
                 self._refusals[unit] = (
                     f"the classes of {unit.module} are listed at run time, and a new class would appear there"
@@ -376,6 +417,8 @@ class Plan:
         for rewrite in rewrites:
             if rewrite.unit.is_class:
                 pieces[rewrite.place.module] += rewrite.pieces
+            for module, piece in rewrite.beside:
+                pieces[module] += [piece] if piece not in pieces[module] else []
         self._add_declarations(rewrites, pieces)
         dispatched = frozenset(callee for r in rewrites if r.dispatched for callee in r.callees) & active
         for unit in sorted(active):
@@ -410,11 +453,17 @@ class Plan:
     def _add_declarations(self, rewrites: list[Rewrite], pieces: dict[str, list[Piece]]) -> None:
         grouped: dict[tuple[Unit, Place | None], list[Declaration]] = defaultdict(list)
         methods: dict[Unit, set[str]] = defaultdict(set)
+        bodies: dict[Unit, list[Declaration]] = defaultdict(list)
         for rewrite in sorted(rewrites, key=lambda r: r.place):
             for declaration in rewrite.declarations:
-                if declaration.unit.is_class:
+                if declaration.in_body:
+                    bodies[declaration.unit].append(declaration)
+                elif declaration.unit.is_class:
                     grouped[declaration.unit, declaration.after].append(declaration)
-                    methods[declaration.unit].add(rewrite.function.rpartition(".")[2])
+                    if not plain_objects.is_plain(self.context, rewrite.unit):
+                        methods[declaration.unit].add(rewrite.function.rpartition(".")[2])
+        for unit, named in bodies.items():
+            pieces[unit.module].append(self._body_piece(unit, named))
         for (unit, after), declarations in grouped.items():
             module = after.module if after is not None else unit.module
             code = self.context.code(module)
@@ -423,6 +472,16 @@ class Plan:
         for unit in dict.fromkeys(unit for unit, _ in grouped):
             names = [d.name for (other, _), found in grouped.items() if other == unit for d in found if d.name]
             self._add_skips(unit, names, pieces)
+
+    def _body_piece(self, unit: Unit, named: list[Declaration]) -> Piece:
+        """Attributes of a class, in front of its first method."""
+        code, entry = self.context.code(unit.module), self.context.project.class_node(ClassRef(unit.module, unit.name))
+        point = plain_objects.body_point(code, entry) if entry is not None else None
+        assert code is not None
+        assert point is not None
+        offset, indent = point
+        lines = dict.fromkeys(declaration.line("") for declaration in named)
+        return Piece(offset, offset, "".join(f"{indent}{line}{code.newline}" for line in lines) + code.newline)
 
     def _declaration_piece(
         self, code: Code, unit: Unit, after: Place | None, declarations: list[Declaration], methods: frozenset[str]
@@ -456,6 +515,9 @@ class Plan:
             names = textwrap.wrap(" ".join(f'"{name}",' for name in added), 80)
             lines += [f"{mark}({owner}, {part.rstrip(',')})" for part in names]
         return lines
+
+    def _is_marked(self, declaration: Declaration) -> bool:
+        return declaration.unit.is_class and not declaration.in_body and self._is_walked(declaration.unit)
 
     def _is_walked(self, unit: Unit) -> bool:
         if unit not in self._walked:
@@ -532,7 +594,7 @@ class Plan:
             for module, entry in rewrite.imports:
                 needed[module].add(entry)
             for declaration in rewrite.declarations:
-                if declaration.name and declaration.unit.is_class and self._is_walked(declaration.unit):
+                if declaration.name and self._is_marked(declaration):
                     module = declaration.after.module if declaration.after is not None else declaration.unit.module
                     index = self.context.project.index(module)
                     assert index is not None

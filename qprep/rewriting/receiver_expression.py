@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
 
 _PASSING = frozenset(("enumerate", "reversed", "zip", "list", "tuple"))
+_GIVING = frozenset(("values", "items"))  # methods that give the items of a dict
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _BRANCHES = (ast.FunctionDef, ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
 _MAYBE = (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)
@@ -28,6 +29,7 @@ class Reached:
 
     is_loop  an item of it is the module: that of an index or a loop, and the expression is the whole list
     is_many  the loop calls its variable several times
+    may_miss what lies under it may not be there, since not every run comes by
     """
 
     node: ast.expr
@@ -35,6 +37,7 @@ class Reached:
     under: str = ""
     is_loop: bool = False
     is_many: bool = False
+    may_miss: bool = False
 
     @property
     def is_itself(self) -> bool:
@@ -80,21 +83,46 @@ def _is_parameter(code: Code, node: ast.AST) -> bool:
 
 
 def _under(scope: Scope, func: ast.expr) -> Reached | None:
-    """`self.layers[0]`, `self.block.fc`, where nothing decides whether the call is reached."""
+    """`self.layers[0]`, `self.block.fc`, or `block.fc` behind `block = self.block`."""
     root = func
+    is_plain = True
     while _own(scope, root) is None:
         if isinstance(root, ast.Subscript) and isinstance(root.slice, ast.Constant | ast.Slice | ast.UnaryOp):
             if any(isinstance(part, ast.Name | ast.Call) for part in ast.walk(root.slice)):
                 return None
-            root = root.value
+            root, is_plain = root.value, False
         elif isinstance(root, ast.Attribute):
             root = root.value
+        elif isinstance(root, ast.Name) and root is not func and (held := _alias(scope, root)) is not None:
+            return _under_attribute(scope, func, root, held, is_plain=is_plain)
         else:
             return None
     attribute = _own(scope, root)
-    if attribute is None or not _is_unconditional(scope.code, scope.call()):
+    return _under_attribute(scope, func, root, attribute, is_plain=is_plain) if attribute is not None else None
+
+
+def _under_attribute(scope: Scope, func: ast.expr, root: ast.expr, attribute: str, *, is_plain: bool) -> Reached | None:
+    """What lies under an attribute; where not every run comes by, by names alone, which can be asked for."""
+    is_certain = _is_unconditional(scope.code, scope.call())
+    under = scope.code.text[scope.code.span(root)[1] : scope.code.span(func)[1]]
+    if not is_certain and not (is_plain and re.fullmatch(r"(\.\w+)+", under)):
         return None
-    return Reached(func, attribute, scope.code.text[scope.code.span(root)[1] : scope.code.span(func)[1]])
+    return Reached(func, attribute, under, may_miss=not is_certain)
+
+
+def _alias(scope: Scope, name: ast.Name) -> str | None:
+    """The attribute of self that a local means, which is bound once, on the way to every later line."""
+    function = scope.code.function(name)
+    stores = (
+        [part for part in ast.walk(function) if isinstance(part, ast.Name) and part.id == name.id] if function else []
+    )
+    stores = [part for part in stores if not isinstance(part.ctx, ast.Load)]
+    statement = scope.code.parents[stores[0]] if len(stores) == 1 else None
+    if function is None or not isinstance(statement, ast.Assign) or scope.code.parents[statement] is not function:
+        return None
+    if len(statement.targets) != 1 or _is_parameter(scope.code, name):
+        return None
+    return _own(scope, statement.value)
 
 
 def _by_index(scope: Scope, func: ast.expr) -> Reached | None:
@@ -156,7 +184,12 @@ def _is_passed_on(code: Code, node: ast.AST, iterable: ast.expr) -> bool:
     """Whether a loop over `iterable` gives the very items of `node`."""
     while node is not iterable:
         node = code.parents[node]
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _PASSING):
+        if isinstance(node, ast.Attribute) and node.attr in _GIVING:
+            node = code.parents[node]
+            is_passed = isinstance(node, ast.Call) and not node.args and not node.keywords
+        else:
+            is_passed = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _PASSING
+        if not is_passed:
             return False
     return True
 

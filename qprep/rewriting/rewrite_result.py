@@ -33,17 +33,20 @@ OWNER = "<owner>"  # stands for self in the text of a declaration, until it is k
 class Declaration:
     """A new attribute of self: `self.name = expression`; at the end of __init__, or behind a statement.
 
-    Without a name it is a statement of its own.
+    Without a name it is a statement of its own. `in_body`: it is an attribute of the class, `name = expression`.
     """
 
     unit: Unit
     name: str
     expression: str
     after: Place | None = None  # an expression inside the statement that it follows; None: the end of __init__
+    in_body: bool = False
 
     def line(self, owner: str) -> str:
         """The statement, where self is called `owner`."""
         expression = self.expression.replace(OWNER, owner)
+        if self.in_body:
+            return f"{self.name} = {expression}"
         return f"{owner}.{self.name} = {expression}" if self.name else expression
 
 
@@ -70,3 +73,4 @@ class Rewrite:
     callees: frozenset[Unit] = frozenset()  # a call of functions, of which one must become a module for this to hold
     doubts: tuple[Doubt, ...] = ()  # with any, the rewrite is unsafe
     dispatched: bool = False  # which function is called, the run decides
+    beside: tuple[tuple[str, Piece], ...] = ()  # pieces of other files, or of other sites too, by module

@@ -105,7 +105,9 @@ from qprep.runtime_modules.windows import ISTFT, STFT
 from qprep.runtime_modules.attention import MultiheadAttention
 from qprep.runtime_modules.convert import convert_attention, convert_compound, convert_recurrent, to_torch
 from qprep.runtime_modules.convert import convert_model_to_distiller_lstm
-from qprep.runtime_modules.original import mark_added, original_children, original_modules, original_named_children
+from qprep.runtime_modules.original import mark_added, original_children, original_forward, original_modules
+from qprep.runtime_modules.original import original_list, original_named_children
+from qprep.runtime_modules.object_operations import ClassOperation, ObjectOperations
 from qprep.runtime_modules.recurrent import GRU, LSTM, RNN
 from qprep.runtime_modules.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from qprep.runtime_modules.transformer import Transformer, TransformerDecoder, TransformerDecoderLayer
@@ -156,9 +158,30 @@ __all__ = [
     "stands_for", "unshared",
 ]
 __all__ += [
-    "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "MultiheadAttention", "RNNCell", "Transformer", "TransformerDecoder",
-    "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "convert_attention",
-    "convert_compound", "convert_model_to_distiller_lstm", "convert_recurrent", "mark_added", "original_children",
-    "original_modules", "original_named_children", "to_torch",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "ClassOperation",
+    "GRUCell",
+    "LSTMCell",
+    "MultiheadAttention",
+    "ObjectOperations",
+    "RNNCell",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+    "convert_attention",
+    "convert_compound",
+    "convert_model_to_distiller_lstm",
+    "convert_recurrent",
+    "mark_added",
+    "original_children",
+    "original_forward",
+    "original_list",
+    "original_modules",
+    "original_named_children",
+    "to_torch",
 ]
 # fmt: on

@@ -1,8 +1,10 @@
+# ruff: noqa: ANN401 -- what a module takes and gives
 """The children that a module had before operations got modules of their own, for code that counts or indexes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from torch import nn
 
@@ -30,3 +32,19 @@ def original_modules(module: nn.Module) -> dict[str, nn.Module | None]:
     """`module._modules` without those that `mark_added` names."""
     added = module.__dict__.get(_ADDED, ())
     return {name: child for name, child in module._modules.items() if name not in added}  # noqa: SLF001 -- its like
+
+
+def original_list(module: nn.Module) -> list[nn.Module | None]:
+    """The items of `module`, an nn.Sequential or nn.ModuleList, without those that `mark_added` names."""
+    return list(original_modules(module).values())
+
+
+def original_forward(module: nn.Sequential) -> Callable[[Any], Any]:
+    """`nn.Sequential.forward` of `module` without those children that `mark_added` names."""
+
+    def forward(value: Any) -> Any:
+        for child in original_children(module):
+            value = child(value)
+        return value
+
+    return forward

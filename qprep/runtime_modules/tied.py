@@ -94,10 +94,10 @@ class Tied(nn.Module):
 
 
 @overload
-def another(module: None, listed: bool = False) -> None: ...
+def another(module: None, listed: bool = False, whole: bool = False) -> None: ...
 @overload
-def another(module: nn.Module, listed: bool = False) -> nn.Module: ...
-def another(module: nn.Module | None, listed: bool = False) -> nn.Module | None:
+def another(module: nn.Module, listed: bool = False, whole: bool = False) -> nn.Module: ...
+def another(module: nn.Module | None, listed: bool = False, whole: bool = False) -> nn.Module | None:
     """A separate instance of `module` that computes the same, for a second call site.
 
     Without parameters and buffers it is a copy; a leaf with them becomes `Tied`; a module with children becomes a copy
@@ -110,10 +110,15 @@ def another(module: nn.Module | None, listed: bool = False) -> nn.Module | None:
     With `listed`, for a second place that one instance was put into: parameters and buffers appear there as well, under
     the names that they had, and both instances hold them in the very same dicts, so that replacing one (`.to()`,
     `load_state_dict(assign=True)`) replaces it in both. A scripted module is given back as it is.
+
+    With `whole`, for a place that calls methods of the module, it is of the same class also where it is a leaf; a
+    scripted module is given back as it is.
     """
-    if not isinstance(module, nn.Module) or (listed and isinstance(module, torch.jit.ScriptModule)):
+    if not isinstance(module, nn.Module) or ((listed or whole) and isinstance(module, torch.jit.ScriptModule)):
         return module
     copies: _Copies = {}
+    if whole and not isinstance(module, Tied):
+        return _structural_copy(module, copies, listed)
     return _another(module, copies, lends=False, listed=listed)
 
 

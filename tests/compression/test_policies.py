@@ -134,6 +134,16 @@ def test_the_end_of_a_polynomial_has_torchs_name_too() -> None:
         PolynomialLR(sgd(seeded(plain_net)))
 
 
+def test_a_schedule_that_fails_at_its_first_step_is_refused(tmp_path: Path) -> None:
+    text = LR.replace("class: PolynomialLR", "class: StepLR").replace("total_iters: 4", "step_size: 0")
+    text = text.replace("power: 2", "gamma: 0.5").replace("instance_name: plateau", "instance_name: decay")
+    model = seeded(plain_net)
+    optimizer = sgd(model, 0.25)
+    with pytest.raises(ScheduleError, match=r":8: lr_schedulers\.decay: expected other values: .*zero"):
+        scheduled(tmp_path, text, model, optimizer=optimizer)
+    assert optimizer.param_groups[0]["lr"] == 0.25
+
+
 def test_an_epoch_to_go_on_from_needs_the_first_rate(tmp_path: Path) -> None:
     text = LR.replace("last_epoch: -1", "last_epoch: 3").replace("instance_name: plateau", "instance_name: decay")
     with pytest.raises(ScheduleError, match=r":12: lr_schedulers\.decay\.last_epoch: .*initial_lr"):

@@ -81,11 +81,8 @@ def held_attributes(analysis: Analysis, cls: ClassRef, name: str) -> set[str]:
 
 
 def _makes(analysis: Analysis, module: str, place: tuple[str, int, int, int, int], name: str) -> bool:
-    from qprep.analysis.eager.fuse_targets import node_at
-    from qprep.analysis.places import Place
-
     index = analysis.project.index(module)
-    node = node_at(index, Place(*place)) if index is not None else None
+    node = index.expression_at(*place[1:]) if index is not None else None
     return index is not None and isinstance(node, ast.Call) and _called(analysis, index, node) == name
 
 

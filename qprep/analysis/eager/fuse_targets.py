@@ -10,7 +10,6 @@ from qprep.analysis.values.abstract_values import ClassRef, External, Module, mo
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.protocol import Analysis
-    from qprep.analysis.places import Place
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 _ADDING = frozenset(("setattr", "add_module", "register_module", "_modules", "__dict__", "__getattr__", "__setattr__"))
@@ -73,7 +72,7 @@ def child(analysis: Analysis, holder: Holder, name: str) -> Found:
         return None
     creation = next(iter(entry.creations.values()))
     index = analysis.project.index(creation.place.module)
-    node = node_at(index, creation.place) if index is not None else None
+    node = index.expression_at(*creation.place[1:]) if index is not None else None
     return made(analysis, index, node, f"self.{name}") if index is not None and node is not None else None
 
 
@@ -101,15 +100,6 @@ def made(analysis: Analysis, index: FileIndex, node: ast.expr, shown: str) -> Fo
         return Leaf(kind.name.rpartition(".")[2])
     items = _items(node)
     return Written(index.name, items, shown) if items is not None else None
-
-
-def node_at(index: FileIndex, place: Place) -> ast.expr | None:
-    """The expression at a place."""
-    for node in ast.walk(index.tree):
-        if isinstance(node, ast.expr) and (node.lineno, node.col_offset) == (place.line, place.column):
-            if (node.end_lineno, node.end_col_offset) == (place.end_line, place.end_column):
-                return node
-    return None
 
 
 def _items(node: ast.Call) -> tuple[tuple[str, ast.expr], ...] | None:

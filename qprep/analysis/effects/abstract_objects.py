@@ -7,7 +7,9 @@ class or function refers to nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -56,6 +58,42 @@ class AnyOf:
 Test = ClassTest | AttributeTest | NameTest | AnyOf
 
 
+def _keep_hash(value: object, *parts: object) -> None:
+    """Compute the hash of a value once: references are members of many sets.
+
+    It is the same in each process, so sets are gone through in one order and every run takes the same steps.
+    """
+    object.__setattr__(value, "_hash", hash(tuple(map(_stable, parts))))
+
+
+def _stable(part: object) -> int:
+    match part:
+        case str():
+            return _of_text(part)
+        case ClassRef(module=module, name=name):
+            return hash((_of_text(module), _of_text(name)))
+        case None | bool():
+            return int(bool(part))
+        case tuple() | frozenset():
+            # Of a set, whatever the order of its members; of a place, all numbers and the name of its file.
+            numbers = [each if isinstance(each, int) else _stable(each) for each in part]
+            return hash(tuple(numbers) if isinstance(part, tuple) else sum(numbers))
+        case ClassTest(classes=classes, is_positive=is_positive):
+            return hash((1, _stable(classes), is_positive))
+        case AttributeTest(name=name, is_positive=is_positive):
+            return hash((2, _of_text(name), is_positive))
+        case NameTest(how=how, text=text, is_positive=is_positive):
+            return hash((3, _of_text(how), _of_text(text), is_positive))
+        case AnyOf(tests=tests):
+            return hash((4, _stable(tests)))
+    return hash(part)
+
+
+@cache
+def _of_text(text: str) -> int:
+    return crc32(text.encode())
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """An instance of a class of the project, or of a subclass of it; `made` is where its constructor is called."""
@@ -65,19 +103,10 @@ class Instance:
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self,
-            "_hash",
-            hash(
-                (
-                    self.cls,
-                    self.made,
-                )
-            ),
-        )
+        _keep_hash(self, self.cls, self.made)
 
     def __hash__(self) -> int:
-        return self._hash  # computed once: references are members of many sets
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +118,10 @@ class Made:
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self,
-            "_hash",
-            hash(
-                (
-                    self.name,
-                    self.place,
-                )
-            ),
-        )
+        _keep_hash(self, self.name, self.place)
 
     def __hash__(self) -> int:
-        return self._hash  # computed once: references are members of many sets
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +133,10 @@ class Held:
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self,
-            "_hash",
-            hash(
-                (
-                    self.owner,
-                    self.attribute,
-                )
-            ),
-        )
+        _keep_hash(self, self.owner, self.attribute)
 
     def __hash__(self) -> int:
-        return self._hash  # computed once: references are members of many sets
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +148,26 @@ class Below:
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.owner, self.is_direct)))
+        _keep_hash(self, self.owner, self.is_direct)
 
     def __hash__(self) -> int:
-        return self._hash  # computed once: references are members of many sets
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
 class Anything:
     """Any object of the program."""
 
+    def __hash__(self) -> int:
+        return 11
+
 
 @dataclass(frozen=True, slots=True)
 class Many:
     """So many objects that they are not followed one by one: what generic code of a large project works on."""
+
+    def __hash__(self) -> int:
+        return 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +176,15 @@ class ClassObject:
 
     cls: ClassRef | str
 
+    def __hash__(self) -> int:
+        return _stable(self.cls) ^ 1
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
     """A function, method or lambda of the project. `is_loose`: arguments may be bound in front of those of a call."""
 
-    scope: Scope = field(compare=True)
+    scope: Scope
     is_loose: bool = False
 
 
@@ -173,6 +193,9 @@ class Named:
     """What a dotted name of another package, or a module of the project, refers to."""
 
     name: str
+
+    def __hash__(self) -> int:
+        return _of_text(self.name)
 
 
 Base = Instance | Made | Held | Below | Anything | Many | ClassObject | Function | Named
@@ -187,19 +210,11 @@ class Reference:
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self,
-            "_hash",
-            hash(
-                (
-                    self.base,
-                    self.tests,
-                )
-            ),
-        )
+        tests = _stable(self.tests) if self.tests else 0
+        object.__setattr__(self, "_hash", hash(self.base) ^ tests)
 
     def __hash__(self) -> int:
-        return self._hash  # computed once: references are members of many sets
+        return self._hash
 
     def narrowed(self, tests: Iterable[Test]) -> Reference:
         """The same object where further conditions hold."""

@@ -18,7 +18,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class NameTable:
         self._readers: dict[str, list[str]] | None = None
         self._writers: dict[str, list[str]] = defaultdict(list)
         self._methods: set[str] = set()
+        self._holders: dict[str, list[ClassRef]] = defaultdict(list)
+        self._class_decorators: set[str] = set()
 
     def loads(self, points_to: ObjectQueries, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
         """Every read of a name, as a variable or an attribute."""
@@ -102,10 +104,15 @@ class NameTable:
         self._survey()
         return name in self._methods
 
-    def is_stored(self, attribute: str) -> bool:
-        """Whether some file sets an attribute of this name."""
+    def decorates_classes(self, name: str) -> bool:
+        """Whether a class of the files has a decorator of this name."""
         self._survey()
-        return attribute in self._writers
+        return name in self._class_decorators
+
+    def holders(self, attribute: str) -> Iterator[ClassRef]:
+        """The classes whose bodies or methods name an attribute."""
+        self._survey()
+        return iter(self._holders.get(attribute, ()))
 
     def _survey(self) -> None:
         """Note once which names each file reads and sets; the trees are not held for that."""
@@ -116,8 +123,16 @@ class NameTable:
             index = self._project.index(module)
             if index is None:
                 continue
-            for entry in index.classes.values():
+            for name, entry in index.classes.items():
                 self._methods.update(entry.methods)
+                own = {
+                    *entry.values,
+                    *(n.attr for n in walk(entry.node) if isinstance(n, ast.Attribute) and _is_set(n)),
+                }
+                for attribute in own.union(entry.values):
+                    self._holders[attribute].append(ClassRef(module, name))
+                decorators = (d.func if isinstance(d, ast.Call) else d for d in entry.node.decorator_list)
+                self._class_decorators.update(map(last_name, decorators))
             read = {node.id for node in index.of(ast.Name)}
             written: set[str] = set()
             for node in index.of(ast.Attribute):
@@ -136,6 +151,10 @@ class NameTable:
             for node in file.index.of(ast.Attribute):
                 (found.loads if isinstance(node.ctx, ast.Load) else found.stores)[node.attr].append(node)
         return self._files[file.module]
+
+
+def _is_set(node: ast.Attribute) -> bool:
+    return not isinstance(node.ctx, ast.Load)
 
 
 _Read = tuple["ast.Name | ast.Attribute", "FileScopes"]
@@ -162,11 +181,13 @@ class _Uses:
     direct   calls whose callee is the function
     loose    calls of other functions that may call it with any of the objects that they are given
     unknown  it may be called with anything
+    stored   the objects in whose attributes it is kept
     """
 
     direct: list[tuple[ast.Call, Scope]] = field(default_factory=list)
     loose: list[tuple[ast.Call, Scope]] = field(default_factory=list)
     unknown: bool = False
+    stored: list[Argument] = field(default_factory=list)
 
 
 class CallGraph:
@@ -217,6 +238,25 @@ class CallGraph:
                 inner = file.defined(current) if is_definition and current is not None else None
                 found += [inner] if inner is not None else []
         return self._decorated[function]
+
+    def decorated_classes(self, function: Scope) -> Iterator[ClassRef]:
+        """The classes that a function, or what it returns, decorates."""
+        outer = function.parent
+        factory = outer if outer is not None and outer.is_function and outer.owner is None else None
+        for decorator in (function, factory):
+            if decorator is None or not self._points_to.names.decorates_classes(decorator.name):
+                continue
+            for node, file in self.meanings(decorator.name).functions.get(decorator, ()):
+                parent = file.parents.get(node)
+                used = parent if decorator is factory and isinstance(parent, ast.Call) else node
+                definition = file.parents.get(used)
+                if isinstance(definition, ast.ClassDef) and used in definition.decorator_list:
+                    cls = file.class_of(definition)
+                    yield from (cls,) if cls is not None else ()
+
+    def receivers(self, scope: Scope) -> Iterator[Argument]:
+        """The classes or objects in whose attributes a function is stored: `Net.forward = function`."""
+        yield from self._of(scope).stored
 
     def is_unknown(self, scope: Scope) -> bool:
         """Whether a function may be called with anything: it is kept somewhere that is not followed."""
@@ -440,7 +480,8 @@ class _Search:
                     self._follow_variable(home, name)
                     if home.node is file.index.tree:
                         self._follow_global(file, name)
-            case ast.Attribute(attr=attribute):
+            case ast.Attribute(value=value, attr=attribute):
+                self.uses.stored.append((value, file.scope_of(target)))
                 for node, other in self.points_to.names.loads(self.points_to, attribute):
                     if isinstance(node, ast.Attribute):
                         self._add(node, other)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import Scope
     from qprep.analysis.interpreter.protocol import Analysis
 
+# Packages of torch that no forward calls: those who load models replace initializers to save time.
+_RUNS_NO_OPERATION = ("torch.nn.init.", "torch.optim.", "torch.distributed.", "torch.backends.", "torch.utils.data.")
 MAX_GENERIC = 16
 """Classes that one statement may work on before it counts as code for any model, which is not followed."""
 
@@ -105,7 +107,7 @@ class EffectTable:
         sensitive = _CONSTRUCTION | methods | set(names)
         for effect in self.effects:
             is_set = effect.kind is EffectKind.SET and any(re.fullmatch(effect.attribute, name) for name in sensitive)
-            if not (is_set or effect.kind in _CLASS_CHANGES):
+            if not (is_set or effect.kind in _CLASS_CHANGES or effect.kind is EffectKind.BORROW):
                 continue
             for target in self._targets(effect):
                 if (isinstance(target.base, ClassObject) and target.base.cls in family) or (
@@ -309,8 +311,17 @@ class EffectTable:
         for effect in self.effects:
             if effect.kind is EffectKind.SET:
                 for target in self._targets(effect):
-                    if isinstance(target.base, Named) and any(_matches_patch(target.base, effect, n) for n in names):
+                    if isinstance(target.base, Named) and any(self._is_patch(target.base, effect, n) for n in names):
                         yield effect
+
+    def _is_patch(self, target: Named, effect: Effect, name: str) -> bool:
+        """Whether an assignment replaces a function of this name, or what the class of this name does."""
+        if not target.name.startswith("torch") or f"{target.name}.".startswith(_RUNS_NO_OPERATION):
+            return False
+        if re.fullmatch(effect.attribute, name):
+            return True
+        is_class = name[:1].isupper() and target.name.rpartition(".")[2] == name
+        return is_class and self._has_attribute(f"{_TORCH}{name}", effect.attribute)
 
     def _has_children_of(self, below: Below, family: Collection[ClassRef]) -> bool:
         """Whether modules below an object may be children of an instance of a family."""
@@ -444,12 +455,6 @@ def _dotted(base: Named | ClassObject) -> str:
 def _is_unknown_holder(target: Reference) -> bool:
     """Whether an attribute is set on what nothing is known of but the attribute that holds it."""
     return isinstance(target.base, Held) and target.base.owner is None
-
-
-def _matches_patch(target: Named, effect: Effect, name: str) -> bool:
-    if not target.name.startswith("torch"):
-        return False
-    return bool(re.fullmatch(effect.attribute, name)) or target.name.rpartition(".")[2] == name
 
 
 def _short(cls: ModuleClass) -> str:

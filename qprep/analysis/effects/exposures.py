@@ -8,12 +8,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ANY_OBJECT, ClassObject, Instance, Named, Reference, References
+from qprep.analysis.effects.abstract_objects import (
+    ANY_OBJECT,
+    NOTHING,
+    ClassObject,
+    Instance,
+    Made,
+    Named,
+    Reference,
+    References,
+)
+from qprep.analysis.effects.points_to import RETURNS_SELF
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import FileScopes
+    from qprep.analysis.effects.lexical_scopes import Binding, FileScopes
     from qprep.analysis.effects.points_to import PointsTo
 
 _TO_TEXT = frozenset(("repr", "str", "format", "ascii", "pformat"))
@@ -23,6 +33,8 @@ _SHOWS = frozenset(
     ["_assert", "critical", "debug", "error", "exception", "fatal", "info", "log", "pprint", "print", "warn", "warning"]
 )  # fmt: skip
 _JOINS = frozenset(("format", "join", "replace", "strip", "rstrip", "lstrip", "indent"))
+# What gives pairs of a name or number and an object.
+_PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
 _LISTS_NAMES = frozenset(("dir", "getmembers", "getmembers_static"))
 # What torch.fx, torch.jit and torch.export give to the model that they traced.
 _OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
@@ -34,6 +46,13 @@ _FILE_READERS = frozenset(("getline", "getlines", "open", "read_bytes", "read_te
 _SIGNATURE_PARTS = frozenset(
     ["co_argcount", "co_filename", "co_flags", "co_kwonlyargcount", "co_name", "co_posonlyargcount", "co_qualname",
      "co_varnames"]
+)  # fmt: skip
+_ITERATES = frozenset(("enumerate", "iter", "len", "list", "map", "next", "reversed", "set", "sorted", "tuple", "zip"))
+_CONTAINER_VIEWS = frozenset(("items", "keys", "values"))
+# Functions that look at a function and do not run it.
+_LOOKS = frozenset(
+    ["from_callable", "get_type_hints", "getargspec", "getdoc", "getfullargspec", "getsource", "getsourcelines",
+     "hasattr", "signature", "wraps"]
 )  # fmt: skip
 _LINES = frozenset(("f_lineno", "tb_lineno"))
 _WATCHERS = frozenset(
@@ -64,6 +83,8 @@ def texts(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
         described = _described(node)
         if described and (last_name(getattr(node, "func", node)) == "print" or not _is_shown(node, file.parents)):
             for value in described:
+                if _is_part_of_tuple(value, file):
+                    continue
                 find = partial(_below_without_own_text, points_to, value, file)
                 yield Exposure(find, node, f"uses the text of `{ast.unparse(value)}`")
     for call in file.index.of(ast.Call):
@@ -91,6 +112,32 @@ def _described(node: ast.expr) -> list[ast.expr]:
     return []
 
 
+def _is_part_of_tuple(value: ast.expr, file: FileScopes) -> bool:
+    """Whether a name is one part of tuples of unlike things: what is known of those is no evidence of a module.
+
+    The name in a pair of a name and a module is such a part, and the module is not.
+    """
+    home = file.scope_of(value).binder(value.id) if isinstance(value, ast.Name) else None
+    if home is None or not isinstance(value, ast.Name):
+        return False
+    return all(_unpacks(binding, value.id, file) for binding in home.bindings[value.id])
+
+
+def _unpacks(binding: Binding, name: str, file: FileScopes) -> bool:
+    source = binding.value if isinstance(binding.value, ast.expr) else None
+    statement = file.parents.get(source) if source is not None else None
+    match statement:
+        case ast.For(target=target) | ast.comprehension(target=target) | ast.Assign(targets=[target]):
+            parts = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+        case _:
+            parts = []
+    names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
+    if name not in names:
+        return False
+    maker = last_name(source.func) if isinstance(source, ast.Call) else ""
+    return maker != "zip" and not (maker in _PAIRED and names.index(name) > 0)
+
+
 def _is_method(func: ast.expr) -> bool:
     """Whether a callee is an attribute of something that is no module: `text.format(…)`."""
     return isinstance(func, ast.Attribute) and func.attr != "pformat"
@@ -111,7 +158,7 @@ def _is_shown(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
                 return True
             case ast.BinOp() | ast.JoinedStr() | ast.FormattedValue() | ast.IfExp() | ast.Attribute() | ast.Subscript():
                 pass
-            case ast.Tuple() | ast.keyword() | ast.Starred():
+            case ast.Tuple() | ast.keyword() | ast.Starred() | ast.ListComp() | ast.GeneratorExp():
                 pass
             case _:
                 return False
@@ -125,10 +172,21 @@ def _is_raised(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> bool:
 
 def _below_without_own_text(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
     """The modules below an expression, but for objects whose class says itself what their text is."""
+    if (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Attribute)
+        and not _returns_object(points_to, value.func)
+    ):
+        return NOTHING
     found = points_to.of(value, file.scope_of(value))
     # What may be any object is left out: few of all values in texts are modules.
     plain = (each for each in found if isinstance(each.base, Instance) and not _has_own_text(points_to, each.base.cls))
     return points_to.below(frozenset(plain))
+
+
+def _returns_object(points_to: PointsTo, func: ast.Attribute) -> bool:
+    """Whether a method may return a module: one of the project's, or `model.eval()`."""
+    return func.attr in RETURNS_SELF or points_to.names.is_method(func.attr)
 
 
 def _has_own_text(points_to: PointsTo, cls: ClassRef) -> bool:
@@ -234,3 +292,97 @@ def _asks_which(handler: ast.FunctionDef) -> bool:
 def handled_objects(cls: ClassRef) -> References:
     """What stands for tensors or modes with a handler: their class, and its instances."""
     return frozenset((Reference(ClassObject(cls)), Reference(Instance(cls))))
+
+
+# Containers and borrowed methods
+
+
+def container_uses(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Lengths, items and iterations of objects whose class inherits from a container of torch.nn.
+
+    A class's uses of its own `self` are left out: the rewrite of the class takes care of them.
+    """
+    if not points_to.has_own_containers:
+        return
+    for node, value in _counted(file):
+        if isinstance(value, ast.Name | ast.Attribute) and not _is_self_or_list(value, file, points_to):
+            text = f"uses the items of `{ast.unparse(value)}`"
+            yield Exposure(partial(_contained, points_to, value, file), node, text)
+
+
+def _counted(file: FileScopes) -> Iterator[tuple[ast.expr | ast.stmt, ast.expr]]:
+    """Expressions whose items or length are taken, and where."""
+    for call in file.index.of(ast.Call):
+        if isinstance(call.func, ast.Name) and call.func.id in _ITERATES:
+            yield from ((call, argument) for argument in call.args)
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in _CONTAINER_VIEWS and not call.args:
+            yield call, call.func.value
+    for loop in file.index.of(ast.For):
+        yield loop, loop.iter
+    for generator in file.index.of(ast.comprehension):
+        yield generator.iter, generator.iter
+    for item in file.index.of(ast.Subscript):
+        # A text or a number from the front means the same child whatever is added behind it.
+        if isinstance(item.ctx, ast.Load) and not isinstance(item.slice, ast.Constant):
+            yield item, item.value
+    for star in file.index.of(ast.Starred):
+        yield star, star.value
+
+
+def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
+    """Whether an expression is `self`, or a variable that is bound to a display or to numbers."""
+    if not isinstance(value, ast.Name):
+        return False
+    scope = file.scope_of(value)
+    home = scope.binder(value.id)
+    bindings = home.bindings[value.id] if home is not None else ()
+    displays = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Constant)
+    is_display = bool(bindings) and all(isinstance(binding.value, displays) for binding in bindings)
+    return value.id == points_to.receiver(scope) or is_display
+
+
+def _contained(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
+    """The children of own containers; of a ModuleList that holds some, the list is what is gone through."""
+    found = points_to.of(value, file.scope_of(value))
+    if any(isinstance(reference.base, Made) for reference in found):
+        return NOTHING
+    containers = (r for r in found if isinstance(r.base, Instance) and points_to.is_container(r.base.cls))
+    return points_to.below(frozenset(containers), is_direct=True)
+
+
+def borrowed_methods(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Methods that are fetched from their class, so that any object may run them: `Net.forward(other, x)`."""
+    for node in file.index.of(ast.Attribute):
+        if not isinstance(node.ctx, ast.Load) or not points_to.names.is_method(node.attr):
+            continue
+        if isinstance(node.value, ast.Name | ast.Attribute) and not _runs_own(file, points_to, node):
+            find = partial(_fetched, points_to, node, file)
+            yield Exposure(find, node, f"fetches `{ast.unparse(node)}` for any object")
+
+
+def _fetched(points_to: PointsTo, node: ast.Attribute, file: FileScopes) -> References:
+    found = points_to.of(node.value, file.scope_of(node))
+    return frozenset(
+        each
+        for each in found
+        if isinstance(each.base, ClassObject)
+        and isinstance(each.base.cls, ClassRef)
+        and any(method.receiver is not None for method in points_to.method(each.base.cls, node.attr))
+    )
+
+
+def _runs_own(file: FileScopes, points_to: PointsTo, node: ast.Attribute) -> bool:
+    """`Base.forward(self, x)`, and reads that run nothing: `Net.forward.__doc__`, `signature(Net.forward)`."""
+    parent = file.parents.get(node)
+    receiver = points_to.receiver(file.scope_of(node))
+    match parent:
+        case ast.Call(func=func, args=[ast.Name(id=first), *_]) if func is node:
+            return first == receiver
+        case ast.Call(func=func) if func is not node:
+            return last_name(func) in _LOOKS
+        case ast.Attribute() | ast.Compare():
+            return True
+    root: ast.expr = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return isinstance(root, ast.Name) and root.id == receiver

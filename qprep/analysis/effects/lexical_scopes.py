@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from qprep.analysis.symbols.ast_utils import children
 from qprep.analysis.symbols.symbol_table import Imported
@@ -55,8 +56,15 @@ class Scope:
     added: dict[str, list[ast.expr]] = field(default_factory=dict)  # what containers of these names are given
     name: str = ""  # of a definition; nothing for a lambda or a module
     is_function: bool = False  # calling its object runs its body
+    _hash: int = 0
+
+    def __hash__(self) -> int:
+        """The same in each process, as that of abstract objects."""
+        return self._hash
 
     def __post_init__(self) -> None:
+        where = (crc32(self.file.module.encode()), getattr(self.node, "lineno", 0), getattr(self.node, "col_offset", 0))
+        self._hash = hash(where)
         self.name = getattr(self.node, "name", "")
         self.is_function = isinstance(self.node, _FUNCTIONS)
 

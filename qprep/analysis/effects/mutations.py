@@ -51,6 +51,7 @@ class EffectKind(Enum):
     EXPOSE = auto()  # something that no loop over children shows names each of them: a text, a graph, a hook for all
     READ = auto()  # an attribute is read of each child module that passes some tests
     SOURCE = auto()  # the source or the byte code of a class, function or file is used
+    BORROW = auto()  # a method is fetched from its class, and may run with another object as `self`
     DISPATCH = auto()  # a handler asks which functions of torch run
     COMPARE = auto()  # the identity of the object is used
     BYPASS = auto()  # an instance of a class is made without its constructor
@@ -203,6 +204,9 @@ class _Search:
 
     def _may_be_modules(self, node: ast.expr) -> bool:
         """Whether a container may be one of modules: a variable is, where it is bound to an attribute."""
+        if isinstance(node, ast.Attribute):
+            is_known = any(True for _ in self.points_to.names.holders(node.attr))
+            return not is_known or self.points_to.may_hold(node.attr)
         if not isinstance(node, ast.Name):
             return True
         home = self.file.scope_of(node).binder(node.id)
@@ -522,6 +526,8 @@ class _Search:
         found = [(EffectKind.EXPOSE, each) for each in exposures.texts(self.file, self.points_to)]
         found += [(EffectKind.EXPOSE, each) for each in exposures.graphs(self.file, self.points_to)]
         found += [(EffectKind.EXPOSE, each) for each in exposures.watchers(self.file, self.points_to)]
+        found += [(EffectKind.EXPOSE, each) for each in exposures.container_uses(self.file, self.points_to)]
+        found += [(EffectKind.BORROW, each) for each in exposures.borrowed_methods(self.file, self.points_to)]
         found += [(EffectKind.SOURCE, each) for each in exposures.sources(self.file, self.points_to)]
         for kind, each in found:
             yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text)

@@ -15,6 +15,7 @@ import ast
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import call_sites
@@ -54,7 +55,7 @@ MAX_DEPTH = 60
 
 CHILDREN = frozenset(("children", "named_children", "modules", "named_modules"))
 DICTIONARIES = frozenset(("_modules", "__dict__"))
-_RETURNS_SELF = frozenset(
+RETURNS_SELF = frozenset(
     ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to",
      "train", "type"]
 )  # fmt: skip
@@ -77,6 +78,11 @@ _SCALARS = frozenset(
     ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
      "issubclass", "len", "ord", "pow", "print", "range", "repr", "round", "str"]
 )  # fmt: skip
+_BINARY_METHODS = frozenset(
+    ["__add__", "__and__", "__eq__", "__ge__", "__gt__", "__iadd__", "__le__", "__lt__", "__matmul__", "__mul__",
+     "__ne__", "__or__", "__radd__", "__rmul__", "__sub__", "__truediv__"]
+)  # fmt: skip
+_TORCH_CONTAINERS = frozenset(("ModuleDict", "ModuleList", "Sequential"))
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
 
 
@@ -123,7 +129,8 @@ class PointsTo:
         self._files: dict[str, FileScopes | None] = {}
         self._values: dict[_Key, References] = {}
         self._scopes: dict[ast.AST, Scope] = {}
-        self._users: dict[_Key, set[_Key]] = defaultdict(set)
+        self._users: dict[_Key, dict[_Key, None]] = defaultdict(dict)
+        self._kept: dict[str, bool] = {}
         self._waiting: deque[_Key] = deque()
         self._queued: set[_Key] = set()
         self._current: list[_Key] = []
@@ -163,6 +170,18 @@ class PointsTo:
                 return own
         return []
 
+    @cached_property
+    def has_own_containers(self) -> bool:
+        """Whether a class of the project inherits from a container of torch.nn."""
+        outlines = ((name, self.project.surface(name)) for name in self.modules)
+        classes = (ClassRef(name, cls) for name, found in outlines if found is not None for cls in found.classes)
+        return any(map(self.is_container, classes))
+
+    def is_container(self, cls: ClassRef) -> bool:
+        """Whether a class inherits from Sequential, ModuleList or ModuleDict."""
+        bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
+        return any(name.rpartition(".")[2] in _TORCH_CONTAINERS for name in bases)
+
     def _own_method(self, cls: ClassRef, name: str) -> list[Scope]:
         file = self.file(cls.module)
         entry = self.project.class_node(cls)
@@ -198,7 +217,7 @@ class PointsTo:
         if isinstance(key, ast.AST) and scope is not None:
             self._scopes[key] = scope
         if self._current:
-            self._users[key].add(self._current[-1])
+            self._users[key][self._current[-1]] = None
         if key not in self._values:
             self._values[key] = NOTHING
             if len(self._current) < MAX_DEPTH:
@@ -293,11 +312,25 @@ class PointsTo:
             base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
             return frozenset((Reference(base),))
         found = self._default(scope, name)
+        if is_first:
+            found |= self._of_first_parameter(scope)
+        elif cls is not None and scope.name in _BINARY_METHODS:
+            found |= {Reference(Instance(cls))}  # `==` and `+` call it with two of its kind
         for value, value_scope in self.calls.arguments(scope, name):
             found |= self._get(value, value_scope)
         if self.calls.is_unknown(scope):
             found |= MANY_OBJECTS
         return found | self.calls.implicit_arguments(scope)
+
+    def _of_first_parameter(self, scope: Scope) -> References:
+        """The instances of a class that a function is made a method of; the classes that it decorates."""
+        found: set[Reference] = set()
+        for value, where in self.calls.receivers(scope):
+            for reference in self._get(value, where):
+                if isinstance(reference.base, ClassObject) and isinstance(reference.base.cls, ClassRef):
+                    found.add(Reference(Instance(reference.base.cls)))
+        found |= {Reference(ClassObject(cls)) for cls in self.calls.decorated_classes(scope)}
+        return frozenset(found)
 
     def _default(self, scope: Scope, name: str) -> References:
         arguments = scope.arguments
@@ -340,9 +373,7 @@ class PointsTo:
         found = NOTHING
         family = self.family(cls) if cls is not None else None
         for node, scope in self.names.stores(self, attribute):
-            owner = self.enclosing_class(scope)
-            is_own = isinstance(node.value, ast.Name) and owner is not None and node.value.id == self.receiver(scope)
-            if is_own and family is not None and owner not in family:
+            if self._is_own(node, scope) and family is not None and self.enclosing_class(scope) not in family:
                 continue
             value = assigned_value(node, scope)
             found |= self._get(value, scope) if value is not None else NOTHING
@@ -411,11 +442,25 @@ class PointsTo:
             case Made() | Held() | Below() | Anything() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,)))
-                if not self.names.is_stored(name):
-                    return NOTHING  # no class of the project has such an attribute
+                if not self.may_hold(name):
+                    return NOTHING
                 owner = base.name if isinstance(base, Made) else None
                 return frozenset((Reference(Held(owner, name)),))
         return NOTHING
+
+    def may_hold(self, name: str) -> bool:
+        """Whether an attribute of this name holds, on some object, anything but numbers, texts and tensors."""
+        if name not in self._kept:
+            self._kept[name] = any(self._may_hold(cls, name) for cls in self.names.holders(name))
+        return self._kept[name] or any(
+            self._get(value, scope)
+            for node, scope in self.names.stores(self, name)
+            if not self._is_own(node, scope) and (value := assigned_value(node, scope)) is not None
+        )
+
+    def _is_own(self, node: ast.Attribute, scope: Scope) -> bool:
+        """Whether an attribute is one of `self` in a method."""
+        return isinstance(node.value, ast.Name) and node.value.id == self.receiver(scope)
 
     def class_of(self, references: References) -> References:
         """The classes of objects: `type(x)`."""
@@ -517,7 +562,7 @@ class PointsTo:
                 )
             if name in _TENSORS and not self._defines(receiver, name):
                 return NOTHING
-            if name in _RETURNS_SELF and not self._defines(receiver, name):
+            if name in RETURNS_SELF and not self._defines(receiver, name):
                 return receiver
         callees = self._get(node.func, scope)
         if self._is_weak(node.func, scope):

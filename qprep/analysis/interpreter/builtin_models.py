@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing, child_positions
 from qprep.analysis.interpreter import attributes, instances, reflection, tensor_operations
-from qprep.analysis.interpreter.environment import CHILDREN, rooted
+from qprep.analysis.interpreter.environment import CHILDREN, in_loop, rooted
 from qprep.analysis.interpreter.items import iterate
 from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.values.abstract_values import (
@@ -89,6 +89,7 @@ _COPIES = frozenset(
 _MAPPINGS = frozenset(["Mapping", "MutableMapping", "UserDict"])
 _ORIGINAL = {f"qprep.runtime_modules.original_{name}": name for name in ("children", "named_children")}
 _GROW = frozenset(["append", "insert", "add", "appendleft"])
+_OPERATIONS = External("qprep.runtime_modules.ObjectOperations")
 _MODULE_SELF = frozenset(
     ["to", "cuda", "cpu", "eval", "train", "half", "float", "double", "apply", "requires_grad_", "bfloat16", "type"]
 )
@@ -186,6 +187,8 @@ def _module_method(
         analysis.defines(receiver.cls, name) or name in analysis.attributes_of(receiver.cls).names
     ):
         return None
+    if name == "given" and receiver.cls == _OPERATIONS and arguments.args:
+        return arguments.args[0]
     child_positions.note_method(analysis, frame, receiver, name)
     if name in ("children", "named_children") and receiver.cls is not None:
         known = {receiver.cls} if isinstance(receiver.cls, ClassRef) else {ClassRef("torch.nn", "")}
@@ -202,7 +205,12 @@ def _module_method(
 def child_of(analysis: Analysis, receiver: Module) -> Kind:
     """Any of the children of a module."""
     item = attributes.item_of(analysis, receiver)
-    return item if receiver.path is None else rooted(item, f"{receiver.path}[*]")
+    if receiver.path is None:
+        return item
+    item = rooted(item, f"{receiver.path}[*]")
+    for outer in receiver.loops:  # another parent in each round has other children
+        item = in_loop(item, outer)
+    return item
 
 
 def _module_reading(analysis: Analysis, receiver: Module, name: str) -> Kind | None:

@@ -117,6 +117,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
     name = node.func.attr
     if name not in ("forward", "__call__"):
         receiver = _as_given(analysis, frame, node.func.value, receiver, Module)
+        receiver = _as_given(analysis, frame, node.func.value, receiver, Object)
     known = [option for option in options(receiver) if option != NONE] or [receiver]
     modules = [option for option in known if isinstance(option, Module)]
     if modules and name in ("forward", "__call__") and all(option.path != "" for option in modules):
@@ -140,6 +141,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
         callables.append(analysis.attribute_of(frame, option, name))
     if callables:
         callee = _as_given(analysis, frame, node.func, join_all(callables), External)
+        callee = _as_given(analysis, frame, node.func, callee, Object)
         if any(_says_nothing(option) for option in options(callee)) and not modules:
             seen = tensor_operations.unknown_method(analysis, frame, node, name, receiver)
             if seen is not None:
@@ -154,7 +156,9 @@ def _is_functional(kind: Kind) -> bool:
     return isinstance(kind, Module) and isinstance(kind.cls, External) and eager_name(kind.cls.name) == FUNCTIONAL
 
 
-def _as_given(analysis: Analysis, frame: Frame, node: ast.expr, kind: Kind, wanted: type[Module | External]) -> Kind:
+def _as_given(
+    analysis: Analysis, frame: Frame, node: ast.expr, kind: Kind, wanted: type[Module | External | Object]
+) -> Kind:
     """`self.block`, once a parameter of the constructor: what is passed for it, where all of that is of one type.
 
     Modules are looked into for their methods only: a forward that any model may call is evaluated by itself.
@@ -188,8 +192,10 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         return _call_one(analysis, frame, node, alternatives[0], arguments)
     if not frame.recording:
         return join_all(_call_one(analysis, frame, node, option, arguments) for option in alternatives)
+    if any(isinstance(option, Object) for option in alternatives):  # what a parameter gives is unknown, this is not
+        alternatives = [option for option in alternatives if not _says_nothing(option)]
     is_held = self_attribute(analysis, frame, node.func) is not None and arguments.flows
-    if is_held and not all(isinstance(option, FunctionRef | Closure) for option in alternatives):
+    if is_held and not all(isinstance(option, FunctionRef | Closure | Object) for option in alternatives):
         return _held_call(analysis, frame, node, alternatives, arguments)
     start = frame.save()
     results, ends = [], []
@@ -427,8 +433,11 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
         return arguments.args[0]
     if name == f"{RUNTIME}PerCall.within":
         return _note_renewed(analysis, frame, arguments)
+    if name == f"{RUNTIME}ClassOperation" and arguments.args:  # of which each object has one
+        named = call_kind(analysis, frame, node, arguments.args[0], Arguments())
+        return join_all(Module(module.cls, None, None, module.item) for module in modules_of(named))
     if name.startswith(RUNTIME) and name.removeprefix(RUNTIME)[:1].isupper():
-        made = name.removesuffix(".wrap")
+        made = name.removesuffix(".wrap").removesuffix(".of")
         item = arguments.args[0] if made == f"{RUNTIME}PerCall" and arguments.args else None
         return Module(External(made), None, analysis.origin(frame, node), item)
     if name.startswith("torch.nn.") and name.count(".") == 2 and name[9].isupper():

@@ -11,6 +11,7 @@ from qprep.analysis.interpreter import attributes
 from qprep.analysis.interpreter.conditions import exclude_each_other
 from qprep.analysis.interpreter.environment import CHILDREN, TOTAL, Counts
 from qprep.analysis.places import Place, Unit
+from qprep.analysis.symbols.forward_methods import quantizes_itself
 from qprep.analysis.values import path_overlap
 from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all, options
 from qprep.analysis.values.access_paths import any_index
@@ -152,7 +153,7 @@ def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary, *, is_forwa
     facts, counts = analysis.facts, summary.counts
     if is_forward:
         analysis.runs[cls] = path_overlap.paths(counts)
-    if not (is_forward and _is_dedicated(analysis, cls, counts)):
+    if not (is_forward and (_is_dedicated(analysis, cls, counts) or quantizes_itself(analysis.project, cls))):
         for place in summary.touched:
             if place in facts.ops:
                 facts.ops[place].owned = False

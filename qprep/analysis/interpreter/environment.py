@@ -117,6 +117,7 @@ class Frame:
     loops: list[int] = field(default_factory=list)
     loop_names: dict[str, int] = field(default_factory=dict)
     loop_steps: dict[str, int] = field(default_factory=dict)  # of loops over a range that goes by more than one
+    loop_values: dict[str, ast.expr] = field(default_factory=dict)  # of names that a loop computes: `j = 2 * i`
     alive: bool = True
     earlier: list[Counts] = field(default_factory=list)  # what happened before each loop that this is in
     conditions: frozenset[Condition] = frozenset()  # what the branches around may take for granted

@@ -24,6 +24,7 @@ from qprep.analysis.values.abstract_values import (
     join_all,
     options,
 )
+from qprep.analysis.values.access_paths import written_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +73,7 @@ def item_of_unknown(attribute: str, index: ast.expr, frame: Frame) -> Module:
 
 def selected(item: Kind, node: ast.expr, frame: Frame, loops: frozenset[int] = frozenset()) -> Kind:
     """The item that an index expression picks: its path names the index, its loops those that vary it."""
+    node = written_out(node, frame.loop_values)
     return at_index(item, ast.unparse(node), loops | _varying(node, frame))
 
 

@@ -13,7 +13,7 @@ from qprep.analysis.interpreter.expressions import assign, evaluate
 from qprep.analysis.interpreter.items import iterate
 from qprep.analysis.interpreter.tensor_operations import augmented
 from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Object, Sequence
-from qprep.analysis.values.access_paths import step_of
+from qprep.analysis.values.access_paths import computed_indices, step_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +126,7 @@ def _for(analysis: Analysis, frame: Frame, node: ast.For) -> None:
             frame.loop_steps.pop(node.target.id, None)
             if (step := step_of(node.iter)) > 1:
                 frame.loop_steps[node.target.id] = step
+        frame.loop_values.update(computed_indices(node))
 
     _loop(analysis, frame, node, bind)
 

@@ -55,6 +55,7 @@ class FileIndex:
     link: Callable[[str], str] = str  # the name under which the project knows what the file calls so
     _names: frozenset[str] | None = None
     _nodes: dict[type[ast.AST], list[ast.AST]] | None = None
+    _spans: dict[tuple[int, int, int | None, int | None], ast.expr] | None = None
 
     def of(self, *types: type[_Any]) -> Iterator[_Any]:
         """The nodes of these types anywhere in the file, one type after another, outer ones first."""
@@ -62,6 +63,16 @@ class FileIndex:
             self._nodes = by_type(self.tree)
         for kind in types:
             yield from cast("list[_Any]", self._nodes.get(kind, []))
+
+    def expression_at(self, line: int, column: int, end_line: int, end_column: int) -> ast.expr | None:
+        """The outermost expression with exactly this span."""
+        if self._spans is None:
+            self._spans = {}
+            for node in ast.walk(self.tree):
+                if isinstance(node, ast.expr):
+                    span = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+                    self._spans.setdefault(span, node)
+        return self._spans.get((line, column, end_line, end_column))
 
     @property
     def all_imports(self) -> list[ast.Import | ast.ImportFrom]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 _LITERAL = re.compile(r"-?\d*(?::-?\d*){0,2}|(?:'[^']*'|\"[^\"]*\")")  # a number, a slice of numbers, a text
 _NAMING = ("(", "f'", 'f"', "'", '"')  # begins a key that is made of texts and variables
+_ARITHMETIC = (ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Name, ast.Constant, ast.Load)
 _STRIDED = re.compile(r"(?:(\d+) \* \w+|\w+ \* (\d+))(?: ([+-]) (\d+))?")
 
 
@@ -70,3 +72,26 @@ def with_steps(path: str, steps: Mapping[str, int]) -> str:
     for name, step in steps.items():
         path = re.sub(rf"(?<=[\[ (]){name}\b", f"{step} * {name}", path)
     return path
+
+
+def computed_indices(loop: ast.For) -> dict[str, ast.expr]:
+    """The names that the body of a loop binds once, each round, to sums and products of names and whole numbers."""
+    found = {
+        statement.targets[0].id: statement.value
+        for statement in loop.body
+        if isinstance(statement, ast.Assign)
+        and isinstance(statement.targets[0], ast.Name)
+        and isinstance(statement.value, ast.BinOp)
+        and all(isinstance(part, _ARITHMETIC) for part in ast.walk(statement.value))
+    }
+    if not found:
+        return {}
+    bound = Counter(
+        part.id for part in ast.walk(loop) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    )
+    return {name: value for name, value in found.items() if bound[name] == 1}
+
+
+def written_out(index: ast.expr, values: Mapping[str, ast.expr]) -> ast.expr:
+    """`j` where a loop computes `j = 2 * i` is `2 * i`."""
+    return values.get(index.id, index) if isinstance(index, ast.Name) else index

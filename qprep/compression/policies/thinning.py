@@ -21,26 +21,30 @@ class ThinningPolicy(Policy):
     """Removes channels whose weights are all masked, at the first minibatch of its epochs; see `thin`.
 
     `thinning_func_str`, `arch` and `dataset` are Distiller's and not needed: the model runs on the example inputs.
+    `fold_constants` as in `thin`: for masks of filters that leave the BatchNorm behind them.
     """
 
     is_structural: ClassVar[bool] = True
     needs_example = True
 
-    def __init__(self, thinning_func_str: str = "", arch: str = "", dataset: str = "") -> None:
+    def __init__(
+        self, thinning_func_str: str = "", arch: str = "", dataset: str = "", *, fold_constants: bool = False
+    ) -> None:
         self.given = (thinning_func_str, arch, dataset)
+        self.fold_constants = fold_constants
         self.name = "StructureRemover"
 
     def on_minibatch_begin(self, training: Training, window: Window) -> None:
         """Thin, once in an epoch."""
         if window.acts(training.clock) or (not window.by_steps and training.clock.minibatch == 0):
-            thin_in_training(training)
+            thin_in_training(training, fold_constants=self.fold_constants)
 
 
 for _name in ("FilterRemover", "ChannelRemover"):
     register(_name)(ThinningPolicy)
 
 
-def thin_in_training(training: Training) -> None:
+def thin_in_training(training: Training, *, fold_constants: bool = False) -> None:
     """Thin the model, the optimizer and the masks; a note where nothing could be removed."""
     model = bare(training.model)
     if model is not training.model and dist.is_available() and dist.is_initialized():
@@ -53,7 +57,8 @@ def thin_in_training(training: Training) -> None:
         training.note("nothing was removed: no channel is masked")
         return
     args, kwargs = training.example
-    adopt(training, thin(model, args or kwargs, optimizer=training.optimizer, masks=held))
+    given = args or kwargs
+    adopt(training, thin(model, given, optimizer=training.optimizer, masks=held, fold_constants=fold_constants))
 
 
 def adopt(training: Training, record: Record) -> None:

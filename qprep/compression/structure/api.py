@@ -40,6 +40,7 @@ def thin(
     optimizer: torch.optim.Optimizer | None = None,
     masks: MutableMapping[nn.Parameter, Tensor] | None = None,
     found: Groups | None = None,
+    fold_constants: bool = False,
 ) -> Record:
     """Remove the channels of `model` that are masked, and return the record of what was removed.
 
@@ -50,7 +51,9 @@ def thin(
     and the state of `optimizer` are cut alike. What was masked and had to stay is in record["notes"]. A record in place
     of example inputs is applied to a fresh model without a run, so that it loads the thin model's state_dict.
 
-    found  what `groups` returned for this model as it is now, to save its run
+    found           what `groups` returned for this model as it is now, to save its run
+    fold_constants  whether channels whose masks leave a constant (a filter of 0 before a BatchNorm) go too: the biases
+                    of the layers that read them, or the running means behind these, take what the constant adds
     """
     inner = plain(model)
     if is_record(example_inputs):
@@ -64,7 +67,7 @@ def thin(
         found = _groups(inner, given, verify=False)
     elif found.model is not inner:
         raise StructureError("expected the groups of this model, found those of another")
-    return thinned(found, given, optimizer, masks)
+    return thinned(found, given, optimizer, masks, fold_constants=fold_constants)
 
 
 def macs(model: nn.Module, *example_inputs: Any) -> int:

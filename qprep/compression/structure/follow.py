@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from qprep.compression.structure.rules import fold, layer, norm, recurrent
+from qprep.compression.structure.rules import einsum, fold, layer, norm, recurrent
 from qprep.compression.structure.rules.mix import mix, new
 from qprep.compression.structure.rules.move import move
 from qprep.compression.structure.rules.same import same
@@ -40,6 +40,7 @@ _LAYERS: Final[dict[str, Rule]] = {
     "embedding": layer.embedding,
     "embedding_bag": layer.embedding,
     **dict.fromkeys(("matmul", "mm", "bmm", "addmm", "baddbmm"), layer.product),
+    "einsum": einsum.einsum,
     "scaled_dot_product_attention": layer.attention,
     "batch_norm": norm.batch_norm,
     "instance_norm": norm.instance_norm,

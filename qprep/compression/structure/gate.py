@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -49,13 +50,20 @@ class Difference:
         return f"{self.clause}, first in {self.module or 'the model itself'}{place}"
 
 
-def compared(found: Groups, removal: Removal, tensors: Mapping[str, Tensor], arguments: Arguments) -> Difference | None:
+def compared(
+    found: Groups,
+    removal: Removal,
+    tensors: Mapping[str, Tensor],
+    arguments: Arguments,
+    changed: Mapping[str, Tensor] = MappingProxyType({}),
+) -> Difference | None:
     """None where the model gives the same with `tensors` and with what `removal` leaves of them.
 
     tensors  parameters and buffers by name, masked
+    changed  those that have other values in the thin model, before they are cut
     """
-    cuts = found.cuts(removal)
-    thin = {**tensors, **cut_all(tensors, kept_of(tensors, cuts))}
+    whole = {**tensors, **changed}
+    thin = {**whole, **cut_all(whole, kept_of(whole, found.cuts(removal)))}
     masked = outputs(found.model, tensors, {}, arguments.args, arguments.kwargs)
     watch = _Watch(found.model)
     try:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from qprep.compression.structure.constants import folded
 from qprep.compression.structure.cutting import cut, cut_all, kept_of, tensors_of
 from qprep.compression.structure.errors import ThinningError
 from qprep.compression.structure.gate import Arguments, compared, doubled
@@ -18,7 +19,14 @@ from qprep.compression.structure.record import Record, commit, made
 Masks = MutableMapping[nn.Parameter, Tensor]
 
 
-def thinned(found: Groups, arguments: Arguments, optimizer: Optimizer | None, masks: Masks | None) -> Record:
+def thinned(
+    found: Groups,
+    arguments: Arguments,
+    optimizer: Optimizer | None,
+    masks: Masks | None,
+    *,
+    fold_constants: bool = False,
+) -> Record:
     """Remove what is masked; ThinningError, and nothing changed, where the model would compute something else."""
     model, masks = found.model, {} if masks is None else masks
     owners = dict(model.named_parameters())
@@ -27,7 +35,8 @@ def thinned(found: Groups, arguments: Arguments, optimizer: Optimizer | None, ma
     asked = {name for name, owner in owners.items() if owner in masks} if masks else set(owners)
     removal = {each.name: gone for each in found.families if (gone := _gone(each, zero, asked))}
     kept = kept_of(tensors, found.cuts(removal))
-    _pass(found, removal, tensors, arguments)
+    changed = folded(found, removal, tensors, arguments) if fold_constants and removal else {}
+    _pass(found, removal, tensors, arguments, changed)
     by_parameter: dict[Tensor, Mapping[int, Tensor]] = {
         owners[name]: positions for name, positions in kept.items() if name in owners
     }
@@ -35,7 +44,8 @@ def thinned(found: Groups, arguments: Arguments, optimizer: Optimizer | None, ma
     thin_masks = {each: cut(mask, by_parameter[each]) for each, mask in masks.items() if each in by_parameter}
     widths = found.widths(removal)
     record = made(tensors, kept, widths, _notes(found, tensors, asked))
-    thin = cut_all(tensors_of(model), kept)
+    whole = {**tensors_of(model), **changed}
+    thin = {**changed, **cut_all(whole, kept)}
     if put_state is not None:
         put_state()
     commit(model, thin, widths)
@@ -43,10 +53,16 @@ def thinned(found: Groups, arguments: Arguments, optimizer: Optimizer | None, ma
     return record
 
 
-def _pass(found: Groups, removal: Mapping[str, list[int]], tensors: Mapping[str, Tensor], arguments: Arguments) -> None:
+def _pass(
+    found: Groups,
+    removal: Mapping[str, list[int]],
+    tensors: Mapping[str, Tensor],
+    arguments: Arguments,
+    changed: Mapping[str, Tensor],
+) -> None:
     """Run the gate, with twice the batch as well where the model takes that."""
     for each in (arguments, doubled(found, tensors, arguments)):
-        why = None if each is None or not removal else compared(found, removal, tensors, each)
+        why = None if each is None or not removal else compared(found, removal, tensors, each, changed)
         if why is not None:
             raise ThinningError(f"the thin model would not compute what the masked one does: {why}", why.module)
 

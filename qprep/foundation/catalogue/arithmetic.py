@@ -195,7 +195,7 @@ _PRODUCTS: Final[tuple[Op, ...]] = (
     ),
 )
 
-_PRODUCT_RULES: Final = ("matmul", "bmm", "mm", "addmm", "baddbmm")
+_PRODUCT_RULES: Final = ("matmul", "bmm", "mm", "addmm", "baddbmm", "einsum")
 
 OPS: Final[tuple[Op, ...]] = (
     *carrying(_OPERATORS, Channels.SAME, {Channels.LAYER: _PRODUCT_RULES}),

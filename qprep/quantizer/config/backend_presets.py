@@ -35,6 +35,9 @@ BACKENDS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     }
 )
 
+# Runtimes that have integer kernels for a sigmoid and a product, and none for a SiLU: it is quantized in parts.
+IN_PARTS: Final = frozenset({"onnxruntime"})
+
 
 def preset(backend: object) -> Mapping[str, Any]:
     """Settings for `backend`, none for None; QprepError, with the nearest name, for one that is not known."""

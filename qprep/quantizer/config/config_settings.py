@@ -64,6 +64,11 @@ class Settings:
         """The format of a layer's sums of products, before its bias is added; None where they are exact."""
         return self._activation(self.bits_accumulator, self.scheme_accumulator)
 
+    def to_data(self) -> dict[str, Any]:
+        """Plain values by name, as overrides have them."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value.value if isinstance(value, enum.Enum) else value for name, value in found.items()}
+
     def _activation(self, bits: Bits, scheme: Scheme) -> Spec | None:
         if not isinstance(bits, int):
             return _float_spec(bits)
@@ -238,10 +243,8 @@ class Overrides:
 
     def to_data(self) -> dict[str, Any]:
         """`settings` and `overrides` as plain values that the constructor of a quantizer takes again."""
-        settings = {name: getattr(self.defaults, name) for name in NAMES}
-        plain = {name: value.value if isinstance(value, enum.Enum) else value for name, value in settings.items()}
         return {
-            "settings": plain,
+            "settings": self.defaults.to_data(),
             "overrides": self._given,
             "types": list(self.types),
         }

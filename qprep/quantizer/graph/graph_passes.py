@@ -148,7 +148,7 @@ def plan_inner_slots(graph: Graph) -> None:
 def fuse_activations(graph: Graph) -> None:
     """Operation and clamping activation are one operation with one output range: nothing is quantized between."""
     for node in graph.nodes:
-        if len(node.outputs) != 1 or node.treatment != "output":
+        if len(node.outputs) != 1 or node.treatment not in ("output", "float"):
             continue
         following = graph.only_consumer(node.outputs[0])
         if following is not None and clamp_range(following) is not None and following.calls == node.calls:

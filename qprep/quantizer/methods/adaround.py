@@ -115,6 +115,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
     samples     places of the calibration data that a layer is compared at
     """
 
+    method_name: ClassVar[str] = "adaround"
     defaults: ClassVar[Mapping[str, Any]] = {"estimator_weights": "mse"}
 
     def __init__(self, *args: Any, iterations: int = 1000, samples: int = 4096, seed: int = 0, **settings: Any) -> None:

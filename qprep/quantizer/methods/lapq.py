@@ -51,6 +51,7 @@ class LAPQQuantizer(PostTrainingQuantizer):
     Needs scipy (`qprep[lapq]`). The loss after calibration is `best_loss`.
     """
 
+    method_name: ClassVar[str] = "lapq"
     defaults: ClassVar[Mapping[str, Any]] = {"estimator_activations": "mse", "estimator_weights": "mse"}
 
     def __init__(self, *args: Any, loss: Loss | None = None, evaluations: int = 500, **settings: Any) -> None:

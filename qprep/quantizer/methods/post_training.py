@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -16,6 +16,7 @@ from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, DynamicActivationQuantizer, TensorQuantizer
 from qprep.quantizer.graph.graph_passes import Passes, plan_inner_slots, plan_layer_inputs
 from qprep.quantizer.graph.quantization_graph import Edge
+from qprep.quantizer.methods.mixed_precision import CHOICES, Metric, choose_bits
 from qprep.quantizer.quantizer_base import Quantizer
 from qprep.quantizer.ranges.saved_ranges import set_ranges
 from qprep.quantizer.report.activation_statistics import Statistics
@@ -49,6 +50,28 @@ class _PostTraining(Quantizer):
         for parameter, quantizer in self.parameters_with_quantizers():
             self.param_quantization_fn(parameter, quantizer)
 
+    def fit(
+        self,
+        loader: Iterable[object],
+        *,
+        bits_budget: float,
+        metric: Metric | None = None,
+        choices: Sequence[int] = CHOICES,
+    ) -> dict[str, int]:
+        """Choose the bits of each weight under a budget, then calibrate; returns the bits by name.
+
+        bits_budget  of a weight's value, on average over all that are quantized
+        metric       a function of the model, better the higher; without it the noise at the output counts
+        choices      the bits to choose from
+
+        See `choose_bits`, whose errors are raised. The choices become overrides, so that files keep them.
+        """
+        found = choose_bits(self, loader, bits_budget, metric, choices)
+        for name, bits in found.items():
+            self.settings.put_first(name, {**self.settings(name).to_data(), "bits_weights": bits})
+        self.calibrate(loader)
+        return found
+
 
 class PostTrainingQuantizer(_PostTraining):
     """Static: ranges of activations are observed in one pass over data, then fixed.
@@ -56,6 +79,8 @@ class PostTrainingQuantizer(_PostTraining):
     statistics  what `collect_statistics` found in the float model, or the path of its file: ranges are taken from it
                 by `prepare_model`, and no `calibrate` is needed; QprepError where it says nothing of a tensor
     """
+
+    method_name: ClassVar[str] = "ptq"
 
     def __init__(self, *args: Any, statistics: Statistics | str | Path | None = None, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -86,6 +111,8 @@ class PostTrainingQuantizer(_PostTraining):
 class DynamicQuantizer(_PostTraining):
     """Weights ahead of time; what layers with weights read is quantized to its own range, each time."""
 
+    method_name: ClassVar[str] = "dynamic"
+
     def default_passes(self) -> Passes:
         """Nothing is folded: batch statistics stay where they are."""
         return Passes(("plan-layer-inputs", plan_layer_inputs), ("plan-inner-slots", plan_inner_slots))
@@ -101,6 +128,8 @@ class DynamicQuantizer(_PostTraining):
 
 class WeightOnlyQuantizer(_PostTraining):
     """Weights alone, by default in 8 bits; activations stay."""
+
+    method_name: ClassVar[str] = "weight-only"
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ _NORMS: Final = ("layer_norm", "rms_norm")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Group:
+class NormGroup:
     """A normalization with a weight of its own, and the weights (outputs, channels) of all that reads it."""
 
     norm: Node
@@ -44,7 +44,7 @@ def smooth_quant(loader: object, alpha: float = 0.5, positional: int = 1) -> Pas
         raise QprepError(f"expected an alpha from 0 to 1, found {alpha!r}")
 
     def smooth(graph: Graph) -> None:
-        groups = list(_groups(graph))
+        groups = list(norm_groups(graph))
         largest = _largest(graph, groups, loader, positional)
         with torch.no_grad():
             for group in groups:
@@ -53,12 +53,13 @@ def smooth_quant(loader: object, alpha: float = 0.5, positional: int = 1) -> Pas
     return smooth
 
 
-def _groups(graph: Graph) -> Iterator[_Group]:
+def norm_groups(graph: Graph) -> Iterator[NormGroup]:
+    """Normalizations whose weights are their own and whose results only linear layers read."""
     for node in graph.nodes:
         readers = _readers(node, graph) if node.name in _NORMS and node.calls == 1 and len(node.outputs) == 1 else None
         own = [each for each in node.weights if len(each.owners) == 1 and _users(each, graph) == [node]]
         if readers and own and len(own) == len(node.weights):
-            yield _Group(node, readers)
+            yield NormGroup(node, readers)
 
 
 def _readers(norm: Node, graph: Graph) -> tuple[Weight, ...] | None:
@@ -82,7 +83,7 @@ def _users(weight: Weight, graph: Graph) -> list[Node]:
     return [node for node in graph.nodes if weight in node.weights]
 
 
-def _largest(graph: Graph, groups: Sequence[_Group], loader: object, positional: int) -> dict[nn.Module, Tensor]:
+def _largest(graph: Graph, groups: Sequence[NormGroup], loader: object, positional: int) -> dict[nn.Module, Tensor]:
     """The largest magnitude of each channel (channels,) that each normalization gives."""
     found: dict[nn.Module, Tensor] = {}
 
@@ -106,10 +107,14 @@ def _remove(handle: torch.utils.hooks.RemovableHandle) -> None:
     handle.remove()
 
 
-def _smooth(group: _Group, largest: Tensor, alpha: float) -> None:
+def _smooth(group: NormGroup, largest: Tensor, alpha: float) -> None:
     weights = torch.stack([each.parameter.abs().amax(0) for each in group.readers]).amax(0).float()
     factor = largest.float().pow(alpha) / weights.pow(1 - alpha)
-    factor = torch.where((largest > 0) & (weights > 0), factor, torch.ones_like(factor)).clamp(1e-5, 1e5)
+    divide(group, torch.where((largest > 0) & (weights > 0), factor, torch.ones_like(factor)).clamp(1e-5, 1e5))
+
+
+def divide(group: NormGroup, factor: Tensor) -> None:
+    """Divide what the normalization gives by `factor` (channels,), and multiply the weights that read it."""
     for each in group.norm.weights:
         each.parameter.div_(factor.to(each.parameter.dtype))
     for each in group.readers:

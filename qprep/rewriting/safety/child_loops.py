@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qprep.analysis.places import Unit
+    from qprep.analysis.values.abstract_values import Kind
     from qprep.rewriting.fix_session import Context
 
 _CHILDREN = frozenset(("_modules", "children", "named_children"))
@@ -24,6 +25,7 @@ _ALL = frozenset(("modules", "named_modules"))
 _PAIRS = frozenset(("items", "named_children"))
 _POSITIONAL = frozenset(("len", "enumerate", "list", "tuple", "next", "zip", "reversed", "iter", "sorted"))
 _VIEWS = frozenset(("items", "values", "keys"))
+ORIGINAL_FORWARD = "original_forward"
 _ORIGINALS = {"children": "original_children", "named_children": "original_named_children"}
 
 
@@ -148,8 +150,38 @@ class Walk:
                     self.filters.append(found)
                     self._handled.update((node, *ast.walk(part)))
         for node in nodes:
+            if node not in self._handled and (found := self._run_by_base(node)) is not None:
+                self.filters.append(found)
+                self._handled |= set(ast.walk(node))
+        for node in nodes:
             if node not in self._handled and self._touches(node):
                 self._refuse(method)
+
+    def _run_by_base(self, node: ast.AST) -> Filter | None:
+        """`super().forward` of a class of nn.Sequential, which runs the children there were before; `self[i]` of it."""
+        if isinstance(node, ast.Subscript) and self._is_self(node.value) and self.is_container and not self.is_keyed:
+            is_one = isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Slice)
+            own = (self.member, *self.context.project.subclasses(self.member))
+            is_plain = not any(self.context.analysis.defines(cls, "__getitem__") for cls in own)
+            place = Place.of(self.member.module, node.value)
+            return Filter(place, self.owner, "original_list") if is_one and is_plain else None
+        if not (isinstance(node, ast.Attribute) and node.attr == "forward" and self._is_super(node.value)):
+            return None
+        following = (base for base in self.context.project.mro(self.member)[1:])
+        own_base = next((base for base in following if self._has_forward(base)), None)
+        if own_base != External("torch.nn.Sequential"):
+            return None
+        return Filter(Place.of(self.member.module, node), self.owner, ORIGINAL_FORWARD)
+
+    def _is_super(self, node: ast.expr) -> bool:
+        """`super()`, or `super(Net, self)` in Net."""
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"):
+            return False
+        return not node.args or ast.unparse(node.args[0]) == self.member.name
+
+    def _has_forward(self, base: Kind) -> bool:
+        entry = self.context.project.class_node(base) if isinstance(base, ClassRef) else None
+        return entry is None or "forward" in entry.methods
 
     def _look_at_loops(self, nodes: list[ast.AST], method: ast.FunctionDef) -> None:
         functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node is not method}
@@ -232,7 +264,9 @@ class Walk:
         """Whether the children that there were before are asked for already."""
         if not isinstance(node, ast.Call) or len(node.args) != 1 or not self._is_self(node.args[0]):
             return False
-        return ast.unparse(node.func).endswith(("original_modules", *_ORIGINALS.values()))
+        return ast.unparse(node.func).endswith(
+            ("original_modules", "original_list", ORIGINAL_FORWARD, *_ORIGINALS.values())
+        )
 
     def _filter(self, node: ast.expr) -> Filter | None:
         """What stands for an expression that gives the children; None where the class gives others by that name."""
@@ -300,7 +334,10 @@ class Walk:
             )
         if isinstance(node, ast.Attribute) and node.attr == "forward" and self.is_container:
             # super().forward(x), nn.Sequential.forward(self, x): torch's own loop over the children
-            return not (isinstance(node.value, ast.Attribute) or self._is_self(node.value))
+            index = self.context.project.index(self.member.module)
+            dotted = self.context.project.expression_name(index, node) if index is not None else None
+            is_class = dotted is not None and dotted.startswith("torch.nn.")
+            return is_class or not (isinstance(node.value, ast.Attribute) or self._is_self(node.value))
         if isinstance(node, ast.Subscript):
             return self._is_self(node.value) and not self.is_keyed
         if isinstance(node, ast.For | ast.comprehension | ast.Starred):

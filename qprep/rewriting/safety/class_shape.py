@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import Named
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.fix_session import remembered
+from qprep.rewriting.safety import setattr_guards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ def unusual_class(context: Context, node: ast.ClassDef, unit: Unit) -> str | Non
     if any(_generates_constructor(context, decorator, unit) for decorator in node.decorator_list):
         return f"`{unit.name}` is a dataclass: its constructor is generated"
     for item in node.body:
-        if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS:
+        if isinstance(item, ast.FunctionDef) and item.name in _DUNDERS and not setattr_guards.passes_on(item):
             return f"`{unit.name}` defines {item.name}"
         if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__slots__" for t in item.targets):
             return f"`{unit.name}` has __slots__"
@@ -57,7 +58,8 @@ def unusual_family(context: Context, unit: Unit) -> str | None:
 def _unusual_member(context: Context, member: ClassRef) -> str | None:
     entry = context.project.class_node(member)
     methods = entry.methods if entry is not None else {}
-    if (name := next(iter(sorted(_INHERITED & set(methods))), None)) is not None:
+    unknown = (name for name in sorted(_INHERITED & set(methods)) if not setattr_guards.passes_on(methods[name]))
+    if (name := next(unknown, None)) is not None:
         return f"`{member.name}` defines {name}"
     if (restore := methods.get("__setstate__")) is not None and not _restores_all(restore):
         return f"`{member.name}.__setstate__` creates an instance with only the attributes that it sets"

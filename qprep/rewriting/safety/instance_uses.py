@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import Held
+from qprep.analysis.effects.abstract_objects import Anything, Held, Instance
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of, tensor_of
@@ -42,6 +42,18 @@ def comparisons(context: Context, family: Collection[ClassRef], attribute: str) 
             if named and not any(isinstance(side, ast.Constant) for side in sides):
                 place = Place.of(member.module, node)
                 yield Doubt(f"compares `{ast.unparse(node)}`, which differs for a second instance", place)
+
+
+def uses_as_value(context: Context, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
+    """Reads of an attribute on instances of a family that do not call what it holds: `net.act.__name__`."""
+    points_to = context.effects.points_to
+    for node, file in points_to.names.loads(points_to, attribute):
+        parent = file.parents.get(node)
+        if not isinstance(node, ast.Attribute) or (isinstance(parent, ast.Call) and parent.func is node):
+            continue
+        bases = {each.base for each in points_to.of(node.value, file.scope_of(node))}
+        if any(isinstance(base, Anything) or (isinstance(base, Instance) and base.cls in family) for base in bases):
+            yield Doubt(f"uses `{ast.unparse(node)}` as a value", Place.of(file.module, node))
 
 
 def held_names(references: References) -> Iterator[tuple[object, str]]:

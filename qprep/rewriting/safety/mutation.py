@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 _TENSORS = PARAMETER_NAMES | {"data", "grad", "requires_grad"}  # both instances hold the same
 _CHANGING = frozenset(["append", "extend", "insert", "add_module", "register_module", "pop", "update", "eval", "train"])
 _SETTING = frozenset(("setattr", "delattr"))
-_LISTING = frozenset(("append", "insert", "extend", "appendleft"))  # what a list does to its items, effects tell
+_LISTING = frozenset(
+    ("append", "insert", "extend", "appendleft", "add_module", "register_module")
+)  # what a list does to its items, effects tell
 _HARMLESS = LOOKING | _LISTING | {"another", "unshared", "wrap"}
 
 

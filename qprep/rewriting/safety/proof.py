@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.mutations import EffectKind
-from qprep.analysis.facts import ModuleCall, OpSite, Sharing
+from qprep.analysis.facts import HeldFunction, ModuleCall, OpSite, Sharing
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
+from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.rewriting import owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
 from qprep.rewriting.safety import instance_uses
@@ -26,6 +27,7 @@ from qprep.rewriting.safety.observability import holds_no_state, made_of
 if TYPE_CHECKING:
     from qprep.analysis.effects.effect_table import EffectTable, ModuleClass
     from qprep.analysis.effects.mutations import Effect
+    from qprep.rewriting.composed_edits import Piece
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.rewrite_result import Declaration
 
@@ -33,13 +35,14 @@ _COPIES = frozenset(("another", "distinct", "unshared"))
 _RUNTIME = "qprep.runtime_modules."
 
 
-def doubts(scope: Scope, site: object) -> tuple[Doubt, ...]:
-    """What could not be shown of a rewrite that a codemod has just described in `scope`."""
+def doubts(scope: Scope, site: object, pieces: Iterable[Piece] = ()) -> tuple[Doubt, ...]:
+    """What could not be shown of a rewrite that a codemod has just described in `scope` and `pieces`."""
     table = scope.context.effects
     found = chain(
         _of_children(scope, table),
         _of_instances(scope, table, site),
         _of_functions(scope, table, site),
+        _of_held_function(scope, table, site, pieces),
         _of_source(scope, table),
     )
     unique = dict.fromkeys(found)
@@ -119,6 +122,22 @@ def _content(scope: Scope, names: Collection[str]) -> Iterator[ModuleClass]:
     for name in sorted(names):
         refs = scope.context.project.classes_named(name)
         yield from refs or (name,)
+
+
+def _of_held_function(scope: Scope, table: EffectTable, site: object, pieces: Iterable[Piece]) -> Iterator[Doubt]:
+    """Code that could tell the module that an attribute holds from the function that it held before."""
+    if not isinstance(site, HeldFunction):
+        return
+    family = scope.context.family(site.unit)
+    for effect in table.on_names(family, {site.attribute}):
+        yield _doubt(effect, f"`{site.attribute}`, which holds a module then")
+    row = scope.context.analysis.catalogue.function(site.name)
+    layer = row[0].nn if row is not None and not any(".wrap(" in piece.text for piece in pieces) else None
+    child = f"torch.nn.{parse_constructor(layer).name}" if layer else f"{_RUNTIME}Function"
+    for effect in table.on_child(family, child):
+        if not _is_cared_for(scope, effect, family):
+            yield _doubt(effect, f"the module that `{site.attribute}` holds then")
+    yield from instance_uses.uses_as_value(scope.context, family, site.attribute)
 
 
 # Second instances

@@ -22,7 +22,7 @@ from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.imports import RUNTIME
-from qprep.rewriting.receiver_expression import reached
+from qprep.rewriting.receiver_expression import Reached, reached
 from qprep.rewriting.rewrite_result import Declaration
 from qprep.rewriting.safety import observability as sharing_reasons
 from qprep.rewriting.safety.mutation import made_at_end
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from qprep.analysis.places import Place, Unit
     from qprep.rewriting.fix_scope import Scope
     from qprep.rewriting.fix_session import Context
-    from qprep.rewriting.receiver_expression import Reached
 
 Pieces = tuple[Piece, ...]
 MODULE = External("torch.nn.Module")
-_LISTS = (External("torch.nn.ModuleList"), External("torch.nn.Sequential"))
+_DICT = External("torch.nn.ModuleDict")
+_LISTS = (External("torch.nn.ModuleList"), External("torch.nn.Sequential"), _DICT)
 
 
 def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
@@ -48,7 +48,11 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
     func = scope.call().func
     if call.path.endswith("()") and isinstance(func, ast.Attribute):
         return _renew_within(scope, call, func.value)
-    found = reached(scope, call)
+    return _separate(scope, call, reached(scope, call))
+
+
+def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_method: bool = False) -> Pieces | Unfixable:
+    """A second instance of what was reached; `of_method`: for a place that calls a method of it."""
     if found is None:
         return Unfixable("the module is not an attribute of self")
     creations = creations_of(scope.context, scope.unit, found.attribute)
@@ -64,18 +68,25 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
         return Unfixable(f"`{found.attribute}` is not a list of modules that this file creates")
     name = scope.names.fresh(found.name, scope.hint())
     for creation in creations:
-        made = _copy(scope, creation, found, creations if not at_end else [], many=many)
+        made = _copy(scope, creation, found, creations if not at_end and not of_method else [], many=many)
+        if of_method:
+            made = made.removesuffix(")") + ", whole=True)"
         scope.declarations.append(Declaration(creation.unit, name, made, None if at_end else creation.place))
     start, end = scope.code.span(found.node)
     return (Piece(start, end, f"{scope.owner}.{name}"),)
 
 
 def _is_list(scope: Scope, creations: list[Creation]) -> bool:
-    """Whether an attribute holds a list of modules, made in the file at hand."""
+    """Whether an attribute holds a list or dict of modules, made in the file at hand."""
     if any(creation.place.module != scope.index.name for creation in creations):
         return False
     kinds = [option for creation in creations for option in options(creation.kind)]
     return all(isinstance(kind, Module) and kind.cls in _LISTS for kind in kinds)
+
+
+def _is_dict(creation: Creation) -> bool:
+    """Whether the items of a container have keys."""
+    return any(isinstance(kind, Module) and kind.cls == _DICT for kind in options(creation.kind))
 
 
 def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
@@ -85,8 +96,11 @@ def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | 
     ):
         return Unfixable("the module is not an attribute of self")
     if not all(_has_only_operations(scope.context, name) for name in call.classes):
+        if call.count < MANY and isinstance(scope.node, ast.Call):
+            return _separate(scope, call, Reached(holder, holder.attr), of_method=True)
         return Unfixable(
-            "a method or property of another module runs it, and that module may have parameters or reads its children"
+            "a method or property of another module runs it again and again, and that module has, or may have, "
+            "parameters, or reads its children: give each place an instance in __init__, and call its method"
         )
     creations = creations_of(scope.context, scope.unit, holder.attr)
     if isinstance(creations, Unfixable):
@@ -175,6 +189,15 @@ def is_stateless(context: Context, module: str, node: ast.Call) -> bool:
     return all(is_literal(arg) for arg in node.args) and all(k.arg and is_literal(k.value) for k in node.keywords)
 
 
+def _reading(holder: str, found: Reached) -> str:
+    """What lies under an attribute; None where it may be missing, for a call that not every run comes by."""
+    if not found.may_miss:
+        return f"{holder}{found.under}"
+    for name in found.under.removeprefix(".").split("."):
+        holder = f'getattr({holder}, "{name}", None)'
+    return holder
+
+
 def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation], *, many: bool) -> str:
     """The expression that makes the new instance; its constructor again where all of `alike` are one simple text."""
     owner = owner_name(scope.context, creation)
@@ -182,8 +205,11 @@ def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation
     text = _constructor_text(scope, alike) if alike and not found.under and not found.is_loop else None
     if many and found.is_loop:
         each = f"{scope.runtime('PerCall', index)}.wrap({scope.runtime('another', index)}(each), owner={owner})"
+        if _is_dict(creation):
+            pairs = f"{{key: {each} for key, each in {owner}.{found.attribute}.items()}}"
+            return f"{scope.nn('ModuleDict')}({pairs})"
         return f"{scope.nn('ModuleList')}({each} for each in {owner}.{found.attribute})"
-    held = f"{owner}.{found.attribute}{found.under}"
+    held = _reading(f"{owner}.{found.attribute}", found)
     copied = text if text is not None else f"{scope.runtime('another', index)}({held})"
     wrap = "" if text is not None else ".wrap"
     return f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied

@@ -139,3 +139,40 @@ def test_a_visit_of_certain_classes_does_not_meet_others(tmp_path: Path) -> None
 def test_going_through_parameters_meets_no_module_without_any(tmp_path: Path) -> None:
     code = "net = Net()\nkept = []\nfor p in net.parameters():\n    kept.append(p)\n"
     assert not list(table_of(tmp_path, code).on_child((NET,), "torch.nn.ReLU"))
+
+
+TEXTS_OF_MODULES = {
+    "module": "h = hash(f'{net}')",
+    "from-a-pair": "for name, m in net.named_modules():\n    h = hash(f'{m}')",
+    "from-a-list": "for m in [net]:\n    h = hash(f'{m}')",
+    "zipped": "for m, n in zip([net], [1]):\n    h = hash(f'{m}')",
+    "joined": "h = hash(' '.join([f'{m}' for m in [net]]))",
+}
+OTHER_TEXTS = {
+    "name-from-a-pair": "kept = [f'{name}.weight' for name, m in net.named_modules() if m]",
+    "name-in-a-loop": "for name, m in net.named_children():\n    h = hash(f'{name}')",
+    "number": "for i, m in enumerate(net.children()):\n    h = hash(f'{i}')",
+    "part-of-a-tuple": "def load(n):\n    return n, []\n\nnet, missing = load(net)\nh = hash(f'{missing}')",
+    "part-in-a-loop": "for key, a, b in [('x', net, 1)]:\n    h = hash(f'{key}')",
+    "joined-for-people": "raise ValueError(' '.join([f'{m}' for m in [net]]))",
+}
+
+
+@pytest.mark.parametrize("code", TEXTS_OF_MODULES.values(), ids=TEXTS_OF_MODULES.keys())
+def test_the_text_of_a_module_names_a_new_child(code: str, tmp_path: Path) -> None:
+    table = table_of(tmp_path, f"net = Net()\n{code}\n")
+    assert [e for e in table.on_child((NET,), "torch.nn.ReLU") if e.text.startswith("uses the text")]
+
+
+@pytest.mark.parametrize("code", OTHER_TEXTS.values(), ids=OTHER_TEXTS.keys())
+def test_other_texts_do_not(code: str, tmp_path: Path) -> None:
+    table = table_of(tmp_path, f"net = Net()\n{code}\n")
+    assert not [e for e in table.on_child((NET,), "torch.nn.ReLU") if e.text.startswith("uses the text")]
+
+
+@pytest.mark.parametrize(
+    ("owner", "replaces"), [("F", True), ("torch", True), ("nn", True), ("nn.init", False), ("torch.optim", False)]
+)
+def test_functions_are_replaced_where_operations_are(owner: str, replaces: bool, tmp_path: Path) -> None:
+    code = f"def patch(names, skip):\n    for name in names:\n        setattr({owner}, name, skip)\n"
+    assert bool(list(table_of(tmp_path, code).patched({"relu"}))) == replaces

@@ -152,6 +152,44 @@ def _recurrent(layer: nn.Module) -> nn.Module:
     )
 
 
+def _einsum() -> nn.Module:
+    def run(m: Model, x: Tensor) -> Any:
+        heads = torch.einsum("blc,chd->blhd", torch.relu(m.start(x)), m.split)
+        gated = torch.einsum("blhd,blhd->blhd", heads, torch.tanh(heads))
+        return torch.einsum("blhd,hdo->blo", gated, m.join)
+
+    return Model(
+        run,
+        start=nn.Linear(8, 6),
+        split=nn.Parameter(torch.randn(6, 2, 4)),
+        join=nn.Parameter(torch.randn(2, 4, 3)),
+    )
+
+
+def _cell(cell: nn.Module) -> nn.Module:
+    def run(m: Model, x: Tensor) -> Any:
+        state = None
+        for each in torch.tanh(m.project(m.embedding(x))).unbind(1):
+            state = m.cell(each) if state is None else m.cell(each, state)
+        return m.end(state[0] if isinstance(state, tuple) else state)
+
+    layers = {"embedding": nn.Embedding(11, 8), "project": nn.Linear(8, 6), "cell": cell, "end": nn.Linear(5, 3)}
+    return Model(run, **layers)
+
+
+def _states(value: float = 0.0) -> nn.Module:
+    """A decoder that begins with the states of an encoder; with `value`, the encoder with constant states."""
+
+    def run(m: Model, x: Tensor) -> Any:
+        given = m.embedding(x)
+        start = (given.new_full((1, len(x), m.encoder.hidden_size), value),) * 2
+        _, states = m.encoder(given, start)
+        return m.end(m.decoder(given, states)[0])
+
+    encoder, decoder = nn.LSTM(8, 5, batch_first=True), nn.LSTM(8, 5, batch_first=True)
+    return Model(run, embedding=nn.Embedding(11, 8), encoder=encoder, decoder=decoder, end=nn.Linear(5, 3))
+
+
 def _attention() -> nn.Module:
     def run(m: Model, x: Tensor) -> Any:
         batch, length = x.shape[:2]
@@ -273,8 +311,15 @@ CASES: dict[str, Case] = {
     "functional": (_functional, image, 1),
     "reused": (_reused, image, 1),
     "tied": (_tied, words, 1),
-    "lstm": (lambda: _recurrent(nn.LSTM(6, 5, 2, bidirectional=True, batch_first=True)), words, 2),
-    "gru": (lambda: _recurrent(nn.GRU(6, 5, batch_first=True)), words, 2),
+    "lstm": (lambda: _recurrent(nn.LSTM(6, 5, 2, bidirectional=True, batch_first=True)), words, 3),
+    "gru": (lambda: _recurrent(nn.GRU(6, 5, batch_first=True)), words, 3),
+    "rnn": (lambda: _recurrent(nn.RNN(6, 5, 2, nonlinearity="relu", bias=False, batch_first=True)), words, 3),
+    "einsum": (_einsum, lambda: (torch.randn(2, 5, 8),), 3),
+    "projected-lstm": (lambda: _recurrent(nn.LSTM(6, 5, proj_size=4, batch_first=True)), words, 2),
+    "lstm-cell": (lambda: _cell(nn.LSTMCell(6, 5)), words, 3),
+    "gru-cell": (lambda: _cell(nn.GRUCell(6, 5)), words, 3),
+    "states": (_states, words, 2),
+    "states-of-ones": (lambda: _states(1.0), words, 1),
     "attention": (_attention, lambda: (torch.randn(2, 5, 8),), 2),
     "transposed": (_transposed, image, 2),
     "grouped": (_grouped, image, 3),

@@ -52,6 +52,14 @@ FROZEN: dict[str, tuple[Callable[[Tensor], Any], int, str]] = {
     "pooling over them": (lambda x: functional.max_pool1d(x.flatten(2).mT, 2).mT.unsqueeze(3), 4, "runs over them"),
     "their numbers": (lambda x: x * float(x.abs().argmax(1).float().mean()), 8, "argmax runs over them"),
     "a dropout that never ends": (functional.dropout2d, 8, "its output differs by"),
+    "a sum that folds what is not 0": (
+        lambda x: x * torch.einsum("bchw->bhw", x.sigmoid()).unsqueeze(1),
+        8,
+        "not 0 where they are read",
+    ),
+    "a fixed factor": (lambda x: torch.einsum("bchw,c->bchw", x, torch.ones(8)), 8, "einsum joins them with a tensor"),
+    "a diagonal": (lambda x: x * torch.einsum("bcii->bc", x)[..., None, None], 8, "einsum is not known"),
+    "dots": (lambda x: torch.einsum("...hw->...wh", x), 8, "einsum is not known"),
     "numpy": (lambda x: torch.from_numpy(x.numpy()), 8, "numpy is not known"),
     "an unknown function": (lambda x: torch.fft.fft(x, dim=1).real, 8, "is not known to keep channels apart"),
 }
@@ -97,6 +105,8 @@ GOES: dict[str, tuple[Callable[[Tensor], Any], int]] = {
     "depth to space": (lambda x: functional.pixel_shuffle(x, 2), 2),
     "space to depth": (lambda x: functional.pixel_unshuffle(x, 2), 32),
     "unbound": (lambda x: torch.stack(x.unbind(3), 3), 8),
+    "a map turned by einsum": (lambda x: torch.einsum("bchw->bcwh", x), 8),
+    "a product over them by einsum": (lambda x: x * torch.einsum("bchw,bchw->bhw", x, x).unsqueeze(1), 8),
     "by a length": (lambda x: x.view(len(x), -1, 6, 6), 8),
 }
 

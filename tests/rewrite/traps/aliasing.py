@@ -63,10 +63,9 @@ ALIASING: tuple[Case, ...] = (
             extra="class State:\n    y = None",
         ),
     ),
-    declined(
+    prepared(
         "out",
         net("y = torch.empty_like(x)\nwith torch.no_grad():\n    torch.add(self.fc(x), x, out=y)\nreturn y"),
-        "`out=`",
     ),
     prepared("swap", net("a, b = self.fc(x), x.clone()\na, b = b, a\na += b\nreturn a, b")),
     prepared("dtype-kept-by-augmented", net("y = self.fc(x).half()\nz = y\ny += x.float()\nreturn z")),

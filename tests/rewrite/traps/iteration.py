@@ -254,7 +254,7 @@ class Net(nn.Module):
         return self.run(x) * x
 """),
     ),
-    declined(
+    prepared(
         "sequential-subclass",
         module("""
 class Net(nn.Sequential):
@@ -264,9 +264,8 @@ class Net(nn.Sequential):
     def forward(self, x):
         return super().forward(x) + x
 """),
-        "number or order of the children",
     ),
-    declined(
+    prepared(
         "sequential-subclass-by-index",
         module("""
 class Net(nn.Sequential):
@@ -278,7 +277,6 @@ class Net(nn.Sequential):
             x = F.relu(self[i](x))
         return x
 """),
-        "number or order of the children",
     ),
     prepared(
         "module-list-subclass",

@@ -47,6 +47,62 @@ LOOPS: tuple[Case, ...] = (
         ),
     ),
     untouched(
+        "even-and-odd-by-name",
+        net(
+            "for i in range(2):\n    j = 2 * i\n    k = 2 * i + 1\n    x = self.layers[j](x)\n    x = self.layers[k](x)\nreturn x",
+            "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])",
+        ),
+    ),
+    prepared(
+        "even-and-even-by-name",
+        net(
+            "for i in range(2):\n    j = 2 * i\n    k = 2 * i\n    x = self.layers[j](x)\n    x = self.layers[k](x)\nreturn x",
+            "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])",
+        ),
+    ),
+    prepared(
+        "odd-by-a-name-that-changes",
+        net(
+            "for i in range(2):\n    j = 2 * i\n    x = self.layers[j](x)\n    j += 0\n    x = self.layers[j](x)\nreturn x",
+            "self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(4)])",
+        ),
+    ),
+    *(
+        untouched(
+            f"nested-{name}",
+            net(
+                f"for level in {outer}:\n    for {inner}:\n        x = layer(x)\nreturn x",
+                "self.levels = nn.Sequential(*[nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)) for _ in range(2)])",
+            ),
+        )
+        for name, outer, inner in (
+            ("children", "self.levels.children()", "name, layer in level.named_children()"),
+            ("modules-by-name", "self.levels._modules.values()", "layer in level._modules.values()"),
+            ("some-children", "self.levels", "i, layer in enumerate(level.children())"),
+        )
+    ),
+    *(
+        prepared(
+            f"module-dict-{name}",
+            net(
+                f"for _ in range(3):\n    for {loop}:\n        x = {call}(x) + x\nreturn x",
+                "self.towers = nn.ModuleDict({'a': nn.Linear(4, 4), 'b': nn.Linear(4, 4)})",
+            ),
+        )
+        for name, loop, call in (
+            ("keys", "name in ('a', 'b')", "self.towers[name]"),
+            ("values", "tower in self.towers.values()", "tower"),
+            ("items", "name, tower in self.towers.items()", "tower"),
+        )
+    ),
+    prepared(
+        "module-dict-grown",
+        net(
+            "for _ in range(3):\n    for name in ('a', 'b'):\n        x = self.towers[name](x) + x\nreturn x",
+            "self.towers = nn.ModuleDict()\nfor name in ('a', 'b'):\n    self.towers[name] = nn.Linear(4, 4)",
+        ),
+    ),
+    untouched(
         "slices-by-twos",
         net(
             "for a, b in zip(self.layers[::2], self.layers[1::2]):\n    x = b(a(x))\nreturn x",

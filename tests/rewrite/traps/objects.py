@@ -58,38 +58,34 @@ OBJECTS: tuple[Case, ...] = (
         ),
         _NO_MODULE,
     ),
-    declined(
+    prepared(
         "helper-with-a-method",
         net("return self.scaler.scale(self.fc(x))", "self.scaler = Scaler(2.0)", extra=_SCALER.format("scale")),
-        _NO_MODULE,
     ),
-    declined(
+    prepared(
         "helper-that-is-called",
         net("return self.scaler(self.fc(x))", "self.scaler = Scaler(2.0)", extra=_SCALER.format("__call__")),
-        _NO_MODULE,
     ),
     declined(
         "helper-of-the-file",
         net("return SCALER(self.fc(x))", extra=_SCALER.format("__call__").rstrip() + "\n\n\nSCALER = Scaler(2.0)"),
         _NO_MODULE,
     ),
-    declined(
+    prepared(
         "helper-that-computes-when-made",
         net(
             "return self.fc(Pair(x).total)", extra="class Pair:\n    def __init__(self, t):\n        self.total = t + t"
         ),
-        _NO_MODULE,
     ),
-    declined(
+    prepared(
         "helper-with-a-property",
         net(
             "return Pair(self.fc(x)).total",
             extra="class Pair:\n    def __init__(self, t):\n        self.t = t\n\n"
             "    @property\n    def total(self):\n        return self.t + self.t",
         ),
-        _NO_MODULE,
     ),
-    declined(
+    prepared(
         "helper-with-a-base",
         net(
             "return Scaler(2.0).scale(self.fc(x))",
@@ -97,7 +93,6 @@ OBJECTS: tuple[Case, ...] = (
             "class Scaler(Base):\n    def __init__(self, by):\n        self.by = by\n\n"
             "    def scale(self, t):\n        return super().scale(t) * self.by",
         ),
-        _NO_MODULE,
     ),
     declined(
         "helper-with-a-class-method",
@@ -107,7 +102,7 @@ OBJECTS: tuple[Case, ...] = (
         ),
         _NO_MODULE,
     ),
-    declined(
+    prepared(
         "helper-that-runs-a-module-and-more",
         net(
             "return self.runner(x)",
@@ -115,25 +110,22 @@ OBJECTS: tuple[Case, ...] = (
             extra="class Runner:\n    def __init__(self, inner):\n        self.inner = inner\n\n"
             "    def __call__(self, t):\n        return F.relu(self.inner(t))",
         ),
-        _NO_MODULE,
     ),
-    declined(
+    prepared(
         "function-called-by-a-helper",
         net(
             "return Scaler().scale(self.fc(x))",
             extra="def twice(t):\n    return t * 2\n\n\n"
             "class Scaler:\n    def scale(self, t):\n        return twice(t)",
         ),
-        _NO_MODULE,
     ),
-    declined(
+    prepared(
         "helper-with-operators",
         net(
             "return (Pair(self.fc(x)) + x).t",
             extra="class Pair:\n    def __init__(self, t):\n        self.t = t\n\n"
             "    def __add__(self, other):\n        return Pair(self.t + other)",
         ),
-        _NO_MODULE,
     ),
     prepared(
         "helper-that-only-holds",
@@ -211,7 +203,7 @@ def example():
         ),
         _NO_MODULE,
     ),
-    declined(
+    prepared(
         "helper-that-is-filled",
         net(
             "store = Store()\nstore[0] = self.fc(x)\nreturn store[0]",
@@ -219,7 +211,6 @@ def example():
             "    def __setitem__(self, key, t):\n        self.kept[key] = t * 2\n\n"
             "    def __getitem__(self, key):\n        return self.kept[key]",
         ),
-        _NO_MODULE,
     ),
     prepared(
         "collected-in-an-attribute",

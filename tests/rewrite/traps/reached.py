@@ -173,12 +173,11 @@ PARTS: tuple[Case, ...] = (
         "item-that-may-not-be-there",
         net("if x.sum() > 1e9:\n    x = self.layers[7](self.layers[7](x))\nreturn self.fc(x)", _LAYERS),
     ),
-    declined(
+    prepared(
         "child-that-may-not-be-there",
         net(
             "if self.b is None:\n    return x\nx = self.b.fc(x)\nreturn self.b.fc(x)", "self.b = Block()", extra=_BLOCK
         ),
-        "not an attribute of self",
     ),
     prepared("item-in-a-loop", net("for _ in range(3):\n    x = self.layers[0](x)\nreturn x", _LAYERS)),
     prepared("items-by-a-remainder", net("for i in range(6):\n    x = self.layers[i % 3](x)\nreturn x", _LAYERS)),

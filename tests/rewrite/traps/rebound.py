@@ -96,7 +96,7 @@ FUNCTIONS: tuple[Case, ...] = (
             _CALL,
             extra="def made():\n    made.calls += 1\n    return float(made.calls)\n\n\nmade.calls = 0\n\n\ndef scaled(x, by=made()):\n    return x * by",
         ),
-        "made once",
+        "created once",
     ),
     declined(
         "default-that-calls-share",

@@ -68,18 +68,18 @@ def _layer_norm(b: Builder, given: dict[str, Any]) -> Any:
 
 
 def _group_norm(b: Builder, given: dict[str, Any]) -> Any:
-    channels = int(b.value(given["input"]).shape[1])  # type: ignore[arg-type]
-    weight, bias = given.get("weight"), given.get("bias")
-    return b.op(
-        "GroupNormalization",
-        [
-            b.float(given["input"]),
-            b.constant(np.ones(channels), np.float32) if weight is None else b.float(weight),
-            b.constant(np.zeros(channels), np.float32) if bias is None else b.float(bias),
-        ],
-        num_groups=given["num_groups"],
-        epsilon=given.get("eps", 1e-5),
-    )
+    """InstanceNormalization of the groups, then weight and bias; ONNX Runtime has no kernel for GroupNormalization."""
+    x, groups = b.value(given["input"]), int(given["num_groups"])
+    channels = int(x.shape[1])  # type: ignore[arg-type]
+    rows = b.reshaped(x, (x.shape[0], groups, channels // groups, *x.shape[2:]))
+    names = [b.float(rows), *(b.constant(make(groups), np.float32) for make in (np.ones, np.zeros))]
+    normal = b.op("InstanceNormalization", names, epsilon=given.get("eps", 1e-5))
+    found = b.op("Reshape", [normal, b.shape(x.shape)])
+    for kind, each in (("Mul", given.get("weight")), ("Add", given.get("bias"))):
+        if each is not None:
+            tall = b.reshaped(b.value(each), (channels, *[1] * (len(x.shape) - 2)))
+            found = b.op(kind, [found, b.float(tall)])
+    return found
 
 
 def _instance_norm(b: Builder, given: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.distributed import reduced_range
 from qprep.quantizer.formats.affine import QParams
 from qprep.quantizer.formats.grid import after, before, between, by_passes
-from qprep.quantizer.formats.spec import Scheme, Spec
+from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.graph_passes import Passes, mark_rectified
 from qprep.quantizer.graph.quantization_graph import Edge, Weight
@@ -74,13 +74,17 @@ def steps(input: Tensor, number: int) -> Tensor:
     return found
 
 
-def dorefa_weights(weight: Tensor, bits: int) -> Tensor:
-    """2 Q(tanh w / (2 max |tanh w|) + 1/2) - 1; with one bit sign(w) · E|w|, sign(0) = +1."""
+def dorefa_weights(weight: Tensor, bits: int, axis: int | None = None) -> Tensor:
+    """2 Q(tanh w / (2 max |tanh w|) + 1/2) - 1; with one bit sign(w) · E|w|, sign(0) = +1.
+
+    Maximum and mean are those of the whole tensor, as in the paper, or of each channel along `axis`.
+    """
+    others = tuple(each for each in range(weight.dim()) if each != axis)
     if bits == 1:
         sign = torch.where(weight >= 0, 1.0, -1.0).to(weight.dtype)
-        return straight_through(weight, sign * weight.detach().abs().mean())
+        return straight_through(weight, sign * weight.detach().abs().mean(others, keepdim=True))
     squashed = torch.tanh(weight)
-    largest = squashed.detach().abs().max().clamp(min=torch.finfo(weight.dtype).tiny)
+    largest = squashed.detach().abs().amax(others, keepdim=True).clamp(min=torch.finfo(weight.dtype).tiny)
     return 2 * steps(squashed / (2 * largest) + 0.5, 2**bits - 1) - 1
 
 
@@ -96,8 +100,9 @@ def unit_activations(input: Tensor, bits: int) -> Tensor:
 
 
 def by_steps(slot: TensorQuantizer, scale: Tensor, low: int, high: int) -> QParams:
-    """A grid around zero point 0 with one scale."""
-    return QParams(scale.detach().float(), slot.zero_point.new_zeros(()), low, high)
+    """A grid around zero point 0, with one scale or one for each channel."""
+    axis = None if scale.dim() == 0 else slot.spec.axis
+    return QParams(scale.detach().float(), slot.zero_point.new_zeros(scale.shape), low, high, axis)
 
 
 class UnitActivation(LearningQuantizer):
@@ -142,7 +147,8 @@ def largest_of(input: Tensor) -> Tensor:
 class _Rescaled(LearningQuantizer):
     """A formula for weights in [-1, 1], given back the scale that its layer had.
 
-    Without a BatchNorm behind it a layer whose weights are brought to [-1, 1] is another function.
+    Without a BatchNorm behind it a layer whose weights are brought to [-1, 1] is another function. Per channel the
+    formula and the scale are those of each channel. Raises QprepError for scales per group.
     """
 
     largest: Tensor
@@ -150,7 +156,28 @@ class _Rescaled(LearningQuantizer):
 
     def __init__(self, name: str, spec: Spec) -> None:
         super().__init__(name, spec)
+        if spec.granularity is Granularity.GROUP:
+            raise QprepError(f"expected one scale per tensor or per channel, found per group at {name}")
         self.register_buffer("largest", torch.ones(()))
+
+    def take_shape(self, parameter: Tensor) -> None:
+        """As in the base; one scale for each channel, where the format has that."""
+        super().take_shape(parameter)
+        if self.axis is not None:
+            self.largest = torch.ones(parameter.shape[self.axis], device=self.largest.device)
+
+    @property
+    def axis(self) -> int | None:
+        """The channels' dimension, None where there is one scale."""
+        return self.spec.axis if self.spec.granularity is Granularity.CHANNEL else None
+
+    def along(self, values: Tensor, weight: Tensor) -> Tensor:
+        """A number, or one for each channel, broadcastable to `weight`."""
+        return (
+            values
+            if self.axis is None
+            else values.reshape([-1 if each == self.axis else 1 for each in range(weight.dim())])
+        )
 
     @property
     def bits(self) -> int:
@@ -163,11 +190,13 @@ class _Rescaled(LearningQuantizer):
         scale = self.scale_of(weight.detach())
         with torch.no_grad():
             self.largest.copy_(scale)
+        scale = self.along(scale, weight)
         return (self.formula(weight, scale) * scale).to(input.dtype)
 
     def scale_of(self, weight: Tensor) -> Tensor:
-        """What the formula's values are multiplied by, a scalar."""
-        return weight.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
+        """What the formula's values are multiplied by, of the shape of `largest`."""
+        magnitudes = self.rows(weight).abs().amax(1)
+        return magnitudes.reshape(self.largest.shape).clamp(min=torch.finfo(torch.float32).tiny)
 
     def formula(self, weight: Tensor, scale: Tensor) -> Tensor:
         """Values in [-1, 1]."""
@@ -190,16 +219,20 @@ class DorefaWeight(_Rescaled):
         self.register_buffer("gain", torch.ones(()))
 
     def take_shape(self, parameter: Tensor) -> None:
-        """As in the base; the bend and the gain are fitted to the values."""
+        """As in the base; the bends and the gains are fitted to the values."""
         super().take_shape(parameter)
+        self.bend = torch.full_like(self.largest, _BENDS[0])
+        self.gain = torch.ones_like(self.largest)
         weight = parameter.detach().float()
-        if self.spec.is_float or self.bits == 1 or not bool(torch.isfinite(weight).all()) or not bool(weight.any()):
+        if self.spec.is_float or self.bits == 1 or not bool(torch.isfinite(weight).all()):
             return
-        largest = weight.abs().max()
-        found = [(*_fitted(weight / largest, bend, self.bits), bend) for bend in _BENDS]
-        _, gain, bend = min(found)
-        self.bend.fill_(bend)
-        self.gain.fill_(gain)
+        rows = self.rows(weight)
+        rows = rows / rows.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+        found = [_fitted(rows, bend, self.bits) for bend in _BENDS]
+        best = torch.stack([error for error, _ in found]).argmin(0)
+        gains = torch.stack([gain for _, gain in found]).gather(0, best[None])[0]
+        self.bend.copy_(torch.tensor(_BENDS, device=best.device)[best].reshape(self.bend.shape))
+        self.gain.copy_(gains.reshape(self.gain.shape))
 
     @property
     def grid(self) -> QParams:
@@ -210,21 +243,24 @@ class DorefaWeight(_Rescaled):
     def scale_of(self, weight: Tensor) -> Tensor:
         """Gain times the largest magnitude; with one bit E|w|."""
         if self.bits == 1:
-            return weight.abs().mean().clamp(min=torch.finfo(torch.float32).tiny)
+            means = self.rows(weight).abs().mean(1).reshape(self.largest.shape)
+            return means.clamp(min=torch.finfo(torch.float32).tiny)
         return super().scale_of(weight) * self.gain
 
     def formula(self, weight: Tensor, scale: Tensor) -> Tensor:
         """See `dorefa_weights`."""
         if self.bits == 1:
-            return dorefa_weights(weight, 1) / scale
-        return dorefa_weights(weight * (self.bend * self.gain / scale), self.bits)
+            return dorefa_weights(weight, 1, self.axis) / scale
+        factor = self.along(self.bend * self.gain, weight) / scale
+        return dorefa_weights(weight * factor, self.bits, self.axis)
 
 
-def _fitted(weight: Tensor, bend: float, bits: int) -> tuple[float, float]:
-    """The least squared error of a weight in [-1, 1] at this bend, and the gain that has it."""
-    found = dorefa_weights(weight * bend, bits)
-    gain = (weight * found).sum() / found.square().sum()
-    return float((weight - gain * found).square().sum()), float(gain)
+def _fitted(rows: Tensor, bend: float, bits: int) -> tuple[Tensor, Tensor]:
+    """The least squared error of each row in [-1, 1] at this bend, and the gain that has it; 1 for a row of zeros."""
+    found = dorefa_weights(rows * bend, bits, 0)
+    gain = (rows * found).sum(1) / found.square().sum(1)
+    gain = torch.where(gain > 0, gain, torch.ones_like(gain))
+    return (rows - gain[:, None] * found).square().sum(1), gain
 
 
 class WRPNWeight(_Rescaled):
@@ -232,7 +268,7 @@ class WRPNWeight(_Rescaled):
 
     @property
     def grid(self) -> QParams:
-        """Steps of 1 / (2^(bits - 1) - 1) of the scale."""
+        """Steps of 1 / (2^(bits - 1) - 1) of each scale."""
         number = 2 ** (self.bits - 1) - 1
         return by_steps(self, self.largest / number, -number, number)
 

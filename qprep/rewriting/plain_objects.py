@@ -1,0 +1,211 @@
+"""Classes that are no nn.Module, of objects that modules hold: these objects are lent the operations of their methods.
+
+The class names its operations in its body; each class of nn.Module that holds such an object, or makes one while it
+runs, has an `ObjectOperations`, from which the object takes them.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.interpreter import constructor_arguments
+from qprep.analysis.places import Place, Unit
+from qprep.analysis.symbols.ast_utils import last_name, walk
+from qprep.analysis.values.abstract_values import ClassRef, External, Mapping, Object, Opaque, Sequence, options
+from qprep.rewriting.fix_session import remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qprep.analysis.symbols.symbol_table import ClassNode
+    from qprep.analysis.values.abstract_values import Kind
+    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.source_code import Code
+
+OPERATIONS = "ObjectOperations"
+_PLAIN_BASES = frozenset(("builtins.object", "object", "abc.ABC", "typing.Generic"))
+_BARRED = frozenset(("__slots__", "__getattribute__", "__new__"))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """`self.attribute` of a class of nn.Module may be such an object."""
+
+    unit: Unit
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A method of a class of nn.Module makes such an object and keeps it no longer than it runs."""
+
+    unit: Unit
+    place: Place  # the call of the class
+
+
+@remembered
+def is_plain(context: Context, unit: Unit) -> bool:
+    """Whether objects of a class of the project, and of those that inherit from it, are no modules."""
+    ref = ClassRef(unit.module, unit.name)
+    if not unit.is_class or not unit.name or context.analysis.is_module(ref):
+        return False
+    return not any(map(context.analysis.is_module, context.project.subclasses(ref)))
+
+
+def refusal(context: Context, unit: Unit) -> str | None:
+    """Why the objects of a class cannot be lent operations; None where they can. What holds them must be able to."""
+    for member in context.family(unit):
+        entry = context.project.class_node(member)
+        reason = _unusual(context, member, entry) if entry is not None else "is not given"
+        if reason is not None:
+            return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and `{member.name}` {reason}"
+    entry = context.project.class_node(ClassRef(unit.module, unit.name))
+    if entry is None or entry.around or body_point(context.code(unit.module), entry) is None:
+        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and its body takes no new line"
+    if not (held(context, unit) or made(context, unit)):
+        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and no module is known to hold one"
+    return None
+
+
+def _unusual(context: Context, member: ClassRef, entry: ClassNode) -> str | None:
+    """What about a class keeps its objects from being lent anything."""
+    node = entry.node
+    index = context.project.index(member.module)
+    names = [index and context.project.expression_name(index, getattr(d, "func", d)) for d in node.decorator_list]
+    if any(name != "dataclasses.dataclass" for name in names) or any(
+        isinstance(d, ast.Call) and any(k.arg in ("slots", "frozen") for k in d.keywords) for d in node.decorator_list
+    ):
+        return "has decorators that may make another class of it"
+    bases = [base for base in context.project.mro(member) if not isinstance(base, ClassRef)]
+    if any(not isinstance(base, External) or base.name not in _PLAIN_BASES for base in bases):
+        return "has bases of which nothing is known"
+    if any(keyword.arg != "metaclass" or last_name(keyword.value) != "ABCMeta" for keyword in node.keywords):
+        return "has a metaclass"
+    if (name := next(iter(_BARRED & {*entry.methods, *entry.values}), None)) is not None:
+        return f"defines {name}"
+    looks = any(
+        (isinstance(part, ast.Attribute) and part.attr == "__dict__")
+        or (isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "vars")
+        for part in walk(node)
+    )
+    return "reads all its attributes" if looks else None
+
+
+def body_point(code: Code | None, entry: ClassNode) -> tuple[int, str] | None:
+    """Where the operations of a class are named in its body: in front of its first method; and the indentation."""
+    first = next((item for item in entry.node.body if isinstance(item, ast.FunctionDef)), None)
+    if code is None or first is None or not code.is_alone_on_line(first):
+        return None
+    lineno = min([first.lineno, *(decorator.lineno for decorator in first.decorator_list)])
+    if lineno <= entry.node.lineno:
+        return None
+    return code.source.starts[lineno - 1], code.indent_of(first)
+
+
+@remembered
+def held(context: Context, unit: Unit) -> tuple[Held, ...]:
+    """The attributes of modules that may be objects of a class."""
+    return tuple(each for each, cls in _all_held(context) if cls == ClassRef(unit.module, unit.name))
+
+
+@remembered
+def _all_held(context: Context) -> tuple[tuple[Held, ClassRef], ...]:
+    return tuple(dict.fromkeys(_find_held(context)))
+
+
+def _find_held(context: Context) -> Iterator[tuple[Held, ClassRef]]:
+    for name in sorted(context.project.given):
+        index = context.project.index(name)
+        for cls in index.classes if index is not None else ():
+            ref = ClassRef(name, cls)
+            if not context.analysis.is_module(ref):
+                continue
+            for attribute, entry in context.analysis.attributes_of(ref).names.items():
+                makers = [c.unit for c in entry.creations.values() if c.unit.is_class]
+                units = dict.fromkeys(unit for unit in makers if context.analysis.is_module(ClassRef(*unit[:2])))
+                for found in _objects(context, entry.kind):
+                    bases = [base for base in context.project.mro(found) if isinstance(base, ClassRef)]
+                    yield from ((Held(unit, attribute), base) for unit in units for base in bases)
+
+
+def _objects(context: Context, kind: Kind) -> Iterator[ClassRef]:
+    """The classes of the objects that a value is, or that it holds; those of a parameter are what calls give it."""
+    for option in options(kind):
+        if isinstance(option, Opaque):
+            given = constructor_arguments.given(context.analysis, option)
+            yield from _objects(context, given) if not isinstance(given, Opaque) else ()
+        if isinstance(option, Object):
+            yield option.cls
+        elif isinstance(option, Sequence | Mapping):
+            parts = [option.item, *(option.items or ())] if isinstance(option, Sequence) else [option.value]
+            yield from (cls for part in parts for cls in _objects(context, part))
+
+
+@remembered
+def made(context: Context, unit: Unit) -> tuple[Made, ...]:
+    """The places where methods of modules make objects of a class and no attribute takes them."""
+    wanted = {ClassRef(unit.module, unit.name)} | context.project.subclasses(ClassRef(unit.module, unit.name))
+    return tuple(each for each, cls in _all_made(context) if cls in wanted)
+
+
+@remembered
+def _all_made(context: Context) -> tuple[tuple[Made, ClassRef], ...]:
+    return tuple(_find_made(context))
+
+
+def _find_made(context: Context) -> Iterator[tuple[Made, ClassRef]]:
+    for name in sorted(context.project.given):
+        index, code = context.project.index(name), context.code(name)
+        if index is None or code is None:
+            continue
+        for node in index.of(ast.Call):
+            dotted = context.project.expression_name(index, node.func) if _is_named(node.func) else None
+            cls = context.project.resolve(dotted) if dotted is not None else None
+            owner = _method_around(context, code, name, node)
+            if isinstance(cls, ClassRef) and owner is not None and not _is_kept(code, node):
+                yield Made(owner, Place.of(name, node)), cls
+
+
+def _is_named(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and _is_named(node.value))
+
+
+def _method_around(context: Context, code: Code, module: str, node: ast.AST) -> Unit | None:
+    """The class of nn.Module in whose method, no constructor, a node stands."""
+    function = code.function(node)
+    around = code.parents.get(function) if function is not None else None
+    if function is None or not isinstance(around, ast.ClassDef) or function.name == "__init__":
+        return None
+    if not function.args.args or function.decorator_list:
+        return None
+    found = next((cls for cls, entry in code.index.classes.items() if entry.node is around), None)
+    is_owner = found is not None and context.analysis.is_module(ClassRef(module, found))
+    return Unit(module, found, True) if found is not None and is_owner else None
+
+
+def _is_kept(code: Code, node: ast.Call) -> bool:
+    """Whether an attribute takes the object, or it is lent operations already."""
+    statement = code.statement(node)
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    outer = code.parents[node]
+    is_lent = isinstance(outer, ast.Call) and isinstance(outer.func, ast.Attribute) and outer.func.attr == "given"
+    return is_lent or any(isinstance(target, ast.Attribute) for target in targets)
+
+
+def lenders(context: Context, unit: Unit) -> tuple[Unit, ...]:
+    """The classes of nn.Module that lend objects of a class their operations."""
+    units = [*(each.unit for each in held(context, unit)), *(each.unit for each in made(context, unit))]
+    return tuple(dict.fromkeys(units))
+
+
+def is_lent(code: Code, unit: Unit, attribute: str) -> bool:
+    """Whether a class has operations for the objects of an attribute already."""
+    entry = code.index.classes.get(unit.name)
+    for node in walk(entry.node) if entry is not None else ():
+        if isinstance(node, ast.Call) and last_name(node.func) == OPERATIONS and node.args:
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and first.value == attribute:
+                return True
+    return False

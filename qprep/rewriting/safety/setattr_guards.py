@@ -1,0 +1,70 @@
+"""Classes whose `__setattr__` refuses or changes some values, and takes new modules as nn.Module does."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.symbols.ast_utils import last_name, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Classes that no module is an instance of.
+_NO_MODULES = frozenset(("Tensor", "Parameter", "int", "float", "str", "bool", "list", "tuple", "dict", "set"))
+
+
+def passes_on(method: ast.FunctionDef) -> bool:
+    """Whether a `__setattr__` sets every module under every name that it does not write out.
+
+    It ends in `super().__setattr__(name, value)`. What stands before that are conditions on the name, compared with
+    constants, or on the class of the value, where that is none of a module's.
+    """
+    arguments = [argument.arg for argument in method.args.args]
+    if method.name != "__setattr__" or len(arguments) != 3 or method.decorator_list:
+        return False
+    *before, last = _without_docstring(method.body)
+    owner, name, value = arguments
+    return _sets(last, owner, name, value) and all(_is_guard(line, name, value) for line in before)
+
+
+def names_written_out(methods: Iterable[ast.FunctionDef]) -> frozenset[str]:
+    """The texts in the `__setattr__` of a class: names that it treats in its own way."""
+    nodes = (node for method in methods if method.name == "__setattr__" for node in walk(method))
+    return frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0]
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(body) > 1
+    return body[1:] if is_text else body
+
+
+def _sets(line: ast.stmt, owner: str, name: str, value: str) -> bool:
+    """`super().__setattr__(name, value)`, or `nn.Module.__setattr__(self, name, value)`."""
+    call = line.value if isinstance(line, ast.Expr | ast.Return) else None
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "__setattr__"):
+        return False
+    base = call.func.value
+    is_super = isinstance(base, ast.Call) and last_name(base.func) == "super"
+    expected = [name, value] if is_super else [owner, name, value]
+    given = [arg.id if isinstance(arg, ast.Name) else "" for arg in call.args]
+    return given == expected and not call.keywords and (is_super or last_name(base) == "Module")
+
+
+def _is_guard(line: ast.stmt, name: str, value: str) -> bool:
+    """`if name == "frozen": …` or `if isinstance(value, Tensor): …`; such branches do not meet a new module."""
+    return isinstance(line, ast.If) and not line.orelse and _is_about_others(line.test, name, value)
+
+
+def _is_about_others(test: ast.expr, name: str, value: str) -> bool:
+    match test:
+        case ast.BoolOp(op=ast.And(), values=values):
+            return any(_is_about_others(part, name, value) for part in values)
+        case ast.Compare(left=ast.Name(id=left), ops=[ast.Eq() | ast.In()], comparators=[other]) if left == name:
+            parts = other.elts if isinstance(other, ast.Tuple | ast.List | ast.Set) else [other]
+            return all(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=first), classes]) if first == value:
+            parts = classes.elts if isinstance(classes, ast.Tuple) else [classes]
+            return all(last_name(part) in _NO_MODULES for part in parts)
+    return False
