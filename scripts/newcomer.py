@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from documents import ROOT, Block, Command, blocks, commands, is_shown
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from scripts.documents import ROOT, Block, Command, blocks, commands, is_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def run(command: Command, folder: Path, expected: int) -> Outcome:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The folder's own environment, with the caller's PYTHONPATH; without one, `python` and `qprep` of this checkout."""
+    """The environment in the folder, with the caller's PYTHONPATH; without one, that of this checkout."""
     found = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     own = folder / ".venv" / "bin"
     if own.is_dir():

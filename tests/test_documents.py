@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.documents import Block, blocks, commands, is_shown
+from scripts.documents import Block, Command, blocks, commands, is_shown
+from scripts.newcomer import run
+from scripts.notebooks import notebook_text
 from tests.torchvision_operators import define_operators
 
 ROOT = Path(__file__).resolve().parent.parent
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 NEWCOMER = ROOT / "scripts" / "newcomer.py"
 
 PAGE = """
@@ -92,10 +96,35 @@ def test_the_newcomer_rejects_a_page_that_is_wrong(old: str, new: str, reason: s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [ROOT / "docs" / "start.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md"))])
+@pytest.mark.parametrize("path", [ROOT / "docs" / "start.md", *TUTORIALS])
 def test_a_newcomer_can_follow(path: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     if not define_operators(tmp_path):
         pytest.skip("torchvision is not installed: pip install 'qprep[corpus]'")
     outcome = play(path, tmp_path)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_every_tutorial_has_its_notebook(page: Path) -> None:
+    """`python scripts/notebooks.py` writes them again."""
+    assert page.with_suffix(".ipynb").read_text(encoding="utf-8") == notebook_text(page)
+    assert f"[Notebook]({page.stem}.ipynb)" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_every_notebook_runs(page: Path, tmp_path: Path) -> None:
+    """Cells write files (`%%writefile`) or run commands (`!`); no other code is in them."""
+    pytest.importorskip("onnxruntime")
+    ran = 0
+    for cell in json.loads(page.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]:
+        first, _, rest = "".join(cell["source"]).partition("\n")
+        if cell["cell_type"] == "code" and first.startswith("%%writefile "):
+            (tmp_path / first.removeprefix("%%writefile ")).write_text(rest + "\n", encoding="utf-8")
+        elif cell["cell_type"] == "code":
+            assert first.startswith("!")
+            outcome = run(Command(first[1:], ("…",)), tmp_path, 0)
+            assert outcome.fault == ""
+            ran += 1
+    assert ran > 0

@@ -53,5 +53,5 @@ def check(facts: Facts) -> Iterator[Hit]:
     for call in facts.calls.values():
         if call.runs_again and call.has_state:
             how = "a second time" if call.again else "more than once from this place"
-            message = f"`self.{call.path}` has, or may have, parameters and runs {how} in one forward pass"
+            message = f"`self.{call.path}` has or may have parameters and runs {how} in one forward pass"
             yield Hit(call.place, message, "give each place its own instance that shares the weights", call)

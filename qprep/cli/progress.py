@@ -14,7 +14,7 @@ Watch = Callable[[str, int, int | None], None]
 
 @contextlib.contextmanager
 def bars(enabled: bool = True) -> Iterator[Watch]:
-    """A watch: it is told what is being done, how much of it is, and of how much. Gone from the screen afterwards."""
+    """A progress bar, called with the name of the step, the number done and the total; removed at the end."""
     if not (enabled and sys.stderr.isatty()):
         yield lambda *_: None
         return

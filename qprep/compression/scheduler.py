@@ -140,7 +140,7 @@ class Scheduler:
 
     @property
     def notes(self) -> list[str]:
-        """What was done otherwise than one might expect: names left out, groups that stay, what was not removed."""
+        """Exceptions that a user should know: names without a match, groups that stay, channels not removed."""
         return self._training.notes
 
     @property
@@ -170,7 +170,7 @@ class Scheduler:
 
     @property
     def training(self) -> Training:
-        """What policies work on."""
+        """The model, optimizer and masks that policies work on."""
         return self._training
 
     def on_epoch_begin(self, epoch: int, optimizer: Optimizer | None = None, **_: object) -> None:
@@ -323,7 +323,7 @@ class Scheduler:
         return {name: sparsity_of(each) for name, each in weights_of(self._training.names)}
 
     def report(self) -> CompressionReport:
-        """What was done: sparsity by layer and over time, loss components, what was removed, notes."""
+        """Return sparsity by layer and over time, loss components, removed channels and notes."""
         structural = any(each.policy.is_structural for each in self.entries)
         frozen = self._costs.frozen() if structural else ()
         policies = [(each.policy.name, each.window) for each in self.entries]
@@ -348,7 +348,7 @@ class Scheduler:
         return saved_state(self._training, policies, self.schedule, self.history, flags)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """What `state_dict` gave: the model is thinned and quantized as it was, then load its own state into it.
+        """Restore a `state_dict`: thin and quantize the model as saved; then load the model's own state.
 
         Raises CompressionError for the state of another schedule or model, with the first difference.
         """

@@ -90,7 +90,7 @@ class Finding:
 
     @property
     def is_fixable(self) -> bool:
-        """Whether qprep can rewrite it, safely or not."""
+        """True if there is a safe or an unsafe fix."""
         return isinstance(self.fix, Fix)
 
     @property
@@ -100,5 +100,5 @@ class Finding:
 
     @property
     def stands_in_the_way(self) -> bool:
-        """Whether it makes a command end with 1; what is told for information does not."""
+        """True if it makes a command exit with 1; informational findings do not."""
         return self.severity is not Severity.INFO

@@ -44,7 +44,7 @@ class Quantizer(PreparingQuantizer):
     """
 
     def convert(self, check: bool = True) -> nn.Module:
-        """A model of its own that simulates the final arithmetic: parameters hold their rounded values.
+        """Return a new model that simulates the final arithmetic: its parameters hold their rounded values.
 
         Biases of layers whose input and weight are on grids are rounded to the product of both scales, as integer
         runtimes add them.
@@ -86,10 +86,10 @@ class Quantizer(PreparingQuantizer):
             raise refused("what convert gives to be the model in evaluation", name, difference, why)
 
     def report(self, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore) -> QuantizationReport:
-        """What quantization costs, layer by layer, on real data; see `QuantizationReport`.
+        """Compare the float and the quantized model, layer by layer, on real data; see `QuantizationReport`.
 
-        sensitivity  whether the first batch is run once more with each slot and layer quantized alone
-        watch        is told what is being done, how much of it is, and of how much
+        sensitivity  run the first batch once more with each slot and layer quantized alone
+        watch        called with the name of the step, the number done and the total
         """
         self.check_calibrated("report")
         found = report(self, batches_of(loader), sensitivity, watch)
@@ -139,7 +139,7 @@ class Quantizer(PreparingQuantizer):
         return report
 
     def check_onnx(self) -> ExportReport:
-        """What `export_onnx` would write and say, tried before there are ranges; its errors are raised."""
+        """Try `export_onnx` before calibration; returns its report and raises its errors."""
         self.graph  # noqa: B018  (raises before prepare_model)
         report = check_onnx(self, OnnxOptions())
         self._islands = report.islands
@@ -177,7 +177,7 @@ class Quantizer(PreparingQuantizer):
         optimizer: Optimizer | None = None,
         **example_kwinputs: object,
     ) -> Self:
-        """What `save` wrote, around `model`, the float model: prepared as it was saved, ready to convert or train.
+        """Load a file of `save` into the float model `model`: prepared as saved, ready to convert or train.
 
         passes     the user's own, by name, where they changed the model itself: what passes decided is in the file
         optimizer  of the parameters of `model`; it is given what the method learns, as `prepare_model` does, so that

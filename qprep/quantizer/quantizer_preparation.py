@@ -116,7 +116,7 @@ class PreparingQuantizer:
     def prepare_model(
         self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
     ) -> None:
-        """Trace the model on example inputs, plan by the passes, put the quantizers in, tell the optimizer.
+        """Trace the model on example inputs, run the passes, insert the quantizers, extend the optimizer.
 
         Raises NotPreparedError where an operation has no module of its own, unless `allow_unprepared`: these stay in
         float, and `notes` says which. Raises QprepError when called twice.
@@ -194,11 +194,11 @@ class PreparingQuantizer:
         return default_passes()
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
-        """What quantizes the tensor of `edge`."""
+        """Return the quantizer of the tensor of `edge`."""
         return ActivationQuantizer(name, spec, edge.fixed, edge.bounds)
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """What quantizes a parameter; with copies in float, a `param_quantization_fn` of its own in each forward."""
+        """Return the quantizer of a parameter; with float copies, `param_quantization_fn` runs in each forward."""
         changed = getattr(self.param_quantization_fn, "__func__", None) is not PreparingQuantizer.param_quantization_fn
         if changed and self.train_with_fp_copy:
             return FunctionQuantizer(name, spec, self.param_quantization_fn)
@@ -250,7 +250,7 @@ class PreparingQuantizer:
             raise QprepError(f"expected calibrate before {before}, found no range observed")
 
     def values_of(self, parameter: Tensor) -> Tensor:
-        """What the quantizer of `parameter` is given: that itself, unless a method scales it before."""
+        """Return the input of the parameter's quantizer: the parameter, unless a method scales it before."""
         return parameter
 
     def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)

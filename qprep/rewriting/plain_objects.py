@@ -60,12 +60,12 @@ def refusal(context: Context, unit: Unit) -> str | None:
         entry = context.project.class_node(member)
         reason = _unusual(context, member, entry) if entry is not None else "is not given"
         if reason is not None:
-            return f"`{unit.name}` is no nn.Module, so it can hold no module of its own, and `{member.name}` {reason}"
+            return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and `{member.name}` {reason}"
     entry = context.project.class_node(ClassRef(unit.module, unit.name))
     if entry is None or entry.around or body_point(context.code(unit.module), entry) is None:
-        return f"`{unit.name}` is no nn.Module, so it can hold no module of its own, and its body takes no new line"
+        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and its body takes no new line"
     if not (held(context, unit) or made(context, unit)):
-        return f"`{unit.name}` is no nn.Module, so it can hold no module of its own, and no module is known to hold one"
+        return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and no module is known to hold one"
     return None
 
 

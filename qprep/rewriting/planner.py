@@ -85,7 +85,7 @@ class Plan:
         if code is None or index is None or node is None:
             return Unfixable(f"it is in {site.place.module}, outside the paths given")
         if plain_objects.is_plain(self.context, site.unit) and not isinstance(site, OpSite | HelperCall):
-            return Unfixable(f"`{site.unit.name}` is no nn.Module, so it can hold no module of its own")
+            return Unfixable(f"`{site.unit.name}` is not an nn.Module, so it cannot hold a module")
         if (reason := owners.method_refusal(self.context, site.unit, site.function.rpartition(".")[2])) is not None:
             return Unfixable(reason)
         owner = self._owner(code, node, site.unit)

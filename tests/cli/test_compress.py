@@ -101,7 +101,7 @@ def test_a_schedule_is_checked_without_training(run: Run, net: str, folder: Path
         "  StructureRemover, epoch 1",
         "  fine, epochs 1 to 3, 3 of them",
         "  decay, epochs 0 to 3, 4 of them",
-        "as the weights are now, 50.3% of them are left, 70.2% of these are 0; multiply-accumulates: 1,664 of 3,328",
+        "with the current weights, 50.3% of them stay, and 70.2% of these are 0; multiply-accumulates: 1,664 of 3,328",
     ]
     by_steps = SCHEDULE.replace("starting_epoch: 1, ending_epoch: 4}", "steps: [2, 9]}", 1)
     (folder / "schedule.yaml").write_text(by_steps)

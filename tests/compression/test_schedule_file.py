@@ -304,7 +304,7 @@ def test_repeated_keys_with_equal_values_are_noted(tmp_path: Path) -> None:
     """One of Distiller's files has them."""
     text = SMALL.replace("    final_sparsity: 0.5\n", "    final_sparsity: 0.5\n    final_sparsity: 0.5\n")
     scheduler = scheduled(tmp_path, text, seeded(plain_net))
-    assert scheduler.notes == ["line 6: 'final_sparsity' stands in line 5 already, with an equal value"]
+    assert scheduler.notes == ["line 6: 'final_sparsity' is in line 5 already, with an equal value"]
 
 
 def test_a_pruner_of_ones_own_is_one_class(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from qprep.engine.rule_registry import all_rules
 from qprep.foundation.findings import Finding, Unfixable
 from qprep.tracing import Place, TraceReport
 
-_REUSED = re.compile(r"`self\.([\w.]+)[^`]*` (?:has, or may have, parameters and )?runs ")
+_REUSED = re.compile(r"`self\.([\w.]+)[^`]*` (?:has or may have parameters and )?runs ")
 
 
 def write(folder: Path, files: Mapping[str, str]) -> list[Path]:

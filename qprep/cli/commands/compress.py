@@ -191,7 +191,7 @@ def _outlook(rehearse: Callable[[], Rehearsal]) -> str:
         found = rehearse()
     except QprepError as error:
         return f"what is left in the end was not found without training: {error}"
-    sentence = f"as the weights are now, {found.weights:.1%} of them are left, {found.sparsity:.1%} of these are 0"
+    sentence = f"with the current weights, {found.weights:.1%} of them stay, and {found.sparsity:.1%} of these are 0"
     if found.macs is None:
         return sentence
     before, after = found.macs

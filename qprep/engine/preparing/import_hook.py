@@ -97,7 +97,7 @@ class ImportHook:
 
 
 def prepared(*names: str) -> ImportHook:
-    """`with qprep.prepared("timm"): import timm`: what the block imports of these packages is prepared.
+    """Prepare packages at import: `with qprep.prepared("timm"): import timm`.
 
     A name is that of a package, or of a module or package in one; all below it is meant too. Nothing of the installed
     package changes. The rewritten files are kept in qprep's cache (`.qprep_cache`) for each content of the package and

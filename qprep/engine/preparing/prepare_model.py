@@ -36,11 +36,11 @@ class Prepared(NamedTuple):
 def prepare(
     build: str | Callable[..., nn.Module], /, *inputs: object, state_of: nn.Module | None = None, **kwinputs: object
 ) -> Prepared:
-    """The model that `build` makes, prepared: `model, report = qprep.prepare(torchvision.models.resnet18, x)`.
+    """Build, rewrite and compare a model: `model, report = qprep.prepare(torchvision.models.resnet18, x)`.
 
-    build     a function or class that its module offers by name, `functools.partial` of one, or "package.module:name"
+    build     a function or class of a module, a `functools.partial` of one, or "package.module:name"
     inputs    arguments of the model's call, by position and by keyword, to run both on
-    state_of  a model of the same kind whose state_dict the prepared one loads, strictly; its modules' modes as well
+    state_of  a model of the same architecture; its state_dict is loaded strictly, and its training modes are copied
 
     The original is built and run; the files that its classes come from are rewritten (safe fixes only) and imported,
     and the rewritten model is compared with it: state, outputs, gradients and random numbers, bit for bit. A target

@@ -46,7 +46,7 @@ class Settings:
 
     @property
     def asks(self) -> bool:
-        """Whether any format is asked for."""
+        """True if any format is set."""
         return any(getattr(self, name) is not None for name in NAMES if name.startswith("bits_"))
 
     @property

@@ -16,7 +16,7 @@ FLOATS: Final = ("float32", "float16", "bfloat16")
 
 
 class Scheme(enum.StrEnum):
-    """How a range becomes a scale and a zero point."""
+    """The rule from a range to a scale and a zero point."""
 
     SYMMETRIC = "symmetric"  # [-2^(b-1), 2^(b-1) - 1], zero point 0
     RESTRICTED = "restricted"  # [-(2^(b-1) - 1), 2^(b-1) - 1], zero point 0
@@ -70,7 +70,7 @@ class Spec:
 
     @property
     def is_float(self) -> bool:
-        """Whether the slot stays in a floating format."""
+        """True if the slot has a floating format."""
         return self.dtype is not None
 
     @property

@@ -26,7 +26,7 @@ class Maker(Protocol):
     quantizes_vectors: bool
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
-        """What quantizes the tensor of `edge`."""
+        """Return the quantizer of the tensor of `edge`."""
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
         """What quantizes a parameter."""

@@ -39,8 +39,8 @@ def register_pass(
     """Decorate `(graph) -> None`: every quantizer made from now on runs it; with `target`, those made for that.
 
     name    by default the function's, with - for _
-    after   the pass that it runs behind, by default "share-scales", the last that plans
-    before  or the one that it runs before
+    after   the pass before it; by default "share-scales", the last one that plans
+    before  the pass after it, instead of `after`
 
     `PostTrainingQuantizer(model, target="tile")` asks for a target's passes. A package that names its module under the
     entry point group `qprep.quantizer.passes` need not be imported. Raises QprepError for both places, and for a name

@@ -88,7 +88,7 @@ class _Chain:
 
 
 class Pattern:
-    """`Pattern(nn.Conv2d, nn.BatchNorm2d, ("relu", "relu6"))`: nodes one behind the other, read by nothing else.
+    """`Pattern(nn.Conv2d, nn.BatchNorm2d, ("relu", "relu6"))`: successive nodes without other readers.
 
     An element is a module class (subclasses match too), an operation's name in the catalogue, a tuple of either, or
     `Maybe`, `Captured` or `Branches`.

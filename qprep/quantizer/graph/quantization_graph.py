@@ -223,11 +223,11 @@ class Graph:
         return edge.consumers[0] if len(edge.consumers) == 1 and not edge.is_output else None
 
     def ran(self, path: str) -> bool:
-        """Whether any operation ran inside the module at `path`."""
+        """True if any operation ran inside the module at `path`."""
         return any(not path or f"{node.path}.".startswith(f"{path}.") for node in self.nodes)
 
     def path_of(self, module: nn.Module) -> str:
-        """Where the model holds `module`, "" for the model itself."""
+        """Return the name of `module` in the model, "" for the model itself."""
         paths: dict[nn.Module, str] = {each: path for path, each in self.model.named_modules()}
         return paths[module]
 

@@ -127,7 +127,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         return AdaRoundWeight(name, spec) if not weight.is_bias else super().make_weight_quantizer(weight, spec, name)
 
     def calibrate(self, loader: object, progress: Progress | None = None) -> None:
-        """As in the base, then choose roundings; `progress` is told how many layers are done, and of how many."""
+        """Calibrate as the base class, then choose roundings; `progress` gets the layers done and the total."""
         batches = list(batches_of(loader))
         super().calibrate(batches)
         layers = _layers(self.graph)

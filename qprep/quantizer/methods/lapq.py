@@ -61,7 +61,7 @@ class LAPQQuantizer(PostTrainingQuantizer):
         self._slots: list[_Slot] = []
 
     def calibrate(self, loader: object, progress: Progress | None = None) -> None:
-        """As in the base, then search; `progress` is told how many evaluations are done, and of how many at most.
+        """Calibrate as the base class, then search; `progress` gets the number of evaluations done and the maximum.
 
         Estimators other than "mse" fix their ranges before the search. Raises QprepError where scipy is missing or
         the loss of every candidate is NaN.

@@ -45,7 +45,7 @@ class QuantizationReport(ReportData):
         save(Path(path), text.encode(), "report")
 
     def to_json(self) -> str:
-        """Every number; null stands for what was not measured, and for what is not finite."""
+        """Return every number; null means not measured, or not finite."""
         return json.dumps(_finite(dataclasses.asdict(self)), indent=1) + "\n"
 
 

@@ -157,7 +157,7 @@ CASES: dict[int, tuple[Case, ...]] = {
             module(
                 _NAMED.format("assert plain in ('LSTM', 'RNN', 'Linear')\n        self.rnn = getattr(nn, plain)(4, 4)")
             ),
-            "may stand for",
+            "may also refer to",
         ),
     ),
 }

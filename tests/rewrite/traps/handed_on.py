@@ -147,7 +147,7 @@ CASES: dict[int, tuple[Case, ...]] = {
         declined(
             "handed-on-and-visited",
             _model(_EACH, init="for m in self.modules():\n            self._init(m)"),
-            "visits modules one by one",
+            "iterates over modules",
         ),
         declined(
             "handed-on-and-remembering",

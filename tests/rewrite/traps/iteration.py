@@ -100,7 +100,7 @@ class Net(Base):
                 result="self.branches(x)",
             )
         ),
-        "numbers the children",
+        "enumerates the children",
     ),
     prepared(
         "branches-numbered",
@@ -112,7 +112,7 @@ class Net(Base):
         declined(
             f"branches-taken-by-position-{number}",
             module(_BRANCHES.format(loop="branch in self", added=_NAMED, result=result)),
-            "numbers the children",
+            "enumerates the children",
         )
         for number, result in enumerate(
             (

@@ -39,7 +39,7 @@ class Halve(torch.autograd.Function):
 halve = Halve.apply
 """
 
-_NO_MODULE = "is no nn.Module"
+_NO_MODULE = "is not an nn.Module"
 
 OBJECTS: tuple[Case, ...] = (
     prepared(

@@ -90,7 +90,11 @@ ODD: tuple[Case, ...] = (
     prepared("walrus-in-a-comprehension", net("return sum([(z := F.relu(t)) * z for t in (x, self.fc(x))])")),
     prepared("f-string", net("y = self.fc(x) + x\nassert f'{y.sum() * 2:.3f} {x.size(0) + 1}'\nreturn y")),
     prepared("f-strings-in-a-row", net(_IN_A_ROW)),
-    declined("f-string-that-shows-itself", net("y = self.fc(x)\nassert f'{y.sum()=}'\nreturn y"), "as it is written"),
+    declined(
+        "f-string-that-shows-itself",
+        net("y = self.fc(x)\nassert f'{y.sum()=}'\nreturn y"),
+        "prints the expression itself",
+    ),
     prepared("f-string-with-the-same-text", _SAME_TEXT),
     prepared(
         "string-with-quotes",

@@ -67,7 +67,7 @@ FUNCTIONS: tuple[Case, ...] = (
             "model.py": f"{_IMPORTS}\nif nn is None:\n    from slow import scaled\nelse:\n    from fast import scaled\n"
             + _CLASS.format("scaled(self.fc(x))"),
         },
-        "only the run knows",
+        "is unknown before the code runs",
     ),
     declined(
         "replaced-in-its-module",
@@ -96,7 +96,7 @@ FUNCTIONS: tuple[Case, ...] = (
             _CALL,
             extra="def made():\n    made.calls += 1\n    return float(made.calls)\n\n\nmade.calls = 0\n\n\ndef scaled(x, by=made()):\n    return x * by",
         ),
-        "made once",
+        "created once",
     ),
     declined(
         "default-that-calls-share",

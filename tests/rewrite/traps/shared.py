@@ -125,12 +125,12 @@ REPEATED: tuple[Case, ...] = (
     declined(
         "layers-repeated",
         net(_OVER, "self.layers = nn.ModuleList([nn.Linear(4, 4)] * 3)"),
-        "has, or may have, parameters",
+        "has or may have parameters",
     ),
     declined(
         "blocks-repeated",
         net("return self.net(x)", "self.net = nn.Sequential(*[Block(nn.ReLU())] * 3)", extra=_BLOCK),
-        "has, or may have, parameters",
+        "has or may have parameters",
     ),
     declined(
         "list-repeated-in-place",
@@ -144,7 +144,7 @@ REPEATED: tuple[Case, ...] = (
     declined(
         "comprehension-of-one-layer",
         net(_OVER, "self.layers = nn.ModuleList([self.fc for _ in range(3)])"),
-        "has, or may have, parameters",
+        "has or may have parameters",
     ),
     declined("plain-list", net(_OVER, "self.act = nn.ReLU()\nself.layers = [self.act, self.act]"), "nn.ModuleList"),
     declined("plain-list-repeated", net(_OVER, "self.act = nn.ReLU()\nself.layers = [self.act] * 3"), "nn.ModuleList"),
@@ -309,12 +309,12 @@ NAMED: tuple[Case, ...] = (
     declined(
         "layer-under-two-names-in-a-loop",
         net("for layer in (self.fc, self.fc2):\n    x = layer(x)\nreturn x", "self.fc2 = self.fc"),
-        "has, or may have, parameters",
+        "has or may have parameters",
     ),
     declined(
         "layer-under-two-names-by-name",
         net("for name in ('fc', 'fc2'):\n    x = getattr(self, name)(x)\nreturn x", "self.fc2 = self.fc"),
-        "has, or may have, parameters",
+        "has or may have parameters",
     ),
     untouched("layer-stored-again", net("return self.fc(x)", "self.fc = self.fc.double().float()")),
     prepared(
@@ -348,7 +348,7 @@ DEFAULTS: tuple[Case, ...] = (
     prepared(
         "default-beside-one-with-parameters", _two(_DEFAULT.format(default="nn.ReLU()"), "Block(), Block(nn.PReLU())")
     ),
-    declined("default-with-parameters", _two(_DEFAULT.format(default="nn.PReLU()")), "has, or may have, parameters"),
+    declined("default-with-parameters", _two(_DEFAULT.format(default="nn.PReLU()")), "has or may have parameters"),
     declined("default-that-counts", _two(_DEFAULT.format(default="Count()"), before=_COUNT), "keeps `n`"),
     prepared(
         "default-of-a-function",
@@ -450,7 +450,7 @@ OF_A_FILE: tuple[Case, ...] = (
         _two(
             _BLOCK, "Block(ACTS['prelu']), Block(ACTS['prelu'])", "ACTS = {'relu': nn.ReLU(), 'prelu': nn.PReLU()}\n\n"
         ),
-        "has, or may have, parameters",
+        "has or may have parameters",
     ),
     untouched("global-class", _two(_BLOCK, "Block(ACT()), Block(ACT())", "ACT = nn.ReLU\n\n")),
     untouched("global-lambda", _two(_BLOCK, "Block(make()), Block(make())", "make = lambda: nn.ReLU()\n\n")),

@@ -286,7 +286,7 @@ CONSTRUCTORS: tuple[Case, ...] = (
     declined(
         "parameters-asked-for-of-another-default",
         module(_BASE.replace("act=nn.ReLU", "act=lambda: nn.ReLU()")),
-        "asks constructors for their parameters",
+        "inspects the parameters of constructors",
     ),
     declined(
         "parameters-of-another-file-asked-for",
@@ -294,7 +294,7 @@ CONSTRUCTORS: tuple[Case, ...] = (
             "base.py": module(_BASE.split("class Net", maxsplit=1)[0]),
             "model.py": module("import inspect\n\nfrom base import Base\n\n\nclass Net" + _BASE.split("class Net")[1]),
         },
-        "asks constructors for their parameters",
+        "inspects the parameters of constructors",
     ),
     declined(
         "parameters-asked-for-under-another-name",
@@ -303,7 +303,7 @@ CONSTRUCTORS: tuple[Case, ...] = (
             .replace("import inspect", "from inspect import signature as sig")
             .replace("inspect.signature(", "sig(")
         ),
-        "asks constructors for their parameters",
+        "inspects the parameters of constructors",
     ),
     declined(
         "made-by-a-metaclass",

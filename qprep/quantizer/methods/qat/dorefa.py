@@ -292,7 +292,7 @@ class DorefaQuantizer(TrainingQuantizer):
         return passes
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
-        """The method's formula behind rectifiers, a moving range elsewhere."""
+        """Return the method's quantizer after a rectifier, and a moving range elsewhere."""
         if spec.scheme is Scheme.UNSIGNED and edge.fixed is None:
             return self.make_rectified_quantizer(spec, name)
         return MovingRange(name, spec, edge.fixed, edge.bounds)
