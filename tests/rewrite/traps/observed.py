@@ -332,7 +332,7 @@ CASES: dict[int, tuple[Case, ...]] = {
             module(_RECURRENT.format(statement="net.fc.bias.data.fill_(len(list(net.modules())))")),
             "not proven",
         ),
-        declined("replaced-by-a-setter", module(_SETTER), "changed after it is made"),
+        declined("replaced-by-a-setter", module(_SETTER), "changed after it is"),
         declined("counted-by-a-decorator", module(_DECORATOR), "not proven"),
         declined("replaced-by-a-computed-class", module(_COMPUTED_BASE), "not proven"),
         declined("compared-by-size", module(_EQUAL), "not proven"),
