@@ -69,7 +69,7 @@ MIXINS: tuple[Case, ...] = (
     declined(
         "mixin-with-objects-of-its-own",
         module(_ADDS.format("") + _net("Adds, nn.Module", "self.added(x, x) + Adds().added(x, x)")),
-        "is no nn.Module",
+        "is not an nn.Module",
     ),
 )
 
