@@ -573,7 +573,7 @@ class Plan:
         declarations = [Declaration(d.unit, d.name, d.expression.replace(OWNER, "self")) for d in declarations]
         inner = [piece for rewrite in rewrites for piece in rewrite.pieces]
         decorator, _ = self._runtime(index, STANDS_FOR)
-        above = f"@{decorator}({unit.name}){code.newline}" if dispatched else ""
+        above = f"@{decorator}({unit.name.partition(':')[0]}){code.newline}" if dispatched else ""
         kept = moved_functions.kept_decorators(self.context, unit.module, node)
         text = moved_functions.as_class(code, node, self.class_name(unit), base, declarations, inner, above, kept)
         offset = moved_functions.place_for_class(code, node)

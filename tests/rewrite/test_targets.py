@@ -210,10 +210,11 @@ def test_torch_quantizes_and_runs_what_was_prepared_for_it(body: str, made: str,
     model = space["Net"]().eval()
     x = torch.rand(2, 4, 4, 4) + 0.5
     expected = model(x)
-    model.qconfig = torch.ao.quantization.get_default_qconfig("fbgemm")
-    torch.ao.quantization.prepare(model, inplace=True)
+    quantization: Any = torch.ao.quantization
+    model.qconfig = quantization.get_default_qconfig("fbgemm")
+    quantization.prepare(model, inplace=True)
     model(x)
-    torch.ao.quantization.convert(model, inplace=True)
+    quantization.convert(model, inplace=True)
     found = model(x)
     assert not found.is_quantized
     assert (found - expected).norm() < 0.1 * expected.norm()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -23,11 +24,12 @@ from qprep.runtime_modules import (
 
 
 class Coder:
-    exp = ClassOperation(Exp)
-    add = ClassOperation(EltwiseAdd, per_call=True)
+    exp: Any = ClassOperation(Exp)
+    add: Any = ClassOperation(EltwiseAdd, per_call=True)
 
     def decode(self, x: Tensor) -> Tensor:
-        return self.add(self.add(self.exp(x), 1), 2)
+        result: Tensor = self.add(self.add(self.exp(x), 1), 2)
+        return result
 
 
 class Holder(nn.Module):
@@ -88,9 +90,11 @@ def test_objects_in_a_list_have_operations_each() -> None:
 
 def test_copies_and_pickles_keep_the_operations() -> None:
     model = Holder(Coder())
-    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+    copies: list[Any] = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+    original: Any = model
+    for other in copies:
         assert other.coder.exp is other.coder_operations.exp
-        assert other.coder.exp is not model.coder.exp
+        assert other.coder.exp is not original.coder.exp
         assert torch.equal(other(X), EXPECTED)
 
 

@@ -23,7 +23,7 @@ from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import Binding, FileScopes
+    from qprep.analysis.effects.lexical_scopes import Binding, FileScopes, Scope
     from qprep.analysis.effects.points_to import PointsTo
 
 _TO_TEXT = frozenset(("repr", "str", "format", "ascii", "pformat"))
@@ -374,8 +374,27 @@ def _fetched(points_to: PointsTo, node: ast.Attribute, file: FileScopes) -> Refe
         if isinstance(each.base, ClassObject)
         and isinstance(each.base.cls, ClassRef)
         and around not in points_to.family(each.base.cls)
-        and any(method.receiver is not None for method in points_to.method(each.base.cls, node.attr))
+        and any(_may_be_borrowed(method, parent, node) for method in points_to.method(each.base.cls, node.attr))
     )
+
+
+def _may_be_borrowed(method: Scope, parent: ast.AST | None, node: ast.Attribute) -> bool:
+    """Whether a use of a method of a class may run it on any object.
+
+    A call that gives too few arguments for that is one of an instance: `model.load(path)` where `model` is not known.
+    """
+    if method.receiver is None or method.arguments is None:
+        return False
+    if not isinstance(parent, ast.Call) or parent.func is not node:
+        return True
+    if any(isinstance(argument, ast.Starred) for argument in parent.args) or any(
+        k.arg is None for k in parent.keywords
+    ):
+        return True
+    parameters = [*method.arguments.posonlyargs, *method.arguments.args]
+    required = {arg.arg for arg in parameters[: len(parameters) - len(method.arguments.defaults)]}
+    given = {arg.arg for arg in parameters[: len(parent.args)]} | {keyword.arg for keyword in parent.keywords}
+    return required <= given
 
 
 def _only_looks(file: FileScopes, points_to: PointsTo, node: ast.Attribute) -> bool:

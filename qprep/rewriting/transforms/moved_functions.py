@@ -59,11 +59,8 @@ def refusal(context: Context, unit: Unit) -> str | None:
     if node is None or code is None:
         return f"`{unit.name}` is defined in {unit.module}, outside the paths given"
     is_static = "." in unit.name
-    if is_static:
-        if (reason := static_methods.refusal(context, code, unit, node)) is not None:
-            return reason
-    elif not isinstance(code.parents.get(node), ast.Module) or unit.name.partition(":")[0] in code.index.alternatives:
-        return f"`{unit.name}` is defined conditionally"
+    if (reason := _place_refusal(context, code, unit, node)) is not None:
+        return reason
     for decorator, name in zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True):
         if is_static and name == static_methods.DECORATOR:
             continue
@@ -75,7 +72,31 @@ def refusal(context: Context, unit: Unit) -> str | None:
         return f"`{unit.name}` has a default value that is created once, with the function"
     if (reason := _unusual_body(code, node, unit)) is not None:
         return reason
-    return stable_binding.body_refusal(node) if is_static else stable_binding.refusal(context, code.index, node)
+    if is_static or is_conditional(code, node):  # a Dispatch runs whatever function the name means
+        return stable_binding.body_refusal(node)
+    return stable_binding.refusal(context, code.index, node)
+
+
+def _place_refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
+    """Why a function cannot become a module by where it is defined."""
+    if "." in unit.name:
+        return static_methods.refusal(context, code, unit, node)
+    if not _is_at_top(code, node) or (is_conditional(code, node) and recursion.own_calls(node)):
+        return f"`{node.name}` is defined conditionally"
+    return None
+
+
+def _is_at_top(code: Code, node: ast.AST) -> bool:
+    """Whether a function is one of the file: conditions, and attempts to import something, may be around it."""
+    around = code.parents.get(node)
+    while isinstance(around, ast.If | ast.Try | ast.ExceptHandler):
+        around = code.parents.get(around)
+    return isinstance(around, ast.Module)
+
+
+def is_conditional(code: Code, node: ast.FunctionDef) -> bool:
+    """Whether the name of a function may mean another one: it is defined under a condition, or in several ways."""
+    return not isinstance(code.parents.get(node), ast.Module | ast.ClassDef) or node.name in code.index.alternatives
 
 
 def definition(index: FileIndex, unit: Unit) -> ast.FunctionDef | None:
@@ -118,6 +139,9 @@ def is_replaceable(context: Context, unit: Unit) -> bool:
     node = index.functions.get(unit.name) if index is not None else None
     if node is None:
         return False
+    code = context.code(unit.module)
+    if code is not None and is_conditional(code, node):
+        return True
     decorators = zip(node.decorator_list, context.analysis.decorators(unit.module, node), strict=True)
     plain = _DROPPED | _KEPT
     return any(_of(context, name) not in plain and not _returns_argument(context, d, name) for d, name in decorators)
@@ -213,7 +237,7 @@ def _is_docstring(code: Code, node: ast.AST) -> bool:
 
 def class_name(unit: Unit, taken: Iterable[str]) -> str:
     """The module's name: `drop_path` → `DropPath`, `DropPathModule` where that is taken."""
-    own = unit.name.rpartition(".")[2]
+    own = unit.name.rpartition(".")[2].partition(":")[0]
     lead = "_" if own.startswith("_") else ""
     camel = "".join(part[:1].upper() + part[1:] for part in own.split("_") if part)
     used = set(taken)
@@ -223,7 +247,7 @@ def class_name(unit: Unit, taken: Iterable[str]) -> str:
 
 def attribute_name(unit: Unit) -> str:
     """The attribute that a call site gives the module."""
-    own = unit.name.rpartition(".")[2]
+    own = unit.name.rpartition(".")[2].partition(":")[0]
     return own.lstrip("_") or own
 
 
@@ -255,15 +279,17 @@ def as_class(
         *(Piece(*code.span(call.func), "self.forward") for call in recursion.own_calls(node)),
     ]
     body = apply(code.text, header, start, end)
-    more = "" if code.indent_of(node) else unit  # a static method is indented as the method that it becomes
+    is_static = isinstance(code.parents.get(node), ast.ClassDef)  # indented as the method that it becomes
+    more, indent = ("", "") if is_static else (unit, code.indent_of(node))
     lines = body.splitlines(keepends=True)
     indented = "".join(line if not line.strip() else more + line for line in lines)
-    made = "".join(f"{unit * 2}self.{d.name} = {d.expression}{newline}" for d in declarations)
-    decorators = "".join(f"{unit}@{code.slice(decorator)}{newline}" for decorator in kept)
+    inner = indent + unit
+    made = "".join(f"{inner}{unit}self.{d.name} = {d.expression}{newline}" for d in declarations)
+    decorators = "".join(f"{inner}@{code.slice(decorator)}{newline}" for decorator in kept)
     return (
-        f"{newline}{newline}{above}class {name}({base}):{newline}"
-        f'{unit}"""`{node.name}` as a module, so that each caller has its own operations."""{newline}{newline}'
-        f"{unit}def __init__(self) -> None:{newline}{unit * 2}super().__init__(){newline}{made}{newline}"
+        f"{newline}{newline}{indent}{above}{indent if above else ''}class {name}({base}):{newline}"
+        f'{inner}"""`{node.name}` as a module, so that each caller has its own operations."""{newline}{newline}'
+        f"{inner}def __init__(self) -> None:{newline}{inner}{unit}super().__init__(){newline}{made}{newline}"
         f"{decorators}{indented}{newline}"
     )
 

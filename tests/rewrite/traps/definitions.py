@@ -31,12 +31,14 @@ _ABSENT = "from kernels_that_nobody_has import twice"
 
 CONDITIONAL: tuple[Case, ...] = (
     declined(
-        "conditional-definition", net("return twice(self.fc(x))", extra=_in_branches(_TWICE, _SUM)), "conditional"
+        "conditional-definition",
+        net("return twice(self.fc(x))", extra=_in_branches(_TWICE, _SUM)),
+        "unknown before the code runs",
     ),
     declined(
         "conditional-definition-other-branch",
         net("return twice(self.fc(x))", extra=_in_branches(_TWICE, _SUM, "if not torch.__version__:")),
-        "conditional",
+        "unknown before the code runs",
     ),
     declined(
         "conditional-definition-in-another-file",
@@ -44,12 +46,11 @@ CONDITIONAL: tuple[Case, ...] = (
             "tools.py": "import torch\n\n" + _in_branches(_TWICE, _SUM),
             "model.py": "from tools import twice\n" + net("return twice(self.fc(x))"),
         },
-        "conditional",
+        "unknown before the code runs",
     ),
-    declined(
+    prepared(
         "definition-if-an-import-fails",
         net("return twice(self.fc(x))", extra=_in_branches(_ABSENT, _TWICE, "try:", "except ImportError:")),
-        "conditional",
     ),
     declined(
         "definition-replaced-under-a-condition",
@@ -57,7 +58,7 @@ CONDITIONAL: tuple[Case, ...] = (
             "return twice(self.fc(x))",
             extra=f"{_TWICE}\n\n\ndef other(t):\n    return t + t\n\n\nif torch.__version__:\n    twice = other",
         ),
-        "conditional",
+        "unknown before the code runs",
     ),
     declined(
         "function-of-torch-or-ones-own",

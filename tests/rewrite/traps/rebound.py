@@ -50,14 +50,13 @@ FUNCTIONS: tuple[Case, ...] = (
         net(_CALL, extra=_SCALED + "\n\ndef use():\n    global scaled\n    scaled = torch.fliplr") + "\n\nuse()\n",
         _MORE_THAN_ONCE,
     ),
-    declined(
+    prepared(
         "imported-over-a-definition",
         {
             "fast.py": "def scaled(x):\n    return x.flip(0)\n",
             "model.py": f"{_IMPORTS}\n\n{_SCALED}\n\ntry:\n    from fast import scaled\nexcept ImportError:\n    pass\n"
             + _CLASS.format("scaled(self.fc(x))"),
         },
-        "is defined conditionally",
     ),
     declined(
         "imported-from-one-of-two",
