@@ -6,6 +6,7 @@ import ast
 import builtins
 from typing import TYPE_CHECKING, Final
 
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewriting.safety.introspection import is_watched, may_be_asked
 
@@ -48,8 +49,8 @@ def _shows_another(context: Context, unit: Unit) -> bool:
     if init is None:
         return base != External("torch.nn.Module")
     if base is not None and _full_signature(context, unit, base, init.args) == signature(context, unit):
-        return bool(init.args.args[1:]) and is_watched(context, ref)
-    args = [*init.args.args[1:], *init.args.kwonlyargs]
+        return bool(positional_parameters(init)[1:]) and is_watched(context, ref)
+    args = [*positional_parameters(init)[1:], *init.args.kwonlyargs]
     is_exact = signature(context, unit) == _copied_signature(init.args)
     is_seen = any(arg.annotation is not None for arg in args) or (bool(args) and is_watched(context, ref))
     return not is_exact or is_seen

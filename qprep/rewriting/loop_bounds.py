@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import MANY
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, Module, Number
 from qprep.rewriting.owners import made_early
 
@@ -28,7 +29,7 @@ def known_length(context: Context, code: Code, unit: Unit, node: ast.AST, owner:
     name = f"{unit.name}.{function.name}"
     if context.facts.entered.get((unit, name), 0) >= MANY or made_early(context, code, unit, function.name):
         return None
-    return _length(context, unit, _plain(loop.iter), function.args.args[0].arg, owner)
+    return _length(context, unit, _plain(loop.iter), positional_parameters(function)[0].arg, owner)
 
 
 def _only_loop(code: Code, node: ast.AST) -> ast.For | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter import constructor_arguments
 from qprep.analysis.places import Place, Unit
-from qprep.analysis.symbols.ast_utils import last_name, walk
+from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, Mapping, Object, Opaque, Sequence, options
 from qprep.rewriting.fix_session import remembered
 
@@ -178,7 +178,7 @@ def _method_around(context: Context, code: Code, module: str, node: ast.AST) -> 
     around = code.parents.get(function) if function is not None else None
     if function is None or not isinstance(around, ast.ClassDef) or function.name == "__init__":
         return None
-    if not function.args.args or function.decorator_list:
+    if not positional_parameters(function) or function.decorator_list:
         return None
     found = next((cls for cls, entry in code.index.classes.items() if entry.node is around), None)
     is_owner = found is not None and context.analysis.is_module(ClassRef(module, found))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import HelperCall, OpSite
 from qprep.analysis.places import Place, Unit
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef
 from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewriting import callees, fstrings, imports, owners, plain_objects
@@ -147,7 +148,7 @@ class Plan:
             name = self._operations_name(maker.unit, cls.rpartition(".")[2])
             made = f"{scope.runtime(plain_objects.OPERATIONS, code.index)}.of({cls}, owner={OWNER})"
             declarations.append(Declaration(maker.unit, name, made))
-            head = opening(start, f"{function.args.args[0].arg}.{name}.given(", end - start)
+            head = opening(start, f"{positional_parameters(function)[0].arg}.{name}.given(", end - start)
             beside += [(maker.unit.module, piece) for piece in (head, closing(end, ")", end - start))]
         return declarations, tuple(beside)
 
@@ -224,9 +225,9 @@ class Plan:
                 "script_method",
             ):
                 return Unfixable(f"`{function.name}` is a {ast.unparse(decorator)}")
-        if not function.args.args:
+        if not positional_parameters(function):
             return Unfixable(f"`{function.name}` has no self")
-        owner = function.args.args[0].arg
+        owner = positional_parameters(function)[0].arg
         if name_capture.rebinds(function, owner):
             return Unfixable(f"`{function.name}` gives `{owner}` another value")
         current: ast.AST = node
@@ -494,8 +495,8 @@ class Plan:
             node = code.node(after)
             assert node is not None
             function = code.function(node)
-            if function is not None and function.args.args:
-                owner = function.args.args[0].arg
+            if function is not None and positional_parameters(function):
+                owner = positional_parameters(function)[0].arg
             lines = self._lines(code, unit, owner, declarations)
             statement = code.statement(node)
             offset = code.next_line(statement.end_lineno or statement.lineno)
@@ -542,7 +543,7 @@ class Plan:
             assert code is not None
             node = next(n for n in ast.walk(code.tree) if isinstance(n, ast.For) and n.lineno == loop.line)
             function = code.function(node)
-            owner = function.args.args[0].arg if function is not None else "self"
+            owner = positional_parameters(function)[0].arg if function is not None else "self"
             indent, newline = code.indent_of(node.body[0]), code.newline
             offset = code.source.starts[node.body[0].lineno - 1]
             shown = " or ".join(f"{loop.variable} is {owner}.{name}" for name in names)
@@ -558,7 +559,7 @@ class Plan:
         index = self.context.project.index(unit.module)
         entry = index.classes.get(unit.name) if index is not None else None
         init = entry.methods.get("__init__") if entry is not None else None
-        return init.args.args[0].arg if init is not None and init.args.args else "self"
+        return positional_parameters(init)[0].arg if init is not None and positional_parameters(init) else "self"
 
     def _add_function(
         self, unit: Unit, rewrites: list[Rewrite], pieces: dict[str, list[Piece]], *, dispatched: bool

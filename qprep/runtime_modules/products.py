@@ -151,10 +151,15 @@ class Einsum(Operation):
         super().__init__()
         self.equation = equation
 
-    def forward(self, *operands: Tensor | str | None) -> Tensor:
-        """Sum products of the operands over the indices that the equation names: (equation, *operands) or operands."""
+    def forward(self, *operands: Tensor | str | list[int] | None) -> Tensor:
+        """Sum products of the operands over the indices that the equation names.
+
+        Takes (equation, *operands), the operands alone, or torch's other form: each operand and its list of indices.
+        """
         if operands and (operands[0] is None or isinstance(operands[0], str)):
             return torch.einsum(operands[0] or self.equation, *operands[1:])
+        if len(operands) > 1 and isinstance(operands[0], Tensor) and not isinstance(operands[1], Tensor):
+            return torch.einsum(*operands)
         return torch.einsum(self.equation, *operands)
 
 

@@ -10,7 +10,7 @@ from qprep.analysis.facts import TiedParameter
 from qprep.analysis.interpreter.environment import Frame
 from qprep.analysis.interpreter.expressions import evaluate
 from qprep.analysis.places import Unit
-from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.symbols.ast_utils import positional_parameters, walk
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import PARAMETER, ClassRef, Module, Scope, modules_of
 
@@ -33,12 +33,12 @@ def find_tied(analysis: Analysis, names: Iterable[str]) -> None:
             if not analysis.is_module(ref):
                 continue
             for method in entry.methods.values():
-                if index is not None and method.args.args:
+                if index is not None and positional_parameters(method):
                     _find_in(analysis, index, ref, method)
 
 
 def _find_in(analysis: Analysis, index: FileIndex, cls: ClassRef, method: ast.FunctionDef) -> None:
-    owner, unit = method.args.args[0].arg, Unit(cls.module, cls.name, True)
+    owner, unit = positional_parameters(method)[0].arg, Unit(cls.module, cls.name, True)
     bound = Module(cls, "")
     frame = Frame(index, unit, f"{cls.name}.{method.name}", bound, cls, Scope({owner: bound}), False)
     for holder, name, value in _second_names(method):

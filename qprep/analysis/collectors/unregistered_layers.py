@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import UnregisteredLayers
-from qprep.analysis.symbols.ast_utils import last_name, walk
+from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     External,
@@ -64,12 +64,12 @@ def _is_registered(analysis: Analysis, cls: ClassRef, attribute: str) -> bool:
         _registers(analysis, cls.module, method, attribute)
         for entry in entries
         for method in entry.methods.values()
-        if method.args.args
+        if positional_parameters(method)
     )
 
 
 def _registers(analysis: Analysis, module: str, method: ast.FunctionDef, attribute: str) -> bool:
-    owner, nodes = method.args.args[0].arg, walk(method)
+    owner, nodes = positional_parameters(method)[0].arg, walk(method)
     held = _Held(owner, attribute, _names(owner, attribute, nodes))
     for node in nodes:
         if isinstance(node, ast.Call) and _is_registering(analysis, module, node) and held.is_given(node):

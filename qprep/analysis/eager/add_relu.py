@@ -13,6 +13,7 @@ from qprep.analysis.eager.fuse_targets import Leaf, child
 from qprep.analysis.eager.fusion import place_of, walk_own
 from qprep.analysis.eager.single_consumer import statement_lists
 from qprep.analysis.places import Unit
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL
 
@@ -32,11 +33,11 @@ def find_sums(analysis: Analysis, names: Iterable[str]) -> None:
             ref = ClassRef(name, cls)
             if index is None or not analysis.is_module(ref):
                 continue
-            methods = [m for m in entry.methods.values() if m.name != "__init__" and m.args.args]
+            methods = [m for m in entry.methods.values() if m.name != "__init__" and positional_parameters(m)]
             held = held_attributes(analysis, ref, FUNCTIONAL)
             uses = Counter(name for method in methods for name in _mentioned(method))
             for method in methods:
-                for total, relu in _pairs(method, method.args.args[0].arg):
+                for total, relu in _pairs(method, positional_parameters(method)[0].arg):
                     functional, activation = _attribute(total.func), _attribute(relu)
                     if (uses[functional], uses[activation]) != (1, 1) or functional not in held:
                         continue
@@ -47,7 +48,7 @@ def find_sums(analysis: Analysis, names: Iterable[str]) -> None:
 
 
 def _mentioned(method: ast.FunctionDef) -> Iterator[str]:
-    owner = method.args.args[0].arg
+    owner = positional_parameters(method)[0].arg
     for part in ast.walk(method):
         if isinstance(part, ast.Attribute) and _is_own(part, owner):
             yield part.attr

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.eager.eager_facts import InlineFunctional, SharedFunctional
 from qprep.analysis.eager.fusion import functions_of, place_of
 from qprep.analysis.places import Place, Unit
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, modules_of
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
 
@@ -111,7 +112,11 @@ def _called(analysis: Analysis, index: FileIndex, node: ast.Call) -> str:
 
 def _attribute(node: ast.expr, where: Where) -> str | None:
     """Of `self.add`, "add"."""
-    owner = where.function.args.args[0].arg if where.function is not None and where.function.args.args else None
+    owner = (
+        positional_parameters(where.function)[0].arg
+        if where.function is not None and positional_parameters(where.function)
+        else None
+    )
     is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner
     return node.attr if is_own and isinstance(node, ast.Attribute) else None
 

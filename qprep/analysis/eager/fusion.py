@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.fuse_targets import Holder, made, walk_down
 from qprep.analysis.places import Place, Unit
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef
 from qprep.foundation.catalogue.torch_ao import FUSING, eager_name
 
@@ -113,7 +114,7 @@ def _fuses(analysis: Analysis, index: FileIndex, node: ast.expr) -> bool:
 def _hands_on(analysis: Analysis, ref: FunctionRef) -> bool:
     """Whether a function of the project passes its first two parameters to `fuse_modules`."""
     node, index = analysis.project.function_node(ref), analysis.project.index(ref.module)
-    if node is None or index is None or len(node.args.args) < 2 or "." in ref.name:
+    if node is None or index is None or len(positional_parameters(node)) < 2 or "." in ref.name:
         return False
     parts = list(walk_own(node.body))
     mentions = any(
@@ -121,7 +122,7 @@ def _hands_on(analysis: Analysis, ref: FunctionRef) -> bool:
         for part in parts
         if isinstance(part, ast.Attribute | ast.Name)
     )
-    first = [arg.arg for arg in node.args.args[:2]]
+    first = [arg.arg for arg in positional_parameters(node)[:2]]
     return mentions and any(
         isinstance(part, ast.Call) and [arg.id for arg in part.args[:2] if isinstance(arg, ast.Name)] == first
         for part in parts
@@ -136,7 +137,7 @@ def _read(analysis: Analysis, where: Where, node: ast.Call) -> FuseCall | None:
     if model is None or listed is None:
         return None
     if where.function is not None and isinstance(listed, ast.Name):
-        if listed.id in [arg.arg for arg in where.function.args.args]:
+        if listed.id in [arg.arg for arg in positional_parameters(where.function)]:
             return None  # a function that hands on what it is given
         listed = _only_value(where.function, listed.id) or listed
     cls, prefix, holder = _holder(analysis, where, model)
@@ -192,8 +193,8 @@ def _holder(analysis: Analysis, where: Where, node: ast.expr) -> tuple[ClassRef 
 def _class_of(analysis: Analysis, where: Where, name: str) -> ClassRef | None:
     """The class of what a name holds: self, what a test of its type says, or the one instance that it is bound to."""
     function = where.function
-    if function is not None and where.cls is not None and function.args.args:
-        if function.args.args[0].arg == name and not any(
+    if function is not None and where.cls is not None and positional_parameters(function):
+        if positional_parameters(function)[0].arg == name and not any(
             isinstance(d, ast.Name) and d.id in ("staticmethod", "classmethod") for d in function.decorator_list
         ):
             return where.cls

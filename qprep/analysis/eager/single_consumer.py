@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.fusion import walk_own
+from qprep.analysis.symbols.ast_utils import positional_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +27,9 @@ def chained_calls(analysis: Analysis, cls: ClassRef) -> dict[str, tuple[str, ast
     found: dict[str, tuple[str, ast.Call]] = {}
     uses: dict[str, int] = {}
     for method in entry.methods.values() if entry is not None else ():
-        if method.name == "__init__" or not method.args.args:
+        if method.name == "__init__" or not positional_parameters(method):
             continue
-        owner = method.args.args[0].arg
+        owner = positional_parameters(method)[0].arg
         for part in walk_own(method.body):
             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == owner:
                 uses[part.attr] = uses.get(part.attr, 0) + 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.eager.eager_facts import MissingStub
 from qprep.analysis.eager.fusion import functions_of, place_of
 from qprep.analysis.places import Unit
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.torch_ao import STUBS, WRAPPERS, eager_name
 
@@ -51,7 +52,9 @@ def _mentioned(where: Where, node: ast.AST) -> Iterator[tuple[str, ClassRef | No
     """Names of attributes, with the class where they are its own: `self.quant`."""
     if isinstance(node, ast.Attribute):
         function = where.function
-        owner = function.args.args[0].arg if function is not None and function.args.args else None
+        owner = (
+            positional_parameters(function)[0].arg if function is not None and positional_parameters(function) else None
+        )
         is_own = isinstance(node.value, ast.Name) and node.value.id == owner
         yield node.attr, where.cls if is_own else None
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):

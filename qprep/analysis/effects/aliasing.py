@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.facts import Sharing
 from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.places import Unit
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.symbols.own_uses import OwnUses, find_own_uses
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import (
@@ -171,12 +172,18 @@ def _own_uses(analysis: Analysis, method: ast.FunctionDef) -> OwnUses:
 def _methods_of_family(analysis: Analysis, cls: ClassRef) -> list[ast.FunctionDef]:
     family = {base for child in (cls, *analysis.project.subclasses(cls)) for base in analysis.project.mro(child)}
     entries = [analysis.project.class_node(base) for base in family if isinstance(base, ClassRef)]
-    return [method for entry in entries if entry is not None for method in entry.methods.values() if method.args.args]
+    return [
+        method
+        for entry in entries
+        if entry is not None
+        for method in entry.methods.values()
+        if positional_parameters(method)
+    ]
 
 
 def _uses(method: ast.FunctionDef, name: str) -> list[bool]:
     """The places that read `self.name`: whether each only calls it, or reads a parameter."""
-    owner, called = method.args.args[0].arg, set[ast.AST]()
+    owner, called = positional_parameters(method)[0].arg, set[ast.AST]()
     for node in ast.walk(method):
         if isinstance(node, ast.Call):
             is_another = getattr(node.func, "id", None) == "another"

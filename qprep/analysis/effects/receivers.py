@@ -11,7 +11,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.symbols.ast_utils import positional_parameters, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -206,7 +206,7 @@ def _made(index: FileIndex, scopes: Sequence[ast.AST], line: ast.stmt, name: str
 
 def _promised(index: FileIndex, scopes: Sequence[ast.AST], function: _Function | None, name: str) -> tuple[str, ...]:
     """The classes of a parameter's annotation."""
-    args = [*function.args.args, *function.args.kwonlyargs] if function is not None else []
+    args = [*positional_parameters(function), *function.args.kwonlyargs] if function is not None else []
     note = next((arg.annotation for arg in args if arg.arg == name), None)
     return _all_dotted(index, scopes, note) if note is not None else ()
 

@@ -103,3 +103,8 @@ def is_class_of(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1
     return isinstance(node, ast.Attribute) and node.attr == "__class__"
+
+
+def positional_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[ast.arg]:
+    """The parameters that arguments may be bound to by their places, those before a `/` first."""
+    return [*function.args.posonlyargs, *function.args.args]

@@ -6,6 +6,8 @@ import ast
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from qprep.analysis.symbols.ast_utils import positional_parameters
+
 _BY_TEXT = frozenset(("getattr", "vars"))
 _ALL_CHILDREN = frozenset(("children", "named_children", "_modules", "__dict__", "get_submodule"))
 
@@ -24,7 +26,7 @@ class OwnUses:
 
 def find_own_uses(method: ast.FunctionDef) -> OwnUses:
     """The uses of `self` in a method, which has at least one parameter."""
-    owner = method.args.args[0].arg
+    owner = positional_parameters(method)[0].arg
     found = OwnUses()
     for parent in ast.walk(method):
         asked: ast.expr | None = None

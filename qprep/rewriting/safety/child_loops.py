@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.places import Place
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, options
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.safety.constructor_calls import may_be_early, runs_at_construction
@@ -128,7 +129,7 @@ class Walk:
     def __init__(self, context: Context, member: ClassRef, method: ast.FunctionDef, is_container: bool) -> None:
         self.context = context
         self.member = member
-        self.owner = method.args.args[0].arg
+        self.owner = positional_parameters(method)[0].arg
         self.is_container = is_container
         self.is_keyed = External("torch.nn.ModuleDict") in context.project.mro(member)
         self.runs = (member.module, f"{member.name}.{method.name}") in context.analysis.ran

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import last_name, walk
+from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 from qprep.rewriting.safety.guarded_loops import beginnings
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def run_on_self(method: Method, properties: frozenset[str]) -> frozenset[str]:
 
 
 def _method(node: ast.FunctionDef) -> Method:
-    owner = node.args.args[0].arg if node.args.args else ""
+    owner = positional_parameters(node)[0].arg if positional_parameters(node) else ""
     called: set[str] = set()
     named: set[str] = set()
     for part in walk(node):
@@ -109,7 +109,7 @@ def _method(node: ast.FunctionDef) -> Method:
     is_computed = not PROPERTIES.isdisjoint(decorators)
     texts = [text for part in walk(node) for text in _set_by_name(part, owner)]
     sets = frozenset(pattern for text in texts for pattern in _set_names(node, text))
-    return Method(lines, frozenset(called), frozenset(named), is_computed, bool(node.args.args), sets)
+    return Method(lines, frozenset(called), frozenset(named), is_computed, bool(positional_parameters(node)), sets)
 
 
 def _set_by_name(node: ast.AST, owner: str) -> Iterator[ast.expr]:
@@ -145,7 +145,9 @@ def _is_name(node: ast.expr, name: str) -> bool:
 
 
 def _names(entry: ClassNode, nodes: list[ast.AST]) -> Iterator[str]:
-    owners = {method.args.args[0].arg for method in entry.methods.values() if method.args.args}
+    owners = {
+        positional_parameters(method)[0].arg for method in entry.methods.values() if positional_parameters(method)
+    }
     yield from (*entry.methods, *entry.values, *entry.annotations)
     for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in owners:

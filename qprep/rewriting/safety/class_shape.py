@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Named
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.safety import setattr_guards
@@ -88,7 +89,7 @@ def _is_made_by_metaclass(context: Context, cls: ClassRef, node: ast.ClassDef) -
 
 def _restores_all(method: ast.FunctionDef) -> bool:
     """Whether a `__setstate__` takes over all attributes, or runs the constructor."""
-    owner = method.args.args[0].arg if method.args.args else ""
+    owner = positional_parameters(method)[0].arg if positional_parameters(method) else ""
     attributes = [node for node in ast.walk(method) if isinstance(node, ast.Attribute)]
     return any(
         node.attr in ("__setstate__", "__dict__")

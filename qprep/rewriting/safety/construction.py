@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import dotted_text, walk
+from qprep.analysis.symbols.ast_utils import dotted_text, positional_parameters, walk
 from qprep.analysis.values.abstract_values import ClassRef, options
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _called_from(context: Context, cls: ClassRef, chain: Sequence[Kind]) -> Iter
     """Where the search for the next constructor begins: for each call in that of `cls`, on an instance with `chain`."""
     entry = context.project.class_node(cls)
     init = entry.methods["__init__"] if entry is not None else None
-    owner = init.args.args[0].arg if init is not None and init.args.args else ""
+    owner = positional_parameters(init)[0].arg if init is not None and positional_parameters(init) else ""
     for call in walk(init) if init is not None else ():
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "__init__"):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.safety.constructor_calls import run_by_init
 
@@ -23,13 +24,13 @@ def walked_at_construction(context: Context, unit: Unit, *, counted: bool) -> Cl
     for member in (ref, *sorted(context.project.subclasses(ref), key=repr)):
         entry = context.project.class_node(member)
         for name, method in entry.methods.items() if entry is not None else ():
-            if name in at_construction and method.args.args and _walks(method, counted=counted):
+            if name in at_construction and positional_parameters(method) and _walks(method, counted=counted):
                 return member
     return None
 
 
 def _walks(method: ast.FunctionDef, *, counted: bool) -> bool:
-    owner = method.args.args[0].arg
+    owner = positional_parameters(method)[0].arg
     calls = [node for node in ast.walk(method) if isinstance(node, ast.Call)]
     walks = {node for node in calls if _is_walk(node, owner)}
     if not counted:

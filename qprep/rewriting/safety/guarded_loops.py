@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -61,9 +62,9 @@ def _is_handed_on(call: ast.expr, variable: str, inner: Inner) -> bool:
         return True
     function = inner.functions.get(call.func.id)
     places = [number for number, arg in enumerate(call.args) if ast.unparse(arg) == variable]
-    if function is None or len(places) != 1 or places[0] >= len(function.args.args):
+    if function is None or len(places) != 1 or places[0] >= len(positional_parameters(function)):
         return False
-    name = function.args.args[places[0]].arg
+    name = positional_parameters(function)[places[0]].arg
     below = replace(inner, running=function.name)
     return not inner.running and all(_does_nothing(line, name, below) for line in function.body)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.class_replacement import is_replaced, replaced
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Unfixable
@@ -238,7 +239,7 @@ class _Names:
         known: Collection[tuple[int, int]] = (),
         names: Collection[str] = (),
     ) -> None:
-        self.owner = method.args.args[0].arg if method.args.args else None
+        self.owner = positional_parameters(method)[0].arg if positional_parameters(method) else None
         self.attribute = attribute
         self.aliases = set(names)
         self.nodes = [node for statement in method.body for node in ast.walk(statement)]

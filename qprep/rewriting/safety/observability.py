@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     External,
@@ -149,9 +150,11 @@ def _remembered(context: Context, cls: ClassRef) -> set[str]:
         if not isinstance(base, ClassRef) or (entry := context.project.class_node(base)) is None:
             continue
         for method in entry.methods.values():
-            if (base.module, f"{base.name}.{method.name}") not in context.analysis.ran or not method.args.args:
+            if (base.module, f"{base.name}.{method.name}") not in context.analysis.ran or not positional_parameters(
+                method
+            ):
                 continue
-            owner = method.args.args[0].arg
+            owner = positional_parameters(method)[0].arg
             for node in ast.walk(method):
                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner:
                     (read if isinstance(node.ctx, ast.Load) else written).add(node.attr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import last_name, walk
+from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ def passes_on(method: ast.FunctionDef) -> bool:
     It ends in `super().__setattr__(name, value)`. What stands before that are conditions on the name, compared with
     constants, or on the class of the value, where that is none of a module's.
     """
-    arguments = [argument.arg for argument in method.args.args]
+    arguments = [argument.arg for argument in positional_parameters(method)]
     if method.name != "__setattr__" or len(arguments) != 3 or method.decorator_list:
         return False
     *before, last = _without_docstring(method.body)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.ast_utils import positional_parameters
+
 if TYPE_CHECKING:
     from qprep.analysis.places import Unit
     from qprep.rewriting.fix_session import Context
@@ -24,6 +26,6 @@ def parts_from_children(context: Context, unit: Unit) -> bool:
 def _sets_mode(node: ast.AST, init: ast.FunctionDef) -> bool:
     """`self.eval()`, `self.train(False)`"""
     func = node.func if isinstance(node, ast.Call) else None
-    owner = init.args.args[0].arg if init.args.args else ""
+    owner = positional_parameters(init)[0].arg if positional_parameters(init) else ""
     is_own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == owner
     return is_own and isinstance(func, ast.Attribute) and func.attr in _MODES

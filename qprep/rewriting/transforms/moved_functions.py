@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.analysis.symbols.ast_utils import is_async
+from qprep.analysis.symbols.ast_utils import is_async, positional_parameters
 from qprep.analysis.symbols.local_classes import LOCALS
 from qprep.analysis.values.abstract_values import External, FunctionRef, Partial, options
 from qprep.rewriting import imports
@@ -153,7 +153,7 @@ def _returns_argument(context: Context, decorator: ast.expr, dotted: str) -> boo
     if len(definitions) != 1 or not definitions[0].is_certain or isinstance(decorator, ast.Call):
         return False
     node = definitions[0].node
-    name = node.args.args[0].arg if len(node.args.args) == 1 else None
+    name = positional_parameters(node)[0].arg if len(positional_parameters(node)) == 1 else None
     returned = _returned(node)
     return bool(returned) and all(isinstance(value, ast.Name) and value.id == name for value in returned)
 
@@ -168,9 +168,9 @@ def _has_way(decorator: ast.expr, node: ast.FunctionDef | ast.Lambda | None) -> 
         inner = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
         made = [inner.get(value.id) if isinstance(value, ast.Name) else value for value in _returned(node)]
         node = next((value for value in made if isinstance(value, ast.FunctionDef | ast.Lambda)), None)
-    if node is None or not node.args.args:
+    if node is None or not positional_parameters(node):
         return False
-    name = node.args.args[0].arg
+    name = positional_parameters(node)[0].arg
     return any(isinstance(value, ast.Name) and value.id == name for value in _returned(node))
 
 

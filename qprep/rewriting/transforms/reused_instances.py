@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.class_replacement import is_sought
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place
+from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     Closure,
@@ -223,7 +224,9 @@ def owner_name(context: Context, creation: Creation) -> str:
     code = context.code(creation.place.module)
     node = code.node(creation.place) if code is not None else None
     function = code.function(node) if code is not None and node is not None else None
-    return function.args.args[0].arg if function is not None and function.args.args else "self"
+    return (
+        positional_parameters(function)[0].arg if function is not None and positional_parameters(function) else "self"
+    )
 
 
 def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
