@@ -170,6 +170,14 @@ _OPTIONS = {
     "in-a-while": net("y = self.fc(x)\nwhile y.abs().sum() > 1:\n    y = y / 2\nreturn y"),
     "chained-assignment": net("a = b = self.fc(x) + x\nreturn a * b"),
     "annotated-assignment": net("y: torch.Tensor = self.fc(x) + x\nreturn y"),
+    "positional-only": net("return self.fc(x).mul(k) + (y if y is not None else 0)", args="x, /, y=None, *, k=2.0"),
+    "positional-only-twice": net("return F.relu(F.relu(self.fc(x)) + x)", args="x, y=None, /"),
+    "positional-only-reuse": net("return self.act(self.act(self.fc(x)))", "self.act = nn.ReLU()", args="x, /, y=None"),
+    "positional-only-helper": net("return twice(self.fc(x))", extra="def twice(t, /, k=2):\n    return t * k"),
+    "keyword-only": net("return self.fc(x) * k", args="x, *, k=2.0"),
+    "einsum-sublist": net("return torch.einsum(self.fc(x), [0, 1], x, [2, 1], [0, 2])"),
+    "einsum-sublist-of-one": net("return torch.einsum(self.fc(x), [0, 1], [1, 0])"),
+    "einsum-list-of-operands": net("return torch.einsum('bi,bj->bij', [self.fc(x), x])"),
     "starred-assignment": net("a, *b = (self.fc(x) + x, x, x)\nreturn a * b[0]"),
 }
 
