@@ -27,7 +27,7 @@ class Tied(nn.Module):
         """\
 import torch
 from torch import nn
-from qprep.runtime_modules import FunctionalLinear
+from qprep.runtime_modules import AffineMap
 
 
 class Tied(nn.Module):
@@ -35,7 +35,7 @@ class Tied(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(4, 4))
         self.act = nn.ReLU()
-        self.linear = FunctionalLinear()
+        self.linear = AffineMap()
 
     def forward(self, x):
         return self.linear(self.act(x), self.weight.t())

@@ -12,7 +12,7 @@ from qprep.runtime_modules._watch import direct, is_untouched
 from qprep.runtime_modules.arithmetic import EltwiseAdd, EltwiseMul, EltwiseSub
 from qprep.runtime_modules.dropout import FunctionalDropout
 from qprep.runtime_modules.joins import Chunk, Concat, Stack
-from qprep.runtime_modules.linear import FunctionalLinear
+from qprep.runtime_modules.linear import AffineMap
 
 # From here on a copy of the hidden weights in the order that the product reads them pays for itself (measured).
 _COPY_FROM_STEPS = 16
@@ -30,7 +30,7 @@ class RecurrentDirection(nn.Module):
     def __init__(self, mode: str, projects: bool, unroll_steps: int, reverse: bool) -> None:
         super().__init__()
         self.reverse = reverse
-        self.input_linear = FunctionalLinear()
+        self.input_linear = AffineMap()
         self.input_chunk = Chunk(3, -1) if mode == "GRU" else None
         self.steps = nn.ModuleList(make_step(mode, projects) for _ in range(unroll_steps))
         self.time_concat = Concat(0)
@@ -151,7 +151,7 @@ class RecurrentStages(nn.Module):
 
 LEAVES: frozenset[type[nn.Module]] = frozenset(
     {
-        FunctionalLinear,
+        AffineMap,
         FunctionalDropout,
         EltwiseAdd,
         EltwiseSub,

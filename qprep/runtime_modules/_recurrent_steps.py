@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from qprep.runtime_modules._watch import direct
 from qprep.runtime_modules.arithmetic import EltwiseAdd, EltwiseMul, EltwiseSub
 from qprep.runtime_modules.joins import Chunk
-from qprep.runtime_modules.linear import FunctionalLinear
+from qprep.runtime_modules.linear import AffineMap
 
 State = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
 Projected = Tensor | tuple[Tensor, ...]  # the input's share of the gates; one tensor a gate for a GRU
@@ -58,7 +58,7 @@ class LSTMStep(RecurrentStep):
 
     def __init__(self, projects: bool = False) -> None:
         super().__init__()
-        self.hidden_linear = FunctionalLinear()
+        self.hidden_linear = AffineMap()
         self.gate_add = EltwiseAdd()
         self.gate_chunk = Chunk(4, 1)
         self.input_sigmoid = nn.Sigmoid()
@@ -70,7 +70,7 @@ class LSTMStep(RecurrentStep):
         self.cell_add = EltwiseAdd()
         self.hidden_tanh = nn.Tanh()
         self.hidden_mul = EltwiseMul()
-        self.hidden_projection = FunctionalLinear() if projects else None
+        self.hidden_projection = AffineMap() if projects else None
 
     def bind(self) -> StepFunction:
         """See `RecurrentStep.bind`; the state is (h, c)."""
@@ -96,7 +96,7 @@ class GRUStep(RecurrentStep):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hidden_linear = FunctionalLinear()
+        self.hidden_linear = AffineMap()
         self.hidden_chunk = Chunk(3, 1)
         self.reset_add = EltwiseAdd()
         self.reset_sigmoid = nn.Sigmoid()
@@ -133,7 +133,7 @@ class RNNStep(RecurrentStep):
 
     def __init__(self, relu: bool = False) -> None:
         super().__init__()
-        self.hidden_linear = FunctionalLinear()
+        self.hidden_linear = AffineMap()
         self.gate_add = EltwiseAdd()
         self.activation: nn.Module = nn.ReLU() if relu else nn.Tanh()
 

@@ -22,7 +22,7 @@ from qprep.runtime_modules._watch import is_captured, is_untouched
 from qprep.runtime_modules.arithmetic import EltwiseMul, MatMul
 from qprep.runtime_modules.dropout import FunctionalDropout
 from qprep.runtime_modules.joins import Concat
-from qprep.runtime_modules.linear import FunctionalLinear
+from qprep.runtime_modules.linear import AffineMap
 from qprep.runtime_modules.reductions import Mean
 
 
@@ -47,9 +47,9 @@ class AttentionStages(nn.Module):
 
     def __init__(self, has_bias_kv: bool, has_zero_attn: bool) -> None:
         super().__init__()
-        self.query_linear = FunctionalLinear()
-        self.key_linear = FunctionalLinear()
-        self.value_linear = FunctionalLinear()
+        self.query_linear = AffineMap()
+        self.key_linear = AffineMap()
+        self.value_linear = AffineMap()
         self.key_bias_concat = Concat(0) if has_bias_kv else None
         self.value_bias_concat = Concat(0) if has_bias_kv else None
         self.key_zero_concat = Concat(1) if has_zero_attn else None
@@ -63,7 +63,7 @@ class AttentionStages(nn.Module):
 
 
 STOCK: frozenset[type[nn.Module]] = frozenset(
-    (AttentionStages, AttentionSoftmax, FunctionalLinear, Concat, EltwiseMul, MatMul, FunctionalDropout, Mean)
+    (AttentionStages, AttentionSoftmax, AffineMap, Concat, EltwiseMul, MatMul, FunctionalDropout, Mean)
 )
 _OUTPUT: frozenset[type[nn.Module]] = frozenset((nn.modules.linear.NonDynamicallyQuantizableLinear,))
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from qprep.runtime_modules._operation import Operation, sizes
 
 
-class FunctionalConv1d(Operation):
+class CrossCorrelation1d(Operation):
     """`torch.nn.functional.conv1d` as a module."""
 
     def __init__(
@@ -43,7 +43,7 @@ class FunctionalConv1d(Operation):
         return functional.conv1d(input, weight, bias, stride, padding, dilation, groups)
 
 
-class FunctionalConv2d(Operation):
+class CrossCorrelation2d(Operation):
     """`torch.nn.functional.conv2d` as a module."""
 
     def __init__(
@@ -77,7 +77,7 @@ class FunctionalConv2d(Operation):
         return functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
-class FunctionalConv3d(Operation):
+class CrossCorrelation3d(Operation):
     """`torch.nn.functional.conv3d` as a module."""
 
     def __init__(
@@ -111,7 +111,7 @@ class FunctionalConv3d(Operation):
         return functional.conv3d(input, weight, bias, stride, padding, dilation, groups)
 
 
-class FunctionalConvTranspose1d(Operation):
+class TransposedCorrelation1d(Operation):
     """`torch.nn.functional.conv_transpose1d` as a module."""
 
     def __init__(
@@ -149,7 +149,7 @@ class FunctionalConvTranspose1d(Operation):
         return functional.conv_transpose1d(input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-class FunctionalConvTranspose2d(Operation):
+class TransposedCorrelation2d(Operation):
     """`torch.nn.functional.conv_transpose2d` as a module."""
 
     def __init__(
@@ -187,7 +187,7 @@ class FunctionalConvTranspose2d(Operation):
         return functional.conv_transpose2d(input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-class FunctionalConvTranspose3d(Operation):
+class TransposedCorrelation3d(Operation):
     """`torch.nn.functional.conv_transpose3d` as a module."""
 
     def __init__(
@@ -225,7 +225,7 @@ class FunctionalConvTranspose3d(Operation):
         return functional.conv_transpose3d(input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-class ConvTBC(Operation):
+class CorrelationTBC(Operation):
     """`torch.nn.functional.conv_tbc` as a module."""
 
     def __init__(self, pad: int = 0) -> None:

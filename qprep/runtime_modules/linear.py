@@ -7,7 +7,7 @@ from torch.nn import functional
 from qprep.runtime_modules._operation import Operation
 
 
-class FunctionalLinear(Operation):
+class AffineMap(Operation):
     """`torch.nn.functional.linear` as a module."""
 
     def forward(self, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -15,7 +15,7 @@ class FunctionalLinear(Operation):
         return functional.linear(input, weight, bias)
 
 
-class FunctionalBilinear(Operation):
+class PairAffineMap(Operation):
     """`torch.nn.functional.bilinear` as a module."""
 
     def forward(self, input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -23,7 +23,7 @@ class FunctionalBilinear(Operation):
         return functional.bilinear(input1, input2, weight, bias)
 
 
-class FunctionalEmbedding(Operation):
+class TableLookup(Operation):
     """`torch.nn.functional.embedding` as a module."""
 
     def __init__(
@@ -60,7 +60,7 @@ class FunctionalEmbedding(Operation):
         return functional.embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
 
 
-class FunctionalEmbeddingBag(Operation):
+class BagLookup(Operation):
     """`torch.nn.functional.embedding_bag` as a module."""
 
     def __init__(

@@ -9,7 +9,7 @@ from torch.nn import functional
 from qprep.runtime_modules._operation import Operation, sizes
 
 
-class FunctionalBatchNorm(Operation):
+class BatchStandardize(Operation):
     """`torch.nn.functional.batch_norm` as a module."""
 
     def __init__(self, training: bool = False, momentum: float = 0.1, eps: float = 1e-05) -> None:
@@ -36,7 +36,7 @@ class FunctionalBatchNorm(Operation):
         return functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-class FunctionalInstanceNorm(Operation):
+class InstanceStandardize(Operation):
     """`torch.nn.functional.instance_norm` as a module."""
 
     def __init__(self, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-05) -> None:
@@ -63,7 +63,7 @@ class FunctionalInstanceNorm(Operation):
         return functional.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
 
 
-class FunctionalLayerNorm(Operation):
+class LayerStandardize(Operation):
     """`torch.nn.functional.layer_norm` as a module."""
 
     normalized_shape: list[int]
@@ -87,7 +87,7 @@ class FunctionalLayerNorm(Operation):
         return functional.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
-class FunctionalGroupNorm(Operation):
+class GroupStandardize(Operation):
     """`torch.nn.functional.group_norm` as a module."""
 
     def __init__(self, num_groups: int = 1, eps: float = 1e-05) -> None:
@@ -109,7 +109,7 @@ class FunctionalGroupNorm(Operation):
         return functional.group_norm(input, num_groups, weight, bias, eps)
 
 
-class FunctionalRMSNorm(Operation):
+class RootMeanSquareScale(Operation):
     """`torch.nn.functional.rms_norm` as a module."""
 
     normalized_shape: list[int]

@@ -87,7 +87,7 @@ class FunctionalLeakyReLU(Operation):
         return functional.leaky_relu(input, negative_slope, inplace)
 
 
-class FunctionalPReLU(Operation):
+class SlopedRectifier(Operation):
     """`torch.nn.functional.prelu` as a module."""
 
     def forward(self, input: Tensor, weight: Tensor) -> Tensor:

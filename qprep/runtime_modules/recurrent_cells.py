@@ -12,7 +12,7 @@ from qprep.runtime_modules._recurrent_steps import State, Weights, make_step
 from qprep.runtime_modules._staging import Staged, like
 from qprep.runtime_modules._watch import is_captured, is_untouched
 from qprep.runtime_modules.joins import Chunk
-from qprep.runtime_modules.linear import FunctionalLinear
+from qprep.runtime_modules.linear import AffineMap
 
 Hidden = Tensor | tuple[Tensor, ...]
 
@@ -22,7 +22,7 @@ class RecurrentCellStages(nn.Module):
 
     def __init__(self, mode: str) -> None:
         super().__init__()
-        self.input_linear = FunctionalLinear()
+        self.input_linear = AffineMap()
         self.input_chunk = Chunk(3, -1) if mode == "GRU" else None
         self.step = make_step(mode, projects=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from qprep.runtime_modules import EltwiseAdd, FunctionalLinear
+from qprep.runtime_modules import AffineMap, EltwiseAdd
 
 
 def snr(reference: Tensor, found: Tensor) -> float:
@@ -39,7 +39,7 @@ class TiedDecoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Embedding(20, 8)
-        self.decode = FunctionalLinear()
+        self.decode = AffineMap()
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) to (B, T, 20)."""

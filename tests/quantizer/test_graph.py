@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.graph.pattern import Pattern
-from qprep.runtime_modules import LSTM, EltwiseAdd, FunctionalConv2d
+from qprep.runtime_modules import LSTM, CrossCorrelation2d, EltwiseAdd
 from tests.quantizer.graphs import graph_of, model
 
 
@@ -66,7 +66,7 @@ def test_weights_may_belong_to_the_caller() -> None:
         def __init__(self) -> None:
             super().__init__(2, 4, 3)
             self.pad = nn.ZeroPad2d(1)
-            self.conv = FunctionalConv2d()
+            self.conv = CrossCorrelation2d()
 
         def forward(self, input: Tensor) -> Tensor:
             return self.conv(self.pad(input), self.weight, self.bias)  # type: ignore[no-any-return]

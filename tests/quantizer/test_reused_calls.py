@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.quantizer import LSQQuantizer, NotPreparedError, PostTrainingQuantizer
-from qprep.runtime_modules import FunctionalBatchNorm
+from qprep.runtime_modules import BatchStandardize
 from tests.quantizer.models import snr
 from tests.quantizer.test_integer import calibrated, image
 
@@ -72,7 +72,7 @@ class NormAct(nn.BatchNorm2d):
 
     def __init__(self, channels: int, **settings: Any) -> None:
         super().__init__(channels, **settings)
-        self.act, self.batch_norm = nn.ReLU(), FunctionalBatchNorm()
+        self.act, self.batch_norm = nn.ReLU(), BatchStandardize()
 
     def forward(self, x: Tensor) -> Tensor:
         given = (self.running_mean, self.running_var, self.weight, self.bias, False, self.momentum, self.eps)

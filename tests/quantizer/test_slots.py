@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from qprep.quantizer import DynamicQuantizer, LSQQuantizer, PostTrainingQuantizer, WeightOnlyQuantizer
 from qprep.quantizer.formats.affine import fake_quantize
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer
-from qprep.runtime_modules import LSTM, EltwiseAdd, EltwiseMul, FunctionalLinear, another
+from qprep.runtime_modules import LSTM, AffineMap, EltwiseAdd, EltwiseMul, another
 from tests.quantizer.models import mlp, snr
 from tests.quantizer.test_integer import Attend, Lookup, Tagger, calibrated, image, levels_apart, tokens
 
@@ -35,7 +35,7 @@ class Called(nn.Module):
         super().__init__()
         self.first = nn.Linear(8, 8)
         self.again = another(self.first)
-        self.call = FunctionalLinear()
+        self.call = AffineMap()
         self.weight, self.bias = nn.Parameter(torch.randn(4, 8)), nn.Parameter(torch.randn(4))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -216,7 +216,7 @@ def test_repr_says_what_it_does() -> None:
     assert repr(runtime_modules.EltwiseAdd(inplace=True)) == "EltwiseAdd(inplace=True)"
     assert repr(runtime_modules.Mean((2, 3), keepdim=True)) == "Mean(dim=(2, 3), keepdim=True)"
     assert repr(runtime_modules.FunctionalDropout(training=False)) == "FunctionalDropout(training=False)"
-    assert repr(runtime_modules.FunctionalConv2d(2, padding=(1, 1))) == "FunctionalConv2d(stride=2, padding=1)"
+    assert repr(runtime_modules.CrossCorrelation2d(2, padding=(1, 1))) == "CrossCorrelation2d(stride=2, padding=1)"
 
 
 def test_arithmetic_takes_whatever_the_operator_takes() -> None:

@@ -64,7 +64,7 @@ _RECTIFIERS: Final[tuple[Op, ...]] = (
         "LeakyReLU(negative_slope, inplace)",
         "FunctionalLeakyReLU(negative_slope, inplace)",
     ),
-    _activation("prelu", spell("prelu(input, weight)", "btm"), None, "FunctionalPReLU", weights=("weight",)),
+    _activation("prelu", spell("prelu(input, weight)", "btm"), None, "SlopedRectifier", weights=("weight",)),
     _activation(
         "rrelu",
         spell("rrelu(input, lower=0.125, upper=0.3333333333333333, training=False, inplace=False)", "f")

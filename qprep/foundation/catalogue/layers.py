@@ -38,23 +38,23 @@ _WB: Final = ("weight", "bias")
 
 def _convolution(dims: int) -> Op:
     signature = f"conv{dims}d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)"
-    module = f"FunctionalConv{dims}d(stride, padding, dilation, groups)"
+    module = f"CrossCorrelation{dims}d(stride, padding, dilation, groups)"
     return _layer(f"conv{dims}d", spell(signature, "bt"), module, weights=_WB)
 
 
 def _transposed(dims: int) -> Op:
     name = f"conv_transpose{dims}d"
     signature = f"{name}(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1)"
-    module = f"FunctionalConvTranspose{dims}d(stride, padding, output_padding, groups, dilation)"
+    module = f"TransposedCorrelation{dims}d(stride, padding, output_padding, groups, dilation)"
     return _layer(name, spell(signature, "bt"), module, weights=_WB)
 
 
 _LINEAR: Final[tuple[Op, ...]] = (
-    _layer("linear", spell("linear(input, weight, bias=None)", "b"), "FunctionalLinear", weights=_WB),
-    _layer("bilinear", spell("bilinear(input1, input2, weight, bias=None)", "bt"), "FunctionalBilinear", weights=_WB),
+    _layer("linear", spell("linear(input, weight, bias=None)", "b"), "AffineMap", weights=_WB),
+    _layer("bilinear", spell("bilinear(input1, input2, weight, bias=None)", "bt"), "PairAffineMap", weights=_WB),
     *(_convolution(dims) for dims in (1, 2, 3)),
     *(_transposed(dims) for dims in (1, 2, 3)),
-    _layer("conv_tbc", spell("conv_tbc(input, weight, bias, pad=0)", "bt"), "ConvTBC(pad)", weights=_WB),
+    _layer("conv_tbc", spell("conv_tbc(input, weight, bias, pad=0)", "bt"), "CorrelationTBC(pad)", weights=_WB),
     _layer(
         "embedding",
         spell(
@@ -62,7 +62,7 @@ _LINEAR: Final[tuple[Op, ...]] = (
             "sparse=False)",
             "f",
         ),
-        "FunctionalEmbedding(padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)",
+        "TableLookup(padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)",
         weights=("weight",),
     ),
     _layer(
@@ -72,8 +72,7 @@ _LINEAR: Final[tuple[Op, ...]] = (
             "mode='mean', sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None)",
             "f",
         ),
-        "FunctionalEmbeddingBag(max_norm, norm_type, scale_grad_by_freq, mode, sparse, include_last_offset, "
-        "padding_idx)",
+        "BagLookup(max_norm, norm_type, scale_grad_by_freq, mode, sparse, include_last_offset, padding_idx)",
         weights=("weight",),
     ),
     _layer(
@@ -95,7 +94,7 @@ _NORMS: Final[tuple[Op, ...]] = (
             "eps=1e-05)",
             "f",
         ),
-        "FunctionalBatchNorm(training, momentum, eps)",
+        "BatchStandardize(training, momentum, eps)",
         weights=_WB,
     ),
     _layer(
@@ -105,26 +104,26 @@ _NORMS: Final[tuple[Op, ...]] = (
             "momentum=0.1, eps=1e-05)",
             "f",
         ),
-        "FunctionalInstanceNorm(use_input_stats, momentum, eps)",
+        "InstanceStandardize(use_input_stats, momentum, eps)",
         weights=_WB,
     ),
     _layer(
         "layer_norm",
         spell("layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05)", "f")
         + spell("layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05)", "t"),
-        "FunctionalLayerNorm(normalized_shape, eps)",
+        "LayerStandardize(normalized_shape, eps)",
         weights=_WB,
     ),
     _layer(
         "group_norm",
         spell("group_norm(input, num_groups, weight=None, bias=None, eps=1e-05)", "ft"),
-        "FunctionalGroupNorm(num_groups, eps)",
+        "GroupStandardize(num_groups, eps)",
         weights=_WB,
     ),
     _layer(
         "rms_norm",
         spell("rms_norm(input, normalized_shape, weight=None, eps=None)", "ft"),
-        "FunctionalRMSNorm(normalized_shape, eps)",
+        "RootMeanSquareScale(normalized_shape, eps)",
         weights=("weight",),
     ),
     _layer(

@@ -36,7 +36,7 @@ _RUNTIME = "qprep.runtime_modules."
 # What compound modules are made of, and what is new for it: a Linear was there, but no call of it ran its hooks.
 _PARTS = {
     f"{_RUNTIME}RecurrentStages": frozenset(EffectKind),
-    f"{_RUNTIME}FunctionalLinear": frozenset(EffectKind),
+    f"{_RUNTIME}AffineMap": frozenset(EffectKind),
     "torch.nn.Linear": frozenset((EffectKind.CHANGE,)),
 }
 
