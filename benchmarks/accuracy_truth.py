@@ -25,7 +25,7 @@ from torch import nn
 
 from qprep.tracing.executed import Executed
 from qprep.tracing.trace_report import TraceReport
-from qprep.tracing.trace_values import Place, ReusedModule
+from qprep.tracing.trace_values import ReusedModule, TracePlace
 from qprep.tracing.traced_run import trace
 
 Line: TypeAlias = tuple[str, int]
@@ -41,8 +41,8 @@ class Model:
 
     name: str
     report: TraceReport
-    ran: frozenset[Place]
-    built: frozenset[Place]
+    ran: frozenset[TracePlace]
+    built: frozenset[TracePlace]
     made: dict[str, tuple[Line, ...]] = field(default_factory=dict)
     around: dict[str, frozenset[Line]] = field(default_factory=dict)
 

@@ -374,9 +374,9 @@ def file_rows(  # noqa: PLR0917  (as all rows)
 
 def named(model: nn.Module, name: str) -> torch.Tensor:
     """A parameter by its name without wrappers."""
-    from qprep.compression.names import Names
+    from qprep.compression.names import ParameterNames
 
-    return Names(model).named(name).detach()
+    return ParameterNames(model).named(name).detach()
 
 
 def onnx_rows(table: Table, dense: nn.Module, policy: QuantizationPolicy, held: Data, folder: Path) -> None:

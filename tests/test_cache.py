@@ -225,7 +225,7 @@ def test_a_file_that_was_only_asked_for_names_counts_by_them(package: Path, monk
     taken, divided = looks(monkeypatch), list[object]()
     real = partitions.units
 
-    def divide(*arguments: Any) -> list[partitions.Unit]:
+    def divide(*arguments: Any) -> list[partitions.PartitionUnit]:
         divided.append(arguments)
         return real(*arguments)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qprep.engine.gitignore import Patterns, Scope
+from qprep.engine.gitignore import Patterns, PatternScope
 
 PATHS = ("a.py", "b", "b/a.py", "b/c/a.py", "b/c", "src/b/a.py", "#x", "!y", "sp ", "a[1].py", "a1.py", "b/cc/d.py")
 PATTERNS = (
@@ -55,11 +55,11 @@ def test_git_agrees(repository: Path, lines: list[str]) -> None:
     command = ["git", "check-ignore", "-z", "--stdin", "--no-index"]
     answer = subprocess.run(command, input="\0".join(PATHS).encode(), cwd=repository, capture_output=True, check=False)
     ignored = {path.decode() for path in answer.stdout.split(b"\0") if path}
-    scope = Scope.compile(repository, lines)
+    scope = PatternScope.compile(repository, lines)
     assert {path for path in PATHS if _walked(scope, repository, path)} == ignored
 
 
-def _walked(scope: Scope, root: Path, path: str) -> bool:
+def _walked(scope: PatternScope, root: Path, path: str) -> bool:
     """As a walk sees it: an entry is left out where it, or a folder above it, is."""
     parents = [parent for parent in reversed((root / path).parents) if root in parent.parents]
     if any(scope.verdict(parent, is_dir=True) for parent in parents):
@@ -68,7 +68,7 @@ def _walked(scope: Scope, root: Path, path: str) -> bool:
 
 
 def test_covers_looks_at_the_folders_above(tmp_path: Path) -> None:
-    scope = Scope.compile(tmp_path, ["tests", "src/*.py"])
+    scope = PatternScope.compile(tmp_path, ["tests", "src/*.py"])
     assert scope.covers(tmp_path / "tests" / "deep" / "a.py")
     assert scope.covers(tmp_path / "src" / "a.py")
     assert not scope.covers(tmp_path / "src" / "deep" / "a.py")

@@ -2,39 +2,41 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.engine.rule_selection import Layer, Selection, Verdict, did_you_mean, validate
+from qprep.engine.rule_selection import RuleVerdict, Selection, SelectionSource, did_you_mean, validate
 from qprep.foundation.errors import QprepError
 from tests.fake_engine import ADD, MUL, RULES, SUB
 
 CASES = [
-    (Layer(), Layer(), "101 102 201"),
-    (Layer(select=("QP1",)), Layer(), "101 102"),
-    (Layer(select=()), Layer(), ""),
-    (Layer(select=("QP1",), ignore=("QP102",)), Layer(), "101"),
-    (Layer(select=("QP102",), ignore=("QP1",)), Layer(), "102"),
-    (Layer(select=("QP1",), ignore=("QP1",)), Layer(), ""),
-    (Layer(ignore=("ALL",), extend=("tensor-mul",)), Layer(), "201"),
-    (Layer(select=("QP2",)), Layer(select=("QP1",)), "101 102"),
-    (Layer(ignore=("QP102",)), Layer(select=("QP1",)), "101"),
-    (Layer(ignore=("QP102",)), Layer(select=("QP102",)), "102"),
-    (Layer(ignore=("QP1",)), Layer(extend=("QP101",)), "101 201"),
-    (Layer(select=("QP101", "QP2")), Layer(ignore=("QP1",)), "201"),
-    (Layer(), Layer(select=("QP101",), ignore=("QP1",)), "101"),
-    (Layer(), Layer(select=("QP1",), ignore=("QP101",)), "102"),
+    (SelectionSource(), SelectionSource(), "101 102 201"),
+    (SelectionSource(select=("QP1",)), SelectionSource(), "101 102"),
+    (SelectionSource(select=()), SelectionSource(), ""),
+    (SelectionSource(select=("QP1",), ignore=("QP102",)), SelectionSource(), "101"),
+    (SelectionSource(select=("QP102",), ignore=("QP1",)), SelectionSource(), "102"),
+    (SelectionSource(select=("QP1",), ignore=("QP1",)), SelectionSource(), ""),
+    (SelectionSource(ignore=("ALL",), extend=("tensor-mul",)), SelectionSource(), "201"),
+    (SelectionSource(select=("QP2",)), SelectionSource(select=("QP1",)), "101 102"),
+    (SelectionSource(ignore=("QP102",)), SelectionSource(select=("QP1",)), "101"),
+    (SelectionSource(ignore=("QP102",)), SelectionSource(select=("QP102",)), "102"),
+    (SelectionSource(ignore=("QP1",)), SelectionSource(extend=("QP101",)), "101 201"),
+    (SelectionSource(select=("QP101", "QP2")), SelectionSource(ignore=("QP1",)), "201"),
+    (SelectionSource(), SelectionSource(select=("QP101",), ignore=("QP1",)), "101"),
+    (SelectionSource(), SelectionSource(select=("QP1",), ignore=("QP101",)), "102"),
 ]
 
 
 @pytest.mark.parametrize(("file", "cli", "on"), CASES)
-def test_the_more_specific_wins_and_the_command_line_over_the_file(file: Layer, cli: Layer, on: str) -> None:
+def test_the_more_specific_wins_and_the_command_line_over_the_file(
+    file: SelectionSource, cli: SelectionSource, on: str
+) -> None:
     codes = Selection(file, cli).codes((ADD, SUB, MUL))
     assert sorted(codes) == [f"QP{number}" for number in on.split()]
 
 
 def test_verdict_names_the_selector() -> None:
-    selection = Selection(Layer(extend=("QP2",), select=("QP1",), ignore=("tensor-sub",)), Layer())
-    assert selection.verdict(ADD) == Verdict(True, "select QP1")
-    assert selection.verdict(SUB) == Verdict(False, "ignore tensor-sub")
-    assert selection.verdict(MUL) == Verdict(True, "extend-select QP2")
+    selection = Selection(SelectionSource(extend=("QP2",), select=("QP1",), ignore=("tensor-sub",)), SelectionSource())
+    assert selection.verdict(ADD) == RuleVerdict(True, "select QP1")
+    assert selection.verdict(SUB) == RuleVerdict(False, "ignore tensor-sub")
+    assert selection.verdict(MUL) == RuleVerdict(True, "extend-select QP2")
 
 
 @pytest.mark.parametrize("selector", ["QP9", "qp101", "Q", "", "E501", "tensor"])

@@ -62,7 +62,7 @@ class ModuleCall:
 
     @property
     def runs_again(self) -> bool:
-        """Whether one instance runs a second time here, and might have one for each call."""
+        """True if one instance runs a second time here, and might have one for each call."""
         return (self.again or self.count >= MANY) and not self.is_common
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid, help_for, unowned
-from qprep.foundation.catalogue.op import Family
+from qprep.foundation.catalogue.op import RuleFamily
 from qprep.foundation.findings import Rule
 
 RULE = Rule(
@@ -67,7 +67,11 @@ class Net(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Calls of the functional family that take no weights."""
     for site in unowned(facts):
-        if site.form in ("function", "method") and site.op.family is Family.FUNCTIONAL and site.spelling is not None:
+        if (
+            site.form in ("function", "method")
+            and site.op.family is RuleFamily.FUNCTIONAL
+            and site.spelling is not None
+        ):
             if not site.op.weights:
                 name = site.spelling.qualified.replace("Tensor.", ".")
                 message = f"`{name}` leaves nothing that a quantizer could replace"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid, help_for, unowned
-from qprep.foundation.catalogue.op import Family
+from qprep.foundation.catalogue.op import RuleFamily
 from qprep.foundation.findings import Rule
 
 RULE = Rule(
@@ -50,7 +50,7 @@ class Tied(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Calls of the functional family that take weights."""
     for site in unowned(facts):
-        if site.form in ("function", "method") and site.op.family is Family.FUNCTIONAL and site.op.weights:
+        if site.form in ("function", "method") and site.op.family is RuleFamily.FUNCTIONAL and site.op.weights:
             name = site.spelling.qualified if site.spelling is not None else site.op.name
             message = f"`{name}` runs a layer outside of any module"
             yield Hit(site.place, message, help_for(site), site)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid, help_for, unowned
-from qprep.foundation.catalogue.op import Family
+from qprep.foundation.catalogue.op import RuleFamily
 from qprep.foundation.findings import Rule
 
 RULE = Rule(
@@ -48,6 +48,6 @@ class Join(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Calls of functions of the operator family."""
     for site in unowned(facts):
-        if site.form == "function" and site.op.family is Family.OPERATOR and site.spelling is not None:
+        if site.form == "function" and site.op.family is RuleFamily.OPERATOR and site.spelling is not None:
             message = f"`{site.spelling.qualified}` on tensors is invisible to a module-level quantizer"
             yield Hit(site.place, message, help_for(site), site)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
 from qprep.checks.base import Hit, Invalid, help_for, unowned
-from qprep.foundation.catalogue.op import Family
+from qprep.foundation.catalogue.op import RuleFamily
 from qprep.foundation.findings import Rule
 
 RULE = Rule(
@@ -46,7 +46,7 @@ class Pool(nn.Module):
 def check(facts: Facts) -> Iterator[Hit]:
     """Calls of methods of the operator family."""
     for site in unowned(facts):
-        if site.form == "method" and site.op.family is Family.OPERATOR and site.spelling is not None:
+        if site.form == "method" and site.op.family is RuleFamily.OPERATOR and site.spelling is not None:
             name = site.spelling.qualified.rpartition(".")[2]
             message = f"`.{name}()` of a tensor is invisible to a module-level quantizer"
             yield Hit(site.place, message, help_for(site), site)

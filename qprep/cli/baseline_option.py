@@ -13,7 +13,7 @@ from qprep.cli.session import Session
 from qprep.engine.baseline import (
     DEFAULT_NAME,
     Baseline,
-    Entry,
+    BaselineEntry,
     Weighed,
     entries_of,
     read_baseline,
@@ -58,7 +58,7 @@ def write_known(session: Session, findings: tuple[Finding, ...], sources: Source
     pairs = entries_of(findings, sources, folder)
     entries = Counter(entry for _, entry in pairs if entry is not None)
     here = {relative(display_path(file), folder) for file in session.found.files}
-    old = read_baseline(path) if path.exists() else Counter[Entry]()
+    old = read_baseline(path) if path.exists() else Counter[BaselineEntry]()
     others = {entry: n for entry, n in old.items() if entry.path not in here and (folder / entry.path).exists()}
     write_baseline(path, Counter({**entries, **others}))
     files = len({entry.path for entry in entries})

@@ -180,12 +180,12 @@ def emit(text: str, output_file: Path | None) -> None:
 
 
 def has_failed(findings: Sequence[Finding]) -> bool:
-    """Whether qprep itself failed on a file: the run's other results count, but its exit code tells."""
+    """True if qprep itself failed on a file: the run's other results count, but its exit code tells."""
     return any(finding.code == ANALYSIS_FAILED.code for finding in findings)
 
 
 def is_human(name: str) -> bool:
-    """Whether a format is for people, so that summaries may be printed."""
+    """True if a format is for people, so that summaries may be printed."""
     return name in HUMAN_FORMATS
 
 

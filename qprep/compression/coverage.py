@@ -14,7 +14,7 @@ from qprep.compression.training import Training
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FamilyDimension:
     """A dimension of a parameter in a family: the positions along it that belong to each group (groups, positions)."""
 
     parameter: Parameter
@@ -42,13 +42,15 @@ class Coverage:
             self._found = groups(bare(self._training.model), *args, **kwargs)
         return self._found
 
-    def parts(self, parameter: Parameter, dim: int) -> list[Part]:
+    def parts(self, parameter: Parameter, dim: int) -> list[FamilyDimension]:
         """The families that this dimension is in; empty where its channels cannot be removed."""
         found = self.groups
         if found is None:
             return []
         names = [name for name, each in _tensors(found.model).items() if each is parameter]
-        return [Part(parameter, family, index) for name in names for family, index in found.rows_of(name, dim)]
+        return [
+            FamilyDimension(parameter, family, index) for name in names for family, index in found.rows_of(name, dim)
+        ]
 
     def makers(self, family: Family) -> list[Parameter]:
         """The weights that compute the channels of a family."""
@@ -87,12 +89,12 @@ def bare(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def mean_scores(part: Part, scores: Tensor) -> Tensor:
+def mean_scores(part: FamilyDimension, scores: Tensor) -> Tensor:
     """Of scores along a dimension, (size,), the mean of each group of the part's family, (groups,)."""
     return scores[part.index.to(scores.device)].reshape(part.family.size, -1).mean(1)
 
 
-def spread_keep(part: Part, keep: Tensor, size: int) -> Tensor:
+def spread_keep(part: FamilyDimension, keep: Tensor, size: int) -> Tensor:
     """Booleans by position along the dimension, (size,), from those by group, (groups,); True outside the family."""
     wide = torch.ones(size, dtype=torch.bool, device=keep.device)
     gone = part.index.to(keep.device)[~keep].reshape(-1)

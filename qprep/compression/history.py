@@ -12,7 +12,7 @@ from torch import Tensor
 from qprep.compression.logs.record import Event, Recorder
 from qprep.compression.sparsity import kernel_sparsity, sparsity_of, total_sparsity, weights_of
 from qprep.compression.training import LossComponent, Training
-from qprep.compression.windows import Clock
+from qprep.compression.windows import TrainingClock
 
 MACS: Final = "macs"  # the name of multiply-accumulates in the log
 
@@ -40,7 +40,7 @@ class History:
         """The losses of a minibatch."""
         self._latest = {"loss": overall.detach(), **{f"loss/{part.name}": part.value.detach() for part in parts}}
 
-    def minibatch_end(self, clock: Clock) -> None:
+    def minibatch_end(self, clock: TrainingClock) -> None:
         """Add the losses to the means, and log them where it is time."""
         latest, self._latest = self._latest, {}
         for name, value in latest.items():

@@ -65,7 +65,7 @@ class TrainJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CompressionOutcome:
     """What came of it: the scheduler, scores by name after the last epoch, files written."""
 
     scheduler: Scheduler
@@ -87,7 +87,7 @@ def rehearse(job: TrainJob, scheduler: Scheduler) -> Rehearsal:
     return rehearsed(load_schedule(job.schedule), model, training.example, training.calibrate)
 
 
-def run(job: TrainJob, watch: Watch = ignore, tell: Callable[[str], None] = lambda _: None) -> Outcome:
+def run(job: TrainJob, watch: Watch = ignore, tell: Callable[[str], None] = lambda _: None) -> CompressionOutcome:
     """Train by the schedule. Raises QprepError for what is wrong with the job, JobError where the model, its data or
     its functions are at fault.
     """
@@ -114,7 +114,7 @@ def run(job: TrainJob, watch: Watch = ignore, tell: Callable[[str], None] = lamb
         tell(_line(epoch, scheduler, scores))
         if job.checkpoint is not None:
             scheduler.save(job.checkpoint)
-    return Outcome(scheduler, scores, tuple(_write(job, scheduler, watch)))
+    return CompressionOutcome(scheduler, scores, tuple(_write(job, scheduler, watch)))
 
 
 def measure(

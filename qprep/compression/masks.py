@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.names import Names
+from qprep.compression.names import ParameterNames
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Masks:
     booleans, None where that parameter has none.
     """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: ParameterNames) -> None:
         self.names = names
         self._shares: dict[Parameter, dict[str, Share]] = {}
         self._kept: tuple[list[Tensor], list[Tensor]] | None = None
@@ -106,7 +106,7 @@ class Masks:
         self._copies.pop(parameter, None)
         self._kept = None
 
-    def use(self, names: Names) -> None:
+    def use(self, names: ParameterNames) -> None:
         """Names of the model as it is now."""
         self.names = names
 
@@ -150,7 +150,7 @@ class Masks:
 
     def apply_to(self, model: nn.Module) -> None:
         """Mask a model of the same names, such as an average of the weights of this one."""
-        others = Names(model)
+        others = ParameterNames(model)
         with torch.no_grad():
             for name, mask in self:
                 each = others.named(name)

@@ -21,7 +21,7 @@ def plain(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
 
 
-class Names:
+class ParameterNames:
     """All names of the parameters of `model`; tied parameters have several, the first of them counts."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -103,7 +103,7 @@ class Names:
 
 
 def by_pattern(
-    values: Mapping[str, object], names: Names, allow_missing: bool
+    values: Mapping[str, object], names: ParameterNames, allow_missing: bool
 ) -> tuple[dict[Parameter, str], list[str]]:
     """As `Names.wanted` for a mapping by names; "*" in it is the value of all that no other key names."""
     own = [pattern for pattern in values if pattern != ALL]

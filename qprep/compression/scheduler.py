@@ -20,7 +20,7 @@ from qprep.compression.errors import CompressionError
 from qprep.compression.history import History
 from qprep.compression.logs.record import Recorder
 from qprep.compression.masks import Masks
-from qprep.compression.names import Names
+from qprep.compression.names import ParameterNames
 from qprep.compression.policy import Policy
 from qprep.compression.report import CompressionReport, report_of
 from qprep.compression.schedule_file import Schedule, load_schedule
@@ -31,7 +31,7 @@ from qprep.compression.windows import Window, window
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ScheduledPolicy:
     """A policy and when it runs."""
 
     policy: Policy
@@ -64,10 +64,10 @@ class Scheduler:
         log_every: int = 50,
     ) -> None:
         _check_model(model)
-        names = Names(model)
+        names = ParameterNames(model)
         example = example_of(example_inputs)
         self._training = Training(model, None, names, Masks(names), example, teacher, calibrate)
-        self.entries: list[Entry] = []
+        self.entries: list[ScheduledPolicy] = []
         self.schedule: Schedule | None = None
         self.history = History(None if logs is None else Recorder(Path(logs)), log_every)
         self.metrics: dict[str, float] = {}
@@ -384,7 +384,7 @@ class Scheduler:
 
     def _add(self, policy: Policy, when: Window) -> None:
         policy.bind(self._training, when)
-        self.entries.append(Entry(policy, when))
+        self.entries.append(ScheduledPolicy(policy, when))
         if policy.needs_example and not self._training.has_example and not self._watching:
             self._watching = self.model.register_forward_pre_hook(self._remember, with_kwargs=True)
 
@@ -395,7 +395,7 @@ class Scheduler:
         self._training.refresh()
         self._watching.remove()
 
-    def _active(self) -> list[Entry]:
+    def _active(self) -> list[ScheduledPolicy]:
         clock = self._training.clock
         return [each for each in self.entries if each.window.is_active(clock)]
 

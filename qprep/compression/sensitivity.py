@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.names import Names
+from qprep.compression.names import ParameterNames
 from qprep.compression.pictures import lines
 from qprep.compression.pruners.base import check_share, keep_highest
 from qprep.compression.pruners.layouts import layout_of, norms
@@ -85,7 +85,7 @@ def sensitivity(
     if unit not in UNITS:
         raise CompressionError(f"expected unit among {', '.join(UNITS)}, found {unit!r}")
     shares = [check_share(each, "a level") for each in levels]
-    names = Names(model)
+    names = ParameterNames(model)
     wanted, _ = names.wanted(weights)
     chosen = [(name, each) for name, each in weights_of(names) if each in wanted and _has_unit(each, unit)]
     modes = [(each, each.training) for each in model.modules()]

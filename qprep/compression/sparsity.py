@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from qprep.compression.names import Names
+from qprep.compression.names import ParameterNames
 
 
 @torch.no_grad()
@@ -24,13 +24,13 @@ def kernel_sparsity(tensor: Tensor) -> float:
 
 
 @torch.no_grad()
-def total_sparsity(names: Names) -> float:
+def total_sparsity(names: ParameterNames) -> float:
     """The share of zeros among all weights of two dimensions or more."""
     weights = [each for _, each in weights_of(names)]
     number = sum(each.numel() for each in weights)
     return 1 - sum(int(torch.count_nonzero(each)) for each in weights) / number if number else 0.0
 
 
-def weights_of(names: Names) -> list[tuple[str, Parameter]]:
+def weights_of(names: ParameterNames) -> list[tuple[str, Parameter]]:
     """Parameters of two dimensions or more, by names without wrappers."""
     return [(names.of(each), each) for _, each in names if each.dim() > 1]

@@ -12,8 +12,8 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from qprep.compression.masks import Masks
-from qprep.compression.names import Names
-from qprep.compression.windows import Clock
+from qprep.compression.names import ParameterNames
+from qprep.compression.windows import TrainingClock
 
 
 @dataclass(slots=True)
@@ -30,12 +30,12 @@ class Training:
 
     model: nn.Module
     optimizer: Optimizer | None
-    names: Names
+    names: ParameterNames
     masks: Masks
     example: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     teacher: nn.Module | None = None
     calibrate: object = None
-    clock: Clock = field(default_factory=Clock)
+    clock: TrainingClock = field(default_factory=TrainingClock)
     records: list[Any] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
@@ -52,12 +52,12 @@ class Training:
 
     @property
     def has_example(self) -> bool:
-        """Whether example inputs are known."""
+        """True if example inputs are known."""
         return bool(self.example[0] or self.example[1])
 
     def refresh(self) -> None:
         """Read the names anew, after modules were wrapped or removed."""
-        self.names = Names(self.model)
+        self.names = ParameterNames(self.model)
         self.masks.use(self.names)
         for each in self.on_change:
             each()

@@ -11,7 +11,7 @@ from qprep.compression.errors import CompressionError
 
 
 @dataclass(slots=True)
-class Clock:
+class TrainingClock:
     """Where a training is.
 
     minibatch    number of the minibatch in its epoch, from 0
@@ -30,30 +30,30 @@ class Window(Protocol):
 
     @property
     def by_steps(self) -> bool:
-        """Whether it acts at steps, not at epochs."""
+        """True if it acts at steps, not at epochs."""
 
     def in_epoch(self, epoch: int) -> bool:
-        """Whether the policy runs at the beginning and the end of `epoch`."""
+        """True if the policy runs at the beginning and the end of `epoch`."""
 
     def is_last(self, epoch: int) -> bool:
-        """Whether `epoch` is the last one of the policy."""
+        """True if `epoch` is the last one of the policy."""
 
-    def is_active(self, clock: Clock) -> bool:
-        """Whether the policy runs in this minibatch."""
+    def is_active(self, clock: TrainingClock) -> bool:
+        """True if the policy runs in this minibatch."""
 
-    def acts(self, clock: Clock) -> bool:
-        """Whether this minibatch is one of the policy's steps; False for policies of whole epochs."""
+    def acts(self, clock: TrainingClock) -> bool:
+        """True if this minibatch is one of the policy's steps; False for policies of whole epochs."""
 
-    def progress(self, clock: Clock) -> float:
+    def progress(self, clock: TrainingClock) -> float:
         """0 at the first of the policy's steps, 1 at its last."""
 
     @property
     def is_single(self) -> bool:
-        """Whether there is one step only."""
+        """True if there is one step only."""
 
     @property
     def starts_at_once(self) -> bool:
-        """Whether the policy runs before any minibatch."""
+        """True if the policy runs before any minibatch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +66,22 @@ class Epochs:
     by_steps: bool = False
 
     def in_epoch(self, epoch: int) -> bool:
-        """Whether it is one of them."""
+        """True if it is one of them."""
         return epoch in self.values
 
     def is_last(self, epoch: int) -> bool:
-        """Whether it is the last of them."""
+        """True if it is the last of them."""
         return epoch == self.values[-1]
 
-    def is_active(self, clock: Clock) -> bool:
+    def is_active(self, clock: TrainingClock) -> bool:
         """In every minibatch of these epochs."""
         return clock.epoch in self.values
 
-    def acts(self, clock: Clock) -> bool:  # noqa: ARG002
+    def acts(self, clock: TrainingClock) -> bool:  # noqa: ARG002
         """Never: these policies act when an epoch begins."""
         return False
 
-    def progress(self, clock: Clock) -> float:
+    def progress(self, clock: TrainingClock) -> float:
         """Distiller's: (epoch - first) / (last - first), where last is the last epoch that the policy runs in."""
         span = self.values[-1] - self.values[0]
         return 1.0 if span == 0 else min(max((clock.epoch - self.values[0]) / span, 0.0), 1.0)
@@ -114,15 +114,15 @@ class Steps:
         """Never."""
         return False
 
-    def is_active(self, clock: Clock) -> bool:
+    def is_active(self, clock: TrainingClock) -> bool:
         """From the first step to the last."""
         return self.start <= clock.step < self.end
 
-    def acts(self, clock: Clock) -> bool:
+    def acts(self, clock: TrainingClock) -> bool:
         """Every `frequency`-th."""
         return self.is_active(clock) and (clock.step - self.start) % self.frequency == 0
 
-    def progress(self, clock: Clock) -> float:
+    def progress(self, clock: TrainingClock) -> float:
         """As for epochs."""
         span = (self.end - self.start - 1) // self.frequency * self.frequency
         return 1.0 if span == 0 else min(max((clock.step - self.start) / span, 0.0), 1.0)
@@ -155,15 +155,15 @@ class Fractions:
         """Never."""
         return False
 
-    def is_active(self, clock: Clock) -> bool:
+    def is_active(self, clock: TrainingClock) -> bool:
         """See `Steps`."""
         return self._steps(clock).is_active(clock)
 
-    def acts(self, clock: Clock) -> bool:
+    def acts(self, clock: TrainingClock) -> bool:
         """See `Steps`."""
         return self._steps(clock).acts(clock)
 
-    def progress(self, clock: Clock) -> float:
+    def progress(self, clock: TrainingClock) -> float:
         """See `Steps`."""
         return self._steps(clock).progress(clock)
 
@@ -177,7 +177,7 @@ class Fractions:
         """At step 0."""
         return self.start == 0
 
-    def _steps(self, clock: Clock) -> Steps:
+    def _steps(self, clock: TrainingClock) -> Steps:
         number = clock.minibatches
         if number is None:
             raise CompressionError(

@@ -34,7 +34,7 @@ def add_ignores(source: SourceFile, findings: Sequence[Finding], reason: str) ->
 
 
 def can_suppress(finding: Finding) -> bool:
-    """Whether a comment may take a finding out: not for files that were not read, nor for what is about comments."""
+    """True if a comment may take a finding out: not for files that were not read, nor for what is about comments."""
     return finding.code not in _NOT_SUPPRESSED
 
 

@@ -32,7 +32,7 @@ _CLOSING = re.compile(r",? (?=[)\]}])")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class BaselineEntry:
     """What a finding is known by; `path` is relative to the baseline's folder, `within` like `Block.forward`."""
 
     path: str
@@ -47,14 +47,14 @@ class Weighed:
 
     new: tuple[Finding, ...]
     known: int
-    stale: Counter[Entry]
+    stale: Counter[BaselineEntry]
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """The entries of a baseline, with how often each counts, and the folder that their paths are relative to."""
 
-    entries: Counter[Entry]
+    entries: Counter[BaselineEntry]
     folder: Path
 
     def known(self, findings: Iterable[Finding], overlay: Mapping[str, bytes]) -> frozenset[Finding]:
@@ -64,7 +64,7 @@ class Baseline:
         return frozenset(finding for finding in listed if finding not in new)
 
 
-def read_baseline(path: Path) -> Counter[Entry]:
+def read_baseline(path: Path) -> Counter[BaselineEntry]:
     """The entries of a baseline and how often each counts; raises QprepError for anything but a baseline."""
     try:
         document = json.loads(read_text(path))
@@ -76,7 +76,7 @@ def read_baseline(path: Path) -> Counter[Entry]:
     version = document.get("version") if isinstance(document, dict) else None
     if version != _VERSION:
         raise QprepError(f'--baseline: expected a baseline with "version": {_VERSION}, found {version!r} in `{path}`')
-    entries: Counter[Entry] = Counter()
+    entries: Counter[BaselineEntry] = Counter()
     records = document.get("findings", [])
     if not isinstance(records, list):
         raise QprepError(f"--baseline: expected a list of findings in `{path}`, found {records!r}")
@@ -86,7 +86,7 @@ def read_baseline(path: Path) -> Counter[Entry]:
     return entries
 
 
-def write_baseline(path: Path, entries: Mapping[Entry, int]) -> None:
+def write_baseline(path: Path, entries: Mapping[BaselineEntry, int]) -> None:
     """Write a baseline, one line an entry, so that it merges and reads well in a diff."""
     lines = [
         json.dumps({**asdict(entry), "count": entries[entry]}, ensure_ascii=False)
@@ -99,25 +99,27 @@ def write_baseline(path: Path, entries: Mapping[Entry, int]) -> None:
     save(path, text.encode("utf-8", "backslashreplace"), "--write-baseline")
 
 
-def entries_of(findings: Iterable[Finding], sources: Sources, folder: Path) -> list[tuple[Finding, Entry | None]]:
+def entries_of(
+    findings: Iterable[Finding], sources: Sources, folder: Path
+) -> list[tuple[Finding, BaselineEntry | None]]:
     """Each finding with its entry; None for what no baseline holds."""
-    scopes: dict[str, Scopes] = {}
-    pairs: list[tuple[Finding, Entry | None]] = []
+    scopes: dict[str, DefinitionSpans] = {}
+    pairs: list[tuple[Finding, BaselineEntry | None]] = []
     for finding in findings:
         source = sources.get(finding.path) if finding.code not in _NEVER else None
         if source is None:
             pairs.append((finding, None))
             continue
         if finding.path not in scopes:
-            scopes = {finding.path: Scopes.of(source)}  # findings come file by file
+            scopes = {finding.path: DefinitionSpans.of(source)}  # findings come file by file
         within = scopes[finding.path].around(finding.start.line)
         text = _expression(source, finding)
-        pairs.append((finding, Entry(relative(finding.path, folder), within, finding.code, text)))
+        pairs.append((finding, BaselineEntry(relative(finding.path, folder), within, finding.code, text)))
     return pairs
 
 
 def weigh(
-    findings: Iterable[Finding], sources: Sources, known: Counter[Entry], folder: Path, looked_at: Iterable[str]
+    findings: Iterable[Finding], sources: Sources, known: Counter[BaselineEntry], folder: Path, looked_at: Iterable[str]
 ) -> Weighed:
     """Take out what the baseline holds; `looked_at` are the paths, as reported, of the files of this run."""
     left = Counter(known)
@@ -142,12 +144,12 @@ def relative(path: str, folder: Path) -> str:
         return Path(full).as_posix()
 
 
-def _entry(record: object, path: Path) -> tuple[Entry, int]:
+def _entry(record: object, path: Path) -> tuple[BaselineEntry, int]:
     names = ("path", "within", "rule", "source")
     if isinstance(record, dict) and all(isinstance(record.get(name), str) for name in names):
         count = record.get("count", 1)
         if isinstance(count, int) and count > 0:
-            return Entry(*(record[name] for name in names)), count
+            return BaselineEntry(*(record[name] for name in names)), count
     raise QprepError(f"--baseline: expected entries with {', '.join(names)} and count in `{path}`, found {record!r}")
 
 
@@ -158,13 +160,13 @@ def _expression(source: SourceFile, finding: Finding) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Scopes:
+class DefinitionSpans:
     """The classes and functions of a file: first line, last line, dotted name; outer before inner."""
 
     spans: tuple[tuple[int, int, str], ...]
 
     @classmethod
-    def of(cls, source: SourceFile) -> Scopes:
+    def of(cls, source: SourceFile) -> DefinitionSpans:
         """Those of a file; none where it cannot be parsed."""
         try:
             tree = source.parse()

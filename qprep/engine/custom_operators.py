@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from qprep.engine.rule_selection import did_you_mean
 from qprep.foundation.catalogue.call_signature import parse_constructor, parse_spelling
-from qprep.foundation.catalogue.op import Dedicated, Family, Op, OpClass, Result
+from qprep.foundation.catalogue.op import Dedicated, Op, OpClass, Result, RuleFamily
 from qprep.foundation.errors import QprepError
 from qprep.foundation.regular_files import read_text
 
@@ -19,7 +19,7 @@ _MODULE: Final = re.compile(r"(?P<home>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\.(?P<mod
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "class": tuple(item.value for item in OpClass),
     "result": tuple(item.value for item in Result),
-    "family": tuple(item.value for item in Family),
+    "family": tuple(item.value for item in RuleFamily),
     "quantizer": ("output", "same-scale", "fixed-range", "float"),
 }
 _TEXTS: Final = ("name", "module", *_CHOICES)
@@ -58,7 +58,7 @@ def make_row(values: Mapping[str, Any], where: str) -> Op:
         OpClass(values.get("class", "compute")),
         tuple(values["spellings"]),
         module=module,
-        family=Family(values.get("family", "operator")),
+        family=RuleFamily(values.get("family", "operator")),
         result=Result(values.get("result", "tensor")),
         drop=tuple(values.get("drop", ())),
         weights=tuple(values.get("weights", ())),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qprep.engine.config.settings import Settings, SettingsResolver
-from qprep.engine.gitignore import Scope
+from qprep.engine.gitignore import PatternScope
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Finding
 from qprep.foundation.internal_rules import UNREADABLE_FILE, engine_finding
@@ -92,7 +92,7 @@ class _Walk:
         if (len(self.files), len(self.problems)) == before and not self.outside:
             self.warnings.append(f"no Python files found under {display_path(path)}")
 
-    def _descend(self, folder: Path, ignores: tuple[Scope, ...]) -> None:
+    def _descend(self, folder: Path, ignores: tuple[PatternScope, ...]) -> None:
         """Folders are walked with an explicit stack: a tree may be deeper than the recursion limit."""
         stack = [(folder, ignores)]
         while stack and len(self.files) < self.most:
@@ -149,7 +149,7 @@ class _Walk:
         self.problems.append(engine_finding(UNREADABLE_FILE, display_path(path), message))
 
 
-def _is_ignored(path: Path, is_dir: bool, settings: Settings, ignores: tuple[Scope, ...]) -> bool:
+def _is_ignored(path: Path, is_dir: bool, settings: Settings, ignores: tuple[PatternScope, ...]) -> bool:
     if any(scope.verdict(path, is_dir) for scope in settings.excludes):
         return True
     # The closest .gitignore that speaks of an entry decides.
@@ -157,14 +157,14 @@ def _is_ignored(path: Path, is_dir: bool, settings: Settings, ignores: tuple[Sco
 
 
 def _is_excluded(path: Path, resolver: SettingsResolver) -> bool:
-    """Whether a walk from the top would not have come to this path."""
+    """True if a walk from the top would not have come to this path."""
     settings = resolver.for_folder(path.parent)
     ignores = _ignore_files_above(path) if settings.respect_gitignore else ()
     entries = (*reversed(path.parents), path)
     return any(_is_ignored(entry, entry != path or path.is_dir(), settings, ignores) for entry in entries)
 
 
-def _ignore_files_above(path: Path) -> tuple[Scope, ...]:
+def _ignore_files_above(path: Path) -> tuple[PatternScope, ...]:
     """The .gitignore files from the top of the git work tree down to the folder that holds `path`."""
     top = _work_tree(path)
     if top is None or top == path:
@@ -173,14 +173,14 @@ def _ignore_files_above(path: Path) -> tuple[Scope, ...]:
     return tuple(scope for folder in between for scope in _ignore_file(folder))
 
 
-def _ignore_file(folder: Path) -> Iterator[Scope]:
+def _ignore_file(folder: Path) -> Iterator[PatternScope]:
     """The patterns of one folder; git's own exclude file counts at the top of the work tree."""
     for name in (".git/info/exclude", ".gitignore"):
         try:
             text = read_text(folder / name, errors="surrogateescape")
         except OSError:
             continue
-        scope = Scope.compile(folder, text.split("\n"))
+        scope = PatternScope.compile(folder, text.split("\n"))
         if scope.patterns.lines:
             yield scope
 

@@ -13,7 +13,7 @@ from qprep.foundation.internal_rules import ANALYSIS_FAILED, engine_finding
 
 if TYPE_CHECKING:
     from qprep.engine.incremental.cache import Cache
-    from qprep.engine.incremental.held import Held
+    from qprep.engine.incremental.held import HeldState
     from qprep.foundation.findings import Finding
 
 _T = TypeVar("_T")
@@ -48,7 +48,7 @@ class Effort:
     patience: float = PATIENCE
     edits: bool = True
     unknown: bool = True
-    held: Held | None = None
+    held: HeldState | None = None
     obsolete: Callable[[], bool] | None = None
 
     def check_wanted(self) -> None:
@@ -58,7 +58,7 @@ class Effort:
 
     @property
     def assembles(self) -> bool:
-        """Whether edits are worked out: for who asked, or for later runs, which may be asked for them."""
+        """True if edits are worked out: for who asked, or for later runs, which may be asked for them."""
         return self.edits or self.cache is not None
 
     def workers(self, sizes: list[int]) -> int:

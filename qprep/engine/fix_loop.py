@@ -43,7 +43,7 @@ def run_passes(
     """What rewriting files gives; nothing is written, and what the baseline holds stays as it is."""
     first = Survey(paths, settings, dict(overlay), observe, setting)
 
-    def passes(withheld: Withheld) -> Passes:
+    def passes(withheld: Withheld) -> FixPasses:
         return _run(first, settings, _Ledger(baseline, withheld))
 
     if prove is None:
@@ -57,7 +57,7 @@ def run_passes(
 
 
 @dataclass(frozen=True, slots=True)
-class Passes:
+class FixPasses:
     """All passes of a rewrite, before anything is written.
 
     after    the look that followed the last pass
@@ -79,7 +79,7 @@ class Passes:
         return tuple(self.ledger.late)
 
 
-def _run(first: Survey, settings: SettingsResolver, ledger: _Ledger) -> Passes:
+def _run(first: Survey, settings: SettingsResolver, ledger: _Ledger) -> FixPasses:
     survey, current = first, dict(first.files.overlay)
     originals: dict[str, SourceFile] = {}
     for _ in range(MAX_PASSES):
@@ -96,10 +96,10 @@ def _run(first: Survey, settings: SettingsResolver, ledger: _Ledger) -> Passes:
         if current[path] != old.data
     )
     ledger.is_first = survey is first
-    return Passes(survey, ledger, changed)
+    return FixPasses(survey, ledger, changed)
 
 
-def _result(first: Survey, passes: Passes, files: int) -> FixResult:
+def _result(first: Survey, passes: FixPasses, files: int) -> FixResult:
     survey, ledger = passes.after, passes.ledger
     before = [reported.finding for reported in first.reported]
     left, withheld = _left_alone(survey, ledger), _withheld(survey, ledger)
@@ -283,7 +283,7 @@ def _second_look(survey: Survey, settings: SettingsResolver, texts: Mapping[str,
 
 
 def _repeated(survey: Survey, after: Survey, texts: Mapping[str, tuple[SourceFile, str]]) -> bool:
-    """Whether new attributes turned out to run more than once, and were given an instance per call."""
+    """True if new attributes turned out to run more than once, and were given an instance per call."""
     modules = {display_path(path): name for name, path in survey.project.given.items()}
     found = False
     for reported in after.reported:

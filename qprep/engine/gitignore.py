@@ -29,7 +29,7 @@ class Patterns:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class PatternScope:
     """Patterns and the folder that they are relative to."""
 
     root: Path
@@ -37,7 +37,7 @@ class Scope:
     patterns: Patterns
 
     @classmethod
-    def compile(cls, root: Path, lines: Iterable[str]) -> Scope:
+    def compile(cls, root: Path, lines: Iterable[str]) -> PatternScope:
         """Compile lines as a .gitignore in `root` would hold them."""
         kept = tuple(lines)
         return cls(root, kept, Patterns.compile(kept))
@@ -48,7 +48,7 @@ class Scope:
         return None if below is None else self.patterns.verdict(below, is_dir)
 
     def covers(self, path: Path) -> bool:
-        """Whether the file, or a folder that holds it, is matched."""
+        """True if the file, or a folder that holds it, is matched."""
         below = self._below(path)
         if below is None:
             return False

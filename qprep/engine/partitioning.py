@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from qprep.analysis.dependencies.import_components import islands
-from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Outlines, Part, Unit, parts, units
+from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Outlines, Partition, PartitionUnit, parts, units
 from qprep.analysis.symbols.module_resolver import Beside, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 
@@ -25,13 +25,13 @@ class Reader(Protocol):
         """A file's text; None where it cannot be read."""
 
 
-class Store(Protocol):
+class OutlineStore(Protocol):
     """What is known of earlier runs."""
 
-    def division(self, paths: Sequence[Path]) -> list[Unit] | None:
+    def division(self, paths: Sequence[Path]) -> list[PartitionUnit] | None:
         """How these files were divided before."""
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Beside]) -> None:
+    def keep_division(self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, Beside]) -> None:
         """Remember how files were divided."""
 
     def outlines(self, paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
@@ -41,14 +41,14 @@ class Store(Protocol):
         """Remember outlines."""
 
 
-class Names:
+class ModuleOutlines:
     """Outlines of a project's modules by dotted name, made when they are asked for; None where there is no file."""
 
     def __init__(
         self,
         paths: Sequence[Path],
         reader: Reader,
-        store: Store | None = None,
+        store: OutlineStore | None = None,
         label: Sequence[Path] | None = None,
     ) -> None:
         self.project = Project(reader.text, paths)
@@ -111,8 +111,8 @@ class Division:
     """The parts of one island, and the names of its modules where it has several parts."""
 
     paths: tuple[Path, ...]
-    parts: tuple[Part, ...]
-    names: Names | None
+    parts: tuple[Partition, ...]
+    names: ModuleOutlines | None
 
     def outline(self, name: str, path: Path) -> Outline | None:
         """The names of a module in a file; None where they are not known, which costs time and nothing else."""
@@ -122,7 +122,7 @@ class Division:
 
 
 def divide(
-    paths: Sequence[Path], reader: Reader, store: Store | None = None, outlines: Outlining | None = None
+    paths: Sequence[Path], reader: Reader, store: OutlineStore | None = None, outlines: Outlining | None = None
 ) -> list[Division]:
     """The given files in parts; a few files of one package or folder stay together.
 
@@ -133,14 +133,16 @@ def divide(
 
 def whole(paths: Sequence[Path]) -> list[Division]:
     """All files as one part: where the run of a model may go through any of them."""
-    return [Division(tuple(paths), (Part(tuple(paths), ALONE),), None)]
+    return [Division(tuple(paths), (Partition(tuple(paths), ALONE),), None)]
 
 
-def _divide_island(paths: Sequence[Path], reader: Reader, store: Store | None, outlines: Outlining | None) -> Division:
+def _divide_island(
+    paths: Sequence[Path], reader: Reader, store: OutlineStore | None, outlines: Outlining | None
+) -> Division:
     size = {path: len(reader.data(path)) for path in paths}
     if sum(size.values()) <= UNIT_BYTES:
         return whole(paths)[0]
-    names = Names(paths, reader, store)
+    names = ModuleOutlines(paths, reader, store)
     given = names.project.given
     divided = store.division(paths) if store is not None else None
     if divided is None:

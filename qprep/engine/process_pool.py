@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from qprep.engine.execution import Attempt
 from qprep.engine.ipc import read_frame, write_frame
-from qprep.engine.work import Job, Work
+from qprep.engine.work import PartJob, Work
 from qprep.foundation.errors import QprepError
 from qprep.foundation.version import PACKAGE_FOLDER
 
@@ -33,7 +33,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     number: int
     divisions: set[int] = field(default_factory=set)
-    job: Job | None = None
+    job: PartJob | None = None
     attempt: Attempt = field(default_factory=Attempt)
     heard: float = 0.0
 
@@ -52,7 +52,7 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         self._started = 0
 
-    def run(self, jobs: Sequence[Job], number: int) -> Iterator[tuple[Job, Any]]:
+    def run(self, jobs: Sequence[PartJob], number: int) -> Iterator[tuple[PartJob, Any]]:
         """Each job with what came of it, as it is done; the largest are begun with first."""
         waiting = deque(sorted(jobs, key=lambda job: (-job.size, job.position)))
         left = len(waiting)
@@ -68,7 +68,7 @@ class Pool:
             for worker in self._workers.values():
                 _end(worker.process)
 
-    def _next(self, waiting: deque[Job]) -> tuple[Job, Any] | None:
+    def _next(self, waiting: deque[PartJob]) -> tuple[PartJob, Any] | None:
         """One event of one worker; None where no job ended by it."""
         self._watch()
         try:
@@ -119,7 +119,7 @@ class Pool:
             pass
         self._events.put((number, None))
 
-    def _hand(self, worker: _Worker, waiting: deque[Job]) -> None:
+    def _hand(self, worker: _Worker, waiting: deque[PartJob]) -> None:
         """Give a worker the next job, or let it go."""
         if not waiting:
             del self._workers[worker.number]
@@ -127,7 +127,7 @@ class Pool:
             return
         self._send_job(worker, waiting.popleft(), Attempt())
 
-    def _send_job(self, worker: _Worker, job: Job, attempt: Attempt) -> None:
+    def _send_job(self, worker: _Worker, job: PartJob, attempt: Attempt) -> None:
         worker.job, worker.attempt = job, attempt
         worker.heard = time.monotonic()
         if job.division not in worker.divisions:

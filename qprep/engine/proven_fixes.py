@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SAFE_ALONE = "--verify: an unsafe fix was not tried together with the others"
 
 
-class Applied(Protocol):
+class AppliedPasses(Protocol):
     """A rewrite that left some unsafe fixes out, before anything is written."""
 
     @property
@@ -31,7 +31,7 @@ class Applied(Protocol):
         """The unsafe fixes that later passes applied."""
 
 
-_Passes = TypeVar("_Passes", bound=Applied)
+_Passes = TypeVar("_Passes", bound=AppliedPasses)
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class ProvenFixes(Generic[_Passes]):
             raise self.proof.error(failed, self.parts())
 
     def _holds(self, some: Sequence[UnsafeFix], candidates: Sequence[UnsafeFix], withheld: Withheld) -> bool:
-        """Whether the models compute what they did with these fixes; what a last fix changes is kept as its reason."""
+        """True if the models compute what they did with these fixes; what a last fix changes is kept as its reason."""
         left = {fix: _SAFE_ALONE for fix in candidates if fix not in some}
         _, difference = self._tried(_without(withheld, left))
         if difference is not None:

@@ -13,7 +13,7 @@ from qprep.foundation.source import SourceFile
 
 
 def is_applicable(finding: Finding, settings: SettingsResolver) -> bool:
-    """Whether a finding has a fix that the settings let be applied."""
+    """True if a finding has a fix that the settings let be applied."""
     if not isinstance(finding.fix, Fix):
         return False
     local = settings.for_file(finding.path)

@@ -14,7 +14,7 @@ _EXACT = 100  # a full code or a name is more specific than any prefix
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class SelectionSource:
     """What one place says; `select` None is "not said here"."""
 
     select: tuple[str, ...] | None = None
@@ -23,8 +23,8 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a rule is on, and the selector that decided it."""
+class RuleVerdict:
+    """True if a rule is on, and the selector that decided it."""
 
     on: bool
     why: str
@@ -34,49 +34,49 @@ class Verdict:
 class Selection:
     """A configuration file's layer below the command line's; the more specific selector of a layer wins."""
 
-    file: Layer
-    cli: Layer
+    file: SelectionSource
+    cli: SelectionSource
     names: tuple[str, str, str] = ("select", "extend-select", "ignore")
 
-    def verdict(self, rule: Rule) -> Verdict:
+    def verdict(self, rule: Rule) -> RuleVerdict:
         """Decide on one rule: the command line's selection replaces the file's, save for what that ignores closer."""
         chosen = self._chosen(rule)
         weight, _ = _best((*(self.cli.select or ()), *self.cli.extend), rule)
         ignored, by = _best(self.cli.ignore, rule)
         if ignored and ignored >= weight:
-            return Verdict(False, f"--{self.names[2]} {by}")
+            return RuleVerdict(False, f"--{self.names[2]} {by}")
         return chosen
 
     def codes(self, rules: Iterable[Rule]) -> frozenset[str]:
         """The codes of the rules that are on."""
         return frozenset(rule.code for rule in rules if self.verdict(rule).on)
 
-    def _chosen(self, rule: Rule) -> Verdict:
+    def _chosen(self, rule: Rule) -> RuleVerdict:
         select, extend, _ = self.names
         ignored, ignored_by = _best(self.file.ignore, rule)
         wanted, by = _best((*(self.cli.select or ()), *self.cli.extend), rule)
         if wanted and wanted >= ignored:
             flag = select if by in (self.cli.select or ()) else extend
-            return Verdict(True, f"--{flag} {by}")
+            return RuleVerdict(True, f"--{flag} {by}")
         if wanted or self.cli.select is None:
             return self._by_file(rule, ignored, ignored_by)
-        return Verdict(False, f"not in --{select}")
+        return RuleVerdict(False, f"not in --{select}")
 
-    def _by_file(self, rule: Rule, ignored: int, ignored_by: str) -> Verdict:
+    def _by_file(self, rule: Rule, ignored: int, ignored_by: str) -> RuleVerdict:
         select, extend, ignore = self.names
         selectors = self.file.select if self.file.select is not None else (ALL,)
         weight, by = _best((*selectors, *self.file.extend), rule)
         if not weight:
-            return Verdict(False, f"not in {select}")
+            return RuleVerdict(False, f"not in {select}")
         if ignored >= weight:
-            return Verdict(False, f"{ignore} {ignored_by}")
+            return RuleVerdict(False, f"{ignore} {ignored_by}")
         if by not in selectors:
-            return Verdict(True, f"{extend} {by}")
-        return Verdict(True, "on by default" if self.file.select is None else f"{select} {by}")
+            return RuleVerdict(True, f"{extend} {by}")
+        return RuleVerdict(True, "on by default" if self.file.select is None else f"{select} {by}")
 
 
 def matches(selector: str, rule: Rule) -> bool:
-    """Whether a selector (a code, a prefix of codes, a name, or ALL) means a rule."""
+    """True if a selector (a code, a prefix of codes, a name, or ALL) means a rule."""
     return _specificity(selector, rule) > 0
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.module_resolver import ParsedFiles
 from qprep.engine.execution import Effort
-from qprep.engine.partitioning import Division, Store, divide, whole
+from qprep.engine.partitioning import Division, OutlineStore, divide, whole
 from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
-from qprep.engine.scheduler import Asked, Look, Memory, run_parts
+from qprep.engine.scheduler import Asked, Memory, PartLook, run_parts
 from qprep.engine.summarize import outlines_of
 from qprep.engine.surroundings import surround
 from qprep.engine.work import Work
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from qprep.analysis.dependencies.partitions import Part
+    from qprep.analysis.dependencies.partitions import Partition
     from qprep.engine.baseline import Baseline
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.incremental.cache import Cache
@@ -51,7 +51,7 @@ def check(
     cache = _cache(effort, texts, observe)
     memory = _check_memory(cache) if cache is not None else None
     part = partial(check_part, settings=settings, overlay=texts, observe=observe, edits=effort.assembles)
-    look = Look("check", part, _parsed(effort))
+    look = PartLook("check", part, _parsed(effort))
     divisions = _divisions(paths, settings, texts, effort, observe)
     if beside:
         divisions = surround(divisions, beside, Files(texts), _store(effort, texts, observe))
@@ -110,7 +110,7 @@ def _divisions(
     return divide(paths, Files(overlay), _store(effort, overlay, runs), outlines)
 
 
-def _store(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> Store | None:
+def _store(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> OutlineStore | None:
     """The outlines that are known: those in this process hold for other contents than the disk's, too."""
     return effort.held.store(overlay) if effort.held is not None else _cache(effort, overlay, runs)
 
@@ -153,7 +153,7 @@ def fix(
     cache = _cache(effort, texts, runs)
     memory = _fix_memory(cache, settings) if cache is not None else None
     work = partial(fix_part, settings=settings, overlay=texts, observe=observe, prove=prove, baseline=baseline)
-    look = Look("fix", work, _parsed(effort))
+    look = PartLook("fix", work, _parsed(effort))
     divisions = _divisions(paths, settings, texts, effort, runs)
     if beside:
         divisions = surround(divisions, beside, Files(texts), _store(effort, texts, runs))
@@ -178,7 +178,7 @@ def _replacement(entry: ChangedFile) -> Replacement:
 def _fix_memory(cache: Cache, settings: SettingsResolver) -> Memory[FixResult]:
     """Files in which a check found nothing that can be fixed need no other look."""
 
-    def find(part: Part) -> FixResult | None:
+    def find(part: Partition) -> FixResult | None:
         known = cache.result(part)
         if known is None or any(is_applicable(finding, settings) for finding in known.findings):
             return None

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from qprep.analysis.dependencies.partitions import Part
+from qprep.analysis.dependencies.partitions import Partition
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.module_resolver import Beside, ParsedFiles
 from qprep.engine.execution import Attempt, Clock, attempt
 from qprep.engine.partitioning import Division
 from qprep.engine.process_pool import Pool
-from qprep.engine.work import Job, Work
+from qprep.engine.work import PartJob, Work
 
 if TYPE_CHECKING:
     from qprep.foundation.findings import Finding
@@ -23,7 +23,7 @@ Asked = Mapping[str, Beside]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[_T]):
+class PartOutcome(Generic[_T]):
     """What came of one part: the result, the modules beside the part that were looked for, whether it is whole."""
 
     result: _T
@@ -32,7 +32,7 @@ class Outcome(Generic[_T]):
 
 
 @dataclass(slots=True)
-class Look(Generic[_T]):
+class PartLook(Generic[_T]):
     """One verb's work on a part: `work` gives a result and the modules that were looked for."""
 
     verb: str
@@ -40,24 +40,27 @@ class Look(Generic[_T]):
     parsed: ParsedFiles = field(default_factory=ParsedFiles)
 
     def outcome(
-        self, division: Division, part: Part, broken: dict[str, Finding], tell: Callable[[str], None]
-    ) -> Outcome[_T]:
+        self, division: Division, part: Partition, broken: dict[str, Finding], tell: Callable[[str], None]
+    ) -> PartOutcome[_T]:
         """Look at a part without the files that are broken."""
         setting = Setting(part.around, self.parsed, division.outline, broken, tell, part.context)
         result, asked = self.work(part.paths, setting)
-        return Outcome(result, asked, not broken)
+        return PartOutcome(result, asked, not broken)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory(Generic[_T]):
     """What is known of parts: `find` looks a result up, `keep` remembers one."""
 
-    find: Callable[[Part], _T | None]
-    keep: Callable[[Part, Outcome[_T]], object] | None = None
+    find: Callable[[Partition], _T | None]
+    keep: Callable[[Partition, PartOutcome[_T]], object] | None = None
 
 
 def run_parts(
-    look: Look[_T], work: Work, memory: Memory[_T] | None = None, shorten: Callable[[_T], _T] = lambda result: result
+    look: PartLook[_T],
+    work: Work,
+    memory: Memory[_T] | None = None,
+    shorten: Callable[[_T], _T] = lambda result: result,
 ) -> list[_T]:
     """The result of each part, in order; the same however many processes there are.
 
@@ -81,13 +84,15 @@ def run_parts(
     return [results[position] for position in range(len(every))]
 
 
-def _here(look: Look[_T], work: Work, sizes: Mapping[int, int], clock: Clock) -> Iterator[tuple[int, Outcome[_T]]]:
+def _here(
+    look: PartLook[_T], work: Work, sizes: Mapping[int, int], clock: Clock
+) -> Iterator[tuple[int, PartOutcome[_T]]]:
     """One part after another, in this process."""
     every = work.every
     for position in sizes:
         number, part = every[position]
 
-        def once(state: Attempt, number: int = number, part: Part = part) -> Outcome[_T]:
+        def once(state: Attempt, number: int = number, part: Partition = part) -> PartOutcome[_T]:
             def tell(path: str) -> None:
                 work.effort.check_wanted()
                 state.tell(path)
@@ -100,9 +105,9 @@ def _here(look: Look[_T], work: Work, sizes: Mapping[int, int], clock: Clock) ->
 
 def _spread(
     verb: str, work: Work, sizes: Mapping[int, int], clock: Clock, number: int
-) -> Iterator[tuple[int, Outcome[_T]]]:
+) -> Iterator[tuple[int, PartOutcome[_T]]]:
     """As processes end with them."""
     every = work.every
-    jobs = [Job(position, every[position][0], every[position][1], size) for position, size in sizes.items()]
+    jobs = [PartJob(position, every[position][0], every[position][1], size) for position, size in sizes.items()]
     for job, outcome in Pool(verb, work, clock.begin).run(jobs, number):
         yield job.position, outcome

@@ -57,7 +57,7 @@ class Before:
         self._reported = {(finding.code, _segment(text, finding)) for finding in findings}
 
     def overlooked(self, finding: Finding, new_text: str) -> bool:
-        """Whether a finding of the second look is code that the first look saw too and reported nowhere.
+        """True if a finding of the second look is code that the first look saw too and reported nowhere.
 
         A function that became a module, or a call that reaches one, gives its parameters other kinds: then old code
         is reported for the first time, and the rewrite made nothing worse.

@@ -29,7 +29,7 @@ from qprep.foundation.findings import Finding, Fix, Position, Severity, Unfixabl
 from qprep.foundation.internal_rules import UNREADABLE_FILE, engine_finding
 from qprep.foundation.source import SourceError, SourceFile, display_path, too_deep
 from qprep.rewriting.composed_edits import to_edits
-from qprep.rewriting.fix_session import Context
+from qprep.rewriting.fix_session import RewriteContext
 from qprep.rewriting.planner import Plan
 from qprep.rewriting.rewrite_result import Rewrite
 from qprep.rewriting.source_code import Code
@@ -105,7 +105,7 @@ class Survey:
         find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
         load = partial(_code, self.project, self.own, self.files)
         fixed = self.project.given.keys() - self.own.keys()
-        self.context = Context(self.analysis, load, effects, self.setting.around, self._target, fixed)
+        self.context = RewriteContext(self.analysis, load, effects, self.setting.around, self._target, fixed)
         self.plan = Plan(self.context)
         hits = [(check, hit) for check in self.settings.registry.checks for hit in check.check(facts)]
         self._report([(check, hit) for check, hit in hits if hit.place.module in self.own])

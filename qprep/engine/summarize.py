@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Part
+from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Partition
 from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.import_links import module_name
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.partitioning import Division
-from qprep.engine.scheduler import Asked, Look, run_parts
+from qprep.engine.scheduler import Asked, PartLook, run_parts
 from qprep.engine.work import Work
 from qprep.foundation.source import display_path
 
@@ -29,11 +29,11 @@ def outlines_of(
     paths: Iterable[Path], *, settings: SettingsResolver, overlay: Mapping[str, bytes], effort: Effort
 ) -> Outlined:
     """The outlines of files; none of one that cannot be read."""
-    parts = tuple(Part(tuple(chunk), ALONE) for chunk in _chunks(paths, Files(overlay)))
+    parts = tuple(Partition(tuple(chunk), ALONE) for chunk in _chunks(paths, Files(overlay)))
     every = Division(tuple(path for part in parts for path in part.paths), parts, None)
     work = Work([every], settings, overlay, replace(effort, cache=None, tell=None))
     found: Outlined = {}
-    for outlined in run_parts(Look(VERB, partial(outline_part, overlay=overlay)), work):
+    for outlined in run_parts(PartLook(VERB, partial(outline_part, overlay=overlay)), work):
         found.update(outlined)
     return found
 

@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qprep.analysis.dependencies.partitions import Around, Outlines, Part, traits_of, wanted
+from qprep.analysis.dependencies.partitions import Around, Outlines, Partition, traits_of, wanted
 from qprep.analysis.symbols.import_links import module_name, project_root
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import walk
-from qprep.engine.partitioning import Division, Names, Reader, Store
+from qprep.engine.partitioning import Division, ModuleOutlines, OutlineStore, Reader
 from qprep.foundation.source import display_path
 
 MOST_FILES = 2_000  # of a project that are looked through
@@ -83,7 +83,7 @@ def _size(path: Path) -> int:
 
 
 def surround(
-    divisions: Sequence[Division], beside: Sequence[Path], reader: Reader, store: Store | None = None
+    divisions: Sequence[Division], beside: Sequence[Path], reader: Reader, store: OutlineStore | None = None
 ) -> list[Division]:
     """The same parts, each with the files beside it that use its modules, and with what the others may do.
 
@@ -93,7 +93,7 @@ def surround(
     near = _mentioning(given, beside, reader)
     if not near:
         return list(divisions)
-    names = Names([*given, *near], reader, store, label=near)
+    names = ModuleOutlines([*given, *near], reader, store, label=near)
     outlines = Outlines(names.project.given, names.get, names.project.canonical)
     by_path = {path: name for name, path in names.project.given.items()}
     graph = {by_path[path]: _uses(by_path[path], outlines) for path in near if path in by_path}
@@ -113,7 +113,9 @@ class _Uses:
     run: frozenset[str]
 
 
-def _with_users(part: Part, graph: Mapping[str, _Uses], outlines: Outlines, by_path: Mapping[Path, str]) -> Part:
+def _with_users(
+    part: Partition, graph: Mapping[str, _Uses], outlines: Outlines, by_path: Mapping[Path, str]
+) -> Partition:
     own = {by_path[path] for path in part.paths if path in by_path}
     more = [name for name, uses in graph.items() if not own.isdisjoint(uses.named)]
     users: set[str] = set()
@@ -153,7 +155,7 @@ def _uses(name: str, outlines: Outlines) -> _Uses:
 
 
 def _only_hands_on(name: str, outlines: Outlines) -> bool:
-    """Whether a file defines nothing that may run with a model, and reads none of the names that it imports."""
+    """True if a file defines nothing that may run with a model, and reads none of the names that it imports."""
     outline = outlines.get(name)
     if outline is None or not outline.is_glue or not all(outline.values.values()):
         return False

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.dependencies.partitions import Part
+from qprep.analysis.dependencies.partitions import Partition
 from qprep.engine.execution import Effort
 from qprep.engine.partitioning import Division
 
@@ -26,16 +26,16 @@ class Work:
     baseline: Baseline | None = None
 
     @property
-    def every(self) -> list[tuple[int, Part]]:
+    def every(self) -> list[tuple[int, Partition]]:
         """The parts in order, each with the number of its division."""
         return [(number, part) for number, division in enumerate(self.divisions) for part in division.parts]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PartJob:
     """One part to look at: its position among all, its division's, and its size in bytes."""
 
     position: int
     division: int
-    part: Part
+    part: Partition
     size: int

@@ -16,9 +16,9 @@ from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.config.settings_file import Options
 from qprep.engine.execution import describe
 from qprep.engine.ipc import read_frame, write_frame
-from qprep.engine.partitioning import Division, Names
+from qprep.engine.partitioning import Division, ModuleOutlines
 from qprep.engine.rule_registry import all_rules
-from qprep.engine.scheduler import Asked, Look
+from qprep.engine.scheduler import Asked, PartLook
 from qprep.foundation import gc_pause
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
@@ -48,7 +48,7 @@ def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
         "fix": partial(runs.fix_part, settings=settings, overlay=overlay, baseline=baseline),
         summarize.VERB: partial(summarize.outline_part, overlay=overlay),
     }
-    look: Look[Any] = Look(verb, works[verb])
+    look: PartLook[Any] = PartLook(verb, works[verb])
     divisions: dict[int, Division] = {}
     while (message := read_frame(questions)) is not None:
         if message[0] == "division":
@@ -58,7 +58,7 @@ def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
                 write_frame(answers, _answer(look, divisions[message[1]], message, answers))
 
 
-def _answer(look: Look[Any], division: Division, message: tuple[Any, ...], answers: IO[bytes]) -> object:
+def _answer(look: PartLook[Any], division: Division, message: tuple[Any, ...], answers: IO[bytes]) -> object:
     _, _, part, broken = message
     try:
         return "done", look.outcome(division, part, broken, lambda path: write_frame(answers, ("at", path)))
@@ -71,7 +71,7 @@ def _answer(look: Look[Any], division: Division, message: tuple[Any, ...], answe
 
 
 def _division(paths: Sequence[Path], known: dict[str, Outline | None] | None, overlay: Mapping[str, bytes]) -> Division:
-    names = Names(paths, Files(overlay)) if known is not None else None
+    names = ModuleOutlines(paths, Files(overlay)) if known is not None else None
     if names is not None and known is not None:
         names.known.update(known)
     return Division(tuple(paths), (), names)

@@ -15,7 +15,7 @@ class Severity(enum.Enum):
 
 
 class Applicability(enum.Enum):
-    """Whether a fix keeps every observable behaviour (safe) or needs a look first (unsafe)."""
+    """True if a fix keeps every observable behaviour (safe) or needs a look first (unsafe)."""
 
     SAFE = "safe"
     UNSAFE = "unsafe"

@@ -129,7 +129,7 @@ def _source(cell: object) -> str | None:
 
 
 def _is_foreign(source: str) -> bool:
-    """Whether a cell magic makes the cell something else than Python."""
+    """True if a cell magic makes the cell something else than Python."""
     first = source.lstrip().split("\n", 1)[0]
     words = first[2:].split()
     return first.startswith("%%") and (not words or words[0] not in _PYTHON_MAGICS)

@@ -40,7 +40,7 @@ def read_text(path: str | os.PathLike[str], errors: str = "strict") -> str:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a path names a regular file; False for a link that leads nowhere, or to itself."""
+    """True if a path names a regular file; False for a link that leads nowhere, or to itself."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):

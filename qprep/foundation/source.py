@@ -171,7 +171,7 @@ class SourceFile:
 
 
 def is_generated(source: SourceFile) -> bool:
-    """Whether a comment at the top of the file marks it as generated, so that a rewrite would be lost."""
+    """True if a comment at the top of the file marks it as generated, so that a rewrite would be lost."""
     return "@generated" in source.text[:_HEADER] and bool(_GENERATED.search(source.text[:_HEADER]))
 
 

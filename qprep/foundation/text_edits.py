@@ -81,7 +81,7 @@ def _guard(texts: Mapping[str, str], edit: Edit) -> None:
 
 
 def _overlaps(taken: Sequence[Edit], edit: Edit) -> bool:
-    """Whether an edit touches what one of the (sorted, disjoint) others replaces; only insertions may share a place."""
+    """True if an edit touches what one of the (sorted, disjoint) others replaces; only insertions may share a place."""
     index = bisect.bisect_left(taken, (edit.start, edit.end), key=_place)
     if index < len(taken) and taken[index].start < edit.end:
         return True

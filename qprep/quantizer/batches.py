@@ -50,7 +50,7 @@ def caller(model: nn.Module, inputs: Sequence[object]) -> Caller:
 
 
 def _is_whole(batch: object, kind: type) -> bool:
-    """Whether `batch` is the input itself; a sequence within a sequence is one, with labels behind."""
+    """True if `batch` is the input itself; a sequence within a sequence is one, with labels behind."""
     if kind is Mapping:
         return isinstance(batch, Mapping)
     return isinstance(batch, (tuple, list)) and not (batch and isinstance(batch[0], (tuple, list)))

@@ -26,7 +26,7 @@ def mean_over_ranks(values: Tensor) -> Tensor:
 
 
 def any_over_ranks(found: Tensor) -> bool:
-    """Whether `found`, a scalar, is true on any rank."""
+    """True if `found`, a scalar, is true on any rank."""
     if _alone():
         return bool(found)
     number = found.int()

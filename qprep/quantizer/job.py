@@ -38,7 +38,7 @@ class JobError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class QuantizeJob:
     """One command.
 
     calibrate  "package.module:name" of a loader, or of a function that returns one
@@ -66,7 +66,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class QuantizeOutcome:
     """What came of a job: its report, (name, float, quantized) of what was evaluated, files written."""
 
     report: QuantizationReport
@@ -74,7 +74,7 @@ class Outcome:
     written: tuple[Path, ...]
 
 
-def run(job: Job, watch: Watch = ignore) -> Outcome:
+def run(job: QuantizeJob, watch: Watch = ignore) -> QuantizeOutcome:
     """Do it. Raises QprepError for what is wrong with the job, JobError where the model or its data are at fault."""
     _check_places(job)
     torch.manual_seed(0)
@@ -99,10 +99,10 @@ def run(job: Job, watch: Watch = ignore) -> Outcome:
     written = tuple(_write(job if failure is None else replace(job, onnx=None), quantizer, report, watch))
     if failure is not None:
         raise failure
-    return Outcome(report, scores, written)
+    return QuantizeOutcome(report, scores, written)
 
 
-def _made(job: Job, model: nn.Module) -> Quantizer:
+def _made(job: QuantizeJob, model: nn.Module) -> Quantizer:
     config = job.config or QuantConfig()
     settings = dict(job.settings)
     if job.loss is not None:
@@ -116,7 +116,7 @@ def _made(job: Job, model: nn.Module) -> Quantizer:
     return config.quantizer(model, job.method, **settings)
 
 
-def _check_places(job: Job) -> None:
+def _check_places(job: QuantizeJob) -> None:
     """QprepError, before any work is done, for a file that cannot be written afterwards."""
     for path in filter(None, (job.output, job.onnx, job.report)):
         folder = next(each for each in path.absolute().parents if each.exists())
@@ -126,7 +126,7 @@ def _check_places(job: Job) -> None:
         raise QprepError("--onnx: expected the onnx package, found none: pip install 'qprep[onnx]'")
 
 
-def _prepare(quantizer: Quantizer, job: Job, example: object, batches: Batches) -> None:
+def _prepare(quantizer: Quantizer, job: QuantizeJob, example: object, batches: Batches) -> None:
     request = job.request
     with _blaming(f"{request.target} could not be run"):
         if request.maker is None and not request.inputs and example is None:
@@ -140,7 +140,7 @@ def _prepare(quantizer: Quantizer, job: Job, example: object, batches: Batches) 
             raise QprepError(str(error).replace("allow_unprepared=True", "--allow-unprepared")) from error
 
 
-def _export_failure(quantizer: Quantizer, job: Job, watch: Watch) -> JobError | None:
+def _export_failure(quantizer: Quantizer, job: QuantizeJob, watch: Watch) -> JobError | None:
     """Found before any calibration: the operations that no ONNX file holds. Raised where nothing else is to be written.
 
     Else the report and the model are written first.
@@ -175,7 +175,7 @@ def _function(flag: str, name: str) -> Any:  # noqa: ANN401  (of the user's)
 
 
 def _scores(
-    job: Job,
+    job: QuantizeJob,
     evaluate: Any,  # noqa: ANN401
     model: nn.Module,
     quantized: nn.Module,
@@ -204,7 +204,7 @@ def _number(value: object, name: str) -> float:
     raise QprepError(f"expected {name} to return a number, or numbers by name, found {type(value).__name__}")
 
 
-def _write(job: Job, quantizer: Quantizer, report: QuantizationReport, watch: Watch) -> Iterator[Path]:
+def _write(job: QuantizeJob, quantizer: Quantizer, report: QuantizationReport, watch: Watch) -> Iterator[Path]:
     """The files asked for, one after another."""
     for path, write in (
         (job.output, quantizer.save),

@@ -32,7 +32,7 @@ from qprep.quantizer.layers.layer_formats import formats_of
 from qprep.quantizer.loaders import Watch, ignore
 from qprep.quantizer.quantizer_preparation import PreparingQuantizer
 from qprep.quantizer.report.quantization_report import QuantizationReport
-from qprep.quantizer.report.report_data import InFloat
+from qprep.quantizer.report.report_data import FloatPart
 from qprep.quantizer.report.report_runs import report
 
 
@@ -93,7 +93,7 @@ class Quantizer(PreparingQuantizer):
         """
         self.check_calibrated("report")
         found = report(self, batches_of(loader), sensitivity, watch)
-        islands = tuple(InFloat(f"{each.operation} in {each.where}", str(each.reason)) for each in self._islands)
+        islands = tuple(FloatPart(f"{each.operation} in {each.where}", str(each.reason)) for each in self._islands)
         return replace(found, in_float=(*found.in_float, *islands))
 
     def to_integer(self, check: bool = True) -> IntegerModel:

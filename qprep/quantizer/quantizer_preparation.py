@@ -25,7 +25,7 @@ from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import (
     ActivationQuantizer,
     FunctionQuantizer,
-    Mode,
+    QuantizerMode,
     TensorQuantizer,
     WeightQuantizer,
 )
@@ -233,7 +233,7 @@ class PreparingQuantizer:
         observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
         modes = [(each, each.mode) for each in self.quantizers]
         for each, _ in modes:
-            each.mode = Mode.QUANTIZE if each.spec.is_float else Mode.OFF
+            each.mode = QuantizerMode.QUANTIZE if each.spec.is_float else QuantizerMode.OFF
         for observer in observers:
             observer.start_observing()
         self._observe(loader, observers)

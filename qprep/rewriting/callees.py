@@ -20,13 +20,13 @@ Bound = str | ast.expr | None
 
 
 def is_builtin(scope: Scope, func: ast.expr) -> bool:
-    """Whether an expression names a function of Python's own."""
+    """True if an expression names a function of Python's own."""
     dotted = dotted_name(scope, func)
     return dotted is not None and dotted.startswith("builtins.")
 
 
 def names_operation(scope: Scope, func: ast.expr, op: Op) -> bool:
-    """Whether an expression is a name of an operation wherever the call runs: no parameter, choice or partial."""
+    """True if an expression is a name of an operation wherever the call runs: no parameter, choice or partial."""
     dotted = dotted_name(scope, func)
     found = scope.context.analysis.resolved(dotted) if dotted is not None else None
     row = scope.context.analysis.catalogue.function(found.name) if isinstance(found, External) else None

@@ -45,7 +45,7 @@ def closing(offset: int, text: str, extent: int, layer: int = 0) -> Piece:
 
 
 def overlaps(pieces: Iterable[Piece]) -> bool:
-    """Whether two pieces claim the same characters."""
+    """True if two pieces claim the same characters."""
     done = -1
     for piece in sorted(set(pieces), key=lambda p: p.order):
         if piece.start < done:

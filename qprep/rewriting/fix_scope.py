@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.foundation.catalogue.targets import Target
     from qprep.rewriting.composed_edits import Piece
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.source_code import Code
 
 # What gives a place instances of its own, whichever library they are of.
@@ -39,7 +39,7 @@ class DeclinedError(Exception):
 
 
 @dataclass(slots=True)
-class Names:
+class AttributeNames:
     """Names of attributes of one unit: those taken, and the prefix for new ones; `barred`: how none may begin."""
 
     taken: list[AbstractSet[str]]  # in parts, which the classes of a family share
@@ -88,11 +88,11 @@ class Names:
 class Scope:
     """One site to rewrite; it collects what the rewrite declares and imports."""
 
-    context: Context
+    context: RewriteContext
     code: Code
     index: FileIndex
     unit: Unit
-    names: Names
+    names: AttributeNames
     owner: str  # how the owner is called here: "self"
     node: ast.AST
     declarations: list[Declaration] = field(default_factory=list)

@@ -33,7 +33,7 @@ _Arguments = ParamSpec("_Arguments")
 _Answer = TypeVar("_Answer")
 
 
-class Context:
+class RewriteContext:
     """The analysis, its facts, and the files given (only those may be rewritten)."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Context:
         return self._codes[module]
 
     def may_change(self, module: str) -> bool:
-        """Whether a module is one of those given, and not given to be looked at alone."""
+        """True if a module is one of those given, and not given to be looked at alone."""
         return module in self.project.given and module not in self.fixed
 
     def asked_names(self) -> frozenset[str]:
@@ -147,19 +147,19 @@ class Context:
 
 
 def remembered(
-    query: Callable[Concatenate[Context, _Arguments], _Answer],
-) -> Callable[Concatenate[Context, _Arguments], _Answer]:
+    query: Callable[Concatenate[RewriteContext, _Arguments], _Answer],
+) -> Callable[Concatenate[RewriteContext, _Arguments], _Answer]:
     """Keep the answers of a function of a context and of hashable arguments for as long as the context lives."""
 
     @wraps(query)
-    def ask(context: Context, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
+    def ask(context: RewriteContext, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
         key = (query, args, *kwargs.items())
         if key not in context.answers:
             context.answers[key] = query(context, *args, **kwargs)
         answer: _Answer = context.answers[key]
         return answer
 
-    return cast("Callable[Concatenate[Context, _Arguments], _Answer]", ask)
+    return cast("Callable[Concatenate[RewriteContext, _Arguments], _Answer]", ask)
 
 
 def _asked_names(project: Project) -> Iterator[str]:

@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import ClassNode
     from qprep.analysis.values.abstract_values import Kind
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 # Defaults made anew each time that a constructor is defined: two constructors would not have the same one.
 _COMPUTED: Final = (ast.Call, ast.List, ast.Dict, ast.Set, ast.Lambda, ast.ListComp, ast.DictComp, ast.SetComp)
 
 
-def entry_of(context: Context, base: Kind) -> ClassNode | None:
+def entry_of(context: RewriteContext, base: Kind) -> ClassNode | None:
     """The definition of a base, where it is a class of the project."""
     return context.project.class_node(base) if isinstance(base, ClassRef) else None
 
 
-def refusal(context: Context, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> str | None:
     """Why a class without a constructor must stay so: some code asks constructors for their parameters."""
     if _is_seen(context, unit) and _shows_another(context, unit):
         return f"`{unit.name}` would get a constructor, and code here inspects the parameters of constructors"
     return None
 
 
-def _is_seen(context: Context, unit: Unit) -> bool:
-    """Whether some code may ask for the parameters of a class's constructor, or look at what they are given."""
+def _is_seen(context: RewriteContext, unit: Unit) -> bool:
+    """True if some code may ask for the parameters of a class's constructor, or look at what they are given."""
     ref = ClassRef(unit.module, unit.name)
     return may_be_asked(context, ref) or is_watched(context, ref)
 
 
-def _shows_another(context: Context, unit: Unit) -> bool:
+def _shows_another(context: RewriteContext, unit: Unit) -> bool:
     ref = ClassRef(unit.module, unit.name)
     own = context.project.class_node(ref)
     if own is None or "__init__" in own.methods:
@@ -56,7 +56,7 @@ def _shows_another(context: Context, unit: Unit) -> bool:
     return not is_exact or is_seen
 
 
-def signature(context: Context, unit: Unit) -> tuple[str, str]:
+def signature(context: RewriteContext, unit: Unit) -> tuple[str, str]:
     """Parameters of the inherited constructor, and how to pass them on."""
     ref = ClassRef(unit.module, unit.name)
     following = {_next_constructor(context, cls, ref) for cls in (ref, *context.project.subclasses(ref))}
@@ -74,7 +74,7 @@ def signature(context: Context, unit: Unit) -> tuple[str, str]:
     return "self, *args, **kwargs", "*args, **kwargs"
 
 
-def _next_constructor(context: Context, cls: ClassRef, ref: ClassRef) -> Kind | None:
+def _next_constructor(context: RewriteContext, cls: ClassRef, ref: ClassRef) -> Kind | None:
     """Whose constructor comes behind that of `ref` for an instance of `cls`."""
     chain = context.project.mro(cls)
     for base in chain[chain.index(ref) + 1 :] if ref in chain else ():
@@ -84,13 +84,13 @@ def _next_constructor(context: Context, cls: ClassRef, ref: ClassRef) -> Kind | 
     return None
 
 
-def new_names(context: Context, unit: Unit) -> frozenset[str]:
+def new_names(context: RewriteContext, unit: Unit) -> frozenset[str]:
     """Names of the parameters of the constructor that a class without one would get."""
     text = f"def __init__({signature(context, unit)[0]}): ..."
     return frozenset(node.arg for node in ast.walk(ast.parse(text)) if isinstance(node, ast.arg))
 
 
-def _full_signature(context: Context, unit: Unit, base: Kind, args: ast.arguments) -> tuple[str, str] | None:
+def _full_signature(context: RewriteContext, unit: Unit, base: Kind, args: ast.arguments) -> tuple[str, str] | None:
     """The same parameters, defaults and annotations, where code asks for them and they mean the same for the class."""
     index = context.project.index(unit.module)
     same_file = isinstance(base, ClassRef) and base.module == unit.module and "." not in base.name

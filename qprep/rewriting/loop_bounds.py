@@ -13,14 +13,14 @@ from qprep.rewriting.owners import made_early
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.attribute_table import Attribute, Creation
     from qprep.analysis.places import Unit
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.source_code import Code
 
 _SIZED = frozenset(("torch.nn.ModuleList", "torch.nn.Sequential"))
 _SAME_LENGTH = frozenset(("enumerate", "reversed", "zip"))
 
 
-def known_length(context: Context, code: Code, unit: Unit, node: ast.AST, owner: str) -> str | None:
+def known_length(context: RewriteContext, code: Code, unit: Unit, node: ast.AST, owner: str) -> str | None:
     """`len(<owner>.layers)` where a node runs once in each round of one loop over `self.layers`; None where unknown."""
     function = code.function(node)
     loop = _only_loop(code, node)
@@ -55,7 +55,7 @@ def _plain(node: ast.expr) -> ast.expr:
     return node
 
 
-def _length(context: Context, unit: Unit, node: ast.expr, owner: str, written: str) -> str | None:
+def _length(context: RewriteContext, unit: Unit, node: ast.expr, owner: str, written: str) -> str | None:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
         bound = node.args[0] if len(node.args) == 1 and not node.keywords else None
         if isinstance(bound, ast.Constant) and isinstance(bound.value, int):
@@ -70,7 +70,7 @@ def _length(context: Context, unit: Unit, node: ast.expr, owner: str, written: s
     return f"len({written}.{node.attr})" if isinstance(cls, External) and cls.name in _SIZED else None
 
 
-def _made_in_init(context: Context, unit: Unit, node: ast.expr | None, owner: str) -> Attribute | None:
+def _made_in_init(context: RewriteContext, unit: Unit, node: ast.expr | None, owner: str) -> Attribute | None:
     """The attribute that `self.name` means, where the class's own __init__ always makes it."""
     if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner):
         return None
@@ -80,8 +80,8 @@ def _made_in_init(context: Context, unit: Unit, node: ast.expr | None, owner: st
     return entry
 
 
-def is_certain(context: Context, unit: Unit, creation: Creation) -> bool:
-    """Whether an assignment stands on the top level of the class's own __init__."""
+def is_certain(context: RewriteContext, unit: Unit, creation: Creation) -> bool:
+    """True if an assignment stands on the top level of the class's own __init__."""
     code = context.code(creation.place.module)
     node = code.node(creation.place) if code is not None else None
     if code is None or node is None or creation.unit != unit or creation.function != f"{unit.name}.__init__":

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qprep.analysis.symbols.symbol_table import FileIndex
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 
 @remembered
-def holders(context: Context, unit: Unit) -> tuple[Unit, ...]:
+def holders(context: RewriteContext, unit: Unit) -> tuple[Unit, ...]:
     """The classes that hold the operations of a unit.
 
     These are the unit itself, where it is a class of nn.Module or no class. Of a mixin they are the first classes of
@@ -35,25 +35,25 @@ def holders(context: Context, unit: Unit) -> tuple[Unit, ...]:
     return tuple(Unit(child.module, child.name, True) for child in first)
 
 
-def is_mixin(context: Context, unit: Unit) -> bool:
-    """Whether modules that inherit from a class hold its operations."""
+def is_mixin(context: RewriteContext, unit: Unit) -> bool:
+    """True if modules that inherit from a class hold its operations."""
     found = holders(context, unit)
     return bool(found) and unit not in found
 
 
-def _has_own_objects(context: Context, cls: ClassRef) -> bool:
-    """Whether a class that is no nn.Module may be called, or has no subclass of nn.Module for its methods to run on."""
+def _has_own_objects(context: RewriteContext, cls: ClassRef) -> bool:
+    """True if a class that is no nn.Module may be called, or has no subclass of nn.Module for its methods to run on."""
     children = context.project.subclasses(cls)
     return cls in _used_as_values(context) or not any(map(context.analysis.is_module, children))
 
 
 @remembered
-def _used_as_values(context: Context) -> frozenset[ClassRef]:
+def _used_as_values(context: RewriteContext) -> frozenset[ClassRef]:
     """Classes of the given files that some code calls, or takes as values; a base or an annotation is neither."""
     return frozenset(_values(context))
 
 
-def _values(context: Context) -> Iterator[ClassRef]:
+def _values(context: RewriteContext) -> Iterator[ClassRef]:
     for name in context.project.given:
         index = context.project.index(name)
         for part in _value_parts(index) if index is not None else ():
@@ -81,7 +81,7 @@ def _asks(node: ast.Call) -> bool:
     return isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass", "super")
 
 
-def _kind(context: Context, module: str, node: ast.expr) -> object:
+def _kind(context: RewriteContext, module: str, node: ast.expr) -> object:
     index = context.project.index(module)
     if index is None or not isinstance(node, ast.Name | ast.Attribute):
         return None

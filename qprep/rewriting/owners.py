@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.source_code import Code
 
 
@@ -40,7 +40,7 @@ class InsertionPoint:
     inline: bool = False  # behind a semicolon on a line that holds more
 
 
-def refusal(context: Context, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> str | None:
     """Why no attribute can be added to a class; None where one can."""
     ref = ClassRef(unit.module, unit.name)
     code, entry = context.code(unit.module), context.project.class_node(ref)
@@ -60,7 +60,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     )
 
 
-def _mixin_refusal(context: Context, unit: Unit) -> str | None:
+def _mixin_refusal(context: RewriteContext, unit: Unit) -> str | None:
     """Why the modules that inherit from a class cannot hold its operations."""
     if plain_objects.is_plain(context, unit):
         users = plain_objects.lenders(context, unit)
@@ -79,7 +79,7 @@ def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> str | None:
     return None
 
 
-def _broken_chain(context: Context, unit: Unit) -> str | None:
+def _broken_chain(context: RewriteContext, unit: Unit) -> str | None:
     """The constructor of the class must reach that of its base."""
     own = context.project.class_node(ClassRef(unit.module, unit.name))
     init = own.methods.get("__init__") if own is not None else None
@@ -88,7 +88,7 @@ def _broken_chain(context: Context, unit: Unit) -> str | None:
     return None
 
 
-def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
+def method_refusal(context: RewriteContext, unit: Unit, method: str) -> str | None:
     """Why a method of a class cannot use new attributes: there are runs of it that would not find them."""
     if not (unit.is_class and unit.name):
         return None
@@ -103,7 +103,7 @@ def method_refusal(context: Context, unit: Unit, method: str) -> str | None:
     return _skipping(context, unit, method)
 
 
-def _skipping(context: Context, unit: Unit, method: str) -> str | None:
+def _skipping(context: RewriteContext, unit: Unit, method: str) -> str | None:
     """The subclass that runs a method, and not the constructor that makes the attributes."""
     ref = ClassRef(unit.module, unit.name)
     for child in sorted(context.project.subclasses(ref), key=repr):
@@ -112,8 +112,8 @@ def _skipping(context: Context, unit: Unit, method: str) -> str | None:
     return None
 
 
-def _runs(context: Context, child: ClassRef, unit: Unit, method: str) -> bool:
-    """Whether a subclass inherits a method, or calls it past an own one."""
+def _runs(context: RewriteContext, child: ClassRef, unit: Unit, method: str) -> bool:
+    """True if a subclass inherits a method, or calls it past an own one."""
     chain = context.project.mro(child)
     below = chain[: chain.index(ClassRef(unit.module, unit.name))]
     entries = [entry for base in below if (entry := entry_of(context, base)) is not None]
@@ -140,7 +140,7 @@ def _super_call(init: ast.FunctionDef) -> ast.Call | None:
     return None
 
 
-def taken_names(context: Context, unit: Unit) -> list[AbstractSet[str]]:
+def taken_names(context: RewriteContext, unit: Unit) -> list[AbstractSet[str]]:
     """Names that mean something on self anywhere in the family of a class."""
     family = context.family(unit)
     own = [context.own_names(member) for member in family]
@@ -154,19 +154,19 @@ def taken_names(context: Context, unit: Unit) -> list[AbstractSet[str]]:
     return [NN_MODULE_ATTRIBUTES, context.asked_names(), *own, inherited, guarded]
 
 
-def taken_patterns(context: Context, unit: Unit) -> tuple[str, ...]:
+def taken_patterns(context: RewriteContext, unit: Unit) -> tuple[str, ...]:
     """Regular expressions for names that the family makes up at run time: `setattr(self, f"relu_{i}", …)`."""
     bodies = bodies_of(context, context.family(unit))
     return tuple(dict.fromkeys(pattern for body in bodies for pattern in body.patterns))
 
 
-def asked_beginnings(context: Context, unit: Unit) -> tuple[str, ...]:
+def asked_beginnings(context: RewriteContext, unit: Unit) -> tuple[str, ...]:
     """Beginnings of names that loops over the children of the family look for: no new name has one."""
     bodies = bodies_of(context, context.family(unit))
     return tuple(dict.fromkeys(text for body in bodies for text in body.beginnings))
 
 
-def prefix(context: Context, unit: Unit) -> str:
+def prefix(context: RewriteContext, unit: Unit) -> str:
     """A class whose attributes cannot all be known gets names that nothing else will give it.
 
     It has a base of another package, or some code sets attributes on it whose names are computed.
@@ -179,7 +179,7 @@ def prefix(context: Context, unit: Unit) -> str:
     return ""
 
 
-def end_of_init(context: Context, code: Code, unit: Unit, methods: frozenset[str]) -> InsertionPoint:
+def end_of_init(context: RewriteContext, code: Code, unit: Unit, methods: frozenset[str]) -> InsertionPoint:
     """Where new attributes of a class are made; `methods` are those that use them."""
     entry = code.index.classes[unit.name]
     init = entry.methods.get("__init__")
@@ -197,8 +197,8 @@ def end_of_init(context: Context, code: Code, unit: Unit, methods: frozenset[str
     return InsertionPoint(offset, code.indent_of(last), before)
 
 
-def made_early(context: Context, code: Code, unit: Unit, method: str) -> bool:
-    """Whether the attributes that a method uses must be made before the rest of the constructor ran."""
+def made_early(context: RewriteContext, code: Code, unit: Unit, method: str) -> bool:
+    """True if the attributes that a method uses must be made before the rest of the constructor ran."""
     entry = code.index.classes.get(unit.name)
     init = entry.methods.get("__init__") if entry is not None else None
     return init is None or _needs_early(context, unit, init, frozenset((method,)))
@@ -212,14 +212,14 @@ def _top_statement(code: Code, init: ast.FunctionDef, node: ast.AST) -> ast.stmt
     return current
 
 
-def _needs_early(context: Context, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
+def _needs_early(context: RewriteContext, unit: Unit, init: ast.FunctionDef, methods: frozenset[str]) -> bool:
     """A constructor that returns early or runs the model itself needs the attributes behind super().__init__()."""
     if returns_early(init) or not methods.isdisjoint(run_by_init(context, unit)):
         return True
     return escapes_early(context, unit)
 
 
-def _new_init(context: Context, code: Code, node: ast.ClassDef, unit: Unit) -> InsertionPoint:
+def _new_init(context: RewriteContext, code: Code, node: ast.ClassDef, unit: Unit) -> InsertionPoint:
     """An __init__ in front of the first method or the last statement, with the signature of the one it replaces."""
     first = next((item for item in node.body if isinstance(item, ast.FunctionDef)), node.body[-1])
     lineno = min([first.lineno, *(decorator.lineno for decorator in getattr(first, "decorator_list", ()))])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.symbols.symbol_table import ClassNode
     from qprep.analysis.values.abstract_values import Kind
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.source_code import Code
 
 OPERATIONS = "ObjectOperations"
@@ -46,15 +46,15 @@ class Made:
 
 
 @remembered
-def is_plain(context: Context, unit: Unit) -> bool:
-    """Whether objects of a class of the project, and of those that inherit from it, are no modules."""
+def is_plain(context: RewriteContext, unit: Unit) -> bool:
+    """True if objects of a class of the project, and of those that inherit from it, are no modules."""
     ref = ClassRef(unit.module, unit.name)
     if not unit.is_class or not unit.name or context.analysis.is_module(ref):
         return False
     return not any(map(context.analysis.is_module, context.project.subclasses(ref)))
 
 
-def refusal(context: Context, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> str | None:
     """Why the objects of a class cannot be lent operations; None where they can. What holds them must be able to."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
@@ -69,7 +69,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     return None
 
 
-def _unusual(context: Context, member: ClassRef, entry: ClassNode) -> str | None:
+def _unusual(context: RewriteContext, member: ClassRef, entry: ClassNode) -> str | None:
     """What about a class keeps its objects from being lent anything."""
     node = entry.node
     index = context.project.index(member.module)
@@ -105,17 +105,17 @@ def body_point(code: Code | None, entry: ClassNode) -> tuple[int, str] | None:
 
 
 @remembered
-def held(context: Context, unit: Unit) -> tuple[Held, ...]:
+def held(context: RewriteContext, unit: Unit) -> tuple[Held, ...]:
     """The attributes of modules that may be objects of a class."""
     return tuple(each for each, cls in _all_held(context) if cls == ClassRef(unit.module, unit.name))
 
 
 @remembered
-def _all_held(context: Context) -> tuple[tuple[Held, ClassRef], ...]:
+def _all_held(context: RewriteContext) -> tuple[tuple[Held, ClassRef], ...]:
     return tuple(dict.fromkeys(_find_held(context)))
 
 
-def _find_held(context: Context) -> Iterator[tuple[Held, ClassRef]]:
+def _find_held(context: RewriteContext) -> Iterator[tuple[Held, ClassRef]]:
     for name in sorted(context.project.given):
         index = context.project.index(name)
         for cls in index.classes if index is not None else ():
@@ -130,7 +130,7 @@ def _find_held(context: Context) -> Iterator[tuple[Held, ClassRef]]:
                     yield from ((Held(unit, attribute), base) for unit in units for base in bases)
 
 
-def _objects(context: Context, kind: Kind) -> Iterator[ClassRef]:
+def _objects(context: RewriteContext, kind: Kind) -> Iterator[ClassRef]:
     """The classes of the objects that a value is, or that it holds; those of a parameter are what calls give it."""
     for option in options(kind):
         if isinstance(option, Opaque):
@@ -144,18 +144,18 @@ def _objects(context: Context, kind: Kind) -> Iterator[ClassRef]:
 
 
 @remembered
-def made(context: Context, unit: Unit) -> tuple[Made, ...]:
+def made(context: RewriteContext, unit: Unit) -> tuple[Made, ...]:
     """The places where methods of modules make objects of a class and no attribute takes them."""
     wanted = {ClassRef(unit.module, unit.name)} | context.project.subclasses(ClassRef(unit.module, unit.name))
     return tuple(each for each, cls in _all_made(context) if cls in wanted)
 
 
 @remembered
-def _all_made(context: Context) -> tuple[tuple[Made, ClassRef], ...]:
+def _all_made(context: RewriteContext) -> tuple[tuple[Made, ClassRef], ...]:
     return tuple(_find_made(context))
 
 
-def _find_made(context: Context) -> Iterator[tuple[Made, ClassRef]]:
+def _find_made(context: RewriteContext) -> Iterator[tuple[Made, ClassRef]]:
     for name in sorted(context.project.given):
         index, code = context.project.index(name), context.code(name)
         if index is None or code is None:
@@ -172,7 +172,7 @@ def _is_named(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and _is_named(node.value))
 
 
-def _method_around(context: Context, code: Code, module: str, node: ast.AST) -> Unit | None:
+def _method_around(context: RewriteContext, code: Code, module: str, node: ast.AST) -> Unit | None:
     """The class of nn.Module in whose method, no constructor, a node stands."""
     function = code.function(node)
     around = code.parents.get(function) if function is not None else None
@@ -186,7 +186,7 @@ def _method_around(context: Context, code: Code, module: str, node: ast.AST) -> 
 
 
 def _is_kept(code: Code, node: ast.Call) -> bool:
-    """Whether an attribute takes the object, or it is lent operations already."""
+    """True if an attribute takes the object, or it is lent operations already."""
     statement = code.statement(node)
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
     outer = code.parents[node]
@@ -194,14 +194,14 @@ def _is_kept(code: Code, node: ast.Call) -> bool:
     return is_lent or any(isinstance(target, ast.Attribute) for target in targets)
 
 
-def lenders(context: Context, unit: Unit) -> tuple[Unit, ...]:
+def lenders(context: RewriteContext, unit: Unit) -> tuple[Unit, ...]:
     """The classes of nn.Module that lend objects of a class their operations."""
     units = [*(each.unit for each in held(context, unit)), *(each.unit for each in made(context, unit))]
     return tuple(dict.fromkeys(units))
 
 
 def is_lent(code: Code, unit: Unit, attribute: str) -> bool:
-    """Whether a class has operations for the objects of an attribute already."""
+    """True if a class has operations for the objects of an attribute already."""
     entry = code.index.classes.get(unit.name)
     for node in walk(entry.node) if entry is not None else ():
         if isinstance(node, ast.Call) and last_name(node.func) == OPERATIONS and node.args:

@@ -17,7 +17,7 @@ from qprep.analysis.values.abstract_values import ClassRef, FunctionRef
 from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewriting import callees, fstrings, imports, owners, plain_objects
 from qprep.rewriting.composed_edits import Piece, closing, opening, overlaps
-from qprep.rewriting.fix_scope import DeclinedError, Names, Scope
+from qprep.rewriting.fix_scope import AttributeNames, DeclinedError, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops, name_capture, proof, stable_binding
 from qprep.rewriting.safety.class_enumeration import listed_files
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         Walk,
     )
     from qprep.analysis.symbols.symbol_table import FileIndex
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.rewrite_result import Doubt, Import
     from qprep.rewriting.source_code import Code
 
@@ -54,11 +54,11 @@ MAX_NESTING = 80  # CPython takes 200 nested parentheses, and each rewrite adds 
 class Plan:
     """The outcome for every site, and how to turn chosen ones into pieces."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: RewriteContext) -> None:
         self.context = context
         self.outcomes: dict[Place, Rewrite | Unfixable] = {}
         self._refusals: dict[Unit, str | None] = {}
-        self._names: dict[Unit, Names] = {}
+        self._names: dict[Unit, AttributeNames] = {}
         self._class_names: dict[Unit, str] = {}
         self._imported: dict[str, dict[str, Unit]] = defaultdict(dict)  # by file: names bound to modules of functions
         self._helpers: dict[Place, Rewrite | Unfixable] = {}
@@ -195,16 +195,18 @@ class Plan:
                 return f"{where} takes children by position, perhaps of `{unit.name}`"
         return None
 
-    def names(self, unit: Unit) -> Names:
+    def names(self, unit: Unit) -> AttributeNames:
         """Names of attributes of a class, or of the module made of a function; a family of classes shares them."""
         if unit not in self._names:
             if not unit.is_class:
-                self._names[unit] = Names([NN_MODULE_ATTRIBUTES, self.context.asked_names(), frozenset(("forward",))])
+                self._names[unit] = AttributeNames(
+                    [NN_MODULE_ATTRIBUTES, self.context.asked_names(), frozenset(("forward",))]
+                )
             else:
                 family = [Unit(ref.module, ref.name, True) for ref in self.context.family(unit)]
                 prefix = owners.prefix(self.context, unit)
                 taken, patterns = owners.taken_names(self.context, unit), owners.taken_patterns(self.context, unit)
-                names = Names(taken, prefix, patterns, owners.asked_beginnings(self.context, unit))
+                names = AttributeNames(taken, prefix, patterns, owners.asked_beginnings(self.context, unit))
                 for relative in (self._names[member] for member in family if member in self._names):
                     names.taken += [*relative.taken, relative.given]
                     relative.taken.append(names.given)
@@ -290,7 +292,7 @@ class Plan:
         return (Piece(start, end, attribute),)
 
     def _is_dispatched(self, scope: Scope, call: HelperCall) -> bool:
-        """Whether a call is of a function that only the run knows, or of what its decorators make of it."""
+        """True if a call is of a function that only the run knows, or of what its decorators make of it."""
         assert isinstance(scope.node, ast.Call)
         if len(call.callees) > 1 or not _is_callee(scope, scope.node.func, min(call.callees)):
             return call.direct
@@ -670,7 +672,7 @@ def _named(scope: Scope, node: ast.Call, callee: Unit) -> ast.expr | None:
 
 
 def _is_callee(scope: Scope, name: ast.expr, callee: Unit) -> bool:
-    """Whether a name at module level, or one on self, is the function that the analysis saw; a local is not."""
+    """True if a name at module level, or one on self, is the function that the analysis saw; a local is not."""
     if static_methods.is_named(scope, name, callee):
         return True
     dotted = scope.context.project.expression_name(scope.index, name)
@@ -692,5 +694,5 @@ def _apart(rewrites: Iterable[Rewrite]) -> list[Rewrite]:
 
 
 def _meets(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bool:
-    """Whether a span shares characters with one of others."""
+    """True if a span shares characters with one of others."""
     return any(span[0] < end and start < span[1] for start, end in spans)

@@ -41,7 +41,7 @@ class Reached:
 
     @property
     def is_itself(self) -> bool:
-        """Whether the attribute is the module."""
+        """True if the attribute is the module."""
         return not self.under and not self.is_loop
 
     @property
@@ -72,7 +72,7 @@ def _own(scope: Scope, node: ast.expr) -> str | None:
 
 
 def _is_parameter(code: Code, node: ast.AST) -> bool:
-    """Whether a name is a parameter of a function around it: who calls that may give another module."""
+    """True if a name is a parameter of a function around it: who calls that may give another module."""
     name = node.id if isinstance(node, ast.Name) else None
     while not isinstance(node, ast.Module):
         node = code.parents[node]
@@ -134,7 +134,7 @@ def _by_index(scope: Scope, func: ast.expr) -> Reached | None:
 
 
 def _is_unconditional(code: Code, node: ast.AST) -> bool:
-    """Whether every run of `forward` comes by."""
+    """True if every run of `forward` comes by."""
     function = code.function(node)
     line = code.statement(node).lineno
     nodes = ast.walk(function) if function is not None else ()
@@ -181,7 +181,7 @@ def _loops_around(code: Code, node: ast.AST) -> Iterator[tuple[ast.AST, ast.expr
 
 
 def _is_passed_on(code: Code, node: ast.AST, iterable: ast.expr) -> bool:
-    """Whether a loop over `iterable` gives the very items of `node`."""
+    """True if a loop over `iterable` gives the very items of `node`."""
     while node is not iterable:
         node = code.parents[node]
         if isinstance(node, ast.Attribute) and node.attr in _GIVING:
@@ -200,7 +200,7 @@ def _uses(function: ast.FunctionDef, name: str) -> list[ast.Name]:
 
 
 def _is_run(scope: Scope, call: ModuleCall, use: ast.Name) -> bool:
-    """Whether a name stands there to be called, like that of `call`."""
+    """True if a name stands there to be called, like that of `call`."""
     outer = scope.code.parents[use]
     if not isinstance(outer, ast.Call):
         return False
@@ -210,7 +210,7 @@ def _is_run(scope: Scope, call: ModuleCall, use: ast.Name) -> bool:
 
 
 def _is_bound(code: Code, use: ast.Name) -> bool:
-    """Whether a loop around a name binds it."""
+    """True if a loop around a name binds it."""
     targets = (target for _, target, _ in _loops_around(code, use))
     return any(isinstance(part, ast.Name) and part.id == use.id for target in targets for part in ast.walk(target))
 

@@ -95,7 +95,7 @@ class Code:
         return self.text[start:end]
 
     def is_alone_on_line(self, node: ast.stmt) -> bool:
-        """Whether a statement shares its lines with no other: no semicolon, no one-line body."""
+        """True if a statement shares its lines with no other: no semicolon, no one-line body."""
         start, end = self.span(node)
         before = self.text[self.line_start(start) : start]
         line = self.source.position(end).line

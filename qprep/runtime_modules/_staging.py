@@ -69,7 +69,7 @@ def staged_as(cls: type[M], *options: Any) -> Callable[[nn.Module], M]:
 
 
 def is_replaceable(module: nn.Module, table: Table) -> bool:
-    """Whether `table` replaces `module`: exactly its class, and no forward of the instance's own."""
+    """True if `table` replaces `module`: exactly its class, and no forward of the instance's own."""
     return type(module) in table and "forward" not in vars(module)
 
 

@@ -1,4 +1,4 @@
-"""Whether anything watches or replaces the stages of a layer, and how to call one stage at least cost."""
+"""True if anything watches or replaces the stages of a layer, and how to call one stage at least cost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _is_traced() -> bool:
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether a forward or backward hook of any kind is registered on `module`."""
+    """True if a forward or backward hook of any kind is registered on `module`."""
     # Spelled out, not a loop over names: this runs for every stage of every forward.
     state = vars(module)
     return bool(
@@ -47,14 +47,14 @@ def direct(stage: nn.Module) -> Callable[..., Any]:
 
 
 def is_untouched(module: nn.Module, stock: frozenset[type[nn.Module]]) -> bool:
-    """Whether `module` and everything in it is of a `stock` class, carries no hook and no forward of its own."""
+    """True if `module` and everything in it is of a `stock` class, carries no hook and no forward of its own."""
     if type(module) not in stock or "forward" in vars(module) or has_hooks(module):
         return False
     return all(is_untouched(child, stock) for child in vars(module)["_modules"].values() if child is not None)
 
 
 def is_captured(tensors: tuple[Tensor, ...]) -> bool:
-    """Whether something records single operations: a compiler, a tracer, a mode, a tensor subclass, a global hook."""
+    """True if something records single operations: a compiler, a tracer, a mode, a tensor subclass, a global hook."""
     if torch.compiler.is_compiling() or _is_traced():
         return True
     if torch._C._len_torch_dispatch_stack() or _has_watching_mode():  # noqa: SLF001

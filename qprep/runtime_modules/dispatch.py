@@ -31,7 +31,7 @@ def stands_for(function: Any) -> Callable[[_Class], _Class]:
 
 
 def _is_its_own(function: FunctionType, cls: type[nn.Module]) -> bool:
-    """Whether the file that defines `cls` knows `function` under the name that its code has."""
+    """True if the file that defines `cls` knows `function` under the name that its code has."""
     known = function.__globals__
     first, *rest = function.__code__.co_qualname.split(".")  # "Net.gate" for a static method
     found = known.get(first)

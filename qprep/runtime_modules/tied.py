@@ -195,7 +195,7 @@ def _computes_weights(hook: object) -> bool:
 
 
 def _is_leaf(module: nn.Module) -> bool:
-    """Whether a quantizer sees it as one operation: no children but those by which torch computes its weights."""
+    """True if a quantizer sees it as one operation: no children but those by which torch computes its weights."""
     if isinstance(module, (nn.ParameterList, nn.ParameterDict)):
         return False
     return isinstance(module, nn.MultiheadAttention) or all(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from qprep.foundation.errors import QprepError
 from qprep.tracing.trace_report import TraceReport
-from qprep.tracing.trace_values import ModuleRun, OpEvent, Place, ReusedModule, Totals
+from qprep.tracing.trace_values import ModuleRun, OpEvent, ReusedModule, Totals, TracePlace
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ModuleRun", "OpEvent", "Place", "ReusedModule", "Totals", "TraceReport", "trace"]
+__all__ = ["ModuleRun", "OpEvent", "ReusedModule", "Totals", "TracePlace", "TraceReport", "trace"]
 
 
 def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:

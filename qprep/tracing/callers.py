@@ -26,7 +26,7 @@ _TRACE: Final = os.path.join(_PACKAGE, "tracing") + os.sep
 _DISPATCH: Final = ("_call_impl", "_wrapped_call_impl", "inner")  # how nn.Module.__call__ reaches forward
 
 
-class Kind(enum.Enum):
+class FrameKind(enum.Enum):
     """What the code of a frame belongs to."""
 
     USER = enum.auto()
@@ -41,7 +41,7 @@ class Kind(enum.Enum):
 class Issuer:
     """Who stands for a call: the first of OWNED, FUNCTION and USER up the stack, and the user's expression."""
 
-    owner: Kind
+    owner: FrameKind
     site: Instruction | None  # None where torch alone stands between the call and the trace
 
 
@@ -49,19 +49,19 @@ class Frames:
     """Classifies frames; each code object is looked at once."""
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
-        self._kinds: dict[int, tuple[Kind, CodeType]] = {}
+        self._kinds: dict[int, tuple[FrameKind, CodeType]] = {}
         self._forwards = {id(code): code for module in modules for code in _forward_codes(module)}
 
     def issuer(self, frame: FrameType | None) -> Issuer:
         """Walk up from the caller of a torch function to the first expression that is not torch's."""
-        owner = Kind.TORCH
+        owner = FrameKind.TORCH
         while frame is not None:
             kind = self._kind(frame)
-            if kind is Kind.TRACE:
+            if kind is FrameKind.TRACE:
                 break
-            if owner is Kind.TORCH and kind in (Kind.OWNED, Kind.FUNCTION, Kind.USER):
+            if owner is FrameKind.TORCH and kind in (FrameKind.OWNED, FrameKind.FUNCTION, FrameKind.USER):
                 owner = kind
-            if kind is Kind.USER:
+            if kind is FrameKind.USER:
                 return Issuer(owner, Instruction(frame.f_code, frame.f_lasti))
             frame = frame.f_back
         return Issuer(owner, None)
@@ -76,18 +76,18 @@ class Frames:
         started_by_call = False
         while frame is not None:
             kind = self._kind(frame)
-            if kind in (Kind.DISPATCH, Kind.TRACE):
+            if kind in (FrameKind.DISPATCH, FrameKind.TRACE):
                 break
             if id(frame.f_code) in self._forwards:
                 if not _is_borrowed(frame):
                     found.append(frame)
                 started_by_call = True
-            elif kind is Kind.USER:
+            elif kind is FrameKind.USER:
                 started_by_call = False
             frame = frame.f_back
         return found[-2::-1] if started_by_call else found[::-1]
 
-    def _kind(self, frame: FrameType) -> Kind:
+    def _kind(self, frame: FrameType) -> FrameKind:
         code = frame.f_code
         known = self._kinds.get(id(code))
         if known is None:
@@ -107,21 +107,21 @@ def receiver(frame: FrameType) -> object:
 
 
 def _is_borrowed(frame: FrameType) -> bool:
-    """Whether a forward runs for a Tied instance, which stands for the call itself."""
+    """True if a forward runs for a Tied instance, which stands for the call itself."""
     return frame.f_back is not None and isinstance(receiver(frame.f_back), Tied)
 
 
-def _kind(frame: FrameType) -> Kind:
+def _kind(frame: FrameType) -> FrameKind:
     path, name = frame.f_code.co_filename, frame.f_code.co_name
     if isinstance(receiver(frame), torch.autograd.function.FunctionCtx):
-        return Kind.FUNCTION
+        return FrameKind.FUNCTION
     if path.startswith(_RUNTIME):
-        return Kind.OWNED
+        return FrameKind.OWNED
     if path.startswith(_TRACE):
-        return Kind.TRACE
+        return FrameKind.TRACE
     if path.startswith(_MODULES):
-        return Kind.DISPATCH if name in _DISPATCH else Kind.OWNED
-    return Kind.TORCH if path.startswith(_TORCH) else Kind.USER
+        return FrameKind.DISPATCH if name in _DISPATCH else FrameKind.OWNED
+    return FrameKind.TORCH if path.startswith(_TORCH) else FrameKind.USER
 
 
 def _forward_codes(module: nn.Module) -> Iterator[CodeType]:

@@ -8,13 +8,15 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from qprep.tracing.record import Record, Values
-from qprep.tracing.verdict import EXACT, Difference, Tolerance
+from qprep.tracing.record import BuildRecord, Values
+from qprep.tracing.verdict import EXACT, RewriteDifference, Tolerance
 
 _PASSES: Final = ("eval", "train")
 
 
-def first_difference(original: Record, rewritten: Record, tolerance: Tolerance) -> tuple[int, Difference | None]:
+def first_difference(
+    original: BuildRecord, rewritten: BuildRecord, tolerance: Tolerance
+) -> tuple[int, RewriteDifference | None]:
     """How many tensors are equal, and the first difference; `tolerance` is for the results of the passes."""
     equal = 0
     for difference in _differences(original, rewritten, tolerance):
@@ -24,50 +26,60 @@ def first_difference(original: Record, rewritten: Record, tolerance: Tolerance) 
     return equal, None
 
 
-def values_difference(aspect: str, original: Values, rewritten: Values, tolerance: Tolerance) -> Difference | None:
+def values_difference(
+    aspect: str, original: Values, rewritten: Values, tolerance: Tolerance
+) -> RewriteDifference | None:
     """The first difference of two nests of values."""
     return next(filter(None, _valued(aspect, original, rewritten, tolerance)), None)
 
 
-def _differences(original: Record, rewritten: Record, tolerance: Tolerance) -> Iterator[Difference | None]:
+def _differences(
+    original: BuildRecord, rewritten: BuildRecord, tolerance: Tolerance
+) -> Iterator[RewriteDifference | None]:
     """One item for each tensor: None where it is equal."""
     yield from _listed("state_dict", list(original.state), list(rewritten.state))
     yield from _listed("parameters", original.parameters, rewritten.parameters)
     yield from _listed("tied parameters", original.tied, rewritten.tied)
     if rewritten.load_error is not None:
-        yield Difference("load", "", f"the rewrite does not load the original's state_dict: {rewritten.load_error}")
+        yield RewriteDifference(
+            "load", "", f"the rewrite does not load the original's state_dict: {rewritten.load_error}"
+        )
     if original.random != rewritten.random:
-        yield Difference("construction", "", "the random state afterwards differs")
+        yield RewriteDifference("construction", "", "the random state afterwards differs")
     yield from _valued("initial state", original.state, rewritten.state, EXACT)
     for name in _PASSES:
         if name == "train" and original.train_error != rewritten.train_error:
-            yield Difference("training", "", rewritten.train_error or "the original does not train, the rewrite does")
+            yield RewriteDifference(
+                "training", "", rewritten.train_error or "the original does not train, the rewrite does"
+            )
         if name in original.passes and name in rewritten.passes:
             yield from _valued(name, original.passes[name], rewritten.passes[name], tolerance)
 
 
-def _listed(aspect: str, original: Sequence[object], rewritten: Sequence[object]) -> Iterator[Difference]:
+def _listed(aspect: str, original: Sequence[object], rewritten: Sequence[object]) -> Iterator[RewriteDifference]:
     if original == rewritten:
         return
     missing = [each for each in original if each not in rewritten]
     added = [each for each in rewritten if each not in original]
     if missing or added:
-        yield Difference(aspect, "", f"missing {missing[:3]}, added {added[:3]}")
-    yield Difference(aspect, "", "the order differs")
+        yield RewriteDifference(aspect, "", f"missing {missing[:3]}, added {added[:3]}")
+    yield RewriteDifference(aspect, "", "the order differs")
 
 
-def _valued(aspect: str, original: Values, rewritten: Values, tolerance: Tolerance) -> Iterator[Difference | None]:
+def _valued(
+    aspect: str, original: Values, rewritten: Values, tolerance: Tolerance
+) -> Iterator[RewriteDifference | None]:
     for name, value in original.items():
         if name not in rewritten:
-            yield Difference(aspect, name, "is missing")
+            yield RewriteDifference(aspect, name, "is missing")
         other = rewritten.get(name)
         detail = _difference(value, other, tolerance)
         if detail is not None:
-            yield Difference(aspect, name, detail)
+            yield RewriteDifference(aspect, name, detail)
         if isinstance(value, Tensor):
             yield None
     for name in rewritten.keys() - original.keys():
-        yield Difference(aspect, name, "is new")
+        yield RewriteDifference(aspect, name, "is new")
 
 
 def _difference(value: object, other: object, tolerance: Tolerance) -> str | None:

@@ -10,7 +10,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from qprep.tracing.expressions_of_frames import Instruction, Places
-from qprep.tracing.trace_values import Place
+from qprep.tracing.trace_values import TracePlace
 
 
 class Executed:
@@ -32,7 +32,7 @@ class Executed:
         finally:
             sys.settrace(before)
 
-    def places(self) -> frozenset[Place]:
+    def places(self) -> frozenset[TracePlace]:
         """The expressions whose instructions ran, at the ranges of their syntax nodes."""
         places = Places()
         found = {

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 
-from qprep.tracing.trace_values import Place
+from qprep.tracing.trace_values import TracePlace
 
 _Range = tuple[int, int, int, int]
 
@@ -29,7 +29,7 @@ class Places:
         self._positions: dict[int, list[tuple[int | None, int | None, int | None, int | None]]] = {}
         self._files: dict[str, _Source] = {}
 
-    def of(self, instruction: Instruction) -> Place:
+    def of(self, instruction: Instruction) -> TracePlace:
         """The expression of `instruction`, at the range that its syntax node has."""
         code = instruction.code
         if id(code) not in self._positions:
@@ -38,12 +38,12 @@ class Places:
         path = _absolute(code.co_filename)
         lineno = line or code.co_firstlineno
         if line is None or end_line is None or column is None or end_column is None:
-            return Place(path, lineno, 0, lineno, 0, lineno)
+            return TracePlace(path, lineno, 0, lineno, 0, lineno)
         if code.co_filename not in self._files:
             self._files[code.co_filename] = _Source(code.co_filename)
         source = self._files[code.co_filename]
         node = source.expression((line, column, end_line, end_column))
-        return Place(
+        return TracePlace(
             path,
             node[0],
             source.code_points(node[0], node[1]) + 1,

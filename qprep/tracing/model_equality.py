@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from qprep.foundation.errors import QprepError
 from qprep.tracing.child_runner import run_child, workspace
 from qprep.tracing.failure import TraceFailure
-from qprep.tracing.record_child import JOB, Job
+from qprep.tracing.record_child import JOB, RecordJob
 from qprep.tracing.request import Request
-from qprep.tracing.verdict import COMPOUND, EXACT, Difference, Tolerance, VerifyResult
+from qprep.tracing.verdict import COMPOUND, EXACT, RewriteDifference, Tolerance, VerifyResult
 
 if TYPE_CHECKING:
-    from qprep.tracing.record import Record
+    from qprep.tracing.record import BuildRecord
 
 Sources = Mapping[str, bytes]  # path of a file → the contents to import in its place
 
@@ -32,10 +32,10 @@ def compare(request: Request, original: Sources, rewritten: Sources, tolerance: 
     if request.device == "meta":
         raise QprepError("--verify compares values, and tensors on the meta device have none")
     with workspace() as folder:
-        failure = _record(request, original, Job({}, "original", None, run=True), folder)
+        failure = _record(request, original, RecordJob({}, "original", None, run=True), folder)
         if failure is not None:
             return VerifyResult(request.target, failure=failure)
-        failure = _record(request, rewritten, Job({}, "rewritten", "original", run=True), folder)
+        failure = _record(request, rewritten, RecordJob({}, "rewritten", "original", run=True), folder)
         if failure is not None:
             return VerifyResult(request.target, difference=_broken("the rewritten model", failure))
         return _judge(request, original, tolerance, folder)
@@ -50,23 +50,27 @@ def _judge(request: Request, original: Sources, tolerance: Tolerance, folder: Pa
     equal, difference = first_difference(first, second, allowed)
     if difference is None:
         return VerifyResult(request.target, equal, _loading_back(request, original, folder), notes=notes)
-    failure = _record(request, original, Job({}, "again", None, run=True), folder)
+    failure = _record(request, original, RecordJob({}, "again", None, run=True), folder)
     if failure is None and first_difference(first, _load(folder / "again"), allowed)[1] is not None:
         sentence = f"{request.target} gives different results in two runs with one seed"
         return VerifyResult(request.target, equal, failure=TraceFailure("run", sentence))
     return VerifyResult(request.target, equal, difference, notes=notes)
 
 
-def _loading_back(request: Request, original: Sources, folder: Path) -> Difference | None:
-    """Whether the original model loads what the rewritten one saves."""
-    failure = _record(request, original, Job({}, "again", "rewritten", run=False), folder)
+def _loading_back(request: Request, original: Sources, folder: Path) -> RewriteDifference | None:
+    """True if the original model loads what the rewritten one saves."""
+    failure = _record(request, original, RecordJob({}, "again", "rewritten", run=False), folder)
     if failure is not None:
         return _broken("the original model", failure)
     error = _load(folder / "again").load_error
-    return Difference("load", "", f"the original does not load the rewrite's state_dict: {error}") if error else None
+    return (
+        RewriteDifference("load", "", f"the original does not load the rewrite's state_dict: {error}")
+        if error
+        else None
+    )
 
 
-def _leniency(record: Record, tolerance: Tolerance) -> tuple[str, ...]:
+def _leniency(record: BuildRecord, tolerance: Tolerance) -> tuple[str, ...]:
     """What to say of a model that cannot be compared bit for bit."""
     notes: list[str] = []
     if record.compound:
@@ -76,21 +80,21 @@ def _leniency(record: Record, tolerance: Tolerance) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _broken(who: str, failure: TraceFailure) -> Difference:
-    return Difference(failure.stage, "", f"{who}: {failure}")
+def _broken(who: str, failure: TraceFailure) -> RewriteDifference:
+    return RewriteDifference(failure.stage, "", f"{who}: {failure}")
 
 
-def _record(request: Request, sources: Sources, job: Job, folder: Path) -> TraceFailure | None:
+def _record(request: Request, sources: Sources, job: RecordJob, folder: Path) -> TraceFailure | None:
     names: dict[str, str] = {}
     for index, (path, contents) in enumerate(sources.items()):
         names[os.path.realpath(path)] = f"{job.save}-{index}.py"
         (folder / f"{job.save}-{index}.py").write_bytes(contents)
-    (folder / JOB).write_text(Job(names, job.save, job.load, job.run).to_json())
+    (folder / JOB).write_text(RecordJob(names, job.save, job.load, job.run).to_json())
     return run_child("qprep.tracing.record_child", request, folder)
 
 
-def _load(path: Path) -> Record:
+def _load(path: Path) -> BuildRecord:
     import torch
 
-    record: Record = torch.load(path, weights_only=False)
+    record: BuildRecord = torch.load(path, weights_only=False)
     return record

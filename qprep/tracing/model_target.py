@@ -129,7 +129,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _is_loaded(name: str, path: Path) -> bool:
-    """Whether the module `name` is there, and is that file: it runs once, however often it is named."""
+    """True if the module `name` is there, and is that file: it runs once, however often it is named."""
     file = getattr(sys.modules.get(name), "__file__", None)
     return file is not None and os.path.realpath(file) == str(path)
 
@@ -142,7 +142,7 @@ def _packages(path: Path) -> Iterator[str]:
 
 
 def _is_free(name: str, path: Path) -> bool:
-    """Whether importing `name` finds `path`, not an installed module of the same name."""
+    """True if importing `name` finds `path`, not an installed module of the same name."""
     if name in sys.modules or not name.isidentifier():
         return False
     spec = importlib.util.find_spec(name)

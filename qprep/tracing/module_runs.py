@@ -48,12 +48,12 @@ def survey(model: nn.Module) -> dict[nn.Module, Known]:
 
 
 def is_runtime(module: nn.Module) -> bool:
-    """Whether qprep itself provides the module's class."""
+    """True if qprep itself provides the module's class."""
     return type(module).__module__.startswith("qprep.runtime_modules")
 
 
 def is_compound(module: nn.Module) -> bool:
-    """Whether torch.nn hides the stages of `module`; qprep's own subclasses show them."""
+    """True if torch.nn hides the stages of `module`; qprep's own subclasses show them."""
     ours = any(base.__module__.startswith("qprep.") for base in type(module).__mro__)
     return isinstance(module, _COMPOUND) and not ours
 
@@ -72,7 +72,7 @@ def never_run(model: nn.Module, known: Mapping[nn.Module, Known], calls: Mapping
 
 
 def has_forward(module: nn.Module) -> bool:
-    """Whether calling `module` can do anything: a ModuleList, for one, has no forward."""
+    """True if calling `module` can do anything: a ModuleList, for one, has no forward."""
     return "forward" in vars(module) or type(module).forward is not nn.Module.forward
 
 

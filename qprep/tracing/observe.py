@@ -10,10 +10,10 @@ from pathlib import Path
 from qprep.tracing import child
 from qprep.tracing.child_runner import read_answer, run_child, workspace
 from qprep.tracing.failure import TraceFailure
-from qprep.tracing.observe_child import JOB, Job, read_places
+from qprep.tracing.observe_child import JOB, ObserveJob, read_places
 from qprep.tracing.request import Request
 from qprep.tracing.trace_report import TraceReport
-from qprep.tracing.trace_values import Place
+from qprep.tracing.trace_values import TracePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Observed:
     """A traced forward pass; `ran` and `built` are the expressions evaluated in it and while the model was built."""
 
     report: TraceReport
-    ran: frozenset[Place]
-    built: frozenset[Place]
+    ran: frozenset[TracePlace]
+    built: frozenset[TracePlace]
 
 
 def observe(request: Request, files: Collection[str], sources: Mapping[str, bytes]) -> Observed | TraceFailure:
@@ -36,7 +36,7 @@ def observe(request: Request, files: Collection[str], sources: Mapping[str, byte
         for index, (path, contents) in enumerate(sources.items()):
             names[os.path.realpath(path)] = f"source-{index}.py"
             (folder / f"source-{index}.py").write_bytes(contents)
-        (folder / JOB).write_text(Job(sorted(map(os.path.realpath, files)), names).to_json())
+        (folder / JOB).write_text(ObserveJob(sorted(map(os.path.realpath, files)), names).to_json())
         failure = run_child("qprep.tracing.observe_child", request, folder)
         if failure is not None:
             return failure

@@ -13,14 +13,14 @@ from qprep.tracing import overlay
 from qprep.tracing.child import REPORT, answer, stage
 from qprep.tracing.executed import Executed
 from qprep.tracing.request import Request
-from qprep.tracing.trace_values import Place
+from qprep.tracing.trace_values import TracePlace
 
 JOB: Final = "job.json"
 PLACES: Final = "places.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ObserveJob:
     """What to watch: real paths of files, and those to import with other contents (→ name of a file in the folder)."""
 
     files: Sequence[str]
@@ -33,11 +33,11 @@ class Job:
 
 def main(folder: Path) -> None:
     """Do the job in `folder`."""
-    job = Job(**json.loads((folder / JOB).read_text()))
+    job = ObserveJob(**json.loads((folder / JOB).read_text()))
     answer(folder, lambda request: _observe(request, job, folder))
 
 
-def _observe(request: Request, job: Job, folder: Path) -> None:
+def _observe(request: Request, job: ObserveJob, folder: Path) -> None:
     import torch
 
     from qprep.tracing import model_target
@@ -64,10 +64,10 @@ def _listed(executed: Executed) -> list[tuple[object, ...]]:
     ]
 
 
-def read_places(folder: Path) -> tuple[frozenset[Place], frozenset[Place]]:
+def read_places(folder: Path) -> tuple[frozenset[TracePlace], frozenset[TracePlace]]:
     """The expressions evaluated in the forward pass, and while the model was built."""
     ran, built = json.loads((folder / PLACES).read_text())
-    return frozenset(Place(*place) for place in ran), frozenset(Place(*place) for place in built)
+    return frozenset(TracePlace(*place) for place in ran), frozenset(TracePlace(*place) for place in built)
 
 
 if __name__ == "__main__":

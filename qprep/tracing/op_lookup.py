@@ -12,7 +12,7 @@ from qprep.foundation.catalogue.op import Op, OpClass
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class KnownOperation:
     """A torch function: its canonical name, and whether it changes values."""
 
     name: str
@@ -23,21 +23,21 @@ class Operations:
     """Looks torch functions up by identity, then by name; what the catalogue does not know counts as compute."""
 
     def __init__(self, catalogue: Iterable[Op]) -> None:
-        self._known: dict[Callable[..., Any], Operation] = {}
-        self._named: dict[str, Operation] = {}
+        self._known: dict[Callable[..., Any], KnownOperation] = {}
+        self._named: dict[str, KnownOperation] = {}
         for op in catalogue:
-            operation = Operation(op.name, op.cls is OpClass.COMPUTE)
+            operation = KnownOperation(op.name, op.cls is OpClass.COMPUTE)
             for spelling in op.spellings:
                 self._learn(spelling.partition("(")[0], operation)
 
-    def of(self, function: Callable[..., Any]) -> Operation:
+    def of(self, function: Callable[..., Any]) -> KnownOperation:
         """The operation that `function` (as a TorchFunctionMode sees it) stands for."""
         known = self._known.get(function)
         if known is None:
             known = self._known[function] = self._by_name(function)
         return known
 
-    def _learn(self, qualified: str, operation: Operation) -> None:
+    def _learn(self, qualified: str, operation: KnownOperation) -> None:
         root, _, rest = qualified.partition(".")
         if root in ("torch", "Tensor"):
             function = _resolve(torch if root == "torch" else torch.Tensor, rest)
@@ -45,14 +45,14 @@ class Operations:
                 self._known.setdefault(function, operation)
         self._named.setdefault(rest.rpartition(".")[2], operation)
 
-    def _by_name(self, function: Callable[..., Any]) -> Operation:
+    def _by_name(self, function: Callable[..., Any]) -> KnownOperation:
         name = str(getattr(function, "__name__", function)).partition(".")[0]
         if name in ("__get__", "__set__"):  # attributes: x.T, x.data, x.shape
-            return Operation(name, compute=False)
+            return KnownOperation(name, compute=False)
         for candidate in _candidates(name):
             if candidate in self._named:
                 return self._named[candidate]
-        return Operation(name, compute=True)
+        return KnownOperation(name, compute=True)
 
 
 def _resolve(root: object, dotted: str) -> Callable[..., Any] | None:

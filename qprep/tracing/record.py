@@ -24,7 +24,7 @@ _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None))
 
 
 @dataclass(slots=True)
-class Record:
+class BuildRecord:
     """One build of a model.
 
     state       state_dict() after construction; parameters its distinct parameters in order; tied the names that
@@ -54,13 +54,13 @@ def seed(number: int) -> None:
         sys.modules["numpy"].random.seed(number)
 
 
-def constructed(model: nn.Module) -> Record:
+def constructed(model: nn.Module) -> BuildRecord:
     """The record of a model that was just built."""
     shared: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         shared.setdefault(id(parameter), []).append(name)
     keys = model.state_dict()
-    return Record(
+    return BuildRecord(
         state={name: _kept(value) for name, value in keys.items()},
         parameters=[name for name, _ in model.named_parameters()],
         # a rewrite may reach a parameter by more paths, as long as those that were saved stay tied
@@ -70,7 +70,7 @@ def constructed(model: nn.Module) -> Record:
     )
 
 
-def load(model: nn.Module, peer: Record, record: Record) -> None:
+def load(model: nn.Module, peer: BuildRecord, record: BuildRecord) -> None:
     """Load the state_dict of the other build strictly."""
     try:
         model.load_state_dict(peer.state, strict=True)
@@ -78,7 +78,7 @@ def load(model: nn.Module, peer: Record, record: Record) -> None:
         record.load_error = " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def run(model: nn.Module, inputs: Callable[[], Inputs], record: Record) -> None:
+def run(model: nn.Module, inputs: Callable[[], Inputs], record: BuildRecord) -> None:
     """Add what `model` does in evaluation and in training mode to its record; errors of evaluation propagate."""
     _stir(model)
     model.eval()

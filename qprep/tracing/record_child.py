@@ -18,7 +18,7 @@ _BUILD, _INPUTS = 0, 1  # seeds
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RecordJob:
     """What to record.
 
     sources  files to import with other contents: real path → name of a file in the folder
@@ -39,11 +39,11 @@ class Job:
 
 def main(folder: Path) -> None:
     """Do the job in `folder`."""
-    job = Job(**json.loads((folder / JOB).read_text()))
+    job = RecordJob(**json.loads((folder / JOB).read_text()))
     answer(folder, lambda request: _record(request, job, folder))
 
 
-def _record(request: Request, job: Job, folder: Path) -> None:
+def _record(request: Request, job: RecordJob, folder: Path) -> None:
     import torch
 
     from qprep.tracing import model_target, record

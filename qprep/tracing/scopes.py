@@ -22,7 +22,7 @@ class Issued:
 
 
 @dataclass(slots=True)
-class Seen:
+class OperationSeen:
     """What the first call of an operation was like, and how many there were."""
 
     site: Instruction | None
@@ -37,17 +37,17 @@ class _Scope:
     module: Known
     frame: FrameType | None
     shared: bool  # calls another module or issues a second operation: owns none
-    pending: tuple[Issued, Seen] | None = None
+    pending: tuple[Issued, OperationSeen] | None = None
 
 
-class Scopes:
+class OpenCalls:
     """A stack of open calls that settles each operation as owned or not, and counts it.
 
     A call keeps at most one operation unsettled, so memory follows the number of places, not of operations.
     """
 
     def __init__(self) -> None:
-        self.settled: dict[tuple[Issued, bool], Seen] = {}
+        self.settled: dict[tuple[Issued, bool], OperationSeen] = {}
         self._stack: list[_Scope] = []
 
     @property
@@ -86,7 +86,7 @@ class Scopes:
             self._close(self._stack.pop())
         return [call for call in calls[same:] if self._enter_direct(*call)]
 
-    def issue(self, issued: Issued, seen: Seen) -> None:
+    def issue(self, issued: Issued, seen: OperationSeen) -> None:
         """An operation that only its being alone in a module could own."""
         scope = self._stack[-1] if self._stack else None
         if scope is not None and not scope.shared and scope.pending is None:
@@ -96,7 +96,7 @@ class Scopes:
             self._share(scope)
         self.settle(issued, seen, owned=False)
 
-    def settle(self, issued: Issued, seen: Seen, owned: bool) -> None:
+    def settle(self, issued: Issued, seen: OperationSeen, owned: bool) -> None:
         """Count an operation of which it is known whether it is owned."""
         self.settled.setdefault((issued, owned), seen).calls += 1
 

@@ -35,7 +35,7 @@ class Taint:
                 self._marks[mark.key] = mark
 
     def reaches(self, tensors: Iterable[Tensor]) -> bool:
-        """Whether any of `tensors` is marked."""
+        """True if any of `tensors` is marked."""
         return any(id(tensor) in self._marks for tensor in tensors)
 
     def _forget(self, mark: weakref.ref[Tensor]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from qprep.foundation.errors import QprepError
 from qprep.tracing.trace_html import as_html
 from qprep.tracing.trace_text import as_text
-from qprep.tracing.trace_values import ModuleRun, OpEvent, Place, ReusedModule, TraceData
+from qprep.tracing.trace_values import ModuleRun, OpEvent, ReusedModule, TraceData, TracePlace
 
 _VERSION: Final = 1
 
@@ -56,5 +56,5 @@ def _event(item: Mapping[str, Any]) -> OpEvent:
 
 
 def _reused(item: Mapping[str, Any]) -> ReusedModule:
-    sites = tuple(Place(**site) for site in item["sites"])
+    sites = tuple(TracePlace(**site) for site in item["sites"])
     return ReusedModule(**{**item, "aliases": tuple(item["aliases"]), "sites": sites})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from qprep.tracing.trace_values import OpEvent, Place, ReusedModule, TraceData
+from qprep.tracing.trace_values import OpEvent, ReusedModule, TraceData, TracePlace
 
 _T = TypeVar("_T")
 
@@ -78,7 +78,7 @@ def _names(paths: list[str], classes: list[str]) -> str:
     return f"{paths[0]}{more} ({', '.join(sorted(set(classes)))})"
 
 
-def _place(place: Place) -> str:
+def _place(place: TracePlace) -> str:
     inside = place.path.startswith(os.getcwd() + os.sep)
     return f"{os.path.relpath(place.path) if inside else place.path}:{place.line}:{place.column}"
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class TracePlace:
     """An expression in a source file; line 0 where the file has no positions.
 
     Lines and columns are 1-based, columns count code points, the end is exclusive. `lineno` is the line that a
@@ -50,11 +50,11 @@ class OpEvent:
     lineno: int
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> TracePlace | None:
         """Where it stands, or None."""
         if self.path is None:
             return None
-        return Place(self.path, self.line, self.column, self.end_line, self.end_column, self.lineno)
+        return TracePlace(self.path, self.line, self.column, self.end_line, self.end_column, self.lineno)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class ReusedModule:
     calls: int
     has_parameters: bool
     aliases: tuple[str, ...]
-    sites: tuple[Place, ...]
+    sites: tuple[TracePlace, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class TraceData:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether every operation is owned and no leaf module ran twice."""
+        """True if every operation is owned and no leaf module ran twice."""
         return not self.unowned and not self.reused
 
     @property

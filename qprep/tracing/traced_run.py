@@ -14,10 +14,10 @@ from qprep.foundation.errors import QprepError
 from qprep.tracing.callers import receiver
 from qprep.tracing.expressions_of_frames import Places
 from qprep.tracing.module_runs import Known, never_run
-from qprep.tracing.scopes import Issued, Seen
+from qprep.tracing.scopes import Issued, OperationSeen
 from qprep.tracing.taint import tensors_within
 from qprep.tracing.trace_report import TraceReport
-from qprep.tracing.trace_values import ModuleRun, OpEvent, Place, ReusedModule
+from qprep.tracing.trace_values import ModuleRun, OpEvent, ReusedModule, TracePlace
 from qprep.tracing.tracer import Tracer
 
 
@@ -110,7 +110,7 @@ def _report(model: nn.Module, tracer: Tracer) -> TraceReport:
     )
 
 
-def _event(issued: Issued, owned: bool, seen: Seen, places: Places) -> OpEvent:
+def _event(issued: Issued, owned: bool, seen: OperationSeen, places: Places) -> OpEvent:
     place = places.of(seen.site) if seen.site is not None else None
     return OpEvent(
         op=issued.op,
@@ -138,7 +138,7 @@ def _is_reused(known: Known, tracer: Tracer) -> bool:
 
 
 def _reused(known: Known, tracer: Tracer, places: Places) -> ReusedModule:
-    sites: list[Place] = sorted(places.of(site) for site in tracer.sites.get(known, {}).values())
+    sites: list[TracePlace] = sorted(places.of(site) for site in tracer.sites.get(known, {}).values())
     return ReusedModule(
         module_path=known.path,
         module_class=known.module_class,

@@ -13,11 +13,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from qprep.foundation.catalogue.lookup import load
-from qprep.tracing.callers import Frames, Kind, caller, receiver
+from qprep.tracing.callers import FrameKind, Frames, caller, receiver
 from qprep.tracing.expressions_of_frames import Instruction
 from qprep.tracing.module_runs import Known, survey
 from qprep.tracing.op_lookup import Operations
-from qprep.tracing.scopes import Issued, Scopes, Seen
+from qprep.tracing.scopes import Issued, OpenCalls, OperationSeen
 from qprep.tracing.taint import Taint, tensors_in, tensors_within
 
 
@@ -29,7 +29,7 @@ class Tracer(TorchFunctionMode):
         self.known = survey(model)
         self.calls: Counter[Known] = Counter()
         self.sites: dict[Known, dict[tuple[int, int], Instruction]] = {}
-        self.scopes = Scopes()
+        self.scopes = OpenCalls()
         self.taint = Taint()
         self._operations = Operations(load().ops)
         self._frames = Frames(self.known)
@@ -84,14 +84,14 @@ class Tracer(TorchFunctionMode):
 
     def _record(self, name: str, results: list[Tensor], frame: FrameType | None) -> None:
         issuer = self._frames.issuer(frame)
-        if issuer.owner is Kind.FUNCTION:
+        if issuer.owner is FrameKind.FUNCTION:
             return
         self._follow_direct_calls(frame)
         module = self.scopes.module
         if module is None:
             return
         issued, seen = _issued(name, module, results, issuer.site), _seen(results, issuer.site)
-        if issuer.owner is Kind.OWNED:
+        if issuer.owner is FrameKind.OWNED:
             self.scopes.settle(issued, seen, owned=True)
         else:
             self.scopes.issue(issued, seen)
@@ -111,7 +111,7 @@ class Tracer(TorchFunctionMode):
 
 
 def _writes(func: Callable[..., Any]) -> bool:
-    """Whether `func` writes to its first argument: add_, __setitem__, __iand__."""
+    """True if `func` writes to its first argument: add_, __setitem__, __iand__."""
     name = str(getattr(func, "__name__", ""))
     return name == "__setitem__" or name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
 
@@ -134,5 +134,5 @@ def _issued(op: str, module: Known, results: list[Tensor], site: Instruction | N
     return Issued(op, module, dtype) if site is None else Issued(op, module, dtype, id(site.code), site.lasti)
 
 
-def _seen(results: list[Tensor], site: Instruction | None) -> Seen:
-    return Seen(site, tuple(tuple(result.shape) for result in results))
+def _seen(results: list[Tensor], site: Instruction | None) -> OperationSeen:
+    return OperationSeen(site, tuple(tuple(result.shape) for result in results))

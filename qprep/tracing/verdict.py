@@ -21,7 +21,7 @@ COMPOUND: Final = Tolerance(relative=1e-4, absolute=1e-5)
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class RewriteDifference:
     """What a rewrite changed: the aspect ("eval", "state_dict"), the tensor by name, and a sentence."""
 
     aspect: str
@@ -44,13 +44,13 @@ class VerifyResult:
 
     target: str
     tensors: int = 0
-    difference: Difference | None = None
+    difference: RewriteDifference | None = None
     failure: TraceFailure | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
-        """Whether everything was compared and nothing differs."""
+        """True if everything was compared and nothing differs."""
         return self.difference is None and self.failure is None
 
     def __str__(self) -> str:

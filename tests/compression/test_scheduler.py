@@ -24,7 +24,7 @@ from qprep.compression import (
     ThinningPolicy,
 )
 from qprep.compression.training import Training
-from qprep.compression.windows import Clock, Window, window
+from qprep.compression.windows import TrainingClock, Window, window
 from tests.compression.nets import batches, plain_net, seeded, sgd, train
 
 
@@ -340,11 +340,11 @@ def test_windows_that_cannot_be_meant(given: dict[str, object], sentence: str) -
 
 def test_fractions_of_epochs_are_steps_once_their_number_is_known() -> None:
     when = window(starting_epoch=0.5, ending_epoch=2.0, frequency=0.5)
-    acting = [step for step in range(12) if when.acts(Clock(step // 4, step % 4, 4, step))]
+    acting = [step for step in range(12) if when.acts(TrainingClock(step // 4, step % 4, 4, step))]
     assert acting == [2, 4, 6]
-    assert when.progress(Clock(1, 2, 4, 6)) == 1.0
+    assert when.progress(TrainingClock(1, 2, 4, 6)) == 1.0
     with pytest.raises(CompressionError, match="expected minibatches_per_epoch in on_minibatch_begin"):
-        when.acts(Clock())
+        when.acts(TrainingClock())
 
 
 def test_policies_by_steps_act_within_epochs() -> None:

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 from torch.overrides import get_overridable_functions
 
-from qprep.foundation.catalogue.call_signature import Kind, Spelling, parse_constructor
+from qprep.foundation.catalogue.call_signature import ArgumentKind, Spelling, parse_constructor
 from qprep.foundation.catalogue.exceptions import EXCEPTIONS
 from qprep.foundation.catalogue.lookup import load
-from qprep.foundation.catalogue.op import Family, Op, OpClass
+from qprep.foundation.catalogue.op import Op, OpClass, RuleFamily
 from tests.ops.stubs import overloads
 from tests.runtime_modules.calls import Call
 from tests.runtime_modules.operation_cases import calls, operations
@@ -66,7 +66,7 @@ def _python_names(function: Callable[..., Any]) -> list[str]:
 @pytest.mark.parametrize(("op", "spelling"), _chosen(lambda spelling: bool(_python_names(_resolve(spelling)))))
 def test_python_signatures_agree(op: Op, spelling: Spelling) -> None:
     expected = _python_names(_resolve(spelling))
-    written = [found for found in spelling.parameters if found.kind is not Kind.VARARGS]
+    written = [found for found in spelling.parameters if found.kind is not ArgumentKind.VARARGS]
     assert len(written) == len(expected), op.name
     for position, (parameter, name) in enumerate(zip(written, expected, strict=True)):
         assert name in parameter.keywords or (spelling.is_method and position == 0)
@@ -109,17 +109,17 @@ def _place(spelling: Spelling, name: str) -> int | None:
 
 
 def _is_positional(spelling: Spelling, place: int) -> bool:
-    return spelling.parameters[place].kind is Kind.POSITIONAL
+    return spelling.parameters[place].kind is ArgumentKind.POSITIONAL
 
 
 def _rewritten(call: Call, source: Spelling, target: Spelling, turn: int) -> Call | None:
     """`call` of `source` as keywords of `target`, the `turn`-th of each parameter; None where it does not fit."""
-    positional = [found for found in source.parameters if found.kind is not Kind.KEYWORD_ONLY]
+    positional = [found for found in source.parameters if found.kind is not ArgumentKind.KEYWORD_ONLY]
     bound = {found.name: value for found, value in zip(positional, call.args, strict=False)} | call.kwargs
     names = {found.name: found for found in target.parameters}
-    if any(found.kind is Kind.VARARGS for found in (*source.parameters, *target.parameters)) or not set(bound) <= set(
-        names
-    ):
+    if any(found.kind is ArgumentKind.VARARGS for found in (*source.parameters, *target.parameters)) or not set(
+        bound
+    ) <= set(names):
         return None
     args = tuple(bound.pop(name) for name, found in names.items() if not found.keywords and name in bound)
     keywords = {names[name].keywords[min(turn, len(names[name].keywords) - 1)]: value for name, value in bound.items()}
@@ -227,7 +227,7 @@ def test_every_module_of_torch_nn_is_known_or_no_layer() -> None:
 def test_functional_twins_are_of_the_functional_family() -> None:
     for op in operations():
         is_functional = any(text.startswith("torch.nn.functional.") for text in op.spellings)
-        assert not is_functional or op.family is Family.FUNCTIONAL, op.name
+        assert not is_functional or op.family is RuleFamily.FUNCTIONAL, op.name
 
 
 def test_every_compute_row_has_a_module_and_no_other() -> None:

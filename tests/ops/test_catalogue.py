@@ -9,11 +9,17 @@ from collections import Counter
 
 import pytest
 
-from qprep.foundation.catalogue.call_signature import Constructor, Kind, Parameter, parse_constructor, parse_spelling
+from qprep.foundation.catalogue.call_signature import (
+    ArgumentKind,
+    Constructor,
+    Parameter,
+    parse_constructor,
+    parse_spelling,
+)
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import OpClass, Result
 from qprep.foundation.catalogue.spelling import spell
-from qprep.foundation.catalogue.torch_modules import Role, State
+from qprep.foundation.catalogue.torch_modules import ModuleState, Role
 
 _CATALOGUE = load()
 
@@ -50,7 +56,7 @@ def test_method() -> None:
     found = _CATALOGUE.method("relu_")
     assert found is not None
     assert (found[0].name, found[1].is_inplace, found[1].is_method) == ("relu", True, True)
-    assert found[1].parameters == (Parameter("input", (), None, Kind.POSITIONAL_ONLY),)
+    assert found[1].parameters == (Parameter("input", (), None, ArgumentKind.POSITIONAL_ONLY),)
     assert _CATALOGUE.method("nonsense") is None
 
 
@@ -79,8 +85,8 @@ def test_operator(symbol: str, augmented: bool, name: str | None) -> None:
 def test_signatures_are_taken_apart() -> None:
     spelling = parse_spelling("torch.sum(input|x, dim|axis=None, keepdim=False, *, dtype=None, order=('a', \"b,c\"))")
     assert [found.name for found in spelling.parameters] == ["input", "dim", "keepdim", "dtype", "order"]
-    assert spelling.parameters[1] == Parameter("dim", ("dim", "axis"), "None", Kind.POSITIONAL)
-    assert [found.kind for found in spelling.parameters[3:]] == [Kind.KEYWORD_ONLY] * 2
+    assert spelling.parameters[1] == Parameter("dim", ("dim", "axis"), "None", ArgumentKind.POSITIONAL)
+    assert [found.kind for found in spelling.parameters[3:]] == [ArgumentKind.KEYWORD_ONLY] * 2
     assert spelling.parameter("axis") == spelling.parameters[1]
     assert spelling.parameter("out") is None
     assert spelling.parameters[4].default == "('a', \"b,c\")"
@@ -88,12 +94,12 @@ def test_signatures_are_taken_apart() -> None:
 
 def test_one_by_one_and_positional_only() -> None:
     varied = parse_spelling("Tensor.permute(input, *dims)")
-    assert [found.kind for found in varied.parameters] == [Kind.POSITIONAL_ONLY, Kind.VARARGS]
+    assert [found.kind for found in varied.parameters] == [ArgumentKind.POSITIONAL_ONLY, ArgumentKind.VARARGS]
     assert varied.is_method
     fixed = parse_spelling("operator.add(input, other, /)")
     assert [found.keywords for found in fixed.parameters] == [(), ()]
     named = parse_spelling("einops.rearrange(tensor, pattern, **axes_lengths)")
-    assert named.parameters[-1].kind is Kind.VARKEYWORDS
+    assert named.parameters[-1].kind is ArgumentKind.VARKEYWORDS
 
 
 def test_constructors_are_taken_apart() -> None:
@@ -129,7 +135,7 @@ def test_quantizer_column() -> None:
 def test_nn_modules() -> None:
     relu, norm, lstm = (_CATALOGUE.nn_module(name) for name in ("ReLU", "BatchNorm2d", "LSTM"))
     assert relu is not None
-    assert (relu.parameters, relu.is_activation, relu.state) == (("inplace",), True, State.NEVER)
+    assert (relu.parameters, relu.is_activation, relu.state) == (("inplace",), True, ModuleState.NEVER)
     assert norm is not None
     assert norm.flags == (("affine", True), ("track_running_stats", True))
     assert norm.may_have_state

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer import Edge, PostTrainingQuantizer, Quantizer, Spec, TensorQuantizer
-from qprep.quantizer.backends.comparison import Difference, Seen, first_difference
+from qprep.quantizer.backends.comparison import Difference, SlotSeen, first_difference
 from qprep.quantizer.formats.affine import QParams
 from tests.quantizer.models import mlp, snr
 
@@ -159,13 +159,15 @@ def test_integers_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_a_difference_is() -> None:
     right = torch.tensor([1.0, -2.0, 0.5])
-    assert Difference.of(Seen("a", right), right).decibels == float("inf")
-    level = Difference.of(Seen("a", right, 0.5), right + torch.tensor([0.5, 0.0, 0.0]))
+    assert Difference.of(SlotSeen("a", right), right).decibels == float("inf")
+    level = Difference.of(SlotSeen("a", right, 0.5), right + torch.tensor([0.5, 0.0, 0.0]))
     assert (level.levels, round(level.decibels, 2)) == (1.0, 13.22)
     hidden = torch.tensor([1.0, float("-inf"), 0.5])
-    assert Difference.of(Seen("a", hidden), hidden).levels == 0
-    assert Difference.of(Seen("a", hidden), right).decibels == float("-inf")
-    found = first_difference([Seen("a", right), Seen("b", right)], [Seen("b", -right), Seen("a", right)])
+    assert Difference.of(SlotSeen("a", hidden), hidden).levels == 0
+    assert Difference.of(SlotSeen("a", hidden), right).decibels == float("-inf")
+    found = first_difference(
+        [SlotSeen("a", right), SlotSeen("b", right)], [SlotSeen("b", -right), SlotSeen("a", right)]
+    )
     assert found is not None
     assert found[0] == "b"
 

@@ -12,7 +12,7 @@ from qprep.engine.config.settings_file import Options
 from qprep.engine.results import FixResult
 from qprep.engine.rule_registry import all_rules
 from qprep.foundation.findings import Finding, Unfixable
-from qprep.tracing import Place, TraceReport
+from qprep.tracing import TracePlace, TraceReport
 
 _REUSED = re.compile(r"`self\.([\w.]+)[^`]*` (?:has or may have parameters and )?runs ")
 
@@ -62,11 +62,11 @@ def _run_again(finding: Finding) -> Iterator[str]:
         yield match[1].rpartition(".")[0] if by_method else match[1]
 
 
-def _is_covered(place: Place | None, findings: tuple[Finding, ...]) -> bool:
+def _is_covered(place: TracePlace | None, findings: tuple[Finding, ...]) -> bool:
     return place is None or any(_covers(finding, place) for finding in findings)
 
 
-def _covers(finding: Finding, place: Place) -> bool:
+def _covers(finding: Finding, place: TracePlace) -> bool:
     same_file = Path(finding.path).resolve() == Path(place.path).resolve()
     first, last = finding.statement
     return same_file and min(first, finding.start.line) <= place.lineno <= max(last, finding.end.line)

@@ -10,7 +10,7 @@ import pytest
 from torch import nn
 
 from qprep import runtime_modules
-from qprep.foundation.catalogue.torch_modules import MODULES, Role, State
+from qprep.foundation.catalogue.torch_modules import MODULES, ModuleState, Role
 from qprep.runtime_modules.aliases import EARLIER
 
 
@@ -28,8 +28,8 @@ def stem(name: str) -> str:
 def layers_with_weights() -> set[str]:
     """Names of layers without their number of dimensions; one that torch itself uses for others is no sign."""
     rows = [row for row in MODULES if row.role in (Role.LAYER, Role.ACTIVATION, Role.COMPOUND)]
-    weighted = {stem(row.name) for row in rows if row.state in (State.ALWAYS, State.FLAGGED)}
-    others = {row.name for row in rows if row.state is State.NEVER}
+    weighted = {stem(row.name) for row in rows if row.state in (ModuleState.ALWAYS, ModuleState.FLAGGED)}
+    others = {row.name for row in rows if row.state is ModuleState.NEVER}
     return {name for name in weighted if not any(name in other for other in others)}
 
 

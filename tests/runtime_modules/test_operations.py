@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from qprep import runtime_modules
-from qprep.foundation.catalogue.call_signature import Kind, Spelling, parse_constructor
+from qprep.foundation.catalogue.call_signature import ArgumentKind, Spelling, parse_constructor
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op
 from tests.runtime_modules.calls import Call
@@ -58,9 +58,9 @@ def _run(function: Callable[..., Any], call: Call) -> Any:
 def _bound(op: Op, call: Call) -> dict[str, Any] | None:
     """Arguments by canonical name; None where the row takes some one by one."""
     parameters = _spelling(op).parameters
-    if any(found.kind is Kind.VARARGS for found in parameters):
+    if any(found.kind is ArgumentKind.VARARGS for found in parameters):
         return None
-    positional = [found for found in parameters if found.kind is not Kind.KEYWORD_ONLY]
+    positional = [found for found in parameters if found.kind is not ArgumentKind.KEYWORD_ONLY]
     return {found.name: value for found, value in zip(positional, call.args, strict=False)} | call.kwargs
 
 

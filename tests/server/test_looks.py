@@ -13,7 +13,7 @@ pytest.importorskip("pygls")
 
 from qprep.cli.lsp import looks as under_test
 from qprep.cli.lsp.buffers import Buffer
-from qprep.cli.lsp.documents import Document, Look
+from qprep.cli.lsp.documents import Document, DocumentLook
 from qprep.cli.lsp.looks import MOST_INTERRUPTIONS, Looks
 from qprep.engine.execution import ObsoleteError
 
@@ -27,7 +27,7 @@ class Slow:
         self.may_end = False
         self.begun: list[Path] = []
 
-    def __call__(self, look: Look) -> dict[str, Document]:
+    def __call__(self, look: DocumentLook) -> dict[str, Document]:
         self.begun.append(look.buffer.path)
         while not self.may_end:
             if look.obsolete():

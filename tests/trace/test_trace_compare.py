@@ -10,8 +10,8 @@ import torch
 from qprep.tracing import record
 from qprep.tracing.compare import first_difference
 from qprep.tracing.model_target import Inputs
-from qprep.tracing.record import Record
-from qprep.tracing.verdict import EXACT, Difference, Tolerance
+from qprep.tracing.record import BuildRecord
+from qprep.tracing.verdict import EXACT, RewriteDifference, Tolerance
 
 _MODEL = """
 import random
@@ -34,7 +34,7 @@ class Net(nn.Module):
 """
 
 
-def _record(text: str, peer: Record | None = None) -> Record:
+def _record(text: str, peer: BuildRecord | None = None) -> BuildRecord:
     namespace: dict[str, Any] = {}
     exec(text, namespace)
     record.seed(0)
@@ -47,11 +47,13 @@ def _record(text: str, peer: Record | None = None) -> Record:
 
 
 @pytest.fixture(scope="module")
-def original() -> Record:
+def original() -> BuildRecord:
     return _record(_MODEL)
 
 
-def _difference(original: Record, *edits: tuple[str, str], tolerance: Tolerance = EXACT) -> Difference | None:
+def _difference(
+    original: BuildRecord, *edits: tuple[str, str], tolerance: Tolerance = EXACT
+) -> RewriteDifference | None:
     text = _MODEL
     for before, after in edits:
         assert before in text
@@ -86,7 +88,7 @@ def _difference(original: Record, *edits: tuple[str, str], tolerance: Tolerance 
          ""),
     ],
 )  # fmt: skip
-def test_what_differs_is_named(original: Record, edit: tuple[str, str], aspect: str, tensor: str) -> None:
+def test_what_differs_is_named(original: BuildRecord, edit: tuple[str, str], aspect: str, tensor: str) -> None:
     difference = _difference(original, edit)
     assert difference is not None
     assert (difference.aspect, difference.tensor) == (aspect, tensor), difference
@@ -102,25 +104,25 @@ def test_what_differs_is_named(original: Record, edit: tuple[str, str], aspect: 
         [("self.drop = ", "self.alias = self.drop = ")],
     ],
 )
-def test_equal_rewrites(original: Record, edits: list[tuple[str, str]]) -> None:
+def test_equal_rewrites(original: BuildRecord, edits: list[tuple[str, str]]) -> None:
     assert _difference(original, *edits) is None
 
 
-def test_order_of_the_state_dict(original: Record) -> None:
+def test_order_of_the_state_dict(original: BuildRecord) -> None:
     swapped = [
         ("        self.fc = nn.Linear(4, 4)\n", ""),
         ("self.norm = nn.BatchNorm1d(4)", "self.norm = nn.BatchNorm1d(4); self.fc = nn.Linear(4, 4)"),
     ]
-    assert _difference(original, *swapped) == Difference("state_dict", "", "the order differs")
+    assert _difference(original, *swapped) == RewriteDifference("state_dict", "", "the order differs")
 
 
-def test_tolerance(original: Record) -> None:
+def test_tolerance(original: BuildRecord) -> None:
     edit = ("z - 1", "z - 1.00001")
     assert _difference(original, edit) is not None
     assert _difference(original, edit, tolerance=Tolerance(relative=0.0, absolute=1e-4)) is None
 
 
-def test_sentences(original: Record) -> None:
+def test_sentences(original: BuildRecord) -> None:
     assert str(_difference(original, ("z - 1", "z - 2"))) == ("eval: output['z']: 32 of 32 values differ, by up to 1")
     assert str(_difference(original, ("nn.Linear(4, 4)", "nn.Linear(4, 4, bias=False)"))) == (
         "state_dict: missing ['fc.bias'], added []"

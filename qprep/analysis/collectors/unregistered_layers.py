@@ -44,12 +44,12 @@ def find_unregistered(analysis: Analysis) -> None:
 
 
 def _is_plain(kind: Kind) -> bool:
-    """Whether a value is a list or dict of Python's, and no module on any path."""
+    """True if a value is a list or dict of Python's, and no module on any path."""
     return not modules_of(kind) and any(map(_holds_layers, options(kind)))
 
 
 def _holds_layers(kind: Kind) -> bool:
-    """Whether a list or dict, or one inside it, holds modules."""
+    """True if a list or dict, or one inside it, holds modules."""
     if not isinstance(kind, Sequence | Mapping):
         return False
     item = kind.item if isinstance(kind, Sequence) else kind.value
@@ -57,7 +57,7 @@ def _holds_layers(kind: Kind) -> bool:
 
 
 def _is_registered(analysis: Analysis, cls: ClassRef, attribute: str) -> bool:
-    """Whether some method of the family may register what an attribute holds, or holds what is registered already."""
+    """True if some method of the family may register what an attribute holds, or holds what is registered already."""
     family = {base for child in (cls, *analysis.project.subclasses(cls)) for base in analysis.project.mro(child)}
     entries = [entry for ref in family if isinstance(ref, ClassRef) and (entry := analysis.project.class_node(ref))]
     return any(
@@ -101,13 +101,13 @@ def _items(node: ast.expr) -> list[ast.expr]:
 
 
 def _has_name(node: ast.expr, owner: str) -> bool:
-    """Whether an item stands under a name of its own, too: `self.conv`, `getattr(self, name)`."""
+    """True if an item stands under a name of its own, too: `self.conv`, `getattr(self, name)`."""
     is_fetched = isinstance(node, ast.Call) and last_name(node.func) == "getattr"
     return is_fetched or _is_attribute(node, owner)
 
 
 def _is_registering(analysis: Analysis, module: str, call: ast.Call) -> bool:
-    """Whether a call registers modules that it is given: a container of torch's or of the project, or add_module."""
+    """True if a call registers modules that it is given: a container of torch's or of the project, or add_module."""
     if last_name(call.func) in _REGISTERING:
         return True
     index = analysis.project.index(module)
@@ -147,17 +147,17 @@ class _Held:
         self._owner, self._attribute, self._names = owner, attribute, names
 
     def is_meant(self, node: ast.AST) -> bool:
-        """Whether a node is one of the names."""
+        """True if a node is one of the names."""
         if isinstance(node, ast.Name):
             return node.id in self._names
         return _is_attribute(node, self._owner) and getattr(node, "attr", "") == self._attribute
 
     def is_given(self, call: ast.Call) -> bool:
-        """Whether a call is given one of the names, or something made of it."""
+        """True if a call is given one of the names, or something made of it."""
         return any(map(self.within, (*call.args, *(keyword.value for keyword in call.keywords))))
 
     def within(self, node: ast.AST) -> bool:
-        """Whether one of the names stands somewhere in an expression."""
+        """True if one of the names stands somewhere in an expression."""
         return any(map(self.is_meant, walk(node)))
 
 

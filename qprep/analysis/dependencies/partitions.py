@@ -39,7 +39,7 @@ ALONE = Around(frozenset(), ())
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Partition:
     """Files that are looked at together, in the order given, and what stands beside them.
 
     `context` are files that use these: they are evaluated together with them, and neither reported nor changed.
@@ -128,7 +128,7 @@ class Outlines:
         return None
 
     def may_run(self, module: str, name: str) -> bool:
-        """Whether a class may be an nn.Module: a base of it is torch's, or unknown."""
+        """True if a class may be an nn.Module: a base of it is torch's, or unknown."""
         key = (module, name)
         if key not in self._modules:
             self._modules[key] = False  # a cyclic definition ends here
@@ -160,27 +160,27 @@ class Outlines:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class PartitionUnit:
     """Modules that are looked at together, and what they may do to any object."""
 
     names: tuple[str, ...]
     traits: Around
 
 
-def units(given: Mapping[str, Path], outlines: Outlines, sizes: Mapping[str, int]) -> list[Unit]:
+def units(given: Mapping[str, Path], outlines: Outlines, sizes: Mapping[str, int]) -> list[PartitionUnit]:
     """Divide the given modules, in their order; `sizes` are those of their files in bytes."""
     joined = _joined(outlines)
     groups: dict[str, list[str]] = defaultdict(list)
     for name in given:
         groups[joined[name]].append(name)
-    return [Unit(tuple(names), traits_of(names, outlines)) for names in _packed(list(groups.values()), sizes)]
+    return [PartitionUnit(tuple(names), traits_of(names, outlines)) for names in _packed(list(groups.values()), sizes)]
 
 
-def parts(given: Mapping[str, Path], divided: Sequence[Unit]) -> tuple[Part, ...]:
+def parts(given: Mapping[str, Path], divided: Sequence[PartitionUnit]) -> tuple[Partition, ...]:
     """The files of each unit, with what all others may do to their objects."""
     traits = [unit.traits for unit in divided]
     return tuple(
-        Part(tuple(given[name] for name in unit.names), _beside(traits, position))
+        Partition(tuple(given[name] for name in unit.names), _beside(traits, position))
         for position, unit in enumerate(divided)
     )
 
@@ -245,7 +245,7 @@ def _taken(dotted: str, outline: Outline, outlines: Outlines) -> list[_Found]:
 
 
 def _takes_part(found: _Found, outlines: Outlines) -> bool:
-    """Whether what a name stands for may take part in a model's run: not a plain class, nor a literal."""
+    """True if what a name stands for may take part in a model's run: not a plain class, nor a literal."""
     if found.kind == "class":
         return outlines.may_run(found.module, found.name)
     return found.kind == "function" or not _is_literal(found, outlines)

@@ -16,12 +16,12 @@ from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from qprep.analysis.eager.fusion import FuseCall, Where
+    from qprep.analysis.eager.fusion import FuseCall, FusionPlace
     from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 Parents = dict[ast.AST, ast.AST]
-Running = tuple["Where", list[ast.AST]]  # a method that some forward runs, and its nodes
+Running = tuple["FusionPlace", list[ast.AST]]  # a method that some forward runs, and its nodes
 
 
 def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[FuseCall]) -> None:
@@ -64,14 +64,14 @@ def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[Fu
                 analysis.facts.eager.cats.add(place)
 
 
-def _given(where: Where, body: list[ast.AST], stubs: Collection[str]) -> Iterator[Place]:
+def _given(where: FusionPlace, body: list[ast.AST], stubs: Collection[str]) -> Iterator[Place]:
     """What QuantStubs of a class are given."""
     for node in body:
         if isinstance(node, ast.Call) and _attribute(node.func, where) in stubs:
             yield from (Place.of(where.index.name, arg) for arg in node.args)
 
 
-def _domain(analysis: Analysis, where: Where, body: list[ast.AST]) -> tuple[int, int]:
+def _domain(analysis: Analysis, where: FusionPlace, body: list[ast.AST]) -> tuple[int, int]:
     """The lines between which tensors are quantized: from the QuantStub's call to the DeQuantStub's."""
     assert where.cls is not None
     assert where.function is not None
@@ -110,7 +110,7 @@ def _called(analysis: Analysis, index: FileIndex, node: ast.Call) -> str:
     return eager_name(found.name) if isinstance(found, External) else ""
 
 
-def _attribute(node: ast.expr, where: Where) -> str | None:
+def _attribute(node: ast.expr, where: FusionPlace) -> str | None:
     """Of `self.add`, "add"."""
     owner = (
         positional_parameters(where.function)[0].arg
@@ -121,7 +121,7 @@ def _attribute(node: ast.expr, where: Where) -> str | None:
     return node.attr if is_own and isinstance(node, ast.Attribute) else None
 
 
-def _note_shared(analysis: Analysis, where: Where, body: list[ast.AST], parents: Parents) -> None:
+def _note_shared(analysis: Analysis, where: FusionPlace, body: list[ast.AST], parents: Parents) -> None:
     assert where.cls is not None
     for attribute, found in _uses(analysis, where, body).items():
         for position, node in enumerate(found):
@@ -131,7 +131,7 @@ def _note_shared(analysis: Analysis, where: Where, body: list[ast.AST], parents:
                 _add_shared(analysis, where, attribute, node, loops=loops)
 
 
-def _uses(analysis: Analysis, where: Where, body: list[ast.AST]) -> dict[str, list[ast.Call]]:
+def _uses(analysis: Analysis, where: FusionPlace, body: list[ast.AST]) -> dict[str, list[ast.Call]]:
     """The calls of FloatFunctionals of self in a method, by attribute, in the order in which they run."""
     assert where.cls is not None
     held = held_attributes(analysis, where.cls, FUNCTIONAL)
@@ -146,7 +146,7 @@ def _uses(analysis: Analysis, where: Where, body: list[ast.AST]) -> dict[str, li
     return uses
 
 
-def _add_shared(analysis: Analysis, where: Where, attribute: str, node: ast.Call, *, loops: bool) -> None:
+def _add_shared(analysis: Analysis, where: FusionPlace, attribute: str, node: ast.Call, *, loops: bool) -> None:
     assert where.cls is not None
     assert isinstance(node.func, ast.Attribute)
     place, unit = place_of(where.index, node), Unit(where.cls.module, where.cls.name, True)
@@ -165,7 +165,7 @@ def _note_shared_by_methods(analysis: Analysis, methods: list[Running]) -> None:
                     _add_shared(analysis, where, attribute, node, loops=_in_loop(node, parents))
 
 
-def _note_inline(analysis: Analysis, where: Where, body: list[ast.AST], parents: Parents) -> None:
+def _note_inline(analysis: Analysis, where: FusionPlace, body: list[ast.AST], parents: Parents) -> None:
     assert where.cls is not None
     for node in body:
         if not isinstance(node, ast.Call) or _called(analysis, where.index, node) != FUNCTIONAL:
@@ -198,7 +198,7 @@ def _in_loop(node: ast.AST, parents: Parents) -> bool:
 
 
 def _are_alternatives(one: ast.AST, other: ast.AST, parents: Parents) -> bool:
-    """Whether two nodes stand in branches of one condition, of which a pass takes only one, or behind a return."""
+    """True if two nodes stand in branches of one condition, of which a pass takes only one, or behind a return."""
     here = dict(_ways(one, parents))
     for parent, child in _ways(other, parents):
         if parent not in here or here[parent] is child:

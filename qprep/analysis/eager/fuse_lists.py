@@ -95,7 +95,7 @@ def _is_activation(analysis: Analysis, call: FuseCall, name: str) -> bool:
 
 
 def _runs_again(analysis: Analysis, call: FuseCall, name: str) -> bool:
-    """Whether forward runs a module of the class itself more than once."""
+    """True if forward runs a module of the class itself more than once."""
     if call.cls is None or call.prefix:
         return False
     return any(

@@ -156,7 +156,7 @@ def _class_of(kind: object) -> str:
 
 
 def _is_open_book(analysis: Analysis, cls: ClassRef, name: str) -> bool:
-    """Whether nothing of a class's attributes is hidden: its bases are read, and none is added by a computed name."""
+    """True if nothing of a class's attributes is hidden: its bases are read, and none is added by a computed name."""
     if analysis.attributes_of(cls).dynamic is not None:
         return False
     for base in analysis.project.mro(cls):

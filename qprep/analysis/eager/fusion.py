@@ -44,7 +44,7 @@ class FuseCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class FusionPlace:
     """Where a call stands: its file, class and the functions around it."""
 
     index: FileIndex
@@ -82,9 +82,11 @@ def walk_own(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
             stack.extend(ast.iter_child_nodes(node))
 
 
-def functions_of(index: FileIndex) -> Iterator[tuple[Where, list[ast.AST]]]:
+def functions_of(index: FileIndex) -> Iterator[tuple[FusionPlace, list[ast.AST]]]:
     """Every function, and the module's own level, with the nodes that belong to it."""
-    stack: list[tuple[ast.Module | ast.ClassDef | Function, Where]] = [(index.tree, Where(index, None, None, ""))]
+    stack: list[tuple[ast.Module | ast.ClassDef | Function, FusionPlace]] = [
+        (index.tree, FusionPlace(index, None, None, ""))
+    ]
     while stack:
         node, where = stack.pop()
         own = list(walk_own(node.body))
@@ -95,10 +97,10 @@ def functions_of(index: FileIndex) -> Iterator[tuple[Where, list[ast.AST]]]:
                 continue
             name = f"{where.name}.{inner.name}" if where.name else inner.name
             if isinstance(inner, ast.ClassDef):
-                stack.append((inner, Where(index, ClassRef(index.name, name), None, name)))
+                stack.append((inner, FusionPlace(index, ClassRef(index.name, name), None, name)))
             else:
                 cls = where.cls if isinstance(node, ast.ClassDef) else None
-                stack.append((inner, Where(index, cls, inner, name)))
+                stack.append((inner, FusionPlace(index, cls, inner, name)))
 
 
 def _fuses(analysis: Analysis, index: FileIndex, node: ast.expr) -> bool:
@@ -112,7 +114,7 @@ def _fuses(analysis: Analysis, index: FileIndex, node: ast.expr) -> bool:
 
 
 def _hands_on(analysis: Analysis, ref: FunctionRef) -> bool:
-    """Whether a function of the project passes its first two parameters to `fuse_modules`."""
+    """True if a function of the project passes its first two parameters to `fuse_modules`."""
     node, index = analysis.project.function_node(ref), analysis.project.index(ref.module)
     if node is None or index is None or len(positional_parameters(node)) < 2 or "." in ref.name:
         return False
@@ -129,7 +131,7 @@ def _hands_on(analysis: Analysis, ref: FunctionRef) -> bool:
     )
 
 
-def _read(analysis: Analysis, where: Where, node: ast.Call) -> FuseCall | None:
+def _read(analysis: Analysis, where: FusionPlace, node: ast.Call) -> FuseCall | None:
     given = dict(enumerate(node.args))
     keywords = {keyword.arg: keyword.value for keyword in node.keywords}
     model = given.get(0) or keywords.get("model")
@@ -176,7 +178,7 @@ def _names(node: ast.List | ast.Tuple) -> NameList | None:
     return tuple(items) if items and len(items) == len(node.elts) else None
 
 
-def _holder(analysis: Analysis, where: Where, node: ast.expr) -> tuple[ClassRef | None, str, Holder | None]:
+def _holder(analysis: Analysis, where: FusionPlace, node: ast.expr) -> tuple[ClassRef | None, str, Holder | None]:
     """The class at the root of the model's expression, the way from there, and what that is."""
     path: list[str] = []
     while isinstance(node, ast.Attribute):
@@ -190,7 +192,7 @@ def _holder(analysis: Analysis, where: Where, node: ast.expr) -> tuple[ClassRef 
     return cls, prefix, None if found is None or not isinstance(found, Holder) else found
 
 
-def _class_of(analysis: Analysis, where: Where, name: str) -> ClassRef | None:
+def _class_of(analysis: Analysis, where: FusionPlace, name: str) -> ClassRef | None:
     """The class of what a name holds: self, what a test of its type says, or the one instance that it is bound to."""
     function = where.function
     if function is not None and where.cls is not None and positional_parameters(function):

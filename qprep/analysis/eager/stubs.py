@@ -16,11 +16,13 @@ from qprep.foundation.catalogue.torch_ao import STUBS, WRAPPERS, eager_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from qprep.analysis.eager.fusion import Where
+    from qprep.analysis.eager.fusion import FusionPlace
     from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
-Made = tuple["Where", ast.Call, str | None]  # where, the stub's construction, the attribute of self that it becomes
+Made = tuple[
+    "FusionPlace", ast.Call, str | None
+]  # where, the stub's construction, the attribute of self that it becomes
 
 
 def find_missing_stubs(analysis: Analysis, names: Iterable[str]) -> None:
@@ -48,7 +50,7 @@ def find_missing_stubs(analysis: Analysis, names: Iterable[str]) -> None:
                 _note(analysis, where, node, stub if unused else STUBS[stub], attribute if unused else None)
 
 
-def _mentioned(where: Where, node: ast.AST) -> Iterator[tuple[str, ClassRef | None]]:
+def _mentioned(where: FusionPlace, node: ast.AST) -> Iterator[tuple[str, ClassRef | None]]:
     """Names of attributes, with the class where they are its own: `self.quant`."""
     if isinstance(node, ast.Attribute):
         function = where.function
@@ -88,7 +90,7 @@ def _name(analysis: Analysis, index: FileIndex, node: ast.AST) -> str:
     return eager_name(found.name) if isinstance(found, External) else ""
 
 
-def _note(analysis: Analysis, where: Where, node: ast.Call, stub: str, attribute: str | None) -> None:
+def _note(analysis: Analysis, where: FusionPlace, node: ast.Call, stub: str, attribute: str | None) -> None:
     place = place_of(where.index, node)
     unit = Unit(where.index.name, where.cls.name if where.cls is not None else "", True)
     analysis.facts.eager.stubs.setdefault(place, MissingStub(place, unit, where.name, stub, attribute))

@@ -73,7 +73,7 @@ def find_unprepared(analysis: Analysis, names: Iterable[str]) -> None:
 
 
 def _waits(analysis: Analysis, cls: ClassRef) -> bool:
-    """Whether a ReLU of the class is still a function, or one for several places."""
+    """True if a ReLU of the class is still a function, or one for several places."""
     own = (cls.module, cls.name)
     functions = (site for site in analysis.facts.ops.values() if (site.unit.module, site.unit.name) == own)
     if any(site.op.name == "relu" and not site.owned for site in functions):
@@ -129,7 +129,7 @@ def _leaf(found: object) -> str:
 
 
 def _is_root(analysis: Analysis, cls: ClassRef) -> bool:
-    """Whether a class is a whole model: no other module makes it, none inherits from it, and it has layers."""
+    """True if a class is a whole model: no other module makes it, none inherits from it, and it has layers."""
     if cls in analysis.nested or analysis.project.subclasses(cls):
         return False
     modules = [m for entry in analysis.attributes_of(cls).names.values() for m in modules_of(entry.kind)]
@@ -137,7 +137,7 @@ def _is_root(analysis: Analysis, cls: ClassRef) -> bool:
 
 
 def _has_layers(kind: Kind) -> bool:
-    """Whether a module is, or holds, a layer that eager quantization replaces, or a class that may hold one."""
+    """True if a module is, or holds, a layer that eager quantization replaces, or a class that may hold one."""
     for option in options(kind):
         if isinstance(option, Module):
             if isinstance(option.cls, ClassRef):
@@ -184,7 +184,7 @@ def _is_first(node: ast.Subscript) -> bool:
 
 
 def _gives_tensors(analysis: Analysis, cls: ClassRef, forward: ast.FunctionDef) -> bool:
-    """Whether a forward gives one tensor, or a tuple or list of tensors that is written out at each return."""
+    """True if a forward gives one tensor, or a tuple or list of tensors that is written out at each return."""
     given = analysis.returned_by(cls)
     if isinstance(given, Tensor):
         return not given.is_open

@@ -29,7 +29,7 @@ def find_views(analysis: Analysis, names: Iterable[str]) -> None:
 
 
 def _gives_sizes(node: ast.Call) -> bool:
-    """Whether a call is `x.view(…)` with sizes."""
+    """True if a call is `x.view(…)` with sizes."""
     if not (isinstance(node.func, ast.Attribute) and node.func.attr == "view") or node.keywords or not node.args:
         return False
     if len(node.args) > 1:

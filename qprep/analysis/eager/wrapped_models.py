@@ -38,7 +38,7 @@ def wrapped_models(analysis: Analysis, names: Iterable[str], classes: list[Class
 
 
 def _wraps(analysis: Analysis, cls: ClassRef) -> bool:
-    """Whether a class has both stubs, and keeps something that its constructor is given."""
+    """True if a class has both stubs, and keeps something that its constructor is given."""
     if not (held_attributes(analysis, cls, "QuantStub") and held_attributes(analysis, cls, "DeQuantStub")):
         return False
     kinds = (entry.kind for entry in analysis.attributes_of(cls).names.values())

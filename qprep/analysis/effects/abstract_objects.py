@@ -16,7 +16,7 @@ from qprep.analysis.values.abstract_values import ClassRef
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from qprep.analysis.effects.lexical_scopes import Scope
+    from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.places import Place
 
 MAX_TESTS = 6
@@ -181,10 +181,10 @@ class ClassObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class FunctionObject:
     """A function, method or lambda of the project. `is_loose`: arguments may be bound in front of those of a call."""
 
-    scope: Scope
+    scope: LexicalScope
     is_loose: bool = False
 
 
@@ -206,7 +206,7 @@ class ChildName:
         return 13
 
 
-Base = ChildName | Instance | Made | Held | Below | Anything | Many | ClassObject | Function | Named
+Base = ChildName | Instance | Made | Held | Below | Anything | Many | ClassObject | FunctionObject | Named
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def origin_of(frame: Frame, node: ast.expr) -> str | None:
 
 
 def is_common(module: Module) -> bool:
-    """Whether an instance is made once, whatever takes it."""
+    """True if an instance is made once, whatever takes it."""
     return module.origin is not None and module.cls is not None and module.origin.startswith(COMMON)
 
 
@@ -120,14 +120,14 @@ def _held(kind: Kind) -> list[Kind]:
 
 
 def _is_for_all(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> bool:
-    """Whether a value may be a module that all share; one with parameters, where that is the default of a parameter."""
+    """True if a value may be a module that all share; one with parameters, where that is the default of a parameter."""
     common = [module for module in modules_of(value) if is_common(module) and analysis.is_shareable(module)]
     is_default = isinstance(node, ast.Name) and frame.scope.lookup(node.id) is not None
     return any(is_default or not analysis.may_have_state({analysis.class_name(module)}) for module in common)
 
 
 def is_settled(analysis: Analysis, cls: ClassRef, name: str, value: Kind) -> bool:
-    """Whether it tells nothing that `self.name` is set to a module: itself, or one whose calls tell all.
+    """True if it tells nothing that `self.name` is set to a module: itself, or one whose calls tell all.
 
     A module with parameters must go on standing under both names, so only its calls can have instances of their own.
     """
@@ -139,13 +139,13 @@ def is_settled(analysis: Analysis, cls: ClassRef, name: str, value: Kind) -> boo
 
 
 def _is_only_called(analysis: Analysis, cls: ClassRef, name: str) -> bool:
-    """Whether the family of a class calls `self.name`, and does nothing else with it."""
+    """True if the family of a class calls `self.name`, and does nothing else with it."""
     uses = [is_call for method in _methods_of_family(analysis, cls) for is_call in _uses(method, name)]
     return bool(uses) and all(uses)
 
 
 def is_only_collected(analysis: Analysis, cls: ClassRef, name: str, function: str) -> bool:
-    """Whether `self.name` is only a name for what containers hold: nothing runs it under that name.
+    """True if `self.name` is only a name for what containers hold: nothing runs it under that name.
 
     Within the function that sets it, its family may put it into a call or a display; elsewhere it may read a parameter.
     """

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.lexical_scopes import BindingKind
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import Scope
+    from qprep.analysis.effects.lexical_scopes import LexicalScope
 
 ANY_NAME = ".*"
 MAX_STEPS = 8  # variables that lead to one another; beyond that the name may be any
 
 
 def may_be(pattern: str, name: str) -> bool:
-    """Whether an attribute whose name matches a pattern may be the one of a name."""
+    """True if an attribute whose name matches a pattern may be the one of a name."""
     if pattern == ANY_NAME:
         return True
     return pattern == name if pattern.isidentifier() else bool(re.fullmatch(pattern, name))
 
 
-def patterns_of(node: ast.expr, scope: Scope, steps: int = MAX_STEPS) -> frozenset[str]:
+def patterns_of(node: ast.expr, scope: LexicalScope, steps: int = MAX_STEPS) -> frozenset[str]:
     """Regular expressions for the texts that an expression may be; `ANY_NAME` among them where it may be any."""
     match node:
         case ast.Constant(value=value):
@@ -34,7 +34,7 @@ def patterns_of(node: ast.expr, scope: Scope, steps: int = MAX_STEPS) -> frozens
     return frozenset((text_pattern(node) or ANY_NAME,))
 
 
-def _of_variable(name: str, scope: Scope, steps: int) -> frozenset[str]:
+def _of_variable(name: str, scope: LexicalScope, steps: int) -> frozenset[str]:
     home = scope.binder(name)
     if home is None:
         return frozenset((ANY_NAME,))
@@ -50,7 +50,7 @@ def _of_variable(name: str, scope: Scope, steps: int) -> frozenset[str]:
     return found or frozenset((ANY_NAME,))
 
 
-def _of_items(value: ast.expr, name: str, scope: Scope, steps: int) -> frozenset[str]:
+def _of_items(value: ast.expr, name: str, scope: LexicalScope, steps: int) -> frozenset[str]:
     """What going through an iterable gives a variable; of `zip`, the argument at the variable's place."""
     match value:
         case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):

@@ -10,7 +10,7 @@ from qprep.analysis.effects.abstract_objects import NOTHING, References
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import Scope
+    from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
 _PASS_ON = frozenset(("dict", "enumerate", "iter", "list", "reversed", "sorted", "tuple", "zip"))
@@ -19,7 +19,7 @@ _PASS_ON = frozenset(("dict", "enumerate", "iter", "list", "reversed", "sorted",
 class CallContext:
     """Parameters are the arguments of one call; everything else is what it may be in any call."""
 
-    def __init__(self, points_to: PointsTo, function: Scope, call: ast.Call, where: Scope) -> None:
+    def __init__(self, points_to: PointsTo, function: LexicalScope, call: ast.Call, where: LexicalScope) -> None:
         self._points_to = points_to
         self._function = function
         self._call = call

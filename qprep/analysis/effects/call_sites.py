@@ -12,7 +12,7 @@ from qprep.analysis.effects.abstract_objects import (
     Anything,
     Below,
     ClassObject,
-    Function,
+    FunctionObject,
     Instance,
     Made,
     Many,
@@ -26,7 +26,7 @@ from qprep.analysis.values.abstract_values import ClassRef
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
+    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
     from qprep.analysis.symbols.module_resolver import Project
 
 # Packages of Python's own whose functions return what they are given, or something that calls it.
@@ -35,7 +35,7 @@ _WRAPPERS = ("builtins.", "functools.", "collections.", "contextlib.", "itertool
 MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
 
-Argument = tuple[ast.expr, "Scope"]
+Argument = tuple[ast.expr, "LexicalScope"]
 
 
 class ObjectQueries(Protocol):
@@ -49,7 +49,7 @@ class ObjectQueries(Protocol):
         """The scopes of a file of the project."""
         ...
 
-    def of(self, node: ast.expr, scope: Scope) -> References:
+    def of(self, node: ast.expr, scope: LexicalScope) -> References:
         """What an expression may refer to."""
         ...
 
@@ -57,7 +57,7 @@ class ObjectQueries(Protocol):
         """What an attribute of some objects may refer to."""
         ...
 
-    def method(self, cls: ClassRef, name: str) -> list[Scope]:
+    def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definitions of a method that an instance of a class, or of a subclass, may run."""
         ...
 
@@ -95,7 +95,7 @@ class NameTable:
         """Every read of a variable of this name in one file."""
         return (node for node in self._of(file).loads.get(name, ()) if isinstance(node, ast.Name))
 
-    def stores(self, points_to: ObjectQueries, attribute: str) -> Iterator[tuple[ast.Attribute, Scope]]:
+    def stores(self, points_to: ObjectQueries, attribute: str) -> Iterator[tuple[ast.Attribute, LexicalScope]]:
         """Every assignment to an attribute of this name."""
         self._survey()
         for module in self._writers.get(attribute, ()):
@@ -104,12 +104,12 @@ class NameTable:
                 yield from ((node, file.scope_of(node)) for node in self._of(file).stores.get(attribute, ()))
 
     def is_method(self, name: str) -> bool:
-        """Whether a class of the files defines a method of this name."""
+        """True if a class of the files defines a method of this name."""
         self._survey()
         return name in self._methods
 
     def decorates_classes(self, name: str) -> bool:
-        """Whether a class of the files has a decorator of this name."""
+        """True if a class of the files has a decorator of this name."""
         self._survey()
         return name in self._class_decorators
 
@@ -168,11 +168,11 @@ _Read = tuple["ast.Name | ast.Attribute", "FileScopes"]
 class _Meanings:
     """The reads of one name, by what they may be; `unknown`: attributes of objects of which nothing is known."""
 
-    functions: dict[Scope, list[_Read]] = field(default_factory=lambda: defaultdict(list))
+    functions: dict[LexicalScope, list[_Read]] = field(default_factory=lambda: defaultdict(list))
     classes: dict[ClassRef, list[_Read]] = field(default_factory=lambda: defaultdict(list))
     unknown: list[_Read] = field(default_factory=list)
 
-    def reads_of(self, scope: Scope) -> list[_Read]:
+    def reads_of(self, scope: LexicalScope) -> list[_Read]:
         """The reads that may be a function; a method may be what any unknown object has by its name."""
         known = self.functions.get(scope, [])
         return [*known, *self.unknown] if scope.owner is not None else list(known)
@@ -188,8 +188,8 @@ class _Uses:
     stored   the objects in whose attributes it is kept
     """
 
-    direct: list[tuple[ast.Call, Scope]] = field(default_factory=list)
-    loose: list[tuple[ast.Call, Scope]] = field(default_factory=list)
+    direct: list[tuple[ast.Call, LexicalScope]] = field(default_factory=list)
+    loose: list[tuple[ast.Call, LexicalScope]] = field(default_factory=list)
     unknown: bool = False
     stored: list[Argument] = field(default_factory=list)
 
@@ -199,9 +199,9 @@ class CallGraph:
 
     def __init__(self, points_to: ObjectQueries) -> None:
         self._points_to = points_to
-        self._uses: dict[Scope, _Uses] = {}
+        self._uses: dict[LexicalScope, _Uses] = {}
         self._meanings: dict[str, _Meanings] = {}
-        self._decorated: dict[Scope, list[Scope]] = {}
+        self._decorated: dict[LexicalScope, list[LexicalScope]] = {}
 
     def meanings(self, name: str) -> _Meanings:
         """What each read of a name may be; names that are read while this is found out see a part of it."""
@@ -221,7 +221,7 @@ class CallGraph:
         )
         is_known = any(isinstance(each.base, Instance | ClassObject | Named) for each in receiver)
         for reference in references:
-            if isinstance(reference.base, Function):
+            if isinstance(reference.base, FunctionObject):
                 found.functions[reference.base.scope].append((node, file))
                 is_known = True
             elif isinstance(reference.base, ClassObject) and isinstance(reference.base.cls, ClassRef):
@@ -230,7 +230,7 @@ class CallGraph:
         if isinstance(node, ast.Attribute) and not is_known:
             found.unknown.append((node, file))
 
-    def decorated_by(self, function: Scope) -> list[Scope]:
+    def decorated_by(self, function: LexicalScope) -> list[LexicalScope]:
         """Functions that a function decorates."""
         if function not in self._decorated:
             found = self._decorated[function] = []
@@ -243,7 +243,7 @@ class CallGraph:
                 found += [inner] if inner is not None else []
         return self._decorated[function]
 
-    def decorated_classes(self, function: Scope) -> Iterator[ClassRef]:
+    def decorated_classes(self, function: LexicalScope) -> Iterator[ClassRef]:
         """The classes that a function, or what it returns, decorates."""
         outer = function.parent
         factory = outer if outer is not None and outer.is_function and outer.owner is None else None
@@ -258,15 +258,15 @@ class CallGraph:
                     cls = file.class_of(definition)
                     yield from (cls,) if cls is not None else ()
 
-    def receivers(self, scope: Scope) -> Iterator[Argument]:
+    def receivers(self, scope: LexicalScope) -> Iterator[Argument]:
         """The classes or objects in whose attributes a function is stored: `Net.forward = function`."""
         yield from self._of(scope).stored
 
-    def is_unknown(self, scope: Scope) -> bool:
-        """Whether a function may be called with anything: it is kept somewhere that is not followed."""
+    def is_unknown(self, scope: LexicalScope) -> bool:
+        """True if a function may be called with anything: it is kept somewhere that is not followed."""
         return self._of(scope).unknown
 
-    def arguments(self, scope: Scope, name: str) -> Iterator[Argument]:
+    def arguments(self, scope: LexicalScope, name: str) -> Iterator[Argument]:
         """The expressions that calls give a parameter."""
         uses = self._of(scope)
         for call, where in uses.direct:
@@ -276,7 +276,7 @@ class CallGraph:
             for value in (*call.args, *(keyword.value for keyword in call.keywords)):
                 yield value, where
 
-    def implicit_arguments(self, scope: Scope) -> References:
+    def implicit_arguments(self, scope: LexicalScope) -> References:
         """What functions of other packages give a callback beside their arguments: the modules of their receiver."""
         found: set[Reference] = set()
         for call, where in self._of(scope).loose:
@@ -284,49 +284,49 @@ class CallGraph:
                 for reference in self._points_to.of(call.func.value, where):
                     if isinstance(reference.base, Instance | Made):
                         found |= {reference, Reference(Below(reference.base))}
-                    elif not isinstance(reference.base, Named | ClassObject | Function):
+                    elif not isinstance(reference.base, Named | ClassObject | FunctionObject):
                         found.add(reference)
         return frozenset(found)
 
     @staticmethod
-    def bound_names(call: ast.Call, scope: Scope, value: ast.expr) -> list[str]:
+    def bound_names(call: ast.Call, scope: LexicalScope, value: ast.expr) -> list[str]:
         """The parameters of a function that a call may bind one of its arguments to."""
         shifts = (1, 0) if _is_bound_method(scope) else (0,)
         return [n for n in _parameters(scope) if any(found is value for found in bound(call, scope, n, shifts))]
 
-    def parameters_of(self, call: ast.Call, where: Scope, scope: Scope, value: ast.expr) -> list[str]:
+    def parameters_of(self, call: ast.Call, where: LexicalScope, scope: LexicalScope, value: ast.expr) -> list[str]:
         """The same, for a call in a scope, by what is known of its callee."""
         shifts = self.shifts(call, where, scope)
         return [n for n in _parameters(scope) if any(found is value for found in bound(call, scope, n, shifts))]
 
-    def shifts(self, call: ast.Call, where: Scope, scope: Scope) -> tuple[int, ...]:
+    def shifts(self, call: ast.Call, where: LexicalScope, scope: LexicalScope) -> tuple[int, ...]:
         """How many parameters may stand in front of that of the first argument: `self`, where the call is of a class
         or of a method of an object."""
         if not _is_bound_method(scope):
             return (0,)
         if not isinstance(call.func, ast.Attribute):
             callees = self._points_to.of(call.func, where)
-            return (1, 0) if any(isinstance(each.base, Function) for each in callees) else (1,)
+            return (1, 0) if any(isinstance(each.base, FunctionObject) for each in callees) else (1,)
         bases = [reference.base for reference in self._points_to.of(call.func.value, where)]
         may_be_class = any(isinstance(base, ClassObject | Anything | Many) for base in bases)
         return (1,) if any(isinstance(base, Instance) for base in bases) and not may_be_class else (1, 0)
 
-    def uses(self, scope: Scope) -> _Uses:
+    def uses(self, scope: LexicalScope) -> _Uses:
         """How a function is called."""
         return self._of(scope)
 
-    def _of(self, scope: Scope) -> _Uses:
+    def _of(self, scope: LexicalScope) -> _Uses:
         if scope not in self._uses:
             self._uses[scope] = _Uses()  # a function that calls itself ends here
             self._uses[scope] = _Search(self._points_to, scope).uses
         return self._uses[scope]
 
 
-def _is_bound_method(scope: Scope) -> bool:
+def _is_bound_method(scope: LexicalScope) -> bool:
     return scope.owner is not None and not scope.has_decorator("staticmethod")
 
 
-def bound(call: ast.Call, scope: Scope, name: str, shifts: Iterable[int]) -> Iterator[ast.expr]:
+def bound(call: ast.Call, scope: LexicalScope, name: str, shifts: Iterable[int]) -> Iterator[ast.expr]:
     """The arguments of a call that may be bound to a parameter, with some parameters left out in front."""
     arguments = scope.arguments
     if arguments is None:
@@ -350,7 +350,7 @@ def bound(call: ast.Call, scope: Scope, name: str, shifts: Iterable[int]) -> Ite
 class _Search:
     """Follows a function from where it is defined to where it is called."""
 
-    def __init__(self, points_to: ObjectQueries, scope: Scope) -> None:
+    def __init__(self, points_to: ObjectQueries, scope: LexicalScope) -> None:
         self.points_to = points_to
         self.scope = scope
         self.uses = _Uses()
@@ -389,21 +389,21 @@ class _Search:
             node, file = self._waiting.pop()
             self._follow(node, file)
 
-    def _decorated(self, decorator: ast.expr, scope: Scope) -> None:
+    def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
         """A decorator of the project is called with the function."""
         if scope.parent is None:
             return
         for reference in self.points_to.of(decorator, scope.parent):
-            if isinstance(reference.base, Function):
+            if isinstance(reference.base, FunctionObject):
                 self._follow_first_parameter(reference.base.scope)
 
-    def _follow_first_parameter(self, function: Scope) -> None:
+    def _follow_first_parameter(self, function: LexicalScope) -> None:
         arguments = function.arguments
         positional = [*arguments.posonlyargs, *arguments.args] if arguments is not None else []
         if positional:
             self._follow_variable(function, positional[0].arg)
 
-    def _follow_variable(self, scope: Scope, name: str) -> None:
+    def _follow_variable(self, scope: LexicalScope, name: str) -> None:
         """Every read of a variable of a scope, in it and in the functions inside it."""
         for node in self.points_to.names.reads(scope.file, name):
             if scope.file.scope_of(node).binder(name) is scope:
@@ -464,8 +464,8 @@ class _Search:
         is_followed = False
         for reference in callees:
             base = reference.base
-            inner: list[Scope] = []
-            if isinstance(base, Function):
+            inner: list[LexicalScope] = []
+            if isinstance(base, FunctionObject):
                 inner = [base.scope]
             elif isinstance(base, ClassObject) and not isinstance(base.cls, str):
                 inner = self.points_to.method(base.cls, "__init__")
@@ -523,10 +523,10 @@ class _Search:
             if other is file:
                 continue
             found = self.points_to.of(node, other.scope_of(node))
-            if any(isinstance(r.base, Function) and r.base.scope is self.scope for r in found):
+            if any(isinstance(r.base, FunctionObject) and r.base.scope is self.scope for r in found):
                 self._add(node, other)
 
-    def _returned(self, function: Scope | None) -> None:
+    def _returned(self, function: LexicalScope | None) -> None:
         """The function is returned: calls of the function around it evaluate to it."""
         if function is None or not function.is_function:
             return
@@ -552,7 +552,7 @@ def _short(cls: ClassRef) -> str:
     return cls.name.rpartition(".")[2].partition(":")[0]
 
 
-def _parameters(function: Scope) -> list[str]:
+def _parameters(function: LexicalScope) -> list[str]:
     arguments = function.arguments
     if arguments is None:
         return []

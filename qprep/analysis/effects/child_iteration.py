@@ -62,7 +62,7 @@ def add_visits(analysis: Analysis, effects: EffectTable) -> None:
 
 
 def _is_own(effects: EffectTable, file: FileScopes, call: ast.Call) -> bool:
-    """Whether a method lists the children of its own object: the rewrite of the class takes care of that."""
+    """True if a method lists the children of its own object: the rewrite of the class takes care of that."""
     module = walked_module(call)
     return isinstance(module, ast.Name) and module.id == effects.points_to.receiver(file.scope_of(call))
 
@@ -92,7 +92,7 @@ def _asks_for_any(test: ast.expr) -> bool:
 
 
 def _calls(statement: ast.stmt, name: str) -> bool:
-    """Whether a statement is a call of the function `name`, or of the method of that name."""
+    """True if a statement is a call of the function `name`, or of the method of that name."""
     call = statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.Return) else None
     callee = call.func if isinstance(call, ast.Call) else None
     return (isinstance(callee, ast.Name) and callee.id == name) or (

@@ -38,7 +38,7 @@ def note_method(analysis: Analysis, frame: Frame, module: Module, name: str) -> 
 
 
 def is_keyed(analysis: Analysis, module: Module) -> bool:
-    """Whether an index into a module is a name."""
+    """True if an index into a module is a name."""
     cls = module.cls
     return isinstance(cls, ClassRef) and External("torch.nn.ModuleDict") in analysis.project.mro(cls)
 

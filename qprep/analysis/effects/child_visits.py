@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ClassObject, Function, References, Test
+from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, References, Test
 from qprep.analysis.effects.class_conditions import conditions, failing, holding
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
+    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
 _LISTINGS = frozenset(("children", "named_children", "modules", "named_modules"))
@@ -26,7 +26,7 @@ _TENSORS = frozenset(("parameters", "named_parameters", "buffers", "named_buffer
 _KEEPS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update", "write"])
 _TESTS = frozenset(("any", "all", "sum"))
 
-Parameter = tuple["Scope", str]
+Parameter = tuple["LexicalScope", str]
 _Use = tuple[ast.expr | ast.stmt, list[Test]]
 
 
@@ -66,7 +66,7 @@ def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
 
 
 def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Whether a call runs for every item of the innermost loop around it, or stands in no loop."""
+    """True if a call runs for every item of the innermost loop around it, or stands in no loop."""
     current: ast.AST = node
     loop: ast.AST | None = None
     while (parent := parents.get(current)) is not None:
@@ -88,7 +88,9 @@ def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     return not any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier)
 
 
-def _children(points_to: PointsTo, module: ast.expr, scope: Scope, tests: list[Test], is_direct: bool) -> References:
+def _children(
+    points_to: PointsTo, module: ast.expr, scope: LexicalScope, tests: list[Test], is_direct: bool
+) -> References:
     """The modules below an expression that pass some tests."""
     below = points_to.below(points_to.of(module, scope), is_direct=is_direct)
     return frozenset(each.narrowed(tests) for each in below)
@@ -156,7 +158,7 @@ def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: Point
 
 
 def _is_direct(node: ast.expr) -> bool:
-    """Whether an expression lists the children of a module, and not those further down."""
+    """True if an expression lists the children of a module, and not those further down."""
     match node:
         case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _WRAPPERS:
             return _is_direct(inner)
@@ -214,7 +216,7 @@ class _Finder:
         if isinstance(function, ast.Attribute) and function.attr in _KEEPS:
             yield Visit(found, call, call)
         for reference in self.points_to.of(function, scope):
-            inner = reference.base.scope if isinstance(reference.base, Function) else None
+            inner = reference.base.scope if isinstance(reference.base, FunctionObject) else None
             arguments = inner.arguments if inner is not None else None
             names = [argument.arg for argument in arguments.args] if arguments is not None else []
             if inner is None or not names:
@@ -238,7 +240,7 @@ class _Finder:
         for where, tests in self._uses(node, scope):
             yield Visit(partial(_children, self.points_to, module, scope, tests, _is_direct(node)), where, node)
 
-    def _uses(self, node: ast.expr, scope: Scope) -> Iterator[_Use]:  # noqa: C901, PLR0912  (one case a node type)
+    def _uses(self, node: ast.expr, scope: LexicalScope) -> Iterator[_Use]:  # noqa: C901, PLR0912  (one case a node type)
         parent = self.file.parents.get(node)
         match parent:
             case ast.Call(func=ast.Name(id=name)) if name in _WRAPPERS and parent.args[:1] == [node]:
@@ -273,7 +275,7 @@ class _Finder:
             case None:
                 yield node, []
 
-    def _given(self, call: ast.Call, node: ast.expr, scope: Scope) -> Iterator[_Use]:
+    def _given(self, call: ast.Call, node: ast.expr, scope: LexicalScope) -> Iterator[_Use]:
         """The listing is an argument: what counts is what the parameter is used for."""
         parameters = self._parameters(call, node, scope)
         if parameters is None:
@@ -284,12 +286,12 @@ class _Finder:
             for _, tests in inner.of_parameter(function, name, call):
                 yield call, tests
 
-    def _parameters(self, call: ast.Call, node: ast.expr, scope: Scope) -> frozenset[Parameter] | None:
+    def _parameters(self, call: ast.Call, node: ast.expr, scope: LexicalScope) -> frozenset[Parameter] | None:
         """The parameters that an argument may be bound to; None where the call may run other code."""
-        functions: list[Scope] = []
+        functions: list[LexicalScope] = []
         for reference in self.points_to.of(call.func, scope):
             match reference.base:
-                case Function(scope=function):
+                case FunctionObject(scope=function):
                     functions.append(function)
                 case ClassObject(cls=ClassRef() as cls):
                     functions += self.points_to.method(cls, "__init__")
@@ -298,7 +300,7 @@ class _Finder:
         bound = [(f, name) for f in functions for name in self.points_to.calls.parameters_of(call, scope, f, node)]
         return frozenset(bound) if bound else None
 
-    def of_parameter(self, function: Scope, name: str, call: ast.expr) -> Iterator[_Use]:
+    def of_parameter(self, function: LexicalScope, name: str, call: ast.expr) -> Iterator[_Use]:
         """The uses of a parameter that holds child modules, or a listing of them."""
         if len(function.bindings.get(name, ())) != 1 or _is_packed(function, name):
             yield call, []
@@ -308,13 +310,13 @@ class _Finder:
                 yield from self._uses(read, self.file.scope_of(read))
 
     def _is_name(self, index: ast.expr, node: ast.expr) -> bool:
-        """Whether a child is fetched by its name: from `_modules`, or from a dict of them."""
+        """True if a child is fetched by its name: from `_modules`, or from a dict of them."""
         if isinstance(index, ast.Slice) or (isinstance(index, ast.Constant) and not isinstance(index.value, str)):
             return False
         is_dict = isinstance(node, ast.Attribute | ast.DictComp) or last_name(getattr(node, "func", node)) == "dict"
         return is_dict or isinstance(index, ast.Constant)
 
-    def _variable(self, name: str, scope: Scope, assignment: ast.stmt) -> Iterator[_Use]:
+    def _variable(self, name: str, scope: LexicalScope, assignment: ast.stmt) -> Iterator[_Use]:
         home = scope.binder(name)
         if home is None or len(home.bindings.get(name, ())) != 1:
             yield assignment, []
@@ -332,7 +334,7 @@ class _Finder:
             if not by_name:
                 yield from self._uses(node, self.file.scope_of(node))
 
-    def _loop(self, loop: ast.For, body: list[ast.stmt], scope: Scope) -> Iterator[_Use]:
+    def _loop(self, loop: ast.For, body: list[ast.stmt], scope: LexicalScope) -> Iterator[_Use]:
         """The statements of a loop that leave something behind for a child, with the conditions on it."""
         names = [part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)]
         for statement in body:
@@ -349,7 +351,7 @@ class _Finder:
                 ]
                 yield statement, tests
 
-    def _comprehension(self, generator: ast.comprehension, scope: Scope) -> Iterator[_Use]:
+    def _comprehension(self, generator: ast.comprehension, scope: LexicalScope) -> Iterator[_Use]:
         whole = self.file.parents.get(generator)
         if not isinstance(whole, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
             return
@@ -373,14 +375,14 @@ class _Finder:
         yield whole, tests
 
 
-def _is_packed(function: Scope, name: str) -> bool:
-    """Whether a parameter is `*args` or `**kwargs`."""
+def _is_packed(function: LexicalScope, name: str) -> bool:
+    """True if a parameter is `*args` or `**kwargs`."""
     arguments = function.arguments
     packed = (arguments.vararg, arguments.kwarg) if arguments is not None else ()
     return any(each is not None and each.arg == name for each in packed)
 
 
-def _is_local(target: ast.expr, scope: Scope) -> bool:
+def _is_local(target: ast.expr, scope: LexicalScope) -> bool:
     return isinstance(target, ast.Name) and target.id in scope.bindings and target.id not in scope.outer_names
 
 
@@ -412,7 +414,7 @@ def _goes_through_tensors(node: ast.expr, names: list[str]) -> bool:
 
 
 def _leaves_something(statement: ast.stmt, names: list[str]) -> bool:
-    """Whether a statement in a loop over modules has an effect beyond the module itself."""
+    """True if a statement in a loop over modules has an effect beyond the module itself."""
     match statement:
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=method))):
             return method in _KEEPS
@@ -435,7 +437,7 @@ def _leaves_something(statement: ast.stmt, names: list[str]) -> bool:
 
 
 def _is_of(target: ast.expr, names: list[str]) -> bool:
-    """Whether an assignment is to an attribute of the module of the loop: an effect on that module alone."""
+    """True if an assignment is to an attribute of the module of the loop: an effect on that module alone."""
     while isinstance(target, ast.Attribute | ast.Subscript):
         target = target.value
     return isinstance(target, ast.Name) and target.id in names

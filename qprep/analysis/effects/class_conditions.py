@@ -70,7 +70,7 @@ def containers_with(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> Iterator
 
 
 def is_by_class_alone(node: ast.AST, variables: Sequence[Variable], parents: dict[ast.AST, ast.AST]) -> bool:
-    """Whether a node in a loop over modules runs for each module of certain classes, whatever else it is.
+    """True if a node in a loop over modules runs for each module of certain classes, whatever else it is.
 
     Every condition between the node and the loop must be one that `conditions` reads, on one of the variables.
     """
@@ -98,7 +98,7 @@ def _earlier(parent: ast.AST, part: ast.AST) -> list[ast.stmt]:
 
 
 def _is_passing(statement: ast.stmt) -> bool:
-    """Whether control always goes on behind a statement."""
+    """True if control always goes on behind a statement."""
     return not any(isinstance(part, (*_ENDS, ast.Yield)) for part in ast.walk(statement))
 
 
@@ -107,7 +107,7 @@ def _is_class_exit(statement: ast.stmt, variables: Sequence[Variable]) -> bool:
 
 
 def _is_understood(test: ast.expr, variable: Variable) -> bool:
-    """Whether a test asks for nothing but the class of a variable."""
+    """True if a test asks for nothing but the class of a variable."""
     match test:
         case ast.BoolOp(values=values):
             return all(_is_understood(value, variable) for value in values)
@@ -295,7 +295,7 @@ def binding_loop(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> ast.For | N
 
 
 def may_bind(nodes: Sequence[ast.AST], name: str) -> bool:
-    """Whether one of several statements may bind a name."""
+    """True if one of several statements may bind a name."""
     return any(
         isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
         for node in nodes

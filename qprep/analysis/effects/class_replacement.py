@@ -90,7 +90,7 @@ def _subject(node: ast.AST) -> str:
 
 
 def is_sought(touched: frozenset[str], cls: str) -> bool:
-    """Whether instances of a class are looked for, to be changed or replaced."""
+    """True if instances of a class are looked for, to be changed or replaced."""
     return _matches([name for name in touched if name.startswith("<")], cls)
 
 
@@ -100,7 +100,7 @@ def replaced(touched: frozenset[str]) -> frozenset[str]:
 
 
 def is_replaced(touched: frozenset[str], cls: str) -> bool:
-    """Whether instances of a class are looked for, to be replaced."""
+    """True if instances of a class are looked for, to be replaced."""
     return _matches(replaced(touched), cls)
 
 

@@ -15,7 +15,7 @@ from qprep.analysis.effects.abstract_objects import (
     Below,
     ClassObject,
     ClassTest,
-    Function,
+    FunctionObject,
     Held,
     Instance,
     Made,
@@ -34,7 +34,7 @@ from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import Scope
+    from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.interpreter.protocol import Analysis
 
 # Packages of torch that no forward calls: those who load models replace initializers to save time.
@@ -82,7 +82,7 @@ class EffectTable:
         self._contents: dict[ClassRef, frozenset[ClassRef] | None] = {}
 
     def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
-        """Whether an attribute may hold a module, function or class, or something that holds one."""
+        """True if an attribute may hold a module, function or class, or something that holds one."""
         entry = self.analysis.attributes_of(cls).names.get(attribute)
         return entry is None or not all(isinstance(kind, _VALUES) for kind in options(entry.kind))
 
@@ -150,7 +150,7 @@ class EffectTable:
                 yield effect
 
     def _may_matter_to(self, effect: Effect, child: ModuleClass) -> bool:
-        """Whether an effect, if it reaches a new child of a class, makes a difference."""
+        """True if an effect, if it reaches a new child of a class, makes a difference."""
         match effect.kind:
             case EffectKind.SET:
                 return self._has_attribute(child, effect.attribute) or effect.attribute in _OF_CLASS
@@ -207,7 +207,7 @@ class EffectTable:
         match target.base:
             case ClassObject(cls=cls) | Instance(cls=cls):
                 return cls in family
-            case Function(scope=scope):
+            case FunctionObject(scope=scope):
                 owner = self.points_to.enclosing_class(scope)
                 return owner in family if owner is not None else scope.file.module == module
             case Named(name=name):
@@ -225,7 +225,7 @@ class EffectTable:
                 yield effect
 
     def _may_see(self, effect: Effect, family: Collection[ClassRef]) -> bool:
-        """Whether a handler is a mode, which sees every call, or of tensors that the methods of a family are given."""
+        """True if a handler is a mode, which sees every call, or of tensors that the methods of a family are given."""
         handled = {target.base.cls for target in effect.targets if isinstance(target.base, ClassObject)}
         if any(_is_mode(self.project.mro(cls)) for cls in handled if isinstance(cls, ClassRef)):
             return True
@@ -233,7 +233,7 @@ class EffectTable:
         given = (reference.base for scope in scopes for reference in self.points_to.of_parameters(scope))
         return any(isinstance(base, ClassObject | Instance) and base.cls in handled for base in given)
 
-    def _own(self, cls: ClassRef, method: str) -> Iterator[Scope]:
+    def _own(self, cls: ClassRef, method: str) -> Iterator[LexicalScope]:
         return (scope for scope in self.points_to.method(cls, method) if scope.owner == cls)
 
     # What may happen to an instance
@@ -266,7 +266,7 @@ class EffectTable:
                 yield effect
 
     def _matters(self, effect: Effect, content: Collection[ModuleClass]) -> bool:
-        """Whether an effect on a module of one of these classes changes what its calls compute.
+        """True if an effect on a module of one of these classes changes what its calls compute.
 
         What happens to every module of a class happens to a second instance of it as well, if that is one.
         """
@@ -320,13 +320,13 @@ class EffectTable:
         return False
 
     def _is_part(self, owner: ModuleClass | None, name: str | None, effect: Effect) -> bool:
-        """Whether an effect on what an attribute holds may be one on a module, or on a container of modules."""
+        """True if an effect on what an attribute holds may be one on a module, or on a container of modules."""
         if effect.kind is not EffectKind.STRUCTURE or name is None:
             return True
         return isinstance(owner, ClassRef) and self._may_hold(owner, name)
 
     def _runs_method(self, cls: ModuleClass, effect: Effect) -> bool:
-        """Whether a call of a method may reach a second instance of a class, and change what it shares."""
+        """True if a call of a method may reach a second instance of a class, and change what it shares."""
         if isinstance(cls, ClassRef):
             names = self.project.method_names(cls)
             return any(may_be(effect.attribute, name) for name in names if name != "forward")
@@ -337,7 +337,7 @@ class EffectTable:
         return cls == other or cls in self.project.mro(other) or other in self.project.mro(cls)
 
     def contains_object(self, owner: object, content: Collection[ModuleClass]) -> bool:
-        """Whether an object may hold an instance of one of several classes of the project."""
+        """True if an object may hold an instance of one of several classes of the project."""
         refs = [cls for cls in content if isinstance(cls, ClassRef)]
         return bool(refs) and self.contains(owner, refs)
 
@@ -350,7 +350,7 @@ class EffectTable:
                         yield effect
 
     def _is_patch(self, target: Named, effect: Effect, name: str) -> bool:
-        """Whether an assignment replaces a function of this name, or what the class of this name does."""
+        """True if an assignment replaces a function of this name, or what the class of this name does."""
         if not target.name.startswith("torch") or f"{target.name}.".startswith(_RUNS_NO_OPERATION):
             return False
         if may_be(effect.attribute, name):
@@ -359,7 +359,7 @@ class EffectTable:
         return is_class and self._has_attribute(f"{_TORCH}{name}", effect.attribute)
 
     def _has_children_of(self, below: Below, family: Collection[ClassRef]) -> bool:
-        """Whether modules below an object may be children of an instance of a family."""
+        """True if modules below an object may be children of an instance of a family."""
         if below.is_direct and isinstance(below.owner, Instance):
             return below.owner.cls in family
         return self.contains(below.owner, family)
@@ -367,7 +367,7 @@ class EffectTable:
     # Relations of classes
 
     def contains(self, owner: object, family: Collection[ClassRef]) -> bool:
-        """Whether an object may be, or hold at any depth, an instance of a family."""
+        """True if an object may be, or hold at any depth, an instance of a family."""
         if isinstance(owner, Anything):
             return True
         if not isinstance(owner, Instance):
@@ -401,7 +401,7 @@ class EffectTable:
         return frozenset(found)
 
     def admits(self, tests: Collection[Test], cls: ModuleClass) -> bool:
-        """Whether an object of a class may pass all of several tests."""
+        """True if an object of a class may pass all of several tests."""
         return all(self._may_pass(test, cls) for test in tests)
 
     def _may_pass(self, test: Test, cls: ModuleClass) -> bool:
@@ -419,7 +419,7 @@ class EffectTable:
                 return _name_passes(_short(cls), how, text) is is_positive
 
     def _is_subclass(self, cls: ModuleClass, other: ModuleClass) -> bool | None:
-        """Whether a class inherits from another; None where that is not known."""
+        """True if a class inherits from another; None where that is not known."""
         if cls == other or other in _ROOTS:
             return True
         if isinstance(cls, ClassRef):
@@ -438,7 +438,7 @@ class EffectTable:
         return _short(other) in (_short(cls), *bases_of)
 
     def _has_attribute(self, cls: ModuleClass, pattern: str) -> bool:
-        """Whether a class, or a call of its instances, has a use for an attribute of this name."""
+        """True if a class, or a call of its instances, has a use for an attribute of this name."""
         if pattern == ANY_NAME or any(may_be(pattern, name) for name in _CALL_ATTRIBUTES):
             return True
         if isinstance(cls, ClassRef):
@@ -458,20 +458,20 @@ class EffectTable:
         return set(parse_constructor(row.module).parameters) if row is not None and row.module is not None else set()
 
     def is_modal(self, cls: ModuleClass) -> bool:
-        """Whether the result of a module depends on its training mode."""
+        """True if the result of a module depends on its training mode."""
         if isinstance(cls, str) and cls.startswith(_TORCH):
             return bool(_MODAL.search(_short(cls)))
         return isinstance(cls, ClassRef)
 
     def _is_layer(self, cls: ModuleClass) -> bool:
-        """Whether a class is one operation of torch.nn with parameters."""
+        """True if a class is one operation of torch.nn with parameters."""
         known = (
             self.analysis.catalogue.nn_module(str(cls).removeprefix(_TORCH)) if str(cls).startswith(_TORCH) else None
         )
         return known is not None and known.may_have_state and not (known.is_container or known.is_compound)
 
     def _is_stateless(self, cls: ModuleClass) -> bool:
-        """Whether a second instance of a class is a plain one of the same class."""
+        """True if a second instance of a class is a plain one of the same class."""
         if isinstance(cls, ClassRef):
             return False
         known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
@@ -479,7 +479,7 @@ class EffectTable:
 
 
 def _is_mode(bases: Collection[object]) -> bool:
-    """Whether a class is a mode of torch's dispatcher, by the names that torch gives their bases."""
+    """True if a class is a mode of torch's dispatcher, by the names that torch gives their bases."""
     return any(isinstance(base, External) and base.name.endswith("Mode") for base in bases)
 
 
@@ -488,7 +488,7 @@ def _dotted(base: Named | ClassObject) -> str:
 
 
 def _is_unknown_holder(target: Reference) -> bool:
-    """Whether an attribute is set on what nothing is known of but the attribute that holds it."""
+    """True if an attribute is set on what nothing is known of but the attribute that holds it."""
     return isinstance(target.base, Held) and target.base.owner is None
 
 

@@ -1,4 +1,4 @@
-"""Whether a constructor keeps what it is given: a module that it only looks at is not shared."""
+"""True if a constructor keeps what it is given: a module that it only looks at is not shared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INSIDE = (ast.IfExp, ast.BoolOp, ast.Tuple, ast.List, ast.Starred, ast.keyword,
 
 
 def keeps(analysis: Analysis, cls: ClassRef, argument: int | str) -> bool:
-    """Whether an instance of `cls` may keep the argument at a position, or of a name, of its constructor."""
+    """True if an instance of `cls` may keep the argument at a position, or of a name, of its constructor."""
     found = attributes.class_attribute(analysis, cls, Module(cls, ""), "__init__")
     node = analysis.project.function_node(found) if isinstance(found, FunctionRef) else None
     if node is None:
@@ -32,7 +32,7 @@ def keeps(analysis: Analysis, cls: ClassRef, argument: int | str) -> bool:
 
 
 def _is_kept(function: ast.FunctionDef, name: str) -> bool:
-    """Whether a function assigns a name's value, or hands it on."""
+    """True if a function assigns a name's value, or hands it on."""
     parents = {child: node for node in ast.walk(function) for child in ast.iter_child_nodes(node)}
     for part in ast.walk(function):
         if not (isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Load)):

@@ -23,7 +23,7 @@ from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import Binding, FileScopes, Scope
+    from qprep.analysis.effects.lexical_scopes import Binding, FileScopes, LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
 _TO_TEXT = frozenset(("repr", "str", "format", "ascii", "pformat"))
@@ -113,7 +113,7 @@ def _described(node: ast.expr) -> list[ast.expr]:
 
 
 def _is_part_of_tuple(value: ast.expr, file: FileScopes) -> bool:
-    """Whether a name is one part of tuples of unlike things: what is known of those is no evidence of a module.
+    """True if a name is one part of tuples of unlike things: what is known of those is no evidence of a module.
 
     The name in a pair of a name and a module is such a part, and the module is not.
     """
@@ -139,12 +139,12 @@ def _unpacks(binding: Binding, name: str, file: FileScopes) -> bool:
 
 
 def _is_method(func: ast.expr) -> bool:
-    """Whether a callee is an attribute of something that is no module: `text.format(…)`."""
+    """True if a callee is an attribute of something that is no module: `text.format(…)`."""
     return isinstance(func, ast.Attribute) and func.attr != "pformat"
 
 
 def _is_shown(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Whether a text ends in a message for people, or nowhere."""
+    """True if a text ends in a message for people, or nowhere."""
     current = node
     while (parent := parents.get(current)) is not None:
         match parent:
@@ -185,7 +185,7 @@ def _below_without_own_text(points_to: PointsTo, value: ast.expr, file: FileScop
 
 
 def _returns_object(points_to: PointsTo, func: ast.Attribute) -> bool:
-    """Whether a method may return a module: one of the project's, or `model.eval()`."""
+    """True if a method may return a module: one of the project's, or `model.eval()`."""
     return func.attr in RETURNS_SELF or points_to.names.is_method(func.attr)
 
 
@@ -276,7 +276,7 @@ def handlers(file: FileScopes) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
 
 
 def _asks_which(handler: ast.FunctionDef) -> bool:
-    """Whether a handler does more with the function than to call it or to give it to the handler above."""
+    """True if a handler does more with the function than to call it or to give it to the handler above."""
     parameters = [argument.arg for argument in (*handler.args.posonlyargs, *handler.args.args)]
     function = parameters[1] if len(parameters) > 1 else None
     parents = {child: node for node in ast.walk(handler) for child in ast.iter_child_nodes(node)}
@@ -330,7 +330,7 @@ def _counted(file: FileScopes) -> Iterator[tuple[ast.expr | ast.stmt, ast.expr]]
 
 
 def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
-    """Whether an expression is `self`, or a variable that is bound to a display or to numbers."""
+    """True if an expression is `self`, or a variable that is bound to a display or to numbers."""
     if not isinstance(value, ast.Name):
         return False
     scope = file.scope_of(value)
@@ -378,8 +378,8 @@ def _fetched(points_to: PointsTo, node: ast.Attribute, file: FileScopes) -> Refe
     )
 
 
-def _may_be_borrowed(method: Scope, parent: ast.AST | None, node: ast.Attribute) -> bool:
-    """Whether a use of a method of a class may run it on any object.
+def _may_be_borrowed(method: LexicalScope, parent: ast.AST | None, node: ast.Attribute) -> bool:
+    """True if a use of a method of a class may run it on any object.
 
     A call that gives too few arguments for that is one of an instance: `model.load(path)` where `model` is not known.
     """
@@ -398,7 +398,7 @@ def _may_be_borrowed(method: Scope, parent: ast.AST | None, node: ast.Attribute)
 
 
 def _only_looks(file: FileScopes, points_to: PointsTo, node: ast.Attribute) -> bool:
-    """Whether a method is read and not run, or is one of `self`: `Net.forward.__doc__`, `signature(Net.forward)`."""
+    """True if a method is read and not run, or is one of `self`: `Net.forward.__doc__`, `signature(Net.forward)`."""
     parent = file.parents.get(node)
     match parent:
         case ast.Call(func=func) if func is not node:

@@ -44,12 +44,12 @@ class Binding:
 
 
 @dataclass(slots=True, eq=False)
-class Scope:
+class LexicalScope:
     """A module, class, function or lambda, with the names that it binds."""
 
     file: FileScopes
     node: ScopeNode
-    parent: Scope | None
+    parent: LexicalScope | None
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     outer_names: set[str] = field(default_factory=set)  # declared `global` or `nonlocal`
     returned: list[ast.expr] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Scope:
         return self.file.class_of(self.parent.node)
 
     def has_decorator(self, name: str) -> bool:
-        """Whether a function has a decorator of this name of Python's own."""
+        """True if a function has a decorator of this name of Python's own."""
         nodes = getattr(self.node, "decorator_list", ())
         return any(isinstance(node, ast.Name) and node.id == name for node in nodes)
 
@@ -100,9 +100,9 @@ class Scope:
         positional = [*arguments.posonlyargs, *arguments.args]
         return positional[0].arg if positional else None
 
-    def binder(self, name: str) -> Scope | None:
+    def binder(self, name: str) -> LexicalScope | None:
         """The scope that binds a name read in this one, as Python looks it up; None for a builtin or star import."""
-        scope: Scope | None = self
+        scope: LexicalScope | None = self
         is_first = True
         while scope is not None:
             skipped = isinstance(scope.node, ast.ClassDef) and not is_first
@@ -120,9 +120,9 @@ class FileScopes:
         self.module = index.name
         self.parents: dict[ast.AST, ast.AST] = {}
         self._classes = {entry.node: ClassRef(index.name, name) for name, entry in index.classes.items()}
-        self._scopes: dict[ast.AST, Scope] = {}
-        self._around: dict[ast.AST, Scope] = {}
-        self.top = Scope(self, index.tree, None)
+        self._scopes: dict[ast.AST, LexicalScope] = {}
+        self._around: dict[ast.AST, LexicalScope] = {}
+        self.top = LexicalScope(self, index.tree, None)
         self._scopes[index.tree] = self.top
         self._fill(self.top)
 
@@ -130,13 +130,13 @@ class FileScopes:
         """The class that a definition makes."""
         return self._classes.get(node)
 
-    def scope_of(self, node: ast.AST) -> Scope:
+    def scope_of(self, node: ast.AST) -> LexicalScope:
         """The scope whose code a node is part of; for a definition, the scope around it."""
         if node not in self._around:
             self._around[node] = self._find_scope(node)
         return self._around[node]
 
-    def _find_scope(self, node: ast.AST) -> Scope:
+    def _find_scope(self, node: ast.AST) -> LexicalScope:
         current = self.parents.get(node)
         inner = node
         while current is not None:
@@ -147,14 +147,14 @@ class FileScopes:
 
     @staticmethod
     def _is_outside(scope: ast.AST, part: ast.AST) -> bool:
-        """Whether a direct child of a definition is evaluated where the definition stands."""
+        """True if a direct child of a definition is evaluated where the definition stands."""
         if isinstance(scope, ast.ClassDef):
             return part in scope.decorator_list or part in scope.bases or part in scope.keywords
         if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
             return part in scope.decorator_list or part is scope.args or part is scope.returns
         return isinstance(scope, ast.Lambda) and part is scope.args
 
-    def defined(self, node: ast.AST) -> Scope | None:
+    def defined(self, node: ast.AST) -> LexicalScope | None:
         """The scope that a definition opens."""
         return self._scopes.get(node)
 
@@ -165,11 +165,11 @@ class FileScopes:
                 return call
         return None
 
-    def functions(self) -> Iterator[Scope]:
+    def functions(self) -> Iterator[LexicalScope]:
         """Every function, method and lambda of the file."""
         return (scope for scope in self._scopes.values() if scope.is_function)
 
-    def _fill(self, scope: Scope) -> None:
+    def _fill(self, scope: LexicalScope) -> None:
         """Bind the names of a scope, and open the scopes inside it."""
         node = scope.node
         if isinstance(node, _FUNCTIONS):
@@ -190,9 +190,9 @@ class FileScopes:
                 self.parents[child] = part
                 stack.append(child)
 
-    def _open(self, scope: Scope, part: FunctionNode | ast.ClassDef) -> list[ast.AST]:
+    def _open(self, scope: LexicalScope, part: FunctionNode | ast.ClassDef) -> list[ast.AST]:
         """Open the scope of a definition; returns its parts that the scope around evaluates."""
-        inner = Scope(self, part, scope)
+        inner = LexicalScope(self, part, scope)
         self._scopes[part] = inner
         own = part.body if isinstance(part.body, list) else [part.body]
         outside = [child for child in children(part) if child not in own]
@@ -202,14 +202,14 @@ class FileScopes:
         return outside
 
     @staticmethod
-    def _bind_parameters(scope: Scope, node: FunctionNode) -> None:
+    def _bind_parameters(scope: LexicalScope, node: FunctionNode) -> None:
         arguments = node.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         every += [arg for arg in (arguments.vararg, arguments.kwarg) if arg is not None]
         for arg in every:
             scope.bindings.setdefault(arg.arg, []).append(Binding(BindingKind.PARAMETER))
 
-    def _bind(self, scope: Scope, node: ast.AST) -> None:  # noqa: C901, PLR0912  (one case a node type)
+    def _bind(self, scope: LexicalScope, node: ast.AST) -> None:  # noqa: C901, PLR0912  (one case a node type)
         match node:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
@@ -246,7 +246,7 @@ class FileScopes:
             case _:
                 pass
 
-    def _bind_imports(self, scope: Scope, node: ast.Import | ast.ImportFrom) -> None:
+    def _bind_imports(self, scope: LexicalScope, node: ast.Import | ast.ImportFrom) -> None:
         found: dict[str, Imported] = {}
         stars = list(self.index.stars)
         self.index.bind_import(node, found)
@@ -255,13 +255,13 @@ class FileScopes:
             scope.bindings.setdefault(name, []).append(Binding(BindingKind.IMPORT, node, entry.target))
 
     @staticmethod
-    def _bind_patterns(scope: Scope, node: ast.Match, subject: ast.expr) -> None:
+    def _bind_patterns(scope: LexicalScope, node: ast.Match, subject: ast.expr) -> None:
         for part in (part for case in node.cases for part in ast.walk(case.pattern)):
             name = getattr(part, "name", None) or getattr(part, "rest", None)
             if isinstance(name, str):
                 scope.bindings.setdefault(name, []).append(Binding(BindingKind.VALUE, subject))
 
-    def _bind_loop(self, scope: Scope, target: ast.expr, value: ast.expr) -> None:
+    def _bind_loop(self, scope: LexicalScope, target: ast.expr, value: ast.expr) -> None:
         counter = self.counter_of(target, value)
         if counter is None or not isinstance(target, ast.Tuple):
             self._bind_target(scope, target, BindingKind.ITEM, value)
@@ -279,7 +279,7 @@ class FileScopes:
                 return None if any(function in table for table in known) else name
         return None
 
-    def _bind_target(self, scope: Scope, target: ast.expr, kind: BindingKind, value: ast.expr) -> None:
+    def _bind_target(self, scope: LexicalScope, target: ast.expr, kind: BindingKind, value: ast.expr) -> None:
         match target:
             case ast.Name(id=name):
                 home = scope

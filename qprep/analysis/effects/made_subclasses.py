@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.lexical_scopes import BindingKind
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
+    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
 
 _HARMLESS = frozenset(("__doc__", "__init__", "__module__", "__qualname__"))
 
 
 def runs_base_constructor(call: ast.Call, file: FileScopes) -> bool:
-    """Whether `type(name, bases, members)` has one base, and members that leave its constructor, or call it.
+    """True if `type(name, bases, members)` has one base, and members that leave its constructor, or call it.
 
     The constructor among them must run that of the base in a statement of its own, which nothing decides over: then
     what a rewrite adds to the constructor of the base is there. Members with plain names could hide what it adds.
@@ -47,7 +47,7 @@ def _constructs(statement: ast.stmt, file: FileScopes) -> bool:
     return _is_constructor(statement.value.func, file.scope_of(statement.value))
 
 
-def _is_constructor(node: ast.expr, scope: Scope) -> bool:
+def _is_constructor(node: ast.expr, scope: LexicalScope) -> bool:
     match node:
         case ast.Attribute(attr="__init__"):
             return True

@@ -19,7 +19,7 @@ from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
     ClassObject,
-    Function,
+    FunctionObject,
     Instance,
     Made,
     Named,
@@ -37,7 +37,7 @@ from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import FileScopes, Scope
+    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
 
@@ -165,7 +165,7 @@ class _Search:
         return cls if isinstance(root, ast.Name) and root.id == self.points_to.receiver(scope) else None
 
     def _is_by_class(self, node: ast.AST) -> bool:
-        """Whether a statement runs for every module of a loop that is of certain classes."""
+        """True if a statement runs for every module of a loop that is of certain classes."""
         loop = child_visits.loop_over_modules(node, self.file.parents)
         if loop is None:
             return False
@@ -177,8 +177,8 @@ class _Search:
     def _targets(self, node: ast.expr) -> References:
         return self.points_to.of(node, self.file.scope_of(node))
 
-    def _is_own(self, node: ast.expr, scope: Scope) -> bool:
-        """Whether an expression is `self` in a method, or an attribute of it."""
+    def _is_own(self, node: ast.expr, scope: LexicalScope) -> bool:
+        """True if an expression is `self` in a method, or an attribute of it."""
         root = node.value if isinstance(node, ast.Attribute) else node
         return isinstance(root, ast.Name) and root.id == self.points_to.receiver(scope)
 
@@ -217,7 +217,7 @@ class _Search:
             yield from self._stored_item(node.value, node, self._names(node.slice))
 
     def _may_be_modules(self, node: ast.expr) -> bool:
-        """Whether a container may be one of modules: a variable is, where it is bound to an attribute."""
+        """True if a container may be one of modules: a variable is, where it is bound to an attribute."""
         if isinstance(node, ast.Attribute):
             is_known = any(True for _ in self.points_to.names.holders(node.attr))
             return not is_known or self.points_to.may_hold(node.attr)
@@ -283,7 +283,7 @@ class _Search:
                 yield from self._torch_utility(node)
 
     def _may_be_torch(self, func: ast.Name | ast.Attribute) -> bool:
-        """Whether a call may be one of torch's utilities, by the import that its name begins with."""
+        """True if a call may be one of torch's utilities, by the import that its name begins with."""
         root: ast.expr = func
         while isinstance(root, ast.Attribute):
             root = root.value
@@ -404,15 +404,15 @@ class _Search:
                 EffectKind.CALL, self._later(receiver), node, f"calls `{ast.unparse(func)}`", re.escape(name)
             )
 
-    def _is_mode_of_whole(self, call: ast.Call, part: ast.expr, scope: Scope) -> bool:
-        """Whether a part gets the mode of the module that it belongs to: `self.fc.train(self.training)`."""
+    def _is_mode_of_whole(self, call: ast.Call, part: ast.expr, scope: LexicalScope) -> bool:
+        """True if a part gets the mode of the module that it belongs to: `self.fc.train(self.training)`."""
         match call.args, part:
             case [ast.Attribute(value=ast.Name(id=whole), attr="training")], ast.Attribute(value=ast.Name(id=owner)):
                 return whole == owner == self.points_to.receiver(scope)
         return False
 
     def _may_be_called(self, receiver: ast.expr, name: str) -> bool:
-        """Whether a method that classes of the project define is called on another object than `self`."""
+        """True if a method that classes of the project define is called on another object than `self`."""
         if name != "reset_parameters" and not self.points_to.names.is_method(name):
             return False
         return not self._is_own(receiver, self.file.scope_of(receiver)) and not isinstance(
@@ -524,7 +524,7 @@ class _Search:
                 continue
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
             for value in values:
-                found = partial(self._modules, value, (Made, Named, Function, ClassObject))
+                found = partial(self._modules, value, (Made, Named, FunctionObject, ClassObject))
                 yield from self._effect(EffectKind.CHANGE, found, node, f"calls `{ast.unparse(node.func)}`")
 
     def _modules(self, node: ast.expr, left_out: tuple[type, ...]) -> References:
@@ -558,7 +558,7 @@ class _Search:
         return frozenset(Reference(Instance(cls)) for cls in found)
 
     def _is_static(self, base: ast.expr, targets: References) -> bool:
-        """Whether the class hierarchy knows the base already."""
+        """True if the class hierarchy knows the base already."""
         scope = self.file.scope_of(base)
         cls = self.file.class_of(node) if isinstance(node := self.file.parents.get(base), ast.ClassDef) else None
         if cls is None or scope is None:
@@ -630,7 +630,7 @@ class _Search:
                             yield from self._effect(EffectKind.READ, self._later(value), call, text, attribute)
 
     def _is_variable_of_many(self, node: ast.Name) -> bool:
-        """Whether a name may mean one module after another: it is bound by a loop, or a parameter but not `self`."""
+        """True if a name may mean one module after another: it is bound by a loop, or a parameter but not `self`."""
         home = self.file.scope_of(node).binder(node.id)
         kinds = {binding.kind for binding in home.bindings[node.id]} if home is not None else set()
         is_own = home is not None and home.receiver == node.id
@@ -638,7 +638,7 @@ class _Search:
 
 
 def _reaches_base(node: ast.ClassDef) -> bool:
-    """Whether a class has no constructor of its own, or one that calls `super().__init__`."""
+    """True if a class has no constructor of its own, or one that calls `super().__init__`."""
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             return any(

@@ -29,7 +29,7 @@ from qprep.analysis.effects.abstract_objects import (
     Below,
     ChildName,
     ClassObject,
-    Function,
+    FunctionObject,
     Held,
     Instance,
     Made,
@@ -40,7 +40,7 @@ from qprep.analysis.effects.abstract_objects import (
     widened,
 )
 from qprep.analysis.effects.class_conditions import Variable, binding_loop, conditions, containers_with
-from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, Scope
+from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, LexicalScope
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text
@@ -95,7 +95,7 @@ _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel
 class _Variable:
     """All bindings of a name in a scope."""
 
-    scope: Scope
+    scope: LexicalScope
     name: str
 
 
@@ -103,7 +103,7 @@ class _Variable:
 class _Result:
     """What calling a function returns."""
 
-    scope: Scope
+    scope: LexicalScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +133,10 @@ class PointsTo:
         self.names = call_sites.NameTable(project, self.modules)
         self._files: dict[str, FileScopes | None] = {}
         self._values: dict[_Key, References] = {}
-        self._scopes: dict[ast.AST, Scope] = {}
+        self._scopes: dict[ast.AST, LexicalScope] = {}
         self._users: dict[_Key, dict[_Key, None]] = defaultdict(dict)
         self._kept: dict[str, bool] = {}
-        self._assigned: dict[Scope, frozenset[str]] = {}
+        self._assigned: dict[LexicalScope, frozenset[str]] = {}
         self._waiting: deque[_Key] = deque()
         self._queued: set[_Key] = set()
         self._current: list[_Key] = []
@@ -151,14 +151,14 @@ class PointsTo:
             self._files[module] = FileScopes(index) if index is not None else None
         return self._files[module]
 
-    def function(self, module: str, node: ast.AST) -> Scope | None:
+    def function(self, module: str, node: ast.AST) -> LexicalScope | None:
         """The scope of a definition."""
         file = self.file(module)
         return file.defined(node) if file is not None else None
 
-    def method(self, cls: ClassRef, name: str) -> list[Scope]:
+    def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definitions of a method that an instance of a class, or of a subclass, may run."""
-        found: list[Scope] = []
+        found: list[LexicalScope] = []
         for base in self.project.mro(cls):
             own = self._own_method(base, name) if isinstance(base, ClassRef) else []
             found += own
@@ -168,7 +168,7 @@ class PointsTo:
             found += self._own_method(child, name)
         return found
 
-    def inherited_method(self, cls: ClassRef, name: str) -> list[Scope]:
+    def inherited_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definition that `super().name` means in a class."""
         for base in self.project.mro(cls)[1:]:
             own = self._own_method(base, name) if isinstance(base, ClassRef) else []
@@ -178,17 +178,17 @@ class PointsTo:
 
     @cached_property
     def has_own_containers(self) -> bool:
-        """Whether a class of the project inherits from a container of torch.nn."""
+        """True if a class of the project inherits from a container of torch.nn."""
         outlines = ((name, self.project.surface(name)) for name in self.modules)
         classes = (ClassRef(name, cls) for name, found in outlines if found is not None for cls in found.classes)
         return any(map(self.is_container, classes))
 
     def is_container(self, cls: ClassRef) -> bool:
-        """Whether a class inherits from Sequential, ModuleList or ModuleDict."""
+        """True if a class inherits from Sequential, ModuleList or ModuleDict."""
         bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
         return any(name.rpartition(".")[2] in _TORCH_CONTAINERS for name in bases)
 
-    def _own_method(self, cls: ClassRef, name: str) -> list[Scope]:
+    def _own_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         file = self.file(cls.module)
         entry = self.project.class_node(cls)
         if file is None or entry is None:
@@ -198,7 +198,7 @@ class PointsTo:
 
     # Solving
 
-    def of(self, node: ast.expr, scope: Scope) -> References:
+    def of(self, node: ast.expr, scope: LexicalScope) -> References:
         """What an expression in a scope may refer to."""
         return self._get(node, scope)
 
@@ -209,7 +209,7 @@ class PointsTo:
             return NOTHING
         return self._get(node, file.scope_of(node))
 
-    def of_parameters(self, scope: Scope) -> References:
+    def of_parameters(self, scope: LexicalScope) -> References:
         """What the parameters of a function may refer to, but for the first of a method."""
         names = [name for name, bound in scope.bindings.items() if any(b.kind is BindingKind.PARAMETER for b in bound)]
         return _union(self._get(_Variable(scope, name)) for name in names if name != scope.receiver)
@@ -218,7 +218,7 @@ class PointsTo:
         """What an attribute of instances of a class may refer to, as far as the project gives it a value."""
         return self._get(_Stored(cls, attribute))
 
-    def _get(self, key: _Key, scope: Scope | None = None) -> References:
+    def _get(self, key: _Key, scope: LexicalScope | None = None) -> References:
         """The value of a key so far; the key that is being computed is computed again when it grows."""
         if isinstance(key, ast.AST) and scope is not None:
             self._scopes[key] = scope
@@ -277,11 +277,11 @@ class PointsTo:
 
     # Variables
 
-    def _of_variable(self, scope: Scope, name: str) -> References:
+    def _of_variable(self, scope: LexicalScope, name: str) -> References:
         found = _union(self.of_binding(scope, name, binding) for binding in scope.bindings.get(name, ()))
         return found | _union(self._get(value, scope) for value in scope.added.get(name, ()))
 
-    def of_binding(self, scope: Scope, name: str, binding: Binding) -> References:
+    def of_binding(self, scope: LexicalScope, name: str, binding: Binding) -> References:
         """What one of the places that bind a name gives it."""
         value = binding.value
         if binding.kind is BindingKind.PARAMETER:
@@ -295,22 +295,22 @@ class PointsTo:
         found = self._get(value, scope)
         return self._items(found) if binding.kind is BindingKind.ITEM else found
 
-    def _of_definition(self, scope: Scope, node: ast.AST) -> References:
+    def _of_definition(self, scope: LexicalScope, node: ast.AST) -> References:
         if isinstance(node, ast.ClassDef):
             cls = scope.file.class_of(node)
             return frozenset((Reference(ClassObject(cls)),)) if cls is not None else NOTHING
         inner = scope.file.defined(node)
         if inner is None:
             return NOTHING
-        found = frozenset((Reference(Function(inner)),))
+        found = frozenset((Reference(FunctionObject(inner)),))
         # A decorator of the project may put another function in its place.
         for decorator in getattr(node, "decorator_list", ()):
             for reference in self._get(decorator, scope):
-                if isinstance(reference.base, Function):
+                if isinstance(reference.base, FunctionObject):
                     found |= self._get(_Result(reference.base.scope))
         return found
 
-    def _of_parameter(self, scope: Scope, name: str) -> References:
+    def _of_parameter(self, scope: LexicalScope, name: str) -> References:
         cls = scope.owner
         arguments = scope.arguments
         positional = [*arguments.posonlyargs, *arguments.args] if arguments is not None else []
@@ -329,7 +329,7 @@ class PointsTo:
             found |= MANY_OBJECTS
         return found | self.calls.implicit_arguments(scope)
 
-    def _of_first_parameter(self, scope: Scope) -> References:
+    def _of_first_parameter(self, scope: LexicalScope) -> References:
         """The instances of a class that a function is made a method of; the classes that it decorates."""
         found: set[Reference] = set()
         for value, where in self.calls.receivers(scope):
@@ -339,7 +339,7 @@ class PointsTo:
         found |= {Reference(ClassObject(cls)) for cls in self.calls.decorated_classes(scope)}
         return frozenset(found)
 
-    def default(self, scope: Scope, name: str) -> References:
+    def default(self, scope: LexicalScope, name: str) -> References:
         """What the default of a parameter refers to."""
         arguments = scope.arguments
         if arguments is None or scope.parent is None:
@@ -361,7 +361,7 @@ class PointsTo:
             elif isinstance(option, FunctionRef):
                 node = self.project.function_node(option)
                 scope = self.function(option.module, node) if node is not None else None
-                found |= {Reference(Function(scope))} if scope is not None else NOTHING
+                found |= {Reference(FunctionObject(scope))} if scope is not None else NOTHING
             elif isinstance(option, External):
                 found |= self._of_external(option.name)
         return found
@@ -399,18 +399,18 @@ class PointsTo:
         bases = [base for base in self.project.mro(cls) if isinstance(base, ClassRef)]
         return frozenset((*bases, *self.project.subclasses(cls)))
 
-    def receiver(self, scope: Scope) -> str | None:
+    def receiver(self, scope: LexicalScope) -> str | None:
         """The name of `self` in the method around a scope."""
-        current: Scope | None = scope
+        current: LexicalScope | None = scope
         while current is not None:
             if current.receiver is not None:
                 return current.receiver
             current = current.parent
         return None
 
-    def enclosing_class(self, scope: Scope) -> ClassRef | None:
+    def enclosing_class(self, scope: LexicalScope) -> ClassRef | None:
         """The class of the method around a scope."""
-        current: Scope | None = scope
+        current: LexicalScope | None = scope
         while current is not None:
             if current.receiver is not None:
                 return current.owner
@@ -436,13 +436,13 @@ class PointsTo:
                     computed = [m for m in methods if m.has_decorator("property") or _is_property(m)]
                     if computed:
                         return _union(self._get(_Result(method)) for method in computed)
-                    return frozenset(Reference(Function(method)) for method in methods)
+                    return frozenset(Reference(FunctionObject(method)) for method in methods)
                 if not self._may_hold(cls, name):
                     return NOTHING
                 return frozenset((Reference(Held(cls, name)),)) | self._get(_Stored(cls, name))
             case ClassObject(cls=ClassRef() as cls):
                 if methods := self.method(cls, name):
-                    return frozenset(Reference(Function(method)) for method in methods)
+                    return frozenset(Reference(FunctionObject(method)) for method in methods)
                 return self._get(_Stored(cls, name))
             case Named(name=dotted):
                 is_long = dotted.count(".") >= MAX_NAME or dotted.rpartition(".")[2][:1].isupper()
@@ -457,7 +457,7 @@ class PointsTo:
         return NOTHING
 
     def may_hold(self, name: str) -> bool:
-        """Whether an attribute of this name holds, on some object, anything but numbers, texts and tensors."""
+        """True if an attribute of this name holds, on some object, anything but numbers, texts and tensors."""
         if name not in self._kept:
             self._kept[name] = any(self._may_hold(cls, name) for cls in self.names.holders(name))
         return self._kept[name] or any(
@@ -466,8 +466,8 @@ class PointsTo:
             if not self._is_own(node, scope) and (value := assigned_value(node, scope)) is not None
         )
 
-    def _is_own(self, node: ast.Attribute, scope: Scope) -> bool:
-        """Whether an attribute is one of `self` in a method."""
+    def _is_own(self, node: ast.Attribute, scope: LexicalScope) -> bool:
+        """True if an attribute is one of `self` in a method."""
         return isinstance(node.value, ast.Name) and node.value.id == self.receiver(scope)
 
     def class_of(self, references: References) -> References:
@@ -486,7 +486,7 @@ class PointsTo:
 
     # Expressions
 
-    def _of_expression(self, node: ast.expr, scope: Scope) -> References:
+    def _of_expression(self, node: ast.expr, scope: LexicalScope) -> References:
         match node:
             case ast.Name(id=name):
                 return self._of_name(node, name, scope)
@@ -508,10 +508,12 @@ class PointsTo:
                 return self._get(value, scope) & {CHILD_NAME}
             case ast.Lambda():
                 inner = scope.file.defined(node)
-                return frozenset((Reference(Function(inner)),)) if inner is not None else NOTHING
+                return frozenset((Reference(FunctionObject(inner)),)) if inner is not None else NOTHING
         return _union(self._get(part, scope) for part in _parts(node))
 
-    def _of_attribute_read(self, node: ast.Attribute, value: ast.expr, attribute: str, scope: Scope) -> References:
+    def _of_attribute_read(
+        self, node: ast.Attribute, value: ast.expr, attribute: str, scope: LexicalScope
+    ) -> References:
         receiver = scope.receiver
         if receiver is not None and _is_name(value, receiver) and attribute in self._assigned_in(scope):
             assigned = last_value(node, receiver, scope.file.parents)
@@ -519,7 +521,7 @@ class PointsTo:
                 return self._get(assigned, scope) | {Reference(Held(scope.owner, attribute))}
         return self.attribute(self._get(value, scope), attribute)
 
-    def _assigned_in(self, scope: Scope) -> frozenset[str]:
+    def _assigned_in(self, scope: LexicalScope) -> frozenset[str]:
         """The attributes that a method gives a value, where the name of its object is bound once."""
         if scope not in self._assigned:
             names = (
@@ -529,7 +531,7 @@ class PointsTo:
             self._assigned[scope] = frozenset(names) if is_bound_once else frozenset()
         return self._assigned[scope]
 
-    def _of_name(self, node: ast.Name, name: str, scope: Scope) -> References:
+    def _of_name(self, node: ast.Name, name: str, scope: LexicalScope) -> References:
         home = scope.binder(name)
         if home is None:
             index = scope.file.index
@@ -545,7 +547,7 @@ class PointsTo:
         tests = list(conditions(node, self.variable(name, home), scope.file.parents))
         return frozenset(each.narrowed(tests) for each in self._items(self._get(loop.iter, scope)))
 
-    def narrowed(self, node: ast.Name, found: References, home: Scope) -> References:
+    def narrowed(self, node: ast.Name, found: References, home: LexicalScope) -> References:
         """What a variable may refer to where it is read, by the tests that it has passed on the way."""
         if not found or len(home.bindings[node.id]) != 1:
             return found
@@ -554,12 +556,12 @@ class PointsTo:
         tests = list(conditions(node, self.variable(node.id, home), home.file.parents))
         return frozenset(reference.narrowed(tests) for reference in found) if tests else found
 
-    def _is_one_of_others(self, node: ast.Name, scope: Scope) -> bool:
-        """Whether a test has shown that a text is one of those in a container, which come from no listing."""
+    def _is_one_of_others(self, node: ast.Name, scope: LexicalScope) -> bool:
+        """True if a test has shown that a text is one of those in a container, which come from no listing."""
         containers = containers_with(node, scope.file.parents)
         return any(not may_be_listed(self._get(container, scope)) for container in containers)
 
-    def variable(self, name: str, scope: Scope) -> Variable:
+    def variable(self, name: str, scope: LexicalScope) -> Variable:
         """A variable of a scope, as tests of its class are read."""
         held = {
             other
@@ -568,7 +570,7 @@ class PointsTo:
         }
         return Variable(name, lambda node: self.tested_classes(node, scope), frozenset(held))
 
-    def tested_classes(self, node: ast.expr, scope: Scope) -> frozenset[ClassRef | str] | None:
+    def tested_classes(self, node: ast.expr, scope: LexicalScope) -> frozenset[ClassRef | str] | None:
         """The classes that the second argument of `isinstance` names; None where they are not known."""
         found: set[ClassRef | str] = set()
         parts = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]
@@ -589,7 +591,7 @@ class PointsTo:
 
     # Calls
 
-    def _of_call(self, node: ast.Call, scope: Scope) -> References:
+    def _of_call(self, node: ast.Call, scope: LexicalScope) -> References:
         if (special := self._of_builtin(node, scope)) is not None:
             return special
         if isinstance(node.func, ast.Attribute):
@@ -611,8 +613,8 @@ class PointsTo:
             return self._of_unknown_call(node, scope)
         return _union(self._result_of(callee, node, scope) for callee in callees)
 
-    def _is_weak(self, func: ast.expr, scope: Scope) -> bool:
-        """Whether what is called is a weak reference: calling it gives the object."""
+    def _is_weak(self, func: ast.expr, scope: LexicalScope) -> bool:
+        """True if what is called is a weak reference: calling it gives the object."""
         home = scope.binder(func.id) if isinstance(func, ast.Name) else None
         bindings = home.bindings[func.id] if home is not None and isinstance(func, ast.Name) else []
         makers = [binding.value.func for binding in bindings if isinstance(binding.value, ast.Call)]
@@ -620,13 +622,13 @@ class PointsTo:
         return any(isinstance(base, Named) and base.name.startswith("weakref.") for base in made)
 
     def _defines(self, receiver: References, method: str) -> bool:
-        """Whether a class of the project defines a method of this name for the receiver."""
+        """True if a class of the project defines a method of this name for the receiver."""
         classes = [each.base.cls for each in receiver if isinstance(each.base, Instance)]
         return any(self.method(cls, method) for cls in classes)
 
-    def _result_of(self, callee: Reference, node: ast.Call, scope: Scope) -> References:
+    def _result_of(self, callee: Reference, node: ast.Call, scope: LexicalScope) -> References:
         match callee.base:
-            case Function(scope=inner):
+            case FunctionObject(scope=inner):
                 return self._get(_Result(inner))
             case ClassObject(cls=ClassRef() as cls):
                 return frozenset((Reference(Instance(cls, Place.of(scope.file.module, node))),))
@@ -642,7 +644,7 @@ class PointsTo:
                 return MANY_OBJECTS
         return self._of_unknown_call(node, scope)
 
-    def _of_external_call(self, name: str, node: ast.Call, scope: Scope) -> References:
+    def _of_external_call(self, name: str, node: ast.Call, scope: LexicalScope) -> References:
         last = name.rpartition(".")[2]
         if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
             return NOTHING if last not in _WRAPS_MODULES else self._of_arguments(node, scope)
@@ -658,25 +660,25 @@ class PointsTo:
             found |= {Reference(Made(name, Place.of(scope.file.module, node)))}
         return found
 
-    def _of_unknown_call(self, node: ast.Call, scope: Scope) -> References:
+    def _of_unknown_call(self, node: ast.Call, scope: LexicalScope) -> References:
         """A function that is not given may return any object that it can reach from its arguments, or their names."""
         found = self._of_arguments(node, scope)
         if isinstance(node.func, ast.Attribute):
             found |= self._get(node.func.value, scope)
         return found
 
-    def _of_arguments(self, node: ast.Call, scope: Scope) -> References:
+    def _of_arguments(self, node: ast.Call, scope: LexicalScope) -> References:
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
         found = _union(self._get(value, scope) for value in values)
         if any(isinstance(each.base, Instance | Made | Below) for each in found):
             found |= {CHILD_NAME}
         return frozenset(
-            Reference(Function(each.base.scope, is_loose=True)) if isinstance(each.base, Function) else each
+            Reference(FunctionObject(each.base.scope, is_loose=True)) if isinstance(each.base, FunctionObject) else each
             for each in found
             if not (isinstance(each.base, Named) and not each.base.name.rpartition(".")[2][:1].isupper())
         )
 
-    def _of_builtin(self, node: ast.Call, scope: Scope) -> References | None:
+    def _of_builtin(self, node: ast.Call, scope: LexicalScope) -> References | None:
         """Calls that Python itself gives a meaning: `getattr`, `super`, `type`, `vars`, `attrgetter`."""
         match node:
             case ast.Call(func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(name)), *_]):
@@ -720,11 +722,11 @@ class PointsTo:
                         found |= self._every_binding(self._body(base) if isinstance(base, ClassRef) else None)
         return found
 
-    def _body(self, cls: ClassRef) -> Scope | None:
+    def _body(self, cls: ClassRef) -> LexicalScope | None:
         file, entry = self.file(cls.module), self.project.class_node(cls)
         return file.defined(entry.node) if file is not None and entry is not None else None
 
-    def _every_binding(self, scope: Scope | None) -> References:
+    def _every_binding(self, scope: LexicalScope | None) -> References:
         return _union(self._get(_Variable(scope, name)) for name in scope.bindings) if scope is not None else NOTHING
 
     def _items(self, references: References) -> References:
@@ -744,7 +746,7 @@ class PointsTo:
 
 
 def may_be_listed(references: References) -> bool:
-    """Whether a text may come from a listing of names: taken from one, or made by a function that got a module."""
+    """True if a text may come from a listing of names: taken from one, or made by a function that got a module."""
     return any(isinstance(each.base, ChildName | Anything) for each in references)
 
 
@@ -771,12 +773,12 @@ def _parts(node: ast.expr) -> list[ast.expr]:
     return []
 
 
-def _is_property(scope: Scope) -> bool:
+def _is_property(scope: LexicalScope) -> bool:
     names = [dotted_text(node).rpartition(".")[2] for node in getattr(scope.node, "decorator_list", ())]
     return any(name in ("property", "cached_property", "setter", "getter") for name in names)
 
 
-def assigned_value(node: ast.Attribute, scope: Scope) -> ast.expr | None:
+def assigned_value(node: ast.Attribute, scope: LexicalScope) -> ast.expr | None:
     """The value that a statement gives an attribute."""
     parents = scope.file.parents
     statement = parents.get(node)
@@ -797,7 +799,7 @@ def assigned_value(node: ast.Attribute, scope: Scope) -> ast.expr | None:
 
 
 def _names_class(node: ast.expr, name: str) -> bool:
-    """Whether an expression is the name of the class of a variable: `m.__class__.__name__`."""
+    """True if an expression is the name of the class of a variable: `m.__class__.__name__`."""
     match node:
         case ast.Attribute(value=ast.Attribute(value=ast.Name(id=tested), attr="__class__"), attr="__name__"):
             return tested == name

@@ -150,7 +150,7 @@ def _of_value(
 
 
 def _is_bound_around(parent: ast.AST, name: str) -> bool:
-    """Whether the statement that a block belongs to may bind a name: its head, another block, a loop's last turn."""
+    """True if the statement that a block belongs to may bind a name: its head, another block, a loop's last turn."""
     if isinstance(parent, _Function | ast.Module):
         return False
     parts = [parent.test] if isinstance(parent, ast.If) else ast.iter_child_nodes(parent)
@@ -171,7 +171,7 @@ def _tested(index: FileIndex, scopes: Sequence[ast.AST], holder: ast.expr, steps
 
 
 def _rebinds(node: ast.AST, holder: ast.expr) -> bool:
-    """Whether a statement may make an expression stand for another object: `m = …`, `block.mlp = …`."""
+    """True if a statement may make an expression stand for another object: `m = …`, `block.mlp = …`."""
     root = holder
     while isinstance(root, ast.Attribute | ast.Subscript):
         if isinstance(root, ast.Attribute) and any(_sets(part, root.attr) for part in walk(node)):
@@ -253,7 +253,7 @@ def _dotted(index: FileIndex, scopes: Sequence[ast.AST], node: ast.expr) -> str 
 
 
 def _is_own_name(scope: ast.AST, name: str) -> bool:
-    """Whether a function, or the body of a class, gives a name another value: for what stands in it."""
+    """True if a function, or the body of a class, gives a name another value: for what stands in it."""
     if isinstance(scope, ast.ClassDef):
         plain = [line for line in scope.body if not isinstance(line, _Function | ast.ClassDef)]
         named = [line.name for line in scope.body if isinstance(line, _Function | ast.ClassDef)]
@@ -262,14 +262,14 @@ def _is_own_name(scope: ast.AST, name: str) -> bool:
 
 
 def _is_rebound(index: FileIndex, name: str) -> bool:
-    """Whether a name of the file has several definitions, or a function gives it another value."""
+    """True if a name of the file has several definitions, or a function gives it another value."""
     kinds = [name in index.imports, name in index.classes, name in index.values, name in index.functions]
     is_global = any(name in node.names for node in index.of(ast.Global))
     return sum(kinds) > 1 or is_global or name in index.rebound or name in index.alternatives
 
 
 def _binds(node: ast.AST, name: str) -> bool:
-    """Whether a statement may give a name another value."""
+    """True if a statement may give a name another value."""
     for part in walk(node):
         if isinstance(part, ast.Name) and part.id == name and not isinstance(part.ctx, ast.Load):
             return True

@@ -55,7 +55,7 @@ def _is_own(node: ast.AST, attribute: str, owner: str) -> bool:
 
 
 def _may_assign(node: ast.AST, attribute: str, owner: str) -> bool:
-    """Whether code may give an attribute of an object another value: by its name, or because it gets the object."""
+    """True if code may give an attribute of an object another value: by its name, or because it gets the object."""
     parents = {child: part for part in ast.walk(node) for child in ast.iter_child_nodes(part)}
     for part in ast.walk(node):
         if isinstance(part, ast.Attribute) and part.attr == attribute and not isinstance(part.ctx, ast.Load):

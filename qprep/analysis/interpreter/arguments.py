@@ -30,7 +30,7 @@ class Arguments:
 
     @property
     def flows(self) -> bool:
-        """Whether an activation is among them."""
+        """True if an activation is among them."""
         return any(map(flows, self.args)) or any(map(flows, self.keywords.values()))
 
     @property
@@ -56,5 +56,5 @@ class Callee:
 
     @property
     def constructs(self) -> bool:
-        """Whether it is a constructor."""
+        """True if it is a constructor."""
         return isinstance(self.node, ast.FunctionDef) and self.node.name == "__init__"

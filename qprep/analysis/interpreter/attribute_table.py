@@ -55,7 +55,7 @@ class Attributes:
 
     @property
     def holds_modules(self) -> bool:
-        """Whether an instance has, or may have, children."""
+        """True if an instance has, or may have, children."""
         return self.dynamic is not None or any(
             any(isinstance(option, Module) for option in options(entry.kind)) for entry in self.names.values()
         )

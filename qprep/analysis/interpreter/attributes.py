@@ -142,7 +142,7 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
 
 
 def _may_have(analysis: Analysis, base: ClassRef, name: str) -> bool:
-    """Whether the body of a class binds or annotates a name; nothing is parsed for it."""
+    """True if the body of a class binds or annotates a name; nothing is parsed for it."""
     surface, entry = analysis.project.surface(base.module), analysis.project.class_outline(base)
     if surface is None or entry is None:
         return False

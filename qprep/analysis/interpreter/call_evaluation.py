@@ -33,13 +33,13 @@ from qprep.analysis.values.abstract_values import (
     Closure,
     External,
     FunctionRef,
+    InputPart,
     Kind,
     Mapping,
     MethodCaller,
     Module,
     Object,
     Opaque,
-    Part,
     Partial,
     Record,
     Returning,
@@ -128,7 +128,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
         if isinstance(option, Tensor):
             results.append(tensor_operations.method(analysis, frame, node, name, option, arguments))
             continue
-        if isinstance(option, Part):
+        if isinstance(option, InputPart):
             results.append(tensor_operations.part_method(analysis, frame, node, name, arguments))
             continue
         if _is_functional(option) and name in FUNCTIONAL_METHODS:
@@ -152,7 +152,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
 
 
 def _is_functional(kind: Kind) -> bool:
-    """Whether a value is a FloatFunctional, whose methods are the operations."""
+    """True if a value is a FloatFunctional, whose methods are the operations."""
     return isinstance(kind, Module) and isinstance(kind.cls, External) and eager_name(kind.cls.name) == FUNCTIONAL
 
 
@@ -456,7 +456,7 @@ def call_external(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
 
 
 def _gives_back(name: str) -> bool:
-    """Whether a function of torch gives back the module that it is given: with other parameters, or compiled."""
+    """True if a function of torch gives back the module that it is given: with other parameters, or compiled."""
     return name.startswith("torch.nn.utils.") or name in ("torch.compile", "torch.jit.script")
 
 
@@ -480,7 +480,7 @@ def _call_foreign(analysis: Analysis, frame: Frame, node: ast.Call, name: str, a
 
 
 def _computes(name: str) -> bool:
-    """Whether a function is one of torch's that take tensors, though the catalogue does not know it."""
+    """True if a function is one of torch's that take tensors, though the catalogue does not know it."""
     home, _, last = name.rpartition(".")
     return home in _TENSOR_FUNCTIONS and not last.startswith(("is_", "_assert")) and not last[:1].isupper()
 
@@ -491,7 +491,7 @@ def _looks_like_class(name: str) -> bool:
 
 
 def _is_handed_on(kind: Kind) -> bool:
-    """Whether an argument is given to be called: self is given to be looked at."""
+    """True if an argument is given to be called: self is given to be looked at."""
     return all(
         isinstance(option, Closure | FunctionRef | Partial) or (isinstance(option, Module) and option.path != "")
         for option in options(kind)
@@ -499,7 +499,7 @@ def _is_handed_on(kind: Kind) -> bool:
 
 
 def _calls_what_it_is_given(analysis: Analysis, frame: Frame, arguments: Arguments) -> bool:
-    """Whether an unknown callable is no module: it is given one, `self._checkpointing(self.block, x)`."""
+    """True if an unknown callable is no module: it is given one, `self._checkpointing(self.block, x)`."""
     if not (frame.recording and arguments.args and arguments.flows):
         return False
     first = arguments.args[0]
@@ -507,7 +507,7 @@ def _calls_what_it_is_given(analysis: Analysis, frame: Frame, arguments: Argumen
 
 
 def _is_called_here(analysis: Analysis, frame: Frame, node: ast.expr) -> bool:
-    """Whether the function calls what an expression stands for elsewhere, by the same words: `block(x)`."""
+    """True if the function calls what an expression stands for elsewhere, by the same words: `block(x)`."""
     function = analysis.project.function_node(FunctionRef(frame.index.name, frame.function))
     if function is None or not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         return False

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter.argument_binding import bind
 from qprep.analysis.interpreter.arguments import Callee
-from qprep.analysis.interpreter.environment import TOTAL, Frame, Summary
+from qprep.analysis.interpreter.environment import TOTAL, CallSummary, Frame
 from qprep.analysis.values import allocation_sites
-from qprep.analysis.values.abstract_values import NONE, UNKNOWN, Scope
+from qprep.analysis.values.abstract_values import NONE, UNKNOWN, NameScope
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.arguments import Arguments
@@ -49,10 +49,10 @@ def note_maker(frame: Frame, node: ast.Call, closure: Closure) -> None:
         closure.home.callers.setdefault(frame.place(node), (frame.unit, frame.function))
 
 
-def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Arguments) -> Summary:
+def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Arguments) -> CallSummary:
     home = closure.home
     names = bind(analysis, Callee(home.index, closure.node), arguments)
-    scope = Scope(names, closure.scope)
+    scope = NameScope(names, closure.scope)
     inner = Frame(home.index, home.unit, home.function, home.self_kind, home.cls, scope, frame.recording)
     inner.loops, inner.loop_names = frame.loops, dict(home.loop_names)
     inner.caller = frame
@@ -65,4 +65,4 @@ def _run(analysis: Analysis, frame: Frame, closure: Closure, arguments: Argument
     finally:
         analysis.running.discard(closure)
     counts = inner.total().repeated(analysis.next_loop()) if closure in analysis.recursive else inner.total()
-    return Summary(inner.returned() if inner.returns else NONE, counts, frozenset(inner.touched))
+    return CallSummary(inner.returned() if inner.returns else NONE, counts, frozenset(inner.touched))

@@ -49,7 +49,7 @@ def _condition(test: ast.expr, holds: bool) -> Condition:
 
 
 def _is_stable(test: ast.expr, bound: frozenset[str]) -> bool:
-    """Whether a test gives the same whenever it stands: it calls nothing, and nothing that it reads is bound anew."""
+    """True if a test gives the same whenever it stands: it calls nothing, and nothing that it reads is bound anew."""
     for node in walk(test):
         if isinstance(node, ast.Call | ast.NamedExpr | ast.Await | ast.Subscript):
             return False
@@ -76,7 +76,7 @@ def _bound(analysis: Analysis, frame: Frame) -> frozenset[str]:
 
 
 def exclude_each_other(one: _Conditions, other: _Conditions) -> bool:
-    """Whether no run takes both of two branches."""
+    """True if no run takes both of two branches."""
     return any(_contradict(a, b) for a in one for b in other)
 
 

@@ -52,7 +52,7 @@ def given(analysis: Analysis, parameter: Opaque) -> Kind:
 
 
 def _builds_with(analysis: Analysis, made: ClassRef, cls: ClassRef) -> bool:
-    """Whether instances of `made` are built by the constructor of `cls`."""
+    """True if instances of `made` are built by the constructor of `cls`."""
     for base in analysis.project.mro(made):
         methods = analysis.project.methods(base) if isinstance(base, ClassRef) else None
         if base == cls or "__init__" in (methods or ()):

@@ -35,7 +35,7 @@ def wrapped(analysis: Analysis, maker: Frame, frame: Frame, node: ast.FunctionDe
 
 
 def _is_own(analysis: Analysis, maker: Frame, decorator: ast.expr) -> bool:
-    """Whether a decorator, or what makes it, is a function of the project."""
+    """True if a decorator, or what makes it, is a function of the project."""
     function = decorator.func if isinstance(decorator, ast.Call) else decorator
     return any(isinstance(option, FunctionRef) for option in options(analysis.name_kind(maker, function)))
 

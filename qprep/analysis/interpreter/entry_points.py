@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.facts import Facts
     from qprep.analysis.interpreter.arguments import Arguments
-    from qprep.analysis.interpreter.environment import Event, Frame, Summary
+    from qprep.analysis.interpreter.environment import CallSummary, Event, Frame
     from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.values.abstract_values import ClassRef, Kind
 
@@ -46,15 +46,15 @@ def beside_forward(analysis: Analysis, cls: ClassRef) -> Iterator[FunctionRef]:
 
 
 def has_optional(analysis: Analysis, cls: ClassRef) -> bool:
-    """Whether the forward of a class takes something that may be left out: no caller need show what is done with it."""
+    """True if the forward of a class takes something that may be left out: no caller need show what is done with it."""
     entry = analysis.project.class_node(cls)
     node = entry.methods.get("forward") if entry is not None else None
     defaults = (*node.args.defaults, *node.args.kw_defaults) if node is not None else ()
     return any(isinstance(default, ast.Constant) and default.value is None for default in defaults)
 
 
-def is_entry(summary: Summary) -> bool:
-    """Whether a method runs operations beside modules of its object: others may look at settings or weights."""
+def is_entry(summary: CallSummary) -> bool:
+    """True if a method runs operations beside modules of its object: others may look at settings or weights."""
     return bool(summary.touched) and any(event[0] in ("mod", "self") for event in summary.counts)
 
 
@@ -122,7 +122,7 @@ def note_module_call(
 
 
 def _happened(frame: Frame, event: Event) -> bool:
-    """Whether an event happened before, here or in a caller on the same object."""
+    """True if an event happened before, here or in a caller on the same object."""
     current: Frame | None = frame
     while current is not None:
         if current.counts.get(event) and not _is_excluded(current, event):
@@ -140,12 +140,12 @@ def add_run(frame: Frame, counts: Counts) -> None:
 
 
 def _is_excluded(frame: Frame, event: Event) -> bool:
-    """Whether an event happened, and in branches alone that exclude the one that runs now."""
+    """True if an event happened, and in branches alone that exclude the one that runs now."""
     known = frame.guards.get(event, ()) if frame.counts.get(event) else ()
     return bool(known) and all(exclude_each_other(frame.conditions, other) for other in known)
 
 
-def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary, *, is_forward: bool = True) -> None:
+def finish_root(analysis: Analysis, cls: ClassRef, summary: CallSummary, *, is_forward: bool = True) -> None:
     """One class's forward, or another method that is called on an instance, was evaluated: settle what its events mean.
 
     Only what a forward runs can have a module of its own: no module is called where another method is.
@@ -162,7 +162,7 @@ def finish_root(analysis: Analysis, cls: ClassRef, summary: Summary, *, is_forwa
 
 
 def _is_dedicated(analysis: Analysis, cls: ClassRef, counts: Counts) -> bool:
-    """Whether the class is an operation module already: no children, and one operation at most."""
+    """True if the class is an operation module already: no children, and one operation at most."""
     if counts.get(TOTAL, 0) > 1 or counts.get(CHILDREN) or analysis.attributes_of(cls).holds_modules:
         return False
     return not analysis.is_container(cls)

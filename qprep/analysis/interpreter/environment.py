@@ -14,7 +14,7 @@ from qprep.analysis.values.abstract_values import (
     Kind,
     Mapping,
     Module,
-    Scope,
+    NameScope,
     Sequence,
     Union,
     join,
@@ -77,7 +77,7 @@ class Counts(dict[Event, int]):
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class CallSummary:
     """What a call of a function does and gives."""
 
     returned: Kind
@@ -86,15 +86,15 @@ class Summary:
 
 
 @dataclass(slots=True)
-class State:
+class PathState:
     """What changes from statement to statement and is joined where paths meet."""
 
     names: dict[str, Kind]
     counts: Counts
 
-    def copy(self) -> State:
+    def copy(self) -> PathState:
         """A state of its own for one branch."""
-        return State(dict(self.names), Counts(self.counts))
+        return PathState(dict(self.names), Counts(self.counts))
 
 
 @dataclass(slots=True)
@@ -106,14 +106,14 @@ class Frame:
     function: str
     self_kind: Kind | None
     cls: ClassRef | None
-    scope: Scope
+    scope: NameScope
     recording: bool
     node: ast.AST | None = None
     counts: Counts = field(default_factory=Counts)
     touched: set[Place] = field(default_factory=set)
     returns: list[Kind] = field(default_factory=list)
     exits: list[Counts] = field(default_factory=list)
-    jumps: list[State] = field(default_factory=list)
+    jumps: list[PathState] = field(default_factory=list)
     loops: list[int] = field(default_factory=list)
     loop_names: dict[str, int] = field(default_factory=dict)
     loop_steps: dict[str, int] = field(default_factory=dict)  # of loops over a range that goes by more than one
@@ -136,15 +136,15 @@ class Frame:
         """Where `node` stands."""
         return Place.of(self.index.name, node)
 
-    def save(self) -> State:
+    def save(self) -> PathState:
         """The state at this point."""
-        return State(dict(self.scope.names), Counts(self.counts))
+        return PathState(dict(self.scope.names), Counts(self.counts))
 
-    def load(self, state: State) -> None:
+    def load(self, state: PathState) -> None:
         """Continue from `state`."""
         self.scope.names, self.counts = dict(state.names), Counts(state.counts)
 
-    def meet(self, states: list[State]) -> None:
+    def meet(self, states: list[PathState]) -> None:
         """Continue where several paths meet."""
         if len(states) == 1:
             self.load(states[0])

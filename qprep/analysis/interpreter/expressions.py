@@ -31,15 +31,15 @@ from qprep.analysis.values.abstract_values import (
     ClassRef,
     Closure,
     External,
+    InputPart,
     Kind,
     Mapping,
     Module,
+    NameScope,
     Number,
     Object,
-    Part,
     Partial,
     Property,
-    Scope,
     Sequence,
     Super,
     Tensor,
@@ -107,7 +107,7 @@ def attribute_of(analysis: Analysis, frame: Frame, value: Kind, name: str, node:
 def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind:
     if isinstance(value, Tensor):
         return _tensor_attribute(analysis, value, name)
-    if isinstance(value, Part):
+    if isinstance(value, InputPart):
         return SHAPE if name == "shape" else PART
     if isinstance(value, External):
         return analysis.resolved(f"{value.name}.{name}")
@@ -150,7 +150,7 @@ def _item(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, index: 
     is_slice = isinstance(node, ast.Slice)
     if isinstance(value, Tensor):
         return Tensor(value.flow or flows(index), value.dtype, value.is_open)
-    if isinstance(value, Part):
+    if isinstance(value, InputPart):
         return PART
     if value == SHAPE:
         return SHAPE if is_slice else INT
@@ -269,7 +269,7 @@ def _comprehension(
     """A comprehension is a loop with a scope of its own; what it goes through first is evaluated once, outside."""
     first = evaluate(analysis, frame, node.generators[0].iter)
     outer_scope, outer_counts = frame.scope, frame.counts
-    frame.scope, frame.counts = Scope({}, outer_scope), Counts()
+    frame.scope, frame.counts = NameScope({}, outer_scope), Counts()
     frame.earlier.append(outer_counts)
     opened: list[int] = []
     for generator in node.generators:

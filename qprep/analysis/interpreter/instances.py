@@ -133,7 +133,7 @@ def by_name(names: Iterable[str], arguments: Arguments) -> tuple[Kind, ...] | No
 
 
 def _is_record(analysis: Analysis, cls: ClassRef) -> bool:
-    """Whether the constructor of a class is made from its annotations."""
+    """True if the constructor of a class is made from its annotations."""
     for base in analysis.project.mro(cls):
         if isinstance(base, External) and base.name == "typing.NamedTuple":
             return True

@@ -22,7 +22,7 @@ from qprep.analysis.interpreter.arguments import Arguments, Callee
 from qprep.analysis.interpreter.attribute_table import Attributes
 from qprep.analysis.interpreter.call_evaluation import call_kind
 from qprep.analysis.interpreter.entry_points import finish_root, note_module_call
-from qprep.analysis.interpreter.environment import TOTAL, Counts, Frame, Summary
+from qprep.analysis.interpreter.environment import TOTAL, CallSummary, Counts, Frame
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.interpreter.statements import run_block
 from qprep.analysis.places import Place, Unit
@@ -40,9 +40,9 @@ from qprep.analysis.values.abstract_values import (
     FunctionRef,
     Kind,
     Module,
+    NameScope,
     Object,
     Partial,
-    Scope,
     Tensor,
     in_order,
     join_all,
@@ -63,7 +63,7 @@ MAX_RECURSION = 3  # a function inside itself, each time with other arguments: m
 KEPT_SUMMARIES = 20_000  # calls whose evaluation is remembered; one forgotten is evaluated again, with the same facts
 
 
-_NOTHING = Summary(UNKNOWN, Counts(), frozenset())
+_NOTHING = CallSummary(UNKNOWN, Counts(), frozenset())
 
 
 class ProjectAnalysis(Analysis):
@@ -83,14 +83,14 @@ class ProjectAnalysis(Analysis):
         self.passed: dict[ClassRef, dict[int | str, Kind]] = {}  # to constructors, by position or keyword
         self.looked_for: set[ClassRef] = set()  # classes whose makers were evaluated
         self._attributes: dict[ClassRef, Attributes] = {}
-        self._memo: OrderedDict[object, Summary] = OrderedDict()
-        self.closures: dict[object, Summary] = {}  # calls of closures, within the evaluation of one class
+        self._memo: OrderedDict[object, CallSummary] = OrderedDict()
+        self.closures: dict[object, CallSummary] = {}  # calls of closures, within the evaluation of one class
         self.running: set[object] = set()
         self._active: Counter[tuple[str, str]] = Counter()  # how often each function is running
         self.recursive: set[object] = set()
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
-        self._around: dict[ClassRef, Scope | None] = {}
+        self._around: dict[ClassRef, NameScope | None] = {}
         self.own_uses: dict[ast.FunctionDef, OwnUses] = {}  # what each method does with self
         self.bound_names: dict[tuple[str, str], frozenset[str]] = {}  # what each function binds
         self._loops = 0
@@ -204,7 +204,7 @@ class ProjectAnalysis(Analysis):
 
     def _module_frame(self, name: str) -> Frame | None:
         index = self.project.index(name)
-        return Frame(index, Unit(name, "", False), "", None, None, Scope({}), False) if index is not None else None
+        return Frame(index, Unit(name, "", False), "", None, None, NameScope({}), False) if index is not None else None
 
     def global_kind(self, index: FileIndex, name: str) -> Kind:
         """The kind of a module-level name."""
@@ -284,7 +284,7 @@ class ProjectAnalysis(Analysis):
     # Classes
 
     def is_module(self, ref: ClassRef) -> bool:
-        """Whether a class is an nn.Module, as far as the source tells."""
+        """True if a class is an nn.Module, as far as the source tells."""
         if ref not in self._module_classes:
             chain = self.project.mro(ref)
             external = [base.name for base in chain if isinstance(base, External)]
@@ -296,18 +296,18 @@ class ProjectAnalysis(Analysis):
         return self._module_classes[ref]
 
     def has_child(self, ref: ClassRef, name: str) -> bool:
-        """Whether `self.name` is, or may be, a module that the class holds: it is no method or number of its own."""
+        """True if `self.name` is, or may be, a module that the class holds: it is no method or number of its own."""
         if self.defines_method(ref, name):
             return False
         entry = self.attributes_of(ref).names.get(name)
         return entry is None or bool(modules_of(entry.kind)) or UNKNOWN in options(entry.kind)
 
     def is_container(self, ref: ClassRef) -> bool:
-        """Whether a class inherits from torch.nn's Sequential, ModuleList or ModuleDict."""
+        """True if a class inherits from torch.nn's Sequential, ModuleList or ModuleDict."""
         return any(isinstance(base, External) and base.name in _CONTAINERS for base in self.project.mro(ref))
 
     def defines(self, ref: ClassRef, name: str) -> bool:
-        """Whether a project class of the family of `ref` has a method called `name`."""
+        """True if a project class of the family of `ref` has a method called `name`."""
         for base in self.project.mro(ref):
             entry = self.project.class_outline(base) if isinstance(base, ClassRef) else None
             if entry is not None and (name in entry.methods or name in entry.values):
@@ -315,7 +315,7 @@ class ProjectAnalysis(Analysis):
         return False
 
     def defines_method(self, ref: ClassRef, name: str) -> bool:
-        """Whether `name` is a method of a project class of the family of `ref`."""
+        """True if `name` is a method of a project class of the family of `ref`."""
         bases = (base for base in self.project.mro(ref) if isinstance(base, ClassRef))
         return any(name in (self.project.methods(base) or ()) for base in bases)
 
@@ -343,7 +343,7 @@ class ProjectAnalysis(Analysis):
         return module.cls.name if isinstance(module.cls, External) else "?"
 
     def may_have_state(self, classes: set[str]) -> bool:
-        """Whether a module of one of these classes has, or may have, parameters or buffers."""
+        """True if a module of one of these classes has, or may have, parameters or buffers."""
         for name in classes:
             known = self.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
             if known is None or known.may_have_state or known.is_container or known.is_compound:
@@ -351,7 +351,7 @@ class ProjectAnalysis(Analysis):
         return False
 
     def is_shareable(self, module: Module) -> bool:
-        """Whether two uses of one instance matter: not for Identity."""
+        """True if two uses of one instance matter: not for Identity."""
         return module.cls != External("torch.nn.Identity")
 
     def class_value(self, base: ClassRef, node: ast.expr) -> Kind:
@@ -359,12 +359,12 @@ class ProjectAnalysis(Analysis):
         frame = self._module_frame(base.module)
         if frame is None:
             return UNKNOWN
-        frame.scope = Scope({}, self._scope_around(base))
+        frame.scope = NameScope({}, self._scope_around(base))
         if isinstance(node, ast.Lambda):  # a method of the class
             frame.unit, frame.function = Unit(base.module, base.name, True), base.name
         return self.evaluate(frame, node)
 
-    def _scope_around(self, cls: ClassRef | None) -> Scope | None:
+    def _scope_around(self, cls: ClassRef | None) -> NameScope | None:
         """The names that the functions around a class bind."""
         entry = self.project.class_node(cls) if cls is not None else None
         if cls is None or entry is None or not entry.around:
@@ -377,7 +377,7 @@ class ProjectAnalysis(Analysis):
                 assert index is not None
                 unit = Unit(index.name, f"{function.name}.{local_classes.LOCALS}", False)
                 names = bind(self, Callee(index, function), Arguments())
-                frame = Frame(index, unit, function.name, None, None, Scope(names, scope.parent), False)
+                frame = Frame(index, unit, function.name, None, None, NameScope(names, scope.parent), False)
                 run_block(self, frame, function.body)
                 scope.names.update(frame.scope.names)
         return self._around[cls]
@@ -400,7 +400,7 @@ class ProjectAnalysis(Analysis):
                 note_module_call(self, frame, node, path, path, bound.loops, {self.class_name(bound)})
         return self._evaluate(frame, getter, Arguments(), recording=False).returned
 
-    def _run_on_self(self, frame: Frame, ref: FunctionRef, summary: Summary) -> None:
+    def _run_on_self(self, frame: Frame, ref: FunctionRef, summary: CallSummary) -> None:
         """A method of self runs here."""
         entry_points.add_run(frame, summary.counts)
         frame.counts.add(("enter", ref.module, ref.name))
@@ -480,7 +480,7 @@ class ProjectAnalysis(Analysis):
             return Tensor(True)
         bound = Module(cls, "")
         unit, function = Unit(cls.module, cls.name, True), f"{cls.name}.forward"
-        inner = Frame(index, unit, function, bound, cls, Scope({}), True)
+        inner = Frame(index, unit, function, bound, cls, NameScope({}), True)
         given = arguments
         if given is None:
             own = bound if isinstance(forward, Partial) else None
@@ -490,7 +490,7 @@ class ProjectAnalysis(Analysis):
         name = ast.copy_location(ast.Name(id="forward", ctx=ast.Load()), closure.node)
         node = ast.copy_location(ast.Call(func=name, args=[], keywords=[]), closure.node)
         returned = call_kind(self, inner, node, forward, given)
-        finish_root(self, cls, Summary(returned, inner.counts, frozenset(inner.touched)))
+        finish_root(self, cls, CallSummary(returned, inner.counts, frozenset(inner.touched)))
         return returned
 
     def _inherited_forward(self, frame: Frame, module: Module, arguments: Arguments | None, flow: bool) -> Kind:
@@ -563,7 +563,7 @@ class ProjectAnalysis(Analysis):
         """Modules that a function made are other ones at each call of it."""
         return kind if frame.recording else allocation_sites.renewed(kind, self.origin(frame, node), made)
 
-    def _note_helper(self, frame: Frame, node: ast.Call, ref: FunctionRef, summary: Summary) -> None:
+    def _note_helper(self, frame: Frame, node: ast.Call, ref: FunctionRef, summary: CallSummary) -> None:
         for event, times in summary.counts.items():
             if event[0] in ("mod", "at", "total", "children"):
                 frame.counts.add(event, times)
@@ -589,7 +589,7 @@ class ProjectAnalysis(Analysis):
         root: bool = False,
         called_only: bool = False,
         beside: bool = False,
-    ) -> Summary:
+    ) -> CallSummary:
         key = (
             "beside" if beside else "root" if root else recording,
             ref,
@@ -614,7 +614,7 @@ class ProjectAnalysis(Analysis):
         is_entry = (root and not called_only) or arguments is None
         names = bind(self, Callee(index, node, None if is_static else ref.bound, cls, is_entry, beside), arguments)
         unit = Unit(ref.module, owner, True) if owner and not is_static else Unit(ref.module, ref.name, False)
-        inner = Frame(index, unit, ref.name, ref.bound, cls, Scope(names, self._scope_around(cls)), recording)
+        inner = Frame(index, unit, ref.name, ref.bound, cls, NameScope(names, self._scope_around(cls)), recording)
         if not root and isinstance(ref.bound, Module):
             inner.caller = frame
         parameters = dict(names)
@@ -629,7 +629,7 @@ class ProjectAnalysis(Analysis):
             self._active[ref.module, ref.name] -= 1
         returned = inner.returned() if inner.returns else NONE
         if node.decorator_list and (maker := self._module_frame(ref.module)) is not None:
-            around = Frame(index, unit, ref.name, ref.bound, cls, Scope(parameters), recording)
+            around = Frame(index, unit, ref.name, ref.bound, cls, NameScope(parameters), recording)
             returned = decorated.wrapped(self, maker, around, node, returned)
             inner.exits.append(inner.total())
             inner.alive = False
@@ -638,14 +638,14 @@ class ProjectAnalysis(Analysis):
             inner.touched |= around.touched
         runs_again = key in self.recursive or (ref.module, ref.name) in self.recursive
         counts = inner.total().repeated(self.next_loop()) if runs_again else inner.total()
-        summary = Summary(returned, counts, frozenset(inner.touched))
+        summary = CallSummary(returned, counts, frozenset(inner.touched))
         self._settle(unit, summary)
         self._memo[key] = summary
         if len(self._memo) > KEPT_SUMMARIES:
             self._memo.popitem(last=False)
         return summary
 
-    def _settle(self, unit: Unit, summary: Summary) -> None:
+    def _settle(self, unit: Unit, summary: CallSummary) -> None:
         """A function outside classes owns its operations: its counts are final."""
         if unit.is_class:
             return
@@ -660,7 +660,7 @@ class ProjectAnalysis(Analysis):
     # Facts
 
     def is_compute(self, op: Op) -> bool:
-        """Whether an operation needs a module of its own."""
+        """True if an operation needs a module of its own."""
         return op.cls is OpClass.COMPUTE
 
     def note_op(
@@ -686,7 +686,7 @@ class ProjectAnalysis(Analysis):
         frame.touched.add(place)
 
     def is_proven(self, frame: Frame, node: ast.expr | ast.stmt) -> bool:
-        """Whether a run of a model saw an operation on activations here."""
+        """True if a run of a model saw an operation on activations here."""
         return frame.recording and bool(self.proven) and frame.place(node) in self.proven
 
     def note_unknown(self, frame: Frame, node: ast.expr | ast.stmt, symbol: str) -> None:

@@ -12,10 +12,10 @@ from qprep.analysis.values.abstract_values import (
     SHAPE,
     TEXT,
     UNKNOWN,
+    InputPart,
     Kind,
     Mapping,
     Module,
-    Part,
     Plain,
     Sequence,
     Tensor,
@@ -37,7 +37,7 @@ def iterate(kind: Kind, loop: int | None = None) -> Kind:
     if type(kind) is Union:
         return join_all(iterate(option, loop) for option in kind.options)
     item: Kind = UNKNOWN
-    if isinstance(kind, Tensor | Part):
+    if isinstance(kind, Tensor | InputPart):
         item = kind
     elif kind == SHAPE:
         item = INT

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.aliasing import FILE
 from qprep.analysis.interpreter.environment import Frame
 from qprep.analysis.places import Unit
-from qprep.analysis.values.abstract_values import FunctionRef, Scope
+from qprep.analysis.values.abstract_values import FunctionRef, NameScope
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.protocol import Analysis
@@ -17,7 +17,7 @@ _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict"))
 
 
 def has_some(analysis: Analysis, name: str) -> bool:
-    """Whether something outside classes puts containers of modules together in a file."""
+    """True if something outside classes puts containers of modules together in a file."""
     text = analysis.project.text(name)
     index = analysis.project.index(name) if text and any(f"{part}(" in text for part in _CONTAINERS) else None
     return index is not None and any(map(_puts_together, (*index.functions.values(), *index.values.values())))
@@ -34,7 +34,7 @@ def look_at(analysis: Analysis, name: str) -> None:
                 analysis.look_through(FunctionRef(name, function))
         for value in list(index.values.values()):
             if _puts_together(value):
-                analysis.evaluate(Frame(index, Unit(name, "", False), FILE, None, None, Scope({}), False), value)
+                analysis.evaluate(Frame(index, Unit(name, "", False), FILE, None, None, NameScope({}), False), value)
     except RecursionError:
         analysis.too_deep.add(name)
 

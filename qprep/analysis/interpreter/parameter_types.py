@@ -209,7 +209,7 @@ def _used_as_tensors(analysis: Analysis, callee: Callee, node: ast.FunctionDef |
 
 
 def _takes_tensor(analysis: Analysis, callee: Callee, func: ast.expr) -> bool:
-    """Whether what is called is a child of self, or an operation of torch."""
+    """True if what is called is a child of self, or an operation of torch."""
     if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self":
         cls = callee.cls
         return cls is not None and analysis.has_child(cls, func.attr)
@@ -218,7 +218,7 @@ def _takes_tensor(analysis: Analysis, callee: Callee, func: ast.expr) -> bool:
 
 
 def _is_of_tensors(analysis: Analysis, node: ast.Attribute) -> bool:
-    """Whether only a tensor has an attribute: not a list, a text or a number, and no object that moves with it."""
+    """True if only a tensor has an attribute: not a list, a text or a number, and no object that moves with it."""
     if node.attr == "shape":
         return True
     row = analysis.catalogue.method(node.attr)

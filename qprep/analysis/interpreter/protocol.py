@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from qprep.analysis.facts import Facts, ModuleCall
     from qprep.analysis.interpreter.arguments import Arguments
     from qprep.analysis.interpreter.attribute_table import Attributes
-    from qprep.analysis.interpreter.environment import Frame, Summary
+    from qprep.analysis.interpreter.environment import CallSummary, Frame
     from qprep.analysis.places import Place, Unit
     from qprep.analysis.symbols.module_resolver import Project
     from qprep.analysis.symbols.own_uses import OwnUses
@@ -34,7 +34,7 @@ class Analysis(Protocol):
     runs: dict[ClassRef, frozenset[str]]
     passed: dict[ClassRef, dict[int | str, Kind]]
     looked_for: set[ClassRef]
-    closures: dict[object, Summary]
+    closures: dict[object, CallSummary]
     running: set[object]
     recursive: set[object]
     own_uses: dict[ast.FunctionDef, OwnUses]
@@ -97,23 +97,23 @@ class Analysis(Protocol):
         ...
 
     def is_module(self, ref: ClassRef) -> bool:
-        """Whether a class is an nn.Module, as far as the source tells."""
+        """True if a class is an nn.Module, as far as the source tells."""
         ...
 
     def has_child(self, ref: ClassRef, name: str) -> bool:
-        """Whether `self.name` is, or may be, a module that the class holds: it is no method or number of its own."""
+        """True if `self.name` is, or may be, a module that the class holds: it is no method or number of its own."""
         ...
 
     def is_container(self, ref: ClassRef) -> bool:
-        """Whether a class inherits from torch.nn's Sequential, ModuleList or ModuleDict."""
+        """True if a class inherits from torch.nn's Sequential, ModuleList or ModuleDict."""
         ...
 
     def defines(self, ref: ClassRef, name: str) -> bool:
-        """Whether a project class of the family of `ref` has a method called `name`."""
+        """True if a project class of the family of `ref` has a method called `name`."""
         ...
 
     def defines_method(self, ref: ClassRef, name: str) -> bool:
-        """Whether `name` is a method of a project class of the family of `ref`."""
+        """True if `name` is a method of a project class of the family of `ref`."""
         ...
 
     def attributes_of(self, ref: ClassRef) -> Attributes:
@@ -129,11 +129,11 @@ class Analysis(Protocol):
         ...
 
     def may_have_state(self, classes: set[str]) -> bool:
-        """Whether a module of one of these classes has, or may have, parameters or buffers."""
+        """True if a module of one of these classes has, or may have, parameters or buffers."""
         ...
 
     def is_shareable(self, module: Module) -> bool:
-        """Whether two uses of one instance matter: not for Identity."""
+        """True if two uses of one instance matter: not for Identity."""
         ...
 
     def class_value(self, base: ClassRef, node: ast.expr) -> Kind:
@@ -181,7 +181,7 @@ class Analysis(Protocol):
         ...
 
     def is_compute(self, op: Op) -> bool:
-        """Whether an operation needs a module of its own."""
+        """True if an operation needs a module of its own."""
         ...
 
     def note_op(
@@ -197,7 +197,7 @@ class Analysis(Protocol):
         ...
 
     def is_proven(self, frame: Frame, node: ast.expr | ast.stmt) -> bool:
-        """Whether a run of a model saw an operation on activations here."""
+        """True if a run of a model saw an operation on activations here."""
         ...
 
     def note_unknown(self, frame: Frame, node: ast.expr | ast.stmt, symbol: str) -> None:

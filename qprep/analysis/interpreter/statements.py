@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects import child_positions
 from qprep.analysis.interpreter import instances, narrowing
 from qprep.analysis.interpreter.conditions import branch
-from qprep.analysis.interpreter.environment import Counts, State
+from qprep.analysis.interpreter.environment import Counts, PathState
 from qprep.analysis.interpreter.expressions import assign, evaluate
 from qprep.analysis.interpreter.items import iterate
 from qprep.analysis.interpreter.tensor_operations import augmented
@@ -90,7 +90,7 @@ def _if(analysis: Analysis, frame: Frame, node: ast.If) -> None:
     evaluate(analysis, frame, node.test)
     truth = narrowing.static_truth(analysis, frame, node.test)
     start = frame.save()
-    ends: list[State] = []
+    ends: list[PathState] = []
     for taken, body in ((True, node.body), (False, node.orelse)):
         if truth is not None and truth != taken:
             continue
@@ -104,7 +104,7 @@ def _if(analysis: Analysis, frame: Frame, node: ast.If) -> None:
     _resume(frame, ends, start)
 
 
-def _resume(frame: Frame, ends: list[State], start: State) -> None:
+def _resume(frame: Frame, ends: list[PathState], start: PathState) -> None:
     """Go on where the living branches meet; with none left the path is over."""
     frame.alive = bool(ends)
     if ends:
@@ -150,7 +150,7 @@ def _loop(analysis: Analysis, frame: Frame, node: ast.For | ast.While, bind: Cal
         run_block(analysis, frame, node.body)
         ends = [*frame.jumps, *([frame.save()] if frame.alive else [])]
         if ends:
-            frame.meet([*ends, State(entry, Counts())])
+            frame.meet([*ends, PathState(entry, Counts())])
         body = Counts(frame.counts)
         if frame.scope.names == entry:
             break
@@ -186,7 +186,7 @@ def _entered(analysis: Analysis, frame: Frame, manager: Kind) -> Kind:
 
 def _try(analysis: Analysis, frame: Frame, node: ast.Try | ast.TryStar) -> None:
     start = frame.save()
-    ends: list[State] = []
+    ends: list[PathState] = []
     run_block(analysis, frame, node.body)
     run_block(analysis, frame, node.orelse)
     if frame.alive:

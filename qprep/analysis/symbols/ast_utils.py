@@ -57,7 +57,7 @@ def _plain(node: ast.AsyncFunctionDef) -> ast.FunctionDef:
 
 
 def is_async(node: ast.AST) -> bool:
-    """Whether a function was written `async def`."""
+    """True if a function was written `async def`."""
     return bool(getattr(node, _ASYNC, False))
 
 

@@ -15,7 +15,7 @@ _MAKERS = frozenset(("qprep.quantizer.forward_method", "qprep.quantizer.graph.fo
 
 
 def quantizes_itself(project: Project, cls: ClassRef) -> bool:
-    """Whether the forward that instances of a class run is decorated with a quantization method.
+    """True if the forward that instances of a class run is decorated with a quantization method.
 
     That is a function under `@forward_method`, by its name, or `forward_method(function)` in place; a name for the
     result of such a call counts as another decorator.

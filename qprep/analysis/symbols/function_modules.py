@@ -29,7 +29,7 @@ def stand_in(project: Project, function: FunctionRef) -> ClassRef | None:
 
 
 def is_function_like(project: Project, cls: ClassRef) -> bool:
-    """Whether a class stands right behind a function that takes what its forward takes: no model calls it by itself."""
+    """True if a class stands right behind a function that takes what its forward takes: no model calls it by itself."""
     index, entry = project.index(cls.module), project.class_node(cls)
     forward = entry.methods.get("forward") if entry is not None else None
     if index is None or entry is None or forward is None or entry.node not in index.tree.body:
@@ -44,7 +44,7 @@ def is_function_like(project: Project, cls: ClassRef) -> bool:
 
 
 def _is_named_after(method: ast.stmt, cls: ast.ClassDef) -> TypeGuard[ast.FunctionDef]:
-    """Whether a class may stand for a static method: `PadEdge` for `pad_edge`."""
+    """True if a class may stand for a static method: `PadEdge` for `pad_edge`."""
     is_static = isinstance(method, ast.FunctionDef) and "staticmethod" in map(ast.unparse, method.decorator_list)
     plain = method.name.replace("_", "") if isinstance(method, ast.FunctionDef) else ""
     return is_static and cls.name.replace("_", "").lower().startswith(plain.lower())
@@ -58,7 +58,7 @@ def _parameters(node: ast.FunctionDef) -> list[str]:
 
 
 def _names(project: Project, index: FileIndex, decorator: ast.expr, function: str) -> bool:
-    """Whether a decorator is `stands_for(function)`."""
+    """True if a decorator is `stands_for(function)`."""
     if not isinstance(decorator, ast.Call) or [ast.unparse(arg) for arg in decorator.args] != [function]:
         return False
     return project.expression_name(index, decorator.func) == _DECORATOR

@@ -130,7 +130,7 @@ class ImportLinks:
         return self._located[key]
 
     def _is_installed(self, folder: Path, dotted: str) -> bool:
-        """Whether a name belongs to another package that is installed beside the given ones, or to qprep itself."""
+        """True if a name belongs to another package that is installed beside the given ones, or to qprep itself."""
         top = dotted.partition(".")[0]
         return top not in self._tops and (folder.name in INSTALLED or top == OWN_PACKAGE)
 

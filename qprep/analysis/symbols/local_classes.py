@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.values.abstract_values import UNKNOWN, Scope
+from qprep.analysis.values.abstract_values import UNKNOWN, NameScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,11 +36,11 @@ def _bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
             stack.extend(ast.iter_child_nodes(node))
 
 
-def scopes(entry: ClassNode) -> list[Scope]:
+def scopes(entry: ClassNode) -> list[NameScope]:
     """The scopes of the functions around a class, nothing known yet of what they bind."""
-    found: list[Scope] = []
+    found: list[NameScope] = []
     for function in entry.around:
-        found.append(Scope(dict.fromkeys(bound_names(function), UNKNOWN), found[-1] if found else None))
+        found.append(NameScope(dict.fromkeys(bound_names(function), UNKNOWN), found[-1] if found else None))
     return found
 
 

@@ -167,7 +167,7 @@ class Project:
         return self._names[full]
 
     def is_missing(self, name: str) -> bool:
-        """Whether the module called `name` was asked for, and could not be read or parsed."""
+        """True if the module called `name` was asked for, and could not be read or parsed."""
         return name in self._missing
 
     def path(self, name: str) -> Path | None:
@@ -204,7 +204,7 @@ class Project:
         return self._read(path) if path is not None else None
 
     def may_be_another(self, module: str, user: str) -> bool:
-        """Whether `user`, in another folder, may mean another file by the name of a module: two files have it."""
+        """True if `user`, in another folder, may mean another file by the name of a module: two files have it."""
         path, other = self._paths.get(module), self._paths.get(user)
         if path is None or other is None or path.parent == other.parent:
             return False

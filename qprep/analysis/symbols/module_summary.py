@@ -86,7 +86,7 @@ class Outline:
 
     @property
     def is_glue(self) -> bool:
-        """Whether nothing in the file runs when a model does: it only hands on names."""
+        """True if nothing in the file runs when a model does: it only hands on names."""
         return not self.classes and not self.functions
 
     @property
@@ -201,7 +201,7 @@ def _uses(index: FileIndex) -> dict[str, tuple[str, ...]]:
 
 
 def may_ask_for_names(text: str) -> bool:
-    """Whether `asked_names` may find any in a file of this text: most files need no parsing for it."""
+    """True if `asked_names` may find any in a file of this text: most files need no parsing for it."""
     return any(mark in text for mark in _ASKING_MARKS)
 
 
@@ -226,7 +226,7 @@ def asked_names(index: FileIndex) -> Iterator[str]:
 
 
 def _catches_missing(handler: ast.ExceptHandler) -> bool:
-    """Whether a handler catches an AttributeError."""
+    """True if a handler catches an AttributeError."""
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     return any(each is None or last_name(each) in _MISSING for each in types)
 
@@ -268,6 +268,6 @@ def _base_name(base: ast.expr) -> str:
 
 
 def _is_literal(node: ast.expr) -> bool:
-    """Whether a value is made of constants alone."""
+    """True if a value is made of constants alone."""
     plain = (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
     return all(isinstance(part, plain) for part in ast.walk(node))

@@ -180,7 +180,7 @@ def _bindings(function: _Function, name: str) -> list[ast.AST]:
 
 
 def _binds(node: ast.AST, subject: str) -> bool:
-    """Whether a node gives `subject` a value."""
+    """True if a node gives `subject` a value."""
     targets: list[ast.expr | None] = []
     if isinstance(node, ast.Assign | ast.Delete):
         targets = [*node.targets]

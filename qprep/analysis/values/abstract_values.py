@@ -34,7 +34,7 @@ class Tensor(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Kind):
+class InputPart(Kind):
     """Something that belongs to a model input: a tensor, a number, None or an object; its use decides."""
 
 
@@ -107,15 +107,15 @@ class Property(Kind):
 
 
 @dataclass(slots=True)
-class Scope:
+class NameScope:
     """Local names, and those of the enclosing function for a closure."""
 
     names: dict[str, Kind]
-    parent: Scope | None = None
+    parent: NameScope | None = None
 
     def lookup(self, name: str) -> Kind | None:
         """The kind of a local name."""
-        scope: Scope | None = self
+        scope: NameScope | None = self
         while scope is not None:
             if name in scope.names:
                 return scope.names[name]
@@ -149,7 +149,7 @@ class Closure(Kind):
     """A lambda or nested function with the scope it was made in (compared by identity)."""
 
     node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
-    scope: Scope
+    scope: NameScope
     home: Home
 
     __eq__ = object.__eq__  # the base would take any two for one
@@ -250,7 +250,7 @@ class Union(Kind):
 UNKNOWN = Kind()
 ACTIVATION = Tensor(True)
 OPEN = Tensor(True, FLOAT, True)
-PART = Part()
+PART = InputPart()
 FLOWING_INTEGER = Tensor(True, INTEGER)
 PARAMETER = Tensor(False)
 CONSTANT_INTEGER = Tensor(False, INTEGER)
@@ -356,7 +356,7 @@ def tensor_of(kind: Kind) -> Tensor | None:
 
 
 def flows(kind: Kind) -> bool:
-    """Whether a model input flows into the value or something in it."""
+    """True if a model input flows into the value or something in it."""
     if type(kind) is Tensor:
         return kind.flow
     if type(kind) is Sequence:
@@ -365,12 +365,12 @@ def flows(kind: Kind) -> bool:
         return flows(kind.value)
     if type(kind) is Union:
         return any(map(flows, kind.options))
-    return type(kind) is Part or (type(kind) is Object and kind.flow)
+    return type(kind) is InputPart or (type(kind) is Object and kind.flow)
 
 
 def says_nothing(kind: Kind) -> bool:
-    """Whether nobody knows what a value is: it may be an activation."""
-    return any(option == UNKNOWN or type(option) is Part for option in options(kind))
+    """True if nobody knows what a value is: it may be an activation."""
+    return any(option == UNKNOWN or type(option) is InputPart for option in options(kind))
 
 
 def flowing(kind: Kind, flow: bool) -> Kind:
@@ -388,7 +388,7 @@ def flowing(kind: Kind, flow: bool) -> Kind:
 
 
 def is_plain(kind: Kind) -> bool:
-    """Whether the value can take no part in tensor arithmetic (a number can)."""
+    """True if the value can take no part in tensor arithmetic (a number can)."""
     return all(isinstance(option, Plain | Word | Sequence | Mapping) for option in options(kind))
 
 

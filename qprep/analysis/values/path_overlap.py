@@ -30,7 +30,7 @@ def paths(counts: Counts) -> frozenset[str]:
 
 
 def runs_again(analysis: Analysis, frame: Frame, new: Event) -> bool:
-    """Whether a part of what runs now ran before on this path, in a larger or smaller whole."""
+    """True if a part of what runs now ran before on this path, in a larger or smaller whole."""
     current: Frame | None = frame
     while current is not None:
         before = chain(current.counts, *current.earlier)
@@ -52,7 +52,7 @@ def _meet(analysis: Analysis, old: Event, new: Event) -> bool:
 
 
 def _holds(analysis: Analysis, whole: Event, rest: str) -> bool:
-    """Whether a run of a module runs what lies under it."""
+    """True if a run of a module runs what lies under it."""
     classes = whole[3]
     assert isinstance(classes, frozenset)
     if classes == {"torch.nn.Sequential"}:
@@ -62,7 +62,7 @@ def _holds(analysis: Analysis, whole: Event, rest: str) -> bool:
 
 
 def _is_common_part(one: str, other: str) -> bool:
-    """Whether two constant indexes or slices of one list have an item in common."""
+    """True if two constant indexes or slices of one list have an item in common."""
     root = re.split(r"[.\[]", one, maxsplit=1)[0]
     parts = [_PART.match(path, len(root)) for path in (one, other)]
     ranges = [_range(part) for part in parts if part is not None]

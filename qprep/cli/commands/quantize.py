@@ -15,7 +15,7 @@ from qprep.cli.progress import bars
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
-    from qprep.quantizer.job import Job, Outcome
+    from qprep.quantizer.job import QuantizeJob, QuantizeOutcome
 
 _BITS = click.IntRange(1, 16)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -108,7 +108,7 @@ def command(quiet: bool, prepare: bool, **flags: Any) -> int:
     return 0
 
 
-def _prepare(job: Job, quiet: bool) -> None:
+def _prepare(job: QuantizeJob, quiet: bool) -> None:
     """Let the model be built prepared; what the user's code prints is no result."""
     from qprep.engine.preparing.prepare_target import prepare_target
 
@@ -139,10 +139,10 @@ def _job(  # noqa: PLR0917  (one for each flag)
     hardware: str | None,
     passes: tuple[str, ...],
     **rest: Any,
-) -> Job:
+) -> QuantizeJob:
     from qprep.quantizer.config.backend_presets import preset
     from qprep.quantizer.config.job_config import check_method, load_config
-    from qprep.quantizer.job import Job
+    from qprep.quantizer.job import QuantizeJob
     from qprep.tracing.request import make_request, split_target
 
     preset(backend)
@@ -157,7 +157,7 @@ def _job(  # noqa: PLR0917  (one for each flag)
         "backend": backend,
         "target": hardware,
     }
-    return Job(
+    return QuantizeJob(
         make_request(target, inputs, maker=maker, device=device),
         calibrate,
         evaluate,
@@ -171,7 +171,7 @@ def _job(  # noqa: PLR0917  (one for each flag)
     )
 
 
-def _lines(outcome: Outcome, quiet: bool) -> Iterator[str]:
+def _lines(outcome: QuantizeOutcome, quiet: bool) -> Iterator[str]:
     from qprep.quantizer.report.report_text import summary
 
     yield summary(outcome.report) if quiet else str(outcome.report)

@@ -14,7 +14,7 @@ from qprep.engine.add_ignore import add_ignores, can_suppress
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.discovery import discover
 from qprep.engine.execution import Effort
-from qprep.engine.incremental.held import Held
+from qprep.engine.incremental.held import HeldState
 from qprep.engine.rule_registry import all_rules
 from qprep.engine.runs import check, fix
 from qprep.engine.surroundings import surroundings
@@ -31,7 +31,7 @@ Spot = tuple[int, int]  # 0-based line, and column in units of the client's enco
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TextChange:
     """Replace what lies between two spots."""
 
     start: Spot
@@ -40,12 +40,12 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DocumentLook:
     """What a look at one file needs: the file, all that is open, what the server holds, and whether it is obsolete."""
 
     buffer: Buffer
     overlay: Mapping[str, bytes]
-    held: Held
+    held: HeldState
     obsolete: Callable[[], bool]
 
     @property
@@ -74,9 +74,9 @@ class Document:
         line = self.source.line(position.line) if self.source is not None else ""
         return _shifted((position.line - 1, _units(line[: position.column - 1], encoding)), self.text, encoding)
 
-    def changes(self, finding: Finding, edits: tuple[Edit, ...], encoding: str) -> dict[str, list[Change]]:
+    def changes(self, finding: Finding, edits: tuple[Edit, ...], encoding: str) -> dict[str, list[TextChange]]:
         """A fix as changes of files, by the path that reports show."""
-        found: dict[str, list[Change]] = {}
+        found: dict[str, list[TextChange]] = {}
         for edit in edits:
             own = edit.path == finding.path
             source = self.source if own else self.sources.get(edit.path)
@@ -84,7 +84,7 @@ class Document:
                 found.setdefault(edit.path, []).append(_change(source, edit, self.text if own else "", encoding))
         return found
 
-    def suppression(self, finding: Finding, encoding: str) -> list[Change]:
+    def suppression(self, finding: Finding, encoding: str) -> list[TextChange]:
         """The comment that takes a finding out; none where there can be none."""
         if self.source is None or not can_suppress(finding):
             return []
@@ -93,7 +93,7 @@ class Document:
         except (QprepError, SourceError):
             return []
 
-    def whole(self, text: str, encoding: str) -> Change:
+    def whole(self, text: str, encoding: str) -> TextChange:
         """The lines in which a new text differs, as one change."""
         if self.text.startswith(BOM) and not text.startswith(BOM):
             text = BOM + text
@@ -104,10 +104,10 @@ class Document:
             last += 1
         before, gone = "".join(old[:first]), "".join(old[first : len(old) - last])
         start, end = _spot(before, encoding), _spot(before + gone, encoding)
-        return Change(start, end, "".join(new[first : len(new) - last]))
+        return TextChange(start, end, "".join(new[first : len(new) - last]))
 
 
-def look_at(look: Look) -> dict[str, Document]:
+def look_at(look: DocumentLook) -> dict[str, Document]:
     """Check a file as it is in the editor; its documents by URI. Raises QprepError for what is wrong with settings.
 
     The project's other files are looked through for what they do to the file's classes, as `qprep check` does.
@@ -133,7 +133,7 @@ def look_at(look: Look) -> dict[str, Document]:
     }
 
 
-def fixed(look: Look) -> dict[str, str]:
+def fixed(look: DocumentLook) -> dict[str, str]:
     """The texts with all their safe fixes (the unsafe ones where the settings ask for them), where they change."""
     buffer, settings = look.buffer, _settings()
     if not _is_wanted(buffer, settings):
@@ -161,7 +161,7 @@ def _settings() -> SettingsResolver:
 
 
 def _is_wanted(buffer: Buffer, settings: SettingsResolver) -> bool:
-    """Whether the settings do not exclude a file."""
+    """True if the settings do not exclude a file."""
     return bool(discover([buffer.path], settings, given=[buffer.name]).files)
 
 
@@ -170,9 +170,9 @@ def absolute(shown: str) -> Path:
     return Path(os.path.abspath(shown))
 
 
-def _change(source: SourceFile, edit: Edit, text: str, encoding: str) -> Change:
+def _change(source: SourceFile, edit: Edit, text: str, encoding: str) -> TextChange:
     start, end = _place(source, edit.start, encoding), _place(source, edit.end, encoding)
-    return Change(_shifted(start, text, encoding), _shifted(end, text, encoding), edit.content)
+    return TextChange(_shifted(start, text, encoding), _shifted(end, text, encoding), edit.content)
 
 
 def _place(source: SourceFile, offset: int, encoding: str) -> Spot:

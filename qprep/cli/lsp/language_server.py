@@ -11,7 +11,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path
 
 from qprep.cli.lsp.buffers import Buffer, buffers
-from qprep.cli.lsp.documents import Change, Document, Spot, absolute
+from qprep.cli.lsp.documents import Document, Spot, TextChange, absolute
 from qprep.cli.lsp.looks import Looks
 from qprep.cli.reporters.rule_page import rule_page
 from qprep.engine.rule_registry import installed, rules_of
@@ -277,14 +277,14 @@ async def _resolve(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
 
 
 def _wanted(only: Iterable[object] | None, kind: str) -> bool:
-    """Whether a kind, or one above it, was asked for."""
+    """True if a kind, or one above it, was asked for."""
     if not only:
         return True
     asked = [str(getattr(each, "value", each)) for each in only]
     return any(kind == each or kind.startswith(f"{each}.") for each in asked)
 
 
-def _workspace(ls: Server, changes: Mapping[str, list[Change]]) -> lsp.WorkspaceEdit:
+def _workspace(ls: Server, changes: Mapping[str, list[TextChange]]) -> lsp.WorkspaceEdit:
     """Changes of files by the path that reports show: an open one goes by its own URI."""
     uris = {shown: uri for buffer in ls.buffers().values() for uri, shown in buffer.shown.items()}
     edits = {
@@ -294,7 +294,7 @@ def _workspace(ls: Server, changes: Mapping[str, list[Change]]) -> lsp.Workspace
     return lsp.WorkspaceEdit(changes=edits)
 
 
-def _text_edit(change: Change) -> lsp.TextEdit:
+def _text_edit(change: TextChange) -> lsp.TextEdit:
     return lsp.TextEdit(_range(change.start, change.end), change.text)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from qprep.cli.lsp.buffers import Buffer
-from qprep.cli.lsp.documents import Document, Look, fixed, look_at
+from qprep.cli.lsp.documents import Document, DocumentLook, fixed, look_at
 from qprep.engine.execution import ObsoleteError
-from qprep.engine.incremental.held import Held
+from qprep.engine.incremental.held import HeldState
 
 _T = TypeVar("_T")
 MOST_INTERRUPTIONS: Final = 2  # in a row; the next look at the file ends, so that steady typing shows something, too
@@ -34,7 +34,7 @@ class Looks:
 
     def __init__(self, buffers: Callable[[], Mapping[str, Buffer]]) -> None:
         self._buffers = buffers
-        self._held = Held()
+        self._held = HeldState()
         self._pool = ThreadPoolExecutor(1)
         self._lock = asyncio.Lock()
         self._epoch = 0
@@ -86,7 +86,7 @@ class Looks:
             self._interrupted.pop(buffer.path, None)
         return found
 
-    async def _run(self, buffer: Buffer, work: Callable[[Look], _T], *, urgent: bool) -> _T | None:
+    async def _run(self, buffer: Buffer, work: Callable[[DocumentLook], _T], *, urgent: bool) -> _T | None:
         """One after another; what somebody waits for goes before what is only to be shown."""
         if urgent and self._running is not None and not self._running.urgent:
             self._running.obsolete = True
@@ -94,7 +94,7 @@ class Looks:
             running = self._running = _Running(buffer.path, urgent)
             overlay = {each.name: each.content for each in self._buffers().values()}
             overlay[buffer.name] = buffer.content
-            look = Look(buffer, overlay, self._held, lambda: running.obsolete)
+            look = DocumentLook(buffer, overlay, self._held, lambda: running.obsolete)
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._pool, work, look)
             except ObsoleteError:

@@ -63,7 +63,7 @@ def headline(finding: Finding, report: Report) -> list[Piece]:
 
 
 def applies(finding: Finding, report: Report) -> bool:
-    """Whether `qprep fix`, with the flags of this run, fixes it."""
+    """True if `qprep fix`, with the flags of this run, fixes it."""
     safe = isinstance(finding.fix, Fix) and finding.fix.applicability is Applicability.SAFE
     return finding.is_fixable and (safe or report.unsafe)
 

@@ -23,7 +23,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class TrainingLog:
     """The events of a training in order.
 
     `log["sparsity/weights/total"]` is a list of (step, value); `log.names` are all there are.
@@ -59,7 +59,7 @@ class Log:
         return Picture(lines(found))
 
 
-def read_log(path: str | Path) -> Log:
+def read_log(path: str | Path) -> TrainingLog:
     """The log of a folder, or of a log.jsonl; where a training was resumed, later values replace earlier ones.
 
     Raises CompressionError, with file and line, for what is no log.
@@ -78,4 +78,4 @@ def read_log(path: str | Path) -> Log:
         except (ValueError, KeyError, TypeError) as error:
             raise CompressionError(f"{file}:{number}: expected an event, found other data") from error
         found[event.name, event.step, event.epoch] = event
-    return Log(tuple(sorted(found.values(), key=lambda each: each.step)))
+    return TrainingLog(tuple(sorted(found.values(), key=lambda each: each.step)))

@@ -13,7 +13,7 @@ import torch
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.logs.events import EventsWriter
-from qprep.compression.names import Names
+from qprep.compression.names import ParameterNames
 from qprep.compression.sparsity import kernel_sparsity, sparsity_of, weights_of
 
 CSV_COLUMNS: Final = (
@@ -58,7 +58,7 @@ class Recorder:
         self._lines.flush()
         self._events.flush()
 
-    def weights(self, step: int, names: Names) -> None:
+    def weights(self, step: int, names: ParameterNames) -> None:
         """The table of sparsities as it is now, and a histogram of each weight."""
         with self._table.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream)

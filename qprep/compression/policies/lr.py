@@ -93,5 +93,5 @@ class LRPolicy(Policy):
 
 
 def _takes_epoch(scheduler: LRScheduler) -> bool:
-    """Whether `step` takes the number of the epoch; what combines several schedules does not."""
+    """True if `step` takes the number of the epoch; what combines several schedules does not."""
     return "epoch" in inspect.signature(type(scheduler).step).parameters

@@ -98,7 +98,7 @@ class QuantizationPolicy(Policy):
         self._note_zeros(training, quantizer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Whether it has started; what it learns is in the model."""
+        """True if it has started; what it learns is in the model."""
         return {"started": self.quantizer is not None}
 
     def load_state_dict(self, training: Training, state: Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ class QuantizationPolicy(Policy):
 
 @torch.no_grad()
 def _keeps_zero(slot: TensorQuantizer) -> bool:
-    """Whether a grid by formula has a 0; ranges that start from data always have one."""
+    """True if a grid by formula has a 0; ranges that start from data always have one."""
     if not getattr(slot, "by_formula", False):
         return True
     sample = torch.tensor([-1.0, 0.0, 1.0], device=slot.scale.device)

@@ -15,7 +15,7 @@ from qprep.compression.coverage import Coverage
 from qprep.compression.errors import CompressionError
 from qprep.compression.masks import Share
 from qprep.compression.policy import Policy
-from qprep.compression.pruners.layouts import Kind
+from qprep.compression.pruners.layouts import StructureKind
 from qprep.compression.ranks import from_first_rank
 from qprep.compression.regularizers import Regularizer
 from qprep.compression.training import Metrics, Training
@@ -114,7 +114,7 @@ class RegularizationPolicy(Policy):
 
     def _covers(self, parameter: Parameter) -> bool:
         layouts = self.regularizer.layouts(parameter)
-        return parameter.dim() == 1 or any(each.kind is Kind.OUTPUTS for each in layouts)
+        return parameter.dim() == 1 or any(each.kind is StructureKind.OUTPUTS for each in layouts)
 
     def _check_optimizer(self, training: Training) -> None:
         if training.optimizer is None:
@@ -133,7 +133,7 @@ class RegularizationPolicy(Policy):
         for parameter in self.regularizer.parameters:
             layer = training.module_of(parameter)
             hidden = layer is not None and isinstance(norms.get(layer), _BatchNorm)
-            if hidden and any(each.kind is Kind.OUTPUTS for each in self.regularizer.layouts(parameter)):
+            if hidden and any(each.kind is StructureKind.OUTPUTS for each in self.regularizer.layouts(parameter)):
                 found.append(training.name(parameter))
         if found:
             training.note(

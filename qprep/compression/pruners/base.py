@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.names import ALL, Names, by_pattern
+from qprep.compression.names import ALL, ParameterNames, by_pattern
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
 
@@ -81,7 +81,7 @@ class Pruner:
             raise CompressionError(f"expected parameters for {type(self).__name__}, found none")
 
     def _fits(self, training: Training, parameter: Parameter, pattern: str) -> bool:
-        """Whether it can be pruned; what "*" finds and cannot is left with a note, what is named is an error."""
+        """True if it can be pruned; what "*" finds and cannot is left with a note, what is named is an error."""
         try:
             self.check(training.name(parameter), parameter)
         except CompressionError as error:
@@ -118,7 +118,7 @@ class Pruner:
         """What the pruner keeps over time: tensors and plain data."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any], names: Names) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], names: ParameterNames) -> None:
         """What `state_dict` gave."""
 
 

@@ -14,7 +14,7 @@ from qprep.compression.errors import CompressionError
 from qprep.quantizer.config.config_settings import did_you_mean
 
 
-class Kind(enum.Enum):
+class StructureKind(enum.Enum):
     """What a structure is."""
 
     OUTPUTS = "outputs"  # along dimension 0
@@ -26,18 +26,18 @@ class Kind(enum.Enum):
 
 # Distiller's names. Its rankings take Rows of a matrix for what the layer reads, its regularizers as they are.
 RANKED = {
-    "3D": Kind.OUTPUTS,
-    "Filters": Kind.OUTPUTS,
-    "outputs": Kind.OUTPUTS,
-    "Channels": Kind.INPUTS,
-    "Rows": Kind.INPUTS,
-    "inputs": Kind.INPUTS,
-    "Cols": Kind.OUTPUTS,
-    "2D": Kind.KERNELS,
-    "4D": Kind.LAYER,
-    "Blocks": Kind.BLOCKS,
+    "3D": StructureKind.OUTPUTS,
+    "Filters": StructureKind.OUTPUTS,
+    "outputs": StructureKind.OUTPUTS,
+    "Channels": StructureKind.INPUTS,
+    "Rows": StructureKind.INPUTS,
+    "inputs": StructureKind.INPUTS,
+    "Cols": StructureKind.OUTPUTS,
+    "2D": StructureKind.KERNELS,
+    "4D": StructureKind.LAYER,
+    "Blocks": StructureKind.BLOCKS,
 }
-REGULARIZED = {**RANKED, "Rows": Kind.OUTPUTS, "Cols": Kind.INPUTS}
+REGULARIZED = {**RANKED, "Rows": StructureKind.OUTPUTS, "Cols": StructureKind.INPUTS}
 _FOR_CONVOLUTIONS = ("3D", "Filters", "Channels", "2D", "4D")
 _FOR_MATRICES = ("Rows", "Cols")
 
@@ -49,23 +49,23 @@ class Layout:
     block  sizes of a block along the first dimensions, for blocks only
     """
 
-    kind: Kind
+    kind: StructureKind
     block: tuple[int, ...] = ()
 
     @property
     def dim(self) -> int | None:
         """The dimension that structures are along, None for kernels, layers and blocks."""
-        return {Kind.OUTPUTS: 0, Kind.INPUTS: 1}.get(self.kind)
+        return {StructureKind.OUTPUTS: 0, StructureKind.INPUTS: 1}.get(self.kind)
 
     def rows(self, weight: Tensor) -> Tensor:
         """(structures, elements of each)."""
-        if self.kind is Kind.OUTPUTS:
+        if self.kind is StructureKind.OUTPUTS:
             return weight.flatten(1) if weight.dim() > 1 else weight.unsqueeze(1)
-        if self.kind is Kind.INPUTS:
+        if self.kind is StructureKind.INPUTS:
             return weight.transpose(0, 1).flatten(1)
-        if self.kind is Kind.KERNELS:
+        if self.kind is StructureKind.KERNELS:
             return weight.flatten(0, 1).flatten(1)
-        if self.kind is Kind.LAYER:
+        if self.kind is StructureKind.LAYER:
             return weight.reshape(1, -1)
         sizes, counts = self._blocks(weight.shape)
         split = weight.reshape([each for pair in zip(counts, sizes, strict=True) for each in pair])
@@ -74,17 +74,17 @@ class Layout:
 
     def spread(self, values: Tensor, shape: Sequence[int]) -> Tensor:
         """A value for each structure as a tensor of the weight's shape."""
-        if self.kind is Kind.BLOCKS:
+        if self.kind is StructureKind.BLOCKS:
             sizes, counts = self._blocks(shape)
             wide = values.view(counts)
             for dim, size in enumerate(sizes):
                 wide = wide.repeat_interleave(size, dim)
             return wide
         view = {
-            Kind.OUTPUTS: (-1, *[1] * (len(shape) - 1)),
-            Kind.INPUTS: (1, -1, *[1] * (len(shape) - 2)),
-            Kind.KERNELS: (*shape[:2], *[1] * (len(shape) - 2)),
-            Kind.LAYER: [1] * len(shape),
+            StructureKind.OUTPUTS: (-1, *[1] * (len(shape) - 1)),
+            StructureKind.INPUTS: (1, -1, *[1] * (len(shape) - 2)),
+            StructureKind.KERNELS: (*shape[:2], *[1] * (len(shape) - 2)),
+            StructureKind.LAYER: [1] * len(shape),
         }[self.kind]
         return values.view(*view).expand(*shape)
 
@@ -98,9 +98,9 @@ class Layout:
             )
         if group_type in _FOR_MATRICES and len(shape) != 2:
             raise CompressionError(f"expected a matrix for group_type {group_type!r}, {found}")
-        if self.kind in (Kind.INPUTS, Kind.KERNELS) and len(shape) < 2:
+        if self.kind in (StructureKind.INPUTS, StructureKind.KERNELS) and len(shape) < 2:
             raise CompressionError(f"expected two dimensions or more for group_type {group_type!r}, {found}")
-        if self.kind is Kind.BLOCKS:
+        if self.kind is StructureKind.BLOCKS:
             self._check_block(name, shape)
 
     def _check_block(self, name: str, shape: Sequence[int]) -> None:
@@ -124,7 +124,7 @@ def layout_of(group_type: str, block_shape: Sequence[int] | None, *, ranked: boo
         hint = did_you_mean(str(group_type), known) or f"; known are {', '.join(known)}"
         raise CompressionError(f"expected a group_type, found {group_type!r}{hint}")
     kind = known[group_type]
-    if kind is not Kind.BLOCKS:
+    if kind is not StructureKind.BLOCKS:
         return Layout(kind)
     sizes = list(block_shape or ())
     if not sizes or any(isinstance(each, bool) or not isinstance(each, int) or each < 1 for each in sizes):

@@ -65,7 +65,7 @@ class Ramp:
 
     @property
     def is_gradual(self) -> bool:
-        """Whether it needs more than one step."""
+        """True if it needs more than one step."""
         return self.rate != "once"
 
     def at(self, progress: float) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from qprep.compression.coverage import Coverage, Part, mean_scores, spread_keep
+from qprep.compression.coverage import Coverage, FamilyDimension, mean_scores, spread_keep
 from qprep.compression.errors import CompressionError
 from qprep.compression.pruners.base import Context, Pruner, Weights, check_share, keep_highest
 from qprep.compression.pruners.layouts import layout_of, norms
@@ -137,19 +137,19 @@ class StructureRanking(Pruner):
         drawn = torch.rand(scores.shape, generator=context.generator).to(scores.device)
         return scores * (1 + self.noise * (2 * drawn - 1))
 
-    def _families(self, scores: Mapping[Parameter, Tensor]) -> list[list[Part]]:
+    def _families(self, scores: Mapping[Parameter, Tensor]) -> list[list[FamilyDimension]]:
         """Families whose whole groups are masked, each with the named weights that are in it."""
         dim = self.layout.dim
         if dim is None or not self.may_cover or self.weights_only or self._coverage is None:
             return []
-        parts: dict[str, list[Part]] = {}
+        parts: dict[str, list[FamilyDimension]] = {}
         for parameter in scores:
             for part in self._coverage.parts(parameter, dim):
                 parts.setdefault(part.family.name, []).append(part)
         return [each for each in parts.values() if self._is_whole(each, dim)]
 
-    def _is_whole(self, parts: list[Part], dim: int) -> bool:
-        """Whether the masks may cover the family: all its weights are named, or `coupled` says so."""
+    def _is_whole(self, parts: list[FamilyDimension], dim: int) -> bool:
+        """True if the masks may cover the family: all its weights are named, or `coupled` says so."""
         assert self._coverage is not None  # noqa: S101
         assert self._training is not None  # noqa: S101
         family = parts[0].family
@@ -172,7 +172,7 @@ class StructureRanking(Pruner):
         return False
 
     def _of_family(
-        self, parts: list[Part], scores: Mapping[Parameter, Tensor], level: float
+        self, parts: list[FamilyDimension], scores: Mapping[Parameter, Tensor], level: float
     ) -> dict[Parameter, Tensor]:
         assert self._coverage is not None  # noqa: S101
         family, dim = parts[0].family, self.layout.dim

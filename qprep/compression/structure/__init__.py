@@ -9,19 +9,19 @@ record = thin(model, (images,), optimizer=optimizer)     # really removes channe
 from qprep.compression.structure.api import Inputs, groups, macs, products, thin
 from qprep.compression.structure.errors import StructureError, ThinningError
 from qprep.compression.structure.model import Family, Frozen, Groups, Product, Removal, Slot, Width
-from qprep.compression.structure.ranking import Norm, Scope, choose, choose_cost, scores
+from qprep.compression.structure.ranking import ChannelNorm, RankingScope, choose, choose_cost, scores
 from qprep.compression.structure.record import Record, composed, is_record
 
 __all__ = [
+    "ChannelNorm",
     "Family",
     "Frozen",
     "Groups",
     "Inputs",
-    "Norm",
     "Product",
+    "RankingScope",
     "Record",
     "Removal",
-    "Scope",
     "Slot",
     "StructureError",
     "ThinningError",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.compression.structure.errors import StructureError
-from qprep.compression.structure.gate import Arguments
+from qprep.compression.structure.gate import ModelArguments
 from qprep.compression.structure.model import Groups, Product
 from qprep.compression.structure.record import Record, applied, is_record
 from qprep.compression.structure.running import arguments, plain
@@ -62,7 +62,7 @@ def thin(
         record: Record = dict(example_inputs)
         applied(inner, record)
         return record
-    given = Arguments(*arguments(example_inputs))
+    given = ModelArguments(*arguments(example_inputs))
     if found is None:
         found = _groups(inner, given, verify=False)
     elif found.model is not inner:
@@ -85,14 +85,14 @@ def products(model: nn.Module, *example_inputs: Any) -> tuple[Product, ...]:
     return counted(inner, given.args, given.kwargs)
 
 
-def _groups(model: nn.Module, given: Arguments, *, verify: bool) -> Groups:
+def _groups(model: nn.Module, given: ModelArguments, *, verify: bool) -> Groups:
     inner = plain(model)
     check_inputs(inner, given.args, given.kwargs)
     found = traced(inner, given.args, given.kwargs)
     return verified(found, given) if verify else found
 
 
-def _arguments(example_inputs: Sequence[Any]) -> Arguments:
+def _arguments(example_inputs: Sequence[Any]) -> ModelArguments:
     if len(example_inputs) == 1 and isinstance(example_inputs[0], Mapping):
-        return Arguments(*arguments(example_inputs[0]))
-    return Arguments(*arguments(example_inputs))
+        return ModelArguments(*arguments(example_inputs[0]))
+    return ModelArguments(*arguments(example_inputs))

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from qprep.compression.structure.errors import ThinningError
-from qprep.compression.structure.gate import Arguments
+from qprep.compression.structure.gate import ModelArguments
 from qprep.compression.structure.labels import unique
 from qprep.compression.structure.model import Groups, Removal
 from qprep.compression.structure.running import outputs
@@ -37,7 +37,9 @@ class _Reader:
     output: Tensor | None = None
 
 
-def folded(found: Groups, removal: Removal, tensors: Mapping[str, Tensor], arguments: Arguments) -> dict[str, Tensor]:
+def folded(
+    found: Groups, removal: Removal, tensors: Mapping[str, Tensor], arguments: ModelArguments
+) -> dict[str, Tensor]:
     """Biases and running means, by name, that take the place of the constants of channels which go.
 
     tensors  parameters and buffers by name, masked
@@ -74,7 +76,7 @@ def _readers(found: Groups, removal: Removal) -> list[_Reader]:
     return made
 
 
-def _watch(found: Groups, readers: list[_Reader], tensors: Mapping[str, Tensor], arguments: Arguments) -> None:
+def _watch(found: Groups, readers: list[_Reader], tensors: Mapping[str, Tensor], arguments: ModelArguments) -> None:
     """Run the masked model and take what each reader is given."""
     seen = _Seen(readers)
     try:

@@ -15,11 +15,11 @@ from qprep.compression.structure.rules import einsum, fold, layer, norm, recurre
 from qprep.compression.structure.rules.mix import mix, new
 from qprep.compression.structure.rules.move import move
 from qprep.compression.structure.rules.same import same
-from qprep.compression.structure.state import State, Step
+from qprep.compression.structure.state import LabelState, LabelStep
 from qprep.foundation.catalogue.op import Channels
 from qprep.quantizer.graph.call_rows import calls
 
-Rule = Callable[[State, Step], None]
+Rule = Callable[[LabelState, LabelStep], None]
 
 _BY_CHANNELS: Final[dict[Channels, Rule]] = {
     Channels.SAME: same,
@@ -68,7 +68,7 @@ _PLAIN: Final = (bool, int, float, complex, str, torch.Size, torch.dtype, torch.
 class Follower(TorchFunctionMode):
     """Runs each function as it is, then the rule of its row."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: LabelState) -> None:
         super().__init__()
         self._state = state
         self._calls = calls()
@@ -92,9 +92,9 @@ class Follower(TorchFunctionMode):
         state = self._state
         if getattr(func, "__name__", "") == "__get__":
             if isinstance(out, Tensor) and out is not args[0] and out.numel() == args[0].numel():  # x.T, x.data
-                move(state, Step(func, args, {}, self._calls.bind(func, args, kwargs), out))
+                move(state, LabelStep(func, args, {}, self._calls.bind(func, args, kwargs), out))
             return
-        step = Step(func, args, kwargs, self._calls.bind(func, args, kwargs), out)
+        step = LabelStep(func, args, kwargs, self._calls.bind(func, args, kwargs), out)
         if not any(map(state.layers, step.inputs)) and not _takes_weights(step):
             return
         try:
@@ -103,7 +103,7 @@ class Follower(TorchFunctionMode):
             state.lost(step, error)
 
 
-def rule_of(step: Step) -> Rule:
+def rule_of(step: LabelStep) -> Rule:
     """How a call carries labels."""
     op = step.call.op
     if step.kwargs.get("out") is not None:
@@ -115,12 +115,12 @@ def rule_of(step: Step) -> Rule:
     return _BY_CHANNELS[op.channels]
 
 
-def _takes_weights(step: Step) -> bool:
+def _takes_weights(step: LabelStep) -> bool:
     return step.call.op is not None and step.call.op.channels is Channels.LAYER
 
 
 @contextlib.contextmanager
-def following(state: State, model: nn.Module) -> Iterator[None]:
+def following(state: LabelState, model: nn.Module) -> Iterator[None]:
     """Notes which module runs, for the time of a run."""
     handles = []
     try:
@@ -133,14 +133,14 @@ def following(state: State, model: nn.Module) -> Iterator[None]:
             handle.remove()
 
 
-def _entering(state: State, path: str) -> Callable[[nn.Module, Any], None]:
+def _entering(state: LabelState, path: str) -> Callable[[nn.Module, Any], None]:
     def enter(module: nn.Module, _args: object) -> None:
         state.open.append((path, module))
 
     return enter
 
 
-def _leaving(state: State) -> Callable[[nn.Module, Any, Any], None]:
+def _leaving(state: LabelState) -> Callable[[nn.Module, Any, Any], None]:
     def leave(_module: nn.Module, _args: object, out: object) -> None:
         path, _ = state.open.pop()
         if sys.exc_info()[0] is not None:  # torch calls the hook while the module's exception is on its way

@@ -23,7 +23,7 @@ _ROUNDING: Final = 32  # units of rounding of a narrow type
 
 
 @dataclass(frozen=True, slots=True)
-class Arguments:
+class ModelArguments:
     """What the model is called with."""
 
     args: tuple[Any, ...]
@@ -31,7 +31,7 @@ class Arguments:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ThinDifference:
     """Where the thin model goes another way.
 
     clause  what happens, as the end of a sentence
@@ -54,9 +54,9 @@ def compared(
     found: Groups,
     removal: Removal,
     tensors: Mapping[str, Tensor],
-    arguments: Arguments,
+    arguments: ModelArguments,
     changed: Mapping[str, Tensor] = MappingProxyType({}),
-) -> Difference | None:
+) -> ThinDifference | None:
     """None where the model gives the same with `tensors` and with what `removal` leaves of them.
 
     tensors  parameters and buffers by name, masked
@@ -70,21 +70,21 @@ def compared(
         with watch:
             slim = outputs(found.model, thin, found.widths(removal), arguments.args, arguments.kwargs)
     except Exception as error:  # noqa: BLE001  (whatever the model raises on other widths)
-        return Difference(f"it fails ({_sentence(error)})", watch.failed_in, _place(error), fails=True)
+        return ThinDifference(f"it fails ({_sentence(error)})", watch.failed_in, _place(error), fails=True)
     worst = difference(masked, slim)
     if worst <= tolerance(masked):
         return None
     module = _first(found, removal, tensors, thin, arguments)
-    return Difference(f"its output differs by {worst:.2g} of the largest", module)
+    return ThinDifference(f"its output differs by {worst:.2g} of the largest", module)
 
 
-def doubled(found: Groups, tensors: Mapping[str, Tensor], arguments: Arguments) -> Arguments | None:
+def doubled(found: Groups, tensors: Mapping[str, Tensor], arguments: ModelArguments) -> ModelArguments | None:
     """The arguments with twice the batch; None where they have none, or where the model does not take it."""
     given = [each for each in tensors_in((arguments.args, dict(arguments.kwargs))) if each.dim()]
     sizes = {each.shape[0] for each in given}
     if len(sizes) != 1:
         return None
-    twice = Arguments(*map_tensors(_twice, (arguments.args, dict(arguments.kwargs))))
+    twice = ModelArguments(*map_tensors(_twice, (arguments.args, dict(arguments.kwargs))))
     try:
         outputs(found.model, tensors, {}, twice.args, twice.kwargs)
     except Exception:  # noqa: BLE001  (a model of one batch size)
@@ -129,7 +129,7 @@ class _Watch:
 
 
 def _first(
-    found: Groups, removal: Removal, masked: Mapping[str, Tensor], thin: Mapping[str, Tensor], arguments: Arguments
+    found: Groups, removal: Removal, masked: Mapping[str, Tensor], thin: Mapping[str, Tensor], arguments: ModelArguments
 ) -> str:
     """The first module, in the order in which they return, whose output differs."""
     gone = torch.zeros(len(found.root), dtype=torch.bool)
@@ -148,7 +148,7 @@ def _first(
 
 
 def _differs(layers: Layers, masked: Tensor, thin: Tensor, gone: Tensor) -> bool:
-    """Whether what stays of an output is not the thin one, or what goes is not 0 though it should be."""
+    """True if what stays of an output is not the thin one, or what goes is not 0 though it should be."""
     for layer in layers:
         small, dims = core(layer), varying(layer)
         goes = gone[small.abs()] & (small != 0)
@@ -162,7 +162,7 @@ def _differs(layers: Layers, masked: Tensor, thin: Tensor, gone: Tensor) -> bool
 
 
 def _returned(
-    found: Groups, tensors: Mapping[str, Tensor], widths: Mapping[str, Mapping[str, int]], arguments: Arguments
+    found: Groups, tensors: Mapping[str, Tensor], widths: Mapping[str, Mapping[str, int]], arguments: ModelArguments
 ) -> list[tuple[str, list[Tensor]]]:
     """What each module returns, in the order in which they return."""
     calls: list[tuple[str, list[Tensor]]] = []

@@ -115,7 +115,7 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class ModuleCall:
+class LabelledCall:
     """What a module returned in one call: the layers of labels of each tensor, in order."""
 
     path: str
@@ -139,7 +139,7 @@ class Groups:
     families: tuple[Family, ...]
     frozen: tuple[Frozen, ...]
     products: tuple[Product, ...]
-    calls: tuple[ModuleCall, ...]
+    calls: tuple[LabelledCall, ...]
     root: Tensor
     labels: Mapping[str, Tensor]
     shapes: Mapping[str, tuple[int, ...]]

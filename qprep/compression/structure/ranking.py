@@ -18,14 +18,14 @@ Scores = Mapping[str, Tensor]
 _Kind = TypeVar("_Kind", bound=enum.Enum)
 
 
-class Norm(enum.Enum):
+class ChannelNorm(enum.Enum):
     """Of the weights that make a channel."""
 
     L1 = "l1"
     L2 = "l2"
 
 
-class Scope(enum.Enum):
+class RankingScope(enum.Enum):
     """What a share is a share of."""
 
     FAMILY = "family"
@@ -50,7 +50,7 @@ def scores(found: Groups, norm: str = "l1") -> dict[str, Tensor]:
     The norm of a channel's weights, as the mean magnitude or the root of the mean square, averaged over all weights
     that make channels of the group.
     """
-    kind, tensors = _one_of(Norm, norm, "norm"), tensors_of(found.model)
+    kind, tensors = _one_of(ChannelNorm, norm, "norm"), tensors_of(found.model)
     rows: dict[tuple[str, int], Tensor] = {}
     result = {}
     for family in found.families:
@@ -77,7 +77,7 @@ def choose(
     Equal scores go in order. Raises StructureError for a share outside 0..1, or numbers below 1.
     """
     _check(share, keep_at_least, round_to)
-    if _one_of(Scope, scope, "scope") is Scope.FAMILY:
+    if _one_of(RankingScope, scope, "scope") is RankingScope.FAMILY:
         counts = {name: int(share * len(each) + 1e-9) for name, each in scores.items()}
     else:
         counts = _below(scores, int(share * sum(map(len, scores.values())) + 1e-9))
@@ -115,9 +115,9 @@ def choose_cost(
     return taken(low)
 
 
-def _norms(tensor: Tensor, dim: int, norm: Norm) -> Tensor:
+def _norms(tensor: Tensor, dim: int, norm: ChannelNorm) -> Tensor:
     rows = tensor.movedim(dim, 0).flatten(1).to(torch.float64)
-    found = rows.abs().mean(1) if norm is Norm.L1 else rows.square().mean(1).sqrt()
+    found = rows.abs().mean(1) if norm is ChannelNorm.L1 else rows.square().mean(1).sqrt()
     return found.cpu()
 
 

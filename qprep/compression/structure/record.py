@@ -46,7 +46,7 @@ def made(
 
 
 def is_record(value: object) -> bool:
-    """Whether `value` is what `made` returns."""
+    """True if `value` is what `made` returns."""
     return isinstance(value, Mapping) and value.get("format") == _FORMAT
 
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 from qprep.compression.structure.labels import Layers, axis_of, core, dirty, spread
-from qprep.compression.structure.model import ModuleCall, Product
-from qprep.compression.structure.store import Block, Cause, Kind, Role, Store
+from qprep.compression.structure.model import LabelledCall, Product
+from qprep.compression.structure.store import Block, BlockKind, Cause, DimensionRole, LabelStore
 from qprep.foundation.version import PACKAGE_FOLDER
 from qprep.quantizer.graph.call_rows import Call
 from qprep.quantizer.graph.tensor_leaves import tensors_in
@@ -25,7 +25,7 @@ _TORCHS: Final = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LabelStep:
     """One call of a torch function: with what, bound to its row of the catalogue, and what it returned."""
 
     function: Callable[..., Any]
@@ -49,19 +49,19 @@ class Step:
         return self.call.arguments.get(name, default)
 
 
-class State:
+class LabelState:
     """The state of one run."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.store = Store()
+        self.store = LabelStore()
         self.open: list[tuple[str, nn.Module]] = []
         self.failed_in = ""  # the innermost module that raised
         self.products: list[Product] = []
-        self.calls: list[ModuleCall] = []
+        self.calls: list[LabelledCall] = []
         self._layers: WeakIdKeyDictionary = WeakIdKeyDictionary()
         self._raw: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self._owned: dict[int, tuple[Kind, str, Tensor]] = {}
-        for kind, named in ((Kind.BUFFER, model.named_buffers()), (Kind.PARAMETER, model.named_parameters())):
+        self._owned: dict[int, tuple[BlockKind, str, Tensor]] = {}
+        for kind, named in ((BlockKind.BUFFER, model.named_buffers()), (BlockKind.PARAMETER, model.named_parameters())):
             for name, tensor in named:
                 self._owned[id(tensor)] = (kind, name, tensor)
 
@@ -80,7 +80,7 @@ class State:
         kind, _, _ = self._owned[id(tensor)]
         blocks = [(dim, self.block(tensor, dim)) for dim, size in enumerate(tensor.shape) if size > 1]
         layers = tuple(spread(block.labels, tensor.shape, dim) for dim, block in blocks)
-        if kind is Kind.BUFFER:  # cut like parameters, but no mask sets them to 0
+        if kind is BlockKind.BUFFER:  # cut like parameters, but no mask sets them to 0
             layers = tuple(map(dirty, layers))
         self.set(tensor, layers)
         return layers
@@ -101,7 +101,7 @@ class State:
         return str(self._raw[tensor]) if tensor in self._raw else ""
 
     def is_raw(self, tensor: Tensor) -> bool:
-        """Whether its values come from parameters and buffers alone."""
+        """True if its values come from parameters and buffers alone."""
         return id(tensor) in self._owned or tensor in self._raw
 
     def block(self, tensor: Tensor, dim: int) -> Block:
@@ -113,7 +113,7 @@ class State:
         """Let an attribute that holds the number of `labels` follow them, where the module that runs has it."""
         value = getattr(module, name, None)
         if type(value) is int and value == len(labels) and value > 1:
-            block = self.store.block(Kind.ATTRIBUTE, f"{self.path}:{name}", 0, value)
+            block = self.store.block(BlockKind.ATTRIBUTE, f"{self.path}:{name}", 0, value)
             self.store.merge(block.labels, labels, self.cause(f"{name} of a module"))
 
     @property
@@ -144,9 +144,9 @@ class State:
 
     def left(self, path: str, out: object) -> None:
         """Note what a module returned."""
-        self.calls.append(ModuleCall(path, tuple(self.layers(each) for each in tensors_in(out))))
+        self.calls.append(LabelledCall(path, tuple(self.layers(each) for each in tensors_in(out))))
 
-    def lost(self, step: Step, error: Exception) -> None:
+    def lost(self, step: LabelStep, error: Exception) -> None:
         """Freeze what goes into a call whose labels could not be followed."""
         cause = self.cause(f"{step.call.name} could not be followed ({type(error).__name__}: {error})")
         for tensor in (*step.inputs, *step.outputs):
@@ -154,13 +154,13 @@ class State:
         for tensor in step.outputs:
             self.set(tensor, ())
 
-    def mark(self, labels: Tensor, role: Role) -> None:
+    def mark(self, labels: Tensor, role: DimensionRole) -> None:
         """Note what the blocks of `labels` do."""
         self.store.mark(labels, role)
 
 
 def is_of_the_user(file: str) -> bool:
-    """Whether a file is neither torch's nor qprep's."""
+    """True if a file is neither torch's nor qprep's."""
     return not (file.startswith("<") or os.path.abspath(file).startswith((_OURS, _TORCHS)))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from qprep.compression.structure.labels import core, unique
 
 
-class Role(enum.Flag):
+class DimensionRole(enum.Flag):
     """What a dimension of a tensor does with channels."""
 
     NONE = 0
@@ -22,7 +22,7 @@ class Role(enum.Flag):
     READS = enum.auto()
 
 
-class Kind(enum.Enum):
+class BlockKind(enum.Enum):
     """What a block's positions are positions of."""
 
     PARAMETER = "parameter"
@@ -34,7 +34,7 @@ class Kind(enum.Enum):
 class Block:
     """A dimension of a tensor, or an attribute: its labels are start, start + 1, …"""
 
-    kind: Kind
+    kind: BlockKind
     name: str
     dim: int
     start: int
@@ -56,17 +56,17 @@ class Cause:
 
 
 @dataclass(eq=False, slots=True)
-class Store:
+class LabelStore:
     """Labels by block, pairs of labels that go together, and what is frozen."""
 
     blocks: list[Block] = field(default_factory=list)
     frozen: list[tuple[Tensor, Cause]] = field(default_factory=list)
     size: int = 1  # the next label
-    _by_key: dict[tuple[Kind, str, int], Block] = field(default_factory=dict)
+    _by_key: dict[tuple[BlockKind, str, int], Block] = field(default_factory=dict)
     _pairs: list[Tensor] = field(default_factory=list)
-    _marks: dict[Role, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+    _marks: dict[DimensionRole, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
 
-    def block(self, kind: Kind, name: str, dim: int, size: int) -> Block:
+    def block(self, kind: BlockKind, name: str, dim: int, size: int) -> Block:
         """The block of a dimension, the same one each time."""
         found = self._by_key.get((kind, name, dim))
         if found is None:
@@ -94,13 +94,13 @@ class Store:
             if len(labels):
                 self.frozen.append((unique(labels), cause))
 
-    def mark(self, labels: Tensor, role: Role) -> None:
+    def mark(self, labels: Tensor, role: DimensionRole) -> None:
         """Note what the blocks that `labels` come from do; `roles` has it."""
         self._marks[role].append(labels.abs().reshape(-1))
 
-    def roles(self) -> list[Role]:
+    def roles(self) -> list[DimensionRole]:
         """What each block does, in their order."""
-        found = [Role.NONE] * len(self.blocks)
+        found = [DimensionRole.NONE] * len(self.blocks)
         starts = torch.tensor([block.start for block in self.blocks])
         for role, parts in self._marks.items():
             labels = torch.cat(parts)

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from qprep.compression.structure.constants import folded
 from qprep.compression.structure.cutting import cut, cut_all, kept_of, tensors_of
 from qprep.compression.structure.errors import ThinningError
-from qprep.compression.structure.gate import Arguments, compared, doubled
+from qprep.compression.structure.gate import ModelArguments, compared, doubled
 from qprep.compression.structure.model import Family, Groups
 from qprep.compression.structure.optimizer import cut_state
 from qprep.compression.structure.record import Record, commit, made
@@ -21,7 +21,7 @@ Masks = MutableMapping[nn.Parameter, Tensor]
 
 def thinned(
     found: Groups,
-    arguments: Arguments,
+    arguments: ModelArguments,
     optimizer: Optimizer | None,
     masks: Masks | None,
     *,
@@ -57,7 +57,7 @@ def _pass(
     found: Groups,
     removal: Mapping[str, list[int]],
     tensors: Mapping[str, Tensor],
-    arguments: Arguments,
+    arguments: ModelArguments,
     changed: Mapping[str, Tensor],
 ) -> None:
     """Run the gate, with twice the batch as well where the model takes that."""

@@ -14,8 +14,8 @@ from qprep.compression.structure.follow import Follower, following
 from qprep.compression.structure.labels import unique
 from qprep.compression.structure.model import Family, Frozen, Groups, Product, Slot, Width
 from qprep.compression.structure.running import evaluating
-from qprep.compression.structure.state import State
-from qprep.compression.structure.store import Block, Cause, Kind, Role, Store
+from qprep.compression.structure.state import LabelState
+from qprep.compression.structure.store import Block, BlockKind, Cause, DimensionRole, LabelStore
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
@@ -30,8 +30,8 @@ def counted(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
     return tuple(_run(model, args, kwargs).products)
 
 
-def _run(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> State:
-    state = State(model)
+def _run(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> LabelState:
+    state = LabelState(model)
     try:
         with evaluating(model), following(state, model), Follower(state):
             out = model(*args, **kwargs)
@@ -46,7 +46,7 @@ def _run(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> St
     return state
 
 
-def _found(model: nn.Module, state: State) -> Groups:
+def _found(model: nn.Module, state: LabelState) -> Groups:
     store = state.store
     root = store.components()
     causes = _causes(store, root)
@@ -54,7 +54,7 @@ def _found(model: nn.Module, state: State) -> Groups:
     made = [
         block
         for block, role in zip(store.blocks, roles, strict=True)
-        if Role.MAKES in role and block.kind is Kind.PARAMETER
+        if DimensionRole.MAKES in role and block.kind is BlockKind.PARAMETER
     ]
     wanted = unique(torch.cat([root[block.labels] for block in made])).tolist() if made else []
     nodes = _Nodes(store, root)
@@ -71,7 +71,7 @@ def _found(model: nn.Module, state: State) -> Groups:
     return Groups(model, tuple(built), tuple(frozen), tuple(state.products), tuple(state.calls), root, labels, shapes)
 
 
-def _causes(store: Store, root: Tensor) -> dict[int, Cause]:
+def _causes(store: LabelStore, root: Tensor) -> dict[int, Cause]:
     """By group, why it stays: the first reason there was."""
     causes: dict[int, Cause] = {}
     for labels, cause in store.frozen:
@@ -83,7 +83,7 @@ def _causes(store: Store, root: Tensor) -> dict[int, Cause]:
 class _Nodes:
     """The positions of all blocks, sorted by their group: each group is one stretch, with its blocks in order."""
 
-    def __init__(self, store: Store, root: Tensor) -> None:
+    def __init__(self, store: LabelStore, root: Tensor) -> None:
         sizes = torch.tensor([block.size for block in store.blocks], dtype=torch.int64)
         starts = torch.tensor([block.start for block in store.blocks], dtype=torch.int64)
         order = torch.argsort(root[1:], stable=True)
@@ -107,14 +107,14 @@ class _Nodes:
         return self.blocks[start:end], self.places[starts[:, None] + torch.arange(end - start)]
 
 
-def _family(store: Store, roles: Sequence[Role], nodes: _Nodes, groups: Sequence[int]) -> Family:
+def _family(store: LabelStore, roles: Sequence[DimensionRole], nodes: _Nodes, groups: Sequence[int]) -> Family:
     blocks, places = nodes.members(groups)
     numbers, counts = torch.unique_consecutive(blocks, return_counts=True)
     parts = torch.split(places, counts.tolist(), dim=1)
     slots, widths = [], []
     for number, index in zip(numbers.tolist(), parts, strict=True):
         block = store.blocks[number]
-        if block.kind is Kind.ATTRIBUTE:
+        if block.kind is BlockKind.ATTRIBUTE:
             module, _, attribute = block.name.rpartition(":")
             widths.append(Width(module, attribute, index))
         else:
@@ -123,10 +123,10 @@ def _family(store: Store, roles: Sequence[Role], nodes: _Nodes, groups: Sequence
     return Family(name, len(groups), tuple(slots), tuple(widths))
 
 
-def _slot(block: Block, role: Role, index: Tensor) -> Slot:
-    is_parameter = block.kind is Kind.PARAMETER
-    masked = is_parameter and bool(role & (Role.MAKES | Role.SCALES))
-    return Slot(block.name, block.dim, index, masked, is_parameter and Role.MAKES in role)
+def _slot(block: Block, role: DimensionRole, index: Tensor) -> Slot:
+    is_parameter = block.kind is BlockKind.PARAMETER
+    masked = is_parameter and bool(role & (DimensionRole.MAKES | DimensionRole.SCALES))
+    return Slot(block.name, block.dim, index, masked, is_parameter and DimensionRole.MAKES in role)
 
 
 def _named(families: Sequence[Family]) -> list[Family]:

@@ -8,14 +8,14 @@ from dataclasses import replace
 from torch import Tensor
 
 from qprep.compression.structure.cutting import tensors_of
-from qprep.compression.structure.gate import Arguments, Difference, compared
+from qprep.compression.structure.gate import ModelArguments, ThinDifference, compared
 from qprep.compression.structure.model import Family, Frozen, Groups, Removal
 from qprep.quantizer.graph.tensor_leaves import map_tensors
 
 
-def verified(found: Groups, arguments: Arguments) -> Groups:
+def verified(found: Groups, arguments: ModelArguments) -> Groups:
     """Without the families that do not survive the removal of one group."""
-    failed: dict[str, Difference] = {}
+    failed: dict[str, ThinDifference] = {}
     _search(found, found.families, arguments, failed)
     kept = [family for family in found.families if family.name not in failed]
     while failed and kept and (why := _tried(found, kept, arguments)) is not None:  # each alone, but not together
@@ -24,7 +24,9 @@ def verified(found: Groups, arguments: Arguments) -> Groups:
     return replace(found, families=tuple(kept), frozen=(*found.frozen, *frozen))
 
 
-def _search(found: Groups, families: Sequence[Family], arguments: Arguments, failed: dict[str, Difference]) -> None:
+def _search(
+    found: Groups, families: Sequence[Family], arguments: ModelArguments, failed: dict[str, ThinDifference]
+) -> None:
     """Halve until the families that fail are alone."""
     why = _tried(found, families, arguments)
     if why is None:
@@ -37,7 +39,7 @@ def _search(found: Groups, families: Sequence[Family], arguments: Arguments, fai
     _search(found, families[middle:], arguments, failed)
 
 
-def _tried(found: Groups, families: Sequence[Family], arguments: Arguments) -> Difference | None:
+def _tried(found: Groups, families: Sequence[Family], arguments: ModelArguments) -> ThinDifference | None:
     """What differs where one group of each of `families` is removed."""
     removal = {family.name: [(family.size - 1) // 2] for family in families}
     masks = found.masks(removal)
@@ -52,13 +54,13 @@ def _tried(found: Groups, families: Sequence[Family], arguments: Arguments) -> D
 
 
 def _in_double(
-    found: Groups, removal: Removal, tensors: Mapping[str, Tensor], arguments: Arguments, why: Difference
-) -> Difference | None:
+    found: Groups, removal: Removal, tensors: Mapping[str, Tensor], arguments: ModelArguments, why: ThinDifference
+) -> ThinDifference | None:
     """The same in float64: a deep model can amplify what a narrow type rounds until nothing agrees."""
     wide = {name: _double(each) for name, each in tensors.items()}
     args, kwargs = map_tensors(lambda _, each: _double(each), (arguments.args, dict(arguments.kwargs)))
     try:
-        return compared(found, removal, wide, Arguments(args, kwargs))
+        return compared(found, removal, wide, ModelArguments(args, kwargs))
     except Exception:  # noqa: BLE001  (a model that makes tensors of its own type)
         return why
 
@@ -67,6 +69,6 @@ def _double(tensor: Tensor) -> Tensor:
     return tensor.double() if tensor.is_floating_point() else tensor
 
 
-def _frozen(family: Family, why: Difference) -> Frozen:
+def _frozen(family: Family, why: ThinDifference) -> Frozen:
     weight = next(slot.tensor for slot in family.slots if slot.makes)
     return Frozen(weight, family.size, f"without one of them {why.clause}", why.module, why.place)

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from qprep.engine.config.settings_file import Options, find_config, read_config
 from qprep.engine.config.trace_targets import TraceTarget
 from qprep.engine.custom_operators import read_rows
-from qprep.engine.gitignore import Scope
+from qprep.engine.gitignore import PatternScope
 from qprep.engine.rule_registry import Registry, installed
-from qprep.engine.rule_selection import Layer, Selection, validate
+from qprep.engine.rule_selection import Selection, SelectionSource, validate
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import OWN
 from qprep.foundation.findings import Rule
@@ -45,9 +45,9 @@ class Settings:
     source: Path | None
     enabled: frozenset[str]
     fixable: frozenset[str]
-    per_file_ignores: tuple[tuple[Scope, frozenset[str]], ...]
+    per_file_ignores: tuple[tuple[PatternScope, frozenset[str]], ...]
     unsafe_fixes: bool
-    excludes: tuple[Scope, ...]
+    excludes: tuple[PatternScope, ...]
     respect_gitignore: bool
     output_format: str
     target_version: tuple[int, int] | None
@@ -147,31 +147,31 @@ def _merge(source: Path | None, root: Path, file: Options, cli: Options, rules: 
     )
 
 
-def _layer(options: Options) -> Layer:
-    return Layer(options.select, options.extend_select, options.ignore)
+def _layer(options: Options) -> SelectionSource:
+    return SelectionSource(options.select, options.extend_select, options.ignore)
 
 
-def _fix_layer(options: Options) -> Layer:
-    return Layer(options.fixable, (), options.unfixable)
+def _fix_layer(options: Options) -> SelectionSource:
+    return SelectionSource(options.fixable, (), options.unfixable)
 
 
 def _first(cli: bool | None, file: bool | None) -> bool | None:
     return file if cli is None else cli
 
 
-def _excludes(root: Path, file: Options, cli: Options) -> tuple[Scope, ...]:
+def _excludes(root: Path, file: Options, cli: Options) -> tuple[PatternScope, ...]:
     if cli.exclude is None:
-        base = Scope.compile(root, DEFAULT_EXCLUDE if file.exclude is None else file.exclude)
+        base = PatternScope.compile(root, DEFAULT_EXCLUDE if file.exclude is None else file.exclude)
     else:
-        base = Scope.compile(Path.cwd(), cli.exclude)
-    more = Scope.compile(root, file.extend_exclude)
-    flags = Scope.compile(Path.cwd(), cli.extend_exclude)
+        base = PatternScope.compile(Path.cwd(), cli.exclude)
+    more = PatternScope.compile(root, file.extend_exclude)
+    flags = PatternScope.compile(Path.cwd(), cli.extend_exclude)
     return tuple(scope for scope in (base, more, flags) if scope.patterns.lines)
 
 
-def _per_file(root: Path, options: Options, rules: tuple[Rule, ...]) -> tuple[tuple[Scope, frozenset[str]], ...]:
+def _per_file(root: Path, options: Options, rules: tuple[Rule, ...]) -> tuple[tuple[PatternScope, frozenset[str]], ...]:
     return tuple(
-        (Scope.compile(root, [pattern]), Selection(Layer(codes), Layer()).codes(rules))
+        (PatternScope.compile(root, [pattern]), Selection(SelectionSource(codes), SelectionSource()).codes(rules))
         for pattern, codes in options.per_file_ignores
     )
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from qprep.analysis.dependencies.partitions import Around, Part, Unit
+from qprep.analysis.dependencies.partitions import Around, Partition, PartitionUnit
 from qprep.analysis.symbols.module_resolver import Beside, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.config.settings import Settings, SettingsResolver
@@ -63,7 +63,7 @@ class Cache:
 
     # Results
 
-    def result(self, part: Part) -> CheckResult | None:
+    def result(self, part: Partition) -> CheckResult | None:
         """What a check of these files found before; None where that may no longer hold."""
         body = self._load(self._key(part), (*part.paths, *part.context))
         if body is None:
@@ -79,7 +79,7 @@ class Cache:
         self.hits += 1
         return CheckResult(result.findings, result.files, len(result.unknown_sites), result.unknown_sites)
 
-    def keep(self, part: Part, result: CheckResult, asked: Mapping[str, Beside]) -> None:
+    def keep(self, part: Partition, result: CheckResult, asked: Mapping[str, Beside]) -> None:
         """Remember a result and the files beside the part's that it came of."""
         body = {
             "findings": [to_record(finding) for finding in result.findings],
@@ -87,7 +87,7 @@ class Cache:
         }
         self._save(self._key(part), (*part.paths, *part.context), body, asked)
 
-    def _key(self, part: Part) -> str:
+    def _key(self, part: Partition) -> str:
         around = [sorted(part.around.asks), list(part.around.walks), sorted(part.around.touched)]
         stamps = [list(pair) for pair in self.settings.registry.stamps]
         files = [[display_path(path), self.digest(path), self._settings_of(path)] for path in part.paths]
@@ -103,7 +103,7 @@ class Cache:
 
     # Divisions and outlines
 
-    def division(self, paths: Sequence[Path]) -> list[Unit] | None:
+    def division(self, paths: Sequence[Path]) -> list[PartitionUnit] | None:
         """How these files were divided before."""
         body = self._load(self._division_key(paths), paths)
         try:
@@ -111,7 +111,7 @@ class Cache:
         except (TypeError, ValueError):
             return None
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Beside]) -> None:
+    def keep_division(self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, Beside]) -> None:
         """Remember how files were divided."""
         body = [
             [list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks), sorted(unit.traits.touched)]
@@ -200,7 +200,7 @@ class Cache:
         return self._found[key]
 
     def _exists(self, stem: str) -> bool:
-        """Whether a module or a folder of this name has come up."""
+        """True if a module or a folder of this name has come up."""
         if stem not in self._present:
             self._present[stem] = os.path.lexists(stem) or os.path.lexists(f"{stem}.py")
         return self._present[stem]
@@ -248,8 +248,8 @@ class Cache:
             self._entries.tidy(_KEPT_DAYS)
 
 
-def _unit(names: list[str], asks: list[str], walks: list[str], touched: list[str]) -> Unit:
-    return Unit(tuple(names), Around(frozenset(asks), tuple(walks), frozenset(touched)))
+def _unit(names: list[str], asks: list[str], walks: list[str], touched: list[str]) -> PartitionUnit:
+    return PartitionUnit(tuple(names), Around(frozenset(asks), tuple(walks), frozenset(touched)))
 
 
 def _stamp() -> str:

@@ -107,7 +107,7 @@ class CacheFolder:
         return self._is_unused() or self._is_tagged()
 
     def _is_unused(self) -> bool:
-        """Whether the folder is missing, empty, or one in which a run was stopped before it wrote the tag."""
+        """True if the folder is missing, empty, or one in which a run was stopped before it wrote the tag."""
         names = {entry.name for entry in _entries(self.path)}
         ours = {name for name in names if name.startswith(f".{TAG_NAME}.") and name.endswith(".qprep")}
         if _IGNORE_NAME in names and _holds(self.path / _IGNORE_NAME, _IGNORE):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qprep.analysis.dependencies.partitions import Unit
+from qprep.analysis.dependencies.partitions import PartitionUnit
 from qprep.analysis.inputs import Files
 from qprep.analysis.symbols.module_resolver import Beside, ParsedFiles
 from qprep.analysis.symbols.module_summary import Outline
@@ -16,7 +16,7 @@ _Key = tuple[str, Path]
 
 
 @dataclass(slots=True)
-class Held:
+class HeldState:
     """One for the life of a server; unlike a cache on disk it may hold what unsaved texts say."""
 
     parsed: ParsedFiles = field(default_factory=ParsedFiles)
@@ -35,11 +35,11 @@ class HeldOutlines:
     _files: Files
     _digests: dict[Path, bytes] = field(default_factory=dict)
 
-    def division(self, _paths: Sequence[Path]) -> list[Unit] | None:
+    def division(self, _paths: Sequence[Path]) -> list[PartitionUnit] | None:
         """Nothing is known of divisions."""
         return None
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[Unit], asked: Mapping[str, Beside]) -> None:
+    def keep_division(self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, Beside]) -> None:
         """Nothing is kept of divisions."""
 
     def outlines(self, _paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:

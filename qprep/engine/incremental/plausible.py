@@ -1,4 +1,4 @@
-"""Whether findings that were read from a file can be of the sources as they are: what is shown must exist."""
+"""True if findings that were read from a file can be of the sources as they are: what is shown must exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qprep.foundation.source_cache import Sources
 
 
 def are_plausible(findings: Iterable[Finding], paths: Collection[str]) -> bool:
-    """Whether each place and each edit lies in a source, and every finding in one of `paths` (as reports show them).
+    """True if each place and each edit lies in a source, and every finding in one of `paths` (as reports show them).
 
     Says nothing of whether the findings are right: who can write to the cache decides what it holds.
     """
@@ -38,7 +38,7 @@ def _is_inside(position: Position, source: SourceFile) -> bool:
 
 
 def _are_inside(edits: Iterable[Edit], sources: Sources) -> bool:
-    """Whether edits lie in their files one behind the other."""
+    """True if edits lie in their files one behind the other."""
     ordered = sorted(edits)
     for edit in ordered:
         source = sources.get(edit.path) if "\0" not in edit.path else None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from qprep.tracing.model_target import Inputs
-    from qprep.tracing.record import Record
+    from qprep.tracing.record import BuildRecord
 
 
 class DifferenceError(QprepError):
@@ -20,7 +20,7 @@ class DifferenceError(QprepError):
 
 
 def compared(
-    target: str, build: Callable[[], nn.Module], original: Record, inputs: Callable[[], Inputs]
+    target: str, build: Callable[[], nn.Module], original: BuildRecord, inputs: Callable[[], Inputs]
 ) -> tuple[int, tuple[str, ...]]:
     """How many tensors are equal, and what was compared less strictly; raises DifferenceError for a difference.
 
@@ -45,7 +45,7 @@ def compared(
     return equal, tuple(_notes(original))
 
 
-def _notes(original: Record) -> list[str]:
+def _notes(original: BuildRecord) -> list[str]:
     notes: list[str] = []
     if original.compound:
         notes.append("compound modules of torch.nn: compared within a tolerance")

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from qprep.engine.preparing.cache_folder import prepared_folder
-from qprep.engine.preparing.package_files import Located, locate, version_of
+from qprep.engine.preparing.package_files import InstalledPackage, locate, version_of
 from qprep.engine.preparing.rewriting import LeftFinding, rewrite_files
 from qprep.engine.preparing.source_finder import PreparedFinder, install, installed_finders, remove
 from qprep.engine.preparing.source_store import FileSet, PreparedSources, prepared_sources
@@ -63,7 +63,7 @@ class ImportHook:
 
         Raises QprepError for a name that nothing is installed under, and for a package that is imported already.
         """
-        groups: dict[str, list[Located]] = defaultdict(list)
+        groups: dict[str, list[InstalledPackage]] = defaultdict(list)
         for name in self.names:
             package = locate(name)
             groups[package.top].append(package)
@@ -113,7 +113,7 @@ def install_import_hook(names: str | Iterable[str]) -> ImportHook:
     return ImportHook((names,) if isinstance(names, str) else tuple(names)).install()
 
 
-def _known_finder(group: Sequence[Located]) -> PreparedFinder | None:
+def _known_finder(group: Sequence[InstalledPackage]) -> PreparedFinder | None:
     """The finder of the same names, where one is installed.
 
     Raises QprepError where other parts of the package are prepared, since files that are rewritten go together, and
@@ -139,7 +139,7 @@ def _known_finder(group: Sequence[Located]) -> PreparedFinder | None:
     return None
 
 
-def _sources(top: str, group: Sequence[Located]) -> PreparedSources:
+def _sources(top: str, group: Sequence[InstalledPackage]) -> PreparedSources:
     """The rewritten files of the parts of one package that were asked for; none, and a warning, where that fails."""
     files = {module: path for package in group for module, path in package.files.items()}
     every = files if any(package.name == top for package in group) else {**locate(top).files, **files}
@@ -163,7 +163,7 @@ def rewritten_sources(label: str, files: Mapping[str, Path], every: Mapping[str,
     return sources
 
 
-def _report(top: str, group: Sequence[Located], sources: PreparedSources) -> PackageReport:
+def _report(top: str, group: Sequence[InstalledPackage], sources: PreparedSources) -> PackageReport:
     return PackageReport(
         tuple(package.name for package in group),
         version_of(top),

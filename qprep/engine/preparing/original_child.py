@@ -14,7 +14,7 @@ from qprep.engine.preparing.original_files import (
     JOB,
     MODULES,
     RECORD,
-    Job,
+    InputSource,
     load_inputs,
     save_inputs,
 )
@@ -30,11 +30,11 @@ def main(folder: Path) -> None:
     """Do the job in `folder`."""
     from qprep.tracing.child import answer
 
-    job = Job(**json.loads((folder / JOB).read_text()))
+    job = InputSource(**json.loads((folder / JOB).read_text()))
     answer(folder, lambda request: _record(request, job, folder))
 
 
-def _record(request: Request, job: Job, folder: Path) -> None:
+def _record(request: Request, job: InputSource, folder: Path) -> None:
     import torch
 
     from qprep.tracing import model_target, record
@@ -60,7 +60,7 @@ def _record(request: Request, job: Job, folder: Path) -> None:
     (folder / REPORT).write_text("{}")
 
 
-def _inputs(request: Request, job: Job, model: nn.Module, example: object) -> Inputs:
+def _inputs(request: Request, job: InputSource, model: nn.Module, example: object) -> Inputs:
     from qprep.tracing import model_target
 
     if job.calibrate is None or request.maker is not None or request.inputs or example is not None:

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qprep.engine.preparing.original_files import JOB, MODULES, RECORD, Job, load_inputs, save_inputs
+from qprep.engine.preparing.original_files import JOB, MODULES, RECORD, InputSource, load_inputs, save_inputs
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
     from qprep.tracing.model_target import Inputs
-    from qprep.tracing.record import Record
+    from qprep.tracing.record import BuildRecord
     from qprep.tracing.request import Request
 
 
@@ -33,7 +33,7 @@ class Original:
     """
 
     modules: dict[str, Path]
-    record: Record
+    record: BuildRecord
     fresh_inputs: Callable[[], Inputs]
 
 
@@ -50,7 +50,7 @@ def run_original(request: Request, *, calibrate: str | None = None, given: Input
     with workspace() as folder:
         if given is not None:
             save_inputs(folder, given)
-        (folder / JOB).write_text(Job(calibrate, given is not None).to_json())
+        (folder / JOB).write_text(InputSource(calibrate, given is not None).to_json())
         failure = run_child("qprep.engine.preparing.original_child", request, folder)
         if failure is not None:
             raise OriginalError(str(failure))

@@ -14,7 +14,7 @@ from qprep.foundation.errors import QprepError
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class InstalledPackage:
     """An installed package or module and its source files by dotted name."""
 
     name: str
@@ -26,7 +26,7 @@ class Located:
         return self.name.partition(".")[0]
 
 
-def locate(name: str) -> Located:
+def locate(name: str) -> InstalledPackage:
     """Find the files of `name` and of all that lies below it.
 
     Nothing is imported, not even the packages above it. Raises QprepError for a name that is no dotted name, that
@@ -34,7 +34,7 @@ def locate(name: str) -> Located:
     """
     spec = spec_of(name)
     if spec.submodule_search_locations is None:
-        return Located(name, {name: _source(name, spec)})
+        return InstalledPackage(name, {name: _source(name, spec)})
     files: dict[str, Path] = {}
     for folder in spec.submodule_search_locations:
         for module, path in _below(name, folder):
@@ -42,7 +42,7 @@ def locate(name: str) -> Located:
                 files[module] = path
     if not files:
         raise QprepError(f"expected Python source in the package `{name}`, found none")
-    return Located(name, files)
+    return InstalledPackage(name, files)
 
 
 def spec_of(name: str) -> ModuleSpec:
@@ -60,15 +60,15 @@ def spec_of(name: str) -> ModuleSpec:
     return spec
 
 
-def package_of(module: str, path: Path) -> Located:
+def package_of(module: str, path: Path) -> InstalledPackage:
     """The package that a file is in, with all of its files; the file alone where it is in none."""
     top, _, rest = module.partition(".")
     depth = len(rest.split(".")) if rest else 0
     folder = path.parent if is_package(path) else path
     folder = [folder, *folder.parents][depth]
     if not (folder / "__init__.py").is_file():
-        return Located(module, {module: path})
-    return Located(top, dict(_below(top, str(folder))))
+        return InstalledPackage(module, {module: path})
+    return InstalledPackage(top, dict(_below(top, str(folder))))
 
 
 def version_of(top: str) -> str | None:
@@ -80,7 +80,7 @@ def version_of(top: str) -> str | None:
 
 
 def is_package(path: Path) -> bool:
-    """Whether a file is a package's own, and not that of a module in it."""
+    """True if a file is a package's own, and not that of a module in it."""
     return path.name == "__init__.py"
 
 

@@ -38,7 +38,7 @@ class PrepareReport:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether every operation of the run has a module of its own, and none ran twice."""
+        """True if every operation of the run has a module of its own, and none ran twice."""
         return self.trace.is_prepared
 
     @property

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from qprep.engine.preparing.cache_folder import prepared_folder
-from qprep.engine.preparing.package_files import Located
+from qprep.engine.preparing.package_files import InstalledPackage
 from qprep.engine.preparing.rewriting import Rewriting
 from qprep.engine.preparing.source_finder import PreparedFinder, install
 from qprep.engine.preparing.source_store import FileSet, PreparedModule, PreparedSources, prepared_sources
@@ -53,7 +53,7 @@ class RenamedPackage:
         sys.meta_path.append(_FolderFinder(modules))
 
 
-def renamed_package(package: Located, roots: Collection[str]) -> RenamedPackage:
+def renamed_package(package: InstalledPackage, roots: Collection[str]) -> RenamedPackage:
     """The modules `roots` of a package with what they need, rewritten and kept in the cache, under another name.
 
     Raises QprepError where the files cannot be rewritten or taken out of the package.
@@ -63,7 +63,7 @@ def renamed_package(package: Located, roots: Collection[str]) -> RenamedPackage:
     return RenamedPackage(package.top, prepared_sources(prepared_folder(), wanted, lambda: _rewritten(package, roots)))
 
 
-def _rewritten(package: Located, roots: Collection[str]) -> Rewriting:
+def _rewritten(package: InstalledPackage, roots: Collection[str]) -> Rewriting:
     files = vendored_files(package, roots)
     moved = tuple(file.module for file in files.files if not file.rewritten)
     return Rewriting({file.module: file.data for file in files.files}, files.fixed, files.left, files.failed, moved)

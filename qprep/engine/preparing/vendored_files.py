@@ -9,10 +9,10 @@ from pathlib import Path
 
 from qprep.analysis.dependencies.partitions import Outlines
 from qprep.analysis.inputs import Files
-from qprep.engine.partitioning import Names
-from qprep.engine.preparing.package_files import Located, is_package
+from qprep.engine.partitioning import ModuleOutlines
+from qprep.engine.preparing.package_files import InstalledPackage, is_package
 from qprep.engine.preparing.rewriting import LeftFinding, Rewriting, rewrite_files
-from qprep.engine.preparing.vendored_imports import Definition, Place, adjusted, closure
+from qprep.engine.preparing.vendored_imports import PackageModule, VendoredName, adjusted, closure
 from qprep.foundation.errors import QprepError
 from qprep.foundation.source import SourceError, SourceFile, display_path
 
@@ -45,21 +45,21 @@ class VendoredFiles:
 class PackageNames:
     """The files of a package, and where each of its dotted names is defined; some with other contents than on disk."""
 
-    def __init__(self, package: Located, sources: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, package: InstalledPackage, sources: Mapping[str, bytes] | None = None) -> None:
         overlay = {display_path(package.files[module]): data for module, data in (sources or {}).items()}
         self.files = package.files
         self._reader = Files(overlay)
-        self._names = Names(list(package.files.values()), self._reader)
+        self._names = ModuleOutlines(list(package.files.values()), self._reader)
         self._outlines = Outlines(self._names.project.given, self._names.get)
 
-    def find(self, dotted: str) -> Definition | None:
+    def find(self, dotted: str) -> VendoredName | None:
         """Where a dotted name is defined; None where no source of the package tells.
 
         What a package's own file imports comes before a module of the same name, as `from .drop import drop` binds it.
         """
         return self._bound(dotted, frozenset())
 
-    def _bound(self, dotted: str, seen: frozenset[str]) -> Definition | None:
+    def _bound(self, dotted: str, seen: frozenset[str]) -> VendoredName | None:
         base, _, name = dotted.rpartition(".")
         outline = self._names.get(base) if base in self.files and dotted not in seen else None
         target = outline.imports.get(name) if outline is not None else None
@@ -81,7 +81,7 @@ class PackageNames:
             return None
 
 
-def vendored_files(package: Located, roots: Collection[str]) -> VendoredFiles:
+def vendored_files(package: InstalledPackage, roots: Collection[str]) -> VendoredFiles:
     """The modules `roots` and those that they need, rewritten by safe fixes, for a package of their own.
 
     A module that looks at its own path, or registers operators with torch, stays in the installed package, and so
@@ -101,7 +101,7 @@ def vendored_files(package: Located, roots: Collection[str]) -> VendoredFiles:
 
 
 def _placed(module: str, names: PackageNames, modules: Collection[str], rewriting: Rewriting) -> VendoredFile:
-    place = Place.of(module, names.files[module])
+    place = PackageModule.of(module, names.files[module])
     source = names.source(module)
     data = source.encode(adjusted(source, place, names.find, modules))
     path = path_of(module, names.files[module])

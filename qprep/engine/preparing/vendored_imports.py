@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qprep.foundation.source import SourceFile
 
 
-class Definition(Protocol):
+class VendoredName(Protocol):
     """Where a dotted name is defined: `kind` is module, class, function or value, `name` that in `module`."""
 
     @property
@@ -26,18 +26,18 @@ class Definition(Protocol):
         """The dotted name of its module."""
 
 
-Find = Callable[[str], Definition | None]
+Find = Callable[[str], VendoredName | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PackageModule:
     """A file of a package: its module, and whether it is a package's own file."""
 
     module: str
     is_package: bool
 
     @classmethod
-    def of(cls, module: str, path: Path) -> Place:
+    def of(cls, module: str, path: Path) -> PackageModule:
         """The place of a module in a file."""
         return cls(module, is_package(path))
 
@@ -53,7 +53,7 @@ class Taken:
 
     alias: ast.alias
     base: str
-    found: Definition | None
+    found: VendoredName | None
 
     @property
     def dotted(self) -> str:
@@ -61,7 +61,7 @@ class Taken:
         return f"{self.base}.{self.alias.name}" if self.base else self.alias.name
 
 
-def needed(tree: ast.Module, place: Place, find: Find) -> set[str]:
+def needed(tree: ast.Module, place: PackageModule, find: Find) -> set[str]:
     """The modules of its own package that a file takes something from when it runs."""
     found: set[str] = set()
     for statement in _running_imports(tree):
@@ -73,7 +73,7 @@ def needed(tree: ast.Module, place: Place, find: Find) -> set[str]:
     return found
 
 
-def taken_by(statement: ast.Import | ast.ImportFrom, place: Place, find: Find) -> list[Taken]:
+def taken_by(statement: ast.Import | ast.ImportFrom, place: PackageModule, find: Find) -> list[Taken]:
     """The names that an import statement takes from the file's own package; none where it takes nothing of it."""
     top = place.module.partition(".")[0]
     if isinstance(statement, ast.Import):
@@ -85,7 +85,7 @@ def taken_by(statement: ast.Import | ast.ImportFrom, place: Place, find: Find) -
     return [Taken(alias, base, find(f"{base}.{alias.name}")) for alias in statement.names]
 
 
-def absolute(statement: ast.ImportFrom, place: Place) -> str:
+def absolute(statement: ast.ImportFrom, place: PackageModule) -> str:
     """The dotted name of the module that a `from` statement takes names of."""
     if not statement.level:
         return statement.module or ""
@@ -94,7 +94,7 @@ def absolute(statement: ast.ImportFrom, place: Place) -> str:
     return ".".join([*kept, *([statement.module] if statement.module else [])])
 
 
-def adjusted(source: SourceFile, place: Place, find: Find, vendored: Collection[str]) -> str:
+def adjusted(source: SourceFile, place: PackageModule, find: Find, vendored: Collection[str]) -> str:
     """The text of a file whose imports are right in the new package.
 
     What `vendored` modules define is imported from them, relative to the file; all else from the installed package.
@@ -138,7 +138,7 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 
 def _is_right(statement: ast.Import | ast.ImportFrom, taken: Sequence[Taken], vendored: Collection[str]) -> bool:
-    """Whether a relative import means the same in the new package: all of its names are those of vendored modules."""
+    """True if a relative import means the same in the new package: all of its names are those of vendored modules."""
     if isinstance(statement, ast.Import) or not statement.level:
         return all(_home(each, vendored) is None for each in taken)
     return all(_home(each, vendored) == each.base and _is_name(each) for each in taken)
@@ -158,7 +158,7 @@ def _home(taken: Taken, vendored: Collection[str]) -> str | None:
 
 
 def _written(
-    statement: ast.Import | ast.ImportFrom, taken: Sequence[Taken], place: Place, vendored: Collection[str]
+    statement: ast.Import | ast.ImportFrom, taken: Sequence[Taken], place: PackageModule, vendored: Collection[str]
 ) -> Iterator[str]:
     if isinstance(statement, ast.Import):
         own = {id(each.alias) for each in taken}
@@ -173,7 +173,7 @@ def _written(
         yield f"from {base} import {', '.join(names)}"
 
 
-def _source(taken: Taken, place: Place, vendored: Collection[str]) -> tuple[str, str]:
+def _source(taken: Taken, place: PackageModule, vendored: Collection[str]) -> tuple[str, str]:
     """The module to import one name from, as it is written, and the name with its alias."""
     alias, home = taken.alias, _home(taken, vendored)
     if home is None:
@@ -197,7 +197,7 @@ def _alias(alias: ast.alias) -> str:
     return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
 
 
-def relative(module: str, place: Place) -> str:
+def relative(module: str, place: PackageModule) -> str:
     """A module of the same package as a file imports it: `..layers.drop`."""
     here, there = place.package.split("."), module.split(".")
     shared = 0
@@ -216,7 +216,7 @@ def _joined(source: SourceFile, start: int, end: int, statements: Sequence[str])
 
 
 def stays(tree: ast.Module) -> bool:
-    """Whether a file must be run where it is: it looks at its own place, or registers operators with torch."""
+    """True if a file must be run where it is: it looks at its own place, or registers operators with torch."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in ("__file__", "__path__"):
             return True
@@ -246,5 +246,5 @@ def closure(
         if tree is None or stays(tree):
             continue
         taken.add(module)
-        waiting += needed(tree, Place.of(module, files[module]), find)
+        waiting += needed(tree, PackageModule.of(module, files[module]), find)
     return tuple(sorted(taken))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qprep.engine.preparing.licence_files import Origin, origin_of
-from qprep.engine.preparing.package_files import Located, locate
+from qprep.engine.preparing.package_files import InstalledPackage, locate
 from qprep.engine.preparing.vendored_files import (
     PackageNames,
     VendoredFile,
@@ -18,7 +18,7 @@ from qprep.engine.preparing.vendored_files import (
     path_of,
     vendored_files,
 )
-from qprep.engine.preparing.vendored_imports import Place, relative
+from qprep.engine.preparing.vendored_imports import PackageModule, relative
 from qprep.foundation.errors import QprepError
 from qprep.foundation.version import __version__
 
@@ -57,7 +57,7 @@ def vendor(module: str, name: str, folder: Path, *, overwrite: bool = False, che
     return Vendored(folder, origin, tuple(sorted(texts)), files)
 
 
-def _definition(package: Located, module: str, name: str) -> tuple[str, str]:
+def _definition(package: InstalledPackage, module: str, name: str) -> tuple[str, str]:
     """The module that defines a name, and the name there."""
     first, _, rest = name.partition(".")
     found = PackageNames(package).find(f"{module}.{first}")
@@ -66,7 +66,7 @@ def _definition(package: Located, module: str, name: str) -> tuple[str, str]:
     return found.module, getattr(found, "name", first)
 
 
-def _folder(package: Located) -> Path:
+def _folder(package: InstalledPackage) -> Path:
     return package.files.get(package.name, next(iter(package.files.values()))).parent
 
 
@@ -102,9 +102,9 @@ def _headed(file: VendoredFile, origin: Origin) -> bytes:
     return b"".join([*lines[:first], header, *lines[first:]])
 
 
-def _first(origin: Origin, package: Located, home: str, defined: str, name: str) -> bytes:
+def _first(origin: Origin, package: InstalledPackage, home: str, defined: str, name: str) -> bytes:
     """The new package's own file."""
-    top = Place(package.name, is_package=True)
+    top = PackageModule(package.name, is_package=True)
     base = relative(home, top) if "." in home else f".{path_of(home, package.files[home]).removesuffix('.py')}"
     bound = defined if defined == name else f"{defined} as {name}"
     return f'{_header(origin)}\nfrom {base} import {bound}\n\n__all__ = ["{name}"]\n'.encode()

@@ -20,7 +20,16 @@ from qprep.analysis.facts import (
     UnregisteredLayers,
     Walk,
 )
-from qprep.engine.runtime_evidence.run_lookup import Operation, Range, Reuse, Run, Runs, place_of, range_of, real_path
+from qprep.engine.runtime_evidence.run_lookup import (
+    Range,
+    Reuse,
+    Run,
+    Runs,
+    UnownedOperation,
+    place_of,
+    range_of,
+    real_path,
+)
 from qprep.engine.runtime_evidence.run_rules import TRACED_OPERATION, TRACED_REUSE
 from qprep.foundation.findings import Finding, Position, Rule, Unfixable
 
@@ -63,7 +72,7 @@ class Witness:
         self._compounds = {each.compound for all_ in self.runs.operations() for each in all_}
 
     def verdict(self, claim: Claim) -> Verdict:
-        """Whether what a finding says happened, did not happen where it could, or was never reached."""
+        """True if what a finding says happened, did not happen where it could, or was never reached."""
         path, where = real_path(claim.finding.path), range_of(claim.finding)
         if self._happened(path, where, claim):
             return Verdict.CONFIRMED
@@ -172,12 +181,12 @@ def _around(runs: Runs) -> dict[str, ModuleRun | None]:
     return found
 
 
-def _operation(code: Code, where: Range, seen: Sequence[Operation]) -> Finding:
+def _operation(code: Code, where: Range, seen: Sequence[UnownedOperation]) -> Finding:
     message = f"`{seen[0].event.op}` runs here outside of a dedicated module, in {named(seen)}"
     return _finding(TRACED_OPERATION, code, where, message, seen)
 
 
-def _finding(rule: Rule, code: Code, where: Range, message: str, seen: Sequence[Operation | Reuse]) -> Finding:
+def _finding(rule: Rule, code: Code, where: Range, message: str, seen: Sequence[UnownedOperation | Reuse]) -> Finding:
     return Finding(
         rule.code,
         rule.name,
@@ -203,7 +212,7 @@ def _statement(code: Code, where: Range) -> tuple[int, int]:
     return statement.lineno, end or where.end_line
 
 
-def named(seen: Sequence[Operation | Reuse]) -> str:
+def named(seen: Sequence[UnownedOperation | Reuse]) -> str:
     """The module that did it: the first module by path and class, and how many more there are."""
     paths = list(dict.fromkeys(each.module_path for each in seen))
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qprep.foundation.findings import Finding
     from qprep.foundation.source import SourceFile
     from qprep.tracing.trace_report import TraceReport
-    from qprep.tracing.trace_values import OpEvent, Place, ReusedModule
+    from qprep.tracing.trace_values import OpEvent, ReusedModule, TracePlace
 
 
 class Range(NamedTuple):
@@ -27,7 +27,7 @@ class Range(NamedTuple):
     end_column: int
 
     def contains(self, other: Range) -> bool:
-        """Whether `other` lies within."""
+        """True if `other` lies within."""
         return self[:2] <= other[:2] and other[2:] <= self[2:]
 
 
@@ -37,12 +37,12 @@ class Run:
 
     target: str
     report: TraceReport
-    ran: frozenset[Place]
-    built: frozenset[Place]
+    ran: frozenset[TracePlace]
+    built: frozenset[TracePlace]
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class UnownedOperation:
     """An operation that no module owns, as the run of one target showed it."""
 
     target: str
@@ -87,7 +87,7 @@ class Runs:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.targets = tuple(run.target for run in runs)
-        self.unowned: dict[str, dict[Range, list[Operation]]] = {}
+        self.unowned: dict[str, dict[Range, list[UnownedOperation]]] = {}
         self.reused: dict[str, dict[Range, list[Reuse]]] = {}
         self.modules = tuple(module for run in runs for module in run.report.modules)
         self._ran: dict[str, set[Range]] = defaultdict(set)
@@ -96,19 +96,19 @@ class Runs:
             self._add(run)
 
     def did_run(self, path: str, where: Range) -> bool:
-        """Whether a forward pass evaluated the expression."""
+        """True if a forward pass evaluated the expression."""
         return where in self._ran.get(path, ())
 
     def did_build(self, path: str, where: Range) -> bool:
-        """Whether building a model evaluated the expression."""
+        """True if building a model evaluated the expression."""
         return where in self._built.get(path, ())
 
     def ran_inside(self, path: str, where: Range) -> bool:
-        """Whether a forward pass evaluated the expression, or one inside it."""
+        """True if a forward pass evaluated the expression, or one inside it."""
         return any(where.contains(each) for each in self._ran.get(path, ()))
 
     def built_inside(self, path: str, where: Range) -> bool:
-        """Whether building a model evaluated the expression, or one inside it."""
+        """True if building a model evaluated the expression, or one inside it."""
         return any(where.contains(each) for each in self._built.get(path, ()))
 
     def lines_run(self, path: str) -> frozenset[int]:
@@ -116,10 +116,10 @@ class Runs:
         return frozenset(where.line for where in self._ran.get(path, ()))
 
     def touched(self, paths: Collection[str]) -> bool:
-        """Whether a run evaluated anything in the files."""
+        """True if a run evaluated anything in the files."""
         return any(self._ran.get(path) or self._built.get(path) for path in paths)
 
-    def operations(self) -> Iterator[list[Operation]]:
+    def operations(self) -> Iterator[list[UnownedOperation]]:
         """The unowned operations, those at one place together."""
         return (seen for by_range in self.unowned.values() for seen in by_range.values())
 
@@ -131,7 +131,7 @@ class Runs:
         for event in run.report.unowned:
             if event.place is not None:
                 path, where = _key(event.place)
-                self.unowned.setdefault(path, {}).setdefault(where, []).append(Operation(run.target, event))
+                self.unowned.setdefault(path, {}).setdefault(where, []).append(UnownedOperation(run.target, event))
         for module in run.report.reused:
             for site in module.sites:
                 path, where = _key(site)
@@ -162,5 +162,5 @@ def place_of(source: SourceFile, module: str, where: Range) -> StaticPlace:
     return StaticPlace(module, where.line, start, where.end_line, end)
 
 
-def _key(place: Place) -> tuple[str, Range]:
+def _key(place: TracePlace) -> tuple[str, Range]:
     return real_path(place.path), Range(place.line, place.column, place.end_line, place.end_column)

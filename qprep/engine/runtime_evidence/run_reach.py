@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qprep.engine.baseline import Scopes
+from qprep.engine.baseline import DefinitionSpans
 from qprep.engine.runtime_evidence.run_lookup import Runs, range_of, real_path
 from qprep.foundation.source import SourceError, SourceFile
 
@@ -26,7 +26,7 @@ class Reach:
         return ", ".join(self.runs.targets)
 
     def expression(self, finding: Finding, scope: str) -> bool:
-        """Whether a run went through the expression of a finding in the original sources.
+        """True if a run went through the expression of a finding in the original sources.
 
         An expression of a constructor counts where it was evaluated to build a model and the class ran. `scope` is
         the dotted name of the function around it.
@@ -37,7 +37,7 @@ class Reach:
         return self.runs.built_inside(path, where) and self.scope(finding.path, scope)
 
     def scope(self, path: str, scope: str) -> bool:
-        """Whether a run went through code of the class around the function `scope`, in the original sources."""
+        """True if a run went through code of the class around the function `scope`, in the original sources."""
         owner = scope.rpartition(".")[0] or scope
         if any(module.module_class == owner and module.calls for module in self.runs.modules):
             return True
@@ -53,7 +53,7 @@ class Reach:
 def _scopes_at(path: str, lines: frozenset[int]) -> frozenset[str]:
     """The dotted names of the innermost classes and functions that hold the lines of a file."""
     try:
-        scopes = Scopes.of(SourceFile.read(path))
+        scopes = DefinitionSpans.of(SourceFile.read(path))
     except (OSError, SourceError):
         return frozenset()
     return frozenset(scopes.around(line) for line in lines)

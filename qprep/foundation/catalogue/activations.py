@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Channels, Family, Op, OpClass, carrying
+from qprep.foundation.catalogue.op import Channels, Op, OpClass, RuleFamily, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 
@@ -24,7 +24,7 @@ def _activation(
         spellings,
         nn=nn,
         module=module,
-        family=Family.FUNCTIONAL,
+        family=RuleFamily.FUNCTIONAL,
         drop=drop,
         weights=weights,
         quantizer=quantizer,

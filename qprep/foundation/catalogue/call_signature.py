@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 
-class Kind(enum.Enum):
+class ArgumentKind(enum.Enum):
     """How an argument reaches a parameter."""
 
     POSITIONAL = "positional"  # by position or keyword
@@ -23,7 +23,7 @@ class Parameter:
     name: str
     keywords: tuple[str, ...]
     default: str | None = None
-    kind: Kind = Kind.POSITIONAL
+    kind: ArgumentKind = ArgumentKind.POSITIONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +93,23 @@ def _split(text: str) -> tuple[str, ...]:
 def _parse_parameters(parts: tuple[str, ...], is_method: bool) -> tuple[Parameter, ...]:
     slash = parts.index("/") if "/" in parts else int(is_method)
     found: list[Parameter] = []
-    kind = Kind.POSITIONAL
+    kind = ArgumentKind.POSITIONAL
     for index, part in enumerate(parts):
         if part == "*":
-            kind = Kind.KEYWORD_ONLY
+            kind = ArgumentKind.KEYWORD_ONLY
         elif part.startswith("**"):
-            found.append(Parameter(part[2:], (), None, Kind.VARKEYWORDS))
+            found.append(Parameter(part[2:], (), None, ArgumentKind.VARKEYWORDS))
         elif part.startswith("*"):
-            found.append(_parse_parameter(part[1:], Kind.VARARGS))
-            kind = Kind.KEYWORD_ONLY
+            found.append(_parse_parameter(part[1:], ArgumentKind.VARARGS))
+            kind = ArgumentKind.KEYWORD_ONLY
         elif part != "/":
-            found.append(_parse_parameter(part, Kind.POSITIONAL_ONLY if index < slash else kind))
+            found.append(_parse_parameter(part, ArgumentKind.POSITIONAL_ONLY if index < slash else kind))
     return tuple(found)
 
 
-def _parse_parameter(text: str, kind: Kind) -> Parameter:
+def _parse_parameter(text: str, kind: ArgumentKind) -> Parameter:
     names, equals, default = text.partition("=")
     keywords = tuple(names.split("|"))
-    return Parameter(keywords[0], () if kind is Kind.POSITIONAL_ONLY else keywords, default if equals else None, kind)
+    return Parameter(
+        keywords[0], () if kind is ArgumentKind.POSITIONAL_ONLY else keywords, default if equals else None, kind
+    )

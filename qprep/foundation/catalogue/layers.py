@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Channels, Family, Op, OpClass, Result, carrying
+from qprep.foundation.catalogue.op import Channels, Op, OpClass, Result, RuleFamily, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 
@@ -25,7 +25,7 @@ def _layer(
         spellings,
         nn=nn,
         module=module,
-        family=Family.FUNCTIONAL,
+        family=RuleFamily.FUNCTIONAL,
         result=result,
         drop=drop,
         weights=weights,
@@ -179,7 +179,7 @@ _DROPOUTS: Final[tuple[Op, ...]] = (
         OpClass.COMPUTE,
         _torch_dropout("feature_dropout"),
         module="FeatureDropout(p, training, inplace)",
-        family=Family.FUNCTIONAL,
+        family=RuleFamily.FUNCTIONAL,
         quantizer="same-scale",
     ),
 )

@@ -19,7 +19,7 @@ from qprep.foundation.catalogue import (
     reductions,
 )
 from qprep.foundation.catalogue.call_signature import Spelling, parse_constructor, parse_spelling, qualified_name
-from qprep.foundation.catalogue.op import Family, Op, OpClass
+from qprep.foundation.catalogue.op import Op, OpClass, RuleFamily
 from qprep.foundation.catalogue.torch_modules import MODULES, NNModule
 
 __all__ = ["Catalogue", "NNModule", "Op", "Spelling", "load"]
@@ -39,7 +39,7 @@ _TOPICS: Final = (
 )
 
 UNNAMED: Final = "?"  # stands for the name of a function of torch that only the run knows
-_ANY: Final = Op("call", OpClass.COMPUTE, (), family=Family.FUNCTIONAL)
+_ANY: Final = Op("call", OpClass.COMPUTE, (), family=RuleFamily.FUNCTIONAL)
 _PLACES: Final = ("torch", "torch.nn.functional", "Tensor")
 _UNBOUND: Final = ("torch.Tensor.", "torch._C.TensorBase.")
 
@@ -77,7 +77,7 @@ class Catalogue:
         return self._find(f"Tensor.{name}")
 
     def names(self, word: str) -> bool:
-        """Whether a word is the name of an operation, wherever torch offers it."""
+        """True if a word is the name of an operation, wherever torch offers it."""
         return word in self._words
 
     def operator(self, symbol: str, augmented: bool = False) -> Op | None:

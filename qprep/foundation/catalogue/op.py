@@ -28,7 +28,7 @@ class Result(enum.Enum):
     OTHER = "other"
 
 
-class Family(enum.Enum):
+class RuleFamily(enum.Enum):
     """Which group of rules reports the operation when it stands outside a module."""
 
     OPERATOR = "operator"  # QP1xx: tensor arithmetic, reductions, joins
@@ -104,7 +104,7 @@ class Op:
     operators: tuple[str, ...] = ()
     nn: str | None = None
     module: str | None = None
-    family: Family = Family.OPERATOR
+    family: RuleFamily = RuleFamily.OPERATOR
     result: Result = Result.TENSOR
     drop: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()  # parameters that carry weights: ("weight", "bias")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qprep.foundation.catalogue.op import Channels, Family, Op, OpClass, Result, carrying
+from qprep.foundation.catalogue.op import Channels, Op, OpClass, Result, RuleFamily, carrying
 from qprep.foundation.catalogue.spelling import spell
 
 
@@ -22,7 +22,7 @@ def _pool(
         spellings,
         nn=module if has_nn else None,
         module=f"Functional{module}" if has_nn else module,
-        family=Family.FUNCTIONAL,
+        family=RuleFamily.FUNCTIONAL,
         quantizer=quantizer,
     )
 
@@ -33,7 +33,7 @@ def _pool_with_indices(name: str, spellings: tuple[str, ...], module: str) -> Op
         OpClass.COMPUTE,
         spellings,
         module=module,
-        family=Family.FUNCTIONAL,
+        family=RuleFamily.FUNCTIONAL,
         result=Result.VALUES_INDICES,
         drop=("return_indices",),
         quantizer="same-scale",

@@ -30,7 +30,7 @@ class Target:
 
     @property
     def is_own(self) -> bool:
-        """Whether the modules are those of qprep.runtime_modules."""
+        """True if the modules are those of qprep.runtime_modules."""
         return self.name == OWN
 
     def row(self, op: Op, scalar: bool = False) -> Op:

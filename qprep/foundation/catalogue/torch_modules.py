@@ -20,8 +20,8 @@ class Role(enum.Enum):
     LOSS = "loss"
 
 
-class State(enum.Enum):
-    """Whether an instance has parameters or buffers."""
+class ModuleState(enum.Enum):
+    """True if an instance has parameters or buffers."""
 
     NEVER = "never"
     ALWAYS = "always"
@@ -43,38 +43,38 @@ class NNModule:
     role: Role
     parameters: tuple[str, ...] = ()
     required: int = 0
-    state: State = State.NEVER
+    state: ModuleState = ModuleState.NEVER
     flags: tuple[tuple[str, bool], ...] = ()
     result: Result = Result.TENSOR
     returns_indices: bool = False
 
     @property
     def is_activation(self) -> bool:
-        """Whether it is an activation function."""
+        """True if it is an activation function."""
         return self.role is Role.ACTIVATION
 
     @property
     def is_container(self) -> bool:
-        """Whether it only holds other modules."""
+        """True if it only holds other modules."""
         return self.role is Role.CONTAINER
 
     @property
     def is_compound(self) -> bool:
-        """Whether it hides several quantizable stages."""
+        """True if it hides several quantizable stages."""
         return self.role is Role.COMPOUND
 
     @property
     def may_have_state(self) -> bool:
-        """Whether an instance can have parameters or buffers of its own."""
-        return self.state in (State.ALWAYS, State.FLAGGED)
+        """True if an instance can have parameters or buffers of its own."""
+        return self.state in (ModuleState.ALWAYS, ModuleState.FLAGGED)
 
 
-def _rows(role: Role, *signatures: str, state: State = State.NEVER) -> tuple[NNModule, ...]:
+def _rows(role: Role, *signatures: str, state: ModuleState = ModuleState.NEVER) -> tuple[NNModule, ...]:
     """Rows of "Name(required, *, optional)"; what follows the star has a default."""
     return tuple(_row(role, signature, state) for signature in signatures)
 
 
-def _row(role: Role, signature: str, state: State) -> NNModule:
+def _row(role: Role, signature: str, state: ModuleState) -> NNModule:
     name, _, rest = signature.partition("(")
     required, _, optional = rest.rstrip(")").partition("*")
     first, then = _names(required), _names(optional)
@@ -99,7 +99,7 @@ _ACTIVATIONS: Final = _rows(
     "Threshold(threshold, value, *inplace)",
     "GELU(*approximate)",
     "Softplus(*beta, threshold)",
-) + _rows(Role.ACTIVATION, "PReLU(*num_parameters, init, device, dtype)", state=State.ALWAYS)
+) + _rows(Role.ACTIVATION, "PReLU(*num_parameters, init, device, dtype)", state=ModuleState.ALWAYS)
 
 _DIMS: Final = (1, 2, 3)
 _STATELESS: Final = _rows(
@@ -155,13 +155,13 @@ _WEIGHTED: Final = _rows(
     "_freeze, device, dtype)",
     "EmbeddingBag(num_embeddings, embedding_dim, *max_norm, norm_type, scale_grad_by_freq, mode, sparse, _weight, "
     "include_last_offset, padding_idx, device, dtype)",
-    state=State.ALWAYS,
+    state=ModuleState.ALWAYS,
 )
 
 
 def _norm(signature: str, **flags: bool) -> NNModule:
-    row = _row(Role.LAYER, signature, State.FLAGGED)
-    return NNModule(row.name, row.role, row.parameters, row.required, State.FLAGGED, tuple(flags.items()))
+    row = _row(Role.LAYER, signature, ModuleState.FLAGGED)
+    return NNModule(row.name, row.role, row.parameters, row.required, ModuleState.FLAGGED, tuple(flags.items()))
 
 
 _TRACKING: Final = "eps, momentum, affine, track_running_stats, device, dtype"
@@ -185,11 +185,11 @@ _CONTAINERS: Final = _rows(
     "Sequential()",
     "ModuleList(*modules)",
     "ModuleDict(*modules)",
-    state=State.CHILDREN,
-) + _rows(Role.CONTAINER, "ParameterList(*values)", "ParameterDict(*parameters)", state=State.ALWAYS)
+    state=ModuleState.CHILDREN,
+) + _rows(Role.CONTAINER, "ParameterList(*values)", "ParameterDict(*parameters)", state=ModuleState.ALWAYS)
 
 
-def _compound(signature: str, result: Result, state: State = State.ALWAYS) -> NNModule:
+def _compound(signature: str, result: Result, state: ModuleState = ModuleState.ALWAYS) -> NNModule:
     row = _row(Role.COMPOUND, signature, state)
     return NNModule(row.name, row.role, row.parameters, row.required, state, result=result)
 
@@ -210,19 +210,19 @@ _COMPOUNDS: Final = (
         "device, dtype)",
         Result.TENSORS,
     ),
-    _compound(f"TransformerEncoderLayer({_ENCODER})", Result.TENSOR, State.CHILDREN),
-    _compound(f"TransformerDecoderLayer({_ENCODER})", Result.TENSOR, State.CHILDREN),
+    _compound(f"TransformerEncoderLayer({_ENCODER})", Result.TENSOR, ModuleState.CHILDREN),
+    _compound(f"TransformerDecoderLayer({_ENCODER})", Result.TENSOR, ModuleState.CHILDREN),
     _compound(
         "TransformerEncoder(encoder_layer, num_layers, *norm, enable_nested_tensor, mask_check)",
         Result.TENSOR,
-        State.CHILDREN,
+        ModuleState.CHILDREN,
     ),
-    _compound("TransformerDecoder(decoder_layer, num_layers, *norm)", Result.TENSOR, State.CHILDREN),
+    _compound("TransformerDecoder(decoder_layer, num_layers, *norm)", Result.TENSOR, ModuleState.CHILDREN),
     _compound(
         "Transformer(*d_model, nhead, num_encoder_layers, num_decoder_layers, dim_feedforward, dropout, activation, "
         "custom_encoder, custom_decoder, layer_norm_eps, batch_first, norm_first, bias, device, dtype)",
         Result.TENSOR,
-        State.CHILDREN,
+        ModuleState.CHILDREN,
     ),
 )
 

@@ -24,7 +24,7 @@ class Phase(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One file of a rewrite, with the new text and the old file beside it.
 
     `target` is the file, links resolved; `old` and `new` are digests of its content before and after.
@@ -43,7 +43,7 @@ class Journal:
 
     key: str
     home: Path
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[JournalEntry, ...] = ()
 
     @property
     def folders(self) -> list[Path]:
@@ -96,9 +96,9 @@ def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _entry(key: str, number: int, target: Path, digests: tuple[str, str]) -> Entry:
+def _entry(key: str, number: int, target: Path, digests: tuple[str, str]) -> JournalEntry:
     beside = f".qprep-{key}-{number}"
-    return Entry(target, target.with_name(f"{beside}.new"), target.with_name(f"{beside}.old"), *digests)
+    return JournalEntry(target, target.with_name(f"{beside}.new"), target.with_name(f"{beside}.old"), *digests)
 
 
 def _plain(name: str) -> str:

@@ -104,13 +104,13 @@ def _recover_journal(phase: Phase, journal: Journal, lock: FolderLock) -> list[R
 
 
 def _is_open(pointer: Journal) -> bool:
-    """Whether the journal that a pointer names is still there: another process is at it just now."""
+    """True if the journal that a pointer names is still there: another process is at it just now."""
     known = _known(pointer.home)
     return known is not None and known[0] is not Phase.POINTER and known[1].key == pointer.key
 
 
 def _agrees(folder: Path, journal: Journal) -> bool:
-    """Whether a folder's own journal belongs to this rewrite, or nothing of the rewrite is in it."""
+    """True if a folder's own journal belongs to this rewrite, or nothing of the rewrite is in it."""
     beside = (
         path for entry in journal.entries if entry.target.parent == folder for path in (entry.staged, entry.backup)
     )

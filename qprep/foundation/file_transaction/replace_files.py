@@ -19,7 +19,7 @@ from pathlib import Path
 
 from qprep.foundation.errors import QprepError
 from qprep.foundation.file_transaction.folder_lock import FolderLock, LockedError
-from qprep.foundation.file_transaction.journal import Entry, Journal, Phase, make_journal
+from qprep.foundation.file_transaction.journal import Journal, JournalEntry, Phase, make_journal
 from qprep.foundation.file_transaction.steps import bring_back, clear, sync_folders
 from qprep.foundation.regular_files import read_bytes
 
@@ -129,13 +129,13 @@ def _check(wanted: Replacement) -> None:
         raise QprepError(f"{wanted.path}: the file is read-only; {_UNCHANGED}")
 
 
-def _check_old(wanted: Replacement, entry: Entry) -> None:
+def _check_old(wanted: Replacement, entry: JournalEntry) -> None:
     """Raise QprepError where somebody wrote into the old file itself, just before it was replaced."""
     if read_bytes(entry.backup) != wanted.expected:
         raise _changed(wanted)
 
 
-def _stage(wanted: Replacement, entry: Entry) -> None:
+def _stage(wanted: Replacement, entry: JournalEntry) -> None:
     """Put the new text and the old file beside a file."""
     status = entry.target.stat()
     with open(os.open(entry.staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qprep.foundation.file_transaction.folder_lock import FolderLock, LockedError
-from qprep.foundation.file_transaction.journal import Entry, Journal, Phase, digest, read_journal
+from qprep.foundation.file_transaction.journal import Journal, JournalEntry, Phase, digest, read_journal
 from qprep.foundation.regular_files import is_regular, read_bytes
 
 
@@ -37,8 +37,8 @@ def finish(journal: Journal) -> None:
     sync_folders(journal.folders)
 
 
-def can_finish(entry: Entry) -> bool:
-    """Whether a file was replaced and not brought back, or still is as it was when its new text was made."""
+def can_finish(entry: JournalEntry) -> bool:
+    """True if a file was replaced and not brought back, or still is as it was when its new text was made."""
     if not os.path.lexists(entry.staged):
         return os.path.lexists(entry.backup) or content_digest(entry.target) != entry.old
     return (

@@ -36,7 +36,7 @@ LIMIT: Final = Limit(20.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SlotSeen:
     """What one slot gave in a run, on the CPU, and the step of its grid; NaN where there is none."""
 
     name: str
@@ -52,7 +52,7 @@ class Difference:
     levels: float
 
     @classmethod
-    def of(cls, expected: Seen, found: Tensor) -> Difference:
+    def of(cls, expected: SlotSeen, found: Tensor) -> Difference:
         """Of one tensor; values that are not finite have to be where they should be."""
         right, other = expected.values.double(), found.detach().cpu().double()
         if right.shape != other.shape or not torch.equal(torch.isfinite(right), torch.isfinite(other)):
@@ -67,7 +67,7 @@ class Difference:
         return cls(decibels, float(apart.max()) / expected.step if has_step else math.inf)
 
     def breaks(self, limit: Limit) -> bool:
-        """Whether it is more than `limit` allows."""
+        """True if it is more than `limit` allows."""
         return self.decibels < limit.decibels and self.levels > limit.levels * 1.01
 
     def __str__(self) -> str:
@@ -75,13 +75,15 @@ class Difference:
         return f"{self.decibels:.1f} dB{levels}"
 
 
-def watched(model: nn.Module, run: Callable[[], Any], given: Sequence[Seen] = ()) -> tuple[list[Seen], list[Tensor]]:
+def watched(
+    model: nn.Module, run: Callable[[], Any], given: Sequence[SlotSeen] = ()
+) -> tuple[list[SlotSeen], list[Tensor]]:
     """What every active slot of `model` gives during `run`, in order, and the floating tensors that `run` returns.
 
     given  what slots gave in another run: each hands that on instead of its own result, so that a difference is where
            it arises and not what becomes of it
     """
-    found: list[Seen] = []
+    found: list[SlotSeen] = []
     instead: dict[str, list[Tensor]] = {}
     for each in given:
         instead.setdefault(each.name, []).append(each.values)
@@ -89,7 +91,7 @@ def watched(model: nn.Module, run: Callable[[], Any], given: Sequence[Seen] = ()
     def keep(slot: TensorQuantizer, _: object, out: Tensor) -> Tensor | None:
         if not out.numel() or not out.is_floating_point() or not (slot.is_active or slot.flag("finished")):
             return None
-        found.append(Seen(slot.name, out.detach().cpu().clone(), _step(slot)))
+        found.append(SlotSeen(slot.name, out.detach().cpu().clone(), _step(slot)))
         left = instead.get(slot.name)
         if not left or left[0].shape != out.shape:
             return None
@@ -102,7 +104,7 @@ def watched(model: nn.Module, run: Callable[[], Any], given: Sequence[Seen] = ()
     return found, floats_in(returned)
 
 
-def steps_of(returned: Sequence[Tensor], seen: Sequence[Seen]) -> list[float]:
+def steps_of(returned: Sequence[Tensor], seen: Sequence[SlotSeen]) -> list[float]:
     """The step of the slot that gave each result; NaN where none did."""
 
     def step(tensor: Tensor) -> float:
@@ -130,7 +132,7 @@ def _step(slot: TensorQuantizer) -> float:
 
 
 def first_difference(
-    expected: Sequence[Seen], found: Sequence[Seen], limit: Limit = LIMIT
+    expected: Sequence[SlotSeen], found: Sequence[SlotSeen], limit: Limit = LIMIT
 ) -> tuple[str, Difference] | None:
     """The first slot that both runs have and that breaks `limit`; None where all agree."""
     others: dict[str, list[Tensor]] = {}
@@ -155,7 +157,7 @@ def output_difference(
     if len(expected) != len(found):
         return Difference(-math.inf, math.inf)
     for one, other, step in zip(expected, found, steps, strict=False):
-        apart = Difference.of(Seen("", one, step), other)
+        apart = Difference.of(SlotSeen("", one, step), other)
         if apart.breaks(limit):
             return apart
     return None

@@ -207,7 +207,7 @@ class Overrides:
         return self.defaults if found is None else found
 
     def bars(self, path: str) -> bool:
-        """Whether an override leaves the module at `path` as it is, where the defaults ask for something."""
+        """True if an override leaves the module at `path` as it is, where the defaults ask for something."""
         found = self._match(path)
         return found is not None and not found.asks and self.defaults.asks
 

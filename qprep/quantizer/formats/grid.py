@@ -17,7 +17,7 @@ from torch.nn import Parameter
 
 
 def by_passes(input: Tensor) -> bool:
-    """Whether the passes are to be preferred to torch's kernel."""
+    """True if the passes are to be preferred to torch's kernel."""
     plain = type(input) in (Tensor, Parameter) and input.device.type == "cpu"
     return plain and not torch.compiler.is_compiling() and not torch.onnx.is_in_onnx_export()
 

@@ -53,7 +53,7 @@ def per_element(values: Tensor, ints: Tensor, params: QParams) -> Tensor:
 
 
 def is_on(grid: QParams, given: Tensor, found: Tensor) -> bool:
-    """Whether `found` is `given` on `grid`, rounded to either side."""
+    """True if `found` is `given` on `grid`, rounded to either side."""
     scale = per_element(grid.scale, given, grid)
     level = found.float() / scale
     near = (level - level.round()).abs() <= 0.01 + 2 * torch.finfo(found.dtype).eps * level.abs()

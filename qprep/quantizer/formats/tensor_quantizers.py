@@ -19,7 +19,7 @@ from qprep.quantizer.ranges.estimators import make_estimator
 from qprep.quantizer.ranges.range_rules import Estimator
 
 
-class Mode(enum.Enum):
+class QuantizerMode(enum.Enum):
     """What a quantizer does with what passes through it."""
 
     OFF = "off"
@@ -51,7 +51,7 @@ class TensorQuantizer(nn.Module):
         super().__init__()
         self.name = name
         self._planned = spec
-        self.mode = Mode.QUANTIZE
+        self.mode = QuantizerMode.QUANTIZE
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("zero_point", torch.zeros((), dtype=torch.int32))
         self._flags: dict[str, bool] = {}  # what the buffers said when they were last read
@@ -71,7 +71,7 @@ class TensorQuantizer(nn.Module):
 
     @property
     def needs_sign(self) -> bool:
-        """Whether the limits of the format depend on what is quantized."""
+        """True if the limits of the format depend on what is quantized."""
         return self._planned.scheme is Scheme.POWER_OF_TWO and not self._planned.signed
 
     def add_flag(self, name: str, value: bool) -> None:
@@ -103,13 +103,13 @@ class TensorQuantizer(nn.Module):
 
     @property
     def is_active(self) -> bool:
-        """Whether it changes what passes through it."""
+        """True if it changes what passes through it."""
         known = self.flag("started") and not self.flag("finished")
-        return self.mode is Mode.QUANTIZE and (self._planned.is_float or known)
+        return self.mode is QuantizerMode.QUANTIZE and (self._planned.is_float or known)
 
     @classmethod
     def declares_grid(cls) -> bool:
-        """Whether `grid` says what `quantize` gives: a class that overrides the one has to override the other."""
+        """True if `grid` says what `quantize` gives: a class that overrides the one has to override the other."""
         return _depth(cls, ("grid", "params")) <= _depth(cls, ("quantize",))
 
     def take_shape(self, parameter: Tensor) -> None:
@@ -136,7 +136,7 @@ class TensorQuantizer(nn.Module):
     def set_params(self, params: QParams) -> None:
         """Use this scale and zero point from now on, and quantize."""
         self.keep_params(params)
-        self.mode = Mode.QUANTIZE
+        self.mode = QuantizerMode.QUANTIZE
         self.set_flag("started", True)
 
     def keep_params(self, params: QParams) -> None:
@@ -158,9 +158,9 @@ class TensorQuantizer(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Observe, quantize or pass on, as mode and flags say."""
-        if self.mode is Mode.OFF or input.numel() == 0 or not input.is_floating_point():
+        if self.mode is QuantizerMode.OFF or input.numel() == 0 or not input.is_floating_point():
             return input
-        if self.mode is Mode.OBSERVE:
+        if self.mode is QuantizerMode.OBSERVE:
             self.observe(input)
             return input
         return input if self.flag("finished") else self.quantize(input)
@@ -228,14 +228,14 @@ class ActivationQuantizer(TensorQuantizer):
 
     @property
     def needs_data(self) -> bool:
-        """Whether the range is to be observed."""
+        """True if the range is to be observed."""
         return self.fixed is None and not self.spec.is_float
 
     def start_observing(self) -> None:
         """Pass tensors on and keep their range, from now on."""
         if self.needs_data:
             self.estimator = make_estimator(self.spec)
-            self.mode = Mode.OBSERVE
+            self.mode = QuantizerMode.OBSERVE
 
     def observe(self, input: Tensor) -> None:
         """Take `input` into the range; QprepError for NaN and infinity."""
@@ -254,7 +254,7 @@ class ActivationQuantizer(TensorQuantizer):
             return True
         low, high = self._range()
         self.estimator = None
-        self.mode = Mode.QUANTIZE
+        self.mode = QuantizerMode.QUANTIZE
         if bool(low > high):
             self.set_flag("started", False)
             return False

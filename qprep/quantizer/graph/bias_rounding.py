@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.formats.spec import Granularity, Scheme
 from qprep.quantizer.formats.stored import integers
-from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, QuantizerMode, TensorQuantizer
 from qprep.quantizer.graph.graph_passes import LAYERS
 from qprep.quantizer.graph.quantization_graph import Graph, Node
 from qprep.quantizer.graph.quantized_module import QuantizedModule
@@ -73,9 +73,9 @@ def _has_one_grid(slot: TensorQuantizer) -> bool:
 
 
 def _rounds(slot: TensorQuantizer) -> bool:
-    """Whether a weight is used as integers, rounded now or for good, one scale a channel at most."""
+    """True if a weight is used as integers, rounded now or for good, one scale a channel at most."""
     kept = slot.spec.is_float or slot.spec.granularity is Granularity.GROUP
-    return slot.mode is Mode.QUANTIZE and slot.flag("started") and not kept
+    return slot.mode is QuantizerMode.QUANTIZE and slot.flag("started") and not kept
 
 
 def biased_layers(graph: Graph) -> list[BiasedLayer]:
@@ -230,7 +230,7 @@ def _shift_of(layer: BiasedLayer) -> tuple[Tensor, Tensor] | None:
 
 
 def _may_fold(factor: Tensor, layer: BiasedLayer) -> bool:
-    """Whether a BatchNorm's factor can go into the integers' scales: symmetric ones, one for all or one a channel."""
+    """True if a BatchNorm's factor can go into the integers' scales: symmetric ones, one for all or one a channel."""
     if not layer.known:
         return False
     grid = layer.slot.grid
@@ -239,7 +239,7 @@ def _may_fold(factor: Tensor, layer: BiasedLayer) -> bool:
 
 
 def _folds(factor: Tensor, layer: BiasedLayer) -> Tensor:
-    """Whether it does: the smallest integer has no negative, which a factor below 0 asks for."""
+    """True if it does: the smallest integer has no negative, which a factor below 0 asks for."""
     grid = layer.slot.grid
     if -grid.low <= grid.high:
         return torch.ones((), dtype=torch.bool, device=factor.device)

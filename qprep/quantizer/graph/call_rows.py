@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from qprep.foundation.catalogue.call_signature import Kind, Spelling
+from qprep.foundation.catalogue.call_signature import ArgumentKind, Spelling
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op, OpClass
 from qprep.tracing.op_lookup import Operations
@@ -35,12 +35,12 @@ class Call:
 
     @property
     def computes(self) -> bool:
-        """Whether values change: what is not known is taken to change them."""
+        """True if values change: what is not known is taken to change them."""
         return self.op is None or self.op.cls is OpClass.COMPUTE
 
     @property
     def is_layout(self) -> bool:
-        """Whether values only move."""
+        """True if values only move."""
         return self.op is not None and self.op.cls is OpClass.TRANSPARENT
 
 
@@ -96,12 +96,12 @@ def _bound(spelling: Spelling, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     found: dict[str, Any] = {}
     left = list(args)
     for parameter in spelling.parameters:
-        if parameter.kind is Kind.VARARGS:
+        if parameter.kind is ArgumentKind.VARARGS:
             if left:
                 one = left[0]
                 found[parameter.name] = one if len(left) == 1 and not isinstance(one, int) else tuple(left)
             left = []
-        elif parameter.kind is not Kind.KEYWORD_ONLY and left:
+        elif parameter.kind is not ArgumentKind.KEYWORD_ONLY and left:
             found[parameter.name] = left.pop(0)
     for keyword, value in kwargs.items():
         known = spelling.parameter(keyword)

@@ -85,7 +85,7 @@ class Comparison:
 
     @property
     def gridded(self) -> bool:
-        """Whether all that was found is what the grid makes of it; not where a method has a formula of its own."""
+        """True if all that was found is what the grid makes of it; not where a method has a formula of its own."""
         return self._gridded and self._values > 0
 
     @property

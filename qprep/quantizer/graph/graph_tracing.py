@@ -162,7 +162,7 @@ class _Follower(TorchFunctionMode):
             self._mark(tensor, node.outputs[index])
 
     def _is_made_of_masks(self, given: object, row: Op | None) -> bool:
-        """Whether a call has nothing of an activation: new numbers in a mask's shape, arithmetic of masks alone."""
+        """True if a call has nothing of an activation: new numbers in a mask's shape, arithmetic of masks alone."""
         from_masks = all(tensor.dtype is torch.bool for tensor in tensors_in(given) if self.edge_of(tensor) is not None)
         return from_masks and row is not None and row.cls is not OpClass.TRANSPARENT
 
@@ -217,7 +217,7 @@ class _Call:
 
     @property
     def computes(self) -> bool:
-        """Whether any operation changes values."""
+        """True if any operation changes values."""
         return self.number > 0
 
     def note(self, row: Op | None, compute: bool) -> None:

@@ -13,7 +13,7 @@ from qprep.quantizer.batches import batches_of
 from qprep.quantizer.formats.affine import QParams, grouped, ungrouped
 from qprep.quantizer.formats.grid import between
 from qprep.quantizer.formats.spec import Range, Spec
-from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer, WeightQuantizer
+from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer, WeightQuantizer
 from qprep.quantizer.graph.layer_rows import RowCollector, Rows, Stop, joined
 from qprep.quantizer.graph.quantization_graph import Graph, Node, Weight
 from qprep.quantizer.methods.post_training import PostTrainingQuantizer
@@ -146,7 +146,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         modes = [each.mode for each in slots]
         collector = RowCollector([each.weight.parameter for each in layers], number, self.seed)
         for each in slots:
-            each.mode = Mode.OFF
+            each.mode = QuantizerMode.OFF
         with torch.no_grad(), collector:
             for batch in batches:
                 self.call(batch)
@@ -164,7 +164,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
     def _rows_of(self, layer: _Layer, batches: Sequence[object], number: int) -> Rows:
         """What the layer is given at the same places, everything before it quantized."""
         collector = RowCollector([layer.weight.parameter], number, self.seed, stop=layer.node.calls == 1)
-        layer.quantizer.mode = Mode.OFF
+        layer.quantizer.mode = QuantizerMode.OFF
         with torch.no_grad():
             for batch in batches:
                 try:
@@ -172,7 +172,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
                         self.call(batch)
                 except Stop:
                     continue
-        layer.quantizer.mode = Mode.QUANTIZE
+        layer.quantizer.mode = QuantizerMode.QUANTIZE
         return joined(collector.found[layer.weight.parameter])
 
     @torch.no_grad()

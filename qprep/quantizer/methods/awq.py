@@ -11,7 +11,7 @@ from torch import Tensor
 
 from qprep.quantizer.formats.affine import QParams, fake_quantize
 from qprep.quantizer.formats.spec import Granularity
-from qprep.quantizer.formats.tensor_quantizers import Mode, WeightQuantizer
+from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, WeightQuantizer
 from qprep.quantizer.graph.layer_rows import RowCollector, Rows, joined
 from qprep.quantizer.graph.quantization_graph import Weight
 from qprep.quantizer.methods.layer_by_layer import ByLayerQuantizer, Layer
@@ -48,12 +48,12 @@ class AWQQuantizer(ByLayerQuantizer):
         number = -(-self.samples // len(batches))
         collector = RowCollector([each.parameter for each in readers], number, self.seed)
         for each in readers:
-            slots[each].mode = Mode.OFF
+            slots[each].mode = QuantizerMode.OFF
         with collector:
             for batch in batches:
                 self.call(batch)
         for each in readers:
-            slots[each].mode = Mode.QUANTIZE
+            slots[each].mode = QuantizerMode.QUANTIZE
         seen = {each: joined(found) for each in readers if (found := collector.found[each.parameter])}
         if len(seen) == len(readers):
             divide(group, _best_factor(seen))

@@ -42,13 +42,13 @@ def normalized_layers(graph: Graph) -> Iterator[tuple[Node, Node]]:
 
 
 def makes_channels(layer: Node) -> bool:
-    """Whether dimension 1 of what a layer gives, read as it is, are its channels."""
+    """True if dimension 1 of what a layer gives, read as it is, are its channels."""
     edge, weight = layer.outputs[0], next((each for each in layer.weights if not each.is_bias), None)
     return weight is not None and not edge.viewed and edge.dims == weight.parameter.dim()
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class NormStatistics:
     """What a BatchNorm normalizes by, (channels,) each: y = (x - mean) / √(variance + eps) · weight + bias."""
 
     mean: Tensor
@@ -58,18 +58,18 @@ class Statistics:
     bias: Tensor | None
 
 
-def statistics_of(norm: Node) -> Statistics | None:
+def statistics_of(norm: Node) -> NormStatistics | None:
     """The running statistics of a BatchNorm; None where it keeps none, or takes those of the batch."""
     module = norm.module
     if isinstance(module, _BatchNorm):
         mean, variance = module.running_mean, module.running_var
         if mean is None or variance is None:
             return None
-        return Statistics(mean, variance, module.eps, module.weight, module.bias)
+        return NormStatistics(mean, variance, module.eps, module.weight, module.bias)
     return _given_statistics(norm)
 
 
-def _given_statistics(norm: Node) -> Statistics | None:
+def _given_statistics(norm: Node) -> NormStatistics | None:
     module, given = norm.module, norm.settings
     mean, variance = given.get("running_mean"), given.get("running_var")
     weight, bias = given.get("weight"), given.get("bias")
@@ -77,7 +77,7 @@ def _given_statistics(norm: Node) -> Statistics | None:
     trains = getattr(module, "active", False) if given.get("training") is None else given["training"]
     if trains or not isinstance(mean, Tensor) or not isinstance(variance, Tensor) or not isinstance(eps, float):
         return None
-    return Statistics(
+    return NormStatistics(
         mean, variance, eps, weight if isinstance(weight, Tensor) else None, bias if isinstance(bias, Tensor) else None
     )
 
@@ -102,7 +102,7 @@ def _fold(layer: Node, norm: Node, graph: Graph) -> bool:
 
 
 def can_fold(layer: Node, graph: Graph, needs_bias: bool = True) -> bool:
-    """Whether a layer has a weight, and a bias or room for one, that nothing else uses."""
+    """True if a layer has a weight, and a bias or room for one, that nothing else uses."""
     weights = [each for each in layer.weights if not each.is_bias]
     biases = [each for each in layer.weights if each.is_bias]
     if len(weights) != 1 or len(biases) > 1 or not all(_is_alone(each, layer, graph) for each in layer.weights):
@@ -116,7 +116,7 @@ def _is_alone(weight: Weight, layer: Node, graph: Graph) -> bool:
     return len(weight.owners) == 1 and [node for node in graph.nodes if weight in node.weights] == [layer]
 
 
-def _factors(norm: Statistics) -> tuple[Tensor, Tensor]:
+def _factors(norm: NormStatistics) -> tuple[Tensor, Tensor]:
     """γ/σ, and β - μ γ/σ."""
     factor = torch.rsqrt(norm.variance + norm.eps)
     if norm.weight is not None:

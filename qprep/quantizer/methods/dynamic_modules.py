@@ -13,7 +13,7 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.config.config_settings import Settings
 from qprep.quantizer.config.short_forms import selected, type_names
 from qprep.quantizer.formats.spec import Spec
-from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, Mode, WeightQuantizer
+from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, QuantizerMode, WeightQuantizer
 from qprep.quantizer.graph.quantized_module import wrapper_of
 
 _DEFAULT: Final = (nn.Linear, nn.LSTM, nn.GRU, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.RNNCell)  # torch.ao's
@@ -77,7 +77,7 @@ def _quantized(module: nn.Module, path: str, bits: int | str) -> nn.Module:
         slot.fit(parameter)
         with torch.no_grad():
             parameter.copy_(slot.quantize(parameter))
-        slot.mode = Mode.OFF
+        slot.mode = QuantizerMode.OFF
     reads: dict[int, nn.Module] = {}
     if isinstance(bits, int):
         reads[0] = DynamicActivationQuantizer(f"{path}.input 0".strip("."), Spec(bits))

@@ -14,7 +14,12 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.formats.affine import qparams
 from qprep.quantizer.formats.spec import Granularity
-from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, Mode, TensorQuantizer, WeightQuantizer
+from qprep.quantizer.formats.tensor_quantizers import (
+    ActivationQuantizer,
+    QuantizerMode,
+    TensorQuantizer,
+    WeightQuantizer,
+)
 from qprep.quantizer.graph.error_measure import Ratio
 from qprep.quantizer.methods.post_training import PostTrainingQuantizer
 from qprep.quantizer.ranges.histograms import MeanSquaredError
@@ -172,7 +177,7 @@ class _Search:
         slots = list(self._quantizer.quantizers)
         modes = [each.mode for each in slots]
         for each in slots:
-            each.mode = Mode.OFF
+            each.mode = QuantizerMode.OFF
         with torch.no_grad():
             found = [self._quantizer.call(batch) for batch in self._batches]
         for each, mode in zip(slots, modes, strict=True):

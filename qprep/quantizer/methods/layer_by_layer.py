@@ -13,7 +13,7 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.config.config_settings import Bits
 from qprep.quantizer.formats.spec import Spec
-from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer, WeightQuantizer
+from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer, WeightQuantizer
 from qprep.quantizer.graph.layer_rows import RowCollector, Rows, Stop, joined
 from qprep.quantizer.graph.quantization_graph import Graph, Node, Weight
 from qprep.quantizer.methods.post_training import WeightOnlyQuantizer
@@ -120,14 +120,14 @@ class ByLayerQuantizer(WeightOnlyQuantizer):
         """What the layer is given, everything before it quantized; None where it did not run."""
         number = -(-self.samples // len(batches))
         collector = RowCollector([layer.weight.parameter], number, self.seed, stop=layer.node.calls == 1)
-        layer.slot.mode = Mode.OFF
+        layer.slot.mode = QuantizerMode.OFF
         for batch in batches:
             try:
                 with collector:
                     self.call(batch)
             except Stop:
                 continue
-        layer.slot.mode = Mode.QUANTIZE
+        layer.slot.mode = QuantizerMode.QUANTIZE
         found = collector.found[layer.weight.parameter]
         return joined(found) if found else None
 

@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of
-from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer, WeightQuantizer
+from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer, WeightQuantizer
 from qprep.quantizer.graph.error_measure import Ratio
 from qprep.quantizer.methods.knapsack import cheapest
 from qprep.quantizer.prepared_model import PreparedModel
@@ -98,7 +98,7 @@ def _costs(
         expected = quantizer.call(batch)
         reference = 0.0 if metric is None else float(metric(quantizer.model))
         for each in slots:
-            each.slot.mode = Mode.QUANTIZE
+            each.slot.mode = QuantizerMode.QUANTIZE
             for bits in steps:
                 each.use(bits)
                 if metric is not None:
@@ -107,7 +107,7 @@ def _costs(
                 ratio = Ratio()
                 ratio.add_all(expected, quantizer.call(batch))
                 costs[each, bits] = 10 ** (-ratio.decibels / 10)
-            each.slot.mode = Mode.OFF
+            each.slot.mode = QuantizerMode.OFF
     return costs
 
 
@@ -117,7 +117,7 @@ def _all_off(quantizer: PreparedModel) -> Iterator[None]:
     modes = [each.mode for each in slots]
     quantizer.model.eval()
     for each in slots:
-        each.mode = Mode.OFF
+        each.mode = QuantizerMode.OFF
     try:
         yield
     finally:

@@ -84,7 +84,7 @@ def _is_mask(edge: Edge) -> bool:
 
 
 def _is_far(found: Range, given: Range) -> bool:
-    """Whether `found` reaches beyond `given` by more than that is wide."""
+    """True if `found` reaches beyond `given` by more than that is wide."""
     width = given[1] - given[0]
     return found[0] < given[0] - width or found[1] > given[1] + width
 

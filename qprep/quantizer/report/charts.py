@@ -14,7 +14,7 @@ _TOP: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ChartColumn:
     """One column: an interval (from 0 where `low` is left out), its class in the style, what to say of it."""
 
     high: float
@@ -55,7 +55,7 @@ def magnitudes(values: Iterable[float]) -> Scale:
     return Scale(place, [(0.0, "0"), *((value, f"{value:g}") for value in labels)])
 
 
-def columns(marks: Sequence[Sequence[Mark]], names: Sequence[str], scale: Scale, height: float = 200.0) -> str:
+def columns(marks: Sequence[Sequence[ChartColumn]], names: Sequence[str], scale: Scale, height: float = 200.0) -> str:
     """One group of marks for each name, side by side, over an axis; names are shown where there is room."""
     wide = max(6.0, min(28.0, 900.0 / max(len(names), 1)))
     room = height - _BOTTOM - _TOP

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from qprep.quantizer.graph.insertion import weight_spec
 from qprep.quantizer.graph.quantization_graph import Node
 from qprep.quantizer.prepared_model import PreparedModel
-from qprep.quantizer.report.report_data import InFloat
+from qprep.quantizer.report.report_data import FloatPart
 
 
-def left_in_float(quantizer: PreparedModel) -> Iterator[InFloat]:
+def left_in_float(quantizer: PreparedModel) -> Iterator[FloatPart]:
     """Operations and parameters without a format, where the settings ask for one in general.
 
     Biases are not among them unless the settings ask for their format: integer runtimes keep them at 32 bits.
@@ -18,21 +18,21 @@ def left_in_float(quantizer: PreparedModel) -> Iterator[InFloat]:
     for note in dict.fromkeys(quantizer.notes):
         name, _, why = note.rpartition(": ")
         if why.endswith("left in float"):
-            yield InFloat(name, why)
+            yield FloatPart(name, why)
     yield from _never_run(quantizer)
     for node in quantizer.graph.nodes:
         reason = _reason(quantizer, node)
         if reason is not None:
-            yield InFloat(f"{node.path or 'the model'} ({type(node.module).__name__})", reason)
+            yield FloatPart(f"{node.path or 'the model'} ({type(node.module).__name__})", reason)
     yield from _parameters(quantizer)
 
 
-def _never_run(quantizer: PreparedModel) -> Iterator[InFloat]:
+def _never_run(quantizer: PreparedModel) -> Iterator[FloatPart]:
     graph = quantizer.graph
     held = set(graph.model.parameters())  # not those of a BatchNorm that was folded away
     unread = [each for each in graph.weights if not any(each in node.weights for node in graph.nodes)]
     for path in dict.fromkeys(each.path for each in unread if each.parameter in held and not graph.ran(each.path)):
-        yield InFloat(path or "the model", "did not run on the example inputs")
+        yield FloatPart(path or "the model", "did not run on the example inputs")
 
 
 def _reason(quantizer: PreparedModel, node: Node) -> str | None:
@@ -48,7 +48,7 @@ def _reason(quantizer: PreparedModel, node: Node) -> str | None:
     return None
 
 
-def _parameters(quantizer: PreparedModel) -> Iterator[InFloat]:
+def _parameters(quantizer: PreparedModel) -> Iterator[FloatPart]:
     graph, defaults = quantizer.graph, quantizer.settings.defaults
     for weight in graph.weights:
         users = [node for node in graph.nodes if weight in node.weights]
@@ -57,10 +57,10 @@ def _parameters(quantizer: PreparedModel) -> Iterator[InFloat]:
             continue
         settings = graph.settings(weight.name)
         if any(node.name == "batch_norm" for node in users):
-            yield InFloat(weight.name, "BatchNorm becomes part of the scales of the layer before it")
+            yield FloatPart(weight.name, "BatchNorm becomes part of the scales of the layer before it")
         elif any(node.treatment == "float" for node in users) or not settings.asks or weight.part_of is not None:
             continue  # said of its module, or in a note
         elif weight_spec(weight, users, graph) is None:
-            yield InFloat(weight.name, f"{'bits_bias' if weight.is_bias else 'bits_weights'} is None for it")
+            yield FloatPart(weight.name, f"{'bits_bias' if weight.is_bias else 'bits_weights'} is None for it")
         else:
-            yield InFloat(weight.name, f"{type(quantizer).__name__} leaves parameters of one dimension")
+            yield FloatPart(weight.name, f"{type(quantizer).__name__} leaves parameters of one dimension")

@@ -48,7 +48,7 @@ class SlotReport:
 
     @property
     def ran(self) -> bool:
-        """Whether any value was seen."""
+        """True if any value was seen."""
         return self.low <= self.high
 
 
@@ -96,7 +96,7 @@ class LayerReport:
 
 
 @dataclass(frozen=True, slots=True)
-class InFloat:
+class FloatPart:
     """What stayed in float, and why."""
 
     name: str
@@ -117,7 +117,7 @@ class ReportData:
     output_snr: float
     float_size: float
     size: float
-    in_float: tuple[InFloat, ...]
+    in_float: tuple[FloatPart, ...]
     notes: tuple[str, ...]
 
     @property

@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from qprep.quantizer.report import charts as svg
-from qprep.quantizer.report.charts import Mark
+from qprep.quantizer.report.charts import ChartColumn
 from qprep.quantizer.report.report_data import LayerReport, ReportData, SlotReport
 from qprep.quantizer.report.report_text import label, numeric, span
 
@@ -109,7 +109,7 @@ def _pictures(report: ReportData) -> str:
         worst = {layer.path for layer in report.layers_to_widen}
         kinds = ["lost" if layer.path in worst else "values" for layer in layers]
         alone = [
-            [Mark(layer.sensitivity, f"{_plain(layer)}: {layer.sensitivity:.1f} dB", kind)]
+            [ChartColumn(layer.sensitivity, f"{_plain(layer)}: {layer.sensitivity:.1f} dB", kind)]
             for layer, kind in zip(layers, kinds, strict=True)
         ]
         pictures.append(
@@ -187,20 +187,20 @@ def _float(report: ReportData) -> str:
     return f"<h2>In float</h2><ul>{found or '<li>nothing</li>'}</ul>"
 
 
-def _snr(layer: LayerReport, kind: str, value: float) -> Mark:
-    return Mark(value, f"{_plain(layer)}, {kind}s: {value:.1f} dB", kind)
+def _snr(layer: LayerReport, kind: str, value: float) -> ChartColumn:
+    return ChartColumn(value, f"{_plain(layer)}, {kind}s: {value:.1f} dB", kind)
 
 
-def _present(group: list[Mark]) -> list[Mark]:
+def _present(group: list[ChartColumn]) -> list[ChartColumn]:
     return [mark for mark in group if not math.isnan(mark.high)]
 
 
-def _highs(groups: list[list[Mark]]) -> Iterator[float]:
+def _highs(groups: list[list[ChartColumn]]) -> Iterator[float]:
     return (mark.high for group in groups for mark in group)
 
 
-def _span(slot: SlotReport) -> Mark:
-    return Mark(slot.high, f"{slot.name}: {span(slot)}", slot.kind, slot.low)
+def _span(slot: SlotReport) -> ChartColumn:
+    return ChartColumn(slot.high, f"{slot.name}: {span(slot)}", slot.kind, slot.low)
 
 
 def _plain(layer: LayerReport) -> str:

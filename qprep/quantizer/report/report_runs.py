@@ -16,7 +16,7 @@ from qprep.quantizer.formats.spec import Granularity
 from qprep.quantizer.formats.tensor_quantizers import (
     DynamicActivationQuantizer,
     FunctionQuantizer,
-    Mode,
+    QuantizerMode,
     TensorQuantizer,
 )
 from qprep.quantizer.graph.error_measure import Comparison, Ratio
@@ -131,7 +131,7 @@ def _evaluating(quantizer: PreparedModel, slots: list[TensorQuantizer]) -> Itera
         _set(slots, modes)
 
 
-def _set(slots: Sequence[TensorQuantizer], modes: Sequence[Mode]) -> None:
+def _set(slots: Sequence[TensorQuantizer], modes: Sequence[QuantizerMode]) -> None:
     for each, mode in zip(slots, modes, strict=True):
         each.mode = mode
 
@@ -147,7 +147,7 @@ def _compare(
     slots = list(quantizer.quantizers)
     modes = [each.mode for each in slots]
     given: dict[TensorQuantizer, list[Tensor]] = {each: [] for each in activations}
-    _set(slots, [Mode.OFF] * len(slots))
+    _set(slots, [QuantizerMode.OFF] * len(slots))
     handles = [each.register_forward_pre_hook(lambda mine, args: given[mine].append(args[0].clone())) for each in given]
     with _removed(handles), _float_parameters(quantizer):
         expected = quantizer.call(batch)
@@ -198,7 +198,7 @@ def _alone(
     """Decibels of the output where one group of slots is quantized and all else is not."""
     modes = {each: each.mode for each in slots}
     owned = {each: parameter for parameter, each in quantizer.parameters_with_quantizers()}
-    _set(slots, [Mode.OFF] * len(slots))
+    _set(slots, [QuantizerMode.OFF] * len(slots))
     with _float_parameters(quantizer):
         expected = quantizer.call(batch)
     found: dict[tuple[TensorQuantizer, ...], float] = {}
@@ -208,7 +208,7 @@ def _alone(
         ratio = Ratio()
         with _float_parameters(quantizer, frozenset(owned[each] for each in group if each in owned)):
             ratio.add_all(expected, quantizer.call(batch))
-        _set(group, [Mode.OFF] * len(group))
+        _set(group, [QuantizerMode.OFF] * len(group))
         found[group] = ratio.decibels
     watch("sensitivity", len(groups), len(groups))
     _set(slots, list(modes.values()))

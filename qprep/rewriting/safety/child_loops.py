@@ -11,14 +11,20 @@ from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, options
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.safety.constructor_calls import may_be_early, runs_at_construction
-from qprep.rewriting.safety.guarded_loops import Inner, asked_attributes, beginnings, child_variable, is_guarded
+from qprep.rewriting.safety.guarded_loops import (
+    InnerFunctions,
+    asked_attributes,
+    beginnings,
+    child_variable,
+    is_guarded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qprep.analysis.places import Unit
     from qprep.analysis.values.abstract_values import Kind
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 _CHILDREN = frozenset(("_modules", "children", "named_children"))
 _CONTAINER = frozenset(("items", "values", "keys", "__iter__"))
@@ -49,7 +55,7 @@ class Filter:
     after: str = ""
 
 
-def refusal(context: Context, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> str | None:
     """Why a class cannot take a new child, by what its family and others do with its children."""
     ref = ClassRef(unit.module, unit.name)
     if context.analysis.is_container(ref):
@@ -66,7 +72,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     return f"{outside}, outside the paths given, iterates over the children of `{unit.name}`" if outside else None
 
 
-def _numbers(context: Context, ref: ClassRef, unit: Unit) -> str | None:
+def _numbers(context: RewriteContext, ref: ClassRef, unit: Unit) -> str | None:
     """Where children of a class or its subclasses are numbered once its constructor is over."""
     members = context.family(unit)
     before = {(base.module, f"{base.name}.__init__") for base in context.project.mro(ref) if isinstance(base, ClassRef)}
@@ -74,13 +80,13 @@ def _numbers(context: Context, ref: ClassRef, unit: Unit) -> str | None:
     return min(found)[1] or min(found)[0] if found else None
 
 
-def loops(context: Context, unit: Unit) -> list[Loop]:
+def loops(context: RewriteContext, unit: Unit) -> list[Loop]:
     """The loops over children that must skip a new one; every instance that runs them has one of that name."""
     own = context.project.subclasses(ClassRef(unit.module, unit.name)) | {ClassRef(unit.module, unit.name)}
     return [loop for walk in _walks(context, unit) if walk.member in own for loop in walk.loops]
 
 
-def filters(context: Context, unit: Unit) -> list[Filter]:
+def filters(context: RewriteContext, unit: Unit) -> list[Filter]:
     """The expressions for children that must leave out new ones, whatever their names."""
     own = context.project.subclasses(ClassRef(unit.module, unit.name)) | {ClassRef(unit.module, unit.name)}
     walks = _walks(context, unit)
@@ -88,18 +94,18 @@ def filters(context: Context, unit: Unit) -> list[Filter]:
     return [*(found for walk in walks for found in walk.filters), *beyond]
 
 
-def asked(context: Context, unit: Unit) -> frozenset[str]:
+def asked(context: RewriteContext, unit: Unit) -> frozenset[str]:
     """Attributes that loops over the children of a family ask each of them for."""
     return frozenset().union(*(walk.asked for walk in _walks(context, unit)))
 
 
 @remembered
-def _walks(context: Context, unit: Unit) -> tuple[Walk, ...]:
+def _walks(context: RewriteContext, unit: Unit) -> tuple[MethodWalk, ...]:
     """How the methods of a family use its children."""
     return tuple(_look(context, unit))
 
 
-def _look(context: Context, unit: Unit) -> Iterator[Walk]:
+def _look(context: RewriteContext, unit: Unit) -> Iterator[MethodWalk]:
     """Methods of the family that can run once the new child is there: not constructors of the class and its bases."""
     own = ClassRef(unit.module, unit.name)
     is_container = context.analysis.is_container(own)
@@ -114,19 +120,19 @@ def _look(context: Context, unit: Unit) -> Iterator[Walk]:
 
 
 @remembered
-def _walk(context: Context, member: ClassRef, name: str, *, is_container: bool) -> Walk | None:
+def _walk(context: RewriteContext, member: ClassRef, name: str, *, is_container: bool) -> MethodWalk | None:
     """One method is looked at once, however many classes inherit it; one without self is none of them."""
     entry = context.project.class_node(member)
     assert entry is not None
     method = entry.function(name)
     is_static = "builtins.staticmethod" in context.analysis.decorators(member.module, method)
-    return None if is_static else Walk(context, member, method, is_container)
+    return None if is_static else MethodWalk(context, member, method, is_container)
 
 
-class Walk:
+class MethodWalk:
     """How one method uses the children of self."""
 
-    def __init__(self, context: Context, member: ClassRef, method: ast.FunctionDef, is_container: bool) -> None:
+    def __init__(self, context: RewriteContext, member: ClassRef, method: ast.FunctionDef, is_container: bool) -> None:
         self.context = context
         self.member = member
         self.owner = positional_parameters(method)[0].arg
@@ -186,7 +192,7 @@ class Walk:
 
     def _look_at_loops(self, nodes: list[ast.AST], method: ast.FunctionDef) -> None:
         functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node is not method}
-        inner = Inner(functions, self._may_be_new, self.context.analysis.catalogue.settings)
+        inner = InnerFunctions(functions, self._may_be_new, self.context.analysis.catalogue.settings)
         for node in nodes:
             if not isinstance(node, ast.For):
                 continue
@@ -197,7 +203,7 @@ class Walk:
                 self._handled.update(ast.walk(node.iter))
                 self.asked |= asked_attributes(method)
 
-    def _look_at_loop(self, node: ast.For, access: str, inner: Inner, method: ast.FunctionDef) -> None:
+    def _look_at_loop(self, node: ast.For, access: str, inner: InnerFunctions, method: ast.FunctionDef) -> None:
         """A loop skips new children, or goes through the others alone; one that asks what they are stays."""
         is_numbered = self._is_enumerate(node.iter)
         variable = child_variable(node, pairs=access in _PAIRS, numbered=is_numbered)
@@ -218,7 +224,7 @@ class Walk:
             self.filters.append(found)
 
     def _may_be_new(self, classes: ast.expr) -> bool:
-        """Whether a new child may be of classes that code asks for: not where they are known to have parameters."""
+        """True if a new child may be of classes that code asks for: not where they are known to have parameters."""
         index = self.context.project.index(self.member.module)
         for part in classes.elts if isinstance(classes, ast.Tuple) else [classes]:
             dotted = self.context.project.expression_name(index, part) if index is not None else None
@@ -262,7 +268,7 @@ class Walk:
         return isinstance(node, ast.Attribute) and node.attr == "_modules" and self._is_self(node.value)
 
     def _is_original(self, node: ast.AST) -> bool:
-        """Whether the children that there were before are asked for already."""
+        """True if the children that there were before are asked for already."""
         if not isinstance(node, ast.Call) or len(node.args) != 1 or not self._is_self(node.args[0]):
             return False
         return ast.unparse(node.func).endswith(
@@ -295,8 +301,8 @@ class Walk:
             parts = [part for part in ast.walk(node.iter) if isinstance(part, ast.expr)]
         return (part for part in parts if isinstance(part, ast.Attribute) and part.attr == "_modules")
 
-    def _asks_all(self, loop: ast.For, inner: Inner) -> bool:
-        """Whether a loop over all modules below self asks each what it is."""
+    def _asks_all(self, loop: ast.For, inner: InnerFunctions) -> bool:
+        """True if a loop over all modules below self asks each what it is."""
         func = loop.iter.func if isinstance(loop.iter, ast.Call) and not loop.iter.args else None
         if not isinstance(func, ast.Attribute) or func.attr not in _ALL or not self._is_self(func.value):
             return False
@@ -328,7 +334,7 @@ class Walk:
         return None
 
     def _touches(self, node: ast.AST) -> bool:
-        """Whether a node uses the children in another way than a plain loop."""
+        """True if a node uses the children in another way than a plain loop."""
         if isinstance(node, ast.Attribute) and self._is_self(node.value) and node.attr != "forward":
             return node.attr in _CHILDREN or (
                 node.attr in _CONTAINER if self.is_container else node.attr in _ALL and self.runs
@@ -348,8 +354,8 @@ class Walk:
         return False
 
 
-def is_walked(context: Context, unit: Unit) -> bool:
-    """Whether code asks for the children that a class had before: other code, and that for any model, or its own."""
+def is_walked(context: RewriteContext, unit: Unit) -> bool:
+    """True if code asks for the children that a class had before: other code, and that for any model, or its own."""
     if filters(context, unit) or any(walk.is_filtered for walk in _walks(context, unit)):
         return True
     ref = ClassRef(unit.module, unit.name)

@@ -55,7 +55,7 @@ class Method:
     sets: frozenset[str]
 
     def spans(self, line: int) -> bool:
-        """Whether a line is one of its own."""
+        """True if a line is one of its own."""
         return self.lines[0] <= line <= self.lines[1]
 
 

@@ -9,7 +9,7 @@ from qprep.rewriting.fix_session import remembered
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 _ASKS_FOR_CLASSES = ("isclass", "issubclass(", ", type)")
 _OWN = ("globals()", "vars()", "__name__]")
@@ -17,12 +17,12 @@ _OTHERS = ("getmembers(", "vars(", ".__dict__", "dir(")
 
 
 @remembered
-def listed_files(context: Context) -> frozenset[str]:
+def listed_files(context: RewriteContext) -> frozenset[str]:
     """Modules that some given file goes through to find classes."""
     return frozenset(_listed_files(context))
 
 
-def _listed_files(context: Context) -> Iterator[str]:
+def _listed_files(context: RewriteContext) -> Iterator[str]:
     """Modules whose names some given file goes through to find classes, but not by the file that defines them."""
     for name in context.project.given:
         text = context.project.text(name) or ""

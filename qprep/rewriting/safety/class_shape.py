@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qprep.analysis.places import Unit
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
 _INHERITED = frozenset(("__setattr__", "__getattribute__"))
@@ -25,7 +25,7 @@ _INHERITED = frozenset(("__setattr__", "__getattribute__"))
 _GENERATORS = ("dataclasses.", "attr.", "attrs.", "pydantic.", "msgspec.")
 
 
-def unusual_class(context: Context, node: ast.ClassDef, unit: Unit) -> str | None:
+def unusual_class(context: RewriteContext, node: ast.ClassDef, unit: Unit) -> str | None:
     """Why the body of a class stands in the way."""
     if any(_generates_constructor(context, decorator, unit) for decorator in node.decorator_list):
         return f"`{unit.name}` is a dataclass: its constructor is generated"
@@ -37,15 +37,15 @@ def unusual_class(context: Context, node: ast.ClassDef, unit: Unit) -> str | Non
     return None
 
 
-def _generates_constructor(context: Context, decorator: ast.expr, unit: Unit) -> bool:
-    """Whether a decorator makes the constructor of a class, by whatever name the file has for it."""
+def _generates_constructor(context: RewriteContext, decorator: ast.expr, unit: Unit) -> bool:
+    """True if a decorator makes the constructor of a class, by whatever name the file has for it."""
     node = decorator.func if isinstance(decorator, ast.Call) else decorator
     found = context.effects.points_to.where(unit.module, node)
     names = [each.base.name for each in found if isinstance(each.base, Named)]
     return any(name.startswith(_GENERATORS) for name in names)
 
 
-def unusual_family(context: Context, unit: Unit) -> str | None:
+def unusual_family(context: RewriteContext, unit: Unit) -> str | None:
     """Why a base or subclass stands in the way: it looks at attributes, or makes instances without a constructor."""
     for member in context.family(unit):
         if context.project.may_be_another(member.module, unit.module):
@@ -56,7 +56,7 @@ def unusual_family(context: Context, unit: Unit) -> str | None:
 
 
 @remembered
-def _unusual_member(context: Context, member: ClassRef) -> str | None:
+def _unusual_member(context: RewriteContext, member: ClassRef) -> str | None:
     entry = context.project.class_node(member)
     methods = entry.methods if entry is not None else {}
     unknown = (name for name in sorted(_INHERITED & set(methods)) if not setattr_guards.passes_on(methods[name]))
@@ -73,8 +73,8 @@ def _unusual_member(context: Context, member: ClassRef) -> str | None:
     return None
 
 
-def _is_made_by_metaclass(context: Context, cls: ClassRef, node: ast.ClassDef) -> bool:
-    """Whether a metaclass of the project has a `__call__` that names no constructor."""
+def _is_made_by_metaclass(context: RewriteContext, cls: ClassRef, node: ast.ClassDef) -> bool:
+    """True if a metaclass of the project has a `__call__` that names no constructor."""
     metaclass = next((keyword.value for keyword in node.keywords if keyword.arg == "metaclass"), None)
     index = context.project.index(cls.module)
     if metaclass is None or index is None:
@@ -88,7 +88,7 @@ def _is_made_by_metaclass(context: Context, cls: ClassRef, node: ast.ClassDef) -
 
 
 def _restores_all(method: ast.FunctionDef) -> bool:
-    """Whether a `__setstate__` takes over all attributes, or runs the constructor."""
+    """True if a `__setstate__` takes over all attributes, or runs the constructor."""
     owner = positional_parameters(method)[0].arg if positional_parameters(method) else ""
     attributes = [node for node in ast.walk(method) if isinstance(node, ast.Attribute)]
     return any(
@@ -99,12 +99,12 @@ def _restores_all(method: ast.FunctionDef) -> bool:
 
 
 @remembered
-def made_bare(context: Context) -> frozenset[ClassRef]:
+def made_bare(context: RewriteContext) -> frozenset[ClassRef]:
     """Classes that some given file makes instances of by `__new__` alone: `cls.__new__(cls)`."""
     return frozenset(_made_bare(context))
 
 
-def _made_bare(context: Context) -> Iterator[ClassRef]:
+def _made_bare(context: RewriteContext) -> Iterator[ClassRef]:
     for name in context.project.given:
         text = context.project.text(name)
         index = context.project.index(name) if text is not None and "__new__(" in text else None

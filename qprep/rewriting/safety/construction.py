@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from qprep.analysis.values.abstract_values import Kind
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 
-def runs_constructor(context: Context, made: ClassRef, base: ClassRef) -> bool:
-    """Whether making an instance of `made` runs the constructor of `base`, or one that `base` would get."""
+def runs_constructor(context: RewriteContext, made: ClassRef, base: ClassRef) -> bool:
+    """True if making an instance of `made` runs the constructor of `base`, or one that `base` would get."""
     chain = context.project.mro(made)
     waiting: list[Sequence[Kind]] = [chain]
     seen: set[ClassRef] = set()
@@ -30,7 +30,7 @@ def runs_constructor(context: Context, made: ClassRef, base: ClassRef) -> bool:
     return False
 
 
-def _first_with_one(context: Context, chain: Sequence[Kind], base: ClassRef) -> ClassRef | None:
+def _first_with_one(context: RewriteContext, chain: Sequence[Kind], base: ClassRef) -> ClassRef | None:
     """The first class with a constructor of its own; those of other packages are taken to go on to the next."""
     for cls in chain:
         if isinstance(cls, ClassRef) and (cls == base or "__init__" in (context.project.methods(cls) or ())):
@@ -38,7 +38,7 @@ def _first_with_one(context: Context, chain: Sequence[Kind], base: ClassRef) -> 
     return None
 
 
-def _called_from(context: Context, cls: ClassRef, chain: Sequence[Kind]) -> Iterator[Sequence[Kind]]:
+def _called_from(context: RewriteContext, cls: ClassRef, chain: Sequence[Kind]) -> Iterator[Sequence[Kind]]:
     """Where the search for the next constructor begins: for each call in that of `cls`, on an instance with `chain`."""
     entry = context.project.class_node(cls)
     init = entry.methods["__init__"] if entry is not None else None
@@ -54,7 +54,7 @@ def _called_from(context: Context, cls: ClassRef, chain: Sequence[Kind]) -> Iter
             yield from (context.project.mro(named) for named in _classes(context, cls, value, chain))
 
 
-def _classes(context: Context, cls: ClassRef, node: ast.expr, chain: Sequence[Kind]) -> list[ClassRef]:
+def _classes(context: RewriteContext, cls: ClassRef, node: ast.expr, chain: Sequence[Kind]) -> list[ClassRef]:
     """The classes that an expression in the constructor of `cls` names; one of `chain` by its name alone."""
     text = dotted_text(node)
     found = context.project.resolve(context.project.dotted_name(cls.module, text) or "?")

@@ -11,13 +11,13 @@ from qprep.rewriting.safety.constructor_calls import run_by_init
 
 if TYPE_CHECKING:
     from qprep.analysis.places import Unit
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 _WALKS = frozenset(("modules", "named_modules", "children", "named_children", "apply"))
 _COUNTS = frozenset(("len", "list", "tuple", "enumerate", "zip", "sum", "next", "sorted", "reversed"))
 
 
-def walked_at_construction(context: Context, unit: Unit, *, counted: bool) -> ClassRef | None:
+def walked_at_construction(context: RewriteContext, unit: Unit, *, counted: bool) -> ClassRef | None:
     """The class whose constructor goes through the modules of self, or counts them, once `unit` made its own."""
     at_construction = run_by_init(context, unit)
     ref = ClassRef(unit.module, unit.name)

@@ -13,12 +13,12 @@ from qprep.rewriting.safety.class_body import computed, run_on_self
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.safety.class_body import Body
 
 
-def may_be_early(context: Context, unit: Unit) -> bool:
-    """Whether new attributes of a class may be made before the rest of its constructor runs."""
+def may_be_early(context: RewriteContext, unit: Unit) -> bool:
+    """True if new attributes of a class may be made before the rest of its constructor runs."""
     entry = context.project.class_node(ClassRef(unit.module, unit.name))
     init = entry.methods.get("__init__") if entry is not None else None
     if init is None or returns_early(init):
@@ -27,13 +27,13 @@ def may_be_early(context: Context, unit: Unit) -> bool:
     return any((m.module, f"{m.name}.{name}") in context.analysis.ran for m in context.family(unit) for name in run)
 
 
-def runs_at_construction(context: Context, cls: ClassRef, method: str) -> bool:
-    """Whether the constructor of a class may run a method."""
+def runs_at_construction(context: RewriteContext, cls: ClassRef, method: str) -> bool:
+    """True if the constructor of a class may run a method."""
     return method in run_by_init(context, Unit(cls.module, cls.name, True))
 
 
 def returns_early(init: ast.FunctionDef) -> bool:
-    """Whether a constructor may return before its end."""
+    """True if a constructor may return before its end."""
     return any(isinstance(node, ast.Return) for node in _own_nodes(init))
 
 
@@ -50,7 +50,7 @@ def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
 
 
 @remembered
-def run_by_init(context: Context, unit: Unit) -> frozenset[str]:
+def run_by_init(context: RewriteContext, unit: Unit) -> frozenset[str]:
     """Methods of self that some constructor in the family runs, directly or not; calling self runs forward and all."""
     methods = [named for body in bodies_of(context, context.family(unit)) for named in body.methods.items()]
     properties = computed(methods)
@@ -66,7 +66,7 @@ def run_by_init(context: Context, unit: Unit) -> frozenset[str]:
 
 
 @remembered
-def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
+def run_by_base(context: RewriteContext, unit: Unit) -> frozenset[str]:
     """Methods that the constructor of a base runs: before it returns, the class can have made nothing of its own."""
     ref = ClassRef(unit.module, unit.name)
     mro = [base for base in context.project.mro(ref) if isinstance(base, ClassRef)]
@@ -89,6 +89,6 @@ def run_by_base(context: Context, unit: Unit) -> frozenset[str]:
     return frozenset(found)
 
 
-def bodies_of(context: Context, classes: Iterable[ClassRef]) -> Iterator[Body]:
+def bodies_of(context: RewriteContext, classes: Iterable[ClassRef]) -> Iterator[Body]:
     """The bodies of those classes that the project defines."""
     return (body for cls in classes if (body := context.body(cls)) is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ClassObject, Function
+from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.fix_session import remembered
@@ -13,9 +13,9 @@ from qprep.rewriting.fix_session import remembered
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qprep.analysis.effects.lexical_scopes import Scope
+    from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.places import Unit
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 MAX_CALLS = 12  # functions that hand self on to one another
 # Builtins that neither run nor copy what they are given.
@@ -26,12 +26,12 @@ _LOOKING = frozenset(
 
 
 @remembered
-def escapes_early(context: Context, unit: Unit) -> bool:
-    """Whether the constructor of a class hands self to code that may use the whole module."""
+def escapes_early(context: RewriteContext, unit: Unit) -> bool:
+    """True if the constructor of a class hands self to code that may use the whole module."""
     return escapes(context, ClassRef(unit.module, unit.name)) is not None
 
 
-def escapes(context: Context, cls: ClassRef) -> ast.expr | None:
+def escapes(context: RewriteContext, cls: ClassRef) -> ast.expr | None:
     """Where the constructor of a class hands `self` to code that may use the whole module; None where it does not."""
     entry = context.project.class_node(cls)
     init = entry.methods.get("__init__") if entry is not None else None
@@ -42,11 +42,11 @@ def escapes(context: Context, cls: ClassRef) -> ast.expr | None:
 class _Escape:
     """Follows a variable through the functions that it is given to."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: RewriteContext) -> None:
         self.points_to = context.effects.points_to
-        self._seen: set[tuple[Scope, str]] = set()
+        self._seen: set[tuple[LexicalScope, str]] = set()
 
-    def use(self, scope: Scope, name: str) -> ast.expr | None:
+    def use(self, scope: LexicalScope, name: str) -> ast.expr | None:
         """The first use of a parameter that may run, copy or list the object."""
         if (scope, name) in self._seen:
             return None
@@ -59,12 +59,12 @@ class _Escape:
         return None
 
     @staticmethod
-    def _reads(scope: Scope, name: str) -> Iterator[ast.Name]:
+    def _reads(scope: LexicalScope, name: str) -> Iterator[ast.Name]:
         for node in scope.file.index.of(ast.Name):
             if node.id == name and isinstance(node.ctx, ast.Load) and scope.file.scope_of(node) is scope:
                 yield node
 
-    def _is_use(self, node: ast.Name, scope: Scope, *, is_start: bool) -> bool:
+    def _is_use(self, node: ast.Name, scope: LexicalScope, *, is_start: bool) -> bool:
         parent = scope.file.parents.get(node)
         if isinstance(parent, ast.Starred | ast.keyword):
             parent = scope.file.parents.get(parent)
@@ -81,14 +81,14 @@ class _Escape:
                 return any(not isinstance(target, ast.Attribute | ast.Name | ast.Subscript) for target in targets)
         return isinstance(parent, ast.Return | ast.Yield) and not is_start
 
-    def _is_used_by(self, call: ast.Call, node: ast.Name, scope: Scope) -> bool:
+    def _is_used_by(self, call: ast.Call, node: ast.Name, scope: LexicalScope) -> bool:
         if last_name(call.func) in _LOOKING or last_name(call.func) == "__init__":
             return False
         followed = False
         for reference in self.points_to.of(call.func, scope):
             base = reference.base
-            functions: list[Scope] = []
-            if isinstance(base, Function):
+            functions: list[LexicalScope] = []
+            if isinstance(base, FunctionObject):
                 functions = [base.scope]
             elif isinstance(base, ClassObject) and isinstance(base.cls, ClassRef):
                 functions = self.points_to.method(base.cls, "__init__")

@@ -1,4 +1,4 @@
-"""Whether an attribute that some code sets on an object from outside may be that of a class."""
+"""True if an attribute that some code sets on an object from outside may be that of a class."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 if TYPE_CHECKING:
     from qprep.analysis.effects.receivers import Holder
     from qprep.analysis.values.abstract_values import Kind
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 _ANYTHING = ("typing.", "typing_extensions.", "builtins.", "collections.abc.", "abc.")  # annotations that tell nothing
 _OWN_WAYS = frozenset(("__new__", "__getattr__", "__getattribute__", "__setattr__", "__delattr__"))
 _BASE = External("torch.nn.Module")
 
 
-def is_touched(context: Context, unit: Unit, attribute: str) -> bool:
-    """Whether some given file may set an attribute of instances of a class, or change what it holds, from outside."""
+def is_touched(context: RewriteContext, unit: Unit, attribute: str) -> bool:
+    """True if some given file may set an attribute of instances of a class, or change what it holds, from outside."""
     family = context.family(unit)
     return any(_may_be(context, family, holder, attribute) for holder in context.holders.get(attribute, ()))
 
 
-def _may_be(context: Context, family: tuple[ClassRef, ...], holder: Holder, attribute: str) -> bool:
+def _may_be(context: RewriteContext, family: tuple[ClassRef, ...], holder: Holder, attribute: str) -> bool:
     if holder.classes:
         return any(_is_of(context, family, name, attribute) for name in holder.classes)
     if not all(_may_have(context, family, name) for name in holder.has):
@@ -33,8 +33,8 @@ def _may_be(context: Context, family: tuple[ClassRef, ...], holder: Holder, attr
     return holder.slot is None or _may_hold(context, family, *holder.slot)
 
 
-def _is_of(context: Context, family: tuple[ClassRef, ...], name: str, attribute: str) -> bool:
-    """Whether an object of the class called `name` may be one of a family's, or set the attribute on one."""
+def _is_of(context: RewriteContext, family: tuple[ClassRef, ...], name: str, attribute: str) -> bool:
+    """True if an object of the class called `name` may be one of a family's, or set the attribute on one."""
     found = list(options(context.project.resolve(name)))
     if not all(isinstance(option, ClassRef | External) for option in found):
         return True
@@ -50,8 +50,8 @@ def _is_of(context: Context, family: tuple[ClassRef, ...], name: str, attribute:
     return False
 
 
-def _is_plain(context: Context, ref: ClassRef, attribute: str) -> bool:
-    """Whether only instances of a class and its subclasses are said to be of it, and keep what is set on them.
+def _is_plain(context: RewriteContext, ref: ClassRef, attribute: str) -> bool:
+    """True if only instances of a class and its subclasses are said to be of it, and keep what is set on them.
 
     No protocol, nor a class that makes other objects, says itself what its instances are, or hands on what it is given.
     """
@@ -69,8 +69,8 @@ def _is_plain(context: Context, ref: ClassRef, attribute: str) -> bool:
     return True
 
 
-def _may_hold(context: Context, family: tuple[ClassRef, ...], module: str, cls: str, attribute: str) -> bool:
-    """Whether `self.attribute` of another class may be an object of a family."""
+def _may_hold(context: RewriteContext, family: tuple[ClassRef, ...], module: str, cls: str, attribute: str) -> bool:
+    """True if `self.attribute` of another class may be an object of a family."""
     if context.project.class_node(ClassRef(module, cls)) is None or not {attribute, ANY}.isdisjoint(context.holders):
         return True
     members = context.family(Unit(module, cls, True))
@@ -79,8 +79,8 @@ def _may_hold(context: Context, family: tuple[ClassRef, ...], module: str, cls: 
     return not found or any(_may_be_of(context, family, option) for option in found)
 
 
-def _may_be_of(context: Context, family: tuple[ClassRef, ...], kind: Kind) -> bool:
-    """Whether an object of a kind may be of a family."""
+def _may_be_of(context: RewriteContext, family: tuple[ClassRef, ...], kind: Kind) -> bool:
+    """True if an object of a kind may be of a family."""
     if not isinstance(kind, Module):
         return kind != NONE
     if isinstance(kind.cls, ClassRef):
@@ -89,8 +89,8 @@ def _may_be_of(context: Context, family: tuple[ClassRef, ...], kind: Kind) -> bo
     return kind.cls is None or kind.cls in bases
 
 
-def _may_have(context: Context, family: tuple[ClassRef, ...], name: str) -> bool:
-    """Whether instances of a family may have an attribute: classes that make them up on the way may have any."""
+def _may_have(context: RewriteContext, family: tuple[ClassRef, ...], name: str) -> bool:
+    """True if instances of a family may have an attribute: classes that make them up on the way may have any."""
     if name in NN_MODULE_ATTRIBUTES or not {name, ANY}.isdisjoint(context.holders):
         return True
     for member in family:

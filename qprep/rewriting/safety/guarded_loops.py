@@ -19,7 +19,7 @@ OTHER_ATTRIBUTES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Inner:
+class InnerFunctions:
     """The functions defined in a method; `running`: the one under consideration, inside itself.
 
     may_be    whether a new child may be of the class that an expression names
@@ -46,16 +46,16 @@ def _beginning(line: ast.stmt, name: str) -> str | None:
     return text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else None
 
 
-def is_guarded(loop: ast.For, variable: str, inner: Inner) -> bool:
-    """Whether a loop asks each child what it is before it does anything."""
+def is_guarded(loop: ast.For, variable: str, inner: InnerFunctions) -> bool:
+    """True if a loop asks each child what it is before it does anything."""
     handed = [line for line in loop.body if isinstance(line, ast.Expr)]
     lines = [line for line in loop.body if not isinstance(line, ast.Expr)]
     asked = bool(lines or handed) and all(_asks_about(line, variable, inner) for line in lines)
     return asked and all(_is_handed_on(line.value, variable, inner) for line in handed)
 
 
-def _is_handed_on(call: ast.expr, variable: str, inner: Inner) -> bool:
-    """Whether a child is given to a function of the method that asks it first, and does the same for those below."""
+def _is_handed_on(call: ast.expr, variable: str, inner: InnerFunctions) -> bool:
+    """True if a child is given to a function of the method that asks it first, and does the same for those below."""
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         return False
     if call.func.id == inner.running:
@@ -69,8 +69,8 @@ def _is_handed_on(call: ast.expr, variable: str, inner: Inner) -> bool:
     return not inner.running and all(_does_nothing(line, name, below) for line in function.body)
 
 
-def _does_nothing(line: ast.stmt, name: str, inner: Inner) -> bool:
-    """Whether a statement asks a module first, or goes on to its children."""
+def _does_nothing(line: ast.stmt, name: str, inner: InnerFunctions) -> bool:
+    """True if a statement asks a module first, or goes on to its children."""
     if isinstance(line, ast.For):
         accesses = {f"{name}.children()": False, f"{name}.named_children()": True}
         pairs = accesses.get(ast.unparse(line.iter))
@@ -80,7 +80,7 @@ def _does_nothing(line: ast.stmt, name: str, inner: Inner) -> bool:
     return is_end or _asks_about(line, name, inner)
 
 
-def _asks_about(line: ast.stmt, variable: str, inner: Inner) -> bool:
+def _asks_about(line: ast.stmt, variable: str, inner: InnerFunctions) -> bool:
     """`if isinstance(child, …):`, in all its branches; or what goes to the next child, whatever it is."""
     if not isinstance(line, ast.If):
         return False
@@ -89,8 +89,8 @@ def _asks_about(line: ast.stmt, variable: str, inner: Inner) -> bool:
     return _is_false(line.test, variable, inner) and all(_asks_about(part, variable, inner) for part in line.orelse)
 
 
-def _is_false(test: ast.expr, variable: str, inner: Inner) -> bool:
-    """Whether a condition fails for a new child."""
+def _is_false(test: ast.expr, variable: str, inner: InnerFunctions) -> bool:
+    """True if a condition fails for a new child."""
     if isinstance(test, ast.NamedExpr):  # if keys := getattr(child, "keys", None)
         return _is_false(test.value, variable, inner)
     if isinstance(test, ast.Compare) and ast.unparse(test).endswith(", None) is not None"):  # getattr(child, …, None)

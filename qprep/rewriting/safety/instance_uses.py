@@ -15,7 +15,7 @@ from qprep.rewriting.rewrite_result import Doubt
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.abstract_objects import References
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 # What lists parameters, buffers or children, or asks for the class: a copy lists none of its own.
 _TELLING = frozenset(
@@ -31,7 +31,7 @@ _CACHES = frozenset(("lru_cache", "cache", "cached_property"))
 _HARMLESS_CALLS = frozenset(("print", "len", "range", "zip", "enumerate", "reversed", "list", "tuple", "super"))
 
 
-def comparisons(context: Context, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
+def comparisons(context: RewriteContext, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
     """Comparisons of `self.attribute` with another object, in the methods of a family."""
     for member in family:
         entry = context.project.class_node(member)
@@ -45,7 +45,7 @@ def comparisons(context: Context, family: Collection[ClassRef], attribute: str) 
                 yield Doubt(f"compares `{ast.unparse(node)}`, which differs for a second instance", place)
 
 
-def uses_as_value(context: Context, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
+def uses_as_value(context: RewriteContext, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
     """Reads of an attribute on instances of a family that do not call what it holds: `net.act.__name__`.
 
     `net.__dict__` shows it, too, but no child module.
@@ -68,7 +68,7 @@ def held_names(references: References) -> Iterator[tuple[object, str]]:
             yield reference.base.owner, reference.base.attribute
 
 
-def telling_uses(context: Context, cls: ClassRef) -> Iterator[Doubt]:
+def telling_uses(context: RewriteContext, cls: ClassRef) -> Iterator[Doubt]:
     """Uses of `self`, and of the modules that it holds, that are no plain calls or reads."""
     for base in context.project.mro(cls):
         entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
@@ -83,7 +83,7 @@ def telling_uses(context: Context, cls: ClassRef) -> Iterator[Doubt]:
             yield from _kept_beside(context, base, plain, method)
 
 
-def _kept_beside(context: Context, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
+def _kept_beside(context: RewriteContext, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
     """Hooks on parts, attributes that a run gives another value, and results that are kept for each instance."""
     for node in ast.walk(method):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -97,7 +97,7 @@ def _kept_beside(context: Context, cls: ClassRef, name: str, method: ast.Functio
     yield from assigned_in_runs(context, cls, name, method)
 
 
-def assigned_in_runs(context: Context, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
+def assigned_in_runs(context: RewriteContext, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
     """Attributes of `self` that get another value while the model runs: two instances have one each."""
     arguments = [*method.args.posonlyargs, *method.args.args]
     if name == "__init__" or not arguments or (cls.module, f"{cls.name}.{name}") not in context.analysis.ran:
@@ -114,7 +114,7 @@ def assigned_in_runs(context: Context, cls: ClassRef, name: str, method: ast.Fun
                 yield Doubt(f"`{cls.name}.{name}` sets `{ast.unparse(node)}`", Place.of(cls.module, node))
 
 
-def _in_method(context: Context, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
+def _in_method(context: RewriteContext, cls: ClassRef, name: str, method: ast.FunctionDef) -> Iterator[Doubt]:
     arguments = [*method.args.posonlyargs, *method.args.args]
     if not arguments:
         return
@@ -152,7 +152,7 @@ def _is_harmless(parent: ast.AST | None) -> bool:
     return False
 
 
-def _module_names(context: Context, cls: ClassRef) -> frozenset[str]:
+def _module_names(context: RewriteContext, cls: ClassRef) -> frozenset[str]:
     """Attributes that hold modules."""
     names = context.analysis.attributes_of(cls).names
     return frozenset(name for name, entry in names.items() if any(True for _ in modules_of(entry.kind)))

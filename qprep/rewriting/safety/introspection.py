@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from qprep.analysis.symbols.symbol_table import FileIndex
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 _ASKING = frozenset(("signature", "getfullargspec", "getargspec", "from_callable", "get_type_hints"))
 _FRAMES = frozenset(("currentframe", "save_hyperparameters"))
@@ -40,22 +40,22 @@ class Asked:
     any: bool = False
 
 
-def may_be_asked(context: Context, ref: ClassRef) -> bool:
-    """Whether some given file may ask the constructor of a class for its parameters."""
+def may_be_asked(context: RewriteContext, ref: ClassRef) -> bool:
+    """True if some given file may ask the constructor of a class for its parameters."""
     asked, members = asked_classes(context), context.family(Unit(ref.module, ref.name, True))
     if asked.any or not asked.classes.isdisjoint(members):
         return True
     return asked.values and not class_values(context).isdisjoint(members)
 
 
-def is_watched(context: Context, ref: ClassRef) -> bool:
-    """Whether constructors of a class may run code that looks at the variables of its callers."""
+def is_watched(context: RewriteContext, ref: ClassRef) -> bool:
+    """True if constructors of a class may run code that looks at the variables of its callers."""
     bases = (base for base in context.project.mro(ref) if isinstance(base, ClassRef | External))
     return any(base.name.rpartition(".")[2] in frame_watchers(context) for base in bases)
 
 
 @remembered
-def asked_classes(context: Context) -> Asked:
+def asked_classes(context: RewriteContext) -> Asked:
     """What all given files together ask."""
     found = [part for name in context.project.given for part in _asked_in(context, name)]
     return Asked(
@@ -65,7 +65,7 @@ def asked_classes(context: Context) -> Asked:
     )
 
 
-def _asked_in(context: Context, module: str) -> Iterator[Asked]:
+def _asked_in(context: RewriteContext, module: str) -> Iterator[Asked]:
     text = context.project.text(module) or ""
     if not any(mark in text for mark in (*_MARKS, _OF_INIT)):
         return
@@ -84,7 +84,7 @@ def _imported(index: FileIndex, func: ast.expr) -> str:
     return known.target.rpartition(".")[2] if known is not None else last_name(func)
 
 
-def _asked(context: Context, index: FileIndex, node: ast.expr) -> Asked:
+def _asked(context: RewriteContext, index: FileIndex, node: ast.expr) -> Asked:
     """Whose parameters an expression asks for."""
     while isinstance(node, ast.Attribute) and node.attr in _DUNDERS:
         node = node.value
@@ -104,8 +104,8 @@ def _asked(context: Context, index: FileIndex, node: ast.expr) -> Asked:
     return Asked(frozenset(option for option in found if isinstance(option, ClassRef)), values=bool(inside))
 
 
-def _hands_on_types(context: Context) -> bool:
-    """Whether some given file keeps the class of an object or hands it to a function."""
+def _hands_on_types(context: RewriteContext) -> bool:
+    """True if some given file keeps the class of an object or hands it to a function."""
     for name in context.project.given:
         text = context.project.text(name) or ""
         index = context.project.index(name) if "type(" in text or "__class__" in text else None
@@ -121,12 +121,12 @@ def _hands_on_types(context: Context) -> bool:
 
 
 @remembered
-def class_values(context: Context) -> frozenset[ClassRef]:
+def class_values(context: RewriteContext) -> frozenset[ClassRef]:
     """Classes that some given file keeps or passes as values: not called, inherited from or asked for."""
     return frozenset(_class_values(context))
 
 
-def _class_values(context: Context) -> Iterator[ClassRef]:
+def _class_values(context: RewriteContext) -> Iterator[ClassRef]:
     project = context.project
     for module in project.given:
         outline, index = project.outline(module), None
@@ -140,7 +140,7 @@ def _class_values(context: Context) -> Iterator[ClassRef]:
 
 
 @remembered
-def frame_watchers(context: Context) -> frozenset[str]:
+def frame_watchers(context: RewriteContext) -> frozenset[str]:
     """Names of the functions and classes of the given files that may look at their callers' variables."""
     texts = {name: context.project.text(name) or "" for name in context.project.given}
     if not any(f"{name}(" in text for text in texts.values() for name in _FRAMES):

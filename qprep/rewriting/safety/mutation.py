@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.attribute_table import Creation
     from qprep.analysis.places import Place, Unit
     from qprep.rewriting.fix_scope import Scope
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.receiver_expression import Reached
 
 _TENSORS = PARAMETER_NAMES | {"data", "grad", "requires_grad"}  # both instances hold the same
@@ -53,7 +53,7 @@ class Change:
         return f"in `{self.member.name.rpartition('.')[2]}.{self.method}`"
 
 
-def _changes(context: Context, unit: Unit, attribute: str, made: Collection[Place]) -> Iterator[Change]:
+def _changes(context: RewriteContext, unit: Unit, attribute: str, made: Collection[Place]) -> Iterator[Change]:
     """What the family of a class does to `self.attribute`, beside making it at the places `made`."""
     at_construction = run_by_init(context, unit)
     for member in context.family(unit):
@@ -71,7 +71,7 @@ def _changes(context: Context, unit: Unit, attribute: str, made: Collection[Plac
 
 
 def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[Creation]) -> bool | Unfixable:
-    """Whether a second instance must wait until the constructor is done with the first; or why that will not do."""
+    """True if a second instance must wait until the constructor is done with the first; or why that will not do."""
     attribute = where.attribute
     places = [creation.place for creation in creations]
     runs_first = where.is_itself and all(is_layer(scope.context, name) for name in call.classes)
@@ -118,8 +118,8 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     return waits or Unfixable(f"`{attribute}` is changed after it is created, {found[0].reason}")
 
 
-def _may_be_replaced(context: Context, name: str) -> bool:
-    """Whether code replaces instances of a class, or of one with parameters that they may be made of."""
+def _may_be_replaced(context: RewriteContext, name: str) -> bool:
+    """True if code replaces instances of a class, or of one with parameters that they may be made of."""
     if holds_no_state(context, name) or is_replaced(context.touched, name.rpartition(".")[2]):
         return not holds_no_state(context, name)
     names = [text for text in replaced(context.touched) if not _is_stateless(context, text)]
@@ -129,8 +129,8 @@ def _may_be_replaced(context: Context, name: str) -> bool:
     return any(_is_open(text) or _is_one_of(context, text, cls) for text in names for cls in made_of(context, name))
 
 
-def _is_one_of(context: Context, text: str, cls: str) -> bool:
-    """Whether a class is one that is looked for by its name, or by an attribute that it has: "<.fuse>"."""
+def _is_one_of(context: RewriteContext, text: str, cls: str) -> bool:
+    """True if a class is one that is looked for by its name, or by an attribute that it has: "<.fuse>"."""
     asked = text.strip("<>")
     if asked.startswith("_") and cls.startswith("torch.nn."):  # a base of torch's: _BatchNorm, _NormBase, _ConvNd
         return re.findall(r"[A-Z][a-z]*", f"{asked}X")[0] in cls
@@ -141,25 +141,25 @@ def _is_one_of(context: Context, text: str, cls: str) -> bool:
     return any(context.analysis.defines(ref, asked[1:]) for ref in refs) or any(asked[1:] in table for table in tables)
 
 
-def _is_stateless(context: Context, text: str) -> bool:
-    """Whether a class of torch.nn has no parameters: each instance of a block has its own, found there as well."""
+def _is_stateless(context: RewriteContext, text: str) -> bool:
+    """True if a class of torch.nn has no parameters: each instance of a block has its own, found there as well."""
     known = context.analysis.catalogue.nn_module(text.strip("<>"))
     return known is not None and not known.may_have_state and not known.is_container
 
 
 def _is_unknown(text: str) -> bool:
-    """Whether a class that is looked for may be any: only the run knows it, or the case of its letters."""
+    """True if a class that is looked for may be any: only the run knows it, or the case of its letters."""
     name = text.strip("<>")
     return name == "?" or name[:1].islower()
 
 
 def _is_open(text: str) -> bool:
-    """Whether a class that is looked for may be any."""
+    """True if a class that is looked for may be any."""
     return text.strip("<>") == "Module" or _is_unknown(text)
 
 
 def changed_attribute(
-    context: Context, unit: Unit, attribute: str, made: Collection[Place], *, may_be_other: bool = False
+    context: RewriteContext, unit: Unit, attribute: str, made: Collection[Place], *, may_be_other: bool = False
 ) -> str | None:
     """Why what an attribute holds may be changed later, or be another one unless that does not matter."""
     found = next((c for c in _changes(context, unit, attribute, made) if not (c.is_other and may_be_other)), None)
@@ -182,7 +182,7 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
     return f"`{node.id}` is changed after it is passed on, or has a hook" if later else None
 
 
-def changed_source(context: Context, unit: Unit, node: ast.AST | None) -> str | None:
+def changed_source(context: RewriteContext, unit: Unit, node: ast.AST | None) -> str | None:
     """Why `self.act`, whose module another attribute gets at `node`, may be changed later."""
     if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"):
         return None
@@ -208,21 +208,21 @@ def changed_global(scope: Scope, node: ast.AST) -> str | None:
     return f"`{node.id}` is changed after it is created" if known[node.id] else None
 
 
-def _is_changed(context: Context, name: str) -> bool:
+def _is_changed(context: RewriteContext, name: str) -> bool:
     methods = "|".join(sorted(_CHANGING))
     pattern = re.compile(rf"\b{name}(?:[.\w]|\[[^]]*\])*(?:[.\]]\w* *=(?!=)|\.(?:{methods})\()|attr\({name}\b")
     texts = (context.project.text(module) or "" for module in context.project.given)
     return any(map(pattern.search, texts))
 
 
-def is_layer(context: Context, name: str) -> bool:
-    """Whether a module of torch.nn is one operation with parameters: its second instance runs the first."""
+def is_layer(context: RewriteContext, name: str) -> bool:
+    """True if a module of torch.nn is one operation with parameters: its second instance runs the first."""
     known = context.analysis.catalogue.nn_module(name.removeprefix("torch.nn."))
     return is_one_operation(context, name) and known is not None and known.may_have_state
 
 
-def is_one_operation(context: Context, name: str) -> bool:
-    """Whether a class is one of torch.nn's that holds no other modules."""
+def is_one_operation(context: RewriteContext, name: str) -> bool:
+    """True if a class is one of torch.nn's that holds no other modules."""
     known = (
         context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
     )
@@ -281,7 +281,7 @@ class _Names:
         return is_own and isinstance(node, ast.Attribute) and node.attr == self.attribute
 
     def _leads_to_it(self, node: ast.AST) -> bool:
-        """Whether an expression is the module or something in it: `self.body[0].act`."""
+        """True if an expression is the module or something in it: `self.body[0].act`."""
         while not self._is_it(node):
             if isinstance(node, ast.Attribute | ast.Subscript):
                 node = node.value
@@ -292,7 +292,7 @@ class _Names:
         return True
 
     def _is_changed_by(self, node: ast.Call, hands_on: bool) -> bool:
-        """Whether a call changes the module: by a method, or as a function that is given it and may do anything."""
+        """True if a call changes the module: by a method, or as a function that is given it and may do anything."""
         func = node.func
         if isinstance(func, ast.Attribute) and self._leads_to_it(func.value):
             if func.attr in _CHANGING or _adds_hook(func):

@@ -13,7 +13,7 @@ from qprep.rewriting.rewrite_result import OWNER
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.rewrite_result import Declaration
 
 
@@ -33,14 +33,14 @@ def bound_names(function: ast.FunctionDef) -> frozenset[str]:
 
 
 def rebinds(function: ast.FunctionDef, owner: str) -> bool:
-    """Whether a method gives the name of its owner another value, somewhere in it."""
+    """True if a method gives the name of its owner another value, somewhere in it."""
     return any(
         isinstance(node, ast.Name) and node.id == owner and not isinstance(node.ctx, ast.Load)
         for node in walk(function)
     )
 
 
-def hidden(context: Context, declarations: Iterable[Declaration]) -> str | None:
+def hidden(context: RewriteContext, declarations: Iterable[Declaration]) -> str | None:
     """Why a new attribute cannot be made in a constructor: that binds a name of its value otherwise."""
     for declaration in declarations:
         if declaration.unit.is_class and declaration.unit.name:
@@ -52,7 +52,7 @@ def hidden(context: Context, declarations: Iterable[Declaration]) -> str | None:
     return None
 
 
-def _bound_where_made(context: Context, declaration: Declaration) -> frozenset[str]:
+def _bound_where_made(context: RewriteContext, declaration: Declaration) -> frozenset[str]:
     unit, after = declaration.unit, declaration.after
     code = context.code(after.module if after is not None else unit.module)
     if code is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.facts import Sharing
     from qprep.rewriting.fix_scope import Scope
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 # What visits modules one by one, and would meet a second instance. `self.apply` is taken care of at run time.
 _WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._modules\b|\bnamed_apply\(")
@@ -47,23 +47,23 @@ def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
     return memory(scope.context, sharing.classes)
 
 
-def is_stateless_layer(context: Context, name: str) -> bool:
-    """Whether a class of torch.nn is one operation without parameters and buffers."""
+def is_stateless_layer(context: RewriteContext, name: str) -> bool:
+    """True if a class of torch.nn is one operation without parameters and buffers."""
     known = (
         context.analysis.catalogue.nn_module(name.removeprefix("torch.nn.")) if name.startswith("torch.nn.") else None
     )
     return known is not None and not known.may_have_state and not known.is_container and not known.is_compound
 
 
-def holds_no_state(context: Context, name: str, outer: frozenset[str] = frozenset()) -> bool:
-    """Whether instances of a class have no parameters and buffers, as far down as they go."""
+def holds_no_state(context: RewriteContext, name: str, outer: frozenset[str] = frozenset()) -> bool:
+    """True if instances of a class have no parameters and buffers, as far down as they go."""
     classes = context.project.classes_named(name)
     if not classes or name in outer:
         return name in outer or is_stateless_layer(context, name)
     return all(_class_holds_no_state(context, cls, outer | {name}) for cls in classes)
 
 
-def _class_holds_no_state(context: Context, cls: ClassRef, outer: frozenset[str]) -> bool:
+def _class_holds_no_state(context: RewriteContext, cls: ClassRef, outer: frozenset[str]) -> bool:
     bases = context.project.mro(cls)[1:]
     if any(isinstance(base, External) and base != External("torch.nn.Module") for base in bases):
         return False
@@ -73,7 +73,7 @@ def _class_holds_no_state(context: Context, cls: ClassRef, outer: frozenset[str]
     )
 
 
-def _is_without_state(context: Context, kind: Kind, outer: frozenset[str]) -> bool:
+def _is_without_state(context: RewriteContext, kind: Kind, outer: frozenset[str]) -> bool:
     return all(
         holds_no_state(context, context.analysis.class_name(option), outer)
         if isinstance(option, Module)
@@ -83,7 +83,7 @@ def _is_without_state(context: Context, kind: Kind, outer: frozenset[str]) -> bo
 
 
 def _holds_values(kind: Kind) -> bool:
-    """Whether a list or tuple holds numbers and texts alone."""
+    """True if a list or tuple holds numbers and texts alone."""
     return isinstance(kind, Sequence) and all(
         isinstance(option, Number | Plain | Word) or _holds_values(option)
         for item in (kind.item, *(kind.items or ()))
@@ -91,7 +91,7 @@ def _holds_values(kind: Kind) -> bool:
     )
 
 
-def memory(context: Context, classes: Iterable[str]) -> str | None:
+def memory(context: RewriteContext, classes: Iterable[str]) -> str | None:
     """Why instances of classes (and of what they are made of) must stay one: a call leaves something for the next."""
     for name in _with_parts(context, classes):
         for ref in context.project.classes_named(name):
@@ -102,7 +102,7 @@ def memory(context: Context, classes: Iterable[str]) -> str | None:
     return None
 
 
-def made_of(context: Context, name: str) -> frozenset[str]:
+def made_of(context: RewriteContext, name: str) -> frozenset[str]:
     """The dotted names of a class, of its bases and of all modules in its instances, as far as they are known."""
     found = set(_with_parts(context, [name]))
     refs = [ref for inside in found for ref in context.project.classes_named(inside)]
@@ -110,7 +110,7 @@ def made_of(context: Context, name: str) -> frozenset[str]:
     return frozenset(found) - {"torch.nn.Module"}
 
 
-def _with_parts(context: Context, classes: Iterable[str]) -> Iterator[str]:
+def _with_parts(context: RewriteContext, classes: Iterable[str]) -> Iterator[str]:
     """Dotted names of classes, and of those of all modules in their instances, as far as they are known."""
     wanted, seen = sorted(classes), set[str]()
     while wanted:
@@ -142,7 +142,7 @@ def _call_around(scope: Scope) -> ast.Call | None:
     return None
 
 
-def _remembered(context: Context, cls: ClassRef) -> set[str]:
+def _remembered(context: RewriteContext, cls: ClassRef) -> set[str]:
     """Attributes that methods of a class, run by a forward, both write and read."""
     written: set[str] = set()
     read: set[str] = set()

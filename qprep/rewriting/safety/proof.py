@@ -84,7 +84,7 @@ def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
 
 
 def _is_cared_for(scope: Scope, effect: Effect, family: Collection[ClassRef]) -> bool:
-    """Whether QP205, or the rewrite of the class itself, gives code that lists children those that there were."""
+    """True if QP205, or the rewrite of the class itself, gives code that lists children those that there were."""
     is_own = effect.kind is EffectKind.OBSERVE and effect.owner in family
     return effect.listing in scope.context.facts.walks or is_own
 

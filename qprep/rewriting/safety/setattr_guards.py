@@ -15,7 +15,7 @@ _NO_MODULES = frozenset(("Tensor", "Parameter", "int", "float", "str", "bool", "
 
 
 def passes_on(method: ast.FunctionDef) -> bool:
-    """Whether a `__setattr__` sets every module under every name that it does not write out.
+    """True if a `__setattr__` sets every module under every name that it does not write out.
 
     It ends in `super().__setattr__(name, value)`. What stands before that are conditions on the name, compared with
     constants, or on the class of the value, where that is none of a module's.

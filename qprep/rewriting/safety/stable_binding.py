@@ -1,4 +1,4 @@
-"""Whether a function is, for as long as the program runs, what its definition says, and the same if it stands twice."""
+"""True if a function is, for as long as the program runs, what its definition says, and the same if it stands twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qprep.analysis.symbols.symbol_table import FileIndex
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 _LOOKING = frozenset(("locals", "vars", "dir", "eval", "exec"))  # what a class in the place of a function would show
 _FRAMES = frozenset(("sys._getframe", "inspect.currentframe", "inspect.stack"))
@@ -21,7 +21,7 @@ _CHANGING = frozenset(
 )
 
 
-def refusal(context: Context, index: FileIndex, node: ast.FunctionDef) -> str | None:
+def refusal(context: RewriteContext, index: FileIndex, node: ast.FunctionDef) -> str | None:
     """Why a class made of a function's text would not do the same as the function."""
     name = node.name
     if name in index.values or name in index.imports or name in _global_names(index) or _is_defined_again(index, node):
@@ -45,7 +45,7 @@ def body_refusal(node: ast.FunctionDef) -> str | None:
 
 
 def is_imported_once(index: FileIndex, name: str) -> bool:
-    """Whether all imports of a file that bind a name bind it to the same."""
+    """True if all imports of a file that bind a name bind it to the same."""
     targets: set[str] = set()
     for node in index.all_imports:
         if node.names[0].name != "*":
@@ -90,7 +90,7 @@ def _looks_around(node: ast.AST) -> bool:
 
 
 def _changes(function: ast.FunctionDef) -> bool:
-    """Whether a function may change an object that one of its parameters is."""
+    """True if a function may change an object that one of its parameters is."""
     parameters = bound_names(function)
     for node in ast.walk(function):
         if isinstance(node, ast.AugAssign):

@@ -1,4 +1,4 @@
-"""Whether a new child is always in the mode, training or not, that its owner is in."""
+"""True if a new child is always in the mode, training or not, that its owner is in."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from qprep.analysis.symbols.ast_utils import positional_parameters
 
 if TYPE_CHECKING:
     from qprep.analysis.places import Unit
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 _MODES = frozenset(("train", "eval"))
 
 
-def parts_from_children(context: Context, unit: Unit) -> bool:
-    """Whether a class of the family has a `train` of its own, or a constructor that sets the mode before it ends."""
+def parts_from_children(context: RewriteContext, unit: Unit) -> bool:
+    """True if a class of the family has a `train` of its own, or a constructor that sets the mode before it ends."""
     entries = [entry for member in context.family(unit) if (entry := context.project.class_node(member)) is not None]
     if any(not _MODES.isdisjoint({*entry.methods, *entry.values}) for entry in entries):
         return True

@@ -1,4 +1,4 @@
-"""Whether a local is the only name of a tensor, so that writing into it and making a new one are the same to all."""
+"""True if a local is the only name of a tensor, so that writing into it and making a new one are the same to all."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.class_replacement import is_sought
-from qprep.foundation.catalogue.call_signature import Kind, parse_constructor
+from qprep.foundation.catalogue.call_signature import ArgumentKind, parse_constructor
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.callees import is_builtin, names_operation
 from qprep.rewriting.composed_edits import Piece, opening
@@ -42,7 +42,7 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ModuleTarget:
     """The module for a call: its constructor, which arguments go there, and what forward's parameters are called."""
 
     constructor: str
@@ -100,7 +100,7 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     return (*_edit_callee(scope.code, node, spelling, name, edits, receiver), *edits)
 
 
-def _target(scope: Scope, site: OpSite, node: ast.Call, arguments: list[Argument]) -> Target | Unfixable:
+def _target(scope: Scope, site: OpSite, node: ast.Call, arguments: list[Argument]) -> ModuleTarget | Unfixable:
     """The module for a call; with `out=` in front of other arguments, all of them stay where they are."""
     if any(keyword.arg == "out" for keyword in node.keywords[:-1]):
         return _plain_target(scope, site)
@@ -117,7 +117,7 @@ def _written_into(scope: Scope, node: ast.Call, constructor: str) -> str | Unfix
     return f"{scope.runtime('Into')}({constructor})"
 
 
-def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: Target) -> Unfixable | None:
+def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: ModuleTarget) -> Unfixable | None:
     """Why the call of a module of another library cannot take what is left of the arguments."""
     takes = taken_names(op)
     if takes is None or op.dedicated is None or op.dedicated.takes is None:
@@ -193,7 +193,7 @@ def _pass_through(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Unfixa
     return (*_edit_callee(scope.code, node, spelling, name, edits), *edits)
 
 
-def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: Target) -> list[Piece] | Unfixable:
+def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: ModuleTarget) -> list[Piece] | Unfixable:
     """Keywords under the names that the module knows; `**settings` are taken where those are the only ones."""
     taken = {name.removeprefix("*") for name in target.parameters}
     named = {parameter.name for k in node.keywords if k.arg and (parameter := spelling.parameter(k.arg)) is not None}
@@ -216,17 +216,17 @@ def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: Tar
 
 def _bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
     """Which parameter takes which argument; the receiver of a method is left out."""
-    positional: list[Parameter] = [p for p in spelling.parameters if p.kind is not Kind.KEYWORD_ONLY]
+    positional: list[Parameter] = [p for p in spelling.parameters if p.kind is not ArgumentKind.KEYWORD_ONLY]
     if spelling.is_method:
         positional = positional[1:]
     bound: list[Argument] = []
     for position, value in enumerate(node.args):
         taker = positional[min(position, len(positional) - 1)] if positional else None
-        if taker is None or (position >= len(positional) and taker.kind is not Kind.VARARGS):
+        if taker is None or (position >= len(positional) and taker.kind is not ArgumentKind.VARARGS):
             return Unfixable(f"`{spelling.qualified}` takes fewer arguments than this call passes")
-        spread = taker.kind is Kind.VARARGS and len(node.args) > positional.index(taker) + 1
+        spread = taker.kind is ArgumentKind.VARARGS and len(node.args) > positional.index(taker) + 1
         bound.append(Argument(taker.name, value, None, spread))
-    takes_any = any(p.kind is Kind.VARKEYWORDS for p in spelling.parameters)
+    takes_any = any(p.kind is ArgumentKind.VARKEYWORDS for p in spelling.parameters)
     for keyword in node.keywords:
         if keyword.arg == "out":
             continue  # the module takes it as it is
@@ -237,7 +237,7 @@ def _bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
     return bound
 
 
-def _nn_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Target | None:
+def _nn_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> ModuleTarget | None:
     """The class of torch.nn, where all that it is constructed with is written out here."""
     op, spelling = site.op, site.spelling
     assert spelling is not None
@@ -264,7 +264,7 @@ def _nn_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Target 
     if spelling.is_inplace:
         shown["inplace"] = "True"
     text = ", ".join(f"{name}={shown[name]}" for name in constructor.parameters if name in shown)
-    return Target(f"{scope.nn(constructor.name)}({text})", frozenset(settings), frozenset(op.drop), ("",))
+    return ModuleTarget(f"{scope.nn(constructor.name)}({text})", frozenset(settings), frozenset(op.drop), ("",))
 
 
 def _differing_defaults(spelling: Spelling, first: Spelling, settings: dict[str, Argument]) -> dict[str, str] | None:
@@ -293,7 +293,7 @@ def _drops_are_implied(scope: Scope, spelling: Spelling, arguments: list[Argumen
     return True
 
 
-def _runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Target | Unfixable:
+def _runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> ModuleTarget | Unfixable:
     """The class of qprep.runtime_modules, with its literal settings in the constructor."""
     op, spelling = site.op, site.spelling
     assert spelling is not None
@@ -310,14 +310,14 @@ def _runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Ta
     return _with_inplace(scope, site, shown, frozenset(settings))
 
 
-def _plain_target(scope: Scope, site: OpSite) -> Target | Unfixable:
+def _plain_target(scope: Scope, site: OpSite) -> ModuleTarget | Unfixable:
     """The class of qprep.runtime_modules, all arguments left in the call."""
     if site.op.module is None:
         return missing(scope, site.op)
     return _with_inplace(scope, site, {}, frozenset())
 
 
-def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: frozenset[str]) -> Target | Unfixable:
+def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: frozenset[str]) -> ModuleTarget | Unfixable:
     assert site.op.module is not None
     assert site.spelling is not None
     constructor = parse_constructor(site.op.module)
@@ -331,12 +331,12 @@ def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: froz
     defaults = _differing_defaults(site.spelling, first, settings) or {}
     shown = {**{n: d for n, d in defaults.items() if n in constructor.parameters and n in given}, **shown}
     known = [p for p in first.parameters if p.name not in site.op.drop or p.name in constructor.parameters]
-    names = tuple(p.name if p.kind is not Kind.VARARGS else f"*{p.name}" for p in known)
-    return Target(construct(scope, site.op, shown), moved, frozenset(), taken_names(site.op) or names)
+    names = tuple(p.name if p.kind is not ArgumentKind.VARARGS else f"*{p.name}" for p in known)
+    return ModuleTarget(construct(scope, site.op, shown), moved, frozenset(), taken_names(site.op) or names)
 
 
 def _edit_arguments(
-    code: Code, node: ast.Call, spelling: Spelling, arguments: list[Argument], target: Target
+    code: Code, node: ast.Call, spelling: Spelling, arguments: list[Argument], target: ModuleTarget
 ) -> list[Piece] | None:
     """Take moved arguments out of the call and name those whose place changes; None where a comment is in the way."""
     gone = target.moved | target.dropped
@@ -370,7 +370,9 @@ def _closers_end(code: Code, start: int, limit: int) -> int:
     return found
 
 
-def _rename(kept: list[Argument], target: Target, spelling: Spelling, code: Code, node: ast.Call) -> list[Piece] | None:
+def _rename(
+    kept: list[Argument], target: ModuleTarget, spelling: Spelling, code: Code, node: ast.Call
+) -> list[Piece] | None:
     """Keywords get the canonical name; positional arguments out of place become keywords."""
     if target.parameters == ("",):  # a module of torch.nn takes its one input by position
         return [_keyword_piece(code, a.keyword, None) for a in kept if a.keyword is not None]
@@ -422,8 +424,8 @@ def _paren(code: Code, node: ast.Call) -> int:
     return code.skip_blank(code.span(node.func)[1], ")")
 
 
-def _names_receiver(spelling: Spelling, target: Target) -> bool:
-    """Whether the receiver is not the module's first parameter: `x.where(mask, y)`; then all go by name."""
+def _names_receiver(spelling: Spelling, target: ModuleTarget) -> bool:
+    """True if the receiver is not the module's first parameter: `x.where(mask, y)`; then all go by name."""
     return spelling.is_method and target.parameters != ("",) and target.parameters[0] != spelling.parameters[0].name
 
 
@@ -445,7 +447,7 @@ def _edit_callee(
 
 
 def _remaining_is_empty(code: Code, start: int, end: int, edits: list[Piece]) -> bool:
-    """Whether nothing but blanks is left between the parentheses."""
+    """True if nothing but blanks is left between the parentheses."""
     text, done = "", start
     for piece in sorted(edits, key=lambda p: p.order):
         text += code.text[done : piece.start] + piece.text

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qprep.analysis.places import Unit
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.rewriting.fix_scope import Scope
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.rewrite_result import Declaration, Import
     from qprep.rewriting.source_code import Code
 
@@ -50,7 +50,7 @@ _KEPT = frozenset(
 )
 
 
-def refusal(context: Context, unit: Unit) -> str | None:
+def refusal(context: RewriteContext, unit: Unit) -> str | None:
     """Why a function cannot become a module; None where it can."""
     code = context.code(unit.module)
     if unit.name.endswith(f".{LOCALS}"):
@@ -77,7 +77,7 @@ def refusal(context: Context, unit: Unit) -> str | None:
     return stable_binding.refusal(context, code.index, node)
 
 
-def _place_refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
+def _place_refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
     """Why a function cannot become a module by where it is defined."""
     if "." in unit.name:
         return static_methods.refusal(context, code, unit, node)
@@ -87,7 +87,7 @@ def _place_refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionD
 
 
 def _is_at_top(code: Code, node: ast.AST) -> bool:
-    """Whether a function is one of the file: conditions, and attempts to import something, may be around it."""
+    """True if a function is one of the file: conditions, and attempts to import something, may be around it."""
     around = code.parents.get(node)
     while isinstance(around, ast.If | ast.Try | ast.ExceptHandler):
         around = code.parents.get(around)
@@ -95,7 +95,7 @@ def _is_at_top(code: Code, node: ast.AST) -> bool:
 
 
 def is_conditional(code: Code, node: ast.FunctionDef) -> bool:
-    """Whether the name of a function may mean another one: it is defined under a condition, or in several ways."""
+    """True if the name of a function may mean another one: it is defined under a condition, or in several ways."""
     return not isinstance(code.parents.get(node), ast.Module | ast.ClassDef) or node.name in code.index.alternatives
 
 
@@ -111,8 +111,8 @@ def _defaults(node: ast.FunctionDef) -> list[ast.expr]:
     return [*node.args.defaults, *(default for default in node.args.kw_defaults if default is not None)]
 
 
-def _is_made(context: Context, module: str, node: ast.AST) -> bool:
-    """Whether an expression calls something that may give another object each time: `nn.ReLU()`, `torch.rand(2)`."""
+def _is_made(context: RewriteContext, module: str, node: ast.AST) -> bool:
+    """True if an expression calls something that may give another object each time: `nn.ReLU()`, `torch.rand(2)`."""
     if not isinstance(node, ast.Call):
         return False
     index = context.project.index(module)
@@ -120,21 +120,21 @@ def _is_made(context: Context, module: str, node: ast.AST) -> bool:
     return name is None or not name.startswith(_SAME_EACH_TIME)
 
 
-def kept_decorators(context: Context, module: str, node: ast.FunctionDef) -> list[ast.expr]:
+def kept_decorators(context: RewriteContext, module: str, node: ast.FunctionDef) -> list[ast.expr]:
     """Those that the module's forward carries as well."""
     pairs = zip(node.decorator_list, context.analysis.decorators(module, node), strict=True)
     return [decorator for decorator, name in pairs if _of(context, name) in _KEPT]
 
 
-def _of(context: Context, name: str) -> str:
+def _of(context: RewriteContext, name: str) -> str:
     """What a decorator is, where its name is bound to a partial of that: `partial(autocast, "cuda", enabled=False)`."""
     kind = context.analysis.resolved(name)
     function = kind.function if isinstance(kind, Partial) else None
     return function.name if isinstance(function, External) else name
 
 
-def is_replaceable(context: Context, unit: Unit) -> bool:
-    """Whether only the run knows if a decorator leaves the function as it is."""
+def is_replaceable(context: RewriteContext, unit: Unit) -> bool:
+    """True if only the run knows if a decorator leaves the function as it is."""
     index = context.project.index(unit.module)
     node = index.functions.get(unit.name) if index is not None else None
     if node is None:
@@ -147,8 +147,8 @@ def is_replaceable(context: Context, unit: Unit) -> bool:
     return any(_of(context, name) not in plain and not _returns_argument(context, d, name) for d, name in decorators)
 
 
-def _returns_argument(context: Context, decorator: ast.expr, dotted: str) -> bool:
-    """Whether a decorator of the project gives back the function that it is given, whatever happens."""
+def _returns_argument(context: RewriteContext, decorator: ast.expr, dotted: str) -> bool:
+    """True if a decorator of the project gives back the function that it is given, whatever happens."""
     definitions = _definitions(context, dotted)
     if len(definitions) != 1 or not definitions[0].is_certain or isinstance(decorator, ast.Call):
         return False
@@ -158,8 +158,8 @@ def _returns_argument(context: Context, decorator: ast.expr, dotted: str) -> boo
     return bool(returned) and all(isinstance(value, ast.Name) and value.id == name for value in returned)
 
 
-def _may_return_argument(context: Context, decorator: ast.expr, dotted: str) -> bool:
-    """Whether a decorator of the project, or what a factory of decorators makes, has a way to do so."""
+def _may_return_argument(context: RewriteContext, decorator: ast.expr, dotted: str) -> bool:
+    """True if a decorator of the project, or what a factory of decorators makes, has a way to do so."""
     return any(_has_way(decorator, found.node) for found in _definitions(context, dotted))
 
 
@@ -181,7 +181,7 @@ class _Definition(NamedTuple):
     is_certain: bool
 
 
-def _definitions(context: Context, dotted: str) -> list[_Definition]:
+def _definitions(context: RewriteContext, dotted: str) -> list[_Definition]:
     refs = [option for option in options(context.project.resolve(dotted)) if isinstance(option, FunctionRef)]
     found: list[_Definition] = []
     for ref in refs:
@@ -222,7 +222,7 @@ def _unusual_body(code: Code, node: ast.FunctionDef, unit: Unit) -> str | None:
 
 
 def _runs_on(code: Code, node: ast.Constant | ast.JoinedStr) -> bool:
-    """Whether a text itself goes over the end of a line; several texts in a row may stand on several lines."""
+    """True if a text itself goes over the end of a line; several texts in a row may stand on several lines."""
     if node.end_lineno == node.lineno:
         return False
     text = code.slice(node)
@@ -302,7 +302,7 @@ def place_for_class(code: Code, node: ast.FunctionDef) -> int:
 
 
 def import_of(
-    context: Context, caller: Code, func: ast.expr, unit: Unit, name: str, planned: frozenset[str]
+    context: RewriteContext, caller: Code, func: ast.expr, unit: Unit, name: str, planned: frozenset[str]
 ) -> tuple[str, frozenset[Import]]:
     """How a file that calls the function as `func` names the module made of it.
 

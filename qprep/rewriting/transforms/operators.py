@@ -69,7 +69,7 @@ def _turned(scope: Scope, site: OpSite, node: ast.BinOp) -> Pieces | Unfixable:
 
 
 def _is_pure(node: ast.expr) -> bool:
-    """Whether a number can be read later as well: it is made of names and constants."""
+    """True if a number can be read later as well: it is made of names and constants."""
     parts = (ast.Constant, ast.Name, ast.Attribute, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop, ast.expr_context)
     return all(isinstance(part, parts) for part in ast.walk(node))
 
@@ -180,6 +180,6 @@ def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfi
 
 
 def _holds_site(scope: Scope, target: ast.expr) -> bool:
-    """Whether an operation on activations stands in a target, which is copied as it was: `x[i + 1] += y`."""
+    """True if an operation on activations stands in a target, which is copied as it was: `x[i + 1] += y`."""
     inside = (part for part in walk(target) if isinstance(part, ast.expr))
     return any(Place.of(scope.code.module, part) in scope.context.facts.ops for part in inside)

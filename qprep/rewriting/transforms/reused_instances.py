@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.attribute_table import Creation
     from qprep.analysis.places import Unit
     from qprep.rewriting.fix_scope import Scope
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
 
 Pieces = tuple[Piece, ...]
 MODULE = External("torch.nn.Module")
@@ -81,7 +81,7 @@ def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_metho
 
 
 def _is_list(scope: Scope, creations: list[Creation]) -> bool:
-    """Whether an attribute holds a list or dict of modules, made in the file at hand."""
+    """True if an attribute holds a list or dict of modules, made in the file at hand."""
     if any(creation.place.module != scope.index.name for creation in creations):
         return False
     kinds = [option for creation in creations for option in options(creation.kind)]
@@ -89,7 +89,7 @@ def _is_list(scope: Scope, creations: list[Creation]) -> bool:
 
 
 def _is_dict(creation: Creation) -> bool:
-    """Whether the items of a container have keys."""
+    """True if the items of a container have keys."""
     return any(isinstance(kind, Module) and kind.cls == _DICT for kind in options(creation.kind))
 
 
@@ -117,13 +117,13 @@ def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | 
     return ()
 
 
-def _has_only_operations(context: Context, name: str) -> bool:
-    """Whether a class of the project has no parameters, no child that may have some, and only calls its children."""
+def _has_only_operations(context: RewriteContext, name: str) -> bool:
+    """True if a class of the project has no parameters, no child that may have some, and only calls its children."""
     classes = context.project.classes_named(name)
     return bool(classes) and all(_only_calls(context, cls) for cls in classes)
 
 
-def _only_calls(context: Context, cls: ClassRef) -> bool:
+def _only_calls(context: RewriteContext, cls: ClassRef) -> bool:
     if any(isinstance(base, External) and base != MODULE for base in context.project.mro(cls)):
         return False
     table = context.analysis.attributes_of(cls)
@@ -142,16 +142,16 @@ def _only_calls(context: Context, cls: ClassRef) -> bool:
 
 
 def _reads_through(node: ast.ClassDef, children: set[str]) -> bool:
-    """Whether a class reads an attribute of a child: `self.pool.kernel_size`."""
+    """True if a class reads an attribute of a child: `self.pool.kernel_size`."""
     attributes = (part.value for part in ast.walk(node) if isinstance(part, ast.Attribute))
     return any(isinstance(value, ast.Attribute) and value.attr in children for value in attributes)
 
 
-def _is_operation(context: Context, name: str) -> bool:
+def _is_operation(context: RewriteContext, name: str) -> bool:
     return name.startswith(f"{RUNTIME}.") or sharing_reasons.is_stateless_layer(context, name)
 
 
-def creations_of(context: Context, unit: Unit, attribute: str) -> list[Creation] | Unfixable:
+def creations_of(context: RewriteContext, unit: Unit, attribute: str) -> list[Creation] | Unfixable:
     """Every place in the family of a class that makes an attribute, if all of them can take a line behind them."""
     found: dict[Place, Creation] = {}
     for member in context.family(unit):
@@ -181,8 +181,8 @@ def _constructor_text(scope: Scope, creations: list[Creation]) -> str | None:
     return texts.pop() if len(texts) == 1 else None
 
 
-def is_stateless(context: Context, module: str, node: ast.Call) -> bool:
-    """Whether a call makes a module of torch.nn without parameters and buffers, from literals alone."""
+def is_stateless(context: RewriteContext, module: str, node: ast.Call) -> bool:
+    """True if a call makes a module of torch.nn without parameters and buffers, from literals alone."""
     index = context.project.index(module)
     dotted = context.project.expression_name(index, node.func) if index is not None else None
     if dotted is None or not dotted.startswith("torch.nn."):
@@ -219,7 +219,7 @@ def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation
     return f"{scope.runtime('PerCall', index)}{wrap}({copied}, owner={owner})" if many else copied
 
 
-def owner_name(context: Context, creation: Creation) -> str:
+def owner_name(context: RewriteContext, creation: Creation) -> str:
     """What the function that makes an attribute calls its owner."""
     code = context.code(creation.place.module)
     node = code.node(creation.place) if code is not None else None
@@ -254,7 +254,7 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
     return (Piece(start, end, f"{scope.runtime('Function')}.wrap({scope.code.text[start:end]})"),)
 
 
-def _other_value(context: Context, unit: Unit, attribute: str) -> Place | None:
+def _other_value(context: RewriteContext, unit: Unit, attribute: str) -> Place | None:
     """Where a method gives the attribute a value of which it is not known that it is a module, or becomes one.
 
     torch.nn.Module accepts no function under the name of a child.
@@ -274,8 +274,8 @@ def _other_value(context: Context, unit: Unit, attribute: str) -> Place | None:
     return None
 
 
-def _is_or_becomes_module(context: Context, place: Place, creation: Creation | None) -> bool:
-    """Whether what is stored at a place is a module, or a function that the same rewrite turns into one."""
+def _is_or_becomes_module(context: RewriteContext, place: Place, creation: Creation | None) -> bool:
+    """True if what is stored at a place is a module, or a function that the same rewrite turns into one."""
     if creation is None or _may_be_own(creation):
         return False
     return place in context.facts.held or all(isinstance(option, Module) for option in options(creation.kind))
@@ -292,8 +292,8 @@ def _given_value(node: ast.AST, method: ast.FunctionDef, attribute: str) -> ast.
     return None
 
 
-def _may_be_ones_own(context: Context, unit: Unit, held: HeldFunction) -> bool:
-    """Whether what is held may be a function of the project, a lambda, or a partial of one."""
+def _may_be_ones_own(context: RewriteContext, unit: Unit, held: HeldFunction) -> bool:
+    """True if what is held may be a function of the project, a lambda, or a partial of one."""
     entry = context.analysis.attributes_of(ClassRef(unit.module, unit.name)).names.get(held.attribute)
     creation = entry.creations.get(held.place) if entry is not None else None
     return creation is not None and _may_be_own(creation)
@@ -306,13 +306,13 @@ def _may_be_own(creation: Creation) -> bool:
 
 
 def _names(scope: Scope, node: ast.expr, function: str) -> bool:
-    """Whether an expression is that function wherever it stands: a parameter is another one for each instance."""
+    """True if an expression is that function wherever it stands: a parameter is another one for each instance."""
     dotted = scope.context.project.expression_name(scope.index, node)
     return dotted is not None and scope.context.project.resolve(dotted) == External(function)
 
 
-def _called_with_one(context: Context, unit: Unit, attribute: str) -> bool:
-    """Whether every call of an attribute in the family gives it one tensor and nothing else."""
+def _called_with_one(context: RewriteContext, unit: Unit, attribute: str) -> bool:
+    """True if every call of an attribute in the family gives it one tensor and nothing else."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
         for node in ast.walk(entry.node) if entry is not None else ():
@@ -322,7 +322,7 @@ def _called_with_one(context: Context, unit: Unit, attribute: str) -> bool:
     return True
 
 
-def _used_as_value(context: Context, unit: Unit, attribute: str) -> str | None:
+def _used_as_value(context: RewriteContext, unit: Unit, attribute: str) -> str | None:
     """Code that compares the function or hands it on would see a module instead."""
     for member in context.family(unit):
         entry = context.project.class_node(member)

@@ -70,7 +70,7 @@ def _reason_to_leave(scope: Scope, sharing: Sharing) -> str | None:
 
 
 def _changed_target(scope: Scope, sharing: Sharing) -> str | None:
-    """Whether something changes the attribute that gets the instance."""
+    """True if something changes the attribute that gets the instance."""
     statement = scope.code.parents[scope.node]
     cls = sharing.function.rpartition(".")[0]
     for target in statement.targets if isinstance(statement, ast.Assign) and cls else ():

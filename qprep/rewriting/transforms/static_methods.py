@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex
     from qprep.rewriting.fix_scope import Scope
-    from qprep.rewriting.fix_session import Context
+    from qprep.rewriting.fix_session import RewriteContext
     from qprep.rewriting.source_code import Code
 
 DECORATOR = "builtins.staticmethod"
 _OF_CLASS = frozenset(("super", "__class__"))
 
 
-def refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
+def refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
     """Why a static method cannot become a module; None where it can."""
     owner, _, method = unit.name.rpartition(".")
     entry = code.index.classes.get(owner)
@@ -50,12 +50,12 @@ def refusal(context: Context, code: Code, unit: Unit, node: ast.FunctionDef) -> 
 
 
 def _has_others(index: FileIndex, cls: str) -> bool:
-    """Whether the name of a class may mean another one: `Net = wrap(Net)`."""
+    """True if the name of a class may mean another one: `Net = wrap(Net)`."""
     return cls in index.alternatives or cls in index.values or cls in index.imports
 
 
 def _calls_itself(index: FileIndex, node: ast.FunctionDef) -> bool:
-    """Whether a function may run again inside itself, as far as the functions of its file are told by their names."""
+    """True if a function may run again inside itself, as far as the functions of its file are told by their names."""
     known: dict[str, list[ast.FunctionDef]] = defaultdict(list)
     for function in index.of(ast.FunctionDef):
         known[function.name].append(function)
@@ -68,12 +68,12 @@ def _calls_itself(index: FileIndex, node: ast.FunctionDef) -> bool:
 
 
 def _is_taken(entry: ClassNode, method: str) -> bool:
-    """Whether the body of a class takes its method as a value: `TABLE = {"mix": mix}`."""
+    """True if the body of a class takes its method as a value: `TABLE = {"mix": mix}`."""
     lines = [line for line in entry.node.body if not isinstance(line, ast.FunctionDef | ast.ClassDef)]
     return any(isinstance(part, ast.Name) and part.id == method for line in lines for part in walk(line))
 
 
-def _is_taken_from_a_type(context: Context, module: str, method: str) -> bool:
+def _is_taken_from_a_type(context: RewriteContext, module: str, method: str) -> bool:
     """`type(self).mix`, `self.__class__.mix`: nobody follows these."""
     if f".{method}" not in (context.project.text(module) or ""):
         return False
@@ -82,7 +82,7 @@ def _is_taken_from_a_type(context: Context, module: str, method: str) -> bool:
     return any(node.attr == method and is_class_of(node.value) for node in found)
 
 
-def _others(context: Context, unit: Unit, method: str) -> Iterator[str]:
+def _others(context: RewriteContext, unit: Unit, method: str) -> Iterator[str]:
     """What else the name may mean on instances: a definition of a relative, an attribute, or what other code sets."""
     owner = ClassRef(unit.module, unit.name.rpartition(".")[0])
     holder = Unit(owner.module, owner.name, True)
@@ -106,7 +106,7 @@ def _names_of_class(entry: ClassNode, node: ast.FunctionDef) -> Iterator[str]:
 
 
 def is_named(scope: Scope, func: ast.expr, callee: Unit) -> bool:
-    """Whether a call names a static method on self, `self.pad(x)`, in a class that has it."""
+    """True if a call names a static method on self, `self.pad(x)`, in a class that has it."""
     owner, _, method = callee.name.rpartition(".")
     if not owner or not scope.unit.is_class or not isinstance(func, ast.Attribute) or func.attr != method:
         return False

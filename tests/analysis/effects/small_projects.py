@@ -13,7 +13,7 @@ from qprep.analysis.effects.abstract_objects import (
     Below,
     ChildName,
     ClassObject,
-    Function,
+    FunctionObject,
     Held,
     Instance,
     Made,
@@ -96,7 +96,7 @@ def _name(base: Base) -> str:
             return f"below {_name(owner)}"
         case ClassObject(cls=cls):
             return f"class {cls.name if isinstance(cls, ClassRef) else cls}"
-        case Function(scope=scope):
+        case FunctionObject(scope=scope):
             return f"function {scope.name}"
         case Named(name=name):
             return name

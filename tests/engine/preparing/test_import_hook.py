@@ -13,7 +13,7 @@ from qprep.engine.config.settings_file import CONFIG_NAMES
 from qprep.engine.incremental import cache
 from qprep.engine.preparing import cache_folder, import_hook, source_store
 from qprep.engine.preparing.import_hook import rewritten_sources
-from qprep.engine.preparing.package_files import Located, locate, package_of
+from qprep.engine.preparing.package_files import InstalledPackage, locate, package_of
 from qprep.engine.preparing.rewriting import Rewriting
 from qprep.engine.preparing.source_store import FileSet, prepared_sources
 from tests.engine.preparing.conftest import Child
@@ -161,7 +161,7 @@ def test_the_package_of_a_file(package: Path) -> None:
     assert found.files["zoo.layers"] == package / "layers" / "__init__.py"
     script = package.parent / "script.py"
     script.write_text("")
-    assert package_of("script", script) == Located("script", {"script": script})
+    assert package_of("script", script) == InstalledPackage("script", {"script": script})
 
 
 # The cache

@@ -11,7 +11,7 @@ import qprep
 from qprep.cli import main
 from qprep.engine.preparing.package_files import locate
 from qprep.engine.preparing.vendored_files import PackageNames, missing_packages
-from qprep.engine.preparing.vendored_imports import Place, adjusted, closure, relative, stays
+from qprep.engine.preparing.vendored_imports import PackageModule, adjusted, closure, relative, stays
 from qprep.engine.preparing.vendoring import vendor
 from qprep.foundation.source import SourceFile
 from tests.engine.preparing.conftest import Child
@@ -154,7 +154,7 @@ VENDORED = ("lib.layers.act", "lib.layers.drop", "lib.layers.norm", "lib.models.
 )  # fmt: skip
 def test_imports_are_adjusted(names: PackageNames, before: str, after: str) -> None:
     source = SourceFile.from_bytes("net.py", before.encode())
-    assert adjusted(source, Place("lib.models.net", is_package=False), names.find, VENDORED) == after
+    assert adjusted(source, PackageModule("lib.models.net", is_package=False), names.find, VENDORED) == after
 
 
 def test_what_is_needed_for_typing_alone_is_not_taken(names: PackageNames) -> None:
@@ -163,11 +163,11 @@ def test_what_is_needed_for_typing_alone_is_not_taken(names: PackageNames) -> No
 
 
 def test_relative_names() -> None:
-    place = Place("lib.models.net", is_package=False)
+    place = PackageModule("lib.models.net", is_package=False)
     assert [relative(name, place) for name in ("lib.models.a", "lib.models", "lib", "lib.layers.b")] == [
         ".a", ".", "..", "..layers.b",
     ]  # fmt: skip
-    assert relative("lib.models.a", Place("lib", is_package=True)) == ".models.a"
+    assert relative("lib.models.a", PackageModule("lib", is_package=True)) == ".models.a"
 
 
 @pytest.mark.parametrize(

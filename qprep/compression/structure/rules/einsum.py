@@ -12,13 +12,13 @@ from torch import Tensor
 from qprep.compression.structure.labels import core, spread, varying
 from qprep.compression.structure.rules.layer import column, read_axis
 from qprep.compression.structure.rules.mix import mix
-from qprep.compression.structure.state import State, Step
-from qprep.compression.structure.store import Role
+from qprep.compression.structure.state import LabelState, LabelStep
+from qprep.compression.structure.store import DimensionRole
 
 _FORM: Final = re.compile(r"([a-zA-Z,]+)(?:->([a-zA-Z]*))?")
 
 
-def einsum(state: State, step: Step) -> None:
+def einsum(state: LabelState, step: LabelStep) -> None:
     """Letters that fold away have to be 0 where they are masked; a weight makes those that no other operand has."""
     terms, result = _parsed(step.args[0])
     operands, out = _operands(step), step.outputs[0]
@@ -45,13 +45,13 @@ def _parsed(equation: object) -> tuple[list[str], str]:
     return terms, implied if match[2] is None else match[2]
 
 
-def _operands(step: Step) -> Sequence[Tensor]:
+def _operands(step: LabelStep) -> Sequence[Tensor]:
     given = step.args[1:]
     listed = given[0] if len(given) == 1 and isinstance(given[0], (list, tuple)) else given
     return [each for each in listed if isinstance(each, Tensor)]
 
 
-def _joined(state: State, holders: Sequence[tuple[Tensor, int]], *, folds: bool) -> Tensor:
+def _joined(state: LabelState, holders: Sequence[tuple[Tensor, int]], *, folds: bool) -> Tensor:
     """The labels of a letter: together in all operands; 0 on masking where one factor is."""
     weights = [(tensor, dim) for tensor, dim in holders if state.is_raw(tensor)]
     sources = [(tensor, dim) for tensor, dim in holders if not state.is_raw(tensor)]
@@ -68,28 +68,28 @@ def _joined(state: State, holders: Sequence[tuple[Tensor, int]], *, folds: bool)
     return torch.where(clean, found[0].abs(), -found[0].abs())
 
 
-def _role(*, folds: bool, alone: bool) -> Role:
+def _role(*, folds: bool, alone: bool) -> DimensionRole:
     """A weight reads a letter that folds away, makes one that it alone has, and scales the others."""
     if folds:
-        return Role.READS
-    return Role.MAKES if alone else Role.SCALES
+        return DimensionRole.READS
+    return DimensionRole.MAKES if alone else DimensionRole.SCALES
 
 
-def _axis(state: State, source: Tensor, dim: int) -> Tensor:
+def _axis(state: LabelState, source: Tensor, dim: int) -> Tensor:
     for layer in state.layers(source):
         if dim in varying(layer):
             return state.axis(layer, dim, "einsum takes a part of them together")
     return torch.zeros(source.shape[dim], dtype=torch.int64)
 
 
-def _freeze_others(state: State, operands: Sequence[Tensor]) -> None:
+def _freeze_others(state: LabelState, operands: Sequence[Tensor]) -> None:
     """Layers over several dimensions at once are in no letter."""
     for tensor in operands:
         several = [layer for layer in state.layers(tensor) if len(varying(layer)) > 1]
         state.store.freeze([core(layer) for layer in several], state.cause("einsum runs over them"))
 
 
-def _count(state: State, terms: Sequence[str], operands: Sequence[Tensor], out: Tensor) -> None:
+def _count(state: LabelState, terms: Sequence[str], operands: Sequence[Tensor], out: Tensor) -> None:
     sizes: Mapping[str, int] = {
         letter: size
         for term, tensor in zip(terms, operands, strict=True)

@@ -12,7 +12,7 @@ from qprep.compression.structure.labels import core, dirty, spread_core, varying
 from qprep.compression.structure.rules.mix import mix
 from qprep.compression.structure.rules.probe import keeps_zero, replaced
 from qprep.compression.structure.rules.same import same
-from qprep.compression.structure.state import State, Step
+from qprep.compression.structure.state import LabelState, LabelStep
 from qprep.foundation.catalogue.call_signature import parse_spelling
 from qprep.foundation.catalogue.op import Channels
 
@@ -21,7 +21,7 @@ _WITH_ZEROS: Final = ((1.3, -0.7, 0.0, 2.1, 0.0), (0.0, 1.3, 0.7, 2.1, 0.0), (-1
 _FROM_THE_END: Final = {Channels.SPACE_1: 1, Channels.SPACE_2: 2, Channels.SPACE_3: 3}
 
 
-def fold(state: State, step: Step) -> None:
+def fold(state: LabelState, step: LabelStep) -> None:
     """Labels of the dimensions that stay; channels may fold away where zeros make no difference (sum, norm)."""
     tensor = step.inputs[0]
     if len(step.inputs) > 1:  # torch.max of two tensors
@@ -42,7 +42,7 @@ def fold(state: State, step: Step) -> None:
         state.set(output, tuple(_folded(layer, dims, output) for layer in layers))
 
 
-def along(state: State, step: Step) -> None:
+def along(state: LabelState, step: LabelStep) -> None:
     """Labels as they are, where the operation runs along another dimension than that of channels."""
     tensor = step.inputs[0]
     dims, outputs = _dims(step, tensor), step.outputs
@@ -61,7 +61,7 @@ def along(state: State, step: Step) -> None:
         state.set(output, tuple(layers))
 
 
-def space(state: State, step: Step) -> None:
+def space(state: LabelState, step: LabelStep) -> None:
     """Labels of the dimensions in front of the space: pooling, resizing."""
     tensor, outputs = step.inputs[0], step.outputs
     channels = step.call.op.channels if step.call.op is not None else Channels.MIX
@@ -76,7 +76,7 @@ def space(state: State, step: Step) -> None:
         state.set(output, tuple(spread_core(core(layer), output.shape) for layer in layers))
 
 
-def _dims(step: Step, tensor: Tensor) -> set[int] | None:
+def _dims(step: LabelStep, tensor: Tensor) -> set[int] | None:
     """The dimensions that `dim` names, all where it names none; None where it is something else."""
     dim: Any = step.get("dim")
     if dim is None or dim == ():
@@ -88,7 +88,7 @@ def _dims(step: Step, tensor: Tensor) -> set[int] | None:
     return {each % tensor.dim() for each in given}
 
 
-def _default(step: Step, tensor: Tensor) -> set[int] | None:
+def _default(step: LabelStep, tensor: Tensor) -> set[int] | None:
     """The dimension that an operation runs along where none is given, as its signature says."""
     spellings = () if step.call.op is None else map(parse_spelling, step.call.op.spellings)
     found = next((each for spelling in spellings if (each := spelling.parameter("dim")) is not None), None)
@@ -105,13 +105,13 @@ def _folded(layer: Tensor, dims: set[int], output: Tensor) -> Tensor:
     return spread_core(small, output.shape)
 
 
-def _clean(layer: Tensor, step: Step, tensor: Tensor, dims: set[int]) -> Tensor:
+def _clean(layer: Tensor, step: LabelStep, tensor: Tensor, dims: set[int]) -> Tensor:
     """`layer`, dirty where the operation does not make zeros of zeros."""
     shape = [min(size, 64 if dim in dims else 2) for dim, size in enumerate(tensor.shape)]
     return layer if keeps_zero(step, _runner(step), shape) else dirty(layer)
 
 
-def _runner(step: Step) -> Callable[[Tensor], Sequence[Tensor] | None]:
+def _runner(step: LabelStep) -> Callable[[Tensor], Sequence[Tensor] | None]:
     def run(value: Tensor) -> Sequence[Tensor] | None:
         outs = replaced(step, [value])
         return None if outs is None else outs[:1]
@@ -119,8 +119,8 @@ def _runner(step: Step) -> Callable[[Tensor], Sequence[Tensor] | None]:
     return run
 
 
-def _is_neutral(step: Step, tensor: Tensor, dims: set[int], *, folds: bool) -> bool:
-    """Whether zeros make no difference to the rest: found on a few numbers with zeros among them, and without."""
+def _is_neutral(step: LabelStep, tensor: Tensor, dims: set[int], *, folds: bool) -> bool:
+    """True if zeros make no difference to the rest: found on a few numbers with zeros among them, and without."""
     shape = [1] * tensor.dim()
     shape[min(dims)] = -1
     return all(
@@ -128,7 +128,7 @@ def _is_neutral(step: Step, tensor: Tensor, dims: set[int], *, folds: bool) -> b
     )
 
 
-def _agrees(step: Step, full: Tensor, *, folds: bool) -> bool:
+def _agrees(step: LabelStep, full: Tensor, *, folds: bool) -> bool:
     kept = full != 0
     rest = full[kept].reshape([-1 if size > 1 else 1 for size in full.shape])
     first, second = _runner(step)(full), _runner(step)(rest)

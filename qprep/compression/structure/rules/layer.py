@@ -10,12 +10,12 @@ from torch import Tensor
 from qprep.compression.structure.labels import core, spread, spread_core, varying
 from qprep.compression.structure.rules.mix import mix
 from qprep.compression.structure.rules.same import unite
-from qprep.compression.structure.state import State, Step
-from qprep.compression.structure.store import Role
+from qprep.compression.structure.state import LabelState, LabelStep
+from qprep.compression.structure.store import DimensionRole
 from qprep.foundation.catalogue.call_signature import parse_spelling
 
 
-def linear(state: State, step: Step) -> None:
+def linear(state: LabelState, step: LabelStep) -> None:
     """Reads along the last dimension of its input and of its weight, makes along the first of its weight."""
     source, weight, bias = step.get("input"), step.get("weight"), step.get("bias")
     out = step.outputs[0]
@@ -31,7 +31,7 @@ def linear(state: State, step: Step) -> None:
     state.set(out, (spread(made, out.shape, out.dim() - 1), *carried))
 
 
-def convolution(state: State, step: Step) -> None:
+def convolution(state: LabelState, step: LabelStep) -> None:
     """Groups 1 read and make; depthwise ones keep the input's channels; of others each place goes in all groups."""
     source, weight, groups = step.get("input"), step.get("weight"), step.get("groups", 1)
     out, dim = step.outputs[0], source.dim() - (weight.dim() - 1)
@@ -59,7 +59,7 @@ def convolution(state: State, step: Step) -> None:
     state.set(out, (spread(made, out.shape, dim), *kept))
 
 
-def embedding(state: State, step: Step) -> None:
+def embedding(state: LabelState, step: LabelStep) -> None:
     """Makes along the second dimension of its weight."""
     weight, out = step.get("weight"), step.outputs[0]
     rows = column(state, weight, 0)
@@ -70,7 +70,7 @@ def embedding(state: State, step: Step) -> None:
     state.set(out, (spread(made, out.shape, out.dim() - 1),))
 
 
-def product(state: State, step: Step) -> None:
+def product(state: LabelState, step: LabelStep) -> None:
     """A product of matrices: channels fold away where both are 0 in the same places, the others stay apart."""
     first, second = (step.get(name) for name in _FACTORS[step.call.name])
     out = step.outputs[0]
@@ -86,11 +86,11 @@ def product(state: State, step: Step) -> None:
     for tensor, layers in ((first, left), (second, right)):
         if state.is_raw(tensor):
             for layer in layers:
-                state.mark(core(layer), Role.MAKES)
+                state.mark(core(layer), DimensionRole.MAKES)
     state.set(out, (*left, *right))
     bias = step.get("input") if step.call.name in ("addmm", "baddbmm") else None
     if bias is not None:
-        summed = Step(torch.add, (bias, out), {}, step.call, step.out)
+        summed = LabelStep(torch.add, (bias, out), {}, step.call, step.out)
         state.set(out, unite(state, summed, [bias, out], shape, step.call.name))
 
 
@@ -103,7 +103,7 @@ _FACTORS: Final = {
 }
 
 
-def attention(state: State, step: Step) -> None:
+def attention(state: LabelState, step: LabelStep) -> None:
     """The channels of values stay apart; those of queries and keys stay: the scale depends on their number."""
     query, key, value = (step.get(name) for name in ("query", "key", "value"))
     reason = state.cause("the products of attention run over them")
@@ -116,7 +116,7 @@ def attention(state: State, step: Step) -> None:
     state.set(out, tuple(spread_core(core(layer), out.shape) for layer in apart))
 
 
-def column(state: State, weight: Tensor, dim: int) -> Tensor:
+def column(state: LabelState, weight: Tensor, dim: int) -> Tensor:
     """The labels of a weight along `dim`, 0 where there are none."""
     for layer in state.layers(weight):
         if dim in varying(layer):
@@ -124,7 +124,7 @@ def column(state: State, weight: Tensor, dim: int) -> Tensor:
     return torch.zeros(weight.shape[dim], dtype=torch.int64)
 
 
-def read_axis(state: State, source: Tensor, dim: int) -> Tensor:
+def read_axis(state: LabelState, source: Tensor, dim: int) -> Tensor:
     """The labels of an input along `dim`; those that masking does not set to 0 stay."""
     for layer in state.layers(source):
         if dim in varying(layer):
@@ -136,31 +136,31 @@ def read_axis(state: State, source: Tensor, dim: int) -> Tensor:
     return torch.zeros(source.shape[dim], dtype=torch.int64)
 
 
-def read_into(state: State, given: Tensor, weight: Tensor) -> None:
+def read_into(state: LabelState, given: Tensor, weight: Tensor) -> None:
     """Let what is read and the weight's positions go together."""
     state.store.merge(given, weight, state.cause("a layer reads a tensor of fixed width"))
-    state.mark(weight, Role.READS)
+    state.mark(weight, DimensionRole.READS)
 
 
-def read(state: State, source: Tensor, dim: int, weight: Tensor) -> Tensor:
+def read(state: LabelState, source: Tensor, dim: int, weight: Tensor) -> Tensor:
     """Both in one; returns the labels of the input."""
     given = read_axis(state, source, dim)
     read_into(state, given, weight)
     return given
 
 
-def make(state: State, made: Tensor, bias: Tensor | None, size: int) -> Tensor:
+def make(state: LabelState, made: Tensor, bias: Tensor | None, size: int) -> Tensor:
     """The labels of an output that a weight makes, with its bias."""
-    state.mark(made, Role.MAKES)
+    state.mark(made, DimensionRole.MAKES)
     if bias is None:
         return made
     each = column(state, bias, 0) if bias.dim() else torch.zeros(size, dtype=torch.int64)
     state.store.merge(made, each, state.cause("the bias of a layer is no parameter"))
-    state.mark(each, Role.SCALES)
+    state.mark(each, DimensionRole.SCALES)
     return torch.where(each > 0, made, -made.abs())
 
 
-def _depthwise(state: State, weight: Tensor, given: Tensor, *, transposed: bool) -> Tensor:
+def _depthwise(state: LabelState, weight: Tensor, given: Tensor, *, transposed: bool) -> Tensor:
     """One channel in, `many` out of it."""
     cause = state.cause("a layer reads a tensor of fixed width")
     rows = column(state, weight, 0)
@@ -169,13 +169,13 @@ def _depthwise(state: State, weight: Tensor, given: Tensor, *, transposed: bool)
         state.store.merge(rows, given, cause)
         if many > 1:
             state.store.freeze((column(state, weight, 1),), state.cause("each group makes them"))
-        state.mark(rows, Role.MAKES)
+        state.mark(rows, DimensionRole.MAKES)
         return rows.repeat_interleave(many)
     state.store.merge(rows, given.repeat_interleave(many), cause)
     return rows
 
 
-def _grouped(state: State, weight: Tensor, given: Tensor, groups: int, *, transposed: bool) -> Tensor:
+def _grouped(state: LabelState, weight: Tensor, given: Tensor, groups: int, *, transposed: bool) -> Tensor:
     cause = state.cause("a layer reads a tensor of fixed width")
     table = given.reshape(groups, -1)
     state.store.merge(table[:1], table, cause)
@@ -190,7 +190,7 @@ def _grouped(state: State, weight: Tensor, given: Tensor, groups: int, *, transp
     return rows.reshape(-1)
 
 
-def _follow_groups(state: State, step: Step, given: Tensor, groups: int) -> None:
+def _follow_groups(state: LabelState, step: LabelStep, given: Tensor, groups: int) -> None:
     """Depthwise: the number of groups is that of channels, an attribute of the module that runs or a constant."""
     if groups != len(given):
         return
@@ -200,18 +200,18 @@ def _follow_groups(state: State, step: Step, given: Tensor, groups: int) -> None
         state.store.freeze((given,), state.cause(f"the groups of {step.call.name} are no attribute of its module"))
 
 
-def _widths(state: State, labels: dict[str, Tensor]) -> None:
+def _widths(state: LabelState, labels: dict[str, Tensor]) -> None:
     for name, each in labels.items():
         if state.module is not None:
             state.attribute(state.module, name, each)
 
 
-def _parameters(step: Step) -> set[str]:
+def _parameters(step: LabelStep) -> set[str]:
     spellings = () if step.call.op is None else map(parse_spelling, step.call.op.spellings)
     return {each.name for spelling in spellings for each in spelling.parameters}
 
 
-def _contract(state: State, first: Tensor, second: Tensor) -> None:
+def _contract(state: LabelState, first: Tensor, second: Tensor) -> None:
     one, other = column(state, first, first.dim() - 1), column(state, second, second.dim() - 2)
     if not state.is_raw(first):
         one = read_axis(state, first, first.dim() - 1)

@@ -11,14 +11,14 @@ from torch.utils import _pytree as pytree
 
 from qprep.compression.structure.labels import Layers, compact, core, distinct, varying
 from qprep.compression.structure.rules.mix import mix
-from qprep.compression.structure.state import State, Step
+from qprep.compression.structure.state import LabelState, LabelStep
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 # They regroup elements in order: an axis of channels can become two.
 _REGROUPING: Final = frozenset(("view", "reshape", "view_as", "reshape_as", "unflatten", "rearrange"))
 
 
-def move(state: State, step: Step) -> None:
+def move(state: LabelState, step: LabelStep) -> None:
     """Labels take the way of the values.
 
     Channels stay where a part of them is taken by position. Where their axis is cut into parts, or becomes several
@@ -43,7 +43,7 @@ def move(state: State, step: Step) -> None:
         state.set(output, layers if fits else (), raw=raw, source=source)
 
 
-def _move(step: Step, index: int, inputs: Sequence[Tensor], found: Sequence[Layers]) -> list[Tensor] | None:
+def _move(step: LabelStep, index: int, inputs: Sequence[Tensor], found: Sequence[Layers]) -> list[Tensor] | None:
     """The layers that the operation makes of the `index`-th layer of each input; None where it takes no labels."""
     values = [_label(tensor, layers, index) for tensor, layers in zip(inputs, found, strict=True)]
     for dtype in (torch.int64, torch.float64):  # a few operations do not take integers; the labels fit both
@@ -75,12 +75,12 @@ def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _chooses(inputs: Sequence[Tensor], found: Sequence[Layers]) -> bool:
-    """Whether values decide what goes where: an index that is in channels itself."""
+    """True if values decide what goes where: an index that is in channels itself."""
     moved = inputs[0].dtype
     return any(layers and tensor.dtype is not moved for tensor, layers in zip(inputs, found, strict=True))
 
 
-def _check(state: State, step: Step, before: Sequence[Tensor], after: Sequence[Tensor]) -> None:
+def _check(state: LabelState, step: LabelStep, before: Sequence[Tensor], after: Sequence[Tensor]) -> None:
     name = step.call.name
     if len(distinct(before)) != len(distinct(after)):
         state.store.freeze((*before, *after), state.cause(f"{name} takes a part of them by position"))
@@ -94,7 +94,7 @@ def _check(state: State, step: Step, before: Sequence[Tensor], after: Sequence[T
         _tie_groups(state, name, before[0], groups)
 
 
-def _tie_parts(state: State, name: str, parts: Sequence[Tensor]) -> None:
+def _tie_parts(state: LabelState, name: str, parts: Sequence[Tensor]) -> None:
     """Of what is cut into parts along channels."""
     first = parts[0]
     if all(part.shape == first.shape and torch.equal(core(part), core(first)) for part in parts[1:]):
@@ -107,7 +107,7 @@ def _tie_parts(state: State, name: str, parts: Sequence[Tensor]) -> None:
         state.store.merge(core(first), core(part), cause)
 
 
-def _tie_axes(state: State, name: str, before: Tensor, after: Tensor) -> None:
+def _tie_axes(state: LabelState, name: str, before: Tensor, after: Tensor) -> None:
     dims = varying(after)
     if len(dims) < 2 or len(varying(before)) >= len(dims):
         return
@@ -116,7 +116,7 @@ def _tie_axes(state: State, name: str, before: Tensor, after: Tensor) -> None:
     state.store.merge(last[:, :1], last, state.cause(f"{name} gives a part of them no channel"))
 
 
-def _tie_groups(state: State, name: str, before: Tensor, groups: int) -> None:
+def _tie_groups(state: LabelState, name: str, before: Tensor, groups: int) -> None:
     vector = state.axis(before, 1, name)
     if len(vector) % groups == 0:
         table = vector.reshape(groups, -1)

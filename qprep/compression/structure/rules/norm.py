@@ -9,17 +9,17 @@ from torch import Tensor
 
 from qprep.compression.structure.labels import core, dirty, spread, spread_core, varying
 from qprep.compression.structure.rules.layer import column
-from qprep.compression.structure.state import State, Step
-from qprep.compression.structure.store import Role
+from qprep.compression.structure.state import LabelState, LabelStep
+from qprep.compression.structure.store import DimensionRole
 
 
-def batch_norm(state: State, step: Step) -> None:
+def batch_norm(state: LabelState, step: LabelStep) -> None:
     """Each channel by itself; 0 where its weight and its bias are masked."""
     labels = _per_channel(state, step, ("weight", "bias"), ("running_mean", "running_var"))
     _finish(state, step, labels, _is_affine(state, step))
 
 
-def instance_norm(state: State, step: Step) -> None:
+def instance_norm(state: LabelState, step: LabelStep) -> None:
     """Each channel by itself; without weights, 0 stays 0."""
     labels = _per_channel(state, step, ("weight", "bias"), ("running_mean", "running_var"))
     if step.get("weight") is None and step.get("use_input_stats", True):
@@ -28,7 +28,7 @@ def instance_norm(state: State, step: Step) -> None:
         _finish(state, step, labels, _is_affine(state, step))
 
 
-def group_norm(state: State, step: Step) -> None:
+def group_norm(state: LabelState, step: LabelStep) -> None:
     """The channels of a group of the norm go together, and their group with them."""
     number = step.get("num_groups")
     labels = _per_channel(state, step, ("weight", "bias"), ())
@@ -43,7 +43,7 @@ def group_norm(state: State, step: Step) -> None:
     _finish(state, step, labels, _is_affine(state, step))
 
 
-def layer_norm(state: State, step: Step) -> None:
+def layer_norm(state: LabelState, step: LabelStep) -> None:
     """Runs over the last dimensions: their channels stay."""
     source, out, shape = step.get("input"), step.outputs[0], step.get("normalized_shape")
     count = 1 if isinstance(shape, int) else len(shape)
@@ -57,7 +57,7 @@ def layer_norm(state: State, step: Step) -> None:
     state.set(out, tuple(map(dirty, kept)) if step.get("bias") is not None else tuple(kept))
 
 
-def prelu(state: State, step: Step) -> None:
+def prelu(state: LabelState, step: LabelStep) -> None:
     """One slope for all, or one for each channel; 0 stays 0."""
     source, slope, out = step.get("input"), step.get("weight"), step.outputs[0]
     if slope.numel() == 1:
@@ -66,12 +66,12 @@ def prelu(state: State, step: Step) -> None:
     labels = _axis(state, source, 1)
     each = column(state, slope, 0)
     state.store.merge(labels, each, state.cause("a slope for each of them"))
-    state.mark(each, Role.SCALES)
+    state.mark(each, DimensionRole.SCALES)
     _width(state, "num_parameters", labels)
     _finish(state, step, labels, torch.ones_like(labels, dtype=torch.bool), keeps=True)
 
 
-def glu(state: State, step: Step) -> None:
+def glu(state: LabelState, step: LabelStep) -> None:
     """One half times the sigmoid of the other: the same place in both goes together."""
     source, out = step.get("input"), step.outputs[0]
     dim = step.get("dim", -1) % source.dim()
@@ -86,7 +86,7 @@ def glu(state: State, step: Step) -> None:
     state.set(out, tuple(layers))
 
 
-def pad(state: State, step: Step) -> None:
+def pad(state: LabelState, step: LabelStep) -> None:
     """Along other dimensions the padding is in the channel that it lies beside; along channels it is in none."""
     source, out = step.get("input"), step.outputs[0]
     sizes: Sequence[int] = step.get("pad")
@@ -112,7 +112,7 @@ def _padded(layer: Tensor, sizes: Sequence[int], beside: set[int], out: Tensor) 
     return spread_core(small.contiguous(), out.shape)
 
 
-def _per_channel(state: State, step: Step, parameters: Sequence[str], buffers: Sequence[str]) -> Tensor:
+def _per_channel(state: LabelState, step: LabelStep, parameters: Sequence[str], buffers: Sequence[str]) -> Tensor:
     """The labels of an input's channels, those of what it has for each of them with them."""
     labels = _axis(state, step.get("input"), 1)
     cause = state.cause(f"{step.call.name} takes a tensor of fixed width")
@@ -120,19 +120,19 @@ def _per_channel(state: State, step: Step, parameters: Sequence[str], buffers: S
         if isinstance(step.get(name), Tensor):
             each = column(state, step.get(name), 0)
             state.store.merge(labels, each, cause)
-            state.mark(each, Role.SCALES if name in parameters else Role.NONE)
+            state.mark(each, DimensionRole.SCALES if name in parameters else DimensionRole.NONE)
     _width(state, "num_features", labels)
     return labels
 
 
-def _axis(state: State, source: Tensor, dim: int) -> Tensor:
+def _axis(state: LabelState, source: Tensor, dim: int) -> Tensor:
     for layer in state.layers(source):
         if dim in varying(layer):
             return state.axis(layer, dim, "a norm takes a part of them together")
     return torch.zeros(source.shape[dim], dtype=torch.int64)
 
 
-def _is_affine(state: State, step: Step) -> Tensor:
+def _is_affine(state: LabelState, step: LabelStep) -> Tensor:
     """For each channel, whether masking its weight and its bias gives 0."""
     weight, bias = step.get("weight"), step.get("bias")
     size = step.get("input").shape[1]
@@ -142,7 +142,7 @@ def _is_affine(state: State, step: Step) -> Tensor:
     return clean & (column(state, bias, 0) > 0) if isinstance(bias, Tensor) else clean
 
 
-def _finish(state: State, step: Step, labels: Tensor, clean: Tensor, *, keeps: bool = False) -> None:
+def _finish(state: LabelState, step: LabelStep, labels: Tensor, clean: Tensor, *, keeps: bool = False) -> None:
     out = step.outputs[0]
     signed = labels if keeps else torch.where(clean, labels.abs(), -labels.abs())
     state.set(out, (spread(signed, out.shape, 1),))
@@ -150,6 +150,6 @@ def _finish(state: State, step: Step, labels: Tensor, clean: Tensor, *, keeps: b
     state.store.freeze(others, state.cause(f"{step.call.name} runs over them"))
 
 
-def _width(state: State, name: str, labels: Tensor) -> None:
+def _width(state: LabelState, name: str, labels: Tensor) -> None:
     if state.module is not None:
         state.attribute(state.module, name, labels)

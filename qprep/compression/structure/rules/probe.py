@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from qprep.compression.structure.state import Step
+from qprep.compression.structure.state import LabelStep
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 # Values of what is not masked: both signs, several sizes, so that no clamp or rectifier hides them.
 _SCALES: Final = (0.37, -0.41, 2.3, -2.9, 17.0, -19.0)
 
 
-def replaced(step: Step, values: Sequence[Any]) -> list[Tensor] | None:
+def replaced(step: LabelStep, values: Sequence[Any]) -> list[Tensor] | None:
     """The tensors that the operation returns with its input tensors replaced, in order; None where it fails."""
     counter = iter(values)
     args, kwargs = pytree.tree_map(
@@ -28,7 +28,7 @@ def replaced(step: Step, values: Sequence[Any]) -> list[Tensor] | None:
         return None
 
 
-def zeros_of(step: Step, zero: Sequence[Tensor | None]) -> Tensor | None:
+def zeros_of(step: LabelStep, zero: Sequence[Tensor | None]) -> Tensor | None:
     """Where the output of an element-by-element operation is 0 whatever the values that are not known to be 0.
 
     zero  for each input tensor a mask of where it is 0, all of one shape; None: nowhere
@@ -61,7 +61,7 @@ def _value(tensor: Tensor, zero: Tensor | None, shape: torch.Size, scale: float,
     return values if zero is None else values.masked_fill(zero, 0)
 
 
-def keeps_zero(step: Step, run: Callable[[Tensor], Sequence[Tensor] | None], shape: Sequence[int]) -> bool:
-    """Whether `run` makes zeros of zeros of `shape`, in the type of the operation's first input."""
+def keeps_zero(step: LabelStep, run: Callable[[Tensor], Sequence[Tensor] | None], shape: Sequence[int]) -> bool:
+    """True if `run` makes zeros of zeros of `shape`, in the type of the operation's first input."""
     outs = run(torch.zeros(tuple(shape), dtype=step.inputs[0].dtype))
     return bool(outs) and all(not bool(out.any()) for out in outs or ())

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from qprep.compression.structure.labels import spread, varying
 from qprep.compression.structure.rules.layer import column, read_axis, read_into
-from qprep.compression.structure.state import State, Step
-from qprep.compression.structure.store import Role
+from qprep.compression.structure.state import LabelState, LabelStep
+from qprep.compression.structure.store import DimensionRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Weights:
     biases: Sequence[Tensor]
 
 
-def recurrent(state: State, step: Step) -> None:
+def recurrent(state: LabelState, step: LabelStep) -> None:
     """Of torch.lstm, gru and rnn_*: (input, hx, params, …), or packed (data, batch_sizes, hx, params, …)."""
     packed = isinstance(step.args[1], Tensor) and not step.args[1].is_floating_point()
     source, start, weights = step.args[0], step.args[2 if packed else 1], step.args[3 if packed else 2]
@@ -47,7 +47,7 @@ def recurrent(state: State, step: Step) -> None:
     _run(state, step, start, made, units)
 
 
-def cell(state: State, step: Step) -> None:
+def cell(state: LabelState, step: LabelStep) -> None:
     """Of torch.lstm_cell and the like: (input, hx, weight_ih, weight_hh, …)."""
     source, start, *weights = step.args
     made = _Weights(weights[0], weights[1], [each for each in weights[2:] if isinstance(each, Tensor)])
@@ -55,7 +55,7 @@ def cell(state: State, step: Step) -> None:
     _run(state, step, start, [made], _units(state, [made]))
 
 
-def _reads(state: State, step: Step, source: Tensor, readers: list[Tensor]) -> None:
+def _reads(state: LabelState, step: LabelStep, source: Tensor, readers: list[Tensor]) -> None:
     given = read_axis(state, source, source.dim() - 1)
     for weight in readers:
         read_into(state, given, column(state, weight, 1))
@@ -65,16 +65,16 @@ def _reads(state: State, step: Step, source: Tensor, readers: list[Tensor]) -> N
     state.store.freeze(others, state.cause(f"{step.call.name} runs over them"))
 
 
-def _units(state: State, weights: Sequence[_Weights]) -> Tensor:
+def _units(state: LabelState, weights: Sequence[_Weights]) -> Tensor:
     """The label of each unit: its rows of every gate, layer and direction go together."""
     size = weights[0].hidden.shape[1]
     units = column(state, weights[0].hidden, 0)[:size]
     cause = state.cause("a gate of a recurrent layer is no parameter")
     for one in weights:
         for weight, role in (
-            (one.input, Role.MAKES),
-            (one.hidden, Role.MAKES),
-            *((each, Role.SCALES) for each in one.biases),
+            (one.input, DimensionRole.MAKES),
+            (one.hidden, DimensionRole.MAKES),
+            *((each, DimensionRole.SCALES) for each in one.biases),
         ):
             rows = column(state, weight, 0)
             state.store.merge(units.repeat(len(rows) // size), rows, cause)
@@ -83,7 +83,7 @@ def _units(state: State, weights: Sequence[_Weights]) -> Tensor:
     return units
 
 
-def _run(state: State, step: Step, start: Any, weights: Sequence[_Weights], units: Tensor) -> None:  # noqa: ANN401
+def _run(state: LabelState, step: LabelStep, start: Any, weights: Sequence[_Weights], units: Tensor) -> None:  # noqa: ANN401
     """States begin with the units' labels, where they have any, and outputs carry them."""
     source = step.args[0]
     for tensor in _states(start):
@@ -103,7 +103,7 @@ def _run(state: State, step: Step, start: Any, weights: Sequence[_Weights], unit
         state.set(tensor, (spread(units.repeat(tensor.shape[last] // len(units)), tensor.shape, last),))
 
 
-def _stay(state: State, step: Step, start: Any, weights: list[Tensor]) -> None:  # noqa: ANN401
+def _stay(state: LabelState, step: LabelStep, start: Any, weights: list[Tensor]) -> None:  # noqa: ANN401
     """The units of all layers."""
     cause, source = state.cause("they are units of a recurrent layer with a projection"), step.args[0]
     for tensor in _states(start):
@@ -113,7 +113,7 @@ def _stay(state: State, step: Step, start: Any, weights: list[Tensor]) -> None: 
         rows = column(state, weight, 0)
         state.store.freeze((rows,), cause)
         if weight.dim() > 1:
-            state.mark(rows, Role.MAKES)
+            state.mark(rows, DimensionRole.MAKES)
             state.count(weight, positions, source, step.outputs[0])
     for tensor in step.outputs:
         state.set(tensor, ())

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from qprep.compression.structure.labels import Layers, compact, core, joined, varying
 from qprep.compression.structure.rules.probe import zeros_of
-from qprep.compression.structure.state import State, Step
-from qprep.compression.structure.store import Cause, Role
+from qprep.compression.structure.state import LabelState, LabelStep
+from qprep.compression.structure.store import Cause, DimensionRole
 
 
 @dataclass(eq=False, slots=True)
@@ -22,7 +22,7 @@ class _Cluster:
     layers: list[tuple[int, Tensor]] = field(default_factory=list)
 
 
-def same(state: State, step: Step) -> None:
+def same(state: LabelState, step: LabelStep) -> None:
     """Labels at the same place go together; where a masked element does not give 0, the label says so."""
     inputs = step.inputs
     outputs = [each for each in step.outputs if each.dim()]
@@ -37,7 +37,7 @@ def same(state: State, step: Step) -> None:
         state.set(output, layers if output.shape == shape else (), raw=raw)
 
 
-def unite(state: State, step: Step, inputs: Sequence[Tensor], shape: torch.Size, what: str) -> Layers:
+def unite(state: LabelState, step: LabelStep, inputs: Sequence[Tensor], shape: torch.Size, what: str) -> Layers:
     """The layers of an output of `shape`, computed element by element from `inputs`."""
     clusters: list[_Cluster] = []
     for number, tensor in enumerate(inputs):
@@ -50,15 +50,15 @@ def unite(state: State, step: Step, inputs: Sequence[Tensor], shape: torch.Size,
     return tuple(_joined(state, step, inputs, cluster, cause).expand(shape) for cluster in clusters)
 
 
-def _mark_parameters(state: State, clusters: Sequence[_Cluster], raw: Sequence[bool]) -> None:
+def _mark_parameters(state: LabelState, clusters: Sequence[_Cluster], raw: Sequence[bool]) -> None:
     """Parameters with a number for each channel are masked with it."""
     for cluster in clusters:
         for number, layer in cluster.layers:
             if raw[number]:
-                state.mark(core(layer), Role.SCALES)
+                state.mark(core(layer), DimensionRole.SCALES)
 
 
-def _joined(state: State, step: Step, inputs: Sequence[Tensor], cluster: _Cluster, cause: Cause) -> Tensor:
+def _joined(state: LabelState, step: LabelStep, inputs: Sequence[Tensor], cluster: _Cluster, cause: Cause) -> Tensor:
     """The core of the layer that a cluster's layers give."""
     held = {number for number, _ in cluster.layers}
     layer = cluster.layers[0][1]
@@ -98,7 +98,7 @@ def _broadcast(layer: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _spans(tensor: Tensor, dims: frozenset[int], size: int) -> bool:
-    """Whether a tensor, broadcast to `size` dimensions, has a width of its own along any of `dims`."""
+    """True if a tensor, broadcast to `size` dimensions, has a width of its own along any of `dims`."""
     first = size - tensor.dim()
     return any(dim >= first and tensor.shape[dim - first] > 1 for dim in dims)
 

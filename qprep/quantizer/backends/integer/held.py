@@ -23,5 +23,5 @@ def holding(model: nn.Module) -> Iterator[None]:
 
 
 def is_held(tensor: Tensor) -> bool:
-    """Whether `tensor`, no `IntegerTensor`, is one of the model's, or a view of one."""
+    """True if `tensor`, no `IntegerTensor`, is one of the model's, or a view of one."""
     return tensor.numel() > 0 and tensor.untyped_storage().data_ptr() in _storages.get()

@@ -42,7 +42,7 @@ def _bits(x: IntegerTensor, weight: IntegerTensor, terms: int) -> int:
 
 
 def fits(x: IntegerTensor, weight: IntegerTensor, terms: int) -> bool:
-    """Whether sums of so many products are exact; accumulators times accumulators are not, for one."""
+    """True if sums of so many products are exact; accumulators times accumulators are not, for one."""
     return _bits(x, weight, terms) <= _EXACT
 
 

@@ -78,12 +78,12 @@ class Value:
     kind: torch.dtype
     name: str | None = None
     quantized: Quantized | None = None
-    layer: Layer | None = None
+    layer: WrittenLayer | None = None
     unpadded: tuple[Value, tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class WrittenLayer:
     """A layer with weights as it was written: what makes it again with other integers, scales and bias.
 
     axis  the dimension of its weight that its channels, dimension 1 of what it gives, are along

@@ -33,7 +33,7 @@ from qprep.quantizer.backends.onnx.run_record import Recording, Ref, Step, opene
 from qprep.quantizer.backends.onnx.runtime_check import WrittenSlot, compare
 from qprep.quantizer.backends.onnx.sizes import Dim, Size
 from qprep.quantizer.example_runs import example_of, run_example
-from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer
 from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors, tensors_in
@@ -59,7 +59,7 @@ def check_onnx(quantizer: PreparedModel, options: OnnxOptions) -> ExportReport:
     model = copy_of(quantizer.graph.model, quantizer.graph.model)
     for slot in model.modules():
         if isinstance(slot, TensorQuantizer):
-            slot.mode = Mode.OFF
+            slot.mode = QuantizerMode.OFF
     return _written(model, None, example_of(model, quantizer.example), options)
 
 
@@ -207,7 +207,7 @@ def _is_on_grid(slot: TensorQuantizer) -> bool:
 
 
 def _is_unsigned(step: Step) -> bool:
-    """Whether a step quantizes to integers from 0 on."""
+    """True if a step quantizes to integers from 0 on."""
     return step.slot is not None and not step.slot.spec.is_float and step.slot.spec.limits[0] >= 0
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.onnx.export_report import OnnxOptions
 from qprep.quantizer.backends.onnx.run_record import Recording, record
-from qprep.quantizer.backends.onnx.sizes import Dim, Free, Runs, enlarged, merged, shape_of
+from qprep.quantizer.backends.onnx.sizes import Dim, Free, SizeRuns, enlarged, merged, shape_of
 from qprep.quantizer.graph.tensor_leaves import map_tensors, tensors_in
 
 Example = tuple[tuple[Any, ...], dict[str, Any]]
@@ -84,7 +84,7 @@ def _merged(
 ) -> tuple[Recording, list[tuple[Dim, ...]]] | None:
     tensors = list(tensors_in(example))
     sizes = {name: tensors[number].shape[axis] for number, axes in free.items() for axis, name in axes.items()}
-    runs = Runs(tuple(sizes), tuple(sizes.values()))
+    runs = SizeRuns(tuple(sizes), tuple(sizes.values()))
     recordings, shapes = [run], [[tensor.shape for tensor in tensors]]
     for mask in range(1, runs.number):
         larger = enlarged(tensors, free, [name for at, name in enumerate(runs.names) if mask >> at & 1])

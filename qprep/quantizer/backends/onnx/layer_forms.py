@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qprep.quantizer.backends.onnx.builder import Builder, Layer, Quantized, Value
+from qprep.quantizer.backends.onnx.builder import Builder, Quantized, Value, WrittenLayer
 from qprep.quantizer.backends.onnx.run_record import Ref
 from qprep.quantizer.backends.onnx.sizes import Dim
 from qprep.quantizer.formats.affine import QParams, dequantize
@@ -46,7 +46,7 @@ def _layer(
     makes_channels = len(b.outputs[0]) == len(stored.shape)
     if slot is not None and isinstance(weight, Tensor) and makes_channels and not stored.quantized.params.group_size:
         ints, params = integers(slot, weight)
-        found.layer = Layer(ints, params, axis, constant, again)
+        found.layer = WrittenLayer(ints, params, axis, constant, again)
     return found
 
 

@@ -219,7 +219,7 @@ def _stacked(b: Builder, given: dict[str, Any]) -> Any:
 
 
 def same_grid(one: QParams, other: QParams) -> bool:
-    """Whether both say the same by the same integers."""
+    """True if both say the same by the same integers."""
     return (
         one.axis is None
         and other.axis is None

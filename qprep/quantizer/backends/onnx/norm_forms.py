@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qprep.quantizer.backends.onnx.builder import Builder, Layer, Value
+from qprep.quantizer.backends.onnx.builder import Builder, Value, WrittenLayer
 from qprep.quantizer.backends.onnx.layer_forms import Form, fixed, spread
 from qprep.quantizer.backends.onnx.layout_forms import moved
 from qprep.quantizer.backends.onnx.run_record import Ref
@@ -39,7 +39,7 @@ def _batch_norm(b: Builder, given: dict[str, Any]) -> Any:
     return b.op("Add", [scaled, b.constant(shift.reshape(shape).numpy(), np.float32)])
 
 
-def _folded(b: Builder, layer: Layer, factor: Tensor, shift: Tensor) -> str | None:
+def _folded(b: Builder, layer: WrittenLayer, factor: Tensor, shift: Tensor) -> str | None:
     """The layer again, its channels' scales times |factor|, integers negated where the factor is negative."""
     params = layer.params
     if params.axis not in (None, layer.axis) or bool(params.zero_point.any()):

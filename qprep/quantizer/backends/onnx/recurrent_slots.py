@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from qprep.quantizer.formats.tensor_quantizers import Mode, TensorQuantizer
+from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer
 from qprep.quantizer.graph.model_copies import copy_of
 from qprep.quantizer.graph.quantized_module import QuantizedModule
 
@@ -22,7 +22,7 @@ def as_written(model: nn.Module, layers: Sequence[str]) -> nn.Module:
     for path, module in made.named_modules():
         if _plain(path) in layers and isinstance(module, nn.RNNBase):
             for slot in _inside(module):
-                slot.mode = Mode.OFF
+                slot.mode = QuantizerMode.OFF
     return made
 
 

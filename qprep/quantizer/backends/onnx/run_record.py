@@ -186,7 +186,7 @@ class _Recorder(TorchFunctionMode):
             self._given.append((module, args[0]))
 
     def _is_whole(self, module: nn.Module, args: Any) -> bool:
-        """Whether a layer's run is one step, rather than what it calls."""
+        """True if a layer's run is one step, rather than what it calls."""
         if self._recurrent is Recurrent.OPERATOR and isinstance(module, nn.RNNBase):
             is_plain = not module.proj_size and not (module.training and module.dropout)
             return is_plain and not any(isinstance(each, PackedSequence) for each in args)

@@ -16,7 +16,7 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.comparison import (
     LIMIT,
     Limit,
-    Seen,
+    SlotSeen,
     first_difference,
     output_difference,
     refused,
@@ -71,8 +71,8 @@ def compare(
 
 
 def _forced(
-    made: bytes, slots: Sequence[WrittenSlot], inputs: Sequence[Tensor], seen: Sequence[Seen]
-) -> list[Seen] | None:
+    made: bytes, slots: Sequence[WrittenSlot], inputs: Sequence[Tensor], seen: Sequence[SlotSeen]
+) -> list[SlotSeen] | None:
     """What ONNX Runtime gives at each slot that runs once, where the slots before it gave what the simulation's did.
 
     One value that is rounded to the other side is no fault, and grows from layer to layer; so each slot's integers are
@@ -112,11 +112,11 @@ def _forced(
         (value.double() - int(numbers[each.zero])) * float(numbers[each.scale])
         for each, value in zip(wanted, found, strict=True)
     ]
-    return [Seen(each.slot, value) for each, value in zip(wanted, made_values, strict=True)]
+    return [SlotSeen(each.slot, value) for each, value in zip(wanted, made_values, strict=True)]
 
 
 def _is_static(node: Any) -> bool:  # noqa: ANN401
-    """Whether a node quantizes to a grid that is known ahead, or clips what it gives."""
+    """True if a node quantizes to a grid that is known ahead, or clips what it gives."""
     return node is not None and node.op_type in ("QuantizeLinear", "Clip")
 
 

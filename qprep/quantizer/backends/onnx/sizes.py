@@ -43,7 +43,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class SizeRuns:
     """How runs differ: in run number n the size `names[i]` is one larger than `sizes[i]` where bit i of n is set."""
 
     names: tuple[str, ...]
@@ -83,7 +83,7 @@ class _Differs(Exception):  # noqa: N818
     """Two runs did not call the same."""
 
 
-def merged(recordings: Sequence[Recording], runs: Runs) -> Recording | None:
+def merged(recordings: Sequence[Recording], runs: SizeRuns) -> Recording | None:
     """The first with a `Size` wherever they have other numbers; None where they differ in more than that."""
     if len({len(each.steps) for each in recordings}) > 1:
         return None
@@ -94,14 +94,14 @@ def merged(recordings: Sequence[Recording], runs: Runs) -> Recording | None:
     return replace(recordings[0], steps=steps)
 
 
-def shape_of(shapes: Sequence[Sequence[int]], runs: Runs) -> tuple[Dim, ...]:
+def shape_of(shapes: Sequence[Sequence[int]], runs: SizeRuns) -> tuple[Dim, ...]:
     """A shape from those of all runs."""
     if len({len(shape) for shape in shapes}) > 1:
         raise _Differs
     return tuple(runs.dim(sizes) for sizes in zip(*shapes, strict=True))
 
 
-def _step(steps: Sequence[Step], runs: Runs) -> Step:
+def _step(steps: Sequence[Step], runs: SizeRuns) -> Step:
     one = steps[0]
     if any((each.name, each.outputs, each.path) != (one.name, one.outputs, one.path) for each in steps):
         raise _Differs
@@ -110,7 +110,7 @@ def _step(steps: Sequence[Step], runs: Runs) -> Step:
     return replace(one, arguments=arguments, called=called, shapes=shapes)  # type: ignore[arg-type]  # Dims for ints
 
 
-def _value(values: Sequence[Any], runs: Runs) -> Any:
+def _value(values: Sequence[Any], runs: SizeRuns) -> Any:
     one = values[0]
     if any(type(each) is not type(one) for each in values):
         raise _Differs
@@ -135,14 +135,14 @@ def _value(values: Sequence[Any], runs: Runs) -> Any:
     return one
 
 
-def _body(values: Sequence[Recording], runs: Runs) -> Recording:
+def _body(values: Sequence[Recording], runs: SizeRuns) -> Recording:
     found = merged(values, runs)
     if found is None:
         raise _Differs
     return found
 
 
-def _tensor(values: Sequence[Tensor], runs: Runs) -> Any:
+def _tensor(values: Sequence[Tensor], runs: SizeRuns) -> Any:
     one = values[0]
     if all(each.shape == one.shape for each in values):
         if any(each is not one and not torch.equal(each, one) for each in values):

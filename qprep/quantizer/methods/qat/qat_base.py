@@ -31,7 +31,7 @@ _LAYERS = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_tra
 
 
 def in_backward() -> bool:
-    """Whether this forward is run again by a backward, as gradient checkpointing does: what it sees is not new."""
+    """True if this forward is run again by a backward, as gradient checkpointing does: what it sees is not new."""
     if torch.compiler.is_compiling():
         return False
     return torch._C._current_graph_task_id() != -1  # noqa: SLF001  (torch.utils.checkpoint reads the same)
