@@ -31,9 +31,16 @@ PART = """\
 from torch import nn
 
 
-class Part(nn.Sequential):
+class Part(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def __setstate__(self, state):
+        self.training = False
+
     def forward(self, x):
-        return super().forward(x) * x
+        return self.fc(x) * x
 """
 
 

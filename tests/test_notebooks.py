@@ -133,5 +133,5 @@ def test_cells_that_cannot_be_told_apart_are_refused() -> None:
         read_notebook(notebook(cell("# %% [cell 9]\nx = 1")))
     made = read_notebook(TEXT)
     assert made.with_text(made.text) == TEXT
-    with pytest.raises(NotebookError, match="cannot be told apart"):
+    with pytest.raises(NotebookError, match="cannot be distinguished"):
         made.with_text(made.text.replace("[cell 4]", "[cell 5]"))

@@ -203,7 +203,7 @@ def test_inputs_as_in_trace(run: Run, net: str) -> None:
         ({"evaluate": "{}:number"}, 2, "error: --evaluate: expected a function, found int"),
         ({"evaluate": "{}:once"}, 1, "error: {}:once failed: TypeError"),
         ({"loss": "{}:score"}, 2, "error: --loss: expected a method that searches by one (lapq), found ptq"),
-        ({"method": "lapg"}, 2, "error: --method: expected one of ptq"),
+        ({"method": "lapg"}, 2, "error: --method: expected one of adaround"),
         ({"config": "nowhere.yaml"}, 2, "error: expected a YAML file"),
         ({"output": "{}.py/model.pt"}, 2, "is not a writable folder"),
         ({"output": "."}, 2, "is a directory"),

@@ -244,7 +244,7 @@ def test_stubs_are_for_whole_models(name: str, tmp_path: Path) -> None:
         ("30.0 * self.fc(x)", "self.mul.mul_scalar(self.fc(x), 30.0)"),
         ("-1 + (x * x)", "self.add.add_scalar(self.mul.mul(x, x), -1)"),
         ("(0.5) * x + 1", "self.add.add_scalar(self.mul.mul_scalar(x, 0.5), 1)"),
-        ("1 - self.fc(x)", "1 - self.fc(x)"),
+        ("1 - self.fc(x)", "self.quant_1(1 - self.dequant_1(self.fc(x)))"),
     ],
 )
 def test_numbers_before_tensors_change_places_where_that_is_the_same(before: str, after: str, tmp_path: Path) -> None:

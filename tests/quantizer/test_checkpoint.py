@@ -169,5 +169,5 @@ def test_a_model_of_another_size(tmp_path: Path) -> None:
     quantizer.calibrate([data()])
     quantizer.save(tmp_path / "model.pt")
     wider = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 4))
-    with pytest.raises(QprepError, match=r"(?s)expected the model that was saved, found another .*size mismatch"):
+    with pytest.raises(QprepError, match=r"(?s)expected the saved model, found another .*size mismatch"):
         PostTrainingQuantizer.load(tmp_path / "model.pt", wider, data())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
@@ -122,7 +123,7 @@ class QuantizationPolicy(Policy):
         """Say where a method's grid has no 0, so that masked weights are not 0 while the model runs."""
         masked = {id(each) for each in training.masks.parameters}
         for parameter, slot in quantizer.parameters_with_quantizers():
-            if id(parameter) in masked and not _keeps_zero(slot):
+            if id(parameter) in masked and not _keeps_zero(slot, parameter):
                 training.note(
                     f"{training.name(parameter)}: the grid of {self.kind.__name__} has no 0, masked weights are not 0 "
                     "while the model runs"
@@ -130,13 +131,14 @@ class QuantizationPolicy(Policy):
 
 
 @torch.no_grad()
-def _keeps_zero(slot: TensorQuantizer) -> bool:
-    """True if a grid by formula has a 0; ranges that start from data always have one."""
+def _keeps_zero(slot: TensorQuantizer, parameter: Tensor) -> bool:
+    """True if a grid by formula has a 0 for a parameter's shape; ranges that start from data always have one."""
     if not getattr(slot, "by_formula", False):
         return True
-    sample = torch.tensor([-1.0, 0.0, 1.0], device=slot.scale.device)
+    sample = torch.zeros_like(parameter)
+    sample.view(-1)[::2] = 1.0
     was = slot.training
     slot.eval()
     found = slot.quantize(sample)
     slot.train(was)
-    return bool(found[1] == 0)
+    return bool((found[sample == 0] == 0).all())

@@ -60,13 +60,12 @@ CONDITIONAL: tuple[Case, ...] = (
         ),
         "unknown before the code runs",
     ),
-    declined(
+    prepared(
         "function-of-torch-or-ones-own",
         net(
             "return twice(self.fc(x))",
             extra=_in_branches("from torch import exp as twice", _TWICE, "try:", "except ImportError:"),
         ),
-        "one of the project",
     ),
     prepared(
         "decorator-that-branches-define",
