@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from qprep.foundation.errors import QprepError
-from qprep.foundation.regular_files import read_bytes
+from qprep.foundation.regular_files import read_bytes, read_text
 from qprep.tracing import child
 from qprep.tracing.failure import TraceFailure, from_dump
 from qprep.tracing.request import Request
@@ -36,7 +36,7 @@ def run_target(request: Request) -> TraceReport | TraceFailure:
         failure = run_child("qprep.tracing.child", request, folder)
         if failure is not None:
             return failure
-        return read_answer(request, lambda: TraceReport.from_json((folder / child.REPORT).read_text()))
+        return read_answer(request, lambda: TraceReport.from_json(read_text(folder / child.REPORT)))
 
 
 def read_answer(request: Request, read: Callable[[], _T]) -> _T | TraceFailure:
@@ -121,7 +121,7 @@ def _environment() -> dict[str, str]:
 def _failure(request: Request, folder: Path, returncode: int | None, *, is_sealed: bool) -> TraceFailure | None:
     reported = folder / child.FAILURE
     if is_sealed and reported.exists():
-        return read_answer(request, lambda: TraceFailure.from_json(reported.read_text()))
+        return read_answer(request, lambda: TraceFailure.from_json(read_text(reported)))
     dump = _read(folder / child.FAULT)
     if returncode is None or dump.startswith("Timeout"):
         return from_dump("timeout", f"{request.target} ran longer than {request.timeout:g} s", dump)

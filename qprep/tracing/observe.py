@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from qprep.foundation.regular_files import read_text
 from qprep.tracing import child
 from qprep.tracing.child_runner import read_answer, run_child, workspace
 from qprep.tracing.failure import TraceFailure
@@ -45,4 +46,4 @@ def observe(request: Request, files: Collection[str], sources: Mapping[str, byte
 
 def _observed(folder: Path) -> Observed:
     ran, built = read_places(folder)
-    return Observed(TraceReport.from_json((folder / child.REPORT).read_text()), ran, built)
+    return Observed(TraceReport.from_json(read_text(folder / child.REPORT)), ran, built)

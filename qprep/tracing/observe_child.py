@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from qprep.foundation.regular_files import read_text
 from qprep.tracing import overlay
 from qprep.tracing.child import REPORT, answer, stage
 from qprep.tracing.executed import Executed
@@ -66,7 +67,7 @@ def _listed(executed: Executed) -> list[tuple[object, ...]]:
 
 def read_places(folder: Path) -> tuple[frozenset[TracePlace], frozenset[TracePlace]]:
     """The expressions evaluated in the forward pass, and while the model was built."""
-    ran, built = json.loads((folder / PLACES).read_text())
+    ran, built = json.loads(read_text(folder / PLACES))
     return frozenset(TracePlace(*place) for place in ran), frozenset(TracePlace(*place) for place in built)
 
 
