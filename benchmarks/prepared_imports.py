@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = ["--quick"]
+QUICK = ["--quick", "--package", "torchvision"]  # to rewrite timm for the first time takes minutes
 MOST = 1.2  # how many times longer a warm import may take
 
 # What torchvision's compiled part would define: without it the package cannot be imported beside every build of torch.
