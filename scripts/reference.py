@@ -46,8 +46,10 @@ def command_line() -> str:
 
 def _section(name: str, command: click.Command, context: click.Context) -> str:
     usage = " ".join(["qprep", name, *command.collect_usage_pieces(context)])
-    options = (each for each in command.get_params(context) if isinstance(each, click.Option))
+    options = (each for each in command.params if isinstance(each, click.Option))
     rows = [record for option in options if (record := option.get_help_record(context))]
+    # A command keeps the names of its help option from its first use, which need not have been under the group.
+    rows.append((", ".join(context.help_option_names), "Show this message and exit."))
     table = "".join(f"| `{_cell(flags)}` | {_cell(text)} |\n" for flags, text in rows)
     return (
         f"## {name}\n\n```text\n{usage}\n```\n\n{_paragraphs(command.help or '')}\n\n"
