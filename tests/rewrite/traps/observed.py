@@ -305,7 +305,7 @@ CASES: dict[int, tuple[Case, ...]] = {
             HEADER + _TEXT_OF_ITS_OWN.strip() + _example("net.fc.bias.data.fill_(len(repr(net)))"),
         ),
         *(
-            declined(f"initialized-{name}", HEADER + _LAYERS.strip() + _example(form.format(part=part)), "not proven")
+            prepared(f"initialized-{name}", HEADER + _LAYERS.strip() + _example(form.format(part=part)))
             for name, form in INITS.items()
             for part in ("Norm",)
         ),
