@@ -1,4 +1,4 @@
-"""Rows of the catalogue that a user writes in TOML: which module stands for an operator of their own."""
+"""Rows of the catalogue that a user writes in TOML: the module of an operator of their own."""
 
 from __future__ import annotations
 

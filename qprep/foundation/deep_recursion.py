@@ -21,7 +21,7 @@ _STACK_SIZES = (512 << 20, 128 << 20, 32 << 20)  # bytes of address space; pages
 def run_with_large_stack(work: Callable[[], _T]) -> _T:
     """Call `work` in a thread whose stack holds deep recursion; what it raises is raised here.
 
-    Ctrl-C is handed on to that thread and waited for, so that it can take back what it has half done.
+    Ctrl-C is passed on to that thread and waited for, so that it can take back what it has half done.
     """
     results: list[_T] = []
     errors: list[BaseException] = []

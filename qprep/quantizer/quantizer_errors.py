@@ -11,7 +11,7 @@ from qprep.tracing.trace_report import TraceReport
 
 
 class NotPreparedError(QprepError):
-    """A model with operations that no module of their own stands for; `report` is the trace that found them."""
+    """A model with operations without a module of their own; `report` is the trace that found them."""
 
     def __init__(self, report: TraceReport) -> None:
         self.report = report

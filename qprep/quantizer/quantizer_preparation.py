@@ -48,7 +48,7 @@ from qprep.tracing import TraceReport, trace
 class PreparingQuantizer:
     """`prepare_model(*example_inputs)` puts quantizers into `model`, in place.
 
-    overrides           regular expressions on module names, which must match in full (a container's name stands for
+    overrides           regular expressions on module names, which must match in full (a container's name means
                         all inside) or parameters' names, to settings; the first that matches wins; see `Settings`
     train_with_fp_copy  whether parameters stay in float and are quantized in each forward, or are overwritten by
                         `quantize_params`

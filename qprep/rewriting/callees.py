@@ -1,4 +1,4 @@
-"""What the name in front of a call stands for, read from the source alone."""
+"""What the name in front of a call refers to, read from the source alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the module that stands for an operation is made and called, of whichever library it is."""
+"""How the module of an operation is made and called, of whichever library it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def missing(scope: Scope, op: Op) -> Unfixable:
-    """The reason where no module stands for an operation."""
+    """The reason where an operation has no module."""
     of = "" if scope.target.is_own else f" in {scope.target.name}"
     advice = ""
     if scope.target.name == TORCH_AO:

@@ -292,7 +292,7 @@ class Plan:
         return (Piece(start, end, attribute),)
 
     def _is_dispatched(self, scope: Scope, call: HelperCall) -> bool:
-        """True if a call is of a function that only the run knows, or of what its decorators make of it."""
+        """True if a call is of an unknown function, or of what its decorators make of it."""
         assert isinstance(scope.node, ast.Call)
         if len(call.callees) > 1 or not _is_callee(scope, scope.node.func, min(call.callees)):
             return call.direct
@@ -624,7 +624,7 @@ def _for_target(scope: Scope, site: Site) -> Site:
 
 
 def _dispatch(scope: Scope, node: ast.Call, call: HelperCall) -> tuple[Piece, ...] | Unfixable:
-    """`function(x)` → `self.function(function, x)`: a Dispatch runs what stands for the function."""
+    """`function(x)` → `self.function(function, x)`: a Dispatch runs what replaces the function."""
     code, (start, end) = scope.code, scope.code.span(node.func)
     bracket = code.skip_blank(end)
     is_simple = not any(isinstance(part, ast.Call | ast.BinOp) for part in ast.walk(node.func))

@@ -25,7 +25,7 @@ _MAYBE = (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """`self.attribute`, what lies under it (`[0]`, `.fc`), and the expression that stands for that.
+    """`self.attribute`, what lies under it (`[0]`, `.fc`), and the expression that refers to that.
 
     is_loop  an item of it is the module: that of an index or a loop, and the expression is the whole list
     is_many  the loop calls its variable several times

@@ -26,7 +26,7 @@ class Import:
     beside: str | None = None
 
 
-OWNER = "<owner>"  # stands for self in the text of a declaration, until it is known where that goes
+OWNER = "<owner>"  # in place of self in the text of a declaration, until it is known where that goes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401 -- values of any kind
-"""The base of all modules that stand for one operation."""
+"""The base of all modules for one operation."""
 
 import inspect
 from collections.abc import Sequence

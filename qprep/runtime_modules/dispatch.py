@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401 -- values of any kind
-"""Calls of functions chosen at run time: each place has operations of its own where a module stands for one."""
+"""Calls of functions chosen at run time: each place has operations of its own where one has a module."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def _is_its_own(function: FunctionType, cls: type[nn.Module]) -> bool:
 class Dispatch(nn.Module):
     """Calls the function that it is given first: `dispatch(function, *args, **kwargs)`.
 
-    Where a module stands for the function (`stands_for`), an instance of it runs in its place. It is made at the first
+    Where the function has a module (`stands_for`), an instance of it runs in its place. It is made at the first
     call and kept as a child, so that each `Dispatch` has operations of its own. Everything else is called as it is.
     """
 
     def forward(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Call `function` or what stands for it."""
+        """Call `function` or what replaces it."""
         cls = _MODULES.get(function) if isinstance(function, FunctionType) else None
         return function(*args, **kwargs) if cls is None else self._instance(cls)(*args, **kwargs)
 

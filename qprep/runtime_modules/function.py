@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401 -- values of any kind
-"""A module that stands for any callable held as a value: an activation chosen at construction, a partial, a lambda."""
+"""A module for any callable held as a value: an activation chosen at construction, a partial, a lambda."""
 
 from __future__ import annotations
 

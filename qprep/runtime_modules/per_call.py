@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401, ARG002 -- values of any kind, and signatures of hooks
-"""One instance per call, for an operation in a loop whose length only the run knows."""
+"""One instance per call, for an operation in a loop of unknown length."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _TWINS: tuple[tuple[Any, Callable[[], nn.Module]], ...] = (
 
 
 def activation_stage(activation: Activation) -> nn.Module | None:
-    """The stage that stands for `activation`; None where it is a module already."""
+    """The stage for `activation`; None where it is a module already."""
     if isinstance(activation, nn.Module):
         return None
     twins = (twin for function, twin in _TWINS if function is activation)

@@ -39,7 +39,7 @@ class FrameKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who stands for a call: the first of OWNED, FUNCTION and USER up the stack, and the user's expression."""
+    """Who a call belongs to: the first of OWNED, FUNCTION and USER up the stack, and the user's expression."""
 
     owner: FrameKind
     site: Instruction | None  # None where torch alone stands between the call and the trace
@@ -107,7 +107,7 @@ def receiver(frame: FrameType) -> object:
 
 
 def _is_borrowed(frame: FrameType) -> bool:
-    """True if a forward runs for a Tied instance, which stands for the call itself."""
+    """True if a forward runs for a Tied instance, which owns the call itself."""
     return frame.f_back is not None and isinstance(receiver(frame.f_back), Tied)
 
 

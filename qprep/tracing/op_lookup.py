@@ -31,7 +31,7 @@ class Operations:
                 self._learn(spelling.partition("(")[0], operation)
 
     def of(self, function: Callable[..., Any]) -> KnownOperation:
-        """The operation that `function` (as a TorchFunctionMode sees it) stands for."""
+        """The operation that `function` (as a TorchFunctionMode sees it) refers to."""
         known = self._known.get(function)
         if known is None:
             known = self._known[function] = self._by_name(function)

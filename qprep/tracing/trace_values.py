@@ -30,7 +30,7 @@ class OpEvent:
     op            canonical name in the operator catalogue ("add" for `x += y`), "nn.NAME" for a compound module
     path          source file of the expression; None where no code of the user's stands between torch and the trace
     module_path   the instance that issued it ("" is the model itself), module_class its class
-    owned         whether exactly one module instance stands for it
+    owned         whether exactly one module instance is its own
     dtype, shapes of its results in the first call
     calls         how often it ran
     """
@@ -102,7 +102,7 @@ class TraceData:
 
     @cached_property
     def unowned(self) -> tuple[OpEvent, ...]:
-        """The compute operations that no dedicated module stands for."""
+        """The compute operations without a dedicated module."""
         return tuple(event for event in self.events if not event.owned)
 
     @property

@@ -1,4 +1,4 @@
-"""Runs a model once and says which operations ran, where, and which module stands for each."""
+"""Runs a model once and says which operations ran, where, and which module each belongs to."""
 
 from __future__ import annotations
 

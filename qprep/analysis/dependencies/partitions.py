@@ -52,7 +52,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a dotted name stands for: a module, or a class, function or value in one."""
+    """What a dotted name refers to: a module, or a class, function or value in one."""
 
     kind: str  # module | class | function | value
     module: str
@@ -76,7 +76,7 @@ class Outlines:
         self._sought: set[str] = set()
 
     def find(self, dotted: str) -> _Found | None:
-        """What a dotted name stands for, through the imports of packages; None outside of the project."""
+        """What a dotted name refers to, through the imports of packages; None outside of the project."""
         if dotted in self._known:
             return self._known[dotted]
         if dotted in self._sought:  # files that take all names of each other
@@ -233,19 +233,19 @@ def wanted(name: str, outlines: Outlines) -> Iterator[str]:
 
 
 def _taken(dotted: str, outline: Outline, outlines: Outlines) -> list[_Found]:
-    """What a file takes of what it imports: of a module that it asks for names, what these stand for."""
+    """What a file takes of what it imports: of a module that it asks for names, what these refer to."""
     found = outlines.find(dotted)
     if found is None:
         return []
     chains = outline.uses.get(dotted) if found.kind == "module" else None
     parts = [outlines.find(f"{dotted}.{chain}") for chain in chains or ()]
-    if chains is None or None in parts:  # it is handed on as an object, or asked for what only the run knows
+    if chains is None or None in parts:  # it is passed on as an object, or asked for unknown names
         return [found]
     return [part for part in parts if part is not None]
 
 
 def _takes_part(found: _Found, outlines: Outlines) -> bool:
-    """True if what a name stands for may take part in a model's run: not a plain class, nor a literal."""
+    """True if what a name refers to may take part in a model's run: not a plain class, nor a literal."""
     if found.kind == "class":
         return outlines.may_run(found.module, found.name)
     return found.kind == "function" or not _is_literal(found, outlines)

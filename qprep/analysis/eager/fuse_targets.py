@@ -45,7 +45,7 @@ Found = Holder | Leaf | Missing | None  # None: not known
 
 
 def child(analysis: Analysis, holder: Holder, name: str) -> Found:
-    """What a name stands for in a class or a Sequential."""
+    """What a name refers to in a class or a Sequential."""
     if isinstance(holder, Written):
         item = dict(holder.items).get(name)
         if item is None:
@@ -77,7 +77,7 @@ def child(analysis: Analysis, holder: Holder, name: str) -> Found:
 
 
 def walk_down(analysis: Analysis, holder: Holder, dotted: str) -> Found:
-    """What "layer1.0.conv" stands for."""
+    """What "layer1.0.conv" refers to."""
     found: Found = holder
     for name in dotted.split("."):
         if not isinstance(found, ClassRef | Written):

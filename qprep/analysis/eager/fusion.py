@@ -27,7 +27,7 @@ NameList = tuple[ast.Constant, ...]
 class FuseCall:
     """One call.
 
-    holder  what the names are looked up in; None where only the run knows
+    holder  what the names are looked up in; None where that is unknown
     prefix  how the class of `cls` reaches the holder: "" for itself, "layer1" for `self.layer1`
     lists   the names, list by list; None where they are computed
     nested  the list of lists as written, for one more list to be added
@@ -140,7 +140,7 @@ def _read(analysis: Analysis, where: FusionPlace, node: ast.Call) -> FuseCall | 
         return None
     if where.function is not None and isinstance(listed, ast.Name):
         if listed.id in [arg.arg for arg in positional_parameters(where.function)]:
-            return None  # a function that hands on what it is given
+            return None  # a function that passes on what it is given
         listed = _only_value(where.function, listed.id) or listed
     cls, prefix, holder = _holder(analysis, where, model)
     lists, nested = _lists(listed)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def find_unfused_pairs(analysis: Analysis, calls: list[FuseCall]) -> None:
-    """Note pairs of classes that fuse in themselves; one list that only the run knows, or that is spelled wrongly,
+    """Note pairs of classes that fuse in themselves; a list that is not known, or is spelled wrongly,
     could name any pair.
     """
     if any(call.lists is None for call in calls) or analysis.facts.eager.unknown_names:

@@ -25,7 +25,7 @@ from qprep.analysis.values.abstract_values import (
     options,
 )
 
-FILE = "<file>"  # what stands for a function where the lines of a file make a model
+FILE = "<file>"  # in place of a function's name, where the lines of a file make a model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +77,7 @@ def stored(
 
 
 def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) -> list[Kind]:
-    """The instances that a name stands for which branches bind to one or the other; no mixture of what a list holds."""
+    """The instances that a name refers to which branches bind to one or the other; no mixture of what a list holds."""
     modules = [module for module in modules_of(value) if module.cls is not None]
     function = (
         analysis.project.function_node(FunctionRef(frame.index.name, frame.function))
@@ -98,7 +98,7 @@ def _on_branches(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr) 
 
 
 def _put(analysis: Analysis, frame: Frame, value: Module, node: ast.expr, how: str, among: Kind) -> None:
-    """One of the instances that an expression may stand for is put somewhere."""
+    """One of the instances that an expression may refer to is put somewhere."""
     renamed = value.path if self_attribute(analysis, frame, node) is not None else None
     if (origin := place_of(value) or renamed) is None:
         return
@@ -108,7 +108,7 @@ def _put(analysis: Analysis, frame: Frame, value: Module, node: ast.expr, how: s
         return  # one place, seen once for each alternative
     frame.counts.add((*event, place))
     if frame.counts.get(event) or frame.loops or origin == renamed:
-        # A second instance would be made of whatever the expression stands for.
+        # A second instance would be made of whatever the expression refers to.
         note(analysis, frame, node, how, [o if isinstance(o, Module) else Module(None) for o in _held(among)])
     frame.counts.add(event)
 

@@ -3,7 +3,7 @@
 What a class does to attributes of its own self is for others to judge, but for hooks, which no second instance gets.
 Those of an imported module are written as calls: "gate()" for `tools.gate = fast_gate`. Classes that are looked for are
 in angles. What is known of the object stands behind an "@"; "act." says that what an attribute holds is changed itself,
-"?" that attributes are set whose names only the run knows.
+"?" that attributes with unknown names are set.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.symbols.symbol_table import FileIndex
 
-ANY = "?"  # some object gets attributes whose names only the run knows
+ANY = "?"  # some object gets attributes with unknown names
 
 _SETTING = frozenset(("setattr", "delattr", "__setattr__", "__delattr__", "object"))  # patch.object
 _FETCHING = frozenset(("get_submodule", "set_submodule"))

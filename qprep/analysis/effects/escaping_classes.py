@@ -1,4 +1,4 @@
-"""Classes that a file keeps or hands on as values: `setattr(Net, name, other)`, `[Net, Other]`."""
+"""Classes that a file keeps or passes on as values: `setattr(Net, name, other)`, `[Net, Other]`."""
 
 from __future__ import annotations
 

@@ -290,7 +290,7 @@ def _asks_which(handler: ast.FunctionDef) -> bool:
 
 
 def handled_objects(cls: ClassRef) -> References:
-    """What stands for tensors or modes with a handler: their class, and its instances."""
+    """The class of tensors or modes with a handler, and its instances."""
     return frozenset((Reference(ClassObject(cls)), Reference(Instance(cls))))
 
 

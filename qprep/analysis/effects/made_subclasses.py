@@ -32,7 +32,7 @@ def runs_base_constructor(call: ast.Call, file: FileScopes) -> bool:
 
 
 def _function(node: ast.expr, file: FileScopes) -> ast.FunctionDef | None:
-    """The only function that a name stands for."""
+    """The only function that a name refers to."""
     home = file.scope_of(node).binder(node.id) if isinstance(node, ast.Name) else None
     if home is None or not isinstance(node, ast.Name) or len(home.bindings[node.id]) != 1:
         return None

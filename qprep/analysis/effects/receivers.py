@@ -71,7 +71,7 @@ class _Step:
 
 
 def holder_of(index: FileIndex, holder: ast.expr) -> Holder:
-    """What the code around tells of the object that an expression stands for."""
+    """What the code around tells of the object that an expression refers to."""
     scopes = _scopes(index, holder)
     function = next((scope for scope in reversed(scopes) if isinstance(scope, _Function)), None)
     steps = list(_steps(function or index.tree, holder))
@@ -171,7 +171,7 @@ def _tested(index: FileIndex, scopes: Sequence[ast.AST], holder: ast.expr, steps
 
 
 def _rebinds(node: ast.AST, holder: ast.expr) -> bool:
-    """True if a statement may make an expression stand for another object: `m = …`, `block.mlp = …`."""
+    """True if a statement may make an expression refer to another object: `m = …`, `block.mlp = …`."""
     root = holder
     while isinstance(root, ast.Attribute | ast.Subscript):
         if isinstance(root, ast.Attribute) and any(_sets(part, root.attr) for part in walk(node)):

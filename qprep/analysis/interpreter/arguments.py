@@ -21,7 +21,7 @@ class Arguments:
     keywords: dict[str, Kind] = field(default_factory=dict)
     nodes: list[ast.expr] = field(default_factory=list)
     exact: bool = True  # False where `*args` or `**kwargs` of unknown length take part
-    is_open: bool = False  # the last of `args` stands for any number of them
+    is_open: bool = False  # the last of `args` is any number of arguments
     sources: list[ast.expr] = field(default_factory=list)  # of each of `args`: several are of one `*list`
 
     def all(self) -> list[Kind]:

@@ -34,7 +34,7 @@ class Attributes:
     """The attributes of one class's instances."""
 
     names: dict[str, Attribute] = field(default_factory=dict)
-    dynamic: Kind | None = None  # modules added under names that only the run knows
+    dynamic: Kind | None = None  # modules added under unknown names
     has_new_flow: bool = False  # since that was last looked at, an input began to flow into an attribute
     renewed: set[str] = field(default_factory=set)  # those whose operations have an instance for each call
 

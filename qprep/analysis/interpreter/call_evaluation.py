@@ -262,7 +262,7 @@ def _call_unknown(analysis: Analysis, frame: Frame, node: ast.Call, arguments: A
 
 
 def _looks_up_a_value(node: ast.Call) -> bool:
-    """`settings.get("width", 16)`: no module, where a number or a text stands for what is missing."""
+    """`settings.get("width", 16)`: no module, where the default is a number or a text."""
     default = (
         node.args[1] if isinstance(node.func, ast.Attribute) and node.func.attr == "get" and node.args[1:] else None
     )
@@ -364,7 +364,7 @@ def _nn_result(
 
 
 def _dispatched(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, arguments: Arguments) -> Kind:
-    """One of the functions that a Dispatch is given: a module of its own stands for it, or it is called as it is."""
+    """One of the functions that a Dispatch is given: it has a module of its own, or is called as it is."""
     cls = stand_in(analysis.project, callee) if isinstance(callee, FunctionRef) else None
     if cls is not None:
         return analysis.call_forward(frame, Module(cls), arguments)
@@ -507,7 +507,7 @@ def _calls_what_it_is_given(analysis: Analysis, frame: Frame, arguments: Argumen
 
 
 def _is_called_here(analysis: Analysis, frame: Frame, node: ast.expr) -> bool:
-    """True if the function calls what an expression stands for elsewhere, by the same words: `block(x)`."""
+    """True if the function calls what an expression refers to elsewhere, by the same words: `block(x)`."""
     function = analysis.project.function_node(FunctionRef(frame.index.name, frame.function))
     if function is None or not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         return False

@@ -36,7 +36,7 @@ def note(analysis: Analysis, cls: ClassRef, arguments: Arguments) -> None:
 
 
 def given(analysis: Analysis, parameter: Opaque) -> Kind:
-    """The modules of the project and functions of torch that a constructor's parameter stands for; else UNKNOWN."""
+    """The modules of the project and functions of torch that a constructor's parameter refers to; else UNKNOWN."""
     cls = parameter.cls
     entry = analysis.project.class_node(cls) if cls is not None else None
     init = entry.methods.get("__init__") if entry is not None else None

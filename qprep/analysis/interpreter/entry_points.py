@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.values.abstract_values import ClassRef, Kind
 
-# Modules that one instance of stands for every call: nothing to observe, or an instance per call inside.
+# Modules of which one instance may serve every call: nothing to observe, or an instance per call inside.
 _NOT_CALLED_ON_SELF = frozenset(
     ("builtins.staticmethod", "builtins.classmethod", "builtins.property", "functools.cached_property", "?")
 )

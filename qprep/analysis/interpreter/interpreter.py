@@ -236,7 +236,7 @@ class ProjectAnalysis(Analysis):
         return self.evaluate(frame, value)
 
     def resolved(self, dotted: str) -> Kind:
-        """What a dotted name stands for; a constant of another file has its value's kind."""
+        """What a dotted name refers to; a constant of another file has its value's kind."""
         found = self.project.resolve(dotted)
         for option in in_order(found):
             if isinstance(option, External):

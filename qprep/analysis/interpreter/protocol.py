@@ -77,7 +77,7 @@ class Analysis(Protocol):
         ...
 
     def resolved(self, dotted: str) -> Kind:
-        """What a dotted name stands for; a constant of another file has its value's kind."""
+        """What a dotted name refers to; a constant of another file has its value's kind."""
         ...
 
     def name_kind(self, frame: Frame, node: ast.expr) -> Kind:

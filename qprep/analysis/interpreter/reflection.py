@@ -34,7 +34,7 @@ _NAMESPACES = frozenset(("torch", "torch.nn.functional", "torch.Tensor"))
 
 
 def attribute(analysis: Analysis, frame: Frame, node: ast.Call, short: str, arguments: Arguments) -> Kind:
-    """getattr and setattr, with a name that is written out or one that only the run knows."""
+    """getattr and setattr, with a name that is written out, or an unknown one."""
     if len(arguments.args) < 2 or len(node.args) < 2:
         return UNKNOWN
     owner, name = arguments.args[0], node.args[1]
@@ -74,7 +74,7 @@ def _operations(analysis: Analysis, frame: Frame, owner: Kind, name: Kind) -> It
 
 
 def _of_self(analysis: Analysis, frame: Frame, owner: Module, name: ast.expr) -> Kind:
-    """Modules added under names that only the run knows, and methods that a name made of texts may be of."""
+    """Modules added under unknown names, and methods that a name made of texts may be of."""
     assert isinstance(owner.cls, ClassRef)
     methods = [
         attributes.class_attribute(analysis, owner.cls, owner, method)

@@ -320,7 +320,7 @@ def _compute_result(op: Op, given: int, tensor: Tensor) -> Kind:
 
 
 def runtime_result(analysis: Analysis, name: str, arguments: Arguments) -> Kind:
-    """What a module of qprep.runtime_modules returns: the result of the operation that it stands for."""
+    """What a module of qprep.runtime_modules returns: the result of its operation."""
     op = analysis.catalogue.runtime_module(name)
     kinds = arguments.all()
     tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]

@@ -1,4 +1,4 @@
-"""Modules that stand for functions: `@stands_for(function)` above a class, or the function itself above it."""
+"""Modules that replace functions: `@stands_for(function)` above a class, or the function itself above it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DECORATOR = "qprep.runtime_modules.stands_for"
 
 
 def stand_in(project: Project, function: FunctionRef) -> ClassRef | None:
-    """The class of the function's file that stands for it where a Dispatch calls it."""
+    """The class of the function's file that replaces it where a Dispatch calls it."""
     index = project.index(function.module)
     if index is None:
         return None
@@ -44,7 +44,7 @@ def is_function_like(project: Project, cls: ClassRef) -> bool:
 
 
 def _is_named_after(method: ast.stmt, cls: ast.ClassDef) -> TypeGuard[ast.FunctionDef]:
-    """True if a class may stand for a static method: `PadEdge` for `pad_edge`."""
+    """True if a class may replace a static method: `PadEdge` for `pad_edge`."""
     is_static = isinstance(method, ast.FunctionDef) and "staticmethod" in map(ast.unparse, method.decorator_list)
     plain = method.name.replace("_", "") if isinstance(method, ast.FunctionDef) else ""
     return is_static and cls.name.replace("_", "").lower().startswith(plain.lower())

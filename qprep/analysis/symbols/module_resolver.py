@@ -239,7 +239,7 @@ class Project:
         return top in self.tops or candidate.parent == root
 
     def resolve(self, dotted: str) -> Kind:
-        """What a dotted name stands for: a class or function of the project, or something external."""
+        """What a dotted name refers to: a class or function of the project, or something external."""
         if dotted not in self._resolved:
             self._resolved[dotted] = External(dotted)  # files that import all names of each other end here
             self._resolved[dotted] = self._follow(dotted)
@@ -325,13 +325,13 @@ class Project:
         return public_name(self.global_name(index, first) + dot + rest) if first != "?" else None
 
     def dotted_name(self, module: str, name: str) -> str | None:
-        """What a dotted name written in a module stands for, seen from its top level; nothing is parsed for it."""
+        """What a dotted name written in a module refers to, seen from its top level; nothing is parsed for it."""
         first, dot, rest = name.partition(".")
         surface = self.surface(module)
         return public_name(self._global(module, surface, first) + dot + rest) if surface is not None else None
 
     def global_name(self, index: FileIndex, name: str) -> str:
-        """The dotted name that a module-level name stands for."""
+        """The dotted name that a module-level name refers to."""
         return self._global(index.name, self.surface(index.name) or surface_of(index), name)
 
     def _global(self, module: str, surface: Outline, name: str) -> str:

@@ -55,7 +55,7 @@ class Outline:
     asks       names that any object is asked for: `hasattr(block, "relu")`
     walks      lines that take the children of another object by position
     touched    names that are replaced or changed on objects from outside: `net.act = nn.SiLU()`
-    handed     names of what may be a class, where it is kept or handed on as a value
+    handed     names of what may be a class, where it is kept or passed on as a value
     uses       what the file takes of each import, as far as it asks it for nothing but names: `ops` in `ops.nms(x)`
     """
 
@@ -86,7 +86,7 @@ class Outline:
 
     @property
     def is_glue(self) -> bool:
-        """True if nothing in the file runs when a model does: it only hands on names."""
+        """True if nothing in the file runs when a model does: it only passes on names."""
         return not self.classes and not self.functions
 
     @property
@@ -186,7 +186,7 @@ def outline_of(index: FileIndex, text: str) -> Outline:
 
 
 def _uses(index: FileIndex) -> dict[str, tuple[str, ...]]:
-    """The dotted names that follow each import wherever it is read; none for one that is handed on as an object."""
+    """The dotted names that follow each import wherever it is read; none for one that is passed on as an object."""
     names: dict[str, set[str]] = {}
     for name, target in _bindings(index):
         names.setdefault(name, set()).add(target)

@@ -18,7 +18,7 @@ _Any = TypeVar("_Any", bound=ast.AST)
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A name that an import binds: the dotted name it stands for."""
+    """A name that an import binds: the dotted name it refers to."""
 
     target: str
 
@@ -192,7 +192,7 @@ def _bind_imports(index: FileIndex, node: ast.Import | ast.ImportFrom, *, branch
 
 
 def _bind_value(index: FileIndex, name: str, value: ast.expr, *, branch: bool) -> None:
-    """An import that may fail, or a definition, wins over the None that stands for it then."""
+    """An import that may fail, or a definition, wins over the None that replaces it then."""
     is_none = isinstance(value, ast.Constant) and value.value is None
     if name in index.imports:
         index.rebound.add(name)

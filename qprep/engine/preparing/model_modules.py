@@ -25,7 +25,7 @@ def class_modules(model: Any) -> dict[str, Path]:  # noqa: ANN401  (an nn.Module
 
 
 def running_modules(report: TraceReport) -> dict[str, Path]:
-    """Files by module, of code that runs operations that no module stands for, or modules more than once."""
+    """Files by module, of code that runs operations without a module, or modules more than once."""
     paths = {event.path for event in report.unowned if event.path is not None}
     paths |= {site.path for reused in report.reused for site in reused.sites}
     real = {os.path.realpath(path) for path in paths}

@@ -50,7 +50,7 @@ class UnownedOperation:
 
     @property
     def compound(self) -> str:
-        """The class of the compound module that it stands for, or nothing."""
+        """The class of the compound module whose call it is, or nothing."""
         return self.event.op.removeprefix("nn.") if self.event.op.startswith("nn.") else ""
 
     @property

@@ -38,7 +38,7 @@ _TOPICS: Final = (
     patterns,
 )
 
-UNNAMED: Final = "?"  # stands for the name of a function of torch that only the run knows
+UNNAMED: Final = "?"  # in place of the unknown name of a function of torch
 _ANY: Final = Op("call", OpClass.COMPUTE, (), family=RuleFamily.FUNCTIONAL)
 _PLACES: Final = ("torch", "torch.nn.functional", "Tensor")
 _UNBOUND: Final = ("torch.Tensor.", "torch._C.TensorBase.")
@@ -91,7 +91,7 @@ class Catalogue:
         return self._modules.get(name)
 
     def runtime_module(self, name: str) -> Op | None:
-        """The operation that a class of qprep.runtime_modules stands for."""
+        """The operation of a class of qprep.runtime_modules."""
         return self._runtime.get(name)
 
     @property
@@ -101,7 +101,7 @@ class Catalogue:
 
     @cached_property
     def settings(self) -> frozenset[str]:
-        """What modules that stand for operations are made with, and have as attributes: "inplace", "dim"."""
+        """What modules of operations are made with, and have as attributes: "inplace", "dim"."""
         own = {name for op in self.ops if op.module is not None for name in parse_constructor(op.module).parameters}
         simple = (m for m in self.nn_modules if not (m.may_have_state or m.is_container or m.is_compound))
         return frozenset(own).union(*(module.parameters for module in simple))

@@ -9,7 +9,7 @@ from qprep.foundation.catalogue.spelling import spell
 
 
 def _row(name: str, *spellings: str, result: Result = Result.INTEGER, operators: tuple[str, ...] = ()) -> Op:
-    """A row of class NOT_ACTIVATION; a spelling "tm:NAME(...)" stands for NAME in those places."""
+    """A row of class NOT_ACTIVATION; a spelling "tm:NAME(...)" means NAME in those places."""
     written: tuple[str, ...] = ()
     for spelling in spellings:
         places, colon, signature = spelling.partition(":")

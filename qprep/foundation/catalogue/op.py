@@ -53,7 +53,7 @@ class Channels(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Dedicated:
-    """A module of another library than qprep that stands for an operation.
+    """A module of another library than qprep for an operation.
 
     home      where the class is imported from: "distiller.modules"
     module    the class and its constructor's parameters by canonical name, as in `Op.module`

@@ -1,6 +1,6 @@
 """Targets: the libraries whose modules rewritten code can use in place of qprep.runtime_modules.
 
-A row says which class stands for an operation of the catalogue. Only what computes the same on floats is listed.
+A row names the class for an operation of the catalogue. Only what computes the same on floats is listed.
 torch-ao    torch/ao/nn/quantized/modules/functional_modules.py
 distiller   distiller/modules/{eltwise,grouping,matmul}.py
 brevitas    brevitas/nn/quant_eltwise.py, constructed without quantizers, as a float module

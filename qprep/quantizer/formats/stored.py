@@ -1,4 +1,4 @@
-"""The integers that a converted model's parameters stand for, as runtimes store them."""
+"""The integers that encode a converted model's parameters, as runtimes store them."""
 
 from __future__ import annotations
 

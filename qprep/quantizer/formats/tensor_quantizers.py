@@ -130,7 +130,7 @@ class TensorQuantizer(nn.Module):
 
     @property
     def grid(self) -> QParams:
-        """The integers that what it gives out stands for; of a range that is learned, as it is now."""
+        """The integers that encode its output; of a range that is learned, as it is now."""
         return self.params
 
     def set_params(self, params: QParams) -> None:

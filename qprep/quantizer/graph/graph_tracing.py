@@ -1,4 +1,4 @@
-"""Builds the module graph: follows tensors by identity between the calls of modules that stand for operations."""
+"""Builds the module graph: follows tensors by identity between the calls of modules of operations."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class Pattern:
 
 
 def _ways(elements: Sequence[Element]) -> list[list[_Part]]:
-    """All chains that elements with optional ones stand for, the longest first."""
+    """All chains that elements with optional ones describe, the longest first."""
     if sum(isinstance(each, Maybe) for each in elements) > _OPTIONAL:
         raise QprepError(f"expected at most {_OPTIONAL} optional elements in a pattern")
     choices = [_choices(each) for each in elements]

@@ -83,7 +83,7 @@ class Edge:
 
     @property
     def leader(self) -> Edge:
-        """The edge that stands for all that share one scale."""
+        """The edge that represents all that share one scale."""
         edge = self
         while edge._leader is not None:
             edge = edge._leader
@@ -140,7 +140,7 @@ class Weight:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """All calls of one module that stands for one operation.
+    """All calls of one module for one operation.
 
     op       its row in the operator catalogue, None where it is not known
     owned    False for operations outside any dedicated module, which stay in float

@@ -16,7 +16,7 @@ class SlotReport:
     kind         "weight" or "activation"
     bits         None in a floating format, then `scheme` names it
     low, high    the range of the values seen
-    reach        the smallest and largest value that the integers stand for; None with several scales, or moving ones
+    reach        the smallest and largest value that the integers encode; None with several scales, or moving ones
     clipped      share of values outside what the integers reach; 0 to 1
     snr          decibels of the tensor against float: of an activation with all before it quantized
     sensitivity  decibels of the model's output when this slot alone is quantized; NaN where that was not measured

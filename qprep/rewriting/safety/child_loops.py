@@ -141,7 +141,7 @@ class MethodWalk:
         self.runs = (member.module, f"{member.name}.{method.name}") in context.analysis.ran
         self.reason: str | None = None
         self.loops: list[Loop] = []
-        self.instead: list[Filter] = []  # what stands for a loop's skipping where the loop is another class's
+        self.instead: list[Filter] = []  # in place of skipping, where the loop is another class's
         self.filters: list[Filter] = []
         self.asked: frozenset[str] = frozenset()  # attributes that loops ask each child for
         nodes = list(ast.walk(method))
@@ -276,7 +276,7 @@ class MethodWalk:
         )
 
     def _filter(self, node: ast.expr) -> Filter | None:
-        """What stands for an expression that gives the children; None where the class gives others by that name."""
+        """The text to replace one that gives the children; None where the class gives others by that name."""
         called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
         names = (called,) if called else ("__iter__", "__len__", "__reversed__") if self._is_self(node) else ()
         own = (self.member, *self.context.project.subclasses(self.member))

@@ -128,7 +128,7 @@ def _is_none(values: list[ast.expr]) -> bool:
 
 
 def _set_names(method: ast.FunctionDef, node: ast.expr) -> list[str]:
-    """What such a name matches: itself where it is written out, anything where only the run knows."""
+    """What such a name matches: itself where it is written out, anything where it is unknown before the run."""
     if isinstance(node, ast.Constant):
         return [re.escape(str(node.value))]
     loops = [

@@ -53,7 +53,7 @@ def _is_of(context: RewriteContext, family: tuple[ClassRef, ...], name: str, att
 def _is_plain(context: RewriteContext, ref: ClassRef, attribute: str) -> bool:
     """True if only instances of a class and its subclasses are said to be of it, and keep what is set on them.
 
-    No protocol, nor a class that makes other objects, says itself what its instances are, or hands on what it is given.
+    No protocol, nor a class that makes other objects, says itself what its instances are, or returns its arguments.
     """
     for base in context.project.mro(ref):
         if isinstance(base, External) and base.name.startswith(_ANYTHING) and base.name != "builtins.object":

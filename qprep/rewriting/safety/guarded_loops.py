@@ -23,7 +23,7 @@ class InnerFunctions:
     """The functions defined in a method; `running`: the one under consideration, inside itself.
 
     may_be    whether a new child may be of the class that an expression names
-    settings  attributes of modules that stand for operations
+    settings  attributes of modules of operations
     """
 
     functions: Mapping[str, ast.FunctionDef]

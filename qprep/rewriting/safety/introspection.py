@@ -31,7 +31,7 @@ class Asked:
     """Whose constructors are asked for their parameters.
 
     classes  those named where that is done
-    values   all that are handed on as values
+    values   all that are passed on as values
     any      all of them
     """
 

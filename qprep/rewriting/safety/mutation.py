@@ -125,7 +125,7 @@ def _may_be_replaced(context: RewriteContext, name: str) -> bool:
     names = [text for text in replaced(context.touched) if not _is_stateless(context, text)]
     if is_layer(context, name):
         return any(_is_unknown(text) for text in names)
-    # A class that only the run knows is taken for none of those that are looked for by their names.
+    # An unknown class is taken for none of those that are looked for by their names.
     return any(_is_open(text) or _is_one_of(context, text, cls) for text in names for cls in made_of(context, name))
 
 
@@ -148,7 +148,7 @@ def _is_stateless(context: RewriteContext, text: str) -> bool:
 
 
 def _is_unknown(text: str) -> bool:
-    """True if a class that is looked for may be any: only the run knows it, or the case of its letters."""
+    """True if a class that is looked for may be any: it is unknown, or the case of its letters."""
     name = text.strip("<>")
     return name == "?" or name[:1].islower()
 
@@ -171,7 +171,7 @@ def changed_attribute(
 
 
 def changed_name(scope: Scope, node: ast.AST) -> str | None:
-    """Why a local name, whose module is handed on at `node`, may stand for a changed one later."""
+    """Why a local name, whose module is passed on at `node`, may refer to a changed one later."""
     function = scope.code.function(node)
     if not isinstance(node, ast.Name) or function is None:
         return None

@@ -134,7 +134,7 @@ def _of(context: RewriteContext, name: str) -> str:
 
 
 def is_replaceable(context: RewriteContext, unit: Unit) -> bool:
-    """True if only the run knows if a decorator leaves the function as it is."""
+    """True if it is unknown before the run whether a decorator leaves the function as it is."""
     index = context.project.index(unit.module)
     node = index.functions.get(unit.name) if index is not None else None
     if node is None:

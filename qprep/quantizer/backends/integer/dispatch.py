@@ -110,7 +110,7 @@ def _integer(function: Callable[..., Any], call: Call, args: tuple[Any, ...], kw
     if _attribute(function) in _TURNED:
         return _moved(function, args, kwargs)
     if call.name == "view":
-        function = Tensor.reshape  # integers may lie in memory otherwise than the floats that they stand for
+        function = Tensor.reshape  # integers may lie in memory otherwise than the floats that they encode
     return _moved(function, args, kwargs) if call.is_layout else NotImplemented
 
 

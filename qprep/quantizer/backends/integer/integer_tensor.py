@@ -22,7 +22,7 @@ _UNIFORM_BITS: Final = 12  # by how much finer than the coarsest a common scale 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What a slot with one scale can say: the integers from `low` to `high`, of which `zero` stands for 0."""
+    """What a slot with one scale can say: the integers from `low` to `high`, of which `zero` encodes 0."""
 
     scale: float
     zero: int

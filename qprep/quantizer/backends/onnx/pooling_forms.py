@@ -134,7 +134,7 @@ def _lp_pool(dims: int) -> Form:
 
 
 def spread_any(value: Any, dims: int) -> list[Any]:
-    """As `spread`, where None may stand for a number."""
+    """As `spread`, where None may replace a number."""
     given = list(value) if isinstance(value, (tuple, list)) else [value]
     return given * dims if len(given) == 1 else given
 

@@ -166,7 +166,7 @@ class _Recorder(TorchFunctionMode):
         return found
 
     def ref(self, tensor: Tensor) -> Any:
-        """What stands for `tensor` in arguments: itself where it depends on no input."""
+        """What replaces `tensor` in arguments: itself where it depends on no input."""
         if id(tensor) in self._stale:
             raise QprepError("expected each tensor to be changed through one name, found one changed through a view")
         found = self._numbers.get(id(tensor))
