@@ -15,6 +15,7 @@ from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, Mapping, Object, Opaque, Sequence, options
 from qprep.rewriting.fix_session import remembered
+from qprep.rewriting.rewrite_result import Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = "ObjectOperations"
 _PLAIN_BASES = frozenset(("builtins.object", "object", "abc.ABC", "typing.Generic"))
-_BARRED = frozenset(("__slots__", "__getattribute__", "__new__"))
+_BARRED = frozenset(("__slots__", "__getattr__", "__getattribute__", "__new__"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,16 @@ def refusal(context: RewriteContext, unit: Unit) -> str | None:
     if not (held(context, unit) or made(context, unit)):
         return f"`{unit.name}` is not an nn.Module, so it cannot hold a module, and no module is known to hold one"
     return None
+
+
+def doubts(context: RewriteContext, unit: Unit) -> Iterator[Doubt]:
+    """Uses of tables in which operations for the objects of a class, or the hook of what holds them, would be seen."""
+    if not is_plain(context, unit):
+        return
+    classes = context.family(unit)
+    holders = {member for lender in lenders(context, unit) for member in context.family(lender)}
+    for effect in context.effects.on_tables(classes, holders):
+        yield Doubt(f"{effect.text}, which may list what objects of `{unit.name}` are given", effect.place)
 
 
 def _unusual(context: RewriteContext, member: ClassRef, entry: ClassNode) -> str | None:

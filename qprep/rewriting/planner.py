@@ -110,7 +110,7 @@ class Plan:
         lending, beside = self._lending(scope)
         scope.declarations += lending
         declarations, needed = tuple(scope.declarations), scope.needed(pieces)
-        doubts = proof.doubts(scope, site, pieces)
+        doubts = (*proof.doubts(scope, site, pieces), *plain_objects.doubts(self.context, site.unit))
         rewrite = Rewrite(
             site.place,
             site.unit,

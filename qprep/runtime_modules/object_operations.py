@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,19 @@ from torch import nn
 
 from qprep.runtime_modules.per_call import PerCall
 
-_HELD = "_qprep_operations"
+# What each object runs, by its id: an attribute of the object would be seen in `vars`, copies, pickles and `==`.
+_GIVEN: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
+
+
+def _operations_of(holder: object) -> Any:
+    """The `ObjectOperations` that an object was given, as long as both live; None without one."""
+    found = _GIVEN.get(id(holder))
+    return found[1]() if found is not None and found[0]() is holder else None
+
+
+def _give(holder: object, operations: nn.Module) -> None:
+    key = id(holder)
+    _GIVEN[key] = (weakref.ref(holder, lambda _: _GIVEN.pop(key, None)), weakref.ref(operations))
 
 
 class ClassOperation:
@@ -30,7 +43,7 @@ class ClassOperation:
         self.name = name
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        held = getattr(instance, "__dict__", {}).get(_HELD)
+        held = _operations_of(instance) if instance is not None else None
         if held is not None and self.name in held._modules:
             return held._modules[self.name]
         if self._shared is None:
@@ -69,7 +82,7 @@ class ObjectOperations(nn.Module):
 
     def given(self, holder: Any) -> Any:
         """`holder`, which runs these operations from now on."""
-        holder.__dict__[_HELD] = self
+        _give(holder, self)
         return holder
 
     def extra_repr(self) -> str:
@@ -97,12 +110,11 @@ class ObjectOperations(nn.Module):
 
     def _give_one(self, owner: nn.Module, holder: object) -> None:
         """Give `holder` these operations for a forward of `owner`, where its class has some."""
-        state = getattr(holder, "__dict__", None)
-        if isinstance(holder, (nn.Module, type)) or state is None or state.get(_HELD) is self:
+        if isinstance(holder, (nn.Module, type)) or _operations_of(holder) is self:
             return
         if any(True for _ in _operations(type(holder))):
             self._take(type(holder), owner)
-            state[_HELD] = self
+            _give(holder, self)
 
 
 def _operations(cls: type) -> Iterator[tuple[str, ClassOperation]]:

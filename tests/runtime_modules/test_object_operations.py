@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 from typing import Any
 
@@ -21,6 +22,7 @@ from qprep.runtime_modules import (
     original_forward,
     original_list,
 )
+from qprep.runtime_modules.object_operations import _GIVEN
 
 
 class Coder:
@@ -88,14 +90,14 @@ def test_objects_in_a_list_have_operations_each() -> None:
     assert names == {"coder_operations.item0.exp", "coder_operations.item1.exp"}
 
 
-def test_copies_and_pickles_keep_the_operations() -> None:
+def test_copies_and_pickles_have_operations_of_their_own() -> None:
     model = Holder(Coder())
     copies: list[Any] = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
     original: Any = model
     for other in copies:
+        assert torch.equal(other(X), EXPECTED)
         assert other.coder.exp is other.coder_operations.exp
         assert other.coder.exp is not original.coder.exp
-        assert torch.equal(other(X), EXPECTED)
 
 
 def test_an_object_that_nobody_holds_runs_what_all_share() -> None:
@@ -131,3 +133,21 @@ def test_the_original_steps_leave_out_what_was_added() -> None:
     mark_added(steps, "add")
     assert torch.equal(original_forward(steps)(X), X.exp())
     assert original_list(steps) == [steps[0], steps[1]]
+
+
+def test_an_object_has_no_attribute_more() -> None:
+    coder = Coder()
+    model = Holder(coder)
+    model(X)
+    assert vars(coder) == {}
+    assert vars(copy.deepcopy(coder)) == {}
+
+
+def test_what_an_object_was_given_goes_with_it() -> None:
+    before = len(_GIVEN)
+    model: Any = Holder(Coder())
+    model(X)
+    assert len(_GIVEN) == before + 1
+    model.coder = None
+    gc.collect()
+    assert len(_GIVEN) == before

@@ -218,6 +218,24 @@ class EffectTable:
                 return True
         return False
 
+    def on_tables(self, classes: Collection[ClassRef], holders: Collection[ClassRef]) -> Iterator[Effect]:
+        """Uses of the tables of some classes, of their instances, and of the modules that hold these."""
+        for effect in self.effects:
+            if effect.kind is EffectKind.TABLE and any(
+                self._is_table_of(target, classes, holders) for target in self._targets(effect)
+            ):
+                yield effect
+
+    def _is_table_of(self, target: Reference, classes: Collection[ClassRef], holders: Collection[ClassRef]) -> bool:
+        match target.base:
+            case ClassObject(cls=cls) | Instance(cls=cls):
+                return cls in classes or cls in holders
+            case Below(owner=owner):
+                return self.contains(owner, [*classes, *holders])
+            case Anything():
+                return True
+        return False
+
     def on_dispatch(self, family: Collection[ClassRef]) -> Iterator[Effect]:
         """Handlers that may see which functions of torch the methods of a family call."""
         for effect in self.effects:

@@ -56,6 +56,7 @@ class EffectKind(Enum):
     READ = auto()  # an attribute is read of each child module that passes some tests
     SOURCE = auto()  # the source or the byte code of a class, function or file is used
     BORROW = auto()  # a method is fetched from its class, and may run with another object as `self`
+    TABLE = auto()  # the attributes of a class, or the hooks of a module, are listed
     DISPATCH = auto()  # a handler asks which functions of torch run
     COMPARE = auto()  # the identity of the object is used
     BYPASS = auto()  # an instance of a class is made without its constructor
@@ -606,6 +607,7 @@ class _Search:
         found += [(EffectKind.EXPOSE, each) for each in exposures.container_uses(self.file, self.points_to)]
         found += [(EffectKind.BORROW, each) for each in exposures.borrowed_methods(self.file, self.points_to)]
         found += [(EffectKind.SOURCE, each) for each in exposures.sources(self.file, self.points_to)]
+        found += [(EffectKind.TABLE, each) for each in exposures.tables(self.file, self.points_to)]
         for kind, each in found:
             yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text)
         for cls, node in exposures.handlers(self.file):

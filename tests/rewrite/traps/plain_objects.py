@@ -98,4 +98,49 @@ PLAIN: tuple[Case, ...] = (
     ),
 )
 
-CASES: dict[int, tuple[Case, ...]] = {6: PLAIN}
+# Values that a table of the class, of an object or of its holder gives: each would be another after the fix.
+_TABLES = {
+    "class-vars": "len(vars(Coder))",
+    "class-dict": "len(Coder.__dict__)",
+    "class-of-an-object": "len(type(net.coder).__dict__)",
+    "dir": "len(dir(net.coder))",
+    "members": "len(inspect.getmembers(net.coder))",
+    "hooks": "len(net._forward_pre_hooks)",
+    "through-a-local": "len(vars(kind))",
+    "in-a-helper": "count(Coder)",
+}
+# What copies, pickles and comparisons see of an object stays as it was.
+_OWN = {
+    "copy": "copy.deepcopy(net.coder).k",
+    "pickle": "pickle.loads(pickle.dumps(net.coder.k))",
+    "equal": "int(net.coder == net.coder) + 1",
+    "attribute": "net.coder.k",
+}
+
+
+def _looked_at(value: str) -> str:
+    return (
+        "import copy\nimport inspect\nimport pickle\n"
+        + module(_CODER.format("") + "\n\ndef count(cls):\n    return len(vars(cls))\n")
+        + _net("return self.coder.decode(self.fc(x))", "self.coder = Coder()")
+        + "\n\ndef example():\n    net = Net()\n    kind = Coder\n"
+        + f"    net.fc.bias.data.fill_({value})\n    assert kind is Coder\n    return net, (torch.randn(2, 4),)\n"
+    )
+
+
+TABLES: tuple[Case, ...] = (
+    *(declined(f"object-{name}", _looked_at(value), "not proven") for name, value in _TABLES.items()),
+    *(prepared(f"object-{name}", _looked_at(value)) for name, value in _OWN.items()),
+    declined(
+        "object-with-any-attribute",
+        module(
+            _CODER.format("").replace(
+                "    def decode", "    def __getattr__(self, name):\n        return 3.0\n\n    def decode", 1
+            )
+            + _net("return self.coder.decode(self.fc(x))", "self.coder = Coder()")
+        ),
+        "defines __getattr__",
+    ),
+)
+
+CASES: dict[int, tuple[Case, ...]] = {6: (*PLAIN, *TABLES)}
