@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qprep.rewriting.fix_session import RewriteContext
 
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
-_INHERITED = frozenset(("__setattr__", "__getattribute__"))
+_INHERITED = frozenset(("__setattr__", "__getattr__", "__getattribute__"))
 
 
 # Decorators that generate a constructor, by the packages that define them.

@@ -1,4 +1,4 @@
-"""Classes whose `__setattr__` refuses or changes some values, and takes new modules as nn.Module does."""
+"""Classes with a `__setattr__` or `__getattr__` of their own that sets and finds new modules as nn.Module does."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ _NO_MODULES = frozenset(("Tensor", "Parameter", "int", "float", "str", "bool", "
 
 
 def passes_on(method: ast.FunctionDef) -> bool:
-    """True if a `__setattr__` sets every module under every name that it does not write out.
+    """True if a method treats every module under every name that it does not write out as nn.Module does.
 
-    It ends in `super().__setattr__(name, value)`. What stands before that are conditions on the name, compared with
-    constants, or on the class of the value, where that is none of a module's.
+    A `__getattr__` asks `super().__getattr__(name)` first. A `__setattr__` ends in `super().__setattr__(name, value)`;
+    what comes before that are conditions on the name, compared with constants, or on the class of the value, where that
+    is none of a module's.
     """
     arguments = [argument.arg for argument in positional_parameters(method)]
+    if method.name == "__getattr__" and len(arguments) == 2 and not method.decorator_list:
+        return _asks_first(_without_docstring(method.body), *arguments)
     if method.name != "__setattr__" or len(arguments) != 3 or method.decorator_list:
         return False
     *before, last = _without_docstring(method.body)
@@ -29,8 +32,9 @@ def passes_on(method: ast.FunctionDef) -> bool:
 
 
 def names_written_out(methods: Iterable[ast.FunctionDef]) -> frozenset[str]:
-    """The texts in the `__setattr__` of a class: names that it treats in its own way."""
-    nodes = (node for method in methods if method.name == "__setattr__" for node in walk(method))
+    """The texts in the `__setattr__` and `__getattr__` of a class: names that it treats in its own way."""
+    own = ("__setattr__", "__getattr__")
+    nodes = (node for method in methods if method.name in own for node in walk(method))
     return frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
@@ -40,14 +44,28 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body[1:] if is_text else body
 
 
+def _asks_first(body: list[ast.stmt], owner: str, name: str) -> bool:
+    """True if a `__getattr__` returns what nn.Module's finds, behind conditions on other names, and then tries more."""
+    rest = list(body)
+    while rest and _is_guard(rest[0], name, ""):
+        rest.pop(0)
+    if rest and isinstance(rest[0], ast.Try):
+        rest = rest[0].body
+    return bool(rest) and isinstance(rest[0], ast.Return) and _is_passed_on(rest[0], "__getattr__", owner, [name])
+
+
 def _sets(line: ast.stmt, owner: str, name: str, value: str) -> bool:
     """`super().__setattr__(name, value)`, or `nn.Module.__setattr__(self, name, value)`."""
+    return _is_passed_on(line, "__setattr__", owner, [name, value])
+
+
+def _is_passed_on(line: ast.stmt, method: str, owner: str, arguments: list[str]) -> bool:
     call = line.value if isinstance(line, ast.Expr | ast.Return) else None
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "__setattr__"):
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == method):
         return False
     base = call.func.value
     is_super = isinstance(base, ast.Call) and last_name(base.func) == "super"
-    expected = [name, value] if is_super else [owner, name, value]
+    expected = arguments if is_super else [owner, *arguments]
     given = [arg.id if isinstance(arg, ast.Name) else "" for arg in call.args]
     return given == expected and not call.keywords and (is_super or last_name(base) == "Module")
 

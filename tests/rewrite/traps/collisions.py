@@ -31,6 +31,35 @@ class Base(nn.Module):
         return {}
 """
 
+_FINDS = """
+class Finds:
+    pass
+
+
+class Net({base}):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def __getattr__(self, name):
+        {body}
+
+    def forward(self, x):
+        return F.relu(self.fc(x)) + x
+"""
+_FINDERS = {
+    "before-the-module's": (
+        "nn.Module",
+        "if name.startswith('r'):\n            return abs\n        return super().__getattr__(name)",
+    ),
+    "by-another-name": ("nn.Module", "return super().__getattr__(name.removesuffix('_1'))"),
+    "by-a-base-in-front": (
+        "Finds, nn.Module",
+        "own = self.__dict__['_modules']\n        if name not in own:\n"
+        "            raise AttributeError(name)\n        return own[name]",
+    ),
+}
+
 COLLISIONS: tuple[Case, ...] = (
     prepared("layer-of-that-name", net("return self.add(self.fc(x) + x)", "self.add = nn.Linear(4, 4)")),
     prepared("number-of-that-name", net("return F.relu(self.fc(x)) * self.relu", "self.relu = 2")),
@@ -203,6 +232,19 @@ class Net(nn.Module):
     def forward(self, x):
         return F.relu(self.fc(x)) * self.in_features
 """),
+    ),
+    *(
+        declined(f"missing-attributes-{name}", module(_FINDS.format(base=base, body=body)), "defines __getattr__")
+        for name, (base, body) in _FINDERS.items()
+    ),
+    prepared(
+        "missing-attributes-by-name",
+        module(
+            _FINDS.format(
+                base="nn.Module",
+                body="if name == 'scale':\n            return 3.0\n        return super().__getattr__(name)",
+            )
+        ),
     ),
     declined(
         "attributes-set-by-hand",
