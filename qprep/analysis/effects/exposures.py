@@ -18,7 +18,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.effects.points_to import RETURNS_SELF
+from qprep.analysis.effects.points_to import RETURNS_SELF, is_torch_container
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -50,7 +50,12 @@ _SIGNATURE_PARTS = frozenset(
      "co_varnames"]
 )  # fmt: skip
 _ITERATES = frozenset(("enumerate", "iter", "len", "list", "map", "next", "reversed", "set", "sorted", "tuple", "zip"))
-_CONTAINER_VIEWS = frozenset(("items", "keys", "values"))
+_JOINING = (ast.Add, ast.Mult)  # blocks + others, blocks * 2
+# Methods of these that go through the items, or give a new one a name or a place by their number.
+_CONTAINER_METHODS = frozenset(
+    ["__add__", "__delitem__", "__getitem__", "__iter__", "__len__", "__setitem__", "append", "clear", "extend",
+     "insert", "items", "keys", "pop", "popitem", "update", "values"]
+)  # fmt: skip
 # Functions that look at a function and do not run it.
 _LOOKS = frozenset(
     ["from_callable", "get_type_hints", "getargspec", "getdoc", "getfullargspec", "getsource", "getsourcelines",
@@ -320,26 +325,45 @@ def container_uses(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
     for node, value in _counted(file):
         if isinstance(value, ast.Name | ast.Attribute) and not _is_self_or_list(value, file, points_to):
             text = f"uses the items of `{ast.unparse(value)}`"
-            yield Exposure(partial(_contained, points_to, value, file), node, text)
+            yield Exposure(partial(_contained, points_to, value, node, file), node, text)
 
 
-def _counted(file: FileScopes) -> Iterator[tuple[ast.expr | ast.stmt, ast.expr]]:
-    """Expressions whose items or length are taken, and where."""
+_Counted = Iterator[tuple[ast.expr | ast.stmt, ast.expr]]
+
+
+def _counted(file: FileScopes) -> _Counted:
+    """Expressions whose items or length are used, or may be changed, and where."""
+    yield from _counted_by_calls(file)
+    yield from _counted_by_syntax(file)
+
+
+def _counted_by_calls(file: FileScopes) -> _Counted:
     for call in file.index.of(ast.Call):
         if isinstance(call.func, ast.Name) and call.func.id in _ITERATES:
             yield from ((call, argument) for argument in call.args)
-        elif isinstance(call.func, ast.Attribute) and call.func.attr in _CONTAINER_VIEWS and not call.args:
+        elif isinstance(call.func, ast.Attribute) and call.func.attr == "forward":
+            yield from ((call, argument) for argument in call.args[:1])  # nn.Sequential.forward(blocks, x)
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in _CONTAINER_METHODS:
             yield call, call.func.value
+
+
+def _counted_by_syntax(file: FileScopes) -> _Counted:
     for loop in file.index.of(ast.For):
         yield loop, loop.iter
     for generator in file.index.of(ast.comprehension):
         yield generator.iter, generator.iter
     for item in file.index.of(ast.Subscript):
         # A text or a number from the front means the same child whatever is added behind it.
-        if isinstance(item.ctx, ast.Load) and not isinstance(item.slice, ast.Constant):
+        if isinstance(item.ctx, ast.Del) or not isinstance(item.slice, ast.Constant):
             yield item, item.value
     for star in file.index.of(ast.Starred):
         yield star, star.value
+    for operation in file.index.of(ast.BinOp):
+        if isinstance(operation.op, _JOINING):
+            yield from ((operation, operand) for operand in (operation.left, operation.right))
+    for added in file.index.of(ast.AugAssign):
+        if isinstance(added.op, _JOINING):
+            yield added, added.target
 
 
 def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
@@ -354,10 +378,11 @@ def _is_self_or_list(value: ast.expr, file: FileScopes, points_to: PointsTo) -> 
     return value.id == points_to.receiver(scope) or is_display
 
 
-def _contained(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
+def _contained(points_to: PointsTo, value: ast.expr, node: ast.AST, file: FileScopes) -> References:
     """The children of own containers; of a ModuleList that holds some, the list is what is gone through."""
     found = points_to.of(value, file.scope_of(value))
-    if any(isinstance(reference.base, Made) for reference in found):
+    is_joined = isinstance(node, ast.BinOp | ast.AugAssign)
+    if not is_joined and any(isinstance(each.base, Made) and is_torch_container(each.base.name) for each in found):
         return NOTHING
     containers = (r for r in found if isinstance(r.base, Instance) and points_to.is_container(r.base.cls))
     return points_to.below(frozenset(containers), is_direct=True)

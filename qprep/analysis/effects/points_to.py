@@ -117,6 +117,11 @@ class _Stored:
 _Key = _Variable | _Result | _Stored | ast.AST
 
 
+def is_torch_container(name: str) -> bool:
+    """True if a dotted name is that of Sequential, ModuleList or ModuleDict."""
+    return name.rpartition(".")[2] in _TORCH_CONTAINERS
+
+
 class PointsTo:
     """What expressions of a project may refer to."""
 
@@ -186,7 +191,7 @@ class PointsTo:
     def is_container(self, cls: ClassRef) -> bool:
         """True if a class inherits from Sequential, ModuleList or ModuleDict."""
         bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
-        return any(name.rpartition(".")[2] in _TORCH_CONTAINERS for name in bases)
+        return any(map(is_torch_container, bases))
 
     def _own_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         file = self.file(cls.module)

@@ -32,10 +32,6 @@ class Base(nn.Module):
 """
 
 _FINDS = """
-class Finds:
-    pass
-
-
 class Net({base}):
     def __init__(self):
         super().__init__()
@@ -53,10 +49,9 @@ _FINDERS = {
         "if name.startswith('r'):\n            return abs\n        return super().__getattr__(name)",
     ),
     "by-another-name": ("nn.Module", "return super().__getattr__(name.removesuffix('_1'))"),
-    "by-a-base-in-front": (
-        "Finds, nn.Module",
-        "own = self.__dict__['_modules']\n        if name not in own:\n"
-        "            raise AttributeError(name)\n        return own[name]",
+    "from-a-table": (
+        "nn.Module",
+        "found = {'relu_1': abs}\n        return found[name] if name in found else super().__getattr__(name)",
     ),
 }
 

@@ -97,6 +97,14 @@ ITEMS = {
     "items": "net.k = sum(1 for _ in net)",
     "last": "net.k = net[-1].__class__.__name__ == 'ReLU'",
     "unpacked": "first, *rest = [*net]\nnet.k = len(rest)",
+    "deleted": "del net[1]",
+    "popped": "net.pop(1)",
+    "inserted": "net.insert(0, nn.Tanh())",
+    "added": "net.k = (net + nn.Sequential(nn.Tanh()))(torch.ones(1, 4)).mean().item()",
+    "repeated": "net.k = (net * 2)(torch.ones(1, 4)).mean().item()",
+    "extended-in-place": "blocks = net\nblocks += nn.Sequential(nn.Tanh())",
+    "run-by-its-base": "net.k = nn.Sequential.forward(net, torch.ones(1, 4)).mean().item()",
+    "run-by-its-base-elsewhere": "run = nn.Sequential\nnet.k = run.forward(net, torch.ones(1, 4)).mean().item()",
 }
 
 _BORROWED = """
