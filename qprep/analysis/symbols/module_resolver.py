@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.analysis.symbols.ast_utils import dotted_text, without_async
+from qprep.analysis.symbols.bound_in_text import BoundNames
 from qprep.analysis.symbols.import_links import OWN_PACKAGE, ImportLinks, module_name
 from qprep.analysis.symbols.module_summary import surface_of
 from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex, build_index, variants
@@ -116,6 +117,7 @@ class Project:
         self._names = {os.path.abspath(path): name for name, path in self.given.items()}
         self._canonical: dict[str, str] = {}
         self._outlines: dict[str, Outline | None] = {}
+        self._bound: dict[str, BoundNames | None] = {}  # of modules that others take all names of
 
     def index(self, name: str) -> FileIndex | None:
         """The index of the module called `name`, or None where it is not part of the project."""
@@ -279,10 +281,25 @@ class Project:
         if first in surface.imports:
             return surface.imports[first] + (f".{rest}" if rest else "")
         for star in surface.stars:
-            other = self.resolve(f"{star}.{first}") if self.surface(star) is not None else None
-            if other is not None and not isinstance(other, External):
+            if self._lacks(star, first) or self.surface(star) is None:
+                continue
+            if not isinstance(self.resolve(f"{star}.{first}"), External):
                 return f"{star}.{trail}"
         return None
+
+    def _lacks(self, module: str, name: str) -> bool:
+        """True if the text of a module shows that it cannot give a name, so that it need not be parsed for that.
+
+        The names of a lazy package come out of thousands of files, one of which has the name that is sought.
+        """
+        module = self.canonical(module)
+        if module in self._surfaces or self.path(module) is None or self.outline(module) is not None:
+            return False
+        if module not in self._bound:
+            text = self.text(module)
+            self._bound[module] = BoundNames(text) if text is not None else None
+        bound = self._bound[module]
+        return bound is not None and not bound.may_bind(name)
 
     def classes_named(self, dotted: str) -> tuple[ClassRef, ...]:
         """The classes of the project that a dotted name means; several where branches define it."""
@@ -340,8 +357,11 @@ class Project:
         if name in surface.imports:
             return surface.imports[name]
         for star in surface.stars:
+            is_torch = star.startswith("torch")
+            if not is_torch and self._lacks(star, name):
+                continue
             if self.surface(star) is None:
-                if star.startswith("torch"):
+                if is_torch:
                     return f"{star}.{name}"
             elif not isinstance(self.resolve(f"{star}.{name}"), External):
                 return f"{star}.{name}"
