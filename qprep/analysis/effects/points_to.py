@@ -114,7 +114,14 @@ class _Stored:
     attribute: str
 
 
-_Key = _Variable | _Result | _Stored | ast.AST
+@dataclass(frozen=True, slots=True)
+class _Loose:
+    """What calls of other functions may give any parameter of a function: one value for all of its parameters."""
+
+    scope: LexicalScope
+
+
+_Key = _Variable | _Result | _Stored | _Loose | ast.AST
 
 
 def is_torch_container(name: str) -> bool:
@@ -262,7 +269,8 @@ class PointsTo:
         known = self._values[key]
         if found <= known:
             return
-        grown = widened(known | found)
+        # A set that only goes into others is widened there, together with what else they hold.
+        grown = known | found if isinstance(key, _Loose) else widened(known | found)
         if grown != known:
             self._values[key] = grown
             for user in self._users[key]:
@@ -276,6 +284,9 @@ class PointsTo:
                 return _union(self._get(node, scope) for node in scope.returned)
             case _Stored(cls=cls, attribute=attribute):
                 return self._of_stored(cls, attribute)
+            case _Loose(scope=scope):
+                values = _union(self._get(value, where) for value, where in self.calls.loose_arguments(scope))
+                return values | self.calls.implicit_arguments(scope)
             case ast.expr():
                 return self._of_expression(key, self._scopes[key])
         raise TypeError(f"no value is computed for {key!r}")
@@ -328,11 +339,10 @@ class PointsTo:
             found |= self._of_first_parameter(scope)
         elif cls is not None and scope.name in _BINARY_METHODS:
             found |= {Reference(Instance(cls))}  # `==` and `+` call it with two of its kind
-        for value, value_scope in self.calls.arguments(scope, name):
-            found |= self._get(value, value_scope)
+        found |= _union(self._get(value, where) for value, where in self.calls.arguments(scope, name))
         if self.calls.is_unknown(scope):
             found |= MANY_OBJECTS
-        return found | self.calls.implicit_arguments(scope)
+        return found | self._get(_Loose(scope))
 
     def _of_first_parameter(self, scope: LexicalScope) -> References:
         """The instances of a class that a function is made a method of; the classes that it decorates."""
