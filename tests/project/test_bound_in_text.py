@@ -12,7 +12,7 @@ import qprep
 from qprep.analysis.symbols.bound_in_text import BoundNames
 from qprep.analysis.symbols.module_resolver import Mark, ParsedFiles, Project
 from qprep.analysis.symbols.symbol_table import FileIndex, build_index
-from qprep.analysis.values.abstract_values import ClassRef
+from qprep.analysis.values.abstract_values import ClassRef, External
 
 BINDING = (
     "class Net:\n    pass\n",
@@ -38,8 +38,8 @@ BINDING = (
     "x = 1\rfrom a import (B,\rNet)\r",
     'Net = type("Net", (Base,), {})',
     'Other = Net = type("Net", (Base,), {})',
-    "from a import *",
     "from a import\\\n *",
+    "from . a import *",
     "from a import ｎｅｔ\nfrom a import Ｎｅｔ",
 )
 OTHER = (
@@ -68,6 +68,20 @@ def test_a_text_that_only_mentions_a_name_does_not_bind_it(text: str) -> None:
     assert not BoundNames(text).may_bind("Net")
 
 
+@pytest.mark.parametrize(
+    ("text", "stars"),
+    [
+        ("from a import *", ((0, "a"),)),
+        ("from a.b import*\nfrom a.b import *", ((0, "a.b"),)),
+        ("if ready:\n    from .a import *\nelse:\n    from ... import *", ((1, "a"), (3, ""))),
+        ("from a import b", ()),
+    ],
+)
+def test_modules_of_which_all_names_are_taken(text: str, stars: tuple[tuple[int, str], ...]) -> None:
+    assert BoundNames(text).stars == stars
+    assert not BoundNames(text).may_bind("Net")
+
+
 def test_whatever_the_symbol_table_binds_may_be_bound() -> None:
     checked = 0
     for path in sorted(Path(qprep.__file__).parent.joinpath("analysis").rglob("*.py")):
@@ -93,16 +107,22 @@ class _Counted(ParsedFiles):
 
 
 def test_a_name_of_a_lazy_package_parses_the_file_that_has_it_and_no_other(tmp_path: Path) -> None:
-    package = tmp_path / "lazy"
-    package.mkdir()
-    stars = "".join(f"    from .part{number} import *\n" for number in range(9))
-    (package / "__init__.py").write_text(f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n{stars}")
+    stars = "".join(f"    from .group{number} import *\n" for number in range(9))
+    _write(tmp_path / "lazy" / "__init__.py", f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n{stars}")
     for number in range(9):
-        (package / f"part{number}.py").write_text(f"class Part{number}:\n    pass\n\n\n# beside Part7\n")
-    user = tmp_path / "user.py"
-    user.write_text("from lazy import Part7\n")
+        _write(tmp_path / "lazy" / f"group{number}" / "__init__.py", "from .part import *\nfrom ..shared import *\n")
+        _write(tmp_path / "lazy" / f"group{number}" / "part.py", f"class Part{number}:\n    pass\n\n\n# unlike Part7\n")
+    _write(tmp_path / "lazy" / "shared.py", "from .group0 import *\n")
+    user = _write(tmp_path / "user.py", "from lazy import Part7\n")
     parsed = _Counted()
-    project = Project(lambda path: path.read_text(), [user, package / "__init__.py"], parsed)
-    assert project.resolve("lazy.Part7") == ClassRef("lazy.part7", "Part7")
-    assert "lazy.part7" in parsed.names
-    assert not {f"lazy.part{number}" for number in range(7)}.intersection(parsed.names)
+    project = Project(lambda path: path.read_text(), [user, tmp_path / "lazy" / "__init__.py"], parsed)
+    assert project.resolve("lazy.Part7") == ClassRef("lazy.group7.part", "Part7")
+    assert parsed.names == ["lazy", "lazy.group7", "lazy.group7.part"]
+    assert project.resolve("lazy.Part9") == External("lazy.Part9")
+    assert parsed.names == ["lazy", "lazy.group7", "lazy.group7.part"]
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path

@@ -7,6 +7,7 @@ import unicodedata
 
 # A match inside a text or a comment makes a name possible that is not there: that costs time and nothing else.
 _TAKES_ALL = re.compile(r"import[\s\\]*\*")
+_STAR = re.compile(r"\bfrom[ \t]+(\.*)([^\W\d][\w.]*)?[ \t]+import[ \t]*\*")
 _KEYWORDS = ("import", "as", "class", "def")
 _RENAMED = re.compile(r"\s+as\b")
 _ASSIGNED = re.compile(r"[\s\\]*=")
@@ -16,18 +17,25 @@ _BLANK = " \t\f\\"
 class BoundNames:
     """Says which classes, functions and imported names a text cannot give to a file that takes all its names.
 
-    Over-approximates: `may_bind` is True for a name that stands where a definition or an import has one.
+    Over-approximates: `may_bind` is True for a name that stands where a definition or an import has one, and `stars`
+    holds every module of which the text takes all names.
     """
 
     def __init__(self, text: str) -> None:
         # Python reads identifiers in this form: an ASCII name may be written with other characters.
         self._text = unicodedata.normalize("NFKC", text)
-        self._takes_all = _TAKES_ALL.search(self._text) is not None
+        number = len(_TAKES_ALL.findall(self._text))
+        found = [(len(dots), module) for dots, module in _STAR.findall(self._text)] if number else []
+        self._is_plain = len(found) == number
+        self.stars = tuple(dict.fromkeys(found)) if self._is_plain else ()
 
     def may_bind(self, name: str) -> bool:
-        """False if the text neither defines nor imports a class or function called `name`, nor all of some module."""
-        if self._takes_all:
-            return True
+        """False if the text neither defines nor imports a class or function called `name`.
+
+        What it takes all names of may still have one: `stars`, as the number of dots and the module written there.
+        """
+        if not self._is_plain:
+            return True  # `import *` in a form that only Python's parser reads
         start = self._text.find(name)
         while start >= 0:
             end = start + len(name)

@@ -118,6 +118,7 @@ class Project:
         self._canonical: dict[str, str] = {}
         self._outlines: dict[str, Outline | None] = {}
         self._bound: dict[str, BoundNames | None] = {}  # of modules that others take all names of
+        self._stars: dict[str, tuple[str, ...]] = {}
 
     def index(self, name: str) -> FileIndex | None:
         """The index of the module called `name`, or None where it is not part of the project."""
@@ -288,18 +289,45 @@ class Project:
         return None
 
     def _lacks(self, module: str, name: str) -> bool:
-        """True if the text of a module shows that it cannot give a name, so that it need not be parsed for that.
+        """True if it is clear that a module cannot give a class, a function or an import of a name.
 
-        The names of a lazy package come out of thousands of files, one of which has the name that is sought.
+        The names of a lazy package come out of thousands of files, one of which has the name that is sought: the
+        texts of the others show that, and are not parsed for it.
         """
-        module = self.canonical(module)
-        if module in self._surfaces or self.path(module) is None or self.outline(module) is not None:
-            return False
+        waiting, seen = [module], set[str]()
+        while waiting:
+            current = self.canonical(waiting.pop())
+            if current in seen or self.path(current) is None:
+                continue
+            seen.add(current)
+            known = self._surfaces.get(current) or self.outline(current)
+            bound = self._bound_names(current) if known is None else None
+            if known is not None:
+                if name in known.imports or any(variants(table, name) for table in (known.classes, known.functions)):
+                    return False
+                waiting += known.stars
+            elif bound is None or bound.may_bind(name):
+                return False
+            else:
+                waiting += self._stars_of(current, bound)
+        return True
+
+    def _bound_names(self, module: str) -> BoundNames | None:
+        """What the text of a module may bind; None where it cannot be read."""
         if module not in self._bound:
             text = self.text(module)
             self._bound[module] = BoundNames(text) if text is not None else None
-        bound = self._bound[module]
-        return bound is not None and not bound.may_bind(name)
+        return self._bound[module]
+
+    def _stars_of(self, module: str, bound: BoundNames) -> tuple[str, ...]:
+        """The modules that a module takes all names of, by the names that the project has for them."""
+        if module not in self._stars:
+            path = self._paths[module]
+            is_package = path.name == "__init__.py"
+            index = FileIndex(module, str(path), is_package, ast.Module([], []), link=self._links.linker(path))
+            imports = (ast.ImportFrom(written, [], level) for level, written in bound.stars)
+            self._stars[module] = tuple(map(index.absolute, imports))
+        return self._stars[module]
 
     def classes_named(self, dotted: str) -> tuple[ClassRef, ...]:
         """The classes of the project that a dotted name means; several where branches define it."""
