@@ -230,6 +230,8 @@ class Project:
         if not all(part.isidentifier() for part in parts):
             return None
         for root in self._roots:
+            if not self._links.folder_names.may_hold(str(root), parts):
+                continue
             stem = os.path.join(root, *parts)
             for candidate in (os.path.join(stem, "__init__.py"), f"{stem}.py"):
                 if os.path.isfile(candidate) and self._belongs(Path(candidate), root, parts[0]):
@@ -300,7 +302,8 @@ class Project:
             if current in seen or self.path(current) is None:
                 continue
             seen.add(current)
-            known = self._surfaces.get(current) or self.outline(current)
+            is_known = current in self._surfaces or self.outline(current) is not None
+            known = self.surface(current) if is_known else None  # the result depends on no more than its names
             bound = self._bound_names(current) if known is None else None
             if known is not None:
                 if name in known.imports or any(variants(table, name) for table in (known.classes, known.functions)):
