@@ -119,6 +119,8 @@ class Project:
         self._outlines: dict[str, Outline | None] = {}
         self._bound: dict[str, BoundNames | None] = {}  # of modules that others take all names of
         self._stars: dict[str, tuple[str, ...]] = {}
+        self._given: dict[str, frozenset[str]] = {}  # names that modules give to those that take all
+        self._lacking: dict[tuple[str, str], bool] = {}
 
     def index(self, name: str) -> FileIndex | None:
         """The index of the module called `name`, or None where it is not part of the project."""
@@ -296,6 +298,11 @@ class Project:
         The names of a lazy package come out of thousands of files, one of which has the name that is sought: the
         texts of the others show that, and are not parsed for it.
         """
+        if (module, name) not in self._lacking:
+            self._lacking[module, name] = self._shows_to_lack(module, name)
+        return self._lacking[module, name]
+
+    def _shows_to_lack(self, module: str, name: str) -> bool:
         waiting, seen = [module], set[str]()
         while waiting:
             current = self.canonical(waiting.pop())
@@ -306,7 +313,7 @@ class Project:
             known = self.surface(current) if is_known else None  # the result depends on no more than its names
             bound = self._bound_names(current) if known is None else None
             if known is not None:
-                if name in known.imports or any(variants(table, name) for table in (known.classes, known.functions)):
+                if name in self._names_given(current, known):
                     return False
                 waiting += known.stars
             elif bound is None or bound.may_bind(name):
@@ -314,6 +321,13 @@ class Project:
             else:
                 waiting += self._stars_of(current, bound)
         return True
+
+    def _names_given(self, module: str, surface: Outline) -> frozenset[str]:
+        """The names of classes, functions and imports of a module, without what tells several definitions apart."""
+        if module not in self._given:
+            names = (*surface.imports, *surface.classes, *surface.functions)
+            self._given[module] = frozenset(name.partition(":")[0].partition(".")[0] for name in names)
+        return self._given[module]
 
     def _bound_names(self, module: str) -> BoundNames | None:
         """What the text of a module may bind; None where it cannot be read."""
