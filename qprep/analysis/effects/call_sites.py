@@ -267,20 +267,14 @@ class CallGraph:
         return self._of(scope).unknown
 
     def arguments(self, scope: LexicalScope, name: str) -> Iterator[Argument]:
-        """The expressions that calls of a function give a parameter."""
-        for call, where in self._of(scope).direct:
+        """The expressions that calls give a parameter."""
+        uses = self._of(scope)
+        for call, where in uses.direct:
             for value in bound(call, scope, name, self.shifts(call, where, scope)):
                 yield value, where
-
-    def loose_arguments(self, scope: LexicalScope) -> list[Argument]:
-        """The expressions that calls of other functions may give any parameter of a function, but for constants."""
-        found = {
-            value: where
-            for call, where in self._of(scope).loose
-            for value in (*call.args, *(keyword.value for keyword in call.keywords))
-            if not isinstance(value, ast.Constant)
-        }
-        return list(found.items())
+        for call, where in uses.loose:
+            for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+                yield value, where
 
     def implicit_arguments(self, scope: LexicalScope) -> References:
         """What functions of other packages give a callback beside their arguments: the modules of their receiver."""

@@ -133,13 +133,6 @@ class _Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class _Loose:
-    """What calls of other functions may give any parameter of a function: one value for all of its parameters."""
-
-    scope: LexicalScope
-
-
-@dataclass(frozen=True, slots=True)
 class _Kept:
     """What is put into the object that a variable of a scope, or (None) an attribute of any object, holds."""
 
@@ -161,7 +154,7 @@ class _Given:
     cls: ClassRef
 
 
-_Key = _Variable | _Result | _Stored | _Loose | _Kept | _Outside | _Given | ast.AST
+_Key = _Variable | _Result | _Stored | _Kept | _Outside | _Given | ast.AST
 
 
 def is_torch_container(name: str) -> bool:
@@ -314,8 +307,7 @@ class PointsTo:
         known = self._values[key]
         if found <= known:
             return
-        # A set that only goes into others is widened there, together with what else they hold.
-        grown = known | found if isinstance(key, _Loose) else widened(known | found)
+        grown = widened(known | found)
         if grown != known:
             self._values[key] = grown
             for user in self._users[key]:
@@ -329,9 +321,6 @@ class PointsTo:
                 return _union(self._get(node, scope) for node in scope.returned)
             case _Stored(cls=cls, attribute=attribute):
                 return self._of_stored(cls, attribute)
-            case _Loose(scope=scope):
-                values = _union(self._get(value, where) for value, where in self.calls.loose_arguments(scope))
-                return values | self.calls.implicit_arguments(scope)
             case _Kept():
                 return self._of_kept(key)
             case _Outside(attribute=attribute):
@@ -495,10 +484,11 @@ class PointsTo:
             found |= {Reference(FunctionObject(each)) for each in self.calls.decorated_by(scope)}
         elif cls is not None and scope.name in _BINARY_METHODS:
             found |= {Reference(Instance(cls))}  # `==` and `+` call it with two of its kind
-        found |= _union(self._get(value, where) for value, where in self.calls.arguments(scope, name))
+        for value, value_scope in self.calls.arguments(scope, name):
+            found |= self._get(value, value_scope)
         if self.calls.is_unknown(scope):
             found |= MANY_OBJECTS
-        return found | self._get(_Loose(scope))
+        return found | self.calls.implicit_arguments(scope)
 
     def _is_metaclass(self, cls: ClassRef) -> bool:
         return any(isinstance(base, External) and base.name == "builtins.type" for base in self.project.mro(cls))
