@@ -202,6 +202,9 @@ class CallGraph:
         self._uses: dict[LexicalScope, _Uses] = {}
         self._meanings: dict[str, _Meanings] = {}
         self._decorated: dict[LexicalScope, list[LexicalScope]] = {}
+        # What each search that comes by a call or a variable asks again; it follows from the tree alone.
+        self._bound: dict[tuple[ast.Call, LexicalScope, ast.expr], list[str]] = {}
+        self._reads: dict[tuple[LexicalScope, str], list[ast.Name]] = {}
 
     def meanings(self, name: str) -> _Meanings:
         """What each read of a name may be; names that are read while this is found out see a part of it."""
@@ -288,11 +291,21 @@ class CallGraph:
                         found.add(reference)
         return frozenset(found)
 
-    @staticmethod
-    def bound_names(call: ast.Call, scope: LexicalScope, value: ast.expr) -> list[str]:
+    def bound_names(self, call: ast.Call, scope: LexicalScope, value: ast.expr) -> list[str]:
         """The parameters of a function that a call may bind one of its arguments to."""
-        shifts = (1, 0) if _is_bound_method(scope) else (0,)
-        return [n for n in _parameters(scope) if any(found is value for found in bound(call, scope, n, shifts))]
+        key = (call, scope, value)
+        if key not in self._bound:
+            shifts = (1, 0) if _is_bound_method(scope) else (0,)
+            names = _parameters(scope)
+            self._bound[key] = [n for n in names if any(found is value for found in bound(call, scope, n, shifts))]
+        return self._bound[key]
+
+    def reads(self, scope: LexicalScope, name: str) -> list[ast.Name]:
+        """Every read of a variable of a scope, in it and in the functions inside it."""
+        if (scope, name) not in self._reads:
+            found = self._points_to.names.reads(scope.file, name)
+            self._reads[scope, name] = [node for node in found if scope.file.scope_of(node).binder(name) is scope]
+        return self._reads[scope, name]
 
     def parameters_of(self, call: ast.Call, where: LexicalScope, scope: LexicalScope, value: ast.expr) -> list[str]:
         """The same, for a call in a scope, by what is known of its callee."""
@@ -409,10 +422,8 @@ class _Search:
             self._follow_variable(function, positional[0].arg)
 
     def _follow_variable(self, scope: LexicalScope, name: str) -> None:
-        """Every read of a variable of a scope, in it and in the functions inside it."""
-        for node in self.points_to.names.reads(scope.file, name):
-            if scope.file.scope_of(node).binder(name) is scope:
-                self._add(node, scope.file)
+        for node in self.points_to.calls.reads(scope, name):
+            self._add(node, scope.file)
 
     def _follow(self, node: ast.expr, file: FileScopes) -> None:  # noqa: C901, PLR0912  (one case a node type)
         """Where the value of one expression goes."""
@@ -476,7 +487,7 @@ class _Search:
                 inner = self.points_to.method(base.cls, "__init__")
             for function in inner:
                 is_followed = True
-                for name in CallGraph.bound_names(call, function, node):
+                for name in self.points_to.calls.bound_names(call, function, node):
                     self._follow_variable(function, name)
         if not is_followed:
             self.uses.loose.append((call, scope))

@@ -145,6 +145,8 @@ class FileScopes:
 
     def scope_of(self, node: ast.AST) -> LexicalScope:
         """The scope whose code a node is part of; for a definition, the scope around it."""
+        if (known := self._around.get(node)) is not None:
+            return known
         path: list[ast.AST] = []
         current: ast.AST | None = node
         found = self.top

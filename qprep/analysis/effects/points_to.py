@@ -414,7 +414,7 @@ class PointsTo:
             return NOTHING
         found = NOTHING
         for function in self._functions(self._get(call.func, file.scope_of(call))):
-            for name in call_sites.CallGraph.bound_names(call, function, node):
+            for name in self.calls.bound_names(call, function, node):
                 found |= self._get(_Kept(function, name))
         return found
 
