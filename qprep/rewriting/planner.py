@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import HelperCall, OpSite
+from qprep.analysis.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef
@@ -21,7 +22,6 @@ from qprep.rewriting.fix_scope import AttributeNames, DeclinedError, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops, name_capture, proof, stable_binding
 from qprep.rewriting.safety.class_enumeration import listed_files
-from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 from qprep.rewriting.transforms import moved_functions, static_methods
 
 if TYPE_CHECKING:

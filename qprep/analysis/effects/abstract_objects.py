@@ -171,6 +171,14 @@ class Many:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """An object of code that is not given, beside what it was given: its attributes may be any of that."""
+
+    def __hash__(self) -> int:
+        return 14
+
+
+@dataclass(frozen=True, slots=True)
 class ClassObject:
     """A class itself: one of the project, or one of another package by its dotted name."""
 
@@ -206,7 +214,7 @@ class ChildName:
         return 13
 
 
-Base = ChildName | Instance | Made | Held | Below | Anything | Many | ClassObject | FunctionObject | Named
+Base = ChildName | Instance | Made | Held | Below | Anything | Many | Holder | ClassObject | FunctionObject | Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +242,7 @@ References = frozenset[Reference]
 NOTHING: References = frozenset()
 ANYTHING = Reference(Anything())
 CHILD_NAME = Reference(ChildName())
+HOLDER: References = frozenset((Reference(Holder()),))
 
 
 MAX_OBJECTS = 96

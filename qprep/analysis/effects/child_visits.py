@@ -65,8 +65,8 @@ def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
             yield from finder.uses(node, node.value)
 
 
-def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """True if a call runs for every item of the innermost loop around it, or stands in no loop."""
+def root_of_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.expr | None:
+    """The object for all of whose modules a call in a loop runs; None where it does not run for all of them."""
     current: ast.AST = node
     loop: ast.AST | None = None
     while (parent := parents.get(current)) is not None:
@@ -74,18 +74,21 @@ def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
             loop = parent
             break
         if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            return False
+            return None
         if isinstance(parent, ast.If | ast.IfExp | ast.BoolOp | ast.Match | ast.Try):
-            return False
+            return None
         current = parent
     if not isinstance(loop, ast.For) or not (
         isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in _LISTINGS
     ):
-        return False
+        return None
     if _is_direct(loop.iter):
-        return False  # the parent keeps its own mode
+        return None  # the parent keeps its own mode
     earlier = loop.body[: loop.body.index(current)] if isinstance(current, ast.stmt) and current in loop.body else []
-    return not any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier)
+    if any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier):
+        return None
+    func = loop.iter.func
+    return func.value if isinstance(func, ast.Attribute) else loop.iter
 
 
 def _children(

@@ -29,6 +29,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.attribute_names import ANY_NAME, may_be
 from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
 from qprep.analysis.effects.points_to import PointsTo
+from qprep.analysis.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
@@ -79,6 +80,7 @@ class EffectTable:
         self.project = analysis.project
         self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold)
         self._reached: dict[Effect, References] = {}
+        self._set_on_others: dict[str, bool] = {}
         self._contents: dict[ClassRef, frozenset[ClassRef] | None] = {}
 
     def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
@@ -432,7 +434,7 @@ class EffectTable:
                 answers = [self._is_subclass(cls, other) for other in classes or ()]
                 return any(answer is not False for answer in answers) if is_positive else True not in answers
             case AttributeTest(name=name, is_positive=is_positive):
-                return not is_positive or self._has_attribute(cls, re.escape(name))
+                return not is_positive or self._may_have(cls, name)
             case NameTest(how=how, text=text, is_positive=is_positive):
                 return _name_passes(_short(cls), how, text) is is_positive
 
@@ -469,6 +471,31 @@ class EffectTable:
         if known is not None and known.may_have_state:
             names |= {"weight", "bias", "running_mean", "running_var", "eps", "momentum"}
         return any(may_be(pattern, name) for name in names)
+
+    def _may_have(self, cls: ModuleClass, name: str) -> bool:
+        """True if `hasattr` may find an attribute in an object of a class: each module has those of nn.Module."""
+        if name.startswith("__") or name in NN_MODULE_ATTRIBUTES or self._has_attribute(cls, re.escape(name)):
+            return True
+        if self._is_set_on_others(name):
+            return True
+        if isinstance(cls, ClassRef):
+            if self.points_to.method(cls, "__getattr__") or self.points_to.method(cls, "__getattribute__"):
+                return True
+            bases = (base for base in self.project.mro(cls) if isinstance(base, External))
+            return any(self._may_have(base.name, name) for base in bases if base.name not in _ROOTS)
+        if cls.startswith(_TORCH):
+            known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH))
+            return known is None or known.may_have_state or known.is_container or known.is_compound
+        return not cls.startswith(_RUNTIME)
+
+    def _is_set_on_others(self, name: str) -> bool:
+        """True if code may set an attribute of this name on an object other than its `self`."""
+        if name not in self._set_on_others:
+            self._set_on_others[name] = any(
+                effect.kind is EffectKind.SET and effect.attribute != ANY_NAME and may_be(effect.attribute, name)
+                for effect in self.effects
+            )
+        return self._set_on_others[name]
 
     def _runtime_settings(self, name: str) -> set[str]:
         """The settings of a class of qprep.runtime_modules; what is no operation has none."""

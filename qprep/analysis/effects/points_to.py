@@ -22,6 +22,7 @@ from qprep.analysis.effects import call_sites
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     CHILD_NAME,
+    HOLDER,
     MANY_OBJECTS,
     NOTHING,
     Anything,
@@ -31,6 +32,7 @@ from qprep.analysis.effects.abstract_objects import (
     ClassObject,
     FunctionObject,
     Held,
+    Holder,
     Instance,
     Made,
     Many,
@@ -102,8 +104,6 @@ _REFLECTED = frozenset(
 )  # fmt: skip
 _KEEPS_NOTHING = ("torch.", "math.", "numpy.", "qprep.", "builtins.", "typing.")
 _ROOTS = frozenset(("builtins.object", "typing.Generic", "typing.Protocol", "abc.ABC"))
-HOLDER: References = frozenset((Reference(Made("?", None)),))
-"""An object of code that is not given, beside what it was given: its attributes may be any of that."""
 
 _TORCH_CONTAINERS = frozenset(("ModuleDict", "ModuleList", "Sequential"))
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
@@ -341,6 +341,14 @@ class PointsTo:
         found |= self._get(_Kept(scope, name))
         return found | self._set_in_module(scope, name) if scope.parent is None else found
 
+    def variables(self, scope: LexicalScope) -> References:
+        """What all variables of a scope may refer to."""
+        return self._every_binding(scope)
+
+    def held_by(self, references: References) -> References:
+        """What attributes of objects may hold, by any name."""
+        return frozenset(Reference(Held(cls, None)) for cls in _classes_of(references))
+
     def kept_in(self, scope: LexicalScope, name: str) -> References:
         """What is put into the object that a variable holds."""
         return self._get(_Kept(scope, name))
@@ -433,8 +441,21 @@ class PointsTo:
             callees = self._get(addition.callee, addition.scope)
             if callees and all(map(_is_followed, callees)):
                 return NOTHING
+            if isinstance(addition.callee, ast.Attribute):
+                owners = self._get(addition.callee.value, addition.scope)
+                if owners and all(map(self._keeps_children, owners)):
+                    return NOTHING
         found = _union(self._get(value, addition.scope) for value in addition.values)
         return found if addition.keeps_texts else found - {CHILD_NAME}
+
+    def _keeps_children(self, reference: Reference) -> bool:
+        """True if an object is a module that keeps others as children alone: they count as below it."""
+        base = reference.base
+        if isinstance(base, Made):
+            return base.name.startswith("torch.nn.") and not is_torch_container(base.name)
+        return isinstance(base, Below) or (
+            isinstance(base, Instance) and self.is_module(base.cls) and not self.is_container(base.cls)
+        )
 
     def _set_in_module(self, scope: LexicalScope, name: str) -> References:
         """What other code gives a variable of a module: `package.module.name = value`, `globals()[name] = value`."""
@@ -661,6 +682,8 @@ class PointsTo:
                 return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
             case Anything():
                 return ANY_OBJECT
+            case Holder():
+                return self._set_outside(name)
             case Made() | Held() | Below() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,))) | {CHILD_NAME}
@@ -859,6 +882,10 @@ class PointsTo:
             found |= self._of_unknown_call(node, scope)
         if any(isinstance(each.base, Held | Below) for each in callees):  # called as functions, without their owner
             found |= self._of_arguments(node, scope)
+        if isinstance(node.func, ast.Attribute):
+            owners = self._get(node.func.value, scope)
+            if any(_is_holder(each.base) for each in owners):  # `queue.get()` gives what the queue holds
+                found |= owners
         if any(_is_holder(each.base) for each in callees):  # a weak reference, a class made by a call
             found |= {each for each in callees if isinstance(each.base, Instance | Made | Held | Below)}
         return found
@@ -892,6 +919,8 @@ class PointsTo:
                 return NOTHING  # tensors
             case ChildName() | Below() | Held(owner=ClassRef() | str()):
                 return NOTHING
+            case Holder():
+                return HOLDER | self._of_arguments(node, scope)
             case Anything():
                 return ANY_OBJECT
             case Many():
@@ -1056,7 +1085,7 @@ def _classes_of(references: Iterable[Reference]) -> set[ClassRef]:
 
 def _is_holder(base: Base) -> bool:
     """True if an object comes from code that is not given and may keep what it is given as attributes."""
-    return isinstance(base, Made) and not base.name.startswith(("torch.", "qprep."))
+    return isinstance(base, Holder) or (isinstance(base, Made) and not base.name.startswith(("torch.", "qprep.")))
 
 
 def _is_followed(callee: Reference) -> bool:

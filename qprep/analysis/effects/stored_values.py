@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME, may_be, patterns_of
 from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ KEEPERS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "
 """Methods of containers that keep texts as they are; what other methods do with a text is another text."""
 
 _SETTERS = frozenset(("setattr", "__setattr__"))
+_NAMED_SETTERS = frozenset(("__setattr__", "add_module", "register_module"))
 _PLAIN = (ast.Constant, ast.JoinedStr, ast.Compare)
 
 
@@ -141,7 +143,8 @@ class StoreTable:
             case ast.Attribute(value=owner, attr=method) if not _is_module(owner, scope):
                 if method in ("send", "asend"):
                     self.sent += [(value, scope) for value in values]
-                if not (isinstance(owner, ast.Name) and owner.id == scope.receiver):
+                is_own = isinstance(owner, ast.Name) and owner.id == scope.receiver
+                if not is_own and (method in KEEPERS or method not in NN_MODULE_ATTRIBUTES):
                     self._note(owner, Addition(values, scope, call.func))
             case func if len(values) > 1 and _is_imported(func, scope):
                 for value in values:
@@ -222,7 +225,7 @@ def _attribute_store(call: ast.Call, scope: LexicalScope) -> AttributeStore | No
     match call:
         case ast.Call(func=func, args=[owner, name, value]) if last_name(func) in _SETTERS:
             return AttributeStore(owner, patterns_of(name, scope), (value,), scope)
-        case ast.Call(func=ast.Attribute(value=owner, attr="__setattr__"), args=[name, value]):
+        case ast.Call(func=ast.Attribute(value=owner, attr=method), args=[name, value]) if method in _NAMED_SETTERS:
             return AttributeStore(owner, patterns_of(name, scope), (value,), scope)
         case ast.Call(func=ast.Attribute(value=table, attr="update" | "setdefault" | "__setitem__")):
             found = dictionary_owner(table)
