@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, References, Test
+from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, GivenName, References, Test
 from qprep.analysis.effects.class_conditions import conditions, failing, holding
 from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.listed_names import is_out_of_reach
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -144,6 +145,18 @@ def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> lis
         else:
             return None
     return found or None
+
+
+def _lists_names(node: ast.expr) -> bool:
+    """True if a listing gives each module with its name: `m.named_modules()`, `m._modules.items()`."""
+    match node:
+        case ast.Call(func=ast.Name(id="list" | "tuple" | "iter" | "reversed" | "sorted"), args=[inner]):
+            return _lists_names(inner)
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="_modules"), attr=name)):
+            return name == "items"
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in ("named_children", "named_modules")
+    return False
 
 
 def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: PointsTo) -> Iterator[NamedChild]:
@@ -349,6 +362,8 @@ class _Finder:
                     for name in names
                     for test in conditions(statement, self.points_to.variable(name, scope), self.file.parents)
                 ]
+                if _lists_names(loop.iter) and is_out_of_reach(statement, loop, self.points_to, scope):
+                    tests.append(GivenName())
                 yield statement, tests
 
     def _comprehension(self, generator: ast.comprehension, scope: LexicalScope) -> Iterator[_Use]:

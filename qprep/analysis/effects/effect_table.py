@@ -16,6 +16,7 @@ from qprep.analysis.effects.abstract_objects import (
     ClassObject,
     ClassTest,
     FunctionObject,
+    GivenName,
     Held,
     Instance,
     Made,
@@ -136,17 +137,19 @@ class EffectTable:
 
     # What may meet a new child
 
-    def on_child(self, family: Collection[ClassRef], child: ModuleClass, *, is_marked: bool = True) -> Iterator[Effect]:
+    def on_child(
+        self, family: Collection[ClassRef], child: ModuleClass, *, is_marked: bool = True, is_named: bool = True
+    ) -> Iterator[Effect]:
         """Effects that reach a child of class `child` that is added to instances of a family.
 
-        `is_marked` says whether lists of the original children leave it out.
+        `is_marked` says whether lists of the original children leave it out, `is_named` whether its name is new.
         """
         for effect in self.effects:
             counts = effect.kind is EffectKind.OBSERVE_ORIGINAL and not is_marked
             if not (counts or self._may_matter_to(effect, child)):
                 continue
             targets = self._targets(effect) if effect.find_listed is None else effect.met_by_new
-            if any(self._meets_child(target, family, child) for target in targets):
+            if any(self._meets_child(t, family, child) for t in targets if not (is_named and GivenName() in t.tests)):
                 yield effect
 
     def _may_matter_to(self, effect: Effect, child: ModuleClass) -> bool:
@@ -426,7 +429,7 @@ class EffectTable:
         match test:
             case AnyOf(tests=tests):
                 return any(self._may_pass(each, cls) for each in tests)
-            case ClassTest(classes=None):
+            case ClassTest(classes=None) | GivenName():
                 return True
             case ClassTest(classes=classes, is_positive=is_positive):
                 answers = [self._is_subclass(cls, other) for other in classes or ()]

@@ -141,7 +141,7 @@ def _of_held_function(scope: Scope, table: EffectTable, site: object, pieces: It
     row = scope.context.analysis.catalogue.function(site.name)
     layer = row[0].nn if row is not None and not any(".wrap(" in piece.text for piece in pieces) else None
     child = f"torch.nn.{parse_constructor(layer).name}" if layer else f"{_RUNTIME}Function"
-    for effect in table.on_child(family, child, is_marked=False):
+    for effect in table.on_child(family, child, is_marked=False, is_named=False):
         yield _doubt(effect, f"the module that `{site.attribute}` holds then")
     yield from instance_uses.uses_as_value(scope.context, family, site.attribute)
 
@@ -187,7 +187,7 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
         for effect in table.on_objects(values, content):
             yield _doubt(effect, "the shared module")
         holders = _holders(scope, site)
-        for effect in (found for cls in content for found in table.on_child(holders, cls)):
+        for effect in (found for cls in content for found in table.on_child(holders, cls, is_named=False)):
             if not _is_cared_for(scope, effect, holders):
                 yield _doubt(effect, "the module that gets its own instance")
         for attribute in sorted({name for _, name in instance_uses.held_names(values)}):
