@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qprep.analysis.places import Place
 
 MAX_TESTS = 6
-"""Class tests kept on one object. Further ones are dropped: the object then covers more, never less."""
+"""Tests kept on one object, the most precise first. Others are dropped: the object then covers more, never less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,14 @@ class GivenName:
 
 
 Test = ClassTest | AttributeTest | NameTest | AnyOf | GivenName
+
+
+def _precision(test: Test) -> tuple[int, int]:
+    """Tests that few objects pass come first: what an object is, then what it has, then what it is not."""
+    is_positive = isinstance(test, AnyOf | GivenName) or test.is_positive
+    is_known = not (isinstance(test, ClassTest) and test.classes is None)
+    rank = 2 * (not is_positive) + isinstance(test, AttributeTest) if is_known else 4
+    return rank, _stable(test)
 
 
 def _keep_hash(value: object, *parts: object) -> None:
@@ -234,7 +242,9 @@ class Reference:
     def narrowed(self, tests: Iterable[Test]) -> Reference:
         """The same object where further conditions hold."""
         every = self.tests.union(tests)
-        return self if len(every) > MAX_TESTS or every == self.tests else replace(self, tests=every)
+        if len(every) > MAX_TESTS:
+            every = frozenset(sorted(every, key=_precision)[:MAX_TESTS])
+        return self if every == self.tests else replace(self, tests=every)
 
 
 References = frozenset[Reference]

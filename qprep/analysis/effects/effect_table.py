@@ -103,10 +103,15 @@ class EffectTable:
 
     # What may happen to a class
 
-    def on_class(self, family: Collection[ClassRef], names: Collection[str]) -> Iterator[Effect]:
-        """Effects on the classes of a family: constructors passed by or replaced, methods replaced."""
+    def on_class(
+        self, family: Collection[ClassRef], names: Collection[str], replaced: Collection[str] | None = None
+    ) -> Iterator[Effect]:
+        """Effects on the classes of a family: constructors passed by or replaced, methods replaced.
+
+        `replaced` are the methods that matter beside those of construction and calls; None: all.
+        """
         methods = {name for cls in family for name in self.project.methods(cls) or ()}
-        sensitive = _CONSTRUCTION | methods | set(names)
+        sensitive = _CONSTRUCTION | set(names) | (methods if replaced is None else methods.intersection(replaced))
         for effect in self.effects:
             is_set = effect.kind is EffectKind.SET and any(may_be(effect.attribute, name) for name in sensitive)
             if not (is_set or effect.kind in _CLASS_CHANGES or effect.kind is EffectKind.BORROW):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
-MAX_STEPS = 12
+MAX_STEPS = 40
 """Expressions that lead to a pattern before it counts as one that the source may spell."""
 
 _WHOLE = frozenset(("fullmatch", "fnmatch", "fnmatchcase"))

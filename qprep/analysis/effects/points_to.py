@@ -39,7 +39,14 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     widened,
 )
-from qprep.analysis.effects.class_conditions import Variable, binding_loop, conditions, containers_with
+from qprep.analysis.effects.class_conditions import (
+    Variable,
+    binding_loop,
+    conditions,
+    containers_with,
+    is_none_or_attribute,
+    may_bind,
+)
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, LexicalScope
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
@@ -573,7 +580,15 @@ class PointsTo:
             for other, bindings in scope.bindings.items()
             if len(bindings) == 1 and isinstance(bindings[0].value, ast.expr) and _names_class(bindings[0].value, name)
         }
-        return Variable(name, lambda node: self.tested_classes(node, scope), frozenset(held))
+        attributes = {
+            other: bindings[0].value
+            for other, bindings in scope.bindings.items()
+            if len(bindings) == 1
+            and isinstance(bindings[0].value, ast.expr)
+            and is_none_or_attribute(bindings[0].value, name)
+            and _is_with_each(bindings[0].value, name, scope.file.parents)
+        }
+        return Variable(name, lambda node: self.tested_classes(node, scope), frozenset(held), attributes)
 
     def tested_classes(self, node: ast.expr, scope: LexicalScope) -> frozenset[ClassRef | str] | None:
         """The classes that the second argument of `isinstance` names; None where they are not known."""
@@ -776,6 +791,14 @@ def _parts(node: ast.expr) -> list[ast.expr]:
         case ast.DictComp(key=key, value=part):
             return [key, part]
     return []
+
+
+def _is_with_each(value: ast.expr, name: str, parents: dict[ast.AST, ast.AST]) -> bool:
+    """True if an assignment runs whenever its function does, or in each round of the loop that binds a name."""
+    statement = parents.get(value)
+    around = parents.get(statement) if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    is_round = isinstance(around, ast.For) and statement in around.body and may_bind([around.target], name)
+    return is_round or isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 def _is_property(scope: LexicalScope) -> bool:

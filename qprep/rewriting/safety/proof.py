@@ -23,6 +23,7 @@ from qprep.rewriting import owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
 from qprep.rewriting.safety import instance_uses
 from qprep.rewriting.safety.observability import holds_no_state, made_of
+from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.effect_table import EffectTable, ModuleClass
@@ -70,7 +71,9 @@ def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
         declared = [d for d in scope.declarations if d.unit == unit and d.name]
         names = {declaration.name for declaration in declared}
         family = scope.context.family(unit)
-        for effect in table.on_class(family, names):
+        # A new attribute is there whatever replaces a method, but for one that makes it.
+        is_made_in_method = any(declaration.after is not None for declaration in declared)
+        for effect in table.on_class(family, names, None if is_made_in_method else NN_MODULE_ATTRIBUTES):
             yield _doubt(effect, f"the class `{unit.name}`")
         for effect in table.on_names(family, names):
             if effect.attribute == ANY_NAME and all(name.startswith(owners.RESERVED_PREFIX) for name in names):
