@@ -57,7 +57,12 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class GivenName:
-    """A listing gives the object under a name that no module has that a fix adds; `listed_names.py` says which."""
+    """The object is found under a name that no module has that a fix adds; `listed_names.py` says which.
+
+    Where `listed` is given, the name may come from a listing: of modules for which these tests hold, or of their parts.
+    """
+
+    listed: frozenset[Test] | None = None
 
 
 Test = ClassTest | AttributeTest | NameTest | AnyOf | GivenName
@@ -99,8 +104,8 @@ def _stable(part: object) -> int:
             return hash((3, _of_text(how), _of_text(text), is_positive))
         case AnyOf(tests=tests):
             return hash((4, _stable(tests)))
-        case GivenName():
-            return 5
+        case GivenName(listed=listed):
+            return 5 if listed is None else hash((6, _stable(listed)))
     return hash(part)
 
 
@@ -215,10 +220,17 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class ChildName:
-    """A text that code took from the names of modules, parameters or attributes which there are."""
+    """A text that code took from the names of modules, parameters or attributes which there are.
+
+    `of_tensors`: from those of parameters and buffers, of which a module that a fix adds has none. `named`: what is
+    known of the module whose name it is.
+    """
+
+    of_tensors: bool = False
+    named: frozenset[Test] = frozenset()
 
     def __hash__(self) -> int:
-        return 13
+        return 13 + self.of_tensors + (_stable(self.named) if self.named else 0)
 
 
 Base = ChildName | Instance | Made | Held | Below | Anything | Many | ClassObject | FunctionObject | Named
@@ -251,6 +263,7 @@ References = frozenset[Reference]
 NOTHING: References = frozenset()
 ANYTHING = Reference(Anything())
 CHILD_NAME = Reference(ChildName())
+TENSOR_NAME = Reference(ChildName(of_tensors=True))
 
 
 MAX_OBJECTS = 96

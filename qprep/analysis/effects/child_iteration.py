@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import Anything, Below, GivenName, Instance
+from qprep.analysis.effects.abstract_objects import Anything, Below, Instance
 from qprep.analysis.effects.mutations import EffectKind
 from qprep.analysis.facts import Walk
 from qprep.analysis.places import Place, Unit
@@ -52,7 +52,7 @@ def add_visits(analysis: Analysis, effects: EffectTable) -> None:
         if file is None or call is None or walked_module(call) is None or _is_own(effects, file, call):
             continue
         # A new child has a new name: what is chosen by a given one does not meet it.
-        targets = [t for t in effect.targets if isinstance(t.base, Below) and GivenName() not in t.tests]
+        targets = [t for t in effect.targets if isinstance(t.base, Below) and effects.may_be_new(t, _ADDED)]
         owners = [target.base.owner for target in targets if isinstance(target.base, Below)]
         if not any(effects.admits(target.tests, _ADDED) for target in targets):
             continue

@@ -8,10 +8,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, GivenName, References, Test
-from qprep.analysis.effects.class_conditions import conditions, failing, holding
+from qprep.analysis.effects.abstract_objects import (
+    AttributeTest,
+    ClassObject,
+    FunctionObject,
+    GivenName,
+    References,
+    Test,
+)
+from qprep.analysis.effects.class_conditions import conditions, failing, holding, may_bind
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
+from qprep.analysis.effects.listings import lists_names
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -147,18 +155,6 @@ def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> lis
     return found or None
 
 
-def _lists_names(node: ast.expr) -> bool:
-    """True if a listing gives each module with its name: `m.named_modules()`, `m._modules.items()`."""
-    match node:
-        case ast.Call(func=ast.Name(id="list" | "tuple" | "iter" | "reversed" | "sorted"), args=[inner]):
-            return _lists_names(inner)
-        case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="_modules"), attr=name)):
-            return name == "items"
-        case ast.Call(func=ast.Attribute(attr=name)):
-            return name in ("named_children", "named_modules")
-    return False
-
-
 def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: PointsTo) -> Iterator[NamedChild]:
     """The module beside a name in the target of a loop."""
     match loop.target:
@@ -232,6 +228,8 @@ class _Finder:
             inner = reference.base.scope if isinstance(reference.base, FunctionObject) else None
             arguments = inner.arguments if inner is not None else None
             names = [argument.arg for argument in arguments.args] if arguments is not None else []
+            if inner is not None and inner.receiver is not None and _is_fetched(function):
+                names = names[1:]
             if inner is None or not names:
                 continue
             body = inner.node.body
@@ -240,6 +238,8 @@ class _Finder:
                 own = isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name)
                 if own and isinstance(statement, ast.AugAssign) and _is_local(statement.target, inner):
                     continue  # a variable of one call
+                if _is_same_in_the_end(statement) and not _depends(statement, names[0], inner):
+                    continue
                 if not isinstance(statement, ast.Return) and _leaves_something(statement, names):
                     variable = self.points_to.variable(names[0], inner)
                     tests = list(conditions(statement, variable, inner.file.parents))
@@ -355,15 +355,21 @@ class _Finder:
                 continue
             if isinstance(statement, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match):
                 inner = [part for block in _blocks(statement) for part in block]
-                yield from self._loop(loop, inner, scope)
+                needed = (
+                    _attribute_gone_through(statement.iter, names, loop) if isinstance(statement, ast.For) else None
+                )
+                more = [needed] if needed is not None else []
+                yield from ((node, [*tests, *more]) for node, tests in self._loop(loop, inner, scope))
             elif _leaves_something(statement, names):
-                tests = [
+                tests: list[Test] = [
                     test
                     for name in names
                     for test in conditions(statement, self.points_to.variable(name, scope), self.file.parents)
                 ]
-                if _lists_names(loop.iter) and is_out_of_reach(statement, loop, self.points_to, scope):
+                if lists_names(loop.iter) and is_out_of_reach(statement, loop, self.points_to, scope):
                     tests.append(GivenName())
+                if (needed := _taken_attribute(statement, names, loop)) is not None:
+                    tests.append(needed)
                 yield statement, tests
 
     def _comprehension(self, generator: ast.comprehension, scope: LexicalScope) -> Iterator[_Use]:
@@ -388,6 +394,46 @@ class _Finder:
                 yield node, [*tests, *further]
             return
         yield whole, tests
+
+
+def _is_fetched(function: ast.expr) -> bool:
+    """True if a method of an object is what is run: `self.visit`, `partial(self.visit, flag=True)`."""
+    if isinstance(function, ast.Call) and last_name(function.func) == "partial" and len(function.args) == 1:
+        return _is_fetched(function.args[0])
+    return isinstance(function, ast.Attribute)
+
+
+def _is_same_in_the_end(statement: ast.stmt) -> bool:
+    """True for an error, and for an attribute that is set: the model itself comes last, and does either as well."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else ()
+    plain = [t for t in targets if isinstance(t, ast.Attribute) and isinstance(t.value, ast.Name)]
+    return isinstance(statement, ast.Raise) or (bool(targets) and len(plain) == len(targets))
+
+
+def _depends(statement: ast.stmt, parameter: str, function: LexicalScope) -> bool:
+    """True if it may depend on a parameter whether a statement runs, as far as values go through variables."""
+    parents, dependent, size = function.file.parents, {parameter}, 0
+    while len(dependent) > size:
+        size = len(dependent)
+        for part in ast.walk(function.node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and _is_steered(part, dependent, parents):
+                dependent.add(part.id)
+            elif isinstance(part, ast.Return | ast.Break | ast.Continue) and _is_steered(part, dependent, parents):
+                return True
+    return _is_steered(parents[statement], dependent, parents)
+
+
+def _is_steered(node: ast.AST, names: set[str], parents: dict[ast.AST, ast.AST]) -> bool:
+    """True if one of several variables is read by a node's statement, or by what decides over that."""
+    current: ast.AST | None = node
+    while current is not None and not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        heads = [current]
+        if isinstance(current, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match | ast.AsyncFor):
+            heads = [part for part in ast.iter_child_nodes(current) if isinstance(part, ast.expr | ast.withitem)]
+        if any(isinstance(part, ast.Name) and part.id in names for head in heads for part in ast.walk(head)):
+            return True
+        current = parents.get(current)
+    return False
 
 
 def _is_packed(function: LexicalScope, name: str) -> bool:
@@ -425,6 +471,50 @@ def _goes_through_tensors(node: ast.expr, names: list[str]) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)):
             return name in names and attribute in _TENSORS
+    return False
+
+
+def _taken_attribute(statement: ast.stmt, names: list[str], loop: ast.For) -> AttributeTest | None:
+    """The attribute without which `found.extend(f(each) for each in module.attribute)` adds nothing."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="extend" | "update"), args=[items], keywords=[])):
+            pass
+        case ast.AugAssign(op=ast.Add() | ast.BitOr(), value=items):
+            pass
+        case _:
+            return None
+    if isinstance(items, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        items = items.generators[0].iter
+    return _attribute_gone_through(items, names, loop)
+
+
+def _attribute_gone_through(node: ast.expr, names: list[str], loop: ast.For) -> AttributeTest | None:
+    """The attribute of a module that code goes through, where that of a module without it counts as empty."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=inner, attr=view), args=[]) if view in _VIEWS:
+            return _attribute_gone_through(inner, names, loop)
+        case ast.BoolOp(op=ast.Or(), values=[first, *others]) if all(map(_is_empty, others)):
+            return _attribute_gone_through(first, names, loop)
+        case ast.Call(
+            func=ast.Name(id="getattr"), args=[ast.Name(id=module), ast.Constant(value=str(attribute)), default]
+        ):
+            return AttributeTest(attribute) if module in names and _is_empty(default) else None
+        case ast.Name(id=variable):
+            bound = [each for each in loop.body if may_bind([each], variable)]
+            match bound:
+                case [ast.Assign(targets=[ast.Name()], value=value)] if value.lineno < node.lineno:
+                    return _attribute_gone_through(value, names, loop)
+    return None
+
+
+def _is_empty(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=value):
+            return value is None or value == ""
+        case ast.Dict(keys=[]) | ast.List(elts=[]) | ast.Tuple(elts=[]) | ast.Set(elts=[]):
+            return True
+        case ast.Call(func=ast.Name(id="dict" | "frozenset" | "list" | "set" | "tuple"), args=[], keywords=[]):
+            return True
     return False
 
 

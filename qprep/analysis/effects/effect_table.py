@@ -104,17 +104,25 @@ class EffectTable:
     # What may happen to a class
 
     def on_class(
-        self, family: Collection[ClassRef], names: Collection[str], replaced: Collection[str] | None = None
+        self,
+        family: Collection[ClassRef],
+        names: Collection[str],
+        replaced: Collection[str] | None = None,
+        borrowed: Collection[str] | None = None,
     ) -> Iterator[Effect]:
         """Effects on the classes of a family: constructors passed by or replaced, methods replaced.
 
-        `replaced` are the methods that matter beside those of construction and calls; None: all.
+        `replaced` are the methods that matter beside those of construction and calls, `borrowed` those that no other
+        object may run; None: all.
         """
         methods = {name for cls in family for name in self.project.methods(cls) or ()}
         sensitive = _CONSTRUCTION | set(names) | (methods if replaced is None else methods.intersection(replaced))
         for effect in self.effects:
             is_set = effect.kind is EffectKind.SET and any(may_be(effect.attribute, name) for name in sensitive)
-            if not (is_set or effect.kind in _CLASS_CHANGES or effect.kind is EffectKind.BORROW):
+            is_borrowed = effect.kind is EffectKind.BORROW and (
+                borrowed is None or any(may_be(effect.attribute, name) for name in borrowed)
+            )
+            if not (is_set or effect.kind in _CLASS_CHANGES or is_borrowed):
                 continue
             for target in self._targets(effect):
                 if (isinstance(target.base, ClassObject) and target.base.cls in family) or (
@@ -154,8 +162,13 @@ class EffectTable:
             if not (counts or self._may_matter_to(effect, child)):
                 continue
             targets = self._targets(effect) if effect.find_listed is None else effect.met_by_new
-            if any(self._meets_child(t, family, child) for t in targets if not (is_named and GivenName() in t.tests)):
+            if any(self._meets_child(t, family, child) for t in targets if not is_named or self.may_be_new(t, child)):
                 yield effect
+
+    def may_be_new(self, target: Reference, child: ModuleClass) -> bool:
+        """True if a name by which an object is found may be the new name of a module of class `child`."""
+        names = [test for test in target.tests if isinstance(test, GivenName)]
+        return all(name.listed is not None and self.admits(name.listed, child) for name in names)
 
     def _may_matter_to(self, effect: Effect, child: ModuleClass) -> bool:
         """True if an effect, if it reaches a new child of a class, makes a difference."""
@@ -174,8 +187,8 @@ class EffectTable:
                 return self._has_children_of(target.base, family) and self.admits(target.tests, child)
             case Anything():
                 return self.admits(target.tests, child)
-            case Named() | ClassObject():
-                return _dotted(target.base) in _MODULE_NAMES  # the class that all modules inherit from
+            case Named() | ClassObject():  # the class that all modules inherit from, and an object of it
+                return _dotted(target.base) in _MODULE_NAMES and self.admits(target.tests, child)
         return False
 
     def on_parts(self, family: Collection[ClassRef], whole: Collection[str], part: ModuleClass) -> Iterator[Effect]:

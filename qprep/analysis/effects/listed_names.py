@@ -27,6 +27,7 @@ MAX_STEPS = 40
 """Expressions that lead to a pattern before it counts as one that the source may spell."""
 
 _WHOLE = frozenset(("fullmatch", "fnmatch", "fnmatchcase"))
+_COLLECTIONS = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp)
 _WILDCARD = re.compile(r"[*+?\[\]{}|()^$]|\\[^.]")
 
 
@@ -40,13 +41,48 @@ def is_out_of_reach(statement: ast.stmt, loop: ast.For, points_to: PointsTo, sco
             pass
         case _:
             return False
-    if may_bind(loop.body, name) or may_bind(loop.body, module):
+    if not _keeps_ends(loop.body, name) or may_bind(loop.body, module):
         return False
     found = list(_held(statement, loop, scope.file.parents))
     if any(_is_given_name(test, name, points_to, scope) for test in found):
         return True
     is_selected = any(_is_outside_pattern(test, name, points_to, scope) for test in found)
     return is_selected and _is_checked(statement, loop, module, scope.file.parents)
+
+
+def _keeps_ends(body: list[ast.stmt], name: str) -> bool:
+    """True if a name goes on ending with that of the module: what stands in front of it may be taken off or added."""
+    statements = [part for each in body for part in ast.walk(each) if isinstance(part, ast.stmt)]
+    bound = [s for s in statements if not isinstance(s, ast.If) and may_bind([s], name)]
+    simple = [
+        s for s in bound if isinstance(s, ast.Assign) and len(s.targets) == 1 and isinstance(s.targets[0], ast.Name)
+    ]
+    return len(simple) == len(bound) and all(_ends_with(each.value, name) for each in simple)
+
+
+def _ends_with(node: ast.expr, name: str) -> bool:
+    """True if a text ends with that of a variable, where this is not empty."""
+    match node:
+        case ast.Name(id=other):
+            return other == name
+        case ast.Call(func=ast.Attribute(value=value, attr="removeprefix"), args=[_]):
+            return _ends_with(value, name)
+        case ast.Call(
+            func=ast.Attribute(value=ast.Constant(), attr="join"), args=[ast.List(elts=e) | ast.Tuple(elts=e)]
+        ):
+            return bool(e) and _ends_with(e[-1], name)
+        case ast.BinOp(op=ast.Add(), right=right):
+            return _ends_with(right, name)
+        case ast.JoinedStr(values=[*_, ast.FormattedValue(value=value, conversion=-1, format_spec=None)]):
+            return _ends_with(value, name)
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            is_empty_else = _is_not_empty(test, name) or _ends_with(orelse, name)
+            return is_empty_else and _ends_with(body, name)
+    return False
+
+
+def _is_not_empty(test: ast.expr, name: str) -> bool:
+    return ast.unparse(test) in (name, f"len({name})", f"len({name}) > 0", f"{name} != ''")
 
 
 def _held(statement: ast.stmt, loop: ast.For, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.expr]:
@@ -101,12 +137,23 @@ def _is_given_name(test: ast.expr, name: str, points_to: PointsTo, scope: Lexica
 
 
 def _is_container(node: ast.expr, scope: LexicalScope) -> bool:
-    """True if an expression is a display, or a variable that is bound to one: `name in text` means a part of it."""
-    if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict):
+    """True if an expression is a collection, or a variable that is bound to some: `name in text` means a part of it."""
+    if isinstance(node, _COLLECTIONS):
         return True
     home = scope.binder(node.id) if isinstance(node, ast.Name) else None
     bindings = home.bindings[node.id] if home is not None and isinstance(node, ast.Name) else []
-    return bool(bindings) and all(isinstance(b.value, ast.List | ast.Tuple | ast.Set | ast.Dict) for b in bindings)
+    values = [binding.value for binding in bindings]
+    return any(isinstance(value, _COLLECTIONS) for value in values) and all(
+        isinstance(value, _COLLECTIONS) or _is_grown(value, node) for value in values
+    )
+
+
+def _is_grown(value: ast.AST | None, variable: ast.expr) -> bool:
+    """`wanted = wanted.union(more)`, `wanted = wanted | more`."""
+    match value:
+        case ast.Call(func=ast.Attribute(value=inner, attr="union" | "copy")) | ast.BinOp(op=ast.BitOr(), left=inner):
+            return ast.unparse(inner) == ast.unparse(variable)
+    return False
 
 
 # Patterns

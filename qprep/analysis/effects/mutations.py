@@ -65,7 +65,10 @@ class EffectKind(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """One thing that code does to objects. `attribute`: a regular expression for the name of the one that is set."""
+    """One thing that code does to objects.
+
+    `attribute` is a regular expression for the name of the attribute that is set, or of the method that is called.
+    """
 
     kind: EffectKind
     find_targets: Callable[[], References]
@@ -609,7 +612,9 @@ class _Search:
         found += [(EffectKind.SOURCE, each) for each in exposures.sources(self.file, self.points_to)]
         found += [(EffectKind.TABLE, each) for each in exposures.tables(self.file, self.points_to)]
         for kind, each in found:
-            yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text)
+            is_method = kind is EffectKind.BORROW and isinstance(each.node, ast.Attribute)
+            name = re.escape(each.node.attr) if is_method and isinstance(each.node, ast.Attribute) else ANY_NAME
+            yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text, name)
         for cls, node in exposures.handlers(self.file):
             found_objects = partial(exposures.handled_objects, cls)
             text = f"`{cls.name}.{node.name}` reads which function of torch runs"

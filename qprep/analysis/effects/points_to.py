@@ -24,12 +24,14 @@ from qprep.analysis.effects.abstract_objects import (
     CHILD_NAME,
     MANY_OBJECTS,
     NOTHING,
+    TENSOR_NAME,
     Anything,
     Base,
     Below,
     ChildName,
     ClassObject,
     FunctionObject,
+    GivenName,
     Held,
     Instance,
     Made,
@@ -48,6 +50,7 @@ from qprep.analysis.effects.class_conditions import (
     may_bind,
 )
 from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, LexicalScope
+from qprep.analysis.effects.listings import module_beside
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text
@@ -517,7 +520,7 @@ class PointsTo:
                 both = self._get(left, scope) | self._get(right, scope)  # of lists; an attribute alone may be a number
                 return frozenset(each for each in both if not isinstance(each.base, Held))
             case ast.FormattedValue(value=value):
-                return self._get(value, scope) & {CHILD_NAME}
+                return frozenset(each for each in self._get(value, scope) if isinstance(each.base, ChildName))
             case ast.Lambda():
                 inner = scope.file.defined(node)
                 return frozenset((Reference(FunctionObject(inner)),)) if inner is not None else NOTHING
@@ -563,10 +566,21 @@ class PointsTo:
         """What a variable may refer to where it is read, by the tests that it has passed on the way."""
         if not found or len(home.bindings[node.id]) != 1:
             return found
-        if CHILD_NAME in found and self._is_one_of_others(node, home):
-            found -= {CHILD_NAME}
+        if any(isinstance(each.base, ChildName) for each in found):
+            found = self._narrowed_name(node, found, home)
         tests = list(conditions(node, self.variable(node.id, home), home.file.parents))
         return frozenset(reference.narrowed(tests) for reference in found) if tests else found
+
+    def _narrowed_name(self, node: ast.Name, found: References, home: LexicalScope) -> References:
+        """What a name may be where it is read: none of a listing, or the name of a module that has passed tests."""
+        if self._is_one_of_others(node, home):
+            return frozenset(each for each in found if not isinstance(each.base, ChildName))
+        value = home.bindings[node.id][0].value
+        module = module_beside(node.id, home.file.parents.get(value)) if value is not None else None
+        if module is None or len(home.bindings.get(module, ())) != 1:
+            return found
+        known = frozenset(conditions(node, self.variable(module, home), home.file.parents))
+        return frozenset(Reference(ChildName(named=known)) if each == CHILD_NAME else each for each in found)
 
     def _is_one_of_others(self, node: ast.Name, scope: LexicalScope) -> bool:
         """True if a test has shown that a text is one of those in a container, which come from no listing."""
@@ -621,9 +635,10 @@ class PointsTo:
                 is_direct = name in ("children", "named_children")
                 itself = receiver if name in ("modules", "named_modules") else NOTHING
                 names = {CHILD_NAME} if receiver and name.startswith("named_") else NOTHING
-                return self.below(receiver, is_direct=is_direct) | itself | names
+                found = self.below(receiver, is_direct=is_direct) | itself | names
+                return self._looked_up(found, node.args[0], scope) if name in _FETCHES and node.args else found
             if name in _TENSORS and not self._defines(receiver, name):
-                return frozenset((CHILD_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
+                return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
             if name in RETURNS_SELF and not self._defines(receiver, name):
                 return receiver
         callees = self._get(node.func, scope)
@@ -673,7 +688,7 @@ class PointsTo:
         if (last[:1].isupper() or last == ANY_OF_PACKAGE) and name.startswith("torch."):
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
             return made | self._of_arguments(node, scope) if last in _CONTAINERS else made
-        found = self._of_arguments(node, scope)
+        found = self._of_arguments(node, scope, makes_names=not name.startswith("builtins."))
         if any(dotted_text(argument) == "getattr" for argument in node.args):
             found |= self.below(found)  # functools.reduce(getattr, path, model)
         if last[:1].isupper() or last == ANY_OF_PACKAGE:
@@ -687,10 +702,10 @@ class PointsTo:
             found |= self._get(node.func.value, scope)
         return found
 
-    def _of_arguments(self, node: ast.Call, scope: LexicalScope) -> References:
+    def _of_arguments(self, node: ast.Call, scope: LexicalScope, *, makes_names: bool = True) -> References:
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
         found = _union(self._get(value, scope) for value in values)
-        if any(isinstance(each.base, Instance | Made | Below) for each in found):
+        if makes_names and any(isinstance(each.base, Instance | Made | Below) for each in found):
             found |= {CHILD_NAME}
         return frozenset(
             Reference(FunctionObject(each.base.scope, is_loose=True)) if isinstance(each.base, FunctionObject) else each
@@ -705,9 +720,9 @@ class PointsTo:
                 return self.attribute(self._get(value, scope), name) | _union(
                     self._get(a, scope) for a in node.args[2:]
                 )
-            case ast.Call(func=ast.Name(id="getattr"), args=[value, _, *_]):
-                found = self._get(value, scope)
-                return self._any_attribute(found) | _union(self._get(a, scope) for a in node.args[2:])
+            case ast.Call(func=ast.Name(id="getattr"), args=[value, attribute, *_]):
+                found = self._looked_up(self._any_attribute(self._get(value, scope)), attribute, scope)
+                return found | _union(self._get(a, scope) for a in node.args[2:])
             case ast.Call(func=ast.Name(id="super")):
                 cls = self.enclosing_class(scope)
                 return frozenset((Reference(Instance(cls)),)) if cls is not None else NOTHING
@@ -726,6 +741,17 @@ class PointsTo:
                         found = self.attribute(found, name)
                     return found
         return None
+
+    def _looked_up(self, found: References, name: ast.expr, scope: LexicalScope) -> References:
+        """Objects that are found by a name: no module that a fix adds where no listing of modules gave the name."""
+        names = {each.base for each in self._get(name, scope)}
+        listed = [base for base in names if isinstance(base, ChildName) and not base.of_tensors]
+        if any(isinstance(base, Anything) for base in names) or any(not base.named for base in listed):
+            return found
+        ways = [GivenName(base.named) for base in listed] or [GivenName()]
+        return frozenset(
+            each.narrowed([way]) if isinstance(each.base, Below) else each for each in found for way in ways
+        )
 
     def _any_attribute(self, references: References) -> References:
         """What `getattr(x, name)` may give: a module below, or what a file, class or package defines."""

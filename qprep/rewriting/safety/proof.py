@@ -46,7 +46,7 @@ def doubts(scope: Scope, site: object, pieces: Iterable[Piece] = ()) -> tuple[Do
     """What could not be shown of a rewrite that a codemod has just described in `scope` and `pieces`."""
     table = scope.context.effects
     found = chain(
-        _of_children(scope, table),
+        _of_children(scope, table, tuple(pieces)),
         _of_instances(scope, table, site),
         _of_functions(scope, table, site),
         _of_held_function(scope, table, site, pieces),
@@ -64,7 +64,7 @@ def _doubt(effect: Effect, what: str) -> Doubt:
 # New children
 
 
-def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
+def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece]) -> Iterator[Doubt]:
     """Code that could meet a new attribute of the class."""
     units = {declaration.unit for declaration in scope.declarations if declaration.unit.is_class}
     for unit in sorted(units):
@@ -73,7 +73,8 @@ def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
         family = scope.context.family(unit)
         # A new attribute is there whatever replaces a method, but for one that makes it.
         is_made_in_method = any(declaration.after is not None for declaration in declared)
-        for effect in table.on_class(family, names, None if is_made_in_method else NN_MODULE_ATTRIBUTES):
+        replaced, borrowed = None if is_made_in_method else NN_MODULE_ATTRIBUTES, _changed_methods(scope, unit, pieces)
+        for effect in table.on_class(family, names, replaced, borrowed):
             yield _doubt(effect, f"the class `{unit.name}`")
         for effect in table.on_names(family, names):
             if effect.attribute == ANY_NAME and all(name.startswith(owners.RESERVED_PREFIX) for name in names):
@@ -84,6 +85,22 @@ def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
                 if _is_cared_for(scope, effect, family):
                     continue
                 yield _doubt(effect, f"a module that is added to `{unit.name}`")
+
+
+def _changed_methods(scope: Scope, unit: Unit, pieces: Collection[Piece]) -> Collection[str] | None:
+    """The methods that need the new attributes of a class, and the one that makes them; None: any may."""
+    entry = scope.index.classes.get(unit.name)
+    method = scope.code.function(scope.node)
+    if unit != scope.unit or entry is None or method is None:
+        return None
+    spans = {each.name: scope.code.span(each) for each in (*entry.methods.values(), *entry.setters.values())}
+    around = {method.name}
+    for piece in pieces:
+        names = {name for name, (start, end) in spans.items() if start <= piece.start <= end}
+        if not names:
+            return None
+        around |= names
+    return {"__init__", *around}
 
 
 def _is_cared_for(scope: Scope, effect: Effect, family: Collection[ClassRef]) -> bool:
