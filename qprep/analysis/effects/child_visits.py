@@ -13,6 +13,7 @@ from qprep.analysis.effects.abstract_objects import (
     ClassObject,
     FunctionObject,
     GivenName,
+    Instance,
     References,
     Test,
 )
@@ -228,9 +229,9 @@ class _Finder:
             inner = reference.base.scope if isinstance(reference.base, FunctionObject) else None
             arguments = inner.arguments if inner is not None else None
             names = [argument.arg for argument in arguments.args] if arguments is not None else []
-            if inner is not None and inner.receiver is not None and _is_fetched(function):
+            if inner is not None and inner.receiver is not None and self._is_bound(function, scope):
                 names = names[1:]
-            if inner is None or not names:
+            if inner is None or not names or not _takes_keywords(inner, function):
                 continue
             body = inner.node.body
             parts = [ast.Expr(body)] if isinstance(body, ast.expr) else body
@@ -238,12 +239,17 @@ class _Finder:
                 own = isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name)
                 if own and isinstance(statement, ast.AugAssign) and _is_local(statement.target, inner):
                     continue  # a variable of one call
-                if _is_same_in_the_end(statement) and not _depends(statement, names[0], inner):
-                    continue
                 if not isinstance(statement, ast.Return) and _leaves_something(statement, names):
                     variable = self.points_to.variable(names[0], inner)
                     tests = list(conditions(statement, variable, inner.file.parents))
                     yield Visit(partial(_children, self.points_to, module, scope, tests, False), call, call)
+
+    def _is_bound(self, function: ast.expr, scope: LexicalScope) -> bool:
+        """True if a function is fetched from an instance, which then is its first argument."""
+        if isinstance(function, ast.Call) and last_name(function.func) == "partial" and function.args:
+            return self._is_bound(function.args[0], scope)
+        owners = self.points_to.of(function.value, scope) if isinstance(function, ast.Attribute) else ()
+        return any(isinstance(each.base, Instance) for each in owners)
 
     def uses(self, node: ast.expr, module: ast.expr) -> Iterator[Visit]:
         """Visits that a use of an expression for child modules makes; `module` is the one that has them."""
@@ -396,44 +402,13 @@ class _Finder:
         yield whole, tests
 
 
-def _is_fetched(function: ast.expr) -> bool:
-    """True if a method of an object is what is run: `self.visit`, `partial(self.visit, flag=True)`."""
-    if isinstance(function, ast.Call) and last_name(function.func) == "partial" and len(function.args) == 1:
-        return _is_fetched(function.args[0])
-    return isinstance(function, ast.Attribute)
-
-
-def _is_same_in_the_end(statement: ast.stmt) -> bool:
-    """True for an error, and for an attribute that is set: the model itself comes last, and does either as well."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else ()
-    plain = [t for t in targets if isinstance(t, ast.Attribute) and isinstance(t.value, ast.Name)]
-    return isinstance(statement, ast.Raise) or (bool(targets) and len(plain) == len(targets))
-
-
-def _depends(statement: ast.stmt, parameter: str, function: LexicalScope) -> bool:
-    """True if it may depend on a parameter whether a statement runs, as far as values go through variables."""
-    parents, dependent, size = function.file.parents, {parameter}, 0
-    while len(dependent) > size:
-        size = len(dependent)
-        for part in ast.walk(function.node):
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store) and _is_steered(part, dependent, parents):
-                dependent.add(part.id)
-            elif isinstance(part, ast.Return | ast.Break | ast.Continue) and _is_steered(part, dependent, parents):
-                return True
-    return _is_steered(parents[statement], dependent, parents)
-
-
-def _is_steered(node: ast.AST, names: set[str], parents: dict[ast.AST, ast.AST]) -> bool:
-    """True if one of several variables is read by a node's statement, or by what decides over that."""
-    current: ast.AST | None = node
-    while current is not None and not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-        heads = [current]
-        if isinstance(current, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match | ast.AsyncFor):
-            heads = [part for part in ast.iter_child_nodes(current) if isinstance(part, ast.expr | ast.withitem)]
-        if any(isinstance(part, ast.Name) and part.id in names for head in heads for part in ast.walk(head)):
-            return True
-        current = parents.get(current)
-    return False
+def _takes_keywords(function: LexicalScope, value: ast.expr) -> bool:
+    """True if a function takes the keywords that `partial(function, flag=True)` gives it; a call fails otherwise."""
+    arguments = function.arguments
+    if not (isinstance(value, ast.Call) and last_name(value.func) == "partial") or arguments is None:
+        return True
+    known = {arg.arg for arg in (*arguments.args, *arguments.kwonlyargs)}
+    return arguments.kwarg is not None or all(each.arg is None or each.arg in known for each in value.keywords)
 
 
 def _is_packed(function: LexicalScope, name: str) -> bool:

@@ -32,6 +32,7 @@ from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
 from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
 from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
@@ -453,7 +454,8 @@ class EffectTable:
                 answers = [self._is_subclass(cls, other) for other in classes or ()]
                 return any(answer is not False for answer in answers) if is_positive else True not in answers
             case AttributeTest(name=name, is_positive=is_positive):
-                return not is_positive or self._has_attribute(cls, re.escape(name))
+                is_general = name in NN_MODULE_ATTRIBUTES or name.startswith("__")
+                return not is_positive or is_general or self._has_attribute(cls, re.escape(name))
             case NameTest(how=how, text=text, is_positive=is_positive):
                 return _name_passes(_short(cls), how, text) is is_positive
 
