@@ -28,7 +28,8 @@ def runs_base_constructor(call: ast.Call, file: FileScopes) -> bool:
     if "__init__" not in known:
         return True
     function = _function(members.values[known.index("__init__")], file)
-    return function is not None and any(_constructs(statement, file) for statement in function.body)
+    base = ast.unparse(bases.elts[0])
+    return function is not None and any(_constructs(statement, base, file) for statement in function.body)
 
 
 def is_run_by_subclass(node: ast.Attribute, file: FileScopes) -> bool:
@@ -97,23 +98,24 @@ def _function(node: ast.expr, file: FileScopes) -> ast.FunctionDef | None:
     return value if isinstance(value, ast.FunctionDef) else None
 
 
-def _constructs(statement: ast.stmt, file: FileScopes) -> bool:
+def _constructs(statement: ast.stmt, base: str, file: FileScopes) -> bool:
     """`super(cls, self).__init__(…)`, `Base.__init__(self, …)`, `original_init(self, …)`."""
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return False
-    return _is_constructor(statement.value.func, file.scope_of(statement.value))
+    return _is_constructor(statement.value.func, base, file.scope_of(statement.value))
 
 
-def _is_constructor(node: ast.expr, scope: LexicalScope) -> bool:
+def _is_constructor(node: ast.expr, base: str, scope: LexicalScope) -> bool:
+    """True if an expression is the constructor of a base, or of what stands above the class that inherits from it."""
     match node:
-        case ast.Attribute(attr="__init__"):
-            return True
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=arguments), attr="__init__"):
+            return not arguments or ast.unparse(arguments[0]) != base
+        case ast.Attribute(value=value, attr="__init__"):
+            return ast.unparse(value) == base
         case ast.Name(id=name):
             home = scope.binder(name)
             bindings = home.bindings[name] if home is not None else []
-            return len(bindings) == 1 and _is_bound_to_constructor(bindings[0].kind, bindings[0].value)
+            is_bound = len(bindings) == 1 and bindings[0].kind is BindingKind.VALUE
+            bound = bindings[0].value if is_bound else None
+            return isinstance(bound, ast.Attribute) and _is_constructor(bound, base, scope)
     return False
-
-
-def _is_bound_to_constructor(kind: BindingKind, value: ast.AST | None) -> bool:
-    return kind is BindingKind.VALUE and isinstance(value, ast.Attribute) and value.attr == "__init__"
