@@ -19,6 +19,7 @@ from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
     ClassObject,
+    ClassTest,
     FunctionObject,
     Instance,
     Made,
@@ -581,8 +582,17 @@ class _Search:
                 continue
             for side in sides:
                 # One side has to be known to be the module for the comparison to tell two instances apart.
-                found = partial(self._modules, side, (Named, ClassObject, Anything))
+                others = [other for other in sides if other is not side]
+                found = partial(self._compared, side, others[0] if len(others) == 1 else None)
                 yield from self._effect(EffectKind.COMPARE, found, node, f"compares `{ast.unparse(node)}`")
+
+    def _compared(self, side: ast.expr, other: ast.expr | None) -> References:
+        """The modules that one side of a comparison refers to, as far as the other side may be one of them."""
+        found = self._modules(side, (Named, ClassObject, Anything))
+        scope = self.file.scope_of(side)
+        if not isinstance(other, ast.Name) or other.id != scope.receiver or len(scope.bindings[other.id]) != 1:
+            return found
+        return frozenset(each.narrowed([ClassTest(frozenset((scope.owner,)))]) for each in found if scope.owner)
 
     def _lister(self, listing: ast.expr) -> ClassRef | None:
         node = listing.func if isinstance(listing, ast.Call) else listing

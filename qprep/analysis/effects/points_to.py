@@ -334,6 +334,9 @@ class PointsTo:
             base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
             return frozenset((Reference(base),))
         found = self.default(scope, name)
+        is_packed = arguments is not None and arguments.vararg is not None and arguments.vararg.arg == name
+        if is_first or is_packed:
+            found |= {Reference(Instance(cls)) for cls in self.calls.decorated_methods(scope)}
         if is_first:
             found |= self._of_first_parameter(scope)
         elif cls is not None and scope.name in _BINARY_METHODS:

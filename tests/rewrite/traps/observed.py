@@ -194,6 +194,62 @@ WIDENED = {
     "never": ("        nn.Module.__init__(self)\n        self.fc = nn.Linear(4, 4)", "declined"),
 }
 
+# What a decorator puts in the place of a method meets the modules of its object.
+_WRAPPED = """
+{decorator}
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    @{use}
+    def forward(self, x):
+        return F.relu(self.fc(x)) + x
+"""
+_WRAPPER = """
+def watched(function):
+    @functools.wraps(function)
+    def wrapper({parameters}):
+        {first}.fc.bias.data.fill_(float({value}) / 7)
+        return function({parameters})
+
+    return wrapper
+"""
+_MAKER = """
+def watched(scale):
+    def decorate(function):
+        def wrapper(self, x):
+            self.fc.bias.data.fill_(float(len(list(self.modules()))) / scale)
+            return function(self, x)
+
+        return wrapper
+
+    return decorate
+"""
+_CLASS = """
+class Watched:
+    def __call__(self, function):
+        def wrapper(net, x):
+            net.fc.bias.data.fill_(float(len(list(net.modules()))) / 7)
+            return function(net, x)
+
+        return wrapper
+"""
+_OF_SELF = _WRAPPER.format(parameters="self, x", first="self", value="len(list(self.modules()))")
+WRAPPED = {
+    "self": (_OF_SELF, "watched"),
+    "arguments": (
+        _WRAPPER.format(parameters="*args", first="args[0]", value="len(list(args[0].modules()))"),
+        "watched",
+    ),
+    "text": (_WRAPPER.format(parameters="net, x", first="net", value="len(repr(net))"), "watched"),
+    "maker": (_MAKER, "watched(2)"),
+    "object": (_CLASS, "Watched()"),
+    "another-name": (f"{_OF_SELF}\n\nmine = watched", "mine"),
+}
+HARMLESS_WRAPPER = _WRAPPER.format(parameters="self, x", first="self", value="self.fc.in_features")
+
 _RECURRENT = """
 class Net(nn.Module):
     def __init__(self):
@@ -394,6 +450,19 @@ CASES: dict[int, tuple[Case, ...]] = {
                 + _example("pass").replace("net = Net()", "net = Other()").replace("(2, 4)", "(1, 4)"),
             )
             for name, (init, call) in LENT.items()
+        ),
+        *(
+            declined(
+                f"wrapped-{name}",
+                f"import functools\n{module(_WRAPPED.format(decorator=decorator.strip(), use=use))}" + _example("pass"),
+                "not proven",
+            )
+            for name, (decorator, use) in WRAPPED.items()
+        ),
+        prepared(
+            "wrapped-harmless",
+            f"import functools\n{module(_WRAPPED.format(decorator=HARMLESS_WRAPPER.strip(), use='watched'))}"
+            + _example("pass"),
         ),
         *(
             Case(
