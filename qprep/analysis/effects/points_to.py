@@ -487,7 +487,8 @@ class PointsTo:
             base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
             return frozenset((Reference(base),))
         if cls is not None and (scope.name == "__class_getitem__" or self._is_metaclass(cls)):
-            return ANY_OBJECT
+            is_setter = scope.name == "__setattr__" and len(positional) == 3
+            return self._set_on_classes() | {CHILD_NAME} if is_setter else ANY_OBJECT
         found = self.default(scope, name)
         is_packed = arguments is not None and arguments.vararg is not None and arguments.vararg.arg == name
         if is_first or is_packed:
@@ -502,6 +503,23 @@ class PointsTo:
         if self.calls.is_unknown(scope):
             found |= MANY_OBJECTS
         return found | self.calls.implicit_arguments(scope)
+
+    def _set_on_classes(self) -> References:
+        """What attributes of classes are given by assignments, wherever they stand."""
+        found = NOTHING
+        for module in self.modules:
+            file = self.file(module)
+            for node in file.index.of(ast.Attribute) if file is not None else ():
+                value = assigned_value(node, file.scope_of(node)) if isinstance(node.ctx, ast.Store) and file else None
+                if value is not None and file is not None and self._is_class(node.value, file.scope_of(node)):
+                    found |= self._get(value, file.scope_of(node))
+        for store in self.stores.every_attribute_store():
+            if store.owner is not None and self._is_class(store.owner, store.scope):
+                found |= _union(self._get(value, store.scope) for value in store.values)
+        return found
+
+    def _is_class(self, node: ast.expr, scope: LexicalScope) -> bool:
+        return any(isinstance(each.base, ClassObject | Anything | Many) for each in self._get(node, scope))
 
     def _is_metaclass(self, cls: ClassRef) -> bool:
         return any(isinstance(base, External) and base.name == "builtins.type" for base in self.project.mro(cls))
@@ -951,7 +969,8 @@ class PointsTo:
         if name.startswith(_REFLECTIVE):
             return ANY_OBJECT
         if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
-            return NOTHING if last not in _WRAPS_MODULES else self._of_arguments(node, scope)
+            wraps = last in _WRAPS_MODULES and name.startswith("torch.")
+            return self._of_arguments(node, scope) if wraps else NOTHING
         if name.startswith("builtins.") and last in _SCALARS:
             return NOTHING
         if (last[:1].isupper() or last == ANY_OF_PACKAGE) and name.startswith("torch."):
@@ -1000,8 +1019,10 @@ class PointsTo:
                 return self.class_of(self._get(value, scope))
             case ast.Call(func=ast.Name(id="type"), args=[_, bases, body]):
                 return self._get(bases, scope) | (HOLDER | held if (held := self._get(body, scope)) else NOTHING)
-            case ast.Call(func=ast.Name(id="eval" | "exec" | "globals")):
+            case ast.Call(func=ast.Name(id="eval" | "exec")):
                 return ANY_OBJECT
+            case ast.Call(func=ast.Name(id="globals"), args=[]):
+                return self._every_binding(scope.file.top)
             case ast.Call(func=ast.Name(id="locals" | "vars"), args=[]):
                 return self._every_binding(scope)
             case ast.Call(func=ast.Name(id="vars"), args=[value]):
