@@ -20,6 +20,17 @@ def lists_names(node: ast.AST | None) -> bool:
     return False
 
 
+def is_module_in(loop: ast.AST | None, name: str) -> bool:
+    """True if a loop over names and modules binds a variable to the module: `for _, name in m.named_modules()`."""
+    match loop:
+        case (
+            ast.For(target=ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]), iter=listing)
+            | ast.comprehension(target=ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]), iter=listing)
+        ):
+            return second == name != first and lists_names(listing)
+    return False
+
+
 def module_beside(name: str, loop: ast.AST | None) -> str | None:
     """The variable for the module in a loop that binds `name` to the module's name."""
     match loop:

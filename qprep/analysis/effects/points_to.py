@@ -50,7 +50,7 @@ from qprep.analysis.effects.class_conditions import (
     may_bind,
 )
 from qprep.analysis.effects.lexical_scopes import ANY_ATTRIBUTE, Binding, BindingKind, FileScopes, LexicalScope
-from qprep.analysis.effects.listings import module_beside
+from qprep.analysis.effects.listings import is_module_in, module_beside
 from qprep.analysis.effects.stored_values import Addition, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
@@ -373,7 +373,7 @@ class PointsTo:
         found = self._get(value, binding.home(scope))
         match binding.kind:
             case BindingKind.ITEM:
-                return self._items(found)
+                return self._item_of(found, name, scope.file.parents.get(value))
             case BindingKind.PATTERN:
                 return self._of_pattern(self._items(found), binding.target)
             case BindingKind.ENTERED:
@@ -488,7 +488,9 @@ class PointsTo:
             return frozenset((Reference(base),))
         if cls is not None and (scope.name == "__class_getitem__" or self._is_metaclass(cls)):
             is_setter = scope.name == "__setattr__" and len(positional) == 3
-            return self._set_on_classes() | {CHILD_NAME} if is_setter else ANY_OBJECT
+            if not is_setter:
+                return ANY_OBJECT
+            return self._set_on_classes() if positional[2].arg == name else frozenset((CHILD_NAME,))
         found = self.default(scope, name)
         is_packed = arguments is not None and arguments.vararg is not None and arguments.vararg.arg == name
         if is_first or is_packed:
@@ -818,7 +820,8 @@ class PointsTo:
         if scope.file.counter_of(loop.target, loop.iter) == name:
             return NOTHING
         tests = list(conditions(node, self.variable(name, home), scope.file.parents))
-        return frozenset(each.narrowed(tests) for each in self._items(self._get(loop.iter, scope)))
+        items = self._item_of(self._get(loop.iter, scope), name, loop)
+        return frozenset(each.narrowed(tests) for each in items)
 
     def narrowed(self, node: ast.Name, found: References, home: LexicalScope) -> References:
         """What a variable may refer to where it is read, by the tests that it has passed on the way."""
@@ -1069,6 +1072,13 @@ class PointsTo:
 
     def _every_binding(self, scope: LexicalScope | None) -> References:
         return _union(self._get(_Variable(scope, name)) for name in scope.bindings) if scope is not None else NOTHING
+
+    def _item_of(self, references: References, name: str, loop: ast.AST | None) -> References:
+        """What a loop gives one of its variables; the module beside a name is no text."""
+        found = self._items(references)
+        if not is_module_in(loop, name):
+            return found
+        return frozenset(each for each in found if not isinstance(each.base, ChildName))
 
     def _items(self, references: References) -> References:
         """What going through an object gives: its children where it is a module, its items where it holds any."""
