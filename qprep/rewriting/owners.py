@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME
-from qprep.analysis.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import ClassRef, External
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import generated_init, mixins, plain_objects
 from qprep.rewriting.generated_init import entry_of
 from qprep.rewriting.safety import child_loops, class_shape, setattr_guards

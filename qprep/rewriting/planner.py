@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import HelperCall, OpSite
-from qprep.analysis.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewriting import callees, fstrings, imports, owners, plain_objects
 from qprep.rewriting.composed_edits import Piece, closing, opening, overlaps

@@ -8,8 +8,8 @@ import pytest
 from torch import nn
 
 import qprep.runtime_modules
-from qprep.analysis.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting.safety.guarded_loops import OTHER_ATTRIBUTES
 
 

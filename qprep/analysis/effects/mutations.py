@@ -19,6 +19,7 @@ from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
     ClassObject,
+    ClassTest,
     FunctionObject,
     Instance,
     Made,
@@ -66,7 +67,10 @@ class EffectKind(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """One thing that code does to objects. `attribute`: a regular expression for the name of the one that is set."""
+    """One thing that code does to objects.
+
+    `attribute` is a regular expression for the name of the attribute that is set, or of the method that is called.
+    """
 
     kind: EffectKind
     find_targets: Callable[[], References]
@@ -672,8 +676,17 @@ class _Search:
                 continue
             for side in sides:
                 # One side has to be known to be the module for the comparison to tell two instances apart.
-                found = partial(self._modules, side, (Named, ClassObject, Anything))
+                others = [other for other in sides if other is not side]
+                found = partial(self._compared, side, others[0] if len(others) == 1 else None)
                 yield from self._effect(EffectKind.COMPARE, found, node, f"compares `{ast.unparse(node)}`")
+
+    def _compared(self, side: ast.expr, other: ast.expr | None) -> References:
+        """The modules that one side of a comparison refers to, as far as the other side may be one of them."""
+        found = self._modules(side, (Named, ClassObject, Anything))
+        scope = self.file.scope_of(side)
+        if not isinstance(other, ast.Name) or other.id != scope.receiver or len(scope.bindings[other.id]) != 1:
+            return found
+        return frozenset(each.narrowed([ClassTest(frozenset((scope.owner,)))]) for each in found if scope.owner)
 
     def _lister(self, listing: ast.expr) -> ClassRef | None:
         node = listing.func if isinstance(listing, ast.Call) else listing
@@ -703,7 +716,9 @@ class _Search:
         found += [(EffectKind.SOURCE, each) for each in exposures.sources(self.file, self.points_to)]
         found += [(EffectKind.TABLE, each) for each in exposures.tables(self.file, self.points_to)]
         for kind, each in found:
-            yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text)
+            is_method = kind is EffectKind.BORROW and isinstance(each.node, ast.Attribute)
+            name = re.escape(each.node.attr) if is_method and isinstance(each.node, ast.Attribute) else ANY_NAME
+            yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text, name)
         for cls, node in exposures.handlers(self.file):
             found_objects = partial(exposures.handled_objects, cls)
             text = f"`{cls.name}.{node.name}` reads which function of torch runs"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_writes import ANY
-from qprep.analysis.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import NONE, ClassRef, External, Module, options
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.receivers import Holder

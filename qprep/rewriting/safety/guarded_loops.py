@@ -6,8 +6,8 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qprep.analysis.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
