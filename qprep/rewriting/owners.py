@@ -11,7 +11,7 @@ from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewriting import generated_init, mixins, plain_objects
 from qprep.rewriting.generated_init import entry_of
-from qprep.rewriting.safety import child_loops, class_shape, setattr_guards
+from qprep.rewriting.safety import attribute_lookup, child_loops, class_shape, setattr_guards
 from qprep.rewriting.safety.construction import runs_constructor
 from qprep.rewriting.safety.constructor_calls import bodies_of, returns_early, run_by_base, run_by_init
 from qprep.rewriting.safety.early_escape import escapes_early
@@ -172,6 +172,8 @@ def prefix(context: RewriteContext, unit: Unit) -> str:
     It has a base of another package, or some code sets attributes on it whose names are computed.
     """
     if any(effect.attribute == ANY_NAME for effect in context.effects.on_names(context.family(unit), ("*",))):
+        return RESERVED_PREFIX
+    if attribute_lookup.needs_reserved_names(context, unit):
         return RESERVED_PREFIX
     for base in context.project.mro(ClassRef(unit.module, unit.name)):
         if isinstance(base, External) and not base.name.startswith(("torch.nn.", "builtins.", "typing.", "abc.")):
