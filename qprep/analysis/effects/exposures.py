@@ -36,8 +36,6 @@ _JOINS = frozenset(("format", "join", "replace", "strip", "rstrip", "lstrip", "i
 # What gives pairs of a name or number and an object.
 _PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
 _LISTS_NAMES = frozenset(("dir", "getmembers", "getmembers_static"))
-_LISTS_TABLES = frozenset(("vars", "dir", "getmembers", "getmembers_static"))
-_TABLES = frozenset(("__dict__", "_forward_pre_hooks"))
 # What torch.fx, torch.jit and torch.export give to the model that they traced.
 _OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
 _SOURCE_FUNCTIONS = frozenset(
@@ -203,17 +201,6 @@ def _has_own_text(points_to: PointsTo, cls: ClassRef) -> bool:
 
 def _children(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
     return points_to.below(points_to.of(value, file.scope_of(value)), is_direct=True)
-
-
-def tables(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
-    """Uses of the tables of attributes and hooks: `vars(cls)`, `x.__dict__`, `dir(x)`, `module._forward_pre_hooks`."""
-    for call in file.index.of(ast.Call):
-        if last_name(call.func) in _LISTS_TABLES and call.args:
-            find = partial(points_to.of, call.args[0], file.scope_of(call))
-            yield Exposure(find, call, f"lists `{ast.unparse(call)}`")
-    for node in file.index.of(ast.Attribute):
-        if node.attr in _TABLES and isinstance(node.ctx, ast.Load):
-            yield Exposure(partial(points_to.of, node.value, file.scope_of(node)), node, f"reads `{ast.unparse(node)}`")
 
 
 # Graphs, and what watches every call

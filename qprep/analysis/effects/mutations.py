@@ -14,7 +14,7 @@ from enum import Enum, auto
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import child_visits, exposures
+from qprep.analysis.effects import child_visits, exposures, table_uses
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
@@ -607,7 +607,7 @@ class _Search:
         found += [(EffectKind.EXPOSE, each) for each in exposures.container_uses(self.file, self.points_to)]
         found += [(EffectKind.BORROW, each) for each in exposures.borrowed_methods(self.file, self.points_to)]
         found += [(EffectKind.SOURCE, each) for each in exposures.sources(self.file, self.points_to)]
-        found += [(EffectKind.TABLE, each) for each in exposures.tables(self.file, self.points_to)]
+        found += [(EffectKind.TABLE, each) for each in table_uses.tables(self.file, self.points_to)]
         for kind, each in found:
             yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text)
         for cls, node in exposures.handlers(self.file):

@@ -21,7 +21,6 @@ _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
 _INHERITED = frozenset(("__setattr__", "__getattribute__"))
 
 
-
 # Decorators that generate a constructor, by the packages that define them.
 _GENERATORS = ("dataclasses.", "attr.", "attrs.", "pydantic.", "msgspec.")
 

@@ -106,6 +106,12 @@ _TABLES = {
     "dir": "len(dir(net.coder))",
     "members": "len(inspect.getmembers(net.coder))",
     "hooks": "len(net._forward_pre_hooks)",
+    "hooks-in-the-dict": "len(net.__dict__['_forward_pre_hooks'])",
+    "hooks-by-get": "len(net.__dict__.get('_forward_pre_hooks'))",
+    "hooks-of-all-tables": "sum(len(v) for v in net.__dict__.values() if isinstance(v, dict))",
+    "hooks-beside-tensors": "sum(len(v) for v in vars(net).values() if isinstance(v, (torch.Tensor, dict)))",
+    "hooks-by-any-key": "sum(len(net.__dict__[key]) for key in ['_forward_pre_hooks'])",
+    "key-of-the-class": "sum(name in Coder.__dict__ for name in ('exp', 'mul', 'qprep_exp'))",
     "through-a-local": "len(vars(kind))",
     "in-a-helper": "count(Coder)",
 }
@@ -115,6 +121,12 @@ _OWN = {
     "pickle": "pickle.loads(pickle.dumps(net.coder.k))",
     "equal": "int(net.coder == net.coder) + 1",
     "attribute": "net.coder.k",
+    "key": "net.__dict__['training'] + net.coder.__dict__['k']",
+    "key-by-get": "vars(net).get('training') + net.coder.__dict__.get('k')",
+    "has-key": "('coder' in net.__dict__) + ('k' in vars(net.coder))",
+    "has-any-key": "sum(name in net.__dict__ for name in ('exp', 'mul', 'coder'))",
+    "tensors": "len([k for k, v in net.__dict__.items() if torch.is_tensor(v)])",
+    "tensors-by-class": "len([v for v in vars(net).values() if isinstance(v, torch.Tensor) and v.dim()])",
 }
 
 
