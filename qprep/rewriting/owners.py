@@ -94,7 +94,8 @@ def method_refusal(context: RewriteContext, unit: Unit, method: str) -> str | No
         return None
     if plain_objects.is_plain(context, unit):
         early = f"`{unit.name}.{method}` runs while its object is made, before any module can lend it operations"
-        return early if method in ("__init__", "__post_init__") else None
+        is_early = method in ("__init__", "__post_init__") and bool(plain_objects.held(context, unit))
+        return early if is_early else None
     if mixins.is_mixin(context, unit):
         reasons = (method_refusal(context, holder, method) for holder in mixins.holders(context, unit))
         return next((reason for reason in reasons if reason is not None), None)

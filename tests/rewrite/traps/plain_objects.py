@@ -33,7 +33,51 @@ def _net(result: str, *init: str) -> str:
     return _NET.format("".join(f"        {line}\n" for line in init), result)
 
 
+_INIT = "def __init__(self, p, k=1):\n        self.p = p * k"
+_WRAPS = "def wraps(f):\n    def run(self, *args):\n        return f(self, *args)\n\n    return run\n\n\n"
+_DATA = "from dataclasses import dataclass\n\n\n@dataclass"
+
+
+def _dist(head: str = _INIT, name: str = "Dist", more: str = "") -> str:
+    """A class whose constructor runs operations."""
+    return (
+        f"\nclass {name}:\n    {head}\n        self.std = torch.exp(p * 0.5)\n{more}\n"
+        "    def sample(self):\n        return self.p + self.std * 2\n"
+    )
+
+
+def _maker(made: str = "Dist(self.fc(x))", decorator: str = "") -> str:
+    """A module that makes such an object in a method."""
+    return _net("found = self.encode(x)\n        return found.sample() + found.std") + (
+        f"\n    {decorator}def encode(self, x):\n        return {made}\n"
+    )
+
+
+_MADE = {
+    "by-its-constructor": _dist() + _maker(),
+    "with-keywords": _dist() + _maker("Dist(k=2, *(self.fc(x),))"),
+    "in-a-decorated-method": _WRAPS + _dist() + _maker(decorator="@wraps\n    "),
+    "of-a-dataclass": _DATA + _dist("p: torch.Tensor\n\n    def __post_init__(self):\n        p = self.p") + _maker(),
+    "by-the-constructor-of-a-base": _dist(name="Base")
+    + "\n\nclass Dist(Base):\n    def more(self):\n        return self.std\n"
+    + _maker(),
+}
+
 PLAIN: tuple[Case, ...] = (
+    *(prepared(f"object-made-{name}", module(source)) for name, source in _MADE.items()),
+    declined(
+        "object-made-by-a-new-of-its-own",
+        module(_dist(more="\n    def __new__(cls, *args):\n        return super().__new__(cls)\n") + _maker()),
+        "defines __new__",
+    ),
+    declined(
+        "object-held-that-computes-in-its-constructor",
+        module(
+            _dist()
+            + _net("self.dist = Dist(self.fc(x))\n        return self.dist.sample()", "self.dist = Dist(torch.ones(4))")
+        ),
+        "before any module can lend it operations",
+    ),
     prepared(
         "object-held", module(_CODER.format("") + _net("return self.coder.decode(self.fc(x))", "self.coder = Coder()"))
     ),
