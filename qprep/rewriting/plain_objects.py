@@ -14,6 +14,7 @@ from qprep.analysis.interpreter import constructor_arguments
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, Mapping, Object, Opaque, Sequence, options
+from qprep.rewriting import mixins
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.rewrite_result import Doubt
 
@@ -137,7 +138,7 @@ def _find_held(context: RewriteContext) -> Iterator[tuple[Held, ClassRef]]:
                 continue
             for attribute, entry in context.analysis.attributes_of(ref).names.items():
                 makers = [c.unit for c in entry.creations.values() if c.unit.is_class]
-                units = dict.fromkeys(unit for unit in makers if context.analysis.is_module(ClassRef(*unit[:2])))
+                units = dict.fromkeys(unit for maker in makers for unit in mixins.first_modules(context, maker))
                 for found in _objects(context, entry.kind):
                     bases = [base for base in context.project.mro(found) if isinstance(base, ClassRef)]
                     yield from ((Held(unit, attribute), base) for unit in units for base in bases)

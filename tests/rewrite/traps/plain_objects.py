@@ -63,7 +63,59 @@ _MADE = {
     + _maker(),
 }
 
+_SETTER = """
+class Processor:
+    def __call__(self, net, x):
+        return torch.softmax(net.fc(x), -1) * x
+
+
+class Processes{base}:
+    default = None
+
+    def set_processor(self, processor):
+        self.processor = processor
+
+
+class Net({bases}):
+    default = Processor
+
+    def __init__(self, processor=None):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.set_processor(self.default() if processor is None else processor)
+
+    def forward(self, x, **kwargs):
+        return self.processor(self, x, **kwargs)
+
+
+class Double(Net):
+    def forward(self, x):
+        return super().forward(x) + x
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = Net(processor=Processor())
+        self.second = {second}
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+def example():
+    return Pair(), (torch.randn(2, 4),)
+"""
+_SETTERS = {
+    "by-a-mixin": _SETTER.format(base="", bases="nn.Module, Processes", second="Double()"),
+    "by-a-mixin-in-front": _SETTER.format(base="", bases="Processes, nn.Module", second="Net()"),
+    "by-a-base": _SETTER.format(base="(nn.Module)", bases="Processes", second="Double()"),
+    "by-a-mixin-that-others-have": _SETTER.format(base="", bases="nn.Module, Processes", second="Net()")
+    + "\n\nclass Tool(Processes):\n    pass\n\n\nTool().set_processor(None)\n",
+}
+
 PLAIN: tuple[Case, ...] = (
+    *(prepared(f"object-set-{name}", module(source)) for name, source in _SETTERS.items()),
     *(prepared(f"object-made-{name}", module(source)) for name, source in _MADE.items()),
     declined(
         "object-made-by-a-new-of-its-own",
