@@ -91,7 +91,7 @@ class ObjectOperations(nn.Module):
         _give(holder, self)
         return holder
 
-    def _made(self, cls: type, *args: Any, **kwargs: Any) -> Any:
+    def _made(self, cls: Any, *args: Any, **kwargs: Any) -> Any:
         """An instance of `cls` whose constructor, too, runs these operations."""
         holder = cls.__new__(cls)
         _give(holder, self)

@@ -116,8 +116,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
     assert isinstance(node.func, ast.Attribute)
     name = node.func.attr
     if name not in ("forward", "__call__"):
-        receiver = _as_given(analysis, frame, node.func.value, receiver, Module)
-        receiver = _as_given(analysis, frame, node.func.value, receiver, Object)
+        receiver = _as_given(analysis, frame, node.func.value, receiver, (Module, Object))
     known = [option for option in options(receiver) if option != NONE] or [receiver]
     modules = [option for option in known if isinstance(option, Module)]
     if modules and name in ("forward", "__call__") and all(option.path != "" for option in modules):
@@ -140,8 +139,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
             continue
         callables.append(analysis.attribute_of(frame, option, name))
     if callables:
-        callee = _as_given(analysis, frame, node.func, join_all(callables), External)
-        callee = _as_given(analysis, frame, node.func, callee, Object)
+        callee = _as_given(analysis, frame, node.func, join_all(callables), (External, Object), Module)
         if any(_says_nothing(option) for option in options(callee)) and not modules:
             seen = tensor_operations.unknown_method(analysis, frame, node, name, receiver)
             if seen is not None:
@@ -157,20 +155,29 @@ def _is_functional(kind: Kind) -> bool:
 
 
 def _as_given(
-    analysis: Analysis, frame: Frame, node: ast.expr, kind: Kind, wanted: type[Module | External | Object]
+    analysis: Analysis,
+    frame: Frame,
+    node: ast.expr,
+    kind: Kind,
+    wanted: tuple[type[Kind], ...],
+    left_out: type[Kind] | tuple[()] = (),
 ) -> Kind:
-    """`self.block`, once a parameter of the constructor: what is passed for it, where all of that is of one type.
+    """`self.block`, once a parameter of the constructor: what is passed for it, where all of that is of certain types.
 
-    Modules are looked into for their methods only: a forward that any model may call is evaluated by itself.
+    Modules are looked into for their methods only: a forward that any model may call is evaluated by itself. So a call
+    of the value leaves them out.
     """
     path = self_attribute(analysis, frame, node)
     if path is None or not frame.recording:
         return kind
     found = [constructor_arguments.given(analysis, option) for option in options(kind) if isinstance(option, Opaque)]
-    known = [rooted(option, path) for option in found if option != UNKNOWN]
-    if not known or not all(isinstance(option, wanted) for each in known for option in options(each)):
+    known = [
+        option for each in found if each != UNKNOWN for option in options(each) if not isinstance(option, left_out)
+    ]
+    if not known or not all(isinstance(option, wanted) for option in known):
         return kind
-    return join_all([*known, *(option for option in options(kind) if not isinstance(option, Opaque))])
+    others = (option for option in options(kind) if not isinstance(option, Opaque))
+    return join_all([*(rooted(option, path) for option in known), *others])
 
 
 def _says_nothing(kind: Kind) -> bool:

@@ -13,6 +13,7 @@ from qprep.analysis.values.abstract_values import (
     FunctionRef,
     Kind,
     Module,
+    Object,
     Opaque,
     join_all,
     options,
@@ -36,7 +37,10 @@ def note(analysis: Analysis, cls: ClassRef, arguments: Arguments) -> None:
 
 
 def given(analysis: Analysis, parameter: Opaque) -> Kind:
-    """The modules of the project and functions of torch that a constructor's parameter refers to; else UNKNOWN."""
+    """The instances of the project's classes and functions of torch that a constructor's parameter refers to.
+
+    UNKNOWN where none are known.
+    """
     cls = parameter.cls
     entry = analysis.project.class_node(cls) if cls is not None else None
     init = entry.methods.get("__init__") if entry is not None else None
@@ -66,6 +70,8 @@ def _objects(analysis: Analysis, kind: Kind) -> list[Kind]:
     for option in options(kind):
         if isinstance(option, Module) and isinstance(option.cls, ClassRef):
             found.append(Module(option.cls))
+        elif isinstance(option, Object):
+            found.append(option)
         elif isinstance(option, External):
             row = analysis.catalogue.function(option.name)
             if row is not None and analysis.is_compute(row[0]):

@@ -69,6 +69,16 @@ class Processor:
         return torch.softmax(net.fc(x), -1) * x
 
 
+class Other:
+    def __call__(self, net, x):
+        return net.fc(x) * 2 + x
+
+
+class Layer(nn.Module):
+    def forward(self, net, x):
+        return torch.tanh(x)
+
+
 class Processes{base}:
     default = None
 
@@ -110,6 +120,10 @@ _SETTERS = {
     "by-a-mixin": _SETTER.format(base="", bases="nn.Module, Processes", second="Double()"),
     "by-a-mixin-in-front": _SETTER.format(base="", bases="Processes, nn.Module", second="Net()"),
     "by-a-base": _SETTER.format(base="(nn.Module)", bases="Processes", second="Double()"),
+    "by-an-argument": _SETTER.format(base="", bases="nn.Module, Processes", second="Net(processor=Other())"),
+    "by-an-argument-or-a-module": _SETTER.format(
+        base="", bases="nn.Module, Processes", second="nn.Sequential(Net(Other()), Net(Layer()))"
+    ),
     "by-a-mixin-that-others-have": _SETTER.format(base="", bases="nn.Module, Processes", second="Net()")
     + "\n\nclass Tool(Processes):\n    pass\n\n\nTool().set_processor(None)\n",
 }
