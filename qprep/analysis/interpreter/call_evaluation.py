@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing, child_positions, escape
@@ -55,6 +56,8 @@ from qprep.analysis.values.access_paths import with_steps
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.protocol import Analysis
 
@@ -191,7 +194,9 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         _note_held(analysis, frame, node, callee, arguments)
         path = self_attribute(analysis, frame, node.func)
         others = [Module(None, path)] if path is not None and any(map(_says_nothing, options(callee))) else []
-        return call_module(analysis, frame, node, [*modules, *others], arguments)
+        called = partial(call_module, analysis, frame, node, [*modules, *others], arguments)
+        objects = [option for option in options(callee) if isinstance(option, Object)]
+        return _call_each(analysis, frame, node, objects, arguments, called) if objects else called()
     alternatives = [option for option in options(callee) if option != NONE]
     if all(map(_says_nothing, alternatives)) and _calls_what_it_is_given(analysis, frame, arguments):
         return call_through(analysis, frame, node, arguments)
@@ -204,11 +209,25 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     is_held = self_attribute(analysis, frame, node.func) is not None and arguments.flows
     if is_held and not all(isinstance(option, FunctionRef | Closure | Object) for option in alternatives):
         return _held_call(analysis, frame, node, alternatives, arguments)
+    return _call_each(analysis, frame, node, alternatives, arguments)
+
+
+def _call_each(
+    analysis: Analysis,
+    frame: Frame,
+    node: ast.Call,
+    alternatives: Iterable[Kind],
+    arguments: Arguments,
+    *first: Callable[[], Kind],
+) -> Kind:
+    """Call alternatives at run time, each from where all begin; `first` are calls of another sort."""
     start = frame.save()
     results, ends = [], []
-    for option in sorted(alternatives, key=repr):
+    calls: list[Callable[[], Kind]] = [*first]
+    calls += [partial(_call_one, analysis, frame, node, option, arguments) for option in sorted(alternatives, key=repr)]
+    for each in calls:
         frame.load(start)
-        results.append(_call_one(analysis, frame, node, option, arguments))
+        results.append(each())
         ends.append(frame.save())
     if ends:
         frame.meet(ends)

@@ -121,8 +121,17 @@ _SETTERS = {
     "by-a-mixin-in-front": _SETTER.format(base="", bases="Processes, nn.Module", second="Net()"),
     "by-a-base": _SETTER.format(base="(nn.Module)", bases="Processes", second="Double()"),
     "by-an-argument": _SETTER.format(base="", bases="nn.Module, Processes", second="Net(processor=Other())"),
+    "by-an-argument-of-another-class": _SETTER.format(
+        base="", bases="nn.Module, Processes", second="Net(processor=Other())"
+    ).replace("processor=None):", "processor: Processor | None = None):"),
+    "by-an-argument-of-another-class-in-quotes": _SETTER.format(
+        base="", bases="nn.Module, Processes", second="Net(Other())"
+    ).replace("processor=None):", "processor: 'Processor | None' = None):"),
     "by-an-argument-or-a-module": _SETTER.format(
         base="", bases="nn.Module, Processes", second="nn.Sequential(Net(Other()), Net(Layer()))"
+    ),
+    "by-a-method-or-a-module": _SETTER.format(base="", bases="nn.Module, Processes", second="Net(Other())").replace(
+        "        self.processor = processor", "        self.processor = Layer() if processor == 'layer' else processor"
     ),
     "by-a-mixin-that-others-have": _SETTER.format(base="", bases="nn.Module, Processes", second="Net()")
     + "\n\nclass Tool(Processes):\n    pass\n\n\nTool().set_processor(None)\n",
