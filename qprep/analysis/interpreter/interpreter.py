@@ -16,6 +16,7 @@ from qprep.analysis.interpreter import (
     expressions,
     module_level,
     parameter_types,
+    registered_functions,
 )
 from qprep.analysis.interpreter.argument_binding import bind
 from qprep.analysis.interpreter.arguments import Arguments, Callee
@@ -218,7 +219,8 @@ class ProjectAnalysis(Analysis):
         if name in index.alternatives:
             return join_all(self._alternatives(index, name))
         if name in index.values and name not in index.classes and name not in index.functions:
-            return self._value_kind(index, index.values[name])
+            value = self._value_kind(index, index.values[name])
+            return registered_functions.with_registered(self, index, "", name, value)
         return self.resolved(self.project.global_name(index, name))
 
     def _alternatives(self, index: FileIndex, name: str) -> Iterator[Kind]:
