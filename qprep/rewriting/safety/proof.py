@@ -21,7 +21,7 @@ from qprep.analysis.values.abstract_values import ClassRef, modules_of
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.rewriting import owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
-from qprep.rewriting.safety import instance_uses
+from qprep.rewriting.safety import instance_uses, nested_paths
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
@@ -179,6 +179,9 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
         family = scope.context.family(scope.unit)
         for effect in table.on_held(family, attribute, content):
             yield _doubt(effect, f"`{attribute}`")
+        for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, site.path[len(attribute) :]):
+            for effect in table.on_held(scope.context.family(owner), name, content):
+                yield _doubt(effect, f"`{name}`")
         yield from instance_uses.comparisons(scope.context, family, attribute)
         yield from _of_copies(scope, site.classes)
     elif isinstance(site, Sharing):
