@@ -34,6 +34,7 @@ class Analysis(Protocol):
     runs: dict[ClassRef, frozenset[str]]
     passed: dict[ClassRef, dict[int | str, Kind]]
     looked_for: set[ClassRef]
+    registered: dict[tuple[str, str, str], tuple[FunctionRef, ...]]
     closures: dict[object, CallSummary]
     running: set[object]
     recursive: set[object]

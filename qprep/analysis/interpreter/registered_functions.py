@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import positional_parameters, walk
@@ -25,7 +26,10 @@ def with_registered(analysis: Analysis, index: FileIndex, owner: str, name: str,
     """
     if not isinstance(kind, Mapping | Sequence):
         return kind
-    found = list(_registered(analysis, index, owner, name))
+    key = (index.name, owner, name)
+    if key not in analysis.registered:
+        analysis.registered[key] = tuple(_registered(analysis, index, owner, name))
+    found = analysis.registered[key]
     if not found:
         return kind
     inside = kind.value if isinstance(kind, Mapping) else kind.item
@@ -35,10 +39,11 @@ def with_registered(analysis: Analysis, index: FileIndex, owner: str, name: str,
 
 def _registered(analysis: Analysis, index: FileIndex, owner: str, name: str) -> Iterator[FunctionRef]:
     registrars = frozenset(_registrars(index, owner, name))
-    words = tuple(f"{each.rpartition('.')[2]}" for each in registrars)
+    # A decorator that is imported under another name is not found: not every file can be parsed for it.
+    pattern = re.compile("|".join(rf"@[\w.]*\b{re.escape('.'.join(each.split('.')[-2:]))}\b" for each in registrars))
     for module in analysis.project.given if registrars else ():
         text = analysis.project.text(module)
-        if text is None or not any(word in text for word in words):
+        if text is None or pattern.search(text) is None:
             continue
         other = analysis.project.index(module)
         for function, node in other.functions.items() if other is not None else ():
