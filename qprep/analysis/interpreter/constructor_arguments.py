@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import walk
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.arguments import Arguments
     from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
+
+_CALL = re.compile(r"\b(\w+)\(")
 
 
 def note(analysis: Analysis, cls: ClassRef, arguments: Arguments) -> None:
@@ -83,13 +86,24 @@ def _look_through_callers(analysis: Analysis, makers: list[ClassRef]) -> None:
     """Evaluate the functions outside classes that make instances of these classes: no forward runs them."""
     words = {cls.name.rpartition(".")[2] for cls in makers if cls not in analysis.looked_for}
     analysis.looked_for.update(makers)
-    for module in analysis.project.given if words else ():
-        text = analysis.project.text(module)
-        if text is None or not any(f"{word}(" in text for word in words):
-            continue
+    if not words:
+        return
+    if analysis.called is None:
+        analysis.called = _called(analysis)
+    found = {module for word in words for module in analysis.called.get(word, ())}
+    for module in (each for each in analysis.project.given if each in found):
         index = analysis.project.index(module)
         for function in _callers(index, words) if index is not None else ():
             analysis.look_through(FunctionRef(module, function))
+
+
+def _called(analysis: Analysis) -> dict[str, list[str]]:
+    """The files that call something of a name, by the names; each file is read once."""
+    found: dict[str, list[str]] = {}
+    for module in analysis.project.given:
+        for word in dict.fromkeys(_CALL.findall(analysis.project.text(module) or "")):
+            found.setdefault(word, []).append(module)
+    return found
 
 
 def _callers(index: FileIndex, words: set[str]) -> Iterator[str]:

@@ -83,6 +83,7 @@ class ProjectAnalysis(Analysis):
         self.runs: dict[ClassRef, frozenset[str]] = {}  # what a forward calls, by path
         self.passed: dict[ClassRef, dict[int | str, Kind]] = {}  # to constructors, by position or keyword
         self.looked_for: set[ClassRef] = set()  # classes whose makers were evaluated
+        self.called: dict[str, list[str]] | None = None  # the files that call something of a name, once they are read
         self.registered: dict[tuple[str, str, str], tuple[FunctionRef, ...]] = {}  # by file, class and table
         self._attributes: dict[ClassRef, Attributes] = {}
         self._memo: OrderedDict[object, CallSummary] = OrderedDict()
