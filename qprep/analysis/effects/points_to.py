@@ -198,6 +198,8 @@ class PointsTo:
         return any(map(is_torch_container, bases))
 
     def _own_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
+        if not any(key.partition(":")[0] == name for key in self.project.methods(cls) or ()):
+            return []  # without a need to parse the file
         file = self.file(cls.module)
         entry = self.project.class_node(cls)
         if file is None or entry is None:
