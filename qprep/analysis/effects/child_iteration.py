@@ -31,7 +31,7 @@ def find_walks(analysis: Analysis, names: Iterable[str]) -> None:
         if index is None:
             continue
         owners = {part: ClassRef(name, cls) for cls, entry in index.classes.items() for part in ast.walk(entry.node)}
-        tests = set(emptiness_tests(analysis, index))
+        tests = set(emptiness_tests(analysis.project, index))
         for node in index.of(*WALKING):
             for call in positional(node):
                 if call in tests:

@@ -10,13 +10,13 @@ from qprep.analysis.symbols.module_summary import walked_module
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from qprep.analysis.interpreter.protocol import Analysis
+    from qprep.analysis.symbols.module_resolver import Project
     from qprep.analysis.symbols.symbol_table import FileIndex
 
 _LISTS = frozenset(("list", "tuple"))
 
 
-def emptiness_tests(analysis: Analysis, index: FileIndex) -> Iterator[ast.AST]:
+def emptiness_tests(project: Project, index: FileIndex) -> Iterator[ast.AST]:
     """The lists of children in a file, with all parts, that only decide whether to go through them.
 
     A function that asks this in front of a call of itself, or of a loop over these children, visits a new child as it
@@ -25,7 +25,7 @@ def emptiness_tests(analysis: Analysis, index: FileIndex) -> Iterator[ast.AST]:
     for function in (*index.of(ast.FunctionDef), *index.of(ast.AsyncFunctionDef)):
         if isinstance(function, ast.FunctionDef):
             yield from _descents(function)
-            yield from _early_ends(analysis, index, function)
+            yield from _early_ends(project, index, function)
 
 
 def _descents(function: ast.FunctionDef) -> Iterator[ast.AST]:
@@ -41,7 +41,7 @@ def _descents(function: ast.FunctionDef) -> Iterator[ast.AST]:
                     yield from ast.walk(listing)
 
 
-def _early_ends(analysis: Analysis, index: FileIndex, function: ast.FunctionDef) -> Iterator[ast.AST]:
+def _early_ends(project: Project, index: FileIndex, function: ast.FunctionDef) -> Iterator[ast.AST]:
     """`inside = list(x.children())` in `if not inside: return`, where a loop over the children of `x` follows."""
     body = function.body
     for position, node in enumerate(body):
@@ -58,7 +58,7 @@ def _early_ends(analysis: Analysis, index: FileIndex, function: ast.FunctionDef)
             continue
         last = body[-1]
         is_same = not isinstance(last, ast.Return) or _text(last.value) == _text(end.value)
-        if is_same or _is_result_unused(analysis, index, function.name):
+        if is_same or _is_result_unused(project, index, function.name):
             yield from ast.walk(listing)
 
 
@@ -119,12 +119,10 @@ def _text(node: ast.expr | None) -> str:
     return ast.unparse(node) if node is not None else "None"
 
 
-def _is_result_unused(analysis: Analysis, index: FileIndex, name: str) -> bool:
+def _is_result_unused(project: Project, index: FileIndex, name: str) -> bool:
     """True if every use of a function's name in the project is a call that nothing takes the result of."""
     return all(
-        _only_called(analysis.project.index(module), name)
-        for module in analysis.project.given
-        if name in (analysis.project.text(module) or "")
+        _only_called(project.index(module), name) for module in project.given if name in (project.text(module) or "")
     )
 
 

@@ -247,7 +247,7 @@ def _of_functions(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
     if not isinstance(site, OpSite):
         return
     family = scope.context.family(scope.unit) if scope.unit.is_class else ()
-    for effect in table.on_dispatch(family):
+    for effect in table.on_dispatch(family, site.op):
         yield Doubt(f"{effect.text}, which a module may call by another name", effect.place)
     names = {re.split(r"[(\s]", spelling)[0].rpartition(".")[2] for spelling in site.op.spellings}
     names |= {re.split(r"[(\s]", text)[0] for text in (site.op.nn, site.op.module) if text}

@@ -33,6 +33,9 @@ ONLY_RELU = {
     "start-of-name": 'if m._get_name().startswith("Re"):\n    probe(m)',
     "expression": "probe(m) if isinstance(m, nn.ReLU) else None",
     "conjunction": "isinstance(m, nn.ReLU) and probe(m)",
+    "flag": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nif found:\n    probe(m)",
+    "flag-of-two": "found = False\nif isinstance(m, nn.ReLU) and x:\n    found = True\n"
+    "elif isinstance(m, nn.ReLU):\n    found = True\nif found:\n    probe(m)",
     "comprehension": "[probe(k) for k in [m] if isinstance(k, nn.ReLU)]",
 }
 # Code that says nothing certain of the class of `m`.
@@ -43,6 +46,12 @@ EITHER = {
     "no-exit": "if not isinstance(m, nn.ReLU):\n    pass\nprobe(m)",
     "computed-class": "if isinstance(m, unknown()):\n    probe(m)",
     "not-and": "if not (isinstance(m, nn.Dropout) and x):\n    probe(m)",
+    "flag-of-something-else": "found = x\nif isinstance(m, nn.ReLU):\n    found = True\nif found:\n    probe(m)",
+    "flag-set-again": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nfound = x\nif found:\n    probe(m)",
+    "flag-set-for-others": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nif x:\n    found = True\n"
+    "if found:\n    probe(m)",
+    "flag-counted": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nfound += 1\nif found:\n    probe(m)",
+    "flag-not-set": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nif not found or x:\n    probe(m)",
     "rebound": "m = other\nif isinstance(m, nn.ReLU):\n    pass\nprobe(m)",
 }
 
