@@ -142,9 +142,9 @@ class Plan:
             code = self.context.code(maker.unit.module)
             node = code.node(maker.place) if code is not None else None
             function = code.function(node) if code is not None and node is not None else None
-            if code is None or not isinstance(node, ast.Call) or function is None:
+            if code is None or not isinstance(node, ast.expr) or function is None or maker.is_lent:
                 continue
-            cls, (start, end) = ast.unparse(node.func), code.span(node)
+            cls, (start, end) = ast.unparse(node), code.span(node)
             name = self._operations_name(maker.unit, cls.rpartition(".")[2])
             made = f"{scope.runtime(plain_objects.OPERATIONS, code.index)}.of({cls}, owner={OWNER})"
             declarations.append(Declaration(maker.unit, name, made))

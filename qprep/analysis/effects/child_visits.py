@@ -14,10 +14,12 @@ from qprep.analysis.effects.abstract_objects import (
     FunctionObject,
     GivenName,
     Instance,
+    Named,
     References,
     Test,
 )
 from qprep.analysis.effects.class_conditions import conditions, failing, holding, may_bind
+from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
 from qprep.analysis.effects.listings import lists_names
@@ -35,6 +37,8 @@ _VIEWS = frozenset(("items", "values", "keys"))
 _TENSORS = frozenset(("parameters", "named_parameters", "buffers", "named_buffers"))
 _KEEPS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update", "write"])
 _TESTS = frozenset(("any", "all", "sum"))
+# Functions that return the parent of a module of a given path, the module, and its name (peft, utils/other.py).
+_SPLIT_PATHS = frozenset(("peft.utils._get_submodules", "peft.utils.other._get_submodules"))
 
 Parameter = tuple["LexicalScope", str]
 _Use = tuple[ast.expr | ast.stmt, list[Test]]
@@ -56,9 +60,12 @@ class Visit:
 def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
     """The visits of child modules in a file that a further child would change."""
     finder = _Finder(file, points_to)
-    for call in file.index.of(ast.Call):
-        if isinstance(call.func, ast.Attribute) and call.func.attr in _LISTINGS:
-            yield from finder.uses(call, call.func.value)
+    methods = [(call, call.func) for call in file.index.of(ast.Call) if isinstance(call.func, ast.Attribute)]
+    listings = [(call, method.value) for call, method in methods if method.attr in _LISTINGS]
+    tests = set(emptiness_tests(points_to.project, file.index)) if listings else set()
+    for call, module in listings:
+        if call not in tests:
+            yield from finder.uses(call, module)
     for call in file.index.of(ast.Call):
         if isinstance(call.func, ast.Attribute) and call.func.attr == "apply" and len(call.args) == 1:
             yield from finder.applied(call, call.func.value)
@@ -147,12 +154,14 @@ def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> lis
     home = scope.binder(node.id)
     found: list[NamedChild] = []
     for binding in home.bindings[node.id] if home is not None else ():
-        if binding.kind is not BindingKind.ITEM or not isinstance(binding.value, ast.expr):
+        if not isinstance(binding.value, ast.expr):
             return None
         loop = file.parents.get(binding.value)
-        if isinstance(loop, ast.For) and _lists_modules(binding.value):
+        if binding.kind is BindingKind.ITEM and isinstance(loop, ast.For) and _lists_modules(binding.value):
             found += _second_of(loop, node, file, points_to)
-        elif (keys := _keys_of(binding.value, file, points_to)) is not None:
+        elif (split := _split(loop, node, file, points_to)) is not None:
+            found.append(split)
+        elif binding.kind is BindingKind.ITEM and (keys := _keys_of(binding.value, file, points_to)) is not None:
             found += keys
         else:
             return None
@@ -168,6 +177,21 @@ def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: Point
             yield NamedChild(
                 partial(_children, points_to, _listed(loop.iter), scope, tests, _is_direct(loop.iter)), name
             )
+
+
+def _split(statement: ast.AST | None, name: ast.Name, file: FileScopes, points_to: PointsTo) -> NamedChild | None:
+    """The child in `parent, child, name = _get_submodules(model, path)`."""
+    match statement:
+        case ast.Assign(
+            targets=[ast.Tuple(elts=[_, ast.Name(id=child), ast.Name(id=last)])],
+            value=ast.Call(func=func, args=[model, *_]) as call,
+        ) if last == name.id:
+            scope = file.scope_of(call)
+            bases = [each.base for each in points_to.of(func, scope)]
+            if bases and all(isinstance(base, Named) and base.name in _SPLIT_PATHS for base in bases):
+                tests = list(conditions(name, points_to.variable(child, scope), file.parents))
+                return NamedChild(partial(_children, points_to, model, scope, tests, False), name)
+    return None
 
 
 def _is_direct(node: ast.expr) -> bool:
@@ -243,7 +267,8 @@ class _Finder:
                 if own and isinstance(statement, ast.AugAssign) and _is_local(statement.target, inner):
                     continue  # a variable of one call
                 if not isinstance(statement, ast.Return) and _leaves_something(statement, names):
-                    variable = self.points_to.variable(names[0], inner)
+                    given = next((name for name in names if name != inner.receiver), names[0])
+                    variable = self.points_to.variable(given, inner)
                     tests = list(conditions(statement, variable, inner.file.parents))
                     yield Visit(partial(_children, self.points_to, module, scope, tests, False), call, call)
 

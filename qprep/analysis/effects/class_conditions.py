@@ -48,6 +48,8 @@ def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST
             yield from _before(parent, current, variable)
             return
         yield from _around(parent, current, variable)
+        if isinstance(parent, ast.If) and current in parent.body:
+            yield from _flagged(parent, variable, parents)
         yield from _before(parent, current, variable)
         if isinstance(parent, ast.For | ast.AsyncFor) and may_bind([parent.target], variable.name):
             return  # further out, the name is another object
@@ -117,6 +119,36 @@ def _is_understood(test: ast.expr, variable: Variable) -> bool:
             return _is_understood(operand, variable)
         case _:
             return isinstance(_atom(test, variable), ClassTest | NameTest)
+
+
+def _flagged(branch: ast.If, variable: Variable, parents: dict[ast.AST, ast.AST]) -> Iterator[Test]:
+    """Conditions that hold in `if found:` since they held wherever `found = True` after the `found = False` before."""
+    name = branch.test.id if isinstance(branch.test, ast.Name) else None
+    blocks = [getattr(parents.get(branch), each, None) for each in ("body", "orelse", "finalbody")]
+    block = next((each for each in blocks if isinstance(each, list) and branch in each), None)
+    if name is None or block is None:
+        return
+    before = block[: block.index(branch)]
+    resets = [number for number, statement in enumerate(before) if _constant_given(statement, name) is False]
+    between = before[resets[-1] + 1 :] if resets else []
+    parts = [part for statement in between for part in ast.walk(statement)]
+    if any(isinstance(part, ast.FunctionDef | ast.Lambda | ast.ClassDef) for part in parts):
+        return
+    given = [part for part in parts if isinstance(part, ast.Assign) and _constant_given(part, name) is not None]
+    bound = [
+        part for part in parts if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
+    ]
+    found = [set(conditions(part, variable, parents)) for part in given if _constant_given(part, name)]
+    if found and len(bound) == len(given):
+        yield from sorted(set.intersection(*found), key=repr)
+
+
+def _constant_given(statement: ast.stmt, name: str) -> bool | None:
+    """The truth of the constant that a statement gives a name; None for any other statement."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant(value=value)) if target == name:
+            return bool(value)
+    return None
 
 
 def _around(parent: ast.AST, part: ast.AST, variable: Variable) -> Iterator[Test]:  # noqa: C901, PLR0912  (one case a node type)

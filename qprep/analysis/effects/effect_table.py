@@ -36,8 +36,10 @@ from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
+    from qprep.analysis.effects.function_handlers import Asked
     from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.interpreter.protocol import Analysis
+    from qprep.foundation.catalogue.op import Op
 
 # Packages of torch that no forward calls: those who load models replace initializers to save time.
 _RUNS_NO_OPERATION = ("torch.nn.init.", "torch.optim.", "torch.distributed.", "torch.backends.", "torch.utils.data.")
@@ -259,10 +261,10 @@ class EffectTable:
                 return True
         return False
 
-    def on_dispatch(self, family: Collection[ClassRef]) -> Iterator[Effect]:
-        """Handlers that may see which functions of torch the methods of a family call."""
+    def on_dispatch(self, family: Collection[ClassRef], op: Op) -> Iterator[Effect]:
+        """Handlers that may see by which function of torch the methods of a family run an operation."""
         for effect in self.effects:
-            if effect.kind is EffectKind.DISPATCH and self._may_see(effect, family):
+            if effect.kind is EffectKind.DISPATCH and _may_notice(effect.asked, op) and self._may_see(effect, family):
                 yield effect
 
     def _may_see(self, effect: Effect, family: Collection[ClassRef]) -> bool:
@@ -542,6 +544,28 @@ class EffectTable:
             return False
         known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH)) if cls.startswith(_TORCH) else None
         return known is not None and not (known.may_have_state or known.is_container or known.is_compound)
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _may_notice(asked: Asked | None, op: Op) -> bool:
+    """True if a handler may tell the call of a module from that of a function, or of an operator.
+
+    It does not where it asks for other functions. If it asks for the one that runs, it must read the arguments in the
+    same way, however they are passed.
+    """
+    if asked is None:
+        return True
+    spelled = [re.split(r"[(\s]", text)[0].rpartition(".")[2] for text in op.spellings]
+    modules = [re.split(r"[(\s]", text)[0].rpartition(".")[2] for text in (op.nn, op.module) if text]
+    if asked.names.isdisjoint((*spelled, *modules, *map(_snake_case, modules))):
+        return not all(name.isidentifier() for name in spelled)
+    if asked.reads is None or len(set(spelled)) != 1:
+        return True
+    parameters = re.findall(r"\w+(?=\s*[,=)])", op.spellings[0].partition("(")[2])
+    return any(position >= len(parameters) or parameters[position] != name for name, position in asked.reads)
 
 
 def _is_mode(bases: Collection[object]) -> bool:

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import child_visits, exposures
+from qprep.analysis.effects import child_visits, exposures, function_handlers, table_uses
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
@@ -39,6 +39,7 @@ from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
+    from qprep.analysis.effects.function_handlers import Asked
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
@@ -81,6 +82,7 @@ class Effect:
     listing: Place | None = None  # the call that lists child modules
     find_listed: Callable[[], References] | None = None  # the targets that are not looked up by a name alone
     owner: ClassRef | None = None  # the class that does it to what its own object holds, or while that is made
+    asked: Asked | None = None  # the functions of torch that a handler asks for; None: any
 
     @cached_property
     def targets(self) -> References:
@@ -714,7 +716,7 @@ class _Search:
         found += [(EffectKind.EXPOSE, each) for each in exposures.container_uses(self.file, self.points_to)]
         found += [(EffectKind.BORROW, each) for each in exposures.borrowed_methods(self.file, self.points_to)]
         found += [(EffectKind.SOURCE, each) for each in exposures.sources(self.file, self.points_to)]
-        found += [(EffectKind.TABLE, each) for each in exposures.tables(self.file, self.points_to)]
+        found += [(EffectKind.TABLE, each) for each in table_uses.tables(self.file, self.points_to)]
         for kind, each in found:
             is_method = kind is EffectKind.BORROW and isinstance(each.node, ast.Attribute)
             name = re.escape(each.node.attr) if is_method and isinstance(each.node, ast.Attribute) else ANY_NAME
@@ -722,7 +724,8 @@ class _Search:
         for cls, node in exposures.handlers(self.file):
             found_objects = partial(exposures.handled_objects, cls)
             text = f"`{cls.name}.{node.name}` reads which function of torch runs"
-            yield Effect(EffectKind.DISPATCH, found_objects, Place.of(self.file.module, node), text)
+            place = Place.of(self.file.module, node)
+            yield Effect(EffectKind.DISPATCH, found_objects, place, text, asked=function_handlers.asked(node))
 
     def reads(self) -> Iterator[Effect]:
         """Attributes that are read of every child module that passes some tests."""

@@ -190,6 +190,7 @@ class PointsTo:
         self._values: dict[_Key, References] = {}
         self._scopes: dict[ast.AST, LexicalScope] = {}
         self._users: dict[_Key, dict[_Key, None]] = defaultdict(dict)
+        self._methods: dict[tuple[ClassRef, str], list[LexicalScope]] = {}
         self._kept: dict[str, bool] = {}
         self._assigned: dict[LexicalScope, frozenset[str]] = {}
         self._waiting: deque[_Key] = deque()
@@ -212,16 +213,19 @@ class PointsTo:
         return file.defined(node) if file is not None else None
 
     def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
-        """The definitions of a method that an instance of a class, or of a subclass, may run."""
-        found: list[LexicalScope] = []
-        for base in self.project.mro(cls):
-            own = self._own_method(base, name) if isinstance(base, ClassRef) else []
-            found += own
-            if own:
-                break
-        for child in self.project.subclasses(cls):
-            found += self._own_method(child, name)
-        return found
+        """The definitions of a method that an instance of a class, or of a subclass, may run.
+
+        A subclass may find it in a base of its own, beside `cls`: a mixin.
+        """
+        if (cls, name) not in self._methods:
+            found = [self._first_method(each, name) for each in (cls, *self.project.subclasses(cls))]
+            self._methods[cls, name] = list(dict.fromkeys(scope for own in found for scope in own))
+        return self._methods[cls, name]
+
+    def _first_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
+        """The definitions of a method in the class nearest to `cls` that has any."""
+        owns = (self._own_method(base, name) for base in self.project.mro(cls) if isinstance(base, ClassRef))
+        return next(filter(None, owns), [])
 
     def inherited_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definition that `super().name` means in a class."""
@@ -249,6 +253,8 @@ class PointsTo:
         return any(map(is_torch_container, bases))
 
     def _own_method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
+        if not any(key.partition(":")[0] == name for key in self.project.methods(cls) or ()):
+            return []  # without a need to parse the file
         file = self.file(cls.module)
         entry = self.project.class_node(cls)
         if file is None or entry is None:

@@ -19,11 +19,11 @@ from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
 from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
-from qprep.rewriting.safety import instance_uses
+from qprep.rewriting.safety import instance_uses, nested_paths
 from qprep.rewriting.safety.observability import holds_no_state, made_of
-from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.effect_table import EffectTable, ModuleClass
@@ -199,6 +199,9 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
         family = scope.context.family(scope.unit)
         for effect in table.on_held(family, attribute, content):
             yield _doubt(effect, f"`{attribute}`")
+        for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, site.path[len(attribute) :]):
+            for effect in table.on_held(scope.context.family(owner), name, content):
+                yield _doubt(effect, f"`{name}`")
         yield from instance_uses.comparisons(scope.context, family, attribute)
         yield from _of_copies(scope, site.classes)
     elif isinstance(site, Sharing):
@@ -264,7 +267,7 @@ def _of_functions(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
     if not isinstance(site, OpSite):
         return
     family = scope.context.family(scope.unit) if scope.unit.is_class else ()
-    for effect in table.on_dispatch(family):
+    for effect in table.on_dispatch(family, site.op):
         yield Doubt(f"{effect.text}, which a module may call by another name", effect.place)
     names = {re.split(r"[(\s]", spelling)[0].rpartition(".")[2] for spelling in site.op.spellings}
     names |= {re.split(r"[(\s]", text)[0] for text in (site.op.nn, site.op.module) if text}

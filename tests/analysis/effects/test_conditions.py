@@ -33,6 +33,9 @@ ONLY_RELU = {
     "start-of-name": 'if m._get_name().startswith("Re"):\n    probe(m)',
     "expression": "probe(m) if isinstance(m, nn.ReLU) else None",
     "conjunction": "isinstance(m, nn.ReLU) and probe(m)",
+    "flag": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nif found:\n    probe(m)",
+    "flag-of-two": "found = False\nif isinstance(m, nn.ReLU) and x:\n    found = True\n"
+    "elif isinstance(m, nn.ReLU):\n    found = True\nif found:\n    probe(m)",
     "comprehension": "[probe(k) for k in [m] if isinstance(k, nn.ReLU)]",
 }
 # Code that reaches a Dropout, which has a probability, and not a ReLU.
@@ -63,6 +66,12 @@ EITHER = {
     "variable-with-another-default": 'p = getattr(m, "p", False)\nif p is not None:\n    probe(m)',
     "variable-of-the-last-round": 'if x:\n    p = getattr(m, "p", None)\nif p is not None:\n    probe(m)',
     "variable-bound-behind": 'if p is not None:\n    probe(m)\np = getattr(m, "p", None)',
+    "flag-of-something-else": "found = x\nif isinstance(m, nn.ReLU):\n    found = True\nif found:\n    probe(m)",
+    "flag-set-again": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nfound = x\nif found:\n    probe(m)",
+    "flag-set-for-others": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nif x:\n    found = True\n"
+    "if found:\n    probe(m)",
+    "flag-counted": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nfound += 1\nif found:\n    probe(m)",
+    "flag-not-set": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nif not found or x:\n    probe(m)",
     "rebound": "m = other\nif isinstance(m, nn.ReLU):\n    pass\nprobe(m)",
 }
 

@@ -53,6 +53,8 @@ WAYS = {
     "lambda": "fetch = lambda net: net.act\nprobe(fetch(Net()))",
     "returned-by-train": "probe(Net().act.train())",
     "other-object": "class Box:\n    pass\n\nbox = Box()\nbox.layer = Net().act\nprobe(box.layer)",
+    "method-of-a-mixin": "class Base(nn.Module):\n    def use(self):\n        probe(self.fetch())\n\n"
+    "class Mixin:\n    def fetch(self):\n        return Net().act\n\nclass Sub(Base, Mixin):\n    pass",
     "property": "class Sub(Net):\n    @property\n    def own(self):\n        return self.act\n\nprobe(Sub().own)",
 }
 
@@ -92,6 +94,17 @@ def test_a_local_of_another_function_is_another_variable(tmp_path: Path) -> None
 def test_a_parameter_called_self_outside_a_class_is_what_is_given(tmp_path: Path) -> None:
     code = "def use(self):\n    probe(self)\n\nuse(Net().act)\n"
     assert "ReLU" in names_of(probed(table_of(tmp_path, code)))
+
+
+def test_a_class_method_of_a_mixin_makes_an_instance(tmp_path: Path) -> None:
+    code = (
+        "class Base(Net):\n    @classmethod\n    def load(cls):\n        probe(cls.build())\n\n"
+        "class Mixin:\n    @classmethod\n    def build(cls):\n        return cls()\n\n"
+        "class Sub(Base, Mixin):\n    pass\n"
+    )
+    (found,) = {each.base for each in probed(table_of(tmp_path, code))}
+    assert isinstance(found, Instance)
+    assert found.cls == ClassRef("model", "Mixin")
 
 
 @pytest.mark.parametrize("more", ["", "for i in []:\n    pass\n"], ids=["once", "twice"])

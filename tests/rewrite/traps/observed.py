@@ -38,6 +38,21 @@ HOW = {
     "in-a-function": "def change(net):\n    mark(net, {value})\n\nchange(net)",
     "of-an-alias": "model = net\nmark(net, {of_model})",
 }
+_HOLDER = """class Holder:
+    def __init__(self, kept):
+        self.kept = kept
+
+    def {method}(self):
+        return f"Holder of {{self.kept}}"
+
+"""
+HOLDERS = {
+    "repr": _HOLDER.format(method="__repr__") + "mark(net, len(repr(Holder(net))))",
+    "str": _HOLDER.format(method="__str__") + "mark(net, len(str(Holder(net))))",
+    "f-string": _HOLDER.format(method="__repr__") + "holder = Holder(net)\nmark(net, len(f'{holder}'))",
+    "of-a-list": _HOLDER.format(method="__repr__") + "holders = [Holder(net)]\nmark(net, len(str(holders)))",
+}
+_HOLDER = _HOLDER.format(method="__repr__")
 # What changes nothing that a program computes.
 HARMLESS = {
     "printed": "print(net)",
@@ -47,6 +62,9 @@ HARMLESS = {
     "asserted": 'assert net.fc.in_features == 4, f"no {net}"',
     "text-of-a-number": 'mark(net, len(f"{net.fc.in_features} {net.training}"))',
     "text-of-a-class": "mark(net, len(type(net).__name__))",
+    "in-a-name": "setattr(net, f'note_{net.training}', 1)",
+    "text-of-a-holder-for-people": _HOLDER + "print(Holder(net))",
+    "text-of-a-holder-that-nobody-uses": _HOLDER + "mark(net, len(Holder(net).kept._get_name()))",
     "signature": "mark(net, len(inspect.signature(Net.forward).parameters))",
     "arguments": "mark(net, Net.forward.__code__.co_argcount)",
 }
@@ -421,6 +439,7 @@ CASES: dict[int, tuple[Case, ...]] = {
             for how, form in HOW.items()
         ),
         *(prepared(f"seen-{name}", _seen(statement)) for name, statement in HARMLESS.items()),
+        *(declined(f"seen-by-a-holder-{name}", _seen(code), "not proven") for name, code in HOLDERS.items()),
         prepared(
             "seen-text-of-its-own",
             HEADER + _TEXT_OF_ITS_OWN.strip() + _example("net.fc.bias.data.fill_(len(repr(net)))"),
