@@ -335,11 +335,11 @@ def test_a_whole_number_of_structures_stays_whole(rounding: str, number: int) ->
 
 
 @pytest.mark.parametrize("kind", [ranked.RandomAGP, ranked.GradientAGP])
-def test_a_filter_that_is_gone_does_not_come_back_dead(kind: type[Pruner]) -> None:
+def test_a_filter_that_is_gone_does_not_come_back_dead(kind: Callable[..., Pruner]) -> None:
     """Weight, γ and β of a filter that came back would all be 0: no gradient reaches them."""
     model = seeded(Residual)
     scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)
-    scheduler.add_policy(PruningPolicy(kind(0.1, 0.5, "Filters", ["conv2.weight"])), None, 1, 5)  # type: ignore[call-arg]
+    scheduler.add_policy(PruningPolicy(kind(0.1, 0.5, "Filters", ["conv2.weight"])), None, 1, 5)
     train(scheduler, range(6))
     mask = scheduler.masks["conv2.weight"]
     assert mask is not None
