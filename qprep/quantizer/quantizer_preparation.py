@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.onnx.export_report import Island
-from qprep.quantizer.batches import batches_of, caller, check_inputs
+from qprep.quantizer.batches import batches_of, caller, check_inputs, running
 from qprep.quantizer.checkpoint import given_names
 from qprep.quantizer.config.backend_presets import IN_PARTS, preset
 from qprep.quantizer.config.config_settings import Bits, Overrides, Settings, names_of, with_values
@@ -290,7 +290,8 @@ class PreparingQuantizer:
         batches = 0
         with torch.no_grad():
             for batch in batches_of(loader):
-                self.call(batch)
+                with running(batch, batches):
+                    self.call(batch)
                 batches += 1
         waiting = [each for each in observers if each.needs_data]
         if batches == 0 or (waiting and not any(each.estimator and each.estimator.count for each in waiting)):
