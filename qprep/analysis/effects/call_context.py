@@ -59,7 +59,12 @@ class CallContext:
         self._open.add(name)
         try:
             found = NOTHING.union(*(self._of_binding(name, each) for each in home.bindings[name]))
-            found |= NOTHING.union(*map(self.of, home.added.get(name, ())))
+            found |= self._points_to.kept_in(home, name) | NOTHING.union(
+                *(
+                    self.of(value) if home.file.scope_of(value) is home else self._points_to.of_added(value, home)
+                    for value in home.added.get(name, ())
+                )
+            )
         finally:
             self._open.discard(name)
         return self._points_to.narrowed(node, found, home)

@@ -368,7 +368,7 @@ class _Search:
         for node, file in meanings(scope.name).reads_of(scope):
             self._add(node, file)
         owner = scope.owner
-        if scope.name == "__init__" and owner is not None:
+        if scope.name in ("__init__", "__new__") and owner is not None:
             for cls in (owner, *self.points_to.project.subclasses(owner)):
                 for node, file in meanings(_short(cls)).classes.get(cls, ()):
                     self._add(node, file)
@@ -393,6 +393,11 @@ class _Search:
         """A decorator of the project is called with the function."""
         if scope.parent is None:
             return
+        named = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if isinstance(named, ast.Attribute) and isinstance(named.value, ast.Name):
+            home = scope.parent.binder(named.value.id)  # `@function.register`: calls of that function may run this one
+            if home is not None:
+                self._follow_variable(home, named.value.id)
         for reference in self.points_to.of(decorator, scope.parent):
             if isinstance(reference.base, FunctionObject):
                 self._follow_first_parameter(reference.base.scope)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode = FunctionNode | ast.ClassDef | ast.Module
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+ANY_ATTRIBUTE = "*"
+"""The attribute of a pattern that names none: `case Point(x)` reads what the class lists in `__match_args__`."""
 _ADDERS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update"])
 
 
@@ -29,6 +31,9 @@ class BindingKind(Enum):
 
     VALUE = auto()  # the expression's value, or part of it
     ITEM = auto()  # an item of the expression's value
+    PATTERN = auto()  # a part of the expression's value that a pattern takes out; `target` is the attribute, if any
+    ENTERED = auto()  # what the expression's value gives a `with` block
+    RAISED = auto()  # an exception of the classes that the expression names
     IMPORT = auto()
     DEFINITION = auto()  # of a function or class
     PARAMETER = auto()
@@ -40,7 +45,12 @@ class Binding:
 
     kind: BindingKind
     value: ast.AST | None = None
-    target: str = ""  # the dotted name of an import
+    target: str = ""  # the dotted name of an import, the attribute of a pattern
+
+    def home(self, scope: LexicalScope) -> LexicalScope:
+        """The scope whose code the value is part of: not the one that binds the name, where that is declared global."""
+        is_placed = self.value is not None and self.value in scope.file.parents
+        return scope.file.scope_of(self.value) if is_placed and self.value is not None else scope
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +62,7 @@ class LexicalScope:
     parent: LexicalScope | None
     bindings: dict[str, list[Binding]] = field(default_factory=dict)
     outer_names: set[str] = field(default_factory=set)  # declared `global` or `nonlocal`
+    nonlocal_names: set[str] = field(default_factory=set)
     returned: list[ast.expr] = field(default_factory=list)
     added: dict[str, list[ast.expr]] = field(default_factory=dict)  # what containers of these names are given
     name: str = ""  # of a definition; nothing for a lambda or a module
@@ -124,7 +135,9 @@ class FileScopes:
         self._around: dict[ast.AST, LexicalScope] = {}
         self.top = LexicalScope(self, index.tree, None)
         self._scopes[index.tree] = self.top
+        self._outer: list[tuple[LexicalScope, str, Binding]] = []  # bindings of nonlocal names
         self._fill(self.top)
+        self._settle()
 
     def class_of(self, node: ast.ClassDef) -> ClassRef | None:
         """The class that a definition makes."""
@@ -168,6 +181,17 @@ class FileScopes:
     def functions(self) -> Iterator[LexicalScope]:
         """Every function, method and lambda of the file."""
         return (scope for scope in self._scopes.values() if scope.is_function)
+
+    def _settle(self) -> None:
+        """Move what a scope does to names of the scopes around it there, once all of these are known."""
+        for scope, name, binding in self._outer:
+            home = scope.parent.binder(name) if scope.parent is not None else None
+            (home or self.top).bindings.setdefault(name, []).append(binding)
+        for scope in self._scopes.values():
+            for name, values in scope.added.items():
+                home = scope.binder(name)
+                if home is not None and home is not scope:
+                    home.added.setdefault(name, []).extend(values)
 
     def _fill(self, scope: LexicalScope) -> None:
         """Bind the names of a scope, and open the scopes inside it."""
@@ -227,13 +251,16 @@ class FileScopes:
             ):
                 self._bind_loop(scope, target, value)
             case ast.withitem(context_expr=value, optional_vars=variable) if variable is not None:
-                self._bind_target(scope, variable, BindingKind.VALUE, value)
+                self._bind_target(scope, variable, BindingKind.ENTERED, value)
+            case ast.ExceptHandler(type=value, name=name) if name is not None and value is not None:
+                self._bind_target(scope, ast.Name(name, ast.Store()), BindingKind.RAISED, value)
             case ast.Import() | ast.ImportFrom():
                 self._bind_imports(scope, node)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 scope.bindings.setdefault(node.name, []).append(Binding(BindingKind.DEFINITION, node))
             case ast.Global(names=names) | ast.Nonlocal(names=names):
                 scope.outer_names.update(names)
+                scope.nonlocal_names.update(names if isinstance(node, ast.Nonlocal) else ())
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if method in _ADDERS:
                 values = [*node.args, *(keyword.value for keyword in node.keywords)]
                 scope.added.setdefault(name, []).extend(values)
@@ -256,10 +283,18 @@ class FileScopes:
 
     @staticmethod
     def _bind_patterns(scope: LexicalScope, node: ast.Match, subject: ast.expr) -> None:
-        for part in (part for case in node.cases for part in ast.walk(case.pattern)):
+        waiting: list[tuple[ast.AST, str]] = [(case.pattern, "") for case in node.cases]
+        while waiting:
+            part, attribute = waiting.pop()
             name = getattr(part, "name", None) or getattr(part, "rest", None)
             if isinstance(name, str):
-                scope.bindings.setdefault(name, []).append(Binding(BindingKind.VALUE, subject))
+                binding = Binding(BindingKind.PATTERN, subject, attribute)
+                scope.bindings.setdefault(name, []).append(binding)
+            if isinstance(part, ast.MatchClass):
+                waiting += [(inner, ANY_ATTRIBUTE) for inner in part.patterns]
+                waiting += list(zip(part.kwd_patterns, part.kwd_attrs, strict=True))
+            else:
+                waiting += [(inner, attribute) for inner in ast.iter_child_nodes(part)]
 
     def _bind_loop(self, scope: LexicalScope, target: ast.expr, value: ast.expr) -> None:
         counter = self.counter_of(target, value)
@@ -282,12 +317,12 @@ class FileScopes:
     def _bind_target(self, scope: LexicalScope, target: ast.expr, kind: BindingKind, value: ast.expr) -> None:
         match target:
             case ast.Name(id=name):
-                home = scope
-                if name in scope.outer_names:
-                    home = self.top  # a nonlocal name is bound in a scope between: over-approximated below
-                home.bindings.setdefault(name, []).append(Binding(kind, value))
-                if home is not scope:
-                    scope.bindings.setdefault(name, []).append(Binding(kind, value))
+                binding = Binding(kind, value)
+                scope.bindings.setdefault(name, []).append(binding)
+                if name in scope.nonlocal_names:
+                    self._outer.append((scope, name, binding))
+                elif name in scope.outer_names:
+                    self.top.bindings.setdefault(name, []).append(binding)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 known = value.elts if isinstance(value, ast.Tuple | ast.List) and kind is BindingKind.VALUE else None
                 is_paired = known is not None and len(known) == len(parts)

@@ -40,10 +40,11 @@ from qprep.analysis.effects.abstract_objects import (
     widened,
 )
 from qprep.analysis.effects.class_conditions import Variable, binding_loop, conditions, containers_with
-from qprep.analysis.effects.lexical_scopes import Binding, BindingKind, FileScopes, LexicalScope
+from qprep.analysis.effects.lexical_scopes import ANY_ATTRIBUTE, Binding, BindingKind, FileScopes, LexicalScope
+from qprep.analysis.effects.stored_values import Addition, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
-from qprep.analysis.symbols.ast_utils import dotted_text
+from qprep.analysis.symbols.ast_utils import dotted_text, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
 
 if TYPE_CHECKING:
@@ -87,6 +88,23 @@ _BINARY_METHODS = frozenset(
     ["__add__", "__and__", "__eq__", "__ge__", "__gt__", "__iadd__", "__le__", "__lt__", "__matmul__", "__mul__",
      "__ne__", "__or__", "__radd__", "__rmul__", "__sub__", "__truediv__"]
 )  # fmt: skip
+_OPERATORS: dict[type[ast.AST], str] = {
+    ast.Add: "add", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor", ast.Div: "truediv",
+    ast.FloorDiv: "floordiv", ast.Invert: "invert", ast.LShift: "lshift", ast.MatMult: "matmul", ast.Mod: "mod",
+    ast.Mult: "mul", ast.Not: "bool", ast.Pow: "pow", ast.RShift: "rshift", ast.Sub: "sub", ast.UAdd: "pos",
+    ast.USub: "neg",
+}  # fmt: skip
+# Packages whose functions find objects that nobody gives them, and attributes that do.
+_REFLECTIVE = ("gc.", "ctypes.", "inspect.currentframe", "inspect.stack", "sys._getframe")
+_REFLECTED = frozenset(
+    ["__closure__", "__globals__", "__self__", "cell_contents", "f_back", "f_globals", "f_locals", "gi_frame",
+     "tb_frame"]
+)  # fmt: skip
+_KEEPS_NOTHING = ("torch.", "math.", "numpy.", "qprep.", "builtins.", "typing.")
+_ROOTS = frozenset(("builtins.object", "typing.Generic", "typing.Protocol", "abc.ABC"))
+HOLDER: References = frozenset((Reference(Made("?", None)),))
+"""An object of code that is not given, beside what it was given: its attributes may be any of that."""
+
 _TORCH_CONTAINERS = frozenset(("ModuleDict", "ModuleList", "Sequential"))
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
 
@@ -114,7 +132,29 @@ class _Stored:
     attribute: str
 
 
-_Key = _Variable | _Result | _Stored | ast.AST
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is put into the object that a variable of a scope, or (None) an attribute of any object, holds."""
+
+    home: LexicalScope | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What an attribute is given on other objects than `self`."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The arguments of all calls of a class."""
+
+    cls: ClassRef
+
+
+_Key = _Variable | _Result | _Stored | _Kept | _Outside | _Given | ast.AST
 
 
 def is_torch_container(name: str) -> bool:
@@ -180,6 +220,11 @@ class PointsTo:
             if own:
                 return own
         return []
+
+    @cached_property
+    def stores(self) -> StoreTable:
+        """What the project puts into objects beside plain assignments."""
+        return StoreTable(file for module in self.modules if (file := self.file(module)) is not None)
 
     @cached_property
     def has_own_containers(self) -> bool:
@@ -276,6 +321,12 @@ class PointsTo:
                 return _union(self._get(node, scope) for node in scope.returned)
             case _Stored(cls=cls, attribute=attribute):
                 return self._of_stored(cls, attribute)
+            case _Kept():
+                return self._of_kept(key)
+            case _Outside(attribute=attribute):
+                return self._given_outside(attribute)
+            case _Given(cls=cls):
+                return self._given_to(cls)
             case ast.expr():
                 return self._of_expression(key, self._scopes[key])
         raise TypeError(f"no value is computed for {key!r}")
@@ -284,7 +335,19 @@ class PointsTo:
 
     def _of_variable(self, scope: LexicalScope, name: str) -> References:
         found = _union(self.of_binding(scope, name, binding) for binding in scope.bindings.get(name, ()))
-        return found | _union(self._get(value, scope) for value in scope.added.get(name, ()))
+        if all(b.kind in (BindingKind.IMPORT, BindingKind.DEFINITION) for b in scope.bindings.get(name, ())):
+            return found
+        found |= _union(self.of_added(value, scope) for value in scope.added.get(name, ()))
+        found |= self._get(_Kept(scope, name))
+        return found | self._set_in_module(scope, name) if scope.parent is None else found
+
+    def kept_in(self, scope: LexicalScope, name: str) -> References:
+        """What is put into the object that a variable holds."""
+        return self._get(_Kept(scope, name))
+
+    def of_added(self, value: ast.expr, scope: LexicalScope) -> References:
+        """What a value that a scope, or one inside it, puts into a container may refer to."""
+        return self._get(value, scope.file.scope_of(value))
 
     def of_binding(self, scope: LexicalScope, name: str, binding: Binding) -> References:
         """What one of the places that bind a name gives it."""
@@ -297,8 +360,96 @@ class PointsTo:
             return self._of_definition(scope, value) if value is not None else NOTHING
         if not isinstance(value, ast.expr):
             return NOTHING
-        found = self._get(value, scope)
-        return self._items(found) if binding.kind is BindingKind.ITEM else found
+        found = self._get(value, binding.home(scope))
+        match binding.kind:
+            case BindingKind.ITEM:
+                return self._items(found)
+            case BindingKind.PATTERN:
+                return self._of_pattern(self._items(found), binding.target)
+            case BindingKind.ENTERED:
+                return found | self._of_methods(found, "__enter__", "__aenter__")
+            case BindingKind.RAISED:
+                return self._of_exception(found)
+        return found
+
+    def _of_pattern(self, found: References, attribute: str) -> References:
+        if not attribute:
+            return found
+        return found | (self._any_attribute(found) if attribute == ANY_ATTRIBUTE else self.attribute(found, attribute))
+
+    def _of_exception(self, classes: References) -> References:
+        """A caught exception: an instance of the classes, with what any exception is made with."""
+        made = {Reference(Instance(cls)) for cls in _classes(classes)}
+        given = _union(self._get(value, where) for value, where in self.stores.raised)
+        return frozenset(made) | (given | HOLDER if given else NOTHING)
+
+    def _of_kept(self, key: _Kept) -> References:
+        """What is put into the object that a variable, or an attribute on any object, holds."""
+        home, name = key.home, key.name
+        if isinstance(home, LexicalScope):
+            found = _union(map(self._added, self.stores.of_variable(home, name)))
+            reads = self.names.reads(home.file, name) if self._is_container(home, name) else ()
+            uses: list[tuple[ast.expr, FileScopes]] = [
+                (node, home.file) for node in reads if home.file.scope_of(node).binder(name) is home
+            ]
+            if home.is_function and any(isinstance(node, ast.Name) and node.id == name for node in home.returned):
+                found |= _union(map(self._added, self.stores.of_result(home.name)))
+            if home.parent is None:
+                found |= _union(map(self._added, self.stores.of_attribute(name)))
+        else:
+            found = _union(map(self._added, self.stores.of_attribute(name)))
+            uses = [(n, file) for n, file in self.names.loads(self, name) if isinstance(n, ast.Attribute)]
+        return found | _union(self._kept_by_callee(node, file) for node, file in uses)
+
+    def _is_container(self, home: LexicalScope, name: str) -> bool:
+        """True if a variable may hold an object that can keep others."""
+        kinds = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Call)
+        return any(isinstance(b.value, kinds) or b.kind is BindingKind.PARAMETER for b in home.bindings.get(name, ()))
+
+    def _kept_by_callee(self, node: ast.expr, file: FileScopes) -> References:
+        """What a function that is given an object puts into it."""
+        call: ast.AST | None = file.parents.get(node)
+        call = file.parents.get(call) if isinstance(call, ast.keyword) else call
+        if not isinstance(call, ast.Call) or call.func is node or last_name(call.func) not in self.stores.adders:
+            return NOTHING
+        found = NOTHING
+        for function in self._functions(self._get(call.func, file.scope_of(call))):
+            for name in call_sites.CallGraph.bound_names(call, function, node):
+                found |= self._get(_Kept(function, name))
+        return found
+
+    def _functions(self, callees: References) -> Iterable[LexicalScope]:
+        """The functions of the project that a call runs."""
+        for reference in callees:
+            base = reference.base
+            if isinstance(base, FunctionObject):
+                yield base.scope
+            elif isinstance(base, ClassObject) and isinstance(base.cls, ClassRef):
+                yield from self.method(base.cls, "__init__")
+
+    def _added(self, addition: Addition) -> References:
+        """What an addition may put into an object: nothing where the code that gets it is followed by itself."""
+        if addition.callee is not None:
+            callees = self._get(addition.callee, addition.scope)
+            if callees and all(map(_is_followed, callees)):
+                return NOTHING
+        found = _union(self._get(value, addition.scope) for value in addition.values)
+        return found if addition.keeps_texts else found - {CHILD_NAME}
+
+    def _set_in_module(self, scope: LexicalScope, name: str) -> References:
+        """What other code gives a variable of a module: `package.module.name = value`, `globals()[name] = value`."""
+        found = NOTHING
+        for node, where in self.names.stores(self, name):
+            value = assigned_value(node, where)
+            if value is None or self._is_own(node, where):
+                continue
+            holders = self._get(node.value, where)
+            if any(isinstance(each.base, Named | Anything | Many) for each in holders):
+                found |= self._get(value, where)
+        for store in self.stores.attribute_stores(name):
+            if store.owner is None and store.scope.file is scope.file:
+                found |= _union(self._get(value, store.scope) for value in store.values)
+        return found
 
     def _of_definition(self, scope: LexicalScope, node: ast.AST) -> References:
         if isinstance(node, ast.ClassDef):
@@ -308,6 +459,8 @@ class PointsTo:
         if inner is None:
             return NOTHING
         found = frozenset((Reference(FunctionObject(inner)),))
+        registered = self.stores.registered.get((scope, inner.name), ())
+        found |= {Reference(FunctionObject(each)) for each in registered}
         # A decorator of the project may put another function in its place.
         for decorator in getattr(node, "decorator_list", ()):
             for reference in self._get(decorator, scope):
@@ -323,9 +476,12 @@ class PointsTo:
         if cls is not None and is_first and not scope.has_decorator("staticmethod"):
             base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
             return frozenset((Reference(base),))
+        if cls is not None and (scope.name == "__class_getitem__" or self._is_metaclass(cls)):
+            return ANY_OBJECT
         found = self.default(scope, name)
         if is_first:
             found |= self._of_first_parameter(scope)
+            found |= {Reference(FunctionObject(each)) for each in self.calls.decorated_by(scope)}
         elif cls is not None and scope.name in _BINARY_METHODS:
             found |= {Reference(Instance(cls))}  # `==` and `+` call it with two of its kind
         for value, value_scope in self.calls.arguments(scope, name):
@@ -333,6 +489,9 @@ class PointsTo:
         if self.calls.is_unknown(scope):
             found |= MANY_OBJECTS
         return found | self.calls.implicit_arguments(scope)
+
+    def _is_metaclass(self, cls: ClassRef) -> bool:
+        return any(isinstance(base, External) and base.name == "builtins.type" for base in self.project.mro(cls))
 
     def _of_first_parameter(self, scope: LexicalScope) -> References:
         """The instances of a class that a function is made a method of; the classes that it decorates."""
@@ -383,13 +542,14 @@ class PointsTo:
 
     def _of_stored(self, cls: ClassRef | None, attribute: str) -> References:
         """The values of all assignments to the attribute: on `self` in the family of a class, or on any object."""
-        found = NOTHING
+        found = self._get(_Kept(None, attribute))
         family = self.family(cls) if cls is not None else None
         for node, scope in self.names.stores(self, attribute):
             if self._is_own(node, scope) and family is not None and self.enclosing_class(scope) not in family:
                 continue
             value = assigned_value(node, scope)
             found |= self._get(value, scope) if value is not None else NOTHING
+        found |= self._set_by_name(attribute, family)
         if cls is not None:
             for base in self.project.mro(cls):
                 entry = self.project.class_node(base) if isinstance(base, ClassRef) else None
@@ -397,7 +557,49 @@ class PointsTo:
                 value = entry.values.get(attribute) if entry is not None else None
                 inner = file.defined(entry.node) if entry is not None and file is not None else None
                 found |= self._get(value, inner) if value is not None and inner is not None else NOTHING
+            found |= self._of_field(cls)
+        return found | self._of_methods(found, "__get__")
+
+    def _set_by_name(self, attribute: str, family: frozenset[ClassRef] | None) -> References:
+        """The values of an attribute that is set by a computed name, on an object that may be of a family."""
+        found = NOTHING
+        for store in self.stores.attribute_stores(attribute):
+            if store.owner is not None and self._may_be_of(self._get(store.owner, store.scope), family):
+                found |= _union(self._get(value, store.scope) for value in store.values)
         return found
+
+    @staticmethod
+    def _may_be_of(owners: References, family: frozenset[ClassRef] | None) -> bool:
+        if family is None:
+            return True
+        return any(
+            each.base.cls in family
+            if isinstance(each.base, Instance | ClassObject)
+            else isinstance(each.base, Held | Below | Anything | Many)
+            for each in owners
+        )
+
+    def _of_field(self, cls: ClassRef) -> References:
+        """What calls of a class whose constructor is made by other code give its instances: dataclasses, tuples."""
+        if self.method(cls, "__init__") or self.method(cls, "__new__") or self.is_module(cls):
+            return NOTHING
+        return self._get(_Given(cls))
+
+    def _given_to(self, cls: ClassRef) -> References:
+        """The arguments of all calls of a class."""
+        found = NOTHING
+        for node, file in self.calls.meanings(cls.name.rpartition(".")[2].partition(":")[0]).classes.get(cls, ()):
+            parent = file.parents.get(node)
+            if isinstance(parent, ast.Call) and parent.func is node:
+                scope = file.scope_of(parent)
+                values = (*parent.args, *(keyword.value for keyword in parent.keywords))
+                found |= _union(self._get(value, scope) for value in values)
+        return found
+
+    def is_module(self, cls: ClassRef) -> bool:
+        """True if a class inherits from a class of torch.nn."""
+        bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
+        return any(name.startswith("torch.") for name in bases)
 
     def family(self, cls: ClassRef) -> frozenset[ClassRef]:
         """A class, its bases and its subclasses, as far as the project defines them."""
@@ -425,8 +627,10 @@ class PointsTo:
     def attribute(self, references: References, name: str) -> References:
         """What `x.name` may refer to where `x` refers to `references`."""
         found: set[Reference] = set()
-        for base in {_without_place(reference.base) for reference in references}:
+        for base in {_without_place(each.base) for each in references}:
             found |= self._attribute_of(Reference(base), name)
+        if any(_is_holder(each.base) for each in references):  # it may hold any of the others
+            found |= {each for each in references if isinstance(each.base, Instance | Made | Held | Below)}
         return frozenset(found)
 
     def _attribute_of(self, reference: Reference, name: str) -> References:  # noqa: C901  (one case a kind of object)
@@ -434,6 +638,8 @@ class PointsTo:
         if name == "__class__":
             return self.class_of(frozenset((reference,)))
         match base:
+            case FunctionObject():
+                return self._set_outside(name)
             case Instance(cls=cls):
                 if name in DICTIONARIES:
                     return frozenset((Reference(Below(base, is_direct=True)), CHILD_NAME))
@@ -442,9 +648,10 @@ class PointsTo:
                     if computed:
                         return _union(self._get(_Result(method)) for method in computed)
                     return frozenset(Reference(FunctionObject(method)) for method in methods)
-                if not self._may_hold(cls, name):
-                    return NOTHING
-                return frozenset((Reference(Held(cls, name)),)) | self._get(_Stored(cls, name))
+                other = self._of_methods(frozenset((reference,)), "__getattr__", "__getattribute__")
+                if not self._may_hold(cls, name) and not self._is_set_by_name(name):
+                    return other
+                return frozenset((Reference(Held(cls, name)),)) | self._get(_Stored(cls, name)) | other
             case ClassObject(cls=ClassRef() as cls):
                 if methods := self.method(cls, name):
                     return frozenset(Reference(FunctionObject(method)) for method in methods)
@@ -452,14 +659,31 @@ class PointsTo:
             case Named(name=dotted):
                 is_long = dotted.count(".") >= MAX_NAME or dotted.rpartition(".")[2][:1].isupper()
                 return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
-            case Made() | Held() | Below() | Anything() | Many():
+            case Anything():
+                return ANY_OBJECT
+            case Made() | Held() | Below() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,))) | {CHILD_NAME}
-                if not self.may_hold(name):
+                if not self.may_hold(name) and not self._is_set_by_name(name):
                     return NOTHING
                 owner = base.name if isinstance(base, Made) else None
-                return frozenset((Reference(Held(owner, name)),))
+                return frozenset((Reference(Held(owner, name)),)) | self._set_outside(name)
         return NOTHING
+
+    def _is_set_by_name(self, name: str) -> bool:
+        """True if code sets an attribute by this name, written as a text."""
+        return any(store.owner is not None for store in self.stores.attribute_stores(name, is_exact=True))
+
+    def _set_outside(self, name: str) -> References:
+        """What code gives attributes of this name on other objects than `self`."""
+        return self._get(_Outside(name))
+
+    def _given_outside(self, name: str) -> References:
+        found = self._get(_Kept(None, name)) | self._set_by_name(name, None)
+        for node, where in self.names.stores(self, name):
+            value = assigned_value(node, where) if not self._is_own(node, where) else None
+            found |= self._get(value, where) if value is not None else NOTHING
+        return found
 
     def may_hold(self, name: str) -> bool:
         """True if an attribute of this name holds, on some object, anything but numbers, texts and tensors."""
@@ -501,14 +725,25 @@ class PointsTo:
                 return self._of_call(node, scope)
             case ast.Subscript(value=value):
                 found = self._get(value, scope)
-                return found | self.below(found)
+                methods = self._of_methods(found, "__getitem__", "__missing__", "__class_getitem__")
+                return self._items(found) | methods
             case ast.IfExp(body=body, orelse=orelse):
                 return self._get(body, scope) | self._get(orelse, scope)
             case ast.NamedExpr(value=value) | ast.Starred(value=value) | ast.Await(value=value):
                 return self._get(value, scope)
-            case ast.BinOp(left=left, right=right, op=ast.Add() | ast.Mult()):
-                both = self._get(left, scope) | self._get(right, scope)  # of lists; an attribute alone may be a number
-                return frozenset(each for each in both if not isinstance(each.base, Held))
+            case ast.BinOp(left=left, right=right, op=operator):
+                both = self._get(left, scope) | self._get(right, scope)
+                made = self._of_methods(both, *operator_methods(operator))
+                if not isinstance(operator, ast.Add | ast.Mult | ast.BitOr):
+                    return made
+                # Of lists and dictionaries; an attribute alone may be a number.
+                return made | frozenset(each for each in both if not isinstance(each.base, Held))
+            case ast.UnaryOp(operand=operand, op=operator):
+                return self._of_methods(self._get(operand, scope), *operator_methods(operator))
+            case ast.Yield():
+                return _union(self._get(value, where) for value, where in self.stores.sent)
+            case ast.Dict(keys=keys, values=values):
+                return _union(self._get(part, scope) for part in (*keys, *values) if part is not None)
             case ast.FormattedValue(value=value):
                 return self._get(value, scope) & {CHILD_NAME}
             case ast.Lambda():
@@ -519,6 +754,8 @@ class PointsTo:
     def _of_attribute_read(
         self, node: ast.Attribute, value: ast.expr, attribute: str, scope: LexicalScope
     ) -> References:
+        if attribute in _REFLECTED:
+            return ANY_OBJECT
         receiver = scope.receiver
         if receiver is not None and _is_name(value, receiver) and attribute in self._assigned_in(scope):
             assigned = last_value(node, receiver, scope.file.parents)
@@ -616,7 +853,15 @@ class PointsTo:
             return callees
         if not callees:
             return self._of_unknown_call(node, scope)
-        return _union(self._result_of(callee, node, scope) for callee in callees)
+        results = [self._result_of(callee, node, scope) for callee in callees]
+        found = _union(result for result in results if result is not None)
+        if None in results:
+            found |= self._of_unknown_call(node, scope)
+        if any(isinstance(each.base, Held | Below) for each in callees):  # called as functions, without their owner
+            found |= self._of_arguments(node, scope)
+        if any(_is_holder(each.base) for each in callees):  # a weak reference, a class made by a call
+            found |= {each for each in callees if isinstance(each.base, Instance | Made | Held | Below)}
+        return found
 
     def _is_weak(self, func: ast.expr, scope: LexicalScope) -> bool:
         """True if what is called is a weak reference: calling it gives the object."""
@@ -631,26 +876,47 @@ class PointsTo:
         classes = [each.base.cls for each in receiver if isinstance(each.base, Instance)]
         return any(self.method(cls, method) for cls in classes)
 
-    def _result_of(self, callee: Reference, node: ast.Call, scope: LexicalScope) -> References:
+    def _result_of(self, callee: Reference, node: ast.Call, scope: LexicalScope) -> References | None:
+        """What calling one object returns, beside its arguments where it may hold a function; None: anything."""
         match callee.base:
             case FunctionObject(scope=inner):
                 return self._get(_Result(inner))
             case ClassObject(cls=ClassRef() as cls):
-                return frozenset((Reference(Instance(cls, Place.of(scope.file.module, node))),))
-            case Named(name=name):
-                return self._of_external_call(name, node, scope)
-            case ClassObject(cls=str() as name):
+                made = frozenset((Reference(Instance(cls, Place.of(scope.file.module, node))),))
+                return made | self._of_methods(frozenset((callee,)), "__new__") | self._of_metaclass(cls)
+            case Named(name=name) | ClassObject(cls=str() as name):
                 return self._of_external_call(name, node, scope)
             case Instance(cls=cls):
                 return _union(self._get(_Result(method)) for method in self.method(cls, "__call__"))
+            case Made(name=name) if name.startswith("torch.nn.") and name.rpartition(".")[2] not in _CONTAINERS:
+                return NOTHING  # tensors
+            case ChildName() | Below() | Held(owner=ClassRef() | str()):
+                return NOTHING
             case Anything():
                 return ANY_OBJECT
             case Many():
                 return MANY_OBJECTS
-        return self._of_unknown_call(node, scope)
+        return None
+
+    def _of_metaclass(self, cls: ClassRef) -> References:
+        """What the metaclass of a class returns where it defines how the class is called."""
+        if not self._has_method("__call__"):
+            return NOTHING
+        found = NOTHING
+        for base in self.project.mro(cls):
+            entry = self.project.class_node(base) if isinstance(base, ClassRef) else None
+            inner = self._body(base) if isinstance(base, ClassRef) else None
+            for keyword in entry.node.keywords if entry is not None else ():
+                if keyword.arg == "metaclass" and inner is not None and inner.parent is not None:
+                    kinds = self._get(keyword.value, inner.parent)
+                    methods = (method for kind in _classes(kinds) for method in self.method(kind, "__call__"))
+                    found |= _union(map(self._get, map(_Result, methods)))
+        return found
 
     def _of_external_call(self, name: str, node: ast.Call, scope: LexicalScope) -> References:
         last = name.rpartition(".")[2]
+        if name.startswith(_REFLECTIVE):
+            return ANY_OBJECT
         if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
             return NOTHING if last not in _WRAPS_MODULES else self._of_arguments(node, scope)
         if name.startswith("builtins.") and last in _SCALARS:
@@ -663,20 +929,21 @@ class PointsTo:
             found |= self.below(found)  # functools.reduce(getattr, path, model)
         if last[:1].isupper() or last == ANY_OF_PACKAGE:
             found |= {Reference(Made(name, Place.of(scope.file.module, node)))}
-        return found
+        return found if name.startswith("torch.") else found | HOLDER
 
     def _of_unknown_call(self, node: ast.Call, scope: LexicalScope) -> References:
         """A function that is not given may return any object that it can reach from its arguments, or their names."""
         found = self._of_arguments(node, scope)
         if isinstance(node.func, ast.Attribute):
             found |= self._get(node.func.value, scope)
-        return found
+        return found | HOLDER if found else found
 
     def _of_arguments(self, node: ast.Call, scope: LexicalScope) -> References:
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
         found = _union(self._get(value, scope) for value in values)
         if any(isinstance(each.base, Instance | Made | Below) for each in found):
             found |= {CHILD_NAME}
+        found |= _union(self._get(_Result(each.base.scope)) for each in found if isinstance(each.base, FunctionObject))
         return frozenset(
             Reference(FunctionObject(each.base.scope, is_loose=True)) if isinstance(each.base, FunctionObject) else each
             for each in found
@@ -698,8 +965,12 @@ class PointsTo:
                 return frozenset((Reference(Instance(cls)),)) if cls is not None else NOTHING
             case ast.Call(func=ast.Name(id="type"), args=[value]):
                 return self.class_of(self._get(value, scope))
-            case ast.Call(func=ast.Name(id="type"), args=[_, bases, _]):
-                return self._get(bases, scope)
+            case ast.Call(func=ast.Name(id="type"), args=[_, bases, body]):
+                return self._get(bases, scope) | (HOLDER | held if (held := self._get(body, scope)) else NOTHING)
+            case ast.Call(func=ast.Name(id="eval" | "exec" | "globals")):
+                return ANY_OBJECT
+            case ast.Call(func=ast.Name(id="locals" | "vars"), args=[]):
+                return self._every_binding(scope)
             case ast.Call(func=ast.Name(id="vars"), args=[value]):
                 return self.below(self._get(value, scope)) | {CHILD_NAME}
             case ast.Call(func=ast.Name(id="dir"), args=[_]):
@@ -736,7 +1007,29 @@ class PointsTo:
 
     def _items(self, references: References) -> References:
         """What going through an object gives: its children where it is a module, its items where it holds any."""
-        return references | self.below(references)
+        found = references | self.below(references)
+        if self._has_method("__iter__"):
+            started = self._of_methods(references, "__iter__")
+            found |= started | self._of_methods(started | references, "__next__")
+        return found | _union(self._get(_Given(c)) for c in _classes_of(references) if self._has_given_items(c))
+
+    def _has_given_items(self, cls: ClassRef) -> bool:
+        """True if instances of a class may be containers, made by code that is not given: of `dict`, of NamedTuple."""
+        is_derived = any(isinstance(base, External) and base.name not in _ROOTS for base in self.project.mro(cls))
+        return is_derived and not self.is_module(cls)
+
+    def _has_method(self, name: str) -> bool:
+        return self.names.is_method(name)
+
+    def _of_methods(self, references: References, *names: str) -> References:
+        """What methods that Python calls by itself return, where the project defines them for the objects."""
+        used = [name for name in names if self._has_method(name)]
+        if not used:
+            return NOTHING
+        found = NOTHING
+        for cls in _classes(references) | _classes_of(references):
+            found |= _union(self._get(_Result(method)) for name in used for method in self.method(cls, name))
+        return found
 
     def below(self, references: References, *, is_direct: bool = False) -> References:
         """Modules below any of several objects; their children alone where `is_direct`."""
@@ -748,6 +1041,38 @@ class PointsTo:
             elif isinstance(base, Instance | Made | Held | Anything):
                 found.add(Reference(Below(base, is_direct)))
         return frozenset(found)
+
+
+def _classes(references: Iterable[Reference]) -> set[ClassRef]:
+    """The classes of the project among some objects."""
+    bases = (reference.base for reference in references)
+    return {base.cls for base in bases if isinstance(base, ClassObject) and isinstance(base.cls, ClassRef)}
+
+
+def _classes_of(references: Iterable[Reference]) -> set[ClassRef]:
+    """The classes of the project of some objects."""
+    return {reference.base.cls for reference in references if isinstance(reference.base, Instance)}
+
+
+def _is_holder(base: Base) -> bool:
+    """True if an object comes from code that is not given and may keep what it is given as attributes."""
+    return isinstance(base, Made) and not base.name.startswith(("torch.", "qprep."))
+
+
+def _is_followed(callee: Reference) -> bool:
+    """True if what a call does with its arguments is seen in its own code, or known: torch keeps none."""
+    base = callee.base
+    if isinstance(base, Named | Made):
+        return base.name.startswith(_KEEPS_NOTHING)
+    if isinstance(base, ClassObject) and isinstance(base.cls, str):
+        return base.cls.startswith(_KEEPS_NOTHING)
+    return isinstance(base, FunctionObject | ClassObject | Instance)
+
+
+def operator_methods(operator: ast.operator | ast.unaryop) -> tuple[str, ...]:
+    """The methods that Python looks for in the operands of an operator."""
+    name = _OPERATORS[type(operator)]
+    return (f"__{name}__", f"__r{name}__", f"__i{name}__") if isinstance(operator, ast.operator) else (f"__{name}__",)
 
 
 def may_be_listed(references: References) -> bool:
@@ -769,7 +1094,7 @@ def _parts(node: ast.expr) -> list[ast.expr]:
     match node:
         case ast.BoolOp(values=parts) | ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
             return parts
-        case ast.Dict(values=parts) | ast.JoinedStr(values=parts):
+        case ast.JoinedStr(values=parts):
             return parts
         case ast.ListComp(elt=part) | ast.SetComp(elt=part) | ast.GeneratorExp(elt=part):
             return [part]

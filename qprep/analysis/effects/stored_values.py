@@ -1,0 +1,265 @@
+"""What objects keep beside plain assignments: items of containers, arguments of methods, attributes by computed names.
+
+A container counts as what it holds. What code puts into one is noted at the variable or attribute where the container
+comes from, so every alias of it sees the value: `items = self.items; items.append(layer)` is noted at `self.items`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.attribute_names import ANY_NAME, may_be, patterns_of
+from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.symbols.ast_utils import last_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
+
+MAX_ALIASES = 12
+"""Variables that lead from an alias to where a container comes from; none that people write has more."""
+
+KEEPERS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update"])
+"""Methods of containers that keep texts as they are; what other methods do with a text is another text."""
+
+_SETTERS = frozenset(("setattr", "__setattr__"))
+_PLAIN = (ast.Constant, ast.JoinedStr, ast.Compare)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Addition:
+    """Values that an object may keep. `callee` is what gets them; None where they are set as items."""
+
+    values: tuple[ast.expr, ...]
+    scope: LexicalScope
+    callee: ast.expr | None = None
+
+    @property
+    def keeps_texts(self) -> bool:
+        """True if texts are kept as they are."""
+        return self.callee is None or last_name(self.callee) in KEEPERS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttributeStore:
+    """Values of attributes that are set by a computed name, or in the dictionary of their object.
+
+    `names` are regular expressions for the attributes. `owner` is None for the variables of the file.
+    """
+
+    owner: ast.expr | None
+    names: frozenset[str]
+    values: tuple[ast.expr, ...]
+    scope: LexicalScope
+
+
+_Location = tuple["LexicalScope | str", str]
+
+
+class StoreTable:
+    """All such stores of several files, by where the object comes from."""
+
+    def __init__(self, files: Iterable[FileScopes]) -> None:
+        self._variables: dict[_Location, list[Addition]] = defaultdict(list)
+        self._attributes: dict[str, list[Addition]] = defaultdict(list)
+        self._results: dict[str, list[Addition]] = defaultdict(list)
+        self._named: dict[str, list[AttributeStore]] = defaultdict(list)
+        self._patterns: list[AttributeStore] = []
+        self.adders: set[str] = set()  # functions that put something into what they are given
+        self.sent: list[tuple[ast.expr, LexicalScope]] = []  # arguments of a generator's `send`
+        self.raised: list[tuple[ast.expr, LexicalScope]] = []  # arguments of exceptions
+        # Functions that an attribute of another function decorates, as `functools.singledispatch` wants it.
+        self.registered: dict[tuple[LexicalScope, str], list[LexicalScope]] = defaultdict(list)
+        for file in files:
+            self._read(file)
+
+    def of_variable(self, scope: LexicalScope, name: str) -> list[Addition]:
+        """What is put into the object that a variable of a scope holds."""
+        return self._variables.get((scope, name), [])
+
+    def of_attribute(self, name: str) -> list[Addition]:
+        """What is put into objects that attributes of this name hold."""
+        return self._attributes.get(name, [])
+
+    def of_result(self, name: str) -> list[Addition]:
+        """What is put into objects that functions of this name return."""
+        return self._results.get(name, [])
+
+    def attribute_stores(self, name: str, *, is_exact: bool = False) -> Iterator[AttributeStore]:
+        """Stores that may give an attribute of this name a value; those that give the name as a text if `is_exact`."""
+        yield from self._named.get(name, ())
+        if not is_exact:
+            yield from (store for store in self._patterns if any(may_be(p, name) for p in store.names))
+
+    def _read(self, file: FileScopes) -> None:
+        for call in file.index.of(ast.Call):
+            self._read_call(call, file)
+        for node in file.index.of(ast.Subscript):
+            if isinstance(node.ctx, ast.Store):
+                self._read_item(node, file)
+        for function in file.functions():
+            self._read_decorators(function)
+        for statement in file.index.of(ast.Raise):
+            if isinstance(statement.exc, ast.Call):
+                scope = file.scope_of(statement)
+                self.raised += [(value, scope) for value in _values(statement.exc) if not isinstance(value, ast.BinOp)]
+
+    def _read_decorators(self, function: LexicalScope) -> None:
+        for decorator in getattr(function.node, "decorator_list", ()):
+            named = decorator.func if isinstance(decorator, ast.Call) else decorator
+            match named:
+                case ast.Attribute(value=ast.Name(id=name)) if function.parent is not None:
+                    home = function.parent.binder(name)
+                    if home is not None:
+                        self.registered[home, name].append(function)
+
+    def _read_item(self, node: ast.Subscript, file: FileScopes) -> None:
+        value = _assigned(node, file)
+        if value is None or isinstance(value, _PLAIN):
+            return
+        scope = file.scope_of(node)
+        owner = dictionary_owner(node.value)
+        is_variables = _is_call_of(node.value, "globals")
+        if owner is not None or is_variables:
+            self._keep(AttributeStore(owner, patterns_of(node.slice, scope), (value,), scope))
+        if not is_variables:
+            self._note(node.value, Addition((value,), scope))
+
+    def _read_call(self, call: ast.Call, file: FileScopes) -> None:
+        values = _values(call)
+        if not values:
+            return
+        scope = file.scope_of(call)
+        if (store := _attribute_store(call, scope)) is not None:
+            self._keep(store)
+            return
+        match call.func:
+            case ast.Attribute(value=owner, attr=method) if not _is_module(owner, scope):
+                if method in ("send", "asend"):
+                    self.sent += [(value, scope) for value in values]
+                if not (isinstance(owner, ast.Name) and owner.id == scope.receiver):
+                    self._note(owner, Addition(values, scope, call.func))
+            case func if len(values) > 1 and _is_imported(func, scope):
+                for value in values:
+                    others = tuple(other for other in values if other is not value)
+                    self._note(value, Addition(others, scope, func))
+            case ast.Name(id=name) if (home := scope.binder(name)) is not None:
+                bound = (binding.value for binding in home.bindings[name])
+                for held in (value for value in bound if isinstance(value, ast.Attribute)):
+                    self._note(held.value, Addition(values, scope))  # `add = items.append; add(layer)`
+        for passed in (value for value in values if isinstance(value, ast.Attribute) and value.attr in KEEPERS):
+            others = tuple(other for other in values if other is not passed)
+            self._note(passed.value, Addition(others, scope))  # `map(items.append, layers)`
+
+    def _keep(self, store: AttributeStore) -> None:
+        if all(name.isidentifier() for name in store.names):
+            for name in store.names:
+                self._named[name].append(store)
+        else:
+            self._patterns.append(store)
+
+    def _note(self, container: ast.expr, addition: Addition) -> None:
+        """Note values where a container comes from."""
+        waiting = [(container, addition.scope)]
+        seen: set[ast.expr] = set()
+        while waiting and len(seen) < MAX_ALIASES:
+            node, scope = waiting.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            match node:
+                case ast.Name(id=name):
+                    home = scope.binder(name)
+                    if home is not None:
+                        waiting += self._note_variable(home, name, addition)
+                case ast.Attribute(attr=name):
+                    self._attributes[name].append(addition)
+                case ast.Call(func=func, args=arguments):
+                    self._results[last_name(func)].append(addition)
+                    waiting += [(func.value, scope)] if isinstance(func, ast.Attribute) else []
+                    waiting += [(argument, scope) for argument in arguments]
+                case ast.Subscript(value=value) | ast.Starred(value=value):
+                    waiting.append((value, scope))
+                case ast.NamedExpr(target=target, value=value):
+                    waiting += [(target, scope), (value, scope)]
+                case ast.IfExp(body=body, orelse=orelse):
+                    waiting += [(body, scope), (orelse, scope)]
+                case ast.BoolOp(values=parts):
+                    waiting += [(part, scope) for part in parts]
+                case _:
+                    pass
+
+    def _note_variable(
+        self, home: LexicalScope, name: str, addition: Addition
+    ) -> Iterator[tuple[ast.expr, LexicalScope]]:
+        """Note values at a variable; returns what the variable is another name for."""
+        self._variables[home, name].append(addition)
+        for binding in home.bindings[name]:
+            if binding.kind is BindingKind.PARAMETER:
+                self.adders.add(home.owner.name if home.name == "__init__" and home.owner is not None else home.name)
+            elif binding.kind is BindingKind.IMPORT:  # a variable of another module
+                self._attributes[binding.target.rpartition(".")[2]].append(addition)
+            elif binding.kind in (BindingKind.VALUE, BindingKind.ITEM) and isinstance(binding.value, ast.expr):
+                yield binding.value, binding.home(home)
+
+
+def dictionary_owner(node: ast.expr) -> ast.expr | None:
+    """`x` for `x.__dict__` and `vars(x)`."""
+    match node:
+        case ast.Attribute(value=value, attr="__dict__" | "_modules"):
+            return value
+        case ast.Call(func=ast.Name(id="vars"), args=[value]):
+            return value
+    return None
+
+
+def _attribute_store(call: ast.Call, scope: LexicalScope) -> AttributeStore | None:
+    """`setattr(x, name, value)`, `object.__setattr__(x, name, value)`, `vars(x).update(name=value)`."""
+    match call:
+        case ast.Call(func=func, args=[owner, name, value]) if last_name(func) in _SETTERS:
+            return AttributeStore(owner, patterns_of(name, scope), (value,), scope)
+        case ast.Call(func=ast.Attribute(value=owner, attr="__setattr__"), args=[name, value]):
+            return AttributeStore(owner, patterns_of(name, scope), (value,), scope)
+        case ast.Call(func=ast.Attribute(value=table, attr="update" | "setdefault" | "__setitem__")):
+            found = dictionary_owner(table)
+            if found is not None or _is_call_of(table, "globals"):
+                names = {ANY_NAME} if call.args else {keyword.arg or ANY_NAME for keyword in call.keywords}
+                return AttributeStore(found, frozenset(names), _values(call), scope)
+    return None
+
+
+def _values(call: ast.Call) -> tuple[ast.expr, ...]:
+    values = (*call.args, *(keyword.value for keyword in call.keywords))
+    return tuple(value for value in values if not isinstance(value, _PLAIN))
+
+
+def _assigned(node: ast.Subscript, file: FileScopes) -> ast.expr | None:
+    statement = file.parents.get(node)
+    while isinstance(statement, ast.Tuple | ast.List | ast.Starred):
+        statement = file.parents.get(statement)
+    match statement:
+        case ast.Assign(value=value) | ast.AnnAssign(value=value) | ast.AugAssign(value=value):
+            return value
+        case ast.For(iter=value) | ast.comprehension(iter=value) | ast.withitem(context_expr=value):
+            return value
+    return None
+
+
+def _is_call_of(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def _is_module(node: ast.expr, scope: LexicalScope) -> bool:
+    """True if a name is bound by imports alone: a module, a class or a function."""
+    home = scope.binder(node.id) if isinstance(node, ast.Name) else None
+    bindings = home.bindings[node.id] if home is not None and isinstance(node, ast.Name) else []
+    return bool(bindings) and all(binding.kind is BindingKind.IMPORT for binding in bindings)
+
+
+def _is_imported(func: ast.expr, scope: LexicalScope) -> bool:
+    root = func.value if isinstance(func, ast.Attribute) else func
+    return _is_module(root, scope)
