@@ -65,6 +65,7 @@ class PreparingQuantizer:
 
     defaults: ClassVar[Mapping[str, Any]] = {}
     quantizes_vectors: bool = True  # parameters of one dimension that are no bias: those of norms
+    unread: ClassVar[tuple[str, ...]] = ()  # settings that the method has no use for
 
     given: frozenset[str]
 
@@ -151,6 +152,7 @@ class PreparingQuantizer:
         self.model, self._graph = graph.model, graph
         self.example = (example_inputs, example_kwinputs)
         self.notes += planning_notes(graph, self.settings)
+        self.notes += [f"{type(self).__name__} does not read {name}" for name in self.settings.changed(self.unread)]
         self._finish_preparing()
         self._update_optimizer()
 

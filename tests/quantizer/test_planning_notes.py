@@ -170,3 +170,16 @@ def test_overrides_behind_wider_ones_are_noted() -> None:
 )
 def test_overrides_that_count_are_not_noted(overrides: dict[str, Any]) -> None:
     assert _notes(overrides) == []
+
+
+@pytest.mark.parametrize("where", ["defaults", "overrides"])
+def test_methods_that_learn_ranges_say_that_they_read_no_estimator(where: str) -> None:
+    model = nn.Sequential(nn.Linear(8, 4), nn.ReLU())
+    given: dict[str, Any] = {"estimator_activations": "mse"}
+    settings = given if where == "defaults" else {"overrides": {"0": given}}
+    trained = LSQQuantizer(model, torch.optim.SGD(model.parameters(), 0.1), **settings)
+    trained.prepare_model(torch.randn(4, 8))
+    assert trained.notes == ["LSQQuantizer does not read estimator_activations"]
+    calibrated = PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 4), nn.ReLU()), **settings)
+    calibrated.prepare_model(torch.randn(4, 8))
+    assert calibrated.notes == []

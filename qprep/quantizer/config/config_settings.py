@@ -233,6 +233,11 @@ class Overrides:
                 each.won.add(name)
         return found
 
+    def changed(self, names: Iterable[str]) -> list[str]:
+        """Those of the settings `names` that the defaults or an override give another value than `Settings` does."""
+        plain, given = Settings(), [self.defaults, *(settings for _, settings in self._patterns)]
+        return [name for name in names if any(getattr(each, name) != getattr(plain, name) for each in given)]
+
     def bars(self, path: str) -> bool:
         """True if an override leaves the module at `path` as it is, where the defaults ask for something."""
         found = self._match(path)

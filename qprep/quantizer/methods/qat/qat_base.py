@@ -119,6 +119,7 @@ class TrainingQuantizer(Quantizer):
     """
 
     quantizes_vectors = False  # the formulas are for weights that are summed over
+    unread = ("estimator_activations", "estimator_weights")  # ranges are learned, or those of the moment
 
     def __init__(  # noqa: PLR0917  (the base's order)
         self,
