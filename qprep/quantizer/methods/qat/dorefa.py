@@ -282,8 +282,11 @@ class WRPNWeight(_Rescaled):
 class DorefaQuantizer(TrainingQuantizer):
     """DoReFa: weights through tanh; outputs of clamping activations in [0, 1].
 
-    The papers say nothing of other tensors (inputs, sums, norms, attention): these have linear ranges.
+    The papers say nothing of other tensors (inputs, sums, norms, attention): these have linear ranges, each batch's by
+    `estimator_activations`.
     """
+
+    unread = ("estimator_weights",)
 
     def default_passes(self) -> Passes:
         """As in the base; activations that give no negative values get unsigned integers."""
