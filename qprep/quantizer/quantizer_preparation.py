@@ -95,6 +95,7 @@ class PreparingQuantizer:
         formats, types = preset(backend), type_names(defaults.pop("types", None), model)
         target, own = defaults.pop("target", None), defaults.pop("passes", ())
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
+        self._asked = tuple(defaults)
         given = {**self.defaults, **formats, **bits, **defaults}
         base = with_values(Settings(), given, f"given to {type(self).__name__}")
         aliases = names_of(model)
@@ -152,7 +153,9 @@ class PreparingQuantizer:
         self.model, self._graph = graph.model, graph
         self.example = (example_inputs, example_kwinputs)
         self.notes += planning_notes(graph, self.settings)
-        self.notes += [f"{type(self).__name__} does not read {name}" for name in self.settings.changed(self.unread)]
+        self.notes += [
+            f"{type(self).__name__} does not read {name}" for name in self.settings.changed(self.unread, self._asked)
+        ]
         self._finish_preparing()
         self._update_optimizer()
 

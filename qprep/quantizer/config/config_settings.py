@@ -233,10 +233,15 @@ class Overrides:
                 each.won.add(name)
         return found
 
-    def changed(self, names: Iterable[str]) -> list[str]:
-        """Those of the settings `names` that the defaults or an override give another value than `Settings` does."""
-        plain, given = Settings(), [self.defaults, *(settings for _, settings in self._patterns)]
-        return [name for name in names if any(getattr(each, name) != getattr(plain, name) for each in given)]
+    def changed(self, names: Iterable[str], given: Iterable[str]) -> list[str]:
+        """Those of the settings `names` that the defaults, where `given`, or an override ask for and `Settings` does
+        not.
+        """
+        plain, asked = Settings(), set(given)
+        found = {name for name in names if name in asked and getattr(self.defaults, name) != getattr(plain, name)}
+        for each in self.reach():
+            found |= {name for name, value in each.values.items() if checked(name, value) != getattr(plain, name)}
+        return [name for name in names if name in found]
 
     def bars(self, path: str) -> bool:
         """True if an override leaves the module at `path` as it is, where the defaults ask for something."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -286,7 +286,7 @@ class DorefaQuantizer(TrainingQuantizer):
     `estimator_activations`.
     """
 
-    unread = ("estimator_weights",)
+    unread: ClassVar[tuple[str, ...]] = ("estimator_weights", "scheme_weights")
 
     def default_passes(self) -> Passes:
         """As in the base; activations that give no negative values get unsigned integers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -75,7 +75,8 @@ class MovingRange(LearningQuantizer):
         if self.spec.estimator == MIN_MAX:
             low, high = torch.aminmax(input)
             return low, high
-        return self._by_estimator(input)
+        found: tuple[Tensor, Tensor] = self._by_estimator(input)
+        return found
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _by_estimator(self, input: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,7 +135,7 @@ class LinearQATQuantizer(TrainingQuantizer):
                            aciq-laplace
     """
 
-    unread = ("estimator_weights",)
+    unread: ClassVar[tuple[str, ...]] = ("estimator_weights",)
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
         """A moving average of the range."""
