@@ -230,14 +230,11 @@ class Plan:
         if not positional_parameters(function):
             return Unfixable(f"`{function.name}` has no self")
         owner = positional_parameters(function)[0].arg
-        if name_capture.rebinds(function, owner):
+        if owner in code.bound_in(function):
             return Unfixable(f"`{function.name}` gives `{owner}` another value")
-        current: ast.AST = node
-        while current is not function:
-            current = code.parents[current]
-            if current is not function and isinstance(current, ast.FunctionDef | ast.Lambda):
-                if any(arg.arg == owner for arg in ast.walk(current.args) if isinstance(arg, ast.arg)):
-                    return Unfixable(f"`{owner}` has another meaning in the function around it")
+        for inner in code.functions_inside(node):
+            if any(arg.arg == owner for arg in ast.walk(inner.args) if isinstance(arg, ast.arg)):
+                return Unfixable(f"`{owner}` has another meaning in the function around it")
         return owner
 
     # Functions outside classes
@@ -648,9 +645,9 @@ def _unwritable(code: Code, node: ast.AST) -> str | None:
 
 
 def _nesting(code: Code, node: ast.AST) -> int:
-    """How many expressions stand around a node."""
+    """How many expressions stand around a node; those beyond the limit are not counted."""
     depth = 0
-    while isinstance(node, ast.expr):
+    while isinstance(node, ast.expr) and depth <= MAX_NESTING:
         node = code.parents[node]
         depth += 1
     return depth

@@ -34,6 +34,9 @@ class Variable:
 _ENDS = (ast.Continue, ast.Return, ast.Raise, ast.Break)
 _METHODS = frozenset(("startswith", "endswith", "find", "count", "__contains__"))
 
+# Expressions whose parts all run, whatever they are: the terms of a long sum are skipped fast.
+_UNCONDITIONAL = frozenset((ast.BinOp, ast.Call, ast.Attribute, ast.Subscript, ast.Tuple, ast.List))
+
 
 def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST]) -> Iterator[Test]:
     """What is known of the variable where `node` stands, from tests that must have held on the way.
@@ -42,6 +45,9 @@ def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST
     """
     current: ast.AST = node
     while (parent := parents.get(current)) is not None:
+        if type(parent) in _UNCONDITIONAL:
+            current = parent
+            continue
         if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             if isinstance(parent, ast.ClassDef):
                 return
