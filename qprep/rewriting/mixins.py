@@ -27,10 +27,19 @@ def holders(context: RewriteContext, unit: Unit) -> tuple[Unit, ...]:
     if not unit.is_class or context.analysis.is_module(ref):
         return (unit,)
     below = sorted(context.project.subclasses(ref), key=repr)
-    modules = [child for child in below if context.analysis.is_module(child)]
-    plain = [ref, *(child for child in below if child not in modules)]
-    if any(_has_own_objects(context, cls) for cls in plain):
-        return ()
+    plain = [ref, *(child for child in below if not context.analysis.is_module(child))]
+    return () if any(_has_own_objects(context, cls) for cls in plain) else first_modules(context, unit)
+
+
+@remembered
+def first_modules(context: RewriteContext, unit: Unit) -> tuple[Unit, ...]:
+    """The classes of nn.Module that inherit from a class and from no other class of nn.Module that does; or itself."""
+    ref = ClassRef(unit.module, unit.name)
+    if context.analysis.is_module(ref):
+        return (unit,)
+    modules = [
+        child for child in sorted(context.project.subclasses(ref), key=repr) if context.analysis.is_module(child)
+    ]
     first = [child for child in modules if not any(base in modules for base in context.project.mro(child)[1:])]
     return tuple(Unit(child.module, child.name, True) for child in first)
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import ClassRef, External
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import generated_init, mixins, plain_objects
 from qprep.rewriting.generated_init import entry_of
-from qprep.rewriting.safety import child_loops, class_shape, setattr_guards
+from qprep.rewriting.safety import attribute_lookup, child_loops, class_shape, setattr_guards
 from qprep.rewriting.safety.construction import runs_constructor
 from qprep.rewriting.safety.constructor_calls import bodies_of, returns_early, run_by_base, run_by_init
 from qprep.rewriting.safety.early_escape import escapes_early
-from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -94,7 +94,8 @@ def method_refusal(context: RewriteContext, unit: Unit, method: str) -> str | No
         return None
     if plain_objects.is_plain(context, unit):
         early = f"`{unit.name}.{method}` runs while its object is made, before any module can lend it operations"
-        return early if method in ("__init__", "__post_init__") else None
+        is_early = method in ("__init__", "__post_init__") and bool(plain_objects.held(context, unit))
+        return early if is_early else None
     if mixins.is_mixin(context, unit):
         reasons = (method_refusal(context, holder, method) for holder in mixins.holders(context, unit))
         return next((reason for reason in reasons if reason is not None), None)
@@ -172,6 +173,8 @@ def prefix(context: RewriteContext, unit: Unit) -> str:
     It has a base of another package, or some code sets attributes on it whose names are computed.
     """
     if any(effect.attribute == ANY_NAME for effect in context.effects.on_names(context.family(unit), ("*",))):
+        return RESERVED_PREFIX
+    if attribute_lookup.needs_reserved_names(context, unit):
         return RESERVED_PREFIX
     for base in context.project.mro(ClassRef(unit.module, unit.name)):
         if isinstance(base, External) and not base.name.startswith(("torch.nn.", "builtins.", "typing.", "abc.")):

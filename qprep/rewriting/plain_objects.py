@@ -14,6 +14,7 @@ from qprep.analysis.interpreter import constructor_arguments
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, Mapping, Object, Opaque, Sequence, options
+from qprep.rewriting import mixins
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.rewrite_result import Doubt
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = "ObjectOperations"
 _PLAIN_BASES = frozenset(("builtins.object", "object", "abc.ABC", "typing.Generic"))
+_UNBOUND = frozenset(("classmethod", "staticmethod"))
 _BARRED = frozenset(("__slots__", "__getattr__", "__getattribute__", "__new__"))
 
 
@@ -43,7 +45,8 @@ class Made:
     """A method of a class of nn.Module makes such an object and keeps it no longer than it runs."""
 
     unit: Unit
-    place: Place  # the call of the class
+    place: Place  # the name of the class
+    is_lent: bool  # `operations.given(…)` is there already
 
 
 @remembered
@@ -135,7 +138,7 @@ def _find_held(context: RewriteContext) -> Iterator[tuple[Held, ClassRef]]:
                 continue
             for attribute, entry in context.analysis.attributes_of(ref).names.items():
                 makers = [c.unit for c in entry.creations.values() if c.unit.is_class]
-                units = dict.fromkeys(unit for unit in makers if context.analysis.is_module(ClassRef(*unit[:2])))
+                units = dict.fromkeys(unit for maker in makers for unit in mixins.first_modules(context, maker))
                 for found in _objects(context, entry.kind):
                     bases = [base for base in context.project.mro(found) if isinstance(base, ClassRef)]
                     yield from ((Held(unit, attribute), base) for unit in units for base in bases)
@@ -172,11 +175,26 @@ def _find_made(context: RewriteContext) -> Iterator[tuple[Made, ClassRef]]:
         if index is None or code is None:
             continue
         for node in index.of(ast.Call):
-            dotted = context.project.expression_name(index, node.func) if _is_named(node.func) else None
+            func = _lent_class(node.func) or node.func
+            dotted = context.project.expression_name(index, func) if _is_named(func) else None
             cls = context.project.resolve(dotted) if dotted is not None else None
             owner = _method_around(context, code, name, node)
             if isinstance(cls, ClassRef) and owner is not None and not _is_kept(code, node):
-                yield Made(owner, Place.of(name, node)), cls
+                is_lent = func is not node.func or _is_argument_of_given(code, node)
+                yield Made(owner, Place.of(name, func), is_lent), cls
+
+
+def _lent_class(func: ast.expr) -> ast.expr | None:
+    """The class in `operations.given(Class)`."""
+    match func:
+        case ast.Call(func=ast.Attribute(attr="given"), args=[cls], keywords=[]):
+            return cls
+    return None
+
+
+def _is_argument_of_given(code: Code, node: ast.Call) -> bool:
+    outer = code.parents[node]
+    return isinstance(outer, ast.Call) and isinstance(outer.func, ast.Attribute) and outer.func.attr == "given"
 
 
 def _is_named(node: ast.expr) -> bool:
@@ -189,7 +207,7 @@ def _method_around(context: RewriteContext, code: Code, module: str, node: ast.A
     around = code.parents.get(function) if function is not None else None
     if function is None or not isinstance(around, ast.ClassDef) or function.name == "__init__":
         return None
-    if not positional_parameters(function) or function.decorator_list:
+    if not positional_parameters(function) or any(last_name(d) in _UNBOUND for d in function.decorator_list):
         return None
     found = next((cls for cls, entry in code.index.classes.items() if entry.node is around), None)
     is_owner = found is not None and context.analysis.is_module(ClassRef(module, found))
@@ -197,12 +215,10 @@ def _method_around(context: RewriteContext, code: Code, module: str, node: ast.A
 
 
 def _is_kept(code: Code, node: ast.Call) -> bool:
-    """True if an attribute takes the object, or it is lent operations already."""
+    """True if an attribute takes the object."""
     statement = code.statement(node)
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-    outer = code.parents[node]
-    is_lent = isinstance(outer, ast.Call) and isinstance(outer.func, ast.Attribute) and outer.func.attr == "given"
-    return is_lent or any(isinstance(target, ast.Attribute) for target in targets)
+    return any(isinstance(target, ast.Attribute) for target in targets)
 
 
 def lenders(context: RewriteContext, unit: Unit) -> tuple[Unit, ...]:

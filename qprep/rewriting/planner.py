@@ -14,6 +14,7 @@ from qprep.analysis.facts import HelperCall, OpSite
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewriting import callees, fstrings, imports, owners, plain_objects
 from qprep.rewriting.composed_edits import Piece, closing, opening, overlaps
@@ -21,7 +22,6 @@ from qprep.rewriting.fix_scope import AttributeNames, DeclinedError, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops, name_capture, proof, stable_binding
 from qprep.rewriting.safety.class_enumeration import listed_files
-from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 from qprep.rewriting.transforms import moved_functions, static_methods
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ class Plan:
             code = self.context.code(maker.unit.module)
             node = code.node(maker.place) if code is not None else None
             function = code.function(node) if code is not None and node is not None else None
-            if code is None or not isinstance(node, ast.Call) or function is None:
+            if code is None or not isinstance(node, ast.expr) or function is None or maker.is_lent:
                 continue
-            cls, (start, end) = ast.unparse(node.func), code.span(node)
+            cls, (start, end) = ast.unparse(node), code.span(node)
             name = self._operations_name(maker.unit, cls.rpartition(".")[2])
             made = f"{scope.runtime(plain_objects.OPERATIONS, code.index)}.of({cls}, owner={OWNER})"
             declarations.append(Declaration(maker.unit, name, made))

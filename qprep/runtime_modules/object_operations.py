@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -63,7 +64,7 @@ class ObjectOperations(nn.Module):
     hold runs, in each of them, the operations of that one. What is a module, None, or of a class without operations
     gets nothing. It has no parameters or buffers.
 
-    `ObjectOperations.of(cls, owner)` is for objects that `owner` makes while it runs: `operations.given(cls(...))`.
+    `ObjectOperations.of(cls, owner)` is for objects that `owner` makes while it runs: `operations.given(cls)(...)`.
     """
 
     def __init__(self, attribute: str, owner: nn.Module) -> None:
@@ -81,8 +82,20 @@ class ObjectOperations(nn.Module):
         return operations
 
     def given(self, holder: Any) -> Any:
-        """`holder`, which runs these operations from now on."""
+        """`holder`, which runs these operations from now on; of a class, what makes instances that run them at once.
+
+        The class is one whose instances `object.__new__` makes: it has neither a `__new__` nor a metaclass of its own.
+        """
+        if isinstance(holder, type):
+            return partial(self._made, holder)
         _give(holder, self)
+        return holder
+
+    def _made(self, cls: Any, *args: Any, **kwargs: Any) -> Any:
+        """An instance of `cls` whose constructor, too, runs these operations."""
+        holder = cls.__new__(cls)
+        _give(holder, self)
+        holder.__init__(*args, **kwargs)
         return holder
 
     def extra_repr(self) -> str:

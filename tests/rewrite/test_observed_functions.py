@@ -97,3 +97,63 @@ def test_the_safe_fixes_change_nothing_that_other_code_finds(source: str, tmp_pa
     left = [finding for finding in result.remaining if finding.stands_in_the_way]
     assert all(isinstance(f.fix, Unfixable) or (isinstance(f.fix, Fix) and "not proven" in f.notes[0]) for f in left)
     assert left
+
+
+# Handlers that see no difference: the function that they ask for is another, or they read its arguments either way.
+_ATTENTION = """
+from torch.overrides import TorchFunctionMode
+
+
+class Skip(TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if kwargs is None:
+            kwargs = {}
+        if func is F.scaled_dot_product_attention:
+            {read}
+            return value
+        return func(*args, **kwargs)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        q = self.fc(x)[None]
+        return F.scaled_dot_product_attention(q, q, {value}x[None]) + F.relu(q)
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net()
+
+    def forward(self, x):
+        with Skip():
+            return self.net(x)
+
+
+def example():
+    return Outer(), (torch.randn(2, 4),)
+"""
+_EITHER = 'value = kwargs.get("value", None)\n            value = value if value is not None else args[2]'
+READS = {
+    "either-way": (_EITHER, "", 3),
+    "either-way-by-name": (_EITHER, "value=", 3),
+    "by-name-alone": ('value = kwargs["value"]', "value=", 2),
+    "by-position-alone": ("value = args[2]", "", 2),
+    "at-another-position": (_EITHER.replace("2]", "1]"), "", 2),
+    "by-their-number": ("value = args[len(args) - 1]\n            assert len(args) == 3", "", 2),
+}
+
+
+@pytest.mark.parametrize(("read", "value", "fixed"), READS.values(), ids=READS.keys())
+def test_a_handler_sees_only_the_function_that_it_asks_for(read: str, value: str, fixed: int, tmp_path: Path) -> None:
+    files = {"model.py": module(_ATTENTION.replace("{read}", read).replace("{value}", value))}
+    write(tmp_path / "before", files)
+    result = fix(write(tmp_path / "after", files), write=True)
+    before, after = observe(tmp_path / "before"), observe(tmp_path / "after")
+    assert before.runs["eval"].tensors, before.runs["eval"].error
+    assert differences(before, after) == []
+    assert len([f for f in result.fixed if f.code.startswith("QP")]) == fixed

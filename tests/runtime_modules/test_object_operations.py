@@ -113,6 +113,18 @@ def test_objects_made_in_a_forward_are_given_operations() -> None:
     assert torch.equal(coder.decode(X), EXPECTED)
 
 
+def test_a_class_that_is_given_operations_runs_them_in_its_constructor() -> None:
+    class Early(Coder):
+        def __init__(self, x: Tensor, *, more: int = 0) -> None:
+            self.value, self.operation = self.decode(x) + more, self.exp
+
+    operations = ObjectOperations.of(Early, owner=nn.Module())
+    made = operations.given(Early)(X, more=1)
+    assert type(made) is Early
+    assert made.operation is operations.exp
+    assert torch.equal(made.value, EXPECTED + 1)
+
+
 def test_into_writes_the_result_and_its_shape() -> None:
     out = torch.empty(0)
     assert Into(EltwiseAdd())(X, X, out=out) is out

@@ -59,7 +59,7 @@ def _of_items(value: ast.expr, name: str, scope: LexicalScope, steps: int) -> fr
             return patterns_of(item, scope, steps)
         case ast.Name(id=other) if steps and (home := scope.binder(other)) is not None:
             values = [binding.value for binding in home.bindings[other]]
-            known = [each for each in values if isinstance(each, ast.List | ast.Tuple | ast.ListComp)]
+            known = [each for each in values if isinstance(each, ast.List | ast.Tuple | ast.Set | ast.ListComp)]
             if known and len(known) == len(values):
                 return frozenset().union(*(_of_items(each, name, home, steps - 1) for each in known))
         case ast.Call(func=ast.Name(id="zip" | "enumerate" as function), args=arguments):

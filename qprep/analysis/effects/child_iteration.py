@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Anything, Below, Instance
+from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.mutations import EffectKind
 from qprep.analysis.facts import Walk
 from qprep.analysis.places import Place, Unit
@@ -13,7 +14,7 @@ from qprep.analysis.symbols.module_summary import TELLS_CHILDREN, WALKING, posit
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from qprep.analysis.effects.effect_table import EffectTable
     from qprep.analysis.effects.lexical_scopes import FileScopes
@@ -30,10 +31,10 @@ def find_walks(analysis: Analysis, names: Iterable[str]) -> None:
         if index is None:
             continue
         owners = {part: ClassRef(name, cls) for cls, entry in index.classes.items() for part in ast.walk(entry.node)}
-        descents = set(_descents(index.tree))
+        tests = set(emptiness_tests(analysis.project, index))
         for node in index.of(*WALKING):
             for call in positional(node):
-                if call in descents:
+                if call in tests:
                     continue
                 place = Place.of(name, call)
                 known = analysis.walked.get((name, call.lineno, call.col_offset))
@@ -51,7 +52,8 @@ def add_visits(analysis: Analysis, effects: EffectTable) -> None:
         call = file.call_at(place) if file is not None else None
         if file is None or call is None or walked_module(call) is None or _is_own(effects, file, call):
             continue
-        targets = [target for target in effect.targets if isinstance(target.base, Below)]
+        # A new child has a new name: what is chosen by a given one does not meet it.
+        targets = [t for t in effect.targets if isinstance(t.base, Below) and effects.may_be_new(t, _ADDED)]
         owners = [target.base.owner for target in targets if isinstance(target.base, Below)]
         if not any(effects.admits(target.tests, _ADDED) for target in targets):
             continue
@@ -65,39 +67,6 @@ def _is_own(effects: EffectTable, file: FileScopes, call: ast.Call) -> bool:
     """True if a method lists the children of its own object: the rewrite of the class takes care of that."""
     module = walked_module(call)
     return isinstance(module, ast.Name) and module.id == effects.points_to.receiver(file.scope_of(call))
-
-
-def _descents(tree: ast.Module) -> Iterator[ast.AST]:
-    """The parts of tests such as `if len(list(child.children())) > 0: replace(child)` inside `replace` itself.
-
-    A function that only asks whether to go further down visits the new children as it visits those beside others.
-    """
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        for node in ast.walk(function):
-            if not isinstance(node, ast.If) or node.orelse or not _asks_for_any(node.test):
-                continue
-            if all(_calls(statement, function.name) for statement in node.body):
-                yield from ast.walk(node.test)
-
-
-def _asks_for_any(test: ast.expr) -> bool:
-    """`len(x) > 0`, `len(x) != 0`, `len(x)`: true as soon as there is one."""
-    if isinstance(test, ast.Compare):
-        bound = test.comparators[0]
-        from_one = isinstance(test.ops[0], ast.Gt | ast.NotEq) and isinstance(bound, ast.Constant) and bound.value == 0
-        return len(test.ops) == 1 and from_one and _asks_for_any(test.left)
-    return isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "len"
-
-
-def _calls(statement: ast.stmt, name: str) -> bool:
-    """True if a statement is a call of the function `name`, or of the method of that name."""
-    call = statement.value if isinstance(statement, ast.Expr | ast.Assign | ast.Return) else None
-    callee = call.func if isinstance(call, ast.Call) else None
-    return (isinstance(callee, ast.Name) and callee.id == name) or (
-        isinstance(callee, ast.Attribute) and callee.attr == name
-    )
 
 
 def _method(call: ast.Call) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from qprep.analysis.values.abstract_values import ClassRef
 
@@ -22,11 +22,13 @@ class Variable:
 
     classes_of   the classes that an expression names; None where they are not known
     class_names  variables that hold the name of its class: `name = type(m).__name__`
+    attributes   variables that hold an attribute of it or None, with the value: `size = getattr(m, "size", None)`
     """
 
     name: str
     classes_of: Callable[[ast.expr], Classes]
     class_names: frozenset[str] = frozenset()
+    attributes: Mapping[str, ast.expr] = field(default_factory=dict)
 
 
 _ENDS = (ast.Continue, ast.Return, ast.Raise, ast.Break)
@@ -52,6 +54,8 @@ def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST
             yield from _before(parent, current, variable)
             return
         yield from _around(parent, current, variable)
+        if isinstance(parent, ast.If) and current in parent.body:
+            yield from _flagged(parent, variable, parents)
         yield from _before(parent, current, variable)
         if isinstance(parent, ast.For | ast.AsyncFor) and may_bind([parent.target], variable.name):
             return  # further out, the name is another object
@@ -121,6 +125,36 @@ def _is_understood(test: ast.expr, variable: Variable) -> bool:
             return _is_understood(operand, variable)
         case _:
             return isinstance(_atom(test, variable), ClassTest | NameTest)
+
+
+def _flagged(branch: ast.If, variable: Variable, parents: dict[ast.AST, ast.AST]) -> Iterator[Test]:
+    """Conditions that hold in `if found:` since they held wherever `found = True` after the `found = False` before."""
+    name = branch.test.id if isinstance(branch.test, ast.Name) else None
+    blocks = [getattr(parents.get(branch), each, None) for each in ("body", "orelse", "finalbody")]
+    block = next((each for each in blocks if isinstance(each, list) and branch in each), None)
+    if name is None or block is None:
+        return
+    before = block[: block.index(branch)]
+    resets = [number for number, statement in enumerate(before) if _constant_given(statement, name) is False]
+    between = before[resets[-1] + 1 :] if resets else []
+    parts = [part for statement in between for part in ast.walk(statement)]
+    if any(isinstance(part, ast.FunctionDef | ast.Lambda | ast.ClassDef) for part in parts):
+        return
+    given = [part for part in parts if isinstance(part, ast.Assign) and _constant_given(part, name) is not None]
+    bound = [
+        part for part in parts if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
+    ]
+    found = [set(conditions(part, variable, parents)) for part in given if _constant_given(part, name)]
+    if found and len(bound) == len(given):
+        yield from sorted(set.intersection(*found), key=repr)
+
+
+def _constant_given(statement: ast.stmt, name: str) -> bool | None:
+    """The truth of the constant that a statement gives a name; None for any other statement."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant(value=value)) if target == name:
+            return bool(value)
+    return None
 
 
 def _around(parent: ast.AST, part: ast.AST, variable: Variable) -> Iterator[Test]:  # noqa: C901, PLR0912  (one case a node type)
@@ -210,12 +244,26 @@ def _atom(test: ast.expr, variable: Variable) -> Test | None:
             return AttributeTest(attribute) if tested == variable.name else None
         case ast.Call(func=ast.Name(id="getattr"), args=[ast.Name(id=tested), ast.Constant(value=str(attribute)), _]):
             return AttributeTest(attribute) if tested == variable.name and _is_falsy(test.args[2]) else None
+        case ast.Name(id=held) if held in variable.attributes:
+            value = variable.attributes[held]
+            return _atom(value, variable) if value.lineno < test.lineno else None
         case ast.Compare(left=left, ops=[operator], comparators=[right]):
             return _comparison(left, operator, right, variable)
         case ast.Call(func=ast.Attribute(value=value, attr=how), args=[ast.Constant(value=str(text))]):
             return NameTest(how, text) if how in _METHODS - {"find"} and _is_class_name(value, variable) else None
         case _:
             return None
+
+
+def is_none_or_attribute(node: ast.AST | None, name: str) -> bool:
+    """True for `getattr(name, "attribute", None)`."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="getattr"),
+            args=[ast.Name(id=tested), ast.Constant(value=str()), ast.Constant(value=None)],
+        ):
+            return tested == name
+    return False
 
 
 def _comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr, variable: Variable) -> Test | None:
@@ -236,7 +284,8 @@ def _comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr, variable: 
     is_none = isinstance(right, ast.Constant) and right.value is None
     if is_none and isinstance(operator, ast.Is | ast.IsNot):
         found = _atom(left, variable)
-        if isinstance(found, AttributeTest):
+        is_one = isinstance(left, ast.Name) or is_none_or_attribute(left, variable.name)  # another default is not None
+        if is_one and isinstance(found, AttributeTest):
             return found if isinstance(operator, ast.IsNot) else negated(found)
     return None
 

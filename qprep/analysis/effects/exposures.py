@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
@@ -18,7 +19,9 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.effects.points_to import RETURNS_SELF, is_torch_container
+from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.made_subclasses import is_run_by_subclass
+from qprep.analysis.effects.points_to import CHILDREN, RETURNS_SELF, is_torch_container
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -36,8 +39,6 @@ _JOINS = frozenset(("format", "join", "replace", "strip", "rstrip", "lstrip", "i
 # What gives pairs of a name or number and an object.
 _PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
 _LISTS_NAMES = frozenset(("dir", "getmembers", "getmembers_static"))
-_LISTS_TABLES = frozenset(("vars", "dir", "getmembers", "getmembers_static"))
-_TABLES = frozenset(("__dict__", "_forward_pre_hooks"))
 # What torch.fx, torch.jit and torch.export give to the model that they traced.
 _OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
 _SOURCE_FUNCTIONS = frozenset(
@@ -90,13 +91,57 @@ def texts(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
         described = _described(node)
         if described and (last_name(getattr(node, "func", node)) == "print" or not _is_shown(node, file.parents)):
             for value in described:
-                if _is_part_of_tuple(value, file):
+                if _is_part_of_tuple(value, file) or _is_part_of_name(node, file.parents):
                     continue
                 find = partial(_below_without_own_text, points_to, value, file)
+                if (owner := _class_described(file.scope_of(node))) is not None:
+                    find = partial(_if_described, points_to, owner, find)
                 yield Exposure(find, node, f"uses the text of `{ast.unparse(value)}`")
     for call in file.index.of(ast.Call):
         if last_name(call.func) in _LISTS_NAMES and call.args and not isinstance(file.parents.get(call), ast.Compare):
             yield Exposure(partial(_children, points_to, call.args[0], file), call, f"lists `{ast.unparse(call)}`")
+
+
+def _is_part_of_name(node: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:
+    """True if a text is a part of the name of an attribute: `setattr(self, f"act_{i}", …)`. No module is put there."""
+    text = parents.get(node)
+    call = parents.get(text) if isinstance(node, ast.FormattedValue) and text is not None else None
+    match call:
+        case ast.Call(func=ast.Name(id="getattr" | "setattr" | "hasattr" | "delattr"), args=[_, name, *_]):
+            return name is text
+        case ast.Call(func=ast.Attribute(attr="add_module" | "register_module" | "register_buffer"), args=[name, *_]):
+            return name is text
+    return False
+
+
+def _class_described(scope: LexicalScope) -> ClassRef | None:
+    """The class whose text a method makes: `__repr__` and its like."""
+    return scope.owner if scope.name in _TEXT_METHODS else None
+
+
+def _if_described(points_to: PointsTo, owner: ClassRef, find: Callable[[], References]) -> References:
+    """What the text of instances of a class shows, where code uses their text at all."""
+    family = points_to.family(owner)
+    return NOTHING if family.isdisjoint(_described_classes(points_to)) else find()
+
+
+_DESCRIBED: WeakKeyDictionary[PointsTo, frozenset[ClassRef]] = WeakKeyDictionary()
+
+
+def _described_classes(points_to: PointsTo) -> frozenset[ClassRef]:
+    """The classes of the project of whose instances code uses the text, other than to show it."""
+    if points_to not in _DESCRIBED:
+        _DESCRIBED[points_to] = frozenset(_find_described(points_to))
+    return _DESCRIBED[points_to]
+
+
+def _find_described(points_to: PointsTo) -> Iterator[ClassRef]:
+    for file in filter(None, map(points_to.file, points_to.modules)):
+        for node in (*file.index.of(ast.Call), *file.index.of(ast.BinOp), *file.index.of(ast.FormattedValue)):
+            described = _described(node)
+            if described and not _is_shown(node, file.parents):
+                references = (each for value in described for each in points_to.of(value, file.scope_of(value)))
+                yield from (each.base.cls for each in references if isinstance(each.base, Instance))
 
 
 def _described(node: ast.expr) -> list[ast.expr]:
@@ -185,10 +230,32 @@ def _below_without_own_text(points_to: PointsTo, value: ast.expr, file: FileScop
         and not _returns_object(points_to, value.func)
     ):
         return NOTHING
+    if _is_item_of_result(points_to, value, file):
+        return NOTHING
     found = points_to.of(value, file.scope_of(value))
     # What may be any object is left out: few of all values in texts are modules.
     plain = (each for each in found if isinstance(each.base, Instance) and not _has_own_text(points_to, each.base.cls))
     return points_to.below(frozenset(plain))
+
+
+def _is_item_of_result(points_to: PointsTo, value: ast.expr, file: FileScopes) -> bool:
+    """True for `key` in `for key, _ in x.mapping().items()`: what an unknown method's result holds is no module."""
+    home = file.scope_of(value).binder(value.id) if isinstance(value, ast.Name) else None
+    if home is None or not isinstance(value, ast.Name):
+        return False
+    bindings = home.bindings[value.id]
+    return bool(bindings) and all(
+        binding.kind is BindingKind.ITEM and _is_result(points_to, binding.value) for binding in bindings
+    )
+
+
+def _is_result(points_to: PointsTo, node: ast.AST | None) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=inner, attr="items" | "keys" | "values"), args=[]):
+            return _is_result(points_to, inner)
+        case ast.Call(func=ast.Attribute() as func):
+            return func.attr not in CHILDREN and not _returns_object(points_to, func)
+    return False
 
 
 def _returns_object(points_to: PointsTo, func: ast.Attribute) -> bool:
@@ -203,17 +270,6 @@ def _has_own_text(points_to: PointsTo, cls: ClassRef) -> bool:
 
 def _children(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
     return points_to.below(points_to.of(value, file.scope_of(value)), is_direct=True)
-
-
-def tables(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
-    """Uses of the tables of attributes and hooks: `vars(cls)`, `x.__dict__`, `dir(x)`, `module._forward_pre_hooks`."""
-    for call in file.index.of(ast.Call):
-        if last_name(call.func) in _LISTS_TABLES and call.args:
-            find = partial(points_to.of, call.args[0], file.scope_of(call))
-            yield Exposure(find, call, f"lists `{ast.unparse(call)}`")
-    for node in file.index.of(ast.Attribute):
-        if node.attr in _TABLES and isinstance(node.ctx, ast.Load):
-            yield Exposure(partial(points_to.of, node.value, file.scope_of(node)), node, f"reads `{ast.unparse(node)}`")
 
 
 # Graphs, and what watches every call
@@ -392,6 +448,8 @@ def borrowed_methods(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure
     """Methods that are fetched from their class, so that any object may run them: `Net.forward(other, x)`."""
     for node in file.index.of(ast.Attribute):
         if not isinstance(node.ctx, ast.Load) or not points_to.names.is_method(node.attr):
+            continue
+        if node.attr == "__init__" and is_run_by_subclass(node, file):
             continue
         if isinstance(node.value, ast.Name | ast.Attribute) and not _only_looks(file, points_to, node):
             find = partial(_fetched, points_to, node, file)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing
 from qprep.analysis.facts import HeldFunction
-from qprep.analysis.interpreter import instances
+from qprep.analysis.interpreter import instances, registered_functions
 from qprep.analysis.interpreter.attribute_table import Creation
 from qprep.analysis.interpreter.environment import rooted
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
@@ -134,7 +134,8 @@ def _inherited(analysis: Analysis, chain: tuple[Kind, ...], bound: Kind, name: s
             return flowing(field, bound.flow)
         if name in entry.values:
             values = [entry.values[other] for other in variants(entry.values, name)]
-            return join_all(_class_value(analysis, base, value, bound) for value in values)
+            value = join_all(_class_value(analysis, base, value, bound) for value in values)
+            return registered_functions.with_registered(analysis, index, base.name, name, value)
         if name in entry.annotations:
             kind = analysis.annotated(index, entry.annotations[name])
             return PARAMETER if kind is not None and tensor_of(kind) is not None else kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import aliasing, child_positions, escape
@@ -55,6 +56,8 @@ from qprep.analysis.values.access_paths import with_steps
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, STUBS, eager_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from qprep.analysis.interpreter.environment import Frame
     from qprep.analysis.interpreter.protocol import Analysis
 
@@ -116,8 +119,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
     assert isinstance(node.func, ast.Attribute)
     name = node.func.attr
     if name not in ("forward", "__call__"):
-        receiver = _as_given(analysis, frame, node.func.value, receiver, Module)
-        receiver = _as_given(analysis, frame, node.func.value, receiver, Object)
+        receiver = _as_given(analysis, frame, node.func.value, receiver, (Module, Object))
     known = [option for option in options(receiver) if option != NONE] or [receiver]
     modules = [option for option in known if isinstance(option, Module)]
     if modules and name in ("forward", "__call__") and all(option.path != "" for option in modules):
@@ -140,8 +142,7 @@ def _call_attribute(analysis: Analysis, frame: Frame, node: ast.Call, receiver: 
             continue
         callables.append(analysis.attribute_of(frame, option, name))
     if callables:
-        callee = _as_given(analysis, frame, node.func, join_all(callables), External)
-        callee = _as_given(analysis, frame, node.func, callee, Object)
+        callee = _as_given(analysis, frame, node.func, join_all(callables), (External, Object), Module)
         if any(_says_nothing(option) for option in options(callee)) and not modules:
             seen = tensor_operations.unknown_method(analysis, frame, node, name, receiver)
             if seen is not None:
@@ -157,20 +158,29 @@ def _is_functional(kind: Kind) -> bool:
 
 
 def _as_given(
-    analysis: Analysis, frame: Frame, node: ast.expr, kind: Kind, wanted: type[Module | External | Object]
+    analysis: Analysis,
+    frame: Frame,
+    node: ast.expr,
+    kind: Kind,
+    wanted: tuple[type[Kind], ...],
+    left_out: type[Kind] | tuple[()] = (),
 ) -> Kind:
-    """`self.block`, once a parameter of the constructor: what is passed for it, where all of that is of one type.
+    """`self.block`, once a parameter of the constructor: what is passed for it, where all of that is of certain types.
 
-    Modules are looked into for their methods only: a forward that any model may call is evaluated by itself.
+    Modules are looked into for their methods only: a forward that any model may call is evaluated by itself. So a call
+    of the value leaves them out.
     """
     path = self_attribute(analysis, frame, node)
     if path is None or not frame.recording:
         return kind
     found = [constructor_arguments.given(analysis, option) for option in options(kind) if isinstance(option, Opaque)]
-    known = [rooted(option, path) for option in found if option != UNKNOWN]
-    if not known or not all(isinstance(option, wanted) for each in known for option in options(each)):
+    known = [
+        option for each in found if each != UNKNOWN for option in options(each) if not isinstance(option, left_out)
+    ]
+    if not known or not all(isinstance(option, wanted) for option in known):
         return kind
-    return join_all([*known, *(option for option in options(kind) if not isinstance(option, Opaque))])
+    others = (option for option in options(kind) if not isinstance(option, Opaque))
+    return join_all([*(rooted(option, path) for option in known), *others])
 
 
 def _says_nothing(kind: Kind) -> bool:
@@ -184,7 +194,9 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
         _note_held(analysis, frame, node, callee, arguments)
         path = self_attribute(analysis, frame, node.func)
         others = [Module(None, path)] if path is not None and any(map(_says_nothing, options(callee))) else []
-        return call_module(analysis, frame, node, [*modules, *others], arguments)
+        called = partial(call_module, analysis, frame, node, [*modules, *others], arguments)
+        objects = [option for option in options(callee) if isinstance(option, Object)]
+        return _call_each(analysis, frame, node, objects, arguments, called) if objects else called()
     alternatives = [option for option in options(callee) if option != NONE]
     if all(map(_says_nothing, alternatives)) and _calls_what_it_is_given(analysis, frame, arguments):
         return call_through(analysis, frame, node, arguments)
@@ -197,11 +209,25 @@ def call_kind(analysis: Analysis, frame: Frame, node: ast.Call, callee: Kind, ar
     is_held = self_attribute(analysis, frame, node.func) is not None and arguments.flows
     if is_held and not all(isinstance(option, FunctionRef | Closure | Object) for option in alternatives):
         return _held_call(analysis, frame, node, alternatives, arguments)
+    return _call_each(analysis, frame, node, alternatives, arguments)
+
+
+def _call_each(
+    analysis: Analysis,
+    frame: Frame,
+    node: ast.Call,
+    alternatives: Iterable[Kind],
+    arguments: Arguments,
+    *first: Callable[[], Kind],
+) -> Kind:
+    """Call alternatives at run time, each from where all begin; `first` are calls of another sort."""
     start = frame.save()
     results, ends = [], []
-    for option in sorted(alternatives, key=repr):
+    calls: list[Callable[[], Kind]] = [*first]
+    calls += [partial(_call_one, analysis, frame, node, option, arguments) for option in sorted(alternatives, key=repr)]
+    for each in calls:
         frame.load(start)
-        results.append(_call_one(analysis, frame, node, option, arguments))
+        results.append(each())
         ends.append(frame.save())
     if ends:
         frame.meet(ends)

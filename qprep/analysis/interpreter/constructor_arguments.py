@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import walk
@@ -13,6 +14,7 @@ from qprep.analysis.values.abstract_values import (
     FunctionRef,
     Kind,
     Module,
+    Object,
     Opaque,
     join_all,
     options,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.symbols.symbol_table import FileIndex
 
+_CALL = re.compile(r"\b(\w+)\(")
+
 
 def note(analysis: Analysis, cls: ClassRef, arguments: Arguments) -> None:
     """An instance of a project class is made with these arguments."""
@@ -36,7 +40,10 @@ def note(analysis: Analysis, cls: ClassRef, arguments: Arguments) -> None:
 
 
 def given(analysis: Analysis, parameter: Opaque) -> Kind:
-    """The modules of the project and functions of torch that a constructor's parameter refers to; else UNKNOWN."""
+    """The instances of the project's classes and functions of torch that a constructor's parameter refers to.
+
+    UNKNOWN where none are known.
+    """
     cls = parameter.cls
     entry = analysis.project.class_node(cls) if cls is not None else None
     init = entry.methods.get("__init__") if entry is not None else None
@@ -66,6 +73,8 @@ def _objects(analysis: Analysis, kind: Kind) -> list[Kind]:
     for option in options(kind):
         if isinstance(option, Module) and isinstance(option.cls, ClassRef):
             found.append(Module(option.cls))
+        elif isinstance(option, Object):
+            found.append(option)
         elif isinstance(option, External):
             row = analysis.catalogue.function(option.name)
             if row is not None and analysis.is_compute(row[0]):
@@ -77,13 +86,24 @@ def _look_through_callers(analysis: Analysis, makers: list[ClassRef]) -> None:
     """Evaluate the functions outside classes that make instances of these classes: no forward runs them."""
     words = {cls.name.rpartition(".")[2] for cls in makers if cls not in analysis.looked_for}
     analysis.looked_for.update(makers)
-    for module in analysis.project.given if words else ():
-        text = analysis.project.text(module)
-        if text is None or not any(f"{word}(" in text for word in words):
-            continue
+    if not words:
+        return
+    if analysis.called is None:
+        analysis.called = _called(analysis)
+    found = {module for word in words for module in analysis.called.get(word, ())}
+    for module in (each for each in analysis.project.given if each in found):
         index = analysis.project.index(module)
         for function in _callers(index, words) if index is not None else ():
             analysis.look_through(FunctionRef(module, function))
+
+
+def _called(analysis: Analysis) -> dict[str, list[str]]:
+    """The files that call something of a name, by the names; each file is read once."""
+    found: dict[str, list[str]] = {}
+    for module in analysis.project.given:
+        for word in dict.fromkeys(_CALL.findall(analysis.project.text(module) or "")):
+            found.setdefault(word, []).append(module)
+    return found
 
 
 def _callers(index: FileIndex, words: set[str]) -> Iterator[str]:

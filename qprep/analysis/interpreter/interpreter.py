@@ -16,6 +16,7 @@ from qprep.analysis.interpreter import (
     expressions,
     module_level,
     parameter_types,
+    registered_functions,
 )
 from qprep.analysis.interpreter.argument_binding import bind
 from qprep.analysis.interpreter.arguments import Arguments, Callee
@@ -82,6 +83,8 @@ class ProjectAnalysis(Analysis):
         self.runs: dict[ClassRef, frozenset[str]] = {}  # what a forward calls, by path
         self.passed: dict[ClassRef, dict[int | str, Kind]] = {}  # to constructors, by position or keyword
         self.looked_for: set[ClassRef] = set()  # classes whose makers were evaluated
+        self.called: dict[str, list[str]] | None = None  # the files that call something of a name, once they are read
+        self.registered: dict[tuple[str, str, str], tuple[FunctionRef, ...]] = {}  # by file, class and table
         self._attributes: dict[ClassRef, Attributes] = {}
         self._memo: OrderedDict[object, CallSummary] = OrderedDict()
         self.closures: dict[object, CallSummary] = {}  # calls of closures, within the evaluation of one class
@@ -219,7 +222,8 @@ class ProjectAnalysis(Analysis):
         if name in index.alternatives:
             return join_all(self._alternatives(index, name))
         if name in index.values and name not in index.classes and name not in index.functions:
-            return self._value_kind(index, index.values[name])
+            value = self._value_kind(index, index.values[name])
+            return registered_functions.with_registered(self, index, "", name, value)
         return self.resolved(self.project.global_name(index, name))
 
     def _alternatives(self, index: FileIndex, name: str) -> Iterator[Kind]:

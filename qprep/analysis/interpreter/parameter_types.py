@@ -236,12 +236,19 @@ def constructor_kind(
     if isinstance(fallback, Word):
         return join(kind or TEXT, fallback)
     if kind is not None and not any(isinstance(option, Module) for option in options(kind)):
-        return kind
+        return join(Opaque(arg.arg, cls), kind) if _is_strategy(analysis, kind) else kind
     if fallback is None or fallback in (NONE, UNKNOWN):
         return Opaque(arg.arg, cls)
     if isinstance(fallback, External | ClassRef):
         return join(Opaque(arg.arg, cls), fallback)
     return fallback
+
+
+def _is_strategy(analysis: Analysis, kind: Kind) -> bool:
+    """True if an annotation names a class of objects that are called: others may come in its place."""
+    objects = (option for option in options(kind) if isinstance(option, Object))
+    bases = (base for found in objects for base in analysis.project.mro(found.cls) if isinstance(base, ClassRef))
+    return any("__call__" in (analysis.project.methods(base) or ()) for base in bases)
 
 
 def numeric_parameters(node: ast.FunctionDef | ast.Lambda) -> frozenset[str]:

@@ -34,6 +34,8 @@ class Analysis(Protocol):
     runs: dict[ClassRef, frozenset[str]]
     passed: dict[ClassRef, dict[int | str, Kind]]
     looked_for: set[ClassRef]
+    called: dict[str, list[str]] | None
+    registered: dict[tuple[str, str, str], tuple[FunctionRef, ...]]
     closures: dict[object, CallSummary]
     running: set[object]
     recursive: set[object]

@@ -29,6 +29,9 @@ class Beside(NamedTuple):
     names: Outline | None = None
 
 
+MAX_PARTS = 64
+"""Parts of a dotted name. One gets longer without an end where a package imports a name from a file of that name which
+cannot be read: `from .fast import fast`, with an extension module."""
 CACHE_BYTES = 6_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
 
 
@@ -254,7 +257,10 @@ class Project:
 
     def _follow(self, dotted: str) -> Kind:
         seen: set[str] = set()
+        asked = dotted
         while dotted not in seen:
+            if dotted.count(".") > MAX_PARTS:
+                return External(public_name(asked))
             seen.add(dotted)
             found = self._lookup(dotted)
             if isinstance(found, str):

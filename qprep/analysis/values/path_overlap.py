@@ -7,7 +7,7 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from qprep.analysis.values.abstract_values import ClassRef
+from qprep.analysis.values.abstract_values import ClassRef, modules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from qprep.analysis.interpreter.protocol import Analysis
 
 RUNS = "path"
+MAX_DEPTH = 8
+"""Modules inside one another that a path is followed through; a deeper one counts as not run."""
+_ITEM = re.compile(r"\[-?\d+\](?=\.)")
 _PART = re.compile(r"\[(-?\d*)(:?)(-?\d*)\]")
 
 
@@ -41,7 +44,7 @@ def runs_again(analysis: Analysis, frame: Frame, new: Event) -> bool:
 
 
 def _meet(analysis: Analysis, old: Event, new: Event) -> bool:
-    one, other = str(old[1]), str(new[1])
+    one, other = _in_loop(str(old[1]), str(new[1])), _in_loop(str(new[1]), str(old[1]))
     if one == other:
         return False  # the same instance, which its own event tells of
     if other.startswith((f"{one}.", f"{one}[")):
@@ -51,6 +54,14 @@ def _meet(analysis: Analysis, old: Event, new: Event) -> bool:
     return _is_common_part(one, other)
 
 
+def _in_loop(path: str, other: str) -> str:
+    """A path whose item is one of those that a loop over the whole list, the other path, runs: `blocks[0].norm`."""
+    if not other.endswith("[*]") or "." not in path:
+        return path
+    match = _ITEM.match(path, len(other) - len("[*]"))
+    return f"{other}{path[match.end() :]}" if match is not None and path[: match.start()] == other[:-3] else path
+
+
 def _holds(analysis: Analysis, whole: Event, rest: str) -> bool:
     """True if a run of a module runs what lies under it."""
     classes = whole[3]
@@ -58,7 +69,28 @@ def _holds(analysis: Analysis, whole: Event, rest: str) -> bool:
     if classes == {"torch.nn.Sequential"}:
         return True
     found = [analysis.project.resolve(str(name)) for name in classes]
-    return all(isinstance(cls, ClassRef) and rest[1:] in analysis.runs.get(cls, ()) for cls in found)
+    return all(isinstance(cls, ClassRef) and _runs(analysis, cls, rest[1:], MAX_DEPTH) for cls in found)
+
+
+def _runs(analysis: Analysis, cls: ClassRef, path: str, depth: int) -> bool:
+    """True if the forward of a class runs what lies under a path, itself or in the forward of a child.
+
+    A child of several classes is one of those that have the rest of the path.
+    """
+    runs = analysis.runs.get(cls, frozenset())
+    if path in runs:
+        return True
+    head, dot, rest = path.partition(".")
+    if not dot or head not in runs or not depth:
+        return False
+    entry = analysis.attributes_of(cls).names.get(head)
+    children = {module.cls for module in modules_of(entry.kind)} if entry is not None else set()
+    having = [child for child in children if isinstance(child, ClassRef) and _has(analysis, child, rest)]
+    return bool(having) and all(_runs(analysis, child, rest, depth - 1) for child in having)
+
+
+def _has(analysis: Analysis, cls: ClassRef, path: str) -> bool:
+    return path.partition(".")[0] in analysis.attributes_of(cls).names
 
 
 def _is_common_part(one: str, other: str) -> bool:

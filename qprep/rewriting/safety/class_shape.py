@@ -9,7 +9,7 @@ from qprep.analysis.effects.abstract_objects import Named
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.fix_session import remembered
-from qprep.rewriting.safety import setattr_guards
+from qprep.rewriting.safety import attribute_lookup, setattr_guards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qprep.rewriting.fix_session import RewriteContext
 
 _DUNDERS = frozenset(("__setattr__", "__getattribute__", "__new__"))
-_INHERITED = frozenset(("__setattr__", "__getattr__", "__getattribute__"))
+_INHERITED = frozenset(("__setattr__", "__getattribute__"))
 
 
 # Decorators that generate a constructor, by the packages that define them.
@@ -52,7 +52,7 @@ def unusual_family(context: RewriteContext, unit: Unit) -> str | None:
             return f"two files are called {member.module}, and the imported one is unknown before the code runs"
         if (reason := _unusual_member(context, member)) is not None:
             return reason
-    return None
+    return attribute_lookup.refusal(context, unit)
 
 
 @remembered

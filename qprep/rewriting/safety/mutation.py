@@ -15,7 +15,7 @@ from qprep.foundation.findings import Unfixable
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.loop_bounds import is_certain
 from qprep.rewriting.owners import made_early
-from qprep.rewriting.safety import child_loops
+from qprep.rewriting.safety import child_loops, nested_paths
 from qprep.rewriting.safety.construction_order import walked_at_construction
 from qprep.rewriting.safety.constructor_calls import run_by_init
 from qprep.rewriting.safety.external_writes import is_touched
@@ -88,6 +88,10 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
     if is_touched(scope.context, scope.unit, attribute):
         return Unfixable(f"`{attribute}` is set or changed outside the class, perhaps on this instance")
+    for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, where.under):
+        reason = changed_attribute(scope.context, owner, name, nested_paths.made(scope.context, owner, name))
+        if reason is not None:
+            return Unfixable(reason)
     for place in places:
         code = scope.context.code(place.module)
         source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)

@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING
 from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 # Classes that no module is an instance of.
 _NO_MODULES = frozenset(("Tensor", "Parameter", "int", "float", "str", "bool", "list", "tuple", "dict", "set"))
 
 
-def passes_on(method: ast.FunctionDef) -> bool:
+def _never(_: ast.expr) -> bool:
+    return False
+
+
+def passes_on(method: ast.FunctionDef, lacks: Callable[[ast.expr], bool] = _never) -> bool:
     """True if a method treats every module under every name that it does not write out as nn.Module does.
 
     A `__getattr__` asks `super().__getattr__(name)` first. A `__setattr__` ends in `super().__setattr__(name, value)`;
     what comes before that are conditions on the name, compared with constants, or on the class of the value, where that
-    is none of a module's.
+    is none of a module's. A `__getattr__` may also ask first whether another object has the name, where `lacks` says of
+    the expression that this object has none of the names in question.
     """
     arguments = [argument.arg for argument in positional_parameters(method)]
     if method.name == "__getattr__" and len(arguments) == 2 and not method.decorator_list:
-        return _asks_first(_without_docstring(method.body), *arguments)
+        owner, name = arguments
+        return _asks_first(_without_docstring(method.body), owner, name, lacks)
     if method.name != "__setattr__" or len(arguments) != 3 or method.decorator_list:
         return False
     *before, last = _without_docstring(method.body)
@@ -44,14 +50,58 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body[1:] if is_text else body
 
 
-def _asks_first(body: list[ast.stmt], owner: str, name: str) -> bool:
+def _asks_first(body: list[ast.stmt], owner: str, name: str, lacks: Callable[[ast.expr], bool]) -> bool:
     """True if a `__getattr__` returns what nn.Module's finds, behind conditions on other names, and then tries more."""
     rest = list(body)
-    while rest and _is_guard(rest[0], name, ""):
+    tests: dict[str, ast.expr] = {}  # conditions that have a name of their own
+    while rest:
+        line = _without_names(rest[0], tests)
+        if not (_is_named_test(line, (owner, name), tests) or _is_guard(line, name, "", lacks)):
+            break
         rest.pop(0)
     if rest and isinstance(rest[0], ast.Try):
         rest = rest[0].body
     return bool(rest) and isinstance(rest[0], ast.Return) and _is_passed_on(rest[0], "__getattr__", owner, [name])
+
+
+def _is_named_test(line: ast.stmt, taken: tuple[str, ...], tests: dict[str, ast.expr]) -> bool:
+    """True if a line gives a condition a name, which `tests` keeps: `known = "x" in table and hasattr(table, name)`."""
+    match line:
+        case ast.Assign(targets=[ast.Name(id=target)], value=value) if target not in (*taken, *tests):
+            if _only_asks(value):
+                tests[target] = value
+                return True
+    return False
+
+
+def _only_asks(test: ast.expr) -> bool:
+    """True if an expression computes a truth value from comparisons and `hasattr` alone."""
+    match test:
+        case ast.BoolOp(values=values):
+            return all(map(_only_asks, values))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _only_asks(operand)
+        case ast.Call(func=ast.Name(id="hasattr" | "isinstance"), args=[_, _]):
+            return not any(isinstance(part, ast.Call | ast.NamedExpr) for each in test.args for part in ast.walk(each))
+        case ast.Compare():
+            return not any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(test))
+    return False
+
+
+def _without_names(line: ast.stmt, tests: Mapping[str, ast.expr]) -> ast.stmt:
+    """An `if` with the conditions themselves in the place of their names."""
+    if not isinstance(line, ast.If) or not tests:
+        return line
+    return ast.If(_spelled_out(line.test, tests), line.body, line.orelse)
+
+
+def _spelled_out(test: ast.expr, tests: Mapping[str, ast.expr]) -> ast.expr:
+    match test:
+        case ast.Name(id=known) if known in tests:
+            return tests[known]
+        case ast.BoolOp(op=operator, values=values):
+            return ast.BoolOp(operator, [_spelled_out(part, tests) for part in values])
+    return test
 
 
 def _sets(line: ast.stmt, owner: str, name: str, value: str) -> bool:
@@ -70,19 +120,23 @@ def _is_passed_on(line: ast.stmt, method: str, owner: str, arguments: list[str])
     return given == expected and not call.keywords and (is_super or last_name(base) == "Module")
 
 
-def _is_guard(line: ast.stmt, name: str, value: str) -> bool:
+def _is_guard(line: ast.stmt, name: str, value: str, lacks: Callable[[ast.expr], bool] = _never) -> bool:
     """`if name == "frozen": …` or `if isinstance(value, Tensor): …`; such branches do not meet a new module."""
-    return isinstance(line, ast.If) and not line.orelse and _is_about_others(line.test, name, value)
+    return isinstance(line, ast.If) and not line.orelse and _is_about_others(line.test, name, value, lacks)
 
 
-def _is_about_others(test: ast.expr, name: str, value: str) -> bool:
+def _is_about_others(test: ast.expr, name: str, value: str, lacks: Callable[[ast.expr], bool]) -> bool:
     match test:
         case ast.BoolOp(op=ast.And(), values=values):
-            return any(_is_about_others(part, name, value) for part in values)
+            return any(_is_about_others(part, name, value, lacks) for part in values)
+        case ast.BoolOp(op=ast.Or(), values=values):
+            return all(_is_about_others(part, name, value, lacks) for part in values)
         case ast.Compare(left=ast.Name(id=left), ops=[ast.Eq() | ast.In()], comparators=[other]) if left == name:
             parts = other.elts if isinstance(other, ast.Tuple | ast.List | ast.Set) else [other]
             return all(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts)
         case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=first), classes]) if first == value:
             parts = classes.elts if isinstance(classes, ast.Tuple) else [classes]
             return all(last_name(part) in _NO_MODULES for part in parts)
+        case ast.Call(func=ast.Name(id="hasattr"), args=[other, ast.Name(id=asked)]) if asked == name:
+            return lacks(other)
     return False

@@ -19,6 +19,7 @@ NAMES = {
     "two-bindings": ('name = "act"\nif input():\n    name = "drop"\nprobe(name)', ["act", "drop"], ["conv"]),
     "list": ('for name in ["act", "drop"]:\n    probe(name)', ["act", "drop"], ["conv"]),
     "list-in-variable": ('names = ["act"]\nfor name in names:\n    probe(name)', ["act"], ["conv"]),
+    "set-in-variable": ('names = {"act", "drop"}\nfor name in names:\n    probe(name)', ["act", "drop"], ["conv"]),
     "formatted": ('probe(f"act_{input()}")', ["act_", "act_1"], ["act", "drop"]),
     "percent": ('probe("act_%d" % 1)', ["act_1"], ["act", "drop_1"]),
     "format-method": ('probe("act_{}".format(1))', ["act_1"], ["act", "drop_1"]),

@@ -53,6 +53,8 @@ WAYS = {
     "lambda": "fetch = lambda net: net.act\nprobe(fetch(Net()))",
     "returned-by-train": "probe(Net().act.train())",
     "other-object": "class Box:\n    pass\n\nbox = Box()\nbox.layer = Net().act\nprobe(box.layer)",
+    "method-of-a-mixin": "class Base(nn.Module):\n    def use(self):\n        probe(self.fetch())\n\n"
+    "class Mixin:\n    def fetch(self):\n        return Net().act\n\nclass Sub(Base, Mixin):\n    pass",
     "property": "class Sub(Net):\n    @property\n    def own(self):\n        return self.act\n\nprobe(Sub().own)",
 }
 
@@ -92,6 +94,17 @@ def test_a_local_of_another_function_is_another_variable(tmp_path: Path) -> None
 def test_a_parameter_called_self_outside_a_class_is_what_is_given(tmp_path: Path) -> None:
     code = "def use(self):\n    probe(self)\n\nuse(Net().act)\n"
     assert "ReLU" in names_of(probed(table_of(tmp_path, code)))
+
+
+def test_a_class_method_of_a_mixin_makes_an_instance(tmp_path: Path) -> None:
+    code = (
+        "class Base(Net):\n    @classmethod\n    def load(cls):\n        probe(cls.build())\n\n"
+        "class Mixin:\n    @classmethod\n    def build(cls):\n        return cls()\n\n"
+        "class Sub(Base, Mixin):\n    pass\n"
+    )
+    (found,) = {each.base for each in probed(table_of(tmp_path, code))}
+    assert isinstance(found, Instance)
+    assert found.cls == ClassRef("model", "Mixin")
 
 
 @pytest.mark.parametrize("more", ["", "for i in []:\n    pass\n"], ids=["once", "twice"])
@@ -156,3 +169,40 @@ def test_more_references_never_give_fewer(references: References, further: Refer
     wide = widened(references | further)
     for each in widened(references):
         assert any(_covers(other.base, each.base) and other.tests <= each.tests for other in wide)
+
+
+META = """\
+class Meta(type):
+    def __setattr__(cls, name, value):
+        probe(value)
+        super().__setattr__(name, value)
+
+
+class Marked(metaclass=Meta):
+    pass
+
+
+"""
+SET_ON_CLASSES = {
+    "assigned": "Marked.act = nn.ReLU()",
+    "set": 'setattr(Marked, "act", nn.ReLU())',
+    "by-another-name": "other = Marked\nother.act = nn.ReLU()",
+}
+
+
+@pytest.mark.parametrize("code", SET_ON_CLASSES.values(), ids=SET_ON_CLASSES.keys())
+def test_a_metaclass_is_given_what_classes_are_given(code: str, tmp_path: Path) -> None:
+    found = names_of(probed(table_of(tmp_path, f"{META}{code}\n")))
+    assert "ReLU" in found
+    assert "Anything" not in found
+
+
+def test_the_names_of_a_file_are_what_globals_holds(tmp_path: Path) -> None:
+    code = "net = Net()\n\n\ndef look(name):\n    probe(globals()[name])\n"
+    found = names_of(probed(table_of(tmp_path, code)))
+    assert {"class Net", "Net", "function look"} <= found
+    assert "Anything" not in found
+
+
+def test_a_pattern_is_no_module(tmp_path: Path) -> None:
+    assert not probed(table_of(tmp_path, "import re\n\nprobe(re.compile(Net()))\n"))

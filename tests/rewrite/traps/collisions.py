@@ -55,7 +55,106 @@ _FINDERS = {
     ),
 }
 
+_TABLE = """
+class Table(dict):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        for key, value in kwargs.items():
+            setattr(self, key, value)
+{methods}
+
+class Settings:
+    def register(self, **kwargs):
+        self.__dict__["_table"] = self._table = {made}
+
+    def __getattr__(self, name):
+        raise AttributeError(name)
+
+
+class Base(nn.Module):
+    def __getattr__(self, name):
+{body}
+        return super().__getattr__(name)
+
+
+class Net(Base, Settings):
+    def __init__(self):
+        super().__init__()
+        self.register(relu=2)
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return F.relu(self.fc(x)) + x
+"""
+_ASKED = """        known = "_table" in self.__dict__ and hasattr(self.__dict__["_table"], name)
+        is_own = name in self.__dict__
+        if known and not is_own:
+            return getattr(self._table, name)"""
+_MORE = """
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return abs
+"""
+_PLAIN = """
+class Table:
+    def __init__(self, **kwargs):
+        pass
+
+    def decode(self, x):
+        return torch.exp(x)
+"""
+_TABLES = {
+    "one-condition": (
+        "Table(**kwargs)",
+        _ASKED.replace(" and not is_own", "").replace("        is_own = name in self.__dict__\n", ""),
+        "",
+    ),
+    "two-conditions": ("Table(**kwargs)", _ASKED, ""),
+    "conditions-in-place": (
+        "Table(**kwargs)",
+        "        if '_table' in self.__dict__ and hasattr(self._table, name):\n            return self._table[name]",
+        "",
+    ),
+}
+_NO_TABLES = {
+    "that-has-any-name": ("Table(**kwargs)", _ASKED, _MORE),
+    "that-is-a-module": ("nn.Linear(4, 4)", _ASKED, ""),
+    "that-is-unknown": ("kwargs", _ASKED, ""),
+    "behind-another-condition": ("Table(**kwargs)", _ASKED.replace("hasattr", "name[:1] == 'q' and not hasattr"), ""),
+    "behind-either-condition": (
+        "Table(**kwargs)",
+        _ASKED.replace(" and hasattr", " and name[:1] == 'q' or hasattr"),
+        "",
+    ),
+    "under-another-name": ("Table(**kwargs)", "        name = name.strip('*')\n" + _ASKED, ""),
+    "that-changes": ("Table(**kwargs)", _ASKED.replace("is_own =", "known ="), ""),
+}
+
 COLLISIONS: tuple[Case, ...] = (
+    *(
+        prepared(f"asks-a-table-first-{name}", module(_TABLE.format(made=made, body=body, methods=methods)))
+        for name, (made, body, methods) in _TABLES.items()
+    ),
+    *(
+        declined(
+            f"asks-a-table-first-{name}",
+            module(_TABLE.format(made=made, body=body, methods=methods)),
+            "`Base` defines __getattr__",
+        )
+        for name, (made, body, methods) in _NO_TABLES.items()
+    ),
+    declined(
+        "asks-an-object-with-operations-first",
+        module(
+            _PLAIN
+            + _TABLE[_TABLE.index("class Settings") - 2 :]
+            .format(made="Table(**kwargs)", body=_ASKED)
+            .replace("self.register(relu=2)", "self._table = Table()")
+            .replace("+ x", "+ self._table.decode(x)")
+        ),
+        "`Base` defines __getattr__",
+    ),
     prepared("layer-of-that-name", net("return self.add(self.fc(x) + x)", "self.add = nn.Linear(4, 4)")),
     prepared("number-of-that-name", net("return F.relu(self.fc(x)) * self.relu", "self.relu = 2")),
     prepared(

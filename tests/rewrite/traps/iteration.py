@@ -61,6 +61,58 @@ class Net(nn.Module):
 """
 _NAMED = "[self.branches.add_module(name, nn.Linear(4, 4)) for name in 'ab']"
 
+_BLOCK = "self.block = nn.Sequential(nn.Linear(4, 4), nn.Dropout())"
+_QUIETEN = """
+def quieten(model):
+    {head}
+    for name, child in model.named_children():
+        {step}
+        if isinstance(child, nn.Dropout):
+            setattr(model, name, nn.Identity())
+    {end}
+"""
+_STEP, _END = "quieten(child)", "return model"
+_INSIDE = "inside = list(child.children())\n        if {}:\n            quieten(child)"
+_GOING_DOWN = {
+    "after-a-test-of-a-list": _QUIETEN.format(
+        head="inside = list(model.children())\n    if not inside:\n        return", step=_STEP, end=_END
+    ),
+    "after-a-test-of-a-length": _QUIETEN.format(
+        head="if len(list(model.children())) == 0:\n        return model", step=_STEP, end=_END
+    ),
+    "without-a-result": _QUIETEN.format(
+        head="inside = list(model.children())\n    if not inside:\n        return", step=_STEP, end=""
+    ),
+    "where-a-list-is-not-empty": _QUIETEN.format(head="pass", step=_INSIDE.format("inside"), end=_END),
+    "where-a-list-has-a-length": _QUIETEN.format(head="pass", step=_INSIDE.format("len(inside) > 0"), end=_END),
+}
+_LEAF = """
+{code}
+
+
+class Leaf(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return F.relu(x * self.weight)
+
+
+def example():
+    leaf = Leaf()
+    found = quieten(leaf)
+    if found is not None:
+        leaf.weight.data.mul_(2)
+    return leaf, (torch.randn(2, 4),)
+"""
+_HEAD = "inside = list(model.children())\n    if not inside:\n        return"
+_NOT_GOING_DOWN = {
+    "returning-something-else": _QUIETEN.format(head=_HEAD, step=_STEP, end=_END),
+    "counting": _QUIETEN.format(head=_HEAD, step="pass", end="return len(inside)"),
+    "doing-more": _QUIETEN.format(head=_HEAD, step="pass", end="model.weight.data.mul_(3)"),
+}
+
 ITERATION: tuple[Case, ...] = (
     prepared(
         "branches-added-by-name",
@@ -387,6 +439,14 @@ class Net(nn.Module):
                         quieten(child)
             """,
         ),
+    ),
+    *(
+        prepared(f"going-down-{name}", net("return F.relu(self.block(x)) + x", _BLOCK, extra=code))
+        for name, code in _GOING_DOWN.items()
+    ),
+    *(
+        prepared(f"going-down-and-{name}", module(_LEAF.format(code=code)))  # by a list of the original children
+        for name, code in _NOT_GOING_DOWN.items()
     ),
     prepared(
         "leaves-told-by-their-children",

@@ -69,12 +69,11 @@ OBJECTS: tuple[Case, ...] = (
         net("return SCALER(self.fc(x))", extra=_SCALER.format("__call__").rstrip() + "\n\n\nSCALER = Scaler(2.0)"),
         _NO_MODULE,
     ),
-    declined(
+    prepared(
         "helper-that-computes-when-made",
         net(
             "return self.fc(Pair(x).total)", extra="class Pair:\n    def __init__(self, t):\n        self.total = t + t"
         ),
-        "while its object is made",
     ),
     prepared(
         "helper-with-a-property",
@@ -193,14 +192,13 @@ def example():
         "result-of-an-autograd-function",
         net("return halve(Halve.apply(self.fc(x)) * 2) + x", extra=_AUTOGRAD),
     ),
-    declined(
+    prepared(
         "dataclass-that-computes-when-made",
         net(
             "return Pair(self.fc(x), x).total",
             extra="from dataclasses import dataclass\n\n\n@dataclass\nclass Pair:\n    a: torch.Tensor\n"
             "    b: torch.Tensor\n\n    def __post_init__(self):\n        self.total = self.a + self.b",
         ),
-        "while its object is made",
     ),
     prepared(
         "helper-that-is-filled",

@@ -33,7 +33,126 @@ def _net(result: str, *init: str) -> str:
     return _NET.format("".join(f"        {line}\n" for line in init), result)
 
 
+_INIT = "def __init__(self, p, k=1):\n        self.p = p * k"
+_WRAPS = "def wraps(f):\n    def run(self, *args):\n        return f(self, *args)\n\n    return run\n\n\n"
+_DATA = "from dataclasses import dataclass\n\n\n@dataclass"
+
+
+def _dist(head: str = _INIT, name: str = "Dist", more: str = "") -> str:
+    """A class whose constructor runs operations."""
+    return (
+        f"\nclass {name}:\n    {head}\n        self.std = torch.exp(p * 0.5)\n{more}\n"
+        "    def sample(self):\n        return self.p + self.std * 2\n"
+    )
+
+
+def _maker(made: str = "Dist(self.fc(x))", decorator: str = "") -> str:
+    """A module that makes such an object in a method."""
+    return _net("found = self.encode(x)\n        return found.sample() + found.std") + (
+        f"\n    {decorator}def encode(self, x):\n        return {made}\n"
+    )
+
+
+_MADE = {
+    "by-its-constructor": _dist() + _maker(),
+    "with-keywords": _dist() + _maker("Dist(k=2, *(self.fc(x),))"),
+    "in-a-decorated-method": _WRAPS + _dist() + _maker(decorator="@wraps\n    "),
+    "of-a-dataclass": _DATA + _dist("p: torch.Tensor\n\n    def __post_init__(self):\n        p = self.p") + _maker(),
+    "by-the-constructor-of-a-base": _dist(name="Base")
+    + "\n\nclass Dist(Base):\n    def more(self):\n        return self.std\n"
+    + _maker(),
+}
+
+_SETTER = """
+class Processor:
+    def __call__(self, net, x):
+        return torch.softmax(net.fc(x), -1) * x
+
+
+class Other:
+    def __call__(self, net, x):
+        return net.fc(x) * 2 + x
+
+
+class Layer(nn.Module):
+    def forward(self, net, x):
+        return torch.tanh(x)
+
+
+class Processes{base}:
+    default = None
+
+    def set_processor(self, processor):
+        self.processor = processor
+
+
+class Net({bases}):
+    default = Processor
+
+    def __init__(self, processor=None):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.set_processor(self.default() if processor is None else processor)
+
+    def forward(self, x, **kwargs):
+        return self.processor(self, x, **kwargs)
+
+
+class Double(Net):
+    def forward(self, x):
+        return super().forward(x) + x
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = Net(processor=Processor())
+        self.second = {second}
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+def example():
+    return Pair(), (torch.randn(2, 4),)
+"""
+_SETTERS = {
+    "by-a-mixin": _SETTER.format(base="", bases="nn.Module, Processes", second="Double()"),
+    "by-a-mixin-in-front": _SETTER.format(base="", bases="Processes, nn.Module", second="Net()"),
+    "by-a-base": _SETTER.format(base="(nn.Module)", bases="Processes", second="Double()"),
+    "by-an-argument": _SETTER.format(base="", bases="nn.Module, Processes", second="Net(processor=Other())"),
+    "by-an-argument-of-another-class": _SETTER.format(
+        base="", bases="nn.Module, Processes", second="Net(processor=Other())"
+    ).replace("processor=None):", "processor: Processor | None = None):"),
+    "by-an-argument-of-another-class-in-quotes": _SETTER.format(
+        base="", bases="nn.Module, Processes", second="Net(Other())"
+    ).replace("processor=None):", "processor: 'Processor | None' = None):"),
+    "by-an-argument-or-a-module": _SETTER.format(
+        base="", bases="nn.Module, Processes", second="nn.Sequential(Net(Other()), Net(Layer()))"
+    ),
+    "by-a-method-or-a-module": _SETTER.format(base="", bases="nn.Module, Processes", second="Net(Other())").replace(
+        "        self.processor = processor", "        self.processor = Layer() if processor == 'layer' else processor"
+    ),
+    "by-a-mixin-that-others-have": _SETTER.format(base="", bases="nn.Module, Processes", second="Net()")
+    + "\n\nclass Tool(Processes):\n    pass\n\n\nTool().set_processor(None)\n",
+}
+
 PLAIN: tuple[Case, ...] = (
+    *(prepared(f"object-set-{name}", module(source)) for name, source in _SETTERS.items()),
+    *(prepared(f"object-made-{name}", module(source)) for name, source in _MADE.items()),
+    declined(
+        "object-made-by-a-new-of-its-own",
+        module(_dist(more="\n    def __new__(cls, *args):\n        return super().__new__(cls)\n") + _maker()),
+        "defines __new__",
+    ),
+    declined(
+        "object-held-that-computes-in-its-constructor",
+        module(
+            _dist()
+            + _net("self.dist = Dist(self.fc(x))\n        return self.dist.sample()", "self.dist = Dist(torch.ones(4))")
+        ),
+        "before any module can lend it operations",
+    ),
     prepared(
         "object-held", module(_CODER.format("") + _net("return self.coder.decode(self.fc(x))", "self.coder = Coder()"))
     ),
@@ -106,6 +225,12 @@ _TABLES = {
     "dir": "len(dir(net.coder))",
     "members": "len(inspect.getmembers(net.coder))",
     "hooks": "len(net._forward_pre_hooks)",
+    "hooks-in-the-dict": "len(net.__dict__['_forward_pre_hooks'])",
+    "hooks-by-get": "len(net.__dict__.get('_forward_pre_hooks'))",
+    "hooks-of-all-tables": "sum(len(v) for v in net.__dict__.values() if isinstance(v, dict))",
+    "hooks-beside-tensors": "sum(len(v) for v in vars(net).values() if isinstance(v, (torch.Tensor, dict)))",
+    "hooks-by-any-key": "sum(len(net.__dict__[key]) for key in ['_forward_pre_hooks'])",
+    "key-of-the-class": "sum(name in Coder.__dict__ for name in ('exp', 'mul', 'qprep_exp'))",
     "through-a-local": "len(vars(kind))",
     "in-a-helper": "count(Coder)",
 }
@@ -115,6 +240,12 @@ _OWN = {
     "pickle": "pickle.loads(pickle.dumps(net.coder.k))",
     "equal": "int(net.coder == net.coder) + 1",
     "attribute": "net.coder.k",
+    "key": "net.__dict__['training'] + net.coder.__dict__['k']",
+    "key-by-get": "vars(net).get('training') + net.coder.__dict__.get('k')",
+    "has-key": "('coder' in net.__dict__) + ('k' in vars(net.coder))",
+    "has-any-key": "sum(name in net.__dict__ for name in ('exp', 'mul', 'coder'))",
+    "tensors": "len([k for k, v in net.__dict__.items() if torch.is_tensor(v)])",
+    "tensors-by-class": "len([v for v in vars(net).values() if isinstance(v, torch.Tensor) and v.dim()])",
 }
 
 

@@ -1,0 +1,83 @@
+"""Code that sees which attributes a class has, or which hooks a module has: it uses the tables of these."""
+
+from __future__ import annotations
+
+import ast
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import Below, Instance, Made, References
+from qprep.analysis.effects.exposures import Exposure
+from qprep.analysis.symbols.ast_utils import last_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qprep.analysis.effects.lexical_scopes import FileScopes
+    from qprep.analysis.effects.points_to import PointsTo
+
+_LISTS = frozenset(("vars", "dir", "getmembers", "getmembers_static"))
+_OF_HOOKS = "_forward_pre_hooks"
+_TABLES = frozenset(("__dict__", _OF_HOOKS))
+_TENSORS = frozenset(("Tensor", "Parameter", "Buffer"))
+_OBJECTS = (Instance, Made, Below)  # what is no class
+
+
+def tables(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Uses of the tables of attributes and hooks: `vars(cls)`, `x.__dict__`, `dir(x)`, `module._forward_pre_hooks`.
+
+    The table of an instance has no new key, so uses that ask for one key, or for tensors, see nothing new in it.
+    """
+    for call in file.index.of(ast.Call):
+        if last_name(call.func) in _LISTS and call.args:
+            find = partial(points_to.of, call.args[0], file.scope_of(call))
+            is_blind = last_name(call.func) == "vars" and _sees_no_hooks(call, file.parents)
+            yield Exposure(_but_for_instances(find) if is_blind else find, call, f"lists `{ast.unparse(call)}`")
+    for node in file.index.of(ast.Attribute):
+        if node.attr in _TABLES and isinstance(node.ctx, ast.Load):
+            find = partial(points_to.of, node.value, file.scope_of(node))
+            is_blind = node.attr == "__dict__" and _sees_no_hooks(node, file.parents)
+            yield Exposure(_but_for_instances(find) if is_blind else find, node, f"reads `{ast.unparse(node)}`")
+
+
+def _but_for_instances(find: Callable[[], References]) -> Callable[[], References]:
+    return lambda: frozenset(each for each in find() if not isinstance(each.base, _OBJECTS))
+
+
+def _sees_no_hooks(table: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:
+    """True if a use of a table of attributes is of one key that is not the hooks' own, or of tensors alone."""
+    match parents.get(table):
+        case ast.Compare(ops=[ast.In() | ast.NotIn()], left=left):
+            return left is not table
+        case ast.Subscript(value=value, slice=ast.Constant(value=key)) if value is table:
+            return key != _OF_HOOKS
+        case ast.Attribute(attr="get" | "pop" | "setdefault") as method:
+            call = parents.get(method)
+            keys = call.args[:1] if isinstance(call, ast.Call) and call.func is method else []
+            return any(isinstance(key, ast.Constant) and key.value != _OF_HOOKS for key in keys)
+        case ast.Attribute(attr="items" | "values") as method:
+            call = parents.get(method)
+            return isinstance(call, ast.Call) and call.func is method and _takes_tensors(parents.get(call), call)
+    return False
+
+
+def _takes_tensors(loop: ast.AST | None, listing: ast.Call) -> bool:
+    """True if a comprehension over a listing tests first that the value is a tensor."""
+    if not isinstance(loop, ast.comprehension) or loop.iter is not listing or not loop.ifs:
+        return False
+    target = loop.target.elts[-1] if isinstance(loop.target, ast.Tuple) else loop.target
+    match loop.ifs[0]:
+        case ast.BoolOp(op=ast.And(), values=[first, *_]):
+            test = first
+        case test:
+            pass
+    match test:
+        case ast.Call(func=func, args=[ast.Name(id=name)]) if last_name(func) == "is_tensor":
+            pass
+        case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=name), classes]):
+            parts = classes.elts if isinstance(classes, ast.Tuple) else [classes]
+            if not all(last_name(part) in _TENSORS for part in parts):
+                return False
+        case _:
+            return False
+    return isinstance(target, ast.Name) and target.id == name
