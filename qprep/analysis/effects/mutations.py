@@ -298,8 +298,8 @@ class _Search:
         for node in self.file.index.of(ast.Call):
             name = last_name(node.func)
             for call, func in as_method_calls(node, self.file, self._targets):
-                yield from self._setter(call, func.attr) if func.attr in _SETTERS else self._method(
-                    call, func, func.attr
+                yield from (
+                    self._setter(call, func.attr) if func.attr in _SETTERS else self._method(call, func, func.attr)
                 )
             if name in _SETTERS:
                 yield from self._setter(node, name)
@@ -325,7 +325,9 @@ class _Search:
 
     def _named_in(self, call: ast.Call, scope: LexicalScope) -> References:
         given = frozenset().union(*(map(self._targets, [*call.args[1:], *(k.value for k in call.keywords)])))
-        named = given if len(call.args) > 1 else self.points_to.variables(scope) | self.points_to.variables(self.file.top)
+        named = (
+            given if len(call.args) > 1 else self.points_to.variables(scope) | self.points_to.variables(self.file.top)
+        )
         objects = frozenset(each for each in named if not isinstance(each.base, Named | ClassObject | FunctionObject))
         return objects | self.points_to.below(objects) | self.points_to.held_by(objects)
 
@@ -364,7 +366,9 @@ class _Search:
                 yield from self._passed_method(node)
         for constant in self.file.index.of(ast.Constant):
             if _is_mutator(constant.value) and not self._is_plain_use(constant):
-                yield from self._effect(EffectKind.CHANGE, _any_object, constant, f"names `{constant.value!s}` in a text")
+                yield from self._effect(
+                    EffectKind.CHANGE, _any_object, constant, f"names `{constant.value!s}` in a text"
+                )
         for call in self.file.index.of(ast.Call):
             yield from self._computed_call(call)
 
