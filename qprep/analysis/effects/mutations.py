@@ -471,7 +471,7 @@ class _Search:
         found = patterns_of(node, self.file.scope_of(node))
         return [ANY_NAME] if ANY_NAME in found else sorted(found)
 
-    def _method(  # noqa: C901  (one branch a kind of method)
+    def _method(  # noqa: C901, PLR0912  (one branch a kind of method)
         self, node: ast.Call, func: ast.Attribute, name: str
     ) -> Iterator[Effect]:
         receiver, scope = func.value, self.file.scope_of(node)

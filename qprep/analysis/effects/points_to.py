@@ -351,7 +351,8 @@ class PointsTo:
 
     def _of_variable(self, scope: LexicalScope, name: str) -> References:
         found = _union(self.of_binding(scope, name, binding) for binding in scope.bindings.get(name, ()))
-        if all(b.kind in (BindingKind.IMPORT, BindingKind.DEFINITION) for b in scope.bindings.get(name, ())):
+        bindings = scope.bindings.get(name, ())
+        if bindings and all(b.kind in (BindingKind.IMPORT, BindingKind.DEFINITION) for b in bindings):
             return found
         found |= _union(self.of_added(value, scope) for value in scope.added.get(name, ()))
         found |= self._get(_Kept(scope, name))
@@ -693,7 +694,9 @@ class PointsTo:
             found |= {each for each in references if isinstance(each.base, Instance | Made | Held | Below)}
         return frozenset(found)
 
-    def _attribute_of(self, reference: Reference, name: str) -> References:  # noqa: C901  (one case a kind of object)
+    def _attribute_of(  # noqa: C901, PLR0912  (one case a kind of object)
+        self, reference: Reference, name: str
+    ) -> References:
         base = reference.base
         if name == "__class__":
             return self.class_of(frozenset((reference,)))
@@ -777,7 +780,9 @@ class PointsTo:
 
     # Expressions
 
-    def _of_expression(self, node: ast.expr, scope: LexicalScope) -> References:
+    def _of_expression(  # noqa: C901, PLR0912  (one case a node type)
+        self, node: ast.expr, scope: LexicalScope
+    ) -> References:
         match node:
             case ast.Name(id=name):
                 return self._of_name(node, name, scope)
@@ -840,7 +845,7 @@ class PointsTo:
         if home is None:
             index = scope.file.index
             dotted = self.project.global_name(index, name)
-            return self.of_dotted(dotted)
+            return self.of_dotted(dotted) | self._get(_Variable(scope.file.top, name))
         if len(home.bindings[name]) == 1:
             return self.narrowed(node, self._get(_Variable(home, name)), home)
         loop = binding_loop(node, scope.file.parents)
@@ -918,19 +923,11 @@ class PointsTo:
     def _of_call(self, node: ast.Call, scope: LexicalScope) -> References:
         if (special := self._of_builtin(node, scope)) is not None:
             return special
-        if isinstance(node.func, ast.Attribute):
-            receiver = self._get(node.func.value, scope)
-            name = node.func.attr
-            if name in CHILDREN or name in _FETCHES:
-                is_direct = name in ("children", "named_children")
-                itself = receiver if name in ("modules", "named_modules") else NOTHING
-                names = {CHILD_NAME} if receiver and name.startswith("named_") else NOTHING
-                found = self.below(receiver, is_direct=is_direct) | itself | names
-                return self._looked_up(found, node.args[0], scope) if name in _FETCHES and node.args else found
-            if name in _TENSORS and not self._defines(receiver, name):
-                return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
-            if name in RETURNS_SELF and not self._defines(receiver, name):
-                return receiver
+        if (
+            isinstance(node.func, ast.Attribute)
+            and (of_module := self._of_module_method(node, node.func, scope)) is not None
+        ):
+            return of_module
         callees = self._get(node.func, scope)
         if self._is_weak(node.func, scope):
             return callees
@@ -949,6 +946,20 @@ class PointsTo:
         if any(_is_holder(each.base) for each in callees):  # a weak reference, a class made by a call
             found |= {each for each in callees if isinstance(each.base, Instance | Made | Held | Below)}
         return found
+
+    def _of_module_method(self, node: ast.Call, func: ast.Attribute, scope: LexicalScope) -> References | None:
+        """What a method of nn.Module returns; None where a call is of another method."""
+        receiver = self._get(func.value, scope)
+        name = func.attr
+        if name in CHILDREN or name in _FETCHES:
+            is_direct = name in ("children", "named_children")
+            itself = receiver if name in ("modules", "named_modules") else NOTHING
+            names = {CHILD_NAME} if receiver and name.startswith("named_") else NOTHING
+            found = self.below(receiver, is_direct=is_direct) | itself | names
+            return self._looked_up(found, node.args[0], scope) if name in _FETCHES and node.args else found
+        if name in _TENSORS and not self._defines(receiver, name):
+            return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
+        return receiver if name in RETURNS_SELF and not self._defines(receiver, name) else None
 
     def _is_weak(self, func: ast.expr, scope: LexicalScope) -> bool:
         """True if what is called is a weak reference: calling it gives the object."""
@@ -1040,7 +1051,9 @@ class PointsTo:
             if not (isinstance(each.base, Named) and not each.base.name.rpartition(".")[2][:1].isupper())
         )
 
-    def _of_builtin(self, node: ast.Call, scope: LexicalScope) -> References | None:
+    def _of_builtin(  # noqa: C901, PLR0912  (one case a function)
+        self, node: ast.Call, scope: LexicalScope
+    ) -> References | None:
         """Calls that Python itself gives a meaning: `getattr`, `super`, `type`, `vars`, `attrgetter`."""
         match node:
             case ast.Call(func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(name)), *_]):

@@ -72,7 +72,13 @@ def test_eval_of_one_module_is_a_change_of_mode(tmp_path: Path) -> None:
 
 def test_train_of_every_module_of_a_loop_is_uniform(tmp_path: Path) -> None:
     table = table_of(tmp_path, "net = Net()\nfor m in net.modules():\n    m.train()\n")
-    assert not found(table, EffectKind.MODE)
+    assert targets(table, EffectKind.MODE) == {"Net"}
+
+
+def test_train_of_every_module_of_a_part_changes_that_part(tmp_path: Path) -> None:
+    table = table_of(tmp_path, "net = Net()\nfor m in net.drop.modules():\n    m.eval()\n")
+    assert list(table.on_held((NET,), "drop", ("torch.nn.RReLU",)))
+    assert not list(table.on_held((NET,), "act", ("torch.nn.RReLU",)))
 
 
 def test_train_of_some_modules_of_a_loop_is_selective(tmp_path: Path) -> None:
