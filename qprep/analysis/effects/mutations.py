@@ -395,7 +395,8 @@ class _Search:
         """True if the name of a method is a docstring, is compared, or names what `hasattr` and `getattr` ask for."""
         parent = self.file.parents.get(constant)
         if isinstance(parent, ast.Call):
-            return last_name(parent.func) in ("getattr", "hasattr", "attrgetter", "methodcaller", "__getattribute__")
+            asks = ("getattr", "hasattr", "attrgetter", "methodcaller", "__getattribute__")
+            return last_name(parent.func) in (*asks, *_SETTERS)  # what is set is an effect of its own
         return isinstance(parent, ast.Expr | ast.Compare | ast.JoinedStr)
 
     def _computed_call(self, node: ast.Call) -> Iterator[Effect]:

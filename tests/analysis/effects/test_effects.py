@@ -235,3 +235,9 @@ def test_a_made_class_that_runs_the_constructor_is_no_change(code: str, tmp_path
 @pytest.mark.parametrize("code", SKIPPING.values(), ids=SKIPPING.keys())
 def test_a_made_class_that_may_skip_the_constructor_is_one(code: str, tmp_path: Path) -> None:
     assert found(table_of(tmp_path, code + "\n"), EffectKind.DERIVE)
+
+
+def test_a_text_that_setattr_is_given_names_no_call(tmp_path: Path) -> None:
+    table = table_of(tmp_path, 'net = Net()\nsetattr(net, "_forward_hooks_installed", True)\n')
+    assert not found(table, EffectKind.CHANGE)
+    assert [effect.attribute for effect in found(table, EffectKind.SET)] == ["_forward_hooks_installed"]

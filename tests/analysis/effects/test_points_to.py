@@ -206,3 +206,18 @@ def test_the_names_of_a_file_are_what_globals_holds(tmp_path: Path) -> None:
 
 def test_a_pattern_is_no_module(tmp_path: Path) -> None:
     assert not probed(table_of(tmp_path, "import re\n\nprobe(re.compile(Net()))\n"))
+
+
+PAIRS = {
+    "loop": "for name, layer in Net().named_children():\n    probe({})",
+    "comprehension": "[probe({}) for name, layer in list(Net().named_modules())]",
+    "bound-twice": "name = layer = None\nfor name, layer in Net().named_children():\n    probe({})",
+}
+
+
+@pytest.mark.parametrize("code", PAIRS.values(), ids=PAIRS.keys())
+def test_the_module_beside_a_name_is_no_name(code: str, tmp_path: Path) -> None:
+    assert "ChildName" in names_of(probed(table_of(tmp_path, code.format("name") + "\n")))
+    found = names_of(probed(table_of(tmp_path, code.format("layer") + "\n")))
+    assert "below Net" in found
+    assert "ChildName" not in found
