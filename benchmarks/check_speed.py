@@ -3,6 +3,8 @@
 
     python benchmarks/check_speed.py [--package timm] [--copies 1,4,16] [--rounds 3] [--quick]
     python benchmarks/check_speed.py --tree timm,torchvision,transformers/models [--jobs 2] [--tools FOLDER]
+    python benchmarks/check_speed.py --one timm/models/resnet.py,torchvision/models/resnet.py [--checkout] [--limit 900]
+    python benchmarks/check_speed.py --lengths 125,500,2000
 
 CPU seconds of whole processes (user and system, children of this one, taken in turn), peak memory, and the start-up
 time of `qprep --version`. The ratio is that of the medians of one run. `--quick` takes one and two copies of
@@ -11,7 +13,10 @@ much among twice as many. With --tree: a copy of these folders is checked
 by one process and by several, each filling an empty cache, again, and after a change to one file; what the first three
 print must be the same bytes; and by other linters beside it, from the environment in FOLDER where they are no
 neighbours of this Python; one that takes longer than --limit seconds is ended, and its row says so. The memory is that
-of the largest process.
+of the largest process. With --one: each file is checked alone, in a copy of its package: without a cache, with one that
+is empty, again, and after a change to the file. The package lies in the environment of a project, whose files are all
+that stands beside it; with --checkout it is a project of its own, and its other files are read for what they do to the
+file. With --lengths: long expressions and methods.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,6 +169,98 @@ def over_tree(names: list[str], jobs: int, tools: Path | None, limit: int) -> No
     console.print(f"output of all three the same bytes: {len(set(texts)) == 1}")
 
 
+def environment(package: str, folder: Path, *, checkout: bool) -> Path:
+    """A copy of a package: as a project of its own, or in the environment of a project that git leaves out."""
+    (folder / "pyproject.toml").write_text("")
+    (folder / ".git").mkdir()
+    if not checkout:
+        (folder / ".gitignore").write_text("/.venv/\n")
+    place = folder if checkout else folder / ".venv" / "site-packages"
+    place.mkdir(parents=True, exist_ok=True)
+    return tree_copy([package], place)
+
+
+def over_files(names: list[str], limit: int, *, checkout: bool) -> None:
+    """Measure and print what one file of a package costs."""
+    ways = ("no cache", "empty cache", "nothing changed", "file changed")
+    table = Table(title=f"CPU seconds of one file, {'in its checkout' if checkout else 'of an installed package'}")
+    for heading in ("file", *ways, "same output"):
+        table.add_column(heading, justify="left" if heading == "file" else "right")
+    changed: list[float] = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            path = environment(name.partition("/")[0], folder, checkout=checkout) / name
+            if not path.is_file():
+                continue
+            check = [sys.executable, "-m", "qprep", "check", "--isolated", "--output-format", "json", str(path)]
+            outputs = [folder / f"{number}.txt" for number in range(5)]
+            cached = [*check, "--cache-dir", str(folder / "cache")]
+            runs = [[*check, "--no-cache"], cached, cached, cached, [*check, "--no-cache"]]
+            costs: list[Cost | None] = []
+            for number, (command, output) in enumerate(zip(runs, outputs, strict=True)):
+                if number == 3:
+                    path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+                costs.append(run_within([*command, "--output-file", str(output)], limit))
+            texts = [output.read_bytes() if output.exists() else b"" for output in outputs]
+            same = texts[0] == texts[1] == texts[2] and texts[3] == texts[4]
+            figures = [f"{cost.cpu:.2f}" if cost is not None else f"over {limit}" for cost in costs[:4]]
+            table.add_row(name, *figures, str(same))
+            changed += [cost.cpu for cost in costs[3:4] if cost is not None]
+    console = Console(width=120)
+    console.print(table)
+    if changed:
+        console.print(f"file changed, median: {statistics.median(changed):.2f}")
+
+
+LONG: dict[str, Callable[[int], str]] = {
+    "terms of a sum": lambda length: f"        return {' + '.join(['x'] * length)}\n",
+    "calls in a sum": lambda length: f"        return {' + '.join(['F.relu(x)'] * length)}\n",
+    "statements": lambda length: (
+        "".join(f"        x = F.relu(self.fc(x) + {n})\n" for n in range(length)) + "        return x\n"
+    ),
+    "hundreds of items of a literal": lambda length: f"        return x + len([{'1, ' * (100 * length)}])\n",
+}
+LONG_HEAD = """\
+import torch.nn.functional as F
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+"""
+
+
+def over_lengths(lengths: list[int]) -> None:
+    """Measure and print how the cost of one file grows with its longest expression or method."""
+    table = Table(title="CPU seconds of one file, by the length of its longest part")
+    for heading in ("what", *map(str, lengths)):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for title, make in LONG.items():
+        figures = []
+        for length in lengths:
+            with tempfile.TemporaryDirectory() as name:
+                path = Path(name) / "net.py"
+                path.write_text(LONG_HEAD + make(length))
+                check = [
+                    sys.executable,
+                    "-m",
+                    "qprep",
+                    "check",
+                    "--isolated",
+                    "--no-cache",
+                    "--output-format",
+                    "concise",
+                ]
+                figures.append(f"{run([*check, str(path)]).cpu:.2f}")
+        table.add_row(title, *figures)
+    Console().print(table)
+
+
 def others(tools: Path | None, paths: list[str]) -> list[tuple[str, list[str]]]:
     """Other linters that are installed, each with the rules nearest to ours or those of its own."""
     commands = {
@@ -183,6 +280,9 @@ def main() -> int:
     parser.add_argument("--copies", default="1,4,16")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tree", help="packages, or folders in them, to check together")
+    parser.add_argument("--one", help="files of packages, each to be checked alone")
+    parser.add_argument("--checkout", action="store_true", help="with --one: the package is a project of its own")
+    parser.add_argument("--lengths", help="lengths of expressions and methods")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--limit", type=int, default=900, help="seconds that another linter may take")
     parser.add_argument("--tools", type=Path, help="a folder of programs: torchfix, flake8, ruff")
@@ -192,6 +292,12 @@ def main() -> int:
         options.package, options.copies, options.rounds = "torchvision/models", "1,2", 1
     if options.tree:
         over_tree(options.tree.split(","), options.jobs, options.tools, options.limit)
+        return 0
+    if options.one:
+        over_files(options.one.split(","), options.limit, checkout=options.checkout)
+        return 0
+    if options.lengths:
+        over_lengths([int(length) for length in options.lengths.split(",")])
         return 0
     name, _, below = options.package.partition("/")
     spec = importlib.util.find_spec(name)

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from qprep.cli.input_options import INPUTS
 from qprep.engine.config.settings import TARGET_VERSIONS, SettingsResolver
 from qprep.engine.config.settings_file import OUTPUT_FORMATS, Options, pattern_fault
 from qprep.foundation.catalogue.targets import TARGETS
@@ -117,16 +118,7 @@ TRACE = (
         "use the run to confirm, drop and add findings.",
     ),
     click.option("--no-trace", is_flag=True, help="Run no model, even if --trace is set."),
-    click.option(
-        "--input",
-        "inputs",
-        multiple=True,
-        metavar="[NAME=]SHAPE[:DTYPE]",
-        help="Shape of an input, as 1,3,224,224; repeat for several.",
-    ),
-    click.option(
-        "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
-    ),
+    *INPUTS,
     click.option("--device", metavar="DEVICE", help="The device to run on; meta allocates no weights."),
     click.option(
         "--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit of each run (default: 300)."

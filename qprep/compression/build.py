@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from qprep.compression.quantizers import arguments, ignored, known_class
 from qprep.compression.registry import Section, hints_of, parameters_of
 from qprep.compression.schedule_file import Definition, Schedule, Use
 from qprep.compression.training import Training
-from qprep.compression.values import converted, numbered
+from qprep.compression.values import converted, entries_of, numbered
 from qprep.compression.windows import Window, window
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.config.config_settings import did_you_mean
@@ -41,8 +41,13 @@ _WHEN_HINTS: Final[Mapping[str, Any]] = {
 }
 
 
-def add_policies(schedule: Schedule, training: Training, add: Callable[[Policy, Window], None]) -> None:
+Locate = Callable[[str], str]  # from the sentence of an error to file, line and key
+
+
+def add_policies(schedule: Schedule, training: Training, add: Callable[[Policy, Window, Locate], None]) -> None:
     """Make every policy of `schedule` and `add` it, in order; schedules of learning rates are made last.
+
+    What is added gets a function from the sentence of an error to file, line and key, for errors during the training.
 
     Raises ScheduleError with file, line and key.
     """
@@ -59,7 +64,7 @@ def add_policies(schedule: Schedule, training: Training, add: Callable[[Policy, 
         makers.check(each)
         training.note(f"{each.key}: no policy uses it")
     for place, use in enumerate(schedule.uses):
-        makers.place(use, partial(add, made[place], windows[place]))
+        makers.place(use, partial(add, made[place], windows[place], partial(makers.where, use.definition)))
 
 
 class _Makers:
@@ -81,6 +86,11 @@ class _Makers:
     def place(self, use: Use, add: Callable[[], None]) -> None:
         """Add a policy; what does not fit the model has the line where the file names it."""
         self._culprit(use.definition, add)
+
+    def where(self, definition: Definition, sentence: str) -> str:
+        """File, line and key of what an error speaks of."""
+        line, key = _place(definition, sentence)
+        return f"{self._schedule.path}:{line}: {key}"
 
     def window(self, use: Use) -> Window:
         """When a policy runs."""
@@ -140,10 +150,15 @@ class _Makers:
         missing = [name for name in needed if name not in given]
         if missing:
             raise self._schedule.error(line, key, f"expected {', '.join(missing)}, found none")
-        return {
-            name: self.attempt(each.line, f"{key}.{name}", partial(_value, each, hints.get(name, Any)))
-            for name, each in given.items()
-        }
+        return {name: self._converted(each, f"{key}.{name}", hints.get(name, Any)) for name, each in given.items()}
+
+    def _converted(self, given: Located, key: str, hint: Any) -> Any:  # noqa: ANN401
+        """The value of an argument; what does not fit in an entry of a mapping has the line of that entry."""
+        if isinstance(given.value, Mapping):
+            inner = entries_of(hint)
+            for name, each in given.value.items():
+                self._converted(each, f"{key}.{name}", inner)
+        return self.attempt(given.line, key, partial(_value, given, hint))
 
     def _class(self, definition: Definition) -> Any:  # noqa: ANN401
         return self.attempt(
@@ -201,19 +216,37 @@ def _value(given: Located, hint: Any) -> Any:  # noqa: ANN401
 
 
 def _place(definition: Definition, sentence: str) -> tuple[int, str]:
-    """Line and key of the argument, or of the entry of an argument, that a sentence names; else of the definition."""
+    """Line and key of the argument, or of an entry in it, that a sentence names; else of the definition.
+
+    Of several that it names, the one with most parts of its path in the sentence, then the one that comes first.
+    """
     words = re.split(r"[\s:,']+", sentence)
-    named = [name for name in definition.arguments if name in words]
-    if named:
-        name = min(named, key=words.index)
-        return definition.arguments[name].line, f"{definition.key}.{name}"
-    for name, each in definition.arguments.items():
-        inner = each.value if isinstance(each.value, Mapping) else {}
-        for entry, value in inner.items():
-            if entry in words or plain(entry) in words:
-                return value.line, f"{definition.key}.{name}.{entry}"
-        items = each.value if isinstance(each.value, list) else [each]
-        for value in items:
-            if value.value in words:
-                return value.line, f"{definition.key}.{name}"
-    return definition.line, definition.key
+    found = list(_entries(definition.arguments, (), words))
+    if not found:
+        return definition.line, definition.key
+    _, _, line, path = max(found, key=lambda each: each[:2])
+    return line, ".".join((definition.key, *path))
+
+
+def _entries(
+    given: Mapping[str, Located], above: tuple[str, ...], words: list[str]
+) -> Iterator[tuple[int, int, int, tuple[str, ...]]]:
+    """Each entry whose key or value is among `words`: keys of its path that are, minus where it is, line, path."""
+    for name, each in given.items():
+        path = (*above, str(name))
+        keys = [key for key in map(str, path) if _index(key, words) is not None]
+        at = _index(str(name), words)
+        if at is not None:
+            yield len(keys), -at, each.line, path
+        if isinstance(each.value, Mapping):
+            yield from _entries(each.value, path, words)
+        for value in each.value if isinstance(each.value, list) else [each]:
+            at = _index(value.value, words) if isinstance(value.value, str) else None
+            if at is not None:
+                yield len(keys), -at, value.line, path
+
+
+def _index(name: str, words: list[str]) -> int | None:
+    """The first place of a name among words, as it is or without wrappers."""
+    places = [words.index(each) for each in (name, plain(name)) if each in words]
+    return min(places, default=None)

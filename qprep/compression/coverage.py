@@ -53,8 +53,9 @@ class Coverage:
         ]
 
     def makers(self, family: Family) -> list[Parameter]:
-        """The weights that compute the channels of a family."""
-        return self._of(slot.tensor for slot in family.slots if slot.makes)
+        """The weights that compute the channels of a family, without those that carry them on, channel by channel."""
+        made = [slot for slot in family.slots if slot.makes]
+        return self._of(slot.tensor for slot in [each for each in made if not each.carries] or made)
 
     def readers(self, family: Family) -> list[Parameter]:
         """The weights that read them."""

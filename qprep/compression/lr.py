@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -62,10 +63,11 @@ class MultiStepMultiGammaLR(LRScheduler):
         return [float(base) * factor for base in self.base_lrs]
 
 
-def rehearse(make: Callable[..., LRScheduler], arguments: Mapping[str, Any], optimizer: Optimizer) -> None:
+def rehearse(make: type[LRScheduler], arguments: Mapping[str, Any], optimizer: Optimizer) -> None:
     """Make a schedule on another optimizer with as many groups and step it: raises what it would raise in the training.
 
-    Torch takes `step_size: 0` and the like, and fails at the first step.
+    Torch takes `step_size: 0` and the like, and fails at the first step. Raises CompressionError for a rate that is no
+    finite number.
     """
     groups = [
         {"params": [Parameter(torch.zeros(1))], **{name: each[name] for name in ("lr", "initial_lr") if name in each}}
@@ -74,7 +76,20 @@ def rehearse(make: Callable[..., LRScheduler], arguments: Mapping[str, Any], opt
     trial = make(**{**arguments, "optimizer": SGD(groups, lr=1.0, momentum=0.9)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of steps without an optimizer's step
-        trial.step(1.0) if isinstance(trial, ReduceLROnPlateau) else trial.step()
+        if isinstance(trial, ReduceLROnPlateau):
+            trial.step(1.0)
+            return
+        trial.step()
+        if takes_epoch(trial):
+            trial.step(1)
+    rates = [float(group["lr"]) for group in trial.optimizer.param_groups]
+    if not all(map(math.isfinite, rates)):
+        raise CompressionError(f"expected finite learning rates of {make.__name__}, found {rates} after a step")
+
+
+def takes_epoch(scheduler: LRScheduler) -> bool:
+    """True if `step` takes the number of the epoch; what combines several schedules does not."""
+    return "epoch" in inspect.signature(type(scheduler).step).parameters
 
 
 def lr_classes() -> dict[str, type]:

@@ -112,20 +112,39 @@ def _argument(name: str, key: str, value: Any) -> dict[str, Any]:  # noqa: ANN40
     if own is not None:
         return own(value)
     if key == "bits_overrides":  # the quantizers read Distiller's first form of it
-        return {key: {_path(pattern): each for pattern, each in (value or {}).items()}}
+        return {key: {_path(pattern): _bits(each) for pattern, each in _mapping(key, value).items()}}
     renamed = _RENAMED.get(key, key)
     if renamed.startswith("bits_"):
         return {renamed: None if value == _FLOAT_BITS else value}
     if key == "overrides":
-        return {"overrides": {_path(pattern): _override(name, each) for pattern, each in (value or {}).items()}}
+        return {
+            "overrides": {
+                _path(pattern): _override(name, pattern, each) for pattern, each in _mapping(key, value).items()
+            }
+        }
     return {key: value}
 
 
-def _override(name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
+def _override(name: str, pattern: str, values: Any) -> dict[str, Any]:  # noqa: ANN401
     found: dict[str, Any] = {}
-    for key, value in (values or {}).items():
+    for key, value in _mapping(pattern, values).items():
         found |= _argument(name, key, value)
     return found
+
+
+def _bits(given: Any) -> Any:  # noqa: ANN401
+    """Bits, or a mapping of them, with None where Distiller says 32."""
+    if isinstance(given, Mapping):
+        return {key: _bits(value) for key, value in given.items()}
+    return None if given == _FLOAT_BITS else given
+
+
+def _mapping(name: str, given: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise CompressionError(f"expected a mapping of {name}, found {given!r}")
+    return given
 
 
 def _path(pattern: str) -> str:
@@ -153,6 +172,17 @@ def _clips(value: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"estimator_activations": _CLIPS[chosen]}
 
 
+def _switch(name: str, *, on: Mapping[str, Any], off: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
+    """Reads true or false; CompressionError for anything else, which Python would take for true."""
+
+    def read(value: Any) -> dict[str, Any]:  # noqa: ANN401
+        if not isinstance(value, bool):
+            raise CompressionError(f"expected {name} to be true or false, found {value!r}")
+        return dict(on if value else off)
+
+    return read
+
+
 def _nothing(_: Any) -> dict[str, Any]:  # noqa: ANN401
     return {}
 
@@ -161,11 +191,13 @@ _OWN: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = MappingProxyType(
     {
         "mode": _mode,
         "clip_acts": _clips,
-        "per_channel_wts": lambda value: {"granularity_weights": "per-channel" if value else "per-tensor"},
+        "per_channel_wts": _switch(
+            "per_channel_wts", on={"granularity_weights": "per-channel"}, off={"granularity_weights": "per-tensor"}
+        ),
         "ema_decay": _nothing,
-        "quantize_inputs": lambda value: {} if value else {"bits_inputs": None},
+        "quantize_inputs": _switch("quantize_inputs", on={}, off={"bits_inputs": None}),
         "act_clip_decay": lambda value: {"alpha_decay": value},
-        "quantize_bias": lambda value: {} if value else {"bits_bias": None},
+        "quantize_bias": _switch("quantize_bias", on={}, off={"bits_bias": None}),
     }
 )
 TRANSLATED: Final = tuple(_OWN)  # arguments of Distiller's with another name or value here

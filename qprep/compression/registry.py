@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections.abc
 import enum
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, Final, TypeVar, overload
 
 from qprep.compression.errors import CompressionError
@@ -73,9 +75,13 @@ def parameters_of(
 
 
 def hints_of(factory: Callable[..., object]) -> dict[str, Any]:
-    """The annotations of a constructor; none where they cannot be resolved."""
+    """The annotations of a constructor, without those that cannot be resolved."""
     function = factory.__init__ if isinstance(factory, type) else factory  # type: ignore[misc]
-    try:
-        return typing.get_type_hints(function)
-    except (NameError, TypeError):
-        return {}
+    names = {**vars(collections.abc), **getattr(function, "__globals__", {})}  # what is imported for annotations alone
+    found: dict[str, Any] = {}
+    for name, annotation in getattr(function, "__annotations__", {}).items():
+        try:
+            found |= typing.get_type_hints(SimpleNamespace(__annotations__={name: annotation}), names)
+        except (NameError, TypeError):
+            continue
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils import _pytree as pytree
 
-from qprep.compression.build import add_policies
+from qprep.compression.build import Locate, add_policies
 from qprep.compression.costs import Costs
 from qprep.compression.coverage import bare
-from qprep.compression.errors import CompressionError
+from qprep.compression.errors import CompressionError, ScheduleError
 from qprep.compression.history import History
 from qprep.compression.logs.record import Recorder
 from qprep.compression.masks import Masks
@@ -28,14 +29,31 @@ from qprep.compression.sparsity import sparsity_of, total_sparsity, weights_of
 from qprep.compression.state import load_state, resumed, saved_state, write_checkpoint
 from qprep.compression.training import LossComponent, Metrics, PolicyLoss, Training
 from qprep.compression.windows import Window, window
+from qprep.foundation.errors import QprepError
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledPolicy:
-    """A policy and when it runs."""
+    """A policy and when it runs.
+
+    locate  from the sentence of an error to file, line and key, for policies of a schedule file
+    """
 
     policy: Policy
     window: Window
+    locate: Locate | None = None
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Errors of the policy with file, line and key, where it comes from a file."""
+        try:
+            yield
+        except ScheduleError:
+            raise
+        except QprepError as error:
+            if self.locate is None:
+                raise
+            raise ScheduleError(f"{self.locate(str(error))}: {error}") from error
 
 
 class Scheduler:
@@ -189,7 +207,8 @@ class Scheduler:
         self._began, self._in_epoch, self._in_minibatch, self._continuing = True, True, False, False
         for each in self.entries:
             if each.window.in_epoch(epoch):
-                each.policy.on_epoch_begin(self._training, each.window)
+                with each.blamed():
+                    each.policy.on_epoch_begin(self._training, each.window)
 
     def on_minibatch_begin(
         self,
@@ -209,7 +228,8 @@ class Scheduler:
         self._in_minibatch = True
         self.masks.leave_forward()
         for each in self._active():
-            each.policy.on_minibatch_begin(self._training, each.window)
+            with each.blamed():
+                each.policy.on_minibatch_begin(self._training, each.window)
         self.masks.enter_forward()
 
     def before_backward_pass(  # noqa: PLR0917  (Distiller's order)
@@ -241,7 +261,8 @@ class Scheduler:
         parts = []
         overall = loss
         for each in adding:
-            overall, part = each.policy.before_backward(self._training, each.window, overall)
+            with each.blamed():
+                overall, part = each.policy.before_backward(self._training, each.window, overall)
             if part is not None:
                 parts.append(LossComponent(each.policy.name, part))
         self.history.losses(overall, parts)
@@ -274,7 +295,8 @@ class Scheduler:
         self._in_minibatch = True
         self.masks.leave_forward()
         for each in self._active():
-            each.policy.on_minibatch_end(self._training, each.window)
+            with each.blamed():
+                each.policy.on_minibatch_end(self._training, each.window)
         self.masks.apply()
         self._advance()
 
@@ -289,7 +311,8 @@ class Scheduler:
         found = {**self.metrics, **(metrics or {})}
         for each in self.entries:
             if each.window.in_epoch(epoch):
-                each.policy.on_epoch_end(self._training, each.window, found)
+                with each.blamed():
+                    each.policy.on_epoch_end(self._training, each.window, found)
         self._in_epoch = self._in_minibatch = False
         self.metrics = {}
         self.history.epoch_end(self._training, found, self._costs.now())
@@ -382,9 +405,9 @@ class Scheduler:
         scheduler: Self = resumed(Path(path), make_model, make_optimizer, partial(cls, **settings), policies)
         return scheduler, scheduler.next_epoch
 
-    def _add(self, policy: Policy, when: Window) -> None:
+    def _add(self, policy: Policy, when: Window, locate: Locate | None = None) -> None:
         policy.bind(self._training, when)
-        self.entries.append(ScheduledPolicy(policy, when))
+        self.entries.append(ScheduledPolicy(policy, when, locate))
         if policy.needs_example and not self._training.has_example and not self._watching:
             self._watching = self.model.register_forward_pre_hook(self._remember, with_kwargs=True)
 
@@ -427,12 +450,14 @@ class Scheduler:
     def _before_step(self, *_: object) -> None:
         self.masks.leave_forward()
         for each in self.entries:
-            each.policy.before_step(self._training, each.window)
+            with each.blamed():
+                each.policy.before_step(self._training, each.window)
         self.masks.mask_gradients()
 
     def _after_step(self, *_: object) -> None:
         for each in self.entries:
-            each.policy.after_step(self._training, each.window)
+            with each.blamed():
+                each.policy.after_step(self._training, each.window)
         self.masks.apply()
 
     def _check_epoch(self, epoch: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import types
 import typing
@@ -34,12 +35,24 @@ def numbered(value: Any) -> Any:  # noqa: ANN401
 def converted(value: Any, hint: Any) -> Any:  # noqa: ANN401
     """`value` as the annotation `hint` has it, with whole numbers for numbers.
 
-    Raises CompressionError for what does not fit; what is not annotated, or with classes of its own, passes.
+    Raises CompressionError for what does not fit, and for NaN; what is not annotated, or with classes of its own,
+    passes.
     """
+    if _has_nan(value):
+        raise CompressionError(f"expected {described(hint)}, found {value!r}")
     found = _fit(value, hint)
     if found is _UNFIT:
         raise CompressionError(f"expected {described(hint)}, found {value!r}")
     return found
+
+
+def entries_of(hint: Any) -> Any:  # noqa: ANN401
+    """The annotation of the values of a mapping with the annotation `hint`, one of its alternatives; Any without."""
+    for each in (hint, *typing.get_args(hint)):
+        origin, inner = typing.get_origin(each), typing.get_args(each)
+        if isinstance(origin, type) and issubclass(origin, Mapping) and len(inner) == 2:
+            return inner[1]
+    return Any
 
 
 def described(hint: Any) -> str:  # noqa: ANN401
@@ -52,10 +65,24 @@ def described(hint: Any) -> str:  # noqa: ANN401
     if origin is typing.Literal:
         return f"one of {', '.join(map(repr, inner))}"
     if origin is not None and issubclass(origin, Mapping):
-        return "a mapping"
+        return f"a mapping{_each(inner[1]) if len(inner) == 2 else ''}"
     if origin in _LISTS:
-        return "a list"
+        return f"a list{_each(inner[0]) if inner else ''}"
+    if hint is Any:
+        return "a value"
     return getattr(hint, "__name__", str(hint))
+
+
+def _each(hint: Any) -> str:  # noqa: ANN401
+    return f", each {described(hint)}" if hint in _NAMES else ""
+
+
+def _has_nan(value: Any) -> bool:  # noqa: ANN401
+    if isinstance(value, Mapping):
+        return any(map(_has_nan, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_nan, value))
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _fit(value: Any, hint: Any) -> Any:  # noqa: ANN401

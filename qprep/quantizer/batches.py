@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,22 @@ class Caller:
         if len(batch) < max(self.positional, 1):
             raise QprepError(f"expected {max(self.positional, 1)} inputs in a batch, found {len(batch)}")
         return model(*batch[: max(self.positional, 1)])
+
+
+@contextlib.contextmanager
+def running(batch: object, number: int) -> Iterator[None]:
+    """QprepError, with the number and the tensors of the batch, for what the model raises on it."""
+    try:
+        yield
+    except QprepError:
+        raise
+    except Exception as error:
+        found = ", ".join(f"{str(each.dtype).removeprefix('torch.')} {tuple(each.shape)}" for each in tensors_in(batch))
+        sentence = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise QprepError(
+            f"expected batches that the model runs on, found batch {number} of "
+            f"{found or type(batch).__name__}: {sentence}"
+        ) from error
 
 
 def caller(model: nn.Module, inputs: Sequence[object]) -> Caller:

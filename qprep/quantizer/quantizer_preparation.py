@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.onnx.export_report import Island
-from qprep.quantizer.batches import batches_of, caller, check_inputs
+from qprep.quantizer.batches import batches_of, caller, check_inputs, running
 from qprep.quantizer.checkpoint import given_names
 from qprep.quantizer.config.backend_presets import IN_PARTS, preset
 from qprep.quantizer.config.config_settings import Bits, Overrides, Settings, names_of, with_values
@@ -65,6 +65,7 @@ class PreparingQuantizer:
 
     defaults: ClassVar[Mapping[str, Any]] = {}
     quantizes_vectors: bool = True  # parameters of one dimension that are no bias: those of norms
+    unread: ClassVar[tuple[str, ...]] = ()  # settings that the method has no use for
 
     given: frozenset[str]
 
@@ -94,6 +95,7 @@ class PreparingQuantizer:
         formats, types = preset(backend), type_names(defaults.pop("types", None), model)
         target, own = defaults.pop("target", None), defaults.pop("passes", ())
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
+        self._asked = tuple(defaults)
         given = {**self.defaults, **formats, **bits, **defaults}
         base = with_values(Settings(), given, f"given to {type(self).__name__}")
         aliases = names_of(model)
@@ -151,6 +153,9 @@ class PreparingQuantizer:
         self.model, self._graph = graph.model, graph
         self.example = (example_inputs, example_kwinputs)
         self.notes += planning_notes(graph, self.settings)
+        self.notes += [
+            f"{type(self).__name__} does not read {name}" for name in self.settings.changed(self.unread, self._asked)
+        ]
         self._finish_preparing()
         self._update_optimizer()
 
@@ -290,7 +295,8 @@ class PreparingQuantizer:
         batches = 0
         with torch.no_grad():
             for batch in batches_of(loader):
-                self.call(batch)
+                with running(batch, batches):
+                    self.call(batch)
                 batches += 1
         waiting = [each for each in observers if each.needs_data]
         if batches == 0 or (waiting and not any(each.estimator and each.estimator.count for each in waiting)):

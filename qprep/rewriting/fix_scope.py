@@ -47,6 +47,7 @@ class AttributeNames:
     patterns: tuple[str, ...] = ()
     barred: tuple[str, ...] = ()
     given: set[str] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)  # by the base of a name: all below are taken
 
     def fresh(self, base: str, hint: str = "") -> str:
         """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
@@ -66,8 +67,11 @@ class AttributeNames:
         yield base
         if hint and base in self.given:
             yield f"{base}_{hint}"
-        for number in range(1, self._number):
-            yield f"{base}_{number}"
+        for number in range(self.numbers.get(base, 1), self._number):
+            if self.numbers.get(base, 1) == number and self._is_taken(f"{base}_{number}"):
+                self.numbers[base] = number + 1
+            else:
+                yield f"{base}_{number}"
         for letter in "qz":
             for number in count(1):
                 yield f"{base}{letter}{number}"

@@ -14,6 +14,7 @@ from qprep.analysis.facts import HelperCall, OpSite
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, FunctionRef
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.foundation.findings import Applicability, Unfixable
 from qprep.rewriting import callees, fstrings, imports, owners, plain_objects
 from qprep.rewriting.composed_edits import Piece, closing, opening, overlaps
@@ -21,7 +22,6 @@ from qprep.rewriting.fix_scope import AttributeNames, DeclinedError, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops, name_capture, proof, stable_binding
 from qprep.rewriting.safety.class_enumeration import listed_files
-from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 from qprep.rewriting.transforms import moved_functions, static_methods
 
 if TYPE_CHECKING:
@@ -230,14 +230,11 @@ class Plan:
         if not positional_parameters(function):
             return Unfixable(f"`{function.name}` has no self")
         owner = positional_parameters(function)[0].arg
-        if name_capture.rebinds(function, owner):
+        if owner in code.bound_in(function):
             return Unfixable(f"`{function.name}` gives `{owner}` another value")
-        current: ast.AST = node
-        while current is not function:
-            current = code.parents[current]
-            if current is not function and isinstance(current, ast.FunctionDef | ast.Lambda):
-                if any(arg.arg == owner for arg in ast.walk(current.args) if isinstance(arg, ast.arg)):
-                    return Unfixable(f"`{owner}` has another meaning in the function around it")
+        for inner in code.functions_inside(node):
+            if any(arg.arg == owner for arg in ast.walk(inner.args) if isinstance(arg, ast.arg)):
+                return Unfixable(f"`{owner}` has another meaning in the function around it")
         return owner
 
     # Functions outside classes
@@ -648,9 +645,9 @@ def _unwritable(code: Code, node: ast.AST) -> str | None:
 
 
 def _nesting(code: Code, node: ast.AST) -> int:
-    """How many expressions stand around a node."""
+    """How many expressions stand around a node; those beyond the limit are not counted."""
     depth = 0
-    while isinstance(node, ast.expr):
+    while isinstance(node, ast.expr) and depth <= MAX_NESTING:
         node = code.parents[node]
         depth += 1
     return depth

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.analysis.symbols.ast_utils import children
+from qprep.analysis.symbols.ast_utils import children, walk
 
 if TYPE_CHECKING:
     from qprep.analysis.places import Place
@@ -14,6 +15,43 @@ if TYPE_CHECKING:
     from qprep.foundation.source import Located, SourceFile
 
 _BLANK = " \t\f"
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around a node: one object for all nodes of a statement, so that long expressions cost their length.
+
+    statement  the innermost statement; None for the statements of a file
+    function   the outermost function, closures looked through, up to a class
+    inner      the functions and lambdas in it that hold the node
+    """
+
+    statement: ast.stmt | None = None
+    function: ast.FunctionDef | None = None
+    inner: tuple[ast.FunctionDef | ast.Lambda, ...] = ()
+
+    def within(self, node: ast.AST) -> _Around:
+        """What stands around the children of a node that this stands around."""
+        match node:
+            case ast.ClassDef():
+                return _Around(node)
+            case ast.FunctionDef() if self.function is None:
+                return _Around(node, node)
+            case ast.FunctionDef():
+                return replace(self, statement=node, inner=(*self.inner, node))
+            case ast.Lambda() if self.function is not None:
+                return replace(self, inner=(*self.inner, node))
+            case ast.stmt():
+                return replace(self, statement=node)
+        return self
+
+
+class _Nodes(NamedTuple):
+    """The expressions of a file by their places, and each node's parent and surroundings."""
+
+    by_place: dict[tuple[int, ...], ast.AST]
+    parents: dict[ast.AST, ast.AST]
+    around: dict[ast.AST, _Around]
 
 
 class Code:
@@ -26,30 +64,31 @@ class Code:
         self.tree = index.tree
         self.module = index.name
         self.bindings: dict[ast.FunctionDef, dict[str, list[str | ast.expr | None]]] = {}  # filled by `callees`
+        self._bound: dict[ast.FunctionDef, frozenset[str]] = {}
 
     @cached_property
-    def _nodes(self) -> tuple[dict[tuple[int, ...], ast.AST], dict[ast.AST, ast.AST]]:
-        nodes: dict[tuple[int, ...], ast.AST] = {}
-        parents: dict[ast.AST, ast.AST] = {}
-        stack: list[ast.AST] = [self.tree]
+    def _nodes(self) -> _Nodes:
+        found = _Nodes({}, {}, {})
+        stack: list[tuple[ast.AST, _Around]] = [(self.tree, _Around())]
         while stack:
-            node = stack.pop()
+            node, around = stack.pop()
             for child in children(node):
-                parents[child] = node
-                stack.append(child)
+                found.parents[child] = node
+                found.around[child] = around
+                stack.append((child, around.within(child)))
                 if isinstance(child, ast.expr | ast.AugAssign) and child.end_lineno is not None:
                     key = (child.lineno, child.col_offset, child.end_lineno, child.end_col_offset or 0)
-                    nodes.setdefault(key, child)
-        return nodes, parents
+                    found.by_place.setdefault(key, child)
+        return found
 
     @property
     def parents(self) -> dict[ast.AST, ast.AST]:
         """The parent of every node."""
-        return self._nodes[1]
+        return self._nodes.parents
 
     def node(self, place: Place) -> ast.AST | None:
         """The expression or augmented assignment at a place."""
-        return self._nodes[0].get((place.line, place.column, place.end_line, place.end_column))
+        return self._nodes.by_place.get((place.line, place.column, place.end_line, place.end_column))
 
     def span(self, node: Located) -> tuple[int, int]:
         """Offsets of a node's source, parentheses around it not included."""
@@ -61,20 +100,31 @@ class Code:
         return self.text[start:end]
 
     def statement(self, node: ast.AST) -> ast.stmt:
-        """The statement that holds a node."""
-        while not isinstance(node, ast.stmt):
-            node = self.parents[node]
-        return node
+        """The statement that holds a node; raises KeyError for the file itself."""
+        if isinstance(node, ast.stmt):
+            return node
+        statement = self._nodes.around[node].statement
+        if statement is None:
+            raise KeyError(node)
+        return statement
 
     def function(self, node: ast.AST) -> ast.FunctionDef | None:
         """The outermost function or method around a node, closures looked through."""
-        found: ast.FunctionDef | None = None
-        current: ast.AST | None = node
-        while current is not None and not isinstance(current, ast.ClassDef):
-            if isinstance(current, ast.FunctionDef):
-                found = current
-            current = self.parents.get(current)
-        return found
+        if isinstance(node, ast.ClassDef):
+            return None
+        around = self._nodes.around.get(node, _Around())
+        return around.within(node).function
+
+    def functions_inside(self, node: ast.AST) -> tuple[ast.FunctionDef | ast.Lambda, ...]:
+        """The functions and lambdas around a node, but for the outermost one of `function`."""
+        return self._nodes.around[node].inner
+
+    def bound_in(self, function: ast.FunctionDef) -> frozenset[str]:
+        """The names that a function gives values, somewhere in it."""
+        if function not in self._bound:
+            names = (node for node in walk(function) if isinstance(node, ast.Name))
+            self._bound[function] = frozenset(node.id for node in names if not isinstance(node.ctx, ast.Load))
+        return self._bound[function]
 
     def line_start(self, offset: int) -> int:
         """Where the line that holds `offset` starts."""

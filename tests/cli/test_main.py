@@ -7,9 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 import qprep
+from qprep.cli import _group
 from tests.cli.conftest import Run
 
 ROOT = Path(qprep.__file__).parent.parent
@@ -119,3 +121,19 @@ def test_a_shell_completes_codes_of_rules() -> None:
     found = completion.get_completions(["check", "--select"], "QP101,QP2")
     assert "QP101,QP201" in [item.value for item in found]
     assert all(item.value.startswith("QP101,QP2") for item in found)
+
+
+def test_verbs_that_run_a_model_take_its_inputs_in_the_same_words() -> None:
+    found: dict[str, set[str]] = {"--input": set(), "--inputs": set()}
+    verbs = set()
+    context = click.Context(_group)
+    for name in _group.list_commands(context):
+        verb = _group.get_command(context, name)
+        assert verb is not None
+        for option in verb.params:
+            for flag in set(option.opts).intersection(found):
+                assert isinstance(option, click.Option)
+                found[flag].add(f"{option.metavar}: {option.help}")
+                verbs.add(name)
+    assert verbs >= {"quantize", "trace", "summary", "compress", "vendor", "check", "fix"}
+    assert [len(each) for each in found.values()] == [1, 1]

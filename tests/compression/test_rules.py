@@ -213,7 +213,7 @@ def test_a_weight_that_is_no_multiple_is_refused_by_name_and_left_by_star() -> N
             lambda: SplicingPruner({"a": 1}, 1.1, 0.9),
             "expected hi_thresh_mult from low_thresh_mult (1.1) on, found 0.9",
         ),
-        (lambda: MagnitudeParameterPruner({"a": -1}), "expected a threshold from 0 on for a, found -1"),
+        (lambda: MagnitudeParameterPruner({"a": -1}), "expected the threshold of a from 0 on, found -1"),
         (lambda: SparsityLevelParameterPruner({"a": 2}), "expected the level of a from 0 to 1, found 2"),
     ],
 )

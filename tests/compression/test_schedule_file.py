@@ -23,6 +23,7 @@ from qprep.compression import (
     load_schedule,
     register,
 )
+from qprep.compression.policies.quantization import QuantizationPolicy
 from qprep.compression.schema import schema, schema_text
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
@@ -370,3 +371,121 @@ def test_a_schedule_without_an_optimizer_has_no_learning_rate(tmp_path: Path) ->
                     "  - {lr_scheduler: {instance_name: d}, starting_epoch: 0, ending_epoch: 2}\n")  # fmt: skip
     with pytest.raises(ScheduleError, match=r"s.yaml:2: lr_schedulers.d: expected an optimizer, found none"):
         Scheduler.from_file(path, seeded(plain_net))
+
+
+ENTRIES = """\
+pruners:
+  s:
+    class: SensitivityPruner
+    sensitivities:
+      0.weight: 0.1
+      3.weight: VALUE
+policies:
+  - {pruner: {instance_name: s}, epochs: [0]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("big", "expected a number, found 'big'"),
+        (".nan", "expected a number, found nan"),
+        (".inf", "expected the sensitivity of 3.weight from 0 on, found inf"),
+        ("-0.1", "expected the sensitivity of 3.weight from 0 on, found -0.1"),
+    ],
+)
+def test_an_entry_that_does_not_fit_has_the_line_of_the_entry(tmp_path: Path, value: str, sentence: str) -> None:
+    """Not a number is above no threshold: it would mask every weight."""
+    with pytest.raises(ScheduleError, match=re.escape(f":6: pruners.s.sensitivities.3.weight: {sentence}")):
+        scheduled(tmp_path, ENTRIES.replace("VALUE", value), seeded(plain_net))
+
+
+QUANTIZED = """\
+quantizers:
+  q:
+    class: PACTQuantizer
+    bits_weights: 4
+    SETTING
+policies:
+  - {quantizer: {instance_name: q}, epochs: [0]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("overrides: [fc]", "5: quantizers.q.overrides: expected a mapping of overrides, found ['fc']"),
+        ("overrides:\n      fc: 8", "6: quantizers.q.overrides.fc: expected a mapping of fc, found 8"),
+        (
+            "overrides:\n      fc: {bits_weights: 77}",
+            "6: quantizers.q.overrides.fc.bits_weights: expected bits_weights from 1 to 16",
+        ),
+        ("bits_overrides: 4", "5: quantizers.q.bits_overrides: expected a mapping of bits_overrides, found 4"),
+        (
+            "act_clip_init_val: big",
+            "5: quantizers.q.act_clip_init_val: expected act_clip_init_val above 0, found 'big'",
+        ),
+        ("act_clip_init_val: 0", "5: quantizers.q.act_clip_init_val: expected act_clip_init_val above 0, found 0"),
+        ("per_channel_wts: maybe", "5: quantizers.q.per_channel_wts: expected per_channel_wts to be true or false, fo"),
+        ("quantize_bias: 8", "5: quantizers.q.quantize_bias: expected quantize_bias to be true or false, found 8"),
+    ],
+)
+def test_what_a_quantizer_gets_wrong_has_file_line_and_key(tmp_path: Path, setting: str, sentence: str) -> None:
+    with pytest.raises(ScheduleError) as caught:
+        scheduled(tmp_path, QUANTIZED.replace("SETTING", setting), seeded(Residual), example_inputs=EXAMPLE)
+    assert str(caught.value).startswith(f"{tmp_path / 'schedule.yaml'}:{sentence}")
+
+
+@pytest.mark.parametrize("key", ["overrides", "bits_overrides"])
+def test_32_bits_are_floats_in_overrides_too(tmp_path: Path, key: str) -> None:
+    text = QUANTIZED.replace("SETTING", f"{key}:\n      fc: {{wts: 32, acts: 32}}")
+    model = seeded(Residual)
+    scheduler = scheduled(tmp_path, text, model, example_inputs=EXAMPLE)
+    scheduler.on_epoch_begin(0)
+    policy = scheduler.entries[0].policy
+    assert isinstance(policy, QuantizationPolicy)
+    assert policy.quantizer is not None
+    found = {scheduler.training.name(each) for each, _ in policy.quantizer.parameters_with_quantizers()}
+    assert "conv2.weight" in found
+    assert "fc.weight" not in found
+
+
+RATES = """\
+lr_schedulers:
+  lr:
+    class: MultiStepLR
+    milestones: VALUE
+policies:
+  - {lr_scheduler: {instance_name: lr}, starting_epoch: 0, ending_epoch: 5}
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("3", "4: lr_schedulers.lr.milestones: expected a list, each a whole number, found 3"),
+        ("[a, b]", "4: lr_schedulers.lr.milestones: expected a list, each a whole number, found ['a', 'b']"),
+        ("[2]\n    gamma: .nan", "5: lr_schedulers.lr.gamma: expected a number, found nan"),
+        (
+            "[1]\n    gamma: .inf",
+            "2: lr_schedulers.lr: expected finite learning rates of MultiStepLR, found [inf] after",
+        ),
+    ],
+)
+def test_rates_are_rehearsed_before_the_training(tmp_path: Path, value: str, sentence: str) -> None:
+    with pytest.raises(ScheduleError) as caught:
+        scheduled(tmp_path, RATES.replace("VALUE", value), seeded(plain_net))
+    assert str(caught.value).startswith(f"{tmp_path / 'schedule.yaml'}:{sentence}")
+
+
+def test_errors_during_the_training_have_file_line_and_key(tmp_path: Path) -> None:
+    """The ranking needs outputs of the layers; nothing ran in epoch 0."""
+    text = (
+        "pruners:\n  p:\n    class: ActivationAPoZRankedFilterPruner\n    desired_sparsity: 0.5\n"
+        "    group_type: Filters\n    weights: [3.weight]\npolicies:\n  - {pruner: {instance_name: p}, epochs: [1]}\n"
+    )
+    scheduler = scheduled(tmp_path, text, seeded(plain_net))
+    scheduler.on_epoch_begin(0)
+    scheduler.on_epoch_end(0)
+    with pytest.raises(ScheduleError, match=r"schedule.yaml:6: pruners.p.weights: expected data for 3.weight"):
+        scheduler.on_epoch_begin(1)

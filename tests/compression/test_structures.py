@@ -325,3 +325,93 @@ def test_structures_that_cannot_be_meant(make: Callable[[], object], sentence: s
     with pytest.raises(CompressionError) as caught:
         make()
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(("rounding", "number"), [("floor", 4), ("ceil", 4), ("round", 4)])
+def test_a_whole_number_of_structures_stays_whole(rounding: str, number: int) -> None:
+    """0.5 of 8 is 4 in groups of 2, whichever way it is rounded."""
+    pruner = L1("Filters", 0.5, ["conv1.weight"], group_size=2, rounding_fn=rounding)
+    assert pruner.number(8, 0.5) == number
+
+
+@pytest.mark.parametrize("kind", [ranked.RandomAGP, ranked.GradientAGP])
+def test_a_filter_that_is_gone_does_not_come_back_dead(kind: Callable[..., Pruner]) -> None:
+    """Weight, γ and β of a filter that came back would all be 0: no gradient reaches them."""
+    model = seeded(Residual)
+    scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)
+    scheduler.add_policy(PruningPolicy(kind(0.1, 0.5, "Filters", ["conv2.weight"])), None, 1, 5)
+    train(scheduler, range(6))
+    mask = scheduler.masks["conv2.weight"]
+    assert mask is not None
+    assert int((~mask).flatten(1).all(1).sum()) == 6
+    assert torch.equal((model.conv2.weight == 0).flatten(1).all(1), (~mask).flatten(1).all(1))
+
+
+def test_a_random_ranking_in_forward_only_draws_again() -> None:
+    model = seeded(Residual)
+    scheduler = Scheduler(model, sgd(model), example_inputs=EXAMPLE)
+    pruner = ranked.RandomRankedFilterPruner("Filters", 0.5, ["conv2.weight"])
+    scheduler.add_policy(PruningPolicy(pruner, mask_on_forward_only=True, use_double_copies=True), None, 0, 8)
+    seen = set()
+
+    def see() -> None:
+        mask = scheduler.masks["conv2.weight"]
+        assert mask is not None
+        seen.add(tuple(mask.flatten(1).any(1).tolist()))
+
+    train(scheduler, range(8), each=see)
+    assert len(seen) > 3
+
+
+class Separable(nn.Module):
+    """A pointwise convolution before and behind a depthwise one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.bn1 = nn.Conv2d(1, 8, 1, bias=False), nn.BatchNorm2d(8)
+        self.deep, self.bn2 = nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.BatchNorm2d(8)
+        self.last, self.fc = nn.Conv2d(8, 6, 1), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, H, W) to (B, 4)."""
+        x = self.bn2(self.deep(self.bn1(self.first(x)).relu())).relu()
+        return self.fc(self.last(x).relu().mean((2, 3)))  # type: ignore[no-any-return]
+
+
+def test_a_filter_in_front_of_a_depthwise_layer_goes_with_it() -> None:
+    model = seeded(Separable)
+    scheduler = pruned(model, L1("Filters", 0.5, ["first.weight"]), example_inputs=EXAMPLE)
+    gone = (model.first.weight == 0).flatten(1).all(1)
+    assert int(gone.sum()) == 4
+    assert all(
+        not bool(each[gone].any()) for each in (model.deep.weight, model.deep.bias, model.bn1.bias, model.bn2.bias)
+    )
+    scheduler.on_epoch_end(0)
+    model.eval()
+    before = model(EXAMPLE)
+    scheduler.add_policy(ThinningPolicy(), epochs=[1])
+    scheduler.on_epoch_begin(1)
+    scheduler.on_minibatch_begin(1)
+    assert (model.first.weight.shape[0], model.deep.groups, model.last.weight.shape[1]) == (4, 4, 4)
+    assert torch.allclose(model(EXAMPLE), before, atol=1e-6)
+
+
+def test_a_depthwise_layer_alone_is_masked_alone() -> None:
+    model = seeded(Separable)
+    scheduler = pruned(model, L1("Filters", 0.5, ["deep.weight"]), example_inputs=EXAMPLE)
+    assert any("deep.weight: first.weight compute the same channels" in each for each in scheduler.notes)
+    assert bool(model.first.weight.flatten(1).any(1).all())
+
+
+def test_rankings_at_the_first_epoch_without_what_they_rank_by() -> None:
+    model = seeded(Residual)
+    with pytest.raises(CompressionError, match="expected gradients before the first masks of GradientRankedFilterPr"):
+        pruned(model, ranked.GradientRankedFilterPruner("Filters", 0.5, ["conv2.weight"]))
+    with pytest.raises(CompressionError, match="expected example_inputs for fold_batchnorm from epoch 0 on"):
+        Scheduler(model, sgd(model)).add_policy(
+            PruningPolicy(L1("Filters", 0.5, ["conv2.weight"]), fold_batchnorm=True), epochs=[0]
+        )
+    with pytest.raises(CompressionError, match="expected group_type Filters for a ranking by activations"):
+        Scheduler(model, sgd(model)).add_policy(
+            PruningPolicy(ranked.ActivationAPoZRankedFilterPruner("Channels", 0.5, ["conv2.weight"])), epochs=[1]
+        )

@@ -158,3 +158,20 @@ def test_a_rewrite_imports_as_the_file_does(root: str, statement: str, call: str
     assert "class Mix" in (folder / f"{root}models/ops.py").read_text()
     assert after in (folder / f"{root}models/net.py").read_text()
     assert os.listdir(folder / f"{root}models") == os.listdir(folder / f"{root}models")
+
+
+MISSING = {
+    "of its own name": {"pkg/__init__.py": "from .fast import fast\n"},
+    "of each other's names": {"pkg/__init__.py": "from .first.second import first\nfrom .second.first import second\n"},
+    "of a package": {"pkg/__init__.py": "from .core import fast\n", "pkg/core/__init__.py": "from .fast import fast\n"},
+}
+
+
+@pytest.mark.parametrize("files", MISSING.values(), ids=MISSING.keys())
+def test_names_out_of_files_that_cannot_be_read_have_an_end(files: Mapping[str, str], folder: Path) -> None:
+    run = "class Net(nn.Module):\n    def forward(self, x):\n        return fast(first(second(x))) + x\n"
+    user = f"from torch import nn\nfrom pkg import fast, first, second\n\n\n{run}"
+    known = project(write(folder, {**files, "pkg/net.py": user}))
+    assert isinstance(known.resolve("pkg.fast"), External)
+    assert isinstance(known.resolve("pkg.first"), External)
+    assert main(["check", "--no-cache", "pkg"]) == 1  # the sum

@@ -200,3 +200,19 @@ def test_the_model_may_be_one_layer() -> None:
     assert isinstance(converted, QuantizedModule)
     assert converted.out_features == 4
     assert snr(model(data()[0]), converted(data()[0])) > 30
+
+
+@pytest.mark.parametrize(
+    ("batch", "found"),
+    [
+        (torch.randn(4, 7), "batch 1 of float32 (4, 7): mat1 and mat2 shapes cannot be multiplied"),
+        (torch.randn(4, 8).double(), "batch 1 of float64 (4, 8): mat1 and mat2 must have the same dtype"),
+        (torch.ones(4, 8, dtype=torch.int64), "batch 1 of int64 (4, 8): mat1 and mat2 must have the same dtype"),
+    ],
+)
+def test_batches_that_the_model_does_not_run_on(batch: Tensor, found: str) -> None:
+    quantizer = PostTrainingQuantizer(mlp())
+    quantizer.prepare_model(data(1)[0])
+    with pytest.raises(QprepError) as caught:
+        quantizer.calibrate([data(1)[0], batch])
+    assert str(caught.value).startswith(f"expected batches that the model runs on, found {found}")

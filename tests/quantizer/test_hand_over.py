@@ -137,3 +137,61 @@ def test_what_cannot_be_handed_over(tmp_path: Path) -> None:
     unready.prepare_model(image(32, 8))
     with pytest.raises(QprepError, match="expected calibrate before"):
         unready.export_pt2e()
+
+
+class Bags(nn.Module):
+    """Sums of entries, weighed: no form of qprep's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bag, self.fc = nn.EmbeddingBag(30, 8, mode="sum"), nn.Linear(8, 4)
+
+    def forward(self, tokens: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+        return self.fc(self.bag(tokens, offsets, per_sample_weights=weights))  # type: ignore[no-any-return]
+
+
+def test_parameters_of_what_torch_writes_may_require_gradients(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    example = torch.randint(30, (10,)), torch.tensor([0, 3, 3, 7]), torch.rand(10)
+    model = Bags().eval()
+    assert all(each.requires_grad for each in model.parameters())
+    quantizer = PostTrainingQuantizer(model)
+    quantizer.prepare_model(*example)
+    quantizer.calibrate([example])
+    report = quantizer.export_onnx(tmp_path / "bags.onnx")
+    assert [each.operation for each in report.islands] == ["embedding_bag"]
+    other = torch.randint(30, (10,)), torch.tensor([0, 1, 5, 9]), torch.rand(10)
+    (found,) = _run_file(tmp_path / "bags.onnx", other)
+    assert snr(quantizer.convert()(*other), found) > 60
+
+
+@pytest.mark.parametrize("opset", [13, 14, 15, 18])
+def test_older_opsets_give_the_same(tmp_path: Path, opset: int) -> None:
+    """The converter has no way back for Relu of 14 and Identity of 16, which mean the same in 13."""
+    torch.manual_seed(0)
+    x = torch.randn(4, 1, 8, 8)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2))
+    quantizer = calibrated(net.eval(), x)
+    quantizer.export_onnx(tmp_path / "model.onnx", opset=opset)
+    made = onnx.load(str(tmp_path / "model.onnx"))
+    assert made.opset_import[0].version == opset
+    other = torch.randn(3, 1, 8, 8)
+    (found,) = _run_file(tmp_path / "model.onnx", (other,))
+    assert torch.equal(quantizer.convert()(other), found)
+
+
+def test_an_older_opset_is_refused_where_nothing_compares_the_file(tmp_path: Path) -> None:
+    quantizer = calibrated(nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2)).eval(), torch.randn(4, 8))
+    with pytest.raises(QprepError, match="expected an opset that the file can be brought to from 21, found 13"):
+        quantizer.export_onnx(tmp_path / "model.onnx", opset=13, check=False)
+    other = calibrated(nn.Sequential(nn.Linear(8, 4), nn.Hardswish(), nn.Linear(4, 2)).eval(), torch.randn(4, 8))
+    with pytest.raises(QprepError, match="found 13: .*HardSwish"):
+        other.export_onnx(tmp_path / "model.onnx", opset=13)
+
+
+def _run_file(path: Path, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    found = session.run(None, {name: each.numpy() for name, each in zip(names, inputs, strict=True)})
+    return [torch.from_numpy(each) for each in found]

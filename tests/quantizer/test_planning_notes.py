@@ -130,3 +130,56 @@ def test_joins_of_fixed_ranges_span_them() -> None:
     quantizer.prepare_model(x)
     quantizer.calibrate([x])
     assert {each.name: each.range for each in quantizer.quantizers if hasattr(each, "range")}["a"] == (-1.0, 1.0)
+
+
+def _notes(overrides: dict[str, Any]) -> list[str]:
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2))
+    )
+    quantizer = PostTrainingQuantizer(model.eval(), overrides=overrides)
+    quantizer.prepare_model(torch.randn(2, 1, 8, 8))
+    return quantizer.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"), [("1", "bits_activations"), ("4", "bits_activations"), ("2", "bits_weights")]
+)
+def test_overrides_of_formats_that_nothing_has_are_noted(name: str, setting: str) -> None:
+    """BatchNorm is folded, flattening quantizes nothing, an activation has no weight."""
+    assert _notes({name: {setting: 4}}) == [
+        f"the override {name!r} sets {setting}, and nothing that it matches is quantized by it"
+    ]
+
+
+def test_overrides_behind_wider_ones_are_noted() -> None:
+    wide = {".*": {"bits_weights": 5}, "0": {"bits_weights": 4}}
+    assert _notes(wide) == ["the override '0' never counts: earlier ones match all that it matches"]
+    assert _notes(dict(reversed(wide.items()))) == []
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"0": {"bits_activations": 4}},
+        {"2": {"bits_activations": 4, "bits_weights": None}},
+        {"0": {"bits_bias": 16, "bits_weights": 4}},
+        {"5.weight": {"bits_weights": 4}},
+        {"(?:0|1|2)": {"bits_weights": 4, "bits_activations": 4}},
+        {"1": {"bits_activations": None}},
+    ],
+)
+def test_overrides_that_count_are_not_noted(overrides: dict[str, Any]) -> None:
+    assert _notes(overrides) == []
+
+
+@pytest.mark.parametrize("where", ["defaults", "overrides"])
+def test_methods_that_learn_ranges_say_that_they_read_no_estimator(where: str) -> None:
+    model = nn.Sequential(nn.Linear(8, 4), nn.ReLU())
+    given: dict[str, Any] = {"estimator_activations": "mse"}
+    settings = given if where == "defaults" else {"overrides": {"0": given}}
+    trained = LSQQuantizer(model, torch.optim.SGD(model.parameters(), 0.1), **settings)
+    trained.prepare_model(torch.randn(4, 8))
+    assert trained.notes == ["LSQQuantizer does not read estimator_activations"]
+    calibrated = PostTrainingQuantizer(nn.Sequential(nn.Linear(8, 4), nn.ReLU()), **settings)
+    calibrated.prepare_model(torch.randn(4, 8))
+    assert calibrated.notes == []

@@ -18,6 +18,7 @@ from qprep.quantizer import (
     TQTQuantizer,
     WRPNQuantizer,
 )
+from qprep.quantizer.methods.qat.linear_qat import MovingRange
 from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from tests.quantizer.models import TiedDecoder, mlp, snr
 
@@ -197,3 +198,32 @@ def test_values_that_are_not_finite(method: type[TrainingQuantizer]) -> None:
     quantizer.model.train()
     with pytest.raises(QprepError, match="NaN or infinity, at input 0"):
         quantizer.model(torch.full((2, 8), float("nan")))
+
+
+def test_linear_training_asks_the_estimator_for_each_batch() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(64, 8)
+    x[0, 0] = 50.0
+
+    def first_range(estimator: str) -> tuple[float, float]:
+        model = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2))
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        quantizer = LinearQATQuantizer(model, optimizer, 4, 4, estimator_activations=estimator)
+        quantizer.prepare_model(x)
+        model.train()
+        model(x).sum().backward()
+        slot = next(each for each in quantizer.quantizers if each.name == "input 0")
+        assert isinstance(slot, MovingRange)
+        return float(slot.low), float(slot.high)
+
+    assert first_range("min-max") == (float(x.min()), 50.0)
+    low, high = first_range("aciq-laplace")
+    assert -6 < low < -1
+    assert 1 < high < 6
+    model = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    LinearQATQuantizer(model, optimizer, 4, 4, estimator_activations="mse").prepare_model(x)
+    model.train()
+    model(x)
+    with pytest.raises(QprepError, match=r"found NaN or infinity, at .*input 0"):
+        model(x * float("nan"))

@@ -9,8 +9,8 @@ from torch import nn
 
 import qprep.runtime_modules
 from qprep.foundation.catalogue.lookup import load
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting.safety.guarded_loops import OTHER_ATTRIBUTES
-from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
 
 
 def _made() -> list[nn.Module]:

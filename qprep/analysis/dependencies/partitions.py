@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qprep.analysis.symbols.module_resolver import MAX_PARTS
 from qprep.analysis.symbols.module_summary import Outline
 
 UNIT_BYTES = 1_000_000  # small groups share a unit of about this much source, so that what they all use is read once
@@ -92,7 +93,7 @@ class Outlines:
 
     def _follow(self, dotted: str) -> _Found | None:
         seen: set[str] = set()
-        while dotted not in seen:
+        while dotted not in seen and dotted.count(".") <= MAX_PARTS:
             seen.add(dotted)
             step = self._step(dotted)
             if not isinstance(step, str):

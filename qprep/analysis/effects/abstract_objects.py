@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qprep.analysis.places import Place
 
 MAX_TESTS = 6
-"""Class tests kept on one object. Further ones are dropped: the object then covers more, never less."""
+"""Tests kept on one object, the most precise first. Others are dropped: the object then covers more, never less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,25 @@ class AnyOf:
     tests: frozenset[Test]
 
 
-Test = ClassTest | AttributeTest | NameTest | AnyOf
+@dataclass(frozen=True, slots=True)
+class GivenName:
+    """The object is found under a name that no module has that a fix adds; `listed_names.py` says which.
+
+    Where `listed` is given, the name may come from a listing: of modules for which these tests hold, or of their parts.
+    """
+
+    listed: frozenset[Test] | None = None
+
+
+Test = ClassTest | AttributeTest | NameTest | AnyOf | GivenName
+
+
+def _precision(test: Test) -> tuple[int, int]:
+    """Tests that few objects pass come first: what an object is, then what it has, then what it is not."""
+    is_positive = isinstance(test, AnyOf | GivenName) or test.is_positive
+    is_known = not (isinstance(test, ClassTest) and test.classes is None)
+    rank = 2 * (not is_positive) + isinstance(test, AttributeTest) if is_known else 4
+    return rank, _stable(test)
 
 
 def _keep_hash(value: object, *parts: object) -> None:
@@ -86,6 +104,8 @@ def _stable(part: object) -> int:
             return hash((3, _of_text(how), _of_text(text), is_positive))
         case AnyOf(tests=tests):
             return hash((4, _stable(tests)))
+        case GivenName(listed=listed):
+            return 5 if listed is None else hash((6, _stable(listed)))
     return hash(part)
 
 
@@ -171,6 +191,14 @@ class Many:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """An object of code that is not given, beside what it was given: its attributes may be any of that."""
+
+    def __hash__(self) -> int:
+        return 14
+
+
+@dataclass(frozen=True, slots=True)
 class ClassObject:
     """A class itself: one of the project, or one of another package by its dotted name."""
 
@@ -200,13 +228,20 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class ChildName:
-    """A text that code took from the names of modules, parameters or attributes which there are."""
+    """A text that code took from the names of modules, parameters or attributes which there are.
+
+    `of_tensors`: from those of parameters and buffers, of which a module that a fix adds has none. `named`: what is
+    known of the module whose name it is.
+    """
+
+    of_tensors: bool = False
+    named: frozenset[Test] = frozenset()
 
     def __hash__(self) -> int:
-        return 13
+        return 13 + self.of_tensors + (_stable(self.named) if self.named else 0)
 
 
-Base = ChildName | Instance | Made | Held | Below | Anything | Many | ClassObject | FunctionObject | Named
+Base = ChildName | Instance | Made | Held | Below | Anything | Many | Holder | ClassObject | FunctionObject | Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +262,17 @@ class Reference:
     def narrowed(self, tests: Iterable[Test]) -> Reference:
         """The same object where further conditions hold."""
         every = self.tests.union(tests)
-        return self if len(every) > MAX_TESTS or every == self.tests else replace(self, tests=every)
+        if len(every) > MAX_TESTS:
+            every = frozenset(sorted(every, key=_precision)[:MAX_TESTS])
+        return self if every == self.tests else replace(self, tests=every)
 
 
 References = frozenset[Reference]
 NOTHING: References = frozenset()
 ANYTHING = Reference(Anything())
 CHILD_NAME = Reference(ChildName())
+HOLDER: References = frozenset((Reference(Holder()),))
+TENSOR_NAME = Reference(ChildName(of_tensors=True))
 
 
 MAX_OBJECTS = 96
@@ -277,7 +316,7 @@ def _without_place(base: Base) -> Base:
 
 def negated(test: Test) -> Test | None:
     """The opposite condition; None where it cannot be expressed by one."""
-    if isinstance(test, AnyOf):
+    if isinstance(test, AnyOf | GivenName):
         return None
     return replace(test, is_positive=not test.is_positive)
 

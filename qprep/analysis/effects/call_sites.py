@@ -6,6 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from qprep.analysis.effects.abstract_objects import (
@@ -82,6 +83,7 @@ class NameTable:
         self._methods: set[str] = set()
         self._holders: dict[str, list[ClassRef]] = defaultdict(list)
         self._class_decorators: set[str] = set()
+        self._decorating: list[str] = []  # files with decorated methods
 
     def loads(self, points_to: ObjectQueries, name: str) -> Iterator[tuple[ast.Name | ast.Attribute, FileScopes]]:
         """Every read of a name, as a variable or an attribute."""
@@ -113,6 +115,22 @@ class NameTable:
         self._survey()
         return name in self._class_decorators
 
+    def method_decorators(self, points_to: ObjectQueries) -> Iterator[tuple[ClassRef, ast.expr, LexicalScope]]:
+        """The decorators of the methods of every class, or what is called to make them, and where they stand."""
+        self._survey()
+        for module in self._decorating:
+            index, file = self._project.index(module), points_to.file(module)
+            for name, entry in index.classes.items() if index is not None and file is not None else ():
+                scope = file.defined(entry.node) if file is not None else None
+                for method in (*entry.methods.values(), *entry.setters.values()) if scope is not None else ():
+                    for node in method.decorator_list:
+                        decorator = node.func if isinstance(node, ast.Call) else node
+                        if not (
+                            isinstance(decorator, ast.Name) and scope is not None and scope.binder(decorator.id) is None
+                        ):
+                            assert scope is not None
+                            yield ClassRef(module, name), decorator, scope
+
     def holders(self, attribute: str) -> Iterator[ClassRef]:
         """The classes whose bodies or methods name an attribute."""
         self._survey()
@@ -137,6 +155,9 @@ class NameTable:
                     self._holders[attribute].append(ClassRef(module, name))
                 decorators = (d.func if isinstance(d, ast.Call) else d for d in entry.node.decorator_list)
                 self._class_decorators.update(map(last_name, decorators))
+            methods = (method for entry in index.classes.values() for method in entry.methods.values())
+            if any(method.decorator_list for method in methods):
+                self._decorating.append(module)
             read = {node.id for node in index.of(ast.Name)}
             written: set[str] = set()
             for node in index.of(ast.Attribute):
@@ -257,6 +278,28 @@ class CallGraph:
                 if isinstance(definition, ast.ClassDef) and used in definition.decorator_list:
                     cls = file.class_of(definition)
                     yield from (cls,) if cls is not None else ()
+
+    def decorated_methods(self, function: LexicalScope) -> Iterator[ClassRef]:
+        """The classes of the methods that a function around this one decorates: this one may stand in their place."""
+        around = function.parent
+        while around is not None:
+            yield from self._method_decorators.get(around, ())
+            around = around.parent
+
+    @cached_property
+    def _method_decorators(self) -> dict[LexicalScope, dict[ClassRef, None]]:
+        """The functions that decorate methods, or make what does, with the classes of these."""
+        found: dict[LexicalScope, dict[ClassRef, None]] = defaultdict(dict)
+        self.__dict__["_method_decorators"] = found  # what is asked for on the way sees a part of it
+        for cls, decorator, scope in self._points_to.names.method_decorators(self._points_to):
+            for reference in self._points_to.of(decorator, scope):
+                match reference.base:
+                    case FunctionObject(scope=made):
+                        found[made][cls] = None
+                    case ClassObject(cls=ClassRef() as kind) | Instance(cls=kind):
+                        for made in self._points_to.method(kind, "__call__"):
+                            found[made][cls] = None
+        return found
 
     def receivers(self, scope: LexicalScope) -> Iterator[Argument]:
         """The classes or objects in whose attributes a function is stored: `Net.forward = function`."""

@@ -52,7 +52,8 @@ def add_visits(analysis: Analysis, effects: EffectTable) -> None:
         call = file.call_at(place) if file is not None else None
         if file is None or call is None or walked_module(call) is None or _is_own(effects, file, call):
             continue
-        targets = [target for target in effect.targets if isinstance(target.base, Below)]
+        # A new child has a new name: what is chosen by a given one does not meet it.
+        targets = [t for t in effect.targets if isinstance(t.base, Below) and effects.may_be_new(t, _ADDED)]
         owners = [target.base.owner for target in targets if isinstance(target.base, Below)]
         if not any(effects.admits(target.tests, _ADDED) for target in targets):
             continue

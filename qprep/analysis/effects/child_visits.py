@@ -8,10 +8,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Named, References, Test
-from qprep.analysis.effects.class_conditions import conditions, failing, holding
+from qprep.analysis.effects.abstract_objects import (
+    AttributeTest,
+    ClassObject,
+    FunctionObject,
+    GivenName,
+    Instance,
+    Named,
+    References,
+    Test,
+)
+from qprep.analysis.effects.class_conditions import conditions, failing, holding, may_bind
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.listed_names import is_out_of_reach
+from qprep.analysis.effects.listings import lists_names
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -71,8 +82,8 @@ def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
             yield from finder.uses(node, node.value)
 
 
-def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """True if a call runs for every item of the innermost loop around it, or stands in no loop."""
+def root_of_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.expr | None:
+    """The object for all of whose modules a call in a loop runs; None where it does not run for all of them."""
     current: ast.AST = node
     loop: ast.AST | None = None
     while (parent := parents.get(current)) is not None:
@@ -80,18 +91,21 @@ def is_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
             loop = parent
             break
         if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            return False
+            return None
         if isinstance(parent, ast.If | ast.IfExp | ast.BoolOp | ast.Match | ast.Try):
-            return False
+            return None
         current = parent
     if not isinstance(loop, ast.For) or not (
         isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in _LISTINGS
     ):
-        return False
+        return None
     if _is_direct(loop.iter):
-        return False  # the parent keeps its own mode
+        return None  # the parent keeps its own mode
     earlier = loop.body[: loop.body.index(current)] if isinstance(current, ast.stmt) and current in loop.body else []
-    return not any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier)
+    if any(isinstance(part, ast.If | ast.Continue | ast.Break) for part in earlier):
+        return None
+    func = loop.iter.func
+    return func.value if isinstance(func, ast.Attribute) else loop.iter
 
 
 def _children(
@@ -260,7 +274,9 @@ class _Finder:
             inner = reference.base.scope if isinstance(reference.base, FunctionObject) else None
             arguments = inner.arguments if inner is not None else None
             names = [argument.arg for argument in arguments.args] if arguments is not None else []
-            if inner is None or not names:
+            if inner is not None and inner.receiver is not None and self._is_bound(function, scope):
+                names = names[1:]
+            if inner is None or not names or not _takes_keywords(inner, function):
                 continue
             body = inner.node.body
             parts = [ast.Expr(body)] if isinstance(body, ast.expr) else body
@@ -273,6 +289,13 @@ class _Finder:
                     variable = self.points_to.variable(given, inner)
                     tests = list(conditions(statement, variable, inner.file.parents))
                     yield Visit(partial(_children, self.points_to, module, scope, tests, False), call, call)
+
+    def _is_bound(self, function: ast.expr, scope: LexicalScope) -> bool:
+        """True if a function is fetched from an instance, which then is its first argument."""
+        if isinstance(function, ast.Call) and last_name(function.func) == "partial" and function.args:
+            return self._is_bound(function.args[0], scope)
+        owners = self.points_to.of(function.value, scope) if isinstance(function, ast.Attribute) else ()
+        return any(isinstance(each.base, Instance) for each in owners)
 
     def uses(self, node: ast.expr, module: ast.expr) -> Iterator[Visit]:
         """Visits that a use of an expression for child modules makes; `module` is the one that has them."""
@@ -384,13 +407,21 @@ class _Finder:
                 continue
             if isinstance(statement, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match):
                 inner = [part for block in _blocks(statement) for part in block]
-                yield from self._loop(loop, inner, scope)
+                needed = (
+                    _attribute_gone_through(statement.iter, names, loop) if isinstance(statement, ast.For) else None
+                )
+                more = [needed] if needed is not None else []
+                yield from ((node, [*tests, *more]) for node, tests in self._loop(loop, inner, scope))
             elif _leaves_something(statement, names):
-                tests = [
+                tests: list[Test] = [
                     test
                     for name in names
                     for test in conditions(statement, self.points_to.variable(name, scope), self.file.parents)
                 ]
+                if lists_names(loop.iter) and is_out_of_reach(statement, loop, self.points_to, scope):
+                    tests.append(GivenName())
+                if (needed := _taken_attribute(statement, names, loop)) is not None:
+                    tests.append(needed)
                 yield statement, tests
 
     def _comprehension(self, generator: ast.comprehension, scope: LexicalScope) -> Iterator[_Use]:
@@ -415,6 +446,15 @@ class _Finder:
                 yield node, [*tests, *further]
             return
         yield whole, tests
+
+
+def _takes_keywords(function: LexicalScope, value: ast.expr) -> bool:
+    """True if a function takes the keywords that `partial(function, flag=True)` gives it; a call fails otherwise."""
+    arguments = function.arguments
+    if not (isinstance(value, ast.Call) and last_name(value.func) == "partial") or arguments is None:
+        return True
+    known = {arg.arg for arg in (*arguments.args, *arguments.kwonlyargs)}
+    return arguments.kwarg is not None or all(each.arg is None or each.arg in known for each in value.keywords)
 
 
 def _is_packed(function: LexicalScope, name: str) -> bool:
@@ -452,6 +492,50 @@ def _goes_through_tensors(node: ast.expr, names: list[str]) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)):
             return name in names and attribute in _TENSORS
+    return False
+
+
+def _taken_attribute(statement: ast.stmt, names: list[str], loop: ast.For) -> AttributeTest | None:
+    """The attribute without which `found.extend(f(each) for each in module.attribute)` adds nothing."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="extend" | "update"), args=[items], keywords=[])):
+            pass
+        case ast.AugAssign(op=ast.Add() | ast.BitOr(), value=items):
+            pass
+        case _:
+            return None
+    if isinstance(items, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        items = items.generators[0].iter
+    return _attribute_gone_through(items, names, loop)
+
+
+def _attribute_gone_through(node: ast.expr, names: list[str], loop: ast.For) -> AttributeTest | None:
+    """The attribute of a module that code goes through, where that of a module without it counts as empty."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=inner, attr=view), args=[]) if view in _VIEWS:
+            return _attribute_gone_through(inner, names, loop)
+        case ast.BoolOp(op=ast.Or(), values=[first, *others]) if all(map(_is_empty, others)):
+            return _attribute_gone_through(first, names, loop)
+        case ast.Call(
+            func=ast.Name(id="getattr"), args=[ast.Name(id=module), ast.Constant(value=str(attribute)), default]
+        ):
+            return AttributeTest(attribute) if module in names and _is_empty(default) else None
+        case ast.Name(id=variable):
+            bound = [each for each in loop.body if may_bind([each], variable)]
+            match bound:
+                case [ast.Assign(targets=[ast.Name()], value=value)] if value.lineno < node.lineno:
+                    return _attribute_gone_through(value, names, loop)
+    return None
+
+
+def _is_empty(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=value):
+            return value is None or value == ""
+        case ast.Dict(keys=[]) | ast.List(elts=[]) | ast.Tuple(elts=[]) | ast.Set(elts=[]):
+            return True
+        case ast.Call(func=ast.Name(id="dict" | "frozenset" | "list" | "set" | "tuple"), args=[], keywords=[]):
+            return True
     return False
 
 

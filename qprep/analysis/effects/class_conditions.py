@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import AnyOf, AttributeTest, ClassTest, NameTest, Test, negated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from qprep.analysis.values.abstract_values import ClassRef
 
@@ -22,15 +22,20 @@ class Variable:
 
     classes_of   the classes that an expression names; None where they are not known
     class_names  variables that hold the name of its class: `name = type(m).__name__`
+    attributes   variables that hold an attribute of it or None, with the value: `size = getattr(m, "size", None)`
     """
 
     name: str
     classes_of: Callable[[ast.expr], Classes]
     class_names: frozenset[str] = frozenset()
+    attributes: Mapping[str, ast.expr] = field(default_factory=dict)
 
 
 _ENDS = (ast.Continue, ast.Return, ast.Raise, ast.Break)
 _METHODS = frozenset(("startswith", "endswith", "find", "count", "__contains__"))
+
+# Expressions whose parts all run, whatever they are: the terms of a long sum are skipped fast.
+_UNCONDITIONAL = frozenset((ast.BinOp, ast.Call, ast.Attribute, ast.Subscript, ast.Tuple, ast.List))
 
 
 def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST]) -> Iterator[Test]:
@@ -40,6 +45,9 @@ def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST
     """
     current: ast.AST = node
     while (parent := parents.get(current)) is not None:
+        if type(parent) in _UNCONDITIONAL:
+            current = parent
+            continue
         if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             if isinstance(parent, ast.ClassDef):
                 return
@@ -236,12 +244,26 @@ def _atom(test: ast.expr, variable: Variable) -> Test | None:
             return AttributeTest(attribute) if tested == variable.name else None
         case ast.Call(func=ast.Name(id="getattr"), args=[ast.Name(id=tested), ast.Constant(value=str(attribute)), _]):
             return AttributeTest(attribute) if tested == variable.name and _is_falsy(test.args[2]) else None
+        case ast.Name(id=held) if held in variable.attributes:
+            value = variable.attributes[held]
+            return _atom(value, variable) if value.lineno < test.lineno else None
         case ast.Compare(left=left, ops=[operator], comparators=[right]):
             return _comparison(left, operator, right, variable)
         case ast.Call(func=ast.Attribute(value=value, attr=how), args=[ast.Constant(value=str(text))]):
             return NameTest(how, text) if how in _METHODS - {"find"} and _is_class_name(value, variable) else None
         case _:
             return None
+
+
+def is_none_or_attribute(node: ast.AST | None, name: str) -> bool:
+    """True for `getattr(name, "attribute", None)`."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="getattr"),
+            args=[ast.Name(id=tested), ast.Constant(value=str()), ast.Constant(value=None)],
+        ):
+            return tested == name
+    return False
 
 
 def _comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr, variable: Variable) -> Test | None:
@@ -262,7 +284,8 @@ def _comparison(left: ast.expr, operator: ast.cmpop, right: ast.expr, variable: 
     is_none = isinstance(right, ast.Constant) and right.value is None
     if is_none and isinstance(operator, ast.Is | ast.IsNot):
         found = _atom(left, variable)
-        if isinstance(found, AttributeTest):
+        is_one = isinstance(left, ast.Name) or is_none_or_attribute(left, variable.name)  # another default is not None
+        if is_one and isinstance(found, AttributeTest):
             return found if isinstance(operator, ast.IsNot) else negated(found)
     return None
 

@@ -16,6 +16,7 @@ from qprep.analysis.effects.abstract_objects import (
     ClassObject,
     ClassTest,
     FunctionObject,
+    GivenName,
     Held,
     Instance,
     Made,
@@ -31,6 +32,7 @@ from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
 from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
 from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class EffectTable:
         self.project = analysis.project
         self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold)
         self._reached: dict[Effect, References] = {}
+        self._set_on_others: dict[str, bool] = {}
         self._contents: dict[ClassRef, frozenset[ClassRef] | None] = {}
 
     def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
@@ -104,13 +107,26 @@ class EffectTable:
 
     # What may happen to a class
 
-    def on_class(self, family: Collection[ClassRef], names: Collection[str]) -> Iterator[Effect]:
-        """Effects on the classes of a family: constructors passed by or replaced, methods replaced."""
+    def on_class(
+        self,
+        family: Collection[ClassRef],
+        names: Collection[str],
+        replaced: Collection[str] | None = None,
+        borrowed: Collection[str] | None = None,
+    ) -> Iterator[Effect]:
+        """Effects on the classes of a family: constructors passed by or replaced, methods replaced.
+
+        `replaced` are the methods that matter beside those of construction and calls, `borrowed` those that no other
+        object may run; None: all.
+        """
         methods = {name for cls in family for name in self.project.methods(cls) or ()}
-        sensitive = _CONSTRUCTION | methods | set(names)
+        sensitive = _CONSTRUCTION | set(names) | (methods if replaced is None else methods.intersection(replaced))
         for effect in self.effects:
             is_set = effect.kind is EffectKind.SET and any(may_be(effect.attribute, name) for name in sensitive)
-            if not (is_set or effect.kind in _CLASS_CHANGES or effect.kind is EffectKind.BORROW):
+            is_borrowed = effect.kind is EffectKind.BORROW and (
+                borrowed is None or any(may_be(effect.attribute, name) for name in borrowed)
+            )
+            if not (is_set or effect.kind in _CLASS_CHANGES or is_borrowed):
                 continue
             for target in self._targets(effect):
                 if (isinstance(target.base, ClassObject) and target.base.cls in family) or (
@@ -138,18 +154,25 @@ class EffectTable:
 
     # What may meet a new child
 
-    def on_child(self, family: Collection[ClassRef], child: ModuleClass, *, is_marked: bool = True) -> Iterator[Effect]:
+    def on_child(
+        self, family: Collection[ClassRef], child: ModuleClass, *, is_marked: bool = True, is_named: bool = True
+    ) -> Iterator[Effect]:
         """Effects that reach a child of class `child` that is added to instances of a family.
 
-        `is_marked` says whether lists of the original children leave it out.
+        `is_marked` says whether lists of the original children leave it out, `is_named` whether its name is new.
         """
         for effect in self.effects:
             counts = effect.kind is EffectKind.OBSERVE_ORIGINAL and not is_marked
             if not (counts or self._may_matter_to(effect, child)):
                 continue
             targets = self._targets(effect) if effect.find_listed is None else effect.met_by_new
-            if any(self._meets_child(target, family, child) for target in targets):
+            if any(self._meets_child(t, family, child) for t in targets if not is_named or self.may_be_new(t, child)):
                 yield effect
+
+    def may_be_new(self, target: Reference, child: ModuleClass) -> bool:
+        """True if a name by which an object is found may be the new name of a module of class `child`."""
+        names = [test for test in target.tests if isinstance(test, GivenName)]
+        return all(name.listed is not None and self.admits(name.listed, child) for name in names)
 
     def _may_matter_to(self, effect: Effect, child: ModuleClass) -> bool:
         """True if an effect, if it reaches a new child of a class, makes a difference."""
@@ -168,8 +191,8 @@ class EffectTable:
                 return self._has_children_of(target.base, family) and self.admits(target.tests, child)
             case Anything():
                 return self.admits(target.tests, child)
-            case Named() | ClassObject():
-                return _dotted(target.base) in _MODULE_NAMES  # the class that all modules inherit from
+            case Named() | ClassObject():  # the class that all modules inherit from, and an object of it
+                return _dotted(target.base) in _MODULE_NAMES and self.admits(target.tests, child)
         return False
 
     def on_parts(self, family: Collection[ClassRef], whole: Collection[str], part: ModuleClass) -> Iterator[Effect]:
@@ -428,13 +451,13 @@ class EffectTable:
         match test:
             case AnyOf(tests=tests):
                 return any(self._may_pass(each, cls) for each in tests)
-            case ClassTest(classes=None):
+            case ClassTest(classes=None) | GivenName():
                 return True
             case ClassTest(classes=classes, is_positive=is_positive):
                 answers = [self._is_subclass(cls, other) for other in classes or ()]
                 return any(answer is not False for answer in answers) if is_positive else True not in answers
             case AttributeTest(name=name, is_positive=is_positive):
-                return not is_positive or self._has_attribute(cls, re.escape(name))
+                return not is_positive or self._may_have(cls, name)
             case NameTest(how=how, text=text, is_positive=is_positive):
                 return _name_passes(_short(cls), how, text) is is_positive
 
@@ -471,6 +494,31 @@ class EffectTable:
         if known is not None and known.may_have_state:
             names |= {"weight", "bias", "running_mean", "running_var", "eps", "momentum"}
         return any(may_be(pattern, name) for name in names)
+
+    def _may_have(self, cls: ModuleClass, name: str) -> bool:
+        """True if `hasattr` may find an attribute in an object of a class: each module has those of nn.Module."""
+        if name.startswith("__") or name in NN_MODULE_ATTRIBUTES or self._has_attribute(cls, re.escape(name)):
+            return True
+        if self._is_set_on_others(name):
+            return True
+        if isinstance(cls, ClassRef):
+            if self.points_to.method(cls, "__getattr__") or self.points_to.method(cls, "__getattribute__"):
+                return True
+            bases = (base for base in self.project.mro(cls) if isinstance(base, External))
+            return any(self._may_have(base.name, name) for base in bases if base.name not in _ROOTS)
+        if cls.startswith(_TORCH):
+            known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH))
+            return known is None or known.may_have_state or known.is_container or known.is_compound
+        return not cls.startswith(_RUNTIME)
+
+    def _is_set_on_others(self, name: str) -> bool:
+        """True if code may set an attribute of this name on an object other than its `self`."""
+        if name not in self._set_on_others:
+            self._set_on_others[name] = any(
+                effect.kind is EffectKind.SET and effect.attribute != ANY_NAME and may_be(effect.attribute, name)
+                for effect in self.effects
+            )
+        return self._set_on_others[name]
 
     def _runtime_settings(self, name: str) -> set[str]:
         """The settings of a class of qprep.runtime_modules; what is no operation has none."""

@@ -19,7 +19,9 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.effects.points_to import RETURNS_SELF, is_torch_container
+from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.made_subclasses import is_run_by_subclass
+from qprep.analysis.effects.points_to import CHILDREN, RETURNS_SELF, is_torch_container
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -228,10 +230,32 @@ def _below_without_own_text(points_to: PointsTo, value: ast.expr, file: FileScop
         and not _returns_object(points_to, value.func)
     ):
         return NOTHING
+    if _is_item_of_result(points_to, value, file):
+        return NOTHING
     found = points_to.of(value, file.scope_of(value))
     # What may be any object is left out: few of all values in texts are modules.
     plain = (each for each in found if isinstance(each.base, Instance) and not _has_own_text(points_to, each.base.cls))
     return points_to.below(frozenset(plain))
+
+
+def _is_item_of_result(points_to: PointsTo, value: ast.expr, file: FileScopes) -> bool:
+    """True for `key` in `for key, _ in x.mapping().items()`: what an unknown method's result holds is no module."""
+    home = file.scope_of(value).binder(value.id) if isinstance(value, ast.Name) else None
+    if home is None or not isinstance(value, ast.Name):
+        return False
+    bindings = home.bindings[value.id]
+    return bool(bindings) and all(
+        binding.kind is BindingKind.ITEM and _is_result(points_to, binding.value) for binding in bindings
+    )
+
+
+def _is_result(points_to: PointsTo, node: ast.AST | None) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=inner, attr="items" | "keys" | "values"), args=[]):
+            return _is_result(points_to, inner)
+        case ast.Call(func=ast.Attribute() as func):
+            return func.attr not in CHILDREN and not _returns_object(points_to, func)
+    return False
 
 
 def _returns_object(points_to: PointsTo, func: ast.Attribute) -> bool:
@@ -424,6 +448,8 @@ def borrowed_methods(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure
     """Methods that are fetched from their class, so that any object may run them: `Net.forward(other, x)`."""
     for node in file.index.of(ast.Attribute):
         if not isinstance(node.ctx, ast.Load) or not points_to.names.is_method(node.attr):
+            continue
+        if node.attr == "__init__" and is_run_by_subclass(node, file):
             continue
         if isinstance(node.value, ast.Name | ast.Attribute) and not _only_looks(file, points_to, node):
             find = partial(_fetched, points_to, node, file)

@@ -145,18 +145,21 @@ class FileScopes:
 
     def scope_of(self, node: ast.AST) -> LexicalScope:
         """The scope whose code a node is part of; for a definition, the scope around it."""
-        if node not in self._around:
-            self._around[node] = self._find_scope(node)
-        return self._around[node]
-
-    def _find_scope(self, node: ast.AST) -> LexicalScope:
-        current = self.parents.get(node)
-        inner = node
+        path: list[ast.AST] = []
+        current: ast.AST | None = node
+        found = self.top
         while current is not None:
-            if current in self._scopes and not self._is_outside(current, inner):
-                return self._scopes[current]
-            inner, current = current, self.parents.get(current)
-        return self.top
+            if current in self._around:
+                found = self._around[current]
+                break
+            path.append(current)
+            parent = self.parents.get(current)
+            if parent is not None and parent in self._scopes and not self._is_outside(parent, current):
+                found = self._scopes[parent]
+                break
+            current = parent
+        self._around.update(dict.fromkeys(path, found))  # of all of them, so that depth is paid for once
+        return found
 
     @staticmethod
     def _is_outside(scope: ast.AST, part: ast.AST) -> bool:

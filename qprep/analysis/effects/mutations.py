@@ -19,6 +19,7 @@ from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
     ClassObject,
+    ClassTest,
     FunctionObject,
     Instance,
     Made,
@@ -31,6 +32,7 @@ from qprep.analysis.effects.call_context import CallContext
 from qprep.analysis.effects.class_conditions import is_by_class_alone
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.made_subclasses import runs_base_constructor
+from qprep.analysis.effects.method_calls import as_method_calls
 from qprep.analysis.effects.points_to import assigned_value, may_be_listed
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
@@ -66,7 +68,10 @@ class EffectKind(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """One thing that code does to objects. `attribute`: a regular expression for the name of the one that is set."""
+    """One thing that code does to objects.
+
+    `attribute` is a regular expression for the name of the attribute that is set, or of the method that is called.
+    """
 
     kind: EffectKind
     find_targets: Callable[[], References]
@@ -99,6 +104,7 @@ _CONTAINER_METHODS = frozenset(
 _BY_KEY = frozenset(("pop", "setdefault", "__setitem__", "__delitem__"))
 # Attributes by which an instance replaces what its class defines, or its class itself.
 _OVERRIDES = frozenset(("forward", "__class__", "__call__", "__dict__", "_modules", "_parameters", "_buffers"))
+_TABLES = frozenset(("__dict__", "_modules"))  # that hold what the attributes of an object mean
 _TORCH_MUTATORS = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
 _PURE_UTILITIES = ("clip_grad", "parameters_to_vector", "vector_to_parameters", "rnn.", "stateless.", "get_total_norm")
 _PURE_NAMES = ("get_", "default_", "is_")
@@ -111,6 +117,24 @@ _LAYER_ATTRIBUTES = frozenset(
      "out_features", "padding", "running_mean", "running_var", "stride", "weight", "weight_hh_l0", "weight_ih_l0",
      "weight_orig"]
 )  # fmt: skip
+
+
+_HOOK_TABLE = re.compile(r"_\w*hooks\w*")
+"""The dictionaries in which a module keeps its hooks."""
+_BY_TEXT = re.compile(r"_\w*hooks\w*|register_\w*hook|add_module|register_module|set_submodule|__setattr__")
+
+
+def _is_mutator(name: object) -> bool:
+    """True if a text is the name of a method that changes what a module computes."""
+    return isinstance(name, str) and bool(_BY_TEXT.fullmatch(name))
+
+
+def is_module_class(reference: Reference) -> bool:
+    """True if an object is a class of modules, as far as that is known."""
+    base = reference.base
+    if isinstance(base, Named):
+        return base.name.startswith("torch.nn.") and base.name.rpartition(".")[2][:1].isupper()
+    return isinstance(base, ClassObject)
 
 
 def _any_object() -> References:
@@ -201,7 +225,8 @@ class _Search:
                     yield from self._effect(EffectKind.SET, found, node, f"sets `{ast.unparse(node)}`", node.attr)
                 continue
             kind = EffectKind.MODE if node.attr == "training" else EffectKind.SET
-            yield from self._effect(kind, self._later(node.value), node, f"sets `{ast.unparse(node)}`", node.attr)
+            name = ANY_NAME if node.attr in _TABLES else node.attr
+            yield from self._effect(kind, self._later(node.value), node, f"sets `{ast.unparse(node)}`", name)
             value = assigned_value(node, scope) if node.attr == "__class__" else None
             if value is not None:
                 yield from self._effect(EffectKind.BYPASS, self._later(value), node, f"sets `{ast.unparse(node)}`")
@@ -272,10 +297,16 @@ class _Search:
         """Calls that change an object: `setattr`, hooks, `train`, methods of containers, torch's own utilities."""
         for node in self.file.index.of(ast.Call):
             name = last_name(node.func)
+            for call, func in as_method_calls(node, self.file, self._targets):
+                yield from self._setter(call, func.attr) if func.attr in _SETTERS else self._method(
+                    call, func, func.attr
+                )
             if name in _SETTERS:
                 yield from self._setter(node, name)
             elif isinstance(node.func, ast.Attribute):
                 yield from self._method(node, node.func, name)
+            elif name in ("exec", "eval") and isinstance(node.func, ast.Name):
+                yield from self._text_that_runs(node)
             elif name.startswith(_GLOBAL_HOOKS) and "hook" in name:
                 yield from self._effect(EffectKind.CHANGE, _any_object, node, f"calls `{name}`")
             if name == "__new__":
@@ -284,6 +315,19 @@ class _Search:
                 yield from self._effect(EffectKind.DERIVE, self._later(node.args[1]), node, "makes a class of it")
             elif isinstance(node.func, ast.Name | ast.Attribute) and self._may_be_torch(node.func):
                 yield from self._torch_utility(node)
+
+    def _text_that_runs(self, node: ast.Call) -> Iterator[Effect]:
+        """`exec(text)` may do anything to what it can name: the variables around it, and what it is given."""
+        scope = self.file.scope_of(node)
+        found = partial(self._named_in, node, scope)
+        for kind in (EffectKind.CHANGE, EffectKind.SET):
+            yield from self._effect(kind, found, node, f"calls `{ast.unparse(node.func)}`")
+
+    def _named_in(self, call: ast.Call, scope: LexicalScope) -> References:
+        given = frozenset().union(*(map(self._targets, [*call.args[1:], *(k.value for k in call.keywords)])))
+        named = given if len(call.args) > 1 else self.points_to.variables(scope) | self.points_to.variables(self.file.top)
+        objects = frozenset(each for each in named if not isinstance(each.base, Named | ClassObject | FunctionObject))
+        return objects | self.points_to.below(objects) | self.points_to.held_by(objects)
 
     def _may_be_torch(self, func: ast.Name | ast.Attribute) -> bool:
         """True if a call may be one of torch's utilities, by the import that its name begins with."""
@@ -308,13 +352,47 @@ class _Search:
             if isinstance(parent, ast.Call) and parent.func is node:
                 continue
             scope = self.file.scope_of(node)
-            if scope.name in ("__setattr__", "__delattr__") or isinstance(parent, ast.Attribute | ast.Compare):
+            if scope.name in ("__setattr__", "__delattr__") or isinstance(parent, ast.Compare):
+                continue
+            if isinstance(parent, ast.Attribute) and parent.attr not in ("__get__", "__func__", "__call__"):
                 continue
             yield from self._effect(EffectKind.CHANGE, _any_object, node, f"passes on `{ast.unparse(node)}`")
             if not is_hook:
                 yield from self._effect(EffectKind.SET, _any_object, node, f"passes on `{ast.unparse(node)}`")
+        for node in self.file.index.of(ast.Attribute):
+            if isinstance(node.ctx, ast.Load):
+                yield from self._passed_method(node)
+        for constant in self.file.index.of(ast.Constant):
+            if _is_mutator(constant.value) and not self._is_plain_use(constant):
+                yield from self._effect(EffectKind.CHANGE, _any_object, constant, f"names `{constant.value!s}` in a text")
         for call in self.file.index.of(ast.Call):
             yield from self._computed_call(call)
+
+    def _passed_method(self, node: ast.Attribute) -> Iterator[Effect]:
+        """`f = net.drop.eval`, `map(nn.Module.eval, parts)`, `net.act._forward_hooks`: what others may use later."""
+        if _HOOK_TABLE.fullmatch(node.attr) and not self._is_own(node.value, self.file.scope_of(node)):
+            yield from self._effect(EffectKind.CHANGE, self._later(node.value), node, f"uses `{ast.unparse(node)}`")
+        if node.attr not in ("train", "eval"):
+            return
+        parent = self.file.parents.get(node)
+        if isinstance(parent, ast.Call) and parent.func is node:
+            return
+        yield from self._effect(
+            EffectKind.MODE, partial(self._owners_of_method, node.value), node, f"passes on `{ast.unparse(node)}`"
+        )
+
+    def _owners_of_method(self, node: ast.expr) -> References:
+        """The modules whose method is fetched; any of them where it is fetched from a class."""
+        found = self._targets(node)
+        is_class = any(map(is_module_class, found))
+        return ANY_OBJECT if is_class else frozenset(each for each in found if not isinstance(each.base, Named))
+
+    def _is_plain_use(self, constant: ast.Constant) -> bool:
+        """True if the name of a method is a docstring, is compared, or names what `hasattr` and `getattr` ask for."""
+        parent = self.file.parents.get(constant)
+        if isinstance(parent, ast.Call):
+            return last_name(parent.func) in ("getattr", "hasattr", "attrgetter", "methodcaller", "__getattribute__")
+        return isinstance(parent, ast.Expr | ast.Compare | ast.JoinedStr)
 
     def _computed_call(self, node: ast.Call) -> Iterator[Effect]:
         match node.func:
@@ -329,6 +407,22 @@ class _Search:
             case ast.Call(func=maker, args=[name, *_]) if last_name(maker) == "methodcaller":
                 found = self._later(*node.args)
                 yield from self._effect(EffectKind.CHANGE, found, node, f"calls `{ast.unparse(node.func)}`")
+        if last_name(node.func) in ("methodcaller", "attrgetter") and node.args:
+            yield from self._passed_getter(node)
+
+    def _passed_getter(self, node: ast.Call) -> Iterator[Effect]:
+        """`map(methodcaller("eval"), parts)`: a method by its name, for objects that are given later."""
+        parent = self.file.parents.get(node)
+        if isinstance(parent, ast.Call) and parent.func is node:
+            return
+        texts = [part.value for part in node.args[:1] if isinstance(part, ast.Constant)]
+        names = [text.rpartition(".")[2] for text in texts if isinstance(text, str)]
+        for kind, is_meant in (
+            (EffectKind.CHANGE, not names or any(map(_is_mutator, names))),
+            (EffectKind.MODE, not names or any(name in ("train", "eval") for name in names)),
+        ):
+            if is_meant:
+                yield from self._effect(kind, _any_object, node, f"makes `{ast.unparse(node)}`")
 
     def _setter(self, node: ast.Call, name: str) -> Iterator[Effect]:
         if any(isinstance(argument, ast.Starred) for argument in node.args):
@@ -392,10 +486,14 @@ class _Search:
         elif name == "set_submodule" and node.args:
             found = partial(self._with_below, receiver)
             yield from self._effect(EffectKind.SET, found, node, f"calls `{name}`")
+        elif name == "__setstate__":
+            yield from self._effect(EffectKind.SET, self._later(receiver), node, f"calls `{ast.unparse(func)}`")
         elif name in ("train", "eval"):
-            if not child_visits.is_uniform(node, self.file.parents) and not self._is_mode_of_whole(
-                node, receiver, scope
-            ):
+            if (whole := child_visits.root_of_uniform(node, self.file.parents)) is not None:
+                text = f"calls `{ast.unparse(func)}` for all modules of `{ast.unparse(whole)}`"
+                place = Place.of(self.file.module, node)
+                yield Effect(EffectKind.MODE, self._later(whole), place, text, owner=self._owner_of(whole))
+            elif not self._is_mode_of_whole(node, receiver, scope):
                 yield from self._effect(EffectKind.MODE, self._later(receiver), node, f"calls `{ast.unparse(func)}`")
         elif name in _CONTAINER_METHODS and self._may_be_modules(receiver):
             if not self._is_own(receiver, scope) or self._is_dictionary(receiver):
@@ -425,7 +523,7 @@ class _Search:
     @staticmethod
     def _named_argument(node: ast.Call) -> ast.expr | None:
         """The name that `add_module` and its like are given."""
-        keywords = (keyword.value for keyword in node.keywords if keyword.arg == "name")
+        keywords = (keyword.value for keyword in node.keywords if keyword.arg in ("name", None))
         return node.args[0] if node.args else next(keywords, None)
 
     def _hook(self, node: ast.Call, receiver: ast.expr, name: str) -> Iterator[Effect]:
@@ -580,8 +678,17 @@ class _Search:
                 continue
             for side in sides:
                 # One side has to be known to be the module for the comparison to tell two instances apart.
-                found = partial(self._modules, side, (Named, ClassObject, Anything))
+                others = [other for other in sides if other is not side]
+                found = partial(self._compared, side, others[0] if len(others) == 1 else None)
                 yield from self._effect(EffectKind.COMPARE, found, node, f"compares `{ast.unparse(node)}`")
+
+    def _compared(self, side: ast.expr, other: ast.expr | None) -> References:
+        """The modules that one side of a comparison refers to, as far as the other side may be one of them."""
+        found = self._modules(side, (Named, ClassObject, Anything))
+        scope = self.file.scope_of(side)
+        if not isinstance(other, ast.Name) or other.id != scope.receiver or len(scope.bindings[other.id]) != 1:
+            return found
+        return frozenset(each.narrowed([ClassTest(frozenset((scope.owner,)))]) for each in found if scope.owner)
 
     def _lister(self, listing: ast.expr) -> ClassRef | None:
         node = listing.func if isinstance(listing, ast.Call) else listing
@@ -611,7 +718,9 @@ class _Search:
         found += [(EffectKind.SOURCE, each) for each in exposures.sources(self.file, self.points_to)]
         found += [(EffectKind.TABLE, each) for each in table_uses.tables(self.file, self.points_to)]
         for kind, each in found:
-            yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text)
+            is_method = kind is EffectKind.BORROW and isinstance(each.node, ast.Attribute)
+            name = re.escape(each.node.attr) if is_method and isinstance(each.node, ast.Attribute) else ANY_NAME
+            yield Effect(kind, each.find_targets, Place.of(self.file.module, each.node), each.text, name)
         for cls, node in exposures.handlers(self.file):
             found_objects = partial(exposures.handled_objects, cls)
             text = f"`{cls.name}.{node.name}` reads which function of torch runs"

@@ -22,15 +22,19 @@ from qprep.analysis.effects import call_sites
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     CHILD_NAME,
+    HOLDER,
     MANY_OBJECTS,
     NOTHING,
+    TENSOR_NAME,
     Anything,
     Base,
     Below,
     ChildName,
     ClassObject,
     FunctionObject,
+    GivenName,
     Held,
+    Holder,
     Instance,
     Made,
     Many,
@@ -39,8 +43,16 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     widened,
 )
-from qprep.analysis.effects.class_conditions import Variable, binding_loop, conditions, containers_with
+from qprep.analysis.effects.class_conditions import (
+    Variable,
+    binding_loop,
+    conditions,
+    containers_with,
+    is_none_or_attribute,
+    may_bind,
+)
 from qprep.analysis.effects.lexical_scopes import ANY_ATTRIBUTE, Binding, BindingKind, FileScopes, LexicalScope
+from qprep.analysis.effects.listings import is_module_in, module_beside
 from qprep.analysis.effects.stored_values import Addition, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
@@ -102,8 +114,6 @@ _REFLECTED = frozenset(
 )  # fmt: skip
 _KEEPS_NOTHING = ("torch.", "math.", "numpy.", "qprep.", "builtins.", "typing.")
 _ROOTS = frozenset(("builtins.object", "typing.Generic", "typing.Protocol", "abc.ABC"))
-HOLDER: References = frozenset((Reference(Made("?", None)),))
-"""An object of code that is not given, beside what it was given: its attributes may be any of that."""
 
 _TORCH_CONTAINERS = frozenset(("ModuleDict", "ModuleList", "Sequential"))
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
@@ -347,6 +357,14 @@ class PointsTo:
         found |= self._get(_Kept(scope, name))
         return found | self._set_in_module(scope, name) if scope.parent is None else found
 
+    def variables(self, scope: LexicalScope) -> References:
+        """What all variables of a scope may refer to."""
+        return self._every_binding(scope)
+
+    def held_by(self, references: References) -> References:
+        """What attributes of objects may hold, by any name."""
+        return frozenset(Reference(Held(cls, None)) for cls in _classes_of(references))
+
     def kept_in(self, scope: LexicalScope, name: str) -> References:
         """What is put into the object that a variable holds."""
         return self._get(_Kept(scope, name))
@@ -369,7 +387,7 @@ class PointsTo:
         found = self._get(value, binding.home(scope))
         match binding.kind:
             case BindingKind.ITEM:
-                return self._items(found)
+                return self._item_of(found, name, scope.file.parents.get(value))
             case BindingKind.PATTERN:
                 return self._of_pattern(self._items(found), binding.target)
             case BindingKind.ENTERED:
@@ -439,8 +457,21 @@ class PointsTo:
             callees = self._get(addition.callee, addition.scope)
             if callees and all(map(_is_followed, callees)):
                 return NOTHING
+            if isinstance(addition.callee, ast.Attribute):
+                owners = self._get(addition.callee.value, addition.scope)
+                if owners and all(map(self._keeps_children, owners)):
+                    return NOTHING
         found = _union(self._get(value, addition.scope) for value in addition.values)
         return found if addition.keeps_texts else found - {CHILD_NAME}
+
+    def _keeps_children(self, reference: Reference) -> bool:
+        """True if an object is a module that keeps others as children alone: they count as below it."""
+        base = reference.base
+        if isinstance(base, Made):
+            return base.name.startswith("torch.nn.") and not is_torch_container(base.name)
+        return isinstance(base, Below) or (
+            isinstance(base, Instance) and self.is_module(base.cls) and not self.is_container(base.cls)
+        )
 
     def _set_in_module(self, scope: LexicalScope, name: str) -> References:
         """What other code gives a variable of a module: `package.module.name = value`, `globals()[name] = value`."""
@@ -483,8 +514,14 @@ class PointsTo:
             base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
             return frozenset((Reference(base),))
         if cls is not None and (scope.name == "__class_getitem__" or self._is_metaclass(cls)):
-            return ANY_OBJECT
+            is_setter = scope.name == "__setattr__" and len(positional) == 3
+            if not is_setter:
+                return ANY_OBJECT
+            return self._set_on_classes() if positional[2].arg == name else frozenset((CHILD_NAME,))
         found = self.default(scope, name)
+        is_packed = arguments is not None and arguments.vararg is not None and arguments.vararg.arg == name
+        if is_first or is_packed:
+            found |= {Reference(Instance(cls)) for cls in self.calls.decorated_methods(scope)}
         if is_first:
             found |= self._of_first_parameter(scope)
             found |= {Reference(FunctionObject(each)) for each in self.calls.decorated_by(scope)}
@@ -495,6 +532,23 @@ class PointsTo:
         if self.calls.is_unknown(scope):
             found |= MANY_OBJECTS
         return found | self.calls.implicit_arguments(scope)
+
+    def _set_on_classes(self) -> References:
+        """What attributes of classes are given by assignments, wherever they stand."""
+        found = NOTHING
+        for module in self.modules:
+            file = self.file(module)
+            for node in file.index.of(ast.Attribute) if file is not None else ():
+                value = assigned_value(node, file.scope_of(node)) if isinstance(node.ctx, ast.Store) and file else None
+                if value is not None and file is not None and self._is_class(node.value, file.scope_of(node)):
+                    found |= self._get(value, file.scope_of(node))
+        for store in self.stores.every_attribute_store():
+            if store.owner is not None and self._is_class(store.owner, store.scope):
+                found |= _union(self._get(value, store.scope) for value in store.values)
+        return found
+
+    def _is_class(self, node: ast.expr, scope: LexicalScope) -> bool:
+        return any(isinstance(each.base, ClassObject | Anything | Many) for each in self._get(node, scope))
 
     def _is_metaclass(self, cls: ClassRef) -> bool:
         return any(isinstance(base, External) and base.name == "builtins.type" for base in self.project.mro(cls))
@@ -667,6 +721,8 @@ class PointsTo:
                 return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
             case Anything():
                 return ANY_OBJECT
+            case Holder():
+                return self._set_outside(name)
             case Made() | Held() | Below() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,))) | {CHILD_NAME}
@@ -751,7 +807,7 @@ class PointsTo:
             case ast.Dict(keys=keys, values=values):
                 return _union(self._get(part, scope) for part in (*keys, *values) if part is not None)
             case ast.FormattedValue(value=value):
-                return self._get(value, scope) & {CHILD_NAME}
+                return frozenset(each for each in self._get(value, scope) if isinstance(each.base, ChildName))
             case ast.Lambda():
                 inner = scope.file.defined(node)
                 return frozenset((Reference(FunctionObject(inner)),)) if inner is not None else NOTHING
@@ -793,16 +849,28 @@ class PointsTo:
         if scope.file.counter_of(loop.target, loop.iter) == name:
             return NOTHING
         tests = list(conditions(node, self.variable(name, home), scope.file.parents))
-        return frozenset(each.narrowed(tests) for each in self._items(self._get(loop.iter, scope)))
+        items = self._item_of(self._get(loop.iter, scope), name, loop)
+        return frozenset(each.narrowed(tests) for each in items)
 
     def narrowed(self, node: ast.Name, found: References, home: LexicalScope) -> References:
         """What a variable may refer to where it is read, by the tests that it has passed on the way."""
         if not found or len(home.bindings[node.id]) != 1:
             return found
-        if CHILD_NAME in found and self._is_one_of_others(node, home):
-            found -= {CHILD_NAME}
+        if any(isinstance(each.base, ChildName) for each in found):
+            found = self._narrowed_name(node, found, home)
         tests = list(conditions(node, self.variable(node.id, home), home.file.parents))
         return frozenset(reference.narrowed(tests) for reference in found) if tests else found
+
+    def _narrowed_name(self, node: ast.Name, found: References, home: LexicalScope) -> References:
+        """What a name may be where it is read: none of a listing, or the name of a module that has passed tests."""
+        if self._is_one_of_others(node, home):
+            return frozenset(each for each in found if not isinstance(each.base, ChildName))
+        value = home.bindings[node.id][0].value
+        module = module_beside(node.id, home.file.parents.get(value)) if value is not None else None
+        if module is None or len(home.bindings.get(module, ())) != 1:
+            return found
+        known = frozenset(conditions(node, self.variable(module, home), home.file.parents))
+        return frozenset(Reference(ChildName(named=known)) if each == CHILD_NAME else each for each in found)
 
     def _is_one_of_others(self, node: ast.Name, scope: LexicalScope) -> bool:
         """True if a test has shown that a text is one of those in a container, which come from no listing."""
@@ -816,7 +884,15 @@ class PointsTo:
             for other, bindings in scope.bindings.items()
             if len(bindings) == 1 and isinstance(bindings[0].value, ast.expr) and _names_class(bindings[0].value, name)
         }
-        return Variable(name, lambda node: self.tested_classes(node, scope), frozenset(held))
+        attributes = {
+            other: bindings[0].value
+            for other, bindings in scope.bindings.items()
+            if len(bindings) == 1
+            and isinstance(bindings[0].value, ast.expr)
+            and is_none_or_attribute(bindings[0].value, name)
+            and _is_with_each(bindings[0].value, name, scope.file.parents)
+        }
+        return Variable(name, lambda node: self.tested_classes(node, scope), frozenset(held), attributes)
 
     def tested_classes(self, node: ast.expr, scope: LexicalScope) -> frozenset[ClassRef | str] | None:
         """The classes that the second argument of `isinstance` names; None where they are not known."""
@@ -849,9 +925,10 @@ class PointsTo:
                 is_direct = name in ("children", "named_children")
                 itself = receiver if name in ("modules", "named_modules") else NOTHING
                 names = {CHILD_NAME} if receiver and name.startswith("named_") else NOTHING
-                return self.below(receiver, is_direct=is_direct) | itself | names
+                found = self.below(receiver, is_direct=is_direct) | itself | names
+                return self._looked_up(found, node.args[0], scope) if name in _FETCHES and node.args else found
             if name in _TENSORS and not self._defines(receiver, name):
-                return frozenset((CHILD_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
+                return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
             if name in RETURNS_SELF and not self._defines(receiver, name):
                 return receiver
         callees = self._get(node.func, scope)
@@ -865,6 +942,10 @@ class PointsTo:
             found |= self._of_unknown_call(node, scope)
         if any(isinstance(each.base, Held | Below) for each in callees):  # called as functions, without their owner
             found |= self._of_arguments(node, scope)
+        if isinstance(node.func, ast.Attribute):
+            owners = self._get(node.func.value, scope)
+            if any(_is_holder(each.base) for each in owners):  # `queue.get()` gives what the queue holds
+                found |= owners
         if any(_is_holder(each.base) for each in callees):  # a weak reference, a class made by a call
             found |= {each for each in callees if isinstance(each.base, Instance | Made | Held | Below)}
         return found
@@ -898,6 +979,8 @@ class PointsTo:
                 return NOTHING  # tensors
             case ChildName() | Below() | Held(owner=ClassRef() | str()):
                 return NOTHING
+            case Holder():
+                return HOLDER | self._of_arguments(node, scope)
             case Anything():
                 return ANY_OBJECT
             case Many():
@@ -924,13 +1007,14 @@ class PointsTo:
         if name.startswith(_REFLECTIVE):
             return ANY_OBJECT
         if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
-            return NOTHING if last not in _WRAPS_MODULES else self._of_arguments(node, scope)
+            wraps = last in _WRAPS_MODULES and name.startswith("torch.")
+            return self._of_arguments(node, scope) if wraps else NOTHING
         if name.startswith("builtins.") and last in _SCALARS:
             return NOTHING
         if (last[:1].isupper() or last == ANY_OF_PACKAGE) and name.startswith("torch."):
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
             return made | self._of_arguments(node, scope) if last in _CONTAINERS else made
-        found = self._of_arguments(node, scope)
+        found = self._of_arguments(node, scope, makes_names=not name.startswith("builtins."))
         if any(dotted_text(argument) == "getattr" for argument in node.args):
             found |= self.below(found)  # functools.reduce(getattr, path, model)
         if last[:1].isupper() or last == ANY_OF_PACKAGE:
@@ -944,10 +1028,10 @@ class PointsTo:
             found |= self._get(node.func.value, scope)
         return found | HOLDER if found else found
 
-    def _of_arguments(self, node: ast.Call, scope: LexicalScope) -> References:
+    def _of_arguments(self, node: ast.Call, scope: LexicalScope, *, makes_names: bool = True) -> References:
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
         found = _union(self._get(value, scope) for value in values)
-        if any(isinstance(each.base, Instance | Made | Below) for each in found):
+        if makes_names and any(isinstance(each.base, Instance | Made | Below) for each in found):
             found |= {CHILD_NAME}
         found |= _union(self._get(_Result(each.base.scope)) for each in found if isinstance(each.base, FunctionObject))
         return frozenset(
@@ -963,9 +1047,9 @@ class PointsTo:
                 return self.attribute(self._get(value, scope), name) | _union(
                     self._get(a, scope) for a in node.args[2:]
                 )
-            case ast.Call(func=ast.Name(id="getattr"), args=[value, _, *_]):
-                found = self._get(value, scope)
-                return self._any_attribute(found) | _union(self._get(a, scope) for a in node.args[2:])
+            case ast.Call(func=ast.Name(id="getattr"), args=[value, attribute, *_]):
+                found = self._looked_up(self._any_attribute(self._get(value, scope)), attribute, scope)
+                return found | _union(self._get(a, scope) for a in node.args[2:])
             case ast.Call(func=ast.Name(id="super")):
                 cls = self.enclosing_class(scope)
                 return frozenset((Reference(Instance(cls)),)) if cls is not None else NOTHING
@@ -973,8 +1057,10 @@ class PointsTo:
                 return self.class_of(self._get(value, scope))
             case ast.Call(func=ast.Name(id="type"), args=[_, bases, body]):
                 return self._get(bases, scope) | (HOLDER | held if (held := self._get(body, scope)) else NOTHING)
-            case ast.Call(func=ast.Name(id="eval" | "exec" | "globals")):
+            case ast.Call(func=ast.Name(id="eval" | "exec")):
                 return ANY_OBJECT
+            case ast.Call(func=ast.Name(id="globals"), args=[]):
+                return self._every_binding(scope.file.top)
             case ast.Call(func=ast.Name(id="locals" | "vars"), args=[]):
                 return self._every_binding(scope)
             case ast.Call(func=ast.Name(id="vars"), args=[value]):
@@ -988,6 +1074,17 @@ class PointsTo:
                         found = self.attribute(found, name)
                     return found
         return None
+
+    def _looked_up(self, found: References, name: ast.expr, scope: LexicalScope) -> References:
+        """Objects that are found by a name: no module that a fix adds where no listing of modules gave the name."""
+        names = {each.base for each in self._get(name, scope)}
+        listed = [base for base in names if isinstance(base, ChildName) and not base.of_tensors]
+        if any(isinstance(base, Anything) for base in names) or any(not base.named for base in listed):
+            return found
+        ways = [GivenName(base.named) for base in listed] or [GivenName()]
+        return frozenset(
+            each.narrowed([way]) if isinstance(each.base, Below) else each for each in found for way in ways
+        )
 
     def _any_attribute(self, references: References) -> References:
         """What `getattr(x, name)` may give: a module below, or what a file, class or package defines."""
@@ -1010,6 +1107,13 @@ class PointsTo:
 
     def _every_binding(self, scope: LexicalScope | None) -> References:
         return _union(self._get(_Variable(scope, name)) for name in scope.bindings) if scope is not None else NOTHING
+
+    def _item_of(self, references: References, name: str, loop: ast.AST | None) -> References:
+        """What a loop gives one of its variables; the module beside a name is no text."""
+        found = self._items(references)
+        if not is_module_in(loop, name):
+            return found
+        return frozenset(each for each in found if not isinstance(each.base, ChildName))
 
     def _items(self, references: References) -> References:
         """What going through an object gives: its children where it is a module, its items where it holds any."""
@@ -1062,7 +1166,7 @@ def _classes_of(references: Iterable[Reference]) -> set[ClassRef]:
 
 def _is_holder(base: Base) -> bool:
     """True if an object comes from code that is not given and may keep what it is given as attributes."""
-    return isinstance(base, Made) and not base.name.startswith(("torch.", "qprep."))
+    return isinstance(base, Holder) or (isinstance(base, Made) and not base.name.startswith(("torch.", "qprep.")))
 
 
 def _is_followed(callee: Reference) -> bool:
@@ -1107,6 +1211,14 @@ def _parts(node: ast.expr) -> list[ast.expr]:
         case ast.DictComp(key=key, value=part):
             return [key, part]
     return []
+
+
+def _is_with_each(value: ast.expr, name: str, parents: dict[ast.AST, ast.AST]) -> bool:
+    """True if an assignment runs whenever its function does, or in each round of the loop that binds a name."""
+    statement = parents.get(value)
+    around = parents.get(statement) if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    is_round = isinstance(around, ast.For) and statement in around.body and may_bind([around.target], name)
+    return is_round or isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 def _is_property(scope: LexicalScope) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.attribute_names import ANY_NAME, may_be, patterns_of
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.symbols.ast_utils import last_name
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ KEEPERS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "
 """Methods of containers that keep texts as they are; what other methods do with a text is another text."""
 
 _SETTERS = frozenset(("setattr", "__setattr__"))
+_NAMED_SETTERS = frozenset(("__setattr__", "add_module", "register_module"))
 _PLAIN = (ast.Constant, ast.JoinedStr, ast.Compare)
 
 
@@ -89,6 +91,11 @@ class StoreTable:
         """What is put into objects that functions of this name return."""
         return self._results.get(name, [])
 
+    def every_attribute_store(self) -> Iterator[AttributeStore]:
+        """All stores that give attributes a value."""
+        yield from dict.fromkeys(store for stores in self._named.values() for store in stores)
+        yield from self._patterns
+
     def attribute_stores(self, name: str, *, is_exact: bool = False) -> Iterator[AttributeStore]:
         """Stores that may give an attribute of this name a value; those that give the name as a text if `is_exact`."""
         yield from self._named.get(name, ())
@@ -141,7 +148,8 @@ class StoreTable:
             case ast.Attribute(value=owner, attr=method) if not _is_module(owner, scope):
                 if method in ("send", "asend"):
                     self.sent += [(value, scope) for value in values]
-                if not (isinstance(owner, ast.Name) and owner.id == scope.receiver):
+                is_own = isinstance(owner, ast.Name) and owner.id == scope.receiver
+                if not is_own and (method in KEEPERS or method not in NN_MODULE_ATTRIBUTES):
                     self._note(owner, Addition(values, scope, call.func))
             case func if len(values) > 1 and _is_imported(func, scope):
                 for value in values:
@@ -222,14 +230,25 @@ def _attribute_store(call: ast.Call, scope: LexicalScope) -> AttributeStore | No
     match call:
         case ast.Call(func=func, args=[owner, name, value]) if last_name(func) in _SETTERS:
             return AttributeStore(owner, patterns_of(name, scope), (value,), scope)
-        case ast.Call(func=ast.Attribute(value=owner, attr="__setattr__"), args=[name, value]):
-            return AttributeStore(owner, patterns_of(name, scope), (value,), scope)
+        case ast.Call(func=ast.Attribute(value=owner, attr=method), args=[name, value]) if method in _NAMED_SETTERS:
+            return AttributeStore(owner, patterns_of(name, scope), _set_by_itself(value, scope), scope)
         case ast.Call(func=ast.Attribute(value=table, attr="update" | "setdefault" | "__setitem__")):
             found = dictionary_owner(table)
             if found is not None or _is_call_of(table, "globals"):
                 names = {ANY_NAME} if call.args else {keyword.arg or ANY_NAME for keyword in call.keywords}
                 return AttributeStore(found, frozenset(names), _values(call), scope)
     return None
+
+
+def _set_by_itself(value: ast.expr, scope: LexicalScope) -> tuple[ast.expr, ...]:
+    """What `__setattr__` sets beside the value that it is given: the assignment that runs it counts already."""
+    if scope.name != "__setattr__" or scope.owner is None or not isinstance(value, ast.Name):
+        return (value,)
+    bindings = scope.bindings.get(value.id, ())
+    if not any(binding.kind is BindingKind.PARAMETER for binding in bindings):
+        return (value,)
+    others = (binding.value for binding in bindings if binding.kind is not BindingKind.PARAMETER)
+    return tuple(other for other in others if isinstance(other, ast.expr))
 
 
 def _values(call: ast.Call) -> tuple[ast.expr, ...]:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.call_evaluation import call_kind
 from qprep.analysis.interpreter.expressions import evaluate
-from qprep.analysis.values.abstract_values import Closure, FunctionRef, Kind, Returning, Sequence, join_all, options
+from qprep.analysis.values.abstract_values import (
+    UNKNOWN,
+    Closure,
+    FunctionRef,
+    Kind,
+    Returning,
+    Sequence,
+    join_all,
+    options,
+)
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
@@ -23,15 +32,34 @@ def wrapped(analysis: Analysis, maker: Frame, frame: Frame, node: ast.FunctionDe
     """
     for decorator in reversed(node.decorator_list):
         made = evaluate(analysis, maker, decorator) if _is_own(analysis, maker, decorator) else None
-        if made is None:
+        if made is None or (isinstance(made, FunctionRef) and _gives_back(analysis, maker, decorator, made)):
             continue
-        call = ast.copy_location(ast.Call(func=decorator, args=[], keywords=[]), decorator)
-        wrapper = call_kind(analysis, maker, call, made, Arguments([Returning(returned)]))
+        wrapper, call = _applied(analysis, maker, decorator, made, returned)
         closures = [option for option in options(wrapper) if isinstance(option, Closure)]
         if closures:
             given = Arguments(_positional(frame, node))
             returned = join_all([call_kind(analysis, frame, call, closure, given) for closure in closures])
     return returned
+
+
+def _applied(
+    analysis: Analysis, maker: Frame, decorator: ast.expr, made: Kind, returned: Kind
+) -> tuple[Kind, ast.Call]:
+    """What a decorator makes of a function that gives `returned`, and the call that does it."""
+    call = ast.copy_location(ast.Call(func=decorator, args=[], keywords=[]), decorator)
+    return call_kind(analysis, maker, call, made, Arguments([Returning(returned)])), call
+
+
+def _gives_back(analysis: Analysis, maker: Frame, decorator: ast.expr, made: FunctionRef) -> bool:
+    """True if a decorator gives back the function that it is given, whatever that returns.
+
+    What it makes of a function that may return anything covers what it makes of any other. So a decorator that only
+    registers or documents functions is evaluated once, and not for each kind that each of them returns.
+    """
+    known = analysis.plain_decorators
+    if made not in known:
+        known[made] = _applied(analysis, maker, decorator, made, UNKNOWN)[0] == Returning(UNKNOWN)
+    return known[made]
 
 
 def _is_own(analysis: Analysis, maker: Frame, decorator: ast.expr) -> bool:

@@ -91,6 +91,7 @@ class ProjectAnalysis(Analysis):
         self.running: set[object] = set()
         self._active: Counter[tuple[str, str]] = Counter()  # how often each function is running
         self.recursive: set[object] = set()
+        self.plain_decorators: dict[FunctionRef, bool] = {}  # those that give back the function itself
         self._globals: dict[tuple[str, str], Kind] = {}
         self._module_classes: dict[ClassRef, bool] = {}
         self._around: dict[ClassRef, NameScope | None] = {}

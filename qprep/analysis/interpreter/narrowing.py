@@ -5,7 +5,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.values.abstract_values import NONE, External, Kind, Sequence, Tensor, join_all, options
+from qprep.analysis.values.abstract_values import (
+    NONE,
+    External,
+    Kind,
+    Returning,
+    Sequence,
+    Tensor,
+    join_all,
+    options,
+)
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
@@ -36,10 +45,23 @@ def static_truth(analysis: Analysis, frame: Frame, test: ast.expr) -> bool | Non
         if any(part is decisive for part in parts):
             return decisive
         return (not decisive) if all(part is (not decisive) for part in parts) else None
+    if isinstance(test, ast.Compare):
+        return _decorated_is_none(frame, test)
     func = test.func if isinstance(test, ast.Call) else test
     if isinstance(func, ast.Name | ast.Attribute):
         kind = analysis.name_kind(frame, func)
+        if isinstance(kind, Returning):
+            return None if isinstance(test, ast.Call) else True
         return STATIC.get(kind.name) if isinstance(kind, External) else None
+    return None
+
+
+def _decorated_is_none(frame: Frame, test: ast.Compare) -> bool | None:
+    """The value of `function is None` in a decorator, which is given a function: it makes no other decorator then."""
+    match test:
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            kind = frame.scope.lookup(name)
+            return isinstance(test.ops[0], ast.IsNot) if isinstance(kind, Returning) else None
     return None
 
 

@@ -39,6 +39,7 @@ class Analysis(Protocol):
     closures: dict[object, CallSummary]
     running: set[object]
     recursive: set[object]
+    plain_decorators: dict[FunctionRef, bool]
     own_uses: dict[ast.FunctionDef, OwnUses]
     bound_names: dict[tuple[str, str], frozenset[str]]
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from qprep.analysis.symbols.folder_names import FolderNames
+
 _MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 
 
@@ -52,6 +54,7 @@ class ImportLinks:
             self._homes.setdefault(path.absolute().parent, home)
             self._tops.add(name.partition(".")[0])
         self._name_of = name_of
+        self.folder_names = FolderNames()
         self._linkers: dict[Path, Callable[[str], str]] = {}  # by the importer's folder
         self._present: dict[str, bool] = {}
         self._located: dict[tuple[Path, str], tuple[Path, int] | None] = {}
@@ -137,7 +140,8 @@ class ImportLinks:
     def _is_there(self, folder: Path, dotted: str) -> bool:
         stem = os.path.join(folder, dotted.partition(".")[0])
         if stem not in self._present:
-            self._present[stem] = os.path.isdir(stem) or os.path.isfile(f"{stem}.py")
+            is_named = self.folder_names.may_hold(str(folder), [dotted.partition(".")[0]])
+            self._present[stem] = is_named and (os.path.isdir(stem) or os.path.isfile(f"{stem}.py"))
         return self._present[stem]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.analysis.symbols.ast_utils import dotted_text, without_async
+from qprep.analysis.symbols.bound_in_text import BoundNames
 from qprep.analysis.symbols.import_links import OWN_PACKAGE, ImportLinks, module_name
 from qprep.analysis.symbols.module_summary import surface_of
 from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex, build_index, variants
@@ -28,6 +29,9 @@ class Beside(NamedTuple):
     names: Outline | None = None
 
 
+MAX_PARTS = 64
+"""Parts of a dotted name. One gets longer without an end where a package imports a name from a file of that name which
+cannot be read: `from .fast import fast`, with an extension module."""
 CACHE_BYTES = 6_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
 
 
@@ -116,6 +120,10 @@ class Project:
         self._names = {os.path.abspath(path): name for name, path in self.given.items()}
         self._canonical: dict[str, str] = {}
         self._outlines: dict[str, Outline | None] = {}
+        self._bound: dict[str, BoundNames | None] = {}  # of modules that others take all names of
+        self._stars: dict[str, tuple[str, ...]] = {}
+        self._given: dict[str, frozenset[str]] = {}  # names that modules give to those that take all
+        self._lacking: dict[tuple[str, str], bool] = {}
 
     def index(self, name: str) -> FileIndex | None:
         """The index of the module called `name`, or None where it is not part of the project."""
@@ -227,6 +235,8 @@ class Project:
         if not all(part.isidentifier() for part in parts):
             return None
         for root in self._roots:
+            if not self._links.folder_names.may_hold(str(root), parts):
+                continue
             stem = os.path.join(root, *parts)
             for candidate in (os.path.join(stem, "__init__.py"), f"{stem}.py"):
                 if os.path.isfile(candidate) and self._belongs(Path(candidate), root, parts[0]):
@@ -247,7 +257,10 @@ class Project:
 
     def _follow(self, dotted: str) -> Kind:
         seen: set[str] = set()
+        asked = dotted
         while dotted not in seen:
+            if dotted.count(".") > MAX_PARTS:
+                return External(public_name(asked))
             seen.add(dotted)
             found = self._lookup(dotted)
             if isinstance(found, str):
@@ -279,10 +292,65 @@ class Project:
         if first in surface.imports:
             return surface.imports[first] + (f".{rest}" if rest else "")
         for star in surface.stars:
-            other = self.resolve(f"{star}.{first}") if self.surface(star) is not None else None
-            if other is not None and not isinstance(other, External):
+            if self._lacks(star, first) or self.surface(star) is None:
+                continue
+            if not isinstance(self.resolve(f"{star}.{first}"), External):
                 return f"{star}.{trail}"
         return None
+
+    def _lacks(self, module: str, name: str) -> bool:
+        """True if it is clear that a module cannot give a class, a function or an import of a name.
+
+        The names of a lazy package come out of thousands of files, one of which has the name that is sought: the
+        texts of the others show that, and are not parsed for it.
+        """
+        if (module, name) not in self._lacking:
+            self._lacking[module, name] = self._shows_to_lack(module, name)
+        return self._lacking[module, name]
+
+    def _shows_to_lack(self, module: str, name: str) -> bool:
+        waiting, seen = [module], set[str]()
+        while waiting:
+            current = self.canonical(waiting.pop())
+            if current in seen or self.path(current) is None:
+                continue
+            seen.add(current)
+            is_known = current in self._surfaces or self.outline(current) is not None
+            known = self.surface(current) if is_known else None  # the result depends on no more than its names
+            bound = self._bound_names(current) if known is None else None
+            if known is not None:
+                if name in self._names_given(current, known):
+                    return False
+                waiting += known.stars
+            elif bound is None or bound.may_bind(name):
+                return False
+            else:
+                waiting += self._stars_of(current, bound)
+        return True
+
+    def _names_given(self, module: str, surface: Outline) -> frozenset[str]:
+        """The names of classes, functions and imports of a module, without what tells several definitions apart."""
+        if module not in self._given:
+            names = (*surface.imports, *surface.classes, *surface.functions)
+            self._given[module] = frozenset(name.partition(":")[0].partition(".")[0] for name in names)
+        return self._given[module]
+
+    def _bound_names(self, module: str) -> BoundNames | None:
+        """What the text of a module may bind; None where it cannot be read."""
+        if module not in self._bound:
+            text = self.text(module)
+            self._bound[module] = BoundNames(text) if text is not None else None
+        return self._bound[module]
+
+    def _stars_of(self, module: str, bound: BoundNames) -> tuple[str, ...]:
+        """The modules that a module takes all names of, by the names that the project has for them."""
+        if module not in self._stars:
+            path = self._paths[module]
+            is_package = path.name == "__init__.py"
+            index = FileIndex(module, str(path), is_package, ast.Module([], []), link=self._links.linker(path))
+            imports = (ast.ImportFrom(written, [], level) for level, written in bound.stars)
+            self._stars[module] = tuple(map(index.absolute, imports))
+        return self._stars[module]
 
     def classes_named(self, dotted: str) -> tuple[ClassRef, ...]:
         """The classes of the project that a dotted name means; several where branches define it."""
@@ -340,8 +408,11 @@ class Project:
         if name in surface.imports:
             return surface.imports[name]
         for star in surface.stars:
+            is_torch = star.startswith("torch")
+            if not is_torch and self._lacks(star, name):
+                continue
             if self.surface(star) is None:
-                if star.startswith("torch"):
+                if is_torch:
                     return f"{star}.{name}"
             elif not isinstance(self.resolve(f"{star}.{name}"), External):
                 return f"{star}.{name}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qprep.cli.input_options import with_device, with_inputs
 from qprep.cli.progress import bars
 from qprep.foundation.errors import QprepError
 
@@ -78,13 +79,8 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
     default=None,
     help="First level, last level, step (default: 0 0.95 0.05).",
 )
-@click.option(
-    "--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="Shape of an example input: 1,3,224,224."
-)
-@click.option(
-    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
-)
-@click.option("--device", default="cpu", show_default=True, help="The device to train on.")
+@with_inputs
+@with_device("train on")
 @click.option("-q", "--quiet", is_flag=True, help="Print the results only.")
 @click.option(
     "--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qprep.cli.input_options import with_device, with_inputs
 from qprep.cli.progress import bars
 from qprep.foundation.errors import QprepError
 
@@ -62,17 +63,8 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
     "--sensitivity/--no-sensitivity", default=None, help="Measure the loss of each layer alone (default with --report)."
 )
 @click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="Number of batches to use (default: all).")
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="[NAME=]SHAPE[:DTYPE]",
-    help="Shape of an input, as 1,3,224,224; repeat for several.",
-)
-@click.option(
-    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
-)
-@click.option("--device", default="cpu", show_default=True, help="The device to run on.")
+@with_inputs
+@with_device("run on")
 @click.option(
     "--prepare", is_flag=True, help="Rewrite the model's source files for this run only, and compare the results."
 )

@@ -10,23 +10,15 @@ from typing import Any
 
 import click
 
+from qprep.cli.input_options import with_device, with_inputs
 from qprep.foundation.errors import QprepError
 
 
 @click.command("summary", short_help="Print a model's sparsity, compute and modules.")
 @click.argument("target")
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="[NAME=]SHAPE[:DTYPE]",
-    help="Shape of an input, as 1,3,224,224; repeat for several.",
-)
-@click.option(
-    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
-)
+@with_inputs
 @click.option("--what", metavar="TABLES", help="Tables, separated by commas: sparsity, compute, model (default: all).")
-@click.option("--device", default="cpu", show_default=True, help="The device to run on.")
+@with_device("run on")
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--output",

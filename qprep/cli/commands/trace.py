@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qprep.cli.input_options import with_device, with_inputs
+
 if TYPE_CHECKING:
     from qprep.tracing.failure import TraceFailure
     from qprep.tracing.trace_report import TraceReport
@@ -16,17 +18,8 @@ _UNFOLDED = 10_000
 
 @click.command("trace", short_help="Run a model and list operations outside of modules.")
 @click.argument("target")
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="[NAME=]SHAPE[:DTYPE]",
-    help="Shape of an input, as 1,3,224,224; repeat for several.",
-)
-@click.option(
-    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
-)
-@click.option("--device", default="cpu", show_default=True, help="The device to run on; meta allocates no weights.")
+@with_inputs
+@with_device("run on; meta allocates no weights")
 @click.option("--train", is_flag=True, help="Run in training mode.")
 @click.option(
     "--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit of the whole command (default: 300)."

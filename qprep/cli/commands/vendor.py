@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qprep.cli.input_options import with_inputs
+
 if TYPE_CHECKING:
     from qprep.engine.preparing.vendoring import Check
 
@@ -22,12 +24,7 @@ if TYPE_CHECKING:
     help="The folder of the new package.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a folder that `qprep vendor` wrote.")
-@click.option(
-    "--input", "inputs", multiple=True, metavar="[NAME=]SHAPE[:DTYPE]", help="Shape of an input: 1,3,224,224."
-)
-@click.option(
-    "--inputs", "maker", metavar="MODULE:NAME", help="A function that returns the inputs, instead of --input."
-)
+@with_inputs
 @click.option("--no-import", is_flag=True, help="Skip the test import of the written package.")
 @click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
 def command(

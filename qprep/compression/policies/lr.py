@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from qprep.compression.errors import CompressionError
+from qprep.compression.lr import takes_epoch
 from qprep.compression.policy import Policy
 from qprep.compression.training import Metrics, Training
 from qprep.compression.windows import Window
@@ -59,7 +59,7 @@ class LRPolicy(Policy):
         """torch warns of an epoch as argument, which is what a schedule by epochs needs, and of no optimizer step."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            if epoch is not None and _takes_epoch(self.scheduler):
+            if epoch is not None and takes_epoch(self.scheduler):
                 self.scheduler.step(epoch)
             else:
                 self.scheduler.step()
@@ -90,8 +90,3 @@ class LRPolicy(Policy):
             group.setdefault("initial_lr", group["lr"])
             self.scheduler.base_lrs[place] = group["initial_lr"]
         self._groups = len(groups)
-
-
-def _takes_epoch(scheduler: LRScheduler) -> bool:
-    """True if `step` takes the number of the epoch; what combines several schedules does not."""
-    return "epoch" in inspect.signature(type(scheduler).step).parameters

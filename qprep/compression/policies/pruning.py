@@ -94,6 +94,7 @@ class PruningPolicy(Policy):
                 f"expected two steps or more for {type(self.pruner).__name__}, found one: its sparsity grows from the "
                 "first to the last (rate: once prunes at once)"
             )
+        self._check_start(training, window)
         self.pruner.at_window(training, window)
         if self._bound:
             return
@@ -105,6 +106,18 @@ class PruningPolicy(Policy):
             training.on_change.append(self._gradients.clear)
         if self.pruner.needs_activations:
             self._collect(training, window)
+
+    def _check_start(self, training: Training, window: Window) -> None:
+        """CompressionError where the first masks come before what they are ranked by."""
+        if not window.starts_at_once:
+            return
+        if self.fold and not training.has_example:
+            raise CompressionError("expected example_inputs for fold_batchnorm from epoch 0 on, found none")
+        if self.pruner.needs_gradients and not self.skip_first:
+            raise CompressionError(
+                f"expected gradients before the first masks of {type(self.pruner).__name__}, found a policy that "
+                "starts at epoch 0: start it at 1, or give skip_first_minibatch"
+            )
 
     def on_epoch_begin(self, training: Training, window: Window) -> None:
         """Masks for this epoch."""
@@ -225,7 +238,12 @@ class PruningPolicy(Policy):
             None if self._gradients is None else self._gradients.of(parameter),
             None if self._activations is None else self._activations.of(parameter),
             training.masks.of(parameter),
+            self._held(training, parameter),
         )
+
+    def _held(self, training: Training, parameter: Parameter) -> Tensor | None:
+        share = training.masks.share(parameter, self.name)
+        return None if share is None or share.forward else share.keep
 
     def _values(self, training: Training, parameter: Parameter) -> Tensor:
         if not self.fold:

@@ -11,10 +11,10 @@ from torch import Tensor
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
 from qprep.compression.policy import Policy
+from qprep.compression.pruners.base import check_above
 from qprep.compression.quantizers import OWN
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
-from qprep.foundation.errors import QprepError
 from qprep.quantizer import Quantizer
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
@@ -37,6 +37,8 @@ class QuantizationPolicy(Policy):
             raise CompressionError(f"expected a class of quantizers, found {quantizer!r}")
         self.kind, self.name = quantizer, name or quantizer.__name__
         self.own = {key: settings.pop(key) for key in tuple(settings) if key in OWN}
+        if "act_clip_init_val" in self.own:
+            check_above(self.own["act_clip_init_val"], "act_clip_init_val")
         self.settings = settings
         self.quantizer: Quantizer | None = None
 
@@ -111,8 +113,6 @@ class QuantizationPolicy(Policy):
         start = self.own.get("act_clip_init_val")
         if start is None:
             return
-        if not start > 0:
-            raise QprepError(f"expected act_clip_init_val above 0, found {start!r}")
         with torch.no_grad():
             for each in quantizer.quantizers:
                 if isinstance(each, PACTActivation):

@@ -27,6 +27,7 @@ class Context:
     activations  statistics of the layer's output by channel, None where none were collected
     values       what to rank: the parameter, or with BatchNorm folded into it
     mask         what other policies keep of the parameter, None where no other masks it
+    held         what the last mask of this policy keeps for good, None before the first and for masks in forward only
     """
 
     name: str
@@ -39,6 +40,7 @@ class Context:
     gradient: Tensor | None = None
     activations: Any = None
     mask: Tensor | None = None
+    held: Tensor | None = None
 
 
 class Pruner:
@@ -153,6 +155,13 @@ def check_share(value: object, name: str, *, lower: float = 0.0) -> float:
     """A number from `lower` to 1; CompressionError otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not lower <= value <= 1:
         raise CompressionError(f"expected {name} from {lower:g} to 1, found {value!r}")
+    return float(value)
+
+
+def check_above(value: object, name: str, lower: float = 0.0) -> float:
+    """A finite number above `lower`; CompressionError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not lower < value < float("inf"):
+        raise CompressionError(f"expected {name} above {lower:g}, found {value!r}")
     return float(value)
 
 

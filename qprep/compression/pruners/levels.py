@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Pruner, Weights, check_share, keep_highest
+from qprep.compression.pruners.base import Context, Pruner, Weights, check_at_least, check_share, keep_highest
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.registry import register
 
@@ -138,5 +138,4 @@ class SensitivityPruner(Pruner):
 
 def _check_positive(values: Mapping[str, float], what: str) -> None:
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-            raise CompressionError(f"expected a {what} from 0 on for {name}, found {value!r}")
+        check_at_least(value, f"the {what} of {name}")

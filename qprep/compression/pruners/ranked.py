@@ -33,29 +33,41 @@ class L2RankedStructureParameterPruner(StructureRanking):
         return row_norms(self, context.values, 2)
 
 
+class ActivationRanking(StructureRanking):
+    """By what is collected of a layer's outputs, channel by channel: of filters alone."""
+
+    needs_activations: ClassVar[bool] = True
+
+    def check(self, name: str, parameter: Parameter) -> None:
+        """The structures are filters."""
+        if self.layout.dim != 0:
+            raise CompressionError(
+                f"expected group_type Filters for a ranking by activations, found {self.group_type!r}"
+            )
+        super().check(name, parameter)
+
+
 @register
-class ActivationAPoZRankedFilterPruner(StructureRanking):
+class ActivationAPoZRankedFilterPruner(ActivationRanking):
     """By the share of outputs above 0: filters with most zeros behind a ReLU go first (Hu et al., arXiv:1607.03250).
 
     Outputs are those of the BatchNorm behind the layer where there is one, collected in training since the last mask.
     """
 
-    needs_activations: ClassVar[bool] = True
-
     def scores(self, parameter: Parameter, context: Context) -> Tensor:  # noqa: ARG002
         """See the class."""
-        return _along_filters(self, collected(context.activations, context).positive)
+        found: Tensor = collected(context.activations, context).positive
+        return found
 
 
 @register
-class ActivationMeanRankedFilterPruner(StructureRanking):
+class ActivationMeanRankedFilterPruner(ActivationRanking):
     """By the mean output behind a ReLU (Molchanov et al., arXiv:1611.06440), collected as for APoZ."""
-
-    needs_activations: ClassVar[bool] = True
 
     def scores(self, parameter: Parameter, context: Context) -> Tensor:  # noqa: ARG002
         """See the class."""
-        return _along_filters(self, collected(context.activations, context).mean)
+        found: Tensor = collected(context.activations, context).mean
+        return found
 
 
 @register
@@ -204,9 +216,3 @@ def collected(found: Any, context: Context) -> Any:  # noqa: ANN401  (statistics
             "epoch, or give calibrate="
         )
     return found
-
-
-def _along_filters(pruner: StructureRanking, values: Tensor) -> Tensor:
-    if pruner.layout.dim != 0:
-        raise CompressionError(f"expected group_type Filters for a ranking by activations, found {pruner.group_type!r}")
-    return values

@@ -18,6 +18,7 @@ from qprep.compression.pruners.rates import Ramp
 from qprep.compression.training import Training
 
 COUPLED: Final = ("all", "error", "mask-only")
+_EXACT: Final = 9  # decimals: 0.3 · 10 is 3, whichever way it is rounded
 _ROUNDINGS: Final[Mapping[str, Callable[[float], int]]] = {"floor": math.floor, "ceil": math.ceil, "round": round}
 
 
@@ -106,7 +107,7 @@ class StructureRanking(Pruner):
 
     def masks(self, contexts: Mapping[Parameter, Context]) -> dict[Parameter, Tensor]:
         """See the class."""
-        scores = {each: self._noisy(self.scores(each, context), context) for each, context in contexts.items()}
+        scores = {each: self._ranked(each, context) for each, context in contexts.items()}
         if not scores:
             return {}
         if self.leads:
@@ -128,8 +129,18 @@ class StructureRanking(Pruner):
 
     def number(self, structures: int, level: float) -> int:
         """How many structures go."""
-        wanted = int(self.rounding(level * structures / self.group_size + 1e-9)) * self.group_size
+        wanted = int(self.rounding(round(level * structures / self.group_size, _EXACT))) * self.group_size
         return structures if level == 1 else min(wanted, structures - 1)
+
+    def _ranked(self, parameter: Parameter, context: Context) -> Tensor:
+        """The scores, the lowest for structures that are gone: the weights, γ and β of one that came back would all be
+        0 and have no gradient, so that it would stay 0 outside of the mask.
+        """
+        scores = self._noisy(self.scores(parameter, context), context)
+        if context.held is None:
+            return scores
+        gone = ~self.layout.rows(context.held).any(1)
+        return scores.masked_fill(gone.to(scores.device), -math.inf)
 
     def _noisy(self, scores: Tensor, context: Context) -> Tensor:
         if self.noise == 0:

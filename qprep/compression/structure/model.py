@@ -25,6 +25,7 @@ class Slot:
     masked  whether a structure mask sets these positions to 0: a weight that computes the channel, its bias, the
             BatchNorm behind it. Weights that read the channel and buffers are cut, never masked.
     makes   whether it is a weight that computes the channel: what norms of a channel are taken of
+    carries whether it computes the channel out of that channel alone, as depthwise weights do: 0 where that is 0
     """
 
     tensor: str
@@ -32,6 +33,7 @@ class Slot:
     index: Tensor
     masked: bool
     makes: bool
+    carries: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

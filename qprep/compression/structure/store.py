@@ -20,6 +20,7 @@ class DimensionRole(enum.Flag):
     MAKES = enum.auto()  # a weight that computes them
     SCALES = enum.auto()  # a parameter for each: bias, BatchNorm's weight
     READS = enum.auto()
+    CARRIES = enum.auto()  # a depthwise weight: it computes a channel out of that channel alone
 
 
 class BlockKind(enum.Enum):

@@ -126,7 +126,8 @@ def _family(store: LabelStore, roles: Sequence[DimensionRole], nodes: _Nodes, gr
 def _slot(block: Block, role: DimensionRole, index: Tensor) -> Slot:
     is_parameter = block.kind is BlockKind.PARAMETER
     masked = is_parameter and bool(role & (DimensionRole.MAKES | DimensionRole.SCALES))
-    return Slot(block.name, block.dim, index, masked, is_parameter and DimensionRole.MAKES in role)
+    makes = is_parameter and DimensionRole.MAKES in role
+    return Slot(block.name, block.dim, index, masked, makes, makes and DimensionRole.CARRIES in role)
 
 
 def _named(families: Sequence[Family]) -> list[Family]:

@@ -158,6 +158,17 @@ def names_of(model: nn.Module) -> dict[str, list[str]]:
     return {name: group for group in names.values() for name in group}
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """An override as it was given, what it sets, the names that it matches, and those for which it is the first."""
+
+    override: str
+    values: Mapping[str, Any]
+    pattern: re.Pattern[str]
+    matched: set[str]
+    won: set[str]
+
+
 class Overrides:
     """Settings per module path: of the patterns that fully match it or a container around it, the first wins."""
 
@@ -205,6 +216,32 @@ class Overrides:
         """What is asked of the module at `path`."""
         found = self._match(path)
         return self.defaults if found is None else found
+
+    def reach(self) -> list[Reach]:
+        """What each override matches and what it counts for, in their order."""
+        labels = {re.escape(name) if name in self._known else name: name for name in self._given}
+        found = []
+        for pattern, _ in self._patterns:
+            label = labels.get(pattern.pattern, pattern.pattern)
+            found.append(Reach(label, self._given.get(label, {}), pattern, set(), set()))
+        for name in self._known:
+            names = [each for other in self._aliases.get(name, (name,)) for each in _with_containers(other)]
+            matching = [each for each in found if any(map(each.pattern.fullmatch, names))]
+            for each in matching:
+                each.matched.add(name)
+            for each in matching[:1]:
+                each.won.add(name)
+        return found
+
+    def changed(self, names: Iterable[str], given: Iterable[str]) -> list[str]:
+        """Those of the settings `names` that the defaults, where `given`, or an override ask for and `Settings` does
+        not.
+        """
+        plain, asked = Settings(), set(given)
+        found = {name for name in names if name in asked and getattr(self.defaults, name) != getattr(plain, name)}
+        for each in self.reach():
+            found |= {name for name, value in each.values.items() if checked(name, value) != getattr(plain, name)}
+        return [name for name in names if name in found]
 
     def bars(self, path: str) -> bool:
         """True if an override leaves the module at `path` as it is, where the defaults ask for something."""

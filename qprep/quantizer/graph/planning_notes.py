@@ -7,12 +7,44 @@ from collections.abc import Iterable, Iterator
 from qprep.quantizer.config.config_settings import Overrides
 from qprep.quantizer.formats.affine import SCALE_FLOOR
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
-from qprep.quantizer.graph.quantization_graph import Graph
+from qprep.quantizer.graph.quantization_graph import Edge, Graph
 
 
 def planning_notes(graph: Graph, settings: Overrides) -> list[str]:
-    """One sentence for each tied parameter whose names have conflicting overrides, and for each computed one."""
-    return [*_tied(graph, settings), *_computed(graph, settings)]
+    """One sentence for each tied parameter whose names have conflicting overrides, for each computed one, and for each
+    override that changes nothing.
+    """
+    return [*_tied(graph, settings), *_computed(graph, settings), *_idle(graph, settings)]
+
+
+def _idle(graph: Graph, settings: Overrides) -> Iterator[str]:
+    """Overrides that never count, and formats that they ask for where nothing has that format.
+
+    Over-approximates what counts: modules that bring their own formats are taken to read all settings.
+    """
+    own = {node.path for node in graph.nodes if node.op is None}
+    places = {
+        "_weights": {each.name for each in graph.weights if not each.is_bias},
+        "_bias": {each.name for each in graph.weights if each.is_bias},
+        "_activations": {path for edge in graph.edges if edge.spec is not None for path in _deciders(edge)},
+    }
+    for each in settings.reach():
+        if not each.won:
+            yield f"the override {each.override!r} never counts: earlier ones match all that it matches"
+            continue
+        for name, value in each.values.items():
+            ending = next((end for end in places if name.startswith("bits_") and name.endswith(end)), None)
+            if ending is None or value is None or own.intersection(each.matched):
+                continue
+            if places[ending].isdisjoint(each.matched):
+                yield f"the override {each.override!r} sets {name}, and nothing that it matches is quantized by it"
+
+
+def _deciders(edge: Edge) -> Iterator[str]:
+    """The paths whose settings may have decided the format of an edge."""
+    if edge.producer is not None:
+        yield edge.producer.path
+    yield from (node.path for node in (edge.consumers if edge.readers is None else edge.readers))
 
 
 def _tied(graph: Graph, settings: Overrides) -> Iterator[str]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of
-from qprep.quantizer.config.config_settings import Bits
+from qprep.quantizer.config.config_settings import NAMES, Bits
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, DynamicActivationQuantizer, TensorQuantizer
 from qprep.quantizer.graph.graph_passes import Passes, plan_inner_slots, plan_layer_inputs
@@ -112,6 +112,7 @@ class DynamicQuantizer(_PostTraining):
     """Weights ahead of time; what layers with weights read is quantized to its own range, each time."""
 
     method_name: ClassVar[str] = "dynamic"
+    unread: ClassVar[tuple[str, ...]] = ("estimator_activations",)
 
     def default_passes(self) -> Passes:
         """Nothing is folded: batch statistics stay where they are."""
@@ -130,6 +131,9 @@ class WeightOnlyQuantizer(_PostTraining):
     """Weights alone, by default in 8 bits; activations stay."""
 
     method_name: ClassVar[str] = "weight-only"
+    unread: ClassVar[tuple[str, ...]] = tuple(
+        name for name in NAMES if not name.endswith(("_weights", "_bias", "_size"))
+    )
 
     def __init__(
         self,

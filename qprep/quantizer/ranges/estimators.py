@@ -13,9 +13,10 @@ from qprep.quantizer.ranges.aciq import AciqGauss, AciqLaplace
 from qprep.quantizer.ranges.histograms import Entropy, MeanSquaredError, Percentile
 from qprep.quantizer.ranges.range_rules import Average, Estimator, MinMax, MovingAverage, StandardDeviations
 
+MIN_MAX: Final = "min-max"
 ESTIMATORS: Final[Mapping[str, Callable[[Spec], Estimator]]] = MappingProxyType(
     {
-        "min-max": lambda _: MinMax(),
+        MIN_MAX: lambda _: MinMax(),
         "ema": lambda _: MovingAverage(),
         "average": lambda _: Average(),
         "n-std": lambda _: StandardDeviations(),

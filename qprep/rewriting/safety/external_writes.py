@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.attribute_writes import ANY
 from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import NONE, ClassRef, External, Module, options
-from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.receivers import Holder

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import positional_parameters
-from qprep.rewriting.safety.reserved_names import NN_MODULE_ATTRIBUTES
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

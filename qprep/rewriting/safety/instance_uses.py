@@ -11,6 +11,7 @@ from qprep.analysis.effects.abstract_objects import Anything, Held, Instance
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of, tensor_of
+from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.rewrite_result import Doubt
 
 if TYPE_CHECKING:
@@ -34,15 +35,20 @@ _HARMLESS_CALLS = frozenset(("print", "len", "range", "zip", "enumerate", "rever
 def comparisons(context: RewriteContext, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:
     """Comparisons of `self.attribute` with another object, in the methods of a family."""
     for member in family:
-        entry = context.project.class_node(member)
-        for node in ast.walk(entry.node) if entry is not None else ():
-            if not isinstance(node, ast.Compare):
-                continue
+        for node in _comparisons_in(context, member):
             sides = [node.left, *node.comparators]
             named = any(isinstance(side, ast.Attribute) and side.attr == attribute for side in sides)
             if named and not any(isinstance(side, ast.Constant) for side in sides):
                 place = Place.of(member.module, node)
                 yield Doubt(f"compares `{ast.unparse(node)}`, which differs for a second instance", place)
+
+
+@remembered
+def _comparisons_in(context: RewriteContext, member: ClassRef) -> tuple[ast.Compare, ...]:
+    """The comparisons in the body of a class."""
+    entry = context.project.class_node(member)
+    nodes = ast.walk(entry.node) if entry is not None else ()
+    return tuple(node for node in nodes if isinstance(node, ast.Compare))
 
 
 def uses_as_value(context: RewriteContext, family: Collection[ClassRef], attribute: str) -> Iterator[Doubt]:

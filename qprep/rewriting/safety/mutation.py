@@ -12,6 +12,7 @@ from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Unfixable
+from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.loop_bounds import is_certain
 from qprep.rewriting.owners import made_early
 from qprep.rewriting.safety import child_loops, nested_paths
@@ -21,7 +22,7 @@ from qprep.rewriting.safety.external_writes import is_touched
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from qprep.analysis.facts import ModuleCall
     from qprep.analysis.interpreter.attribute_table import Creation
@@ -53,8 +54,17 @@ class Change:
         return f"in `{self.member.name.rpartition('.')[2]}.{self.method}`"
 
 
-def _changes(context: RewriteContext, unit: Unit, attribute: str, made: Collection[Place]) -> Iterator[Change]:
+def _changes(context: RewriteContext, unit: Unit, attribute: str, made: Iterable[Place]) -> tuple[Change, ...]:
     """What the family of a class does to `self.attribute`, beside making it at the places `made`."""
+    return _all_changes(context, unit, attribute, frozenset(made))
+
+
+@remembered
+def _all_changes(context: RewriteContext, unit: Unit, attribute: str, made: frozenset[Place]) -> tuple[Change, ...]:
+    return tuple(_find_changes(context, unit, attribute, made))
+
+
+def _find_changes(context: RewriteContext, unit: Unit, attribute: str, made: Collection[Place]) -> Iterator[Change]:
     at_construction = run_by_init(context, unit)
     for member in context.family(unit):
         body = context.body(member)

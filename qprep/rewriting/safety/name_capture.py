@@ -32,14 +32,6 @@ def bound_names(function: ast.FunctionDef) -> frozenset[str]:
     return frozenset(found)
 
 
-def rebinds(function: ast.FunctionDef, owner: str) -> bool:
-    """True if a method gives the name of its owner another value, somewhere in it."""
-    return any(
-        isinstance(node, ast.Name) and node.id == owner and not isinstance(node.ctx, ast.Load)
-        for node in walk(function)
-    )
-
-
 def hidden(context: RewriteContext, declarations: Iterable[Declaration]) -> str | None:
     """Why a new attribute cannot be made in a constructor: that binds a name of its value otherwise."""
     for declaration in declarations:

@@ -19,6 +19,7 @@ from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
 from qprep.foundation.catalogue.call_signature import parse_constructor
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
 from qprep.rewriting.safety import instance_uses, nested_paths
@@ -45,7 +46,7 @@ def doubts(scope: Scope, site: object, pieces: Iterable[Piece] = ()) -> tuple[Do
     """What could not be shown of a rewrite that a codemod has just described in `scope` and `pieces`."""
     table = scope.context.effects
     found = chain(
-        _of_children(scope, table),
+        _of_children(scope, table, tuple(pieces)),
         _of_instances(scope, table, site),
         _of_functions(scope, table, site),
         _of_held_function(scope, table, site, pieces),
@@ -63,14 +64,17 @@ def _doubt(effect: Effect, what: str) -> Doubt:
 # New children
 
 
-def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
+def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece]) -> Iterator[Doubt]:
     """Code that could meet a new attribute of the class."""
     units = {declaration.unit for declaration in scope.declarations if declaration.unit.is_class}
     for unit in sorted(units):
         declared = [d for d in scope.declarations if d.unit == unit and d.name]
         names = {declaration.name for declaration in declared}
         family = scope.context.family(unit)
-        for effect in table.on_class(family, names):
+        # A new attribute is there whatever replaces a method, but for one that makes it.
+        is_made_in_method = any(declaration.after is not None for declaration in declared)
+        replaced, borrowed = None if is_made_in_method else NN_MODULE_ATTRIBUTES, _changed_methods(scope, unit, pieces)
+        for effect in table.on_class(family, names, replaced, borrowed):
             yield _doubt(effect, f"the class `{unit.name}`")
         for effect in table.on_names(family, names):
             if effect.attribute == ANY_NAME and all(name.startswith(owners.RESERVED_PREFIX) for name in names):
@@ -81,6 +85,22 @@ def _of_children(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
                 if _is_cared_for(scope, effect, family):
                     continue
                 yield _doubt(effect, f"a module that is added to `{unit.name}`")
+
+
+def _changed_methods(scope: Scope, unit: Unit, pieces: Collection[Piece]) -> Collection[str] | None:
+    """The methods that need the new attributes of a class, and the one that makes them; None: any may."""
+    entry = scope.index.classes.get(unit.name)
+    method = scope.code.function(scope.node)
+    if unit != scope.unit or entry is None or method is None:
+        return None
+    spans = {each.name: scope.code.span(each) for each in (*entry.methods.values(), *entry.setters.values())}
+    around = {method.name}
+    for piece in pieces:
+        names = {name for name, (start, end) in spans.items() if start <= piece.start <= end}
+        if not names:
+            return None
+        around |= names
+    return {"__init__", *around}
 
 
 def _is_cared_for(scope: Scope, effect: Effect, family: Collection[ClassRef]) -> bool:
@@ -141,7 +161,7 @@ def _of_held_function(scope: Scope, table: EffectTable, site: object, pieces: It
     row = scope.context.analysis.catalogue.function(site.name)
     layer = row[0].nn if row is not None and not any(".wrap(" in piece.text for piece in pieces) else None
     child = f"torch.nn.{parse_constructor(layer).name}" if layer else f"{_RUNTIME}Function"
-    for effect in table.on_child(family, child, is_marked=False):
+    for effect in table.on_child(family, child, is_marked=False, is_named=False):
         yield _doubt(effect, f"the module that `{site.attribute}` holds then")
     yield from instance_uses.uses_as_value(scope.context, family, site.attribute)
 
@@ -190,7 +210,7 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
         for effect in table.on_objects(values, content):
             yield _doubt(effect, "the shared module")
         holders = _holders(scope, site)
-        for effect in (found for cls in content for found in table.on_child(holders, cls)):
+        for effect in (found for cls in content for found in table.on_child(holders, cls, is_named=False)):
             if not _is_cared_for(scope, effect, holders):
                 yield _doubt(effect, "the module that gets its own instance")
         for attribute in sorted({name for _, name in instance_uses.held_names(values)}):

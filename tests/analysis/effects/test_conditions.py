@@ -38,6 +38,22 @@ ONLY_RELU = {
     "elif isinstance(m, nn.ReLU):\n    found = True\nif found:\n    probe(m)",
     "comprehension": "[probe(k) for k in [m] if isinstance(k, nn.ReLU)]",
 }
+# Code that reaches a Dropout, which has a probability, and not a ReLU.
+ONLY_DROPOUT = {
+    "hasattr": 'if hasattr(m, "p"):\n    probe(m)',
+    "getattr": 'if getattr(m, "p", 0):\n    probe(m)',
+    "getattr-is-not-none": 'if getattr(m, "p", None) is None:\n    continue\nprobe(m)',
+    "variable": 'p = getattr(m, "p", None)\nif p:\n    probe(m)',
+    "variable-is-not-none": 'p = getattr(m, "p", None)\nif p is not None:\n    probe(m)',
+    "variable-is-none": 'p = getattr(m, "p", None)\nif p is None:\n    continue\nprobe(m)',
+    "many-tests-before": (
+        "for c in (1,):\n"
+        + "".join(
+            f"    if isinstance(m, nn.{name}):\n        continue\n" for name in ("ReLU6", "GELU", "ELU", "SELU", "CELU")
+        )
+        + "    if isinstance(m, nn.Tanh):\n        continue\n    if isinstance(m, nn.Dropout):\n        probe(m)"
+    ),
+}
 # Code that says nothing certain of the class of `m`.
 EITHER = {
     "no-condition": "probe(m)",
@@ -46,6 +62,10 @@ EITHER = {
     "no-exit": "if not isinstance(m, nn.ReLU):\n    pass\nprobe(m)",
     "computed-class": "if isinstance(m, unknown()):\n    probe(m)",
     "not-and": "if not (isinstance(m, nn.Dropout) and x):\n    probe(m)",
+    "another-default": 'if getattr(m, "p", False) is not None:\n    probe(m)',
+    "variable-with-another-default": 'p = getattr(m, "p", False)\nif p is not None:\n    probe(m)',
+    "variable-of-the-last-round": 'if x:\n    p = getattr(m, "p", None)\nif p is not None:\n    probe(m)',
+    "variable-bound-behind": 'if p is not None:\n    probe(m)\np = getattr(m, "p", None)',
     "flag-of-something-else": "found = x\nif isinstance(m, nn.ReLU):\n    found = True\nif found:\n    probe(m)",
     "flag-set-again": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nfound = x\nif found:\n    probe(m)",
     "flag-set-for-others": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nif x:\n    found = True\n"
@@ -71,6 +91,11 @@ def _admitted(folder: Path, code: str) -> tuple[bool, bool]:
 @pytest.mark.parametrize("code", ONLY_RELU.values(), ids=ONLY_RELU.keys())
 def test_a_condition_narrows(code: str, tmp_path: Path) -> None:
     assert _admitted(tmp_path, code) == (True, False)
+
+
+@pytest.mark.parametrize("code", ONLY_DROPOUT.values(), ids=ONLY_DROPOUT.keys())
+def test_a_condition_on_attributes_narrows(code: str, tmp_path: Path) -> None:
+    assert _admitted(tmp_path, code) == (False, True)
 
 
 @pytest.mark.parametrize("code", EITHER.values(), ids=EITHER.keys())

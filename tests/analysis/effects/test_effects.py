@@ -110,6 +110,25 @@ def test_a_change_of_the_class_is_found(code: str, tmp_path: Path) -> None:
     assert list(table_of(tmp_path, f"{code}\n").on_class((NET,), ()))
 
 
+REPLACED = {
+    "assigned": "Sub.describe = print",
+    "set": 'setattr(Sub, "describe", print)',
+    "put-back": "before = Sub.describe\nSub.describe = print\nSub.describe = before",
+}
+
+
+@pytest.mark.parametrize("code", REPLACED.values(), ids=REPLACED.keys())
+def test_a_replaced_method_counts_where_it_matters(code: str, tmp_path: Path) -> None:
+    sub = "class Sub(Net):\n    def describe(self):\n        return 1\n\n\n"
+    table = table_of(tmp_path, f"{sub}{code}\n")
+    family = (NET, ClassRef("model", "Sub"))
+    found = [effect for effect in table.on_class(family, ()) if effect.kind is EffectKind.SET]
+    assert found
+    assert set(found).isdisjoint(table.on_class(family, (), replaced=("forward", "train")))
+    assert set(found).issubset(table.on_class(family, (), replaced=("describe",)))
+    assert set(found).issubset(table.on_class(family, ("describe",), replaced=()))
+
+
 def test_making_an_instance_is_no_change_of_its_class(tmp_path: Path) -> None:
     assert not list(table_of(tmp_path, "net = Net()\nnet(1)\n").on_class((NET,), ()))
 

@@ -169,3 +169,40 @@ def test_more_references_never_give_fewer(references: References, further: Refer
     wide = widened(references | further)
     for each in widened(references):
         assert any(_covers(other.base, each.base) and other.tests <= each.tests for other in wide)
+
+
+META = """\
+class Meta(type):
+    def __setattr__(cls, name, value):
+        probe(value)
+        super().__setattr__(name, value)
+
+
+class Marked(metaclass=Meta):
+    pass
+
+
+"""
+SET_ON_CLASSES = {
+    "assigned": "Marked.act = nn.ReLU()",
+    "set": 'setattr(Marked, "act", nn.ReLU())',
+    "by-another-name": "other = Marked\nother.act = nn.ReLU()",
+}
+
+
+@pytest.mark.parametrize("code", SET_ON_CLASSES.values(), ids=SET_ON_CLASSES.keys())
+def test_a_metaclass_is_given_what_classes_are_given(code: str, tmp_path: Path) -> None:
+    found = names_of(probed(table_of(tmp_path, f"{META}{code}\n")))
+    assert "ReLU" in found
+    assert "Anything" not in found
+
+
+def test_the_names_of_a_file_are_what_globals_holds(tmp_path: Path) -> None:
+    code = "net = Net()\n\n\ndef look(name):\n    probe(globals()[name])\n"
+    found = names_of(probed(table_of(tmp_path, code)))
+    assert {"class Net", "Net", "function look"} <= found
+    assert "Anything" not in found
+
+
+def test_a_pattern_is_no_module(tmp_path: Path) -> None:
+    assert not probed(table_of(tmp_path, "import re\n\nprobe(re.compile(Net()))\n"))

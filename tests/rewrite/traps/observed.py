@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import textwrap
 
-from tests.rewrite.cases import HEADER, Case, declined, module, net, prepared
+from tests.rewrite.cases import HEADER, Case, Outcome, declined, module, net, prepared
 
 _FORWARD = "return F.relu(self.fc(x)) + x"
 _MARK = "import collections, functools, gc, inspect, io, pprint, sys, types\n\n\ndef mark(net, value):\n    net.fc.bias.data.fill_(float(value) / 7)"
@@ -154,6 +154,119 @@ BORROWS = {
     "partly-called": ("        self.run = functools.partial(Net.combine, self)", "self.run(x)"),
     "body-of-another": ("\n    combine = Net.combine", "self.combine(x)"),
 }
+
+# A method that the fix leaves as it is may run on other objects.
+_LENT = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def size(self):
+        return self.fc.in_features
+
+    def forward(self, x):
+        return F.relu(self.fc(x)) + x
+
+
+class Other(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.net = Net()
+{init}
+
+    def forward(self, x):
+        return self.net(x.expand({call}, 4))
+"""
+LENT = {
+    "called-on-another": ("", "Net.size(self)"),
+    "bound-to-another": ("        self.run = types.MethodType(Net.size, self)", "self.run()"),
+    "partly-called": ("        self.run = functools.partial(Net.size, self)", "self.run()"),
+    "put-back": ("        before = Net.size\n        Net.size = None\n        Net.size = before", "self.net.size()"),
+}
+
+# A constructor that is kept for the constructor of a subclass.
+_WIDENED = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return F.relu(self.fc(x)) + x
+
+
+def widen(cls):
+    original = cls.__init__
+
+    def init(self, *args):
+{body}
+
+    return type(f"Wide{{cls.__name__}}", (cls,), {{"__init__": init}})
+"""
+WIDENED = {
+    "own": ("        original(self, *args)\n        self.size = 4", "prepared"),
+    "later": ("        args = ()\n        original(self, *args)", "prepared"),
+    "another": ("        nn.Module.__init__(self)\n        self.fc = Net().fc\n        original(Net())", "declined"),
+    "never": ("        nn.Module.__init__(self)\n        self.fc = nn.Linear(4, 4)", "declined"),
+}
+
+# What a decorator puts in the place of a method meets the modules of its object.
+_WRAPPED = """
+{decorator}
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    @{use}
+    def forward(self, x):
+        return F.relu(self.fc(x)) + x
+"""
+_WRAPPER = """
+def watched(function):
+    @functools.wraps(function)
+    def wrapper({parameters}):
+        {first}.fc.bias.data.fill_(float({value}) / 7)
+        return function({parameters})
+
+    return wrapper
+"""
+_MAKER = """
+def watched(scale):
+    def decorate(function):
+        def wrapper(self, x):
+            self.fc.bias.data.fill_(float(len(list(self.modules()))) / scale)
+            return function(self, x)
+
+        return wrapper
+
+    return decorate
+"""
+_CLASS = """
+class Watched:
+    def __call__(self, function):
+        def wrapper(net, x):
+            net.fc.bias.data.fill_(float(len(list(net.modules()))) / 7)
+            return function(net, x)
+
+        return wrapper
+"""
+_OF_SELF = _WRAPPER.format(parameters="self, x", first="self", value="len(list(self.modules()))")
+WRAPPED = {
+    "self": (_OF_SELF, "watched"),
+    "arguments": (
+        _WRAPPER.format(parameters="*args", first="args[0]", value="len(list(args[0].modules()))"),
+        "watched",
+    ),
+    "text": (_WRAPPER.format(parameters="net, x", first="net", value="len(repr(net))"), "watched"),
+    "maker": (_MAKER, "watched(2)"),
+    "object": (_CLASS, "Watched()"),
+    "another-name": (f"{_OF_SELF}\n\nmine = watched", "mine"),
+}
+HARMLESS_WRAPPER = _WRAPPER.format(parameters="self, x", first="self", value="self.fc.in_features")
 
 _RECURRENT = """
 class Net(nn.Module):
@@ -348,6 +461,39 @@ CASES: dict[int, tuple[Case, ...]] = {
                 "not proven",
             )
             for name, (init, call) in BORROWS.items()
+        ),
+        *(
+            prepared(
+                f"lent-{name}",
+                f"import functools\nimport types\n{module(_LENT.format(init=init, call=call))}"
+                + _example("pass").replace("net = Net()", "net = Other()").replace("(2, 4)", "(1, 4)"),
+            )
+            for name, (init, call) in LENT.items()
+        ),
+        *(
+            declined(
+                f"wrapped-{name}",
+                f"import functools\n{module(_WRAPPED.format(decorator=decorator.strip(), use=use))}" + _example("pass"),
+                "not proven",
+            )
+            for name, (decorator, use) in WRAPPED.items()
+        ),
+        prepared(
+            "wrapped-harmless",
+            f"import functools\n{module(_WRAPPED.format(decorator=HARMLESS_WRAPPER.strip(), use='watched'))}"
+            + _example("pass"),
+        ),
+        *(
+            Case(
+                f"widened-{name}",
+                {
+                    "model.py": module(_WIDENED.format(body=body))
+                    + _example("pass").replace("net = Net()", "net = widen(Net)()")
+                },
+                Outcome[outcome.upper()],
+                "not proven" if outcome == "declined" else "",
+            )
+            for name, (body, outcome) in WIDENED.items()
         ),
         declined(
             "recurrent-shown",

@@ -169,9 +169,10 @@ def _depthwise(state: LabelState, weight: Tensor, given: Tensor, *, transposed: 
         state.store.merge(rows, given, cause)
         if many > 1:
             state.store.freeze((column(state, weight, 1),), state.cause("each group makes them"))
-        state.mark(rows, DimensionRole.MAKES)
+        state.mark(rows, DimensionRole.MAKES | DimensionRole.CARRIES)
         return rows.repeat_interleave(many)
     state.store.merge(rows, given.repeat_interleave(many), cause)
+    state.mark(rows, DimensionRole.CARRIES)
     return rows
 
 

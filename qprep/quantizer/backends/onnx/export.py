@@ -160,22 +160,15 @@ def _proto(
 
 def _as_asked(made: Any, options: OnnxOptions) -> Any:
     """In another opset, or with operators on integers; QprepError for an opset that it cannot be brought to."""
-    from onnx import version_converter
-
     from qprep.quantizer.backends.onnx.builder import OPSET
     from qprep.quantizer.backends.onnx.integer_operators import with_integer_operators
+    from qprep.quantizer.backends.onnx.opsets import brought_to
 
     if options.style is Style.QOPERATOR:
         made = with_integer_operators(made)
     if options.opset in (None, OPSET):
         return made
-    try:
-        return version_converter.convert_version(made, options.opset)
-    except Exception as error:  # the converter raises what it happens on
-        reason = str(error).strip().splitlines()[-1]
-        raise QprepError(
-            f"expected an opset that the file can be brought to from {OPSET}, found {options.opset}: {reason}"
-        ) from error
+    return brought_to(made, options.opset, is_run=options.check)
 
 
 def _free(info: Any) -> dict[int, str]:

@@ -30,12 +30,14 @@ class _Call(nn.Module):
 
     def __init__(self, function: Callable[..., Any], called: Any, in_place: bool) -> None:
         super().__init__()
-        self.function, self.called, self.in_place = function, called, in_place
+        self.function, self.in_place = function, in_place
+        # torch takes no tensor that requires a gradient as a constant
+        self.called = _mapped(called, lambda each: each.detach() if isinstance(each, Tensor) else each)
 
     def forward(self, *tensors: Tensor) -> Any:
         """What the function gives, tensors alone."""
         left = iter(tensors)
-        args, kwargs = _filled(self.called, lambda: next(left))
+        args, kwargs = _mapped(self.called, lambda each: each if isinstance(each, Tensor) else next(left))
         if self.in_place:
             args = (args[0].clone(), *args[1:])
         out = self.function(*args, **kwargs)
@@ -162,15 +164,15 @@ def _rename_inside(graph: onnx.GraphProto, renamed: Callable[[str], str]) -> Non
     graph.node.extend(nodes)
 
 
-def _filled(value: Any, following: Callable[[], Tensor]) -> Any:
-    """The call's arguments, with the next tensor for each that depends on an input."""
-    if isinstance(value, (Ref, Spread)):
-        return following()
+def _mapped(value: Any, change: Callable[[Ref | Spread | Tensor], Any]) -> Any:
+    """The call's arguments, with `change` of each tensor and of each place of one that depends on an input."""
+    if isinstance(value, (Ref, Spread, Tensor)):
+        return change(value)
     if isinstance(value, dict):
-        return {name: _filled(each, following) for name, each in value.items()}
+        return {name: _mapped(each, change) for name, each in value.items()}
     if isinstance(value, slice):
-        return slice(*(_filled(each, following) for each in (value.start, value.stop, value.step)))
+        return slice(*(_mapped(each, change) for each in (value.start, value.stop, value.step)))
     if isinstance(value, (tuple, list)):
-        filled = [_filled(each, following) for each in value]
-        return filled if isinstance(value, list) else tuple(filled)
+        mapped = [_mapped(each, change) for each in value]
+        return mapped if isinstance(value, list) else tuple(mapped)
     return value

@@ -42,6 +42,19 @@ class WrittenSlot:
     zero: str
 
 
+def loads(made: bytes) -> bool:
+    """True if ONNX Runtime is installed and has kernels for all of the file."""
+    if find_spec("onnxruntime") is None:
+        return False
+    import onnxruntime
+
+    try:
+        onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
+    except Exception:  # noqa: BLE001  (of several kinds, none of which it exports)
+        return False
+    return True
+
+
 def compare(
     made: bytes, slots: Sequence[WrittenSlot], model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:

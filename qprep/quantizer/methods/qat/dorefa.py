@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -282,8 +282,11 @@ class WRPNWeight(_Rescaled):
 class DorefaQuantizer(TrainingQuantizer):
     """DoReFa: weights through tanh; outputs of clamping activations in [0, 1].
 
-    The papers say nothing of other tensors (inputs, sums, norms, attention): these have linear ranges.
+    The papers say nothing of other tensors (inputs, sums, norms, attention): these have linear ranges, each batch's by
+    `estimator_activations`.
     """
+
+    unread: ClassVar[tuple[str, ...]] = ("estimator_weights", "scheme_weights")
 
     def default_passes(self) -> Passes:
         """As in the base; activations that give no negative values get unsigned integers."""

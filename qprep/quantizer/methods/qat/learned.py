@@ -256,6 +256,12 @@ class LSQQuantizer(TrainingQuantizer):
     """Learned step size for weights and activations; one step per tensor unless asked otherwise."""
 
     defaults: ClassVar[Mapping[str, Any]] = {"granularity_weights": "per-tensor"}
+    unread: ClassVar[tuple[str, ...]] = (
+        *TrainingQuantizer.unread,
+        "scheme_activations",
+        "scheme_weights",
+        "signed_activations",
+    )
     kind: type[_Learned] = LSQQuantize
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002

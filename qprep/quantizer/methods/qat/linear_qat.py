@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,14 +14,15 @@ from qprep.quantizer.formats.spec import Granularity, Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.quantization_graph import Edge, Weight
 from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer, in_backward
+from qprep.quantizer.ranges.estimators import MIN_MAX, make_estimator
 
 _DECAY = 0.99
 
 
 class MovingRange(LearningQuantizer):
-    """Minimum and maximum as moving averages that start at the first batch's; fixed in evaluation mode.
+    """A batch's range, as the format's estimator has it, as a moving average that starts at the first batch's.
 
-    With several processes the range is that of all of them.
+    It is fixed in evaluation mode. With several processes it is that of all of them.
     """
 
     low: Tensor
@@ -65,10 +66,28 @@ class MovingRange(LearningQuantizer):
         if self.fixed is not None:
             low, high = input.new_tensor(self.fixed[0]), input.new_tensor(self.fixed[1])
             return low.float(), high.float()
-        low, high = (bound.float() for bound in torch.aminmax(input.detach()))
+        low, high = self._estimated(input.detach().float())
         if self.bounds is not None:
             low, high = low.clamp(*self.bounds), high.clamp(*self.bounds)
         return reduced_range(low, high)
+
+    def _estimated(self, input: Tensor) -> tuple[Tensor, Tensor]:
+        if self.spec.estimator == MIN_MAX:
+            low, high = torch.aminmax(input)
+            return low, high
+        found: tuple[Tensor, Tensor] = self._by_estimator(input)
+        return found
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _by_estimator(self, input: Tensor) -> tuple[Tensor, Tensor]:
+        """What the estimator makes of this batch alone; QprepError, with the name, for NaN and infinity."""
+        estimator = make_estimator(self.spec)
+        try:
+            estimator.update(input.reshape(1, -1), input.shape[0] if input.dim() > 1 else 1)
+        except QprepError as error:
+            raise QprepError(f"{error}, at the output of {self.name or 'the model'}") from error
+        low, high = (bound.squeeze(0) for bound in estimator.range())
+        return low, high
 
     def _set(self) -> None:
         try:
@@ -110,7 +129,13 @@ class OwnRange(LearningQuantizer):
 
 
 class LinearQATQuantizer(TrainingQuantizer):
-    """Linear quantization-aware training (Jacob et al., arXiv:1712.05877)."""
+    """Linear quantization-aware training (Jacob et al., arXiv:1712.05877).
+
+    estimator_activations  is asked for each batch's range: a few bits want one that leaves outliers out, such as
+                           aciq-laplace
+    """
+
+    unread: ClassVar[tuple[str, ...]] = ("estimator_weights",)
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
         """A moving average of the range."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -119,6 +119,10 @@ class TrainingQuantizer(Quantizer):
     """
 
     quantizes_vectors = False  # the formulas are for weights that are summed over
+    unread: ClassVar[tuple[str, ...]] = (
+        "estimator_activations",
+        "estimator_weights",
+    )  # ranges are learned, or those of the moment
 
     def __init__(  # noqa: PLR0917  (the base's order)
         self,

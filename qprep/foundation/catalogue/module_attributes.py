@@ -1,4 +1,4 @@
-"""Attributes that every nn.Module has: no new attribute may take their names."""
+"""Attributes that every nn.Module has."""
 
 from __future__ import annotations
 

@@ -1,0 +1,44 @@
+"""Expressions that list modules together with their names."""
+
+from __future__ import annotations
+
+import ast
+
+_KEEPING = frozenset(("iter", "list", "reversed", "sorted", "tuple"))
+_NAMED = frozenset(("named_children", "named_modules"))
+
+
+def lists_names(node: ast.AST | None) -> bool:
+    """True if a listing gives each module with its name: `m.named_modules()`, `m._modules.items()`."""
+    match node:
+        case ast.Call(func=ast.Name(id=function), args=[inner]) if function in _KEEPING:
+            return lists_names(inner)
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="_modules"), attr=name)):
+            return name == "items"
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in _NAMED
+    return False
+
+
+def is_module_in(loop: ast.AST | None, name: str) -> bool:
+    """True if a loop over names and modules binds a variable to the module: `for _, name in m.named_modules()`."""
+    match loop:
+        case (
+            ast.For(target=ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]), iter=listing)
+            | ast.comprehension(target=ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]), iter=listing)
+        ):
+            return second == name != first and lists_names(listing)
+    return False
+
+
+def module_beside(name: str, loop: ast.AST | None) -> str | None:
+    """The variable for the module in a loop that binds `name` to the module's name."""
+    match loop:
+        case ast.For(target=target, iter=listing) | ast.comprehension(target=target, iter=listing):
+            pass
+        case _:
+            return None
+    match target:
+        case ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]) if first == name and lists_names(listing):
+            return second if second != name else None
+    return None

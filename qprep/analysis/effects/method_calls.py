@@ -1,0 +1,75 @@
+"""Calls of methods that are written in other ways, as plain method calls: `getattr(x, "eval")()` is `x.eval()`."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import ClassObject, Named
+from qprep.analysis.effects.attribute_names import patterns_of
+from qprep.analysis.symbols.ast_utils import last_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qprep.analysis.effects.abstract_objects import References
+    from qprep.analysis.effects.lexical_scopes import FileScopes
+
+
+def as_method_calls(
+    node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]
+) -> Iterator[tuple[ast.Call, ast.Attribute]]:
+    """A call as plain calls of methods, at the same place; nothing where it is one already, or calls none."""
+    for owner, name, args in _forms(node, file, targets):
+        func = ast.copy_location(ast.Attribute(owner, name, ast.Load()), node)
+        call = ast.copy_location(ast.Call(func, list(args), node.keywords), node)
+        file.parents[call] = file.parents[node]
+        file.parents[func] = call
+        yield call, func
+
+
+_Form = tuple[ast.expr, str, "list[ast.expr]"]
+
+
+def _forms(node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]) -> Iterator[_Form]:
+    match node.func:
+        case ast.Call(func=ast.Name(id="getattr"), args=[owner, name, *_]):
+            yield from ((owner, text, node.args) for text in _texts(name, file))
+        case ast.Call(func=ast.Attribute(attr="__getattribute__" | "__getattr__"), args=[owner, name]):
+            yield from ((owner, text, node.args) for text in _texts(name, file))
+        case ast.Call(func=ast.Attribute(value=owner, attr="__getattribute__" | "__getattr__"), args=[name]):
+            yield from ((owner, text, node.args) for text in _texts(name, file))
+        case ast.Call(func=ast.Call(func=getter, args=[path]), args=[owner]) if last_name(getter) == "attrgetter":
+            for text in _texts(path, file, is_path=True):
+                *parts, name = text.split(".")
+                yield _attribute(owner, parts, node, file), name, node.args
+        case ast.Call(func=maker, args=[name, *given]) if last_name(maker) == "methodcaller" and node.args:
+            yield from ((node.args[0], text, given) for text in _texts(name, file))
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[_, owner]), attr=name):
+            yield owner, name, node.args
+        case ast.Attribute(value=cls, attr=name) if node.args and any(map(_is_class, targets(cls))):
+            yield node.args[0], name, node.args[1:]
+
+
+def _is_class(reference: object) -> bool:
+    base = getattr(reference, "base", None)
+    if isinstance(base, Named):
+        return base.name.startswith("torch.") and base.name.rpartition(".")[2][:1].isupper()
+    return isinstance(base, ClassObject)
+
+
+def _texts(node: ast.expr, file: FileScopes, *, is_path: bool = False) -> Iterator[str]:
+    """The names that an expression may be, as far as they are written out."""
+    if is_path and isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+        return
+    yield from (text for text in patterns_of(node, file.scope_of(node)) if text.isidentifier())
+
+
+def _attribute(owner: ast.expr, path: list[str], place: ast.Call, file: FileScopes) -> ast.expr:
+    """`owner.a.b` for a path of names."""
+    for name in path:
+        made = ast.copy_location(ast.Attribute(owner, name, ast.Load()), place)
+        file.parents[made] = place
+        owner = made
+    return owner
