@@ -51,11 +51,12 @@ def needs_reserved_names(context: RewriteContext, unit: Unit) -> bool:
 
 @remembered
 def _lookup(context: RewriteContext, member: ClassRef) -> _Lookup:
-    entry = context.project.class_node(member)
+    file = context.effects.points_to.file(member.module)
+    entry = file.index.classes.get(member.name) if file is not None else None
     method = entry.methods.get("__getattr__") if entry is not None else None
-    if method is None or setattr_guards.passes_on(method):
+    if file is None or method is None or setattr_guards.passes_on(method):
         return _Lookup.AS_MODULE
-    scope = context.effects.points_to.function(member.module, method)
+    scope = file.defined(method)
     if scope is None or not setattr_guards.passes_on(method, partial(_has_no_operation, context, scope)):
         return _Lookup.UNKNOWN
     return _Lookup.RESERVED
