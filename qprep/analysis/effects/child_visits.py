@@ -161,6 +161,11 @@ def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> lis
             found += _second_of(loop, node, file, points_to)
         elif (split := _split(loop, node, file, points_to)) is not None:
             found.append(split)
+        elif (path := _path_that_ends(loop, node)) is not None:
+            inner = named_children(path, file, points_to)
+            if inner is None:
+                return None
+            found += inner
         elif binding.kind is BindingKind.ITEM and (keys := _keys_of(binding.value, file, points_to)) is not None:
             found += keys
         else:
@@ -191,6 +196,19 @@ def _split(statement: ast.AST | None, name: ast.Name, file: FileScopes, points_t
             if bases and all(isinstance(base, Named) and base.name in _SPLIT_PATHS for base in bases):
                 tests = list(conditions(name, points_to.variable(child, scope), file.parents))
                 return NamedChild(partial(_children, points_to, model, scope, tests, False), name)
+    return None
+
+
+def _path_that_ends(statement: ast.AST | None, name: ast.Name) -> ast.expr | None:
+    """`path` in `parent, _, name = path.rpartition(".")`: what is named at its end is the module of that path."""
+    match statement:
+        case ast.Assign(
+            targets=[ast.Tuple(elts=[*_, ast.Name(id=last)])],
+            value=ast.Call(
+                func=ast.Attribute(value=ast.Name() as path, attr="rpartition"), args=[ast.Constant(value=".")]
+            ),
+        ) if last == name.id:
+            return path
     return None
 
 

@@ -256,7 +256,8 @@ class PointsTo:
         if not any(key.partition(":")[0] == name for key in self.project.methods(cls) or ()):
             return []  # without a need to parse the file
         file = self.file(cls.module)
-        entry = self.project.class_node(cls)
+        # The tree that the scopes were made of: the project may have parsed the file again since.
+        entry = file.index.classes.get(cls.name) if file is not None else None
         if file is None or entry is None:
             return []
         nodes = [node for key, node in entry.methods.items() if key.partition(":")[0] == name]

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Instance
+from qprep.analysis.effects.points_to import assigned_value
 from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewriting import plain_objects
@@ -50,11 +51,12 @@ def needs_reserved_names(context: RewriteContext, unit: Unit) -> bool:
 
 @remembered
 def _lookup(context: RewriteContext, member: ClassRef) -> _Lookup:
-    entry = context.project.class_node(member)
+    file = context.effects.points_to.file(member.module)
+    entry = file.index.classes.get(member.name) if file is not None else None
     method = entry.methods.get("__getattr__") if entry is not None else None
-    if method is None or setattr_guards.passes_on(method):
+    if file is None or method is None or setattr_guards.passes_on(method):
         return _Lookup.AS_MODULE
-    scope = context.effects.points_to.function(member.module, method)
+    scope = file.defined(method)
     if scope is None or not setattr_guards.passes_on(method, partial(_has_no_operation, context, scope)):
         return _Lookup.UNKNOWN
     return _Lookup.RESERVED
@@ -79,21 +81,23 @@ def _has_no_operation(context: RewriteContext, scope: LexicalScope, node: ast.ex
 
 
 def _objects(context: RewriteContext, scope: LexicalScope, node: ast.expr) -> References:
-    """What an expression refers to; `x.__dict__["name"]` is `x.name`, as far as the project gives that a value."""
+    """What an expression refers to.
+
+    `x.__dict__["name"]` is `x.name`: what the project assigns to an attribute of that name on any object. One that is
+    set under a computed name is assumed not to be this one.
+    """
     points_to = context.effects.points_to
     match node:
-        case ast.Subscript(value=ast.Attribute(value=owner, attr="__dict__"), slice=ast.Constant(value=str(name))):
+        case ast.Subscript(value=ast.Attribute(attr="__dict__"), slice=ast.Constant(value=str(name))):
             pass
-        case ast.Attribute(value=owner, attr=name):
+        case ast.Attribute(attr=name):
             pass
         case _:
             return points_to.of(node, scope)
-    owners = [each.base for each in points_to.of(owner, scope)]
-    if not all(isinstance(base, Instance) for base in owners):
-        return points_to.of(node, scope)
-    classes = {base.cls for base in owners if isinstance(base, Instance)}
-    classes |= {child for cls in classes for child in context.project.subclasses(cls)}  # with mixins of their own
-    return frozenset().union(*(points_to.of_attribute(cls, name) for cls in classes))
+    values = [(assigned_value(store, where), where) for store, where in points_to.names.stores(points_to, name)]
+    known = [points_to.of(value, where) for value, where in values if value is not None]
+    is_all = len(known) == len(values) and all(known)
+    return frozenset().union(*known) if is_all else frozenset()
 
 
 def _is_plain(context: RewriteContext, cls: ClassRef) -> bool:

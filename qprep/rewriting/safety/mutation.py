@@ -89,7 +89,8 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     if is_touched(scope.context, scope.unit, attribute):
         return Unfixable(f"`{attribute}` is set or changed outside the class, perhaps on this instance")
     for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, where.under):
-        reason = changed_attribute(scope.context, owner, name, nested_paths.made(scope.context, owner, name))
+        made = nested_paths.made(scope.context, owner, name)
+        reason = changed_attribute(scope.context, owner, name, made, is_built=True)
         if reason is not None:
             return Unfixable(reason)
     for place in places:
@@ -173,10 +174,20 @@ def _is_open(text: str) -> bool:
 
 
 def changed_attribute(
-    context: RewriteContext, unit: Unit, attribute: str, made: Collection[Place], *, may_be_other: bool = False
+    context: RewriteContext,
+    unit: Unit,
+    attribute: str,
+    made: Collection[Place],
+    *,
+    may_be_other: bool = False,
+    is_built: bool = False,
 ) -> str | None:
-    """Why what an attribute holds may be changed later, or be another one unless that does not matter."""
-    found = next((c for c in _changes(context, unit, attribute, made) if not (c.is_other and may_be_other)), None)
+    """Why what an attribute holds may be changed later, or be another one unless that does not matter.
+
+    `is_built`: the constructor of the object is done.
+    """
+    changes = (c for c in _changes(context, unit, attribute, made) if not (is_built and c.method == "__init__"))
+    found = next((c for c in changes if not (c.is_other and may_be_other)), None)
     if found is not None:
         return f"`{attribute}` is changed after it is created, {found.reason}"
     # Another one in its place on some object is no change of what the others hold.

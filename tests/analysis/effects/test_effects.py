@@ -13,6 +13,10 @@ from tests.analysis.effects.small_projects import found, table_of, targets
 
 NET = ClassRef("model", "Net")
 
+_AT_THE_END = (
+    "for path, m in net.named_modules():\n    if {}:\n        parent, _, name = path.rpartition('.')\n"
+    "        setattr(net.get_submodule(parent), name, nn.Tanh())"
+)
 ON_ACT = {
     "forward-hook": "net.act.register_forward_hook(print)",
     "pre-hook": "net.act.register_forward_pre_hook(print)",
@@ -32,6 +36,7 @@ ON_ACT = {
     "add-module": 'net.add_module("act", nn.Tanh())',
     "set-submodule": 'net.set_submodule("act", nn.Tanh())',
     "replaced-in-loop": "for name, m in net.named_children():\n    if name:\n        setattr(net, name, nn.Tanh())",
+    "replaced-at-the-end-of-a-path": _AT_THE_END.format("m"),
     "parametrized": "nn.utils.parametrizations.weight_norm(net.act)",
     "comparison": "other = net.act\nprint(other is net.act)",
     "foreign-self": "def off(self):\n    self.act = nn.Identity()\n\noff(net)",
@@ -43,6 +48,7 @@ NOT_ON_ACT = {
     "other-name": 'setattr(net, "note", 1)',
     "all-in-eval": "net.eval()",
     "state": "net.load_state_dict(net.state_dict())",
+    "others-replaced-at-the-end-of-a-path": _AT_THE_END.format("isinstance(m, nn.Linear)"),
     "backward-of-tensor": "torch.ones(1).register_hook(print)",
 }
 
