@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import textwrap
 
 import pytest
 from torch import nn
 
 import qprep.runtime_modules
 from qprep.foundation.catalogue.lookup import load
-from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
-from qprep.rewriting.safety.guarded_loops import OTHER_ATTRIBUTES
+from qprep.foundation.catalogue.module_attributes import LAYER_ATTRIBUTES, NN_MODULE_ATTRIBUTES, OTHER_ATTRIBUTES
 
 
 def _made() -> list[nn.Module]:
@@ -31,3 +32,26 @@ def _required(cls: type[nn.Module]) -> bool:
 def test_attributes_of_modules_that_are_added_are_known(module: nn.Module) -> None:
     own = {name for name in vars(module) if not name.startswith("_")}
     assert own <= NN_MODULE_ATTRIBUTES | load().settings | OTHER_ATTRIBUTES
+
+
+def _set_on_self(cls: type) -> set[str]:
+    """The attributes that the source of a class gives its instances."""
+    found = set(vars(cls))
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(cls)))):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.Call(
+                func=ast.Attribute(attr="register_parameter" | "register_buffer"), args=[ast.Constant(n), *_]
+            ):
+                found.add(str(n))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+    return found
+
+
+def test_attributes_of_the_layers_of_torch_are_known() -> None:
+    classes = [c for c in vars(nn).values() if inspect.isclass(c) and issubclass(c, nn.Module)]
+    bases = {base for cls in classes for base in cls.__mro__} - {nn.Module, object}
+    own = {name for base in bases if base.__module__.startswith("torch.nn") for name in _set_on_self(base)}
+    assert {name for name in own if not name.startswith("__")} <= LAYER_ATTRIBUTES | NN_MODULE_ATTRIBUTES

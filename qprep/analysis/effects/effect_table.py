@@ -32,7 +32,7 @@ from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
 from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
 from qprep.foundation.catalogue.call_signature import parse_constructor
-from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
+from qprep.foundation.catalogue.module_attributes import LAYER_ATTRIBUTES, NN_MODULE_ATTRIBUTES, OTHER_ATTRIBUTES
 from qprep.foundation.catalogue.torch_bases import TORCH_BASES
 
 if TYPE_CHECKING:
@@ -508,8 +508,9 @@ class EffectTable:
             return any(self._may_have(base.name, name) for base in bases if base.name not in _ROOTS)
         if cls.startswith(_TORCH):
             known = self.analysis.catalogue.nn_module(cls.removeprefix(_TORCH))
-            return known is None or known.may_have_state or known.is_container or known.is_compound
-        return not cls.startswith(_RUNTIME)
+            is_plain = known is not None and not (known.may_have_state or known.is_container or known.is_compound)
+            return known is None or (not is_plain and name in LAYER_ATTRIBUTES)
+        return not cls.startswith(_RUNTIME) or name in OTHER_ATTRIBUTES
 
     def _is_set_on_others(self, name: str) -> bool:
         """True if code may set an attribute of this name on an object other than its `self`."""

@@ -129,6 +129,18 @@ def _is_mutator(name: object) -> bool:
     return isinstance(name, str) and bool(_BY_TEXT.fullmatch(name))
 
 
+def _only_reads(text: ast.expr) -> bool:
+    """True if a text that is written out calls nothing and sets nothing."""
+    if not (isinstance(text, ast.Constant) and isinstance(text.value, str)):
+        return False
+    try:
+        tree = ast.parse(text.value.strip())
+    except SyntaxError:
+        return True  # it stops there
+    changing = (ast.Call, ast.NamedExpr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete, ast.For, ast.With)
+    return not any(isinstance(part, changing) for part in ast.walk(tree))
+
+
 def is_module_class(reference: Reference) -> bool:
     """True if an object is a class of modules, as far as that is known."""
     base = reference.base
@@ -318,6 +330,8 @@ class _Search:
 
     def _text_that_runs(self, node: ast.Call) -> Iterator[Effect]:
         """`exec(text)` may do anything to what it can name: the variables around it, and what it is given."""
+        if node.args and _only_reads(node.args[0]):
+            return
         scope = self.file.scope_of(node)
         found = partial(self._named_in, node, scope)
         for kind in (EffectKind.CHANGE, EffectKind.SET):

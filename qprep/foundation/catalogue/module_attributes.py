@@ -95,3 +95,47 @@ NN_MODULE_ATTRIBUTES: Final = frozenset(
         "zero_grad",
     ]
 )
+
+# Attributes of classes of torch.nn beyond these. Compared with torch's own by a test.
+LAYER_ATTRIBUTES: Final = frozenset(
+    ["_all_weights", "_apply_instance_norm", "_check_input_dim", "_check_non_zero_input_channels",
+     "_conv_forward", "_ff_block", "_fill_padding_idx_with_zero", "_flat_weight_refs", "_flat_weights",
+     "_flat_weights_names", "_get_abs_string_index", "_get_full_log_prob", "_get_in_channels",
+     "_get_item_by_idx", "_get_no_batch_dim", "_get_num_spatial_dims", "_handle_no_batch_input",
+     "_infer_parameters", "_init_flat_weights", "_initialize_hook", "_is_protocol", "_key_to_attr", "_keys",
+     "_lazy_load_hook", "_load_hook", "_mha_block", "_output_padding", "_qkv_same_embed_dim",
+     "_random_samples", "_require_tuple_int", "_reset_parameters", "_reversed_padding_repeated_twice",
+     "_sa_block", "_size", "_update_flat_weights", "_weights_have_changed", "activation",
+     "activation_relu_or_gelu", "add_zero_attn", "affine", "align_corners", "all_weights", "alpha", "append",
+     "approximate", "batch_first", "beta", "bias", "bias_hh", "bias_ih", "bias_k", "bias_v", "bidirectional",
+     "blank", "ceil_mode", "check_forward_args", "check_hidden_size", "check_input", "clear", "cls_to_become",
+     "convert_sync_batchnorm", "copy", "count_include_pad", "cutoffs", "d_model", "decoder", "delta",
+     "device_ids", "dilation", "dim", "distance_function", "div_value", "divisor_override",
+     "downscale_factor", "dropout", "dropout1", "dropout2", "dropout3", "elementwise_affine", "embed_dim",
+     "embedding_dim", "enable_nested_tensor", "encoder", "end_dim", "eps", "extend", "flatten_parameters",
+     "freeze", "from_pretrained", "fromkeys", "full", "gather", "generate_square_subsequent_mask", "get",
+     "get_expected_cell_size", "get_expected_hidden_size", "groups", "has_uninitialized_params", "head",
+     "head_bias", "head_dim", "head_size", "hidden_size", "ignore_index", "in1_features", "in2_features",
+     "in_channels", "in_features", "in_proj_bias", "in_proj_weight", "include_last_offset", "init",
+     "initialize_parameters", "inplace", "input_size", "insert", "items", "k", "k_proj_weight", "kdim",
+     "keepdim", "kernel_size", "key", "keys", "label_smoothing", "lambd", "layer_params", "layers", "linear",
+     "linear1", "linear2", "log_input", "log_prob", "log_target", "lower", "margin", "mask_check",
+     "mask_type", "max_norm", "max_val", "merge_masks", "merged_mask", "min_val", "mode", "module",
+     "momentum", "multihead_attn", "n_classes", "n_clusters", "name", "negative_slope", "nhead",
+     "nonlinearity", "norm", "norm1", "norm2", "norm3", "norm_first", "norm_type", "normalized_shape",
+     "num_batches_tracked", "num_channels", "num_classes", "num_embeddings", "num_features", "num_groups",
+     "num_heads", "num_layers", "num_parameters", "options", "out_channels", "out_features", "out_proj",
+     "output_device", "output_padding", "output_ratio", "output_size", "p", "padding", "padding_idx",
+     "padding_mode", "parallel_apply", "permute_hidden", "pop", "popitem", "pos_weight", "predict",
+     "process_group", "proj_size", "q_proj_weight", "recompute_scale_factor", "reduction", "replicate",
+     "reset_parameters", "reset_running_stats", "return_indices", "running_mean", "running_var",
+     "scale_factor", "scale_grad_by_freq", "scatter", "self_attn", "setdefault", "shortlist_size", "size",
+     "sparse", "src_device_obj", "start_dim", "stride", "swap", "tail", "threshold", "track_running_stats",
+     "transposed", "unflattened_size", "update", "upper", "upscale_factor", "use_nested_tensor",
+     "v_proj_weight", "value", "values", "vdim", "weight", "weight_hh", "weight_ih", "zero_infinity"]
+)  # fmt: skip
+
+# Attributes of runtime modules beyond their settings. Compared with the modules' own by a test.
+OTHER_ATTRIBUTES: Final = frozenset(
+    ["active", "chunks", "fn", "force_stages", "function", "lends", "limit", "listed", "name", "source", "split_size"]
+)

@@ -7,15 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import positional_parameters
-from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES, OTHER_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-# Attributes of modules that may be added that are no settings in the catalogue, or go by another name there.
-OTHER_ATTRIBUTES = frozenset(
-    ["active", "chunks", "fn", "force_stages", "function", "lends", "limit", "listed", "name", "source", "split_size"]
-)
 
 
 @dataclass(frozen=True, slots=True)
