@@ -22,7 +22,7 @@ from qprep.rewriting.fix_scope import AttributeNames, DeclinedError, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import child_loops, name_capture, proof, stable_binding
 from qprep.rewriting.safety.class_enumeration import listed_files
-from qprep.rewriting.transforms import moved_functions, static_methods
+from qprep.rewriting.transforms import generator_uses, moved_functions, static_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -272,6 +272,8 @@ class Plan:
             return Unfixable(
                 f"two files are called {callee.module}, and the imported one is unknown before the code runs"
             )
+        if self._shows_generator(scope, node, callee):
+            return Unfixable(f"`{callee.name}` makes a generator that is used for more than its items")
         name = self.class_name(callee)
         bound = self._imported[scope.code.module]
         planned = {n for unit, n in self._class_names.items() if unit.module == scope.code.module}
@@ -287,6 +289,18 @@ class Plan:
         attribute = scope.declare(moved_functions.attribute_name(callee), f"{text}()", many=call.count > 1)
         start, end = scope.code.span(named)
         return (Piece(start, end, attribute),)
+
+    def _shows_generator(self, scope: Scope, call: ast.Call, callee: Unit) -> bool:
+        """True if code may use the name of a generator that a function makes: that of a module's is another."""
+        code = self.context.code(callee.module)
+        made = moved_functions.definition(code.index, callee) if code is not None else None
+        if made is None or not generator_uses.is_generator(made):
+            return False
+        parents = scope.code.parents
+        function: ast.AST = call
+        while not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
+            function = parents[function]
+        return not generator_uses.is_only_iterated(call, function, parents)
 
     def _is_dispatched(self, scope: Scope, call: HelperCall) -> bool:
         """True if a call is of an unknown function, or of what its decorators make of it."""

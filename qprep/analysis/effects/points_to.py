@@ -5,8 +5,8 @@ parameter and every value of an attribute counts, whatever the order. Class test
 where they hold. What an expression refers to grows until nothing changes, so cycles need no care.
 
 Over-approximates, but for code that is not given: a parameter of a function that the project never calls refers to
-nothing, and functions of other packages keep nothing and change nothing beyond what `effects.mutations` lists. They may
-return what they are given, and may call the functions that they are given with the objects that they are given.
+nothing, and functions of other packages change nothing beyond what `effects.mutations` lists. They may return what they
+are given, may put it into other objects that they are given, and may call the functions that they are given with it.
 """
 
 from __future__ import annotations

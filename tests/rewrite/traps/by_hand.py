@@ -82,6 +82,23 @@ BY_HAND: tuple[Case, ...] = (
             extra="def f(xs):\n    return xs[0] if len(xs) == 1 else f(xs[:1]) + f(xs[1:])",
         ),
     ),
+    prepared(
+        "generator-is-iterated",
+        net(
+            "it = g(self.fc(x))\nfirst = next(it)\nreturn first, list(it), [y for y in g(x)]",
+            extra="def g(x):\n    yield torch.exp(x)\n    yield x + 1",
+        ),
+    ),
+    declined(
+        "generator-shows-its-name",
+        net("return g(self.fc(x)).__name__", extra="def g(x):\n    yield torch.exp(x)"),
+        "used for more than its items",
+    ),
+    declined(
+        "generator-in-a-variable-shows-its-name",
+        net("it = g(self.fc(x))\nreturn repr(it)[:19], next(it)", extra="def g(x):\n    yield torch.exp(x)"),
+        "used for more than its items",
+    ),
     declined(
         "functions-run-each-other",
         net(
