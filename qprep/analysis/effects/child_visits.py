@@ -270,7 +270,10 @@ class _Finder:
         found = partial(_children, self.points_to, module, scope, [], False)
         if isinstance(function, ast.Attribute) and function.attr in _KEEPS:
             yield Visit(found, call, call)
-        for reference in self.points_to.of(function, scope):
+        functions = self.points_to.of(function, scope)
+        if not functions and not isinstance(function, ast.Attribute):
+            yield Visit(found, call, call)  # nothing is known of the function
+        for reference in functions:
             inner = reference.base.scope if isinstance(reference.base, FunctionObject) else None
             arguments = inner.arguments if inner is not None else None
             names = [argument.arg for argument in arguments.args] if arguments is not None else []

@@ -36,7 +36,7 @@ from qprep.analysis.effects.method_calls import as_method_calls
 from qprep.analysis.effects.points_to import assigned_value, may_be_listed
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
-from qprep.analysis.values.abstract_values import ClassRef
+from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.function_handlers import Asked
@@ -119,9 +119,16 @@ _LAYER_ATTRIBUTES = frozenset(
 )  # fmt: skip
 
 
+_VISITS = frozenset(("apply", "children", "modules", "named_children", "named_modules"))
 _HOOK_TABLE = re.compile(r"_\w*hooks\w*")
 """The dictionaries in which a module keeps its hooks."""
-_BY_TEXT = re.compile(r"_\w*hooks\w*|register_\w*hook|add_module|register_module|set_submodule|__setattr__")
+_BY_TEXT = re.compile(
+    r"_(?:forward|backward)\w*hooks\w*|register_\w*hook|add_module|register_module|set_submodule|__setattr__"
+)
+
+
+def _uses(node: ast.expr) -> str:
+    return f"uses `{ast.unparse(node)}`"
 
 
 def _is_mutator(name: object) -> bool:
@@ -390,6 +397,8 @@ class _Search:
         """`f = net.drop.eval`, `map(nn.Module.eval, parts)`, `net.act._forward_hooks`: what others may use later."""
         if _HOOK_TABLE.fullmatch(node.attr) and not self._is_own(node.value, self.file.scope_of(node)):
             yield from self._effect(EffectKind.CHANGE, self._later(node.value), node, f"uses `{ast.unparse(node)}`")
+        if node.attr in _VISITS:
+            yield from self._passed_visit(node)
         if node.attr not in ("train", "eval"):
             return
         parent = self.file.parents.get(node)
@@ -398,6 +407,30 @@ class _Search:
         yield from self._effect(
             EffectKind.MODE, partial(self._owners_of_method, node.value), node, f"passes on `{ast.unparse(node)}`"
         )
+
+    def _passed_visit(self, node: ast.Attribute) -> Iterator[Effect]:
+        """`f = net.apply`, `nn.Module.apply(net, function)`: visits of modules that are not called on their root."""
+        parent = self.file.parents.get(node)
+        if isinstance(parent, ast.Call) and parent.func is node:
+            if parent.args:
+                yield from self._effect(EffectKind.OBSERVE, partial(self._visited, node, True), node, _uses(node))
+        elif not (isinstance(parent, ast.Attribute) and parent.attr.startswith("__")):
+            yield from self._effect(EffectKind.OBSERVE, partial(self._visited, node, False), node, _uses(node))
+
+    def _may_be_of_modules(self, reference: Reference) -> bool:
+        """True if instances of a class may be modules: `apply` of an autograd function is another method."""
+        cls = reference.base.cls if isinstance(reference.base, ClassObject) else None
+        if not isinstance(cls, ClassRef):
+            return True
+        bases = [base.name for base in self.points_to.project.mro(cls) if isinstance(base, External)]
+        return any(name == "?" or name.startswith("torch.nn.") for name in bases)
+
+    def _visited(self, node: ast.Attribute, is_called: bool) -> References:
+        """The modules below the object whose method is fetched; any module where it is fetched from a class."""
+        found = self._targets(node.value)
+        if any(is_module_class(each) and self._may_be_of_modules(each) for each in found):
+            return ANY_OBJECT
+        return frozenset() if is_called else self.points_to.below(found)
 
     def _owners_of_method(self, node: ast.expr) -> References:
         """The modules whose method is fetched; any of them where it is fetched from a class."""
@@ -432,15 +465,15 @@ class _Search:
     def _passed_getter(self, node: ast.Call) -> Iterator[Effect]:
         """`map(methodcaller("eval"), parts)`: a method by its name, for objects that are given later."""
         parent = self.file.parents.get(node)
-        if isinstance(parent, ast.Call) and parent.func is node:
-            return
+        is_called = isinstance(parent, ast.Call) and parent.func is node
         texts = [part.value for part in node.args[:1] if isinstance(part, ast.Constant)]
         names = [text.rpartition(".")[2] for text in texts if isinstance(text, str)]
         for kind, is_meant in (
             (EffectKind.CHANGE, not names or any(map(_is_mutator, names))),
+            (EffectKind.OBSERVE, any(name in _VISITS for name in names)),
             (EffectKind.MODE, not names or any(name in ("train", "eval") for name in names)),
         ):
-            if is_meant:
+            if is_meant and (not is_called or kind is EffectKind.OBSERVE):
                 yield from self._effect(kind, _any_object, node, f"makes `{ast.unparse(node)}`")
 
     def _setter(self, node: ast.Call, name: str) -> Iterator[Effect]:
@@ -500,11 +533,12 @@ class _Search:
             names = self._names(given)
             if isinstance(receiver, ast.Name) and self._is_own(receiver, scope) and names != [ANY_NAME]:
                 return  # as by an assignment
+            found = partial(self._modules, receiver, (Named, ClassObject, FunctionObject))
             for text in names:
-                yield from self._effect(EffectKind.SET, self._later(receiver), node, f"calls `{name}`", text)
+                yield from self._effect(EffectKind.SET, found, node, f"calls `{name}`", text)
         elif name == "set_submodule" and node.args:
-            found = partial(self._with_below, receiver)
-            yield from self._effect(EffectKind.SET, found, node, f"calls `{name}`")
+            below = partial(self._with_below, receiver)
+            yield from self._effect(EffectKind.SET, below, node, f"calls `{name}`")
         elif name == "__setstate__":
             yield from self._effect(EffectKind.SET, self._later(receiver), node, f"calls `{ast.unparse(func)}`")
         elif name in ("train", "eval"):

@@ -68,6 +68,9 @@ MAX_NAME = 5
 MAX_DEPTH = 60
 """Expressions that are evaluated inside one another; deeper ones wait in a queue, so that no stack overflows."""
 
+MAX_DECORATED = 8
+"""Functions that one function decorates; a registry of more is not followed as what the decorator itself calls."""
+
 ANY_OF_PACKAGE = "*"
 """The last part of the name of what a computed name gets from a package: a class or function that is not known."""
 
@@ -115,6 +118,9 @@ _REFLECTED = frozenset(
 _KEEPS_NOTHING = ("torch.", "math.", "numpy.", "qprep.", "builtins.", "typing.")
 _ROOTS = frozenset(("builtins.object", "typing.Generic", "typing.Protocol", "abc.ABC"))
 
+_OF_CONTAINERS = frozenset(
+    name for kind in (dict, list, set, tuple, deque) for name in dir(kind) if not name.startswith("__")
+)
 _TORCH_CONTAINERS = frozenset(("ModuleDict", "ModuleList", "Sequential"))
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
 
@@ -526,7 +532,9 @@ class PointsTo:
             found |= {Reference(Instance(cls)) for cls in self.calls.decorated_methods(scope)}
         if is_first:
             found |= self._of_first_parameter(scope)
-            found |= {Reference(FunctionObject(each)) for each in self.calls.decorated_by(scope)}
+            decorated = self.calls.decorated_by(scope)
+            if len(decorated) <= MAX_DECORATED:
+                found |= {Reference(FunctionObject(each)) for each in decorated}
         elif cls is not None and scope.name in _BINARY_METHODS:
             found |= {Reference(Instance(cls))}  # `==` and `+` call it with two of its kind
         for value, value_scope in self.calls.arguments(scope, name):
@@ -942,8 +950,9 @@ class PointsTo:
             found |= self._of_arguments(node, scope)
         if isinstance(node.func, ast.Attribute):
             owners = self._get(node.func.value, scope)
-            if any(_is_holder(each.base) for each in owners):  # `queue.get()` gives what the queue holds
-                found |= owners
+            is_container = node.func.attr in _OF_CONTAINERS and not self._defines(owners, node.func.attr)
+            if is_container or any(_is_holder(each.base) for each in owners):
+                found |= owners  # `queue.get()` gives what the queue holds
         if any(_is_holder(each.base) for each in callees):  # a weak reference, a class made by a call
             found |= {each for each in callees if isinstance(each.base, Instance | Made | Held | Below)}
         return found
