@@ -47,8 +47,13 @@ def _forms(node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], Refer
             yield from ((node.args[0], text, given) for text in _texts(name, file))
         case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[_, owner]), attr=name):
             yield owner, name, node.args
-        case ast.Attribute(value=cls, attr=name) if node.args and any(map(_is_class, targets(cls))):
+        case ast.Attribute(value=cls, attr=name) if node.args and _are_classes(targets(cls)):
             yield node.args[0], name, node.args[1:]
+
+
+def _are_classes(references: References) -> bool:
+    """True if an expression refers to classes alone; a container counts as what it holds, and may hold some."""
+    return bool(references) and all(map(_is_class, references))
 
 
 def _is_class(reference: object) -> bool:
