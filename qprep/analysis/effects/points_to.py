@@ -43,6 +43,7 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     widened,
 )
+from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.class_conditions import (
     Variable,
     binding_loop,
@@ -53,7 +54,7 @@ from qprep.analysis.effects.class_conditions import (
 )
 from qprep.analysis.effects.lexical_scopes import ANY_ATTRIBUTE, Binding, BindingKind, FileScopes, LexicalScope
 from qprep.analysis.effects.listings import is_module_in, module_beside
-from qprep.analysis.effects.stored_values import Addition, StoreTable
+from qprep.analysis.effects.stored_values import Addition, AttributeStore, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
@@ -634,18 +635,18 @@ class PointsTo:
         """The values of an attribute that is set by a computed name, on an object that may be of a family."""
         found = NOTHING
         for store in self.stores.attribute_stores(attribute):
-            if store.owner is not None and self._may_be_of(self._get(store.owner, store.scope), family):
+            if store.owner is not None and self._may_be_of(self._get(store.owner, store.scope), family, store):
                 found |= _union(self._get(value, store.scope) for value in store.values)
         return found
 
     @staticmethod
-    def _may_be_of(owners: References, family: frozenset[ClassRef] | None) -> bool:
+    def _may_be_of(owners: References, family: frozenset[ClassRef] | None, store: AttributeStore) -> bool:
+        """True if a store may be on an instance of a family; one by any name counts on known instances alone."""
         if family is None:
             return True
+        unknown = (Anything,) if ANY_NAME in store.names else (Held, Below, Anything, Many)
         return any(
-            each.base.cls in family
-            if isinstance(each.base, Instance | ClassObject)
-            else isinstance(each.base, Held | Below | Anything | Many)
+            each.base.cls in family if isinstance(each.base, Instance | ClassObject) else isinstance(each.base, unknown)
             for each in owners
         )
 
