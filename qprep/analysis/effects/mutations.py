@@ -674,7 +674,7 @@ class _Search:
                 continue
             rest = callee.base.name.removeprefix("torch.nn.utils.")
             last = rest.rpartition(".")[2]
-            if rest.startswith(_PURE_UTILITIES) or last.startswith(_PURE_NAMES) or last[:1].isupper():
+            if rest.startswith(_PURE_UTILITIES) or last.startswith(_PURE_NAMES) or last.lstrip("_")[:1].isupper():
                 continue
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
             for value in values:

@@ -639,14 +639,19 @@ class PointsTo:
                 found |= _union(self._get(value, store.scope) for value in store.values)
         return found
 
-    @staticmethod
-    def _may_be_of(owners: References, family: frozenset[ClassRef] | None, store: AttributeStore) -> bool:
-        """True if a store may be on an instance of a family; one by any name counts on known instances alone."""
+    def _may_be_of(self, owners: References, family: frozenset[ClassRef] | None, store: AttributeStore) -> bool:
+        """True if a store may be on an instance of a family.
+
+        One by any name counts for plain objects alone: on a module, it is an effect on each attribute of it.
+        """
         if family is None:
             return True
-        unknown = (Anything,) if ANY_NAME in store.names else (Held, Below, Anything, Many)
+        if ANY_NAME in store.names and any(map(self.is_module, family)):
+            return False
         return any(
-            each.base.cls in family if isinstance(each.base, Instance | ClassObject) else isinstance(each.base, unknown)
+            each.base.cls in family
+            if isinstance(each.base, Instance | ClassObject)
+            else isinstance(each.base, Held | Below | Anything | Many)
             for each in owners
         )
 
