@@ -107,7 +107,7 @@ _OVERRIDES = frozenset(("forward", "__class__", "__call__", "__dict__", "_module
 _TABLES = frozenset(("__dict__", "_modules"))  # that hold what the attributes of an object mean
 _TORCH_MUTATORS = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
 _PURE_UTILITIES = ("clip_grad", "parameters_to_vector", "vector_to_parameters", "rnn.", "stateless.", "get_total_norm")
-_PURE_NAMES = ("get_", "default_", "is_")
+_PURE_NAMES = ("get_", "default_", "is_", "_copy_attr")
 _GLOBAL_HOOKS = "register_module_"
 _HOOKS_OF_TORCH = "torch.nn.modules.module.register_module_"
 # Attributes that layers with weights have and other modules lack.
