@@ -8,16 +8,13 @@ from pathlib import Path
 
 from qprep.analysis.dependencies.topological_order import users_first
 from qprep.analysis.effects.abstract_objects import (
-    Anything,
     Base,
     Below,
-    ChildName,
     ClassObject,
     FunctionObject,
     Held,
     Instance,
     Made,
-    Many,
     Named,
     References,
 )
@@ -100,5 +97,5 @@ def _name(base: Base) -> str:
             return f"function {scope.name}"
         case Named(name=name):
             return name
-        case Anything() | Many() | ChildName():
+        case _:
             return type(base).__name__

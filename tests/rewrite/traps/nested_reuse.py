@@ -58,7 +58,7 @@ _LIST = (
 )
 
 
-def _net(parts: tuple[str, str, str], change: str = "pass", in_norm: str = "", in_block: str = "") -> dict[str, str]:
+def _net(parts: tuple[str, str, str], change: str = "pass", in_norm: str = "", in_block: str = "") -> str:
     make, run, again = parts
     net = _NET.format(make=make, run=run, again=again, change=change)
     return module(_PARTS.format(in_norm=in_norm, in_block=in_block) + net)
