@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -248,6 +249,45 @@ def test_masks_hold_through_the_quantizers_wrapping_and_in_what_it_converts_to(t
     assert policy.quantizer is not None
     converted = policy.quantizer.convert()
     assert not converted.get_submodule("conv2").weight[~mask].any()  # type: ignore[index]
+
+
+class Placed(nn.Module):
+    """A model with a parameter of its own, as vision transformers have for positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.ones(1, 8))
+        self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 4)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.last(self.first(input) + self.place)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"overrides": {".*": {"bits_weights": 4}}}, {"bits_overrides": {"first": {"bits_weights": 4}}}]
+)
+def test_parameters_of_the_model_itself_stay_in_float(settings: dict[str, Any]) -> None:
+    model = seeded(Placed)
+    scheduler = Scheduler(model, sgd(model), example_inputs=torch.randn(2, 8))
+    policy = QuantizationPolicy(LSQQuantizer, name="qat", **settings)
+    scheduler.add_policy(policy, epochs=[0])
+    scheduler.on_epoch_begin(0)
+    assert policy.quantizer is not None
+    assert policy.quantizer.model is model
+    assert {each.split(".")[0] for each in model.state_dict() if ".weights." in each} == {"first", "last"}
+    assert "qat: place stays in float: it belongs to no module inside of the model" in scheduler.notes
+
+
+def test_a_quantizer_around_the_whole_model_is_refused() -> None:
+    single = nn.Linear(4, 4)
+    policy = QuantizationPolicy(LSQQuantizer)
+    with pytest.raises(CompressionError, match="expected a model of modules to put LSQQuantizer into, found a single"):
+        Scheduler(single, sgd(single), example_inputs=torch.randn(2, 4)).add_policy(policy, epochs=[3])
+    model = seeded(Placed)
+    scheduler = Scheduler(model, sgd(model), example_inputs=torch.randn(2, 8))
+    scheduler.add_policy(QuantizationPolicy(LSQQuantizer, overrides={"place": {"bits_weights": 8}}), epochs=[0])
+    with pytest.raises(CompressionError, match="whose own parameters it quantizes: leave them out of the overrides"):
+        scheduler.on_epoch_begin(0)
 
 
 def test_distillers_names_and_arguments_of_quantizers(tmp_path: Path) -> None:
