@@ -82,11 +82,12 @@ class JoinedOptimizers(Optimizer):
 
 def joined(given: Optimizer | Sequence[Optimizer]) -> Optimizer:
     """One optimizer as it is, or a list of them as one; CompressionError for anything else."""
-    several = list(given) if isinstance(given, (list, tuple)) else [given]
-    for each in several:
-        if not isinstance(each, Optimizer):
-            raise CompressionError(f"expected an optimizer of torch.optim, or several, found {type(each).__name__}")
-    return several[0] if len(several) == 1 else JoinedOptimizers(several)
+    several: list[object] = list(given) if isinstance(given, (list, tuple)) else [given]
+    members = [each for each in several if isinstance(each, Optimizer)]
+    if len(members) < max(len(several), 1):
+        wrong = next((type(each).__name__ for each in several if not isinstance(each, Optimizer)), "none")
+        raise CompressionError(f"expected an optimizer of torch.optim, or several, found {wrong}")
+    return members[0] if len(members) == 1 else JoinedOptimizers(members)
 
 
 def members_of(optimizer: Optimizer | None) -> tuple[Optimizer, ...]:
