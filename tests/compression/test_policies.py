@@ -34,7 +34,7 @@ from qprep.compression.policies.statistics import StatisticsPolicy
 from qprep.compression.pruners.one_shot import OneShotPruner
 from qprep.compression.pruners.reconstruction import FMReconstructionChannelPruner, fitted
 from qprep.compression.quantizers import arguments
-from qprep.quantizer import LSQQuantizer, PACTQuantizer
+from qprep.quantizer import LSQQuantizer, PACTQuantizer, PostTrainingQuantizer
 from qprep.quantizer.methods.qat.pact import PACTActivation
 from qprep.quantizer.report.activation_statistics import collect_statistics
 from tests.compression.nets import EXAMPLE, Residual, batches, plain_net, scheduled, seeded, sgd, train
@@ -276,6 +276,43 @@ def test_parameters_of_the_model_itself_stay_in_float(settings: dict[str, Any]) 
     assert policy.quantizer.model is model
     assert {each.split(".")[0] for each in model.state_dict() if ".weights." in each} == {"first", "last"}
     assert "qat: place stays in float: it belongs to no module inside of the model" in scheduler.notes
+
+
+AFTER = """\
+pruners:
+  fine: {class: AutomatedGradualPruner, initial_sparsity: 0.2, final_sparsity: 0.8, weights: [conv2.weight]}
+quantizers:
+  last: {class: PostTrainLinearQuantizer, bits_activations: 8, bits_parameters: 8}
+policies:
+  - {pruner: {instance_name: fine}, starting_epoch: 0, ending_epoch: 2}
+  - {quantizer: {instance_name: last}, epochs: [2]}
+"""
+
+
+def test_a_quantizer_after_training_works_on_the_model_of_the_loop(tmp_path: Path) -> None:
+    model, seen = seeded(Residual), [images for images, _ in batches()]
+    settings: dict[str, Any] = {"example_inputs": EXAMPLE, "calibrate": seen}
+    scheduler = scheduled(tmp_path, AFTER, model, **settings)
+    train(scheduler, range(2))
+    alone = PostTrainingQuantizer(model, 8, 8)
+    alone.prepare_model(EXAMPLE, allow_unprepared=True)
+    alone.calibrate(seen)
+    model.train()
+    model.pool.eval()
+    scheduler.on_epoch_begin(2)
+    policy = scheduler.entries[1].policy
+    assert isinstance(policy, QuantizationPolicy)
+    assert policy.quantizer is not None
+    assert policy.quantizer.model is model
+    assert model.training
+    assert not model.pool.module.training  # type: ignore[union-attr]
+    assert torch.equal(model.eval()(seen[1]), alone.model(seen[1]))
+    weight, mask = model.state_dict()["conv2.module.weight"], scheduler.masks["conv2.weight"]
+    assert mask is not None
+    assert int((weight == 0).sum()) == int((~mask).sum()) == round(0.8 * mask.numel())
+    scheduler.save(tmp_path / "last.pt")
+    again, _ = Scheduler.resume(tmp_path / "last.pt", Residual, sgd, **settings)
+    assert torch.equal(again.model.eval()(seen[1]), model(seen[1]))
 
 
 def test_a_quantizer_around_the_whole_model_is_refused() -> None:

@@ -194,6 +194,10 @@ class PruningPolicy(Policy):
                 self.pruner.scale if forward else 1.0,
             )
             training.masks.set(parameter, self.name, share)
+            if parameter.dim() > 1 and not forward and not bool(shared.any()):
+                training.note(
+                    f"{self.name}: {training.name(parameter)} is masked as a whole, its layer gives a constant"
+                )
         training.masks.apply()
         for collector in (self._activations, self._gradients):
             if collector is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
@@ -16,7 +17,7 @@ from qprep.compression.pruners.base import check_above
 from qprep.compression.quantizers import OWN
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
-from qprep.quantizer import Quantizer
+from qprep.quantizer import PostTrainingQuantizer, Quantizer
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.methods.qat.pact import PACTActivation
@@ -85,7 +86,8 @@ class QuantizationPolicy(Policy):
         masked = training.masks.parameters
         args, kwargs = training.example
         settings, own = self._settings(model)
-        quantizer = self.kind(model, training.optimizer, **settings)
+        modes = {each: each.training for each in model.modules()}
+        quantizer = self._quantizer(model, training.optimizer, settings)
         allowed = bool(self.own.get("allow_unprepared", True))
         quantizer.prepare_model(*args, allow_unprepared=allowed, **kwargs)
         if quantizer.model is not model:
@@ -98,6 +100,8 @@ class QuantizationPolicy(Policy):
         self._set_clips(quantizer)
         if not isinstance(quantizer, TrainingQuantizer):
             quantizer.calibrate(batches_of(training.calibrate))
+            for module in model.modules():
+                module.training = modes.get(module, modes[model])
         self.quantizer = quantizer
         training.records.append({"kind": "quantizer", "policy": self.name})
         training.refresh()
@@ -118,6 +122,15 @@ class QuantizationPolicy(Policy):
         """Start where the saved one had."""
         if state["started"]:
             self.start(training)
+
+    def _quantizer(self, model: nn.Module, optimizer: Optimizer | None, settings: Mapping[str, Any]) -> Quantizer:
+        """Of the model itself: what quantizes after training would work on a copy, which the loop does not call."""
+        if issubclass(self.kind, TrainingQuantizer):
+            return self.kind(model, optimizer, **settings)
+        quantizer = self.kind(model, **settings)
+        if isinstance(quantizer, PostTrainingQuantizer):
+            quantizer.float_model, quantizer.model = quantizer.model, model.eval()
+        return quantizer
 
     def _settings(self, model: nn.Module) -> tuple[dict[str, Any], list[str]]:
         """The quantizer's arguments, and the parameters of the model itself, which they leave in float.
