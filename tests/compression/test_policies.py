@@ -17,6 +17,7 @@ from qprep.compression import (
     KnowledgeDistillation,
     LRPolicy,
     MultiStepMultiGammaLR,
+    NMPruner,
     PolynomialLR,
     PruningPolicy,
     QuantizationPolicy,
@@ -526,6 +527,21 @@ def test_why_layers_have_no_sparse_kernel() -> None:
         "d: expected two zeros or more in every four inputs, found fewer",
         "e: expected a CUDA device, found cpu",
     ]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="sparse kernels need CUDA")
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_masked_layers_have_a_sparse_kernel_on_cuda(dtype: torch.dtype) -> None:
+    model = seeded(lambda: nn.Sequential(nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 64)))
+    scheduler = Scheduler(model, sgd(model))
+    scheduler.add_policy(PruningPolicy(NMPruner("2:4", "*")), epochs=[0])
+    scheduler.on_epoch_begin(0)
+    half = scheduler.finish().to("cuda", dtype)
+    inputs = torch.randn(128, 128, device="cuda", dtype=dtype)
+    with torch.no_grad():
+        wanted = half(inputs)
+        assert to_semi_structured(half) == []
+        torch.testing.assert_close(half(inputs), wanted, rtol=0, atol=10 * torch.finfo(dtype).eps)
 
 
 def test_agp_is_the_same_from_a_file_and_by_hand(tmp_path: Path) -> None:
