@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,11 +122,11 @@ class GradientCollector:
         self._steps = 0
 
     @torch.no_grad()
-    def add(self) -> None:
-        """The gradients of now."""
-        self._steps += 1
+    def add(self, without: Collection[Tensor] = (), *, counts: bool = True) -> None:
+        """The gradients of now, `without` those of other optimizers, of which one counts the steps of all."""
+        self._steps += counts
         for each in self.parameters:
-            if each.grad is not None:
+            if each.grad is not None and each not in without:
                 known = self._sums.get(each)
                 self._sums[each] = each.grad.detach().clone() if known is None else known.add_(each.grad)
 

@@ -16,6 +16,7 @@ from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
 from qprep.compression.history import History
 from qprep.compression.masks import Share
+from qprep.compression.optimizers import joined
 from qprep.compression.policies.quantization import QuantizationPolicy
 from qprep.compression.policies.thinning import adopt
 from qprep.compression.policy import Policy
@@ -127,14 +128,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def resumed(
     path: Path,
     make_model: Callable[[], nn.Module],
-    make_optimizer: Callable[[nn.Module], Optimizer] | None,
+    make_optimizer: Callable[[nn.Module], Optimizer | Sequence[Optimizer]] | None,
     make: Callable[[nn.Module, Optimizer | None], _Scheduler],
     policies: Callable[[_Scheduler], object] | None,
 ) -> _Scheduler:
     """A scheduler around a fresh model, all as in the file."""
     data = read_checkpoint(path)
     model = make_model()
-    optimizer = None if make_optimizer is None else make_optimizer(model)
+    optimizer = None if make_optimizer is None else joined(make_optimizer(model))
     scheduler = make(model, optimizer)
     text = data["scheduler"]["schedule"]
     if text is not None:

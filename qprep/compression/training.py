@@ -20,6 +20,8 @@ from qprep.compression.windows import TrainingClock
 class Training:
     """One model in training.
 
+    optimizer  what changes its parameters; several are joined to one
+    stepping   the one of them that takes a step, or took the last
     example    example inputs as positional arguments and keywords; empty where none are known
     teacher    what distillation compares with
     calibrate  batches for pruners that look at activations
@@ -40,6 +42,7 @@ class Training:
     notes: list[str] = field(default_factory=list)
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
     on_change: list[Callable[[], None]] = field(default_factory=list)
+    stepping: Optimizer | None = None
 
     def note(self, sentence: str) -> None:
         """Say something once."""

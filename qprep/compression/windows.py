@@ -156,12 +156,12 @@ class Fractions:
         return False
 
     def is_active(self, clock: TrainingClock) -> bool:
-        """See `Steps`."""
-        return self._steps(clock).is_active(clock)
+        """See `Steps`; False in epochs that end before the first part, also where their length is not known yet."""
+        return clock.epoch + 1 > self.start and self._steps(clock).is_active(clock)
 
     def acts(self, clock: TrainingClock) -> bool:
         """See `Steps`."""
-        return self._steps(clock).acts(clock)
+        return self.is_active(clock) and self._steps(clock).acts(clock)
 
     def progress(self, clock: TrainingClock) -> float:
         """See `Steps`."""

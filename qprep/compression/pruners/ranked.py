@@ -198,6 +198,11 @@ class GradientAGP(Gradual, GradientRankedFilterPruner):
     """Gradients with AGP's sparsity."""
 
 
+@register("TaylorRankedStructurePruner_AGP")
+class TaylorAGP(Gradual, TaylorRankedStructurePruner):
+    """Gradient times weight with AGP's sparsity."""
+
+
 @register("RandomRankedFilterPruner_AGP")
 class RandomAGP(Gradual, RandomRankedFilterPruner):
     """By chance with AGP's sparsity."""

@@ -37,7 +37,7 @@ def thin(
     model: nn.Module,
     example_inputs: Inputs | Record,
     *,
-    optimizer: torch.optim.Optimizer | None = None,
+    optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer] | None = None,
     masks: MutableMapping[nn.Parameter, Tensor] | None = None,
     found: Groups | None = None,
     fold_constants: bool = False,
@@ -48,8 +48,9 @@ def thin(
     The masked and the thin model run on the example inputs first, with twice the batch as well where the model takes
     it: where they differ by more than 1e-5 of the largest output, nothing changes and ThinningError names the first
     module that differs. Parameters and buffers keep their identity (`data` is replaced), gradients are dropped, `masks`
-    and the state of `optimizer` are cut alike. What was masked and had to stay is in record["notes"]. A record in place
-    of example inputs is applied to a fresh model without a run, so that it loads the thin model's state_dict.
+    and the state of `optimizer`, or of several, are cut alike. What was masked and had to stay is in record["notes"]. A
+    record in place of example inputs is applied to a fresh model without a run, so that it loads the thin model's
+    state_dict.
 
     found           what `groups` returned for this model as it is now, to save its run
     fold_constants  whether channels whose masks leave a constant (a filter of 0 before a BatchNorm) go too: the biases
@@ -57,7 +58,7 @@ def thin(
     """
     inner = plain(model)
     if is_record(example_inputs):
-        if optimizer is not None or masks is not None:
+        if optimizer or masks is not None:
             raise StructureError("expected a record for a fresh model without optimizer and masks, found one of them")
         record: Record = dict(example_inputs)
         applied(inner, record)
@@ -67,7 +68,8 @@ def thin(
         found = _groups(inner, given, verify=False)
     elif found.model is not inner:
         raise StructureError("expected the groups of this model, found those of another")
-    return thinned(found, given, optimizer, masks, fold_constants=fold_constants)
+    optimizers = [optimizer] if isinstance(optimizer, torch.optim.Optimizer) else list(optimizer or ())
+    return thinned(found, given, optimizers, masks, fold_constants=fold_constants)
 
 
 def macs(model: nn.Module, *example_inputs: Any) -> int:

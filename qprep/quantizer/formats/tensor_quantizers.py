@@ -313,6 +313,23 @@ class WeightQuantizer(TensorQuantizer):
         self.set_params(qparams(self.spec, low, high))
 
 
+class TableQuantizer(WeightQuantizer):
+    """The grid of what is looked up, for a table that nothing else reads: its rows are rounded once, not twice."""
+
+    def __init__(self, name: str, output: TensorQuantizer) -> None:
+        super().__init__(name, output.spec)
+        self._output = (output,)  # in a tuple, so that it is no module of this one
+
+    def fit(self, weight: Tensor) -> None:
+        """Take scale and zero point of the output, or of `weight` where nothing was looked up."""
+        (output,) = self._output
+        if not output.flag("started"):
+            super().fit(weight)
+            return
+        self.set_flag("signed", output.flag("signed"))
+        self.set_params(output.params)
+
+
 class FunctionQuantizer(TensorQuantizer):
     """What a function makes of a parameter, in each forward and with the function's own gradient."""
 

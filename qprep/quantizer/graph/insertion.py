@@ -116,6 +116,7 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
         is_vector = weight.parameter.dim() < 2 and not weight.is_bias
         if spec is None or (is_vector and not maker.quantizes_vectors):
             continue
+        weight.rows_to = _output_of_rows(weight, users)
         quantizer = maker.make_weight_quantizer(weight, spec, weight.name)
         quantizer.take_shape(weight.parameter)
         quantizer = quantizer.to(weight.parameter.device)
@@ -127,6 +128,19 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
             tied_to = holder(node.module)
             if tied_to is not node.module:
                 of(node.module).weights |= {name: quantizer for module, name in weight.owners if module is tied_to}
+
+
+def _output_of_rows(weight: Weight, users: list[Node]) -> TensorQuantizer | None:
+    """What quantizes the output of an embedding; None where other operations use the parameter as well."""
+    if len(users) != 1 or weight.parameter.dim() != 2 or len(users[0].outputs) != 1:
+        return None
+    (node,) = users
+    layer = node.module
+    looks_up = node.name == "embedding" or isinstance(layer, nn.Embedding)
+    if not looks_up or getattr(layer, "max_norm", None) is not None:
+        return None
+    edge = node.outputs[0]
+    return None if edge.inherits or edge.readers is not None else edge.leader.quantizer
 
 
 def weight_spec(weight: Weight, users: list[Node], graph: Graph) -> Spec | None:

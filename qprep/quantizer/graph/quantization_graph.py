@@ -115,6 +115,7 @@ class Weight:
     """One parameter, every (module, name) that holds it, the first holder's path, and what quantizes it.
 
     part_of  the name of the tensor that is computed from it in each forward (weight_norm), None where it is used itself
+    rows_to  what quantizes the output of the one lookup that gives rows of it, None for any other use
     """
 
     parameter: Parameter
@@ -122,6 +123,7 @@ class Weight:
     path: str
     quantizer: TensorQuantizer | None = None
     part_of: str | None = None
+    rows_to: TensorQuantizer | None = None
 
     def __repr__(self) -> str:
         return f"Weight({self.name}, {tuple(self.parameter.shape)})"
