@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,26 @@ def test_analysis_knows_neither_torch_nor_the_terminal(unit: str) -> None:
         if name.split(".")[0] in barred
     ]
     assert wrong == []
+
+
+def test_the_top_has_at_most_twelve_packages() -> None:
+    packages = [entry for entry in PACKAGE.iterdir() if entry.is_dir() and entry.name != "__pycache__"]
+    files = {entry.name for entry in PACKAGE.glob("*.py")}
+    assert (len(packages) <= 12, files) == (True, {"__init__.py", "__main__.py"})
+
+
+def test_a_class_name_means_one_thing() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for path, _, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_file_name_stands_more_than_twice() -> None:
+    names = Counter(path.name for path, _, _ in modules() if path.name != "__init__.py")
+    assert [name for name, count in names.items() if count > 2] == []
 
 
 def test_checks_and_codemods_do_not_know_each_other() -> None:

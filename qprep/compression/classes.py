@@ -12,7 +12,7 @@ from qprep.compression.lr import lr_classes
 from qprep.compression.policies import statistics, thinning
 from qprep.compression.policy import Policy
 from qprep.compression.pruners import BUILT_IN
-from qprep.compression.pruners.base import Pruner
+from qprep.compression.pruners.pruner import Pruner
 from qprep.compression.quantizers import ALIASES, CLASSES, known_class
 from qprep.compression.registry import Section, registered
 from qprep.compression.regularizers import Regularizer

@@ -12,8 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.names import by_pattern
-from qprep.compression.pruners.base import check_at_least
 from qprep.compression.pruners.layouts import Layout, layout_of
+from qprep.compression.pruners.pruner import check_at_least
 from qprep.compression.registry import register
 from qprep.compression.training import Training
 

@@ -80,7 +80,7 @@ def load_schedule(path: str | Path) -> Schedule:
         root = read_yaml(file, repeated)
     except QprepError as error:
         raise ScheduleError(str(error)) from error
-    reader = _Reader(file)
+    reader = _ScheduleReader(file)
     top = reader.mapping(root, "", _TOP)
     reader.version(top.get("version"))
     definitions = [
@@ -92,7 +92,7 @@ def load_schedule(path: str | Path) -> Schedule:
     return Schedule(file, file.read_text(encoding="utf-8"), tuple(definitions), tuple(uses), tuple(repeated))
 
 
-class _Reader:
+class _ScheduleReader:
     def __init__(self, path: Path) -> None:
         self._path = path
 

@@ -16,8 +16,8 @@ from torch.nn import Parameter
 from qprep.compression.errors import CompressionError
 from qprep.compression.names import ParameterNames
 from qprep.compression.pictures import lines
-from qprep.compression.pruners.base import check_share, keep_highest
 from qprep.compression.pruners.layouts import layout_of, norms
+from qprep.compression.pruners.pruner import check_share, keep_highest
 from qprep.compression.sparsity import sparsity_of, weights_of
 from qprep.foundation.atomic_write import save
 from qprep.quantizer.loaders import Watch, ignore

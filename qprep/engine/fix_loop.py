@@ -155,7 +155,7 @@ class _Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _AppliedPass:
     """One pass that changed something: the files as they were before it, and the look that followed."""
 
     changed: Mapping[str, SourceFile]
@@ -173,7 +173,7 @@ def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Find
     return finding
 
 
-def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _Step | None:
+def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _AppliedPass | None:
     """Rewrite all that is wanted, gates passed; None where nothing is left to do."""
     while True:
         chosen = _wanted(survey, settings, ledger)
@@ -192,7 +192,7 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _S
                 if not ledger.is_first:
                     applied = unsafe_fixes([r.finding for r in chosen], survey.files.overlay, late=True)
                     ledger.late.update(dict.fromkeys(applied.values()))
-                return _Step({path: old for path, (old, _) in texts.items()}, after)
+                return _AppliedPass({path: old for path, (old, _) in texts.items()}, after)
         _ban(survey, chosen, {**failures, **untouchable}, ledger)
         ledger.reverted += [_left(r.finding, failures[r.finding.path]) for r in chosen if r.finding.path in failures]
 

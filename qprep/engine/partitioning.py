@@ -9,7 +9,7 @@ from typing import Protocol
 
 from qprep.analysis.dependencies.import_components import islands
 from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Outlines, Partition, PartitionUnit, parts, units
-from qprep.analysis.symbols.module_resolver import Beside, Project
+from qprep.analysis.symbols.module_resolver import ExternalModule, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 
 Outlining = Callable[[Iterable[Path]], Mapping[Path, Outline]]
@@ -31,7 +31,9 @@ class OutlineStore(Protocol):
     def division(self, paths: Sequence[Path]) -> list[PartitionUnit] | None:
         """How these files were divided before."""
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, Beside]) -> None:
+    def keep_division(
+        self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, ExternalModule]
+    ) -> None:
         """Remember how files were divided."""
 
     def outlines(self, paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
@@ -95,9 +97,9 @@ class ModuleOutlines:
         self._is_new = True
         return read_outline(name, path, text) if text is not None else None
 
-    def beside(self) -> dict[str, Beside]:
+    def beside(self) -> dict[str, ExternalModule]:
         """The modules beside the given ones that were asked for; nothing but their names was."""
-        return {name: Beside(path, self.known.get(name)) for name, path in self.project.asked.items()}
+        return {name: ExternalModule(path, self.known.get(name)) for name, path in self.project.asked.items()}
 
     def keep(self) -> None:
         """Remember what had to be read."""

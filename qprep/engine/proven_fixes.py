@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from qprep.engine.runtime_evidence.equivalence_gate import Parts, Proof
-    from qprep.engine.runtime_evidence.run_reach import Reach
+    from qprep.engine.runtime_evidence.run_reach import RunCoverage
 
 _SAFE_ALONE = "--verify: an unsafe fix was not tried together with the others"
 
@@ -95,7 +95,7 @@ class ProvenFixes(Generic[_Passes]):
         return passes, None if failed is None else f"{failed[1].target} differs: {failed[1].difference}"
 
 
-def _unreached(fix: UnsafeFix, reach: Reach) -> str | None:
+def _unreached(fix: UnsafeFix, reach: RunCoverage) -> str | None:
     """Why a run proves nothing of a fix; None where it went through the code."""
     seen = reach.scope(fix.path, fix.scope) if fix.late else reach.expression(fix.finding, fix.scope)
     return None if seen else f"not proven: the run of {reach.targets} does not go through this code"

@@ -11,7 +11,7 @@ from qprep.analysis.symbols.module_resolver import ParsedFiles
 from qprep.engine.execution import Effort
 from qprep.engine.partitioning import Division, OutlineStore, divide, whole
 from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
-from qprep.engine.scheduler import Asked, Memory, PartLook, run_parts
+from qprep.engine.scheduler import ExternalModules, Memory, PartLook, run_parts
 from qprep.engine.summarize import outlines_of
 from qprep.engine.surroundings import surround
 from qprep.engine.work import Work
@@ -81,7 +81,7 @@ def check_part(
     overlay: Mapping[str, bytes],
     observe: Observe | None = None,
     edits: bool = True,
-) -> tuple[CheckResult, Asked]:
+) -> tuple[CheckResult, ExternalModules]:
     """Look at files that know of each other; without `edits`, fixes say only that they are there."""
     from qprep.engine.snapshot import Survey  # what a run finds in the cache needs none of it
 
@@ -89,7 +89,7 @@ def check_part(
         return _checked(Survey(paths, settings, overlay, observe, setting), len(paths), edits=edits)
 
 
-def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, Asked]:
+def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, ExternalModules]:
     found = survey.findings() if edits else [reported.finding for reported in survey.reported]
     findings = found + survey.faults
     result = CheckResult(tuple(findings), files, len(survey.unknown), tuple(survey.unknown))
@@ -197,7 +197,7 @@ def fix_part(
     observe: Observe | None = None,
     prove: Proof | None = None,
     baseline: Baseline | None = None,
-) -> tuple[FixResult, Asked]:
+) -> tuple[FixResult, ExternalModules]:
     """Rewrite files that know of each other; nothing is written."""
     from qprep.engine.fix_loop import run_passes
 

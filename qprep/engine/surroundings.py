@@ -106,7 +106,7 @@ def surround(
 
 
 @dataclass(frozen=True, slots=True)
-class _Uses:
+class _ImportUses:
     """The modules whose names a file imports, and those of which it takes what may run with a model."""
 
     named: frozenset[str]
@@ -114,7 +114,7 @@ class _Uses:
 
 
 def _with_users(
-    part: Partition, graph: Mapping[str, _Uses], outlines: Outlines, by_path: Mapping[Path, str]
+    part: Partition, graph: Mapping[str, _ImportUses], outlines: Outlines, by_path: Mapping[Path, str]
 ) -> Partition:
     own = {by_path[path] for path in part.paths if path in by_path}
     more = [name for name, uses in graph.items() if not own.isdisjoint(uses.named)]
@@ -129,7 +129,7 @@ def _with_users(
     return replace(part, around=around, context=tuple(outlines.given[name] for name in graph if name in users))
 
 
-def _helpers(users: Collection[str], graph: Mapping[str, _Uses], outlines: Outlines) -> list[str]:
+def _helpers(users: Collection[str], graph: Mapping[str, _ImportUses], outlines: Outlines) -> list[str]:
     """The files that some others use, one through another, and that do something to objects which they are given."""
     reached, waiting = set(users), list(users)
     while waiting:
@@ -145,13 +145,13 @@ def _joined(one: Around, other: Around) -> Around:
     return Around(one.asks | other.asks, (*one.walks, *other.walks), one.touched | other.touched)
 
 
-def _uses(name: str, outlines: Outlines) -> _Uses:
+def _uses(name: str, outlines: Outlines) -> _ImportUses:
     outline = outlines.get(name)
     if outline is None:
-        return _Uses(frozenset(), frozenset())
+        return _ImportUses(frozenset(), frozenset())
     imported = (_module_of(target, outlines) for target in (*outline.imports.values(), *outline.inner, *outline.stars))
     named = frozenset(module for module in imported if module is not None)
-    return _Uses(named - {name}, frozenset(wanted(name, outlines)) - {name})
+    return _ImportUses(named - {name}, frozenset(wanted(name, outlines)) - {name})
 
 
 def _only_hands_on(name: str, outlines: Outlines) -> bool:

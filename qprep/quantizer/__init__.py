@@ -6,7 +6,7 @@ from qprep.quantizer.backends.integer.integer_model import IntegerModel
 from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
 from qprep.quantizer.backends.onnx.export import write_onnx
 from qprep.quantizer.config.backend_presets import BACKENDS
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.config.job_config import QuantConfig, load_config
 from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
@@ -58,6 +58,7 @@ __all__ = [
     "Kernel",
     "LAPQQuantizer",
     "LSQQuantizer",
+    "LayerSettings",
     "LinearQATQuantizer",
     "Maybe",
     "Node",
@@ -72,7 +73,6 @@ __all__ = [
     "QuantizedModule",
     "Quantizer",
     "Scheme",
-    "Settings",
     "Spec",
     "Statistics",
     "TQTQuantizer",

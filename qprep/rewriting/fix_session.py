@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from qprep.analysis.dependencies.partitions import Around
-    from qprep.analysis.effects.receivers import Holder
+    from qprep.analysis.effects.receivers import Receiver
     from qprep.analysis.facts import Facts
     from qprep.analysis.interpreter.interpreter import ProjectAnalysis
     from qprep.analysis.symbols.module_resolver import Project
@@ -53,7 +53,7 @@ class RewriteContext:
         self.answers: dict[tuple[object, ...], Any] = {}  # of queries that are `remembered`
         self._asked_names: frozenset[str] | None = None
         self._touched: frozenset[str] | None = None
-        self._holders: dict[str, list[Holder]] | None = None
+        self._holders: dict[str, list[Receiver]] | None = None
         self._starred: dict[str, frozenset[str]] = {}
         self.changed: dict[str, bool] = {}  # names of values that some given file changes after they are made
         self._bodies: dict[ClassRef, Body | None] = {}
@@ -97,7 +97,7 @@ class RewriteContext:
         return self._touched
 
     @property
-    def holders(self) -> Mapping[str, Sequence[Holder]]:
+    def holders(self) -> Mapping[str, Sequence[Receiver]]:
         """What is known of the objects on which attributes are set from outside, by the attribute."""
         if self._holders is None:
             self._holders = {}

@@ -18,7 +18,7 @@ _BLANK = " \t\f"
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
+class _Surroundings:
     """What stands around a node: one object for all nodes of a statement, so that long expressions cost their length.
 
     statement  the innermost statement; None for the statements of a file
@@ -30,13 +30,13 @@ class _Around:
     function: ast.FunctionDef | None = None
     inner: tuple[ast.FunctionDef | ast.Lambda, ...] = ()
 
-    def within(self, node: ast.AST) -> _Around:
+    def within(self, node: ast.AST) -> _Surroundings:
         """What stands around the children of a node that this stands around."""
         match node:
             case ast.ClassDef():
-                return _Around(node)
+                return _Surroundings(node)
             case ast.FunctionDef() if self.function is None:
-                return _Around(node, node)
+                return _Surroundings(node, node)
             case ast.FunctionDef():
                 return replace(self, statement=node, inner=(*self.inner, node))
             case ast.Lambda() if self.function is not None:
@@ -46,12 +46,12 @@ class _Around:
         return self
 
 
-class _Nodes(NamedTuple):
+class _NodeTables(NamedTuple):
     """The expressions of a file by their places, and each node's parent and surroundings."""
 
     by_place: dict[tuple[int, ...], ast.AST]
     parents: dict[ast.AST, ast.AST]
-    around: dict[ast.AST, _Around]
+    around: dict[ast.AST, _Surroundings]
 
 
 class Code:
@@ -67,9 +67,9 @@ class Code:
         self._bound: dict[ast.FunctionDef, frozenset[str]] = {}
 
     @cached_property
-    def _nodes(self) -> _Nodes:
-        found = _Nodes({}, {}, {})
-        stack: list[tuple[ast.AST, _Around]] = [(self.tree, _Around())]
+    def _nodes(self) -> _NodeTables:
+        found = _NodeTables({}, {}, {})
+        stack: list[tuple[ast.AST, _Surroundings]] = [(self.tree, _Surroundings())]
         while stack:
             node, around = stack.pop()
             for child in children(node):
@@ -112,7 +112,7 @@ class Code:
         """The outermost function or method around a node, closures looked through."""
         if isinstance(node, ast.ClassDef):
             return None
-        around = self._nodes.around.get(node, _Around())
+        around = self._nodes.around.get(node, _Surroundings())
         return around.within(node).function
 
     def functions_inside(self, node: ast.AST) -> tuple[ast.FunctionDef | ast.Lambda, ...]:

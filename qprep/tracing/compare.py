@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from qprep.tracing.record import BuildRecord, Values
+from qprep.tracing.build_record import BuildRecord, Values
 from qprep.tracing.verdict import EXACT, RewriteDifference, Tolerance
 
 _PASSES: Final = ("eval", "train")

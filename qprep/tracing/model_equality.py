@@ -15,7 +15,7 @@ from qprep.tracing.request import Request
 from qprep.tracing.verdict import COMPOUND, EXACT, RewriteDifference, Tolerance, VerifyResult
 
 if TYPE_CHECKING:
-    from qprep.tracing.record import BuildRecord
+    from qprep.tracing.build_record import BuildRecord
 
 Sources = Mapping[str, bytes]  # path of a file → the contents to import in its place
 

@@ -18,12 +18,12 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
     DorefaQuantizer,
     DynamicQuantizer,
+    LayerSettings,
     LinearQATQuantizer,
     LSQQuantizer,
     PACTQuantizer,
     PostTrainingQuantizer,
     Quantizer,
-    Settings,
     TQTQuantizer,
     WeightOnlyQuantizer,
     WRPNQuantizer,
@@ -271,7 +271,7 @@ def test_groups_of_an_optimizer_may_be_listed_in_full() -> None:
 def test_replacements_in_all_their_forms() -> None:
     made: list[tuple[str, object]] = []
 
-    def same(module: nn.Module, path: str, settings: Settings) -> nn.Module:
+    def same(module: nn.Module, path: str, settings: LayerSettings) -> nn.Module:
         made.append((path, settings.bits_weights))
         return module
 

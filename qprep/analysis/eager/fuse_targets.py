@@ -40,11 +40,11 @@ class Missing:
     names: tuple[tuple[str, str], ...]  # (name, class without its package)
 
 
-Holder = ClassRef | Written
-Found = Holder | Leaf | Missing | None  # None: not known
+FuseTarget = ClassRef | Written
+Found = FuseTarget | Leaf | Missing | None  # None: not known
 
 
-def child(analysis: Analysis, holder: Holder, name: str) -> Found:
+def child(analysis: Analysis, holder: FuseTarget, name: str) -> Found:
     """What a name refers to in a class or a Sequential."""
     if isinstance(holder, Written):
         item = dict(holder.items).get(name)
@@ -76,7 +76,7 @@ def child(analysis: Analysis, holder: Holder, name: str) -> Found:
     return made(analysis, index, node, f"self.{name}") if index is not None and node is not None else None
 
 
-def walk_down(analysis: Analysis, holder: Holder, dotted: str) -> Found:
+def walk_down(analysis: Analysis, holder: FuseTarget, dotted: str) -> Found:
     """What "layer1.0.conv" refers to."""
     found: Found = holder
     for name in dotted.split("."):

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.eager.fuse_targets import Holder, made, walk_down
+from qprep.analysis.eager.fuse_targets import FuseTarget, made, walk_down
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef
@@ -36,7 +36,7 @@ class FuseCall:
     place: Place
     unit: Unit
     function: str
-    holder: Holder | None
+    holder: FuseTarget | None
     cls: ClassRef | None
     prefix: str
     lists: tuple[NameList, ...] | None
@@ -178,7 +178,7 @@ def _names(node: ast.List | ast.Tuple) -> NameList | None:
     return tuple(items) if items and len(items) == len(node.elts) else None
 
 
-def _holder(analysis: Analysis, where: FusionPlace, node: ast.expr) -> tuple[ClassRef | None, str, Holder | None]:
+def _holder(analysis: Analysis, where: FusionPlace, node: ast.expr) -> tuple[ClassRef | None, str, FuseTarget | None]:
     """The class at the root of the model's expression, the way from there, and what that is."""
     path: list[str] = []
     while isinstance(node, ast.Attribute):
@@ -189,7 +189,7 @@ def _holder(analysis: Analysis, where: FusionPlace, node: ast.expr) -> tuple[Cla
         return None, "", None
     prefix = ".".join(path)
     found = walk_down(analysis, cls, prefix) if path else cls
-    return cls, prefix, None if found is None or not isinstance(found, Holder) else found
+    return cls, prefix, None if found is None or not isinstance(found, FuseTarget) else found
 
 
 def _class_of(analysis: Analysis, where: FusionPlace, name: str) -> ClassRef | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qprep.analysis.symbols.module_summary import ClassOutline, Outline
 
 
-class Beside(NamedTuple):
+class ExternalModule(NamedTuple):
     """A module beside the given ones that was looked for: its file, and its names where nothing else was wanted."""
 
     path: Path | None
@@ -145,10 +145,12 @@ class Project:
             self._missing.add(name)
         return index
 
-    def beside(self) -> dict[str, Beside]:
+    def beside(self) -> dict[str, ExternalModule]:
         """The modules beside the given ones that were looked for so far."""
         read, names = self._read_whole, self._surfaces
-        return {name: Beside(path, None if name in read else names.get(name)) for name, path in self.asked.items()}
+        return {
+            name: ExternalModule(path, None if name in read else names.get(name)) for name, path in self.asked.items()
+        }
 
     def canonical(self, name: str) -> str:
         """The one name that a module goes by, for any name that Python finds it under; else the same text."""

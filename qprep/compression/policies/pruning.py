@@ -20,7 +20,7 @@ from qprep.compression.collect import (
 from qprep.compression.errors import CompressionError
 from qprep.compression.masks import Share
 from qprep.compression.policy import Policy
-from qprep.compression.pruners.base import Context, Pruner
+from qprep.compression.pruners.pruner import Context, Pruner
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.ranks import from_first_rank
 from qprep.compression.training import Metrics, Training

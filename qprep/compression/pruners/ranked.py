@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Weights, check_share, keep_highest
+from qprep.compression.pruners.pruner import Context, Weights, check_share, keep_highest
 from qprep.compression.pruners.structures import Gradual, StructureRanking, row_norms
 from qprep.compression.registry import register
 

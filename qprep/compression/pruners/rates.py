@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import check_share
+from qprep.compression.pruners.pruner import check_share
 from qprep.quantizer.config.config_settings import did_you_mean
 
 

@@ -11,7 +11,7 @@ from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.grams import check_layer, gram, matrix_of
-from qprep.compression.pruners.base import Context
+from qprep.compression.pruners.pruner import Context
 from qprep.compression.pruners.ranked import L1RankedStructureParameterPruner
 from qprep.compression.registry import register
 from qprep.compression.training import Training

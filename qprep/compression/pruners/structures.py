@@ -12,8 +12,8 @@ from torch.nn import Parameter
 
 from qprep.compression.coverage import Coverage, FamilyDimension, mean_scores, spread_keep
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Pruner, Weights, check_share, keep_highest
 from qprep.compression.pruners.layouts import layout_of, norms
+from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_share, keep_highest
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.training import Training
 

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.gate import ModelArguments
 from qprep.compression.structure.model import Groups, Product
 from qprep.compression.structure.record import Record, applied, is_record
 from qprep.compression.structure.running import arguments, plain
+from qprep.compression.structure.structure_errors import StructureError
 from qprep.compression.structure.thinning import thinned
 from qprep.compression.structure.trace import counted, traced
 from qprep.compression.structure.verify import verified

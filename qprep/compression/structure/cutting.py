@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from qprep.compression.structure.errors import StructureError
+from qprep.compression.structure.structure_errors import StructureError
 
 Cuts = Mapping[tuple[str, int], Tensor]  # by (tensor, dim), the sorted positions that go
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.labels import Layers, unique
+from qprep.compression.structure.structure_errors import StructureError
 
 Removal = Mapping[str, Iterable[int]]  # by the name of a family, the numbers of its groups that go
 

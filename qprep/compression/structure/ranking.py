@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from qprep.compression.structure.cutting import tensors_of
-from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.model import Groups
+from qprep.compression.structure.structure_errors import StructureError
 
 Scores = Mapping[str, Tensor]
 _Kind = TypeVar("_Kind", bound=enum.Enum)

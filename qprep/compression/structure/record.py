@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.compression.structure.cutting import cut, tensors_of
-from qprep.compression.structure.errors import StructureError
+from qprep.compression.structure.structure_errors import StructureError
 
 Record = dict[str, Any]  # text, numbers, lists and dicts: torch.load reads it with weights_only=True
 

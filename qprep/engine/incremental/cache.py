@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from qprep.analysis.dependencies.partitions import Around, Partition, PartitionUnit
-from qprep.analysis.symbols.module_resolver import Beside, Project
+from qprep.analysis.symbols.module_resolver import ExternalModule, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.incremental.cache_folder import CacheFolder
@@ -79,7 +79,7 @@ class Cache:
         self.hits += 1
         return CheckResult(result.findings, result.files, len(result.unknown_sites), result.unknown_sites)
 
-    def keep(self, part: Partition, result: CheckResult, asked: Mapping[str, Beside]) -> None:
+    def keep(self, part: Partition, result: CheckResult, asked: Mapping[str, ExternalModule]) -> None:
         """Remember a result and the files beside the part's that it came of."""
         body = {
             "findings": [to_record(finding) for finding in result.findings],
@@ -111,7 +111,9 @@ class Cache:
         except (TypeError, ValueError):
             return None
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, Beside]) -> None:
+    def keep_division(
+        self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, ExternalModule]
+    ) -> None:
         """Remember how files were divided."""
         body = [
             [list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks), sorted(unit.traits.touched)]
@@ -205,7 +207,7 @@ class Cache:
             self._present[stem] = os.path.lexists(stem) or os.path.lexists(f"{stem}.py")
         return self._present[stem]
 
-    def _save(self, key: str, paths: Sequence[Path], body: Json, asked: Mapping[str, Beside]) -> None:
+    def _save(self, key: str, paths: Sequence[Path], body: Json, asked: Mapping[str, ExternalModule]) -> None:
         project = Project(lambda _: None, paths)
         names = {name: os.path.abspath(path) for name, path in project.given.items()}
         used = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qprep.analysis.dependencies.partitions import PartitionUnit
 from qprep.analysis.inputs import Files
-from qprep.analysis.symbols.module_resolver import Beside, ParsedFiles
+from qprep.analysis.symbols.module_resolver import ExternalModule, ParsedFiles
 from qprep.analysis.symbols.module_summary import Outline
 
 _Key = tuple[str, Path]
@@ -39,7 +39,9 @@ class HeldOutlines:
         """Nothing is known of divisions."""
         return None
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, Beside]) -> None:
+    def keep_division(
+        self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, ExternalModule]
+    ) -> None:
         """Nothing is kept of divisions."""
 
     def outlines(self, _paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:

@@ -14,8 +14,8 @@ from qprep.engine.preparing.original_files import JOB, MODULES, RECORD, InputSou
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
+    from qprep.tracing.build_record import BuildRecord
     from qprep.tracing.model_target import Inputs
-    from qprep.tracing.record import BuildRecord
     from qprep.tracing.request import Request
 
 

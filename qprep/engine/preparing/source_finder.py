@@ -51,18 +51,18 @@ class PreparedFinder(MetaPathFinder):
         path = os.path.realpath(spec.origin)
         entry = next((each for each in self.modules.values() if os.path.realpath(each.original) == path), None)
         if entry is not None:
-            spec.origin, spec.loader = str(entry.rewritten), _Loader(spec.name, str(entry.rewritten), entry)
+            spec.origin, spec.loader = str(entry.rewritten), _PreparedLoader(spec.name, str(entry.rewritten), entry)
 
 
 def _spec(name: str, entry: PreparedModule) -> ModuleSpec | None:
     folders = [str(entry.original.parent)] if is_package(entry.original) else None
-    loader = _Loader(name, str(entry.rewritten), entry)
+    loader = _PreparedLoader(name, str(entry.rewritten), entry)
     return importlib.util.spec_from_file_location(
         name, entry.rewritten, loader=loader, submodule_search_locations=folders
     )
 
 
-class _Loader(SourceFileLoader):
+class _PreparedLoader(SourceFileLoader):
     """Runs the rewritten file; Python keeps its bytecode beside it, as for any other file."""
 
     def __init__(self, fullname: str, path: str, entry: PreparedModule) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.engine.runtime_evidence.observer import Observer, failure_finding
-from qprep.engine.runtime_evidence.run_reach import Reach
+from qprep.engine.runtime_evidence.run_reach import RunCoverage
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ class Proof:
             results.append(result)
         return _Judged(tuple(results), None)
 
-    def reach(self, files: Collection[str]) -> Reach:
+    def reach(self, files: Collection[str]) -> RunCoverage:
         """What a forward pass of the targets evaluates in `files`; TargetError where a target does not run."""
         observer = Observer(self.requests, files)
         witness = observer(self.original)
         if witness is None or observer.findings:
             raise TargetError(observer.findings[0])
-        return Reach(witness.runs)
+        return RunCoverage(witness.runs)
 
     def error(self, failed: tuple[Request, VerifyResult], parts: Parts) -> QprepError:
         """The error for a rewrite of safe fixes that fails: the first difference, and the fix to blame."""

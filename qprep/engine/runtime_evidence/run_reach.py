@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Reach:
+class RunCoverage:
     """What forward passes of the original models evaluated, looked up by expression or by enclosing class."""
 
     runs: Runs

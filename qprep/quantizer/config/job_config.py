@@ -14,8 +14,8 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.config.backend_presets import preset
 from qprep.quantizer.config.config_settings import (
     NAMES,
+    LayerSettings,
     Overrides,
-    Settings,
     checked,
     compiled,
     did_you_mean,
@@ -91,7 +91,9 @@ class QuantConfig:
         """QprepError, with file and line, for an override that matches nothing in `model`."""
         names = names_of(model)
         for pattern in self.overrides:
-            _attempt(self.path, self.lines[pattern], "overrides", partial(Overrides, Settings(), {pattern: {}}, names))
+            _attempt(
+                self.path, self.lines[pattern], "overrides", partial(Overrides, LayerSettings(), {pattern: {}}, names)
+            )
 
     def check_options(self, method: str) -> None:
         """QprepError, with file and line, for an option that `method` does not have."""
@@ -113,8 +115,8 @@ def load_config(path: str | Path) -> QuantConfig:
     options = _mapping(given.get("options", Located({}, 1)), path, "options", _DEFAULTS)
     for name, each in options.items():
         _attempt(path, each.line, f"options.{name}", partial(_check_option, name, each.value))
-    defaults = _settings(given.get("defaults", Located({}, 1)), path, "defaults", Settings())
-    base = with_values(Settings(), defaults, "in defaults")
+    defaults = _settings(given.get("defaults", Located({}, 1)), path, "defaults", LayerSettings())
+    base = with_values(LayerSettings(), defaults, "in defaults")
     overrides = _mapping(given.get("overrides", Located({}, 1)), path, "overrides")
     for pattern, each in overrides.items():
         _attempt(path, each.line, "overrides", partial(compiled, pattern))
@@ -176,7 +178,7 @@ def _check_option(name: str, value: object) -> None:
         raise QprepError(f"expected {names[kind]}, not below 0, found {value!r}")
 
 
-def _settings(given: Located, path: Path, key: str, base: Settings) -> dict[str, Any]:
+def _settings(given: Located, path: Path, key: str, base: LayerSettings) -> dict[str, Any]:
     """Settings, each checked by itself so that an error has its line, then together."""
     entries = _mapping(given, path, key, NAMES)
     values = {name: each.plain() for name, each in entries.items()}

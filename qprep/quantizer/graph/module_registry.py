@@ -8,12 +8,12 @@ from typing import Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 
-Replacement = Callable[[nn.Module, str, Settings], nn.Module]
+Replacement = Callable[[nn.Module, str, LayerSettings], nn.Module]
 
 
-def wrap(module: nn.Module, path: str, settings: Settings) -> nn.Module:  # noqa: ARG001  (a replacement's)
+def wrap(module: nn.Module, path: str, settings: LayerSettings) -> nn.Module:  # noqa: ARG001  (a replacement's)
     """A replacement that is none: the module is one operation, whatever is inside, with quantizers around it.
 
     `register(MyLayer)(wrap)`, or `quantizer.replacement_factory[MyLayer] = wrap`.
@@ -49,7 +49,7 @@ class ReplacementFactory(dict[type[nn.Module], Replacement | None]):
         """The entry of the nearest base class of `module`."""
         return next((self[base] for base in type(module).__mro__ if base in self), None)
 
-    def replace(self, module: nn.Module, path: str, settings: Settings) -> nn.Module | None:
+    def replace(self, module: nn.Module, path: str, settings: LayerSettings) -> nn.Module | None:
         """What stands in for `module`; None where nothing does. QprepError where a function gives no module."""
         function = self.nearest(module)
         if function is None or function is wrap:

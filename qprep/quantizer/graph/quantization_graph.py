@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.formats.spec import Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.inserted_modules import FirstArgument, InsertedBefore
@@ -198,7 +198,7 @@ class Graph:
     inputs: list[Edge]
     outputs: list[Edge]
     weights: list[Weight]
-    settings: Callable[[str], Settings]
+    settings: Callable[[str], LayerSettings]
 
     def __repr__(self) -> str:
         return f"Graph({type(self.model).__name__}, {len(self.nodes)} nodes)"

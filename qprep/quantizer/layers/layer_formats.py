@@ -7,7 +7,7 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import NAMES, Settings, with_values
+from qprep.quantizer.config.config_settings import NAMES, LayerSettings, with_values
 from qprep.quantizer.formats.spec import Spec
 from qprep.runtime_modules._operation import Operation
 
@@ -17,9 +17,9 @@ _SPECS: Final = ("weights", "activations", "bias")
 class Formatted(nn.Module):
     """A layer with formats of its own, given as keywords beside the layer's arguments.
 
-    Keywords are the names of `Settings` (bits_weights=4, scheme_weights="symmetric"), or `weights`, `activations` and
-    `bias`, each a `Spec`. Until a quantizer adopts the model around it the layer computes in float. A quantizer takes
-    what the layer does not say from its own settings; an override of the quantizer's comes before all of that.
+    Keywords are the names of `LayerSettings` (bits_weights=4, scheme_weights="symmetric"), or `weights`, `activations`
+    and `bias`, each a `Spec`. Until a quantizer adopts the model around it, the layer computes in float. The settings of
+    the quantizer fill in what the layer does not specify; an override of the quantizer wins over both.
     """
 
     formats: dict[str, Any]
@@ -31,7 +31,7 @@ class Formatted(nn.Module):
         for name in _SPECS:
             if isinstance(kwargs.get(name), Spec):
                 given |= _settings(name, kwargs.pop(name))
-        with_values(Settings(), given, where)
+        with_values(LayerSettings(), given, where)
         super().__init__(*args, **kwargs)
         self.formats = given
 

@@ -27,7 +27,7 @@ _DUNDERS = frozenset(("__init__", "__call__", "__new__"))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InspectedConstructors:
     """Whose constructors are asked for their parameters.
 
     classes  those named where that is done
@@ -55,17 +55,17 @@ def is_watched(context: RewriteContext, ref: ClassRef) -> bool:
 
 
 @remembered
-def asked_classes(context: RewriteContext) -> Asked:
+def asked_classes(context: RewriteContext) -> InspectedConstructors:
     """What all given files together ask."""
     found = [part for name in context.project.given for part in _asked_in(context, name)]
-    return Asked(
+    return InspectedConstructors(
         frozenset(cls for part in found for cls in part.classes),
         any(part.values for part in found),
         any(part.any for part in found) or (any(part.values for part in found) and _hands_on_types(context)),
     )
 
 
-def _asked_in(context: RewriteContext, module: str) -> Iterator[Asked]:
+def _asked_in(context: RewriteContext, module: str) -> Iterator[InspectedConstructors]:
     text = context.project.text(module) or ""
     if not any(mark in text for mark in (*_MARKS, _OF_INIT)):
         return
@@ -84,24 +84,26 @@ def _imported(index: FileIndex, func: ast.expr) -> str:
     return known.target.rpartition(".")[2] if known is not None else last_name(func)
 
 
-def _asked(context: RewriteContext, index: FileIndex, node: ast.expr) -> Asked:
+def _asked(context: RewriteContext, index: FileIndex, node: ast.expr) -> InspectedConstructors:
     """Whose parameters an expression asks for."""
     while isinstance(node, ast.Attribute) and node.attr in _DUNDERS:
         node = node.value
     if isinstance(node, ast.Attribute) and node.attr == "forward":
-        return Asked()
+        return InspectedConstructors()
     if is_class_of(node) or (isinstance(node, ast.Name) and node.id == "cls"):
-        return Asked(any=True)
+        return InspectedConstructors(any=True)
     root = node
     while isinstance(root, ast.Attribute):
         root = root.value
     if not isinstance(root, ast.Name) or root.id not in (*index.imports, *index.classes, *index.functions):
-        return Asked(values=True)
+        return InspectedConstructors(values=True)
     found = list(options(context.project.resolve(context.project.expression_name(index, node) or "?")))
     if not all(isinstance(option, ClassRef | FunctionRef | External) for option in found):
-        return Asked(values=True)
+        return InspectedConstructors(values=True)
     inside = [o for o in found if isinstance(o, External) and o.name.partition(".")[0] in context.project.tops]
-    return Asked(frozenset(option for option in found if isinstance(option, ClassRef)), values=bool(inside))
+    return InspectedConstructors(
+        frozenset(option for option in found if isinstance(option, ClassRef)), values=bool(inside)
+    )
 
 
 def _hands_on_types(context: RewriteContext) -> bool:

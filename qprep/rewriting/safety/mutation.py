@@ -75,7 +75,7 @@ def _find_changes(context: RewriteContext, unit: Unit, attribute: str, made: Col
             if method.has_owner and (attribute in method.named or any(method.spans(line) for line, _ in known)):
                 entry = context.project.class_node(member)
                 assert entry is not None
-                names = _Names(entry.function(name), attribute, known)
+                names = _MethodNames(entry.function(name), attribute, known)
                 for _, is_other in names.changes(hands_on=name in at_construction):
                     yield Change(member, name, is_other)
 
@@ -202,7 +202,7 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
         return None
     if f"{node.id}." in scope.context.holders:  # what an attribute of this name holds may be this one
         return f"`{node.id}` is changed outside the class, perhaps on this instance"
-    changes = [change for change, _ in _Names(function, names={node.id}).changes()]
+    changes = [change for change, _ in _MethodNames(function, names={node.id}).changes()]
     later = [change for change in changes if change.lineno > node.lineno or _adds_hook(getattr(change, "func", change))]
     return f"`{node.id}` is changed after it is passed on, or has a hook" if later else None
 
@@ -254,7 +254,7 @@ def is_one_operation(context: RewriteContext, name: str) -> bool:
     return known is not None and not known.is_container and not known.is_compound
 
 
-class _Names:
+class _MethodNames:
     """The names of one module in one method: `self.attribute`, what that was made of, what it was assigned to."""
 
     def __init__(
