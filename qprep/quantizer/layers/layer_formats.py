@@ -18,8 +18,8 @@ class Formatted(nn.Module):
     """A layer with formats of its own, given as keywords beside the layer's arguments.
 
     Keywords are the names of `LayerSettings` (bits_weights=4, scheme_weights="symmetric"), or `weights`, `activations`
-    and `bias`, each a `Spec`. Until a quantizer adopts the model around it, the layer computes in float. The settings of
-    the quantizer fill in what the layer does not specify; an override of the quantizer wins over both.
+    and `bias`, each a `Spec`. Until a quantizer adopts the model around it, the layer computes in float. The settings
+    of the quantizer fill in what the layer does not specify; an override of the quantizer wins over both.
     """
 
     formats: dict[str, Any]
