@@ -107,7 +107,7 @@ _MODULE_PARTS: dict[str, Kind] = {
 def method(
     analysis: Analysis, frame: Frame, node: ast.Call, receiver: Kind, name: str, arguments: Arguments
 ) -> Kind | None:
-    """A method of a list, dict, text, shape or module; None where it is not one of these."""
+    """A method of a list, dict, text, shape or module; None if it is not one of these."""
     if isinstance(receiver, Sequence):
         return _sequence_method(analysis, frame, node, receiver, name, arguments)
     if isinstance(receiver, Mapping):
@@ -128,7 +128,7 @@ def method(
 def _registry_method(
     analysis: Analysis, frame: Frame, node: ast.Call, receiver: Object, name: str, arguments: Arguments
 ) -> Kind | None:
-    """What the abstract mappings of collections.abc make of the `__getitem__` of a project class."""
+    """Results of the methods that collections.abc's mappings derive from the `__getitem__` of a project class."""
     bases = (base.name for base in analysis.project.mro(receiver.cls) if isinstance(base, External))
     if not any(base.rpartition(".")[2] in _MAPPINGS for base in bases):
         return None
@@ -137,7 +137,7 @@ def _registry_method(
 
 
 def item_of_object(analysis: Analysis, frame: Frame, receiver: Object, key: Kind) -> Kind | None:
-    """What the `__getitem__` that a project class defines gives for a key; None where there is none."""
+    """The result of the `__getitem__` of a project class for a key; None if it has none."""
     return instances.call_own(analysis, frame, receiver, "__getitem__", key)
 
 
@@ -252,7 +252,7 @@ def _container_method(
 
 
 def _unrooted(item: Kind | None) -> Kind | None:
-    """What a container holds, without the way to it; None where nothing is known."""
+    """The items of a container, without their access paths; None if they are unknown."""
     held = [Module(m.cls, None, None, m.item) for m in modules_of(item)] if item is not None else []
     return join_all(held) if held else None
 
@@ -286,7 +286,7 @@ def _registering(
 def _super_method(
     analysis: Analysis, frame: Frame, node: ast.Call, receiver: Super, name: str, arguments: Arguments
 ) -> Kind | None:
-    """What `super()` reaches outside the project: the constructors of torch.nn's containers, and forward."""
+    """Methods that `super()` reaches outside the project: constructors of torch.nn's containers, and forward."""
     found = attributes.super_attribute(analysis, receiver, name)
     self_kind = receiver.self
     if not isinstance(found, External):
@@ -384,7 +384,7 @@ def _copied(analysis: Analysis, frame: Frame, node: ast.Call, short: str, kind: 
 
 
 def _same(kind: Kind, short: str) -> Kind:
-    """What functions that hand values on give back."""
+    """Results of functions that return one of their arguments."""
     if isinstance(kind, Module) and kind.path is not None:
         return Sequence(iterate(kind))
     if tensor_of(kind) is not None and not isinstance(kind, Sequence) and short in ("list", "tuple"):

@@ -21,7 +21,7 @@ _REPLAYED = frozenset((TOTAL[0], "op", "call"))  # events that mean the same whe
 
 
 def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arguments: Arguments) -> Kind:
-    """What a closure gives for these arguments."""
+    """The result of calling a closure with these arguments."""
     home = closure.home
     if closure in analysis.running:
         analysis.recursive.add(closure)

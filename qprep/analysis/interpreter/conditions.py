@@ -21,7 +21,7 @@ _Conditions = frozenset[Condition]
 
 
 def assumed(analysis: Analysis, frame: Frame, test: ast.expr, taken: bool) -> _Conditions:
-    """What a branch may take for granted to its end: of names and attributes alone that the function never binds."""
+    """The conditions that hold to the end of a branch: on names and attributes that the function never binds."""
     bound = _bound(analysis, frame)
     parts = _parts(test, taken)
     return frozenset(_condition(part, holds) for part, holds in parts if _is_stable(part, bound))
@@ -112,7 +112,7 @@ def _selects(frame: Frame, test: ast.Compare, name: str, holds: bool) -> bool:
 
 
 def select(before: Counts, after: Counts, loop: int) -> Counts:
-    """What happened in a branch that a loop's variable selects: it is not repeated by that loop."""
+    """Adds the events of a branch that a loop's variable selects: that loop does not repeat them."""
     result = Counts(before)
     for event, times in after.items():
         if (added := times - before.get(event, 0)) > 0:
@@ -122,7 +122,7 @@ def select(before: Counts, after: Counts, loop: int) -> Counts:
 
 @contextmanager
 def branch(analysis: Analysis, frame: Frame, test: ast.expr, taken: bool) -> Iterator[None]:
-    """What happens inside happens in one branch of a test."""
+    """Within it, events belong to one branch of a test."""
     outer, before = frame.conditions, Counts(frame.counts)
     frame.conditions = outer | assumed(analysis, frame, test, taken)
     yield

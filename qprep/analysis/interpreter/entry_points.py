@@ -1,4 +1,4 @@
-"""What one call of a module amounts to: which operations it owns, and which of its modules run twice."""
+"""Summary of one call of a module: the operations that it owns, and those of its modules that run twice."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def is_entry(summary: CallSummary) -> bool:
 
 
 def sizes(facts: Facts) -> tuple[int, ...]:
-    """How much is known, to go back to."""
+    """The sizes of the tables of facts, to go back to."""
     return tuple(len(table) for table in _taken_back(facts))
 
 
@@ -83,7 +83,7 @@ def _taken_back(facts: Facts) -> tuple[dict[Any, Any], ...]:
 def around_forward(
     analysis: Analysis, frame: Frame, cls: ClassRef, bound: Module, arguments: Arguments | None, returned: Kind
 ) -> Kind:
-    """What calling an instance gives, whose forward gave `returned`: a `__call__` of its own runs around that."""
+    """The result of calling an instance whose forward returns `returned`: its class may define `__call__`."""
     if not analysis.defines_method(cls, "__call__"):
         return returned
     methods = [

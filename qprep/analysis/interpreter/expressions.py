@@ -94,7 +94,7 @@ def _attribute(analysis: Analysis, frame: Frame, node: ast.Attribute) -> Kind:
 
 
 def attribute_of(analysis: Analysis, frame: Frame, value: Kind, name: str, node: ast.Attribute | None = None) -> Kind:
-    """What `value.name` is, read at `node`."""
+    """The value of `value.name`, read at `node`."""
     found = _looked_up(analysis, frame, value, name)
     if not any(isinstance(option, Property) for option in options(found)):
         return found

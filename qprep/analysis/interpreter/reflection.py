@@ -92,7 +92,7 @@ def _of_self(analysis: Analysis, frame: Frame, owner: Module, name: ast.expr) ->
 
 
 def _matching(name: ast.expr, known: list[str]) -> list[str]:
-    """Which of the known names `f"run_{kind}"` can be: at least a part of it must be written out."""
+    """The known names that `f"run_{kind}"` can be: at least a part of it must be written out."""
     if not isinstance(name, ast.JoinedStr):
         return []
     parts = [str(part.value) if isinstance(part, ast.Constant) else None for part in name.values]

@@ -173,7 +173,7 @@ def _with(analysis: Analysis, frame: Frame, node: ast.With | ast.AsyncWith) -> N
 
 
 def _entered(analysis: Analysis, frame: Frame, manager: Kind) -> Kind:
-    """What `with manager as name` binds: the value that a generator yields, or what `__enter__` gives.
+    """The value that `with manager as name` binds: a generator's yield, or the result of `__enter__`.
 
     A list is no context manager: a function that yields gives one here only where contextlib made a manager of it.
     """

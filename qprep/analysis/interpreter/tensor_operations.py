@@ -239,7 +239,7 @@ def _moved_dtype(receiver: Tensor, node: ast.Call) -> str:
 
 
 def _named_dtype(node: ast.Call, otherwise: str) -> str:
-    """What `dtype=` says."""
+    """The value of the argument `dtype=`."""
     found = (_dtype_of(k.value) for k in node.keywords if k.arg == "dtype")
     return next((dtype for dtype in found if dtype is not None), otherwise)
 
@@ -312,7 +312,7 @@ def _compute(
 
 
 def _compute_result(op: Op, given: int, tensor: Tensor) -> Kind:
-    """What an operation gives for so many arguments, its receiver among them."""
+    """The result of an operation with so many arguments, its receiver among them."""
     if op.result is not Result.VALUES_INDICES_IF_DIM:
         return result_kind(op.result, tensor)
     pair = result_kind(Result.VALUES_INDICES, tensor)
@@ -320,7 +320,7 @@ def _compute_result(op: Op, given: int, tensor: Tensor) -> Kind:
 
 
 def runtime_result(analysis: Analysis, name: str, arguments: Arguments) -> Kind:
-    """What a module of qprep.runtime_modules returns: the result of its operation."""
+    """The result of a module of qprep.runtime_modules: that of its operation."""
     op = analysis.catalogue.runtime_module(name)
     kinds = arguments.all()
     tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]
@@ -363,7 +363,7 @@ def unknown_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, 
 
 
 def _mapping_method(name: str, item: Kind) -> Kind | None:
-    """What a dict whose values are of a kind gives for one of its methods."""
+    """The result of a method of a dict whose values are of one kind."""
     results: dict[str, Kind] = {
         "keys": Sequence(TEXT),
         "values": Sequence(item),
