@@ -24,21 +24,8 @@ from qprep.quantizer import (
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.module_registry import unregister
 from qprep.runtime_modules import EltwiseAdd
+from tests.quantizer.calibration import EIGHT, data
 from tests.quantizer.models import mlp, snr
-
-EIGHT: dict[str, Any] = {"bits_activations": 8, "bits_weights": 8}
-
-
-def data(number: int = 4, *shape: int) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(7)
-    return [torch.randn(*(shape or (32, 8)), generator=generator) for _ in range(number)]
-
-
-def calibrated(model: nn.Module, batches: list[Tensor], **settings: Any) -> PostTrainingQuantizer:
-    quantizer = PostTrainingQuantizer(model, **{**EIGHT, **settings})
-    quantizer.prepare_model(batches[0])
-    quantizer.calibrate(batches)
-    return quantizer
 
 
 def test_registered_layers_are_one_operation_with_their_own_replacement() -> None:

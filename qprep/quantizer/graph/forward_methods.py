@@ -47,7 +47,7 @@ def forward_method(method: Method) -> Callable[[Forward], Forward]:
 
 
 def method_of(module: nn.Module) -> str | None:
-    """The name of the method that decorates a module's forward; None where none does."""
+    """The name of the method that decorates a module's forward; None if none does."""
     found = getattr(type(module).forward, _MARK, None)
     return found if isinstance(found, str) else None
 

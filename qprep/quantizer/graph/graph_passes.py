@@ -214,7 +214,7 @@ def share_scales(graph: Graph) -> None:
 
 
 def _pass_on_fixed_range(node: Node) -> None:
-    """What comes out of a selection is what goes in: bounded where all of that is."""
+    """Bounds the output of a selection if all of its inputs are bounded."""
     inputs = [edge for edge in node.inputs if edge.floating]
     if not inputs or _adds_a_value(node):
         return
@@ -260,7 +260,7 @@ def plan_layer_inputs(graph: Graph) -> None:
 
 
 def default_passes() -> Passes:
-    """What a post-training quantizer plans, in order."""
+    """The passes of a post-training quantizer, in order."""
     return Passes(
         ("fold-batch-norm", fold_batch_norm),
         ("plan-activations", plan_activations),

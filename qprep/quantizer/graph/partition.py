@@ -15,7 +15,7 @@ from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, format_o
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """The formats that a device runs an operation in; None where it takes any, a float tensor has no bits.
+    """The formats that a device runs an operation in; None if it takes any, a float tensor has no bits.
 
     activations  bits of what it reads and gives
     weights      bits of its parameters, biases left out
@@ -29,7 +29,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a device runs: kernels by the operations' names in the catalogue.
+    """A device: its kernels by the operations' names in the catalogue.
 
     `Device("tile", {"conv2d": Kernel(), "relu": Kernel(), "add": Kernel(schemes=["symmetric"])})`. Raises QprepError
     for names that no operation has.

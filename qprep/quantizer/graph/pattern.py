@@ -95,7 +95,7 @@ class Pattern:
     """
 
     def __init__(self, *elements: Element) -> None:
-        """Raises QprepError where there is nothing to match, and for names that no operation has."""
+        """Raises QprepError if there is nothing to match, and for names that no operation has."""
         if not elements:
             raise QprepError("expected one or more elements in a pattern, found none")
         branches: list[tuple[Element, ...]] = []

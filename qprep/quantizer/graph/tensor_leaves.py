@@ -1,4 +1,4 @@
-"""What modules take and return: tensors within tuples, lists, dicts, dataclasses and packed sequences."""
+"""Arguments and results of modules: tensors within tuples, lists, dicts, dataclasses and packed sequences."""
 
 from __future__ import annotations
 
