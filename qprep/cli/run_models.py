@@ -23,7 +23,7 @@ _MOST_OUTSIDE = 20
 
 
 def observer(session: Session) -> Observer | None:
-    """What runs the models of `--trace`; None without the flag."""
+    """The runner of the models of `--trace`; None without the flag."""
     wanted = session.flags["trace"]
     if session.flags["no_trace"]:
         return None
@@ -34,7 +34,7 @@ def observer(session: Session) -> Observer | None:
 
 
 def prover(session: Session) -> Proof | None:
-    """What compares the models of `--verify`; None without the flag."""
+    """The comparison of the models of `--verify`; None without the flag."""
     wanted = session.flags["verify"]
     if not wanted:
         return None
@@ -44,7 +44,7 @@ def prover(session: Session) -> Proof | None:
 
 
 def tell_outside(session: Session, observe: Observer | None) -> None:
-    """Say on standard error what the runs saw in files that are not looked at."""
+    """Say on standard error what the runs saw in files that are not analysed."""
     witness = observe.witness if observe is not None else None
     if witness is None or session.flags["quiet"]:
         return

@@ -33,7 +33,7 @@ _CLOSING = re.compile(r",? (?=[)\]}])")
 
 @dataclass(frozen=True, slots=True, order=True)
 class BaselineEntry:
-    """What a finding is known by; `path` is relative to the baseline's folder, `within` like `Block.forward`."""
+    """The identity of a finding; `path` is relative to the baseline's folder, `within` like `Block.forward`."""
 
     path: str
     within: str

@@ -40,7 +40,7 @@ def run_passes(
     prove: Proof | None = None,
     baseline: Baseline | None = None,
 ) -> FixResult:
-    """What rewriting files gives; nothing is written, and what the baseline holds stays as it is."""
+    """The result of rewriting files; writes nothing, and leaves findings of the baseline as they are."""
     first = Survey(paths, settings, dict(overlay), observe, setting)
 
     def passes(withheld: Withheld) -> FixPasses:
@@ -132,7 +132,7 @@ def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts
 
 @dataclass(slots=True)
 class _Ledger:
-    """What is not to be fixed, and what the gates decided so far.
+    """Excluded findings and files, and the results of the gates so far.
 
     baseline  the findings that stay as they are
     withheld  the unsafe fixes that are left out
@@ -174,7 +174,7 @@ def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Find
 
 
 def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _AppliedPass | None:
-    """Rewrite all that is wanted, gates passed; None where nothing is left to do."""
+    """Rewrite all that is wanted, gates passed; None if nothing is left to do."""
     while True:
         chosen = _wanted(survey, settings, ledger)
         texts = new_texts(survey.plan, [reported.place for reported in chosen if reported.place is not None])
@@ -237,7 +237,7 @@ def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -
 
 
 def _wanted(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> list[Reported]:
-    """What is to be fixed: applicable, in files that may be changed, and not of the baseline."""
+    """The findings to fix: applicable, in files that may be changed, and not of the baseline."""
     left = _left_alone(survey, ledger) | _withheld(survey, ledger).keys()
     return [
         reported

@@ -1,4 +1,4 @@
-"""Which rules are on, by code, prefix or name, and why."""
+"""Selection of rules by code, prefix or name, with the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXACT = 100  # a full code or a name is more specific than any prefix
 
 @dataclass(frozen=True, slots=True)
 class SelectionSource:
-    """What one place says; `select` None is "not said here"."""
+    """The selectors of one place; `select` None: the place does not set it."""
 
     select: tuple[str, ...] | None = None
     extend: tuple[str, ...] = ()

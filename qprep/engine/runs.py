@@ -63,7 +63,7 @@ def check(
 
 
 def _shortened(result: CheckResult, *, effort: Effort) -> CheckResult:
-    """What is wanted of a part's result: the edits take several times the room of all else."""
+    """Drops the edits from a part's result unless they are wanted: they take several times the memory of the rest."""
     findings = result.findings if effort.edits else tuple(map(_without_edits, result.findings))
     unknown = result.unknown_sites if effort.unknown else ()
     return CheckResult(findings, result.files, result.unknown, unknown)
@@ -103,7 +103,7 @@ def _divisions(
     effort: Effort,
     runs: object,
 ) -> list[Division]:
-    """What is looked at together: all of it where one run of a model may go through any of the files."""
+    """Files that are analysed together: all of them if one run of a model may go through any of them."""
     if runs is not None:
         return whole(paths)
     outlines = partial(outlines_of, settings=settings, overlay=overlay, effort=effort)
@@ -120,7 +120,7 @@ def _parsed(effort: Effort) -> ParsedFiles:
 
 
 def _cache(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> Cache | None:
-    """What is known of earlier runs, where that counts: not for other contents, nor beside runs of the models."""
+    """The results of earlier runs; none for other contents, nor with runs of models."""
     return effort.cache if runs is None and not overlay else None
 
 

@@ -24,7 +24,7 @@ ExternalModules = Mapping[str, ExternalModule]
 
 @dataclass(frozen=True, slots=True)
 class PartOutcome(Generic[_T]):
-    """What came of one part: the result, the modules beside the part that were looked for, whether it is whole."""
+    """The result of one part, the modules outside it that were looked up, and if it is whole."""
 
     result: _T
     asked: ExternalModules
@@ -50,7 +50,7 @@ class PartLook(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class Memory(Generic[_T]):
-    """What is known of parts: `find` looks a result up, `keep` remembers one."""
+    """Results of parts: `find` looks one up, `keep` remembers one."""
 
     find: Callable[[Partition], _T | None]
     keep: Callable[[Partition, PartOutcome[_T]], object] | None = None

@@ -67,7 +67,7 @@ class QuantizeJob:
 
 @dataclass(frozen=True, slots=True)
 class QuantizeOutcome:
-    """What came of a job: its report, (name, float, quantized) of what was evaluated, files written."""
+    """The result of a job: its report, (name, float, quantized) of each score, files written."""
 
     report: QuantizationReport
     scores: tuple[tuple[str, float, float], ...]

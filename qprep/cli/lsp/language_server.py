@@ -82,7 +82,7 @@ class Server(LanguageServer):
                 self._publish(other, versions.get(other), diagnostics)
 
     async def guarded(self, look: Awaitable[_T]) -> _T | None:
-        """What a look gives; None, and a message, where the settings are wrong."""
+        """The result of an analysis; None, and a message, if the settings are wrong."""
         try:
             return await look
         except QprepError as error:
@@ -267,7 +267,7 @@ def _quick_fixes(ls: Server, document: Document, finding: Finding) -> list[lsp.C
 
 
 async def _resolve(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
-    """The edit of fix-all, which takes a while, is made for the text as it is when it is asked for."""
+    """The edit of fix-all, which takes a while, is made for the text as it is when it is needed."""
     data: Any = action.data
     uri = data.get("uri") if isinstance(data, dict) else None
     edits = await ls.fix_all(uri) if isinstance(uri, str) else {}

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from qprep.cli.reporters.report_data import Report
 from qprep.cli.reporters.styled_text import PATH, Line, headline, paint, place, summary, why_left
 
+SHOWS_EDITS = False
+IS_HUMAN = True
+
 
 def render(report: Report) -> str:
     """Findings in order and the summary."""

@@ -10,6 +10,9 @@ from qprep.cli.reporters.source_frame import code_frame
 from qprep.cli.reporters.styled_text import HELP, NOTE, Line, headline, one_line, paint, summary, why_left
 from qprep.foundation.findings import Applicability, Finding, Fix
 
+SHOWS_EDITS = True
+IS_HUMAN = True
+
 
 def render(report: Report) -> str:
     """Findings in order, a blank line after each, and the summary."""

@@ -7,6 +7,9 @@ from qprep.cli.reporters.repository_path import repository_path
 from qprep.cli.reporters.styled_text import one_line, place
 from qprep.foundation.findings import Finding, Severity
 
+SHOWS_EDITS = False
+IS_HUMAN = False
+
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 

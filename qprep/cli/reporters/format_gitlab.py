@@ -10,6 +10,9 @@ from qprep.cli.reporters.report_data import Report
 from qprep.cli.reporters.repository_path import repository_path
 from qprep.foundation.findings import Finding, Severity
 
+SHOWS_EDITS = False
+IS_HUMAN = False
+
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "info"}
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from qprep.cli.reporters.report_data import Report
 from qprep.cli.reporters.styled_text import PATH, Line, headline, one_line, paint, summary, why_left
 
+SHOWS_EDITS = False
+IS_HUMAN = True
+
 
 def render(report: Report) -> str:
     """Files in order, their findings below them, and the summary."""

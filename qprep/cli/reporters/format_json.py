@@ -10,6 +10,9 @@ from qprep.foundation.findings import Edit, Finding, Fix, Position, Unfixable
 from qprep.foundation.notebook import split_shown
 from qprep.foundation.source_cache import Sources
 
+SHOWS_EDITS = True
+IS_HUMAN = False
+
 
 def render(report: Report) -> str:
     """One array, indented."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
-from qprep.cli.reporters.as_json import record
+from qprep.cli.reporters.format_json import record
 from qprep.cli.reporters.report_data import Report
+
+SHOWS_EDITS = True
+IS_HUMAN = False
 
 
 def render(report: Report) -> str:

@@ -11,6 +11,9 @@ from xml.etree import ElementTree as ET
 from qprep.cli.reporters.report_data import Report
 from qprep.foundation.findings import Finding
 
+SHOWS_EDITS = False
+IS_HUMAN = False
+
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

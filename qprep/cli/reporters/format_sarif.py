@@ -16,6 +16,9 @@ from qprep.foundation.internal_rules import ALWAYS_ON
 from qprep.foundation.source_cache import Sources
 from qprep.foundation.version import __version__
 
+SHOWS_EDITS = True
+IS_HUMAN = False
+
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _PROBLEMS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}

@@ -1,4 +1,4 @@
-"""What a renderer gets: findings, the rules behind them, and the sources that they point into."""
+"""Input of the reporters: findings, the rules behind them, and the sources that they point into."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class ExpectedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TraceTarget:
-    """A model to run: the flags of `qprep trace`, as texts; None where the command line or the default decides."""
+    """A model to run: the flags of `qprep trace`, as texts; None if the command line or the default decides."""
 
     target: str
     input: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What a process that lives on keeps from look to look, by the contents of files: outlines and parsed files."""
+"""Memory of a long-lived process between analyses, by the contents of files: summaries and parsed files."""
 
 from __future__ import annotations
 

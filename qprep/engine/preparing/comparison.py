@@ -22,7 +22,7 @@ class DifferenceError(QprepError):
 def compared(
     target: str, build: Callable[[], nn.Module], original: BuildRecord, inputs: Callable[[], Inputs]
 ) -> tuple[int, tuple[str, ...]]:
-    """How many tensors are equal, and what was compared less strictly; raises DifferenceError for a difference.
+    """The number of equal tensors, and notes on tensors compared less strictly; DifferenceError for a difference.
 
     `build` makes the rewritten model. Compared are the state's keys, order and initial values, tied parameters, a
     strict load of the original's state, the random state after construction, outputs, gradients and effects in
@@ -55,7 +55,7 @@ def _notes(original: BuildRecord) -> list[str]:
 
 
 def outputs_differ(original: nn.Module, prepared: nn.Module, inputs: Callable[[], Inputs]) -> str | None:
-    """How the outputs of two models in evaluation mode differ; None where they are equal, bit for bit or within the
+    """The difference of the outputs of two models in evaluation mode; None if they are equal, bit for bit or within the
     tolerance that compound modules have. Both are in evaluation mode afterwards."""
     import torch
 

@@ -25,10 +25,10 @@ class PreparedImportWarning(UserWarning):
 
 @dataclass(frozen=True, slots=True)
 class PackageReport:
-    """What the rewrite of one package came to.
+    """The result of rewriting one package.
 
     names      what was asked for: the package, or modules of it
-    version    of the distribution; None where it has none
+    version    of the distribution; None if it has none
     rewritten  the modules that are imported in a rewritten form
     fixed      how many findings that resolved
     left       the findings that stay, with place and reason
@@ -116,7 +116,7 @@ def install_import_hook(names: str | Iterable[str]) -> ImportHook:
 def _known_finder(group: Sequence[InstalledPackage]) -> PreparedFinder | None:
     """The finder of the same names, where one is installed.
 
-    Raises QprepError where other parts of the package are prepared, since files that are rewritten go together, and
+    Raises QprepError if other parts of the package are prepared, since files that are rewritten go together, and
     where a file of these is imported as it is.
     """
     names, top = tuple(package.name for package in group), group[0].top

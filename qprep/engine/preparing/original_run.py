@@ -25,7 +25,7 @@ class OriginalError(QprepError):
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """What the run of the original showed.
+    """The results of the run of the original.
 
     modules       files by module, of the classes that the model is made of and of the code that runs operations
     record        the model's state and results, to compare a rewrite with

@@ -48,7 +48,7 @@ def prepare(
     imported already stays as it is; the prepared model then comes from a twin of the package with another name, so that
     the classes are other ones than those imported, and whole-model pickles load in this process only (state_dicts load
     anywhere). `report.is_prepared` says whether every operation has a module, `report.left` what is left and where.
-    Raises QprepError where torch is missing, the model does not run, the files cannot be rewritten, or a value differs.
+    Raises QprepError if torch is missing, the model does not run, the files cannot be rewritten, or a value differs.
     """
     if find_spec("torch") is None:
         raise QprepError("`prepare` runs the model and needs torch: pip install 'qprep[torch]'")
@@ -117,7 +117,7 @@ def _of_callable(build: Callable[..., nn.Module], inputs: Inputs) -> Prepared:
 
 
 def _refuse_original(model: nn.Module, factory: Factory, twin: RenamedPackage) -> None:
-    """QprepError where a class of the model is one of the package as it was imported."""
+    """QprepError if a class of the model is one of the package as it was imported."""
     for name, module in model.named_modules():
         for kind in type(module).__mro__:
             if kind.__module__ in twin.sources.modules:

@@ -56,7 +56,7 @@ class RenamedPackage:
 def renamed_package(package: InstalledPackage, roots: Collection[str]) -> RenamedPackage:
     """The modules `roots` of a package with what they need, rewritten and kept in the cache, under another name.
 
-    Raises QprepError where the files cannot be rewritten or taken out of the package.
+    Raises QprepError if the files cannot be rewritten or taken out of the package.
     """
     label = f"renamed: {', '.join(sorted(roots))}"
     wanted = FileSet(label, package.files, tuple(package.files.values()))

@@ -78,7 +78,7 @@ class _PreparedLoader(SourceFileLoader):
         super().exec_module(module)
 
     def get_resource_reader(self, name: str | None = None) -> FileReader:
-        """What reads data files of the package, which lie beside the original."""
+        """The reader of the package's data files, which lie beside the original."""
         return SourceFileLoader(self.name, self._original).get_resource_reader(name)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of each module: defaults and overrides by ordered regular expressions on module names."""
+"""Settings of each module: defaults and overrides by ordered regular expressions on module names."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class LayerSettings:
 
     @property
     def activations(self) -> Spec | None:
-        """The format of outputs, None where they stay."""
+        """The format of outputs, None if they stay."""
         return self._activation(self.bits_activations, self.scheme_activations)
 
     @property
     def inputs(self) -> Spec | None:
-        """The format of what a module reads, None where it reads it as it comes."""
+        """The format of what a module reads, None if it reads it as it comes."""
         return self._activation(self.bits_inputs, self.scheme_activations)
 
     @property
     def accumulator(self) -> Spec | None:
-        """The format of a layer's sums of products, before its bias is added; None where they are exact."""
+        """The format of a layer's sums of products, before its bias is added; None if they are exact."""
         return self._activation(self.bits_accumulator, self.scheme_accumulator)
 
     def to_data(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class LayerSettings:
 
     @property
     def bias(self) -> Spec | None:
-        """The format of biases, None where they stay."""
+        """The format of biases, None if they stay."""
         if not isinstance(self.bits_bias, int):
             return _float_spec(self.bits_bias)
         return Spec(self.bits_bias, Scheme.SYMMETRIC)
@@ -213,12 +213,12 @@ class Overrides:
         self._given = {pattern: dict(values), **{key: each for key, each in self._given.items() if key != pattern}}
 
     def __call__(self, path: str) -> LayerSettings:
-        """What is asked of the module at `path`."""
+        """The settings of the module at `path`."""
         found = self._match(path)
         return self.defaults if found is None else found
 
     def reach(self) -> list[OverrideMatch]:
-        """What each override matches and what it counts for, in their order."""
+        """The names that each override matches and those that it sets, in their order."""
         labels = {re.escape(name) if name in self._known else name: name for name in self._given}
         found = []
         for pattern, _ in self._patterns:
@@ -258,7 +258,7 @@ class Overrides:
         return [name for name in self._aliases.get(path, ()) if self._named(name, counts) != counts]
 
     def _named(self, name: str, otherwise: LayerSettings) -> LayerSettings:
-        """What the overrides say of one name alone; `otherwise` where they say nothing."""
+        """The settings of the overrides for one name alone; `otherwise` if none matches."""
         names = _with_containers(name)
         matching = (settings for pattern, settings in self._patterns if any(map(pattern.fullmatch, names)))
         return next(matching, otherwise)
@@ -270,7 +270,7 @@ class Overrides:
         names: Mapping[str, Sequence[str]],
         own: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Overrides:
-        """What `to_data` gave, for a model with these names (all of them, by each) and settings of its own."""
+        """Read the result of `to_data`, for a model with these names (all of them, by each) and settings of its own."""
         base = with_values(LayerSettings(), data["settings"], "in the file")
         made = cls(base, data["overrides"], names, names, own)
         made.types = tuple(data.get("types", ()))
@@ -293,7 +293,7 @@ def _with_containers(path: str) -> list[str]:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """The expression of an override; QprepError where it is none, or has a capture group."""
+    """The expression of an override; QprepError if it is none, or has a capture group."""
     try:
         found = re.compile(pattern)
     except (re.error, TypeError) as error:
@@ -304,7 +304,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _hint(pattern: re.Pattern[str], known: Sequence[str]) -> str:
-    """What may have been meant: the pattern of file names as an expression, or the nearest name."""
+    """The likely meaning: the pattern of file names as an expression, or the nearest name."""
     plain = re.sub(r"(?<![.\])])\*", ".*", pattern.pattern)
     if plain != pattern.pattern and any(re.fullmatch(plain, name) for name in known):
         return f"; did you mean {plain!r}? Overrides are regular expressions"

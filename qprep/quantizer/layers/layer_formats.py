@@ -1,4 +1,4 @@
-"""What a layer that brings its formats has in common with others."""
+"""The base of layers that specify their own formats."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _settings(name: str, spec: Spec) -> dict[str, Any]:
 
 
 def formats_of(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """The settings that modules of a model bring, by path; QprepError where they were changed to what is none."""
+    """The settings that modules of a model bring, by path; QprepError if they were changed to what is none."""
     found = {}
     for path, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, Formatted):

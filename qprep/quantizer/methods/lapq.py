@@ -68,7 +68,7 @@ class LAPQQuantizer(PostTrainingQuantizer):
     def calibrate(self, loader: object, progress: Progress | None = None) -> None:
         """Calibrate as the base class, then search; `progress` gets the number of evaluations done and the maximum.
 
-        Estimators other than "mse" fix their ranges before the search. Raises QprepError where scipy is missing or
+        Estimators other than "mse" fix their ranges before the search. Raises QprepError if scipy is missing or
         the loss of every candidate is NaN.
         """
         minimize = _powell()
@@ -196,7 +196,7 @@ def _weight_slots(quantizer: LAPQQuantizer) -> list[_SearchedRange]:
 
 
 def _vertex(losses: Mapping[float, float]) -> float | None:
-    """Where a parabola fitted to the losses is least; None where it opens downwards or leaves the norms."""
+    """The minimum of a parabola fitted to the losses; None if it opens downwards or lies outside the norms."""
     norms = torch.tensor([norm for norm in losses if math.isfinite(losses[norm])], dtype=torch.double)
     if len(norms) < 3:
         return None

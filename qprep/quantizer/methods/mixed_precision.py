@@ -92,7 +92,7 @@ def _check(budget: float, steps: Sequence[int], slots: Sequence[_WeightFormat]) 
 def _costs(
     quantizer: PreparedModel, slots: Sequence[_WeightFormat], steps: Sequence[int], batch: object, metric: Metric | None
 ) -> dict[tuple[_WeightFormat, int], float]:
-    """What each weight with each number of bits costs, alone."""
+    """The cost of each weight with each number of bits, alone."""
     costs: dict[tuple[_WeightFormat, int], float] = {}
     with _all_off(quantizer), torch.no_grad():
         expected = quantizer.call(batch)

@@ -35,7 +35,7 @@ class Estimator(abc.ABC):
         self.count += 1
 
     def range(self) -> tuple[Tensor, Tensor]:
-        """Lower and upper bounds, shape (rows,). Raises QprepError where nothing was seen."""
+        """Lower and upper bounds, shape (rows,). Raises QprepError if nothing was seen."""
         if self.count == 0:
             raise QprepError("expected values to take a range of, found none")
         return self._range()

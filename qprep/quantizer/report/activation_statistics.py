@@ -29,7 +29,7 @@ Numbers = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What was seen, by module path.
+    """The observed statistics, by module path.
 
     modules    {"conv1": {"inputs": {0: numbers}, "output": numbers}}; of a module with several results, as Distiller
                has room for one, further ones stand under "output_1" and so on
@@ -61,12 +61,12 @@ class Statistics:
         return "\n".join([*lines, *_yaml(modules, "")]) + "\n"
 
     def save(self, path: str | Path, histograms: bool = False) -> None:
-        """Write `to_yaml` to a file; nothing is left half-written. Raises QprepError where it cannot be written."""
+        """Write `to_yaml` to a file; nothing is left half-written. Raises QprepError if it cannot be written."""
         save(Path(path), self.to_yaml(histograms).encode(), "statistics")
 
     @classmethod
     def load(cls, path: str | Path) -> Statistics:
-        """What `save` wrote, or another file in Distiller's layout, without histograms.
+        """Read a file of `save`, or another one in Distiller's layout, without histograms.
 
         Raises QprepError, with file and line, for what is no YAML and for numbers that are none.
         """

@@ -161,7 +161,7 @@ def _compare(
 
 
 def _float_of(quantizer: PreparedModel, parameter: Tensor, values: Tensor) -> Tensor:
-    """What a parameter was in float: its values, or those that it had before they were overwritten."""
+    """The float values of a parameter: its own, or those before they were overwritten."""
     known = quantizer.float_values.get(parameter) if isinstance(parameter, Parameter) else None
     return values if known is None else known.to(values)
 

@@ -1,104 +1,40 @@
-"""Hand-over to runtimes by name: what each exporter writes of a quantizer, and what has to be at hand for it."""
+"""Exporters by name.
+
+An exporter is found in a file of this folder, or in a module that a package names under the entry point group
+`qprep.quantizer.exporters`. The module lists its exporters in `EXPORTERS`, by name.
+"""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
-from types import MappingProxyType
-from typing import Final, Protocol
-
-import torch
+from typing import Final
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.backends.onnx.export import export_onnx
-from qprep.quantizer.backends.onnx.export_report import ExportReport, OnnxOptions, Style
-from qprep.quantizer.backends.pt2e import export_pt2e
+from qprep.quantizer.backends.exporters.exporter_protocol import Exporter
 from qprep.quantizer.config.config_settings import did_you_mean
-from qprep.quantizer.prepared_model import PreparedModel
+from qprep.quantizer.extension_modules import LazyTable, extension_modules
+
+GROUP: Final = "qprep.quantizer.exporters"  # of entry points: each names a module
 
 
-class Exporter(Protocol):
-    """Writes a calibrated or trained quantizer's model to a file for one runtime.
-
-    packages  what has to be installed, by the names that are imported
-    """
-
-    packages: tuple[str, ...]
-
-    def export(self, quantizer: PreparedModel, path: Path) -> ExportReport:
-        """Write the file; QprepError where the model does not fit the runtime."""
-
-
-class Onnx:
-    """ONNX Runtime: QuantizeLinear and DequantizeLinear, or operators on integers."""
-
-    packages: tuple[str, ...] = ("onnx",)
-
-    def __init__(self, style: Style = Style.QDQ) -> None:
-        self._options = OnnxOptions(style=style)
-
-    def export(self, quantizer: PreparedModel, path: Path) -> ExportReport:
-        """See `Quantizer.export_onnx`."""
-        return export_onnx(quantizer, path, self._options)
+def _exporters() -> Mapping[str, Exporter]:
+    found: dict[str, Exporter] = {}
+    for module in extension_modules(__name__, GROUP, "exporters"):
+        for name, each in getattr(module, "EXPORTERS", {}).items():
+            if name in found:
+                raise QprepError(f"expected one exporter called {name!r}, found {found[name]!r} and {each!r}")
+            if not callable(getattr(each, "export", None)) or not isinstance(getattr(each, "packages", None), tuple):
+                raise QprepError(f"expected `export` and `packages` in the exporter {name!r}, found {each!r}")
+            found[name] = each
+    return found
 
 
-class TensorRT:
-    """TensorRT: the same with zero points 0, biases in float, checked by its rules."""
-
-    packages: tuple[str, ...] = ("onnx",)
-
-    def export(self, quantizer: PreparedModel, path: Path) -> ExportReport:
-        """Write and check; a file that breaks a rule is removed again."""
-        from qprep.quantizer.backends.onnx.tensorrt_rules import check_tensorrt
-
-        report = export_onnx(quantizer, path, OnnxOptions(float_bias=True))
-        try:
-            check_tensorrt(path)
-        except QprepError:
-            path.unlink(missing_ok=True)
-            raise
-        return report
-
-
-class Pt2e:
-    """torchao and ExecuTorch: an ExportedProgram with q/dq operators, as torch.export.save writes it."""
-
-    packages: tuple[str, ...] = ("torch",)
-
-    def export(self, quantizer: PreparedModel, path: Path) -> ExportReport:
-        """See `Quantizer.export_pt2e`."""
-        torch.export.save(export_pt2e(quantizer), path)
-        return ExportReport(path, 0, {})
-
-
-class OpenVino:
-    """OpenVINO, through the ONNX file, where its package is at hand."""
-
-    packages: tuple[str, ...] = ("onnx", "openvino")
-
-    def export(self, quantizer: PreparedModel, path: Path) -> ExportReport:
-        """Write the intermediate representation beside the ONNX file that it is converted from."""
-        openvino = importlib.import_module("openvino")
-        report = export_onnx(quantizer, path.with_suffix(".onnx"), OnnxOptions())
-        openvino.save_model(openvino.convert_model(str(path.with_suffix(".onnx"))), str(path), compress_to_fp16=False)
-        return report
-
-
-EXPORTERS: Final[Mapping[str, Exporter]] = MappingProxyType(
-    {
-        "onnx": Onnx(),
-        "onnx-qoperator": Onnx(Style.QOPERATOR),
-        "tensorrt": TensorRT(),
-        "pt2e": Pt2e(),
-        "openvino": OpenVino(),
-    }
-)
+EXPORTERS: Final[Mapping[str, Exporter]] = LazyTable(_exporters)
 
 
 def exporter(name: str) -> Exporter:
-    """The exporter for a runtime; QprepError for an unknown one, and where its packages are missing."""
+    """The exporter for a runtime; QprepError for an unknown one, and if its packages are missing."""
     found = EXPORTERS.get(name)
     if found is None:
         raise QprepError(

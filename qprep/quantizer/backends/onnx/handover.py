@@ -35,7 +35,7 @@ class _CallAsModel(nn.Module):
         self.called = _mapped(called, lambda each: each.detach() if isinstance(each, Tensor) else each)
 
     def forward(self, *tensors: Tensor) -> Any:
-        """What the function gives, tensors alone."""
+        """The tensors among the results of the function."""
         left = iter(tensors)
         args, kwargs = _mapped(self.called, lambda each: each if isinstance(each, Tensor) else next(left))
         if self.in_place:

@@ -12,7 +12,7 @@ from qprep.quantizer.graph.quantized_module import QuantizedModule
 
 
 def as_written(model: nn.Module, layers: Sequence[str]) -> nn.Module:
-    """A copy of `model` in which the recurrent layers at these paths compute in float; itself where there are none.
+    """A copy of `model` in which the recurrent layers at these paths compute in float; itself if there are none.
 
     Slots of their parameters stay, which `convert` has turned off, and so do those that quantize what they return.
     """

@@ -232,7 +232,7 @@ class LSQQuantize(_Learned):
 
     @property
     def step(self) -> Tensor:
-        """What is trained."""
+        """The trained parameters."""
         return torch.maximum(self.trained, self.least)
 
     def first(self, magnitudes: Tensor) -> Tensor:
