@@ -51,14 +51,14 @@ class Files:
         return b""
 
     def size(self, path: Path) -> int:
-        """How many bytes a file has; 0 where it cannot be read."""
+        """The number of bytes of a file; 0 if it cannot be read."""
         with suppress(OSError):
             data = self.overlay.get(display_path(path))
             return path.stat().st_size if data is None else len(data)
         return 0
 
     def text(self, path: Path) -> str | None:
-        """A file's text; None where it cannot be read."""
+        """A file's text; None if it cannot be read."""
         try:
             return self.source(path).text
         except SourceError:
@@ -67,7 +67,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What stands around a set of files.
+    """The inputs of one analysis beside its files.
 
     around   what other files do to any object
     parsed   files that were parsed before

@@ -1,4 +1,4 @@
-"""What a rewrite is made of."""
+"""The types that a rewrite is made of."""
 
 from __future__ import annotations
 

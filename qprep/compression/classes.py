@@ -1,4 +1,4 @@
-"""Which class a schedule file means, by section."""
+"""Classes by the names in a schedule file, by section."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class ParameterNames:
         """Parameters called `pattern`: exactly, without wrappers, or by a regular expression that matches in full.
 
         "*" is every parameter of two dimensions or more. Returns an empty list where nothing matches; raises
-        CompressionError where two parameters have that name once wrappers are left out, and for a wrong expression.
+        CompressionError if two parameters have that name once wrappers are left out, and for a wrong expression.
         """
         if pattern == ALL:
             return [each for _, each in self if each.dim() > 1]

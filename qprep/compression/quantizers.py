@@ -133,7 +133,7 @@ def _override(name: str, pattern: str, values: Any) -> dict[str, Any]:  # noqa: 
 
 
 def _bits(given: Any) -> Any:  # noqa: ANN401
-    """Bits, or a mapping of them, with None where Distiller says 32."""
+    """Bits, or a mapping of them, with None if Distiller says 32."""
     if isinstance(given, Mapping):
         return {key: _bits(value) for key, value in given.items()}
     return None if given == _FLOAT_BITS else given

@@ -33,7 +33,7 @@ class Definition:
 
     @property
     def key(self) -> str:
-        """Where it stands, such as "pruners.fine"."""
+        """The key, such as "pruners.fine"."""
         return f"{self.section.value}.{self.name}"
 
 
@@ -50,7 +50,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What a file says, in order."""
+    """The content of a schedule file, in order."""
 
     path: Path
     text: str

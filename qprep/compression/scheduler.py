@@ -192,7 +192,7 @@ class Scheduler:
         return self._training
 
     def on_epoch_begin(self, epoch: int, optimizer: Optimizer | None = None, **_: object) -> None:
-        """At the beginning of each epoch; CompressionError where epochs are skipped or go back."""
+        """At the beginning of each epoch; CompressionError if epochs are skipped or go back."""
         self._adopt(optimizer)
         clock = self._training.clock
         if self._continuing and epoch == clock.epoch:
@@ -517,7 +517,7 @@ def _detached(leaf: object) -> object:
 
 
 def _length(loader: object) -> int | None:
-    """The number of batches; None where it is not known."""
+    """The number of batches; None if it is not known."""
     try:
         return len(loader) if isinstance(loader, Sized) else None
     except TypeError:  # of loaders that have a length only with some data

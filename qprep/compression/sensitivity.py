@@ -1,4 +1,4 @@
-"""How much a model's score suffers when one weight alone is pruned, over a range of sparsities."""
+"""Sensitivity: the loss of score if one weight alone is pruned, over a range of sparsities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What policies work on: the model in training, its optimizer, masks, time, and notes of what happened."""
+"""Input of policies: the model in training, its optimizer, masks, time, and notes."""
 
 from __future__ import annotations
 

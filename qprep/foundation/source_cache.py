@@ -21,7 +21,7 @@ class Sources:
     _cache: OrderedDict[str, SourceFile | None] = field(default_factory=OrderedDict, init=False, repr=False)
 
     def get(self, path: str) -> SourceFile | None:
-        """A file by its path as reported; None where it cannot be read, which then is itself a finding."""
+        """A file by its path as reported; None if it cannot be read, which then is itself a finding."""
         if path not in self._cache:
             self._cache[path] = self._read(path)
             if len(self._cache) > _KEPT:

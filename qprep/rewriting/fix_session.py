@@ -1,4 +1,4 @@
-"""What every part of a rewrite needs to look at: the analysis and the files that may change."""
+"""The context that all parts of a rewrite share: the analysis and the files that may change."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class RewriteContext:
 
     @property
     def facts(self) -> Facts:
-        """What the analysis found."""
+        """The facts of the analysis."""
         return self.analysis.facts
 
     def code(self, module: str) -> Code | None:
@@ -80,7 +80,7 @@ class RewriteContext:
         return self._codes[module]
 
     def may_change(self, module: str) -> bool:
-        """True if a module is one of those given, and not given to be looked at alone."""
+        """True if a module is one of those given, and not given to be analysed alone."""
         return module in self.project.given and module not in self.fixed
 
     def asked_names(self) -> frozenset[str]:
@@ -98,7 +98,7 @@ class RewriteContext:
 
     @property
     def holders(self) -> Mapping[str, Sequence[Receiver]]:
-        """What is known of the objects on which attributes are set from outside, by the attribute."""
+        """The receivers of external attribute writes, by attribute."""
         if self._holders is None:
             self._holders = {}
             for text in sorted(self.touched):
@@ -124,7 +124,7 @@ class RewriteContext:
                 yield from self.starred(name)
 
     def body(self, ref: ClassRef) -> Body | None:
-        """What the body of a class of the project says of its instances."""
+        """The uses of instances in the body of a class of the project."""
         if ref not in self._bodies:
             entry = self.project.class_node(ref)
             self._bodies[ref] = read_body(entry) if entry is not None else None

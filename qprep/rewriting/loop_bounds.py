@@ -21,7 +21,7 @@ _SAME_LENGTH = frozenset(("enumerate", "reversed", "zip"))
 
 
 def known_length(context: RewriteContext, code: Code, unit: Unit, node: ast.AST, owner: str) -> str | None:
-    """`len(<owner>.layers)` where a node runs once in each round of one loop over `self.layers`; None where unknown."""
+    """`len(<owner>.layers)` where a node runs once in each round of one loop over `self.layers`; None if unknown."""
     function = code.function(node)
     loop = _only_loop(code, node)
     if function is None or loop is None or not unit.is_class:

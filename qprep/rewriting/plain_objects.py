@@ -59,7 +59,7 @@ def is_plain(context: RewriteContext, unit: Unit) -> bool:
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why the objects of a class cannot be lent operations; None where they can. What holds them must be able to."""
+    """Why the objects of a class cannot be lent operations; None if they can. What holds them must be able to."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
         reason = _unusual(context, member, entry) if entry is not None else "is not given"
@@ -84,7 +84,7 @@ def doubts(context: RewriteContext, unit: Unit) -> Iterator[Doubt]:
 
 
 def _unusual(context: RewriteContext, member: ClassRef, entry: ClassNode) -> str | None:
-    """What about a class keeps its objects from being lent anything."""
+    """The reason why the objects of a class cannot be given modules."""
     node = entry.node
     index = context.project.index(member.module)
     names = [index and context.project.expression_name(index, getattr(d, "func", d)) for d in node.decorator_list]
@@ -108,7 +108,7 @@ def _unusual(context: RewriteContext, member: ClassRef, entry: ClassNode) -> str
 
 
 def body_point(code: Code | None, entry: ClassNode) -> tuple[int, str] | None:
-    """Where the operations of a class are named in its body: in front of its first method; and the indentation."""
+    """The insertion point of operations in the body of a class, in front of its first method; and the indentation."""
     first = next((item for item in entry.node.body if isinstance(item, ast.FunctionDef)), None)
     if code is None or first is None or not code.is_alone_on_line(first):
         return None

@@ -1,4 +1,4 @@
-"""Which expression of a call reaches the module that runs: a second instance takes its place there."""
+"""The expression of a call that reaches the module: a second instance takes its place there."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Reached:
 
     @property
     def name(self) -> str:
-        """What a new attribute could be called."""
+        """A base for the name of a new attribute."""
         return re.sub(r"\W+", "_", self.attribute + self.under).strip("_")
 
 
 def reached(scope: Scope, call: ModuleCall) -> Reached | None:
-    """How a call reaches its module; None where that is not certain."""
+    """The path from a call to its module; None if it is uncertain."""
     node = scope.call()
     func = node.func
     if isinstance(func, ast.Attribute) and func.attr == "forward" and isinstance(func.value, ast.Attribute):
@@ -102,7 +102,7 @@ def _under(scope: Scope, func: ast.expr) -> Reached | None:
 
 
 def _under_attribute(scope: Scope, func: ast.expr, root: ast.expr, attribute: str, *, is_plain: bool) -> Reached | None:
-    """What lies under an attribute; where not every run comes by, by names alone, which can be asked for."""
+    """The text for the value of an attribute; uses names alone if not every run passes here."""
     is_certain = _is_unconditional(scope.code, scope.call())
     under = scope.code.text[scope.code.span(root)[1] : scope.code.span(func)[1]]
     if not is_certain and not (is_plain and re.fullmatch(r"(\.\w+)+", under)):

@@ -19,10 +19,10 @@ _BLANK = " \t\f"
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What stands around a node: one object for all nodes of a statement, so that long expressions cost their length.
+    """The surroundings of a node: one object for all nodes of a statement, so that long expressions cost their length.
 
     statement  the innermost statement; None for the statements of a file
-    function   the outermost function, closures looked through, up to a class
+    function   the outermost function, past closures, up to a class
     inner      the functions and lambdas in it that hold the node
     """
 
@@ -31,7 +31,7 @@ class _Surroundings:
     inner: tuple[ast.FunctionDef | ast.Lambda, ...] = ()
 
     def within(self, node: ast.AST) -> _Surroundings:
-        """What stands around the children of a node that this stands around."""
+        """The surroundings of the children of a node with these surroundings."""
         match node:
             case ast.ClassDef():
                 return _Surroundings(node)
@@ -109,7 +109,7 @@ class Code:
         return statement
 
     def function(self, node: ast.AST) -> ast.FunctionDef | None:
-        """The outermost function or method around a node, closures looked through."""
+        """The outermost function or method around a node, past closures."""
         if isinstance(node, ast.ClassDef):
             return None
         around = self._nodes.around.get(node, _Surroundings())
@@ -127,12 +127,12 @@ class Code:
         return self._bound[function]
 
     def line_start(self, offset: int) -> int:
-        """Where the line that holds `offset` starts."""
+        """The start of the line that holds `offset`."""
         line = self.source.position(offset).line
         return self.source.starts[line - 1]
 
     def next_line(self, lineno: int) -> int:
-        """Where the line after the 1-based `lineno` starts; the end of the text after the last one."""
+        """The start of the line after the 1-based `lineno`; the end of the text after the last one."""
         starts = self.source.starts
         return starts[lineno] if lineno < len(starts) else len(self.text)
 
@@ -154,7 +154,7 @@ class Code:
 
     @cached_property
     def indent_unit(self) -> str:
-        """What one level of indentation is in this file."""
+        """The text of one level of indentation in this file."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.If | ast.For):
                 inner, outer = self.indent_of(node.body[0]), self.indent_of(node)

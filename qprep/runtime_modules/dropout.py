@@ -1,4 +1,4 @@
-"""Dropout that is told whether the model is training."""
+"""Dropout that gets the flag whether the model is training."""
 
 import torch
 from torch import Tensor

@@ -62,7 +62,7 @@ class Addmm(Operation):
     def forward(
         self, input: Tensor, mat1: Tensor, mat2: Tensor, beta: Number | None = None, alpha: Number | None = None
     ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for, add `input`."""
+        """Multiply operands of the shapes that torch requires, add `input`."""
         beta = self.beta if beta is None else beta
         alpha = self.alpha if alpha is None else alpha
         if self.inplace:
@@ -82,7 +82,7 @@ class Addmv(Operation):
     def forward(
         self, input: Tensor, mat: Tensor, vec: Tensor, beta: Number | None = None, alpha: Number | None = None
     ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for, add `input`."""
+        """Multiply operands of the shapes that torch requires, add `input`."""
         beta = self.beta if beta is None else beta
         alpha = self.alpha if alpha is None else alpha
         if self.inplace:
@@ -102,7 +102,7 @@ class Addr(Operation):
     def forward(
         self, input: Tensor, vec1: Tensor, vec2: Tensor, beta: Number | None = None, alpha: Number | None = None
     ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for, add `input`."""
+        """Multiply operands of the shapes that torch requires, add `input`."""
         beta = self.beta if beta is None else beta
         alpha = self.alpha if alpha is None else alpha
         if self.inplace:
@@ -122,7 +122,7 @@ class Addbmm(Operation):
     def forward(
         self, input: Tensor, batch1: Tensor, batch2: Tensor, beta: Number | None = None, alpha: Number | None = None
     ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for, add `input`."""
+        """Multiply operands of the shapes that torch requires, add `input`."""
         beta = self.beta if beta is None else beta
         alpha = self.alpha if alpha is None else alpha
         if self.inplace:
@@ -142,7 +142,7 @@ class Baddbmm(Operation):
     def forward(
         self, input: Tensor, batch1: Tensor, batch2: Tensor, beta: Number | None = None, alpha: Number | None = None
     ) -> Tensor:
-        """Multiply operands of the shapes that torch asks for, add `input`."""
+        """Multiply operands of the shapes that torch requires, add `input`."""
         beta = self.beta if beta is None else beta
         alpha = self.alpha if alpha is None else alpha
         if self.inplace:

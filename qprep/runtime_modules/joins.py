@@ -1,4 +1,4 @@
-"""Modules that put several tensors into one, and the tuples that come of taking one apart."""
+"""Modules that put several tensors into one, and the tuples that result from taking one apart."""
 
 from collections.abc import Iterable
 

@@ -12,7 +12,7 @@ class BatchMatMul(Operation):
     """`torch.bmm` as a module."""
 
     def forward(self, input: Tensor, mat2: Tensor) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.bmm(input, mat2)
 
 
@@ -20,7 +20,7 @@ class Mm(Operation):
     """`torch.mm` as a module."""
 
     def forward(self, input: Tensor, mat2: Tensor) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.mm(input, mat2)
 
 
@@ -28,7 +28,7 @@ class Mv(Operation):
     """`torch.mv` as a module."""
 
     def forward(self, input: Tensor, vec: Tensor) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.mv(input, vec)
 
 
@@ -36,7 +36,7 @@ class Dot(Operation):
     """`torch.dot` as a module."""
 
     def forward(self, input: Tensor, tensor: Tensor) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.dot(input, tensor)
 
 
@@ -44,7 +44,7 @@ class Vdot(Operation):
     """`torch.vdot` as a module."""
 
     def forward(self, input: Tensor, other: Tensor) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.vdot(input, other)
 
 
@@ -56,7 +56,7 @@ class Vecdot(Operation):
         self.dim = dim
 
     def forward(self, x: Tensor, y: Tensor, dim: int | None = None) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         result: Tensor = torch.linalg.vecdot(x, y, dim=self.dim if dim is None else dim)
         return result
 
@@ -65,7 +65,7 @@ class Inner(Operation):
     """`torch.inner` as a module."""
 
     def forward(self, input: Tensor, other: Tensor) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.inner(input, other)
 
 
@@ -73,7 +73,7 @@ class Outer(Operation):
     """`torch.outer` as a module."""
 
     def forward(self, input: Tensor, vec2: Tensor) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.outer(input, vec2)
 
 
@@ -85,7 +85,7 @@ class Cross(Operation):
         self.dim = dim
 
     def forward(self, input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.cross(input, other, self.dim if dim is None else dim)
 
 
@@ -97,7 +97,7 @@ class LinalgCross(Operation):
         self.dim = dim
 
     def forward(self, input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         result: Tensor = torch.linalg.cross(input, other, dim=self.dim if dim is None else dim)
         return result
 
@@ -106,7 +106,7 @@ class Kron(Operation):
     """`torch.kron` as a module."""
 
     def forward(self, input: Tensor, other: Tensor) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.kron(input, other)
 
 
@@ -118,7 +118,7 @@ class MatrixPower(Operation):
         self.n = n
 
     def forward(self, input: Tensor, n: int | None = None) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         return torch.matrix_power(input, self.n if n is None else n)
 
 
@@ -126,7 +126,7 @@ class MultiDot(Operation):
     """`torch.linalg.multi_dot` as a module."""
 
     def forward(self, tensors: list[Tensor]) -> Tensor:
-        """Multiply operands of the shapes that torch asks for."""
+        """Multiply operands of the shapes that torch requires."""
         result: Tensor = torch.linalg.multi_dot(tensors)
         return result
 

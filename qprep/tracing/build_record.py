@@ -1,4 +1,4 @@
-"""What one build of a model is and does: the two records of a verification are compared tensor by tensor."""
+"""The record of one build of a model and its run: a verification compares two of them, tensor by tensor."""
 
 from __future__ import annotations
 

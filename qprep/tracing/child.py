@@ -42,7 +42,7 @@ class StageError(Exception):
 
 
 def stage(name: str, request: Request, run: Callable[[], _T]) -> _T:
-    """What `run` returns; StageError where the user's code raises, or ends the process, in it."""
+    """The result of `run`; StageError if the user's code raises, or ends the process, in it."""
     try:
         return run()
     except StageError:

@@ -19,7 +19,7 @@ _BUILD, _INPUTS = 0, 1  # seeds
 
 @dataclass(frozen=True, slots=True)
 class RecordJob:
-    """What to record.
+    """The job of the child process.
 
     sources  files to import with other contents: real path → name of a file in the folder
     save     where the record goes

@@ -23,7 +23,7 @@ class Issued:
 
 @dataclass(slots=True)
 class OperationSeen:
-    """What the first call of an operation was like, and how many there were."""
+    """The first call of an operation, and the number of calls."""
 
     site: Instruction | None
     shapes: tuple[tuple[int, ...], ...]

@@ -86,7 +86,7 @@ def _registers(analysis: Analysis, module: str, method: ast.FunctionDef, attribu
 
 
 def _items(node: ast.expr) -> list[ast.expr]:
-    """What a list or dict is made of, as far as that is written out."""
+    """The items of a list or dict, as far as they are written out."""
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         return [part for item in node.elts for part in (_items(item) or [item])]
     if isinstance(node, ast.Dict):
@@ -141,7 +141,7 @@ def _named(held: _Held, nodes: list[ast.AST]) -> Iterator[str]:
 
 
 class _Held:
-    """What an attribute holds, as a method names it."""
+    """The value of an attribute, as a method names it."""
 
     def __init__(self, owner: str, attribute: str, names: frozenset[str]) -> None:
         self._owner, self._attribute, self._names = owner, attribute, names

@@ -65,7 +65,7 @@ def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[Fu
 
 
 def _given(where: FusionPlace, body: list[ast.AST], stubs: Collection[str]) -> Iterator[Place]:
-    """What QuantStubs of a class are given."""
+    """The values that QuantStubs of a class get."""
     for node in body:
         if isinstance(node, ast.Call) and _attribute(node.func, where) in stubs:
             yield from (Place.of(where.index.name, arg) for arg in node.args)

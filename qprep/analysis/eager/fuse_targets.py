@@ -1,4 +1,4 @@
-"""What a fuse list's names are looked up in: a class of the project, or a Sequential written out."""
+"""The classes in which the names of a fuse list are looked up: one of the project, or a Sequential written out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Found = FuseTarget | Leaf | Missing | None  # None: not known
 
 
 def child(analysis: Analysis, holder: FuseTarget, name: str) -> Found:
-    """What a name refers to in a class or a Sequential."""
+    """The child that a name refers to in a class or a Sequential."""
     if isinstance(holder, Written):
         item = dict(holder.items).get(name)
         if item is None:
@@ -77,7 +77,7 @@ def child(analysis: Analysis, holder: FuseTarget, name: str) -> Found:
 
 
 def walk_down(analysis: Analysis, holder: FuseTarget, dotted: str) -> Found:
-    """What "layer1.0.conv" refers to."""
+    """The module that a path such as "layer1.0.conv" refers to."""
     found: Found = holder
     for name in dotted.split("."):
         if not isinstance(found, ClassRef | Written):
@@ -87,7 +87,7 @@ def walk_down(analysis: Analysis, holder: FuseTarget, dotted: str) -> Found:
 
 
 def made(analysis: Analysis, index: FileIndex, node: ast.expr, shown: str) -> Found:
-    """What a constructor's call makes, as far as it is written out."""
+    """The object that a constructor's call makes, as far as it is written out."""
     if not isinstance(node, ast.Call):
         return None
     dotted = analysis.project.expression_name(index, node.func)

@@ -27,9 +27,9 @@ NameList = tuple[ast.Constant, ...]
 class FuseCall:
     """One call.
 
-    holder  what the names are looked up in; None where that is unknown
+    holder  what the names are looked up in; None if that is unknown
     prefix  how the class of `cls` reaches the holder: "" for itself, "layer1" for `self.layer1`
-    lists   the names, list by list; None where they are computed
+    lists   the names, list by list; None if they are computed
     nested  the list of lists as written, for one more list to be added
     """
 
@@ -45,7 +45,7 @@ class FuseCall:
 
 @dataclass(frozen=True, slots=True)
 class FusionPlace:
-    """Where a call stands: its file, class and the functions around it."""
+    """The place of a call: its file, class and the functions around it."""
 
     index: FileIndex
     cls: ClassRef | None
@@ -150,7 +150,7 @@ def _read(analysis: Analysis, where: FusionPlace, node: ast.Call) -> FuseCall | 
 
 
 def _only_value(function: Function, name: str) -> ast.expr | None:
-    """What a local is bound to where it is bound once and only read by the call."""
+    """The value of a local that is bound once and read by the call alone."""
     uses = [part for part in walk_own(function.body) if isinstance(part, ast.Name) and part.id == name]
     bound = [
         part.value

@@ -1,4 +1,4 @@
-"""Which module of a class hands its output straight to which other one, and to that alone."""
+"""Pairs of modules of a class: the output of the first goes to the second, and nowhere else."""
 
 from __future__ import annotations
 

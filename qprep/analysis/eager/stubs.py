@@ -66,7 +66,7 @@ def _mentioned(where: FusionPlace, node: ast.AST) -> Iterator[tuple[str, ClassRe
 def _uses(
     analysis: Analysis, mentions: Mapping[tuple[str, ClassRef | None], int], attribute: str, cls: ClassRef
 ) -> int:
-    """How often an attribute is mentioned in its class, those around it, or on any other object."""
+    """The number of times that an attribute is mentioned in its class, those around it, or on any other object."""
     family = {base for base in analysis.project.mro(cls) if isinstance(base, ClassRef)}
     family |= {cls, *analysis.project.subclasses(cls)}
     return sum(times for (name, of), times in mentions.items() if name == attribute and (of is None or of in family))

@@ -62,7 +62,7 @@ def is_async(node: ast.AST) -> bool:
 
 
 def returned_values(function: ast.FunctionDef) -> list[ast.expr]:
-    """What a function returns, place by place; none at all where some return gives nothing."""
+    """The values that a function returns, place by place; none at all if some return has no value."""
     found: list[ast.expr] = []
     stack: list[ast.AST] = list(function.body)
     while stack:

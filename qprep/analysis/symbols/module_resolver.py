@@ -36,7 +36,7 @@ CACHE_BYTES = 6_000_000  # source kept parsed at a time; beyond it the least rec
 
 
 class Mark(NamedTuple):
-    """What a parsed file is known by: two projects may know one module with different texts."""
+    """The identity of a parsed file: two projects may know one module with different texts."""
 
     name: str
     path: str
@@ -58,7 +58,7 @@ class ParsedFiles:
         return self._kept.get(mark)
 
     def parse(self, mark: Mark, text: str, link: Callable[[str], str]) -> FileIndex | None:
-        """The index of a file with this text; None where it cannot be parsed. `link` as in `build_index`."""
+        """The index of a file with this text; None if it cannot be parsed. `link` as in `build_index`."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -84,7 +84,7 @@ def public_name(dotted: str) -> str:
 class Project:
     """Parsed files by dotted name: those given, and those of their packages as they are needed.
 
-    `outline` tells a module's names without the cost of holding it parsed; None where it does not know the module.
+    `outline` tells a module's names without the cost of holding it parsed; None if it does not know the module.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Project:
         self._lacking: dict[tuple[str, str], bool] = {}
 
     def index(self, name: str) -> FileIndex | None:
-        """The index of the module called `name`, or None where it is not part of the project."""
+        """The index of the module called `name`, or None if it is not part of the project."""
         name = self.canonical(name)
         if name in self._missing:
             return None
@@ -153,7 +153,7 @@ class Project:
         }
 
     def canonical(self, name: str) -> str:
-        """The one name that a module goes by, for any name that Python finds it under; else the same text."""
+        """The one name of a module, for any name that Python finds it under; else the same text."""
         if name not in self._canonical:
             self._canonical[name] = name
             if self.path(name) is None and (found := self._links.find(name)) is not None:
@@ -166,7 +166,7 @@ class Project:
         return outline.linked(self._links.linker(path)) if path is not None else outline
 
     def _name_of(self, path: Path) -> str:
-        """The name that a file goes by; it is part of the project from now on."""
+        """The name of a file; it is part of the project from now on."""
         full = os.path.abspath(path)
         if full not in self._names:
             name = module_name(path)[0]
@@ -251,7 +251,7 @@ class Project:
         return top in self.tops or candidate.parent == root
 
     def resolve(self, dotted: str) -> Kind:
-        """What a dotted name refers to: a class or function of the project, or something external."""
+        """The definition of a dotted name: a class or function of the project, or something external."""
         if dotted not in self._resolved:
             self._resolved[dotted] = External(dotted)  # files that import all names of each other end here
             self._resolved[dotted] = self._follow(dotted)
@@ -338,7 +338,7 @@ class Project:
         return self._given[module]
 
     def _bound_names(self, module: str) -> BoundNames | None:
-        """What the text of a module may bind; None where it cannot be read."""
+        """The names that the text of a module may bind; None if it cannot be read."""
         if module not in self._bound:
             text = self.text(module)
             self._bound[module] = BoundNames(text) if text is not None else None
@@ -365,12 +365,12 @@ class Project:
         return list(dict.fromkeys(name for base in bases for name in self.methods(base) or ()))
 
     def methods(self, ref: ClassRef) -> tuple[str, ...] | None:
-        """The methods that a class itself defines; None where nobody knows the class. Nothing is parsed for it."""
+        """The methods that a class itself defines; None if nobody knows the class. Nothing is parsed for it."""
         entry = self.class_outline(ref)
         return entry.methods if entry is not None else None
 
     def class_outline(self, ref: ClassRef) -> ClassOutline | None:
-        """What the body of a class binds; None where nobody knows the class. Nothing is parsed for it."""
+        """The names that the body of a class binds; None for an unknown class. Parses nothing."""
         surface = self.surface(ref.module)
         return surface.classes.get(ref.name) if surface is not None else None
 
@@ -395,7 +395,7 @@ class Project:
         return public_name(self.global_name(index, first) + dot + rest) if first != "?" else None
 
     def dotted_name(self, module: str, name: str) -> str | None:
-        """What a dotted name written in a module refers to, seen from its top level; nothing is parsed for it."""
+        """The dotted name that a name at the top level of a module refers to; parses nothing."""
         first, dot, rest = name.partition(".")
         surface = self.surface(module)
         return public_name(self._global(module, surface, first) + dot + rest) if surface is not None else None

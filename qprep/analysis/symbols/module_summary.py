@@ -1,4 +1,4 @@
-"""What other files may want of a file, and what it wants of them: enough to tell which files know of each other."""
+"""Summary of one module (exports, imports, effects), to compute dependencies between files without parsing again."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Outline:
 
     @property
     def surface(self) -> list[Any]:
-        """What other files may want of it, as plain data."""
+        """The exports as plain data."""
         return [self.imports, self.inner, self.stars, self.classes, self.functions, self.values]
 
     def record(self) -> list[Any]:
@@ -131,7 +131,7 @@ def read_outline(name: str, path: Path, text: str) -> Outline:
 
 
 def surface_of(index: FileIndex) -> Outline:
-    """What other files may want of an indexed file, without what it may want of them."""
+    """The exports of an indexed file, without its imports."""
     classes = {
         name: ClassOutline(
             base_names(index, entry, map(_base_name, entry.node.bases)),
@@ -155,7 +155,7 @@ def surface_of(index: FileIndex) -> Outline:
 
 
 def _targets(index: FileIndex) -> list[str]:
-    """What the imports anywhere in a file name; two functions may give one name to different things."""
+    """The targets of all imports in a file; two functions may give one name to different things."""
     return [target for _, target in _bindings(index)]
 
 

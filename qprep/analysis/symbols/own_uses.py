@@ -1,4 +1,4 @@
-"""What the methods of a class do with their own object, read once for each method."""
+"""Uses of `self` in the methods of a class, read once for each method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ALL_CHILDREN = frozenset(("children", "named_children", "_modules", "__dict__",
 
 @dataclass(slots=True)
 class OwnUses:
-    """What a method does with its object.
+    """The uses of `self` in one method.
 
     looks_names_up  it may reach a child by no name that is written out: `getattr(self, name)`, `self.children()`
     reads           the places that read `self.name`, by name, each with the node around it

@@ -28,7 +28,7 @@ def event(path: str, classes: Iterable[str]) -> Event:
 
 
 def paths(counts: Counts) -> frozenset[str]:
-    """What runs, by path."""
+    """The modules that run, by path."""
     return frozenset(str(event[1]) for event in counts if event[0] == RUNS)
 
 

@@ -61,7 +61,7 @@ class HuggingFace(_base()):  # type: ignore[misc]
             trainer.add_callback(self)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
-        """Make the scheduler; CompressionError where policies add to the loss and `attach` was not called."""
+        """Make the scheduler; CompressionError if policies add to the loss and `attach` was not called."""
         model, optimizer = kwargs["model"], kwargs["optimizer"]
         optimizer = getattr(optimizer, "optimizer", optimizer)
         if callable(self._schedule):

@@ -89,7 +89,7 @@ class AutomatedGradualPruner(Pruner):
 
 @register
 class MagnitudeParameterPruner(Pruner):
-    """What is not above its threshold in magnitude goes.
+    """Keeps the values whose magnitude is above their threshold.
 
     thresholds  by name; "*" is that of all other weights
     """

@@ -73,7 +73,7 @@ class OneShotPruner(Pruner):
         return found
 
     def prune(self, weight: Tensor, products: Tensor, parameter: Parameter) -> tuple[Tensor, Tensor]:
-        """What to keep of a layer's matrix (outputs, inputs), and its new values; `products` is XᵀX / rows."""
+        """The mask of a layer's matrix (outputs, inputs), and its new values; `products` is XᵀX / rows."""
         raise NotImplementedError
 
     def select(self, scores: Tensor, parameter: Parameter) -> Tensor:

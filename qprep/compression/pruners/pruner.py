@@ -20,13 +20,13 @@ Weights = str | Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a pruner may look at beside the parameter itself.
+    """The inputs of a pruner beside the parameter itself.
 
     progress     0 at the first step of the policy, 1 at the last
-    gradient     the mean gradient since the last mask, None where none was collected
-    activations  statistics of the layer's output by channel, None where none were collected
+    gradient     the mean gradient since the last mask, None if none was collected
+    activations  statistics of the layer's output by channel, None if none were collected
     values       what to rank: the parameter, or with BatchNorm folded into it
-    mask         what other policies keep of the parameter, None where no other masks it
+    mask         what other policies keep of the parameter, None if no other masks it
     held         what the last mask of this policy keeps for good, None before the first and for masks in forward only
     """
 
@@ -44,7 +44,7 @@ class Context:
 
 
 class Pruner:
-    """`mask` gives what to keep of one parameter; a pruner of one's own overrides that.
+    """`mask` gives what to keep of one parameter; a pruner of your own overrides that.
 
     weights        names of parameters, or regular expressions that match a whole name; "*" is all of two dimensions or
                    more; one string is one name
@@ -94,13 +94,13 @@ class Pruner:
         return True
 
     def at_window(self, training: Training, window: Window) -> None:
-        """Look at the epochs or steps of the policy; CompressionError where the pruner cannot work in them."""
+        """Look at the epochs or steps of the policy; CompressionError if the pruner cannot work in them."""
 
     def check(self, name: str, parameter: Parameter) -> None:
         """CompressionError, with name and shape, for a parameter that this pruner cannot prune."""
 
     def mask(self, parameter: Parameter, context: Context) -> Tensor | None:
-        """What to keep of `parameter`: booleans of its shape or of its first dimensions; None to leave its mask."""
+        """The mask of `parameter`: booleans of its shape or of its first dimensions; None to leave its mask."""
         raise NotImplementedError
 
     def masks(self, contexts: Mapping[Parameter, Context]) -> dict[Parameter, Tensor]:
@@ -117,11 +117,11 @@ class Pruner:
         return keep_highest(scores, round(level * scores.numel()))
 
     def state_dict(self) -> dict[str, Any]:
-        """What the pruner keeps over time: tensors and plain data."""
+        """The state of the pruner: tensors and plain data."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any], names: ParameterNames) -> None:
-        """What `state_dict` gave."""
+        """Take the result of `state_dict`."""
 
 
 def keep_highest(scores: Tensor, number: int) -> Tensor:

@@ -209,7 +209,7 @@ class BernoulliAGP(Gradual, BernoulliFilterPruner):
 
 
 def collected(found: Any, context: Context) -> Any:  # noqa: ANN401  (statistics or a gradient)
-    """`found`; CompressionError where nothing was collected."""
+    """`found`; CompressionError if nothing was collected."""
     if found is None:
         raise CompressionError(
             f"expected data for {context.name} before its first mask, found none: start the policy after the first "

@@ -1,4 +1,4 @@
-"""How a sparsity grows from the first step of a policy to its last."""
+"""Schedules of a sparsity from the first step of a policy to its last."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class StructureRanking(Pruner):
         return found
 
     def number(self, structures: int, level: float) -> int:
-        """How many structures go."""
+        """The number of structures to remove."""
         wanted = int(self.rounding(round(level * structures / self.group_size, _EXACT))) * self.group_size
         return structures if level == 1 else min(wanted, structures - 1)
 

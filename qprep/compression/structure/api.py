@@ -28,7 +28,7 @@ def groups(model: nn.Module, *example_inputs: Any, verify: bool = True) -> Group
     in evaluation mode and is left as it was. With `verify`, one group of each family is removed on trial: a family that
     does not survive this (a width is a constant of the source) is frozen with a note.
 
-    Raises StructureError where the model does not run, or is wrapped for distributed training.
+    Raises StructureError if the model does not run, or is wrapped for distributed training.
     """
     return _groups(model, _arguments(example_inputs), verify=verify)
 

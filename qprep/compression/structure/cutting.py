@@ -19,7 +19,7 @@ def tensors_of(model: nn.Module) -> dict[str, Tensor]:
 
 
 def kept_of(tensors: Mapping[str, Tensor], cuts: Cuts) -> dict[str, dict[int, Tensor]]:
-    """By tensor and dimension, the positions that stay; StructureError where none would."""
+    """By tensor and dimension, the positions that stay; StructureError if none would."""
     found: dict[str, dict[int, Tensor]] = {}
     for (name, dim), gone in cuts.items():
         size = tensors[name].shape[dim]

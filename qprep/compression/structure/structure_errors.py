@@ -1,4 +1,4 @@
-"""What a user can do wrong with the structure of a model."""
+"""Errors of users who change the structure of a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from qprep.foundation.errors import QprepError
 
 
 class StructureError(QprepError):
-    """What was expected of a model or of what is to be removed from it, what was found and where."""
+    """The message says what was expected of a model or of a removal, what was found and where."""
 
 
 class ThinningError(StructureError):

@@ -118,7 +118,7 @@ def _undo(journal: Journal, home: FolderLock, locks: Sequence[FolderLock]) -> No
 
 
 def _check(wanted: Replacement) -> None:
-    """Raise QprepError where a file is not as expected, or must not be written."""
+    """Raise QprepError if a file is not as expected, or must not be written."""
     try:
         same = read_bytes(wanted.target) == wanted.expected
     except OSError as error:
@@ -130,7 +130,7 @@ def _check(wanted: Replacement) -> None:
 
 
 def _check_old(wanted: Replacement, entry: JournalEntry) -> None:
-    """Raise QprepError where somebody wrote into the old file itself, just before it was replaced."""
+    """Raise QprepError if somebody wrote into the old file itself, just before it was replaced."""
     if read_bytes(entry.backup) != wanted.expected:
         raise _changed(wanted)
 

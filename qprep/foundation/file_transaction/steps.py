@@ -84,7 +84,7 @@ def _remove_pointer(folder: Path, key: str) -> None:
 
 
 def content_digest(path: Path) -> str | None:
-    """The digest of a file's content; None where it is not there, or no regular file."""
+    """The digest of a file's content; None if it is not there, or no regular file."""
     try:
         return digest(read_bytes(path))
     except OSError:

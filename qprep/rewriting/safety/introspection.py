@@ -28,7 +28,7 @@ _DUNDERS = frozenset(("__init__", "__call__", "__new__"))
 
 @dataclass(frozen=True, slots=True)
 class InspectedConstructors:
-    """Whose constructors are asked for their parameters.
+    """The classes whose constructors are asked for their parameters.
 
     classes  those named where that is done
     values   all that are passed on as values
@@ -56,7 +56,7 @@ def is_watched(context: RewriteContext, ref: ClassRef) -> bool:
 
 @remembered
 def asked_classes(context: RewriteContext) -> InspectedConstructors:
-    """What all given files together ask."""
+    """The constructors that all given files inspect together."""
     found = [part for name in context.project.given for part in _asked_in(context, name)]
     return InspectedConstructors(
         frozenset(cls for part in found for cls in part.classes),
@@ -85,7 +85,7 @@ def _imported(index: FileIndex, func: ast.expr) -> str:
 
 
 def _asked(context: RewriteContext, index: FileIndex, node: ast.expr) -> InspectedConstructors:
-    """Whose parameters an expression asks for."""
+    """The classes whose constructor parameters an expression reads."""
     while isinstance(node, ast.Attribute) and node.attr in _DUNDERS:
         node = node.value
     if isinstance(node, ast.Attribute) and node.attr == "forward":

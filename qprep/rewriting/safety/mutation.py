@@ -1,4 +1,4 @@
-"""What is done to a module after it was made: a second instance made before that would not know."""
+"""Mutations of a module after its construction: a second instance made before would not get them."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Change:
 
     @property
     def reason(self) -> str:
-        """What it is called in a reason."""
+        """The name of the mutation in a reason."""
         return f"in `{self.member.name.rpartition('.')[2]}.{self.method}`"
 
 
 def _changes(context: RewriteContext, unit: Unit, attribute: str, made: Iterable[Place]) -> tuple[Change, ...]:
-    """What the family of a class does to `self.attribute`, beside making it at the places `made`."""
+    """The mutations of `self.attribute` in the family of a class, beside its construction at the places `made`."""
     return _all_changes(context, unit, attribute, frozenset(made))
 
 

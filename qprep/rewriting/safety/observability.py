@@ -33,7 +33,7 @@ _WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._mo
 
 
 def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
-    """Why the instance that is passed on must stay one; None where a second one that shares all it holds will do."""
+    """Why the instance that is passed on must stay one; None if a second one that shares all it holds will do."""
     if sharing.how not in ("argument", "copy") or "?" in sharing.classes:
         return "the module has or may have parameters, so the keys of state_dict would change"
     call = _call_around(scope)

@@ -215,7 +215,7 @@ def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: Mod
 
 
 def _bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
-    """Which parameter takes which argument; the receiver of a method is left out."""
+    """The argument of each parameter; leaves out the receiver of a method."""
     positional: list[Parameter] = [p for p in spelling.parameters if p.kind is not ArgumentKind.KEYWORD_ONLY]
     if spelling.is_method:
         positional = positional[1:]
@@ -338,7 +338,7 @@ def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: froz
 def _edit_arguments(
     code: Code, node: ast.Call, spelling: Spelling, arguments: list[Argument], target: ModuleTarget
 ) -> list[Piece] | None:
-    """Take moved arguments out of the call and name those whose place changes; None where a comment is in the way."""
+    """Take moved arguments out of the call and name those whose place changes; None if a comment is in the way."""
     gone = target.moved | target.dropped
     kept = [argument for argument in arguments if argument.name not in gone]
     if arguments[: len(kept)] != kept:

@@ -194,7 +194,7 @@ def is_stateless(context: RewriteContext, module: str, node: ast.Call) -> bool:
 
 
 def _reading(holder: str, found: Reached) -> str:
-    """What lies under an attribute; None where it may be missing, for a call that not every run comes by."""
+    """The text for the value of an attribute; None if it may be missing in a call that not every run reaches."""
     if not found.may_miss:
         return f"{holder}{found.under}"
     for name in found.under.removeprefix(".").split("."):
@@ -220,7 +220,7 @@ def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation
 
 
 def owner_name(context: RewriteContext, creation: Creation) -> str:
-    """What the function that makes an attribute calls its owner."""
+    """The name of the owner in the function that makes an attribute."""
     code = context.code(creation.place.module)
     node = code.node(creation.place) if code is not None else None
     function = code.function(node) if code is not None and node is not None else None
@@ -255,7 +255,7 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
 
 
 def _other_value(context: RewriteContext, unit: Unit, attribute: str) -> Place | None:
-    """Where a method gives the attribute a value of which it is not known that it is a module, or becomes one.
+    """The place at which a method gives the attribute a value that may not be a module, or may become one.
 
     torch.nn.Module accepts no function under the name of a child.
     """

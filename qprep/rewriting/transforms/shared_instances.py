@@ -42,7 +42,7 @@ def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
 
 
 def _function(scope: Scope, sharing: Sharing) -> str:
-    """What makes a separate instance of the module there, or of each in a list."""
+    """The text that makes a separate instance of the module there, or of each in a list."""
     if sharing.how == "repetition":
         return "distinct"
     return "unshared" if sharing.how == "common" and _is_parameter(scope) else "another"
