@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
 
 
+# Decorators of methods that get no instance, or whose body TorchScript compiles.
+_WITHOUT_SELF = frozenset(("builtins.staticmethod", "builtins.classmethod", "torch.jit.script_method"))
+
+
 class ModuleOwners:
     """The classes and functions of one plan as owners of modules; each answer is computed once."""
 
@@ -83,13 +87,9 @@ class ModuleOwners:
         function = code.function(node)
         if function is None:
             return Unfixable("it is outside a method")
-        for decorator in function.decorator_list:
-            if ast.unparse(decorator).rpartition(".")[2] in (
-                "staticmethod",
-                "classmethod",
-                "script_method",
-            ):
-                return Unfixable(f"`{function.name}` is a {ast.unparse(decorator)}")
+        for decorator in self.context.analysis.decorators(code.module, function):
+            if decorator in _WITHOUT_SELF:
+                return Unfixable(f"`{function.name}` is a {decorator.removeprefix('builtins.')}")
         if not positional_parameters(function):
             return Unfixable(f"`{function.name}` has no self")
         owner = positional_parameters(function)[0].arg

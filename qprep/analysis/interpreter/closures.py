@@ -40,7 +40,7 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arg
         for place, (unit, function) in home.callers.items():
             analysis.note_callee(place, unit, function, home.unit)
         home.callers.clear()
-    return analysis.renewed(frame, node, known.returned, allocation_sites.made_in(home.index.name, closure.node))
+    return analysis.at_call_site(frame, node, known.returned, allocation_sites.made_in(home.index.name, closure.node))
 
 
 def note_maker(frame: Frame, node: ast.Call, closure: Closure) -> None:

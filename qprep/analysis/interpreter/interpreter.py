@@ -334,9 +334,9 @@ class ProjectAnalysis(Analysis):
         """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
         return project_calls.call_beside(self, frame, ref, arguments)
 
-    def renewed(self, frame: Frame, node: ast.Call, kind: Kind, made: allocation_sites.Made) -> Kind:
-        """Modules that a function made are other ones at each call of it."""
-        return project_calls.renewed(self, frame, node, kind, made)
+    def at_call_site(self, frame: Frame, node: ast.Call, kind: Kind, made: allocation_sites.Made) -> Kind:
+        """The result of a call with an allocation site of this call for each module that the callee allocated."""
+        return project_calls.at_call_site(self, frame, node, kind, made)
 
     def summary(
         self,

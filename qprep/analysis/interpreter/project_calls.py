@@ -36,7 +36,7 @@ def call_function(analysis: Analysis, frame: Frame, node: ast.Call, ref: Functio
         return _call_scripted(analysis, frame, node, ref, arguments)
     if isinstance(bound, Object | ClassRef):
         made = allocation_sites.not_given(arguments.all())
-        return renewed(analysis, frame, node, call_beside(analysis, frame, ref, arguments), made)
+        return at_call_site(analysis, frame, node, call_beside(analysis, frame, ref, arguments), made)
     is_method = isinstance(bound, Module) and bound.path == ""
     if isinstance(bound, Module) and not is_method and isinstance(bound.cls, ClassRef):
         if (
@@ -60,7 +60,7 @@ def call_function(analysis: Analysis, frame: Frame, node: ast.Call, ref: Functio
                 closures.note_maker(frame, node, inner)
     elif isinstance(bound, Module) and isinstance(bound.cls, ClassRef) and frame.recording:
         finish_root(analysis, bound.cls, summary, is_forward=False)
-    return renewed(analysis, frame, node, summary.returned, allocation_sites.not_given(arguments.all()))
+    return at_call_site(analysis, frame, node, summary.returned, allocation_sites.not_given(arguments.all()))
 
 
 def _is_scripted(analysis: Analysis, ref: FunctionRef) -> bool:
@@ -90,9 +90,9 @@ def _is_renewed(analysis: Analysis, frame: Frame, path: str) -> bool:
     return isinstance(owner, ClassRef) and path in analysis.attributes_of(owner).renewed
 
 
-def renewed(analysis: Analysis, frame: Frame, node: ast.Call, kind: Kind, made: allocation_sites.Made) -> Kind:
-    """Modules that a function made are other ones at each call of it."""
-    return kind if frame.recording else allocation_sites.renewed(kind, analysis.origin(frame, node), made)
+def at_call_site(analysis: Analysis, frame: Frame, node: ast.Call, kind: Kind, made: allocation_sites.Made) -> Kind:
+    """The result of a call with an allocation site of this call for each module that the callee allocated."""
+    return kind if frame.recording else allocation_sites.at_call_site(kind, analysis.origin(frame, node), made)
 
 
 def _note_helper(analysis: Analysis, frame: Frame, node: ast.Call, ref: FunctionRef, summary: CallSummary) -> None:

@@ -176,8 +176,8 @@ class Analysis(Protocol):
         """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
         ...
 
-    def renewed(self, frame: Frame, node: ast.Call, kind: Kind, made: Made) -> Kind:
-        """Modules that a function made are other ones at each call of it."""
+    def at_call_site(self, frame: Frame, node: ast.Call, kind: Kind, made: Made) -> Kind:
+        """The result of a call with an allocation site of this call for each module that the callee allocated."""
         ...
 
     def summary(

@@ -11,7 +11,7 @@ from qprep.analysis.interpreter.conditions import branch
 from qprep.analysis.interpreter.environment import Counts, PathState
 from qprep.analysis.interpreter.expressions import assign, evaluate
 from qprep.analysis.interpreter.items import iterate
-from qprep.analysis.interpreter.tensor_operations import augmented
+from qprep.analysis.interpreter.tensor_arithmetic import augmented
 from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Object, Sequence
 from qprep.analysis.values.access_paths import computed_indices, step_of
 

@@ -28,7 +28,7 @@ from qprep.rewriting.receiver_expression import Reached, reached
 from qprep.rewriting.rewrite_result import Declaration
 from qprep.rewriting.safety import observability as sharing_reasons
 from qprep.rewriting.safety.mutation import made_at_end
-from qprep.rewriting.transforms.call_sites import is_literal
+from qprep.rewriting.transforms.module_targets import is_literal
 
 if TYPE_CHECKING:
     from qprep.analysis.facts import HeldFunction, ModuleCall
