@@ -17,6 +17,7 @@ _CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 _EXEMPT = {ROOT / "docs" / "plain-english.md"}  # quotes the old sentences
 DOCUMENTS = [page for page in (*pages(), ROOT / "CHANGELOG.md") if page not in _EXEMPT]
 SOURCES = sorted((ROOT / "qprep").rglob("*.py"))
+_NOTHING = re.compile(r"there (?:is|are) none")
 _QUESTIONS = re.compile(r"(?:What|Whether|Where|Which|Who|Whose|When|How)\b")
 
 
@@ -38,16 +39,16 @@ def prose(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts of one file with their lines: `messages`, and the first lines of docstrings."""
+    """The texts of one file with their lines: messages and docstrings."""
 
     messages: tuple[tuple[int, str], ...]
-    openings: tuple[tuple[int, str], ...]
+    docstrings: tuple[tuple[int, str], ...]
 
 
 @cache
 def texts(path: Path) -> Texts:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return Texts(tuple(messages(path, tree)), tuple(openings(tree)))
+    return Texts(tuple(messages(path, tree)), tuple(documented(tree)))
 
 
 def messages(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -73,13 +74,13 @@ def docstrings(tree: ast.Module, *, with_functions: bool) -> set[int]:
     return {id(body[0].value) for body in bodies if isinstance(body[0], ast.Expr)}
 
 
-def openings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """The first lines of the docstrings of a file, with the lines of their owners."""
+def documented(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The docstrings of a file, with the lines of their owners."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node)
             if text:
-                yield getattr(node, "lineno", 1), text.splitlines()[0]
+                yield getattr(node, "lineno", 1), text
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
@@ -103,8 +104,19 @@ def test_docstrings_begin_with_a_noun_or_a_verb() -> None:
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in SOURCES
         if path.parent.name != "effects"  # rewritten with the folder itself
-        for line, text in texts(path).openings
+        for line, text in texts(path).docstrings
         if _QUESTIONS.match(text)
+    ]
+    assert found == []
+
+
+def test_docstrings_are_plain() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in SOURCES
+        if path.parent.name != "effects"  # rewritten with the folder itself
+        for line, text in texts(path).docstrings
+        if phrases().search(_NOTHING.sub("", prose(text)))
     ]
     assert found == []
 
@@ -118,5 +130,5 @@ def test_a_phrase_is_found() -> None:
 def test_messages_are_read(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text('"""A docstring of a module."""\nraise ValueError(f"expected {1} of two, found none" "and more")\n')
-    assert texts(path).openings == ((1, "A docstring of a module."),)
+    assert texts(path).docstrings == ((1, "A docstring of a module."),)
     assert texts(path).messages == ((2, "expected … of two, found noneand more"),)

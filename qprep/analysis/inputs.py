@@ -1,4 +1,4 @@
-"""The files of a run and what stands around them: all that must be known before anything is looked at."""
+"""The files of a run and what stands around them: all that must be known before the analysis."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The inputs of one analysis beside its files.
+    """The inputs of one analysis other than its files.
 
     around   what other files do to any object
     parsed   files that were parsed before
     outline  the names of modules
     broken   files that qprep failed on, by their path as reported, with what to say of them
     tell     called with the path of each file that is begun with
-    context  files that are evaluated beside the given ones, and neither reported nor changed
+    context  files that are evaluated with the given ones, and neither reported nor changed
     """
 
     around: Around = ALONE

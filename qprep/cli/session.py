@@ -133,7 +133,7 @@ class Session:
 
 
 def open_session(paths: tuple[Path, ...], flags: dict[str, Any]) -> Session:
-    """Resolve settings and find files; raises QprepError for what the user asks for wrongly."""
+    """Resolve settings and find files; raises QprepError for invalid arguments."""
     rules = all_rules()
     settings = resolver(rules, flags)
     overlay: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""A convolution and its BatchNorm get a list of their own beside those that the class fuses."""
+"""A convolution and its BatchNorm get a list of their own in addition to those that the class fuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics for pruners beside weights: outputs by channel, gradients, the BatchNorm behind a layer."""
+"""Statistics for pruners other than weights: outputs by channel, gradients, the BatchNorm behind a layer."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class Masks:
 
     @torch.no_grad()
     def enter_forward(self) -> None:
-        """Mask what is masked while the model runs, and keep copies where they are asked for."""
+        """Mask what is masked while the model runs, and keep copies if a policy requires them."""
         for parameter, shares in self._shares.items():
             used = [each for each in shares.values() if each.forward]
             if not used:

@@ -23,7 +23,7 @@ CRITERIA: Final = ("Max", "Mean_Abs")
 class Regularizer:
     """`penalty` is added to the loss for each parameter; a regularizer of your own overrides that.
 
-    reg_regims          strength by name of a parameter (or regular expression), with what a subclass says beside it
+    reg_regims          strength by name of a parameter (or regular expression), with the options of a subclass
     threshold_criteria  Max or Mean_Abs: after each minibatch, groups whose largest or mean magnitude is not above the
                         strength are set to 0
     proximal            in place of a penalty, groups shrink by learning rate · strength after the optimizer's step, and

@@ -67,7 +67,7 @@ class Scheduler:
     calibrate       batches for rankings by activations
     logs            a folder for log.jsonl, TensorBoard events and weights_sparsity.csv
 
-    Raises CompressionError for what is no nn.Module, an optimizer that is none, and a model sharded by FSDP.
+    Raises CompressionError if `model` is not an nn.Module, `optimizer` not an optimizer, or the model sharded by FSDP.
     """
 
     def __init__(

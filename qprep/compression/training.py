@@ -24,7 +24,7 @@ class Training:
     teacher    what distillation compares with
     calibrate  batches for pruners that look at activations
     records    what was removed, one entry for each thinning, as plain data
-    notes      what was done otherwise than one might expect, each sentence once
+    notes      exceptions that a user may not expect, each sentence once
     generator  random numbers of the policies, the same on every rank
     """
 

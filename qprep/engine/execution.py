@@ -58,7 +58,7 @@ class Effort:
 
     @property
     def assembles(self) -> bool:
-        """True if edits are worked out: for who asked, or for later runs, which may be asked for them."""
+        """True if edits are worked out: for the caller, or for later runs, which may need them."""
         return self.edits or self.cache is not None
 
     def workers(self, sizes: list[int]) -> int:

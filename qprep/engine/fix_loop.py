@@ -139,7 +139,7 @@ class _Ledger:
     banned    files that are not rewritten (any more), with the reason
     sound     files that passed the gate of the untouched text
     passed    the new texts that passed the gates last
-    is_first  whether the texts looked at are the original ones
+    is_first  whether the analysed texts are the original ones
     late      the unsafe fixes that later passes applied
     """
 
@@ -163,7 +163,7 @@ class _AppliedPass:
 
 
 def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Finding], withheld: str | None) -> Finding:
-    """A finding whose fix is left out, in a file that cannot be changed, or beside one of the baseline, says why."""
+    """A finding with the reason why its fix is left out: a file that cannot change, or a finding of the baseline."""
     if isinstance(finding.fix, Fix) and any(_is_same(finding, other) for other in left):
         return replace(finding, fix=Unfixable("the baseline lists it, or a finding that the fix would change"))
     if finding.path in banned and isinstance(finding.fix, Fix):

@@ -44,7 +44,7 @@ class OutlineStore(Protocol):
 
 
 class ModuleOutlines:
-    """Outlines of a project's modules by dotted name, made when they are asked for; None if there is no file."""
+    """Outlines of a project's modules by dotted name, made when they are needed; None if there is no file."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class ModuleOutlines:
         return read_outline(name, path, text) if text is not None else None
 
     def beside(self) -> dict[str, ExternalModule]:
-        """The modules beside the given ones that were asked for; nothing but their names was."""
+        """The modules other than the given ones of which only names were looked up."""
         return {name: ExternalModule(path, self.known.get(name)) for name, path in self.project.asked.items()}
 
     def keep(self) -> None:

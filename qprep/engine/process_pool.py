@@ -1,4 +1,4 @@
-"""Worker processes: each looks at one part after another; one that dies or hangs costs the file that it was at."""
+"""Worker processes: each analyses one part after another; one that dies or hangs costs the file that it was at."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def check(
 ) -> CheckResult:
     """Find; changes nothing. `observe` runs the user's models on the given contents of files.
 
-    The files `beside` are looked through for what they do to the given ones, and not reported.
+    The files `beside` are read for their effects on the given ones, and not reported.
     """
     texts, effort = overlay or {}, effort or Effort()
     cache = _cache(effort, texts, observe)
@@ -146,7 +146,7 @@ def fix(
 
     `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
     raises what keeps it from that. What the `baseline` holds stays as it is. The files `beside` are
-    looked through for what they do to the given ones, and not changed.
+    read for their effects on the given ones, and not changed.
     """
     texts, effort = overlay or {}, effort or Effort()
     runs = observe or prove

@@ -123,7 +123,7 @@ class Survey:
             yield name
 
     def _tell(self, module: str) -> None:
-        """A file is begun with: should qprep fail from here on, it is put down to that."""
+        """The analysis of a file begins: a failure from here on is attributed to it."""
         if module != self._begun:
             self._begun = module
             self.setting.tell(display_path(self.project.given[module]))

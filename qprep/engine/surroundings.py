@@ -1,4 +1,4 @@
-"""The files of a project beside those given: read for what they do to the given ones, neither reported nor changed."""
+"""The files of a project other than the given ones: read for their effects on these, neither reported nor changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GENERAL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Files beside the given ones; `note` says where the limit was reached."""
+    """Files other than the given ones; `note` says where the limit was reached."""
 
     paths: tuple[Path, ...]
     note: str | None = None
@@ -85,7 +85,7 @@ def _size(path: Path) -> int:
 def surround(
     divisions: Sequence[Division], beside: Sequence[Path], reader: Reader, store: OutlineStore | None = None
 ) -> list[Division]:
-    """The same parts, each with the files beside it that use its modules, and with what the others may do.
+    """The same parts, each with the files outside it that use its modules, and the effects of the others.
 
     A file whose text names nothing of the given ones is left out.
     """
@@ -172,7 +172,7 @@ def _module_of(dotted: str, outlines: Outlines) -> str | None:
 
 
 def _mentioning(given: Sequence[Path], beside: Sequence[Path], reader: Reader) -> list[Path]:
-    """The files beside whose text names a given module, something defined or held in one, or a user of these."""
+    """The other files whose text names a given module, something defined or held in one, or a user of these."""
     names = {_stem(path) for path in given} | _GENERAL
     for path in given:
         names.update(_OWN.findall(reader.data(path)))

@@ -1,4 +1,4 @@
-"""A worker process: reads parts from standard input, looks at them, and answers on what was standard output."""
+"""A worker process: reads parts from standard input, analyses them, and answers on what was standard output."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Notebook:
 
 
 def read_notebook(raw: str) -> Notebook:
-    """Take a notebook apart; raises NotebookError for what is none of format 4."""
+    """Take a notebook apart; raises NotebookError for a file that is not of format 4."""
     try:
         document = json.loads(raw)
     except ValueError as error:

@@ -72,7 +72,7 @@ def _constructors(kind: type) -> Iterator[Callable[..., None]]:
 
 
 def options_of(quantizer: Rebuildable) -> dict[str, Any]:
-    """The options that build the quantizer again, beside settings: attributes that its constructor names or was given.
+    """The options that build the quantizer again, without settings: attributes that its constructor names or was given.
 
     Names that only a base class has count where they were given: a constructor may set them itself.
     """

@@ -1,7 +1,7 @@
 """The preparation that all quantizers share: settings, tracing, passes, slots in the model, ranges from data.
 
 The design is Distiller's (Zmora et al., arXiv:1910.12232): a factory of replacements by type, bits with overrides by
-regular expressions, a function that quantizes parameters, and the optimizer told of new ones.
+regular expressions, a function that quantizes parameters, and new parameters in the optimizer.
 """
 
 from __future__ import annotations

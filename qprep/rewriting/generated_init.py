@@ -91,7 +91,7 @@ def new_names(context: RewriteContext, unit: Unit) -> frozenset[str]:
 
 
 def _full_signature(context: RewriteContext, unit: Unit, base: Kind, args: ast.arguments) -> tuple[str, str] | None:
-    """The same parameters, defaults and annotations, where code asks for them and they mean the same for the class."""
+    """The same parameters, defaults and annotations, if code reads them and they mean the same for the class."""
     index = context.project.index(unit.module)
     same_file = isinstance(base, ClassRef) and base.module == unit.module and "." not in base.name
     if not _is_seen(context, unit) or not same_file or index is None or args.posonlyargs or not args.args:

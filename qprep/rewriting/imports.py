@@ -78,7 +78,7 @@ def _is_free(index: FileIndex, name: str) -> bool:
 
 
 def import_pieces(code: Code, needed: Iterable[Import]) -> list[Piece]:
-    """The import statements that are missing; what goes beside another import is added to that one."""
+    """The import statements that are missing; a name next to another import is added to that one."""
     entries = set(needed)
     beside = {entry: place for entry in entries if (place := _beside(code, entry)) is not None}
     pieces = [Piece(place, place, f", {_bound(entry)}") for entry, place in sorted(beside.items(), key=_written)]

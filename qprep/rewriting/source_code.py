@@ -116,7 +116,7 @@ class Code:
         return around.within(node).function
 
     def functions_inside(self, node: ast.AST) -> tuple[ast.FunctionDef | ast.Lambda, ...]:
-        """The functions and lambdas around a node, but for the outermost one of `function`."""
+        """The functions and lambdas around a node, except for the outermost one of `function`."""
         return self._nodes.around[node].inner
 
     def bound_in(self, function: ast.FunctionDef) -> frozenset[str]:

@@ -41,7 +41,7 @@ class PerCall(nn.ModuleList):
 
     @staticmethod
     def wrap(module: nn.Module | None, owner: nn.Module) -> PerCall | None:
-        """A PerCall of `module`; what is none (None, for an optional child, or a function held instead) stays."""
+        """A PerCall of `module`; other values (None, for an optional child, or a function held instead) stay."""
         return PerCall(module, owner) if isinstance(module, nn.Module) else module
 
     @staticmethod

@@ -55,7 +55,7 @@ def workspace() -> Iterator[Path]:
 
 
 def run_child(module: str, request: Request, folder: Path) -> TraceFailure | None:
-    """Run `python -m module folder`; None once it has left what it was asked for."""
+    """Run `python -m module folder`; None once it has written its answer."""
     if find_spec("torch") is None:
         raise QprepError("a trace runs the model and needs torch: pip install 'qprep[torch]'")
     for name in (child.FAILURE, child.REPORT, child.FAULT, child.SEAL):

@@ -26,7 +26,7 @@ def compare(request: Request, original: Sources, rewritten: Sources, tolerance: 
     Files in neither mapping are imported from disk, so either may be empty. Both are built from one seed; compared
     are the state_dict's keys, order and values, a strict load both ways, the parameters' order and tying, the random
     state after construction, outputs and effects on the inputs in evaluation and training mode, buffers and
-    gradients; all of them bit for bit, but for models with compound modules of torch.nn, whose results may
+    gradients; all of them bit for bit, except for models with compound modules of torch.nn, whose results may
     differ by `tolerance`. Raises QprepError if torch is missing or the device is meta.
     """
     if request.device == "meta":

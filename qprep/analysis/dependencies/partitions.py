@@ -41,7 +41,7 @@ ALONE = Around(frozenset(), ())
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """Files that are analysed together, in the order given, and what stands beside them.
+    """Files that are analysed together, in the order given, and what surrounds them.
 
     `context` are files that use these: they are evaluated together with them, and neither reported nor changed.
     """

@@ -1,4 +1,4 @@
-"""Functions under decorators of the project: what their wrappers compute beside the function itself."""
+"""Functions under decorators of the project: the operations of their wrappers in addition to the function's own."""
 
 from __future__ import annotations
 

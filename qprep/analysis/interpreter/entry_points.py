@@ -54,7 +54,7 @@ def has_optional(analysis: Analysis, cls: ClassRef) -> bool:
 
 
 def is_entry(summary: CallSummary) -> bool:
-    """True if a method runs operations beside modules of its object: others may look at settings or weights."""
+    """True if a method runs operations as well as modules of its object: other methods may read settings or weights."""
     return bool(summary.touched) and any(event[0] in ("mod", "self") for event in summary.counts)
 
 

@@ -109,7 +109,7 @@ class ProjectAnalysis(Analysis):
         return self.facts
 
     def _run_beside(self, name: str) -> None:
-        """Evaluate what users may call beside forward: public methods that no forward runs."""
+        """Evaluate what users may call other than forward: public methods that no forward runs."""
         index = self.project.index(name)
         for cls in reversed(list(index.classes)) if index is not None else ():
             ref = ClassRef(name, cls)
@@ -202,7 +202,7 @@ class ProjectAnalysis(Analysis):
         return self._globals.resolved(self, dotted)
 
     def name_kind(self, frame: Frame, node: ast.expr) -> Kind:
-        """The kind of a name or dotted name; anything else says nothing."""
+        """The kind of a name or dotted name; anything else is unknown."""
         root = node
         while isinstance(root, ast.Attribute):
             root = root.value

@@ -89,7 +89,7 @@ _SIZE_FUNCTIONS = frozenset(
 
 
 def annotated(analysis: Analysis, index: FileIndex, node: ast.expr) -> Kind | None:
-    """The kind that an annotation promises; None if it says nothing."""
+    """The kind that an annotation promises; None if it is unknown."""
     if isinstance(node, ast.Constant):
         if node.value is None:
             return NONE
@@ -196,7 +196,7 @@ def forward_kind(
 
 
 def _used_as_tensors(analysis: Analysis, callee: Callee, node: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
-    """Parameters that the body passes to a layer or a function of torch first, or asks for what only tensors have."""
+    """Parameters that the body passes to a layer or function of torch first, or uses as only tensors can be."""
     names = {arg.arg for arg, _ in all_parameters(node)}
     found: set[str] = set()
     for part in walk(node):

@@ -85,7 +85,7 @@ class Analysis(Protocol):
         ...
 
     def name_kind(self, frame: Frame, node: ast.expr) -> Kind:
-        """The kind of a name or dotted name; anything else says nothing."""
+        """The kind of a name or dotted name; anything else is unknown."""
         ...
 
     def annotated(self, index: FileIndex, node: ast.expr) -> Kind | None:

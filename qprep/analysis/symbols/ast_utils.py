@@ -1,4 +1,4 @@
-"""The nodes of a tree, gone through once: whole files are asked for one thing and another."""
+"""The nodes of a tree, walked once: several queries read all nodes of a file."""
 
 from __future__ import annotations
 

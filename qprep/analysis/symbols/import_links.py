@@ -1,7 +1,7 @@
-"""Files by dotted names, as Python finds them: in packages, in folders without `__init__.py`, beside a script.
+"""Files by dotted names, as Python finds them: in packages, in folders without `__init__.py`, next to a script.
 
 A module has one name here, that of `module_name`; an import may call it by a longer or a shorter one, as its
-importer is run: `models.base` for a file of the folder `models` without an `__init__.py`, `ops` for a file beside it.
+importer is run: `models.base` for a file of the folder `models` without an `__init__.py`, `ops` for a file next to it.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class ImportLinks:
         return self._located[key]
 
     def _is_installed(self, folder: Path, dotted: str) -> bool:
-        """True if a name belongs to another package that is installed beside the given ones, or to qprep itself."""
+        """True if a name belongs to another package that is installed next to the given ones, or to qprep itself."""
         top = dotted.partition(".")[0]
         return top not in self._tops and (folder.name in INSTALLED or top == OWN_PACKAGE)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ExternalModule(NamedTuple):
-    """A module beside the given ones that was looked for: its file, and its names where nothing else was wanted."""
+    """A module other than the given ones that was looked up: its file, and its names if nothing else was needed."""
 
     path: Path | None
     names: Outline | None = None
@@ -146,7 +146,7 @@ class Project:
         return index
 
     def beside(self) -> dict[str, ExternalModule]:
-        """The modules beside the given ones that were looked for so far."""
+        """The modules other than the given ones that were looked up so far."""
         read, names = self._read_whole, self._surfaces
         return {
             name: ExternalModule(path, None if name in read else names.get(name)) for name, path in self.asked.items()
@@ -177,7 +177,7 @@ class Project:
         return self._names[full]
 
     def is_missing(self, name: str) -> bool:
-        """True if the module called `name` was asked for, and could not be read or parsed."""
+        """True if the module called `name` was looked up, and could not be read or parsed."""
         return name in self._missing
 
     def path(self, name: str) -> Path | None:
@@ -247,7 +247,7 @@ class Project:
         return None
 
     def _belongs(self, candidate: Path, root: Path, top: str) -> bool:
-        """Only packages that hold a given file, and scripts beside one, are part of the project."""
+        """Only packages that hold a given file, and scripts next to one, are part of the project."""
         return top in self.tops or candidate.parent == root
 
     def resolve(self, dotted: str) -> Kind:

@@ -147,7 +147,7 @@ def variants(table: Iterable[str], name: str) -> list[str]:
 
 
 def _bind_body(index: FileIndex, body: list[ast.stmt], *, branch: bool = False) -> None:
-    """Bind what statements define; in a branch it stands beside what has the name already."""
+    """Bind what statements define; in a branch it is an alternative to what has the name already."""
     for node in body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             _bind_imports(index, node, branch=branch)

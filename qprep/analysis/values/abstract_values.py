@@ -18,7 +18,7 @@ FLOAT, INTEGER, ANY = "f", "i", "?"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Base of all kinds; `UNKNOWN` is the one that says nothing."""
+    """Base of all kinds; `UNKNOWN` is the one without information."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Plain(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Word(Kind):
-    """A text that is the name of an operation: `getattr(F, "relu")` asks for it."""
+    """A text that is the name of an operation: `getattr(F, "relu")` reads it."""
 
     text: str
 

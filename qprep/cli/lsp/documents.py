@@ -110,7 +110,7 @@ class Document:
 def look_at(look: DocumentLook) -> dict[str, Document]:
     """Check a file as it is in the editor; its documents by URI. Raises QprepError for what is wrong with settings.
 
-    The project's other files are looked through for what they do to the file's classes, as `qprep check` does.
+    The project's other files are read for their effects on the file's classes, as `qprep check` does.
     """
     buffer, settings = look.buffer, _settings()
     plain = {uri: Document(uri, buffer.shown[uri], text) for uri, text in buffer.texts.items()}

@@ -27,7 +27,7 @@ class _Running:
 
 
 class Looks:
-    """Looks at the files that `buffers` gives; what was found counts until anything changes.
+    """Analyses the files that `buffers` gives; the results count until anything changes.
 
     Use it from one event loop. The looks themselves run in a thread, so that the loop goes on hearing the editor.
     """

@@ -31,7 +31,7 @@ class HuggingFace(_base()):  # type: ignore[misc]
     """Calls a scheduler in `Trainer.train`; `scheduler` is there once the training has begun.
 
     An optimizer step is a minibatch, whatever the accumulation of gradients. Losses of policies need `attach`, which
-    wraps `compute_loss`. The scheduler's state is saved beside each checkpoint and read from that which the training
+    wraps `compute_loss`. The scheduler's state is saved next to each checkpoint and read from that which the training
     resumes from.
 
     schedule  a file, or a function of (model, optimizer) that returns a Scheduler

@@ -20,7 +20,7 @@ Weights = str | Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The inputs of a pruner beside the parameter itself.
+    """The inputs of a pruner other than the parameter itself.
 
     progress     0 at the first step of the policy, 1 at the last
     gradient     the mean gradient since the last mask, None if none was collected

@@ -19,7 +19,7 @@ from qprep.compression.training import Training
 
 @register
 class FMReconstructionChannelPruner(L1RankedStructureParameterPruner):
-    """Input channels go by L1 norm; the others are fitted so that the layer's output on calibration data stays.
+    """Input channels are removed by L1 norm; the others are fitted to keep the layer's output on calibration data.
 
     The fit is exact least squares: with G = XᵀX of all inputs, W' = W Gₐₖ Gₖₖ⁻¹ over the inputs k that stay.
     """

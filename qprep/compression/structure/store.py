@@ -77,7 +77,7 @@ class LabelStore:
         return found
 
     def merge(self, first: Tensor, second: Tensor, cause: Cause) -> None:
-        """Let labels at the same place go together; one beside 0 stays, for `cause`."""
+        """Let labels at the same place go together; one next to 0 stays, for `cause`."""
         first, second = _alike(first.abs(), second.abs())
         first, second = first.reshape(-1), second.reshape(-1)
         alone = (first == 0) != (second == 0)

@@ -39,7 +39,7 @@ class Settings:
     target          whose modules rewritten code uses: "qprep", "torch-ao" …
     catalogue       rows for operators of the user's own
     baseline        the file of findings that are not reported again; None: there is none
-    cache_dir       the folder of earlier results; None: `.qprep_cache` beside the configuration file
+    cache_dir       the folder of earlier results; None: `.qprep_cache` next to the configuration file
     trace           the models named in [tool.qprep.trace], for --trace and --verify
     """
 

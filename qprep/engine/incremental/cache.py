@@ -80,7 +80,7 @@ class Cache:
         return CheckResult(result.findings, result.files, len(result.unknown_sites), result.unknown_sites)
 
     def keep(self, part: Partition, result: CheckResult, asked: Mapping[str, ExternalModule]) -> None:
-        """Remember a result and the files beside the part's that it came of."""
+        """Remember a result and the files outside the part that it depends on."""
         body = {
             "findings": [to_record(finding) for finding in result.findings],
             "unknown": [to_record(finding) for finding in result.unknown_sites],
@@ -162,7 +162,7 @@ class Cache:
         return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
     def _load(self, key: str, paths: Sequence[Path]) -> Json:
-        """The body of an entry whose files beside `paths` are as they were."""
+        """The body of an entry whose files other than `paths` are unchanged."""
         entry = self._read(key)
         try:
             return entry["body"] if entry is not None and self._holds(entry, paths) else None

@@ -19,7 +19,7 @@ CONFIG_NAMES = ("qprep.toml", "pyproject.toml")
 def prepared_folder() -> Path:
     """The folder for rewritten sources, made where it is not there; a temporary one where none can be written.
 
-    As for `qprep check`: QPREP_CACHE_DIR, `cache-dir` of the closest configuration file, or `.qprep_cache` beside that
+    As for `qprep check`: QPREP_CACHE_DIR, `cache-dir` of the closest configuration file, or `.qprep_cache` next to that
     file or in the current folder.
     """
     try:

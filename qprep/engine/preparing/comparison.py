@@ -26,7 +26,7 @@ def compared(
 
     `build` makes the rewritten model. Compared are the state's keys, order and initial values, tied parameters, a
     strict load of the original's state, the random state after construction, outputs, gradients and effects in
-    evaluation and in training mode: bit for bit, but for compound modules of torch.nn, whose twins sum in another
+    evaluation and in training mode: bit for bit, except for compound modules of torch.nn, whose twins sum in another
     order (`qprep.tracing.verdict.COMPOUND`).
     """
     from qprep.tracing import build_record

@@ -27,7 +27,7 @@ class PreparedImportWarning(UserWarning):
 class PackageReport:
     """The result of rewriting one package.
 
-    names      what was asked for: the package, or modules of it
+    names      the requested names: the package, or modules of it
     version    of the distribution; None if it has none
     rewritten  the modules that are imported in a rewritten form
     fixed      how many findings that resolved
@@ -140,7 +140,7 @@ def _known_finder(group: Sequence[InstalledPackage]) -> PreparedFinder | None:
 
 
 def _sources(top: str, group: Sequence[InstalledPackage]) -> PreparedSources:
-    """The rewritten files of the parts of one package that were asked for; none, and a warning, where that fails."""
+    """The rewritten files of the requested parts of one package; none, and a warning, where that fails."""
     files = {module: path for package in group for module, path in package.files.items()}
     every = files if any(package.name == top for package in group) else {**locate(top).files, **files}
     return rewritten_sources(", ".join(package.name for package in group), files, every)

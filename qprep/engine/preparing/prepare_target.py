@@ -59,7 +59,7 @@ def rewritten_parts(modules: Mapping[str, Path]) -> list[PreparedSources]:
 
 
 def build(request: Request) -> nn.Module:
-    """The model of a request, in evaluation mode unless it asks for training."""
+    """The model of a request, in evaluation mode unless it requests training."""
     from qprep.tracing import model_target
 
     return model_target.build(model_target.find(request.target), request)[0]

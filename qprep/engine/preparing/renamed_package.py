@@ -26,7 +26,7 @@ from qprep.engine.preparing.vendored_files import vendored_files
 class RenamedPackage:
     """A package under another name; `sources` are its modules, by their original names.
 
-    Importing a module of it imports no file of the original package, but for those that cannot be taken out of it.
+    Importing a module of it imports no file of the original package, except for those that cannot be separated from it.
     """
 
     def __init__(self, top: str, sources: PreparedSources) -> None:

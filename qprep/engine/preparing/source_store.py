@@ -43,7 +43,7 @@ _KEPT_DAYS = 30  # entries that nothing has used for so long are removed
 class PreparedModule:
     """A module of a package, its original file and the rewritten one.
 
-    looks_at_path  whether its code asks for `__file__`
+    looks_at_path  whether its code reads `__file__`
     """
 
     name: str
@@ -203,7 +203,7 @@ def _states(paths: Iterable[Path]) -> Iterable[object]:
 
 
 def _stamp() -> list[object]:
-    """The inputs of rewrites beside the files: Python, qprep down to its own files, and plugins."""
+    """The inputs of rewrites other than the files: Python, qprep down to its own files, and plugins."""
     own = sorted(PACKAGE_FOLDER.rglob("*.py"))
     return [__version__, list(sys.version_info[:3]), list(_states(own)), _plugins()]
 

@@ -84,7 +84,7 @@ class PackageNames:
 def vendored_files(package: InstalledPackage, roots: Collection[str]) -> VendoredFiles:
     """The modules `roots` and those that they need, rewritten by safe fixes, for a package of their own.
 
-    A module that looks at its own path, or registers operators with torch, stays in the installed package, and so
+    A module that reads its own path, or registers operators with torch, stays in the installed package, and so
     does the top package's own file: what they define is imported from there. Raises QprepError if a root is among
     these, or where the files cannot be rewritten.
     """

@@ -216,7 +216,7 @@ def _joined(source: SourceFile, start: int, end: int, statements: Sequence[str])
 
 
 def stays(tree: ast.Module) -> bool:
-    """True if a file must be run where it is: it looks at its own place, or registers operators with torch."""
+    """True if a file must be run where it is: it reads its own path, or registers operators with torch."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in ("__file__", "__path__"):
             return True

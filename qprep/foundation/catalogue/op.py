@@ -90,7 +90,7 @@ class Op:
     operators Python operators: ("+",); augmented and reflected forms are implied; unary ones are "-x", "+x", "~x"
     nn        "ReLU(inplace)": the torch.nn module and the parameters that its constructor takes, by canonical name
               ("Dropout(p, inplace)"); used when all of them are known at construction and the call gives nothing else
-              but what the first spelling requires and what is in `drop`; an in-place spelling asks for `inplace`
+              but what the first spelling requires and what is in `drop`; an in-place spelling sets `inplace`
     module    "Concat(dim)": the class of qprep.runtime_modules and its constructor's parameters; its forward takes
               the operation's parameters in the order of the first spelling, those of the constructor too (None
               there means: as constructed)

@@ -25,7 +25,7 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One file of a rewrite, with the new text and the old file beside it.
+    """One file of a rewrite, with the new text and the old file next to it.
 
     `target` is the file, links resolved; `old` and `new` are digests of its content before and after.
     """

@@ -35,7 +35,7 @@ class Recovered:
 def recover(folders: Iterable[Path]) -> list[Recovered]:
     """Recover what was stopped in these folders; raises QprepError if that cannot be done.
 
-    A rewrite that another process is at just now is left alone.
+    A rewrite that another process works on just now is not changed.
     """
     found: list[Recovered] = []
     for folder in sorted(set(folders)):

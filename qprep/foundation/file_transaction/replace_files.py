@@ -1,7 +1,7 @@
 """Replace the contents of several files: all of them or none.
 
-The new texts are written beside the files and synced first, then the files are replaced one by one, in the order
-given. Each old file is kept beside its place until the last one is replaced, so that whatever goes wrong is undone. A
+The new texts are written next to the files and synced first, then the files are replaced one by one, in the order
+given. Each old file is kept next to its place until the last one is replaced, so that whatever goes wrong is undone. A
 journal in each folder says what is under way; where the process is killed, the next run finds it and finishes or undoes
 the work (`recover_files`).
 """
@@ -136,7 +136,7 @@ def _check_old(wanted: Replacement, entry: JournalEntry) -> None:
 
 
 def _stage(wanted: Replacement, entry: JournalEntry) -> None:
-    """Put the new text and the old file beside a file."""
+    """Put the new text and the old file next to a file."""
     status = entry.target.stat()
     with open(os.open(entry.staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(wanted.data)

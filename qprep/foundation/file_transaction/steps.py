@@ -49,7 +49,7 @@ def can_finish(entry: JournalEntry) -> bool:
 
 
 def clear(journal: Journal, lock: FolderLock, held: Iterable[FolderLock] = ()) -> None:
-    """Remove what a rewrite put beside its files, and its journals, the whole one last; raises OSError.
+    """Remove what a rewrite put next to its files, and its journals, the whole one last; raises OSError.
 
     `held` are the locks of the other folders, where the process has them.
     """

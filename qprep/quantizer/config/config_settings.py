@@ -293,7 +293,7 @@ def _with_containers(path: str) -> list[str]:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """The expression of an override; QprepError if it is none, or has a capture group."""
+    """The expression of an override; QprepError if it is not a regular expression, or has a capture group."""
     try:
         found = re.compile(pattern)
     except (re.error, TypeError) as error:

@@ -68,7 +68,7 @@ class QuantConfig:
         }
 
     def _choices(self) -> dict[str, Any]:
-        """The arguments of the file beside settings; imports passes; QprepError with the line if one is unknown."""
+        """The arguments of the file other than settings; imports passes; QprepError with the line if one is unknown."""
         found: dict[str, Any] = {"backend": self.backend, "target": self.target, "types": list(self.types) or None}
         found = {name: value for name, value in found.items() if value is not None}
         if self.passes:

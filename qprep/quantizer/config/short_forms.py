@@ -47,7 +47,7 @@ def with_bits(overrides: Any, bits: object) -> Any:  # noqa: ANN401  (what the c
 
 
 def type_names(types: object, model: nn.Module) -> tuple[str, ...]:
-    """The classes of `types` by qualified name; QprepError if they are none, or `model` has no such module."""
+    """The classes of `types` by qualified name; QprepError if they are not classes, or `model` has no such module."""
     if types is None:
         return ()
     given = [types] if isinstance(types, (type, str)) else list(types) if isinstance(types, Iterable) else []

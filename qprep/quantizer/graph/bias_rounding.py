@@ -239,7 +239,7 @@ def _may_fold(factor: Tensor, layer: BiasedLayer) -> bool:
 
 
 def _folds(factor: Tensor, layer: BiasedLayer) -> Tensor:
-    """True if it does: the smallest integer has no negative, which a factor below 0 asks for."""
+    """True if it does: the smallest integer has no negative, which a factor below 0 would need."""
     grid = layer.slot.grid
     if -grid.low <= grid.high:
         return torch.ones((), dtype=torch.bool, device=factor.device)

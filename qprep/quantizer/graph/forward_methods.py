@@ -53,6 +53,6 @@ def method_of(module: nn.Module) -> str | None:
 
 
 def decorated(model: nn.Module) -> tuple[type[nn.Module], ...]:
-    """The classes of modules in `model` whose forward is decorated, but for the model's own."""
+    """The classes of modules in `model` whose forward is decorated, except for the model's own."""
     kinds = (type(module) for module in model.modules() if module is not model and method_of(module) is not None)
     return tuple(dict.fromkeys(kinds))

@@ -118,7 +118,7 @@ class _Follower(TorchFunctionMode):
         self._open.append(call)
 
     def _settings(self, module: nn.Module, args: Any, kwargs: Any) -> dict[str, object]:  # noqa: ANN401
-        """The arguments of a call beside its first one and activations, by names of parameters."""
+        """The arguments of a call other than its first one and activations, by names of parameters."""
         try:
             bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
         except (TypeError, ValueError):

@@ -101,7 +101,7 @@ def _place_inner(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]) 
 
 
 def _own(edge: Edge) -> Edge:
-    """An edge with a range of its own, beside `edge`."""
+    """An edge with a range of its own, next to `edge`."""
     return Edge(edge.producer, edge.index, device=edge.device)
 
 

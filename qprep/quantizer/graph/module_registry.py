@@ -14,7 +14,7 @@ Replacement = Callable[[nn.Module, str, LayerSettings], nn.Module]
 
 
 def wrap(module: nn.Module, path: str, settings: LayerSettings) -> nn.Module:  # noqa: ARG001  (a replacement's)
-    """A replacement that is none: the module is one operation, whatever is inside, with quantizers around it.
+    """The replacement by the module itself: it is one operation, whatever is inside, with quantizers around it.
 
     `register(MyLayer)(wrap)`, or `quantizer.replacement_factory[MyLayer] = wrap`.
     """

@@ -8,7 +8,7 @@ from torch import nn
 
 
 class ModuleWrapper(nn.Module):
-    """Reads attributes that it lacks from `module`, but for those of Python's own protocols (`__len__` …)."""
+    """Reads attributes that it lacks from `module`, except for those of Python's own protocols (`__len__` …)."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (of the module)
         try:

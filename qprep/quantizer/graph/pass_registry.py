@@ -42,7 +42,7 @@ def register_pass(
     after   the pass before it; by default "share-scales", the last one that plans
     before  the pass after it, instead of `after`
 
-    `PostTrainingQuantizer(model, target="tile")` asks for a target's passes. A package that names its module under the
+    `PostTrainingQuantizer(model, target="tile")` requests a target's passes. A package that names its module under the
     entry point group `qprep.quantizer.passes` need not be imported. Raises QprepError for both places, and for a name
     that another function has.
     """

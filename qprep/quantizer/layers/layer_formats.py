@@ -15,7 +15,7 @@ _SPECS: Final = ("weights", "activations", "bias")
 
 
 class Formatted(nn.Module):
-    """A layer with formats of its own, given as keywords beside the layer's arguments.
+    """A layer with formats of its own, given as keywords in addition to the layer's arguments.
 
     Keywords are the names of `LayerSettings` (bits_weights=4, scheme_weights="symmetric"), or `weights`, `activations`
     and `bias`, each a `Spec`. Until a quantizer adopts the model around it, the layer computes in float. The settings
@@ -53,7 +53,7 @@ def _settings(name: str, spec: Spec) -> dict[str, Any]:
 
 
 def formats_of(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """The settings that modules of a model bring, by path; QprepError if they were changed to what is none."""
+    """The settings that modules of a model bring, by path; QprepError if they were changed to invalid ones."""
     found = {}
     for path, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, Formatted):

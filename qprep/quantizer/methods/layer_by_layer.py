@@ -56,7 +56,7 @@ class ByLayerQuantizer(WeightOnlyQuantizer):
     A subclass says in `choose` what it makes of one layer. Weights of linear layers and convolutions; others, and those
     that the data never reaches, are rounded to nearest.
 
-    samples  places of the calibration data that a layer is looked at
+    samples  places of the calibration data at which a layer is observed
     """
 
     quantizes_vectors = False  # in 4 bits a normalization's weights would lose more than all layers do

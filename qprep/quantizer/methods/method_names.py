@@ -36,7 +36,7 @@ METHODS: Final[Mapping[str, type[Quantizer]]] = LazyTable(_methods)
 
 
 def options_of(method: type[Quantizer]) -> Mapping[str, int | float | bool]:
-    """The numbers, by name with their defaults, that a method's constructors take beside what all take."""
+    """The numbers, by name with their defaults, that a method's constructors take; without those of all methods."""
     found: dict[str, int | float | bool] = {}
     for each in reversed(method.__mro__):
         own = inspect.signature(vars(each)["__init__"]).parameters.values() if "__init__" in vars(each) else ()

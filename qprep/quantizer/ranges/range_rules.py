@@ -103,7 +103,7 @@ class Average(Estimator):
 
 
 class Moments(MinMax):
-    """Mean and central moments of all values, beside their bounds: the base of estimators by a distribution."""
+    """Mean and central moments of all values, with their bounds: the base of estimators by a distribution."""
 
     def __init__(self) -> None:
         super().__init__()

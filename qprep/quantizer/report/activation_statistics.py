@@ -68,7 +68,7 @@ class Statistics:
     def load(cls, path: str | Path) -> Statistics:
         """Read a file of `save`, or another one in Distiller's layout, without histograms.
 
-        Raises QprepError, with file and line, for what is no YAML and for numbers that are none.
+        Raises QprepError, with file and line, for invalid YAML and invalid numbers.
         """
         path = Path(path)
         found: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""Runs a quantized model beside its float self and measures every slot: what a report is made of."""
+"""Runs a quantized model next to its float original and measures every slot: what a report is made of."""
 
 from __future__ import annotations
 

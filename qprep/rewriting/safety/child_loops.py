@@ -123,7 +123,7 @@ def _look(context: RewriteContext, unit: Unit) -> Iterator[MethodWalk]:
 
 @remembered
 def _walk(context: RewriteContext, member: ClassRef, name: str, *, is_container: bool) -> MethodWalk | None:
-    """One method is read once, however many classes inherit it; one without self is none of them."""
+    """One method is read once, however many classes inherit it; a method without self does not count."""
     entry = context.project.class_node(member)
     assert entry is not None
     method = entry.function(name)
@@ -226,7 +226,7 @@ class MethodWalk:
             self.filters.append(found)
 
     def _may_be_new(self, classes: ast.expr) -> bool:
-        """True if a new child may be of classes that code asks for: not where they are known to have parameters."""
+        """True if a new child may be of classes that code selects: not where they are known to have parameters."""
         index = self.context.project.index(self.member.module)
         for part in classes.elts if isinstance(classes, ast.Tuple) else [classes]:
             dotted = self.context.project.expression_name(index, part) if index is not None else None
@@ -358,7 +358,7 @@ class MethodWalk:
 
 @remembered
 def is_walked(context: RewriteContext, unit: Unit) -> bool:
-    """True if code asks for the children that a class had before: other code, and that for any model, or its own."""
+    """True if code requests the children that a class had before: other code, and that for any model, or its own."""
     if filters(context, unit) or any(walk.is_filtered for walk in _walks(context, unit)):
         return True
     ref = ClassRef(unit.module, unit.name)

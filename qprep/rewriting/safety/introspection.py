@@ -1,4 +1,4 @@
-"""Code that asks constructors for their parameters, or looks at the variables of those who call it."""
+"""Code that reads the parameters of constructors, or the variables of those who call it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DUNDERS = frozenset(("__init__", "__call__", "__new__"))
 
 @dataclass(frozen=True, slots=True)
 class InspectedConstructors:
-    """The classes whose constructors are asked for their parameters.
+    """The classes whose constructors' parameters are read.
 
     classes  those named where that is done
     values   all that are passed on as values
@@ -49,7 +49,7 @@ def may_be_asked(context: RewriteContext, ref: ClassRef) -> bool:
 
 
 def is_watched(context: RewriteContext, ref: ClassRef) -> bool:
-    """True if constructors of a class may run code that looks at the variables of its callers."""
+    """True if constructors of a class may run code that reads the variables of its callers."""
     bases = (base for base in context.project.mro(ref) if isinstance(base, ClassRef | External))
     return any(base.name.rpartition(".")[2] in frame_watchers(context) for base in bases)
 
@@ -124,7 +124,7 @@ def _hands_on_types(context: RewriteContext) -> bool:
 
 @remembered
 def class_values(context: RewriteContext) -> frozenset[ClassRef]:
-    """Classes that some given file keeps or passes as values: not called, inherited from or asked for."""
+    """Classes that some given file keeps or passes as values: not called, inherited from or tested for."""
     return frozenset(_class_values(context))
 
 
@@ -161,7 +161,7 @@ def frame_watchers(context: RewriteContext) -> frozenset[str]:
 
 
 def _calls(index: FileIndex) -> Iterator[tuple[str, str]]:
-    """Functions and what they call, by their last names; a constructor goes by the name of its class."""
+    """Functions and what they call, by their last names; a constructor has the name of its class."""
     classes = {method: cls for cls in index.of(ast.ClassDef) for method in cls.body}
     for function in index.of(ast.FunctionDef):
         cls = classes.get(function) if function.name == "__init__" else None

@@ -55,7 +55,7 @@ class Change:
 
 
 def _changes(context: RewriteContext, unit: Unit, attribute: str, made: Iterable[Place]) -> tuple[Change, ...]:
-    """The mutations of `self.attribute` in the family of a class, beside its construction at the places `made`."""
+    """The mutations of `self.attribute` in the family of a class, other than its construction at the places `made`."""
     return _all_changes(context, unit, attribute, frozenset(made))
 
 

@@ -107,7 +107,7 @@ def opening_parenthesis(code: Code, node: ast.Call) -> int:
 
 
 def names_receiver(spelling: Spelling, target: ModuleTarget) -> bool:
-    """True if the receiver is not the module's first parameter: `x.where(mask, y)`; then all go by name."""
+    """True if the receiver is not the module's first parameter: `x.where(mask, y)`; then all are passed by name."""
     return spelling.is_method and target.parameters != ("",) and target.parameters[0] != spelling.parameters[0].name
 
 

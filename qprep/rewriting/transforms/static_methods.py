@@ -55,7 +55,7 @@ def _has_others(index: FileIndex, cls: str) -> bool:
 
 
 def _calls_itself(index: FileIndex, node: ast.FunctionDef) -> bool:
-    """True if a function may run again inside itself, as far as the functions of its file are told by their names."""
+    """True if a function may run again inside itself, as far as the functions of its file are known by their names."""
     known: dict[str, list[ast.FunctionDef]] = defaultdict(list)
     for function in index.of(ast.FunctionDef):
         known[function.name].append(function)

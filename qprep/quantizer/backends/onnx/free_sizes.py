@@ -23,7 +23,7 @@ def recorded(
     """The run, and the shapes of its inputs, with a `Size` for what is free.
 
     By default the first dimension is, `batch`, and the second too, `length`, in a model with recurrent layers, each
-    where further runs with one more call the same operations. Raises QprepError if sizes that were asked for are
+    where further runs with one more call the same operations. Raises QprepError if requested sizes are
     no sizes of the model, or change what it calls.
     """
     run = record(model, *example, options.recurrent)

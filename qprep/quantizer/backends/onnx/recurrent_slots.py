@@ -27,7 +27,7 @@ def as_written(model: nn.Module, layers: Sequence[str]) -> nn.Module:
 
 
 def _inside(layer: nn.RNNBase) -> list[TensorQuantizer]:
-    """Slots of stages, but for those that join the steps of the last layer."""
+    """Slots of stages, except for those that join the steps of the last layer."""
     last = f"stages.l{layer.num_layers - 1}"
     kept = {
         slot

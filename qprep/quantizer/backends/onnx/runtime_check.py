@@ -60,7 +60,7 @@ def compare(
 ) -> None:
     """QprepError if ONNX Runtime gives something else than `model`, with the name of the first slot that differs.
 
-    Where ONNX Runtime is missing, or has no kernel for what the file asks for, there is nothing to compare with. A file
+    If ONNX Runtime is missing, or has no kernel for an operator of the file, there is nothing to compare with. A file
     that it refuses for another reason is a QprepError with that reason.
     """
     if find_spec("onnxruntime") is None:

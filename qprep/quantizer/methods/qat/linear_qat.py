@@ -111,7 +111,7 @@ class OwnRange(LearningQuantizer):
         return self.params
 
     def start(self, input: Tensor) -> None:
-        """The parameter is there from the start: nothing beside it is needed."""
+        """The parameter is there from the start: nothing else is needed."""
 
     def learned(self, input: Tensor) -> Tensor:
         """`input` on a grid over its largest magnitude."""
@@ -131,7 +131,7 @@ class OwnRange(LearningQuantizer):
 class LinearQATQuantizer(TrainingQuantizer):
     """Linear quantization-aware training (Jacob et al., arXiv:1712.05877).
 
-    estimator_activations  is asked for each batch's range: a few bits want one that leaves outliers out, such as
+    estimator_activations  estimates each batch's range: a few bits want one that leaves outliers out, such as
                            aciq-laplace
     """
 
