@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qprep.analysis.dependencies.partitions import ALONE
-from qprep.analysis.symbols.module_resolver import ParsedFiles
+from qprep.analysis.symbols.parse_cache import ParsedFiles
 from qprep.foundation.regular_files import read_bytes
 from qprep.foundation.source import SourceError, SourceFile, display_path
 

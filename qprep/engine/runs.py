@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.inputs import Files, Setting
-from qprep.analysis.symbols.module_resolver import ParsedFiles
+from qprep.analysis.symbols.parse_cache import ParsedFiles
 from qprep.engine.execution import Effort
 from qprep.engine.partitioning import Division, OutlineStore, divide, whole
 from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
