@@ -29,10 +29,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """An example that must be reported: the source and the source text of each expression reported, in order."""
+    """An example that must be reported.
+
+    code      the source
+    reported  the source text of each expression reported, in order
+    after     the source after the rewrite of the rule's name; None if it is not an example of that
+    """
 
     code: str
     reported: tuple[str, ...]
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,43 +11,6 @@ from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 
-REWRITES = (
-    (
-        """\
-import torch
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return torch.cat([x, y], dim=1)
-""",
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-        self.cat = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return self.cat.cat([x, y], dim=1)
-""",
-    ),
-)
-
 
 def rewrite(scope: Scope, site: OpSite) -> Outcome:
     """`torch.cat([x, y], dim=1)` → `self.cat.cat([x, y], dim=1)`."""

@@ -36,7 +36,7 @@ class Plugin:
     """The value of an entry point of the group `qprep.plugins`.
 
     checks     modules with RULE, VALID, INVALID and check(facts), each named after its rule
-    codemods   modules with REWRITES and rewrite(scope, site), each named after its rule (or `rewrite_` and that)
+    codemods   modules with rewrite(scope, site), named after their rule (or `rewrite_` and that); REWRITES is optional
     rows       catalogue rows: mappings with the keys of a `[[op]]` table, or paths of TOML files
     targets    libraries whose modules rewritten code can use
     formats    modules with NAME, SHOWS_EDITS, IS_HUMAN and render(report), each an output format
@@ -125,7 +125,7 @@ def _check(name: str, module: ModuleType) -> Check:
 
 
 def _codemod(name: str, module: ModuleType) -> Codemod:
-    codemod = _taken(name, "rewrite", module, as_codemod, ("REWRITES", "rewrite"))
+    codemod = _taken(name, "rewrite", module, as_codemod, ("rewrite",))
     run = codemod.rewrite
     stem = codemod.stem.removeprefix("rewrite_")
     where = f"plugin `{name}`: rewrite `{stem}`"

@@ -47,6 +47,12 @@ class Registry:
         return {**load_codemods(), **self.added}
 
 
+def rewrites_of(check: Check, codemod: Codemod | None) -> tuple[tuple[str, str], ...]:
+    """The examples of a rule's rewrite, (before, after): those of the rule, then those of the rewrite's own file."""
+    shared = tuple((example.code, example.after) for example in check.invalid if example.after is not None)
+    return (*shared, *(codemod.rewrites if codemod is not None else ()))
+
+
 def all_rules() -> tuple[Rule, ...]:
     """All rules by code: the engine's, the package's own, and those of installed plugins."""
     return rules_of(installed())
