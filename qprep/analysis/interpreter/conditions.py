@@ -6,9 +6,10 @@ import ast
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qprep.analysis.interpreter.environment import SELECTED, Condition, Counts
+from qprep.analysis.interpreter.environment import Condition, Counts
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import FunctionRef, Number, options
+from qprep.analysis.values.path_events import InOneRound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +117,7 @@ def select(before: Counts, after: Counts, loop: int) -> Counts:
     result = Counts(before)
     for event, times in after.items():
         if (added := times - before.get(event, 0)) > 0:
-            result.add((SELECTED, event, loop), added)
+            result.add(InOneRound(event, loop), added)
     return result
 
 

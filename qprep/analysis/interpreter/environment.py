@@ -21,15 +21,11 @@ from qprep.analysis.values.abstract_values import (
     join_all,
 )
 from qprep.analysis.values.access_paths import any_index
+from qprep.analysis.values.path_events import Event, InOneRound, ModuleRan, ModuleRanAt
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.analysis.values.abstract_values import ClassRef
-
-Event = tuple[object, ...]
-TOTAL: Event = ("total",)  # compute operations on activations
-CHILDREN: Event = ("children",)  # calls of modules
-SELECTED = "selected"  # an event in a branch that the variable of a loop selects: it happens in one round
 
 
 class Condition(NamedTuple):
@@ -62,15 +58,10 @@ class Counts(dict[Event, int]):
         """The counts if this is the body of `loop`: events on an instance that each round makes anew happen once."""
         result = Counts()
         for event, times in self.items():
-            if event[0] == SELECTED:
-                chosen = event[1]
-                assert isinstance(chosen, tuple)
-                result.add(chosen if event[2] == loop else event, times if event[2] == loop else MANY)
-                continue
-            loops = event[-1]
-            if isinstance(loops, frozenset) and loop in loops:
-                path = event[1]
-                result.add((event[0], any_index(str(path)), *event[2:-1], loops - {loop}), times)
+            if isinstance(event, InOneRound) and event.loop == loop:
+                result.add(event.event, times)
+            elif isinstance(event, ModuleRan | ModuleRanAt) and loop in event.loops:
+                result.add(event._replace(identity=any_index(event.identity), loops=event.loops - {loop}), times)
             else:
                 result.add(event, MANY)
         return result

@@ -11,7 +11,6 @@ from qprep.analysis.interpreter import (
     tensor_operations,
 )
 from qprep.analysis.interpreter.arguments import Arguments
-from qprep.analysis.interpreter.environment import CHILDREN
 from qprep.analysis.interpreter.instance_creation import new_nn_module
 from qprep.analysis.interpreter.module_calls import RUNTIME, call_held_function, call_module, held_module
 from qprep.analysis.interpreter.self_attributes import self_attribute
@@ -33,6 +32,7 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.path_events import CHILDREN
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, STUBS, eager_name
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from qprep.analysis.interpreter.arguments import Arguments, Callee
 from qprep.analysis.interpreter.class_scopes import ClassScopes
 from qprep.analysis.interpreter.environment import NOTHING, CallSummary, Frame
 from qprep.analysis.interpreter.protocol import Analysis
-from qprep.analysis.places import Place, Unit
+from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import (
     NONE,
     ClassRef,
@@ -21,6 +21,7 @@ from qprep.analysis.values.abstract_values import (
     Module,
     NameScope,
 )
+from qprep.analysis.values.path_events import FunctionCalled, OperationRan
 
 MAX_RECURSION = 3  # a function inside itself, each time with other arguments: more would tell nothing new
 KEPT_SUMMARIES = 20_000  # calls whose evaluation is remembered; one forgotten is evaluated again, with the same facts
@@ -121,9 +122,9 @@ class FunctionRuns:
         if unit.is_class:
             return
         for event, times in summary.counts.items():
-            if event[0] == "op" and isinstance(event[1], Place) and event[1] in analysis.facts.ops:
-                site = analysis.facts.ops[event[1]]
+            if isinstance(event, OperationRan) and event.place in analysis.facts.ops:
+                site = analysis.facts.ops[event.place]
                 site.count = max(site.count, times)
-            elif event[0] == "call" and isinstance(event[1], Place):
-                helper = analysis.facts.helpers[event[1]]
+            elif isinstance(event, FunctionCalled):
+                helper = analysis.facts.helpers[event.place]
                 helper.count = max(helper.count, times)

@@ -22,7 +22,7 @@ from qprep.analysis.interpreter.call_evaluation import call_kind
 from qprep.analysis.interpreter.class_queries import ClassQueries
 from qprep.analysis.interpreter.class_scopes import ClassScopes
 from qprep.analysis.interpreter.entry_points import finish_root, note_module_call
-from qprep.analysis.interpreter.environment import TOTAL, CallSummary, Frame
+from qprep.analysis.interpreter.environment import CallSummary, Frame
 from qprep.analysis.interpreter.function_runs import FunctionRuns
 from qprep.analysis.interpreter.global_names import GlobalNames
 from qprep.analysis.interpreter.protocol import Analysis
@@ -43,6 +43,7 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.path_events import TOTAL, OperationRan
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op, OpClass
 
@@ -392,7 +393,7 @@ class ProjectAnalysis(Analysis):
             self.facts.ops[place] = OpSite(place, op, spelling, form, frame.unit, frame.function, scalar)
         else:
             site.scalar = site.scalar and scalar
-        frame.counts.add(("op", place))
+        frame.counts.add(OperationRan(place))
         frame.counts.add(TOTAL)
         frame.touched.add(place)
 

@@ -11,7 +11,6 @@ from qprep.analysis.interpreter import (
     tensor_operations,
 )
 from qprep.analysis.interpreter.arguments import Arguments
-from qprep.analysis.interpreter.environment import CHILDREN
 from qprep.analysis.interpreter.items import item_of_unknown
 from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.symbols.function_modules import stand_in
@@ -33,6 +32,7 @@ from qprep.analysis.values.abstract_values import (
     options,
 )
 from qprep.analysis.values.access_paths import with_steps
+from qprep.analysis.values.path_events import CHILDREN, SelfCalled
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.environment import Frame
@@ -56,7 +56,7 @@ def _note_call(analysis: Analysis, frame: Frame, node: ast.Call, modules: list[M
     first = min(modules, key=lambda module: (module.path is None, bool(module.loops), module.path or ""))
     path = first.path if first.path is not None or not aliasing.is_common(first) else ast.unparse(node.func)
     if path is None or all(module.path == "" for module in modules):
-        frame.counts.add(("self",))
+        frame.counts.add(SelfCalled())
         return
     identity = with_steps(path, frame.loop_steps) if len(modules) > 1 or first.origin is None else first.origin
     classes = {analysis.class_name(module) for module in modules}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects import aliasing, child_positions
 from qprep.analysis.interpreter import attributes
 from qprep.analysis.interpreter.container_methods import registry_method
-from qprep.analysis.interpreter.environment import CHILDREN, in_loop, rooted
+from qprep.analysis.interpreter.environment import in_loop, rooted
 from qprep.analysis.interpreter.self_attributes import self_attribute
 from qprep.analysis.values.abstract_values import (
     NONE,
@@ -30,6 +30,7 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     sequence_of,
 )
+from qprep.analysis.values.path_events import CHILDREN
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.arguments import Arguments

@@ -11,7 +11,7 @@ from qprep.analysis.interpreter import (
 )
 from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.entry_points import finish_root, note_module_call
-from qprep.analysis.interpreter.environment import TOTAL, CallSummary, Frame
+from qprep.analysis.interpreter.environment import CallSummary, Frame
 from qprep.analysis.interpreter.protocol import Analysis
 from qprep.analysis.places import Unit
 from qprep.analysis.values import allocation_sites
@@ -24,6 +24,15 @@ from qprep.analysis.values.abstract_values import (
     Object,
     Tensor,
     options,
+)
+from qprep.analysis.values.path_events import (
+    TOTAL,
+    ChildCalled,
+    FunctionCalled,
+    MethodEntered,
+    ModuleRan,
+    ModuleRanAt,
+    OperationCounted,
 )
 
 _SCRIPTING = frozenset(("torch.jit.script", "torch.jit.script_if_tracing"))
@@ -97,12 +106,12 @@ def at_call_site(analysis: Analysis, frame: Frame, node: ast.Call, kind: Kind, m
 
 def _note_helper(analysis: Analysis, frame: Frame, node: ast.Call, ref: FunctionRef, summary: CallSummary) -> None:
     for event, times in summary.counts.items():
-        if event[0] in ("mod", "at", "total", "children"):
+        if isinstance(event, ModuleRan | ModuleRanAt | OperationCounted | ChildCalled):
             frame.counts.add(event, times)
     if not frame.recording or not summary.touched:
         return
     frame.touched |= summary.touched
-    frame.counts.add(("call", frame.place(node)))
+    frame.counts.add(FunctionCalled(frame.place(node)))
     analysis.note_callee(frame.place(node), frame.unit, frame.function, Unit(ref.module, ref.name, False))
 
 
@@ -128,5 +137,5 @@ def read_property(analysis: Analysis, frame: Frame, getter: FunctionRef, node: a
 def _run_on_self(analysis: Analysis, frame: Frame, ref: FunctionRef, summary: CallSummary) -> None:
     """A method of self runs here."""
     entry_points.add_run(frame, summary.counts)
-    frame.counts.add(("enter", ref.module, ref.name))
+    frame.counts.add(MethodEntered(ref.module, ref.name))
     frame.touched |= summary.touched
