@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.places import Place
+from qprep.analysis.symbols.ast_utils import is_attribute_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +68,7 @@ def reached(scope: Scope, call: ModuleCall) -> Reached | None:
 
 
 def _own(scope: Scope, node: ast.expr) -> str | None:
-    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.owner
-    return node.attr if is_own and isinstance(node, ast.Attribute) else None
+    return node.attr if is_attribute_of(node, scope.owner) else None
 
 
 def _is_parameter(code: Code, node: ast.AST) -> bool:

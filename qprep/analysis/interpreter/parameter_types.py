@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.symbols.ast_utils import is_attribute_of, walk
 from qprep.analysis.values.abstract_values import (
     ACTIVATION,
     FLOWING_INTEGER,
@@ -210,7 +210,7 @@ def _used_as_tensors(analysis: Analysis, callee: Callee, node: ast.FunctionDef |
 
 def _takes_tensor(analysis: Analysis, callee: Callee, func: ast.expr) -> bool:
     """True if what is called is a child of self, or an operation of torch."""
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self":
+    if is_attribute_of(func, "self"):
         cls = callee.cls
         return cls is not None and analysis.has_child(cls, func.attr)
     row = analysis.catalogue.function(analysis.project.expression_name(callee.index, func) or "?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from types import EllipsisType
+from typing import TypeGuard
 
 # What a node's attributes hold beside nodes and lists; the contexts of names say nothing that the names do not.
 _LEAVES = frozenset((int, str, type(None), bool, float, complex, bytes, EllipsisType, ast.Load, ast.Store, ast.Del))
@@ -39,6 +40,11 @@ def children(node: ast.AST) -> list[ast.AST]:
         elif kind not in _LEAVES:
             found.append(value)
     return found
+
+
+def is_attribute_of(node: object, name: str | None) -> TypeGuard[ast.Attribute]:
+    """True for `name.attribute`: an attribute of the own object, if `name` is the first parameter of a method."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
 
 
 def without_async(tree: ast.Module) -> ast.Module:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.class_replacement import is_replaced, replaced
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Unfixable
@@ -209,7 +209,7 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
 
 def changed_source(context: RewriteContext, unit: Unit, node: ast.AST | None) -> str | None:
     """Why `self.act`, whose module another attribute gets at `node`, may be changed later."""
-    if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"):
+    if not is_attribute_of(node, "self"):
         return None
     tables = [context.analysis.attributes_of(member) for member in context.family(unit)]
     made = [place for table in tables if node.attr in table.names for place in table.names[node.attr].creations]
@@ -302,8 +302,7 @@ class _MethodNames:
     def _is_it(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Name):
             return node.id in self.aliases
-        is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.owner
-        return is_own and isinstance(node, ast.Attribute) and node.attr == self.attribute
+        return is_attribute_of(node, self.owner) and node.attr == self.attribute
 
     def _leads_to_it(self, node: ast.AST) -> bool:
         """True if an expression is the module or something in it: `self.body[0].act`."""

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     External,
@@ -156,7 +156,7 @@ def _remembered(context: RewriteContext, cls: ClassRef) -> set[str]:
                 continue
             owner = positional_parameters(method)[0].arg
             for node in ast.walk(method):
-                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner:
+                if is_attribute_of(node, owner):
                     (read if isinstance(node.ctx, ast.Load) else written).add(node.attr)
                 if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
                     read.add(node.target.attr)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.class_replacement import is_sought
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     Closure,
@@ -95,9 +95,7 @@ def _is_dict(creation: Creation) -> bool:
 
 def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
     """A method or property of another module runs again: what it calls gets an instance for each call within self."""
-    if not (
-        isinstance(holder, ast.Attribute) and isinstance(holder.value, ast.Name) and holder.value.id == scope.owner
-    ):
+    if not is_attribute_of(holder, scope.owner):
         return Unfixable("the module is not an attribute of self")
     if not all(_has_only_operations(scope.context, name) for name in call.classes):
         if call.count < MANY and isinstance(scope.node, ast.Call):

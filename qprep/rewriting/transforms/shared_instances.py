@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Unit
+from qprep.analysis.symbols.ast_utils import is_attribute_of
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.rewrite_result import OWNER
@@ -101,7 +102,7 @@ def separate_common_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
     func, function = node.func, scope.code.function(node)
     if (reason := memory(scope.context, call.classes)) is not None:
         return Unfixable(reason)
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == scope.owner:
+    if is_attribute_of(func, scope.owner):
         if (reason := changed_attribute(scope.context, scope.unit, func.attr, ())) is not None:
             return Unfixable(reason)
         name, held = func.attr, f"{OWNER}.{func.attr}"
