@@ -10,10 +10,10 @@ import click
 
 from qprep.cli.reporters.styled_text import plural
 from qprep.engine.config.trace_targets import TraceTarget
-from qprep.engine.rule_selection import did_you_mean
 from qprep.engine.runtime_evidence.equivalence_gate import Proof
 from qprep.engine.runtime_evidence.observer import Observer, outside
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from qprep.cli.session import Session
@@ -75,7 +75,7 @@ def _requests(session: Session, flag: str, names: Iterable[str]) -> tuple[Reques
         if entry is None and ":" not in name:
             raise QprepError(
                 f"{flag}: expected a target as package.module:factory or path/file.py:factory, or a name from "
-                f"[tool.qprep.trace], found `{name}`{did_you_mean(name, known)}"
+                f"[tool.qprep.trace], found `{name}`{did_you_mean(name, known, '`')}"
             )
         entry = entry or TraceTarget(name)
         maker = flags["maker"] or (None if flags["inputs"] else entry.inputs)

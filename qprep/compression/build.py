@@ -23,7 +23,7 @@ from qprep.compression.training import Training
 from qprep.compression.values import converted, entries_of, numbered
 from qprep.compression.windows import Window, window
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.config.yaml_file import Located
 
 _POLICIES: Final[Mapping[Section, Callable[..., Policy]]] = {

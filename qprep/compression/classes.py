@@ -16,7 +16,7 @@ from qprep.compression.pruners.pruner import Pruner
 from qprep.compression.quantizers import ALIASES, CLASSES, known_class
 from qprep.compression.registry import Section, registered
 from qprep.compression.regularizers import Regularizer
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 
 _INJECTED: Final[Mapping[Section, frozenset[str]]] = {Section.LR_SCHEDULERS: frozenset(("optimizer",))}
 # Torch's schedules printed their steps by it until 2.6; files of that time have it.

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 
 _WRAPPERS: Final = frozenset(("module", "_orig_mod"))  # DataParallel, the quantizer's modules; torch.compile
 ALL: Final = "*"

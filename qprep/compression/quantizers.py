@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.names import plain
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer import (
     DorefaQuantizer,
     LinearQATQuantizer,
@@ -19,7 +20,7 @@ from qprep.quantizer import (
     TQTQuantizer,
     WRPNQuantizer,
 )
-from qprep.quantizer.config.config_settings import NAMES, did_you_mean
+from qprep.quantizer.config.config_settings import NAMES
 
 CLASSES: Final = MappingProxyType[str, type[Quantizer]](
     {

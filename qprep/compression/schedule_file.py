@@ -10,7 +10,7 @@ from typing import Any, Final
 from qprep.compression.errors import ScheduleError
 from qprep.compression.registry import Section
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.config.yaml_file import Located, read_yaml
 
 VERSION: Final = 1

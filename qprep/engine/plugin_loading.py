@@ -19,11 +19,11 @@ from qprep.codemods import as_codemod
 from qprep.codemods.base import Codemod
 from qprep.engine.config.output_formats import OutputFormat
 from qprep.engine.custom_operators import make_row, read_rows
-from qprep.engine.rule_selection import did_you_mean
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import Target
 from qprep.foundation.errors import PluginError, QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.rewriting.fix_scope import DeclinedError
 
 _CODE: Final = re.compile(r"[A-Z]{2,8}\d{3}")
@@ -138,7 +138,7 @@ def _target(name: str, target: object) -> Target:
     known = {op.name for op in load().ops}
     for operation in (*target.rows, *(target.scalars or ())):
         if operation not in known:
-            near = did_you_mean(operation, known)
+            near = did_you_mean(operation, known, "`")
             raise PluginError(f"plugin `{name}`: target `{target.name}`: unknown operation `{operation}`{near}")
     return target
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from qprep.compression.errors import CompressionError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 
 
 class StructureKind(enum.Enum):

@@ -10,7 +10,7 @@ from typing import Final
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.pruners.pruner import check_share
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 
 
 def cubic(progress: float) -> float:

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from qprep.engine.config.trace_targets import ExpectedError, TraceTarget, read_targets
-from qprep.engine.rule_selection import did_you_mean
 from qprep.foundation.errors import QprepError
 from qprep.foundation.regular_files import read_text
+from qprep.foundation.suggestions import did_you_mean
 
 _OWN_NAME = "qprep.toml"
 CONFIG_NAMES = (_OWN_NAME, "pyproject.toml")
@@ -63,7 +63,7 @@ def read_config(path: Path, choices: Mapping[str, Collection[str]]) -> Options:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _READERS:
-            raise QprepError(f"{path}: unknown key `{key}` in the qprep settings{did_you_mean(key, _READERS)}")
+            raise QprepError(f"{path}: unknown key `{key}` in the qprep settings{did_you_mean(key, _READERS, '`')}")
         try:
             values[key.replace("-", "_")] = _READERS[key](value)
         except ExpectedError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.formats.spec import FLOATS, Granularity, Scheme, Spec
 from qprep.quantizer.ranges.estimators import check_name, spelled
 
@@ -314,9 +314,3 @@ def _hint(pattern: re.Pattern[str], known: Sequence[str]) -> str:
 def _sample(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_SHOWN])
     return f" among {shown}{', …' if len(names) > _SHOWN else ''}" if names else ""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence: the nearest of `known`, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.config.backend_presets import preset
 from qprep.quantizer.config.config_settings import (
     NAMES,
@@ -18,7 +19,6 @@ from qprep.quantizer.config.config_settings import (
     Overrides,
     checked,
     compiled,
-    did_you_mean,
     names_of,
     with_values,
 )

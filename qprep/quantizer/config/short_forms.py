@@ -9,7 +9,8 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import NAMES, did_you_mean
+from qprep.foundation.suggestions import did_you_mean
+from qprep.quantizer.config.config_settings import NAMES
 
 IN_FLOAT: Final[Mapping[str, Any]] = MappingProxyType(
     {name: None for name in NAMES if name.startswith("bits_")}  # no format for anything of a module

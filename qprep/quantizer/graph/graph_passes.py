@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,6 +9,7 @@ from functools import reduce
 from typing import Final
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.formats.spec import Range, Scheme
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, spanning
 from qprep.quantizer.methods.batchnorm_folding import fold_batch_norm
@@ -76,8 +76,7 @@ class Passes:
             return self.names.index(_plain(name))
         if name in self.names:
             return self.names.index(name)
-        near = difflib.get_close_matches(name, self.names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, self.names)
         raise QprepError(f"expected a pass among {', '.join(self.names)}, found {name!r}{hint}")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.formats.spec import Scheme, Spec
 from qprep.quantizer.graph.insertion import weight_spec
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, format_of

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.graph.graph_passes import Pass, Passes, pass_name
 
 GROUP: Final = "qprep.quantizer.passes"  # of entry points: each names a module, or a function, to import

@@ -11,7 +11,7 @@ from torch import nn
 
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
 
 Kind = type[nn.Module] | str

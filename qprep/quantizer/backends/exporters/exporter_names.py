@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from typing import Final
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.backends.exporters.exporter_protocol import Exporter
-from qprep.quantizer.config.config_settings import did_you_mean
 from qprep.quantizer.extension_modules import LazyTable, extension_modules
 
 GROUP: Final = "qprep.quantizer.exporters"  # of entry points: each names a module
