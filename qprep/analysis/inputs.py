@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.dependencies.partitions import ALONE
 from qprep.analysis.symbols.parse_cache import ParsedFiles
+from qprep.foundation.lru_store import LruStore
 from qprep.foundation.regular_files import read_bytes
 from qprep.foundation.source import SourceError, SourceFile, display_path
 
@@ -29,19 +29,17 @@ class Files:
     def __init__(self, overlay: Mapping[str, bytes], broken: Mapping[str, Finding] | None = None) -> None:
         self.overlay = overlay
         self._broken = broken or {}  # files that qprep fails on, with what to say of them
-        self._kept: OrderedDict[Path, SourceFile] = OrderedDict()
+        self._kept: LruStore[Path, SourceFile] = LruStore(KEPT_SOURCES)
 
     def source(self, path: Path) -> SourceFile:
         """A file, decoded; raises SourceError."""
-        if path not in self._kept:
-            if self._broken and (finding := self._broken.get(display_path(path))) is not None:
-                raise SourceError(finding)
-            data = self.overlay.get(display_path(path))
-            self._kept[path] = SourceFile.read(path) if data is None else SourceFile.from_bytes(path, data)
-            if len(self._kept) > KEPT_SOURCES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(path)
-        return self._kept[path]
+        return self._kept.find(path, lambda: self._read(path))
+
+    def _read(self, path: Path) -> SourceFile:
+        if self._broken and (finding := self._broken.get(display_path(path))) is not None:
+            raise SourceError(finding)
+        data = self.overlay.get(display_path(path))
+        return SourceFile.read(path) if data is None else SourceFile.from_bytes(path, data)
 
     def data(self, path: Path) -> bytes:
         """A file's bytes; none where it cannot be read."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -14,6 +13,7 @@ from qprep.analysis.places import Unit
 from qprep.analysis.symbols.module_summary import asked_names, may_ask_for_names
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.catalogue.targets import OWN, TARGETS, Target
+from qprep.foundation.lru_store import LruStore
 from qprep.rewriting.safety.class_body import read_body
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class RewriteContext:
         self.changed: dict[str, bool] = {}  # names of values that some given file changes after they are made
         self._bodies: dict[ClassRef, Body | None] = {}
         self._load = load
-        self._codes: OrderedDict[str, Code | None] = OrderedDict()
+        self._codes: LruStore[str, Code | None] = LruStore(KEPT_FILES)
 
     @property
     def project(self) -> Project:
@@ -72,12 +72,7 @@ class RewriteContext:
 
     def code(self, module: str) -> Code | None:
         """The file of a module where it is one of those given and can be read."""
-        if module not in self._codes:
-            self._codes[module] = self._load(module) if self.may_change(module) else None
-            if len(self._codes) > KEPT_FILES:
-                self._codes.popitem(last=False)
-        self._codes.move_to_end(module)
-        return self._codes[module]
+        return self._codes.find(module, lambda: self._load(module) if self.may_change(module) else None)
 
     def may_change(self, module: str) -> bool:
         """True if a module is one of those given, and not given to be analysed alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 
 from qprep.analysis.interpreter import (
     closures,
@@ -22,6 +22,7 @@ from qprep.analysis.values.abstract_values import (
     NameScope,
 )
 from qprep.analysis.values.path_events import FunctionCalled, OperationRan
+from qprep.foundation.lru_store import LruStore
 
 MAX_RECURSION = 3  # a function inside itself, each time with other arguments: more would tell nothing new
 KEPT_SUMMARIES = 20_000  # calls whose evaluation is remembered; one forgotten is evaluated again, with the same facts
@@ -32,7 +33,7 @@ class FunctionRuns:
 
     def __init__(self, scopes: ClassScopes) -> None:
         self._scopes = scopes
-        self._memo: OrderedDict[object, CallSummary] = OrderedDict()
+        self._memo: LruStore[object, CallSummary] = LruStore(KEPT_SUMMARIES)
         self._active: Counter[tuple[str, str]] = Counter()  # how often each function is running
 
     def knows_forward(self, forward: FunctionRef, arguments: Arguments | None) -> bool:
@@ -66,7 +67,6 @@ class FunctionRuns:
             arguments.key if arguments is not None else None,
         )
         if (known := self._memo.get(key)) is not None:
-            self._memo.move_to_end(key)
             return known
         node = analysis.project.function_node(ref)
         index = analysis.project.index(ref.module)
@@ -112,9 +112,7 @@ class FunctionRuns:
         counts = inner.total().repeated(analysis.next_loop()) if runs_again else inner.total()
         summary = CallSummary(returned, counts, frozenset(inner.touched))
         self._settle(analysis, unit, summary)
-        self._memo[key] = summary
-        if len(self._memo) > KEPT_SUMMARIES:
-            self._memo.popitem(last=False)
+        self._memo.put(key, summary)
         return summary
 
     def _settle(self, analysis: Analysis, unit: Unit, summary: CallSummary) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import os
 import warnings
-from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from qprep.analysis.symbols.ast_utils import without_async
 from qprep.analysis.symbols.symbol_table import build_index
+from qprep.foundation.lru_store import LruStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,13 +32,10 @@ class ParsedFiles:
     """Parsed files, shared by the projects of a run; beyond a budget the least recently used are dropped."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Mark, FileIndex] = OrderedDict()
-        self._held = 0
+        self._kept: LruStore[Mark, FileIndex] = LruStore(CACHE_BYTES, lambda mark: mark.size)
 
     def get(self, mark: Mark) -> FileIndex | None:
         """The index of a file, where it is held."""
-        if mark in self._kept:
-            self._kept.move_to_end(mark)
         return self._kept.get(mark)
 
     def parse(self, mark: Mark, text: str, link: Callable[[str], str]) -> FileIndex | None:
@@ -50,8 +47,5 @@ class ParsedFiles:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         index = build_index(mark.name, mark.path, os.path.basename(mark.path) == "__init__.py", tree, link)
-        self._held += mark.size
-        self._kept[mark] = index
-        while self._held > CACHE_BYTES and len(self._kept) > 1:
-            self._held -= self._kept.popitem(last=False)[0].size
+        self._kept.put(mark, index)
         return index
