@@ -78,7 +78,9 @@ def module(name: str, rows: Mapping[str, Any]) -> str:
 
 def klass(name: str, word: str, group: Mapping[str, Any]) -> str:
     """The source of one class."""
-    row = {key: value.replace("$", word) if isinstance(value, str) else value for key, value in group.items()}
+    row: dict[str, Any] = {
+        key: value.replace("$", word) if isinstance(value, str) else value for key, value in group.items()
+    }
     lines = [f"class {name}(Operation):", *_quoted(row["doc"]), ""]
     lines += [f"    {each}" for each in row.get("declares", ())]
     settings = _arguments(row.get("settings", ""))

@@ -59,7 +59,7 @@ def entered() -> Iterator[Counter[str]]:
         yield found
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type] # None ends it
+        threading.setprofile(None)
 
 
 def of_source(command: str) -> Counter[str]:
