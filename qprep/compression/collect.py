@@ -1,4 +1,4 @@
-"""What pruners look at beside weights: outputs by channel, gradients, the BatchNorm behind a layer."""
+"""Statistics for pruners other than weights: outputs by channel, gradients, the BatchNorm behind a layer."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ActivationCollector:
         self._handles.append(model.register_forward_hook(self._done))
 
     def of(self, parameter: Parameter) -> Activations | None:
-        """The means of all batches and ranks since `clear`; None where there was no batch."""
+        """The means of all batches and ranks since `clear`; None if there was no batch."""
         layer = self.layers[parameter]
         sums = self._sums.get(self._behind.get(layer, layer))
         if sums is None or sums.positive is None or sums.total is None:
@@ -131,7 +131,7 @@ class GradientCollector:
                 self._sums[each] = each.grad.detach().clone() if known is None else known.add_(each.grad)
 
     def of(self, parameter: Parameter) -> Tensor | None:
-        """The mean since `clear`; None where there was no step."""
+        """The mean since `clear`; None if there was no step."""
         found = self._sums.get(parameter)
         return None if found is None else found / self._steps
 

@@ -67,7 +67,7 @@ class TrainJob:
 
 @dataclass(frozen=True, slots=True)
 class CompressionOutcome:
-    """What came of it: the scheduler, scores by name after the last epoch, files written."""
+    """The result of a job: the scheduler, scores by name after the last epoch, files written."""
 
     scheduler: Scheduler
     scores: Mapping[str, float]
@@ -80,7 +80,7 @@ def check(job: TrainJob) -> Scheduler:
 
 
 def rehearse(job: TrainJob, scheduler: Scheduler) -> Rehearsal:
-    """What the schedule would leave of the model; QprepError where that is not known without training."""
+    """The model that the schedule would leave; QprepError if that is unknown without training."""
     training = scheduler.training
     torch.manual_seed(job.seed)
     with _blaming(f"{job.request.target} could not be built"):

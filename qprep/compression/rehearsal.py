@@ -23,7 +23,7 @@ _MINIBATCHES: Final = 2  # of an epoch
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What masks and thinning leave of the model as it is now.
+    """The sizes that masks and thinning leave of the model as it is now.
 
     sparsity  the share of zeros among the weights that are left
     weights   the share of weights that are left after thinning
@@ -40,7 +40,7 @@ def rehearsed(
 ) -> Rehearsal:
     """Run the pruners and the thinning of a file on `model`, which they change, without training.
 
-    Raises QprepError where they cannot run so: policies by steps, and pruners that look at gradients or activations.
+    Raises QprepError if they cannot run so: policies by steps, and pruners that look at gradients or activations.
     """
     args, kwargs = example
     trial = Scheduler(model, example_inputs=args or kwargs, calibrate=calibrate)

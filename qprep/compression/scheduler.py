@@ -70,7 +70,7 @@ class Scheduler:
     calibrate       batches for rankings by activations
     logs            a folder for log.jsonl, TensorBoard events and weights_sparsity.csv
 
-    Raises CompressionError for what is no nn.Module, an optimizer that is none, and a model sharded by FSDP.
+    Raises CompressionError if `model` is not an nn.Module, `optimizer` not an optimizer, or the model sharded by FSDP.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class Scheduler:
         return self._training
 
     def on_epoch_begin(self, epoch: int, optimizer: Optimizer | None = None, **_: object) -> None:
-        """At the beginning of each epoch; CompressionError where epochs are skipped or go back."""
+        """At the beginning of each epoch; CompressionError if epochs are skipped or go back."""
         self._adopt(optimizer)
         clock = self._training.clock
         if self._continuing and epoch == clock.epoch:
@@ -532,7 +532,7 @@ def _detached(leaf: object) -> object:
 
 
 def _length(loader: object) -> int | None:
-    """The number of batches; None where it is not known."""
+    """The number of batches; None if it is not known."""
     try:
         return len(loader) if isinstance(loader, Sized) else None
     except TypeError:  # of loaders that have a length only with some data

@@ -114,7 +114,7 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What `write_checkpoint` wrote; CompressionError for any other file."""
+    """Read the file of `write_checkpoint`; CompressionError for any other file."""
     try:
         data = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises what its reader happens on

@@ -1,4 +1,4 @@
-"""What policies work on: the model in training, its optimizer, masks, time, and notes of what happened."""
+"""Input of policies: the model in training, its optimizer, masks, time, and notes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Training:
     teacher    what distillation compares with
     calibrate  batches for pruners that look at activations
     records    what was removed, one entry for each thinning, as plain data
-    notes      what was done otherwise than one might expect, each sentence once
+    notes      exceptions that a user may not expect, each sentence once
     generator  random numbers of the policies, the same on every rank
     """
 

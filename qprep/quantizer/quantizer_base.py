@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, steps_of, watched
-from qprep.quantizer.backends.exporters import exporter
+from qprep.quantizer.backends.exporters.exporter_names import exporter
 from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
 from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
 from qprep.quantizer.backends.onnx.export_report import ExportReport, OnnxOptions, recurrent_named, style_named
@@ -75,7 +75,7 @@ class Quantizer(PreparingQuantizer):
         return model.eval()
 
     def _compare(self, converted: nn.Module) -> None:
-        """QprepError where `converted` gives something else than the model that it comes from."""
+        """QprepError if `converted` gives something else than the model that it comes from."""
         before, expected = watched(self.model, partial(run_example, self.model, self.example))
         after, returned = watched(converted, partial(run_example, converted, self.example), before)
         apart = first_difference(before, after)
@@ -101,7 +101,7 @@ class Quantizer(PreparingQuantizer):
 
         check  whether each slot is compared with the simulation's on the example inputs, given the same before it
 
-        Raises QprepError where `convert` does, where no activation is quantized to integers, and where a slot differs
+        Raises QprepError if `convert` does, where no activation is quantized to integers, and where a slot differs
         by more than `LIMIT`, with its name.
         """
         return to_integer(self, check)
@@ -149,7 +149,7 @@ class Quantizer(PreparingQuantizer):
         """`convert`'s model through torch.export, with the q/dq operators that torchao and ExecuTorch lower.
 
         Weights are stored as integers. The first dimension is free where the model allows it. With `check` the program
-        has to give what the simulation does. Raises QprepError where torch.export does not take the model, for ranges
+        has to give what the simulation does. Raises QprepError if torch.export does not take the model, for ranges
         that are not fixed integers, and where `convert` does.
         """
         return export_pt2e(self, dynamic_batch, check)
@@ -157,7 +157,7 @@ class Quantizer(PreparingQuantizer):
     def export(self, path: str | Path, runtime: str = "onnx") -> ExportReport:
         """Write a file for a runtime: "onnx", "onnx-qoperator", "tensorrt", "pt2e" or "openvino"; see `EXPORTERS`.
 
-        Raises QprepError where the runtime's package is missing or does not take the model.
+        Raises QprepError if the runtime's package is missing or does not take the model.
         """
         report = exporter(runtime).export(self, Path(path))
         self.notes += [line for line in report.lines if line not in self.notes]

@@ -20,7 +20,7 @@ from qprep.compression import (
     SparsityLevelParameterPruner,
 )
 from qprep.compression.pruners.baidu import BaiduRNNPruner
-from qprep.compression.pruners.base import Pruner, keep_highest
+from qprep.compression.pruners.pruner import Pruner, keep_highest
 from qprep.compression.pruners.rates import RATES, Ramp
 from qprep.compression.pruners.splicing import SplicingPruner
 from tests.compression.nets import plain_net, seeded, sgd, train

@@ -385,7 +385,7 @@ class CallGraph:
     def _of(self, scope: LexicalScope) -> _Uses:
         if scope not in self._uses:
             self._uses[scope] = _Uses()  # a function that calls itself ends here
-            self._uses[scope] = _Search(self._points_to, scope).uses
+            self._uses[scope] = _UseSearch(self._points_to, scope).uses
         return self._uses[scope]
 
 
@@ -414,7 +414,7 @@ def bound(call: ast.Call, scope: LexicalScope, name: str, shifts: Iterable[int])
         yield from (keyword.value for keyword in call.keywords if keyword.arg is not None and keyword.arg not in known)
 
 
-class _Search:
+class _UseSearch:
     """Follows a function from where it is defined to where it is called."""
 
     def __init__(self, points_to: ObjectQueries, scope: LexicalScope) -> None:

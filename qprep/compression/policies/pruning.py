@@ -21,7 +21,7 @@ from qprep.compression.errors import CompressionError
 from qprep.compression.masks import Share
 from qprep.compression.optimizers import members_of, parameters_of
 from qprep.compression.policy import Policy
-from qprep.compression.pruners.base import Context, Pruner
+from qprep.compression.pruners.pruner import Context, Pruner
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.ranks import from_first_rank
 from qprep.compression.training import Metrics, Training
@@ -88,7 +88,7 @@ class PruningPolicy(Policy):
         self._bound = False
 
     def bind(self, training: Training, window: Window) -> None:
-        """Find and check the parameters; CompressionError where a gradual pruner has one step."""
+        """Find and check the parameters; CompressionError if a gradual pruner has one step."""
         ramp = getattr(self.pruner, "ramp", None)
         if self.pruner.needs_steps and isinstance(ramp, Ramp) and ramp.is_gradual and window.is_single:
             raise CompressionError(
@@ -109,7 +109,7 @@ class PruningPolicy(Policy):
             self._collect(training, window)
 
     def _check_start(self, training: Training, window: Window) -> None:
-        """CompressionError where the first masks come before what they are ranked by."""
+        """CompressionError if the first masks come before what they are ranked by."""
         if not window.starts_at_once:
             return
         if self.fold and not training.has_example:

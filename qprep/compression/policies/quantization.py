@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
 from qprep.compression.policy import Policy
-from qprep.compression.pruners.base import check_above
+from qprep.compression.pruners.pruner import check_above
 from qprep.compression.quantizers import OWN
 from qprep.compression.training import Training
 from qprep.compression.windows import Window

@@ -65,7 +65,7 @@ class RegularizationPolicy(Policy):
             self._hold(training, parameter, keep)
 
     def on_minibatch_end(self, training: Training, window: Window) -> None:  # noqa: ARG002
-        """Threshold, where the file asks for it."""
+        """Threshold, if the file sets it."""
         if self.regularizer.threshold_criteria is None:
             return
         with torch.no_grad():

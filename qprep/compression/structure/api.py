@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.gate import ModelArguments
 from qprep.compression.structure.model import Groups, Product
 from qprep.compression.structure.record import Record, applied, is_record
 from qprep.compression.structure.running import arguments, plain
+from qprep.compression.structure.structure_errors import StructureError
 from qprep.compression.structure.thinning import thinned
 from qprep.compression.structure.trace import counted, traced
 from qprep.compression.structure.verify import verified
@@ -28,7 +28,7 @@ def groups(model: nn.Module, *example_inputs: Any, verify: bool = True) -> Group
     in evaluation mode and is left as it was. With `verify`, one group of each family is removed on trial: a family that
     does not survive this (a width is a constant of the source) is frozen with a note.
 
-    Raises StructureError where the model does not run, or is wrapped for distributed training.
+    Raises StructureError if the model does not run, or is wrapped for distributed training.
     """
     return _groups(model, _arguments(example_inputs), verify=verify)
 

@@ -10,11 +10,11 @@ from torch.optim import Optimizer
 
 from qprep.compression.structure.constants import folded
 from qprep.compression.structure.cutting import cut, cut_all, kept_of, tensors_of
-from qprep.compression.structure.errors import ThinningError
 from qprep.compression.structure.gate import ModelArguments, compared, doubled
 from qprep.compression.structure.model import Family, Groups
 from qprep.compression.structure.optimizer import cut_state
 from qprep.compression.structure.record import Record, commit, made
+from qprep.compression.structure.structure_errors import ThinningError
 
 Masks = MutableMapping[nn.Parameter, Tensor]
 

@@ -19,7 +19,7 @@ _TRANSPOSED: Final = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"
 
 
 class Maker(Protocol):
-    """What a quantizer provides."""
+    """The methods that insertion needs of a quantizer."""
 
     replacement_factory: ReplacementFactory
     settings: Overrides
@@ -29,7 +29,7 @@ class Maker(Protocol):
         """Return the quantizer of the tensor of `edge`."""
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
-        """What quantizes a parameter."""
+        """The tensor quantizer of a parameter."""
 
 
 class _Slots:
@@ -101,7 +101,7 @@ def _place_inner(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]) 
 
 
 def _own(edge: Edge) -> Edge:
-    """An edge with a range of its own, beside `edge`."""
+    """An edge with a range of its own, next to `edge`."""
     return Edge(edge.producer, edge.index, device=edge.device)
 
 
@@ -144,7 +144,7 @@ def _output_of_rows(weight: Weight, users: list[Node]) -> TensorQuantizer | None
 
 
 def weight_spec(weight: Weight, users: list[Node], graph: Graph) -> Spec | None:
-    """A parameter's format: None where it belongs to nothing that ran, to what stays in float, or to a computed one.
+    """A parameter's format: None if it belongs to nothing that ran, to what stays in float, or to a computed one.
 
     So do BatchNorm's: they end up in the scales of the layer before.
     """

@@ -83,7 +83,7 @@ class PostTrainingQuantizer(_PostTraining):
     """Static: ranges of activations are observed in one pass over data, then fixed.
 
     statistics  what `collect_statistics` found in the float model, or the path of its file: ranges are taken from it
-                by `prepare_model`, and no `calibrate` is needed; QprepError where it says nothing of a tensor
+                by `prepare_model`, and no `calibrate` is needed; QprepError if it does not determine a tensor
     """
 
     method_name: ClassVar[str] = "ptq"

@@ -1,4 +1,4 @@
-"""What quantization costs, layer by layer, on real data."""
+"""The cost of quantization, layer by layer, on real data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class QuantizationReport(ReportData):
     def to_html(self, path: str | Path | None = None) -> str:
         """One self-contained page: tables, and pictures of SNR by depth, sensitivity, ranges and histograms.
 
-        path  where to write it, too; QprepError where that is not possible
+        path  where to write it, too; QprepError if that is not possible
         """
         page = as_html(self)
         if path is not None:

@@ -57,7 +57,7 @@ def as_html(report: ReportData) -> str:
 
 
 def as_fragment(report: ReportData) -> str:
-    """What to widen, pictures by depth, the table of layers, what each holds, what stayed in float."""
+    """Suggestions, pictures by depth, the table of layers, the slots of each, and what stayed in float."""
     parts = (_head, _advice, _pictures, _table, _details, _float)
     return f'<style>{STYLE}</style><div class="qprep">{"".join(part(report) for part in parts)}</div>'
 

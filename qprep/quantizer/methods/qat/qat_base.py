@@ -1,4 +1,4 @@
-"""What methods of quantization-aware training share: they change the model in place and train float copies."""
+"""The base of quantization-aware training: methods that change the model in place and train float copies."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class TrainingQuantizer(Quantizer):
         return passes
 
     def _finish_preparing(self) -> None:
-        """BatchNorm is folded where that is asked for; then as in the base, and first values are taken."""
+        """BatchNorm is folded if that is set; then as in the base, and first values are taken."""
         if self.fold_batch_norm:
             folds = [install(self.model, layer, norm) for layer, norm in find_folds(self.graph)]
             self._folds = [each for each in folds if each is not None]
@@ -180,7 +180,7 @@ class TrainingQuantizer(Quantizer):
     def freeze_batch_norm(self) -> None:
         """From now on folded layers use the running statistics in training too, and these stay.
 
-        Raises QprepError where nothing was folded.
+        Raises QprepError if nothing was folded.
         """
         if not self._folds:
             raise QprepError("expected fold_batch_norm=True and a BatchNorm behind a layer, found nothing folded")
@@ -215,7 +215,7 @@ class TrainingQuantizer(Quantizer):
     ) -> Tensor:
         """KL divergence from the teacher's class distribution, times temperature² (Hinton et al., arXiv:1503.02531).
 
-        `output` is (B, classes). Raises QprepError where no teacher was given.
+        `output` is (B, classes). Raises QprepError if no teacher was given.
         """
         if self.teacher is None:
             raise QprepError("expected a teacher to distil from, found none: pass teacher=")
@@ -225,7 +225,7 @@ class TrainingQuantizer(Quantizer):
         return nn.functional.kl_div(mine, theirs, reduction="batchmean", log_target=True) * temperature**2
 
     def check_calibrated(self, before: str) -> None:
-        """QprepError where no range has started; `notes` says which of them have not."""
+        """QprepError if no range has started; `notes` says which of them have not."""
         learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer) and not each.by_formula]
         waiting = [each for each in learners if not each.flag("started") and not each.spec.is_float]
         if waiting and len(waiting) == len(learners):
