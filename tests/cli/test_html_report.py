@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from click.testing import CliRunner
 
 from qprep.cli.commands.check import command
 from qprep.cli.reporters.enclosing_names import Enclosing, enclosing, scopes_of
+from tests.chromium import overflow
 
 SOURCE = """\
 import torch
@@ -120,25 +118,4 @@ def test_names_around_a_line() -> None:
 
 @pytest.mark.parametrize("width", [320, 800, 1400])
 def test_nothing_overflows(page: str, width: int, tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium is installed")
-    script = "document.title = 'overflow ' + (document.documentElement.scrollWidth - window.innerWidth)"
-    (tmp_path / "page.html").write_text(
-        page.replace("</body>", f"<script>onload=()=>{{{script}}}</script></body>"), encoding="utf-8"
-    )
-    arguments = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    frame = f'<iframe id=f src="page.html" style="border:0;width:{width}px;height:900px"></iframe>'
-    reader = "<script>onload=()=>{setTimeout(()=>{document.title=f.contentDocument.title},300)}</script>"
-    (tmp_path / "frame.html").write_text(frame + reader, encoding="utf-8")
-    arguments += ["--allow-file-access-from-files", "--virtual-time-budget=3000", "--dump-dom"]
-    shown = subprocess.run(
-        [browser, *arguments, (tmp_path / "frame.html").as_uri()],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    ).stdout
-    found = re.search(r"<title>overflow (-?\d+)</title>", shown)
-    assert found is not None, shown[-500:]
-    assert int(found[1]) <= 0
+    assert overflow(page, width, tmp_path) <= 0
