@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from qprep.cli import main
 from qprep.cli.commands.check import command
 from qprep.cli.reporters.enclosing_names import Enclosing, enclosing, scopes_of
 from tests.chromium import overflow
@@ -105,7 +106,13 @@ def test_source_is_escaped_and_nothing_is_loaded(page: str) -> None:
 
 def test_another_suffix_is_rejected_before_work(tmp_path: Path) -> None:
     outcome = CliRunner().invoke(command, [str(tmp_path), "--report", "report.pdf"])
-    assert "expected a file that ends in .html, found `report.pdf`" in str(outcome.exception)
+    assert "--report: expected a file that ends in .html or .htm, found `report.pdf`" in str(outcome.exception)
+
+
+@pytest.mark.parametrize("verb", ["quantize", "compress"])
+def test_a_report_of_another_suffix_is_a_usage_error(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "missing.py:model", "--report", "report.pdf"]) == 2
+    assert "--report: expected a file that ends in .html, " in capsys.readouterr().err
 
 
 def test_names_around_a_line() -> None:

@@ -153,7 +153,7 @@ def test_command_takes_the_example_of_a_pair_and_writes_files(
     assert json.loads(capsys.readouterr().out)["compute"][-1]["MACs"] == 24
     assert "<table>" in (tmp_path / "tables.html").read_text(encoding="utf-8")
     assert main(["summary", target, "--output", "tables.pdf"]) == 2
-    assert "ends in .json, .html, .txt, found tables.pdf" in capsys.readouterr().err
+    assert "--output: expected a file that ends in .html, .json or .txt, found `tables.pdf`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ class Net(nn.Module):
         return self.add(self.fc2(x), x)  # type: ignore[no-any-return]
 
 
-def prepared(model: nn.Module, *inputs: Tensor, **settings: object) -> PostTrainingQuantizer:
+def prepared(model: nn.Module, *inputs: Tensor, **settings: Any) -> PostTrainingQuantizer:
     made = PostTrainingQuantizer(model, **settings)
     made.prepare_model(*inputs)
     return made

@@ -24,6 +24,7 @@ from qprep.quantizer import (
     WeightOnlyQuantizer,
     collect_statistics,
 )
+from qprep.quantizer.report.graph_picture import draw
 from qprep.quantizer.report.report_data import Score
 from qprep.runtime_modules import MultiheadAttention
 from tests.chromium import overflow
@@ -219,8 +220,13 @@ def test_reports_are_saved_by_their_ending(tmp_path: Path) -> None:
     assert numbers["output_snr"] == found.output_snr
     assert numbers["layers"][0]["path"] == "0"
     assert numbers["slots"][2]["reach"] == list(found.slots[2].reach or ())
+    found.save(tmp_path / "graph.svg")
+    assert (tmp_path / "graph.svg").read_text() == draw(found.graph)
+    (tmp_path / "folder.html").mkdir()
     with pytest.raises(QprepError, match="cannot be written"):
-        found.save(tmp_path)
+        found.save(tmp_path / "folder.html")
+    with pytest.raises(QprepError, match=r"ends in \.html, .*found .*report\.pdf"):
+        found.save(tmp_path / "report.pdf")
 
 
 def test_report_on_training_methods() -> None:

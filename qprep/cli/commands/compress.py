@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qprep.cli.file_endings import ends_in
 from qprep.cli.input_options import with_device, with_inputs
 from qprep.cli.progress import bars
 from qprep.foundation.errors import QprepError
@@ -64,7 +65,10 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
     help="Folder for logs: log.jsonl, TensorBoard events, CSV.",
 )
 @click.option("--output", metavar="FILE", type=_FILE, help="Write the model and its state; with --sensitivity, a CSV.")
-@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Write a report to this file: .html, .json or .txt.")
+@click.option(
+    "--report", metavar="REPORT.HTML", type=_FILE, callback=ends_in(".html", ".htm", ".json", ".txt"),
+    help="Write a report to this file: .html, .json or .txt.",
+)  # fmt: skip
 @click.option("--checkpoint", metavar="LAST.PT", type=_FILE, help="Write this checkpoint after each epoch.")
 @click.option("--resume", metavar="LAST.PT", type=_FILE, help="Continue from a checkpoint.")
 @click.option(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qprep.cli.file_endings import ends_in
 from qprep.cli.input_options import with_device, with_inputs
 from qprep.cli.progress import bars
 from qprep.foundation.errors import QprepError
@@ -58,7 +59,10 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option("--pass", "passes", metavar="MODULE:FUNCTION", multiple=True, help="A custom pass over the graph.")
 @click.option("--output", metavar="MODEL.PT", type=_FILE, help="Write the quantized model to this file.")
 @click.option("--onnx", metavar="MODEL.ONNX", type=_FILE, help="Write the model for ONNX Runtime to this file.")
-@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Write a report to this file: .html, .json or .txt.")
+@click.option(
+    "--report", metavar="REPORT.HTML", type=_FILE, callback=ends_in(".html", ".htm", ".json", ".txt", ".svg"),
+    help="Write a report to this file: .html, .json, .txt, or .svg for the graph alone.",
+)  # fmt: skip
 @click.option(
     "--sensitivity/--no-sensitivity", default=None, help="Measure the loss of each layer alone (default with --report)."
 )

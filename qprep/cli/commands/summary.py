@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from qprep.cli.file_endings import ends_in
 from qprep.cli.input_options import with_device, with_inputs
 from qprep.foundation.errors import QprepError
 
@@ -24,7 +25,8 @@ from qprep.foundation.errors import QprepError
     "--output",
     metavar="SUMMARY.HTML",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the tables to a file, too: .html, .json or .txt.",
+    callback=ends_in(".html", ".json", ".txt"),
+    help="Also write the tables to this file: .html, .json or .txt.",
 )
 def command(target: str, what: str | None, output_format: str, output: Path | None, **request: Any) -> int:
     """Print tables of the model TARGET: sparsity of weights, compute of layers, parameters of modules.
