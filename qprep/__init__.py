@@ -1,6 +1,6 @@
-"""qprep finds, and rewrites, what keeps a PyTorch model from being quantized module by module.
+"""qprep prepares PyTorch models for quantization, quantizes them, and compresses them.
 
-The names below are the public interface; importing the package loads none of what they need.
+The names below are the public interface. Importing the package does not import torch or LibCST.
 """
 
 from __future__ import annotations

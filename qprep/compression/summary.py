@@ -115,7 +115,7 @@ def _wanted(what: Iterable[str] | None, *, has_inputs: bool) -> list[What]:
     if wrong is not None or not names:
         raise StructureError(f"expected tables out of {', '.join(known)}, found {wrong!r}")
     if "compute" in names and not has_inputs:
-        raise StructureError("expected example inputs for the table of what layers compute, found none")
+        raise StructureError("expected example inputs for the compute table, found none")
     return [known[name] for name in names]
 
 

@@ -83,7 +83,7 @@ class Quantizer(PreparingQuantizer):
         name, difference = ("", found) if apart is None else apart
         if difference is not None:
             why = "its quantizer changes its own result when it is applied twice"
-            raise refused("what convert gives to be the model in evaluation", name, difference, why)
+            raise refused("the converted model to equal the prepared one in evaluation", name, difference, why)
 
     def report(self, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore) -> QuantizationReport:
         """Compare the float and the quantized model, layer by layer, on real data; see `QuantizationReport`.

@@ -190,7 +190,7 @@ def _outlook(rehearse: Callable[[], Rehearsal]) -> str:
     try:
         found = rehearse()
     except QprepError as error:
-        return f"what is left in the end was not found without training: {error}"
+        return f"the final sparsity is unknown without training: {error}"
     sentence = f"with the current weights, {found.weights:.1%} of them stay, and {found.sparsity:.1%} of these are 0"
     if found.macs is None:
         return sentence

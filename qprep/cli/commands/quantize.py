@@ -105,7 +105,7 @@ def command(quiet: bool, prepare: bool, **flags: Any) -> int:
 
 
 def _prepare(job: QuantizeJob, quiet: bool) -> None:
-    """Let the model be built prepared; what the user's code prints is no result."""
+    """Build the model prepared; what its code prints goes to standard error."""
     from qprep.engine.preparing.prepare_target import prepare_target
 
     with contextlib.redirect_stdout(sys.stderr):
@@ -116,7 +116,7 @@ def _prepare(job: QuantizeJob, quiet: bool) -> None:
 
 def _need_torch() -> None:
     if find_spec("torch") is None:
-        raise QprepError("quantizing runs the model, which needs torch: pip install 'qprep[torch]'")
+        raise QprepError("`qprep quantize` runs the model and needs torch: pip install 'qprep[torch]'")
 
 
 def _job(  # noqa: PLR0917  (one for each flag)

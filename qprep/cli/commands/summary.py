@@ -32,10 +32,10 @@ def command(target: str, what: str | None, output_format: str, output: Path | No
     """Print tables of the model TARGET: sparsity of weights, compute of layers, parameters of modules.
 
     TARGET is package.module:factory or path/file.py:factory: an nn.Module, a callable that returns one, or a pair
-    (model, example_inputs). What layers compute needs inputs. Exits 1 if the model fails.
+    (model, example_inputs). The compute table needs inputs. Exits 1 if the model fails.
     """
     if find_spec("torch") is None:
-        raise QprepError("a summary needs the model, and so torch: pip install 'qprep[torch]'")
+        raise QprepError("`qprep summary` runs the model and needs torch: pip install 'qprep[torch]'")
     from qprep.compression.summary_job import save, summarize
     from qprep.quantizer.job import JobError
     from qprep.tracing.request import make_request

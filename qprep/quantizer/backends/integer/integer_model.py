@@ -125,7 +125,7 @@ def _compare(simulation: nn.Module, made: IntegerModel, example: Example) -> Non
         apart = Difference(each.decibels, each.levels)
         if apart.breaks(LIMIT):
             why = "its integers differ from the simulation's"
-            raise refused("integers to be what the simulation gives", each.name, apart, why)
+            raise refused("the integers to equal the simulation", each.name, apart, why)
 
 
 def _plain(tensor: Tensor) -> Tensor:
