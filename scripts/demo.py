@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def run_qprep(arguments: str, folder: Path, last: int | None = None) -> None:
-    """Run the command line as a user would, in the folder of the copies; print its output, or the `last` lines of it."""
+    """Run the command line as a user would, in the folder of the copies; print the output or its `last` lines."""
     print(f"\n$ qprep {arguments}", flush=True)
     command = [sys.executable, "-m", "qprep", *arguments.split()]
     outcome = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
