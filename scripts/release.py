@@ -28,7 +28,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "release"
-SNIPPETS = ("README.md", "docs/continuous-integration.md")
+SNIPPETS = ("README.md", "docs/continuous-integration.md", "docs/monorepos.md")
 MODEL = """\
 from torch import nn
 

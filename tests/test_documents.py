@@ -104,6 +104,12 @@ def test_a_newcomer_can_follow(tmp_path: Path) -> None:
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
+@pytest.mark.parametrize("name", ["baseline.md", "monorepos.md"])
+def test_a_page_prints_what_it_shows(name: str, tmp_path: Path) -> None:
+    outcome = play(ROOT / "docs" / name, tmp_path)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 def test_every_tutorial_has_its_notebook(page: Path) -> None:
     """`python scripts/notebooks.py` writes them again."""

@@ -173,6 +173,17 @@ def test_layers_have_the_names_and_classes_of_the_float_model() -> None:
     assert repr(found) == f"<QuantizationReport of {str(found).splitlines()[0]}>"
 
 
+def test_an_operation_outside_of_modules_does_not_name_the_model() -> None:
+    class Doubled(Attends):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * 2
+
+    made = PostTrainingQuantizer(Doubled())
+    made.prepare_model(data()[0].reshape(4, 8, 8), allow_unprepared=True)
+    made.calibrate([data()[0].reshape(4, 8, 8)])
+    assert str(made.report([data()[0].reshape(4, 8, 8)], sensitivity=False)).startswith("Doubled: ")
+
+
 def test_clipped_weights_are_counted() -> None:
     found = quantizer(bits_weights=2, estimator_weights="mse").report(data(), sensitivity=False)
     weight = found.slots[0]

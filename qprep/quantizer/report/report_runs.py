@@ -89,7 +89,7 @@ def _classes(quantizer: PreparedModel) -> dict[str, str]:
     found = dict(quantizer.graph.model.named_modules())
     wrappers = {path for path, each in found.items() if isinstance(each, QuantizedModule)}
     classes = {_unwrapped(path, wrappers): type(each).__name__ for path, each in found.items() if path not in wrappers}
-    return classes | {node.path: type(node.module).__name__ for node in quantizer.graph.nodes}
+    return classes | {node.path: type(node.module).__name__ for node in quantizer.graph.nodes if node.owned}
 
 
 def grid_of(slot: TensorQuantizer) -> Any:  # noqa: ANN401  (QParams or None)
