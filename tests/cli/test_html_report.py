@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import qprep
 from qprep.cli import main
 from qprep.cli.commands.check import command
 from qprep.cli.reporters.enclosing_names import Enclosing, enclosing, scopes_of
@@ -84,6 +86,15 @@ def test_findings_stand_below_their_file_and_class(page: str) -> None:
     assert order == sorted(order)
     assert page.count("<article") == 4
     assert "in <code>forward</code>" in page
+
+
+def test_the_page_names_version_date_and_settings(page: str, tmp_path: Path) -> None:
+    found = re.search(r"<p class=dim>qprep (\S+), (\d{4}-\d\d-\d\d) \d\d:\d\d UTC, default settings</p>", page)
+    assert found is not None
+    assert found[1] == qprep.__version__
+    (tmp_path / "qprep.toml").write_text('ignore = ["QP103"]\n')
+    CliRunner().invoke(command, ["net.py", "--report", "again.html"])
+    assert "UTC, settings from qprep.toml</p>" in (tmp_path / "again.html").read_text(encoding="utf-8")
 
 
 def test_the_page_has_counts_diffs_and_reasons(page: str) -> None:

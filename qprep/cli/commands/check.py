@@ -22,7 +22,7 @@ from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
 from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
 from qprep.foundation.findings import Finding
-from qprep.foundation.source import SourceFile
+from qprep.foundation.source import SourceFile, display_path
 
 _ADD_IGNORE = click.option(
     "--add-ignore",
@@ -94,12 +94,20 @@ def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
     report = session.report(shown, unknown=result.unknown, known=weighed.known)
     session.print(report)
     if flags["report"] is not None:
-        save(flags["report"], html_page.render(report).encode("utf-8", "backslashreplace"), "--report")
+        save(
+            flags["report"], html_page.render(report, _source(session)).encode("utf-8", "backslashreplace"), "--report"
+        )
         session.note(f"wrote {flags['report']}")
     tell_outside(session, observe)
     if has_failed(findings):
         return 2
     return 1 if any(f.stands_in_the_way for f in findings) and not flags["exit_zero"] else 0
+
+
+def _source(session: Session) -> str:
+    """The file of the settings, for the page."""
+    source = session.settings.source
+    return "default settings" if source is None else f"settings from {display_path(source)}"
 
 
 def _add_ignores(session: Session, findings: tuple[Finding, ...], reason: str) -> int:
