@@ -11,10 +11,12 @@ from pathlib import Path
 
 import click
 
+from qprep.cli.volume import with_volume
 from qprep.foundation.errors import QprepError
 from qprep.foundation.version import __version__
 
 _VERBS = ("check", "fix", "trace", "quantize", "compress", "summary", "vendor", "rule", "config", "server")
+_SPEAKING = ("server",)  # its standard output is a protocol
 _INTERRUPTED = 130
 _WRONG = 2
 
@@ -30,7 +32,9 @@ class _Group(click.Group):
             return None
         module = importlib.import_module(f"qprep.cli.commands.{cmd_name}")
         command = module.command
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        return command if cmd_name in _SPEAKING else with_volume(command)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
