@@ -57,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
+        if hint := _what_to_type(error):
+            click.echo(hint, err=True)
         return _WRONG
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
@@ -70,6 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:  # noqa: BLE001  (the one place where a bug ends)
         return _report_bug(error)
+
+
+def _what_to_type(error: click.ClickException) -> str:
+    """The form and the help of an option that is missing; "" for other errors."""
+    if not isinstance(error, click.MissingParameter) or not isinstance(error.param, click.Option):
+        return ""
+    return f"Add `{error.param.opts[0]} {error.param.metavar or 'VALUE'}`: {error.param.help}"
 
 
 def _report_bug(error: Exception) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.config.job_config import QuantConfig, pass_at
-from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
+from qprep.quantizer.loaders import Batches, LoaderError, Watch, example_of, ignore
 from qprep.quantizer.methods.adaround import AdaRoundQuantizer
 from qprep.quantizer.methods.lapq import LAPQQuantizer
 from qprep.quantizer.methods.method_names import METHODS
@@ -239,6 +239,8 @@ def _blaming(sentence: str) -> Iterator[None]:
         yield
     except JobError:
         raise
+    except LoaderError as error:
+        raise JobError(from_exception("run", error.what, error.__cause__ or error)) from error
     except QprepError as error:
         raise JobError(TraceFailure("run", str(error))) from error
     except (Exception, SystemExit) as error:

@@ -42,6 +42,10 @@ def broken():
     yield data()[0]
     raise OSError("the disk is gone")
 
+
+def absent():
+    raise OSError("there is no disk")
+
 def score(model):
     with torch.no_grad():
         return model(data()[0][0]).mean()
@@ -191,7 +195,8 @@ def test_inputs_as_in_trace(run: Run, net: str) -> None:
         ({"calibrate": "{}:number"}, 2, "error: {}:number: expected an iterable of batches, found int"),
         ({"calibrate": "{}:make"}, 1, "error: {}:make: expected an iterable of batches, found Sequential"),
         ({"calibrate": "{}:infinite"}, 1, "error: expected finite values to take a range of, found NaN or infinity"),
-        ({"calibrate": "{}:broken"}, 1, "could not be calibrated on {}:broken: OSError: the disk is gone"),
+        ({"calibrate": "{}:broken"}, 1, "error: {}:broken failed at batch 2: OSError: the disk is gone"),
+        ({"calibrate": "{}:absent"}, 1, "error: {}:absent failed: OSError: there is no disk"),
         ({"calibrate": "{}:dta"}, 1, "error: expected dta in {}, found no such name"),
         (
             {"calibrate": "nowhere_at_all:data"},
@@ -242,3 +247,9 @@ def test_the_schema_needs_no_target(run: Run) -> None:
     found = run("quantize", "--schema")
     assert (found.code, found.err) == (0, "")
     assert json.loads(found.out)["title"] == "quant.yaml"
+
+
+def test_a_missing_option_is_shown_with_its_form(run: Run, net: str) -> None:
+    found = run("quantize", f"{net}:make")
+    assert found.code == 2
+    assert "Add `--calibrate MODULE:LOADER`: Calibration batches, or a function" in found.err
