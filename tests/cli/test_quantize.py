@@ -7,12 +7,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from qprep.cli import main_command
 from tests.cli.conftest import Run
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("yaml")
+
+from qprep.quantizer.methods.method_names import METHODS  # noqa: E402
 
 NET = """
 import torch
@@ -253,3 +257,19 @@ def test_a_missing_option_is_shown_with_its_form(run: Run, net: str) -> None:
     found = run("quantize", f"{net}:make")
     assert found.code == 2
     assert "Add `--calibrate MODULE:LOADER`: Calibration batches, or a function" in found.err
+
+
+def test_the_help_names_every_method(run: Run) -> None:
+    text = " ".join(run("quantize", "--help").out.split())
+    assert [name for name in METHODS if name not in text] == []
+
+
+def test_every_option_has_a_help_text() -> None:
+    silent = []
+    for verb in main_command().list_commands(click.Context(main_command())):
+        found = main_command().get_command(click.Context(main_command()), verb)
+        assert found is not None
+        silent += [
+            f"{verb} {each.opts[0]}" for each in found.params if isinstance(each, click.Option) and not each.help
+        ]
+    assert silent == []

@@ -52,11 +52,19 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
     type=click.IntRange(1),
     help="Number of epochs (default: up to the end of the schedule).",
 )
-@click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), default="sgd", show_default=True)
-@click.option("--lr", type=click.FloatRange(0), default=0.1, show_default=True, help="Initial learning rate.")
-@click.option("--momentum", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Momentum of sgd.")
-@click.option("--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), default="sgd", show_default=True, help="Optimizer."
+)
+@click.option(
+    "--lr", metavar="NUMBER", type=click.FloatRange(0), default=0.1, show_default=True, help="Initial learning rate."
+)
+@click.option(
+    "--momentum", metavar="NUMBER", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Momentum of sgd."
+)
+@click.option(
+    "--weight-decay", metavar="NUMBER", type=click.FloatRange(0), default=1e-4, show_default=True, help="Weight decay."
+)
+@click.option("--seed", metavar="NUMBER", type=int, default=0, show_default=True, help="Seed of the random numbers.")
 @click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="Number of batches to use (default: all).")
 @click.option(
     "--logs",

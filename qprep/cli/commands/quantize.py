@@ -43,7 +43,11 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option(
     "--loss", metavar="MODULE:FUNCTION", help="A function of (output, batch) for lapq (default: error against float)."
 )
-@click.option("--method", metavar="METHOD", help="ptq (default), dynamic, weight-only, adaround or lapq.")
+@click.option(
+    "--method",
+    metavar="METHOD",
+    help="ptq (default), dynamic, weight-only, gptq, awq, adaround, lapq, or one of a package.",
+)
 @click.option("--config", metavar="QUANT.YAML", type=_FILE, help="Settings file: method, defaults, overrides.")
 @click.option(
     "--bits-activations",

@@ -20,7 +20,13 @@ from qprep.foundation.errors import QprepError
 @with_inputs
 @click.option("--what", metavar="TABLES", help="Tables, separated by commas: sparsity, compute, model (default: all).")
 @with_device("run on")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Format of the tables.",
+)
 @click.option(
     "--output",
     metavar="SUMMARY.HTML",

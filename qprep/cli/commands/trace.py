@@ -24,7 +24,13 @@ _UNFOLDED = 10_000
 @click.option(
     "--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit of the whole command (default: 300)."
 )
-@click.option("--output-format", type=click.Choice(["table", "tree", "json"]), default="table", show_default=True)
+@click.option(
+    "--output-format",
+    type=click.Choice(["table", "tree", "json"]),
+    default="table",
+    show_default=True,
+    help="Format of the result.",
+)
 @click.option("--all", "every", is_flag=True, help="Also list operations that have a module.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if the model is not prepared.")
 def command(target: str, output_format: str, every: bool, exit_zero: bool, **request: Any) -> int:
