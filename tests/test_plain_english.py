@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -78,6 +80,30 @@ def test_messages_are_plain() -> None:
         if phrases().search(text)
     ]
     assert found == []
+
+
+def public_texts() -> Iterator[tuple[str, str]]:
+    """Docstrings of what docs/reference/python.md lists, and of the members that qprep gives it."""
+    page = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^::: (\S+)$", page, re.MULTILINE):
+        module, _, attribute = name.rpartition(".")
+        found = getattr(importlib.import_module(module), attribute)
+        yield name, inspect.getdoc(found) or ""
+        bases = (
+            [each for each in inspect.getmro(found) if each.__module__.startswith("qprep")]
+            if inspect.isclass(found)
+            else []
+        )
+        for member, value in (pair for each in bases for pair in vars(each).items()):
+            if not member.startswith("_") and (callable(value) or isinstance(value, property | classmethod)):
+                yield f"{name}.{member}", inspect.getdoc(value) or ""
+
+
+def test_public_docstrings_are_plain() -> None:
+    pytest.importorskip("torch")
+    texts = dict(public_texts())
+    assert len(texts) > 150
+    assert [name for name, text in texts.items() if phrases().search(prose(text))] == []
 
 
 def test_a_phrase_is_found() -> None:

@@ -23,7 +23,7 @@ CONFIG_NAMES = (_OWN_NAME, "pyproject.toml")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one place says, a configuration file or the command line; None is "not said here"."""
+    """Settings of one source: a configuration file, the command line, or a caller; None is unset."""
 
     select: tuple[str, ...] | None = None
     extend_select: tuple[str, ...] = ()

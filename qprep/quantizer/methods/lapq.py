@@ -48,10 +48,10 @@ class _Slot:
 
 
 class LAPQQuantizer(PostTrainingQuantizer):
-    """Static ranges by three steps: least L_p error of each tensor, the best p for the model's loss, Powell's method.
+    """LAPQ: static ranges in three steps: least L_p error of each tensor, the best p for the loss, Powell's method.
 
-    loss         of (output, batch), to be made small; without one the squared error against the float outputs
-    evaluations  how often Powell's method may run the calibration data; 0 leaves it out
+    loss         a function of (output, batch) to minimize; by default the squared error against the float outputs
+    evaluations  how often Powell's method may run the calibration data; 0 omits this step
 
     Needs scipy (`qprep[lapq]`). The loss after calibration is `best_loss`.
     """
@@ -68,7 +68,7 @@ class LAPQQuantizer(PostTrainingQuantizer):
     def calibrate(self, loader: object, progress: Progress | None = None) -> None:
         """Calibrate as the base class, then search; `progress` gets the number of evaluations done and the maximum.
 
-        Estimators other than "mse" fix their ranges before the search. Raises QprepError where scipy is missing or
+        Estimators other than "mse" fix their ranges before the search. Raises QprepError if scipy is missing or
         the loss of every candidate is NaN.
         """
         minimize = _powell()

@@ -41,7 +41,7 @@ _LEGEND: Final = (("few", "below 8 bits"), ("eight", "8 bits"), ("many", "above 
 def graph_svg(graph: Graph, path: str | Path | None = None) -> str:
     """Return the picture of a quantizer's graph (`q.graph` after `prepare_model`) as an SVG document.
 
-    path  where to write it as well; QprepError if that is not possible
+    path  a file to write it to as well; QprepError if that is not possible
     """
     picture = draw(view_of(graph))
     if path is not None:

@@ -32,9 +32,9 @@ class QuantizationReport(ReportData):
         return as_fragment(self)
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """One self-contained page: tables, and pictures of SNR by depth, sensitivity, ranges and histograms.
+        """Return one self-contained page: tables, charts by depth, the module graph and histograms.
 
-        path  where to write it, too; QprepError where that is not possible
+        path  a file to write it to as well; QprepError if that is not possible
         """
         page = as_html(self)
         if path is not None:

@@ -150,13 +150,13 @@ class ReportData:
 
     @property
     def first_to_widen(self) -> tuple[SlotReport, ...]:
-        """The slots to give more bits first: by themselves they cost the output most. Empty where not measured."""
+        """The slots to give more bits first, which alone cause the most noise. Empty without sensitivity."""
         measured = [slot for slot in self.slots if slot.sensitivity < math.inf]
         return tuple(sorted(measured, key=lambda slot: slot.sensitivity)[:_FIRST])
 
     @property
     def layers_to_widen(self) -> tuple[LayerReport, ...]:
-        """The layers to give more bits first, as `first_to_widen`."""
+        """The layers to give more bits first, which alone cause the most noise. Empty without sensitivity."""
         measured = [layer for layer in self.layers if layer.sensitivity < math.inf]
         return tuple(sorted(measured, key=lambda layer: layer.sensitivity)[:_FIRST])
 
