@@ -32,6 +32,7 @@ padding:1.5em}
 .qprep svg{max-width:100%;height:auto}.qprep .wide svg.long{max-width:none}
 .qprep .graph{max-height:80vh;overflow:auto}.qprep .graph svg{max-width:none}
 .qprep .facts{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em;margin:.8em 0}
+.qprep caption{text-align:left;font-weight:600;padding:1.2em 0 .3em}
 .qprep .facts dt{color:var(--dim)}.qprep .facts dd{margin:0;overflow-wrap:anywhere}
 @media(max-width:640px){.qprep{padding:.8em}.qprep .facts{grid-template-columns:1fr}.qprep td,.qprep th{padding:.25em}}
 .qprep pre{background:var(--card);border-radius:6px;padding:.7em 1em;margin:.5em 0;overflow-x:auto}
@@ -57,11 +58,15 @@ _ROUND: Final = (
 
 def as_html(report: ReportData) -> str:
     """The whole page."""
-    title = escape(report.model_class)
+    return page(f"{report.model_class}, quantized", as_fragment(report))
+
+
+def page(title: str, fragment: str) -> str:
+    """A page around a fragment of class `qprep`; it loads nothing, and follows the mode of the browser."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}, quantized</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">{_ROUND}</head>'
-        f"<body>{as_fragment(report)}</body></html>\n"
+        f"<body>{fragment}</body></html>\n"
     )
 
 
