@@ -28,7 +28,10 @@ OWN_TESTS = {
     "docs/quantizer.md": "tests/quantizer/test_docs.py",
 }
 RULES = ROOT / "docs" / "rules"  # written from the examples, which tests/checks and tests/codemods run
-PLAYED = (ROOT / "docs" / "start.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md")))  # by scripts/newcomer.py
+PLAYED = (  # by scripts/newcomer.py and as notebooks, in tests/test_documents.py
+    *(ROOT / "docs" / name for name in ("start.md", "baseline.md", "monorepos.md")),
+    *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
+)
 SETUP = re.compile(r"^<!-- setup\n(.*?)^-->$", re.DOTALL | re.MULTILINE)
 SHOWN = {"text", "lua", "diff"}  # output, or a language without a parser here
 BLOCKS = [block for page in pages() if page.parent != RULES for block in blocks(page)]

@@ -99,7 +99,7 @@ def check(facts: Facts) -> Iterator[Hit]:
     for fact in facts.eager.pairs.values():
         first, second = fact.names
         if fact.classes[1] in WITHOUT_KERNEL:
-            ending = "it fails at run time, for want of a quantized kernel"
+            ending = "it fails at run time, because it has no quantized kernel"
         else:
             ending = "it is quantized as a separate operation"
         message = f"no fuse list names `{first}` and `{second}`, an nn.{fact.classes[1]}: {ending}"

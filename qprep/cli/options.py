@@ -77,7 +77,7 @@ FILES = (
         "--exclude", metavar=_PATTERNS, multiple=True, help="Files and folders to skip; replaces the default list."
     ),
     click.option("--extend-exclude", metavar=_PATTERNS, multiple=True, help="More files and folders to skip."),
-    click.option("--force-exclude", is_flag=True, help="Apply the excludes to paths on the command line, too."),
+    click.option("--force-exclude", is_flag=True, help="Also apply the excludes to paths on the command line."),
     click.option(
         "--respect-gitignore/--no-respect-gitignore", default=None, help="Skip files that git ignores (default: yes)."
     ),

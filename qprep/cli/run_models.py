@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -40,7 +41,22 @@ def prover(session: Session) -> Proof | None:
         return None
     if session.overlay:
         raise QprepError("--verify: expected files, found standard input")
-    return Proof(_requests(session, "--verify", wanted))
+    return Proof(_requests(session, "--verify", wanted), watch=None if session.flags["quiet"] else _announcement())
+
+
+def _announcement() -> Callable[[Request], None] | None:
+    """Name each model once before it runs; None if nobody watches the terminal."""
+    if not sys.stderr.isatty():
+        return None
+    announced: set[str] = set()
+
+    def announce(request: Request) -> None:
+        if request.target not in announced:
+            announced.add(request.target)
+            limit = f"at most {request.timeout:g} seconds for each run"
+            click.echo(f"verifying {request.target}: the original and the rewritten model run, {limit}", err=True)
+
+    return announce
 
 
 def tell_outside(session: Session, observe: Observer | None) -> None:

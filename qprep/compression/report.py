@@ -18,7 +18,7 @@ from qprep.compression.sparsity import kernel_sparsity, sparsity_of, total_spars
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
 from qprep.foundation.atomic_write import save
-from qprep.quantizer.report.report_page import STYLE
+from qprep.quantizer.report.report_page import STYLE, page
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,7 @@ class CompressionReport:
 
     def to_html(self, path: str | Path) -> None:
         """Write the page: one file that loads nothing."""
-        title = escape(f"{self.model_class}, compressed")
-        page = (
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-            f'<meta name="viewport" content="width=device-width"></head><body style="margin:0">{self.fragment()}'
-            "</body></html>\n"
-        )
-        save(Path(path), page.encode(), "report")
+        save(Path(path), page(f"{self.model_class}, compressed", self.fragment()).encode(), "report")
 
     def save(self, path: str | Path) -> None:
         """Write the report: a page for .html, data for .json, text for anything else."""

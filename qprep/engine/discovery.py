@@ -80,7 +80,7 @@ class _Walk:
         elif self.settings.force_exclude and _is_excluded(_absolute(path), self.settings):
             return
         elif path.exists() and not path.is_file():
-            self._fault(path, "the file cannot be read: it is no regular file")
+            self._fault(path, "the file cannot be read: it is not a regular file")
         else:
             self.files.append(path)
 

@@ -37,6 +37,7 @@ from qprep.quantizer.methods.smooth_quant import smooth_quant
 from qprep.quantizer.quantizer_base import Quantizer
 from qprep.quantizer.quantizer_errors import NotPreparedError
 from qprep.quantizer.report.activation_statistics import Statistics, collect_statistics
+from qprep.quantizer.report.graph_picture import graph_svg
 from qprep.quantizer.report.quantization_report import QuantizationReport
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "cross_layer_equalization",
     "default_passes",
     "forward_method",
+    "graph_svg",
     "load_config",
     "partition",
     "quantize_dynamic",

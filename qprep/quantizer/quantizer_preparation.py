@@ -120,8 +120,8 @@ class PreparingQuantizer:
     ) -> None:
         """Trace the model on example inputs, run the passes, insert the quantizers, extend the optimizer.
 
-        Raises NotPreparedError if an operation has no module of its own, unless `allow_unprepared`: these stay in
-        float, and `notes` says which. Raises QprepError when called twice.
+        Raises NotPreparedError for operations without a module. With `allow_unprepared` they stay in float, and `notes`
+        lists them. Raises QprepError if it is called twice.
         """
         if self._graph is not None:
             raise QprepError("expected one prepare_model for each quantizer, found a second")
@@ -210,7 +210,7 @@ class PreparingQuantizer:
         return WeightQuantizer(name, spec)
 
     def param_quantization_fn(self, parameter: Tensor, quantizer: TensorQuantizer) -> Tensor:
-        """The quantized values of `parameter`."""
+        """Return the quantized values of `parameter`."""
         if isinstance(quantizer, WeightQuantizer):
             quantizer.fit(parameter)
         return quantizer.quantize(parameter)
@@ -225,14 +225,14 @@ class PreparingQuantizer:
                 parameter.copy_(self.param_quantization_fn(parameter, quantizer))
 
     def parameters_with_quantizers(self) -> Iterable[tuple[Parameter, TensorQuantizer]]:
-        """Each quantized parameter, once even where it is tied, and what quantizes it."""
+        """Each quantized parameter with its quantizer; a tied parameter once."""
         return [(weight.parameter, weight.quantizer) for weight in self.graph.weights if weight.quantizer is not None]
 
     def calibrate(self, loader: Iterable[object]) -> None:
-        """Observe every range over `loader`, in evaluation mode, and fix it; calling it again starts anew.
+        """Observe all ranges on `loader` in evaluation mode, and fix them. A second call starts again.
 
-        A layer that did not run stays in float, and `notes` says so. Raises QprepError for a loader without data and
-        for activations that are NaN or infinite, with the layer's name.
+        A layer that did not run stays in float, and `notes` names it. Raises QprepError for a loader without data and
+        for activations that are NaN or infinite, with the name of the layer.
         """
         self.graph.model.eval()
         observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
@@ -249,18 +249,19 @@ class PreparingQuantizer:
                 self.notes.append(f"{observer.name}: never run in calibration, left in float")
 
     def check_calibrated(self, before: str) -> None:
-        """QprepError if ranges are still to be observed before the step called `before`."""
+        """Raise QprepError if ranges are missing that the step called `before` needs."""
         observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
         if any(each.needs_data for each in observers) and not any(each.is_active for each in observers):
             raise QprepError(f"expected calibrate before {before}, found no range observed")
 
     def values_of(self, parameter: Tensor) -> Tensor:
-        """Return the input of the parameter's quantizer: the parameter, unless a method scales it before."""
+        """Return the input of the parameter's quantizer: the parameter, or scaled values if the method scales it."""
         return parameter
 
     def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
-        """Run the model on a batch of a loader: a tensor, a tuple or list (what exceeds the inputs, such as labels, is
-        left out) or a dict of keywords. Raises QprepError for anything else.
+        """Run the model on a batch: a tensor, a tuple or list (labels and other extra items are not used), or a dict.
+
+        Raises QprepError for anything else.
         """
         return self._caller.call(self.model, batch)
 

@@ -117,8 +117,7 @@ def test_a_schedule_is_checked_without_training(run: Run, net: str, folder: Path
     (folder / "schedule.yaml").write_text(by_steps)
     found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
     assert found.out.splitlines()[-1] == (
-        "what is left in the end was not found without training: expected policies by epochs to rehearse, found one by "
-        "steps"
+        "the final sparsity is unknown without training: expected policies by epochs to rehearse, found one by steps"
     )
     (folder / "schedule.yaml").write_text(SCHEDULE.replace("[4.weight]", "[7.weight]"))
     found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")

@@ -32,13 +32,13 @@ DEFAULT_EXCLUDE = (
 class Settings:
     """The resolved settings of the files below one configuration file.
 
-    source          the configuration file; None if there is none
+    source          the configuration file; None without one
     enabled         codes of the rules that are on
     fixable         codes of the rules whose fixes may be applied
     target_version  oldest Python that the code must run on, (major, minor); None: the one that runs qprep
     target          whose modules rewritten code uses: "qprep", "torch-ao" …
-    catalogue       rows for operators of the user's own
-    baseline        the file of findings that are not reported again; None: there is none
+    catalogue       rows for custom operators
+    baseline        the file of findings that are not reported again; None without one
     cache_dir       the folder of earlier results; None: `.qprep_cache` next to the configuration file
     trace           the models named in [tool.qprep.trace], for --trace and --verify
     """
@@ -62,7 +62,7 @@ class Settings:
     fix_selection: Selection
 
     def enabled_for(self, path: str | os.PathLike[str]) -> frozenset[str]:
-        """Codes of the rules that are on for a file, `per-file-ignores` taken off."""
+        """Codes of the rules that are on for a file, without those in `per-file-ignores`."""
         full = Path(os.path.abspath(path))
         off = [codes for scope, codes in self.per_file_ignores if scope.covers(full)]
         return self.enabled.difference(*off) | ALWAYS_ON if off else self.enabled

@@ -21,7 +21,7 @@ CONFIG_NAMES = (_OWN_NAME, "pyproject.toml")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of one place, a configuration file or the command line; None: the place does not set it."""
+    """Settings of one source: a configuration file, the command line, or a caller; None is unset."""
 
     select: tuple[str, ...] | None = None
     extend_select: tuple[str, ...] = ()

@@ -99,17 +99,17 @@ class ImportHook:
 def prepared(*names: str) -> ImportHook:
     """Prepare packages at import: `with qprep.prepared("timm"): import timm`.
 
-    A name is that of a package, or of a module or package in one; all below it is meant too. Nothing of the installed
-    package changes. The rewritten files are kept in qprep's cache (`.qprep_cache`) for each content of the package and
+    A name is a package, a subpackage or a module, and includes everything below it. The installed package does not
+    change. The rewritten files are kept in qprep's cache (`.qprep_cache`) for each content of the package and
     each version of qprep. Only safe fixes are applied; a file that cannot be rewritten is imported as it is, with a
-    `PreparedImportWarning`. Raises QprepError, at the start of the block, for a name that nothing is installed under
-    and for a package that is imported already.
+    `PreparedImportWarning`. Raises QprepError at the start of the block for a name
+    of no installed package, and for a package that is already imported.
     """
     return ImportHook(names)
 
 
 def install_import_hook(names: str | Iterable[str]) -> ImportHook:
-    """As `prepared`, from now on; the hook's `uninstall()`, or its use in a `with` statement, ends it."""
+    """Prepare packages at import from now on, as `prepared` does; `uninstall()` of the hook ends it."""
     return ImportHook((names,) if isinstance(names, str) else tuple(names)).install()
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """A prepared model and what its preparation came to."""
+    """A prepared model and the report of its preparation."""
 
     model: nn.Module
     report: PrepareReport
@@ -42,13 +42,13 @@ def prepare(
     inputs    arguments of the model's call, by position and by keyword, to run both on
     state_of  a model of the same architecture; its state_dict is loaded strictly, and its training modes are copied
 
-    The original is built and run; the files that its classes come from are rewritten (safe fixes only) and imported,
-    and the rewritten model is compared with it: state, outputs, gradients and random numbers, bit for bit. A target
-    given as text whose modules are not imported yet is imported in its rewritten form, under its own name. What is
-    imported already stays as it is; the prepared model then comes from a twin of the package with another name, so that
-    the classes are other ones than those imported, and whole-model pickles load in this process only (state_dicts load
-    anywhere). `report.is_prepared` says whether every operation has a module, `report.left` what is left and where.
-    Raises QprepError if torch is missing, the model does not run, the files cannot be rewritten, or a value differs.
+    Builds and runs the original, rewrites the files of its classes (safe fixes only), imports them, and compares both
+    models bit for bit: state, outputs, gradients and random numbers. If `build` is a text and its modules are not
+    imported yet, they are imported in rewritten form under their own names. Modules that are already imported do not
+    change; the prepared model then comes from a copy of the package with another name. Its classes differ from the
+    imported ones, and pickles of the whole model load in this process only; state_dicts load anywhere.
+    `report.is_prepared` says whether every operation has a module, `report.left` lists what is left and where. Raises
+    QprepError if torch is missing, the model does not run, the files cannot be rewritten, or a value differs.
     """
     if find_spec("torch") is None:
         raise QprepError("`prepare` runs the model and needs torch: pip install 'qprep[torch]'")

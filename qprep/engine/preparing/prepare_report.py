@@ -1,4 +1,4 @@
-"""The report of a preparation."""
+"""The result of a preparation."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def vendored_files(package: InstalledPackage, roots: Collection[str]) -> Vendore
     modules = closure(roots, package.files, names.parse, names.find)
     missing = sorted(set(roots) - set(modules))
     if missing:
-        raise QprepError(f"`{missing[0]}` cannot be taken out of its package: it reads its own path")
+        raise QprepError(f"`{missing[0]}` cannot be copied out of its package: it reads its own path")
     files = {module: package.files[module] for module in modules}
     rewriting = rewrite_files(files)
     after = PackageNames(package, rewriting.sources)

@@ -45,9 +45,11 @@ class Proof:
     """Compares each target built from the original and from the rewritten sources.
 
     results  the comparisons of the rewrite that was accepted
+    watch    called before each comparison
     """
 
     requests: Sequence[Request]
+    watch: Callable[[Request], None] | None = None
     original: Mapping[str, bytes] = field(default_factory=dict)
     results: list[VerifyResult] = field(default_factory=list)
     _known: dict[frozenset[tuple[str, bytes]], _Judged] = field(default_factory=dict)
@@ -69,6 +71,8 @@ class Proof:
 
         results: list[VerifyResult] = []
         for request in self.requests:
+            if self.watch is not None:
+                self.watch(request)
             result = compare(request, self.original, {**self.original, **rewritten})
             if result.failure is not None:
                 raise TargetError(failure_finding(request, result.failure))

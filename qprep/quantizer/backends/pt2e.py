@@ -42,7 +42,7 @@ def export_pt2e(
         found = list(tensors_in(program.module()(*args, **kwargs)))
         apart = output_difference(expected, found, [float("nan")] * len(expected))
         if apart is not None:
-            raise refused("torch.export to give what the simulation does", "", apart, "nothing is exported")
+            raise refused("the results of torch.export to equal the simulation", "", apart, "nothing is exported")
     return program
 
 

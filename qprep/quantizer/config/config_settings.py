@@ -20,13 +20,13 @@ Bits = int | str | None
 
 @dataclass(frozen=True, slots=True)
 class LayerSettings:
-    """One module's formats. Bits are 1 to 16, None for what the model has, or "float16" and "bfloat16".
+    """The formats of one module. Bits are 1 to 16, None (unchanged), "float16" or "bfloat16".
 
-    With reduced_range activations have half as many levels as their bits allow, so that kernels which add pairs of
+    With reduced_range, activations have half as many levels as their bits allow, so that kernels which add pairs of
     products in 16 bits do not overflow.
 
-    With bits_accumulator a layer with weights is taken as two operations: its sums of products, which get this format,
-    and the addition of its bias (bits_bias), whose result is the layer's output (bits_activations).
+    With bits_accumulator, a layer with weights counts as two operations: its sums of products, which get this format,
+    and the addition of its bias (bits_bias), whose result is the output of the layer (bits_activations).
     """
 
     bits_activations: Bits = None
@@ -51,17 +51,17 @@ class LayerSettings:
 
     @property
     def activations(self) -> Spec | None:
-        """The format of outputs, None if they stay."""
+        """The format of outputs; None leaves them unchanged."""
         return self._activation(self.bits_activations, self.scheme_activations)
 
     @property
     def inputs(self) -> Spec | None:
-        """The format of what a module reads, None if it reads it as it comes."""
+        """The format of inputs; None leaves them unchanged."""
         return self._activation(self.bits_inputs, self.scheme_activations)
 
     @property
     def accumulator(self) -> Spec | None:
-        """The format of a layer's sums of products, before its bias is added; None if they are exact."""
+        """The format of a layer's sums of products before the bias is added; None for exact sums."""
         return self._activation(self.bits_accumulator, self.scheme_accumulator)
 
     def to_data(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class LayerSettings:
 
     @property
     def bias(self) -> Spec | None:
-        """The format of biases, None if they stay."""
+        """The format of biases; None leaves them unchanged."""
         if not isinstance(self.bits_bias, int):
             return _float_spec(self.bits_bias)
         return Spec(self.bits_bias, Scheme.SYMMETRIC)

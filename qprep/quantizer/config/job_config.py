@@ -105,7 +105,7 @@ class QuantConfig:
 
 
 def load_config(path: str | Path) -> QuantConfig:
-    """Read a quant.yaml; QprepError names file, line and key of what cannot be meant, and the nearest known name."""
+    """Read a quant.yaml; a QprepError names file, line and key of an error, and the closest known name."""
     path = Path(path)
     given = _mapping(read_yaml(path), path, "", SECTIONS)
     method = given.get("method")

@@ -88,13 +88,13 @@ class Spec:
         return self.scheme in (Scheme.ASYMMETRIC, Scheme.POWER_OF_TWO)
 
     def holding(self, low: float | Tensor) -> Spec:
-        """The same for values from `low`: a power-of-two format is signed where there are negative ones."""
+        """Return the format for values from `low` on: a power-of-two format is signed if `low` is negative."""
         if self.scheme is not Scheme.POWER_OF_TWO or self.signed or not bool(low < 0):
             return self
         return replace(self, signed=True)
 
     def with_bits(self, bits: int | None) -> Spec:
-        """The same with other bits; None keeps the slot in float32."""
+        """Return the format with other bits; None keeps the slot in float32."""
         if bits is None:
             return FLOAT
         return replace(self, bits=bits, dtype=None)
@@ -105,7 +105,7 @@ class Spec:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Spec:
-        """Read the result of `to_data`."""
+        """Return the format of which `to_data` returned `data`."""
         given = dict(data)
         given["scheme"] = Scheme(given["scheme"])
         given["granularity"] = Granularity(given["granularity"])

@@ -20,8 +20,8 @@ Method = Callable[..., Any]
 def forward_method(method: Method) -> Callable[[Forward], Forward]:
     """Make a decorator of `forward` from `method(module, forward, *args, **kwargs)`, which calls `forward(*args)`.
 
-    A module whose forward is decorated is one operation, whatever is inside, prepared or not. The quantizer puts no
-    slots around it, as it quantizes by itself; `notes` names it with its method.
+    A module with a decorated forward is one operation, whatever is inside, prepared or not. It quantizes by itself, so
+    the quantizer puts no slots around it; `notes` names it with its method.
 
         @forward_method
         def rounded(module, forward, input):

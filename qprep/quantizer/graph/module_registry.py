@@ -67,9 +67,9 @@ _REGISTERED: Final[dict[type[nn.Module], Replacement]] = {}
 
 
 def register(layer: type[nn.Module]) -> Callable[[Replacement], Replacement]:
-    """Decorate `(module, path, settings) -> nn.Module`: what stands in for instances of `layer` from now on.
+    """Register the decorated `(module, path, settings) -> nn.Module`, which replaces instances of `layer` from now on.
 
-    A layer that is registered is one operation, whatever is inside. Raises QprepError for what is no module class.
+    A layer that is registered is one operation, whatever is inside. Raises QprepError for anything but a module class.
     """
     _check_layer(layer)
 

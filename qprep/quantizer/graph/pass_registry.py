@@ -36,15 +36,15 @@ _REGISTERED: Final[dict[str, RegisteredPass]] = {}
 def register_pass(
     name: str | None = None, *, after: str | None = None, before: str | None = None, target: str | None = None
 ) -> Callable[[Pass], Pass]:
-    """Decorate `(graph) -> None`: every quantizer made from now on runs it; with `target`, those made for that.
+    """Register the decorated pass `(graph) -> None` for all new quantizers, or for those with this `target`.
 
     name    by default the function's, with - for _
     after   the pass before it; by default "share-scales", the last one that plans
     before  the pass after it, instead of `after`
 
-    `PostTrainingQuantizer(model, target="tile")` requests a target's passes. A package that names its module under the
-    entry point group `qprep.quantizer.passes` need not be imported. Raises QprepError for both places, and for a name
-    that another function has.
+    `PostTrainingQuantizer(model, target="tile")` uses the passes of a target. A package that names its module under the
+    entry point group `qprep.quantizer.passes` need not be imported. Raises QprepError if both places are given, and for
+    a name that another function has.
     """
     if after is not None and before is not None:
         raise QprepError(f"expected a pass after another or before one, found after={after!r} and before={before!r}")

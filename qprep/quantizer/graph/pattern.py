@@ -114,7 +114,7 @@ class Pattern:
     def match(self, graph: Graph) -> Iterator[Match]:
         """Every sub-graph that fits, in the order of its first node; the graph may be changed between two of them.
 
-        Of several ways to fit that begin with one node the longest counts.
+        If several matches begin with one node, the longest is used.
         """
         for node in list(graph.nodes):
             if node not in graph.nodes:

@@ -193,7 +193,7 @@ class Node:
 
 @dataclass(eq=False, slots=True)
 class Graph:
-    """A model as passes see it. `settings` gives what overrides and defaults say of a module path."""
+    """The module graph that passes change. `settings(path)` returns the settings of a module."""
 
     model: nn.Module
     nodes: list[Node]
@@ -221,7 +221,7 @@ class Graph:
             yield from node.outputs
 
     def only_consumer(self, edge: Edge) -> Node | None:
-        """The one node that reads `edge`, None if there are others or it leaves the model."""
+        """Return the only node that reads `edge`; None if several read it or it is an output of the model."""
         return edge.consumers[0] if len(edge.consumers) == 1 and not edge.is_output else None
 
     def ran(self, path: str) -> bool:
@@ -245,8 +245,9 @@ class Graph:
     def insert_between(self, edge: Edge, reader: Node, module: nn.Module, op: Op | None = None) -> Node:
         """Have `reader` read `edge` through `module`, a new operation of one tensor; returns its node.
 
-        op  its row of the catalogue; without one its output gets a range of its own. Raises QprepError if `reader`
-        does not read `edge` as a tensor of its own, and for what is no module.
+        op  its row of the catalogue; without one its output gets a separate range
+
+        Raises QprepError if `reader` does not read `edge` as a separate tensor, and if `module` is not a module.
         """
         places = [at for at, each in reader.places.items() if each is edge]
         if not places or not isinstance(module, nn.Module):
@@ -265,7 +266,7 @@ class Graph:
         return made
 
     def remove(self, node: Node) -> None:
-        """Take a node with one input out: who reads its output reads its input's tensor from the node before."""
+        """Remove a node with one input; the readers of its output then read its input."""
         edge, out = node.inputs[0], node.outputs[0]
         producer = edge.producer
         self.nodes.remove(node)

@@ -106,13 +106,14 @@ class _Layer:
 
 
 class AdaRoundQuantizer(PostTrainingQuantizer):
-    """Static ranges, then layer by layer the rounding of weights that reproduces the float layer's output best.
+    """AdaRound: static ranges; rounds each weight up or down so that the output of its layer changes least.
 
-    Each layer sees what the layers before it, quantized, give (the paper's asymmetric reconstruction), and is compared
-    behind the clamping activation that follows. Weights of linear layers and convolutions; others round to nearest.
+    Layers read the results of the quantized layers before them (the paper's asymmetric reconstruction). An output is
+    compared behind the clamping activation that follows. Covers weights of linear layers and convolutions; all others
+    are rounded to nearest.
 
     iterations  steps of Adam for each layer
-    samples     places of the calibration data that a layer is compared at
+    samples     number of positions in the calibration data at which a layer is compared
     """
 
     method_name: ClassVar[str] = "adaround"
@@ -123,7 +124,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         self.iterations, self.samples, self.seed = iterations, samples, seed
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
-        """One that can round either way."""
+        """Return a quantizer that can round up or down."""
         return AdaRoundWeight(name, spec) if not weight.is_bias else super().make_weight_quantizer(weight, spec, name)
 
     def calibrate(self, loader: object, progress: Progress | None = None) -> None:

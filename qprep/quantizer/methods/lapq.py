@@ -48,10 +48,10 @@ class _SearchedRange:
 
 
 class LAPQQuantizer(PostTrainingQuantizer):
-    """Static ranges by three steps: least L_p error of each tensor, the best p for the model's loss, Powell's method.
+    """LAPQ: static ranges in three steps: least L_p error of each tensor, the best p for the loss, Powell's method.
 
-    loss         of (output, batch), to be made small; without one the squared error against the float outputs
-    evaluations  how often Powell's method may run the calibration data; 0 leaves it out
+    loss         a function of (output, batch) to minimize; by default the squared error against the float outputs
+    evaluations  how often Powell's method may run the calibration data; 0 omits this step
 
     Needs scipy (`qprep[lapq]`). The loss after calibration is `best_loss`.
     """

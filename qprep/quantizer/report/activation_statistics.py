@@ -126,7 +126,7 @@ class _SlotStatistics:
 def collect_statistics(model: nn.Module, loader: Iterable[object], positional: int | None = None) -> Statistics:
     """Run `model` in evaluation mode over `loader`, watching all modules without children.
 
-    positional  how many inputs a tuple of the loader begins with, None for as many as the model cannot do without
+    positional  number of inputs at the start of a tuple of the loader; None for the required inputs of the model
 
     The model is the same afterwards. Raises QprepError for a loader without data and for values that are not finite.
     """

@@ -39,7 +39,7 @@ def group_norm(state: LabelState, step: LabelStep) -> None:
         state.attribute(module, "num_groups", table[:, 0])
         state.attribute(module, "num_channels", labels)
     else:
-        state.store.freeze((labels,), state.cause("the number of groups of a norm is no attribute of its module"))
+        state.store.freeze((labels,), state.cause("the number of groups of a norm is not an attribute of its module"))
     _finish(state, step, labels, _is_affine(state, step))
 
 

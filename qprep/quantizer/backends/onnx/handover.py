@@ -103,7 +103,7 @@ def _converted(made: onnx.ModelProto) -> onnx.GraphProto:
     """In the operators of the file's opset; ValueError for operators of torch's own."""
     foreign = [node.op_type for node in made.graph.node if node.domain]
     if foreign:
-        raise ValueError(f"{foreign[0]} is no operator of ONNX")
+        raise ValueError(f"{foreign[0]} is not an ONNX operator")
     return version_converter.convert_version(made, OPSET).graph
 
 

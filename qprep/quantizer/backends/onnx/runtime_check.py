@@ -28,7 +28,7 @@ from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 _FATAL: Final = 4  # of ONNX Runtime's levels of messages
 _CLOSE: Final = Limit(30.0, 1.0)  # of the results: what is further apart is looked at slot by slot
-_WHAT: Final = "ONNX Runtime to give what the simulation does"
+_WHAT: Final = "the results of ONNX Runtime to equal the simulation"
 _WHY: Final = "the file is not written"
 
 

@@ -253,7 +253,7 @@ class LSQQuantize(_Learned):
 
 
 class LSQQuantizer(TrainingQuantizer):
-    """Learned step size for weights and activations; one step per tensor unless asked otherwise."""
+    """LSQ: learned step sizes of weights and activations, by default one for each tensor."""
 
     defaults: ClassVar[Mapping[str, Any]] = {"granularity_weights": "per-tensor"}
     unread: ClassVar[tuple[str, ...]] = (
@@ -265,11 +265,11 @@ class LSQQuantizer(TrainingQuantizer):
     kind: type[_Learned] = LSQQuantize
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """One trained number."""
+        """Return a quantizer with one trained number."""
         return self.kind(name, spec)
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
-        """One trained number, or one for each channel."""
+        """Return a quantizer with one trained number, or one for each channel."""
         return self.kind(name, spec, weight.parameter.shape[spec.axis])
 
 
@@ -278,7 +278,7 @@ class _FreeTQT(TQTQuantize):
 
 
 class TQTQuantizer(LSQQuantizer):
-    """Trained thresholds; scales are powers of two unless `power_of_two` is False."""
+    """TQT: trained thresholds; scales are powers of two unless `power_of_two` is False."""
 
     kind = TQTQuantize
 

@@ -131,16 +131,16 @@ class OwnRange(LearningQuantizer):
 class LinearQATQuantizer(TrainingQuantizer):
     """Linear quantization-aware training (Jacob et al., arXiv:1712.05877).
 
-    estimator_activations  estimates each batch's range: a few bits want one that leaves outliers out, such as
+    estimator_activations  computes the range of each batch; for few bits use one that omits outliers, such as
                            aciq-laplace
     """
 
     unread: ClassVar[tuple[str, ...]] = ("estimator_weights",)
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
-        """A moving average of the range."""
+        """Return a quantizer with a moving average of the range."""
         return MovingRange(name, spec, edge.fixed, edge.bounds)
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """The parameter's own range."""
+        """Return a quantizer that uses the range of the parameter."""
         return OwnRange(name, spec)
