@@ -16,7 +16,7 @@ def matrix_of(weight: Tensor) -> Tensor:
 
 
 def check_layer(name: str, layer: nn.Module | None) -> None:
-    """CompressionError for a layer that is no linear one or ungrouped convolution of two dimensions."""
+    """CompressionError for a layer that is not a linear one or ungrouped convolution of two dimensions."""
     if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1):
         return
     found = "no layer" if layer is None else type(layer).__name__

@@ -66,8 +66,8 @@ class MultiStepMultiGammaLR(LRScheduler):
 def rehearse(make: type[LRScheduler], arguments: Mapping[str, Any], optimizer: Optimizer) -> None:
     """Make a schedule on another optimizer with as many groups and step it: raises what it would raise in the training.
 
-    Torch takes `step_size: 0` and the like, and fails at the first step. Raises CompressionError for a rate that is no
-    finite number.
+    Torch takes `step_size: 0` and the like, and fails at the first step. Raises CompressionError for a rate that is not
+    finite.
     """
     groups = [
         {"params": [Parameter(torch.zeros(1))], **{name: each[name] for name in ("lr", "initial_lr") if name in each}}

@@ -70,7 +70,7 @@ class Schedule:
 
 
 def load_schedule(path: str | Path) -> Schedule:
-    """Read a file; ScheduleError for what is no schedule, with the nearest known name.
+    """Read a file; ScheduleError for what is not a schedule, with the nearest known name.
 
     Whether classes and arguments exist is checked when policies are made, with the same lines.
     """

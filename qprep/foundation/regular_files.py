@@ -19,7 +19,7 @@ class NotRegularError(OSError):
 def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
     """The bytes of a regular file, links followed; raises OSError, which never waits for a pipe's other end.
 
-    NotRegularError where it is no regular file, or holds more than `limit` bytes.
+    NotRegularError where it is not a regular file, or holds more than `limit` bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     status = os.fstat(descriptor)

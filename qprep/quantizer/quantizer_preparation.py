@@ -60,7 +60,7 @@ class PreparingQuantizer:
 
     A method is a subclass: what it overrides is `make_weight_quantizer`, `make_activation_quantizer`,
     `param_quantization_fn`, `default_passes`, or entries of `replacement_factory`. Raises QprepError for a model on
-    the meta device, unknown settings, and what is no nn.Module.
+    the meta device, unknown settings, and what is not an nn.Module.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {}

@@ -191,7 +191,7 @@ class Scope:
         return f"{self.owner}.{name}"
 
     def _named_in_body(self, name: str, expression: str, *, many: bool) -> str:
-        """An operation of a class that is no nn.Module; objects that are made again and again call it each time."""
+        """An operation of a class that is not an nn.Module; objects that are made again and again call it each time."""
         often = ", per_call=True" if many or plain_objects.made(self.context, self.unit) else ""
         text = f"{self.runtime('ClassOperation')}(lambda: {expression.replace(OWNER, 'None')}{often})"
         self.declarations.append(Declaration(self.unit, name, text, in_body=True))

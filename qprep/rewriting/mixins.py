@@ -1,4 +1,4 @@
-"""Classes that are no nn.Module and whose methods run on modules that inherit from them: those hold the operations."""
+"""Classes that are not nn.Module and whose methods run on modules that inherit from them: those hold the operations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def holders(context: RewriteContext, unit: Unit) -> tuple[Unit, ...]:
     """The classes that hold the operations of a unit.
 
     These are the unit itself, where it is a class of nn.Module or no class. Of a mixin they are the first classes of
-    nn.Module that inherit from it; none where objects exist that have its methods and are no modules.
+    nn.Module that inherit from it; none where objects exist that have its methods and are not modules.
     """
     ref = ClassRef(unit.module, unit.name)
     if not unit.is_class or context.analysis.is_module(ref):
@@ -51,7 +51,7 @@ def is_mixin(context: RewriteContext, unit: Unit) -> bool:
 
 
 def _has_own_objects(context: RewriteContext, cls: ClassRef) -> bool:
-    """True if a class that is no nn.Module may be called, or has no subclass of nn.Module for its methods to run on."""
+    """True if a class that is not an nn.Module may be called, or has no subclass of nn.Module that runs its methods."""
     children = context.project.subclasses(cls)
     return cls in _used_as_values(context) or not any(map(context.analysis.is_module, children))
 

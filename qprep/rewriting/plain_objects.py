@@ -1,4 +1,4 @@
-"""Classes that are no nn.Module, of objects that modules hold: these objects are lent the operations of their methods.
+"""Classes that are not nn.Module, of objects that modules hold: these objects are lent the operations of their methods.
 
 The class names its operations in its body; each class of nn.Module that holds such an object, or makes one while it
 runs, has an `ObjectOperations`, from which the object takes them.
@@ -51,7 +51,7 @@ class TemporaryObject:
 
 @remembered
 def is_plain(context: RewriteContext, unit: Unit) -> bool:
-    """True if objects of a class of the project, and of those that inherit from it, are no modules."""
+    """True if objects of a class of the project, and of those that inherit from it, are not modules."""
     ref = ClassRef(unit.module, unit.name)
     if not unit.is_class or not unit.name or context.analysis.is_module(ref):
         return False

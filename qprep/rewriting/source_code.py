@@ -163,7 +163,7 @@ class Code:
         return "    "
 
     def skip_blank(self, offset: int, stops: str = "") -> int:
-        """The next offset that is no white space, backslash, newline, comment or closing bracket in `stops`."""
+        """The next offset that is not white space, backslash, newline, comment or closing bracket in `stops`."""
         while offset < len(self.text):
             character = self.text[offset]
             if character == "#":

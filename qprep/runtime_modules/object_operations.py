@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401, ARG002, SLF001 -- objects of any class, signatures of hooks, tables of its like
-"""Operations of objects that are no modules: modules that the module which holds such an object reaches by name."""
+"""Operations of objects that are not modules: modules that the module which holds such an object reaches by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _give(holder: object, operations: nn.Module) -> None:
 
 
 class ClassOperation:
-    """An operation of a class that is no nn.Module: `exp = ClassOperation(lambda: Exp())` in the body of the class.
+    """An operation of a class that is not an nn.Module: `exp = ClassOperation(lambda: Exp())` in the body of the class.
 
     Read on an instance that an `ObjectOperations` gave its operations to, it is the module there. Otherwise it is one
     that all such instances share. With `per_call`, an instance calls it more than once in one forward of its owner.

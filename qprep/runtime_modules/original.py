@@ -12,7 +12,7 @@ _ADDED = "_qprep_added"
 
 
 def mark_added(module: nn.Module, *names: str) -> None:
-    """Note that the attributes `names` of `module` are no children that code which walks over them knows of."""
+    """Note that the attributes `names` of `module` are not children that code which walks over them knows of."""
     known: tuple[str, ...] = module.__dict__.get(_ADDED, ())
     module.__dict__[_ADDED] = (*known, *names)
 

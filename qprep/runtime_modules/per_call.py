@@ -50,7 +50,7 @@ class PerCall(nn.ModuleList):
 
         For a module whose methods `owner` calls again and again. Its children of torch.nn and of this package count
         where they have no parameters, buffers or children; others stay as they are, since a class of your own may keep
-        something from call to call. So does a module that is no nn.Module, or None.
+        something from call to call. So does a module that is not an nn.Module, or None.
         """
         if not isinstance(module, nn.Module):
             return

@@ -24,7 +24,7 @@ class Known:
 
     leaf        it has no children, but those by which torch computes its weights
     compound    a torch.nn module that hides its stages
-    repeatable  running it twice is no reuse: it computes nothing or a weight, or belongs to a runtime module that
+    repeatable  running it twice is not a reuse: it computes nothing or a weight, or belongs to a runtime module that
                 repeats it
     """
 

@@ -26,7 +26,7 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
 
     Nothing of the model or of torch's random state is different afterwards; in evaluation mode no graph is recorded.
     Compiled modules run as they were before compilation. Errors of the model propagate. Raises QprepError if
-    `model` is no nn.Module or holds a ScriptModule, whose operations Python does not see.
+    `model` is not an nn.Module or holds a ScriptModule, whose operations Python does not see.
     """
     _check(model)
     tracer = Tracer(model)

@@ -25,7 +25,7 @@ from qprep.analysis.effects.listings import lists_names
 from qprep.analysis.effects.outside_effects import (
     CHANGING,
     OutsideEffects,
-    Round,
+    VisitRound,
     blocks,
     goes_through_tensors,
 )
@@ -304,7 +304,7 @@ class _Finder:
                 pass  # by a name
             case ast.For() if parent.iter is node:
                 names = frozenset(part.id for part in ast.walk(parent.target) if isinstance(part, ast.Name))
-                if OutsideEffects(self.points_to).keeps_targets(Round(scope, names, names, parent)):
+                if OutsideEffects(self.points_to).keeps_targets(VisitRound(scope, names, names, parent)):
                     yield parent, []
                 yield from self._loop(parent, parent.body, scope)
             case ast.comprehension() if parent.iter is node:
@@ -395,7 +395,7 @@ class _Finder:
         """The statements of a loop that leave something behind for a child, with the conditions on it."""
         names = [part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)]
         effects = OutsideEffects(self.points_to)
-        run = Round(scope, frozenset(names), frozenset(names), loop).widened(loop.body, self.points_to)
+        run = VisitRound(scope, frozenset(names), frozenset(names), loop).widened(loop.body, self.points_to)
         for statement in body:
             if isinstance(statement, ast.For) and goes_through_tensors(statement.iter, names):
                 continue

@@ -42,11 +42,11 @@ _COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, 
 _DEFERRED = (ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 OutsideEffect = tuple[ast.AST, list[Test]]
-"""Where an effect is, and conditions on the module that hold there beside those around the place."""
+"""The node of an effect, and conditions on the module that hold there in addition to those around its place."""
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class VisitRound:
     """One run of code for a module.
 
     own     variables that hold the module, or what is made or read from it in this run
@@ -59,7 +59,7 @@ class Round:
     module: frozenset[str]
     loop: ast.For | None = None
 
-    def widened(self, body: Iterable[ast.stmt], points_to: PointsTo) -> Round:
+    def widened(self, body: Iterable[ast.stmt], points_to: PointsTo) -> VisitRound:
         """The same, with the variables of a body that hold what belongs to the module, or is new."""
         own = set(self.own)
         assignments = [node for part in body for node in ast.walk(part) if isinstance(node, ast.Assign | ast.For)]
@@ -78,7 +78,7 @@ class OutsideEffects:
         self._points_to = points_to
         self._open: set[tuple[LexicalScope, frozenset[str]]] = set()
 
-    def of_statement(self, statement: ast.stmt, run: Round) -> Iterator[OutsideEffect]:
+    def of_statement(self, statement: ast.stmt, run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of a simple statement, or of the head of a compound one."""
         if self._leaves(statement, run):
             yield statement, []
@@ -91,7 +91,7 @@ class OutsideEffects:
         for part in _executed(statement):
             yield from self._of_expression(part, run)
 
-    def keeps_targets(self, run: Round) -> bool:
+    def keeps_targets(self, run: VisitRound) -> bool:
         """True if variables of the loop itself are read after it, or count its rounds."""
         loop = run.loop
         if loop is None:
@@ -109,7 +109,7 @@ class OutsideEffects:
         try:
             body = function.node.body
             parts = body if isinstance(body, list) else [ast.Expr(body)]
-            run = Round(function, names, names).widened(parts, self._points_to)
+            run = VisitRound(function, names, names).widened(parts, self._points_to)
             for effect in self._of_body(parts, run):
                 node = effect[0]
                 tests = [
@@ -121,7 +121,7 @@ class OutsideEffects:
         finally:
             self._open.discard(key)
 
-    def _of_body(self, body: Iterable[ast.stmt], run: Round) -> Iterator[OutsideEffect]:
+    def _of_body(self, body: Iterable[ast.stmt], run: VisitRound) -> Iterator[OutsideEffect]:
         for statement in body:
             if isinstance(statement, _DEFERRED):
                 continue
@@ -132,7 +132,7 @@ class OutsideEffects:
                 for block in blocks(statement):
                     yield from self._of_body(block, run)
 
-    def _leaves(self, statement: ast.stmt, run: Round) -> bool:
+    def _leaves(self, statement: ast.stmt, run: VisitRound) -> bool:
         match statement:
             case ast.Raise():
                 return True
@@ -154,7 +154,7 @@ class OutsideEffects:
                 return any(not isinstance(t, ast.Name) and _root_of(t) not in run.own for t in targets)
         return False
 
-    def _is_kept(self, target: ast.expr, statement: ast.stmt, run: Round) -> bool:
+    def _is_kept(self, target: ast.expr, statement: ast.stmt, run: VisitRound) -> bool:
         """True if what an assignment gives a target may be seen after the round."""
         match target:
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
@@ -165,7 +165,7 @@ class OutsideEffects:
                 return self._outlives(name, statement, run)
         return _root_of(target) not in run.own
 
-    def _outlives(self, name: str, statement: ast.AST, run: Round) -> bool:
+    def _outlives(self, name: str, statement: ast.AST, run: VisitRound) -> bool:
         """True if a variable is read after the round that gives it a value, or by the next one."""
         if name in run.scope.outer_names:
             return True
@@ -178,12 +178,12 @@ class OutsideEffects:
         return any(not _is_fresh(read, name, run.loop, parents) for read in reads)
 
     @staticmethod
-    def _runs(value: ast.expr, run: Round) -> bool:
+    def _runs(value: ast.expr, run: VisitRound) -> bool:
         """True if an expression calls the module."""
         calls = (part for part in ast.walk(value) if isinstance(part, ast.Call))
         return any(isinstance(call.func, ast.Name) and call.func.id in run.module for call in calls)
 
-    def _of_expression(self, node: ast.AST, run: Round) -> Iterator[OutsideEffect]:
+    def _of_expression(self, node: ast.AST, run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of calls, and of assignments in expressions, that run with an expression."""
         if isinstance(node, _DEFERRED):
             return
@@ -197,7 +197,7 @@ class OutsideEffects:
         for child in ast.iter_child_nodes(node):
             yield from self._of_expression(child, run)
 
-    def _of_call(self, call: ast.Call, run: Round) -> Iterator[OutsideEffect]:
+    def _of_call(self, call: ast.Call, run: VisitRound) -> Iterator[OutsideEffect]:
         func, scope = call.func, run.scope
         if isinstance(func, ast.Attribute) and _root_of(func) in run.own:
             return  # the module's own method
@@ -221,7 +221,7 @@ class OutsideEffects:
                     yield call, []
 
     def _of_followed(
-        self, call: ast.Call, function: LexicalScope, run: Round, *, makes: bool = False
+        self, call: ast.Call, function: LexicalScope, run: VisitRound, *, makes: bool = False
     ) -> Iterator[OutsideEffect]:
         """The effects of a function of the project; a constructor may change its own object."""
         calls = self._points_to.calls
@@ -240,7 +240,7 @@ class OutsideEffects:
             yield call, tests if whole == own else []
 
     @staticmethod
-    def _has_effect(name: str, call: ast.Call, run: Round) -> bool:
+    def _has_effect(name: str, call: ast.Call, run: VisitRound) -> bool:
         """True if a function of another package may change anything but what belongs to the module."""
         if name.startswith(_DRAWS):
             return True
@@ -254,7 +254,7 @@ class OutsideEffects:
         """True for `operator.add`: a function of a package with the name of a method that changes its object."""
         return any(isinstance(each.base, Named) for each in self._points_to.of(func.value, scope))
 
-    def _of_contexts(self, statement: ast.With | ast.AsyncWith, run: Round) -> Iterator[OutsideEffect]:
+    def _of_contexts(self, statement: ast.With | ast.AsyncWith, run: VisitRound) -> Iterator[OutsideEffect]:
         for item in statement.items:
             for reference in self._points_to.of(item.context_expr, run.scope):
                 if isinstance(reference.base, Instance):

@@ -75,7 +75,7 @@ def sizes(facts: Facts) -> tuple[int, ...]:
 
 
 def take_back(facts: Facts, before: tuple[int, ...], *, is_known: bool) -> None:
-    """Forget what a method added that is no entry; its operations, where it has some, count as unknown."""
+    """Forget what a method added that is not an entry; its operations, where it has some, count as unknown."""
     tables = _taken_back(facts)
     unknown = dict(facts.unknown) if is_known else {}
     added = [site for place, site in facts.ops.items()][before[1] :]

@@ -121,7 +121,7 @@ def _is_callback(kind: Kind) -> bool:
 
 
 def calls_its_argument(analysis: Analysis, frame: Frame, arguments: Arguments) -> bool:
-    """True if an unknown callable is no module: it is given one, `self._checkpointing(self.block, x)`."""
+    """True if an unknown callable is not a module: it is given one, `self._checkpointing(self.block, x)`."""
     if not (frame.recording and arguments.args and arguments.flows):
         return False
     first = arguments.args[0]

@@ -74,7 +74,7 @@ def _run_forward(
 
 
 def _run_lambda(analysis: Analysis, cls: ClassRef, forward: Closure | Partial, arguments: Arguments | None) -> Kind:
-    """A forward that is no method: `forward = lambda self, x: ...`, or a function that the constructor sets."""
+    """A forward that is not a method: `forward = lambda self, x: ...`, or a function that the constructor sets."""
     closure = forward.function if isinstance(forward, Partial) else forward
     index = analysis.project.index(cls.module)
     if not isinstance(closure, Closure) or index is None:

@@ -1,4 +1,4 @@
-"""Instances of classes that are no modules: what is put into them, and what their methods then find there."""
+"""Instances of classes that are not modules: what is put into them, and what their methods then find there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NAMED_TUPLES = frozenset(("collections.namedtuple", "typing.NamedTuple"))
 
 
 def construct(analysis: Analysis, frame: Frame, cls: ClassRef, arguments: Arguments) -> Object:
-    """An instance of a class that is no module; all instances of a class share what is known of their attributes."""
+    """An instance of a class that is not a module; all instances of a class share what is known of their attributes."""
     made = Object(cls, arguments.flows)
     init = analysis.class_attribute(cls, made, "__init__")
     if isinstance(init, FunctionRef):

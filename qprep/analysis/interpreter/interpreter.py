@@ -236,7 +236,7 @@ class ProjectAnalysis(Analysis):
         return self._classes.is_module(ref)
 
     def has_child(self, ref: ClassRef, name: str) -> bool:
-        """True if `self.name` is, or may be, a module that the class holds: it is no method or number of its own."""
+        """True if `self.name` is, or may be, a module that the class holds: it is not a method or number of its own."""
         if self.defines_method(ref, name):
             return False
         entry = self.attributes_of(ref).names.get(name)
@@ -332,7 +332,7 @@ class ProjectAnalysis(Analysis):
         return project_calls.call_function(self, frame, node, ref, arguments)
 
     def call_beside(self, frame: Frame, ref: FunctionRef, arguments: Arguments) -> Kind:
-        """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
+        """Call a method of a class, or of an object that is not a module: what it runs, nothing there can own."""
         return project_calls.call_beside(self, frame, ref, arguments)
 
     def at_call_site(self, frame: Frame, node: ast.Call, kind: Kind, made: allocation_sites.Made) -> Kind:

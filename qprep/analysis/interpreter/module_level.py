@@ -24,7 +24,7 @@ def has_some(analysis: Analysis, name: str) -> bool:
 
 
 def look_at(analysis: Analysis, name: str) -> None:
-    """Evaluate what puts containers of modules together in a file, and is no class."""
+    """Evaluate what puts containers of modules together in a file, and is not a class."""
     index = analysis.project.index(name)
     if index is None:
         return

@@ -87,7 +87,7 @@ def _call_scripted(analysis: Analysis, frame: Frame, node: ast.Call, ref: Functi
 
 
 def call_beside(analysis: Analysis, frame: Frame, ref: FunctionRef, arguments: Arguments) -> Kind:
-    """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
+    """Call a method of a class, or of an object that is not a module: what it runs, nothing there can own."""
     summary = analysis.summary(frame, ref, arguments, recording=frame.recording)
     frame.counts.add_all(summary.counts)
     frame.touched |= summary.touched

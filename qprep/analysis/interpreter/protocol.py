@@ -105,7 +105,7 @@ class Analysis(Protocol):
         ...
 
     def has_child(self, ref: ClassRef, name: str) -> bool:
-        """True if `self.name` is, or may be, a module that the class holds: it is no method or number of its own."""
+        """True if `self.name` is, or may be, a module that the class holds: it is not a method or number of its own."""
         ...
 
     def is_container(self, ref: ClassRef) -> bool:
@@ -173,7 +173,7 @@ class Analysis(Protocol):
         ...
 
     def call_beside(self, frame: Frame, ref: FunctionRef, arguments: Arguments) -> Kind:
-        """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
+        """Call a method of a class, or of an object that is not a module: what it runs, nothing there can own."""
         ...
 
     def at_call_site(self, frame: Frame, node: ast.Call, kind: Kind, made: Made) -> Kind:

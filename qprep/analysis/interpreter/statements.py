@@ -175,7 +175,7 @@ def _with(analysis: Analysis, frame: Frame, node: ast.With | ast.AsyncWith) -> N
 def _entered(analysis: Analysis, frame: Frame, manager: Kind) -> Kind:
     """The value that `with manager as name` binds: a generator's yield, or the result of `__enter__`.
 
-    A list is no context manager: a function that yields gives one here only where contextlib made a manager of it.
+    A list is not a context manager: a function that yields gives one here only where contextlib made a manager of it.
     """
     if isinstance(manager, Sequence):
         return iterate(manager)

@@ -91,12 +91,12 @@ def by_type(root: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
 
 
 def last_name(node: ast.AST) -> str:
-    """ "relu" for `relu` and for `F.relu`; nothing for what is no name."""
+    """ "relu" for `relu` and for `F.relu`; nothing for what is not a name."""
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def dotted_text(node: ast.expr) -> str:
-    """ "F.relu" for `F.relu`, "?" for what is no dotted name."""
+    """ "F.relu" for `F.relu`, "?" for what is not a dotted name."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.insert(0, node.attr)

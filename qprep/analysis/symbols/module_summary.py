@@ -34,7 +34,7 @@ _ORIGINAL = ("original_children", "original_named_children")
 
 
 class ClassOutline(NamedTuple):
-    """The base expressions of a class, "?" where one is no dotted name, and what its body binds or annotates."""
+    """The base expressions of a class, "?" where one is not a dotted name, and what its body binds or annotates."""
 
     bases: tuple[str, ...]
     methods: tuple[str, ...]

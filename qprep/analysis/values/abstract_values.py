@@ -208,7 +208,7 @@ class Module(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Object(Kind):
-    """An instance of a project class that is no nn.Module; `flow`: a model input flows into what it was made from."""
+    """An instance of a project class that is not an nn.Module; `flow`: a model input flows into its arguments."""
 
     cls: ClassRef
     flow: bool = False

@@ -45,7 +45,7 @@ def _any(index: str) -> str:
 
 
 def _any_name(index: str) -> str | None:
-    """`('up', i)` and `f'up_{i}'` for any number: texts and numbers stay; None for what is no key made of texts."""
+    """`('up', i)` and `f'up_{i}'` for any number: texts and numbers stay; None for what is not a key made of texts."""
     try:
         key = ast.parse(index, mode="eval").body
     except SyntaxError:

@@ -62,7 +62,7 @@ def buffers(workspace: Workspace) -> dict[str, Buffer]:
 
 
 def file_of(uri: str, workspace: Workspace) -> Path | None:
-    """The file of a document; one of a new document's own in the workspace's folder; None for what is no file."""
+    """The file of a document; one of a new document's own in the workspace's folder; None for what is not a file."""
     parts = urlsplit(uri)
     if parts.scheme == "untitled":
         name = "".join(c if c.isalnum() else "_" for c in unquote(parts.path).strip("/")) or "untitled"

@@ -62,7 +62,7 @@ class TrainingLog:
 def read_log(path: str | Path) -> TrainingLog:
     """The log of a folder, or of a log.jsonl; where a training was resumed, later values replace earlier ones.
 
-    Raises CompressionError, with file and line, for what is no log.
+    Raises CompressionError, with file and line, for what is not a log.
     """
     file = Path(path)
     file = file / "log.jsonl" if file.is_dir() else file

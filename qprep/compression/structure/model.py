@@ -98,7 +98,7 @@ class Frozen:
 class Product:
     """One call of a layer, and its multiply-accumulates: `unit` for each of the `size` elements of its weight.
 
-    tensor  the weight's name, "" where it is no parameter
+    tensor  the weight's name, "" where it is not a parameter
     module  the path of the module that ran
     input, output  the shapes of what it read and returned
     """

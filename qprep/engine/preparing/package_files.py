@@ -29,7 +29,7 @@ class InstalledPackage:
 def locate(name: str) -> InstalledPackage:
     """Find the files of `name` and of all that lies below it.
 
-    Nothing is imported, not even the packages above it. Raises QprepError for a name that is no dotted name, that
+    Nothing is imported, not even the packages above it. Raises QprepError for a name that is not a dotted name, that
     nothing is installed under, or whose source is not Python.
     """
     spec = spec_of(name)

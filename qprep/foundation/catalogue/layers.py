@@ -1,4 +1,4 @@
-"""Functional layers: those of torch.nn.functional that are no activation function, with their twins in torch."""
+"""Functional layers: those of torch.nn.functional that are not activation function, with their twins in torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations whose result is no activation: creation, comparison, integers and booleans, sizes, random filling."""
+"""Operations whose result is not an activation: creation, comparison, integers and booleans, sizes, random filling."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class SlotSeen:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Between what a run should give and what it gives: decibels, and levels (infinity without a grid)."""
+    """Between what a run should give and its result: decibels, and levels (infinity without a grid)."""
 
     decibels: float
     levels: float
@@ -172,7 +172,7 @@ def refused(what: str, slot: str, apart: Difference, why: str) -> QprepError:
 def check_grids(model: nn.Module, run: Callable[[], Any], backend: str) -> None:
     """QprepError if an active slot has no positive scale, or gives what is not on its grid.
 
-    `run` runs `model`; `backend` is what the grids are for. Slots in a floating format, with a range of the moment or
+    `run` runs `model`; `backend` is what the grids are for. Slots in a floating format, with the range of a run or
     with a form of their own (`onnx_form`) have no grid to be on.
     """
 

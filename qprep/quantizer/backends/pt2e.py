@@ -59,7 +59,7 @@ def _exported(model: nn.Module, args: Any, kwargs: Any, dynamic_batch: bool) -> 
 
 
 def _shapes(value: Any) -> Any:
-    """The first dimension of each input of two rows or more free; None for what is no tensor."""
+    """The first dimension of each input of two rows or more free; None for what is not a tensor."""
     if isinstance(value, Tensor):
         return {0: torch.export.Dim.AUTO} if value.dim() and value.shape[0] > 1 else None
     args, kwargs = value

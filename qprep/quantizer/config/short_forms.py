@@ -64,7 +64,7 @@ def type_names(types: object, model: nn.Module) -> tuple[str, ...]:
 
 
 def qualified(kind: object) -> str:
-    """A class's module and name; QprepError for what is no class of modules."""
+    """A class's module and name; QprepError for what is not a class of modules."""
     if not isinstance(kind, type):
         raise QprepError(f"expected a class of modules as a type, found {kind!r}")
     return f"{kind.__module__}.{kind.__qualname__}"

@@ -27,7 +27,7 @@ class Located:
 
 
 def read_yaml(path: Path, repeated: list[str] | None = None) -> Located:
-    """The one document of a file; QprepError, with file and line, for what is no YAML, and for keys given twice.
+    """The one document of a file; QprepError, with file and line, for what is not YAML, and for keys given twice.
 
     Where `repeated` is given, a key may be repeated with an equal value: it gets the sentence that says so.
     """

@@ -39,7 +39,7 @@ class ReplacementFactory(dict[type[nn.Module], Replacement | None]):
         return tuple(layer for layer, made in self.items() if layer is not nn.Module and made is not None)
 
     def check(self) -> None:
-        """QprepError if a key is no class of modules, or an entry no function."""
+        """QprepError if a key is not a class of modules, or an entry not a function."""
         for layer, replacement in self.items():
             _check_layer(layer)
             if replacement is not None and not callable(replacement):

@@ -206,7 +206,7 @@ class Graph:
         return f"Graph({type(self.model).__name__}, {len(self.nodes)} nodes)"
 
     def __str__(self) -> str:
-        """A table: each node, its operation, what it reads, what it gives in which format, its parameters."""
+        """A table: each node, its operation, what it reads, its result in which format, its parameters."""
         rows = [("node", "operation", "reads", "gives", "parameters"), *(_row(node) for node in self.nodes)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

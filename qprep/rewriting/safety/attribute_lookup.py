@@ -103,7 +103,7 @@ def _objects(context: RewriteContext, scope: LexicalScope, node: ast.expr) -> Re
 
 
 def _is_plain(context: RewriteContext, cls: ClassRef) -> bool:
-    """True if instances of a class, and of its subclasses, are no modules, and no rewrite adds attributes to them."""
+    """True if instances of a class, and of its subclasses, are not modules, and no rewrite adds attributes to them."""
     for each in (cls, *context.project.subclasses(cls)):
         unit = Unit(each.module, each.name, True)
         if not plain_objects.is_plain(context, unit) or plain_objects.refusal(context, unit) is None:

@@ -75,7 +75,7 @@ def held_names(references: References) -> Iterator[tuple[object, str]]:
 
 
 def telling_uses(context: RewriteContext, cls: ClassRef) -> Iterator[Doubt]:
-    """Uses of `self`, and of the modules that it holds, that are no plain calls or reads."""
+    """Uses of `self`, and of the modules that it holds, that are not plain calls or reads."""
     for base in context.project.mro(cls):
         entry = context.project.class_node(base) if isinstance(base, ClassRef) else None
         if entry is None or not isinstance(base, ClassRef):

@@ -169,7 +169,7 @@ def _gated(call: Call) -> Any:
 
 
 def _resized(call: Call) -> Any:
-    """To the nearest value; what lies between values is no integer."""
+    """To the nearest value; what lies between values is not an integer."""
     x, given = call.arguments["input"], dict(call.arguments)
     if not isinstance(x, IntegerTensor) or given.get("mode", "nearest") not in ("nearest", "nearest-exact"):
         return NotImplemented

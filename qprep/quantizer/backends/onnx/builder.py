@@ -86,7 +86,7 @@ class Value:
 class WrittenLayer:
     """A layer with weights as it was written: what makes it again with other integers, scales and bias.
 
-    axis  the dimension of its weight that its channels, dimension 1 of what it gives, are along
+    axis  the dimension of its weight that its channels, dimension 1 of its result, are along
     """
 
     ints: Tensor

@@ -88,7 +88,7 @@ def _forced(
 ) -> list[SlotSeen] | None:
     """The outputs of ONNX Runtime at each slot that runs once, if the slots before it agreed with the simulation.
 
-    One value that is rounded to the other side is no fault, and grows from layer to layer; so each slot's integers are
+    A value that is rounded to the other side is not a fault, and grows from layer to layer; so each slot's integers are
     an output of the graph, and what reads them reads an input instead. None if no slot can be cut so.
     """
     onnx = importlib.import_module("onnx")
@@ -129,7 +129,7 @@ def _forced(
 
 
 def _is_static(node: Any) -> bool:  # noqa: ANN401
-    """True if a node quantizes to a grid that is known ahead, or clips what it gives."""
+    """True if a node quantizes to a grid that is known ahead, or clips its result."""
     return node is not None and node.op_type in ("QuantizeLinear", "Clip")
 
 

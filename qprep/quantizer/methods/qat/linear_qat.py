@@ -103,7 +103,7 @@ class MovingRange(LearningQuantizer):
 
 
 class OwnRange(LearningQuantizer):
-    """The parameter's range of the moment, straight-through."""
+    """The parameter's current range, straight-through."""
 
     @property
     def grid(self) -> QParams:

@@ -1,6 +1,6 @@
 """BatchNorm folded into the layer before it while both are trained (Jacob et al., arXiv:1712.05877, section 3.2).
 
-The layer runs with the quantized values of w γ/σ, σ from the running statistics; what it gives is divided by γ/σ, and
+The layer runs with the quantized values of w γ/σ, σ from the running statistics; its result is divided by γ/σ, and
 BatchNorm follows as ever. In training that corrects by σ_running / σ_batch (Krishnamoorthi, arXiv:1806.08342, section
 3.2.2), in one convolution; frozen or in evaluation γ/σ cancels out and only the shift is left.
 """
