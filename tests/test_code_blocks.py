@@ -13,13 +13,16 @@ import click
 import pytest
 
 from qprep.cli import main_command
+from qprep.engine.config.settings import choices
 from qprep.engine.config.settings_file import read_config
+from qprep.engine.rule_registry import installed
 from scripts.documents import ROOT, Block, blocks, commands, pages
 from scripts.readme import DOCUMENTS
 
 # Pages whose Python has a test of its own, which also checks the results.
 OWN_TESTS = {
     "docs/compression.md": "tests/compression/test_docs.py",
+    **{f"docs/extending/{page.name}": "tests/test_extending.py" for page in (ROOT / "docs" / "extending").glob("*.md")},
     "docs/hand-over.md": "tests/quantizer/test_hand_over_docs.py",
     "docs/plugins.md": "tests/test_plugins.py",
     "docs/quantizer.md": "tests/quantizer/test_docs.py",
@@ -85,7 +88,7 @@ def test_data_is_well_formed(block: Block, tmp_path: Path) -> None:
     elif "qprep" in tomllib.loads(block.text).get("tool", {}):
         (tmp_path / "ops.toml").write_text("")
         (tmp_path / "pyproject.toml").write_text(block.text)
-        read_config(tmp_path / "pyproject.toml", ("py311",))
+        read_config(tmp_path / "pyproject.toml", choices(installed()))
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if "qprep " in each.text], ids=identify)

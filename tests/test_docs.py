@@ -11,10 +11,11 @@ import jsonschema
 import pytest
 
 from qprep.cli.reporters.rule_page import rule_index, rule_page
+from qprep.engine.config.settings import choices
 from qprep.engine.config.settings_file import _READERS, read_config
 from qprep.engine.config.settings_schema import PROPERTIES, schema, schema_text
 from qprep.engine.config.trace_targets import _TYPES
-from qprep.engine.rule_registry import rules_of, with_plugins
+from qprep.engine.rule_registry import installed, rules_of, with_plugins
 from qprep.foundation.errors import QprepError
 from scripts.reference import pages
 from scripts.rules import page
@@ -86,7 +87,7 @@ def test_the_schema_takes_what_is_read_and_nothing_else(text: str, valid: bool, 
     path = tmp_path / "qprep.toml"
     path.write_text(text)
     if valid:
-        read_config(path, ("py312",))
+        read_config(path, choices(installed()))
     else:
         with pytest.raises(QprepError):
-            read_config(path, ("py312",))
+            read_config(path, choices(installed()))

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 _EXEMPT = {ROOT / "docs" / "plain-english.md"}  # quotes the old sentences
 DOCUMENTS = [page for page in (*pages(), ROOT / "CHANGELOG.md") if page not in _EXEMPT]
 SOURCES = sorted((ROOT / "qprep").rglob("*.py"))
+_NOTHING = re.compile(r"there (?:is|are) none")
+_QUESTIONS = re.compile(r"(?:What|Whether|Where|Which|Who|Whose|When|How)\b")
 
 
 @cache
@@ -42,9 +45,22 @@ def prose(text: str) -> str:
     return _CODE.sub("", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL))
 
 
-def messages(path: Path) -> Iterator[tuple[int, str]]:
-    """Texts of three words or more in a file, with their line; docstrings only where they are the help of a command."""
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of one file with their lines: messages and docstrings."""
+
+    messages: tuple[tuple[int, str], ...]
+    docstrings: tuple[tuple[int, str], ...]
+
+
+@cache
+def texts(path: Path) -> Texts:
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    return Texts(tuple(messages(path, tree)), tuple(documented(tree)))
+
+
+def messages(path: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Texts of three words or more in a file, with their line; docstrings only where they are the help of a command."""
     hidden = docstrings(tree, with_functions=path.parent.name != "commands")
     parts = {id(each) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for each in node.values}
     for node in ast.walk(tree):
@@ -66,6 +82,15 @@ def docstrings(tree: ast.Module, *, with_functions: bool) -> set[int]:
     return {id(body[0].value) for body in bodies if isinstance(body[0], ast.Expr)}
 
 
+def documented(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The docstrings of a file, with the lines of their owners."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield getattr(node, "lineno", 1), text
+
+
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_documents_are_plain(page: Path) -> None:
     lines = prose(page.read_text(encoding="utf-8")).splitlines()
@@ -76,8 +101,30 @@ def test_messages_are_plain() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in SOURCES
-        for line, text in messages(path)
+        for line, text in texts(path).messages
         if phrases().search(text)
+    ]
+    assert found == []
+
+
+def test_docstrings_begin_with_a_noun_or_a_verb() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in SOURCES
+        if path.parent.name != "effects"  # rewritten with the folder itself
+        for line, text in texts(path).docstrings
+        if _QUESTIONS.match(text)
+    ]
+    assert found == []
+
+
+def test_docstrings_are_plain() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in SOURCES
+        if path.parent.name != "effects"  # rewritten with the folder itself
+        for line, text in texts(path).docstrings
+        if phrases().search(_NOTHING.sub("", prose(text)))
     ]
     assert found == []
 
@@ -117,7 +164,8 @@ def test_a_phrase_is_found() -> None:
 def test_messages_are_read(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text('"""A docstring of a module."""\nraise ValueError(f"expected {1} of two, found none" "and more")\n')
-    assert list(messages(path)) == [(2, "expected … of two, found noneand more")]
+    assert texts(path).docstrings == ((1, "A docstring of a module."),)
+    assert texts(path).messages == ((2, "expected … of two, found noneand more"),)
 
 
 def sentences() -> list[tuple[str, str, str]]:
@@ -129,9 +177,9 @@ def sentences() -> list[tuple[str, str, str]]:
 
 def test_thirty_sentences_were_rewritten() -> None:
     """No sentence of the table is in use any more, and each of the new ones is."""
-    texts = [" ".join(page.read_text(encoding="utf-8").split()) for page in DOCUMENTS]
-    texts += [text for path in SOURCES for _, text in messages(path)]
-    everything = "\n".join(texts)
+    known = [" ".join(page.read_text(encoding="utf-8").split()) for page in DOCUMENTS]
+    known += [text for path in SOURCES for _, text in texts(path).messages]
+    everything = "\n".join(known)
     assert len(sentences()) >= 30
     assert len({where for where, _, _ in sentences()}) >= 10
     assert [before for _, before, _ in sentences() if before in everything] == []

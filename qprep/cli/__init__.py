@@ -1,4 +1,4 @@
-"""The command line: parse, call, render, exit code. One file a verb, loaded when it is asked for."""
+"""The command line: parse, call, render, exit code. One file a verb, loaded when it is needed."""
 
 from __future__ import annotations
 

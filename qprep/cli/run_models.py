@@ -11,10 +11,10 @@ import click
 
 from qprep.cli.reporters.styled_text import plural
 from qprep.engine.config.trace_targets import TraceTarget
-from qprep.engine.rule_selection import did_you_mean
 from qprep.engine.runtime_evidence.equivalence_gate import Proof
 from qprep.engine.runtime_evidence.observer import Observer, outside
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from qprep.cli.session import Session
@@ -24,7 +24,7 @@ _MOST_OUTSIDE = 20
 
 
 def observer(session: Session) -> Observer | None:
-    """What runs the models of `--trace`; None without the flag."""
+    """The runner of the models of `--trace`; None without the flag."""
     wanted = session.flags["trace"]
     if session.flags["no_trace"]:
         return None
@@ -35,7 +35,7 @@ def observer(session: Session) -> Observer | None:
 
 
 def prover(session: Session) -> Proof | None:
-    """What compares the models of `--verify`; None without the flag."""
+    """The comparison of the models of `--verify`; None without the flag."""
     wanted = session.flags["verify"]
     if not wanted:
         return None
@@ -60,7 +60,7 @@ def _announcement() -> Callable[[Request], None] | None:
 
 
 def tell_outside(session: Session, observe: Observer | None) -> None:
-    """Say on standard error what the runs saw in files that are not looked at."""
+    """Say on standard error what the runs saw in files that are not analysed."""
     witness = observe.witness if observe is not None else None
     if witness is None or session.flags["quiet"]:
         return
@@ -91,7 +91,7 @@ def _requests(session: Session, flag: str, names: Iterable[str]) -> tuple[Reques
         if entry is None and ":" not in name:
             raise QprepError(
                 f"{flag}: expected a target as package.module:factory or path/file.py:factory, or a name from "
-                f"[tool.qprep.trace], found `{name}`{did_you_mean(name, known)}"
+                f"[tool.qprep.trace], found `{name}`{did_you_mean(name, known, '`')}"
             )
         entry = entry or TraceTarget(name)
         maker = flags["maker"] or (None if flags["inputs"] else entry.inputs)

@@ -1,4 +1,4 @@
-"""What a compression did: sparsity by layer and over time, losses, what was removed, notes."""
+"""Report of a compression: sparsity by layer and over time, losses, removed channels, notes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class WeightRow:
 class CompressionReport:
     """All weights as they are, policies with their windows, what was removed, values over time, notes.
 
-    macs    multiply-accumulates of one run before anything was removed and now, None where they are not known
+    macs    multiply-accumulates of one run before anything was removed and now, None if they are not known
     frozen  a sentence for each weight whose channels cannot be removed, where a policy removes some
 
     `str` is the text; `_repr_html_` shows the page in a notebook.

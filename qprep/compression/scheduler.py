@@ -22,11 +22,13 @@ from qprep.compression.history import History
 from qprep.compression.logs.record import Recorder
 from qprep.compression.masks import Masks
 from qprep.compression.names import ParameterNames
+from qprep.compression.optimizers import joined, members_of
 from qprep.compression.policy import Policy
 from qprep.compression.report import CompressionReport, report_of
 from qprep.compression.schedule_file import Schedule, load_schedule
 from qprep.compression.sparsity import sparsity_of, total_sparsity, weights_of
 from qprep.compression.state import load_state, resumed, saved_state, write_checkpoint
+from qprep.compression.structure import Record
 from qprep.compression.training import LossComponent, Metrics, PolicyLoss, Training
 from qprep.compression.windows import Window, window
 from qprep.foundation.errors import QprepError
@@ -63,6 +65,7 @@ class Scheduler:
     loop, with Distiller's arguments; numbers of minibatches are optional. A hook of the optimizer applies the masks,
     also if a callback is missing.
 
+    optimizer       an optimizer of torch, or a list of them if parts of the model have separate ones
     example_inputs  positional inputs as a tuple, one tensor, or a mapping of keywords; structures, quantizers and
                     BatchNorm folding need them
     teacher         a model to distil from
@@ -75,7 +78,7 @@ class Scheduler:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | Sequence[Optimizer] | None = None,
         *,
         example_inputs: Any = (),  # noqa: ANN401  (of any kind)
         teacher: nn.Module | None = None,
@@ -104,7 +107,7 @@ class Scheduler:
         cls,
         path: str | Path,
         model: nn.Module,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | Sequence[Optimizer] | None = None,
         **settings: Any,
     ) -> Self:
         """Return a scheduler with the policies of a schedule file; `settings` are arguments of the constructor.
@@ -150,7 +153,7 @@ class Scheduler:
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """Its optimizer."""
+        """Its optimizer; several appear as one."""
         return self._training.optimizer
 
     @property
@@ -182,6 +185,11 @@ class Scheduler:
     def next_epoch(self) -> int:
         """The epoch to continue with: the one in progress, or the one after the last."""
         return self.epoch if self._in_epoch or not self._began else self.epoch + 1
+
+    @property
+    def records(self) -> list[Record]:
+        """One for each thinning: `thin(average, scheduler.records[-1])` cuts a model of the same names likewise."""
+        return [each["record"] for each in self._training.records if each["kind"] == "thinning"]
 
     @property
     def sparsity(self) -> float:
@@ -421,8 +429,11 @@ class Scheduler:
         self._watching.remove()
 
     def _active(self) -> list[ScheduledPolicy]:
-        clock = self._training.clock
-        return [each for each in self.entries if each.window.is_active(clock)]
+        return [each for each in self.entries if self._is_active(each)]
+
+    def _is_active(self, entry: ScheduledPolicy) -> bool:
+        with entry.blamed():
+            return entry.window.is_active(self._training.clock)
 
     def _advance(self) -> None:
         clock = self._training.clock
@@ -431,32 +442,34 @@ class Scheduler:
         clock.step += 1
         self._in_minibatch = False
 
-    def _adopt(self, optimizer: Optimizer | None) -> None:
-        """Hold the masks by this optimizer's hooks; CompressionError for another one than before."""
+    def _adopt(self, optimizer: Optimizer | Sequence[Optimizer] | None) -> None:
+        """Hold the masks by the hooks of these optimizers; CompressionError for others than before."""
         known = self._training.optimizer
         if optimizer is None or optimizer is known:
             return
+        given = joined(optimizer)
         if known is not None:
+            if set(members_of(given)) <= set(members_of(known)):
+                return
             raise CompressionError(
                 f"expected the optimizer that the scheduler was given ({type(known).__name__}), found another "
-                f"({type(optimizer).__name__})"
+                f"({type(given).__name__})"
             )
-        if not isinstance(optimizer, Optimizer):
-            raise CompressionError(f"expected an optimizer of torch.optim, found {type(optimizer).__name__}")
-        self._training.optimizer = optimizer
-        self._handles = [
-            optimizer.register_step_pre_hook(self._before_step),
-            optimizer.register_step_post_hook(self._after_step),
-        ]
+        self._training.optimizer = given
+        for each in members_of(given):
+            self._handles.append(each.register_step_pre_hook(self._before_step))
+            self._handles.append(each.register_step_post_hook(self._after_step))
 
-    def _before_step(self, *_: object) -> None:
+    def _before_step(self, stepping: Optimizer, *_: object) -> None:
+        self._training.stepping = stepping
         self.masks.leave_forward()
         for each in self.entries:
             with each.blamed():
                 each.policy.before_step(self._training, each.window)
         self.masks.mask_gradients()
 
-    def _after_step(self, *_: object) -> None:
+    def _after_step(self, stepping: Optimizer, *_: object) -> None:
+        self._training.stepping = stepping
         for each in self.entries:
             with each.blamed():
                 each.policy.after_step(self._training, each.window)
@@ -488,7 +501,9 @@ class Scheduler:
             raise CompressionError(f"expected a finite loss, found {float(loss)} at step {self.step}")
 
 
-def file_config(model: nn.Module, optimizer: Optimizer | None, filename: str | Path, **settings: Any) -> Scheduler:
+def file_config(
+    model: nn.Module, optimizer: Optimizer | Sequence[Optimizer] | None, filename: str | Path, **settings: Any
+) -> Scheduler:
     """Distiller's name for `Scheduler.from_file`."""
     return Scheduler.from_file(filename, model, optimizer, **settings)
 
@@ -519,7 +534,7 @@ def _detached(leaf: object) -> object:
 
 
 def _length(loader: object) -> int | None:
-    """The number of batches; None where it is not known."""
+    """The number of batches; None if it is not known."""
     try:
         return len(loader) if isinstance(loader, Sized) else None
     except TypeError:  # of loaders that have a length only with some data

@@ -30,7 +30,7 @@ class What(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns; the last row holds totals, "" where there are none."""
+    """Rows under columns; the last row holds totals, "" if there are none."""
 
     title: str
     columns: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Which files a run reads: those named, and the Python files and notebooks below the folders named."""
+"""Discovery: the files named, and the Python files and notebooks below the folders named."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class QuantizeJob:
     evaluate   the same of a function of the model that returns a number, or numbers by name
     loss       the same of a function of (output, batch) that returns what LAPQ makes small
     settings   what the command line says of all modules; before what `config` says
-    passes     "package.module:function" each: functions of the graph, beside those that `config` names
+    passes     "package.module:function" each: functions of the graph, in addition to those that `config` names
     batches    how many of the loader count, None for all
     """
 
@@ -68,7 +68,7 @@ class QuantizeJob:
 
 @dataclass(frozen=True, slots=True)
 class QuantizeOutcome:
-    """What came of a job: its report, (name, float, quantized) of what was evaluated, files written."""
+    """The result of a job: its report, (name, float, quantized) of each score, files written."""
 
     report: QuantizationReport
     scores: tuple[tuple[str, float, float], ...]
@@ -215,7 +215,7 @@ def _number(value: object, name: str) -> float:
 
 
 def _write(job: QuantizeJob, quantizer: Quantizer, report: QuantizationReport, watch: Watch) -> Iterator[Path]:
-    """The files asked for, one after another."""
+    """The requested files, one after another."""
     for path, write in (
         (job.output, quantizer.save),
         (job.report, report.save),

@@ -28,7 +28,7 @@ class LoaderError(QprepError):
 
 
 class Batches:
-    """What `--calibrate` names: an iterable of batches, or a function that gives one each time.
+    """The loader that `--calibrate` names: an iterable of batches, or a function that returns one each time.
 
     limit   how many batches count, None for all
     device  where their tensors go
@@ -94,7 +94,7 @@ class Batches:
 
 
 def example_of(model: nn.Module, batches: Batches) -> tuple[tuple[object, ...], dict[str, object]]:
-    """Positional and keyword inputs as the first batch holds them; QprepError where there is none."""
+    """Positional and keyword inputs as the first batch holds them; QprepError if there is none."""
     batch = next(iter(batches), None)
     if batch is None:
         raise QprepError("expected data to calibrate with, found an empty loader")

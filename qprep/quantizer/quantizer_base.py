@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, steps_of, watched
-from qprep.quantizer.backends.exporters import exporter
+from qprep.quantizer.backends.exporters.exporter_names import exporter
 from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
 from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
 from qprep.quantizer.backends.onnx.export_report import ExportReport, OnnxOptions, recurrent_named, style_named
@@ -75,7 +75,7 @@ class Quantizer(PreparingQuantizer):
         return model.eval()
 
     def _compare(self, converted: nn.Module) -> None:
-        """QprepError where `converted` gives something else than the model that it comes from."""
+        """QprepError if `converted` gives something else than the model that it comes from."""
         before, expected = watched(self.model, partial(run_example, self.model, self.example))
         after, returned = watched(converted, partial(run_example, converted, self.example), before)
         apart = first_difference(before, after)

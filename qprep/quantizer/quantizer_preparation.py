@@ -1,7 +1,7 @@
-"""What all quantizers begin with: settings, tracing, passes, slots in the model, ranges from data.
+"""The preparation that all quantizers share: settings, tracing, passes, slots in the model, ranges from data.
 
 The design is Distiller's (Zmora et al., arXiv:1910.12232): a factory of replacements by type, bits with overrides by
-regular expressions, a function that quantizes parameters, and the optimizer told of new ones.
+regular expressions, a function that quantizes parameters, and new parameters in the optimizer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from qprep.quantizer.backends.onnx.export_report import Island
 from qprep.quantizer.batches import batches_of, caller, check_inputs, running
 from qprep.quantizer.checkpoint import given_names
 from qprep.quantizer.config.backend_presets import IN_PARTS, preset
-from qprep.quantizer.config.config_settings import Bits, Overrides, Settings, names_of, with_values
+from qprep.quantizer.config.config_settings import Bits, LayerSettings, Overrides, names_of, with_values
 from qprep.quantizer.config.short_forms import selected, type_names, values_of, with_bits
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import (
@@ -49,14 +49,14 @@ class PreparingQuantizer:
     """`prepare_model(*example_inputs)` puts quantizers into `model`, in place.
 
     overrides           regular expressions on module names, which must match in full (a container's name means
-                        all inside) or parameters' names, to settings; the first that matches wins; see `Settings`
+                        all inside) or parameters' names, to settings; the first that matches wins; see `LayerSettings`
     train_with_fp_copy  whether parameters stay in float and are quantized in each forward, or are overwritten by
                         `quantize_params`
     backend             whose kernels' formats are the defaults, see `BACKENDS`
-    **defaults          any other setting of `Settings`, and: `types`, classes of modules that alone are quantized (the
+    **defaults          any other setting of `LayerSettings`, and: `types`, the only classes of modules to quantize (the
                         rest stays in float and need not be prepared); `bits_overrides`, patterns to bits in short
                         form; `target`, whose registered passes are run, see `register_pass`; `passes`, functions of
-                        one's own
+                        your own
 
     A method is a subclass: what it overrides is `make_weight_quantizer`, `make_activation_quantizer`,
     `param_quantization_fn`, `default_passes`, or entries of `replacement_factory`. Raises QprepError for a model on
@@ -97,7 +97,7 @@ class PreparingQuantizer:
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
         self._asked = tuple(defaults)
         given = {**self.defaults, **formats, **bits, **defaults}
-        base = with_values(Settings(), given, f"given to {type(self).__name__}")
+        base = with_values(LayerSettings(), given, f"given to {type(self).__name__}")
         aliases = names_of(model)
         self.settings = Overrides(base, overrides, aliases, aliases, formats_of(model))
         self.settings.types = types
@@ -166,7 +166,7 @@ class PreparingQuantizer:
             self.notes += [f"{path}: a sigmoid and a product, as {self.backend} has integer kernels" for path in split]
 
     def _finish_preparing(self) -> None:
-        """What follows once the quantizers are in the model."""
+        """Steps after the quantizers are in the model."""
         bias_rounding.install(bias_rounding.biased_layers(self.graph), self.model)
 
     def __setitem__(self, name: str, values: object) -> None:
@@ -178,8 +178,8 @@ class PreparingQuantizer:
             raise QprepError(f"expected settings of {name!r} before prepare_model, found a prepared model")
         self.settings.put_first(name, values_of(values, f"for {name!r}"))
 
-    def __getitem__(self, name: str) -> Settings:
-        """What is asked of the module at this path."""
+    def __getitem__(self, name: str) -> LayerSettings:
+        """The settings of the module at this path."""
         return self.settings(name)
 
     @property

@@ -1,4 +1,4 @@
-"""`qprep quantize`: quantize a model, say what it costs, and write what comes of it."""
+"""`qprep quantize`: quantize a model, say what it costs, and write what results from it."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from qprep.engine.config.output_formats import own_formats
 from qprep.engine.config.settings_file import Options, find_config, read_config
 from qprep.engine.config.trace_targets import TraceTarget
 from qprep.engine.custom_operators import read_rows
@@ -114,11 +115,20 @@ class SettingsResolver:
         return self._by_folder[folder]
 
     def _resolve(self, source: Path | None) -> Settings:
-        options = read_config(source, TARGET_VERSIONS) if source else Options()
+        options = read_config(source, choices(self.registry)) if source else Options()
         if source:
             _validate(options, self.rules, os.fspath(source))
         root = Path(os.path.abspath(source)).parent if source else Path.cwd()
         return _merge(source, root, options, self.overrides, self.rules)
+
+
+def choices(registry: Registry) -> Mapping[str, tuple[str, ...]]:
+    """The values of the keys of a configuration file that take one of several names."""
+    return {
+        "output-format": (*own_formats(), *registry.formats),
+        "target-version": tuple(TARGET_VERSIONS),
+        "target": tuple(registry.targets),
+    }
 
 
 def _merge(source: Path | None, root: Path, file: Options, cli: Options, rules: tuple[Rule, ...]) -> Settings:

@@ -88,16 +88,16 @@ def _of_callable(build: Callable[..., nn.Module], inputs: Inputs) -> Prepared:
     """The model of a factory whose module is imported: from a twin of its package."""
     from torch import nn
 
-    from qprep.tracing import record
+    from qprep.tracing import build_record
 
     factory = factory_of(build)
-    record.seed(BUILD_SEED)
+    build_record.seed(BUILD_SEED)
     original = build()
     if not isinstance(original, nn.Module):
         raise QprepError(f"expected {factory.target} to return an nn.Module, found {type(original).__name__}")
-    made = record.constructed(original)
+    made = build_record.constructed(original)
     modules = {**class_modules(original), **running_modules(traced(original, copy.deepcopy(inputs)))}
-    record.run(original, lambda: copy.deepcopy(inputs), made)
+    build_record.run(original, lambda: copy.deepcopy(inputs), made)
     package = package_of(factory.module, factory.path)
     roots = {factory.module, *(name for name in modules if name in package.files)}
     twin = renamed_package(package, roots)
@@ -117,7 +117,7 @@ def _of_callable(build: Callable[..., nn.Module], inputs: Inputs) -> Prepared:
 
 
 def _refuse_original(model: nn.Module, factory: Factory, twin: RenamedPackage) -> None:
-    """QprepError where a class of the model is one of the package as it was imported."""
+    """QprepError if a class of the model is one of the package as it was imported."""
     for name, module in model.named_modules():
         for kind in type(module).__mro__:
             if kind.__module__ in twin.sources.modules:

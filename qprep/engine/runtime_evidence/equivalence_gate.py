@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.engine.runtime_evidence.observer import Observer, failure_finding
-from qprep.engine.runtime_evidence.run_reach import Reach
+from qprep.engine.runtime_evidence.run_reach import RunCoverage
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Proof:
     def failure(self, rewritten: Mapping[str, bytes]) -> tuple[Request, VerifyResult] | None:
         """The first target that computes something else with these contents of files, and the difference.
 
-        None where all are equal; `results` are their comparisons then. TargetError where a target cannot be compared.
+        None if all are equal; `results` are their comparisons then. TargetError where a target cannot be compared.
         """
         key = frozenset(rewritten.items())
         if key not in self._known:
@@ -81,13 +81,13 @@ class Proof:
             results.append(result)
         return _Judged(tuple(results), None)
 
-    def reach(self, files: Collection[str]) -> Reach:
-        """What a forward pass of the targets evaluates in `files`; TargetError where a target does not run."""
+    def reach(self, files: Collection[str]) -> RunCoverage:
+        """The code of `files` that a forward pass of the targets evaluates; TargetError if a target does not run."""
         observer = Observer(self.requests, files)
         witness = observer(self.original)
         if witness is None or observer.findings:
             raise TargetError(observer.findings[0])
-        return Reach(witness.runs)
+        return RunCoverage(witness.runs)
 
     def error(self, failed: tuple[Request, VerifyResult], parts: Parts) -> QprepError:
         """The error for a rewrite of safe fixes that fails: the first difference, and the fix to blame."""
@@ -96,7 +96,7 @@ class Proof:
 
     @property
     def summary(self) -> str:
-        """How many models and tensors were equal, and what was compared less strictly."""
+        """The numbers of equal models and tensors, and notes on those compared less strictly."""
         models, tensors = len(self.results), sum(result.tensors for result in self.results)
         plural = "model" if models == 1 else "models"
         notes = [f"{result.target}: {note}" for result in self.results for note in result.notes]

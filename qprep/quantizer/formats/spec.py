@@ -1,4 +1,4 @@
-"""What a slot of an operation is quantized to: a specification as plain data, checked when it is made."""
+"""Specifications of quantization: the format of a slot as plain data, checked on construction."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Granularity(enum.StrEnum):
 class Spec:
     """One slot's format.
 
-    bits        1 to 16; None where `dtype` is a floating format
+    bits        1 to 16; None if `dtype` is a floating format
     signed      whether the integers of an asymmetric or power-of-two scheme are signed
     axis        the channel dimension, per channel and per group
     group_size  how many successive elements behind `axis` share a scale, per group

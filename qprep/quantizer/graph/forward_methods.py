@@ -47,12 +47,12 @@ def forward_method(method: Method) -> Callable[[Forward], Forward]:
 
 
 def method_of(module: nn.Module) -> str | None:
-    """The name of the method that decorates a module's forward; None where none does."""
+    """The name of the method that decorates a module's forward; None if none does."""
     found = getattr(type(module).forward, _MARK, None)
     return found if isinstance(found, str) else None
 
 
 def decorated(model: nn.Module) -> tuple[type[nn.Module], ...]:
-    """The classes of modules in `model` whose forward is decorated, but for the model's own."""
+    """The classes of modules in `model` whose forward is decorated, except for the model's own."""
     kinds = (type(module) for module in model.modules() if module is not model and method_of(module) is not None)
     return tuple(dict.fromkeys(kinds))

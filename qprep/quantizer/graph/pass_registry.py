@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.graph.graph_passes import Pass, Passes, pass_name
 
 GROUP: Final = "qprep.quantizer.passes"  # of entry points: each names a module, or a function, to import
@@ -61,7 +61,7 @@ def register_pass(
 
 
 def unregister_pass(name: str) -> None:
-    """Forget a pass; QprepError where there is none of this name."""
+    """Forget a pass; QprepError if there is none of this name."""
     if _REGISTERED.pop(name, None) is None:
         raise QprepError(f"expected a registered pass, found {name!r}{did_you_mean(name, _REGISTERED)}")
 
@@ -70,7 +70,7 @@ def add_registered(passes: Passes, target: str | None, given: Iterable[Pass] = (
     """Put the registered passes for `target`, and those `given`, into their places; returns what to note.
 
     A pass for every quantizer whose place is not in this one's list is left out, with a note. Raises QprepError for a
-    target that no pass is for, and for one's own passes whose place is not there.
+    target that no pass is for, and for your own passes whose place is not there.
     """
     _load_entry_points()
     targets = sorted({each.target for each in _REGISTERED.values() if each.target is not None})

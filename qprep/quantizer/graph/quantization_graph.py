@@ -14,14 +14,14 @@ from torch.nn import Parameter
 
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.formats.spec import Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.inserted_modules import FirstArgument, InsertedBefore
 
 
 def spanning(one: Range | None, other: Range | None) -> Range | None:
-    """The range over both, None where one of them is not known."""
+    """The range over both, None if one of them is not known."""
     return None if one is None or other is None else (min(one[0], other[0]), max(one[1], other[1]))
 
 
@@ -90,7 +90,7 @@ class Edge:
         return edge
 
     def slot_at(self, reader: Node) -> TensorQuantizer | None:
-        """What quantizes the tensor that `reader` reads; None where it reads it in float."""
+        """The quantizer of the tensor that `reader` reads; None if it reads it in float."""
         if self.readers is not None and reader not in self.readers:
             return None
         return self.leader.quantizer if self.inherits else self.quantizer
@@ -114,7 +114,8 @@ class Edge:
 class Weight:
     """One parameter, every (module, name) that holds it, the first holder's path, and what quantizes it.
 
-    part_of  the name of the tensor that is computed from it in each forward (weight_norm), None where it is used itself
+    part_of  the name of the tensor that is computed from it in each forward (weight_norm), None if it is used itself
+    rows_to  what quantizes the output of the one lookup that gives rows of it, None if it has any other use
     """
 
     parameter: Parameter
@@ -122,6 +123,7 @@ class Weight:
     path: str
     quantizer: TensorQuantizer | None = None
     part_of: str | None = None
+    rows_to: TensorQuantizer | None = None
 
     def __repr__(self) -> str:
         return f"Weight({self.name}, {tuple(self.parameter.shape)})"
@@ -142,14 +144,14 @@ class Weight:
 class Node:
     """All calls of one module for one operation.
 
-    op       its row in the operator catalogue, None where it is not known
+    op       its row in the operator catalogue, None if it is not known
     owned    False for operations outside any dedicated module, which stay in float
     weights  parameters, own ones or given by the caller, in order
     places   which of the tensors given to the first call was which edge
     given    which of them was which parameter
     settings what else the first call was given, by the names of forward's parameters: numbers, statistics
-    reads    the format that it brings its inputs to, None where it reads them as they come
-    sums     the format of its sums of products, to which the bias is added apart; None where they are exact
+    reads    the format that it brings its inputs to, None if it reads them as they come
+    sums     the format of its sums of products, to which the bias is added apart; None if they are exact
     """
 
     path: str
@@ -178,7 +180,7 @@ class Node:
 
     @property
     def treatment(self) -> str:
-        """How a quantizer treats it, as the catalogue says: output, same-scale, fixed-range or float."""
+        """The treatment by a quantizer, from the catalogue: output, same-scale, fixed-range or float."""
         if not self.owned:
             return "float"
         return "output" if self.op is None else self.op.quantizer
@@ -198,7 +200,7 @@ class Graph:
     inputs: list[Edge]
     outputs: list[Edge]
     weights: list[Weight]
-    settings: Callable[[str], Settings]
+    settings: Callable[[str], LayerSettings]
 
     def __repr__(self) -> str:
         return f"Graph({type(self.model).__name__}, {len(self.nodes)} nodes)"

@@ -14,7 +14,7 @@ from qprep.quantizer.formats.affine import QParams, grouped, ungrouped
 from qprep.quantizer.formats.grid import between
 from qprep.quantizer.formats.spec import Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer, WeightQuantizer
-from qprep.quantizer.graph.layer_rows import RowCollector, Rows, Stop, joined
+from qprep.quantizer.graph.layer_rows import RowCollector, Rows, joined, rows_of
 from qprep.quantizer.graph.quantization_graph import Graph, Node, Weight
 from qprep.quantizer.methods.post_training import PostTrainingQuantizer
 from qprep.quantizer.ranges.known_ranges import clamp_range
@@ -100,7 +100,7 @@ class _Layer:
         return output if self.clamp is None else output.clamp(*self.clamp)
 
     def error(self, output: Tensor, target: Tensor) -> Tensor:
-        """How far the activated output is from `target`, where the activation lets it move."""
+        """The distance of the activated output from `target`, if the activation lets it change."""
         error = self.activated(output) - target
         return error if self.clamp is None else between(error, output, *self.clamp)
 
@@ -135,8 +135,9 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         number = -(-self.samples // len(batches))
         targets = self._targets(layers, batches, number)
         for done, layer in enumerate(layers):
-            if layer.weight.parameter in targets:
-                rows = self._rows_of(layer, batches, number)
+            ran = layer.weight.parameter in targets
+            rows = self._rows_of(layer, batches, number) if ran else None
+            if rows is not None:
                 layer.quantizer.choose(self._chosen(layer, rows, targets.pop(layer.weight.parameter)))
             if progress is not None:
                 progress(done + 1, len(layers))
@@ -162,19 +163,14 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
                 )
         return targets
 
-    def _rows_of(self, layer: _Layer, batches: Sequence[object], number: int) -> Rows:
-        """What the layer is given at the same places, everything before it quantized."""
+    def _rows_of(self, layer: _Layer, batches: Sequence[object], number: int) -> Rows | None:
+        """The inputs of the layer at the same places, with all layers before it quantized."""
         collector = RowCollector([layer.weight.parameter], number, self.seed, stop=layer.node.calls == 1)
         layer.quantizer.mode = QuantizerMode.OFF
         with torch.no_grad():
-            for batch in batches:
-                try:
-                    with collector:
-                        self.call(batch)
-                except Stop:
-                    continue
+            rows = rows_of(layer.weight.parameter, batches, self.call, collector)
         layer.quantizer.mode = QuantizerMode.QUANTIZE
-        return joined(collector.found[layer.weight.parameter])
+        return rows
 
     @torch.no_grad()
     def _chosen(self, layer: _Layer, rows: Rows, target: Tensor) -> Tensor:

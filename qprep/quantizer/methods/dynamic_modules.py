@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.config.short_forms import selected, type_names
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, QuantizerMode, WeightQuantizer
@@ -68,7 +68,7 @@ def _weights(module: nn.Module) -> dict[str, nn.Parameter]:
 
 def _quantized(module: nn.Module, path: str, bits: int | str) -> nn.Module:
     """The module, its weights rounded, its first input on a grid of its own; indices pass as they are."""
-    settings = Settings(bits_activations=bits, bits_weights=bits)
+    settings = LayerSettings(bits_activations=bits, bits_weights=bits)
     slots = {}
     for name, parameter in _weights(module).items():
         spec = settings.weights(0, parameter.dim())

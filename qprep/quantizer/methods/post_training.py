@@ -12,10 +12,16 @@ from torch import Tensor, nn
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.config.config_settings import NAMES, Bits
-from qprep.quantizer.formats.spec import Spec
-from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, DynamicActivationQuantizer, TensorQuantizer
+from qprep.quantizer.formats.spec import Granularity, Spec
+from qprep.quantizer.formats.tensor_quantizers import (
+    ActivationQuantizer,
+    DynamicActivationQuantizer,
+    TableQuantizer,
+    TensorQuantizer,
+    WeightQuantizer,
+)
 from qprep.quantizer.graph.graph_passes import Passes, plan_inner_slots, plan_layer_inputs
-from qprep.quantizer.graph.quantization_graph import Edge
+from qprep.quantizer.graph.quantization_graph import Edge, Weight
 from qprep.quantizer.methods.mixed_precision import CHOICES, Metric, choose_bits
 from qprep.quantizer.quantizer_base import Quantizer
 from qprep.quantizer.ranges.saved_ranges import set_ranges
@@ -98,6 +104,14 @@ class PostTrainingQuantizer(_PostTraining):
             slots = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
             set_ranges(self.graph, slots, self._statistics.modules)
             super().quantize_params()
+
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
+        """As in the base; tables of embeddings have the grid of what is looked up, where that has as many bits."""
+        made, output = super().make_weight_quantizer(weight, spec, name), weight.rows_to
+        if type(made) is not WeightQuantizer or not isinstance(output, ActivationQuantizer):
+            return made
+        alike = not spec.is_float and spec.bits == output.spec.bits and spec.granularity is not Granularity.GROUP
+        return TableQuantizer(name, output) if alike else made
 
     def quantize_params(self) -> None:
         """Weights stay in float while ranges are observed."""

@@ -63,7 +63,7 @@ def norm_groups(graph: Graph) -> Iterator[NormGroup]:
 
 
 def _readers(norm: Node, graph: Graph) -> tuple[Weight, ...] | None:
-    """The weights that read what `norm` gives, None where anything else does."""
+    """The weights that read what `norm` gives, None if anything else does."""
     edge = norm.outputs[0]
     if edge.is_output or not edge.consumers:
         return None

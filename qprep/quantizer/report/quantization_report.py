@@ -1,4 +1,4 @@
-"""What quantization costs, layer by layer, on real data."""
+"""The cost of quantization, layer by layer, on real data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says, as data: slots, layers, what stayed in float."""
+"""The data of a report: slots, layers, and what stayed in float."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class LayerReport:
 
 @dataclass(frozen=True, slots=True)
 class FloatPart:
-    """What stayed in float, and why."""
+    """A layer that stayed in float, with the reason."""
 
     name: str
     reason: str

@@ -1,4 +1,4 @@
-"""Runs a quantized model beside its float self and measures every slot: what a report is made of."""
+"""Runs a quantized model next to its float original and measures every slot: what a report is made of."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _compare(
 
 
 def _float_of(quantizer: PreparedModel, parameter: Tensor, values: Tensor) -> Tensor:
-    """What a parameter was in float: its values, or those that it had before they were overwritten."""
+    """The float values of a parameter: its own, or those before they were overwritten."""
     known = quantizer.float_values.get(parameter) if isinstance(parameter, Parameter) else None
     return values if known is None else known.to(values)
 

@@ -117,7 +117,7 @@ def attention(state: LabelState, step: LabelStep) -> None:
 
 
 def column(state: LabelState, weight: Tensor, dim: int) -> Tensor:
-    """The labels of a weight along `dim`, 0 where there are none."""
+    """The labels of a weight along `dim`, 0 if there are none."""
     for layer in state.layers(weight):
         if dim in varying(layer):
             return state.axis(layer, dim, "a weight mixes them")

@@ -87,7 +87,7 @@ def glu(state: LabelState, step: LabelStep) -> None:
 
 
 def pad(state: LabelState, step: LabelStep) -> None:
-    """Along other dimensions the padding is in the channel that it lies beside; along channels it is in none."""
+    """Along other dimensions the padding is in the channel next to it; along channels it is in no channel."""
     source, out = step.get("input"), step.outputs[0]
     sizes: Sequence[int] = step.get("pad")
     mode, value = step.get("mode", "constant"), step.get("value") or 0

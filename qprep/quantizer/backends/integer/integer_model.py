@@ -155,7 +155,7 @@ def _slot(slot: TensorQuantizer) -> nn.Module:
 
 
 def _store_parameters(model: nn.Module) -> None:
-    """Integers for each parameter with a slot, on its grid, and int32 for the biases beside them."""
+    """Integers for each parameter with a slot, on its grid, and int32 for their biases."""
     readers: dict[nn.Module, nn.Module] = {}
     stored: dict[Parameter, Parameter] = {}
     wrapped = [each for each in model.modules() if isinstance(each, QuantizedModule)]

@@ -108,7 +108,7 @@ def by_steps(slot: TensorQuantizer, scale: Tensor, low: int, high: int) -> QPara
 
 
 class UnitActivation(LearningQuantizer):
-    """What lies in [0, reach]: the formula for [0, 1], on values divided by the largest of the first batch.
+    """The formula for [0, 1] on values in [0, reach], divided by the largest of the first batch.
 
     The paper trains from random numbers, with BatchNorm; a trained model without would lose all above 1.
     """
@@ -170,7 +170,7 @@ class _Rescaled(LearningQuantizer):
 
     @property
     def axis(self) -> int | None:
-        """The channels' dimension, None where there is one scale."""
+        """The channels' dimension, None if there is one scale."""
         return self.spec.axis if self.spec.granularity is Granularity.CHANNEL else None
 
     def along(self, values: Tensor, weight: Tensor) -> Tensor:
@@ -196,7 +196,7 @@ class _Rescaled(LearningQuantizer):
         return (self.formula(weight, scale) * scale).to(input.dtype)
 
     def scale_of(self, weight: Tensor) -> Tensor:
-        """What the formula's values are multiplied by, of the shape of `largest`."""
+        """The factor of the formula's values, of the shape of `largest`."""
         magnitudes = self.rows(weight).abs().amax(1)
         return magnitudes.reshape(self.largest.shape).clamp(min=torch.finfo(torch.float32).tiny)
 

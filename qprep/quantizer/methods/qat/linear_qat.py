@@ -80,7 +80,7 @@ class MovingRange(LearningQuantizer):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _by_estimator(self, input: Tensor) -> tuple[Tensor, Tensor]:
-        """What the estimator makes of this batch alone; QprepError, with the name, for NaN and infinity."""
+        """The range of this batch alone by the estimator; QprepError, with the name, for NaN and infinity."""
         estimator = make_estimator(self.spec)
         try:
             estimator.update(input.reshape(1, -1), input.shape[0] if input.dim() > 1 else 1)
@@ -111,7 +111,7 @@ class OwnRange(LearningQuantizer):
         return self.params
 
     def start(self, input: Tensor) -> None:
-        """The parameter is there from the start: nothing beside it is needed."""
+        """The parameter is there from the start: nothing else is needed."""
 
     def learned(self, input: Tensor) -> Tensor:
         """`input` on a grid over its largest magnitude."""

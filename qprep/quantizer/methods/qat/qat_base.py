@@ -1,4 +1,4 @@
-"""What methods of quantization-aware training share: they change the model in place and train float copies."""
+"""The base of quantization-aware training: methods that change the model in place and train float copies."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class TrainingQuantizer(Quantizer):
         return passes
 
     def _finish_preparing(self) -> None:
-        """BatchNorm is folded where that is asked for; then as in the base, and first values are taken."""
+        """BatchNorm is folded if that is set; then as in the base, and first values are taken."""
         if self.fold_batch_norm:
             folds = [install(self.model, layer, norm) for layer, norm in find_folds(self.graph)]
             self._folds = [each for each in folds if each is not None]
