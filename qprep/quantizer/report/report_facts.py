@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import torch
 
 from qprep.foundation.version import __version__
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.prepared_model import PreparedModel
 from qprep.quantizer.report.report_data import Fact
 
@@ -16,7 +16,7 @@ from qprep.quantizer.report.report_data import Fact
 def facts_of(quantizer: PreparedModel, batches: int) -> Iterator[Fact]:
     """Versions, the time in UTC, settings that differ from the defaults, overrides, passes, number of batches."""
     found = quantizer.settings.to_data()
-    usual = Settings().to_data()
+    usual = LayerSettings().to_data()
     changed = {name: value for name, value in found["settings"].items() if value != usual[name]}
     yield Fact("made with", f"qprep {__version__}, torch {torch.__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
     yield Fact("settings", _shown(changed) or "none")
