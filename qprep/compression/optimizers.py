@@ -98,5 +98,5 @@ def members_of(optimizer: Optimizer | None) -> tuple[Optimizer, ...]:
 
 
 def parameters_of(optimizer: Optimizer) -> set[Tensor]:
-    """What it changes."""
+    """Return the parameters that it changes."""
     return {each for group in optimizer.param_groups for each in group["params"]}

@@ -40,7 +40,7 @@ class ProvenFixes(Generic[_Passes]):
 
     passes  all passes of a rewrite that leaves something out; nothing is written
     unsafe  the unsafe fixes of the original texts
-    parts   the safe fixes, to name the one to blame where these fail
+    parts   the safe fixes, to name the one that causes it if these fail
     """
 
     proof: Proof

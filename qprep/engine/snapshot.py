@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from qprep.rewriting.composed_edits import Piece
 
 
-MAX_DOUBTS = 3  # lines to blame that a note names; one is enough to look at first
+MAX_DOUBTS = 3  # lines that a note names; one is enough to look at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +296,7 @@ def _code(project: Project, own: Mapping[str, Path], files: Files, module: str) 
 
 
 def _doubts(project: Project, outcome: Rewrite | Unfixable) -> Iterator[str]:
-    """The doubts about an unsafe rewrite, with the place of the code to blame."""
+    """The doubts about an unsafe rewrite, with the place of the code that causes them."""
     for doubt in outcome.doubts[:MAX_DOUBTS] if isinstance(outcome, Rewrite) else ():
         yield f"not proven: {doubt.reason} ({_where(project, doubt.place)})"
 

@@ -36,7 +36,7 @@ BINARY_METHODS = frozenset(
 """Methods that code of other packages may call with two of a kind, as `sum`, `sorted` and `in` do."""
 
 _Form = tuple[str, ast.expr, tuple[ast.expr | None, ...]]
-"""A method, the object that it is called on, and its arguments; None for one that is no expression."""
+"""A method, the object that it is called on, and its arguments; None for one that is not an expression."""
 
 
 @dataclass(frozen=True, slots=True)

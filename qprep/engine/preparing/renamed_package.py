@@ -1,7 +1,7 @@
 """The prepared twin of a package that is imported already: its rewritten files, imported under a name of their own.
 
 The two know nothing of each other: models of the original go on working, and each class, registry and pickle belongs to
-one of them. Only what cannot be taken out of the package (`vendored_files`) is shared.
+one of them. Only what cannot be copied from the package (`vendored_files`) is shared.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class RenamedPackage:
 def renamed_package(package: InstalledPackage, roots: Collection[str]) -> RenamedPackage:
     """The modules `roots` of a package with what they need, rewritten and kept in the cache, under another name.
 
-    Raises QprepError if the files cannot be rewritten or taken out of the package.
+    Raises QprepError if the files cannot be rewritten or copied from the package.
     """
     label = f"renamed: {', '.join(sorted(roots))}"
     wanted = FileSet(label, package.files, tuple(package.files.values()))

@@ -1,4 +1,4 @@
-"""The imports of files that are taken out of their package: what they need, and how they are written in a new one."""
+"""The imports of files that are copied from their package: what they need, and how they are written in a new one."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def _is_torch(node: ast.expr) -> bool:
 def closure(
     roots: Collection[str], files: Mapping[str, Path], parse: Callable[[str], ast.Module | None], find: Find
 ) -> tuple[str, ...]:
-    """The modules that `roots` need, themselves included, sorted: those that can be taken out of their package."""
+    """The modules that `roots` need, themselves included, sorted: those that can be copied from their package."""
     top = next(iter(roots)).partition(".")[0]
     taken: set[str] = set()
     waiting = list(roots)

@@ -90,7 +90,7 @@ class Proof:
         return RunCoverage(witness.runs)
 
     def error(self, failed: tuple[Request, VerifyResult], parts: Parts) -> QprepError:
-        """The error for a rewrite of safe fixes that fails: the first difference, and the fix to blame."""
+        """The error for a rewrite of safe fixes that fails: the first difference, and the fix that causes it."""
         request, result = failed
         return QprepError(f"nothing was written: {result}; {self._blame(request, parts)}")
 

@@ -131,7 +131,7 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
 
 
 def _output_of_rows(weight: Weight, users: list[Node]) -> TensorQuantizer | None:
-    """What quantizes the output of an embedding; None where other operations use the parameter as well."""
+    """Return the quantizer of the output of an embedding; None where other operations use the parameter as well."""
     if len(users) != 1 or weight.parameter.dim() != 2 or len(users[0].outputs) != 1:
         return None
     (node,) = users

@@ -111,7 +111,7 @@ class FloatPart:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """How a report was made: a version, a setting, the data."""
+    """One line on the origin of a report: a version, a setting, the data."""
 
     name: str
     value: str

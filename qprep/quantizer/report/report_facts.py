@@ -1,4 +1,4 @@
-"""How a report was made: versions, date, settings and data, so that the page can be read without its makers."""
+"""The origin of a report: versions, date, settings and data."""
 
 from __future__ import annotations
 
