@@ -566,7 +566,12 @@ def _leaves_something(statement: ast.stmt, names: list[str]) -> bool:
 
 
 def _is_of(target: ast.expr, names: list[str]) -> bool:
-    """True if an assignment is to an attribute of the module of the loop: an effect on that module alone."""
+    """True if an assignment is to an attribute of the module of the loop: an effect on that module alone.
+
+    One to an attribute of its class is an effect on each module of that class.
+    """
     while isinstance(target, ast.Attribute | ast.Subscript):
         target = target.value
+        if isinstance(target, ast.Attribute) and target.attr == "__class__":
+            return False
     return isinstance(target, ast.Name) and target.id in names

@@ -31,6 +31,7 @@ from qprep.analysis.effects.abstract_objects import (
     Below,
     ChildName,
     ClassObject,
+    ClassOf,
     FunctionObject,
     GivenName,
     Held,
@@ -76,6 +77,7 @@ ANY_OF_PACKAGE = "*"
 """The last part of the name of what a computed name gets from a package: a class or function that is not known."""
 
 CHILDREN = frozenset(("children", "named_children", "modules", "named_modules"))
+_OTHER_CLASSES = frozenset(("__base__", "__bases__", "__mro__"))
 DICTIONARIES = frozenset(("_modules", "__dict__"))
 RETURNS_SELF = frozenset(
     ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to",
@@ -739,6 +741,8 @@ class PointsTo:
                 return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
             case Anything():
                 return ANY_OBJECT
+            case ClassOf() if name in _OTHER_CLASSES:
+                return frozenset((reference,))
             case Holder():
                 return self._set_outside(name)
             case Made() | Held() | Below() | Many():
@@ -789,6 +793,8 @@ class PointsTo:
                     found |= frozenset(Reference(ClassObject(child)) for child in children)
                 case Made(name=name):
                     found |= {Reference(ClassObject(name))}
+                case Below() | Held() | Anything():
+                    found |= {Reference(ClassOf(), reference.tests)}
                 case _:
                     pass
         return found
