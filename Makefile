@@ -6,13 +6,16 @@ STAMP := $(VENV)/.installed
 
 .PHONY: demo test test-slow lint docs bench bench-packages clean
 
+# Fifteen models: check, fix, compare; then one of them as an INT8 file and a page with pictures, in build/demo.
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py
 
 test: $(STAMP)
+	@echo "Running all tests but the slow ones, in one process for each core; 5 to 8 minutes on two cores."
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(STAMP)
+	@echo "Running the slow tests: pages and notebooks as a newcomer, trainings, the site, a release. Up to an hour."
 	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 lint: $(STAMP)

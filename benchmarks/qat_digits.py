@@ -23,7 +23,7 @@ from typing import Any
 import onnxruntime
 import torch
 from benchmark_inputs import PACKAGES, skip_without_digits
-from quantize_mnist import Data, accuracy, batches, digits, mobilenet, train
+from quantize_mnist import Data, accuracy, batches, digits, mobilenet, sample, train
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.checkpoint import checkpoint
@@ -102,7 +102,7 @@ def prepared(method: type[TrainingQuantizer], model: nn.Module, seen: Data) -> T
     # TQT's paper trains thresholds ten times as fast or more (1e-2), PACT's clips need it too
     if method in (PACTQuantizer, TQTQuantizer) and len(quantizer.optimizer.param_groups) > 1:  # type: ignore[union-attr]
         quantizer.optimizer.param_groups[-1]["lr"] *= 10  # type: ignore[union-attr]
-    quantizer.calibrate(seen[0][:250].split(250))
+    quantizer.calibrate([sample(seen, 250)[0]])
     return quantizer
 
 

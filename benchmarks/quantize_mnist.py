@@ -137,6 +137,12 @@ def digits(packages: Path) -> tuple[Data, Data]:
     return (images[~held], labels[~held]), (images[held], labels[held])
 
 
+def sample(data: Data, number: int) -> Data:
+    """Images and labels at equal distances: the file is sorted by digit, and a calibration needs all ten."""
+    index = torch.arange(number) * len(data[0]) // number
+    return data[0][index], data[1][index]
+
+
 def batches(data: Data, generator: torch.Generator, size: int = 64) -> Iterator[Data]:
     """Shuffled, each image shifted by up to two pixels."""
     for index in torch.randperm(len(data[0]), generator=generator).split(size):
@@ -169,7 +175,8 @@ def after_training(method: type[Any], model: nn.Module, seen: Data, held: Data, 
     """8 bits where nothing is said; 500 digits calibrate."""
     quantizer = method(model, **settings)
     quantizer.prepare_model(seen[0][:4])
-    quantizer.calibrate(list(zip(seen[0][:500].split(100), seen[1][:500].split(100), strict=True)))
+    images, labels = sample(seen, 500)
+    quantizer.calibrate(list(zip(images.split(100), labels.split(100), strict=True)))
     return accuracy(quantizer.convert(), held)
 
 
@@ -183,7 +190,7 @@ def in_training(
     quantizer.prepare_model(seen[0][:4])
     if method is PACTQuantizer:
         optimizer.param_groups[-1]["lr"] *= 10
-    quantizer.calibrate(seen[0][:500].split(500))
+    quantizer.calibrate([sample(seen, 500)[0]])
     train(quantizer.model, optimizer, seen, epochs)
     return accuracy(quantizer.convert(), held)
 

@@ -1,6 +1,6 @@
-"""qprep finds, and rewrites, what keeps a PyTorch model from being quantized module by module.
+"""qprep prepares PyTorch models for quantization, quantizes them, and compresses them.
 
-The names below are the public interface; importing the package loads none of what they need.
+The names below are the public interface. Importing the package does not import torch or LibCST.
 """
 
 from __future__ import annotations
@@ -12,36 +12,52 @@ from qprep.foundation.version import __version__
 __all__ = [
     "Finding",
     "Fix",
+    "FixResult",
+    "Options",
+    "PrepareReport",
     "QprepError",
     "Settings",
     "__version__",
+    "check",
     "check_source",
+    "fix",
     "fix_source",
     "install_import_hook",
     "prepare",
     "prepared",
+    "quantize",
     "trace",
 ]
 
 if TYPE_CHECKING:
-    from qprep.engine.api import check_source, fix_source
+    from qprep.engine.api import check, check_source, fix, fix_source
     from qprep.engine.config.settings import Settings
+    from qprep.engine.config.settings_file import Options
     from qprep.engine.preparing.import_hook import install_import_hook, prepared
     from qprep.engine.preparing.prepare_model import prepare
+    from qprep.engine.preparing.prepare_report import PrepareReport
+    from qprep.engine.results import FixResult
     from qprep.foundation.errors import QprepError
     from qprep.foundation.findings import Finding, Fix
+    from qprep.quantizer.one_call import quantize
     from qprep.tracing import trace
 else:
     _HOME = {
         "Finding": "qprep.foundation.findings",
         "Fix": "qprep.foundation.findings",
+        "FixResult": "qprep.engine.results",
+        "Options": "qprep.engine.config.settings_file",
+        "PrepareReport": "qprep.engine.preparing.prepare_report",
         "QprepError": "qprep.foundation.errors",
         "Settings": "qprep.engine.config.settings",
+        "check": "qprep.engine.api",
         "check_source": "qprep.engine.api",
+        "fix": "qprep.engine.api",
         "fix_source": "qprep.engine.api",
         "install_import_hook": "qprep.engine.preparing.import_hook",
         "prepare": "qprep.engine.preparing.prepare_model",
         "prepared": "qprep.engine.preparing.import_hook",
+        "quantize": "qprep.quantizer.one_call",
         "trace": "qprep.tracing",
     }
 

@@ -1,6 +1,7 @@
-"""Show qprep on copies of the fixture models: check, fix --diff, fix, and that the rewritten models give the same.
+"""Show qprep on copies of the fixture models, on one screen: check, fix, comparison, an INT8 file and a picture.
 
-Every file of `fixtures/before` defines `example()`, which returns a model and the inputs of one forward pass.
+Every file of `fixtures/before` defines `example()`, which returns a model and the inputs of one forward pass. The files
+that the demonstration writes are in `build/demo`.
 """
 
 from __future__ import annotations
@@ -11,19 +12,28 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from qprep.tracing import trace
 
-MODELS = Path(__file__).resolve().parent.parent / "fixtures" / "before"
-RUNS = (["check", "--output-format", "concise"], ["fix", "--diff"], ["fix"])
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / "fixtures" / "before"
+OUT = ROOT / "build" / "demo"
+DATA = """\
+import torch
+
+
+def batches():
+    torch.manual_seed(0)
+    return [torch.randn(8, 3, 32, 32) for _ in range(4)]
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +49,61 @@ class Comparison:
 
 def main() -> int:
     """Run the demonstration; 1 where a rewritten model differs or is not prepared."""
+    warnings.filterwarnings("ignore", category=UserWarning)  # of torch, on options of the models
+    models = sorted(MODELS.glob("*.py"))
     with tempfile.TemporaryDirectory() as folder:
         copies = Path(folder)
-        for path in sorted(MODELS.glob("*.py")):
+        for path in models:
             shutil.copy(path, copies)
-        for arguments in RUNS:
-            run_qprep(arguments, copies)
-        results = [compare(path, copies / path.name) for path in sorted(MODELS.glob("*.py"))]
-    show(results)
+        run_qprep("check --statistics --isolated", copies)
+        run_qprep("fix --isolated", copies, last=1)
+        results = [compare(path, copies / path.name) for path in models]
+        show(results)
+        (copies / "data.py").write_text(DATA, encoding="utf-8")
+        run_qprep(
+            "quantize resnet.py:example --calibrate data.py:batches --quiet --onnx resnet.onnx --report resnet.html",
+            copies,
+        )
+        keep(copies, "resnet.onnx", "resnet.html")
     return 0 if results and not any(result.different or result.after for result in results) else 1
 
 
-def run_qprep(arguments: list[str], folder: Path) -> None:
-    """Run the command line as a user would, in the folder of the copies."""
-    print(f"\n$ qprep {' '.join(arguments)}", flush=True)
-    code = subprocess.run([sys.executable, "-m", "qprep", *arguments, "--isolated"], cwd=folder, check=False).returncode
-    if code not in (0, 1):
-        sys.exit(code)
+def run_qprep(arguments: str, folder: Path, last: int | None = None) -> None:
+    """Run the command line as a user would, in the folder of the copies; print the output or its `last` lines."""
+    print(f"\n$ qprep {arguments}", flush=True)
+    command = [sys.executable, "-m", "qprep", *arguments.split()]
+    outcome = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
+    lines = outcome.stdout.rstrip().splitlines()
+    print("\n".join(lines if last is None else lines[-last:]), flush=True)
+    if outcome.returncode not in (0, 1):
+        sys.exit(outcome.returncode)
+
+
+def keep(folder: Path, *names: str) -> None:
+    """Copy files to `build/demo`, and print where they are and their size."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copy(folder / name, OUT)
+        print(f"{OUT / name}: {(OUT / name).stat().st_size:,} bytes")
 
 
 def show(results: list[Comparison]) -> None:
-    """The comparisons as a table."""
-    table = Table(title="Rewritten models against their originals: same weights, same seed", title_justify="left")
-    table.add_column("model")
-    table.add_column("places without a module", justify="right")
-    table.add_column("outputs, gradients, state_dict, in eval and train mode")
+    """The comparisons, two models a line, then those that differ."""
+    tensors_compared = sum(result.tensors for result in results)
+    print("\nplaces without a module, before → after; tensors (outputs, gradients, state_dict) compared bit for bit:")
+    cells = [f"{each.name:20} {each.before:3} → {each.after}  {each.tensors:4} {verdict(each)}" for each in results]
+    half = (len(cells) + 1) // 2
+    for left, right in zip_longest(cells[:half], cells[half:], fillvalue=""):
+        print(f"  {left:44}  {right}".rstrip())
+    print(f"{len(results)} models, {tensors_compared:,} tensors")
     for result in results:
-        verdict = f"{result.tensors} tensors, bit for bit the same"
         if result.different:
-            verdict = f"DIFFERENT: {', '.join(result.different)}"
-        table.add_row(result.name, f"{result.before} → {result.after}", verdict)
-    console = Console(width=110)  # a line a model, also where nothing tells the width
-    console.print()
-    console.print(table)
+            print(f"{result.name} differs in {', '.join(result.different)}")
+
+
+def verdict(result: Comparison) -> str:
+    """`equal`, or `DIFFERENT`."""
+    return "DIFFERENT" if result.different else "equal"
 
 
 def compare(before: Path, after: Path) -> Comparison:

@@ -70,6 +70,7 @@ def play(page: Path, folder: Path, install: bool) -> int:
 def run_block(block: Block, folder: Path, install: bool) -> Iterator[Outcome]:
     """Write the block's file, or run its commands."""
     if (name := block.value("file")) is not None:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(block.text, encoding="utf-8")
     elif block.value("install") is not None and install:
         for line in block.text.splitlines():

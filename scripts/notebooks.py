@@ -17,7 +17,7 @@ from scripts.documents import ROOT, Block, blocks, commands
 FOLDER = ROOT / "docs" / "tutorials"
 _FENCE = re.compile(r"(?:^<!-- [^\n]* -->\n)?^```[^\n]*\n.*?^```$", re.DOTALL | re.MULTILINE)
 _PAGE_LINK = re.compile(r"\]\((?:\.\./)*([\w./-]+\.md(?:#[\w-]+)?)\)")
-_NOTE = re.compile(r"^\[Notebook\]\([^)]*\)\n\n", re.MULTILINE)
+_NOTE = re.compile(r"^\[Notebook\]\([^)]*\)\n\n(?:<!-- slow: [^\n]* -->\n\n)?", re.MULTILINE)
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,8 @@ Needs `pip install "qprep[release]"`. Steps, each of which ends the script with 
 1. The tag is `v` and the version of the package. The work tree is clean. CHANGELOG.md has a section for the version.
    The pre-commit snippets of the documents name the tag.
 2. `python -m build` writes sdist and wheel to `build/release`.
-3. `twine check --strict` accepts both. The wheel holds the package and nothing else.
+3. `twine check --strict` accepts both. The wheel holds the package and nothing else; the sdist holds the same sources,
+   with licence and README.
 4. The wheel is installed in an empty environment; `qprep --version` and `qprep check` run there, without torch.
 5. `git tag --annotate`. The workflow `release.yml` publishes the tag once it is pushed.
 """
@@ -16,10 +17,12 @@ Needs `pip install "qprep[release]"`. Steps, each of which ends the script with 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 import zipfile
@@ -28,7 +31,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "release"
-SNIPPETS = ("README.md", "docs/continuous-integration.md")
+SNIPPETS = ("README.md", "docs/continuous-integration.md", "docs/monorepos.md")
 MODEL = """\
 from torch import nn
 
@@ -72,8 +75,9 @@ def release(tag: str | None, *, create: bool) -> None:
     check_documents(ROOT, version, must_be_dated=create)
     if create and (changed := run("git", "status", "--porcelain")):
         raise ReleaseError(f"expected a clean work tree, found\n{changed}")
-    wheel = build()
+    wheel, sdist = build()
     check_wheel(wheel)
+    check_sdist(sdist, wheel)
     try_install(wheel, version)
     if create:
         run("git", "tag", "--annotate", wanted, "--message", f"qprep {version}")
@@ -103,15 +107,15 @@ def check_documents(root: Path, version: str, *, must_be_dated: bool) -> None:
             raise ReleaseError(f"expected `rev: v{version}` in {name}, found {', '.join(sorted(revisions)) or 'none'}")
 
 
-def build() -> Path:
-    """Build sdist and wheel into an empty folder, check them with twine, and return the wheel."""
+def build() -> tuple[Path, Path]:
+    """Build sdist and wheel into an empty folder, check them with twine, and return wheel and sdist."""
     shutil.rmtree(OUT, ignore_errors=True)
     run(sys.executable, "-m", "build", "--outdir", str(OUT))
     files = sorted(OUT.iterdir())
     print(*(f"built {path.name}, {path.stat().st_size:,} bytes" for path in files), sep="\n")
     print(run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files)))
-    (wheel,) = OUT.glob("*.whl")
-    return wheel
+    (wheel,), (sdist,) = OUT.glob("*.whl"), OUT.glob("*.tar.gz")
+    return wheel, sdist
 
 
 def check_wheel(wheel: Path) -> None:
@@ -120,6 +124,16 @@ def check_wheel(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     if any(top != "qprep" and not top.endswith(".dist-info") for top in tops) or "qprep/py.typed" not in names:
         raise ReleaseError(f"expected qprep/ with py.typed and metadata in the wheel, found {', '.join(sorted(tops))}")
+
+
+def check_sdist(sdist: Path, wheel: Path) -> None:
+    """The sdist holds the sources of the wheel, and what a build needs; raises ReleaseError."""
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    sources = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("qprep/")}
+    missing = sorted(({"pyproject.toml", "LICENSE", "README.md"} | sources) - names)
+    if missing:
+        raise ReleaseError(f"expected {', '.join(missing[:5])} in {sdist.name}, found no such file")
 
 
 def try_install(wheel: Path, version: str) -> None:
@@ -141,8 +155,13 @@ def try_install(wheel: Path, version: str) -> None:
 
 
 def run(*command: str, cwd: Path = ROOT) -> str:
-    """The output of a command; raises ReleaseError where it fails."""
-    outcome = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    """The output of a command; raises ReleaseError where it fails.
+
+    A command of another environment does not get PYTHONPATH, so that an empty environment is empty.
+    """
+    hidden = () if command[0] == sys.executable else ("PYTHONPATH", "PYTHONHOME")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    outcome = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if outcome.returncode != 0:
         raise ReleaseError(f"{shown(command)} failed:\n{outcome.stdout}{outcome.stderr}")
     return outcome.stdout.strip()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
+from qprep import Finding, Options, check_source
 from qprep.cli.reporters.rule_page import rule_index, rule_page
 from qprep.engine.config.settings_schema import schema_text
-from qprep.engine.rule_registry import rules_of, with_plugins
+from qprep.engine.rule_registry import Registry, rules_of, with_plugins
+from qprep.foundation.findings import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
+_REPORTED = re.compile(r"(?<=^## Reported\n\n)```python\n(?P<code>.*?)```\n", re.DOTALL | re.MULTILINE)
 
 
 def main() -> int:
@@ -17,7 +21,7 @@ def main() -> int:
     registry = with_plugins(())
     rules = rules_of(registry)
     folder = ROOT / "docs" / "rules"
-    wanted = {folder / f"{rule.name}.md": rule_page(rule, registry) for rule in rules}
+    wanted = {folder / f"{rule.name}.md": page(rule, registry) for rule in rules}
     wanted[folder / "README.md"] = rule_index(rules)
     wanted[ROOT / "docs" / "qprep.schema.json"] = schema_text()
     folder.mkdir(parents=True, exist_ok=True)
@@ -29,6 +33,24 @@ def main() -> int:
         path.write_text(wanted[path], encoding="utf-8")
     print(f"{len(new)} written, {len(old)} removed")
     return 1 if new or old else 0
+
+
+def page(rule: Rule, registry: Registry) -> str:
+    """What `qprep rule` prints, with the findings of the example behind it."""
+    target = next((check.target for check in registry.checks if check.rule.code == rule.code), None)
+
+    def with_findings(found: re.Match[str]) -> str:
+        lines = [shown(each) for each in check_source(found["code"], options=Options(target=target))]
+        return f"{found[0]}\n```text\n{''.join(lines)}```\n"
+
+    return _REPORTED.sub(with_findings, rule_page(rule, registry), count=1)
+
+
+def shown(finding: Finding) -> str:
+    """The finding and the advice, as `qprep check` prints them."""
+    fix = " [*]" if finding.is_fixable else ""
+    place = f"model.py:{finding.start.line}:{finding.start.column}"
+    return f"{place}: {finding.code}{fix} {finding.message}\nhelp: {finding.help}\n"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import qprep
@@ -47,3 +49,44 @@ def test_public_names_are_all_there() -> None:
         assert getattr(qprep, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(qprep, "nothing")  # noqa: B009  (the attribute does not exist)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(SOURCE)
+    (tmp_path / "pyproject.toml").write_text('[tool.qprep]\nignore = ["QP201"]\n')
+    return tmp_path
+
+
+def test_check_reads_files_and_their_settings(project: Path) -> None:
+    assert {(item.path, item.code) for item in qprep.check()} == {("net.py", "QP101")}
+    assert qprep.check(project / "net.py", options=Options(select=("QP3",))) == ()
+    (project / "latin.py").write_bytes(b"import torch\nx = '\xe9'\n")
+    assert [item.code for item in qprep.check("latin.py")] == ["QP003"]
+    with pytest.raises(qprep.QprepError, match="expected a file or folder, found nothing"):
+        qprep.check("missing.py")
+
+
+def test_fix_writes_files_if_wanted(project: Path) -> None:
+    planned = qprep.fix("net.py", write=False)
+    assert (project / "net.py").read_text() == SOURCE
+    assert [file.path for file in planned.changed] == ["net.py"]
+    done = qprep.fix()
+    assert (len(done.fixed), done.remaining) == (2, ())
+    assert (project / "net.py").read_text() == planned.changed[0].new_text == done.changed[0].new_text
+
+
+USER = """\
+import net
+
+model = net.Net()
+print(len(list(model.children())))
+"""
+
+
+def test_other_files_of_the_project_are_read(project: Path) -> None:
+    """A file that is not given counts the children of the model, so a fix would change what it prints."""
+    (project / "user.py").write_text(USER)
+    alone = qprep.fix_source(SOURCE, "net.py")[1]
+    assert len(alone.fixed) > len(qprep.fix("net.py", write=False).fixed)

@@ -13,19 +13,25 @@ import click
 import pytest
 
 from qprep.cli import main_command
+from qprep.engine.config.settings import choices
 from qprep.engine.config.settings_file import read_config
+from qprep.engine.rule_registry import installed
 from scripts.documents import ROOT, Block, blocks, commands, pages
 from scripts.readme import DOCUMENTS
 
 # Pages whose Python has a test of its own, which also checks the results.
 OWN_TESTS = {
     "docs/compression.md": "tests/compression/test_docs.py",
+    **{f"docs/extending/{page.name}": "tests/test_extending.py" for page in (ROOT / "docs" / "extending").glob("*.md")},
     "docs/hand-over.md": "tests/quantizer/test_hand_over_docs.py",
     "docs/plugins.md": "tests/test_plugins.py",
     "docs/quantizer.md": "tests/quantizer/test_docs.py",
 }
 RULES = ROOT / "docs" / "rules"  # written from the examples, which tests/checks and tests/codemods run
-PLAYED = (ROOT / "docs" / "start.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md")))  # by scripts/newcomer.py
+PLAYED = (  # by scripts/newcomer.py and as notebooks, in tests/test_documents.py
+    *(ROOT / "docs" / name for name in ("start.md", "baseline.md", "monorepos.md")),
+    *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
+)
 SETUP = re.compile(r"^<!-- setup\n(.*?)^-->$", re.DOTALL | re.MULTILINE)
 SHOWN = {"text", "lua", "diff"}  # output, or a language without a parser here
 BLOCKS = [block for page in pages() if page.parent != RULES for block in blocks(page)]
@@ -82,7 +88,7 @@ def test_data_is_well_formed(block: Block, tmp_path: Path) -> None:
     elif "qprep" in tomllib.loads(block.text).get("tool", {}):
         (tmp_path / "ops.toml").write_text("")
         (tmp_path / "pyproject.toml").write_text(block.text)
-        read_config(tmp_path / "pyproject.toml", ("py311",))
+        read_config(tmp_path / "pyproject.toml", choices(installed()))
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if "qprep " in each.text], ids=identify)

@@ -107,7 +107,7 @@ def test_one_file_for_all(tmp_path: Path) -> None:
         ('select = "QP1"', "select: expected a list of strings, found 'QP1'"),
         ("select = [1]", "select: expected a list of strings"),
         ("unsafe-fixes = 1", "unsafe-fixes: expected true or false, found 1"),
-        ('output-format = "yaml"', "output-format: expected one of full, concise"),
+        ('output-format = "yaml"', "output-format: expected one of concise, full"),
         ('target-version = "3.11"', "target-version: expected one of py38, py39"),
         ("target-version = 311", "target-version: expected a string, found 311"),
         ("trace = 1", "trace: expected a table of targets, found 1"),

@@ -11,12 +11,14 @@ import jsonschema
 import pytest
 
 from qprep.cli.reporters.rule_page import rule_index, rule_page
+from qprep.engine.config.settings import choices
 from qprep.engine.config.settings_file import _READERS, read_config
 from qprep.engine.config.settings_schema import PROPERTIES, schema, schema_text
 from qprep.engine.config.trace_targets import _TYPES
-from qprep.engine.rule_registry import rules_of, with_plugins
+from qprep.engine.rule_registry import installed, rules_of, with_plugins
 from qprep.foundation.errors import QprepError
 from scripts.reference import pages
+from scripts.rules import page
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 REGISTRY = with_plugins(())
@@ -25,18 +27,24 @@ RULES = rules_of(REGISTRY)
 
 def test_every_rule_has_its_page() -> None:
     """`python scripts/rules.py` writes them again."""
-    pages = {rule.name: rule_page(rule, REGISTRY) for rule in RULES}
+    pages = {rule.name: page(rule, REGISTRY) for rule in RULES}
     found = {path.stem: path.read_text(encoding="utf-8") for path in (DOCS / "rules").glob("*.md")}
     assert found.pop("README") == rule_index(RULES)
     assert found == pages
 
 
+def test_a_page_shows_the_findings_of_its_example() -> None:
+    for rule in RULES:
+        text = page(rule, REGISTRY)
+        assert (f": {rule.code} " in text) == ("## Reported" in text)
+
+
 def test_a_page_shows_the_examples_and_what_a_rewrite_does() -> None:
     rules = {rule.code: rule for rule in RULES}
-    page = rule_page(rules["QP505"], REGISTRY)
-    assert page.startswith("# QP505: shared-functional\n")
-    assert "return self.add.mul(y, x)" in page.split("## Not reported")[0]
-    assert "+        self.mul = FloatFunctional()" in page.split("## Rewritten")[1]
+    made = rule_page(rules["QP505"], REGISTRY)
+    assert made.startswith("# QP505: shared-functional\n")
+    assert "return self.add.mul(y, x)" in made.split("## Not reported")[0]
+    assert "+        self.mul = FloatFunctional()" in made.split("## Rewritten")[1]
     assert "with `--unsafe-fixes` only" in rule_page(rules["QP501"], REGISTRY)
     assert 'Only under `target = "torch-ao"`.' in rule_page(rules["QP510"], REGISTRY)
     assert "Its findings are not fixed by qprep." in rule_page(rules["QP001"], REGISTRY)
@@ -79,7 +87,7 @@ def test_the_schema_takes_what_is_read_and_nothing_else(text: str, valid: bool, 
     path = tmp_path / "qprep.toml"
     path.write_text(text)
     if valid:
-        read_config(path, ("py312",))
+        read_config(path, choices(installed()))
     else:
         with pytest.raises(QprepError):
-            read_config(path, ("py312",))
+            read_config(path, choices(installed()))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.documents import Block, Command, blocks, commands, is_shown
+from scripts.documents import Block, blocks, commands, is_shown
 from scripts.newcomer import run
 from scripts.notebooks import notebook_text
 from tests.torchvision_operators import define_operators
@@ -96,12 +96,17 @@ def test_the_newcomer_rejects_a_page_that_is_wrong(old: str, new: str, reason: s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [ROOT / "docs" / "start.md", *TUTORIALS])
-def test_a_newcomer_can_follow(path: Path, tmp_path: Path) -> None:
+def test_a_newcomer_can_follow(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     if not define_operators(tmp_path):
         pytest.skip("torchvision is not installed: pip install 'qprep[corpus]'")
-    outcome = play(path, tmp_path)
+    outcome = play(ROOT / "docs" / "start.md", tmp_path)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["baseline.md", "monorepos.md"])
+def test_a_page_prints_what_it_shows(name: str, tmp_path: Path) -> None:
+    outcome = play(ROOT / "docs" / name, tmp_path)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
@@ -112,19 +117,24 @@ def test_every_tutorial_has_its_notebook(page: Path) -> None:
     assert f"[Notebook]({page.stem}.ipynb)" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
-def test_every_notebook_runs(page: Path, tmp_path: Path) -> None:
+def marked(page: Path) -> object:
+    """The page as a parameter, slow if it says so: `<!-- slow: reason -->`."""
+    marks = [pytest.mark.slow] if "\n<!-- slow: " in page.read_text(encoding="utf-8") else []
+    return pytest.param(page, marks=marks, id=page.stem)
+
+
+@pytest.mark.parametrize("page", [marked(page) for page in TUTORIALS])
+def test_every_notebook_prints_what_its_page_shows(page: Path, tmp_path: Path) -> None:
     """Cells write files (`%%writefile`) or run commands (`!`); no other code is in them."""
-    pytest.importorskip("onnxruntime")
-    ran = 0
+    for needed in ("onnxruntime", "setuptools", "pip"):
+        pytest.importorskip(needed)
+    shown = [each for block in blocks(page) if block.language == "console" for each in commands(block)]
     for cell in json.loads(page.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]:
         first, _, rest = "".join(cell["source"]).partition("\n")
         if cell["cell_type"] == "code" and first.startswith("%%writefile "):
             (tmp_path / first.removeprefix("%%writefile ")).write_text(rest + "\n", encoding="utf-8")
         elif cell["cell_type"] == "code":
-            assert first.startswith("!")
-            outcome = run(Command(first[1:], ("…",)), tmp_path, 0)
-            assert outcome.fault == ""
-            ran += 1
-    assert ran > 0
+            command = shown.pop(0)
+            assert first == f"!{command.text}"
+            assert run(command, tmp_path, 0).fault == ""
+    assert shown == []

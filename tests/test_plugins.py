@@ -139,7 +139,7 @@ def test_a_catalogue_that_is_missing_is_named(tmp_path: Path) -> None:
         (Plugin(checks=(rule_module(code="QP901"),)), "not QP's, found `QP901`"),
         (Plugin(checks=(rule_module(code="mine"),)), "expected a code of capitals and three digits"),
         (Plugin(checks=(rule_module(title="other"),)), "expected the name `mine`, found `other`"),
-        (Plugin(codemods=(ModuleType("empty"),)), "rewrite `empty`: expected `REWRITES`"),
+        (Plugin(codemods=(ModuleType("empty"),)), "rewrite `empty`: expected `rewrite`"),
         (Plugin(rows=({"name": "a"},)), "row 1: expected a `spellings`"),
         (Plugin(rows=(Path("none.toml"),)), "none.toml: the catalogue cannot be read"),
     ],

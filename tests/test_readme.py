@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import qprep
+from qprep.engine.config.settings import choices
 from qprep.engine.config.settings_file import read_config
+from qprep.engine.rule_registry import installed
 
 ROOT = Path(qprep.__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,7 +53,7 @@ def test_make_targets_exist() -> None:
 
 def test_settings_are_accepted(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(fence("toml"), encoding="utf-8")
-    options = read_config(tmp_path / "pyproject.toml", ("py311",))
+    options = read_config(tmp_path / "pyproject.toml", choices(installed()))
     assert options.select == ("ALL",)
     assert len(tomllib.loads(fence("toml"))["tool"]["qprep"]) > 5
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -64,6 +66,29 @@ def test_a_wheel_with_other_files_is_refused(names: list[str], tmp_path: Path) -
             archive.writestr(name, "")
     with pytest.raises(release.ReleaseError, match="expected qprep/ with py.typed"):
         release.check_wheel(wheel)
+
+
+def test_an_sdist_without_a_source_is_refused(tmp_path: Path) -> None:
+    wheel, sdist = tmp_path / "qprep.whl", tmp_path / "qprep.tar.gz"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name in ("qprep/py.typed", "qprep/a.py", "qprep.dist-info/METADATA"):
+            archive.writestr(name, "")
+    held = ["pyproject.toml", "LICENSE", "README.md", "qprep/py.typed", "qprep/a.py"]
+    for names, message in ((held, ""), (held[:-1], r"expected qprep/a\.py in qprep\.tar\.gz")):
+        with tarfile.open(sdist, "w:gz") as tar:
+            for name in names:
+                tar.addfile(tarfile.TarInfo(f"qprep-1/{name}"))
+        if not message:
+            release.check_sdist(sdist, wheel)
+            continue
+        with pytest.raises(release.ReleaseError, match=message):
+            release.check_sdist(sdist, wheel)
+
+
+def test_a_command_of_another_environment_gets_no_python_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "somewhere")
+    assert release.run("sh", "-c", "echo $PYTHONPATH") == ""
+    assert release.run(sys.executable, "-c", "import os; print(os.environ['PYTHONPATH'])") == "somewhere"
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qprep.engine.rule_selection import RuleVerdict, Selection, SelectionSource, did_you_mean, validate
+from qprep.engine.rule_selection import RuleVerdict, Selection, SelectionSource, validate
 from qprep.foundation.errors import QprepError
 from tests.fake_engine import ADD, MUL, RULES, SUB
 
@@ -43,9 +43,3 @@ def test_verdict_names_the_selector() -> None:
 def test_selectors_that_mean_no_rule_are_errors(selector: str) -> None:
     with pytest.raises(QprepError, match=f"here: unknown rule `{selector}`"):
         validate([selector], RULES, "here")
-
-
-def test_did_you_mean() -> None:
-    assert did_you_mean("tensor-ad", ["tensor-add"]) == "; did you mean `tensor-add`?"
-    assert did_you_mean("qp101", ["QP101"]) == "; did you mean `QP101`?"
-    assert did_you_mean("zzz", ["QP101"]) == ""

@@ -81,8 +81,8 @@ def test_a_comment_before_a_statement_does_not_reach_the_line_after_it() -> None
     ("text", "said"),
     [
         ("x = 1  # qprep: ignore[QP101]\n", ("QP005", "`QP101` suppresses nothing here")),
-        ("x = 1  # qprep: ignore[QP1011]\n", ("QP004", "`QP1011` is no rule; did you mean `QP101`?")),
-        ("x = 1  # qprep: ignore[zz]\n", ("QP004", "`zz` is no rule")),
+        ("x = 1  # qprep: ignore[QP1011]\n", ("QP004", "`QP1011` is not a rule; did you mean `QP101`?")),
+        ("x = 1  # qprep: ignore[zz]\n", ("QP004", "`zz` is not a rule")),
         ("x = 1  # qprep: ignore-file[QP101]\n", ("QP004", "`ignore-file` must be on a separate line")),
         ("# qprep: ignore-file[QP102]\n", ("QP005", "`QP102` suppresses nothing here")),
     ],

@@ -1,1 +1,1 @@
-"""What the source means: classes, attributes of self, the call graph and the kinds of values, without running it."""
+"""Static analysis of source: classes, attributes of self, the call graph and abstract values, without running it."""

@@ -1,4 +1,4 @@
-"""What the analysis found out: plain data, one record per place in the source."""
+"""Results of the analysis: plain data, one record per place in the source."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""The files of a run and what stands around them: all that must be known before anything is looked at."""
+"""The files of a run and what stands around them: all that must be known before the analysis."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qprep.analysis.dependencies.partitions import ALONE
-from qprep.analysis.symbols.module_resolver import ParsedFiles
+from qprep.analysis.symbols.parse_cache import ParsedFiles
+from qprep.foundation.lru_store import LruStore
 from qprep.foundation.regular_files import read_bytes
 from qprep.foundation.source import SourceError, SourceFile, display_path
 
@@ -29,19 +29,17 @@ class Files:
     def __init__(self, overlay: Mapping[str, bytes], broken: Mapping[str, Finding] | None = None) -> None:
         self.overlay = overlay
         self._broken = broken or {}  # files that qprep fails on, with what to say of them
-        self._kept: OrderedDict[Path, SourceFile] = OrderedDict()
+        self._kept: LruStore[Path, SourceFile] = LruStore(KEPT_SOURCES)
 
     def source(self, path: Path) -> SourceFile:
         """A file, decoded; raises SourceError."""
-        if path not in self._kept:
-            if self._broken and (finding := self._broken.get(display_path(path))) is not None:
-                raise SourceError(finding)
-            data = self.overlay.get(display_path(path))
-            self._kept[path] = SourceFile.read(path) if data is None else SourceFile.from_bytes(path, data)
-            if len(self._kept) > KEPT_SOURCES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(path)
-        return self._kept[path]
+        return self._kept.find(path, lambda: self._read(path))
+
+    def _read(self, path: Path) -> SourceFile:
+        if self._broken and (finding := self._broken.get(display_path(path))) is not None:
+            raise SourceError(finding)
+        data = self.overlay.get(display_path(path))
+        return SourceFile.read(path) if data is None else SourceFile.from_bytes(path, data)
 
     def data(self, path: Path) -> bytes:
         """A file's bytes; none where it cannot be read."""
@@ -51,14 +49,14 @@ class Files:
         return b""
 
     def size(self, path: Path) -> int:
-        """How many bytes a file has; 0 where it cannot be read."""
+        """The number of bytes of a file; 0 if it cannot be read."""
         with suppress(OSError):
             data = self.overlay.get(display_path(path))
             return path.stat().st_size if data is None else len(data)
         return 0
 
     def text(self, path: Path) -> str | None:
-        """A file's text; None where it cannot be read."""
+        """A file's text; None if it cannot be read."""
         try:
             return self.source(path).text
         except SourceError:
@@ -67,14 +65,14 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What stands around a set of files.
+    """The inputs of one analysis other than its files.
 
     around   what other files do to any object
     parsed   files that were parsed before
     outline  the names of modules
     broken   files that qprep failed on, by their path as reported, with what to say of them
     tell     called with the path of each file that is begun with
-    context  files that are evaluated beside the given ones, and neither reported nor changed
+    context  files that are evaluated with the given ones, and neither reported nor changed
     """
 
     around: Around = ALONE

@@ -1,4 +1,4 @@
-"""Where code stands, and what owns it."""
+"""Places in source, and the owners of code."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Place(NamedTuple):
 
     @classmethod
     def of(cls, module: str, node: ast.expr | ast.stmt) -> Place:
-        """Where a node of a module stands."""
+        """The place of a node of a module."""
         end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         return cls(module, node.lineno, node.col_offset, end_line, end_column)
 
 
 class Unit(NamedTuple):
-    """What owns the operations of a piece of code: a class (its methods run on self), or a function outside classes."""
+    """The owner of operations: a class (its methods run on self), or a function outside classes."""
 
     module: str
     name: str

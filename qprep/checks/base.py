@@ -1,28 +1,17 @@
-"""What a rule is made of."""
+"""The types that a rule is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from qprep.analysis.eager.eager_facts import EagerSite
 from qprep.analysis.facts import (
-    Compound,
     Facts,
-    HeldFunction,
-    ModuleCall,
     OpSite,
-    ScriptedCall,
-    Sharing,
-    TiedParameter,
-    UnregisteredLayers,
-    Walk,
 )
 from qprep.analysis.places import Place
+from qprep.analysis.sites import Site
 from qprep.foundation.findings import Rule
-
-_OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
-Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers
 
 ENTRY_POINT_GROUP = "qprep.plugins"  # under which other packages name their rules and rewrites
 
@@ -40,10 +29,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """An example that must be reported: the source and the source text of each expression reported, in order."""
+    """An example that must be reported.
+
+    code      the source
+    reported  the source text of each expression reported, in order
+    after     the source after the rewrite of the rule's name; None if it is not an example of that
+    """
 
     code: str
     reported: tuple[str, ...]
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

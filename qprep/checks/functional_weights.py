@@ -28,10 +28,11 @@ class Conv(nn.Conv2d):  # one operation, no children: a dedicated module already
 )
 INVALID = (
     Invalid(
-        """
+        """\
 import torch
 import torch.nn.functional as F
 from torch import nn
+
 
 class Tied(nn.Module):
     def __init__(self):
@@ -43,6 +44,22 @@ class Tied(nn.Module):
         return F.linear(self.act(x), self.weight.t())
 """,
         ("F.linear(self.act(x), self.weight.t())",),
+        """\
+import torch
+from torch import nn
+from qprep.runtime_modules import AffineMap
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 4))
+        self.act = nn.ReLU()
+        self.linear = AffineMap()
+
+    def forward(self, x):
+        return self.linear(self.act(x), self.weight.t())
+""",
     ),
 )
 

@@ -30,9 +30,10 @@ class Net(nn.Module):
 )
 INVALID = (
     Invalid(
-        """
+        """\
 import torch.nn.functional as F
 from torch import nn
+
 
 class Net(nn.Module):
     def __init__(self):
@@ -44,6 +45,19 @@ class Net(nn.Module):
         return self.act(self.fc(x))
 """,
         ("F.gelu",),
+        """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = nn.GELU()
+
+    def forward(self, x):
+        return self.act(self.fc(x))
+""",
     ),
 )
 

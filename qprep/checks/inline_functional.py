@@ -33,9 +33,10 @@ class Block(nn.Module):
 )
 INVALID = (
     Invalid(
-        """
+        """\
 from torch import nn
 from torch.ao.nn.quantized import FloatFunctional
+
 
 class Block(nn.Module):
     def __init__(self):
@@ -48,6 +49,22 @@ class Block(nn.Module):
         return FloatFunctional().mul(y, x)
 """,
         ("FloatFunctional()",),
+        """\
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+        self.mul = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return self.mul.mul(y, x)
+""",
     ),
 )
 

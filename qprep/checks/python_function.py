@@ -43,7 +43,7 @@ class Sum(nn.Module):
 
 
 def check(facts: Facts) -> Iterator[Hit]:
-    """Builtins on tensors and functions handed to map and reduce."""
+    """Builtins on tensors and functions passed to map and reduce."""
     for site in unowned(facts):
         if site.form in ("builtin", "value") and site.spelling is not None:
             name = site.spelling.qualified.removeprefix("builtins.")

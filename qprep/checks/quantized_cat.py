@@ -35,10 +35,11 @@ class Block(nn.Module):
 )
 INVALID = (
     Invalid(
-        """
+        """\
 import torch
 from torch import nn
 from torch.ao.nn.quantized import FloatFunctional
+
 
 class Block(nn.Module):
     def __init__(self):
@@ -51,6 +52,22 @@ class Block(nn.Module):
         return torch.cat([x, y], dim=1)
 """,
         ("torch.cat([x, y], dim=1)",),
+        """\
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.add = FloatFunctional()
+        self.cat = FloatFunctional()
+
+    def forward(self, x):
+        y = self.add.add(self.conv(x), x)
+        return self.cat.cat([x, y], dim=1)
+""",
     ),
 )
 

@@ -13,9 +13,9 @@ TARGET = TORCH_AO
 RULE = Rule(
     "QP513",
     "quantized-view",
-    "Under the target torch-ao: `.view()`, which fails on what a quantized convolution gives",
+    "Under the target torch-ao: `.view()`, which fails on the output of a quantized convolution",
     "Quantized convolutions give tensors whose channels come last in memory, and `view` raises where it would have to "
-    'copy. `reshape` copies there, and is the same everywhere else. Reported with `target = "torch-ao"` only.',
+    'copy. `reshape` copies in this case, and otherwise does the same. Reported with `target = "torch-ao"` only.',
 )
 _HEAD = """
 from torch import nn

@@ -59,7 +59,7 @@ def check(facts: Facts) -> Iterator[Hit]:
 
 
 def reuse_message(call: ModuleCall) -> str:
-    """Which instance runs again, and how."""
+    """The message: the instance that runs again, and how."""
     if call.again:
         return f"`self.{call.path}` runs a second time in one forward pass"
     return f"`self.{call.path}` runs more than once from this place in one forward pass"

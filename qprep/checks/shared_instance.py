@@ -31,8 +31,9 @@ class Net(nn.Module):
 )
 INVALID = (
     Invalid(
-        """
+        """\
 from torch import nn
+
 
 class Net(nn.Module):
     def __init__(self):
@@ -44,6 +45,20 @@ class Net(nn.Module):
         return self.net(x)
 """,
         ("act",),
+        """\
+from torch import nn
+from qprep.runtime_modules import another
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        act = nn.ReLU()
+        self.net = nn.Sequential(nn.Linear(4, 4), act, nn.Linear(4, 4), another(act))
+
+    def forward(self, x):
+        return self.net(x)
+""",
     ),
 )
 _PLACES = {

@@ -41,10 +41,11 @@ class Block(nn.Module):
 )
 INVALID = (
     Invalid(
-        """
+        """\
 from torch import nn
 from torch.ao.nn.quantized import FloatFunctional
 from torch.ao.quantization import DeQuantStub, QuantStub
+
 
 class Block(nn.Module):
     def __init__(self):
@@ -61,6 +62,26 @@ class Block(nn.Module):
         return self.dequant(x)
 """,
         ("self.relu(self.add.add(self.fc(x), x))",),
+        """\
+from torch import nn
+from torch.ao.nn.quantized import FloatFunctional
+from torch.ao.quantization import DeQuantStub, QuantStub
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.dequant = DeQuantStub()
+        self.fc = nn.Linear(4, 4)
+        self.add = FloatFunctional()
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        x = self.quant(x)
+        x = self.add.add_relu(self.fc(x), x)
+        return self.dequant(x)
+""",
     ),
 )
 

@@ -27,8 +27,9 @@ class Flat(nn.Module):
 )
 INVALID = (
     Invalid(
-        """
+        """\
 from torch import nn
+
 
 class Pool(nn.Module):
     def __init__(self):
@@ -39,6 +40,20 @@ class Pool(nn.Module):
         return self.fc(x.mean((2, 3)))
 """,
         ("x.mean((2, 3))",),
+        """\
+from torch import nn
+from qprep.runtime_modules import Mean
+
+
+class Pool(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.mean = Mean(dim=(2, 3))
+
+    def forward(self, x):
+        return self.fc(self.mean(x))
+""",
     ),
 )
 

@@ -36,9 +36,10 @@ class Net(nn.Module):
 )
 INVALID = (
     Invalid(
-        """
+        """\
 from torch import nn
 from torch.ao.quantization import fuse_modules
+
 
 class Net(nn.Module):
     def __init__(self):
@@ -54,6 +55,24 @@ class Net(nn.Module):
         fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
 """,
         ('"relu"',),
+        """\
+from torch import nn
+from torch.ao.quantization import fuse_modules
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU6()
+
+    def forward(self, x):
+        return self.relu(self.bn(self.conv(x)))
+
+    def fuse_model(self):
+        fuse_modules(self, [["conv", "bn"]], inplace=True)
+""",
     ),
 )
 

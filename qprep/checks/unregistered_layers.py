@@ -68,7 +68,7 @@ class Net(nn.Module):
 
 
 def check(facts: Facts) -> Iterator[Hit]:
-    """Where an attribute gets layers that nothing registers."""
+    """Attributes that get layers which nothing registers."""
     for layers in facts.unregistered.values():
         message = f"`self.{layers.attribute}` holds layers that are not registered"
         yield Hit(layers.place, message, "hold them in nn.ModuleList or nn.ModuleDict; the state_dict grows", layers)

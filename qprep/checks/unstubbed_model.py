@@ -39,8 +39,9 @@ class Net(nn.Module):
 )
 INVALID = (
     Invalid(
-        """
+        """\
 from torch import nn
+
 
 class Net(nn.Module):
     def __init__(self):
@@ -51,6 +52,22 @@ class Net(nn.Module):
         return self.conv(x)
 """,
         ("super().__init__()",),
+        """\
+from torch import nn
+from torch.ao.quantization import DeQuantStub, QuantStub
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+        self.quant = QuantStub()
+        self.dequant = DeQuantStub()
+
+    def forward(self, x):
+        x = self.quant(x)
+        return self.dequant(self.conv(x))
+""",
     ),
 )
 

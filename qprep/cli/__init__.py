@@ -1,4 +1,4 @@
-"""The command line: parse, call, render, exit code. One file a verb, loaded when it is asked for."""
+"""The command line: parse, call, render, exit code. One file a verb, loaded when it is needed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 
 import click
 
+from qprep.cli.volume import with_volume
 from qprep.foundation.errors import QprepError
 from qprep.foundation.version import __version__
 
 _VERBS = ("check", "fix", "trace", "quantize", "compress", "summary", "vendor", "rule", "config", "server")
+_SPEAKING = ("server",)  # its standard output is a protocol
 _INTERRUPTED = 130
 _WRONG = 2
 
@@ -30,7 +32,9 @@ class _Group(click.Group):
             return None
         module = importlib.import_module(f"qprep.cli.commands.{cmd_name}")
         command = module.command
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        return command if cmd_name in _SPEAKING else with_volume(command)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
+        if hint := _what_to_type(error):
+            click.echo(hint, err=True)
         return _WRONG
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
@@ -66,6 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:  # noqa: BLE001  (the one place where a bug ends)
         return _report_bug(error)
+
+
+def _what_to_type(error: click.ClickException) -> str:
+    """The form and the help of an option that is missing; "" for other errors."""
+    if not isinstance(error, click.MissingParameter) or not isinstance(error.param, click.Option):
+        return ""
+    return f"Add `{error.param.opts[0]} {error.param.metavar or 'VALUE'}`: {error.param.help}"
 
 
 def _report_bug(error: Exception) -> int:

@@ -28,7 +28,7 @@ from qprep.foundation.source_cache import Sources
 
 
 def read_known(session: Session) -> Baseline | None:
-    """The run's baseline, read before anything is done; None without one. Raises QprepError for what is none."""
+    """The run's baseline, read before anything else; None without one. QprepError if the file is not a baseline."""
     path = _path(session)
     return Baseline(read_baseline(path), _folder(path)) if path is not None else None
 

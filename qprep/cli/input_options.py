@@ -32,4 +32,6 @@ def with_inputs(command: _F) -> _F:
 
 def with_device(purpose: str) -> Callable[[_F], _F]:
     """A decorator: `--device`, for a `purpose` such as "run on"."""
-    return click.option("--device", default="cpu", show_default=True, help=f"The device to {purpose}.")
+    return click.option(
+        "--device", metavar="DEVICE", default="cpu", show_default=True, help=f"The device to {purpose}."
+    )

@@ -1,25 +1,46 @@
-"""The flags that verbs share, and the settings that come of them."""
+"""The flags that verbs share, and the settings that result from them."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from qprep.cli.input_options import INPUTS
+from qprep.engine.config.output_formats import own_formats
 from qprep.engine.config.settings import TARGET_VERSIONS, SettingsResolver
-from qprep.engine.config.settings_file import OUTPUT_FORMATS, Options, pattern_fault
+from qprep.engine.config.settings_file import Options, pattern_fault
 from qprep.foundation.catalogue.targets import TARGETS
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Rule
 
+if TYPE_CHECKING:
+    from qprep.engine.rule_registry import Registry
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _PATTERNS = "PATTERN,…"
+
+
+class InstalledChoice(click.Choice[str]):
+    """One of qprep's own names, or one that an installed plugin adds; plugins are loaded for unknown names only."""
+
+    def __init__(self, own: Iterable[str], every: Callable[[Registry], Iterable[str]]) -> None:
+        super().__init__(tuple(own))
+        self._every = every
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """The name; fails with all names."""
+        if value in self.choices:
+            return str(value)
+        from qprep.engine.rule_registry import installed
+
+        names = dict.fromkeys((*self.choices, *self._every(installed())))
+        return click.Choice(tuple(names)).convert(value, param, ctx)
 
 
 def _complete_rules(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -42,7 +63,11 @@ SELECTION = (
     ),
     click.option("--fixable", **_RULES, help="Rules that may be fixed."),
     click.option("--unfixable", **_RULES, help="Rules that may not be fixed."),
-    click.option("--target", type=click.Choice(list(TARGETS)), help="The library whose modules rewritten code uses."),
+    click.option(
+        "--target",
+        type=InstalledChoice(TARGETS, lambda registry: registry.targets),
+        help="The library whose modules rewritten code uses.",
+    ),
     click.option(
         "--target-version", type=click.Choice(list(TARGET_VERSIONS)), help="The oldest Python version to support."
     ),
@@ -52,7 +77,7 @@ FILES = (
         "--exclude", metavar=_PATTERNS, multiple=True, help="Files and folders to skip; replaces the default list."
     ),
     click.option("--extend-exclude", metavar=_PATTERNS, multiple=True, help="More files and folders to skip."),
-    click.option("--force-exclude", is_flag=True, help="Apply the excludes to paths on the command line, too."),
+    click.option("--force-exclude", is_flag=True, help="Also apply the excludes to paths on the command line."),
     click.option(
         "--respect-gitignore/--no-respect-gitignore", default=None, help="Skip files that git ignores (default: yes)."
     ),
@@ -64,7 +89,7 @@ CONFIGURATION = (
 OUTPUT = (
     click.option(
         "--output-format",
-        type=click.Choice(OUTPUT_FORMATS),
+        type=InstalledChoice(own_formats(), lambda registry: registry.formats),
         envvar="QPREP_OUTPUT_FORMAT",
         help="Format of the findings.",
     ),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import click
 
 from qprep.cli.reporters.styled_text import plural
 from qprep.engine.config.trace_targets import TraceTarget
-from qprep.engine.rule_selection import did_you_mean
 from qprep.engine.runtime_evidence.equivalence_gate import Proof
 from qprep.engine.runtime_evidence.observer import Observer, outside
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from qprep.cli.session import Session
@@ -23,7 +24,7 @@ _MOST_OUTSIDE = 20
 
 
 def observer(session: Session) -> Observer | None:
-    """What runs the models of `--trace`; None without the flag."""
+    """The runner of the models of `--trace`; None without the flag."""
     wanted = session.flags["trace"]
     if session.flags["no_trace"]:
         return None
@@ -34,17 +35,32 @@ def observer(session: Session) -> Observer | None:
 
 
 def prover(session: Session) -> Proof | None:
-    """What compares the models of `--verify`; None without the flag."""
+    """The comparison of the models of `--verify`; None without the flag."""
     wanted = session.flags["verify"]
     if not wanted:
         return None
     if session.overlay:
         raise QprepError("--verify: expected files, found standard input")
-    return Proof(_requests(session, "--verify", wanted))
+    return Proof(_requests(session, "--verify", wanted), watch=None if session.flags["quiet"] else _announcement())
+
+
+def _announcement() -> Callable[[Request], None] | None:
+    """Name each model once before it runs; None if nobody watches the terminal."""
+    if not sys.stderr.isatty():
+        return None
+    announced: set[str] = set()
+
+    def announce(request: Request) -> None:
+        if request.target not in announced:
+            announced.add(request.target)
+            limit = f"at most {request.timeout:g} seconds for each run"
+            click.echo(f"verifying {request.target}: the original and the rewritten model run, {limit}", err=True)
+
+    return announce
 
 
 def tell_outside(session: Session, observe: Observer | None) -> None:
-    """Say on standard error what the runs saw in files that are not looked at."""
+    """Say on standard error what the runs saw in files that are not analysed."""
     witness = observe.witness if observe is not None else None
     if witness is None or session.flags["quiet"]:
         return
@@ -75,7 +91,7 @@ def _requests(session: Session, flag: str, names: Iterable[str]) -> tuple[Reques
         if entry is None and ":" not in name:
             raise QprepError(
                 f"{flag}: expected a target as package.module:factory or path/file.py:factory, or a name from "
-                f"[tool.qprep.trace], found `{name}`{did_you_mean(name, known)}"
+                f"[tool.qprep.trace], found `{name}`{did_you_mean(name, known, '`')}"
             )
         entry = entry or TraceTarget(name)
         maker = flags["maker"] or (None if flags["inputs"] else entry.inputs)

@@ -1,4 +1,4 @@
-"""What `check` and `fix` share: which files, which settings, where the report goes."""
+"""Shared parts of `check` and `fix`: files, settings, output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from qprep.cli.options import resolver
-from qprep.cli.reporters import FORMATS_WITH_EDITS, HUMAN_FORMATS, Report, Sources, render
+from qprep.cli.reporters import OutputFormat, Report, Sources, output_format, render
 from qprep.cli.reporters.rule_counts import render_statistics
 from qprep.cli.status_line import StatusLine
 from qprep.engine.config.settings import Settings, SettingsResolver
@@ -45,18 +45,18 @@ class Session:
     overlay: Mapping[str, bytes]
 
     @property
-    def output_format(self) -> str:
-        """The name of the format to print in."""
-        return self.settings.output_format
+    def output_format(self) -> OutputFormat:
+        """The format to print in."""
+        return output_format(self.settings.output_format, self.resolver.registry.formats)
 
     @contextlib.contextmanager
     def effort(self) -> Iterator[Effort]:
-        """How the run's work is to be done; what it showed of its progress is gone afterwards."""
+        """The options of the run's work; its progress display ends with the block."""
         flags = self.flags
         cache = None if flags["no_cache"] else Cache(self._cache_dir(), self.resolver)
         progress = StatusLine.of(quiet=flags["quiet"])
         try:
-            edits = self.output_format in FORMATS_WITH_EDITS and not flags["statistics"]
+            edits = self.output_format.shows_edits and not flags["statistics"]
             edits = edits or flags.get("report") is not None
             yield Effort(flags["jobs"], cache, progress, edits=edits, unknown=self.settings.show_unknown)
         finally:
@@ -93,7 +93,7 @@ class Session:
         return _sorted((*findings, *self.found.problems))
 
     def with_unknown(self, findings: Sequence[Finding], unknown: Sequence[Finding]) -> tuple[Finding, ...]:
-        """All that is to be reported, in order: the findings, and the sites of unknown kind if asked for."""
+        """All that is to be reported, in order: the findings, and the sites of unknown kind if requested."""
         return _sorted((*findings, *(unknown if self.settings.show_unknown else ())))
 
     def sources(self, overlay: Mapping[str, bytes] | None = None) -> Sources:
@@ -109,7 +109,7 @@ class Session:
         unknown: int = 0,
         known: int = 0,
     ) -> Report:
-        """What to print; `overlay` holds new texts that are not on disk."""
+        """The report to print; `overlay` holds new texts that are not on disk."""
         sources = self.sources(overlay)
         return Report(
             findings=tuple(map(sources.in_cell, findings)),
@@ -128,12 +128,12 @@ class Session:
         if self.flags["statistics"]:
             text = render_statistics(self.output_format, report)
         else:
-            text = render(self.output_format, report)
+            text = render(self.settings.output_format, report, self.resolver.registry.formats)
         emit(text, self.flags["output_file"])
 
 
 def open_session(paths: tuple[Path, ...], flags: dict[str, Any]) -> Session:
-    """Resolve settings and find files; raises QprepError for what the user asks for wrongly."""
+    """Resolve settings and find files; raises QprepError for invalid arguments."""
     rules = all_rules()
     settings = resolver(rules, flags)
     overlay: dict[str, bytes] = {}
@@ -182,11 +182,6 @@ def emit(text: str, output_file: Path | None) -> None:
 def has_failed(findings: Sequence[Finding]) -> bool:
     """True if qprep itself failed on a file: the run's other results count, but its exit code tells."""
     return any(finding.code == ANALYSIS_FAILED.code for finding in findings)
-
-
-def is_human(name: str) -> bool:
-    """True if a format is for people, so that summaries may be printed."""
-    return name in HUMAN_FORMATS
 
 
 def _sorted(findings: Sequence[Finding]) -> tuple[Finding, ...]:

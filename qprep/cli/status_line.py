@@ -18,7 +18,7 @@ class StatusLine:
 
     @classmethod
     def of(cls, *, quiet: bool) -> StatusLine | None:
-        """None where nobody is watching."""
+        """None if nobody is watching."""
         return cls() if sys.stderr.isatty() and not quiet else None
 
     def __call__(self, done: int, total: int, path: str) -> None:

@@ -24,4 +24,4 @@ def load_codemods() -> dict[str, Codemod]:
 def as_codemod(module: ModuleType) -> Codemod:
     """The rewrite that a module holds."""
     applicability = getattr(module, "APPLICABILITY", Applicability.SAFE)
-    return Codemod(module.__name__.rpartition(".")[2], module.REWRITES, module.rewrite, applicability)
+    return Codemod(module.__name__.rpartition(".")[2], getattr(module, "REWRITES", ()), module.rewrite, applicability)

@@ -1,4 +1,4 @@
-"""What a rewrite is made of."""
+"""The types that a rewrite is made of."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Outcome = tuple[Piece, ...] | Unfixable
 
 @dataclass(frozen=True, slots=True)
 class Codemod:
-    """A rewrite with its examples: (before, after) sources, equal in what they compute."""
+    """A rewrite with further examples to those of its rule: (before, after) sources that compute the same."""
 
     stem: str
     rewrites: tuple[tuple[str, str], ...]

@@ -9,42 +9,6 @@ from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 
-REWRITES = (
-    (
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return FloatFunctional().mul(y, x)
-""",
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-        self.mul = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return self.mul.mul(y, x)
-""",
-    ),
-)
-
 
 def rewrite(scope: Scope, site: InlineFunctional) -> Outcome:
     """`FloatFunctional().add(x, y)` → `self.add.add(x, y)`."""

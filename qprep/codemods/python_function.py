@@ -45,7 +45,7 @@ class Sum(nn.Module):
 
 
 def rewrite(scope: Scope, site: OpSite) -> Outcome:
-    """`sum(xs)` → `self.sum_list(xs)`; a function handed to `map` is replaced by a module."""
+    """`sum(xs)` → `self.sum_list(xs)`; a function passed to `map` is replaced by a module."""
     if site.form == "builtin":
         return invocation(scope, site)
     if site.op.module is None or (site.spelling is not None and site.spelling.is_inplace):

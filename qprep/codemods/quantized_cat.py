@@ -6,48 +6,10 @@ import ast
 
 from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
-from qprep.foundation.catalogue.targets import OWN, TORCH_AO
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_HOME
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
-
-REWRITES = (
-    (
-        """\
-import torch
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return torch.cat([x, y], dim=1)
-""",
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-        self.cat = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return self.cat.cat([x, y], dim=1)
-""",
-    ),
-)
 
 
 def rewrite(scope: Scope, site: OpSite) -> Outcome:
@@ -58,7 +20,7 @@ def rewrite(scope: Scope, site: OpSite) -> Outcome:
     if any(keyword.arg != "dim" for keyword in node.keywords):
         return Unfixable("`FloatFunctional.cat` takes only the tensors and `dim`")
     many = site.count > 1
-    if many and scope.target.name not in (OWN, TORCH_AO):
+    if many and not (scope.target.is_own or scope.target.is_eager):
         return Unfixable("it runs more than once: each run would need its own FloatFunctional")
     name = scope.declare("cat", f"{scope.imported(FUNCTIONAL_HOME, FUNCTIONAL)}()", many=many)
     return (Piece(*scope.code.span(node.func), f"{name}.next().cat" if many else f"{name}.cat"),)

@@ -1,4 +1,4 @@
-"""A stateless module that runs again gets a second instance beside the first."""
+"""A stateless module that runs again gets a second instance next to the first."""
 
 from __future__ import annotations
 

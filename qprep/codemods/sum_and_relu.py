@@ -30,48 +30,6 @@ class Block(nn.Module):
 
     def forward(self, x):
         x = self.quant(x)
-        x = self.relu(self.add.add(self.fc(x), x))
-        return self.dequant(x)
-""",
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-from torch.ao.quantization import DeQuantStub, QuantStub
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.quant = QuantStub()
-        self.dequant = DeQuantStub()
-        self.fc = nn.Linear(4, 4)
-        self.add = FloatFunctional()
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        x = self.quant(x)
-        x = self.add.add_relu(self.fc(x), x)
-        return self.dequant(x)
-""",
-    ),
-    (
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-from torch.ao.quantization import DeQuantStub, QuantStub
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.quant = QuantStub()
-        self.dequant = DeQuantStub()
-        self.fc = nn.Linear(4, 4)
-        self.add = FloatFunctional()
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        x = self.quant(x)
         y = self.add.add(self.fc(x), x)
         y = self.relu(y)
         return self.dequant(y)

@@ -11,46 +11,6 @@ from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 
 APPLICABILITY = Applicability.UNSAFE
-REWRITES = (
-    (
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU6()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
-""",
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU6()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv", "bn"]], inplace=True)
-""",
-    ),
-)
 
 
 def rewrite(scope: Scope, site: FusedWrongly) -> Outcome:

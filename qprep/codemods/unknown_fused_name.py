@@ -9,46 +9,6 @@ from qprep.rewriting.fix_scope import Scope
 from qprep.rewriting.fstrings import string_piece
 
 APPLICABILITY = Applicability.UNSAFE
-REWRITES = (
-    (
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv2d", "BatchNorm2d", "ReLU"]], inplace=True)
-""",
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
-""",
-    ),
-)
 
 
 def rewrite(scope: Scope, site: FusedName) -> Outcome:

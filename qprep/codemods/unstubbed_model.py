@@ -15,39 +15,6 @@ from qprep.rewriting.insertion_points import first_statement
 
 OUTERMOST = 3  # around what other rewrites put there, the stubs of an operation too
 
-REWRITES = (
-    (
-        """\
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-
-    def forward(self, x):
-        return self.conv(x)
-""",
-        """\
-from torch import nn
-from torch.ao.quantization import DeQuantStub, QuantStub
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.quant = QuantStub()
-        self.dequant = DeQuantStub()
-
-    def forward(self, x):
-        x = self.quant(x)
-        return self.dequant(self.conv(x))
-""",
-    ),
-)
-
 
 def rewrite(scope: Scope, site: UnstubbedModel) -> Outcome:
     """`x = self.quant(x)` at the start of forward, `return self.dequant(…)` at its ends."""

@@ -14,7 +14,6 @@ from qprep.compression.policies.quantization import QuantizationPolicy
 from qprep.compression.policies.regularization import RegularizationPolicy
 from qprep.compression.policies.thinning import ThinningPolicy
 from qprep.compression.policy import Policy
-from qprep.compression.pruners.base import Context, Pruner
 from qprep.compression.pruners.channels import StructurePruner
 from qprep.compression.pruners.levels import (
     AutomatedGradualPruner,
@@ -24,6 +23,7 @@ from qprep.compression.pruners.levels import (
 )
 from qprep.compression.pruners.nm import NMPruner
 from qprep.compression.pruners.one_shot import SparseGPTPruner, WandaPruner
+from qprep.compression.pruners.pruner import Context, Pruner
 from qprep.compression.registry import register
 from qprep.compression.regularizers import (
     BatchNormSlimming,

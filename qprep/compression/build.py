@@ -23,7 +23,7 @@ from qprep.compression.training import Training
 from qprep.compression.values import converted, entries_of, numbered
 from qprep.compression.windows import Window, window
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.config.yaml_file import Located
 
 _POLICIES: Final[Mapping[Section, Callable[..., Policy]]] = {
@@ -73,7 +73,7 @@ class _Makers:
         self._made: dict[str, Any] = {}
 
     def attempt(self, line: int, key: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """What `make` returns; its errors with file, line and key."""
+        """The result of `make`; its errors get file, line and key."""
         try:
             return make()
         except ScheduleError:
@@ -93,7 +93,7 @@ class _Makers:
         return f"{self._schedule.path}:{line}: {key}"
 
     def window(self, use: Use) -> Window:
-        """When a policy runs."""
+        """The window of a policy."""
         values = {
             name: self.attempt(each.line, f"{use.key}.{name}", partial(_value, each, _WHEN_HINTS[name]))
             for name, each in use.when.items()
@@ -121,7 +121,7 @@ class _Makers:
         return made
 
     def instance(self, definition: Definition) -> Any:  # noqa: ANN401  (of a section's kind)
-        """What a definition makes, once."""
+        """The object that a definition makes, once."""
         if definition.key not in self._made:
             self._made[definition.key] = self._make(definition)
         return self._made[definition.key]

@@ -13,8 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from qprep.compression.coverage import Coverage, bare
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import check_at_least
 from qprep.compression.pruners.layouts import Layout
+from qprep.compression.pruners.pruner import check_at_least
 from qprep.compression.registry import register
 from qprep.compression.regularizers import Regularizer
 from qprep.compression.structure import Family

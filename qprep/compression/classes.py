@@ -1,4 +1,4 @@
-"""Which class a schedule file means, by section."""
+"""Classes by the names in a schedule file, by section."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from qprep.compression.lr import lr_classes
 from qprep.compression.policies import statistics, thinning
 from qprep.compression.policy import Policy
 from qprep.compression.pruners import BUILT_IN
-from qprep.compression.pruners.base import Pruner
+from qprep.compression.pruners.pruner import Pruner
 from qprep.compression.quantizers import ALIASES, CLASSES, known_class
 from qprep.compression.registry import Section, registered
 from qprep.compression.regularizers import Regularizer
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 
 _INJECTED: Final[Mapping[Section, frozenset[str]]] = {Section.LR_SCHEDULERS: frozenset(("optimizer",))}
 # Torch's schedules printed their steps by it until 2.6; files of that time have it.

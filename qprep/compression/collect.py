@@ -1,8 +1,8 @@
-"""What pruners look at beside weights: outputs by channel, gradients, the BatchNorm behind a layer."""
+"""Statistics for pruners other than weights: outputs by channel, gradients, the BatchNorm behind a layer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class ActivationCollector:
         self._handles.append(model.register_forward_hook(self._done))
 
     def of(self, parameter: Parameter) -> Activations | None:
-        """The means of all batches and ranks since `clear`; None where there was no batch."""
+        """The means of all batches and ranks since `clear`; None if there was no batch."""
         layer = self.layers[parameter]
         sums = self._sums.get(self._behind.get(layer, layer))
         if sums is None or sums.positive is None or sums.total is None:
@@ -122,16 +122,16 @@ class GradientCollector:
         self._steps = 0
 
     @torch.no_grad()
-    def add(self) -> None:
-        """The gradients of now."""
-        self._steps += 1
+    def add(self, without: Collection[Tensor] = (), *, counts: bool = True) -> None:
+        """The gradients of now, `without` those of other optimizers, of which one counts the steps of all."""
+        self._steps += counts
         for each in self.parameters:
-            if each.grad is not None:
+            if each.grad is not None and each not in without:
                 known = self._sums.get(each)
                 self._sums[each] = each.grad.detach().clone() if known is None else known.add_(each.grad)
 
     def of(self, parameter: Parameter) -> Tensor | None:
-        """The mean since `clear`; None where there was no step."""
+        """The mean since `clear`; None if there was no step."""
         found = self._sums.get(parameter)
         return None if found is None else found / self._steps
 

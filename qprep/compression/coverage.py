@@ -1,4 +1,4 @@
-"""Which channels go together: structure masks over whole groups, not over one weight of them."""
+"""Channels that are masked together: structure masks over whole groups, not over one weight of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Coverage:
 
     @property
     def groups(self) -> Groups | None:
-        """What was found; None without example inputs."""
+        """The groups of channels; None without example inputs."""
         if self._found is None and self._training.has_example:
             args, kwargs = self._training.example
             self._found = groups(bare(self._training.model), *args, **kwargs)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.policy import Policy
-from qprep.compression.pruners.base import check_at_least
+from qprep.compression.pruners.pruner import check_at_least
 from qprep.compression.registry import register
 from qprep.compression.training import Training
 from qprep.compression.windows import Window

@@ -1,4 +1,4 @@
-"""What a user of the compression scheduler can get wrong."""
+"""Errors of users of the compression scheduler."""
 
 from __future__ import annotations
 

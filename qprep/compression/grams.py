@@ -26,7 +26,7 @@ def check_layer(name: str, layer: nn.Module | None) -> None:
 def gram(model: nn.Module, layer: nn.Module, example: tuple[Any, ...], loader: object) -> Tensor:
     """XᵀX / rows of the rows X that the layer multiplies, (inputs · kernel, inputs · kernel), float64.
 
-    One run over `loader` in evaluation mode. Raises CompressionError where the layer did not run.
+    One run over `loader` in evaluation mode. Raises CompressionError if the layer did not run.
     """
     total: Tensor | None = None
     number = 0

@@ -1,4 +1,4 @@
-"""What happened over a training: values by epoch in memory, and by step in the logs."""
+"""Records of a training: values by epoch in memory, and by step in the logs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class History:
                 self._recorder.write([Event(clock.step, clock.epoch, f"step/{name}", number)])
 
     def begin(self, training: Training, macs: int | None) -> None:
-        """The multiply-accumulates before anything was removed, None where they are not known."""
+        """The multiply-accumulates before anything was removed, None if they are not known."""
         if macs is not None:
             self._keep([Event(training.clock.step, training.clock.epoch, MACS, float(macs))])
 

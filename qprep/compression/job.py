@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch.utils import _pytree as pytree
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.registry import Section
-from qprep.compression.rehearsal import Rehearsal, last_epoch, rehearsed
+from qprep.compression.rehearsal import Rehearsal, has_quantizers, last_epoch, rehearsed, try_quantizers
 from qprep.compression.schedule_file import Schedule, load_schedule
 from qprep.compression.scheduler import Scheduler
 from qprep.compression.sensitivity import Sensitivity, scores_of, sensitivity
@@ -66,7 +67,7 @@ class TrainJob:
 
 @dataclass(frozen=True, slots=True)
 class CompressionOutcome:
-    """What came of it: the scheduler, scores by name after the last epoch, files written."""
+    """The result of a job: the scheduler, scores by name after the last epoch, files written."""
 
     scheduler: Scheduler
     scores: Mapping[str, float]
@@ -79,11 +80,11 @@ def check(job: TrainJob) -> Scheduler:
 
 
 def rehearse(job: TrainJob, scheduler: Scheduler) -> Rehearsal:
-    """What the schedule would leave of the model; QprepError where that is not known without training."""
+    """The model that the schedule would leave; QprepError if that is unknown without training."""
+    training = scheduler.training
     torch.manual_seed(job.seed)
     with _blaming(f"{job.request.target} could not be built"):
         model, _ = target.build(target.find(job.request.target), job.request)
-    training = scheduler.training
     return rehearsed(load_schedule(job.schedule), model, training.example, training.calibrate)
 
 
@@ -140,6 +141,7 @@ def _prepared(job: TrainJob) -> tuple[Scheduler, Batches | None]:
     torch.manual_seed(job.seed)
     with _blaming(f"{request.target} could not be built"):
         model, example = target.build(target.find(request.target), request)
+    spare = _copy_of(model) if has_quantizers(schedule) else None
     batches = None
     if job.train is not None:
         with _blaming(f"{job.train} could not be loaded"):
@@ -154,9 +156,20 @@ def _prepared(job: TrainJob) -> tuple[Scheduler, Batches | None]:
             settings["calibrate"] = Batches(target.find(job.calibrate), job.calibrate, device=request.device)
     scheduler = Scheduler(model, optimizer, **settings)
     scheduler.use(schedule)
+    if spare is not None and scheduler.training.has_example:
+        with torch.random.fork_rng():
+            try_quantizers(schedule, spare, scheduler.training.example, settings.get("calibrate"))
     if job.resume is not None:
         _resume(job.resume, scheduler, model, optimizer)
     return scheduler, batches
+
+
+def _copy_of(model: nn.Module) -> nn.Module | None:
+    """A model to try the quantizers on, before hooks are in it; None where it cannot be copied."""
+    try:
+        return copy.deepcopy(model)
+    except Exception:  # noqa: BLE001  (what classes of users raise)
+        return None
 
 
 def _check_needs(job: TrainJob, schedule: Schedule) -> None:

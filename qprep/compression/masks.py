@@ -36,7 +36,7 @@ class Masks:
     """Masks of parameters by object, so that they survive wrappers and new names.
 
     Policies have shares of their own; a value is kept where all of them keep it. `masks["conv.weight"]` is the mask as
-    booleans, None where that parameter has none.
+    booleans, None if that parameter has none.
     """
 
     def __init__(self, names: ParameterNames) -> None:
@@ -72,7 +72,7 @@ class Masks:
         return _joined(each for each in self._shares.get(parameter, {}).values() if not each.forward)
 
     def share(self, parameter: Parameter, owner: str) -> Share | None:
-        """What `owner` keeps of a parameter."""
+        """The mask that `owner` keeps of a parameter."""
         return self._shares.get(parameter, {}).get(owner)
 
     def set(self, parameter: Parameter, owner: str, share: Share) -> None:
@@ -119,7 +119,7 @@ class Masks:
 
     @torch.no_grad()
     def enter_forward(self) -> None:
-        """Mask what is masked while the model runs, and keep copies where they are asked for."""
+        """Mask what is masked while the model runs, and keep copies if a policy requires them."""
         for parameter, shares in self._shares.items():
             used = [each for each in shares.values() if each.forward]
             if not used:
@@ -135,14 +135,14 @@ class Masks:
 
     @torch.no_grad()
     def leave_forward(self) -> None:
-        """The copies come back; nothing happens where there are none."""
+        """The copies come back; nothing happens if there are none."""
         for parameter, copy in self._copies.items():
             parameter.copy_(copy)
         self._copies = {}
 
     @torch.no_grad()
     def mask_gradients(self) -> None:
-        """Set gradients of what is masked to 0, where a policy asks for it."""
+        """Set gradients of what is masked to 0, if a policy requires it."""
         for parameter, shares in self._shares.items():
             mask = _joined(each for each in shares.values() if each.gradients)
             if mask is not None and parameter.grad is not None:
@@ -170,7 +170,7 @@ class Masks:
         }
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-        """What `state_dict` gave; CompressionError for another model, and nothing is changed then."""
+        """Take the result of `state_dict`; CompressionError for another model, and nothing is changed then."""
         found = []
         for name, shares in state.items():
             parameter = self.names.named(name)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 
 _WRAPPERS: Final = frozenset(("module", "_orig_mod"))  # DataParallel, the quantizer's modules; torch.compile
 ALL: Final = "*"
@@ -58,7 +58,7 @@ class ParameterNames:
         """Parameters called `pattern`: exactly, without wrappers, or by a regular expression that matches in full.
 
         "*" is every parameter of two dimensions or more. Returns an empty list where nothing matches; raises
-        CompressionError where two parameters have that name once wrappers are left out, and for a wrong expression.
+        CompressionError if two parameters have that name once wrappers are left out, and for a wrong expression.
         """
         if pattern == ALL:
             return [each for _, each in self if each.dim() > 1]

@@ -14,7 +14,7 @@ from qprep.compression.windows import Window
 class Policy:
     """Something that happens in a training at its time.
 
-    A policy of one's own overrides some of the hooks, and is an extension in a schedule file. What it keeps over time
+    A policy of your own overrides some of the hooks, and is an extension in a schedule file. What it keeps over time
     is in `state_dict`: tensors and plain data.
     """
 
@@ -53,7 +53,7 @@ class Policy:
         return {}
 
     def load_state_dict(self, training: Training, state: Mapping[str, Any]) -> None:
-        """What `state_dict` gave."""
+        """Take the result of `state_dict`."""
 
     def close(self) -> None:
         """Take hooks off the model."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.names import plain
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer import (
     DorefaQuantizer,
     LinearQATQuantizer,
@@ -19,7 +20,7 @@ from qprep.quantizer import (
     TQTQuantizer,
     WRPNQuantizer,
 )
-from qprep.quantizer.config.config_settings import NAMES, did_you_mean
+from qprep.quantizer.config.config_settings import NAMES
 
 CLASSES: Final = MappingProxyType[str, type[Quantizer]](
     {
@@ -133,7 +134,7 @@ def _override(name: str, pattern: str, values: Any) -> dict[str, Any]:  # noqa: 
 
 
 def _bits(given: Any) -> Any:  # noqa: ANN401
-    """Bits, or a mapping of them, with None where Distiller says 32."""
+    """Bits, or a mapping of them, with None if Distiller says 32."""
     if isinstance(given, Mapping):
         return {key: _bits(value) for key, value in given.items()}
     return None if given == _FLOAT_BITS else given

@@ -1,4 +1,4 @@
-"""Classes by the name that a schedule file calls them, one's own among them."""
+"""Classes by the name that a schedule file calls them, your own among them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Section(enum.Enum):
 
     @property
     def policy(self) -> str:
-        """What a policy calls one of it."""
+        """The word for one entry in messages."""
         return self.value[:-1]
 
 

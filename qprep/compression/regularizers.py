@@ -12,8 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.names import by_pattern
-from qprep.compression.pruners.base import check_at_least
 from qprep.compression.pruners.layouts import Layout, layout_of
+from qprep.compression.pruners.pruner import check_at_least
 from qprep.compression.registry import register
 from qprep.compression.training import Training
 
@@ -21,9 +21,9 @@ CRITERIA: Final = ("Max", "Mean_Abs")
 
 
 class Regularizer:
-    """`penalty` is added to the loss for each parameter; a regularizer of one's own overrides that.
+    """`penalty` is added to the loss for each parameter; a regularizer of your own overrides that.
 
-    reg_regims          strength by name of a parameter (or regular expression), with what a subclass says beside it
+    reg_regims          strength by name of a parameter (or regular expression), with the options of a subclass
     threshold_criteria  Max or Mean_Abs: after each minibatch, groups whose largest or mean magnitude is not above the
                         strength are set to 0
     proximal            in place of a penalty, groups shrink by learning rate · strength after the optimizer's step, and
@@ -80,7 +80,7 @@ class Regularizer:
 
     @torch.no_grad()
     def keep(self, parameter: Parameter) -> Tensor:
-        """What is above the threshold, by `threshold_criteria`: booleans of the parameter's shape."""
+        """The values above the threshold, by `threshold_criteria`: booleans of the parameter's shape."""
         strength, _ = self.of(parameter)
         layouts = self.layouts(parameter)
         if not layouts:
@@ -110,7 +110,7 @@ class Regularizer:
         return {each: self.shrink(each, rate(each)) for each in self.parameters}
 
     def nonzero(self, parameter: Parameter) -> Tensor:
-        """What belongs to a group that is not all 0: booleans of the shape of the parameter."""
+        """The values in groups that are not all 0: booleans of the shape of the parameter."""
         layouts = self.layouts(parameter)
         if not layouts:
             return parameter != 0
@@ -213,7 +213,7 @@ class BatchNormSlimming(L1Regularizer):
         self.ignore = [ignore] if isinstance(ignore, str) else list(ignore)
 
     def bind(self, training: Training) -> None:
-        """Find every γ; CompressionError where there is none."""
+        """Find every γ; CompressionError if there is none."""
         barred = {id(each) for pattern in self.ignore for each in training.names.find(pattern)}
         found = [each.weight for each in training.model.modules() if isinstance(each, _BatchNorm)]
         for each in found:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from torch import nn
 
+from qprep.compression.policies.quantization import QuantizationPolicy
 from qprep.compression.registry import Section
 from qprep.compression.schedule_file import Schedule
 from qprep.compression.scheduler import Scheduler
@@ -22,7 +23,7 @@ _MINIBATCHES: Final = 2  # of an epoch
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What masks and thinning leave of the model as it is now.
+    """The sizes that masks and thinning leave of the model as it is now.
 
     sparsity  the share of zeros among the weights that are left
     weights   the share of weights that are left after thinning
@@ -39,11 +40,11 @@ def rehearsed(
 ) -> Rehearsal:
     """Run the pruners and the thinning of a file on `model`, which they change, without training.
 
-    Raises QprepError where they cannot run so: policies by steps, and pruners that look at gradients or activations.
+    Raises QprepError if they cannot run so: policies by steps, and pruners that look at gradients or activations.
     """
     args, kwargs = example
     trial = Scheduler(model, example_inputs=args or kwargs, calibrate=calibrate)
-    trial.use(_without_training(schedule))
+    trial.use(_reduced(schedule, _REHEARSED))
     if any(isinstance(each.window, Steps) for each in trial.entries):
         raise QprepError("expected policies by epochs to rehearse, found one by steps")
     before, whole = _macs(trial), sum(each.numel() for each in model.parameters())
@@ -59,14 +60,35 @@ def rehearsed(
     return Rehearsal(trial.sparsity, left / max(whole, 1), counts)
 
 
+def try_quantizers(
+    schedule: Schedule, model: nn.Module, example: tuple[tuple[Any, ...], Mapping[str, Any]], calibrate: object
+) -> None:
+    """Put the quantizers of a file into `model`, which they change: they start late, and should not fail then.
+
+    Raises ScheduleError, with file, line and key, where one cannot be put in.
+    """
+    args, kwargs = example
+    trial = Scheduler(model, example_inputs=args or kwargs, calibrate=calibrate)
+    trial.use(_reduced(schedule, (Section.QUANTIZERS,)))
+    for each in trial.entries:
+        if isinstance(each.policy, QuantizationPolicy):
+            with each.blamed():
+                each.policy.start(trial.training)
+
+
+def has_quantizers(schedule: Schedule) -> bool:
+    """True if a policy of the file runs one."""
+    return any(each.definition.section is Section.QUANTIZERS for each in schedule.uses)
+
+
 def last_epoch(windows: Iterable[Window]) -> int:
     """The first epoch after all of these; 0 where none has epochs."""
     return max((math.ceil(each.end) for each in windows if isinstance(each, (Epochs, Fractions))), default=0)
 
 
-def _without_training(schedule: Schedule) -> Schedule:
-    """The same with policies of pruners and extensions alone."""
-    uses = tuple(each for each in schedule.uses if each.definition.section in _REHEARSED)
+def _reduced(schedule: Schedule, sections: Collection[Section]) -> Schedule:
+    """The same with policies of these sections alone."""
+    uses = tuple(each for each in schedule.uses if each.definition.section in sections)
     definitions = {each.definition.key: each.definition for each in uses}
     return replace(schedule, uses=uses, definitions=tuple(definitions.values()))
 

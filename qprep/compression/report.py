@@ -1,4 +1,4 @@
-"""What a compression did: sparsity by layer and over time, losses, what was removed, notes."""
+"""Report of a compression: sparsity by layer and over time, losses, removed channels, notes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qprep.compression.sparsity import kernel_sparsity, sparsity_of, total_spars
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
 from qprep.foundation.atomic_write import save
-from qprep.quantizer.report.report_page import STYLE
+from qprep.quantizer.report.report_page import STYLE, page
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class WeightRow:
 class CompressionReport:
     """All weights as they are, policies with their windows, what was removed, values over time, notes.
 
-    macs    multiply-accumulates of one run before anything was removed and now, None where they are not known
+    macs    multiply-accumulates of one run before anything was removed and now, None if they are not known
     frozen  a sentence for each weight whose channels cannot be removed, where a policy removes some
 
     `str` is the text; `_repr_html_` shows the page in a notebook.
@@ -90,13 +90,7 @@ class CompressionReport:
 
     def to_html(self, path: str | Path) -> None:
         """Write the page: one file that loads nothing."""
-        title = escape(f"{self.model_class}, compressed")
-        page = (
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-            f'<meta name="viewport" content="width=device-width"></head><body style="margin:0">{self.fragment()}'
-            "</body></html>\n"
-        )
-        save(Path(path), page.encode(), "report")
+        save(Path(path), page(f"{self.model_class}, compressed", self.fragment()).encode(), "report")
 
     def save(self, path: str | Path) -> None:
         """Write the report: a page for .html, data for .json, text for anything else."""

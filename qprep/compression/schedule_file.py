@@ -10,7 +10,7 @@ from typing import Any, Final
 from qprep.compression.errors import ScheduleError
 from qprep.compression.registry import Section
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.config.yaml_file import Located, read_yaml
 
 VERSION: Final = 1
@@ -33,7 +33,7 @@ class Definition:
 
     @property
     def key(self) -> str:
-        """Where it stands, such as "pruners.fine"."""
+        """The key, such as "pruners.fine"."""
         return f"{self.section.value}.{self.name}"
 
 
@@ -50,7 +50,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What a file says, in order."""
+    """The content of a schedule file, in order."""
 
     path: Path
     text: str
@@ -80,7 +80,7 @@ def load_schedule(path: str | Path) -> Schedule:
         root = read_yaml(file, repeated)
     except QprepError as error:
         raise ScheduleError(str(error)) from error
-    reader = _Reader(file)
+    reader = _ScheduleReader(file)
     top = reader.mapping(root, "", _TOP)
     reader.version(top.get("version"))
     definitions = [
@@ -92,7 +92,7 @@ def load_schedule(path: str | Path) -> Schedule:
     return Schedule(file, file.read_text(encoding="utf-8"), tuple(definitions), tuple(uses), tuple(repeated))
 
 
-class _Reader:
+class _ScheduleReader:
     def __init__(self, path: Path) -> None:
         self._path = path
 

@@ -22,11 +22,13 @@ from qprep.compression.history import History
 from qprep.compression.logs.record import Recorder
 from qprep.compression.masks import Masks
 from qprep.compression.names import ParameterNames
+from qprep.compression.optimizers import joined, members_of
 from qprep.compression.policy import Policy
 from qprep.compression.report import CompressionReport, report_of
 from qprep.compression.schedule_file import Schedule, load_schedule
 from qprep.compression.sparsity import sparsity_of, total_sparsity, weights_of
 from qprep.compression.state import load_state, resumed, saved_state, write_checkpoint
+from qprep.compression.structure import Record
 from qprep.compression.training import LossComponent, Metrics, PolicyLoss, Training
 from qprep.compression.windows import Window, window
 from qprep.foundation.errors import QprepError
@@ -57,23 +59,26 @@ class ScheduledPolicy:
 
 
 class Scheduler:
-    """Runs policies in a training: call `on_epoch_begin`, `on_minibatch_begin`, `before_backward_pass`,
-    `on_minibatch_end` and `on_epoch_end` in the loop, with Distiller's arguments; numbers of minibatches may be left
-    out. Masks are held by a hook of the optimizer, so that they hold where a callback is left out too.
+    """Runs policies in a training.
 
-    example_inputs  positional inputs as a tuple, one tensor, or a mapping of keywords: what structures, quantizers and
-                    BatchNorm folding need
+    Call `on_epoch_begin`, `on_minibatch_begin`, `before_backward_pass`, `on_minibatch_end` and `on_epoch_end` in the
+    loop, with Distiller's arguments; numbers of minibatches are optional. A hook of the optimizer applies the masks,
+    also if a callback is missing.
+
+    optimizer       an optimizer of torch, or a list of them if parts of the model have separate ones
+    example_inputs  positional inputs as a tuple, one tensor, or a mapping of keywords; structures, quantizers and
+                    BatchNorm folding need them
     teacher         a model to distil from
     calibrate       batches for rankings by activations
     logs            a folder for log.jsonl, TensorBoard events and weights_sparsity.csv
 
-    Raises CompressionError for what is no nn.Module, an optimizer that is none, and a model sharded by FSDP.
+    Raises CompressionError for a model or an optimizer of another type, and for a model that FSDP shards.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | Sequence[Optimizer] | None = None,
         *,
         example_inputs: Any = (),  # noqa: ANN401  (of any kind)
         teacher: nn.Module | None = None,
@@ -102,12 +107,12 @@ class Scheduler:
         cls,
         path: str | Path,
         model: nn.Module,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | Sequence[Optimizer] | None = None,
         **settings: Any,
     ) -> Self:
-        """A scheduler with the policies of a schedule file; `settings` are the constructor's.
+        """Return a scheduler with the policies of a schedule file; `settings` are arguments of the constructor.
 
-        Raises ScheduleError, with file, line and key, for what the file gets wrong.
+        Raises ScheduleError with file, line and key for errors in the file.
         """
         scheduler = cls(model, optimizer, **settings)
         scheduler.use(load_schedule(path))
@@ -131,7 +136,7 @@ class Scheduler:
         """Run `policy` in these epochs: a list, or from starting_epoch to before ending_epoch, every frequency-th.
 
         Fractions of epochs are allowed in a range; `steps` is [first, end] in minibatches instead. A policy may be
-        added several times. Raises CompressionError for what cannot be meant and where model and policy do not fit.
+        added several times. Raises CompressionError for invalid times, and if model and policy do not fit.
         """
         if not isinstance(policy, Policy):
             raise CompressionError(f"expected a policy, found {type(policy).__name__}")
@@ -148,7 +153,7 @@ class Scheduler:
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """Its optimizer."""
+        """Its optimizer; several appear as one."""
         return self._training.optimizer
 
     @property
@@ -178,8 +183,13 @@ class Scheduler:
 
     @property
     def next_epoch(self) -> int:
-        """The epoch to go on with: the one in progress, or the one after the last."""
+        """The epoch to continue with: the one in progress, or the one after the last."""
         return self.epoch if self._in_epoch or not self._began else self.epoch + 1
+
+    @property
+    def records(self) -> list[Record]:
+        """One for each thinning: `thin(average, scheduler.records[-1])` cuts a model of the same names likewise."""
+        return [each["record"] for each in self._training.records if each["kind"] == "thinning"]
 
     @property
     def sparsity(self) -> float:
@@ -192,7 +202,7 @@ class Scheduler:
         return self._training
 
     def on_epoch_begin(self, epoch: int, optimizer: Optimizer | None = None, **_: object) -> None:
-        """At the beginning of each epoch; CompressionError where epochs are skipped or go back."""
+        """Call at the beginning of each epoch; CompressionError if epochs are skipped or repeated."""
         self._adopt(optimizer)
         clock = self._training.clock
         if self._continuing and epoch == clock.epoch:
@@ -217,7 +227,7 @@ class Scheduler:
         minibatches_per_epoch: int | None = None,
         optimizer: Optimizer | None = None,
     ) -> None:
-        """Before the model runs on a minibatch; CompressionError before on_epoch_begin of that epoch."""
+        """Call before the model runs on a minibatch; CompressionError before on_epoch_begin of that epoch."""
         self._adopt(optimizer)
         self._check_in_epoch("on_minibatch_begin", epoch)
         if self._in_minibatch:
@@ -241,10 +251,10 @@ class Scheduler:
         optimizer: Optimizer | None = None,
         return_loss_components: bool = False,
     ) -> Any:  # noqa: ANN401  (a tensor, a PolicyLoss, or None where no loss was given)
-        """The loss with what policies add to it; with `return_loss_components` a PolicyLoss with each part.
+        """Return the loss plus the terms of policies; with `return_loss_components` a PolicyLoss with each part.
 
-        `loss` may be left out as long as no policy adds to it. Raises CompressionError for a loss that is no finite
-        scalar, and where a policy needs one.
+        `loss` is optional if no policy adds to it. Raises CompressionError for a loss that is not a finite scalar, and
+        if a policy needs one.
         """
         del minibatch_id, minibatches_per_epoch
         self._adopt(optimizer)
@@ -275,7 +285,7 @@ class Scheduler:
         minibatches_per_epoch: int | None = None,
         optimizer: Optimizer | None = None,
     ) -> None:
-        """Before the optimizer's step: copies of unmasked values come back. The optimizer's hook does it too."""
+        """Call before the step of the optimizer: restores unmasked values. The hook of the optimizer does it, too."""
         del minibatch_id, minibatches_per_epoch
         self._adopt(optimizer)
         self._check_in_epoch("before_parameter_optimization", epoch)
@@ -288,7 +298,7 @@ class Scheduler:
         minibatches_per_epoch: int | None = None,
         optimizer: Optimizer | None = None,
     ) -> None:
-        """After the optimizer's step."""
+        """Call after the step of the optimizer."""
         del minibatch_id, minibatches_per_epoch
         self._adopt(optimizer)
         self._check_in_epoch("on_minibatch_end", epoch)
@@ -301,7 +311,7 @@ class Scheduler:
         self._advance()
 
     def on_epoch_end(self, epoch: int, optimizer: Optimizer | None = None, metrics: Metrics | None = None) -> None:
-        """At the end of each epoch; `metrics` are of the evaluation, such as {"loss": …}."""
+        """Call at the end of each epoch; `metrics` are results of the evaluation, such as {"loss": …}."""
         self._adopt(optimizer)
         self._check_in_epoch("on_epoch_end", epoch)
         if self._in_minibatch:
@@ -318,14 +328,14 @@ class Scheduler:
         self.history.epoch_end(self._training, found, self._costs.now())
 
     def epochs(self, number: int) -> Iterator[int]:
-        """The epochs up to `number`, from the first that is left; set `scheduler.metrics` in the loop for policies."""
+        """Iterate over the remaining epochs up to `number`; set `scheduler.metrics` in the loop for policies."""
         for epoch in range(self.next_epoch, number):
             self.on_epoch_begin(epoch)
             yield epoch
             self.on_epoch_end(epoch)
 
     def steps(self, loader: Iterable[Any]) -> Iterator[Any]:
-        """The batches of `loader` that are left in the epoch, each as a minibatch."""
+        """Iterate over the remaining batches of `loader` in the epoch, each as a minibatch."""
         total = _length(loader)
         done = self.minibatch
         for number, batch in enumerate(loader):
@@ -336,7 +346,7 @@ class Scheduler:
             self.on_minibatch_end(self.epoch, number, total)
 
     def backward(self, loss: Tensor) -> Tensor:
-        """`before_backward_pass` and the backward pass of what it gives, which is returned."""
+        """Run `before_backward_pass` and the backward pass of its result, and return the result."""
         found: Tensor = self.before_backward_pass(self.epoch, loss=loss)
         found.backward()  # type: ignore[no-untyped-call]
         return found
@@ -353,7 +363,7 @@ class Scheduler:
         return report_of(self._training, self.history, policies, frozen)
 
     def finish(self) -> nn.Module:
-        """The model with its masks in it, without any hook; the scheduler does nothing afterwards."""
+        """Remove all hooks and return the model with zeros in the masked weights; the scheduler then does nothing."""
         self.masks.leave_forward()
         self.masks.apply()
         for handle in (*self._handles, *([self._watching] if self._watching is not None else [])):
@@ -365,7 +375,7 @@ class Scheduler:
         return self.model
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the states of model and optimizer: tensors and plain data."""
+        """Return everything except the states of model and optimizer, as tensors and plain data."""
         flags = {"in_epoch": self._in_epoch, "began": self._began}
         policies = [(each.policy, each.window) for each in self.entries]
         return saved_state(self._training, policies, self.schedule, self.history, flags)
@@ -394,10 +404,10 @@ class Scheduler:
         policies: Any = None,  # noqa: ANN401  (a function of the scheduler)
         **settings: Any,
     ) -> tuple[Self, int]:
-        """The scheduler as `save` wrote it, around a fresh model, and the epoch to go on with.
+        """Return the saved scheduler around a new model, and the epoch to continue with.
 
-        policies  adds the policies that `add_policy` had added, where they came from no file
-        settings  the constructor's, such as example_inputs
+        policies  a function that adds the policies that `add_policy` had added
+        settings  arguments of the constructor, such as example_inputs
 
         Raises CompressionError for a file that `save` did not write, another schedule, and another model.
         """
@@ -419,8 +429,11 @@ class Scheduler:
         self._watching.remove()
 
     def _active(self) -> list[ScheduledPolicy]:
-        clock = self._training.clock
-        return [each for each in self.entries if each.window.is_active(clock)]
+        return [each for each in self.entries if self._is_active(each)]
+
+    def _is_active(self, entry: ScheduledPolicy) -> bool:
+        with entry.blamed():
+            return entry.window.is_active(self._training.clock)
 
     def _advance(self) -> None:
         clock = self._training.clock
@@ -429,32 +442,34 @@ class Scheduler:
         clock.step += 1
         self._in_minibatch = False
 
-    def _adopt(self, optimizer: Optimizer | None) -> None:
-        """Hold the masks by this optimizer's hooks; CompressionError for another one than before."""
+    def _adopt(self, optimizer: Optimizer | Sequence[Optimizer] | None) -> None:
+        """Hold the masks by the hooks of these optimizers; CompressionError for others than before."""
         known = self._training.optimizer
         if optimizer is None or optimizer is known:
             return
+        given = joined(optimizer)
         if known is not None:
+            if set(members_of(given)) <= set(members_of(known)):
+                return
             raise CompressionError(
                 f"expected the optimizer that the scheduler was given ({type(known).__name__}), found another "
-                f"({type(optimizer).__name__})"
+                f"({type(given).__name__})"
             )
-        if not isinstance(optimizer, Optimizer):
-            raise CompressionError(f"expected an optimizer of torch.optim, found {type(optimizer).__name__}")
-        self._training.optimizer = optimizer
-        self._handles = [
-            optimizer.register_step_pre_hook(self._before_step),
-            optimizer.register_step_post_hook(self._after_step),
-        ]
+        self._training.optimizer = given
+        for each in members_of(given):
+            self._handles.append(each.register_step_pre_hook(self._before_step))
+            self._handles.append(each.register_step_post_hook(self._after_step))
 
-    def _before_step(self, *_: object) -> None:
+    def _before_step(self, stepping: Optimizer, *_: object) -> None:
+        self._training.stepping = stepping
         self.masks.leave_forward()
         for each in self.entries:
             with each.blamed():
                 each.policy.before_step(self._training, each.window)
         self.masks.mask_gradients()
 
-    def _after_step(self, *_: object) -> None:
+    def _after_step(self, stepping: Optimizer, *_: object) -> None:
+        self._training.stepping = stepping
         for each in self.entries:
             with each.blamed():
                 each.policy.after_step(self._training, each.window)
@@ -486,7 +501,9 @@ class Scheduler:
             raise CompressionError(f"expected a finite loss, found {float(loss)} at step {self.step}")
 
 
-def file_config(model: nn.Module, optimizer: Optimizer | None, filename: str | Path, **settings: Any) -> Scheduler:
+def file_config(
+    model: nn.Module, optimizer: Optimizer | Sequence[Optimizer] | None, filename: str | Path, **settings: Any
+) -> Scheduler:
     """Distiller's name for `Scheduler.from_file`."""
     return Scheduler.from_file(filename, model, optimizer, **settings)
 
@@ -517,7 +534,7 @@ def _detached(leaf: object) -> object:
 
 
 def _length(loader: object) -> int | None:
-    """The number of batches; None where it is not known."""
+    """The number of batches; None if it is not known."""
     try:
         return len(loader) if isinstance(loader, Sized) else None
     except TypeError:  # of loaders that have a length only with some data

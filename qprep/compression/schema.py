@@ -29,7 +29,7 @@ _WHEN: Final = {
 
 
 def schema() -> dict[str, Any]:
-    """The schema as plain data, JSON Schema 2020-12; classes of one's own are in it once they are registered."""
+    """The schema as plain data, JSON Schema 2020-12; classes of your own are in it once they are registered."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "schedule.yaml",

@@ -1,4 +1,4 @@
-"""How much a model's score suffers when one weight alone is pruned, over a range of sparsities."""
+"""Sensitivity: the loss of score if one weight alone is pruned, over a range of sparsities."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torch.nn import Parameter
 from qprep.compression.errors import CompressionError
 from qprep.compression.names import ParameterNames
 from qprep.compression.pictures import lines
-from qprep.compression.pruners.base import check_share, keep_highest
 from qprep.compression.pruners.layouts import layout_of, norms
+from qprep.compression.pruners.pruner import check_share, keep_highest
 from qprep.compression.sparsity import sparsity_of, weights_of
 from qprep.foundation.atomic_write import save
 from qprep.quantizer.loaders import Watch, ignore

@@ -16,6 +16,7 @@ from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
 from qprep.compression.history import History
 from qprep.compression.masks import Share
+from qprep.compression.optimizers import joined
 from qprep.compression.policies.quantization import QuantizationPolicy
 from qprep.compression.policies.thinning import adopt
 from qprep.compression.policy import Policy
@@ -113,7 +114,7 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What `write_checkpoint` wrote; CompressionError for any other file."""
+    """Read the file of `write_checkpoint`; CompressionError for any other file."""
     try:
         data = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises what its reader happens on
@@ -127,14 +128,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def resumed(
     path: Path,
     make_model: Callable[[], nn.Module],
-    make_optimizer: Callable[[nn.Module], Optimizer] | None,
+    make_optimizer: Callable[[nn.Module], Optimizer | Sequence[Optimizer]] | None,
     make: Callable[[nn.Module, Optimizer | None], _Scheduler],
     policies: Callable[[_Scheduler], object] | None,
 ) -> _Scheduler:
     """A scheduler around a fresh model, all as in the file."""
     data = read_checkpoint(path)
     model = make_model()
-    optimizer = None if make_optimizer is None else make_optimizer(model)
+    optimizer = None if make_optimizer is None else joined(make_optimizer(model))
     scheduler = make(model, optimizer)
     text = data["scheduler"]["schedule"]
     if text is not None:

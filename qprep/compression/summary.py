@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from qprep.compression.structure import Product, StructureError, products
 from qprep.compression.structure.running import plain
+from qprep.quantizer.report.report_page import STYLE, page
 
 Cell = str | int | float
 
@@ -29,7 +30,7 @@ class What(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns; the last row holds totals, "" where there are none."""
+    """Rows under columns; the last row holds totals, "" if there are none."""
 
     title: str
     columns: tuple[str, ...]
@@ -67,11 +68,9 @@ class Summary:
         return "".join(table.html() for table in self.tables)
 
     def to_html(self) -> str:
-        """A page of its own."""
-        style = (
-            "table { border-collapse: collapse; margin: 1em 0 } td, th { padding: 0 .6em } caption { text-align: left }"
-        )
-        return f'<!DOCTYPE html>\n<meta charset="utf-8">\n<style>{style}</style>\n{self._repr_html_()}\n'
+        """Return a self-contained page of the tables."""
+        tables = "".join(f"<div class='wide'>{table.html()}</div>" for table in self.tables)
+        return page("Summary", f"<style>{STYLE}</style><div class='qprep'>{tables}</div>")
 
     def __getitem__(self, what: str | What) -> Table:
         """The table called `what`; KeyError where it was not wanted."""
@@ -115,7 +114,7 @@ def _wanted(what: Iterable[str] | None, *, has_inputs: bool) -> list[What]:
     if wrong is not None or not names:
         raise StructureError(f"expected tables out of {', '.join(known)}, found {wrong!r}")
     if "compute" in names and not has_inputs:
-        raise StructureError("expected example inputs for the table of what layers compute, found none")
+        raise StructureError("expected example inputs for the compute table, found none")
     return [known[name] for name in names]
 
 

@@ -1,4 +1,4 @@
-"""What policies work on: the model in training, its optimizer, masks, time, and notes of what happened."""
+"""Input of policies: the model in training, its optimizer, masks, time, and notes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from qprep.compression.windows import TrainingClock
 class Training:
     """One model in training.
 
+    optimizer  what changes its parameters; several are joined to one
+    stepping   the one of them that takes a step, or took the last
     example    example inputs as positional arguments and keywords; empty where none are known
     teacher    what distillation compares with
     calibrate  batches for pruners that look at activations
     records    what was removed, one entry for each thinning, as plain data
-    notes      what was done otherwise than one might expect, each sentence once
+    notes      exceptions that a user may not expect, each sentence once
     generator  random numbers of the policies, the same on every rank
     """
 
@@ -40,6 +42,7 @@ class Training:
     notes: list[str] = field(default_factory=list)
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
     on_change: list[Callable[[], None]] = field(default_factory=list)
+    stepping: Optimizer | None = None
 
     def note(self, sentence: str) -> None:
         """Say something once."""

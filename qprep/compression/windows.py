@@ -1,4 +1,4 @@
-"""When a policy runs: epochs of a list or a range, fractions of epochs, or steps."""
+"""Windows of policies: epochs of a list or a range, fractions of epochs, or steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qprep.compression.errors import CompressionError
 
 @dataclass(slots=True)
 class TrainingClock:
-    """Where a training is.
+    """The progress of a training.
 
     minibatch    number of the minibatch in its epoch, from 0
     minibatches  how many an epoch has, None as long as that is not known
@@ -26,7 +26,7 @@ class TrainingClock:
 
 
 class Window(Protocol):
-    """When a policy runs."""
+    """The times at which a policy runs."""
 
     @property
     def by_steps(self) -> bool:
@@ -156,12 +156,12 @@ class Fractions:
         return False
 
     def is_active(self, clock: TrainingClock) -> bool:
-        """See `Steps`."""
-        return self._steps(clock).is_active(clock)
+        """See `Steps`; False in epochs that end before the first part, also where their length is not known yet."""
+        return clock.epoch + 1 > self.start and self._steps(clock).is_active(clock)
 
     def acts(self, clock: TrainingClock) -> bool:
         """See `Steps`."""
-        return self._steps(clock).acts(clock)
+        return self.is_active(clock) and self._steps(clock).acts(clock)
 
     def progress(self, clock: TrainingClock) -> float:
         """See `Steps`."""
@@ -196,7 +196,7 @@ def window(
 ) -> Window:
     """The window of these arguments: `epochs`, a range of epochs, or `steps: [first, end]`; one of the three.
 
-    CompressionError where none or several are given, and for what is empty, negative or no number.
+    CompressionError if none or several are given, and for what is empty, negative or no number.
     """
     ranged = starting_epoch is not None or ending_epoch is not None
     if (epochs is not None) + ranged + (steps is not None) != 1:

@@ -33,7 +33,7 @@ _CLOSING = re.compile(r",? (?=[)\]}])")
 
 @dataclass(frozen=True, slots=True, order=True)
 class BaselineEntry:
-    """What a finding is known by; `path` is relative to the baseline's folder, `within` like `Block.forward`."""
+    """The identity of a finding; `path` is relative to the baseline's folder, `within` like `Block.forward`."""
 
     path: str
     within: str
@@ -43,7 +43,7 @@ class BaselineEntry:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """Findings that are new, how many were known, and the entries of files looked at that nothing matched."""
+    """Findings that are new, how many were known, and the entries of analysed files that nothing matched."""
 
     new: tuple[Finding, ...]
     known: int
@@ -154,7 +154,7 @@ def _entry(record: object, path: Path) -> tuple[BaselineEntry, int]:
 
 
 def _expression(source: SourceFile, finding: Finding) -> str:
-    """The text of the expression on one line, as it stands however its lines are broken."""
+    """The text of the expression on one line, the same for any line breaks."""
     text = source.text[source.offset_of(finding.start) : source.offset_of(finding.end)]
     return _CLOSING.sub("", _OPENING.sub("", " ".join(text.split())))
 

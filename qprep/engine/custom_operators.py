@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from qprep.engine.rule_selection import did_you_mean
 from qprep.foundation.catalogue.call_signature import parse_constructor, parse_spelling
 from qprep.foundation.catalogue.op import Dedicated, Op, OpClass, Result, RuleFamily
 from qprep.foundation.errors import QprepError
 from qprep.foundation.regular_files import read_text
+from qprep.foundation.suggestions import did_you_mean
 
 _SPELLING: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\([^()]*(?:\([^()]*\)[^()]*)*\)")
 _MODULE: Final = re.compile(r"(?P<home>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\.(?P<module>[A-Za-z_]\w*(?:\([\w, ]*\))?)")
@@ -68,7 +68,9 @@ def make_row(values: Mapping[str, Any], where: str) -> Op:
     known = {parameter.name for text in row.spellings for parameter in parse_spelling(text).parameters}
     for name in parse_constructor(module).parameters if module else ():
         if name not in known and name != "inplace":
-            raise QprepError(f"{where}: module: `{name}` is not a parameter of a spelling{did_you_mean(name, known)}")
+            raise QprepError(
+                f"{where}: module: `{name}` is not a parameter of a spelling{did_you_mean(name, known, '`')}"
+            )
     return row
 
 
@@ -83,7 +85,7 @@ def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                 raise QprepError(f"{where}: {key}: expected a list of strings, found {value!r}")
         else:
-            raise QprepError(f"{where}: unknown key `{key}`{did_you_mean(key, (*_TEXTS, *_LISTS))}")
+            raise QprepError(f"{where}: unknown key `{key}`{did_you_mean(key, (*_TEXTS, *_LISTS), '`')}")
 
 
 def _module(text: str | None, where: str) -> tuple[str, str | None]:

@@ -1,4 +1,4 @@
-"""Which files a run reads: those named, and the Python files and notebooks below the folders named."""
+"""Discovery: the files named, and the Python files and notebooks below the folders named."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class _Walk:
         elif self.settings.force_exclude and _is_excluded(_absolute(path), self.settings):
             return
         elif path.exists() and not path.is_file():
-            self._fault(path, "the file cannot be read: it is no regular file")
+            self._fault(path, "the file cannot be read: it is not a regular file")
         else:
             self.files.append(path)
 

@@ -33,7 +33,7 @@ class Engine(Protocol):
         effort: Effort | None = None,
         beside: Sequence[Path] = (),
     ) -> CheckResult:
-        """Find; changes nothing. The files `beside` are looked through for what they do to the given ones."""
+        """Find; changes nothing. The files `beside` are read for their effects on the given ones."""
 
     def fix(
         self,

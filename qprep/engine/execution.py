@@ -1,4 +1,4 @@
-"""How a run's work is done: by how many processes, with what is known of earlier runs, and who is told of it."""
+"""Options of a run: the number of processes, the cache, and who receives progress."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class ObsoleteError(QprepError):
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What a run may use.
+    """The resources of a run.
 
     jobs      worker processes; None: as many as pay, by the size of the parts and the cores
     cache     what earlier runs found; None: nothing is looked up or kept
     tell      called with the number of files done and of all, and the file begun with
-    patience  seconds without a sign of life after which a worker is taken for hung
+    patience  seconds without a sign of life after which a worker is assumed to be hung
     edits     whether whoever asked wants the edits of each fix, or only to know that there are some
     unknown   whether they want the places of unknown kind, or only their number
     held      what this process keeps from look to look, whatever the contents of files
@@ -58,11 +58,11 @@ class Effort:
 
     @property
     def assembles(self) -> bool:
-        """True if edits are worked out: for who asked, or for later runs, which may be asked for them."""
+        """True if edits are worked out: for the caller, or for later runs, which may need them."""
         return self.edits or self.cache is not None
 
     def workers(self, sizes: list[int]) -> int:
-        """How many processes to start for parts of these sizes in bytes; 1: none beside this one."""
+        """The number of processes to start for parts of these sizes in bytes; 1: this one alone."""
         if self.jobs is not None:
             return max(1, min(self.jobs, len(sizes)))
         total = sum(sizes)
@@ -103,7 +103,7 @@ class Attempt:
 
 
 def attempt(work: Callable[[Attempt], _T]) -> _T:
-    """What `work` gives, without the files that it fails on; raises what cannot be put down to a file."""
+    """The result of `work`, without the files that it fails on; raises errors that no file causes."""
     state = Attempt()
     while True:
         try:

@@ -40,7 +40,7 @@ def run_passes(
     prove: Proof | None = None,
     baseline: Baseline | None = None,
 ) -> FixResult:
-    """What rewriting files gives; nothing is written, and what the baseline holds stays as it is."""
+    """The result of rewriting files; writes nothing, and leaves findings of the baseline as they are."""
     first = Survey(paths, settings, dict(overlay), observe, setting)
 
     def passes(withheld: Withheld) -> FixPasses:
@@ -132,14 +132,14 @@ def _parts(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> Parts
 
 @dataclass(slots=True)
 class _Ledger:
-    """What is not to be fixed, and what the gates decided so far.
+    """Excluded findings and files, and the results of the gates so far.
 
     baseline  the findings that stay as they are
     withheld  the unsafe fixes that are left out
     banned    files that are not rewritten (any more), with the reason
     sound     files that passed the gate of the untouched text
     passed    the new texts that passed the gates last
-    is_first  whether the texts looked at are the original ones
+    is_first  whether the analysed texts are the original ones
     late      the unsafe fixes that later passes applied
     """
 
@@ -155,7 +155,7 @@ class _Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _AppliedPass:
     """One pass that changed something: the files as they were before it, and the look that followed."""
 
     changed: Mapping[str, SourceFile]
@@ -163,7 +163,7 @@ class _Step:
 
 
 def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Finding], withheld: str | None) -> Finding:
-    """A finding whose fix is left out, in a file that cannot be changed, or beside one of the baseline, says why."""
+    """A finding with the reason why its fix is left out: a file that cannot change, or a finding of the baseline."""
     if isinstance(finding.fix, Fix) and any(_is_same(finding, other) for other in left):
         return replace(finding, fix=Unfixable("the baseline lists it, or a finding that the fix would change"))
     if finding.path in banned and isinstance(finding.fix, Fix):
@@ -173,8 +173,8 @@ def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Find
     return finding
 
 
-def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _Step | None:
-    """Rewrite all that is wanted, gates passed; None where nothing is left to do."""
+def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _AppliedPass | None:
+    """Rewrite all that is wanted, gates passed; None if nothing is left to do."""
     while True:
         chosen = _wanted(survey, settings, ledger)
         texts = new_texts(survey.plan, [reported.place for reported in chosen if reported.place is not None])
@@ -192,7 +192,7 @@ def _one_pass(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> _S
                 if not ledger.is_first:
                     applied = unsafe_fixes([r.finding for r in chosen], survey.files.overlay, late=True)
                     ledger.late.update(dict.fromkeys(applied.values()))
-                return _Step({path: old for path, (old, _) in texts.items()}, after)
+                return _AppliedPass({path: old for path, (old, _) in texts.items()}, after)
         _ban(survey, chosen, {**failures, **untouchable}, ledger)
         ledger.reverted += [_left(r.finding, failures[r.finding.path]) for r in chosen if r.finding.path in failures]
 
@@ -237,7 +237,7 @@ def _untouchable(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -
 
 
 def _wanted(survey: Survey, settings: SettingsResolver, ledger: _Ledger) -> list[Reported]:
-    """What is to be fixed: applicable, in files that may be changed, and not of the baseline."""
+    """The findings to fix: applicable, in files that may be changed, and not of the baseline."""
     left = _left_alone(survey, ledger) | _withheld(survey, ledger).keys()
     return [
         reported

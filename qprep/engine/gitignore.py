@@ -43,7 +43,7 @@ class PatternScope:
         return cls(root, kept, Patterns.compile(kept))
 
     def verdict(self, path: Path, is_dir: bool) -> bool | None:
-        """What the patterns say of this very entry; None too where it lies outside the folder."""
+        """The answer of the patterns for this very entry; None too if it lies outside the folder."""
         below = self._below(path)
         return None if below is None else self.patterns.verdict(below, is_dir)
 

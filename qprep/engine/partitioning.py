@@ -1,4 +1,4 @@
-"""Divides the files of a run into parts that are looked at apart."""
+"""Divides the files of a run into parts that are analysed apart."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from typing import Protocol
 
 from qprep.analysis.dependencies.import_components import islands
 from qprep.analysis.dependencies.partitions import ALONE, UNIT_BYTES, Outlines, Partition, PartitionUnit, parts, units
-from qprep.analysis.symbols.module_resolver import Beside, Project
+from qprep.analysis.symbols.module_resolver import ExternalModule, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 
 Outlining = Callable[[Iterable[Path]], Mapping[Path, Outline]]
 
 
 class Reader(Protocol):
-    """Where the bytes and texts of files come from."""
+    """The source of the bytes and texts of files."""
 
     def data(self, path: Path) -> bytes:
         """A file's bytes; none where it cannot be read."""
 
     def text(self, path: Path) -> str | None:
-        """A file's text; None where it cannot be read."""
+        """A file's text; None if it cannot be read."""
 
 
 class OutlineStore(Protocol):
-    """What is known of earlier runs."""
+    """Results of earlier runs."""
 
     def division(self, paths: Sequence[Path]) -> list[PartitionUnit] | None:
-        """How these files were divided before."""
+        """The partitions of these files in an earlier run."""
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, Beside]) -> None:
+    def keep_division(
+        self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, ExternalModule]
+    ) -> None:
         """Remember how files were divided."""
 
     def outlines(self, paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:
@@ -42,7 +44,7 @@ class OutlineStore(Protocol):
 
 
 class ModuleOutlines:
-    """Outlines of a project's modules by dotted name, made when they are asked for; None where there is no file."""
+    """Outlines of a project's modules by dotted name, made when they are needed; None if there is no file."""
 
     def __init__(
         self,
@@ -95,9 +97,9 @@ class ModuleOutlines:
         self._is_new = True
         return read_outline(name, path, text) if text is not None else None
 
-    def beside(self) -> dict[str, Beside]:
-        """The modules beside the given ones that were asked for; nothing but their names was."""
-        return {name: Beside(path, self.known.get(name)) for name, path in self.project.asked.items()}
+    def beside(self) -> dict[str, ExternalModule]:
+        """The modules other than the given ones of which only names were looked up."""
+        return {name: ExternalModule(path, self.known.get(name)) for name, path in self.project.asked.items()}
 
     def keep(self) -> None:
         """Remember what had to be read."""
@@ -115,7 +117,7 @@ class Division:
     names: ModuleOutlines | None
 
     def outline(self, name: str, path: Path) -> Outline | None:
-        """The names of a module in a file; None where they are not known, which costs time and nothing else."""
+        """The names of a module in a file; None if they are not known, which costs time and nothing else."""
         if self.names is None or self.names.project.path(name) != path:
             return None
         return self.names.get(name)

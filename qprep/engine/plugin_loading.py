@@ -17,9 +17,13 @@ from qprep.checks import as_check
 from qprep.checks.base import ENTRY_POINT_GROUP, Check
 from qprep.codemods import as_codemod
 from qprep.codemods.base import Codemod
+from qprep.engine.config.output_formats import OutputFormat
 from qprep.engine.custom_operators import make_row, read_rows
+from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op
+from qprep.foundation.catalogue.targets import Target
 from qprep.foundation.errors import PluginError, QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.rewriting.fix_scope import DeclinedError
 
 _CODE: Final = re.compile(r"[A-Z]{2,8}\d{3}")
@@ -29,16 +33,20 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """What an entry point of the group `qprep.plugins` names.
+    """The value of an entry point of the group `qprep.plugins`.
 
     checks     modules with RULE, VALID, INVALID and check(facts), each named after its rule
-    codemods   modules with REWRITES and rewrite(scope, site), each named after its rule (or `rewrite_` and that)
+    codemods   modules with rewrite(scope, site), named after their rule (or `rewrite_` and that); REWRITES is optional
     rows       catalogue rows: mappings with the keys of a `[[op]]` table, or paths of TOML files
+    targets    libraries whose modules rewritten code can use
+    formats    modules with NAME, SHOWS_EDITS, IS_HUMAN and render(report), each an output format
     """
 
     checks: tuple[ModuleType, ...] = ()
     codemods: tuple[ModuleType, ...] = ()
     rows: tuple[Mapping[str, Any] | Path, ...] = ()
+    targets: tuple[Target, ...] = ()
+    formats: tuple[ModuleType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,16 @@ class Loaded:
     checks: tuple[Check, ...]
     codemods: Mapping[str, Codemod]
     rows: tuple[Op, ...]
+    targets: tuple[Target, ...]
+    formats: tuple[OutputFormat, ...]
     stamp: str  # changes when a file of the plugin does
+
+    @property
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The names that it claims, each with what it names: ("a rule", "ACME001")."""
+        yield from (("a rule", key) for check in self.checks for key in (check.rule.code, check.stem))
+        yield from (("a target", target.name) for target in self.targets)
+        yield from (("an output format", each.name) for each in self.formats)
 
 
 @functools.lru_cache(maxsize=1)
@@ -70,11 +87,14 @@ def load_plugin(name: str, plugin: object) -> Loaded:
         if stem not in stems:
             raise PluginError(f"plugin `{name}`: the rewrite `{stem}` is named after no rule of the plugin")
     rows = tuple(row for number, entry in enumerate(plugin.rows, start=1) for row in _rows(name, number, entry))
-    return Loaded(name, checks, codemods, rows, _stamp((*plugin.checks, *plugin.codemods), rows))
+    targets = tuple(_target(name, target) for target in plugin.targets)
+    formats = tuple(_format(name, module) for module in plugin.formats)
+    stamp = _stamp((*plugin.checks, *plugin.codemods), (rows, targets))
+    return Loaded(name, checks, codemods, rows, targets, formats, stamp)
 
 
-def _stamp(modules: Iterable[ModuleType], rows: tuple[Op, ...]) -> str:
-    digest = hashlib.sha256(repr(rows).encode())
+def _stamp(modules: Iterable[ModuleType], data: object) -> str:
+    digest = hashlib.sha256(repr(data).encode())
     for module in modules:
         path = getattr(module, "__file__", None)
         digest.update(Path(path).read_bytes() if path and Path(path).is_file() else repr(module).encode())
@@ -105,11 +125,36 @@ def _check(name: str, module: ModuleType) -> Check:
 
 
 def _codemod(name: str, module: ModuleType) -> Codemod:
-    codemod = _taken(name, "rewrite", module, as_codemod, ("REWRITES", "rewrite"))
+    codemod = _taken(name, "rewrite", module, as_codemod, ("rewrite",))
     run = codemod.rewrite
     stem = codemod.stem.removeprefix("rewrite_")
     where = f"plugin `{name}`: rewrite `{stem}`"
     return replace(codemod, stem=stem, rewrite=lambda scope, site: _run(where, lambda: run(scope, site)))
+
+
+def _target(name: str, target: object) -> Target:
+    if not isinstance(target, Target) or not _NAME.fullmatch(target.name):
+        raise PluginError(f"plugin `{name}`: expected a Target with a name like `my-library`, found {target!r}")
+    known = {op.name for op in load().ops}
+    for operation in (*target.rows, *(target.scalars or ())):
+        if operation not in known:
+            near = did_you_mean(operation, known, "`")
+            raise PluginError(f"plugin `{name}`: target `{target.name}`: unknown operation `{operation}`{near}")
+    return target
+
+
+def _format(name: str, module: ModuleType) -> OutputFormat:
+    found = _taken(name, "output format", module, _as_format, ("NAME", "SHOWS_EDITS", "IS_HUMAN", "render"))
+    if not _NAME.fullmatch(found.name):
+        raise PluginError(
+            f"plugin `{name}`: expected an output format with a name like `my-format`, found {found.name!r}"
+        )
+    where = f"plugin `{name}`: output format `{found.name}`"
+    return replace(found, render=lambda report: _run(where, lambda: found.render(report)))
+
+
+def _as_format(module: ModuleType) -> OutputFormat:
+    return OutputFormat(str(module.NAME), module.render, bool(module.SHOWS_EDITS), bool(module.IS_HUMAN))
 
 
 def _taken(name: str, what: str, module: ModuleType, take: Callable[[ModuleType], _T], wanted: Iterable[str]) -> _T:

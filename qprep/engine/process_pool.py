@@ -1,4 +1,4 @@
-"""Worker processes: each looks at one part after another; one that dies or hangs costs the file that it was at."""
+"""Worker processes: each analyses one part after another; one that dies or hangs costs the file that it was at."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Pool:
                 _end(worker.process)
 
     def _next(self, waiting: deque[PartJob]) -> tuple[PartJob, Any] | None:
-        """One event of one worker; None where no job ended by it."""
+        """One event of one worker; None if no job ended by it."""
         self._watch()
         try:
             number, message = self._events.get(timeout=_TICK)
@@ -155,7 +155,7 @@ class Pool:
 
 
 def recipe(settings: SettingsResolver) -> tuple[Any, ...]:
-    """What another process needs to resolve the same settings."""
+    """The data from which another process resolves the same settings."""
     from dataclasses import fields
 
     options = settings.overrides

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from qprep.engine.runtime_evidence.equivalence_gate import Parts, Proof
-    from qprep.engine.runtime_evidence.run_reach import Reach
+    from qprep.engine.runtime_evidence.run_reach import RunCoverage
 
 _SAFE_ALONE = "--verify: an unsafe fix was not tried together with the others"
 
@@ -51,7 +51,7 @@ class ProvenFixes(Generic[_Passes]):
     _differences: dict[UnsafeFix, str] = field(default_factory=dict)
 
     def find(self) -> _Passes:
-        """The passes to write; QprepError where safe fixes fail, TargetError where no target can be compared."""
+        """The passes to write; QprepError if safe fixes fail, TargetError where no target can be compared."""
         from qprep.tracing.bisection import keep
 
         reach = cache(lambda: self.proof.reach(self.files))  # another run, where there is an unsafe fix
@@ -71,7 +71,7 @@ class ProvenFixes(Generic[_Passes]):
         return last
 
     def _check_safe_ones(self) -> None:
-        """Raise QprepError where the safe fixes alone change something."""
+        """Raise QprepError if the safe fixes alone change something."""
         passes = self.passes(_nothing_more(Withheld(), {}))
         failed = self.proof.failure(passes.contents)
         if failed is not None:
@@ -95,8 +95,8 @@ class ProvenFixes(Generic[_Passes]):
         return passes, None if failed is None else f"{failed[1].target} differs: {failed[1].difference}"
 
 
-def _unreached(fix: UnsafeFix, reach: Reach) -> str | None:
-    """Why a run proves nothing of a fix; None where it went through the code."""
+def _unreached(fix: UnsafeFix, reach: RunCoverage) -> str | None:
+    """Why a run proves nothing of a fix; None if it went through the code."""
     seen = reach.scope(fix.path, fix.scope) if fix.late else reach.expression(fix.finding, fix.scope)
     return None if seen else f"not proven: the run of {reach.targets} does not go through this code"
 

@@ -1,4 +1,4 @@
-"""What the engine gives to whoever called it."""
+"""Results of the engine."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Which rules are on, by code, prefix or name, and why."""
+"""Selection of rules by code, prefix or name, with the reason."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qprep.foundation.errors import QprepError
 from qprep.foundation.findings import Rule
+from qprep.foundation.suggestions import did_you_mean
 
 ALL = "ALL"
 _EXACT = 100  # a full code or a name is more specific than any prefix
@@ -15,7 +15,7 @@ _EXACT = 100  # a full code or a name is more specific than any prefix
 
 @dataclass(frozen=True, slots=True)
 class SelectionSource:
-    """What one place says; `select` None is "not said here"."""
+    """The selectors of one place; `select` None: the place does not set it."""
 
     select: tuple[str, ...] | None = None
     extend: tuple[str, ...] = ()
@@ -90,14 +90,7 @@ def validate(selectors: Iterable[str], rules: tuple[Rule, ...], where: str) -> N
 def suggestion(selector: str, rules: tuple[Rule, ...]) -> str:
     """ "; did you mean `QP101`?" where a rule's code or name is close, else nothing."""
     names = [name for rule in rules for name in (rule.code, rule.name)]
-    return did_you_mean(selector, names)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """ "; did you mean `x`?" for the closest known word, else nothing."""
-    names = list(known)
-    close = difflib.get_close_matches(word, names, 1) or difflib.get_close_matches(word.upper(), names, 1)
-    return f"; did you mean `{close[0]}`?" if close else ""
+    return did_you_mean(selector, names, "`")
 
 
 def _best(selectors: Iterable[str], rule: Rule) -> tuple[int, str]:

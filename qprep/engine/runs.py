@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.inputs import Files, Setting
-from qprep.analysis.symbols.module_resolver import ParsedFiles
+from qprep.analysis.symbols.parse_cache import ParsedFiles
 from qprep.engine.execution import Effort
 from qprep.engine.partitioning import Division, OutlineStore, divide, whole
 from qprep.engine.results import ChangedFile, CheckResult, FixResult, in_order, is_applicable
-from qprep.engine.scheduler import Asked, Memory, PartLook, run_parts
+from qprep.engine.scheduler import ExternalModules, Memory, PartLook, run_parts
 from qprep.engine.summarize import outlines_of
 from qprep.engine.surroundings import surround
 from qprep.engine.work import Work
@@ -45,7 +45,7 @@ def check(
 ) -> CheckResult:
     """Find; changes nothing. `observe` runs the user's models on the given contents of files.
 
-    The files `beside` are looked through for what they do to the given ones, and not reported.
+    The files `beside` are read for their effects on the given ones, and not reported.
     """
     texts, effort = overlay or {}, effort or Effort()
     cache = _cache(effort, texts, observe)
@@ -63,7 +63,7 @@ def check(
 
 
 def _shortened(result: CheckResult, *, effort: Effort) -> CheckResult:
-    """What is wanted of a part's result: the edits take several times the room of all else."""
+    """Drops the edits from a part's result unless they are wanted: they take several times the memory of the rest."""
     findings = result.findings if effort.edits else tuple(map(_without_edits, result.findings))
     unknown = result.unknown_sites if effort.unknown else ()
     return CheckResult(findings, result.files, result.unknown, unknown)
@@ -81,7 +81,7 @@ def check_part(
     overlay: Mapping[str, bytes],
     observe: Observe | None = None,
     edits: bool = True,
-) -> tuple[CheckResult, Asked]:
+) -> tuple[CheckResult, ExternalModules]:
     """Look at files that know of each other; without `edits`, fixes say only that they are there."""
     from qprep.engine.snapshot import Survey  # what a run finds in the cache needs none of it
 
@@ -89,7 +89,7 @@ def check_part(
         return _checked(Survey(paths, settings, overlay, observe, setting), len(paths), edits=edits)
 
 
-def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, Asked]:
+def _checked(survey: Survey, files: int, *, edits: bool) -> tuple[CheckResult, ExternalModules]:
     found = survey.findings() if edits else [reported.finding for reported in survey.reported]
     findings = found + survey.faults
     result = CheckResult(tuple(findings), files, len(survey.unknown), tuple(survey.unknown))
@@ -103,7 +103,7 @@ def _divisions(
     effort: Effort,
     runs: object,
 ) -> list[Division]:
-    """What is looked at together: all of it where one run of a model may go through any of the files."""
+    """Files that are analysed together: all of them if one run of a model may go through any of them."""
     if runs is not None:
         return whole(paths)
     outlines = partial(outlines_of, settings=settings, overlay=overlay, effort=effort)
@@ -120,7 +120,7 @@ def _parsed(effort: Effort) -> ParsedFiles:
 
 
 def _cache(effort: Effort, overlay: Mapping[str, bytes], runs: object) -> Cache | None:
-    """What is known of earlier runs, where that counts: not for other contents, nor beside runs of the models."""
+    """The results of earlier runs; none for other contents, nor with runs of models."""
     return effort.cache if runs is None and not overlay else None
 
 
@@ -146,7 +146,7 @@ def fix(
 
     `observe` runs the user's models on the contents of each pass; `prove` is called before anything is written, and
     raises what keeps it from that. What the `baseline` holds stays as it is. The files `beside` are
-    looked through for what they do to the given ones, and not changed.
+    read for their effects on the given ones, and not changed.
     """
     texts, effort = overlay or {}, effort or Effort()
     runs = observe or prove
@@ -197,7 +197,7 @@ def fix_part(
     observe: Observe | None = None,
     prove: Proof | None = None,
     baseline: Baseline | None = None,
-) -> tuple[FixResult, Asked]:
+) -> tuple[FixResult, ExternalModules]:
     """Rewrite files that know of each other; nothing is written."""
     from qprep.engine.fix_loop import run_passes
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from qprep.analysis.dependencies.partitions import Partition
 from qprep.analysis.inputs import Files, Setting
-from qprep.analysis.symbols.module_resolver import Beside, ParsedFiles
+from qprep.analysis.symbols.module_resolver import ExternalModule
+from qprep.analysis.symbols.parse_cache import ParsedFiles
 from qprep.engine.execution import Attempt, Clock, attempt
 from qprep.engine.partitioning import Division
 from qprep.engine.process_pool import Pool
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
     from qprep.foundation.findings import Finding
 
 _T = TypeVar("_T")
-Asked = Mapping[str, Beside]
+ExternalModules = Mapping[str, ExternalModule]
 
 
 @dataclass(frozen=True, slots=True)
 class PartOutcome(Generic[_T]):
-    """What came of one part: the result, the modules beside the part that were looked for, whether it is whole."""
+    """The result of one part, the modules outside it that were looked up, and if it is whole."""
 
     result: _T
-    asked: Asked
+    asked: ExternalModules
     whole: bool = True
 
 
@@ -36,7 +37,7 @@ class PartLook(Generic[_T]):
     """One verb's work on a part: `work` gives a result and the modules that were looked for."""
 
     verb: str
-    work: Callable[[Sequence[Path], Setting], tuple[_T, Asked]]
+    work: Callable[[Sequence[Path], Setting], tuple[_T, ExternalModules]]
     parsed: ParsedFiles = field(default_factory=ParsedFiles)
 
     def outcome(
@@ -50,7 +51,7 @@ class PartLook(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class Memory(Generic[_T]):
-    """What is known of parts: `find` looks a result up, `keep` remembers one."""
+    """Results of parts: `find` looks one up, `keep` remembers one."""
 
     find: Callable[[Partition], _T | None]
     keep: Callable[[Partition, PartOutcome[_T]], object] | None = None

@@ -1,4 +1,4 @@
-"""What a look at rewritten files finds that the look before did not: the rewrite is at fault, or the first look was."""
+"""Findings of the analysis after a rewrite that the one before did not have: one of both is wrong."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from qprep.engine.runtime_evidence.run_rules import RUN_CODES
 from qprep.engine.suppressions import judge
 from qprep.foundation import gc_pause
 from qprep.foundation.catalogue.op import Op
-from qprep.foundation.catalogue.targets import OWN, TARGETS, TORCH_AO, Target
+from qprep.foundation.catalogue.targets import OWN, Target
 from qprep.foundation.findings import Finding, Fix, Position, Severity, Unfixable
 from qprep.foundation.internal_rules import UNREADABLE_FILE, engine_finding
 from qprep.foundation.source import SourceError, SourceFile, display_path, too_deep
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from qprep.analysis.places import Place
+    from qprep.analysis.sites import Site
     from qprep.analysis.symbols.module_summary import Outline
-    from qprep.checks.base import Check, Hit, Site
+    from qprep.checks.base import Check, Hit
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.runtime_evidence.observer import Observe
     from qprep.rewriting.composed_edits import Piece
@@ -102,7 +103,7 @@ class Survey:
         effects = EffectTable(self.analysis)
         add_visits(self.analysis, effects)
         find_eager(self.analysis, names)
-        find_unprepared(self.analysis, [name for name in names if self._target(name).name == TORCH_AO])
+        find_unprepared(self.analysis, [name for name in names if self._target(name).is_eager])
         load = partial(_code, self.project, self.own, self.files)
         fixed = self.project.given.keys() - self.own.keys()
         self.context = RewriteContext(self.analysis, load, effects, self.setting.around, self._target, fixed)
@@ -122,7 +123,7 @@ class Survey:
             yield name
 
     def _tell(self, module: str) -> None:
-        """A file is begun with: should qprep fail from here on, it is put down to that."""
+        """The analysis of a file begins: a failure from here on is attributed to it."""
         if module != self._begun:
             self._begun = module
             self.setting.tell(display_path(self.project.given[module]))
@@ -133,9 +134,9 @@ class Survey:
         return tuple(dict.fromkeys((*self.settings.registry.rows, *found)))
 
     def _target(self, module: str) -> Target:
-        """Whose modules the rewritten code of a file uses; a module made of a function stands in a given file, too."""
+        """The library whose modules the rewritten code of a file uses; other files use qprep's."""
         path = self.project.given.get(module)
-        return TARGETS[self.settings.for_file(path).target if path is not None else OWN]
+        return self.settings.registry.targets[self.settings.for_file(path).target if path is not None else OWN]
 
     def _read_faults(self) -> None:
         """Files that could not be read or parsed: one finding each."""
@@ -295,7 +296,7 @@ def _code(project: Project, own: Mapping[str, Path], files: Files, module: str) 
 
 
 def _doubts(project: Project, outcome: Rewrite | Unfixable) -> Iterator[str]:
-    """What could not be shown of an unsafe rewrite, with the place of the code to blame."""
+    """The doubts about an unsafe rewrite, with the place of the code to blame."""
     for doubt in outcome.doubts[:MAX_DOUBTS] if isinstance(outcome, Rewrite) else ():
         yield f"not proven: {doubt.reason} ({_where(project, doubt.place)})"
 

@@ -13,7 +13,7 @@ from qprep.analysis.inputs import Files, Setting
 from qprep.analysis.symbols.import_links import module_name
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.partitioning import Division
-from qprep.engine.scheduler import Asked, PartLook, run_parts
+from qprep.engine.scheduler import ExternalModules, PartLook, run_parts
 from qprep.engine.work import Work
 from qprep.foundation.source import display_path
 
@@ -38,7 +38,9 @@ def outlines_of(
     return found
 
 
-def outline_part(paths: Sequence[Path], setting: Setting, *, overlay: Mapping[str, bytes]) -> tuple[Outlined, Asked]:
+def outline_part(
+    paths: Sequence[Path], setting: Setting, *, overlay: Mapping[str, bytes]
+) -> tuple[Outlined, ExternalModules]:
     """Read the outlines of a few files."""
     files = Files(overlay, setting.broken)
     found: Outlined = {}

@@ -128,7 +128,7 @@ def _faults(
     for code in comment.codes:
         meant = [rule.code for rule in rules if matches(code, rule)]
         if not meant:
-            message = f"`{code}` is no rule{suggestion(code, rules)}"
+            message = f"`{code}` is not a rule{suggestion(code, rules)}"
             yield _finding(source, comment, UNKNOWN_SUPPRESSION, message, code)
         elif (comment.start, code) not in used and any(known in enabled for known in meant):
             yield _finding(source, comment, UNUSED_SUPPRESSION, f"`{code}` suppresses nothing here", code)

@@ -1,4 +1,4 @@
-"""The files of a project beside those given: read for what they do to the given ones, neither reported nor changed."""
+"""The files of a project other than the given ones: read for their effects on these, neither reported nor changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GENERAL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Files beside the given ones; `note` says where the limit was reached."""
+    """Files other than the given ones; `note` says where the limit was reached."""
 
     paths: tuple[Path, ...]
     note: str | None = None
@@ -85,7 +85,7 @@ def _size(path: Path) -> int:
 def surround(
     divisions: Sequence[Division], beside: Sequence[Path], reader: Reader, store: OutlineStore | None = None
 ) -> list[Division]:
-    """The same parts, each with the files beside it that use its modules, and with what the others may do.
+    """The same parts, each with the files outside it that use its modules, and the effects of the others.
 
     A file whose text names nothing of the given ones is left out.
     """
@@ -106,7 +106,7 @@ def surround(
 
 
 @dataclass(frozen=True, slots=True)
-class _Uses:
+class _ImportUses:
     """The modules whose names a file imports, and those of which it takes what may run with a model."""
 
     named: frozenset[str]
@@ -114,7 +114,7 @@ class _Uses:
 
 
 def _with_users(
-    part: Partition, graph: Mapping[str, _Uses], outlines: Outlines, by_path: Mapping[Path, str]
+    part: Partition, graph: Mapping[str, _ImportUses], outlines: Outlines, by_path: Mapping[Path, str]
 ) -> Partition:
     own = {by_path[path] for path in part.paths if path in by_path}
     more = [name for name, uses in graph.items() if not own.isdisjoint(uses.named)]
@@ -129,7 +129,7 @@ def _with_users(
     return replace(part, around=around, context=tuple(outlines.given[name] for name in graph if name in users))
 
 
-def _helpers(users: Collection[str], graph: Mapping[str, _Uses], outlines: Outlines) -> list[str]:
+def _helpers(users: Collection[str], graph: Mapping[str, _ImportUses], outlines: Outlines) -> list[str]:
     """The files that some others use, one through another, and that do something to objects which they are given."""
     reached, waiting = set(users), list(users)
     while waiting:
@@ -145,13 +145,13 @@ def _joined(one: Around, other: Around) -> Around:
     return Around(one.asks | other.asks, (*one.walks, *other.walks), one.touched | other.touched)
 
 
-def _uses(name: str, outlines: Outlines) -> _Uses:
+def _uses(name: str, outlines: Outlines) -> _ImportUses:
     outline = outlines.get(name)
     if outline is None:
-        return _Uses(frozenset(), frozenset())
+        return _ImportUses(frozenset(), frozenset())
     imported = (_module_of(target, outlines) for target in (*outline.imports.values(), *outline.inner, *outline.stars))
     named = frozenset(module for module in imported if module is not None)
-    return _Uses(named - {name}, frozenset(wanted(name, outlines)) - {name})
+    return _ImportUses(named - {name}, frozenset(wanted(name, outlines)) - {name})
 
 
 def _only_hands_on(name: str, outlines: Outlines) -> bool:
@@ -172,7 +172,7 @@ def _module_of(dotted: str, outlines: Outlines) -> str | None:
 
 
 def _mentioning(given: Sequence[Path], beside: Sequence[Path], reader: Reader) -> list[Path]:
-    """The files beside whose text names a given module, something defined or held in one, or a user of these."""
+    """The other files whose text names a given module, something defined or held in one, or a user of these."""
     names = {_stem(path) for path in given} | _GENERAL
     for path in given:
         names.update(_OWN.findall(reader.data(path)))

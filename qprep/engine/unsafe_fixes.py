@@ -1,4 +1,4 @@
-"""Which unsafe fixes a rewrite leaves out, known again in the texts that later passes find."""
+"""Unsafe fixes that a rewrite leaves out, recognised in the texts of later passes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class UnsafeFix:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What it has in common with findings of the same rule in the same function."""
+        """The key that it shares with findings of the same rule in the same function."""
         return self.path, self.scope, self.code
 
 
@@ -40,14 +40,14 @@ class UnsafeFix:
 class Withheld:
     """Unsafe fixes that are left out, each with the reason.
 
-    others  a reason to leave out any other unsafe fix; None where it is applied
+    others  a reason to leave out any other unsafe fix; None if it is applied
     """
 
     reasons: Mapping[UnsafeFix, str] = field(default_factory=dict)
     others: Callable[[UnsafeFix], str | None] = lambda _: None
 
     def reason(self, fix: UnsafeFix) -> str | None:
-        """Why a fix is left out; None where it is applied.
+        """Why a fix is left out; None if it is applied.
 
         Code moves between passes, so a late finding is left out with any of its rule in its function: more than
         needed may stay, never less.

@@ -1,4 +1,4 @@
-"""What a verb has to do: the parts of some divisions, and one part as a job for a process."""
+"""The work of a command: the parts of some partitionings, and one part as a job for a process."""
 
 from __future__ import annotations
 

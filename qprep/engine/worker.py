@@ -1,4 +1,4 @@
-"""A worker process: reads parts from standard input, looks at them, and answers on what was standard output."""
+"""A worker process: reads parts from standard input, analyses them, and answers on what was standard output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qprep.engine.execution import describe
 from qprep.engine.ipc import read_frame, write_frame
 from qprep.engine.partitioning import Division, ModuleOutlines
 from qprep.engine.rule_registry import all_rules
-from qprep.engine.scheduler import Asked, PartLook
+from qprep.engine.scheduler import ExternalModules, PartLook
 from qprep.foundation import gc_pause
 from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
@@ -43,7 +43,7 @@ def _serve(questions: IO[bytes], answers: IO[bytes]) -> None:
 
     verb, made, overlay, edits, baseline = read_frame(questions)
     settings = _resolver(made)
-    works: dict[str, Callable[..., tuple[Any, Asked]]] = {
+    works: dict[str, Callable[..., tuple[Any, ExternalModules]]] = {
         "check": partial(runs.check_part, settings=settings, overlay=overlay, edits=edits),
         "fix": partial(runs.fix_part, settings=settings, overlay=overlay, baseline=baseline),
         summarize.VERB: partial(summarize.outline_part, overlay=overlay),

@@ -48,7 +48,7 @@ def _with_room(work: Callable[[], _T]) -> _T:
 
     CPython takes that stack from the system in pieces of 16 KB, and gives each back as soon as it is empty: recursion
     that goes up and down across the end of a piece does so all the time, which was a tenth of an analysis. What one
-    frame asks for beyond its needs is left to the calls below it.
+    frame reserves beyond its needs is left to the calls below it.
     """
     return work()
 

@@ -1,4 +1,4 @@
-"""What qprep says about source: plain data that crosses every boundary (processes, JSON, editors)."""
+"""Findings and fixes: plain data that crosses every boundary (processes, JSON, editors)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 class Severity(enum.Enum):
-    """How much a finding stands in the way of quantization."""
+    """The severity of a finding for quantization."""
 
     ERROR = "error"
     WARNING = "warning"

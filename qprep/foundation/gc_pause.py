@@ -1,4 +1,4 @@
-"""When Python looks for cycles to free: trees hold none, and looking through them takes a third of an analysis."""
+"""Pauses the garbage collector: trees hold no cycles, and the search for them takes a third of an analysis."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _SHOWN: Final = re.compile(r"(?P<path>.+\.ipynb):cell (?P<cell>\d+)")
 
 
 class NotebookError(ValueError):
-    """What is wrong with a notebook."""
+    """The fault of a notebook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Notebook:
 
 
 def read_notebook(raw: str) -> Notebook:
-    """Take a notebook apart; raises NotebookError for what is none of format 4."""
+    """Take a notebook apart; raises NotebookError for a file that is not of format 4."""
     try:
         document = json.loads(raw)
     except ValueError as error:
@@ -98,7 +98,7 @@ def read_notebook(raw: str) -> Notebook:
 
 
 def shown_path(path: str, cell: int) -> str:
-    """How a report names a cell."""
+    """The name of a cell in a report."""
     return f"{path}:cell {cell}"
 
 
@@ -182,7 +182,7 @@ def _written(old: str, source: str) -> str:
 
 
 def _source_spans(raw: str) -> list[tuple[int, int] | None]:
-    """Where the `source` of each cell stands in a valid JSON text."""
+    """The positions of the `source` of each cell in a valid JSON text."""
     found: list[tuple[int, int] | None] = []
     for key, start, _ in _members(raw, _skip_blank(raw, 0)):
         if key == "cells":

@@ -92,7 +92,7 @@ class SourceFile:
     def encode(self, text: str) -> bytes:
         """Give `text` this file's encoding and BOM, or put it into the notebook's cells.
 
-        Raises UnicodeEncodeError where the encoding lacks a character, NotebookError where cells would be lost.
+        Raises UnicodeEncodeError if the encoding lacks a character, NotebookError where cells would be lost.
         """
         if self.notebook is not None:
             return self.notebook.with_text(text).encode()

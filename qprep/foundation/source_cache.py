@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from qprep.foundation.findings import Edit, Finding, Fix, Position
+from qprep.foundation.lru_store import LruStore
 from qprep.foundation.notebook import SUFFIX, shown_path, split_shown
 from qprep.foundation.source import SourceError, SourceFile
 
@@ -18,15 +18,11 @@ class Sources:
     """Reads files as renderers need them; `overlay` holds bytes by path that are not on disk (or not yet)."""
 
     overlay: Mapping[str, bytes] = field(default_factory=dict)
-    _cache: OrderedDict[str, SourceFile | None] = field(default_factory=OrderedDict, init=False, repr=False)
+    _cache: LruStore[str, SourceFile | None] = field(default_factory=lambda: LruStore(_KEPT), init=False, repr=False)
 
     def get(self, path: str) -> SourceFile | None:
-        """A file by its path as reported; None where it cannot be read, which then is itself a finding."""
-        if path not in self._cache:
-            self._cache[path] = self._read(path)
-            if len(self._cache) > _KEPT:
-                self._cache.popitem(last=False)
-        return self._cache[path]
+        """A file by its path as reported; None if it cannot be read, which then is itself a finding."""
+        return self._cache.find(path, lambda: self._read(path))
 
     def in_cell(self, finding: Finding) -> Finding:
         """A finding in a notebook, placed in its cell: `model.ipynb:cell 3`, lines counted from the cell's first."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from qprep.analysis.facts import Facts, ModuleCall, OpSite
 from qprep.checks.base import Hit, Invalid, unowned
+from qprep.cli.reporters.report_data import Report
 from qprep.codemods.base import Outcome
 from qprep.engine.plugin_loading import Plugin
+from qprep.foundation.catalogue.op import Dedicated
+from qprep.foundation.catalogue.targets import Target
 from qprep.foundation.errors import PluginError
 from qprep.foundation.findings import Applicability, Rule, Severity, Unfixable
 from qprep.rewriting.composed_edits import Piece
@@ -13,6 +16,6 @@ from qprep.rewriting.fix_scope import Scope
 from qprep.rewriting.transforms.call_sites import invocation
 
 __all__ = [
-    "Applicability", "Facts", "Hit", "Invalid", "ModuleCall", "OpSite", "Outcome", "Piece", "Plugin", "PluginError",
-    "Rule", "Scope", "Severity", "Unfixable", "invocation", "unowned",
+    "Applicability", "Dedicated", "Facts", "Hit", "Invalid", "ModuleCall", "OpSite", "Outcome", "Piece", "Plugin",
+    "PluginError", "Report", "Rule", "Scope", "Severity", "Target", "Unfixable", "invocation", "unowned",
 ]  # fmt: skip

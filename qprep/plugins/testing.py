@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.config.settings_file import Options
 from qprep.engine.plugin_loading import Loaded, Plugin, load_plugin
-from qprep.engine.rule_registry import Registry, rules_of, with_plugins
+from qprep.engine.rule_registry import Registry, rewrites_of, rules_of, with_plugins
 
 if TYPE_CHECKING:
     from qprep.checks.base import Check, Invalid
@@ -47,7 +47,7 @@ def _examples(plugin: Loaded, registry: Registry) -> Iterator[Example]:
         for number, example in enumerate(check.invalid):
             yield Example(f"{check.rule.code}-invalid-{number}", partial(_invalid, registry, check, example))
         codemod = plugin.codemods.get(check.stem)
-        for number, pair in enumerate(codemod.rewrites if codemod is not None else ()):
+        for number, pair in enumerate(rewrites_of(check, codemod)):
             yield Example(f"{check.rule.code}-rewrite-{number}", partial(_rewrite, registry, check, pair))
 
 

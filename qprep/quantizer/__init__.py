@@ -1,12 +1,14 @@
 """Quantizes a prepared model module by module; needs torch."""
 
-from qprep.quantizer.backends.exporters import EXPORTERS, Exporter
+from qprep.quantizer.backends.exporters.exporter_names import EXPORTERS
+from qprep.quantizer.backends.exporters.exporter_protocol import Exporter
 from qprep.quantizer.backends.integer.agreement import Agreement, slot_agreement
 from qprep.quantizer.backends.integer.integer_model import IntegerModel
 from qprep.quantizer.backends.integer.integer_tensor import IntegerTensor
 from qprep.quantizer.backends.onnx.export import write_onnx
+from qprep.quantizer.backends.onnx.export_report import ExportReport
 from qprep.quantizer.config.backend_presets import BACKENDS
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.config.job_config import QuantConfig, load_config
 from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, TensorQuantizer, WeightQuantizer
@@ -30,10 +32,12 @@ from qprep.quantizer.methods.qat.dorefa import DorefaQuantizer, WRPNQuantizer
 from qprep.quantizer.methods.qat.learned import LSQQuantizer, TQTQuantizer
 from qprep.quantizer.methods.qat.linear_qat import LinearQATQuantizer
 from qprep.quantizer.methods.qat.pact import PACTQuantizer
+from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from qprep.quantizer.methods.smooth_quant import smooth_quant
 from qprep.quantizer.quantizer_base import Quantizer
 from qprep.quantizer.quantizer_errors import NotPreparedError
 from qprep.quantizer.report.activation_statistics import Statistics, collect_statistics
+from qprep.quantizer.report.graph_picture import graph_svg
 from qprep.quantizer.report.quantization_report import QuantizationReport
 
 __all__ = [
@@ -49,6 +53,7 @@ __all__ = [
     "DorefaQuantizer",
     "DynamicQuantizer",
     "Edge",
+    "ExportReport",
     "Exporter",
     "GPTQQuantizer",
     "Granularity",
@@ -58,6 +63,7 @@ __all__ = [
     "Kernel",
     "LAPQQuantizer",
     "LSQQuantizer",
+    "LayerSettings",
     "LinearQATQuantizer",
     "Maybe",
     "Node",
@@ -72,11 +78,11 @@ __all__ = [
     "QuantizedModule",
     "Quantizer",
     "Scheme",
-    "Settings",
     "Spec",
     "Statistics",
     "TQTQuantizer",
     "TensorQuantizer",
+    "TrainingQuantizer",
     "WRPNQuantizer",
     "WeightOnlyQuantizer",
     "WeightQuantizer",
@@ -85,6 +91,7 @@ __all__ = [
     "cross_layer_equalization",
     "default_passes",
     "forward_method",
+    "graph_svg",
     "load_config",
     "partition",
     "quantize_dynamic",

@@ -16,7 +16,7 @@ from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """How a model is called: with how many positional inputs, and which keywords it takes (None: any).
+    """The signature of a model's call: the number of positional inputs, and the keywords that it takes (None: any).
 
     whole   the class of its one positional input, where that is a mapping or a sequence
     """
@@ -60,7 +60,7 @@ def running(batch: object, number: int) -> Iterator[None]:
 
 
 def caller(model: nn.Module, inputs: Sequence[object]) -> Caller:
-    """How `model` is called where `inputs` are its positional ones."""
+    """The signature of `model` if `inputs` are its positional inputs."""
     alone = inputs[0] if len(inputs) == 1 else None
     whole = Mapping if isinstance(alone, Mapping) else Sequence if isinstance(alone, (tuple, list)) else None
     return Caller(len(inputs), keywords_of(model), whole)
@@ -74,7 +74,7 @@ def _is_whole(batch: object, kind: type) -> bool:
 
 
 def keywords_of(model: nn.Module) -> frozenset[str] | None:
-    """The keywords that the forward of `model` takes; None where it takes any."""
+    """The keywords that the forward of `model` takes; None if it takes any."""
     parameters = inspect.signature(model.forward).parameters.values()
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return None
@@ -109,7 +109,7 @@ def _taken(keywords: frozenset[str] | None, batch: Mapping[str, object]) -> dict
 
 
 def check_inputs(model: nn.Module, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
-    """QprepError where example inputs are missing or hold no data."""
+    """QprepError if example inputs are missing or hold no data."""
     needed = required_inputs(model)
     if needed and not args and not kwargs:
         raise QprepError(f"expected example inputs for {', '.join(needed)} of {type(model).__name__}, found none")

@@ -72,7 +72,7 @@ def _constructors(kind: type) -> Iterator[Callable[..., None]]:
 
 
 def options_of(quantizer: Rebuildable) -> dict[str, Any]:
-    """What builds the quantizer again, beside settings: attributes that its constructor has a name for, or was given.
+    """The options that build the quantizer again, without settings: attributes that its constructor names or was given.
 
     Names that only a base class has count where they were given: a constructor may set them itself.
     """
@@ -87,7 +87,7 @@ def options_of(quantizer: Rebuildable) -> dict[str, Any]:
 
 
 def accepted(kind: type, data: dict[str, Any]) -> dict[str, Any]:
-    """What of a file the constructor of `kind` is called with: its options, and settings that it names or was given."""
+    """The arguments in a file for the constructor of `kind`: its options, and settings that it names or was given."""
     first = next(_constructors(kind))
     named = set(inspect.signature(first).parameters) | set(data["given"])
     return {**{name: value for name, value in data["settings"].items() if name in named}, **data["options"]}
@@ -107,7 +107,7 @@ def read(path: str | Path, method: str) -> dict[str, Any]:
 
 
 def restore(quantizer: PreparedModel, data: dict[str, Any], path: str | Path) -> None:
-    """Put the saved state into a prepared quantizer; QprepError where its slots are not those saved."""
+    """Put the saved state into a prepared quantizer; QprepError if its slots are not those saved."""
     slots = list(quantizer.quantizers)
     saved = [(each["name"], Spec.from_data(each["spec"])) for each in data["slots"]]
     planned = [(each.name, each.spec) for each in slots]

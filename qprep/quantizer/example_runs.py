@@ -39,7 +39,7 @@ def example_of(model: nn.Module, example: Example) -> tuple[tuple[Any, ...], dic
 
 
 def run_example(model: nn.Module, example: Example) -> Any:  # noqa: ANN401  (whatever the model returns)
-    """What `model` gives in evaluation mode, without gradients; random numbers begin at the same seed each time."""
+    """The outputs of `model` in evaluation mode, without gradients; the random seed is the same each time."""
     args, kwargs = example_of(model, example)
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

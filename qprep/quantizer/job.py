@@ -18,13 +18,14 @@ from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.config.job_config import QuantConfig, pass_at
-from qprep.quantizer.loaders import Batches, Watch, example_of, ignore
+from qprep.quantizer.loaders import Batches, LoaderError, Watch, example_of, ignore
 from qprep.quantizer.methods.adaround import AdaRoundQuantizer
 from qprep.quantizer.methods.lapq import LAPQQuantizer
 from qprep.quantizer.methods.method_names import METHODS
 from qprep.quantizer.quantizer_base import Quantizer
 from qprep.quantizer.quantizer_errors import NotPreparedError
 from qprep.quantizer.report.quantization_report import QuantizationReport
+from qprep.quantizer.report.report_data import Fact, Score
 from qprep.tracing import model_target
 from qprep.tracing.failure import TraceFailure, from_exception
 from qprep.tracing.request import Request
@@ -45,7 +46,7 @@ class QuantizeJob:
     evaluate   the same of a function of the model that returns a number, or numbers by name
     loss       the same of a function of (output, batch) that returns what LAPQ makes small
     settings   what the command line says of all modules; before what `config` says
-    passes     "package.module:function" each: functions of the graph, beside those that `config` names
+    passes     "package.module:function" each: functions of the graph, in addition to those that `config` names
     batches    how many of the loader count, None for all
     """
 
@@ -67,7 +68,7 @@ class QuantizeJob:
 
 @dataclass(frozen=True, slots=True)
 class QuantizeOutcome:
-    """What came of a job: its report, (name, float, quantized) of what was evaluated, files written."""
+    """The result of a job: its report, (name, float, quantized) of each score, files written."""
 
     report: QuantizationReport
     scores: tuple[tuple[str, float, float], ...]
@@ -96,10 +97,19 @@ def run(job: QuantizeJob, watch: Watch = ignore) -> QuantizeOutcome:
     with _blaming(f"{request.target} could not be compared on {job.calibrate}"):
         batches.doing = "comparing"
         report = quantizer.report(batches, sensitivity=job.sensitivity, watch=watch)
+    report = replace(report, facts=(*_facts(job), *report.facts), scores=tuple(Score(*each) for each in scores))
     written = tuple(_write(job if failure is None else replace(job, onnx=None), quantizer, report, watch))
     if failure is not None:
         raise failure
     return QuantizeOutcome(report, scores, written)
+
+
+def _facts(job: QuantizeJob) -> Iterator[Fact]:
+    """The names of the command: model, data, evaluation."""
+    yield Fact("model", job.request.target)
+    yield Fact("calibrated on", job.calibrate)
+    if job.evaluate is not None:
+        yield Fact("evaluated by", job.evaluate)
 
 
 def _made(job: QuantizeJob, model: nn.Module) -> Quantizer:
@@ -205,7 +215,7 @@ def _number(value: object, name: str) -> float:
 
 
 def _write(job: QuantizeJob, quantizer: Quantizer, report: QuantizationReport, watch: Watch) -> Iterator[Path]:
-    """The files asked for, one after another."""
+    """The requested files, one after another."""
     for path, write in (
         (job.output, quantizer.save),
         (job.report, report.save),
@@ -229,6 +239,8 @@ def _blaming(sentence: str) -> Iterator[None]:
         yield
     except JobError:
         raise
+    except LoaderError as error:
+        raise JobError(from_exception("run", error.what, error.__cause__ or error)) from error
     except QprepError as error:
         raise JobError(TraceFailure("run", str(error))) from error
     except (Exception, SystemExit) as error:

@@ -19,13 +19,21 @@ def ignore(_what: str, _done: int, _total: int | None) -> None:
     """The watch of nobody."""
 
 
+class LoaderError(QprepError):
+    """A loader raised an error, which is the cause of this one."""
+
+    def __init__(self, what: str, cause: BaseException) -> None:
+        super().__init__(f"{what}: {type(cause).__name__}: {cause}")
+        self.what = what
+
+
 class Batches:
-    """What `--calibrate` names: an iterable of batches, or a function that gives one each time.
+    """The loader that `--calibrate` names: an iterable of batches, or a function that returns one each time.
 
     limit   how many batches count, None for all
     device  where their tensors go
 
-    Raises QprepError, naming `source`, for anything else.
+    Raises QprepError, naming `source`, for anything else, and LoaderError if the loader raises an error.
     """
 
     def __init__(
@@ -37,7 +45,7 @@ class Batches:
         self._counted: int | None = None  # by the first pass
         self._again = callable(found) and not hasattr(found, "__iter__")
         if not self._again and isinstance(found, Iterator):
-            self._given = list(itertools.islice(found, limit))
+            self._given = list(itertools.islice(self._read(found), limit))
         if not self._again:
             self._checked(found)
 
@@ -48,15 +56,32 @@ class Batches:
         return number if self._limit is None else min(number, self._limit)
 
     def __iter__(self) -> Iterator[object]:
-        batches = self._checked(self._given() if self._again else self._given)
+        batches = self._checked(self._opened() if self._again else self._given)
         total = len(batches) if hasattr(batches, "__len__") else self._counted
         total = self._limit if total is None or (self._limit is not None and self._limit < total) else total
         self._watch(self.doing, 0, total)
         done = 0
-        for done, batch in enumerate(itertools.islice(batches, self._limit), 1):
+        for done, batch in enumerate(itertools.islice(self._read(batches), self._limit), 1):
             yield batch if self._device == "cpu" else pytree.tree_map(self._move, batch)
             self._watch(self.doing, done, total)
         self._counted = done
+
+    def _opened(self) -> object:
+        try:
+            return self._given()
+        except Exception as error:
+            raise LoaderError(f"{self._source} failed", error) from error
+
+    def _read(self, batches: Any) -> Iterator[object]:  # noqa: ANN401  (any iterable)
+        reading = iter(batches)
+        for number in itertools.count(1):
+            try:
+                batch = next(reading)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise LoaderError(f"{self._source} failed at batch {number}", error) from error
+            yield batch
 
     def _checked(self, loader: object) -> Any:  # noqa: ANN401  (any iterable)
         try:
@@ -69,7 +94,7 @@ class Batches:
 
 
 def example_of(model: nn.Module, batches: Batches) -> tuple[tuple[object, ...], dict[str, object]]:
-    """Positional and keyword inputs as the first batch holds them; QprepError where there is none."""
+    """Positional and keyword inputs as the first batch holds them; QprepError if there is none."""
     batch = next(iter(batches), None)
     if batch is None:
         raise QprepError("expected data to calibrate with, found an empty loader")

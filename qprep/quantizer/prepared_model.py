@@ -1,4 +1,4 @@
-"""What reports, files and backends need of a quantizer: a protocol, so that none of them imports the base class."""
+"""The protocol of a quantizer for reports, files and backends, so that none of them imports the base class."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PreparedModel(Protocol):
         """Each quantized parameter and what quantizes it."""
 
     def values_of(self, parameter: Tensor) -> Tensor:
-        """What the quantizer of `parameter` is given."""
+        """The input of the quantizer of `parameter`."""
 
     def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
         """Run the model on a batch of a loader."""

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.comparison import first_difference, output_difference, refused, steps_of, watched
-from qprep.quantizer.backends.exporters import exporter
+from qprep.quantizer.backends.exporters.exporter_names import exporter
 from qprep.quantizer.backends.integer.integer_model import IntegerModel, to_integer
 from qprep.quantizer.backends.onnx.export import check_onnx, export_onnx
 from qprep.quantizer.backends.onnx.export_report import ExportReport, OnnxOptions, recurrent_named, style_named
@@ -39,8 +39,8 @@ from qprep.quantizer.report.report_runs import report
 class Quantizer(PreparingQuantizer):
     """`Quantizer(model, …).prepare_model(*example_inputs)` puts quantizers into `model`, in place.
 
-    Arguments are those of `PreparingQuantizer`. Here is what is made of a prepared model: the converted one, integers,
-    files for runtimes, reports, and files that `load` reads again.
+    The arguments are those of `PreparingQuantizer`. The methods below turn a prepared model into a converted model, an
+    integer model, files for runtimes, reports, and files that `load` reads.
     """
 
     def convert(self, check: bool = True) -> nn.Module:
@@ -49,11 +49,11 @@ class Quantizer(PreparingQuantizer):
         Biases of layers whose input and weight are on grids are rounded to the product of both scales, as integer
         runtimes add them.
 
-        check  whether it is compared with the model that it comes from, on the example inputs, within `LIMIT` of
+        check  compare it with the prepared model on the example inputs, within `LIMIT` of
                `qprep.quantizer.backends.comparison`
 
-        Raises QprepError before prepare_model, where ranges are still to be observed, and where a slot gives something
-        else than before, with its name.
+        Raises QprepError before prepare_model, if ranges are missing, and if the result of a slot differs, with its
+        name.
         """
         self.check_calibrated("convert")
         self._note(small_scales(self.quantizers))
@@ -75,7 +75,7 @@ class Quantizer(PreparingQuantizer):
         return model.eval()
 
     def _compare(self, converted: nn.Module) -> None:
-        """QprepError where `converted` gives something else than the model that it comes from."""
+        """QprepError if `converted` gives something else than the model that it comes from."""
         before, expected = watched(self.model, partial(run_example, self.model, self.example))
         after, returned = watched(converted, partial(run_example, converted, self.example), before)
         apart = first_difference(before, after)
@@ -83,7 +83,7 @@ class Quantizer(PreparingQuantizer):
         name, difference = ("", found) if apart is None else apart
         if difference is not None:
             why = "its quantizer changes its own result when it is applied twice"
-            raise refused("what convert gives to be the model in evaluation", name, difference, why)
+            raise refused("the converted model to equal the prepared one in evaluation", name, difference, why)
 
     def report(self, loader: Iterable[object], sensitivity: bool = True, watch: Watch = ignore) -> QuantizationReport:
         """Compare the float and the quantized model, layer by layer, on real data; see `QuantizationReport`.
@@ -97,12 +97,12 @@ class Quantizer(PreparingQuantizer):
         return replace(found, in_float=(*found.in_float, *islands))
 
     def to_integer(self, check: bool = True) -> IntegerModel:
-        """The same on integers: an `IntegerModel`, which agrees with `convert` within one level of each slot.
+        """Return an `IntegerModel`, which computes on integers and agrees with `convert` within one level of each slot.
 
-        check  whether each slot is compared with the simulation's on the example inputs, given the same before it
+        check  compare each slot with the simulation on the example inputs, from equal inputs of the slot
 
-        Raises QprepError where `convert` does, where no activation is quantized to integers, and where a slot differs
-        by more than `LIMIT`, with its name.
+        Raises QprepError where `convert` does, if no activation is quantized to integers, and if a slot differs by more
+        than `LIMIT`, with its name.
         """
         return to_integer(self, check)
 
@@ -117,20 +117,20 @@ class Quantizer(PreparingQuantizer):
         opset: int | None = None,
         style: str = "qdq",
     ) -> ExportReport:
-        """Write `convert`'s model as ONNX: QuantizeLinear and DequantizeLinear at each slot, integer weights stored.
+        """Write the converted model as ONNX, with QuantizeLinear and DequantizeLinear at each slot and integer weights.
 
-        It runs as with `prepare_model`'s example inputs; their first dimension is left free where the model allows it,
-        unless `dynamic_batch` is False. LSTM, GRU and RNN become one operator of ONNX each, in float with the weights'
-        integers and without the slots inside; `recurrent="loop"` keeps these, in a Scan over time. Operations without
-        a form of qprep's are written by torch.onnx.export, in float. The report that is returned, and `notes`, name
-        all of that. `dynamic_axes` names the sizes that are free, by input and dimension: {"x": {0: "batch", 1:
-        "length"}}; `opset` is that of the operators, 21 by default; with `style="qoperator"` integers go through
-        QLinearConv and QLinearMatMul rather than QuantizeLinear and DequantizeLinear around float operators.
+        dynamic_batch  leave the first dimension of the example inputs free if the model allows it
+        check          run the file in ONNX Runtime, if it is installed, and compare it with the converted model
+        recurrent      "operator": LSTM, GRU and RNN become one ONNX operator each, in float with quantized weights and
+                       without inner slots; "loop" keeps the slots in a Scan over time
+        dynamic_axes   sizes that are free, by input and dimension: {"x": {0: "batch", 1: "length"}}
+        opset          version of the operators, 21 by default
+        style          "qdq", or "qoperator" for QLinearConv and QLinearMatMul
 
-        With `check`, and where ONNX Runtime is installed, the file is run on the example inputs and compared with
-        `convert`'s model before it is written, see `LIMIT`; the name of the first slot that differs by more is in the
-        error. Raises QprepError for an operation that has no ONNX form at all (with its module, file and line;
-        `check_onnx` says so before calibration), where `convert` does, and without the onnx package.
+        torch.onnx.export writes operations without a form of qprep, in float. The returned report and `notes` name all
+        exceptions. Raises QprepError for an operation without any ONNX form (with its module, file and line;
+        `check_onnx` finds it before calibration), if the results differ by more than `LIMIT` (with the first slot that
+        differs), where `convert` does, and without the onnx package.
         """
         known = recurrent_named(recurrent), check, dynamic_axes, opset, style_named(style)
         report = export_onnx(self, path, OnnxOptions(dynamic_batch, *known))
@@ -146,25 +146,25 @@ class Quantizer(PreparingQuantizer):
         return report
 
     def export_pt2e(self, dynamic_batch: bool = True, check: bool = True) -> torch.export.ExportedProgram:
-        """`convert`'s model through torch.export, with the q/dq operators that torchao and ExecuTorch lower.
+        """Return the converted model as a program of torch.export, with operators that torchao and ExecuTorch lower.
 
-        Weights are stored as integers. The first dimension is free where the model allows it. With `check` the program
-        has to give what the simulation does. Raises QprepError where torch.export does not take the model, for ranges
-        that are not fixed integers, and where `convert` does.
+        Weights are stored as integers. The first dimension is free if the model allows it. `check` compares the program
+        with the simulation. Raises QprepError if torch.export cannot export the model, for ranges that are not fixed
+        integers, and where `convert` does.
         """
         return export_pt2e(self, dynamic_batch, check)
 
     def export(self, path: str | Path, runtime: str = "onnx") -> ExportReport:
         """Write a file for a runtime: "onnx", "onnx-qoperator", "tensorrt", "pt2e" or "openvino"; see `EXPORTERS`.
 
-        Raises QprepError where the runtime's package is missing or does not take the model.
+        Raises QprepError if the package of the runtime is missing or rejects the model.
         """
         report = exporter(runtime).export(self, Path(path))
         self.notes += [line for line in report.lines if line not in self.notes]
         return report
 
     def save(self, path: str | Path) -> None:
-        """Write settings and tensors, readable with `weights_only=True`; the optimizer's state is the caller's."""
+        """Write settings and tensors, readable with `weights_only=True`. The state of the optimizer is not included."""
         save(self, path)
 
     @classmethod
@@ -179,12 +179,13 @@ class Quantizer(PreparingQuantizer):
     ) -> Self:
         """Load a file of `save` into the float model `model`: prepared as saved, ready to convert or train.
 
-        passes     the user's own, by name, where they changed the model itself: what passes decided is in the file
-        optimizer  of the parameters of `model`; it is given what the method learns, as `prepare_model` does, so that
-                   `optimizer.load_state_dict` then takes the state that the optimizer had when the model was saved
+        passes     custom passes by name, needed only if they change the model itself; decisions of passes are in the
+                   file
+        optimizer  an optimizer of the parameters of `model`. `load` adds the learned parameters, so that
+                   `optimizer.load_state_dict` restores the state of the saved training
 
-        Raises QprepError for a file of another kind or method, another model, and a constructor that takes other
-        arguments than the one that made what was saved.
+        Raises QprepError for a file of another kind or method, for another model, and if the constructor of the method
+        has other arguments than when the file was saved.
         """
         data = read(path, cls.__name__)
         arguments = accepted(cls, data) | ({} if optimizer is None else {"optimizer": optimizer})

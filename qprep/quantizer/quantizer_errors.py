@@ -1,4 +1,4 @@
-"""What the quantizer refuses, in a sentence."""
+"""Errors of the quantizer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What all quantizers begin with: settings, tracing, passes, slots in the model, ranges from data.
+"""The preparation that all quantizers share: settings, tracing, passes, slots in the model, ranges from data.
 
 The design is Distiller's (Zmora et al., arXiv:1910.12232): a factory of replacements by type, bits with overrides by
-regular expressions, a function that quantizes parameters, and the optimizer told of new ones.
+regular expressions, a function that quantizes parameters, and new parameters in the optimizer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from qprep.quantizer.backends.onnx.export_report import Island
 from qprep.quantizer.batches import batches_of, caller, check_inputs, running
 from qprep.quantizer.checkpoint import given_names
 from qprep.quantizer.config.backend_presets import IN_PARTS, preset
-from qprep.quantizer.config.config_settings import Bits, Overrides, Settings, names_of, with_values
+from qprep.quantizer.config.config_settings import Bits, LayerSettings, Overrides, names_of, with_values
 from qprep.quantizer.config.short_forms import selected, type_names, values_of, with_bits
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import (
@@ -49,14 +49,14 @@ class PreparingQuantizer:
     """`prepare_model(*example_inputs)` puts quantizers into `model`, in place.
 
     overrides           regular expressions on module names, which must match in full (a container's name means
-                        all inside) or parameters' names, to settings; the first that matches wins; see `Settings`
+                        all inside) or parameters' names, to settings; the first that matches wins; see `LayerSettings`
     train_with_fp_copy  whether parameters stay in float and are quantized in each forward, or are overwritten by
                         `quantize_params`
     backend             whose kernels' formats are the defaults, see `BACKENDS`
-    **defaults          any other setting of `Settings`, and: `types`, classes of modules that alone are quantized (the
+    **defaults          any other setting of `LayerSettings`, and: `types`, the only classes of modules to quantize (the
                         rest stays in float and need not be prepared); `bits_overrides`, patterns to bits in short
                         form; `target`, whose registered passes are run, see `register_pass`; `passes`, functions of
-                        one's own
+                        your own
 
     A method is a subclass: what it overrides is `make_weight_quantizer`, `make_activation_quantizer`,
     `param_quantization_fn`, `default_passes`, or entries of `replacement_factory`. Raises QprepError for a model on
@@ -97,7 +97,7 @@ class PreparingQuantizer:
         bits = {"bits_activations": bits_activations, "bits_weights": bits_weights, "bits_bias": bits_bias}
         self._asked = tuple(defaults)
         given = {**self.defaults, **formats, **bits, **defaults}
-        base = with_values(Settings(), given, f"given to {type(self).__name__}")
+        base = with_values(LayerSettings(), given, f"given to {type(self).__name__}")
         aliases = names_of(model)
         self.settings = Overrides(base, overrides, aliases, aliases, formats_of(model))
         self.settings.types = types
@@ -120,8 +120,8 @@ class PreparingQuantizer:
     ) -> None:
         """Trace the model on example inputs, run the passes, insert the quantizers, extend the optimizer.
 
-        Raises NotPreparedError where an operation has no module of its own, unless `allow_unprepared`: these stay in
-        float, and `notes` says which. Raises QprepError when called twice.
+        Raises NotPreparedError for operations without a module. With `allow_unprepared` they stay in float, and `notes`
+        lists them. Raises QprepError if it is called twice.
         """
         if self._graph is not None:
             raise QprepError("expected one prepare_model for each quantizer, found a second")
@@ -166,7 +166,7 @@ class PreparingQuantizer:
             self.notes += [f"{path}: a sigmoid and a product, as {self.backend} has integer kernels" for path in split]
 
     def _finish_preparing(self) -> None:
-        """What follows once the quantizers are in the model."""
+        """Steps after the quantizers are in the model."""
         bias_rounding.install(bias_rounding.biased_layers(self.graph), self.model)
 
     def __setitem__(self, name: str, values: object) -> None:
@@ -178,8 +178,8 @@ class PreparingQuantizer:
             raise QprepError(f"expected settings of {name!r} before prepare_model, found a prepared model")
         self.settings.put_first(name, values_of(values, f"for {name!r}"))
 
-    def __getitem__(self, name: str) -> Settings:
-        """What is asked of the module at this path."""
+    def __getitem__(self, name: str) -> LayerSettings:
+        """The settings of the module at this path."""
         return self.settings(name)
 
     @property
@@ -210,7 +210,7 @@ class PreparingQuantizer:
         return WeightQuantizer(name, spec)
 
     def param_quantization_fn(self, parameter: Tensor, quantizer: TensorQuantizer) -> Tensor:
-        """The quantized values of `parameter`."""
+        """Return the quantized values of `parameter`."""
         if isinstance(quantizer, WeightQuantizer):
             quantizer.fit(parameter)
         return quantizer.quantize(parameter)
@@ -225,14 +225,14 @@ class PreparingQuantizer:
                 parameter.copy_(self.param_quantization_fn(parameter, quantizer))
 
     def parameters_with_quantizers(self) -> Iterable[tuple[Parameter, TensorQuantizer]]:
-        """Each quantized parameter, once even where it is tied, and what quantizes it."""
+        """Each quantized parameter with its quantizer; a tied parameter once."""
         return [(weight.parameter, weight.quantizer) for weight in self.graph.weights if weight.quantizer is not None]
 
     def calibrate(self, loader: Iterable[object]) -> None:
-        """Observe every range over `loader`, in evaluation mode, and fix it; calling it again starts anew.
+        """Observe all ranges on `loader` in evaluation mode, and fix them. A second call starts again.
 
-        A layer that did not run stays in float, and `notes` says so. Raises QprepError for a loader without data and
-        for activations that are NaN or infinite, with the layer's name.
+        A layer that did not run stays in float, and `notes` names it. Raises QprepError for a loader without data and
+        for activations that are NaN or infinite, with the name of the layer.
         """
         self.graph.model.eval()
         observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
@@ -249,18 +249,19 @@ class PreparingQuantizer:
                 self.notes.append(f"{observer.name}: never run in calibration, left in float")
 
     def check_calibrated(self, before: str) -> None:
-        """QprepError where ranges are still to be observed before the step called `before`."""
+        """Raise QprepError if ranges are missing that the step called `before` needs."""
         observers = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
         if any(each.needs_data for each in observers) and not any(each.is_active for each in observers):
             raise QprepError(f"expected calibrate before {before}, found no range observed")
 
     def values_of(self, parameter: Tensor) -> Tensor:
-        """Return the input of the parameter's quantizer: the parameter, unless a method scales it before."""
+        """Return the input of the parameter's quantizer: the parameter, or scaled values if the method scales it."""
         return parameter
 
     def call(self, batch: object) -> Any:  # noqa: ANN401  (whatever the model returns)
-        """Run the model on a batch of a loader: a tensor, a tuple or list (what exceeds the inputs, such as labels, is
-        left out) or a dict of keywords. Raises QprepError for anything else.
+        """Run the model on a batch: a tensor, a tuple or list (labels and other extra items are not used), or a dict.
+
+        Raises QprepError for anything else.
         """
         return self._caller.call(self.model, batch)
 

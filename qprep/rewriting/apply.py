@@ -47,7 +47,7 @@ def _without_unused(takers: _Takers, old: Code, text: str) -> str:
 
 
 class _Takers:
-    """What the given files import from each other, gone through once: there may be thousands."""
+    """The imports between the given files, read once: there may be thousands."""
 
     def __init__(self, project: Project) -> None:
         self._project = project

@@ -1,4 +1,4 @@
-"""What the name in front of a call refers to, read from the source alone."""
+"""Resolution of the name in front of a call, from the source alone."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _around(scope: Scope) -> Iterator[ast.FunctionDef]:
 
 
 def _bindings(scope: Scope, function: ast.FunctionDef) -> dict[str, list[Bound]]:
-    """What a function binds each of its names to: a dotted name by an import, the value of an assignment, or None."""
+    """The bindings of each name of a function: a dotted name for an import, the value of an assignment, or None."""
     found = scope.code.bindings.get(function)
     if found is None:
         found = scope.code.bindings[function] = defaultdict(list)

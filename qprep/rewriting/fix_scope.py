@@ -1,4 +1,4 @@
-"""Where a rewrite stands: the file, the owner of the operation, and the names that it may use there."""
+"""The scope of a rewrite: the file, the owner of the operation, and the names that it may use there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from qprep.foundation.catalogue.targets import TORCH_AO
 from qprep.foundation.findings import Applicability
 from qprep.rewriting import imports, mixins, plain_objects
 from qprep.rewriting.loop_bounds import known_length
@@ -106,7 +105,7 @@ class Scope:
     message: str = ""  # what the fix does, where it is not the use of what is declared
 
     def nn(self, cls: str) -> str:
-        """How to write a class of torch.nn here."""
+        """The spelling of a class of torch.nn here."""
         written = [imports.nn_name(file, cls, self.context.starred(file.name)) for file in self._files()]
         return self._noted(written)
 
@@ -138,17 +137,17 @@ class Scope:
 
     @property
     def target(self) -> Target:
-        """Whose modules the rewritten code uses."""
+        """The library whose modules the rewritten code uses."""
         return self.context.target_of(self.index.name)
 
     def runtime(self, cls: str, index: FileIndex | None = None) -> str:
-        """How to write a class or function of qprep.runtime_modules here, or in the file of `index`."""
-        if not self.target.is_own and not (self.target.name == TORCH_AO and cls in _NEUTRAL):
+        """The spelling of a class or function of qprep.runtime_modules here, or in the file of `index`."""
+        if not self.target.is_own and not (self.target.is_eager and cls in _NEUTRAL):
             raise DeclinedError(f"it needs `{cls}`, for which {self.target.name} has no module")
         return self.imported(imports.RUNTIME, cls, index)
 
     def imported(self, module: str, name: str, index: FileIndex | None = None) -> str:
-        """How to write a class or function of another module here, or in the file of `index`."""
+        """The spelling of a class or function of another module here, or in the file of `index`."""
         if index is None:
             written = [imports.imported(f, module, name, self.context.starred(f.name)) for f in self._files()]
             return self._noted(written)
@@ -165,7 +164,7 @@ class Scope:
         return frozenset((file, entry) for file, entry in self.imports if file != self.index.name or is_named[entry])
 
     def package(self, name: str) -> str:
-        """How to write a module of the package qprep here."""
+        """The spelling of a module of the package qprep here."""
         return self.imported("qprep", name)
 
     def method(self, name: str) -> ast.FunctionDef | None:

@@ -1,8 +1,7 @@
-"""What every part of a rewrite needs to look at: the analysis and the files that may change."""
+"""The context that all parts of a rewrite share: the analysis and the files that may change."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -14,13 +13,14 @@ from qprep.analysis.places import Unit
 from qprep.analysis.symbols.module_summary import asked_names, may_ask_for_names
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.catalogue.targets import OWN, TARGETS, Target
+from qprep.foundation.lru_store import LruStore
 from qprep.rewriting.safety.class_body import read_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from qprep.analysis.dependencies.partitions import Around
-    from qprep.analysis.effects.receivers import Holder
+    from qprep.analysis.effects.receivers import Receiver
     from qprep.analysis.facts import Facts
     from qprep.analysis.interpreter.interpreter import ProjectAnalysis
     from qprep.analysis.symbols.module_resolver import Project
@@ -53,12 +53,12 @@ class RewriteContext:
         self.answers: dict[tuple[object, ...], Any] = {}  # of queries that are `remembered`
         self._asked_names: frozenset[str] | None = None
         self._touched: frozenset[str] | None = None
-        self._holders: dict[str, list[Holder]] | None = None
+        self._holders: dict[str, list[Receiver]] | None = None
         self._starred: dict[str, frozenset[str]] = {}
         self.changed: dict[str, bool] = {}  # names of values that some given file changes after they are made
         self._bodies: dict[ClassRef, Body | None] = {}
         self._load = load
-        self._codes: OrderedDict[str, Code | None] = OrderedDict()
+        self._codes: LruStore[str, Code | None] = LruStore(KEPT_FILES)
 
     @property
     def project(self) -> Project:
@@ -67,20 +67,15 @@ class RewriteContext:
 
     @property
     def facts(self) -> Facts:
-        """What the analysis found."""
+        """The facts of the analysis."""
         return self.analysis.facts
 
     def code(self, module: str) -> Code | None:
         """The file of a module where it is one of those given and can be read."""
-        if module not in self._codes:
-            self._codes[module] = self._load(module) if self.may_change(module) else None
-            if len(self._codes) > KEPT_FILES:
-                self._codes.popitem(last=False)
-        self._codes.move_to_end(module)
-        return self._codes[module]
+        return self._codes.find(module, lambda: self._load(module) if self.may_change(module) else None)
 
     def may_change(self, module: str) -> bool:
-        """True if a module is one of those given, and not given to be looked at alone."""
+        """True if a module is one of those given, and not given to be analysed alone."""
         return module in self.project.given and module not in self.fixed
 
     def asked_names(self) -> frozenset[str]:
@@ -97,8 +92,8 @@ class RewriteContext:
         return self._touched
 
     @property
-    def holders(self) -> Mapping[str, Sequence[Holder]]:
-        """What is known of the objects on which attributes are set from outside, by the attribute."""
+    def holders(self) -> Mapping[str, Sequence[Receiver]]:
+        """The receivers of external attribute writes, by attribute."""
         if self._holders is None:
             self._holders = {}
             for text in sorted(self.touched):
@@ -124,7 +119,7 @@ class RewriteContext:
                 yield from self.starred(name)
 
     def body(self, ref: ClassRef) -> Body | None:
-        """What the body of a class of the project says of its instances."""
+        """The uses of instances in the body of a class of the project."""
         if ref not in self._bodies:
             entry = self.project.class_node(ref)
             self._bodies[ref] = read_body(entry) if entry is not None else None

@@ -75,7 +75,7 @@ def signature(context: RewriteContext, unit: Unit) -> tuple[str, str]:
 
 
 def _next_constructor(context: RewriteContext, cls: ClassRef, ref: ClassRef) -> Kind | None:
-    """Whose constructor comes behind that of `ref` for an instance of `cls`."""
+    """The class whose constructor follows that of `ref` for an instance of `cls`."""
     chain = context.project.mro(cls)
     for base in chain[chain.index(ref) + 1 :] if ref in chain else ():
         methods = context.project.methods(base) if isinstance(base, ClassRef) else None
@@ -91,7 +91,7 @@ def new_names(context: RewriteContext, unit: Unit) -> frozenset[str]:
 
 
 def _full_signature(context: RewriteContext, unit: Unit, base: Kind, args: ast.arguments) -> tuple[str, str] | None:
-    """The same parameters, defaults and annotations, where code asks for them and they mean the same for the class."""
+    """The same parameters, defaults and annotations, if code reads them and they mean the same for the class."""
     index = context.project.index(unit.module)
     same_file = isinstance(base, ClassRef) and base.module == unit.module and "." not in base.name
     if not _is_seen(context, unit) or not same_file or index is None or args.posonlyargs or not args.args:
@@ -125,7 +125,7 @@ def _copied_signature(args: ast.arguments) -> tuple[str, str] | None:
 
 
 def _passed(args: ast.arguments) -> str:
-    """How a constructor hands its parameters on."""
+    """The text that passes the parameters of a constructor on."""
     passed = [a.arg for a in args.args[1:]]
     passed += [f"*{args.vararg.arg}"] if args.vararg else []
     passed += [f"{a.arg}={a.arg}" for a in args.kwonlyargs]

@@ -28,7 +28,7 @@ _TYPE_COMMENT = re.compile(r"#\s*type:(.*)")
 
 
 def bound_as(index: FileIndex, dotted: str) -> str | None:
-    """How a file already names a module or class: "nn" for torch.nn."""
+    """The name of a module or class in a file: "nn" for torch.nn."""
     for name, entry in index.imports.items():
         if entry.target == dotted and name not in index.rebound and name not in index.alternatives:
             return name
@@ -38,7 +38,7 @@ def bound_as(index: FileIndex, dotted: str) -> str | None:
 
 
 def nn_name(index: FileIndex, cls: str, reserved: frozenset[str] = frozenset()) -> tuple[str, frozenset[Import]]:
-    """How to write a class of torch.nn in a file, and what to import for it; `reserved` names stay free."""
+    """The spelling of a class of torch.nn in a file, and its imports; `reserved` names stay free."""
     if (direct := bound_as(index, f"torch.nn.{cls}")) is not None:
         return direct, frozenset()
     alias = "nn" if _is_free(index, "nn") and "nn" not in reserved else "torch_nn"
@@ -48,7 +48,7 @@ def nn_name(index: FileIndex, cls: str, reserved: frozenset[str] = frozenset()) 
 def imported(
     index: FileIndex, module: str, name: str, planned: frozenset[str] = frozenset()
 ) -> tuple[str, frozenset[Import]]:
-    """How to write `module.name` in a file, and what to import for it; `planned` names are about to be bound there."""
+    """The spelling of `module.name` in a file, and its imports; `planned` names are about to be bound there."""
     existing = index.imports.get(name)
     if existing is not None and existing.target == f"{module}.{name}":
         return name, frozenset()
@@ -63,7 +63,7 @@ def imported(
 
 @cache
 def runtime_names() -> frozenset[str]:
-    """What qprep.runtime_modules exports, read from its source: importing it takes torch."""
+    """The exports of qprep.runtime_modules, read from its source: importing it requires torch."""
     spec = find_spec(RUNTIME)
     assert spec is not None
     assert spec.origin is not None
@@ -78,7 +78,7 @@ def _is_free(index: FileIndex, name: str) -> bool:
 
 
 def import_pieces(code: Code, needed: Iterable[Import]) -> list[Piece]:
-    """The import statements that are missing; what goes beside another import is added to that one."""
+    """The import statements that are missing; a name next to another import is added to that one."""
     entries = set(needed)
     beside = {entry: place for entry in entries if (place := _beside(code, entry)) is not None}
     pieces = [Piece(place, place, f", {_bound(entry)}") for entry, place in sorted(beside.items(), key=_written)]
@@ -95,7 +95,7 @@ def _bound(entry: Import) -> str:
 
 
 def _beside(code: Code, entry: Import) -> int | None:
-    """Where an import goes that belongs to another one: behind the name that it stands beside."""
+    """The position of an import that belongs to another one: behind the name of that one."""
     if entry.beside is None:
         return None
     for node in code.tree.body:

@@ -19,7 +19,7 @@ def first_statement(function: ast.FunctionDef) -> ast.stmt | None:
 
 
 def end_of_class(scope: Scope, name: str) -> tuple[int, str, str] | None:
-    """Where a method can be added to a class: the offset, the indentation, and what must come before it."""
+    """The insertion point of a new method in a class: the offset, the indentation, and the text before it."""
     entry = scope.index.classes.get(name)
     last = entry.node.body[-1] if entry is not None else None
     if entry is None or last is None or last.lineno == entry.node.lineno or not scope.code.is_alone_on_line(last):

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import MANY
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, Module, Number
 from qprep.rewriting.owners import made_early
 
@@ -21,7 +21,7 @@ _SAME_LENGTH = frozenset(("enumerate", "reversed", "zip"))
 
 
 def known_length(context: RewriteContext, code: Code, unit: Unit, node: ast.AST, owner: str) -> str | None:
-    """`len(<owner>.layers)` where a node runs once in each round of one loop over `self.layers`; None where unknown."""
+    """`len(<owner>.layers)` where a node runs once in each round of one loop over `self.layers`; None if unknown."""
     function = code.function(node)
     loop = _only_loop(code, node)
     if function is None or loop is None or not unit.is_class:
@@ -72,7 +72,7 @@ def _length(context: RewriteContext, unit: Unit, node: ast.expr, owner: str, wri
 
 def _made_in_init(context: RewriteContext, unit: Unit, node: ast.expr | None, owner: str) -> Attribute | None:
     """The attribute that `self.name` means, where the class's own __init__ always makes it."""
-    if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner):
+    if not is_attribute_of(node, owner):
         return None
     entry = context.analysis.attributes_of(ClassRef(unit.module, unit.name)).names.get(node.attr)
     if entry is None or not any(is_certain(context, unit, creation) for creation in entry.creations.values()):

@@ -72,7 +72,7 @@ def _values(context: RewriteContext) -> Iterator[ClassRef]:
 
 
 def _value_parts(index: FileIndex) -> Iterator[ast.expr]:
-    """What is called, given to calls, and put into collections; `isinstance` and annotations ask only."""
+    """Names that are called, passed to calls, or put into collections; `isinstance` and annotations do not count."""
     asking = {id(arg) for node in index.of(ast.Call) if _asks(node) for arg in node.args}
     asking |= {id(node.slice) for node in index.of(ast.Subscript)}
     for call in index.of(ast.Call):

@@ -1,11 +1,10 @@
-"""How the module of an operation is made and called, of whichever library it is."""
+"""Construction and call of the module of an operation, for any target library."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qprep.foundation.catalogue.call_signature import parse_constructor
-from qprep.foundation.catalogue.targets import TORCH_AO
 from qprep.foundation.catalogue.torch_ao import QUANTIZED_KERNELS
 from qprep.foundation.findings import Unfixable
 
@@ -22,7 +21,7 @@ def missing(scope: Scope, op: Op) -> Unfixable:
     """The reason where an operation has no module."""
     of = "" if scope.target.is_own else f" in {scope.target.name}"
     advice = ""
-    if scope.target.name == TORCH_AO:
+    if scope.target.is_eager:
         runs = op.name in QUANTIZED_KERNELS
         advice = ": torch has a quantized kernel for it, so it can stay" if runs else _ISLAND
     return Unfixable(f"there is no module for `{op.name}`{of}{advice}")
@@ -43,7 +42,7 @@ def construct(scope: Scope, op: Op, settings: Mapping[str, str]) -> str:
 def declare(scope: Scope, op: Op, constructor: str, *, many: bool) -> str | Unfixable:
     """A new attribute for the operation, and how it is called: `self.add`, or `self.add.add`."""
     method = op.dedicated.method if op.dedicated is not None else ""
-    if many and method and scope.target.name == TORCH_AO:
+    if many and method and scope.target.is_eager:
         return f"{scope.declare(op.name, constructor, many=True)}.next().{method}"
     if many and method:
         made = constructor.partition("(")[0]

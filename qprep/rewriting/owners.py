@@ -31,7 +31,7 @@ RESERVED_PREFIX = "qprep_"
 
 @dataclass(frozen=True, slots=True)
 class InsertionPoint:
-    """Where lines go: the offset, their indentation, what stands before and behind them."""
+    """The insertion point of lines: the offset, their indentation, the text before and behind them."""
 
     offset: int
     indent: str
@@ -41,7 +41,7 @@ class InsertionPoint:
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why no attribute can be added to a class; None where one can."""
+    """Why no attribute can be added to a class; None if one can."""
     ref = ClassRef(unit.module, unit.name)
     code, entry = context.code(unit.module), context.project.class_node(ref)
     if entry is None or code is None:
@@ -183,7 +183,7 @@ def prefix(context: RewriteContext, unit: Unit) -> str:
 
 
 def end_of_init(context: RewriteContext, code: Code, unit: Unit, methods: frozenset[str]) -> InsertionPoint:
-    """Where new attributes of a class are made; `methods` are those that use them."""
+    """The insertion point of new attributes of a class; `methods` are those that use them."""
     entry = code.index.classes[unit.name]
     init = entry.methods.get("__init__")
     if init is None:

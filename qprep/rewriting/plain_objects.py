@@ -33,7 +33,7 @@ _BARRED = frozenset(("__slots__", "__getattr__", "__getattribute__", "__new__"))
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ObjectAttribute:
     """`self.attribute` of a class of nn.Module may be such an object."""
 
     unit: Unit
@@ -41,7 +41,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class TemporaryObject:
     """A method of a class of nn.Module makes such an object and keeps it no longer than it runs."""
 
     unit: Unit
@@ -59,7 +59,7 @@ def is_plain(context: RewriteContext, unit: Unit) -> bool:
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why the objects of a class cannot be lent operations; None where they can. What holds them must be able to."""
+    """Why the objects of a class cannot be lent operations; None if they can. What holds them must be able to."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
         reason = _unusual(context, member, entry) if entry is not None else "is not given"
@@ -84,7 +84,7 @@ def doubts(context: RewriteContext, unit: Unit) -> Iterator[Doubt]:
 
 
 def _unusual(context: RewriteContext, member: ClassRef, entry: ClassNode) -> str | None:
-    """What about a class keeps its objects from being lent anything."""
+    """The reason why the objects of a class cannot be given modules."""
     node = entry.node
     index = context.project.index(member.module)
     names = [index and context.project.expression_name(index, getattr(d, "func", d)) for d in node.decorator_list]
@@ -108,7 +108,7 @@ def _unusual(context: RewriteContext, member: ClassRef, entry: ClassNode) -> str
 
 
 def body_point(code: Code | None, entry: ClassNode) -> tuple[int, str] | None:
-    """Where the operations of a class are named in its body: in front of its first method; and the indentation."""
+    """The insertion point of operations in the body of a class, in front of its first method; and the indentation."""
     first = next((item for item in entry.node.body if isinstance(item, ast.FunctionDef)), None)
     if code is None or first is None or not code.is_alone_on_line(first):
         return None
@@ -119,17 +119,17 @@ def body_point(code: Code | None, entry: ClassNode) -> tuple[int, str] | None:
 
 
 @remembered
-def held(context: RewriteContext, unit: Unit) -> tuple[Held, ...]:
+def held(context: RewriteContext, unit: Unit) -> tuple[ObjectAttribute, ...]:
     """The attributes of modules that may be objects of a class."""
     return tuple(each for each, cls in _all_held(context) if cls == ClassRef(unit.module, unit.name))
 
 
 @remembered
-def _all_held(context: RewriteContext) -> tuple[tuple[Held, ClassRef], ...]:
+def _all_held(context: RewriteContext) -> tuple[tuple[ObjectAttribute, ClassRef], ...]:
     return tuple(dict.fromkeys(_find_held(context)))
 
 
-def _find_held(context: RewriteContext) -> Iterator[tuple[Held, ClassRef]]:
+def _find_held(context: RewriteContext) -> Iterator[tuple[ObjectAttribute, ClassRef]]:
     for name in sorted(context.project.given):
         index = context.project.index(name)
         for cls in index.classes if index is not None else ():
@@ -141,7 +141,7 @@ def _find_held(context: RewriteContext) -> Iterator[tuple[Held, ClassRef]]:
                 units = dict.fromkeys(unit for maker in makers for unit in mixins.first_modules(context, maker))
                 for found in _objects(context, entry.kind):
                     bases = [base for base in context.project.mro(found) if isinstance(base, ClassRef)]
-                    yield from ((Held(unit, attribute), base) for unit in units for base in bases)
+                    yield from ((ObjectAttribute(unit, attribute), base) for unit in units for base in bases)
 
 
 def _objects(context: RewriteContext, kind: Kind) -> Iterator[ClassRef]:
@@ -158,18 +158,18 @@ def _objects(context: RewriteContext, kind: Kind) -> Iterator[ClassRef]:
 
 
 @remembered
-def made(context: RewriteContext, unit: Unit) -> tuple[Made, ...]:
+def made(context: RewriteContext, unit: Unit) -> tuple[TemporaryObject, ...]:
     """The places where methods of modules make objects of a class and no attribute takes them."""
     wanted = {ClassRef(unit.module, unit.name)} | context.project.subclasses(ClassRef(unit.module, unit.name))
     return tuple(each for each, cls in _all_made(context) if cls in wanted)
 
 
 @remembered
-def _all_made(context: RewriteContext) -> tuple[tuple[Made, ClassRef], ...]:
+def _all_made(context: RewriteContext) -> tuple[tuple[TemporaryObject, ClassRef], ...]:
     return tuple(_find_made(context))
 
 
-def _find_made(context: RewriteContext) -> Iterator[tuple[Made, ClassRef]]:
+def _find_made(context: RewriteContext) -> Iterator[tuple[TemporaryObject, ClassRef]]:
     for name in sorted(context.project.given):
         index, code = context.project.index(name), context.code(name)
         if index is None or code is None:
@@ -181,7 +181,7 @@ def _find_made(context: RewriteContext) -> Iterator[tuple[Made, ClassRef]]:
             owner = _method_around(context, code, name, node)
             if isinstance(cls, ClassRef) and owner is not None and not _is_kept(code, node):
                 is_lent = func is not node.func or _is_argument_of_given(code, node)
-                yield Made(owner, Place.of(name, func), is_lent), cls
+                yield TemporaryObject(owner, Place.of(name, func), is_lent), cls
 
 
 def _lent_class(func: ast.expr) -> ast.expr | None:

@@ -1,4 +1,4 @@
-"""Which expression of a call reaches the module that runs: a second instance takes its place there."""
+"""The expression of a call that reaches the module: a second instance takes its place there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.places import Place
+from qprep.analysis.symbols.ast_utils import is_attribute_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,12 +47,12 @@ class Reached:
 
     @property
     def name(self) -> str:
-        """What a new attribute could be called."""
+        """A base for the name of a new attribute."""
         return re.sub(r"\W+", "_", self.attribute + self.under).strip("_")
 
 
 def reached(scope: Scope, call: ModuleCall) -> Reached | None:
-    """How a call reaches its module; None where that is not certain."""
+    """The path from a call to its module; None if it is uncertain."""
     node = scope.call()
     func = node.func
     if isinstance(func, ast.Attribute) and func.attr == "forward" and isinstance(func.value, ast.Attribute):
@@ -67,8 +68,7 @@ def reached(scope: Scope, call: ModuleCall) -> Reached | None:
 
 
 def _own(scope: Scope, node: ast.expr) -> str | None:
-    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.owner
-    return node.attr if is_own and isinstance(node, ast.Attribute) else None
+    return node.attr if is_attribute_of(node, scope.owner) else None
 
 
 def _is_parameter(code: Code, node: ast.AST) -> bool:
@@ -102,7 +102,7 @@ def _under(scope: Scope, func: ast.expr) -> Reached | None:
 
 
 def _under_attribute(scope: Scope, func: ast.expr, root: ast.expr, attribute: str, *, is_plain: bool) -> Reached | None:
-    """What lies under an attribute; where not every run comes by, by names alone, which can be asked for."""
+    """The text for the value of an attribute; uses names alone if not every run passes here."""
     is_certain = _is_unconditional(scope.code, scope.call())
     under = scope.code.text[scope.code.span(root)[1] : scope.code.span(func)[1]]
     if not is_certain and not (is_plain and re.fullmatch(r"(\.\w+)+", under)):

@@ -1,4 +1,4 @@
-"""What a codemod asks for: changed characters, new attributes, imports."""
+"""The result of a codemod: changed characters, new attributes, imports."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ _BLANK = " \t\f"
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
-    """What stands around a node: one object for all nodes of a statement, so that long expressions cost their length.
+class _Surroundings:
+    """The surroundings of a node: one object for all nodes of a statement, so that long expressions cost their length.
 
     statement  the innermost statement; None for the statements of a file
-    function   the outermost function, closures looked through, up to a class
+    function   the outermost function, past closures, up to a class
     inner      the functions and lambdas in it that hold the node
     """
 
@@ -30,13 +30,13 @@ class _Around:
     function: ast.FunctionDef | None = None
     inner: tuple[ast.FunctionDef | ast.Lambda, ...] = ()
 
-    def within(self, node: ast.AST) -> _Around:
-        """What stands around the children of a node that this stands around."""
+    def within(self, node: ast.AST) -> _Surroundings:
+        """The surroundings of the children of a node with these surroundings."""
         match node:
             case ast.ClassDef():
-                return _Around(node)
+                return _Surroundings(node)
             case ast.FunctionDef() if self.function is None:
-                return _Around(node, node)
+                return _Surroundings(node, node)
             case ast.FunctionDef():
                 return replace(self, statement=node, inner=(*self.inner, node))
             case ast.Lambda() if self.function is not None:
@@ -46,12 +46,12 @@ class _Around:
         return self
 
 
-class _Nodes(NamedTuple):
+class _NodeTables(NamedTuple):
     """The expressions of a file by their places, and each node's parent and surroundings."""
 
     by_place: dict[tuple[int, ...], ast.AST]
     parents: dict[ast.AST, ast.AST]
-    around: dict[ast.AST, _Around]
+    around: dict[ast.AST, _Surroundings]
 
 
 class Code:
@@ -67,9 +67,9 @@ class Code:
         self._bound: dict[ast.FunctionDef, frozenset[str]] = {}
 
     @cached_property
-    def _nodes(self) -> _Nodes:
-        found = _Nodes({}, {}, {})
-        stack: list[tuple[ast.AST, _Around]] = [(self.tree, _Around())]
+    def _nodes(self) -> _NodeTables:
+        found = _NodeTables({}, {}, {})
+        stack: list[tuple[ast.AST, _Surroundings]] = [(self.tree, _Surroundings())]
         while stack:
             node, around = stack.pop()
             for child in children(node):
@@ -109,14 +109,14 @@ class Code:
         return statement
 
     def function(self, node: ast.AST) -> ast.FunctionDef | None:
-        """The outermost function or method around a node, closures looked through."""
+        """The outermost function or method around a node, past closures."""
         if isinstance(node, ast.ClassDef):
             return None
-        around = self._nodes.around.get(node, _Around())
+        around = self._nodes.around.get(node, _Surroundings())
         return around.within(node).function
 
     def functions_inside(self, node: ast.AST) -> tuple[ast.FunctionDef | ast.Lambda, ...]:
-        """The functions and lambdas around a node, but for the outermost one of `function`."""
+        """The functions and lambdas around a node, except for the outermost one of `function`."""
         return self._nodes.around[node].inner
 
     def bound_in(self, function: ast.FunctionDef) -> frozenset[str]:
@@ -127,12 +127,12 @@ class Code:
         return self._bound[function]
 
     def line_start(self, offset: int) -> int:
-        """Where the line that holds `offset` starts."""
+        """The start of the line that holds `offset`."""
         line = self.source.position(offset).line
         return self.source.starts[line - 1]
 
     def next_line(self, lineno: int) -> int:
-        """Where the line after the 1-based `lineno` starts; the end of the text after the last one."""
+        """The start of the line after the 1-based `lineno`; the end of the text after the last one."""
         starts = self.source.starts
         return starts[lineno] if lineno < len(starts) else len(self.text)
 
@@ -154,7 +154,7 @@ class Code:
 
     @cached_property
     def indent_unit(self) -> str:
-        """What one level of indentation is in this file."""
+        """The text of one level of indentation in this file."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.If | ast.For):
                 inner, outer = self.indent_of(node.body[0]), self.indent_of(node)

@@ -43,7 +43,7 @@ class Borrowed(dict[str, Any]):
         del self.lender[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """What the lender has under `name`."""
+        """The module of the lender under `name`."""
         return self.lender.get(name, default)
 
     def __len__(self) -> int:

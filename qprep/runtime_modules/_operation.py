@@ -28,7 +28,7 @@ class Operation(nn.Module):
         super().__init__()
 
     def extra_repr(self) -> str:
-        """Say what was configured otherwise than by default: "dim=1"."""
+        """Say what was configured unlike the default: "dim=1"."""
         parameters = list(inspect.signature(type(self).__init__).parameters.values())[1:]
         settings = {found: getattr(self, _ATTRIBUTES.get(found.name, found.name), None) for found in parameters}
         return ", ".join(

@@ -44,7 +44,7 @@ class RecurrentStep(nn.Module):
         raise NotImplementedError
 
     def entry(self) -> StepFunction:
-        """What a loop over time calls for this step: the module itself where it carries hooks."""
+        """The callable of one step of a loop over time: the module itself if it carries hooks."""
         call = direct(self)
         return self if call is self else self.bind()
 

@@ -57,7 +57,7 @@ def copy_as(module: nn.Module, cls: type[M]) -> M:
 
 
 def staged_as(cls: type[M], *options: Any) -> Callable[[nn.Module], M]:
-    """What makes a `cls` of a module of torch's."""
+    """A conversion of modules of torch to `cls`."""
 
     def make(module: nn.Module) -> M:
         new = copy_as(module, cls)

@@ -40,7 +40,7 @@ def has_hooks(module: nn.Module) -> bool:
 
 
 def direct(stage: nn.Module) -> Callable[..., Any]:
-    """What to call for `stage`: its forward where `Module.__call__` would add nothing, the module itself otherwise."""
+    """The callable of `stage`: its forward if `Module.__call__` would add nothing, the module itself otherwise."""
     if torch.compiler.is_compiling() or _is_traced() or has_hooks(stage) or _has_global_hooks():
         return stage
     return stage.forward

@@ -3,7 +3,7 @@
 Formula: Vaswani et al. 2017, softmax(Q K^T / sqrt(d)) V per head (https://arxiv.org/abs/1706.03762).
 Query, key and value have projections of their own, over views of torch's `in_proj_weight`.
 
-Two paths give the same results to rounding. Where anything looks at or replaces a stage (a hook, another class, a
+Two paths give the same results to rounding. Where anything reads or replaces a stage (a hook, another class, a
 tracer, a compiler, a mode), every stage runs as a module. Where nothing does, torch's own function runs: its outputs
 bit for bit. Setting `force_stages` always takes the first path. torch's fused inference path is never taken.
 """
@@ -71,7 +71,7 @@ _OUTPUT: frozenset[type[nn.Module]] = frozenset((nn.modules.linear.NonDynamicall
 class MultiheadAttention(Staged, nn.MultiheadAttention):
     """torch.nn.MultiheadAttention from dedicated modules, all of them under `stages` but `out_proj`.
 
-    Set the attribute `force_stages` to run the stages as modules even where nothing looks at them.
+    Set the attribute `force_stages` to run the stages as modules even where nothing reads them.
     """
 
     stages: AttentionStages

@@ -23,7 +23,7 @@ class PerCall(nn.ModuleList):
     first. A forward of the owner inside its own forward goes on counting; one that raised ends the count too. Without
     an owner, or where its hooks do not run (its forward called directly), call `reset` or let it wrap around.
 
-    Raises ValueError where `module` has parameters or buffers: copies of those would drift apart.
+    Raises ValueError if `module` has parameters or buffers: copies of those would drift apart.
     """
 
     def __init__(self, module: nn.Module, owner: nn.Module | None = None, limit: int = 1024, length: int = 1) -> None:
@@ -41,7 +41,7 @@ class PerCall(nn.ModuleList):
 
     @staticmethod
     def wrap(module: nn.Module | None, owner: nn.Module) -> PerCall | None:
-        """A PerCall of `module`; what is none (None, for an optional child, or a function held instead) stays."""
+        """A PerCall of `module`; other values (None, for an optional child, or a function held instead) stay."""
         return PerCall(module, owner) if isinstance(module, nn.Module) else module
 
     @staticmethod
@@ -49,7 +49,7 @@ class PerCall(nn.ModuleList):
         """Give every operation in `module` an instance for each call within one forward of `owner`.
 
         For a module whose methods `owner` calls again and again. Its children of torch.nn and of this package count
-        where they have no parameters, buffers or children; others stay as they are, since a class of one's own may keep
+        where they have no parameters, buffers or children; others stay as they are, since a class of your own may keep
         something from call to call. So does a module that is no nn.Module, or None.
         """
         if not isinstance(module, nn.Module):
@@ -89,7 +89,7 @@ class PerCall(nn.ModuleList):
     def __prepare_scriptable__(self) -> nn.Module:
         """The first instance, for a script, which keeps no count of calls: the others do the same.
 
-        torch.jit.script puts it into the very model that it is given: give it a copy. Raises RuntimeError where the
+        torch.jit.script puts it into the very model that it is given: give it a copy. Raises RuntimeError if the
         instances differ or carry hooks.
         """
         if any(type(each) is not type(self[0]) or has_hooks(each) for each in self):

@@ -3,7 +3,7 @@
 Formulas: torch.nn.LSTM, GRU and RNN (their documentation). Parameters, constructor, initialisation, attributes and
 `isinstance` come from torch's own classes; the stages are parameterless modules under the one child `stages`.
 
-Two paths give the same results to rounding. Where anything looks at or replaces a stage (a hook, another class, a
+Two paths give the same results to rounding. Where anything reads or replaces a stage (a hook, another class, a
 tracer, a compiler, a mode), every stage runs as a module. Where nothing does, torch's own kernel runs: its outputs
 bit for bit, at its speed. `force_stages` always takes the first path.
 """
@@ -25,12 +25,12 @@ Hidden = Tensor | tuple[Tensor, Tensor]
 
 
 class StagedRecurrent(Staged, nn.RNNBase):
-    """What LSTM, GRU and RNN share: the stages, and the choice of path.
+    """The base of LSTM, GRU and RNN: the stages, and the choice of path.
 
     unroll_steps  how many sets of step modules there are. With 1, one set serves all time steps; with n, the step
                   that runs t-th (in a reverse direction: from the end) uses set min(t, n - 1), so that each step
                   can have ranges of its own. Sets hold no parameters.
-    force_stages  run the stages as modules even where nothing looks at them.
+    force_stages  run the stages as modules even where nothing reads them.
     """
 
     stages: RecurrentStages

@@ -36,9 +36,9 @@ class RecurrentCellStages(nn.Module):
 
 
 class StagedCell(Staged, nn.RNNCellBase):
-    """What the three cells share.
+    """The base of the three cells.
 
-    Set the attribute `force_stages` to run the stages as modules even where nothing looks at them.
+    Set the attribute `force_stages` to run the stages as modules even where nothing reads them.
     """
 
     stages: RecurrentCellStages

@@ -32,7 +32,7 @@ _TWINS: tuple[tuple[Any, Callable[[], nn.Module]], ...] = (
 
 
 def activation_stage(activation: Activation) -> nn.Module | None:
-    """The stage for `activation`; None where it is a module already."""
+    """The stage for `activation`; None if it is a module already."""
     if isinstance(activation, nn.Module):
         return None
     twins = (twin for function, twin in _TWINS if function is activation)
@@ -49,7 +49,7 @@ class TransformerLayerStages(nn.Module):
 
 
 class StagedLayer(Staged):
-    """What the two kinds of layers share: feed-forward block and activation."""
+    """The base of both kinds of layers: feed-forward block and activation."""
 
     stages: TransformerLayerStages
     linear1: nn.Linear

@@ -1,4 +1,4 @@
-"""Instances of one's own where one instance was put into several places at construction."""
+"""Instances of your own where one instance was put into several places at construction."""
 
 from __future__ import annotations
 

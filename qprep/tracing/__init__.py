@@ -19,7 +19,7 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
     """Run `model(*inputs, **kwinputs)` once, in the mode it is in, and report which operations ran where.
 
     The model and torch's random state are the same afterwards; in evaluation mode no graph is recorded. Errors of
-    the model propagate. Raises QprepError where torch is missing or `model` is no nn.Module.
+    the model propagate. Raises QprepError if torch is missing or `model` is not an nn.Module.
     """
     if importlib.util.find_spec("torch") is None:
         raise QprepError("a trace runs the model and needs torch: pip install 'qprep[torch]'")

@@ -1,4 +1,4 @@
-"""Which of many fixes changes what a model computes."""
+"""Search among many fixes for the one that changes the outputs of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _T = TypeVar("_T")
 
 
 def bisect(fixes: Sequence[_T], differs: Callable[[Sequence[_T]], bool]) -> _T | None:
-    """The fix with which a difference first appears when they are applied in order; None where all make none.
+    """The fix with which a difference first appears when they are applied in order; None if all make none.
 
     `differs(part)` says whether applying `part` alone makes a difference; applying none makes none. It is asked
     about log2(len(fixes)) + 1 times.

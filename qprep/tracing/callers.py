@@ -1,4 +1,4 @@
-"""Who called a torch function: the user's expression, torch.nn, a runtime module, or an autograd.Function."""
+"""The caller of a torch function: the user's expression, torch.nn, a runtime module, or an autograd.Function."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DISPATCH: Final = ("_call_impl", "_wrapped_call_impl", "inner")  # how nn.Modul
 
 
 class FrameKind(enum.Enum):
-    """What the code of a frame belongs to."""
+    """The owner of the code of a frame."""
 
     USER = enum.auto()
     TORCH = enum.auto()
@@ -39,14 +39,14 @@ class FrameKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who a call belongs to: the first of OWNED, FUNCTION and USER up the stack, and the user's expression."""
+    """The owner of a call: the first of OWNED, FUNCTION and USER up the stack, and the user's expression."""
 
     owner: FrameKind
     site: Instruction | None  # None where torch alone stands between the call and the trace
 
 
 class Frames:
-    """Classifies frames; each code object is looked at once."""
+    """Classifies frames; each code object is read once."""
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self._kinds: dict[int, tuple[FrameKind, CodeType]] = {}

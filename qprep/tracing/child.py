@@ -1,7 +1,7 @@
 """The child process: `python -m qprep.tracing.child FOLDER` runs the request in FOLDER and leaves its answer there.
 
 The user's code runs in this process alone: whatever it prints, raises or breaks, the parent reads one file. An answer
-counts where its seal is beside it: the key that the parent sent on standard input, which is read before any code of the
+counts if its seal is next to it: the key that the parent sent on standard input, which is read before any code of the
 user's runs and written once the work is done. So a model that writes files of its own, and ends, leaves no answer.
 """
 
@@ -42,7 +42,7 @@ class StageError(Exception):
 
 
 def stage(name: str, request: Request, run: Callable[[], _T]) -> _T:
-    """What `run` returns; StageError where the user's code raises, or ends the process, in it."""
+    """The result of `run`; StageError if the user's code raises, or ends the process, in it."""
     try:
         return run()
     except StageError:

@@ -30,7 +30,7 @@ _TAIL: Final = 2000  # characters of the child's output that are kept
 def run_target(request: Request) -> TraceReport | TraceFailure:
     """Trace one forward pass of the model that `request` describes.
 
-    A crash, an error or a hang of the user's code is a TraceFailure; QprepError where torch is missing.
+    A crash, an error or a hang of the user's code is a TraceFailure; QprepError if torch is missing.
     """
     with workspace() as folder:
         failure = run_child("qprep.tracing.child", request, folder)
@@ -40,7 +40,7 @@ def run_target(request: Request) -> TraceReport | TraceFailure:
 
 
 def read_answer(request: Request, read: Callable[[], _T]) -> _T | TraceFailure:
-    """What `read` makes of a child's files; a TraceFailure where the user's code has changed them."""
+    """The result of `read` on a child's files; a TraceFailure if the user's code has changed them."""
     try:
         return read()
     except Exception as error:  # noqa: BLE001  (the files may hold anything)
@@ -55,7 +55,7 @@ def workspace() -> Iterator[Path]:
 
 
 def run_child(module: str, request: Request, folder: Path) -> TraceFailure | None:
-    """Run `python -m module folder`; None once it has left what it was asked for."""
+    """Run `python -m module folder`; None once it has written its answer."""
     if find_spec("torch") is None:
         raise QprepError("a trace runs the model and needs torch: pip install 'qprep[torch]'")
     for name in (child.FAILURE, child.REPORT, child.FAULT, child.SEAL):
@@ -70,7 +70,7 @@ def run_child(module: str, request: Request, folder: Path) -> TraceFailure | Non
 
 
 def _wait(command: list[str], key: str, output: int, timeout: float) -> int | None:
-    """The exit status; None where the process did not end by itself. Nothing that it started is left."""
+    """The exit status; None if the process did not end by itself. Nothing that it started is left."""
     with subprocess.Popen(  # noqa: S603  (our own module, run by our own interpreter)
         command,
         stdin=subprocess.PIPE,

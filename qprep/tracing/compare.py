@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from qprep.tracing.record import BuildRecord, Values
+from qprep.tracing.build_record import BuildRecord, Values
 from qprep.tracing.verdict import EXACT, RewriteDifference, Tolerance
 
 _PASSES: Final = ("eval", "train")
@@ -17,7 +17,7 @@ _PASSES: Final = ("eval", "train")
 def first_difference(
     original: BuildRecord, rewritten: BuildRecord, tolerance: Tolerance
 ) -> tuple[int, RewriteDifference | None]:
-    """How many tensors are equal, and the first difference; `tolerance` is for the results of the passes."""
+    """The number of equal tensors, and the first difference; `tolerance` is for the results of the passes."""
     equal = 0
     for difference in _differences(original, rewritten, tolerance):
         if difference is not None:
@@ -36,7 +36,7 @@ def values_difference(
 def _differences(
     original: BuildRecord, rewritten: BuildRecord, tolerance: Tolerance
 ) -> Iterator[RewriteDifference | None]:
-    """One item for each tensor: None where it is equal."""
+    """One item for each tensor: None if it is equal."""
     yield from _listed("state_dict", list(original.state), list(rewritten.state))
     yield from _listed("parameters", original.parameters, rewritten.parameters)
     yield from _listed("tied parameters", original.tied, rewritten.tied)

@@ -1,4 +1,4 @@
-"""Which expressions of given files run: what tells "no operation there" from "never reached"."""
+"""Executed expressions of given files: they separate "no operation there" from "never reached"."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Places:
 
 
 class _Source:
-    """The text of one file, parsed when first asked for."""
+    """The text of one file, parsed when first needed."""
 
     def __init__(self, filename: str) -> None:
         linecache.checkcache(filename)  # a notebook's user edits files between traces

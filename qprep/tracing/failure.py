@@ -54,7 +54,7 @@ class TraceFailure:
 
     @classmethod
     def from_json(cls, text: str) -> TraceFailure:
-        """What `to_json` wrote."""
+        """Read the result of `to_json`."""
         data: dict[str, Any] = json.loads(text)
         return cls(**{**data, "frames": tuple(FailureFrame(**frame) for frame in data["frames"])})
 

@@ -15,7 +15,7 @@ from qprep.tracing.request import Request
 from qprep.tracing.verdict import COMPOUND, EXACT, RewriteDifference, Tolerance, VerifyResult
 
 if TYPE_CHECKING:
-    from qprep.tracing.record import BuildRecord
+    from qprep.tracing.build_record import BuildRecord
 
 Sources = Mapping[str, bytes]  # path of a file → the contents to import in its place
 
@@ -26,8 +26,8 @@ def compare(request: Request, original: Sources, rewritten: Sources, tolerance: 
     Files in neither mapping are imported from disk, so either may be empty. Both are built from one seed; compared
     are the state_dict's keys, order and values, a strict load both ways, the parameters' order and tying, the random
     state after construction, outputs and effects on the inputs in evaluation and training mode, buffers and
-    gradients; all of them bit for bit, but for models with compound modules of torch.nn, whose results may
-    differ by `tolerance`. Raises QprepError where torch is missing or the device is meta.
+    gradients; all of them bit for bit, except for models with compound modules of torch.nn, whose results may
+    differ by `tolerance`. Raises QprepError if torch is missing or the device is meta.
     """
     if request.device == "meta":
         raise QprepError("--verify compares values, and tensors on the meta device have none")
@@ -71,7 +71,7 @@ def _loading_back(request: Request, original: Sources, folder: Path) -> RewriteD
 
 
 def _leniency(record: BuildRecord, tolerance: Tolerance) -> tuple[str, ...]:
-    """What to say of a model that cannot be compared bit for bit."""
+    """The note on a model that cannot be compared bit for bit."""
     notes: list[str] = []
     if record.compound:
         notes.append(f"compound modules: compared within {tolerance.absolute:g} + {tolerance.relative:g} · |value|")

@@ -33,7 +33,7 @@ class Inputs:
 
 
 def find(target: str) -> object:
-    """What `target` names; its folder (or the root of its package) and the current one are put on sys.path."""
+    """The model of `target`; puts its folder (or the root of its package) and the current one on sys.path."""
     place, name = split_target(target)
     value: object = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     for part in name.split("."):
@@ -72,7 +72,7 @@ def inputs(request: Request, example: object) -> Inputs:
 
 
 def on(device: str) -> contextlib.AbstractContextManager[object]:
-    """Where tensors are created that name no device."""
+    """The device of tensors that name none."""
     return contextlib.nullcontext() if device == "cpu" else torch.device(device)
 
 

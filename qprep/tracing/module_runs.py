@@ -1,4 +1,4 @@
-"""What the trace must know of each module of a model before it runs."""
+"""Data about each module of a model that the trace needs before it runs."""
 
 from __future__ import annotations
 

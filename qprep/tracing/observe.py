@@ -30,7 +30,7 @@ def observe(request: Request, files: Collection[str], sources: Mapping[str, byte
     """Trace one forward pass of the model that `request` describes; expressions count in `files` alone.
 
     `sources` gives contents that are imported in place of those on disk. A failure of the user's code is a
-    TraceFailure; QprepError where torch is missing.
+    TraceFailure; QprepError if torch is missing.
     """
     with workspace() as folder:
         names: dict[str, str] = {}

@@ -22,7 +22,7 @@ PLACES: Final = "places.json"
 
 @dataclass(frozen=True, slots=True)
 class ObserveJob:
-    """What to watch: real paths of files, and those to import with other contents (→ name of a file in the folder)."""
+    """The files to watch: real paths, and those to import with other contents (→ name of a file in the folder)."""
 
     files: Sequence[str]
     sources: Mapping[str, str]

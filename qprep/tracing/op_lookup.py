@@ -1,4 +1,4 @@
-"""Which row of the operator catalogue a torch function seen at run time belongs to."""
+"""Rows of the operator catalogue by torch functions seen at run time."""
 
 from __future__ import annotations
 

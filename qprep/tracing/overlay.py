@@ -17,7 +17,7 @@ def install(sources: Mapping[str, bytes]) -> None:
     """From now on an import of a file in `sources` (real path: contents) reads those contents; no cache is written."""
     if not sources:
         return
-    sys.meta_path.insert(0, _Finder(sources))
+    sys.meta_path.insert(0, _OverlayFinder(sources))
     for path, contents in sources.items():
         text = io.TextIOWrapper(io.BytesIO(contents), tokenize.detect_encoding(io.BytesIO(contents).readline)[0]).read()
         # without a time stamp linecache never looks at the disk: inspect and tracebacks see what runs
@@ -36,7 +36,7 @@ def overlaid(spec: importlib.machinery.ModuleSpec) -> importlib.machinery.Module
     return spec
 
 
-class _Finder(MetaPathFinder):
+class _OverlayFinder(MetaPathFinder):
     """Asks the other finders, and replaces the loader of the files that are overlaid."""
 
     def __init__(self, sources: Mapping[str, bytes]) -> None:
@@ -56,10 +56,10 @@ class _Finder(MetaPathFinder):
     def overlay(self, spec: importlib.machinery.ModuleSpec) -> None:
         contents = self._sources.get(os.path.realpath(spec.origin)) if spec.origin else None
         if contents is not None and spec.origin is not None:
-            spec.loader = _Loader(spec.name, spec.origin, contents)
+            spec.loader = _OverlayLoader(spec.name, spec.origin, contents)
 
 
-class _Loader(importlib.machinery.SourceFileLoader):
+class _OverlayLoader(importlib.machinery.SourceFileLoader):
     def __init__(self, fullname: str, path: str, contents: bytes) -> None:
         super().__init__(fullname, path)
         self._contents = contents

@@ -19,7 +19,7 @@ _BUILD, _INPUTS = 0, 1  # seeds
 
 @dataclass(frozen=True, slots=True)
 class RecordJob:
-    """What to record.
+    """The job of the child process.
 
     sources  files to import with other contents: real path → name of a file in the folder
     save     where the record goes
@@ -46,26 +46,26 @@ def main(folder: Path) -> None:
 def _record(request: Request, job: RecordJob, folder: Path) -> None:
     import torch
 
-    from qprep.tracing import model_target, record
+    from qprep.tracing import build_record, model_target
 
     torch.set_num_threads(1)
     if request.device != "cpu":  # one thread of a CPU is deterministic; the setting imports much of torch
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
     overlay.install({path: (folder / name).read_bytes() for path, name in job.sources.items()})
-    record.seed(_BUILD)
+    build_record.seed(_BUILD)
     found = stage("import", request, lambda: model_target.find(request.target))
-    record.seed(_BUILD)
+    build_record.seed(_BUILD)
     model, example = stage("build", request, lambda: model_target.build(found, request))
-    made = record.constructed(model)
+    made = build_record.constructed(model)
     if job.load is not None:
-        record.load(model, torch.load(folder / job.load, weights_only=False), made)
+        build_record.load(model, torch.load(folder / job.load, weights_only=False), made)
     if job.run:
 
         def inputs() -> model_target.Inputs:
-            record.seed(_INPUTS)
+            build_record.seed(_INPUTS)
             return stage("inputs", request, lambda: model_target.inputs(request, example))
 
-        stage("run", request, lambda: record.run(model, inputs, made))
+        stage("run", request, lambda: build_record.run(model, inputs, made))
     torch.save(made, folder / job.save)
     (folder / REPORT).write_text("{}")
 

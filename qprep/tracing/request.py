@@ -1,4 +1,4 @@
-"""What a child process is asked to do: the model, its inputs, and how to run it."""
+"""The request to a child process: the model, its inputs, and how to run it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Request:
 
     @classmethod
     def from_json(cls, text: str) -> Request:
-        """What `to_json` wrote."""
+        """Read the result of `to_json`."""
         data: dict[str, Any] = json.loads(text)
         inputs = tuple(InputSpec(item["name"], tuple(item["shape"]), item["dtype"]) for item in data["inputs"])
         return cls(**{**data, "inputs": inputs})

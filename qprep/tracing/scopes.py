@@ -23,7 +23,7 @@ class Issued:
 
 @dataclass(slots=True)
 class OperationSeen:
-    """What the first call of an operation was like, and how many there were."""
+    """The first call of an operation, and the number of calls."""
 
     site: Instruction | None
     shapes: tuple[tuple[int, ...], ...]
@@ -31,7 +31,7 @@ class OperationSeen:
 
 
 @dataclass(slots=True)
-class _Scope:
+class _OpenCall:
     """One open call of a module; `frame` is set where its forward was called without __call__."""
 
     module: Known
@@ -48,7 +48,7 @@ class OpenCalls:
 
     def __init__(self) -> None:
         self.settled: dict[tuple[Issued, bool], OperationSeen] = {}
-        self._stack: list[_Scope] = []
+        self._stack: list[_OpenCall] = []
 
     @property
     def module(self) -> Known | None:
@@ -61,7 +61,7 @@ class OpenCalls:
             self._share(scope)
             if scope.frame is None:
                 break
-        self._stack.append(_Scope(module, None, shared=False))
+        self._stack.append(_OpenCall(module, None, shared=False))
 
     def leave(self) -> None:
         """The innermost module call ends, and with it the direct calls of forward inside it."""
@@ -105,16 +105,16 @@ class OpenCalls:
         generator = bool(frame.f_code.co_flags & inspect.CO_GENERATOR)
         if self._stack:
             self._share(self._stack[-1])
-        self._stack.append(_Scope(module, frame, shared=generator or not module.leaf))
+        self._stack.append(_OpenCall(module, frame, shared=generator or not module.leaf))
         return not generator
 
-    def _share(self, scope: _Scope) -> None:
+    def _share(self, scope: _OpenCall) -> None:
         scope.shared = True
         if scope.pending is not None:
             self.settle(*scope.pending, owned=False)
             scope.pending = None
 
-    def _close(self, scope: _Scope) -> None:
+    def _close(self, scope: _OpenCall) -> None:
         if scope.pending is not None:
             self.settle(*scope.pending, owned=True)
             scope.pending = None

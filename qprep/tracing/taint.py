@@ -1,4 +1,4 @@
-"""Which tensors are activations: those that a model input flows into."""
+"""Taint: the tensors that a model input flows into are activations."""
 
 from __future__ import annotations
 

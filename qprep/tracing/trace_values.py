@@ -28,7 +28,7 @@ class OpEvent:
     """One compute operation on an activation, at one place, issued by one module instance.
 
     op            canonical name in the operator catalogue ("add" for `x += y`), "nn.NAME" for a compound module
-    path          source file of the expression; None where no code of the user's stands between torch and the trace
+    path          source file of the expression; None if no code of the user's stands between torch and the trace
     module_path   the instance that issued it ("" is the model itself), module_class its class
     owned         whether exactly one module instance is its own
     dtype, shapes of its results in the first call
@@ -51,7 +51,7 @@ class OpEvent:
 
     @property
     def place(self) -> TracePlace | None:
-        """Where it stands, or None."""
+        """The place in the source, or None."""
         if self.path is None:
             return None
         return TracePlace(self.path, self.line, self.column, self.end_line, self.end_column, self.lineno)

@@ -25,7 +25,7 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
     """Run `model(*inputs, **kwinputs)` once, in the mode it is in, and report what ran.
 
     Nothing of the model or of torch's random state is different afterwards; in evaluation mode no graph is recorded.
-    Compiled modules run as they were before compilation. Errors of the model propagate. Raises QprepError where
+    Compiled modules run as they were before compilation. Errors of the model propagate. Raises QprepError if
     `model` is no nn.Module or holds a ScriptModule, whose operations Python does not see.
     """
     _check(model)

@@ -35,7 +35,7 @@ class Tracer(TorchFunctionMode):
         self._frames = Frames(self.known)
 
     def hook(self) -> Iterator[RemovableHandle]:
-        """Attach to every module; beside the user's own hooks, which run before."""
+        """Attach to every module; in addition to the user's own hooks, which run before."""
         for module, known in self.known.items():
             yield module.register_forward_pre_hook(partial(self._enter, known))
             yield module.register_forward_hook(partial(self._leave, known), always_call=True)

@@ -1,4 +1,4 @@
-"""What a verification says: plain data, readable without torch."""
+"""The result of a verification: plain data, readable without torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qprep.tracing.failure import TraceFailure
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far sums in another order may differ: |a - b| ≤ absolute + relative · |a|, a the original."""
+    """The tolerance for sums in another order: |a - b| ≤ absolute + relative · |a|, a the original."""
 
     relative: float
     absolute: float
@@ -22,7 +22,7 @@ COMPOUND: Final = Tolerance(relative=1e-4, absolute=1e-5)
 
 @dataclass(frozen=True, slots=True)
 class RewriteDifference:
-    """What a rewrite changed: the aspect ("eval", "state_dict"), the tensor by name, and a sentence."""
+    """A difference after a rewrite: the aspect ("eval", "state_dict"), the tensor by name, and a sentence."""
 
     aspect: str
     tensor: str
@@ -34,7 +34,7 @@ class RewriteDifference:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What the comparison of one model showed.
+    """The result of comparing one model.
 
     tensors     how many were equal, before the difference if there is one
     difference  the first that differs

@@ -21,6 +21,16 @@ def make():
     print("a model is made")
     return nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 4))
 
+class Bare(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(36, 4)
+
+    def forward(self, x):
+        return self.fc(torch.relu(x).flatten(1))
+
+bare = Bare()
+
 def data(number=3):
     made = torch.Generator().manual_seed(1)
     return [(torch.randn(8, 1, 6, 6, generator=made), torch.randint(0, 4, (8,), generator=made)) for _ in range(number)]
@@ -107,8 +117,7 @@ def test_a_schedule_is_checked_without_training(run: Run, net: str, folder: Path
     (folder / "schedule.yaml").write_text(by_steps)
     found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
     assert found.out.splitlines()[-1] == (
-        "what is left in the end was not found without training: expected policies by epochs to rehearse, found one by "
-        "steps"
+        "the final sparsity is unknown without training: expected policies by epochs to rehearse, found one by steps"
     )
     (folder / "schedule.yaml").write_text(SCHEDULE.replace("[4.weight]", "[7.weight]"))
     found = run("compress", f"{net}:make", "--schedule", "schedule.yaml", "--check", "--input", "2,1,6,6")
@@ -132,6 +141,29 @@ def test_the_schema_is_printed(run: Run) -> None:
     found = run("compress", "--schema")
     assert found.code == 0
     assert json.loads(found.out)["title"] == "schedule.yaml"
+
+
+QUANTIZED = """\
+quantizers:
+  late:
+    class: LSQQuantizer
+    allow_unprepared: false
+policies:
+  - {quantizer: {instance_name: late}, starting_epoch: 90, ending_epoch: 99}
+"""
+
+
+def test_a_quantizer_that_starts_late_is_tried_before_the_training(run: Run, net: str, folder: Path) -> None:
+    (folder / "schedule.yaml").write_text(QUANTIZED, encoding="utf-8")
+    arguments = ("--train", f"{net}:data", "--schedule", "schedule.yaml")
+    found = run("compress", f"{net}:bare", *arguments)
+    assert found.code == 2
+    assert "schedule.yaml:2: quantizers.late: expected a prepared model, found 1 operation" in found.err
+    assert "epoch 1" not in found.err
+    assert run("compress", f"{net}:bare", *arguments, "--check").code == 2
+    assert run("compress", f"{net}:make", *arguments, "--check").code == 0
+    (folder / "schedule.yaml").write_text(QUANTIZED.replace("false", "true"), encoding="utf-8")
+    assert run("compress", f"{net}:bare", *arguments, "--check").code == 0
 
 
 @pytest.mark.parametrize(

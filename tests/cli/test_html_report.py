@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import qprep
+from qprep.cli import main
 from qprep.cli.commands.check import command
 from qprep.cli.reporters.enclosing_names import Enclosing, enclosing, scopes_of
+from tests.chromium import overflow
 
 SOURCE = """\
 import torch
@@ -87,6 +88,15 @@ def test_findings_stand_below_their_file_and_class(page: str) -> None:
     assert "in <code>forward</code>" in page
 
 
+def test_the_page_names_version_date_and_settings(page: str, tmp_path: Path) -> None:
+    found = re.search(r"<p class=dim>qprep (\S+), (\d{4}-\d\d-\d\d) \d\d:\d\d UTC, default settings</p>", page)
+    assert found is not None
+    assert found[1] == qprep.__version__
+    (tmp_path / "qprep.toml").write_text('ignore = ["QP103"]\n')
+    CliRunner().invoke(command, ["net.py", "--report", "again.html"])
+    assert "UTC, settings from qprep.toml</p>" in (tmp_path / "again.html").read_text(encoding="utf-8")
+
+
 def test_the_page_has_counts_diffs_and_reasons(page: str) -> None:
     assert "<b>4</b> findings" in page
     assert "<b>1</b> without a fix" in page
@@ -107,7 +117,13 @@ def test_source_is_escaped_and_nothing_is_loaded(page: str) -> None:
 
 def test_another_suffix_is_rejected_before_work(tmp_path: Path) -> None:
     outcome = CliRunner().invoke(command, [str(tmp_path), "--report", "report.pdf"])
-    assert "expected a file that ends in .html, found `report.pdf`" in str(outcome.exception)
+    assert "--report: expected a file that ends in .html or .htm, found `report.pdf`" in str(outcome.exception)
+
+
+@pytest.mark.parametrize("verb", ["quantize", "compress"])
+def test_a_report_of_another_suffix_is_a_usage_error(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "missing.py:model", "--report", "report.pdf"]) == 2
+    assert "--report: expected a file that ends in .html, " in capsys.readouterr().err
 
 
 def test_names_around_a_line() -> None:
@@ -120,25 +136,4 @@ def test_names_around_a_line() -> None:
 
 @pytest.mark.parametrize("width", [320, 800, 1400])
 def test_nothing_overflows(page: str, width: int, tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium is installed")
-    script = "document.title = 'overflow ' + (document.documentElement.scrollWidth - window.innerWidth)"
-    (tmp_path / "page.html").write_text(
-        page.replace("</body>", f"<script>onload=()=>{{{script}}}</script></body>"), encoding="utf-8"
-    )
-    arguments = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    frame = f'<iframe id=f src="page.html" style="border:0;width:{width}px;height:900px"></iframe>'
-    reader = "<script>onload=()=>{setTimeout(()=>{document.title=f.contentDocument.title},300)}</script>"
-    (tmp_path / "frame.html").write_text(frame + reader, encoding="utf-8")
-    arguments += ["--allow-file-access-from-files", "--virtual-time-budget=3000", "--dump-dom"]
-    shown = subprocess.run(
-        [browser, *arguments, (tmp_path / "frame.html").as_uri()],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    ).stdout
-    found = re.search(r"<title>overflow (-?\d+)</title>", shown)
-    assert found is not None, shown[-500:]
-    assert int(found[1]) <= 0
+    assert overflow(page, width, tmp_path) <= 0

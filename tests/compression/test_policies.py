@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from qprep.compression import (
     KnowledgeDistillation,
     LRPolicy,
     MultiStepMultiGammaLR,
+    NMPruner,
     PolynomialLR,
     PruningPolicy,
     QuantizationPolicy,
@@ -33,7 +35,7 @@ from qprep.compression.policies.statistics import StatisticsPolicy
 from qprep.compression.pruners.one_shot import OneShotPruner
 from qprep.compression.pruners.reconstruction import FMReconstructionChannelPruner, fitted
 from qprep.compression.quantizers import arguments
-from qprep.quantizer import LSQQuantizer, PACTQuantizer
+from qprep.quantizer import LSQQuantizer, PACTQuantizer, PostTrainingQuantizer
 from qprep.quantizer.methods.qat.pact import PACTActivation
 from qprep.quantizer.report.activation_statistics import collect_statistics
 from tests.compression.nets import EXAMPLE, Residual, batches, plain_net, scheduled, seeded, sgd, train
@@ -250,6 +252,82 @@ def test_masks_hold_through_the_quantizers_wrapping_and_in_what_it_converts_to(t
     assert not converted.get_submodule("conv2").weight[~mask].any()  # type: ignore[index]
 
 
+class Placed(nn.Module):
+    """A model with a parameter of its own, as vision transformers have for positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.ones(1, 8))
+        self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 4)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.last(self.first(input) + self.place)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"overrides": {".*": {"bits_weights": 4}}}, {"bits_overrides": {"first": {"bits_weights": 4}}}]
+)
+def test_parameters_of_the_model_itself_stay_in_float(settings: dict[str, Any]) -> None:
+    model = seeded(Placed)
+    scheduler = Scheduler(model, sgd(model), example_inputs=torch.randn(2, 8))
+    policy = QuantizationPolicy(LSQQuantizer, name="qat", **settings)
+    scheduler.add_policy(policy, epochs=[0])
+    scheduler.on_epoch_begin(0)
+    assert policy.quantizer is not None
+    assert policy.quantizer.model is model
+    assert {each.split(".")[0] for each in model.state_dict() if ".weights." in each} == {"first", "last"}
+    assert "qat: place stays in float: it belongs to no module inside of the model" in scheduler.notes
+
+
+AFTER = """\
+pruners:
+  fine: {class: AutomatedGradualPruner, initial_sparsity: 0.2, final_sparsity: 0.8, weights: [conv2.weight]}
+quantizers:
+  last: {class: PostTrainLinearQuantizer, bits_activations: 8, bits_parameters: 8}
+policies:
+  - {pruner: {instance_name: fine}, starting_epoch: 0, ending_epoch: 2}
+  - {quantizer: {instance_name: last}, epochs: [2]}
+"""
+
+
+def test_a_quantizer_after_training_works_on_the_model_of_the_loop(tmp_path: Path) -> None:
+    model, seen = seeded(Residual), [images for images, _ in batches()]
+    settings: dict[str, Any] = {"example_inputs": EXAMPLE, "calibrate": seen}
+    scheduler = scheduled(tmp_path, AFTER, model, **settings)
+    train(scheduler, range(2))
+    alone = PostTrainingQuantizer(model, 8, 8)
+    alone.prepare_model(EXAMPLE, allow_unprepared=True)
+    alone.calibrate(seen)
+    model.train()
+    model.pool.eval()
+    scheduler.on_epoch_begin(2)
+    policy = scheduler.entries[1].policy
+    assert isinstance(policy, QuantizationPolicy)
+    assert policy.quantizer is not None
+    assert policy.quantizer.model is model
+    assert model.training
+    assert not model.pool.module.training  # type: ignore[union-attr]
+    assert torch.equal(model.eval()(seen[1]), alone.model(seen[1]))
+    weight, mask = model.state_dict()["conv2.module.weight"], scheduler.masks["conv2.weight"]
+    assert mask is not None
+    assert int((weight == 0).sum()) == int((~mask).sum()) == round(0.8 * mask.numel())
+    scheduler.save(tmp_path / "last.pt")
+    again, _ = Scheduler.resume(tmp_path / "last.pt", Residual, sgd, **settings)
+    assert torch.equal(again.model.eval()(seen[1]), model(seen[1]))
+
+
+def test_a_quantizer_around_the_whole_model_is_refused() -> None:
+    single = nn.Linear(4, 4)
+    policy = QuantizationPolicy(LSQQuantizer)
+    with pytest.raises(CompressionError, match="expected a model of modules to put LSQQuantizer into, found a single"):
+        Scheduler(single, sgd(single), example_inputs=torch.randn(2, 4)).add_policy(policy, epochs=[3])
+    model = seeded(Placed)
+    scheduler = Scheduler(model, sgd(model), example_inputs=torch.randn(2, 8))
+    scheduler.add_policy(QuantizationPolicy(LSQQuantizer, overrides={"place": {"bits_weights": 8}}), epochs=[0])
+    with pytest.raises(CompressionError, match="whose own parameters it quantizes: leave them out of the overrides"):
+        scheduler.on_epoch_begin(0)
+
+
 def test_distillers_names_and_arguments_of_quantizers(tmp_path: Path) -> None:
     text = """\
 quantizers:
@@ -449,6 +527,21 @@ def test_why_layers_have_no_sparse_kernel() -> None:
         "d: expected two zeros or more in every four inputs, found fewer",
         "e: expected a CUDA device, found cpu",
     ]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="sparse kernels need CUDA")
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_masked_layers_have_a_sparse_kernel_on_cuda(dtype: torch.dtype) -> None:
+    model = seeded(lambda: nn.Sequential(nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 64)))
+    scheduler = Scheduler(model, sgd(model))
+    scheduler.add_policy(PruningPolicy(NMPruner("2:4", "*")), epochs=[0])
+    scheduler.on_epoch_begin(0)
+    half = scheduler.finish().to("cuda", dtype)
+    inputs = torch.randn(128, 128, device="cuda", dtype=dtype)
+    with torch.no_grad():
+        wanted = half(inputs)
+        assert to_semi_structured(half) == []
+        torch.testing.assert_close(half(inputs), wanted, rtol=0, atol=10 * torch.finfo(dtype).eps)
 
 
 def test_agp_is_the_same_from_a_file_and_by_hand(tmp_path: Path) -> None:

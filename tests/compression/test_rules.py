@@ -20,7 +20,7 @@ from qprep.compression import (
     SparsityLevelParameterPruner,
 )
 from qprep.compression.pruners.baidu import BaiduRNNPruner
-from qprep.compression.pruners.base import Pruner, keep_highest
+from qprep.compression.pruners.pruner import Pruner, keep_highest
 from qprep.compression.pruners.rates import RATES, Ramp
 from qprep.compression.pruners.splicing import SplicingPruner
 from tests.compression.nets import plain_net, seeded, sgd, train
@@ -159,6 +159,18 @@ def test_baidu_has_two_slopes() -> None:
         steep = (theta * (7 - 4 + 1) + 2 * theta * (epoch - 7 + 1)) / 3
         threshold = slow if epoch < 7 else steep
         assert torch.equal(found[epoch - 4], weight > threshold)
+
+
+def test_a_weight_that_is_gone_as_a_whole_is_noted() -> None:
+    model = seeded(plain_net)
+    with torch.no_grad():
+        model[3].weight.mul_(1e-3)
+    scheduler = Scheduler(model, sgd(model))
+    pruner = AutomatedGradualPruner(0.0, 0.9, ["0.weight", "3.weight", "8.weight"], scope="global", rate="once")
+    scheduler.add_policy(PruningPolicy(pruner, name="fine"), epochs=[0])
+    scheduler.on_epoch_begin(0)
+    assert "fine: 3.weight is masked as a whole, its layer gives a constant" in scheduler.notes
+    assert not any("0.weight" in note or "8.weight" in note for note in scheduler.notes)
 
 
 def test_global_scope_ranks_all_weights_together() -> None:

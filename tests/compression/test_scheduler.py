@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from qprep.compression import (
     Policy,
     PruningPolicy,
     RegularizationPolicy,
+    ScheduleError,
     Scheduler,
     SparsityLevelParameterPruner,
     StructurePruner,
@@ -25,7 +27,7 @@ from qprep.compression import (
 )
 from qprep.compression.training import Training
 from qprep.compression.windows import TrainingClock, Window, window
-from tests.compression.nets import batches, plain_net, seeded, sgd, train
+from tests.compression.nets import batches, plain_net, scheduled, seeded, sgd, train
 
 
 def half(weights: str = "3.weight", **args: bool) -> PruningPolicy:
@@ -345,6 +347,35 @@ def test_fractions_of_epochs_are_steps_once_their_number_is_known() -> None:
     assert when.progress(TrainingClock(1, 2, 4, 6)) == 1.0
     with pytest.raises(CompressionError, match="expected minibatches_per_epoch in on_minibatch_begin"):
         when.acts(TrainingClock())
+
+
+def test_a_part_of_a_later_epoch_takes_the_length_of_the_first() -> None:
+    model = seeded(plain_net)
+    scheduler = Scheduler(model, sgd(model))
+    policy = PruningPolicy(SparsityLevelParameterPruner({"3.weight": 0.5}))
+    scheduler.add_policy(policy, starting_epoch=1.5, ending_epoch=2.0, frequency=0.5)
+    masked = []
+    for epoch in range(2):
+        scheduler.on_epoch_begin(epoch)
+        for _ in range(4):
+            scheduler.on_minibatch_begin(epoch)
+            masked.append(scheduler.masks["3.weight"] is not None)
+            scheduler.on_minibatch_end(epoch)
+        scheduler.on_epoch_end(epoch)
+    assert masked == [False] * 6 + [True] * 2
+
+
+def test_a_part_of_an_epoch_of_unknown_length_has_the_line_of_its_policy(tmp_path: Path) -> None:
+    text = """\
+pruners:
+  half: {class: SparsityLevelParameterPruner, levels: {3.weight: 0.5}}
+policies:
+  - {pruner: {instance_name: half}, starting_epoch: 0.5, ending_epoch: 1.0, frequency: 0.5}
+"""
+    scheduler = scheduled(tmp_path, text, seeded(plain_net))
+    scheduler.on_epoch_begin(0)
+    with pytest.raises(ScheduleError, match=r"yaml:2: pruners.half: expected minibatches_per_epoch"):
+        scheduler.on_minibatch_begin(0)
 
 
 def test_policies_by_steps_act_within_epochs() -> None:

@@ -18,7 +18,10 @@ from qprep.compression import (
 )
 from qprep.compression.pruners import ranked
 from qprep.compression.pruners.layouts import layout_of
+from qprep.compression.pruners.reconstruction import FMReconstructionChannelPruner
+from qprep.compression.pruners.structures import Gradual, StructureRanking
 from qprep.compression.pruners.thresholds import StructureParameterPruner
+from qprep.compression.registry import registered
 from qprep.compression.structure import ThinningError
 from tests.compression.nets import EXAMPLE, Residual, assert_equal, batches, plain_net, seeded, sgd, train
 
@@ -415,3 +418,18 @@ def test_rankings_at_the_first_epoch_without_what_they_rank_by() -> None:
         Scheduler(model, sgd(model)).add_policy(
             PruningPolicy(ranked.ActivationAPoZRankedFilterPruner("Channels", 0.5, ["conv2.weight"])), epochs=[1]
         )
+
+
+def test_every_ranking_has_a_gradual_form_of_its_own_scores() -> None:
+    drawn = (Gradual, ranked.RandomLevelStructureParameterPruner, FMReconstructionChannelPruner)
+    rankings = [
+        (name, each)
+        for name, each in registered().items()
+        if issubclass(each, StructureRanking) and not issubclass(each, drawn)
+    ]
+    assert len(rankings) > 5
+    for name, each in rankings:
+        gradual = registered().get(f"{name}_AGP")
+        assert gradual is not None, name
+        assert issubclass(gradual, each)
+        assert issubclass(gradual, Gradual)

@@ -13,6 +13,7 @@ from torch import nn
 from qprep.cli import main
 from qprep.compression.structure import StructureError, macs
 from qprep.compression.summary import summary
+from tests.chromium import overflow
 
 
 def model() -> nn.Module:
@@ -105,7 +106,7 @@ def test_names_are_escaped() -> None:
     [
         (["sparsity", "flops"], "tables out of sparsity, compute, model, found 'flops'"),
         ([], "tables out of sparsity, compute, model, found None"),
-        (["compute"], "expected example inputs for the table of what layers compute"),
+        (["compute"], "expected example inputs for the compute table"),
     ],
 )
 def test_bad_tables(what: list[str], sentence: str) -> None:
@@ -153,7 +154,7 @@ def test_command_takes_the_example_of_a_pair_and_writes_files(
     assert json.loads(capsys.readouterr().out)["compute"][-1]["MACs"] == 24
     assert "<table>" in (tmp_path / "tables.html").read_text(encoding="utf-8")
     assert main(["summary", target, "--output", "tables.pdf"]) == 2
-    assert "ends in .json, .html, .txt, found tables.pdf" in capsys.readouterr().err
+    assert "--output: expected a file that ends in .html, .json or .txt, found `tables.pdf`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -174,3 +175,10 @@ def test_command_says_what_is_wrong(  # noqa: PLR0917
     assert captured.out == ""
     assert sentence in captured.err
     assert captured.err.startswith("error: ")
+
+
+@pytest.mark.parametrize("width", [320, 800, 1400])
+def test_the_page_fits_the_window(width: int, tmp_path: Path) -> None:
+    page = summary(model(), torch.zeros(IMAGES)).to_html()
+    assert page.count("prefers-color-scheme:dark") == 2
+    assert overflow(page, width, tmp_path) <= 0

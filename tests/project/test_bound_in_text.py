@@ -10,7 +10,8 @@ import pytest
 
 import qprep
 from qprep.analysis.symbols.bound_in_text import BoundNames
-from qprep.analysis.symbols.module_resolver import Mark, ParsedFiles, Project
+from qprep.analysis.symbols.module_resolver import Project
+from qprep.analysis.symbols.parse_cache import Mark, ParsedFiles
 from qprep.analysis.symbols.symbol_table import FileIndex, build_index
 from qprep.analysis.values.abstract_values import ClassRef, External
 

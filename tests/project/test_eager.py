@@ -42,7 +42,7 @@ class Net(nn.Module):
     def fuse_model(self):
         {fuse}
 """
-ENDING = "it fails at run time, for want of a quantized kernel"
+ENDING = "it fails at run time, because it has no quantized kernel"
 CONV2 = """\
         self.conv2 = nn.Conv1d(4, 4, 1)
         self.bn2 = nn.BatchNorm1d(4)

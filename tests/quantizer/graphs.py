@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.graph.graph_tracing import build_graph
 from qprep.quantizer.graph.quantization_graph import Graph
 from qprep.runtime_modules import Concat, EltwiseAdd
 
-SETTINGS = Settings(bits_activations=8, bits_weights=8)
+SETTINGS = LayerSettings(bits_activations=8, bits_weights=8)
 
 
 class Block(nn.Module):

@@ -16,22 +16,9 @@ from qprep.quantizer import (
     QuantizedModule,
 )
 from qprep.runtime_modules import convert_compound
+from tests.quantizer.calibration import EIGHT, calibrated, data
 from tests.quantizer.models import mlp, snr
 from tests.quantizer.test_integer import Tagger, image
-
-EIGHT: dict[str, Any] = {"bits_activations": 8, "bits_weights": 8}
-
-
-def data(number: int = 4, *shape: int) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(7)
-    return [torch.randn(*(shape or (32, 8)), generator=generator) for _ in range(number)]
-
-
-def calibrated(model: nn.Module, batches: list[Tensor], **settings: Any) -> PostTrainingQuantizer:
-    quantizer = PostTrainingQuantizer(model, **{**EIGHT, **settings})
-    quantizer.prepare_model(batches[0])
-    quantizer.calibrate(batches)
-    return quantizer
 
 
 class Unprepared(nn.Module):

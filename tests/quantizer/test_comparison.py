@@ -124,7 +124,7 @@ def test_a_form_that_computes_something_else_is_refused_with_the_first_slot(tmp_
     pytest.importorskip("onnxruntime")
     made = quantizer_with(WrongForm)
     # the form has no integers of its own: the first slot behind it has
-    with pytest.raises(QprepError, match=r"expected ONNX Runtime to give what the simulation does .* at 2: "):
+    with pytest.raises(QprepError, match=r"expected the results of ONNX Runtime to equal the simulation .* at 2: "):
         made.export_onnx(tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
     made.export_onnx(tmp_path / "model.onnx", check=False)
@@ -133,7 +133,9 @@ def test_a_form_that_computes_something_else_is_refused_with_the_first_slot(tmp_
 
 def test_a_quantizer_that_gives_another_result_is_refused_by_convert() -> None:
     made = quantizer_with(Moody)
-    with pytest.raises(QprepError, match=r"expected what convert gives to be the model in evaluation .* at 1: "):
+    with pytest.raises(
+        QprepError, match=r"expected the converted model to equal the prepared one in evaluation .* at 1: "
+    ):
         made.convert()
     made.convert(check=False)
 
@@ -153,7 +155,7 @@ def test_integers_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
     made.to_integer()
     monkeypatch.setattr(integer_model, "_on_grid", doubled)
-    with pytest.raises(QprepError, match=r"expected integers to be what the simulation gives .* at 1: "):
+    with pytest.raises(QprepError, match=r"expected the integers to equal the simulation .* at 1: "):
         made.to_integer()
 
 

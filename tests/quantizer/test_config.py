@@ -10,7 +10,7 @@ import pytest
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer import PostTrainingQuantizer, Settings, load_config
+from qprep.quantizer import LayerSettings, PostTrainingQuantizer, load_config
 from qprep.quantizer.config.config_schema import schema
 from qprep.quantizer.methods.method_names import METHODS
 
@@ -122,7 +122,7 @@ def test_no_file(tmp_path: Path) -> None:
 def test_the_schema_is_that_of_the_settings() -> None:
     found: Any = schema()
     settings = found["$defs"]["settings"]["properties"]
-    assert list(settings) == [each.name for each in fields(Settings)]
+    assert list(settings) == [each.name for each in fields(LayerSettings)]
     assert all(set(each) > {"default"} for each in settings.values())
     assert settings["scheme_weights"]["enum"] == [
         *("symmetric", "restricted", "asymmetric", "unsigned", "power-of-two"),

@@ -16,23 +16,18 @@ from torch import Tensor, nn
 import qprep
 from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
-    DorefaQuantizer,
     DynamicQuantizer,
+    LayerSettings,
     LinearQATQuantizer,
     LSQQuantizer,
-    PACTQuantizer,
     PostTrainingQuantizer,
     Quantizer,
-    Settings,
-    TQTQuantizer,
     WeightOnlyQuantizer,
-    WRPNQuantizer,
     collect_statistics,
 )
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from tests.quantizer.models import mlp, snr
-
-TRAINING = [DorefaQuantizer, LinearQATQuantizer, LSQQuantizer, PACTQuantizer, TQTQuantizer, WRPNQuantizer]
+from tests.quantizer.training_methods import TRAINING_METHODS
 
 
 def data() -> list[Tensor]:
@@ -45,7 +40,7 @@ def prepared(model: nn.Module | None = None, *inputs: Any, **settings: Any) -> P
     return quantizer
 
 
-@pytest.mark.parametrize("method", [PostTrainingQuantizer, DynamicQuantizer, WeightOnlyQuantizer, *TRAINING])
+@pytest.mark.parametrize("method", [PostTrainingQuantizer, DynamicQuantizer, WeightOnlyQuantizer, *TRAINING_METHODS])
 def test_one_flow_for_all_methods(method: Callable[[nn.Module], Any]) -> None:
     model = mlp()
     quantizer = method(model)
@@ -66,7 +61,7 @@ def test_the_base_observes_and_converts_too() -> None:
     assert snr(mlp()(data()[0]), quantizer.convert()(data()[0])) > 30
 
 
-@pytest.mark.parametrize("method", [PostTrainingQuantizer, DynamicQuantizer, WeightOnlyQuantizer, *TRAINING])
+@pytest.mark.parametrize("method", [PostTrainingQuantizer, DynamicQuantizer, WeightOnlyQuantizer, *TRAINING_METHODS])
 def test_calibrate_wants_a_loader(method: Callable[[nn.Module], Any]) -> None:
     quantizer = method(mlp())
     with pytest.raises(QprepError, match="expected prepare_model before"):
@@ -271,7 +266,7 @@ def test_groups_of_an_optimizer_may_be_listed_in_full() -> None:
 def test_replacements_in_all_their_forms() -> None:
     made: list[tuple[str, object]] = []
 
-    def same(module: nn.Module, path: str, settings: Settings) -> nn.Module:
+    def same(module: nn.Module, path: str, settings: LayerSettings) -> nn.Module:
         made.append((path, settings.bits_weights))
         return module
 

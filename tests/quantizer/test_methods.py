@@ -12,33 +12,20 @@ from torch import Tensor, nn
 from qprep.quantizer import (
     ActivationQuantizer,
     DynamicQuantizer,
+    LayerSettings,
     LSQQuantizer,
     NotPreparedError,
     PostTrainingQuantizer,
     QuantizedModule,
     Quantizer,
-    Settings,
     register,
     wrap,
 )
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.module_registry import unregister
 from qprep.runtime_modules import EltwiseAdd
+from tests.quantizer.calibration import EIGHT, data
 from tests.quantizer.models import mlp, snr
-
-EIGHT: dict[str, Any] = {"bits_activations": 8, "bits_weights": 8}
-
-
-def data(number: int = 4, *shape: int) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(7)
-    return [torch.randn(*(shape or (32, 8)), generator=generator) for _ in range(number)]
-
-
-def calibrated(model: nn.Module, batches: list[Tensor], **settings: Any) -> PostTrainingQuantizer:
-    quantizer = PostTrainingQuantizer(model, **{**EIGHT, **settings})
-    quantizer.prepare_model(batches[0])
-    quantizer.calibrate(batches)
-    return quantizer
 
 
 def test_registered_layers_are_one_operation_with_their_own_replacement() -> None:
@@ -54,10 +41,10 @@ def test_registered_layers_are_one_operation_with_their_own_replacement() -> Non
         def forward(self, x: Tensor) -> Tensor:
             return torch.zeros_like(x)
 
-    seen: list[tuple[str, Settings]] = []
+    seen: list[tuple[str, LayerSettings]] = []
 
     @register(Gate)
-    def _closed(module: nn.Module, path: str, settings: Settings) -> nn.Module:
+    def _closed(module: nn.Module, path: str, settings: LayerSettings) -> nn.Module:
         seen.append((path, settings))
         return Closed()
 
@@ -98,7 +85,7 @@ def test_subclasses_match_their_nearest_base() -> None:
     made: list[str] = []
 
     def note(kind: str) -> Any:
-        def remember(module: nn.Module, path: str, settings: Settings) -> nn.Module:
+        def remember(module: nn.Module, path: str, settings: LayerSettings) -> nn.Module:
             made.append(f"{kind} {path}")
             return module
 
@@ -166,7 +153,7 @@ def test_any_class_is_wrapped_without_rewriting_it(method: Any) -> None:
 def test_registered_layers_are_replaced_whatever_they_do(layer: type[nn.Module]) -> None:
     made: list[str] = []
 
-    def note(module: nn.Module, path: str, _: Settings) -> nn.Module:
+    def note(module: nn.Module, path: str, _: LayerSettings) -> nn.Module:
         made.append(path)
         return module
 
@@ -179,7 +166,7 @@ def test_registered_layers_are_replaced_whatever_they_do(layer: type[nn.Module])
 
 def test_a_wrapper_by_hand() -> None:
     module = Scores()
-    spec = Settings(bits_activations=8).activations
+    spec = LayerSettings(bits_activations=8).activations
     assert spec is not None
     slots = {"inputs": {0: ActivationQuantizer("in", spec)}, "outputs": {0: ActivationQuantizer("out", spec)}}
     wrapped = QuantizedModule(module, **slots)  # type: ignore[arg-type]

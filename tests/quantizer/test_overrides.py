@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import Overrides, Settings, with_values
+from qprep.quantizer.config.config_settings import LayerSettings, Overrides, with_values
 
 NAMES = ["", "stem", "layers", "layers.0", "layers.0.conv", "layers.1", "layers.1.conv", "head"]
 
 
 def bits(overrides: dict[str, dict[str, Any]], path: str) -> object:
-    return Overrides(Settings(bits_weights=8), overrides, NAMES)(path).bits_weights
+    return Overrides(LayerSettings(bits_weights=8), overrides, NAMES)(path).bits_weights
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,20 @@ def test_the_first_full_match_wins(overrides: dict[str, dict[str, Any]], path: s
 )
 def test_what_cannot_be_meant(overrides: Any, message: str) -> None:
     with pytest.raises(QprepError, match=message):
-        Overrides(Settings(bits_weights=8), overrides, NAMES)
+        Overrides(LayerSettings(bits_weights=8), overrides, NAMES)
 
 
 def test_the_callers_mapping_stays() -> None:
     given = {"head": {"bits_weights": 4}}
     before = copy.deepcopy(given)
-    Overrides(Settings(), given, NAMES)("head")
+    Overrides(LayerSettings(), given, NAMES)("head")
     assert given == before
 
 
 def test_settings_become_formats() -> None:
-    made = with_values(Settings(), {"bits_weights": 4, "granularity_weights": "per-group", "group_size": 32}, "here")
+    made = with_values(
+        LayerSettings(), {"bits_weights": 4, "granularity_weights": "per-group", "group_size": 32}, "here"
+    )
     spec = made.weights(0, 2)
     assert spec is not None
     assert (spec.bits, spec.group_size, spec.limits) == (4, 32, (-7, 7))

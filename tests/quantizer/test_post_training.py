@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,21 +13,8 @@ from qprep.quantizer import (
 )
 from qprep.quantizer.ranges.estimators import ESTIMATORS
 from qprep.runtime_modules import GRU, LSTM, MultiheadAttention, another
+from tests.quantizer.calibration import EIGHT, calibrated, data
 from tests.quantizer.models import TiedDecoder, TwoInputs, mlp, snr
-
-EIGHT: dict[str, Any] = {"bits_activations": 8, "bits_weights": 8}
-
-
-def data(number: int = 4, *shape: int) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(7)
-    return [torch.randn(*(shape or (32, 8)), generator=generator) for _ in range(number)]
-
-
-def calibrated(model: nn.Module, batches: list[Tensor], **settings: Any) -> PostTrainingQuantizer:
-    quantizer = PostTrainingQuantizer(model, **{**EIGHT, **settings})
-    quantizer.prepare_model(batches[0])
-    quantizer.calibrate(batches)
-    return quantizer
 
 
 @pytest.mark.parametrize("estimator", sorted(ESTIMATORS))

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
-    DorefaQuantizer,
     LinearQATQuantizer,
     LSQQuantizer,
     PACTQuantizer,
@@ -21,8 +20,7 @@ from qprep.quantizer import (
 from qprep.quantizer.methods.qat.linear_qat import MovingRange
 from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from tests.quantizer.models import TiedDecoder, mlp, snr
-
-METHODS = [LinearQATQuantizer, DorefaQuantizer, WRPNQuantizer, PACTQuantizer, TQTQuantizer, LSQQuantizer]
+from tests.quantizer.training_methods import TRAINING_METHODS
 
 
 def task() -> tuple[Tensor, Tensor]:
@@ -46,7 +44,7 @@ def trained(method: type[TrainingQuantizer], steps: int = 150, **settings: Any) 
     return quantizer, loss.item()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_training_lowers_the_loss_and_convert_simulates(method: type[TrainingQuantizer]) -> None:
     quantizer, loss = trained(method, bits_activations=4, bits_weights=4)
     assert loss < 0.75  # log 4 = 1.386 at the start
@@ -59,7 +57,7 @@ def test_training_lowers_the_loss_and_convert_simulates(method: type[TrainingQua
     assert len(converted[0].module.weight.unique()) <= 16 * rows  # type: ignore[index]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_evaluation_before_the_first_step_is_float(method: type[TrainingQuantizer]) -> None:
     model = mlp().eval()
     x, _ = task()
@@ -75,7 +73,7 @@ def test_evaluation_before_the_first_step_is_float(method: type[TrainingQuantize
         assert quantizer.model(x).abs().sum() > 0
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_training_resumes_bit_equal(method: type[TrainingQuantizer]) -> None:
     x, y = task()
 
@@ -167,7 +165,7 @@ def test_tied_weights_train_as_one() -> None:
     assert torch.allclose(quantizer.convert()(tokens), quantizer.model.eval()(tokens), atol=1e-5)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_weights_of_norms_are_not_squashed(method: type[TrainingQuantizer]) -> None:
     quantizer = method(nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8), nn.BatchNorm1d(8)))
     quantizer.prepare_model(task()[0])

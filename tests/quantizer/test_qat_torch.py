@@ -10,14 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qprep.quantizer import (
-    DorefaQuantizer,
-    LinearQATQuantizer,
-    LSQQuantizer,
-    PACTQuantizer,
-    TQTQuantizer,
-    WRPNQuantizer,
-)
 from qprep.quantizer.formats.spec import Granularity, Scheme, Spec
 from qprep.quantizer.methods.qat.dorefa import dorefa_weights, unit_activations, wrpn_weights
 from qprep.quantizer.methods.qat.learned import LSQQuantize, TQTQuantize, lsq
@@ -25,15 +17,8 @@ from qprep.quantizer.methods.qat.linear_qat import MovingRange, OwnRange
 from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from qprep.runtime_modules import EltwiseAdd, convert_compound
 from tests.quantizer.models import mlp
+from tests.quantizer.training_methods import TRAINING_METHODS
 
-METHODS: list[type[TrainingQuantizer]] = [
-    LinearQATQuantizer,
-    DorefaQuantizer,
-    WRPNQuantizer,
-    PACTQuantizer,
-    TQTQuantizer,
-    LSQQuantizer,
-]
 CUDA, DEVICE = torch.cuda.is_available(), "cuda"
 
 
@@ -126,7 +111,7 @@ class Everything(nn.Module):
         return self.head(self.lstm(x)[0])  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_every_activation_and_weight_is_quantized(method: type[TrainingQuantizer]) -> None:
     torch.manual_seed(0)
     words = torch.randint(20, (2, 5))
@@ -142,7 +127,7 @@ def test_every_activation_and_weight_is_quantized(method: type[TrainingQuantizer
     assert len(quantizer.convert()(words).unique()) <= 64
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_bits_differ_by_layer(method: type[TrainingQuantizer]) -> None:
     overrides: dict[str, Any] = {
         "1": {"bits_activations": 2},
@@ -166,7 +151,7 @@ def test_bits_differ_by_layer(method: type[TrainingQuantizer]) -> None:
 
 
 @pytest.mark.skipif(not CUDA, reason="needs a GPU")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_on_a_gpu(method: type[TrainingQuantizer]) -> None:
     layers = (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
     torch.manual_seed(0)

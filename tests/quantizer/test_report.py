@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import qprep
 from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
     DynamicQuantizer,
@@ -22,7 +24,10 @@ from qprep.quantizer import (
     WeightOnlyQuantizer,
     collect_statistics,
 )
+from qprep.quantizer.report.graph_picture import draw
+from qprep.quantizer.report.report_data import Score
 from qprep.runtime_modules import MultiheadAttention
+from tests.chromium import overflow
 from tests.quantizer.models import mlp, snr
 
 
@@ -85,11 +90,48 @@ def test_report_as_text_and_as_one_page() -> None:
     assert f"give more bits first: {worst.path} ({worst.sensitivity:.1f} dB)" in text
     page = found.to_html()
     weights = [slot for slot in found.slots if slot.kind == "weight"]
-    assert page.count("<svg") == 3 + len(found.slots) + len(weights)  # by depth; histograms; channels
-    assert not re.search(r"(src|href)=|https?:|@import|<script", page)
+    assert page.count("<svg") == 3 + 1 + len(found.slots) + len(weights)  # by depth; graph; histograms; channels
+    assert not re.search(r"(src|href)=|https?:(?!//www\.w3\.org/2000/svg)|@import|<script", page)
     assert all(slot.name in page for slot in found.slots)
     assert not re.search(r"<rect[^>]*(height|width)=.-", page)
     assert found._repr_html_() in page
+
+
+def test_the_page_names_versions_settings_data_and_results() -> None:
+    made = quantizer(overrides={"0": {"bits_weights": 3}}, scheme_activations="symmetric")
+    found = replace(made.report(data()[:2]), scores=(Score("top<1>", 0.75, 0.5),))
+    page = found.to_html()
+    for text in (
+        f"qprep {qprep.__version__}, torch {torch.__version__}",
+        "bits_activations: 8, bits_weights: 8, scheme_activations: symmetric",
+        "<dd>0: bits_weights: 3</dd>",
+        "<dd>2 batches</dd>",
+        '<td class="t">top&lt;1&gt;</td><td>0.75</td><td>0.5</td>',
+    ):
+        assert text in page
+    assert json.loads(found.to_json())["scores"] == [{"name": "top<1>", "before": 0.75, "after": 0.5}]
+
+
+def test_a_layer_is_red_for_its_share_of_the_noise() -> None:
+    noisy = quantizer(overrides={"0": {"bits_weights": 2}}).report(data())
+    assert noisy.costly_layers == {"0"}
+    assert sum(noisy.noise_shares.values()) == pytest.approx(1)
+    assert noisy.noise_shares["0"] > 0.9
+    page = noisy.to_html()
+    assert page.count('<tr class="costly">') == 2  # of the advice and of the layers
+    assert page.count('<rect class="lost"') == len(re.findall(r'<rect class="lost"[^>]*><title>(?!0: )', page)) + 1
+    even = tuple(replace(noisy.layers[0], path=f"{number}", sensitivity=20.0) for number in range(11))
+    assert replace(noisy, layers=even).costly_layers == frozenset()
+
+
+@pytest.mark.parametrize("width", [320, 800, 1400])
+def test_no_column_of_the_page_is_cut_off(width: int, tmp_path: Path) -> None:
+    page = quantizer().report(data()).to_html()
+    names = page.replace("Linear", "ModuleWithAVeryLongName").replace(
+        "0.weight", "encoder.layers.0.self_attention.out_proj.weight"
+    )
+    inside = "none" if width < 800 else ".wide"
+    assert overflow(names, width, tmp_path, inside) <= 0
 
 
 def test_layers_are_measured_by_themselves() -> None:
@@ -129,6 +171,17 @@ def test_layers_have_the_names_and_classes_of_the_float_model() -> None:
     assert len(found.layers) > 6
     assert {layer.path: layer.module_class for layer in found.layers}.items() <= classes.items()
     assert repr(found) == f"<QuantizationReport of {str(found).splitlines()[0]}>"
+
+
+def test_an_operation_outside_of_modules_does_not_name_the_model() -> None:
+    class Doubled(Attends):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * 2
+
+    made = PostTrainingQuantizer(Doubled())
+    made.prepare_model(data()[0].reshape(4, 8, 8), allow_unprepared=True)
+    made.calibrate([data()[0].reshape(4, 8, 8)])
+    assert str(made.report([data()[0].reshape(4, 8, 8)], sensitivity=False)).startswith("Doubled: ")
 
 
 def test_clipped_weights_are_counted() -> None:
@@ -178,8 +231,13 @@ def test_reports_are_saved_by_their_ending(tmp_path: Path) -> None:
     assert numbers["output_snr"] == found.output_snr
     assert numbers["layers"][0]["path"] == "0"
     assert numbers["slots"][2]["reach"] == list(found.slots[2].reach or ())
+    found.save(tmp_path / "graph.svg")
+    assert (tmp_path / "graph.svg").read_text() == draw(found.graph)
+    (tmp_path / "folder.html").mkdir()
     with pytest.raises(QprepError, match="cannot be written"):
-        found.save(tmp_path)
+        found.save(tmp_path / "folder.html")
+    with pytest.raises(QprepError, match=r"ends in \.html, .*found .*report\.pdf"):
+        found.save(tmp_path / "report.pdf")
 
 
 def test_report_on_training_methods() -> None:

@@ -13,26 +13,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from qprep.quantizer import (
     AdaRoundQuantizer,
     DorefaQuantizer,
-    LinearQATQuantizer,
     LSQQuantizer,
-    PACTQuantizer,
     PostTrainingQuantizer,
     Quantizer,
     TensorQuantizer,
-    TQTQuantizer,
-    WRPNQuantizer,
 )
 from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from tests.quantizer.models import mlp
-
-METHODS: list[type[TrainingQuantizer]] = [
-    LinearQATQuantizer,
-    DorefaQuantizer,
-    WRPNQuantizer,
-    PACTQuantizer,
-    TQTQuantizer,
-    LSQQuantizer,
-]
+from tests.quantizer.training_methods import TRAINING_METHODS
 
 
 def data(seed: int = 4) -> Tensor:
@@ -70,7 +58,7 @@ def levels(model: nn.Module) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("buffers", [True, False])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_an_average_that_began_before_the_first_batch_is_quantized(
     method: type[TrainingQuantizer], buffers: bool
 ) -> None:
@@ -85,7 +73,7 @@ def test_an_average_that_began_before_the_first_batch_is_quantized(
     assert (found - expected).abs().mean() < 0.3 * expected.abs().mean()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_an_average_by_a_loop_over_the_state_dict(method: type[TrainingQuantizer]) -> None:
     """As timm does it: a copy of the unstarted model, every tensor of its state moved towards the trained one."""
     quantizer, optimizer = prepared(method)
@@ -97,7 +85,7 @@ def test_an_average_by_a_loop_over_the_state_dict(method: type[TrainingQuantizer
     assert set(levels(average).values()) <= {1, 2, 3, 4}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_shapes_are_final_from_the_start(method: type[TrainingQuantizer]) -> None:
     quantizer, optimizer = prepared(method, granularity_weights="per-channel")
     before = {name: each.shape for name, each in quantizer.model.state_dict().items()}
@@ -108,7 +96,7 @@ def test_shapes_are_final_from_the_start(method: type[TrainingQuantizer]) -> Non
     assert all(each is same[name] for name, each in quantizer.model.named_buffers())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_a_state_dict_of_a_trained_model_makes_a_new_one_the_same(method: type[TrainingQuantizer]) -> None:
     quantizer, optimizer = prepared(method)
     for seed in range(3):
@@ -174,7 +162,7 @@ def test_copies_know_what_they_were_copied_from() -> None:
     assert torch.equal(before(data()), after(data()))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_an_average_of_floating_tensors_alone(method: type[TrainingQuantizer]) -> None:
     """As detectors' trainers do it: other tensors stay as they were in the copy of the unstarted model."""
     quantizer, optimizer = prepared(method)

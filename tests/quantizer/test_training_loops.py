@@ -12,26 +12,13 @@ from torch.utils.checkpoint import checkpoint
 
 from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
-    DorefaQuantizer,
-    LinearQATQuantizer,
     LSQQuantizer,
-    PACTQuantizer,
     PostTrainingQuantizer,
     Quantizer,
-    TQTQuantizer,
-    WRPNQuantizer,
 )
 from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
 from tests.quantizer.models import mlp
-
-METHODS: list[type[TrainingQuantizer]] = [
-    LinearQATQuantizer,
-    DorefaQuantizer,
-    WRPNQuantizer,
-    PACTQuantizer,
-    TQTQuantizer,
-    LSQQuantizer,
-]
+from tests.quantizer.training_methods import TRAINING_METHODS
 
 
 def batch(seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -78,7 +65,7 @@ def prepared(method: type[TrainingQuantizer], model: nn.Module, **settings: Any)
     return quantizer
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_checkpointing_from_the_first_step_changes_nothing(method: type[TrainingQuantizer]) -> None:
     expected = train(prepared(method, Net()), range(3))
     for reentrant in (False, True):
@@ -86,7 +73,7 @@ def test_checkpointing_from_the_first_step_changes_nothing(method: type[Training
         assert all(torch.equal(one, other) for one, other in zip(expected, found, strict=True))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINING_METHODS)
 def test_a_training_that_was_stopped_goes_on_bit_by_bit(method: type[TrainingQuantizer], tmp_path: Path) -> None:
     expected = train(prepared(method, Net()), range(6))
     first = prepared(method, Net())

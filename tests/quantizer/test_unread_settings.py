@@ -11,19 +11,14 @@ from torch import Tensor, nn
 from qprep.foundation.errors import QprepError
 from qprep.quantizer import (
     AWQQuantizer,
-    DorefaQuantizer,
     DynamicQuantizer,
     GPTQQuantizer,
-    LinearQATQuantizer,
-    LSQQuantizer,
-    PACTQuantizer,
     PostTrainingQuantizer,
     Quantizer,
-    TQTQuantizer,
     WeightOnlyQuantizer,
-    WRPNQuantizer,
 )
 from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
+from tests.quantizer.training_methods import TRAINING_METHODS
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "scheme_activations": ("asymmetric", "symmetric", "power-of-two"),
@@ -34,10 +29,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "reduced_range": (True,),
 }
 WEIGHTS_ALONE = (WeightOnlyQuantizer, GPTQQuantizer, AWQQuantizer)
-METHODS: tuple[type[Quantizer], ...] = (
-    *(PostTrainingQuantizer, DynamicQuantizer, *WEIGHTS_ALONE, LSQQuantizer, TQTQuantizer),
-    *(PACTQuantizer, DorefaQuantizer, WRPNQuantizer, LinearQATQuantizer),
-)
+METHODS: tuple[type[Quantizer], ...] = (*(PostTrainingQuantizer, DynamicQuantizer, *WEIGHTS_ALONE, *TRAINING_METHODS),)
 
 
 def outcome(method: type[Quantizer], **settings: Any) -> tuple[Tensor, list[str]]:

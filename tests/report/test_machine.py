@@ -7,13 +7,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from qprep.cli.reporters import FORMATS, HUMAN_FORMATS, Report, render
+from qprep.cli.reporters import Report, output_format, own_formats, render
 from qprep.foundation.findings import Edit
 from qprep.foundation.source import SourceFile
 from qprep.foundation.text_edits import apply_edits
 from tests.report.conftest import ODD, PLAIN
 
-MACHINE_FORMATS = sorted(set(FORMATS) - HUMAN_FORMATS)
+MACHINE_FORMATS = [name for name in own_formats() if not output_format(name).is_human]
 
 
 @pytest.mark.parametrize("name", MACHINE_FORMATS)

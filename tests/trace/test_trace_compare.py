@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from qprep.tracing import record
+from qprep.tracing import build_record
+from qprep.tracing.build_record import BuildRecord
 from qprep.tracing.compare import first_difference
 from qprep.tracing.model_target import Inputs
-from qprep.tracing.record import BuildRecord
 from qprep.tracing.verdict import EXACT, RewriteDifference, Tolerance
 
 _MODEL = """
@@ -37,12 +37,12 @@ class Net(nn.Module):
 def _record(text: str, peer: BuildRecord | None = None) -> BuildRecord:
     namespace: dict[str, Any] = {}
     exec(text, namespace)
-    record.seed(0)
+    build_record.seed(0)
     model = namespace["Net"]()
-    made = record.constructed(model)
+    made = build_record.constructed(model)
     if peer is not None:
-        record.load(model, peer, made)
-    record.run(model, lambda: Inputs((torch.linspace(-2, 2, 32).view(8, 4),), {}), made)
+        build_record.load(model, peer, made)
+    build_record.run(model, lambda: Inputs((torch.linspace(-2, 2, 32).view(8, 4),), {}), made)
     return made
 
 

@@ -53,7 +53,7 @@ def _find_in(analysis: Analysis, index: FileIndex, cls: ClassRef, method: ast.Fu
 
 
 def _second_names(method: ast.FunctionDef) -> Iterator[tuple[ast.expr, str, ast.expr]]:
-    """What is stored under a name of a module: the module, the name, the value."""
+    """The values stored under names of modules: the module, the name, the value."""
     for node in walk(method):
         if isinstance(node, ast.Assign):
             for target in node.targets:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import UnregisteredLayers
-from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
+from qprep.analysis.symbols.ast_utils import is_attribute_of, last_name, positional_parameters, walk
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     External,
@@ -86,7 +86,7 @@ def _registers(analysis: Analysis, module: str, method: ast.FunctionDef, attribu
 
 
 def _items(node: ast.expr) -> list[ast.expr]:
-    """What a list or dict is made of, as far as that is written out."""
+    """The items of a list or dict, as far as they are written out."""
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         return [part for item in node.elts for part in (_items(item) or [item])]
     if isinstance(node, ast.Dict):
@@ -103,7 +103,7 @@ def _items(node: ast.expr) -> list[ast.expr]:
 def _has_name(node: ast.expr, owner: str) -> bool:
     """True if an item stands under a name of its own, too: `self.conv`, `getattr(self, name)`."""
     is_fetched = isinstance(node, ast.Call) and last_name(node.func) == "getattr"
-    return is_fetched or _is_attribute(node, owner)
+    return is_fetched or is_attribute_of(node, owner)
 
 
 def _is_registering(analysis: Analysis, module: str, call: ast.Call) -> bool:
@@ -141,7 +141,7 @@ def _named(held: _Held, nodes: list[ast.AST]) -> Iterator[str]:
 
 
 class _Held:
-    """What an attribute holds, as a method names it."""
+    """The value of an attribute, as a method names it."""
 
     def __init__(self, owner: str, attribute: str, names: frozenset[str]) -> None:
         self._owner, self._attribute, self._names = owner, attribute, names
@@ -150,7 +150,7 @@ class _Held:
         """True if a node is one of the names."""
         if isinstance(node, ast.Name):
             return node.id in self._names
-        return _is_attribute(node, self._owner) and getattr(node, "attr", "") == self._attribute
+        return is_attribute_of(node, self._owner) and node.attr == self._attribute
 
     def is_given(self, call: ast.Call) -> bool:
         """True if a call is given one of the names, or something made of it."""
@@ -159,7 +159,3 @@ class _Held:
     def within(self, node: ast.AST) -> bool:
         """True if one of the names stands somewhere in an expression."""
         return any(map(self.is_meant, walk(node)))
-
-
-def _is_attribute(node: ast.AST, owner: str) -> bool:
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner

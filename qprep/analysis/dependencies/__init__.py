@@ -1,1 +1,1 @@
-"""Which files depend on which, and the partitions that follow."""
+"""Dependencies between files, and the partitions that follow from them."""

@@ -1,4 +1,4 @@
-"""Islands: groups of given files that know of each other. What is in two islands is looked at by itself."""
+"""Islands: groups of given files that know of each other. What is in two islands is analysed by itself."""
 
 from __future__ import annotations
 

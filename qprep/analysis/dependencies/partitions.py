@@ -1,7 +1,7 @@
-"""Units of work: files that know of each other are looked at together, the others apart.
+"""Units of work: files that know of each other are analysed together, the others apart.
 
 What is found in a file depends on what it uses and on who uses it. Files that share no class, function or computed
-value that could take part in a model's run are in different units, which are looked at one after another, or by several
+value that could take part in a model's run are in different units, which are analysed one after another, or by several
 processes, or not again where nothing in them has changed. The division follows from the files alone, so that what is
 found does not depend on how the work is spread.
 """
@@ -24,7 +24,7 @@ _PLAIN = ("builtins.", "abc.", "typing.", "enum.", "collections.", "dataclasses.
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What the files beside a unit may do to any object.
+    """Effects of the files outside a partition on any object.
 
     asks     names they ask for
     walks    places that take children in order
@@ -41,7 +41,7 @@ ALONE = Around(frozenset(), ())
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """Files that are looked at together, in the order given, and what stands beside them.
+    """Files that are analysed together, in the order given, and what surrounds them.
 
     `context` are files that use these: they are evaluated together with them, and neither reported nor changed.
     """
@@ -53,7 +53,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a dotted name refers to: a module, or a class, function or value in one."""
+    """The definition that a dotted name refers to: a module, or a class, function or value in one."""
 
     kind: str  # module | class | function | value
     module: str
@@ -77,7 +77,7 @@ class Outlines:
         self._sought: set[str] = set()
 
     def find(self, dotted: str) -> _Found | None:
-        """What a dotted name refers to, through the imports of packages; None outside of the project."""
+        """The definition of a dotted name, through the imports of packages; None outside of the project."""
         if dotted in self._known:
             return self._known[dotted]
         if dotted in self._sought:  # files that take all names of each other
@@ -162,7 +162,7 @@ class Outlines:
 
 @dataclass(frozen=True, slots=True)
 class PartitionUnit:
-    """Modules that are looked at together, and what they may do to any object."""
+    """Modules that are analysed together, and what they may do to any object."""
 
     names: tuple[str, ...]
     traits: Around
@@ -234,7 +234,7 @@ def wanted(name: str, outlines: Outlines) -> Iterator[str]:
 
 
 def _taken(dotted: str, outline: Outline, outlines: Outlines) -> list[_Found]:
-    """What a file takes of what it imports: of a module that it asks for names, what these refer to."""
+    """The modules and definitions that a file uses of its imports."""
     found = outlines.find(dotted)
     if found is None:
         return []
@@ -285,7 +285,7 @@ def _bucket(name: str, number: int) -> int:
 
 
 def traits_of(names: Iterable[str], outlines: Outlines) -> Around:
-    """What some modules may do to any object."""
+    """Effects of some modules on any object."""
     asks: set[str] = set()
     touched: set[str] = set()
     walks: list[str] = []
@@ -299,7 +299,7 @@ def traits_of(names: Iterable[str], outlines: Outlines) -> Around:
 
 
 def _beside(around: Sequence[Around], position: int) -> Around:
-    """What all units but one may do."""
+    """Effects of all partitions but one."""
     others = [entry for index, entry in enumerate(around) if index != position]
     return Around(
         frozenset().union(*(e.asks for e in others)),

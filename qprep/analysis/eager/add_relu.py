@@ -13,7 +13,7 @@ from qprep.analysis.eager.fuse_targets import Leaf, child
 from qprep.analysis.eager.fusion import place_of, walk_own
 from qprep.analysis.eager.single_consumer import statement_lists
 from qprep.analysis.places import Unit
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL
 
@@ -50,13 +50,18 @@ def find_sums(analysis: Analysis, names: Iterable[str]) -> None:
 def _mentioned(method: ast.FunctionDef) -> Iterator[str]:
     owner = positional_parameters(method)[0].arg
     for part in ast.walk(method):
-        if isinstance(part, ast.Attribute) and _is_own(part, owner):
+        if is_attribute_of(part, owner):
             yield part.attr
 
 
 def _pairs(method: ast.FunctionDef, owner: str) -> Iterator[Pair]:
     for part in walk_own(method.body):
-        if isinstance(part, ast.Call) and _is_own(part.func, owner) and len(part.args) == 1 and not part.keywords:
+        if (
+            isinstance(part, ast.Call)
+            and is_attribute_of(part.func, owner)
+            and len(part.args) == 1
+            and not part.keywords
+        ):
             if _is_sum(part.args[0], owner) and isinstance(part.args[0], ast.Call):
                 yield part.args[0], part
     for body in statement_lists(method):
@@ -68,7 +73,7 @@ def _pairs(method: ast.FunctionDef, owner: str) -> Iterator[Pair]:
             if not (isinstance(target, ast.Name) and isinstance(total, ast.Call) and _is_sum(total, owner)):
                 continue
             given = relu.args[0] if len(relu.args) == 1 and not relu.keywords else None
-            same = isinstance(given, ast.Name) and given.id == target.id and _is_own(relu.func, owner)
+            same = isinstance(given, ast.Name) and given.id == target.id and is_attribute_of(relu.func, owner)
             if same and (isinstance(second, ast.Return) or _binds(second, target.id)):
                 yield total, relu
 
@@ -81,11 +86,7 @@ def _binds(statement: ast.stmt, name: str) -> bool:
 def _is_sum(node: ast.expr, owner: str) -> bool:
     """`self.add.add(x, y)`."""
     func = node.func if isinstance(node, ast.Call) else None
-    return isinstance(func, ast.Attribute) and func.attr == "add" and _is_own(func.value, owner)
-
-
-def _is_own(node: ast.expr, owner: str) -> bool:
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner
+    return isinstance(func, ast.Attribute) and func.attr == "add" and is_attribute_of(func.value, owner)
 
 
 def _attribute(node: ast.expr) -> str:

@@ -22,7 +22,7 @@ __all__ = ["find_eager", "find_unprepared"]
 
 
 def find_eager(analysis: Analysis, names: Iterable[str]) -> None:
-    """Add to the facts what is wrong with eager quantization in the files called `names`; others are not looked at."""
+    """Add to the facts what is wrong with eager quantization in the files called `names`; others are not analysed."""
     relevant = [
         name
         for name in names

@@ -1,4 +1,4 @@
-"""What is wrong with hand-written eager quantization: one record per place."""
+"""Faults of hand-written eager quantization: one record per place."""
 
 from __future__ import annotations
 

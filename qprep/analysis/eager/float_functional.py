@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.eager.eager_facts import InlineFunctional, SharedFunctional
 from qprep.analysis.eager.fusion import functions_of, place_of
 from qprep.analysis.places import Place, Unit
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, modules_of
 from qprep.foundation.catalogue.torch_ao import FUNCTIONAL, FUNCTIONAL_METHODS, eager_name
 
@@ -65,7 +65,7 @@ def find_functional(analysis: Analysis, names: Iterable[str], calls: Iterable[Fu
 
 
 def _given(where: FusionPlace, body: list[ast.AST], stubs: Collection[str]) -> Iterator[Place]:
-    """What QuantStubs of a class are given."""
+    """The values that QuantStubs of a class get."""
     for node in body:
         if isinstance(node, ast.Call) and _attribute(node.func, where) in stubs:
             yield from (Place.of(where.index.name, arg) for arg in node.args)
@@ -117,8 +117,7 @@ def _attribute(node: ast.expr, where: FusionPlace) -> str | None:
         if where.function is not None and positional_parameters(where.function)
         else None
     )
-    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner
-    return node.attr if is_own and isinstance(node, ast.Attribute) else None
+    return node.attr if is_attribute_of(node, owner) else None
 
 
 def _note_shared(analysis: Analysis, where: FusionPlace, body: list[ast.AST], parents: Parents) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with the names in fuse lists."""
+"""Faults of the names in fuse lists."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _runs_again(analysis: Analysis, call: FuseCall, name: str) -> bool:
 
 
 def _meant(analysis: Analysis, call: FuseCall, before: str) -> str | None:
-    """What forward hands the output of the module before to, where that is listed nowhere else."""
+    """The module that forward calls on the output of the one before, unless it is listed elsewhere."""
     if call.cls is None or call.prefix or call.lists is None:
         return None
     after = followers(analysis, call.cls).get(before)

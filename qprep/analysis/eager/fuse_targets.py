@@ -1,4 +1,4 @@
-"""What a fuse list's names are looked up in: a class of the project, or a Sequential written out."""
+"""The classes in which the names of a fuse list are looked up: one of the project, or a Sequential written out."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Missing:
     names: tuple[tuple[str, str], ...]  # (name, class without its package)
 
 
-Holder = ClassRef | Written
-Found = Holder | Leaf | Missing | None  # None: not known
+FuseTarget = ClassRef | Written
+Found = FuseTarget | Leaf | Missing | None  # None: not known
 
 
-def child(analysis: Analysis, holder: Holder, name: str) -> Found:
-    """What a name refers to in a class or a Sequential."""
+def child(analysis: Analysis, holder: FuseTarget, name: str) -> Found:
+    """The child that a name refers to in a class or a Sequential."""
     if isinstance(holder, Written):
         item = dict(holder.items).get(name)
         if item is None:
@@ -76,8 +76,8 @@ def child(analysis: Analysis, holder: Holder, name: str) -> Found:
     return made(analysis, index, node, f"self.{name}") if index is not None and node is not None else None
 
 
-def walk_down(analysis: Analysis, holder: Holder, dotted: str) -> Found:
-    """What "layer1.0.conv" refers to."""
+def walk_down(analysis: Analysis, holder: FuseTarget, dotted: str) -> Found:
+    """The module that a path such as "layer1.0.conv" refers to."""
     found: Found = holder
     for name in dotted.split("."):
         if not isinstance(found, ClassRef | Written):
@@ -87,7 +87,7 @@ def walk_down(analysis: Analysis, holder: Holder, dotted: str) -> Found:
 
 
 def made(analysis: Analysis, index: FileIndex, node: ast.expr, shown: str) -> Found:
-    """What a constructor's call makes, as far as it is written out."""
+    """The object that a constructor's call makes, as far as it is written out."""
     if not isinstance(node, ast.Call):
         return None
     dotted = analysis.project.expression_name(index, node.func)

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qprep.analysis.eager.fuse_targets import Holder, made, walk_down
+from qprep.analysis.eager.fuse_targets import FuseTarget, made, walk_down
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef
@@ -27,16 +27,16 @@ NameList = tuple[ast.Constant, ...]
 class FuseCall:
     """One call.
 
-    holder  what the names are looked up in; None where that is unknown
+    holder  what the names are looked up in; None if that is unknown
     prefix  how the class of `cls` reaches the holder: "" for itself, "layer1" for `self.layer1`
-    lists   the names, list by list; None where they are computed
+    lists   the names, list by list; None if they are computed
     nested  the list of lists as written, for one more list to be added
     """
 
     place: Place
     unit: Unit
     function: str
-    holder: Holder | None
+    holder: FuseTarget | None
     cls: ClassRef | None
     prefix: str
     lists: tuple[NameList, ...] | None
@@ -45,7 +45,7 @@ class FuseCall:
 
 @dataclass(frozen=True, slots=True)
 class FusionPlace:
-    """Where a call stands: its file, class and the functions around it."""
+    """The place of a call: its file, class and the functions around it."""
 
     index: FileIndex
     cls: ClassRef | None
@@ -150,7 +150,7 @@ def _read(analysis: Analysis, where: FusionPlace, node: ast.Call) -> FuseCall | 
 
 
 def _only_value(function: Function, name: str) -> ast.expr | None:
-    """What a local is bound to where it is bound once and only read by the call."""
+    """The value of a local that is bound once and read by the call alone."""
     uses = [part for part in walk_own(function.body) if isinstance(part, ast.Name) and part.id == name]
     bound = [
         part.value
@@ -178,7 +178,7 @@ def _names(node: ast.List | ast.Tuple) -> NameList | None:
     return tuple(items) if items and len(items) == len(node.elts) else None
 
 
-def _holder(analysis: Analysis, where: FusionPlace, node: ast.expr) -> tuple[ClassRef | None, str, Holder | None]:
+def _holder(analysis: Analysis, where: FusionPlace, node: ast.expr) -> tuple[ClassRef | None, str, FuseTarget | None]:
     """The class at the root of the model's expression, the way from there, and what that is."""
     path: list[str] = []
     while isinstance(node, ast.Attribute):
@@ -189,7 +189,7 @@ def _holder(analysis: Analysis, where: FusionPlace, node: ast.expr) -> tuple[Cla
         return None, "", None
     prefix = ".".join(path)
     found = walk_down(analysis, cls, prefix) if path else cls
-    return cls, prefix, None if found is None or not isinstance(found, Holder) else found
+    return cls, prefix, None if found is None or not isinstance(found, FuseTarget) else found
 
 
 def _class_of(analysis: Analysis, where: FusionPlace, name: str) -> ClassRef | None:

@@ -1,4 +1,4 @@
-"""Which module of a class hands its output straight to which other one, and to that alone."""
+"""Pairs of modules of a class: the output of the first goes to the second, and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from qprep.analysis.eager.fusion import walk_own
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def chained_calls(analysis: Analysis, cls: ClassRef) -> dict[str, tuple[str, ast
             continue
         owner = positional_parameters(method)[0].arg
         for part in walk_own(method.body):
-            if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == owner:
+            if is_attribute_of(part, owner):
                 uses[part.attr] = uses.get(part.attr, 0) + 1
         for first, second, call in _pairs(method, owner):
             found[first] = (second, call)
@@ -86,5 +86,4 @@ def _called(node: ast.expr, owner: str) -> str | None:
     if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
         return None
     func = node.func
-    is_own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == owner
-    return func.attr if is_own and isinstance(func, ast.Attribute) else None
+    return func.attr if is_attribute_of(func, owner) else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.eager.eager_facts import MissingStub
 from qprep.analysis.eager.fusion import functions_of, place_of
 from qprep.analysis.places import Unit
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.torch_ao import STUBS, WRAPPERS, eager_name
 
@@ -57,7 +57,7 @@ def _mentioned(where: FusionPlace, node: ast.AST) -> Iterator[tuple[str, ClassRe
         owner = (
             positional_parameters(function)[0].arg if function is not None and positional_parameters(function) else None
         )
-        is_own = isinstance(node.value, ast.Name) and node.value.id == owner
+        is_own = is_attribute_of(node, owner)
         yield node.attr, where.cls if is_own else None
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value, None
@@ -66,7 +66,7 @@ def _mentioned(where: FusionPlace, node: ast.AST) -> Iterator[tuple[str, ClassRe
 def _uses(
     analysis: Analysis, mentions: Mapping[tuple[str, ClassRef | None], int], attribute: str, cls: ClassRef
 ) -> int:
-    """How often an attribute is mentioned in its class, those around it, or on any other object."""
+    """The number of times that an attribute is mentioned in its class, those around it, or on any other object."""
     family = {base for base in analysis.project.mro(cls) if isinstance(base, ClassRef)}
     family |= {cls, *analysis.project.subclasses(cls)}
     return sum(times for (name, of), times in mentions.items() if name == attribute and (of is None or of in family))

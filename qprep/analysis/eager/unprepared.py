@@ -83,7 +83,7 @@ def _waits(analysis: Analysis, cls: ClassRef) -> bool:
 
 
 def fuse_lists(analysis: Analysis, cls: ClassRef) -> Lists:
-    """What of a class `fuse_modules` can fuse: calls in a row of its own modules, and neighbours in its Sequentials."""
+    """Runs of modules that `fuse_modules` can fuse: consecutive calls in forward, and neighbours in Sequentials."""
     found: list[tuple[str, ...]] = []
     after = followers(analysis, cls)
     table = analysis.attributes_of(cls).names

@@ -24,6 +24,7 @@ from qprep.analysis.values.abstract_values import (
     modules_of,
     options,
 )
+from qprep.analysis.values.path_events import ModuleStored
 
 FILE = "<file>"  # in place of a function's name, where the lines of a file make a model
 
@@ -103,10 +104,11 @@ def _put(analysis: Analysis, frame: Frame, value: Module, node: ast.expr, how: s
     if (origin := place_of(value) or renamed) is None:
         return
     # Putting into a list what is unpacked from it is one place; unpacking it again is another.
-    event, place = ("unpack" if how == "unpacked" else "store", origin), frame.place(node)
-    if frame.counts.get((*event, place)):
+    event = ModuleStored(origin, None, how == "unpacked")
+    here = event._replace(place=frame.place(node))
+    if frame.counts.get(here):
         return  # one place, seen once for each alternative
-    frame.counts.add((*event, place))
+    frame.counts.add(here)
     if frame.counts.get(event) or frame.loops or origin == renamed:
         # A second instance would be made of whatever the expression refers to.
         note(analysis, frame, node, how, [o if isinstance(o, Module) else Module(None) for o in _held(among)])

@@ -80,33 +80,35 @@ def _reads(
 
 def _gotten(handler: ast.FunctionDef, keywords: str) -> Iterator[tuple[str, str]]:
     """`query` and "query" in `query = kwargs.get("query", None)`."""
-    for node in walk(handler):
-        match node:
-            case ast.Assign(
-                targets=[ast.Name(id=target)],
-                value=ast.Call(
-                    func=ast.Attribute(value=ast.Name(id=table), attr="get"),
-                    args=[ast.Constant(value=str(name)), *rest],
-                ),
+    for target, value in _assigned(handler):
+        match value:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=table), attr="get"),
+                args=[ast.Constant(value=str(name)), *rest],
             ) if table == keywords and all(isinstance(each, ast.Constant) and each.value is None for each in rest):
                 yield target, name
 
 
 def _filled_in(handler: ast.FunctionDef, arguments: str) -> Iterator[tuple[str, int]]:
     """`query` and 0 in `query = query if query is not None else args[0]`."""
-    for node in walk(handler):
-        match node:
-            case ast.Assign(
-                targets=[ast.Name(id=target)],
-                value=ast.IfExp(
-                    test=ast.Compare(
-                        left=ast.Name(id=asked_for), ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]
-                    ),
-                    body=ast.Name(id=kept),
-                    orelse=ast.Subscript(value=ast.Name(id=table), slice=ast.Constant(value=int(position))),
+    for target, value in _assigned(handler):
+        match value:
+            case ast.IfExp(
+                test=ast.Compare(
+                    left=ast.Name(id=asked_for), ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]
                 ),
+                body=ast.Name(id=kept),
+                orelse=ast.Subscript(value=ast.Name(id=table), slice=ast.Constant(value=int(position))),
             ) if target == asked_for == kept and table == arguments:
                 yield target, position
+
+
+def _assigned(handler: ast.FunctionDef) -> Iterator[tuple[str, ast.expr]]:
+    """The assignments of a handler to one name, each with its value."""
+    for node in walk(handler):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=target)], value=value):
+                yield target, value
 
 
 def _is_passed_on(node: ast.Name, parents: dict[ast.AST, ast.AST], function: str) -> bool:

@@ -28,7 +28,7 @@ _BRANCHES = ("body", "orelse", "finalbody")
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class Receiver:
     """What is known of the object that an attribute is set on; nothing where all fields are empty.
 
     classes  dotted names of classes of which it is an instance
@@ -48,17 +48,17 @@ class Holder:
         return f"@{slot}{has}" if slot or has else ""
 
 
-def read_holder(text: str) -> Holder:
+def read_holder(text: str) -> Receiver:
     """The other way: `text` is what stands behind the "@"."""
     if text.startswith("="):
-        return Holder(classes=tuple(text[1:].split("|")))
+        return Receiver(classes=tuple(text[1:].split("|")))
     slot, _, has = text.partition("?")
     names = frozenset(filter(None, has.split(",")))
     if not slot:
-        return Holder(has=names)
+        return Receiver(has=names)
     module, _, path = slot[1:].partition(":")
     cls, _, attribute = path.rpartition(".")
-    return Holder(slot=(module, cls, attribute), has=names)
+    return Receiver(slot=(module, cls, attribute), has=names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class _Step:
     parent: ast.AST
 
 
-def holder_of(index: FileIndex, holder: ast.expr) -> Holder:
+def holder_of(index: FileIndex, holder: ast.expr) -> Receiver:
     """What the code around tells of the object that an expression refers to."""
     scopes = _scopes(index, holder)
     function = next((scope for scope in reversed(scopes) if isinstance(scope, _Function)), None)
@@ -78,19 +78,19 @@ def holder_of(index: FileIndex, holder: ast.expr) -> Holder:
     if function is None or isinstance(holder, ast.Name):
         found = _of_value(index, scopes, function, holder, steps)
         is_open = function is None or found.classes
-        return found if is_open else Holder(has=_asked_before(holder, steps))
+        return found if is_open else Receiver(has=_asked_before(holder, steps))
     tested = _tested(index, scopes, holder, steps)
     if tested:
-        return Holder(classes=tested)
+        return Receiver(classes=tested)
     is_own = isinstance(holder, ast.Attribute) and isinstance(holder.value, ast.Name) and holder.value.id == "self"
-    return _of_slot(index, scopes, holder, steps) if is_own and isinstance(holder, ast.Attribute) else Holder()
+    return _of_slot(index, scopes, holder, steps) if is_own and isinstance(holder, ast.Attribute) else Receiver()
 
 
-def _of_slot(index: FileIndex, scopes: Sequence[ast.AST], holder: ast.Attribute, steps: Sequence[_Step]) -> Holder:
+def _of_slot(index: FileIndex, scopes: Sequence[ast.AST], holder: ast.Attribute, steps: Sequence[_Step]) -> Receiver:
     """The attribute of the class around that `self.head` is, and what it has been asked for."""
     around = next((scope for scope in reversed(scopes) if isinstance(scope, ast.ClassDef)), None)
     name = next((name for name, entry in index.classes.items() if entry.node is around), None)
-    return Holder(slot=(index.name, name, holder.attr), has=_asked_before(holder, steps)) if name else Holder()
+    return Receiver(slot=(index.name, name, holder.attr), has=_asked_before(holder, steps)) if name else Receiver()
 
 
 def _scopes(index: FileIndex, node: ast.expr) -> list[_Function | ast.ClassDef]:
@@ -135,18 +135,18 @@ def _of_value(
     function: _Function | None,
     holder: ast.expr,
     steps: Sequence[_Step],
-) -> Holder:
+) -> Receiver:
     """The class of a name's value: it is tested for, was called just before, or is promised by an annotation."""
     tested = _tested(index, scopes, holder, steps)
     if tested or not isinstance(holder, ast.Name):
-        return Holder(classes=tested)
+        return Receiver(classes=tested)
     for step in reversed(steps):
         for line in reversed(step.block[: step.position]):
             if _binds(line, holder.id):
-                return Holder(classes=_made(index, scopes, line, holder.id))
+                return Receiver(classes=_made(index, scopes, line, holder.id))
         if _is_bound_around(step.parent, holder.id):
-            return Holder()
-    return Holder(classes=_promised(index, scopes, function, holder.id))
+            return Receiver()
+    return Receiver(classes=_promised(index, scopes, function, holder.id))
 
 
 def _is_bound_around(parent: ast.AST, name: str) -> bool:

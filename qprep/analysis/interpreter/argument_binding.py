@@ -41,7 +41,7 @@ def bind(analysis: Analysis, callee: Callee, arguments: Arguments | None) -> dic
 
 
 def _given(callee: Callee, arguments: Arguments | None) -> tuple[dict[str, Kind], list[Kind]]:
-    """What the call passes: by name of the parameter, and beyond the last one."""
+    """The arguments of the call: by name of the parameter, and those beyond the last one."""
     positional = [arg.arg for arg in (*callee.node.args.posonlyargs, *callee.node.args.args)]
     values = list(arguments.args) if arguments is not None else []
     if callee.bound is not None and positional:

@@ -35,7 +35,7 @@ class Arguments:
 
     @property
     def key(self) -> object:
-        """What tells calls of one function apart."""
+        """A key that is the same for calls of one function with the same arguments."""
         return tuple(self.args), tuple(sorted(self.keywords.items())), self.exact, self.is_open
 
 
@@ -43,8 +43,8 @@ class Arguments:
 class Callee:
     """A function to be evaluated: where it stands, what it is bound to, and the class whose method it is.
 
-    is_entry   nobody in the project is known to call it with these arguments: its parameters are taken for activations
-    is_beside  it is an entry beside forward, whose parameters may as well be settings: what they are used for decides
+    is_entry   no known call in the project has these arguments: its parameters are assumed to be activations
+    is_beside  it is an entry other than forward: the uses of its parameters decide if they are activations or settings
     """
 
     index: FileIndex

@@ -23,7 +23,7 @@ class Creation:
 
 @dataclass(slots=True)
 class Attribute:
-    """What an attribute of self may be, and every place that assigns it."""
+    """The value of an attribute of self, and every place that assigns it."""
 
     kind: Kind
     creations: dict[Place, Creation] = field(default_factory=dict)

@@ -198,7 +198,7 @@ def super_attribute(analysis: Analysis, value: Super, name: str) -> Kind:
 
 
 def item_of(analysis: Analysis, value: Module) -> Kind:
-    """What a container of modules holds."""
+    """The items of a container of modules."""
     if value.item is not None:
         return value.item
     if isinstance(value.cls, ClassRef):

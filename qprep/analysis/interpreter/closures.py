@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.interpreter.argument_binding import bind
 from qprep.analysis.interpreter.arguments import Callee
-from qprep.analysis.interpreter.environment import TOTAL, CallSummary, Frame
+from qprep.analysis.interpreter.environment import CallSummary, Frame
 from qprep.analysis.values import allocation_sites
 from qprep.analysis.values.abstract_values import NONE, UNKNOWN, NameScope
+from qprep.analysis.values.path_events import FunctionCalled, OperationCounted, OperationRan
 
 if TYPE_CHECKING:
     from qprep.analysis.interpreter.arguments import Arguments
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from qprep.analysis.values.abstract_values import Closure, Kind
 
 MAX_DEPTH = 48  # calls inside each other; beyond that nothing is known
-_REPLAYED = frozenset((TOTAL[0], "op", "call"))  # events that mean the same wherever the call stands
+_REPLAYED = (OperationCounted, OperationRan, FunctionCalled)  # events that mean the same wherever the call stands
 
 
 def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arguments: Arguments) -> Kind:
-    """What a closure gives for these arguments."""
+    """The result of calling a closure with these arguments."""
     home = closure.home
     if closure in analysis.running:
         analysis.recursive.add(closure)
@@ -32,7 +33,7 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arg
     known = analysis.closures.get(key) if frame.recording else None
     if known is None:
         known = _run(analysis, frame, closure, arguments)
-        if frame.recording and all(event[0] in _REPLAYED for event in known.counts):
+        if frame.recording and all(isinstance(event, _REPLAYED) for event in known.counts):
             analysis.closures[key] = known
     frame.counts.add_all(known.counts)
     frame.touched |= known.touched
@@ -40,7 +41,7 @@ def call(analysis: Analysis, frame: Frame, node: ast.Call, closure: Closure, arg
         for place, (unit, function) in home.callers.items():
             analysis.note_callee(place, unit, function, home.unit)
         home.callers.clear()
-    return analysis.renewed(frame, node, known.returned, allocation_sites.made_in(home.index.name, closure.node))
+    return analysis.at_call_site(frame, node, known.returned, allocation_sites.made_in(home.index.name, closure.node))
 
 
 def note_maker(frame: Frame, node: ast.Call, closure: Closure) -> None:

@@ -6,9 +6,10 @@ import ast
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qprep.analysis.interpreter.environment import SELECTED, Condition, Counts
+from qprep.analysis.interpreter.environment import Condition, Counts
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.analysis.values.abstract_values import FunctionRef, Number, options
+from qprep.analysis.values.path_events import InOneRound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ _Conditions = frozenset[Condition]
 
 
 def assumed(analysis: Analysis, frame: Frame, test: ast.expr, taken: bool) -> _Conditions:
-    """What a branch may take for granted to its end: of names and attributes alone that the function never binds."""
+    """The conditions that hold to the end of a branch: on names and attributes that the function never binds."""
     bound = _bound(analysis, frame)
     parts = _parts(test, taken)
     return frozenset(_condition(part, holds) for part, holds in parts if _is_stable(part, bound))
@@ -112,17 +113,17 @@ def _selects(frame: Frame, test: ast.Compare, name: str, holds: bool) -> bool:
 
 
 def select(before: Counts, after: Counts, loop: int) -> Counts:
-    """What happened in a branch that a loop's variable selects: it is not repeated by that loop."""
+    """Adds the events of a branch that a loop's variable selects: that loop does not repeat them."""
     result = Counts(before)
     for event, times in after.items():
         if (added := times - before.get(event, 0)) > 0:
-            result.add((SELECTED, event, loop), added)
+            result.add(InOneRound(event, loop), added)
     return result
 
 
 @contextmanager
 def branch(analysis: Analysis, frame: Frame, test: ast.expr, taken: bool) -> Iterator[None]:
-    """What happens inside happens in one branch of a test."""
+    """Within it, events belong to one branch of a test."""
     outer, before = frame.conditions, Counts(frame.counts)
     frame.conditions = outer | assumed(analysis, frame, test, taken)
     yield

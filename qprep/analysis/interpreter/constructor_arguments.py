@@ -1,4 +1,4 @@
-"""What a class's constructor is given: the arguments at the places of the project that make instances."""
+"""Arguments that constructors get, at the places of the project that make instances."""
 
 from __future__ import annotations
 

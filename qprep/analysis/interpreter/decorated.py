@@ -1,4 +1,4 @@
-"""Functions under decorators of the project: what their wrappers compute beside the function itself."""
+"""Functions under decorators of the project: the operations of their wrappers in addition to the function's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def wrapped(analysis: Analysis, maker: Frame, frame: Frame, node: ast.FunctionDef, returned: Kind) -> Kind:
-    """What a call of a decorated function gives, where the function itself gave `returned`.
+    """The result of calling a decorated function, if the function itself returns `returned`.
 
     What the wrappers run happens in `frame`, whose scope holds the function's parameters; `maker` records nothing:
     the decorators themselves run when the class or the file is made.
@@ -45,7 +45,7 @@ def wrapped(analysis: Analysis, maker: Frame, frame: Frame, node: ast.FunctionDe
 def _applied(
     analysis: Analysis, maker: Frame, decorator: ast.expr, made: Kind, returned: Kind
 ) -> tuple[Kind, ast.Call]:
-    """What a decorator makes of a function that gives `returned`, and the call that does it."""
+    """The function that a decorator makes of one that returns `returned`, and the call that does it."""
     call = ast.copy_location(ast.Call(func=decorator, args=[], keywords=[]), decorator)
     return call_kind(analysis, maker, call, made, Arguments([Returning(returned)])), call
 
@@ -69,7 +69,7 @@ def _is_own(analysis: Analysis, maker: Frame, decorator: ast.expr) -> bool:
 
 
 def _positional(frame: Frame, node: ast.FunctionDef) -> list[Kind]:
-    """What the parameters of a call hold, in their order."""
+    """The values of the parameters of a call, in their order."""
     names = frame.scope.names
     kinds = [names[arg.arg] for arg in (*node.args.posonlyargs, *node.args.args)]
     extra = names.get(node.args.vararg.arg) if node.args.vararg is not None else None

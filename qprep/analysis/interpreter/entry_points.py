@@ -1,4 +1,4 @@
-"""What one call of a module amounts to: which operations it owns, and which of its modules run twice."""
+"""Summary of one call of a module: the operations that it owns, and those of its modules that run twice."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any
 from qprep.analysis.facts import MANY, ModuleCall, Unknown
 from qprep.analysis.interpreter import attributes
 from qprep.analysis.interpreter.conditions import exclude_each_other
-from qprep.analysis.interpreter.environment import CHILDREN, TOTAL, Counts
+from qprep.analysis.interpreter.environment import Counts
 from qprep.analysis.places import Place, Unit
 from qprep.analysis.symbols.forward_methods import quantizes_itself
 from qprep.analysis.values import path_overlap
 from qprep.analysis.values.abstract_values import FunctionRef, Module, join_all, options
 from qprep.analysis.values.access_paths import any_index
+from qprep.analysis.values.path_events import (
+    CHILDREN,
+    TOTAL,
+    Event,
+    FunctionCalled,
+    MethodEntered,
+    ModuleRan,
+    ModuleRanAt,
+    OperationRan,
+    SelfCalled,
+)
 from qprep.foundation.catalogue.torch_ao import eager_name
 
 if TYPE_CHECKING:
@@ -22,7 +33,7 @@ if TYPE_CHECKING:
 
     from qprep.analysis.facts import Facts
     from qprep.analysis.interpreter.arguments import Arguments
-    from qprep.analysis.interpreter.environment import CallSummary, Event, Frame
+    from qprep.analysis.interpreter.environment import CallSummary, Frame
     from qprep.analysis.interpreter.protocol import Analysis
     from qprep.analysis.values.abstract_values import ClassRef, Kind
 
@@ -54,12 +65,12 @@ def has_optional(analysis: Analysis, cls: ClassRef) -> bool:
 
 
 def is_entry(summary: CallSummary) -> bool:
-    """True if a method runs operations beside modules of its object: others may look at settings or weights."""
-    return bool(summary.touched) and any(event[0] in ("mod", "self") for event in summary.counts)
+    """True if a method runs operations as well as modules of its object: other methods may read settings or weights."""
+    return bool(summary.touched) and any(isinstance(event, ModuleRan | SelfCalled) for event in summary.counts)
 
 
 def sizes(facts: Facts) -> tuple[int, ...]:
-    """How much is known, to go back to."""
+    """The sizes of the tables of facts, to go back to."""
     return tuple(len(table) for table in _taken_back(facts))
 
 
@@ -83,7 +94,7 @@ def _taken_back(facts: Facts) -> tuple[dict[Any, Any], ...]:
 def around_forward(
     analysis: Analysis, frame: Frame, cls: ClassRef, bound: Module, arguments: Arguments | None, returned: Kind
 ) -> Kind:
-    """What calling an instance gives, whose forward gave `returned`: a `__call__` of its own runs around that."""
+    """The result of calling an instance whose forward returns `returned`: its class may define `__call__`."""
     if not analysis.defines_method(cls, "__call__"):
         return returned
     methods = [
@@ -107,16 +118,16 @@ def note_module_call(
     if all(name in SEPARATE or eager_name(name) == "DeQuantStub" for name in classes):
         return None
     place = frame.place(node)
-    event: Event = ("mod", identity, loops)
-    settled: Event = ("mod", any_index(identity), frozenset()) if loops else event
-    runs = path_overlap.event(path if ":" in identity else identity, classes)
+    event = ModuleRan(identity, loops)
+    settled = ModuleRan(any_index(identity), frozenset()) if loops else event
+    runs = path_overlap.path_ran(path if ":" in identity else identity, classes)
     again = _happened(frame, event) or _happened(frame, settled) or path_overlap.runs_again(analysis, frame, runs)
     site = analysis.facts.calls.setdefault(place, ModuleCall(place, frame.unit, frame.function, path))
     site.classes |= classes
     site.again = site.again or again
     site.has_state = site.has_state or analysis.may_have_state(classes)
     add_run(frame, Counts({event: 1}))
-    frame.counts.add(("at", identity, place, loops))
+    frame.counts.add(ModuleRanAt(identity, place, loops))
     frame.counts.add(runs)
     return site
 
@@ -170,15 +181,14 @@ def _is_dedicated(analysis: Analysis, cls: ClassRef, counts: Counts) -> bool:
 
 def _settle_counts(facts: Facts, counts: Counts) -> None:
     for event, times in counts.items():
-        if event[0] == "op" and isinstance(event[1], Place) and event[1] in facts.ops:
-            op = facts.ops[event[1]]
+        if isinstance(event, OperationRan) and event.place in facts.ops:
+            op = facts.ops[event.place]
             op.count = max(op.count, times)
-        elif event[0] == "call" and isinstance(event[1], Place) and event[1] in facts.helpers:
-            helper = facts.helpers[event[1]]
+        elif isinstance(event, FunctionCalled) and event.place in facts.helpers:
+            helper = facts.helpers[event.place]
             helper.count = max(helper.count, times)
-        elif event[0] == "enter":
-            module, function = str(event[1]), str(event[2])
-            key = (Unit(module, function.rpartition(".")[0], True), function)
+        elif isinstance(event, MethodEntered):
+            key = (Unit(event.module, event.function.rpartition(".")[0], True), event.function)
             facts.entered[key] = max(facts.entered.get(key, 0), times)
 
 
@@ -186,14 +196,14 @@ def _settle_reuse(facts: Facts, counts: Counts) -> None:
     """Calls of one instance: a call that itself runs many times, and calls after the first."""
     sites: dict[str, list[Place]] = defaultdict(list)
     for event, times in counts.items():
-        if event[0] == "at" and isinstance(event[2], Place) and event[2] in facts.calls:
-            sites[str(event[1])].append(event[2])
-            call = facts.calls[event[2]]
+        if isinstance(event, ModuleRanAt) and event.place in facts.calls:
+            sites[event.identity].append(event.place)
+            call = facts.calls[event.place]
             call.count = max(call.count, times)
     for event, times in counts.items():
-        if event[0] != "mod" or times < MANY:
+        if not isinstance(event, ModuleRan) or times < MANY:
             continue
-        places = sites[str(event[1])]
+        places = sites[event.identity]
         if len(places) > 1 and not any(facts.calls[place].again for place in places):
             for place in places[1:]:
                 facts.calls[place].again = True

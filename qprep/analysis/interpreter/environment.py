@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place, Unit
@@ -21,19 +21,15 @@ from qprep.analysis.values.abstract_values import (
     join_all,
 )
 from qprep.analysis.values.access_paths import any_index
+from qprep.analysis.values.path_events import Event, InOneRound, ModuleRan, ModuleRanAt
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.symbol_table import FileIndex
     from qprep.analysis.values.abstract_values import ClassRef
 
-Event = tuple[object, ...]
-TOTAL: Event = ("total",)  # compute operations on activations
-CHILDREN: Event = ("children",)  # calls of modules
-SELECTED = "selected"  # an event in a branch that the variable of a loop selects: it happens in one round
-
 
 class Condition(NamedTuple):
-    """What a branch assumes: a test, or that a value equals a constant, holds or does not."""
+    """The condition of a branch: a test, or that a value equals a constant, holds or does not."""
 
     text: str
     constant: str  # what the value is compared with; "" for a test by itself
@@ -41,7 +37,7 @@ class Condition(NamedTuple):
 
 
 class Counts(dict[Event, int]):
-    """How often each event happens on the longest path so far: once, or many times."""
+    """The number of times that each event happens on the longest path so far: once, or many times."""
 
     def add(self, event: Event, times: int = 1) -> None:
         """`event` happens here."""
@@ -59,18 +55,13 @@ class Counts(dict[Event, int]):
                 self[event] = times
 
     def repeated(self, loop: int) -> Counts:
-        """What happens when this is the body of `loop`: events on a fresh instance each time happen once."""
+        """The counts if this is the body of `loop`: events on an instance that each round makes anew happen once."""
         result = Counts()
         for event, times in self.items():
-            if event[0] == SELECTED:
-                chosen = event[1]
-                assert isinstance(chosen, tuple)
-                result.add(chosen if event[2] == loop else event, times if event[2] == loop else MANY)
-                continue
-            loops = event[-1]
-            if isinstance(loops, frozenset) and loop in loops:
-                path = event[1]
-                result.add((event[0], any_index(str(path)), *event[2:-1], loops - {loop}), times)
+            if isinstance(event, InOneRound) and event.loop == loop:
+                result.add(event.event, times)
+            elif isinstance(event, ModuleRan | ModuleRanAt) and loop in event.loops:
+                result.add(event._replace(identity=any_index(event.identity), loops=event.loops - {loop}), times)
             else:
                 result.add(event, MANY)
         return result
@@ -78,16 +69,20 @@ class Counts(dict[Event, int]):
 
 @dataclass(frozen=True, slots=True)
 class CallSummary:
-    """What a call of a function does and gives."""
+    """The result and the events of a call of a function."""
 
     returned: Kind
     counts: Counts
     touched: frozenset[Place]
 
 
+NOTHING: Final = CallSummary(UNKNOWN, Counts(), frozenset())
+"""The summary of a call that is not evaluated: inside itself, too deep, or of a function without source."""
+
+
 @dataclass(slots=True)
 class PathState:
-    """What changes from statement to statement and is joined where paths meet."""
+    """The state that statements change and that is joined at the end of branches."""
 
     names: dict[str, Kind]
     counts: Counts
@@ -127,13 +122,13 @@ class Frame:
 
     @property
     def home(self) -> Home:
-        """What functions inside this one keep of it."""
+        """The part of this frame that functions inside it keep."""
         if self._home is None:
             self._home = Home(self.index, self.unit, self.function, self.self_kind, self.cls, self.loop_names, {})
         return self._home
 
     def place(self, node: ast.expr | ast.stmt) -> Place:
-        """Where `node` stands."""
+        """The place of `node`."""
         return Place.of(self.index.name, node)
 
     def save(self) -> PathState:
@@ -159,11 +154,11 @@ class Frame:
         self.scope.names, self.counts = names, counts
 
     def returned(self) -> Kind:
-        """What the function gives back."""
+        """The value that the function returns."""
         return join_all(self.returns) if self.returns else UNKNOWN
 
     def total(self) -> Counts:
-        """What happened on the longest path through the function."""
+        """The events on the longest path through the function."""
         counts = Counts(self.counts) if self.alive else Counts()
         for other in self.exits:
             counts.alternative(other)

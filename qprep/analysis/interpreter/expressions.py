@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects import aliasing, child_positions
 from qprep.analysis.interpreter import (
     attributes,
-    builtin_models,
     call_evaluation,
+    container_methods,
     instances,
+    module_methods,
     narrowing,
-    tensor_operations,
+    tensor_arithmetic,
 )
 from qprep.analysis.interpreter.conditions import branch
 from qprep.analysis.interpreter.environment import Counts, rooted
@@ -94,7 +95,7 @@ def _attribute(analysis: Analysis, frame: Frame, node: ast.Attribute) -> Kind:
 
 
 def attribute_of(analysis: Analysis, frame: Frame, value: Kind, name: str, node: ast.Attribute | None = None) -> Kind:
-    """What `value.name` is, read at `node`."""
+    """The value of `value.name`, read at `node`."""
     found = _looked_up(analysis, frame, value, name)
     if not any(isinstance(option, Property) for option in options(found)):
         return found
@@ -112,7 +113,7 @@ def _looked_up(analysis: Analysis, frame: Frame, value: Kind, name: str) -> Kind
     if isinstance(value, External):
         return analysis.resolved(f"{value.name}.{name}")
     if isinstance(value, Module) and name == "_modules":
-        return Mapping(builtin_models.child_of(analysis, value))
+        return Mapping(module_methods.child_of(analysis, value))
     if isinstance(value, Module):
         return attributes.module_attribute(analysis, frame, value, name)
     if isinstance(value, ClassRef):
@@ -161,7 +162,7 @@ def _item(analysis: Analysis, frame: Frame, value: Kind, node: ast.expr, index: 
     if isinstance(value, Module):
         return _module_item(analysis, frame, value, node)
     if isinstance(value, Object):
-        item = builtin_models.item_of_object(analysis, frame, value, index)
+        item = container_methods.item_of_object(analysis, frame, value, index)
         field = instances.fields(analysis, value) if item is None or item == UNKNOWN else item
         return UNKNOWN if field is None else Sequence(field) if is_slice and field is not item else field
     return TEXT if value == TEXT or isinstance(value, Word) else UNKNOWN
@@ -194,11 +195,11 @@ def _call(analysis: Analysis, frame: Frame, node: ast.Call) -> Kind:
 
 
 def _bin_op(analysis: Analysis, frame: Frame, node: ast.BinOp) -> Kind:
-    return tensor_operations.binary(analysis, frame, node)
+    return tensor_arithmetic.binary(analysis, frame, node)
 
 
 def _unary_op(analysis: Analysis, frame: Frame, node: ast.UnaryOp) -> Kind:
-    return tensor_operations.unary(analysis, frame, node)
+    return tensor_arithmetic.unary(analysis, frame, node)
 
 
 def _compare(analysis: Analysis, frame: Frame, node: ast.Compare) -> Kind:

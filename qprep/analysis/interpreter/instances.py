@@ -56,7 +56,7 @@ def construct(analysis: Analysis, frame: Frame, cls: ClassRef, arguments: Argume
 
 
 def call_own(analysis: Analysis, frame: Frame, owner: Object, name: str, *arguments: Kind) -> Kind | None:
-    """Call a method that a class defines under a special name; None where it has none."""
+    """Call a method that a class defines under a special name; None if it has none."""
     method = analysis.class_attribute(owner.cls, owner, name)
     if not isinstance(method, FunctionRef):
         return None
@@ -64,7 +64,7 @@ def call_own(analysis: Analysis, frame: Frame, owner: Object, name: str, *argume
 
 
 def attribute(analysis: Analysis, value: Object, name: str) -> Kind | None:
-    """What was put under a name into instances of the class; None where nothing is known of that."""
+    """The value put under a name into instances of the class; None if it is unknown."""
     if name.startswith("__"):
         return None
     table = analysis.attributes_of(value.cls)
@@ -83,7 +83,7 @@ def store(analysis: Analysis, frame: Frame, owner: Object, target: ast.Attribute
 
 
 def operate(analysis: Analysis, frame: Frame, symbol: str, left: Kind, right: Kind) -> Kind | None:
-    """What classes' own methods make of `left + right`; None where neither value has one."""
+    """The result of `left + right` by the classes' own methods; None if neither value has one."""
     name = _SPECIAL.get(symbol, "")
     for owner, method, other in ((left, f"__{name}__", right), (right, f"__r{name}__", left)):
         known = [option for option in in_order(owner) if isinstance(option, Object)] if name else []
@@ -95,7 +95,7 @@ def operate(analysis: Analysis, frame: Frame, symbol: str, left: Kind, right: Ki
 
 
 def field(analysis: Analysis, cls: ClassRef, name: str) -> Kind | None:
-    """What a class says an attribute of its instances holds: `last: Tensor | None = None`."""
+    """The type that a class annotates an attribute with: `last: Tensor | None = None`."""
     entry, index = analysis.project.class_node(cls), analysis.project.index(cls.module)
     if entry is None or index is None or name not in entry.annotations:
         return None
@@ -103,7 +103,7 @@ def field(analysis: Analysis, cls: ClassRef, name: str) -> Kind | None:
 
 
 def fields(analysis: Analysis, value: Object) -> Kind | None:
-    """What an object made of named fields gives for a number; None where it has none."""
+    """The field of an object at an index; None if it has none."""
     kinds = [
         known
         for base in analysis.project.mro(value.cls)
@@ -115,7 +115,7 @@ def fields(analysis: Analysis, value: Object) -> Kind | None:
 
 
 def record(fields: ast.expr) -> Kind:
-    """What the names of a named tuple's fields, written out, make of it: a text, texts, or pairs of text and type."""
+    """The names of a named tuple's fields, from a text, texts, or pairs of text and type."""
     if isinstance(fields, ast.Constant) and isinstance(fields.value, str):
         return Record(tuple(fields.value.replace(",", " ").split()))
     parts = fields.elts if isinstance(fields, ast.List | ast.Tuple) else []
@@ -125,7 +125,7 @@ def record(fields: ast.expr) -> Kind:
 
 
 def by_name(names: Iterable[str], arguments: Arguments) -> tuple[Kind, ...] | None:
-    """The arguments of a constructor in the order of its fields; None where that is not known."""
+    """The arguments of a constructor in the order of its fields; None if that is not known."""
     if not arguments.exact:
         return None
     given = dict(zip(names, arguments.args, strict=False)) | arguments.keywords

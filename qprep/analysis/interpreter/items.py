@@ -1,4 +1,4 @@
-"""What iterating over a value gives, and what an index picks from it."""
+"""Items of values: by iteration and by index."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def iterate(kind: Kind, loop: int | None = None) -> Kind:
-    """What one step of iterating over a value gives."""
+    """The value of one step of an iteration."""
     if type(kind) is Union:
         return join_all(iterate(option, loop) for option in kind.options)
     item: Kind = UNKNOWN

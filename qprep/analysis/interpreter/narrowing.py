@@ -1,4 +1,4 @@
-"""What a test says about a name in the branch behind it."""
+"""Narrowing: a test restricts a name in the branch behind it."""
 
 from __future__ import annotations
 

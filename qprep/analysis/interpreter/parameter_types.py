@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import walk
+from qprep.analysis.symbols.ast_utils import is_attribute_of, walk
 from qprep.analysis.values.abstract_values import (
     ACTIVATION,
     FLOWING_INTEGER,
@@ -89,7 +89,7 @@ _SIZE_FUNCTIONS = frozenset(
 
 
 def annotated(analysis: Analysis, index: FileIndex, node: ast.expr) -> Kind | None:
-    """The kind that an annotation promises; None where it says nothing."""
+    """The kind that an annotation promises; None if it is unknown."""
     if isinstance(node, ast.Constant):
         if node.value is None:
             return NONE
@@ -196,7 +196,7 @@ def forward_kind(
 
 
 def _used_as_tensors(analysis: Analysis, callee: Callee, node: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
-    """Parameters that the body hands to a layer or a function of torch first, or asks for what only tensors have."""
+    """Parameters that the body passes to a layer or function of torch first, or uses as only tensors can be."""
     names = {arg.arg for arg, _ in all_parameters(node)}
     found: set[str] = set()
     for part in walk(node):
@@ -210,7 +210,7 @@ def _used_as_tensors(analysis: Analysis, callee: Callee, node: ast.FunctionDef |
 
 def _takes_tensor(analysis: Analysis, callee: Callee, func: ast.expr) -> bool:
     """True if what is called is a child of self, or an operation of torch."""
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self":
+    if is_attribute_of(func, "self"):
         cls = callee.cls
         return cls is not None and analysis.has_child(cls, func.attr)
     row = analysis.catalogue.function(analysis.project.expression_name(callee.index, func) or "?")

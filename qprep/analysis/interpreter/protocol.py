@@ -27,6 +27,7 @@ class Analysis(Protocol):
     project: Project
     catalogue: Catalogue
     facts: Facts
+    reached: set[ClassRef]
     ran: set[tuple[str, str]]
     too_deep: set[str]
     walked: dict[tuple[str, int, int], set[ClassRef]]
@@ -48,11 +49,11 @@ class Analysis(Protocol):
         ...
 
     def attribute_of(self, frame: Frame, value: Kind, name: str, node: ast.Attribute | None = None) -> Kind:
-        """What `value.name` is, read at `node`."""
+        """The value of `value.name`, read at `node`."""
         ...
 
     def class_attribute(self, cls: ClassRef, bound: Kind, name: str) -> Kind:
-        """What a class says of an attribute of `bound`, an instance of it."""
+        """The value of an attribute of `bound` by its class."""
         ...
 
     def assign(self, frame: Frame, target: ast.expr, value: Kind, node: ast.expr | None) -> None:
@@ -72,7 +73,7 @@ class Analysis(Protocol):
         ...
 
     def frame_of(self, name: str) -> Frame | None:
-        """A frame for the top level of a file, which records nothing; None where the project has no such file."""
+        """A frame for the top level of a file, which records nothing; None if the project has no such file."""
         ...
 
     def global_kind(self, index: FileIndex, name: str) -> Kind:
@@ -80,11 +81,11 @@ class Analysis(Protocol):
         ...
 
     def resolved(self, dotted: str) -> Kind:
-        """What a dotted name refers to; a constant of another file has its value's kind."""
+        """The value that a dotted name refers to; for a constant of another file, the kind of its value."""
         ...
 
     def name_kind(self, frame: Frame, node: ast.expr) -> Kind:
-        """The kind of a name or dotted name; anything else says nothing."""
+        """The kind of a name or dotted name; anything else is unknown."""
         ...
 
     def annotated(self, index: FileIndex, node: ast.expr) -> Kind | None:
@@ -120,7 +121,7 @@ class Analysis(Protocol):
         ...
 
     def attributes_of(self, ref: ClassRef) -> Attributes:
-        """What instances of a class have; evaluates its constructor once."""
+        """The attributes of instances of a class; evaluates its constructor once."""
         ...
 
     def build(self, instance: Module | Object) -> None:
@@ -144,7 +145,7 @@ class Analysis(Protocol):
         ...
 
     def read_property(self, frame: Frame, getter: FunctionRef, node: ast.Attribute | None) -> Kind:
-        """What a property gives; what its method runs happens where it is read."""
+        """The result of a property; the operations of its method belong to the place that reads it."""
         ...
 
     def look_through(self, ref: FunctionRef) -> None:
@@ -152,11 +153,11 @@ class Analysis(Protocol):
         ...
 
     def origin(self, frame: Frame, node: ast.expr) -> str | None:
-        """Where exactly one instance is made; None in a loop, which makes many."""
+        """The place that makes exactly one instance; None in a loop, which makes many."""
         ...
 
     def returned_by(self, ref: ClassRef) -> Kind:
-        """What the forward of a class gives for activations."""
+        """The result of the forward of a class for activations."""
         ...
 
     def run_root(self, frame: Frame, cls: ClassRef, method: FunctionRef, arguments: Arguments | None) -> Kind:
@@ -164,7 +165,7 @@ class Analysis(Protocol):
         ...
 
     def call_forward(self, frame: Frame, module: Module, arguments: Arguments | None) -> Kind:
-        """Call a module of a project class; without `arguments`, its parameters are taken for activations."""
+        """Call a module of a project class; without `arguments`, its parameters are assumed to be activations."""
         ...
 
     def call_function(self, frame: Frame, node: ast.Call, ref: FunctionRef, arguments: Arguments) -> Kind:
@@ -175,8 +176,30 @@ class Analysis(Protocol):
         """Call a method of a class, or of an object that is no module: what it runs, nothing there can own."""
         ...
 
-    def renewed(self, frame: Frame, node: ast.Call, kind: Kind, made: Made) -> Kind:
-        """Modules that a function made are other ones at each call of it."""
+    def at_call_site(self, frame: Frame, node: ast.Call, kind: Kind, made: Made) -> Kind:
+        """The result of a call with an allocation site of this call for each module that the callee allocated."""
+        ...
+
+    def summary(
+        self,
+        frame: Frame,
+        ref: FunctionRef,
+        arguments: Arguments | None,
+        *,
+        recording: bool,
+        root: bool = False,
+        called_only: bool = False,
+        beside: bool = False,
+    ) -> CallSummary:
+        """The summary of a call of a function: its result and its events."""
+        ...
+
+    def knows_forward(self, forward: FunctionRef, arguments: Arguments | None) -> bool:
+        """True if a method has been evaluated as a forward, for these arguments."""
+        ...
+
+    def forget_summaries(self) -> None:
+        """Forget all summaries: what they were computed from has changed."""
         ...
 
     def note_callee(self, place: Place, unit: Unit, function: str, callee: Unit) -> None:

@@ -92,7 +92,7 @@ def _of_self(analysis: Analysis, frame: Frame, owner: Module, name: ast.expr) ->
 
 
 def _matching(name: ast.expr, known: list[str]) -> list[str]:
-    """Which of the known names `f"run_{kind}"` can be: at least a part of it must be written out."""
+    """The known names that `f"run_{kind}"` can be: at least a part of it must be written out."""
     if not isinstance(name, ast.JoinedStr):
         return []
     parts = [str(part.value) if isinstance(part, ast.Constant) else None for part in name.values]
@@ -103,7 +103,7 @@ def _matching(name: ast.expr, known: list[str]) -> list[str]:
 
 
 def called(caller_name: Kind, receiver: Kind) -> Kind:
-    """The method that `operator.methodcaller(name)` calls on a tensor; unknown for what is none."""
+    """The method that `operator.methodcaller(name)` calls on a tensor; unknown if it has no such method."""
     if not any(isinstance(option, Tensor) for option in options(receiver)):
         return UNKNOWN
     words = [option.text if isinstance(option, Word) else UNNAMED for option in options(caller_name)]

@@ -11,7 +11,7 @@ from qprep.analysis.interpreter.conditions import branch
 from qprep.analysis.interpreter.environment import Counts, PathState
 from qprep.analysis.interpreter.expressions import assign, evaluate
 from qprep.analysis.interpreter.items import iterate
-from qprep.analysis.interpreter.tensor_operations import augmented
+from qprep.analysis.interpreter.tensor_arithmetic import augmented
 from qprep.analysis.values.abstract_values import UNKNOWN, ClassRef, Closure, Kind, Object, Sequence
 from qprep.analysis.values.access_paths import computed_indices, step_of
 
@@ -173,7 +173,7 @@ def _with(analysis: Analysis, frame: Frame, node: ast.With | ast.AsyncWith) -> N
 
 
 def _entered(analysis: Analysis, frame: Frame, manager: Kind) -> Kind:
-    """What `with manager as name` binds: the value that a generator yields, or what `__enter__` gives.
+    """The value that `with manager as name` binds: a generator's yield, or the result of `__enter__`.
 
     A list is no context manager: a function that yields gives one here only where contextlib made a manager of it.
     """

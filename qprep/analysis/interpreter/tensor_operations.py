@@ -1,16 +1,16 @@
-"""Operations on values: which are tensor arithmetic on activations, and what they give."""
+"""Calls of functions and methods of tensors: which are operations on activations, and their results."""
 
 from __future__ import annotations
 
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import aliasing
-from qprep.analysis.interpreter import attributes, instances
+from qprep.analysis.interpreter import attributes
 from qprep.analysis.interpreter.arguments import Arguments
 from qprep.analysis.interpreter.environment import Counts
 from qprep.analysis.interpreter.items import iterate
 from qprep.analysis.interpreter.parameter_types import MOVES, PYTHON_TYPES
+from qprep.analysis.interpreter.tensor_arithmetic import result_dtype
 from qprep.analysis.values.abstract_values import (
     FLOAT,
     INT,
@@ -25,20 +25,15 @@ from qprep.analysis.values.abstract_values import (
     External,
     Kind,
     Number,
-    Plain,
     Sequence,
     Tensor,
-    Word,
     flows,
-    is_plain,
     join,
     join_all,
-    options,
     says_nothing,
     sequence_of,
     tensor_of,
 )
-from qprep.foundation.catalogue.integers import KEEPS_INTEGERS
 from qprep.foundation.catalogue.op import OpClass, Result
 
 if TYPE_CHECKING:
@@ -47,150 +42,8 @@ if TYPE_CHECKING:
     from qprep.foundation.catalogue.lookup import Spelling
     from qprep.foundation.catalogue.op import Op
 
-SYMBOLS: dict[type[ast.AST], str] = {
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Mult: "*",
-    ast.Div: "/",
-    ast.FloorDiv: "//",
-    ast.Mod: "%",
-    ast.Pow: "**",
-    ast.MatMult: "@",
-    ast.BitAnd: "&",
-    ast.BitOr: "|",
-    ast.BitXor: "^",
-    ast.LShift: "<<",
-    ast.RShift: ">>",
-    ast.USub: "-x",
-    ast.UAdd: "+x",
-    ast.Invert: "~x",
-}
-MAX_REPEATED = 16
 _TO_FLOAT = frozenset(("float", "half", "double", "bfloat16"))
 _TO_INTEGER = frozenset(("int", "long", "bool", "short", "byte", "char"))
-
-
-def binary(analysis: Analysis, frame: Frame, node: ast.BinOp) -> Kind:
-    """`left + right`."""
-    left = analysis.evaluate(frame, node.left)
-    right = analysis.evaluate(frame, node.right)
-    return _arithmetic(analysis, frame, node, SYMBOLS[type(node.op)], left, right, "operator")
-
-
-def augmented(analysis: Analysis, frame: Frame, node: ast.AugAssign) -> Kind:
-    """`target += value`."""
-    target = analysis.evaluate(frame, node.target)
-    value = analysis.evaluate(frame, node.value)
-    return _arithmetic(analysis, frame, node, SYMBOLS[type(node.op)], target, value, "augmented")
-
-
-def unary(analysis: Analysis, frame: Frame, node: ast.UnaryOp) -> Kind:
-    """`-x`; `not x` is a number."""
-    kind = analysis.evaluate(frame, node.operand)
-    if isinstance(node.op, ast.Not):
-        return INT
-    tensor = tensor_of(kind)
-    op = analysis.catalogue.operator(SYMBOLS[type(node.op)])
-    if tensor is None:
-        if says_nothing(kind) and op is not None and op.cls is OpClass.COMPUTE:
-            analysis.note_unknown(frame, node, SYMBOLS[type(node.op)].removesuffix("x"))
-        return kind
-    if op is None or op.cls is not OpClass.COMPUTE or tensor.dtype == INTEGER or not tensor.flow:
-        return tensor
-    analysis.note_op(frame, node, op, None, "unary")
-    return Tensor(tensor.flow, tensor.dtype)
-
-
-def _arithmetic(
-    analysis: Analysis, frame: Frame, node: ast.BinOp | ast.AugAssign, symbol: str, left: Kind, right: Kind, form: str
-) -> Kind:
-    if (own := instances.operate(analysis, frame, symbol, left, right)) is not None:
-        return own
-    tensors = [tensor for tensor in (tensor_of(left), tensor_of(right)) if tensor is not None]
-    if not tensors:
-        return _python_arithmetic(analysis, frame, node, symbol, left, right)
-    other = right if tensor_of(left) is not None else left
-    if len(tensors) == 1 and is_plain(other):
-        return other if isinstance(other, Sequence) else UNKNOWN
-    op = analysis.catalogue.operator(symbol)
-    flow = any(tensor.flow for tensor in tensors) or analysis.is_proven(frame, node)
-    if not flow and says_nothing(other):  # a parameter added to what may well be an activation
-        return _unknown_arithmetic(analysis, frame, node, symbol, scalar=False)
-    dtype = _result_dtype(op, tensors, [other] if len(tensors) == 1 else [])
-    if op is not None and op.cls is OpClass.COMPUTE and flow and dtype != INTEGER:
-        analysis.note_op(frame, node, op, None, form, scalar=isinstance(other, Number))
-        if isinstance(left, Number) and (site := analysis.facts.ops.get(frame.place(node))) is not None:
-            site.number_first = True
-    return Tensor(flow, dtype)
-
-
-def _result_dtype(op: Op | None, tensors: list[Tensor], others: list[Kind]) -> str:
-    """INTEGER where an integer operation meets integers only."""
-    if op is None:
-        return INTEGER
-    if op.name not in KEEPS_INTEGERS or any(tensor.dtype != INTEGER for tensor in tensors):
-        return FLOAT
-    return FLOAT if any(other == REAL for other in others) else INTEGER
-
-
-def _python_arithmetic(
-    analysis: Analysis, frame: Frame, node: ast.BinOp | ast.AugAssign, symbol: str, left: Kind, right: Kind
-) -> Kind:
-    """Arithmetic without a tensor that we know of."""
-    sequences = [option for kind in (left, right) for option in options(kind) if isinstance(option, Sequence)]
-    if sequences:
-        if symbol == "*":
-            aliasing.repeated(analysis, frame, node, sequences)
-        if symbol == "*" and (items := _repeated_items(node, sequences)) is not None:
-            return Sequence(sequences[0].item, items)
-        return Sequence(join_all(s.item for s in sequences)) if symbol in ("+", "*") else UNKNOWN
-    if SHAPE in (left, right):
-        return SHAPE
-    if any(kind == TEXT or isinstance(kind, Word) for kind in (left, right)):
-        return TEXT
-    if isinstance(left, Number) and isinstance(right, Number):
-        if symbol == "/" or REAL in (left, right):
-            return REAL
-        return INT if left == INT and right == INT and symbol != "**" else NUMBER
-    if isinstance(left, Plain) or isinstance(right, Plain):
-        return OTHER
-    if says_nothing(left) or says_nothing(right):
-        return _unknown_arithmetic(
-            analysis,
-            frame,
-            node,
-            symbol,
-            scalar=isinstance(left, Number) or isinstance(right, Number),
-            flowing_part=flows(left) or flows(right),
-        )
-    return NUMBER if isinstance(left, Number) or isinstance(right, Number) else UNKNOWN
-
-
-def _repeated_items(node: ast.BinOp | ast.AugAssign, sequences: list[Sequence]) -> tuple[Kind, ...] | None:
-    """The items of `[a, b] * 3`, where all are written out."""
-    factors = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.value,)
-    times = [part.value for part in factors if isinstance(part, ast.Constant) and isinstance(part.value, int)]
-    items = sequences[0].items if len(sequences) == 1 else None
-    return items * times[0] if items is not None and len(times) == 1 and times[0] <= MAX_REPEATED else None
-
-
-def _unknown_arithmetic(
-    analysis: Analysis,
-    frame: Frame,
-    node: ast.BinOp | ast.AugAssign,
-    symbol: str,
-    *,
-    scalar: bool,
-    flowing_part: bool = False,
-) -> Kind:
-    """Arithmetic of which only a run can tell whether it is of activations."""
-    op = analysis.catalogue.operator(symbol)
-    if op is None or op.cls is not OpClass.COMPUTE or not analysis.is_proven(frame, node):
-        analysis.note_unknown(frame, node, symbol)
-        return PART if flowing_part else UNKNOWN
-    form = "augmented" if isinstance(node, ast.AugAssign) else "operator"
-    analysis.note_op(frame, node, op, None, form, scalar=scalar)
-    return Tensor(True)
 
 
 def method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, receiver: Tensor, arguments: Arguments) -> Kind:
@@ -239,7 +92,7 @@ def _moved_dtype(receiver: Tensor, node: ast.Call) -> str:
 
 
 def _named_dtype(node: ast.Call, otherwise: str) -> str:
-    """What `dtype=` says."""
+    """The value of the argument `dtype=`."""
     found = (_dtype_of(k.value) for k in node.keywords if k.arg == "dtype")
     return next((dtype for dtype in found if dtype is not None), otherwise)
 
@@ -297,7 +150,7 @@ def _compute(
     form: str,
 ) -> Kind:
     tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]
-    dtype = _result_dtype(op, tensors, [kind for kind in kinds if isinstance(kind, Number)]) if tensors else FLOAT
+    dtype = result_dtype(op, tensors, [kind for kind in kinds if isinstance(kind, Number)]) if tensors else FLOAT
     if not tensors and not flow:
         if any(map(says_nothing, kinds)):
             analysis.note_unknown(frame, node, f"{op.name}()")
@@ -312,7 +165,7 @@ def _compute(
 
 
 def _compute_result(op: Op, given: int, tensor: Tensor) -> Kind:
-    """What an operation gives for so many arguments, its receiver among them."""
+    """The result of an operation with so many arguments, its receiver among them."""
     if op.result is not Result.VALUES_INDICES_IF_DIM:
         return result_kind(op.result, tensor)
     pair = result_kind(Result.VALUES_INDICES, tensor)
@@ -320,13 +173,13 @@ def _compute_result(op: Op, given: int, tensor: Tensor) -> Kind:
 
 
 def runtime_result(analysis: Analysis, name: str, arguments: Arguments) -> Kind:
-    """What a module of qprep.runtime_modules returns: the result of its operation."""
+    """The result of a module of qprep.runtime_modules: that of its operation."""
     op = analysis.catalogue.runtime_module(name)
     kinds = arguments.all()
     tensors = [tensor for kind in kinds if (tensor := _first_tensor(kind)) is not None]
     if op is None or not tensors:
         return Tensor(arguments.flows)
-    dtype = _result_dtype(op, tensors, [kind for kind in kinds if isinstance(kind, Number)])
+    dtype = result_dtype(op, tensors, [kind for kind in kinds if isinstance(kind, Number)])
     tensor = Tensor(arguments.flows, dtype)
     if op.result is Result.VALUES_INDICES_IF_DIM:
         return join(result_kind(Result.VALUES_INDICES, tensor), tensor)
@@ -363,7 +216,7 @@ def unknown_method(analysis: Analysis, frame: Frame, node: ast.Call, name: str, 
 
 
 def _mapping_method(name: str, item: Kind) -> Kind | None:
-    """What a dict whose values are of a kind gives for one of its methods."""
+    """The result of a method of a dict whose values are of one kind."""
     results: dict[str, Kind] = {
         "keys": Sequence(TEXT),
         "values": Sequence(item),

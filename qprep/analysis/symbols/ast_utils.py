@@ -1,10 +1,11 @@
-"""The nodes of a tree, gone through once: whole files are asked for one thing and another."""
+"""The nodes of a tree, walked once: several queries read all nodes of a file."""
 
 from __future__ import annotations
 
 import ast
 from collections import defaultdict
 from types import EllipsisType
+from typing import TypeGuard
 
 # What a node's attributes hold beside nodes and lists; the contexts of names say nothing that the names do not.
 _LEAVES = frozenset((int, str, type(None), bool, float, complex, bytes, EllipsisType, ast.Load, ast.Store, ast.Del))
@@ -41,6 +42,11 @@ def children(node: ast.AST) -> list[ast.AST]:
     return found
 
 
+def is_attribute_of(node: object, name: str | None) -> TypeGuard[ast.Attribute]:
+    """True for `name.attribute`: an attribute of the own object, if `name` is the first parameter of a method."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+
+
 def without_async(tree: ast.Module) -> ast.Module:
     """`tree` with each `async def` as a plain one: what runs in it is the same; `is_async` still knows it."""
     for node in walk(tree):
@@ -62,7 +68,7 @@ def is_async(node: ast.AST) -> bool:
 
 
 def returned_values(function: ast.FunctionDef) -> list[ast.expr]:
-    """What a function returns, place by place; none at all where some return gives nothing."""
+    """The values that a function returns, place by place; none at all if some return has no value."""
     found: list[ast.expr] = []
     stack: list[ast.AST] = list(function.body)
     while stack:

@@ -1,4 +1,4 @@
-"""Which names folders hold, each folder read once: most dotted names are those of no file."""
+"""Names in folders, each folder read once: most dotted names are not those of a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 class FolderNames:
-    """The names in folders, as they were when each was first asked for."""
+    """The names in folders, as they were when each was first needed."""
 
     def __init__(self) -> None:
         self._names: dict[str, frozenset[str]] = {}

@@ -1,7 +1,7 @@
-"""Which file a dotted name means, as Python finds it: in packages, in folders without `__init__.py`, beside a script.
+"""Files by dotted names, as Python finds them: in packages, in folders without `__init__.py`, next to a script.
 
-A module goes by one name here, that of `module_name`; an import may call it by a longer or a shorter one, as its
-importer is run: `models.base` for a file of the folder `models` without an `__init__.py`, `ops` for a file beside it.
+A module has one name here, that of `module_name`; an import may call it by a longer or a shorter one, as its
+importer is run: `models.base` for a file of the folder `models` without an `__init__.py`, `ops` for a file next to it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def module_name(path: Path) -> tuple[str, Path]:
 
 
 def project_root(folder: Path) -> Path | None:
-    """The closest folder at or above one that a project's files stand in; None where there is none."""
+    """The closest folder at or above one that a project's files stand in; None if there is none."""
     return next((above for above in (folder, *folder.parents) if any(map(os.path.exists, _marks(above)))), None)
 
 
@@ -44,7 +44,7 @@ OWN_PACKAGE = "qprep"
 
 
 class ImportLinks:
-    """Finds the files of dotted names among folders; `name_of` gives the name that a file goes by."""
+    """Finds the files of dotted names among folders; `name_of` gives the name of a file."""
 
     def __init__(self, paths: Iterable[Path], name_of: Callable[[Path], str]) -> None:
         self._homes: dict[Path, Path] = {}  # the folder that each given file's package lies in
@@ -93,7 +93,7 @@ class ImportLinks:
         return self._linkers[beside]
 
     def renamed(self, beside: Path, home: Path, dotted: str) -> str:
-        """What `linker` gives for a file of the folder `beside`, whose package lies in `home`."""
+        """The answer of `linker` for a file of the folder `beside`, whose package lies in `home`."""
         name = dotted.lstrip(".")
         if level := len(dotted) - len(name):
             return self._renamed([home, *home.parents][level - 1 : level], name) or name
@@ -106,7 +106,7 @@ class ImportLinks:
         return self._renamed([*self.above, *near], name) or name
 
     def find(self, dotted: str) -> Path | None:
-        """The file of a dotted name in the folders above the packages; None where there is none."""
+        """The file of a dotted name in the folders above the packages; None if there is none."""
         located = next((found for folder in self.above if (found := self._locate(folder, dotted)) is not None), None)
         return located[0] if located is not None and located[1] == dotted.count(".") + 1 else None
 
@@ -133,7 +133,7 @@ class ImportLinks:
         return self._located[key]
 
     def _is_installed(self, folder: Path, dotted: str) -> bool:
-        """True if a name belongs to another package that is installed beside the given ones, or to qprep itself."""
+        """True if a name belongs to another package that is installed next to the given ones, or to qprep itself."""
         top = dotted.partition(".")[0]
         return top not in self._tops and (folder.name in INSTALLED or top == OWN_PACKAGE)
 

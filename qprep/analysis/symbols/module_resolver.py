@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ast
 import os
-import warnings
-from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from qprep.analysis.symbols.ast_utils import dotted_text, without_async
+from qprep.analysis.symbols.ast_utils import dotted_text
 from qprep.analysis.symbols.bound_in_text import BoundNames
 from qprep.analysis.symbols.import_links import OWN_PACKAGE, ImportLinks, module_name
 from qprep.analysis.symbols.module_summary import surface_of
-from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex, build_index, variants
+from qprep.analysis.symbols.parse_cache import Mark, ParsedFiles
+from qprep.analysis.symbols.symbol_table import ClassNode, FileIndex, variants
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, Kind, join_all, options
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from qprep.analysis.symbols.module_summary import ClassOutline, Outline
 
 
-class Beside(NamedTuple):
-    """A module beside the given ones that was looked for: its file, and its names where nothing else was wanted."""
+class ExternalModule(NamedTuple):
+    """A module other than the given ones that was looked up: its file, and its names if nothing else was needed."""
 
     path: Path | None
     names: Outline | None = None
@@ -32,45 +31,6 @@ class Beside(NamedTuple):
 MAX_PARTS = 64
 """Parts of a dotted name. One gets longer without an end where a package imports a name from a file of that name which
 cannot be read: `from .fast import fast`, with an extension module."""
-CACHE_BYTES = 6_000_000  # source kept parsed at a time; beyond it the least recently used file is parsed again
-
-
-class Mark(NamedTuple):
-    """What a parsed file is known by: two projects may know one module with different texts."""
-
-    name: str
-    path: str
-    size: int
-    text: int  # the text's hash
-
-
-class ParsedFiles:
-    """Parsed files, shared by the projects of a run; beyond a budget the least recently used are dropped."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Mark, FileIndex] = OrderedDict()
-        self._held = 0
-
-    def get(self, mark: Mark) -> FileIndex | None:
-        """The index of a file, where it is held."""
-        if mark in self._kept:
-            self._kept.move_to_end(mark)
-        return self._kept.get(mark)
-
-    def parse(self, mark: Mark, text: str, link: Callable[[str], str]) -> FileIndex | None:
-        """The index of a file with this text; None where it cannot be parsed. `link` as in `build_index`."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = without_async(ast.parse(text)) if "async" in text else ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
-        index = build_index(mark.name, mark.path, os.path.basename(mark.path) == "__init__.py", tree, link)
-        self._held += mark.size
-        self._kept[mark] = index
-        while self._held > CACHE_BYTES and len(self._kept) > 1:
-            self._held -= self._kept.popitem(last=False)[0].size
-        return index
 
 
 def public_name(dotted: str) -> str:
@@ -84,7 +44,7 @@ def public_name(dotted: str) -> str:
 class Project:
     """Parsed files by dotted name: those given, and those of their packages as they are needed.
 
-    `outline` tells a module's names without the cost of holding it parsed; None where it does not know the module.
+    `outline` tells a module's names without the cost of holding it parsed; None if it does not know the module.
     """
 
     def __init__(
@@ -126,7 +86,7 @@ class Project:
         self._lacking: dict[tuple[str, str], bool] = {}
 
     def index(self, name: str) -> FileIndex | None:
-        """The index of the module called `name`, or None where it is not part of the project."""
+        """The index of the module called `name`, or None if it is not part of the project."""
         name = self.canonical(name)
         if name in self._missing:
             return None
@@ -145,13 +105,15 @@ class Project:
             self._missing.add(name)
         return index
 
-    def beside(self) -> dict[str, Beside]:
-        """The modules beside the given ones that were looked for so far."""
+    def beside(self) -> dict[str, ExternalModule]:
+        """The modules other than the given ones that were looked up so far."""
         read, names = self._read_whole, self._surfaces
-        return {name: Beside(path, None if name in read else names.get(name)) for name, path in self.asked.items()}
+        return {
+            name: ExternalModule(path, None if name in read else names.get(name)) for name, path in self.asked.items()
+        }
 
     def canonical(self, name: str) -> str:
-        """The one name that a module goes by, for any name that Python finds it under; else the same text."""
+        """The one name of a module, for any name that Python finds it under; else the same text."""
         if name not in self._canonical:
             self._canonical[name] = name
             if self.path(name) is None and (found := self._links.find(name)) is not None:
@@ -164,7 +126,7 @@ class Project:
         return outline.linked(self._links.linker(path)) if path is not None else outline
 
     def _name_of(self, path: Path) -> str:
-        """The name that a file goes by; it is part of the project from now on."""
+        """The name of a file; it is part of the project from now on."""
         full = os.path.abspath(path)
         if full not in self._names:
             name = module_name(path)[0]
@@ -175,7 +137,7 @@ class Project:
         return self._names[full]
 
     def is_missing(self, name: str) -> bool:
-        """True if the module called `name` was asked for, and could not be read or parsed."""
+        """True if the module called `name` was looked up, and could not be read or parsed."""
         return name in self._missing
 
     def path(self, name: str) -> Path | None:
@@ -245,11 +207,11 @@ class Project:
         return None
 
     def _belongs(self, candidate: Path, root: Path, top: str) -> bool:
-        """Only packages that hold a given file, and scripts beside one, are part of the project."""
+        """Only packages that hold a given file, and scripts next to one, are part of the project."""
         return top in self.tops or candidate.parent == root
 
     def resolve(self, dotted: str) -> Kind:
-        """What a dotted name refers to: a class or function of the project, or something external."""
+        """The definition of a dotted name: a class or function of the project, or something external."""
         if dotted not in self._resolved:
             self._resolved[dotted] = External(dotted)  # files that import all names of each other end here
             self._resolved[dotted] = self._follow(dotted)
@@ -336,7 +298,7 @@ class Project:
         return self._given[module]
 
     def _bound_names(self, module: str) -> BoundNames | None:
-        """What the text of a module may bind; None where it cannot be read."""
+        """The names that the text of a module may bind; None if it cannot be read."""
         if module not in self._bound:
             text = self.text(module)
             self._bound[module] = BoundNames(text) if text is not None else None
@@ -363,12 +325,12 @@ class Project:
         return list(dict.fromkeys(name for base in bases for name in self.methods(base) or ()))
 
     def methods(self, ref: ClassRef) -> tuple[str, ...] | None:
-        """The methods that a class itself defines; None where nobody knows the class. Nothing is parsed for it."""
+        """The methods that a class itself defines; None if nobody knows the class. Nothing is parsed for it."""
         entry = self.class_outline(ref)
         return entry.methods if entry is not None else None
 
     def class_outline(self, ref: ClassRef) -> ClassOutline | None:
-        """What the body of a class binds; None where nobody knows the class. Nothing is parsed for it."""
+        """The names that the body of a class binds; None for an unknown class. Parses nothing."""
         surface = self.surface(ref.module)
         return surface.classes.get(ref.name) if surface is not None else None
 
@@ -393,7 +355,7 @@ class Project:
         return public_name(self.global_name(index, first) + dot + rest) if first != "?" else None
 
     def dotted_name(self, module: str, name: str) -> str | None:
-        """What a dotted name written in a module refers to, seen from its top level; nothing is parsed for it."""
+        """The dotted name that a name at the top level of a module refers to; parses nothing."""
         first, dot, rest = name.partition(".")
         surface = self.surface(module)
         return public_name(self._global(module, surface, first) + dot + rest) if surface is not None else None

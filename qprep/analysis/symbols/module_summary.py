@@ -1,4 +1,4 @@
-"""What other files may want of a file, and what it wants of them: enough to tell which files know of each other."""
+"""Summary of one module (exports, imports, effects), to compute dependencies between files without parsing again."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Outline:
     classes    bases and methods
     functions  functions of the top level
     values     other names of the top level, with whether they are literals, which say nothing of other files
-    asks       names that any object is asked for: `hasattr(block, "relu")`
+    asks       names that any object is tested for: `hasattr(block, "relu")`
     walks      lines that take the children of another object by position
     touched    names that are replaced or changed on objects from outside: `net.act = nn.SiLU()`
     handed     names of what may be a class, where it is kept or passed on as a value
@@ -91,7 +91,7 @@ class Outline:
 
     @property
     def surface(self) -> list[Any]:
-        """What other files may want of it, as plain data."""
+        """The exports as plain data."""
         return [self.imports, self.inner, self.stars, self.classes, self.functions, self.values]
 
     def record(self) -> list[Any]:
@@ -107,7 +107,7 @@ class Outline:
 
     @classmethod
     def of_record(cls, record: list[Any]) -> Outline:
-        """The other way; raises ValueError, TypeError or AttributeError for what is none."""
+        """The other way; raises ValueError, TypeError or AttributeError for other data."""
         imports, inner, stars, classes, functions, values, asks, walks, touched, handed, uses = record
         sorts = {str(name): ClassOutline(*(tuple(map(str, part)) for part in found)) for name, found in classes.items()}
         names = (tuple(map(str, inner)), tuple(map(str, stars)), sorts, tuple(map(str, functions)))
@@ -131,7 +131,7 @@ def read_outline(name: str, path: Path, text: str) -> Outline:
 
 
 def surface_of(index: FileIndex) -> Outline:
-    """What other files may want of an indexed file, without what it may want of them."""
+    """The exports of an indexed file, without its imports."""
     classes = {
         name: ClassOutline(
             base_names(index, entry, map(_base_name, entry.node.bases)),
@@ -155,7 +155,7 @@ def surface_of(index: FileIndex) -> Outline:
 
 
 def _targets(index: FileIndex) -> list[str]:
-    """What the imports anywhere in a file name; two functions may give one name to different things."""
+    """The targets of all imports in a file; two functions may give one name to different things."""
     return [target for _, target in _bindings(index)]
 
 
@@ -206,7 +206,7 @@ def may_ask_for_names(text: str) -> bool:
 
 
 def asked_names(index: FileIndex) -> Iterator[str]:
-    """Names that any object is asked for by their text, or by a `try` that expects it to have no such attribute."""
+    """Names that any object is tested for by their text, or by a `try` that expects it to have no such attribute."""
     is_computed = any(isinstance(node, ast.Attribute) and node.attr in _TABLES for node in index.of(ast.Attribute))
     for node in index.of(ast.Call):
         function = last_name(node.func)

@@ -1,4 +1,4 @@
-"""What the methods of a class do with their own object, read once for each method."""
+"""Uses of `self` in the methods of a class, read once for each method."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 
 _BY_TEXT = frozenset(("getattr", "vars"))
 _ALL_CHILDREN = frozenset(("children", "named_children", "_modules", "__dict__", "get_submodule"))
@@ -14,7 +14,7 @@ _ALL_CHILDREN = frozenset(("children", "named_children", "_modules", "__dict__",
 
 @dataclass(slots=True)
 class OwnUses:
-    """What a method does with its object.
+    """The uses of `self` in one method.
 
     looks_names_up  it may reach a child by no name that is written out: `getattr(self, name)`, `self.children()`
     reads           the places that read `self.name`, by name, each with the node around it
@@ -36,7 +36,6 @@ def find_own_uses(method: ast.FunctionDef) -> OwnUses:
             asked = parent.value
         found.looks_names_up |= isinstance(asked, ast.Name) and asked.id == owner
         for node in ast.iter_child_nodes(parent):
-            is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner
-            if is_own and isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            if is_attribute_of(node, owner) and isinstance(node.ctx, ast.Load):
                 found.reads[node.attr].append((node, parent))
     return found

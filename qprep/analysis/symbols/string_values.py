@@ -1,4 +1,4 @@
-"""Which texts an expression may be, read off the source around it: constants, tests, tables, annotations."""
+"""Strings that an expression may be, from the source around it: constants, tests, tables, annotations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Texts:
         return {child: node for node in ast.walk(self._index.tree) for child in ast.iter_child_nodes(node)}
 
     def of(self, node: ast.expr) -> frozenset[str] | None:
-        """All texts that `node` can be where it stands; None where they are not known."""
+        """All texts that `node` can be where it stands; None if they are not known."""
         if (found := _constants(node)) is not None or (found := self._tested(node)) is not None:
             return found
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -71,7 +71,7 @@ class Texts:
         return _union(map(_constants, table.values)) if isinstance(table, ast.Dict) else None
 
     def _tested(self, node: ast.expr) -> frozenset[str] | None:
-        """What the tests that lead to a place say of a name or attribute that nothing binds in between."""
+        """The values that tests on the way to a place leave for a name or attribute that nothing binds in between."""
         if not isinstance(node, ast.Name | ast.Attribute):
             return None
         subject, function = ast.unparse(node), self._function(node)
@@ -102,7 +102,7 @@ class Texts:
         return None
 
     def _allowed(self, test: ast.expr, subject: str, taken: bool) -> frozenset[str] | None:
-        """What `subject` may be where `test` is true (or, with `taken` false, where it is not)."""
+        """The values of `subject` if `test` is true (or, with `taken` false, if it is not)."""
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             return self._allowed(test.operand, subject, not taken)
         if isinstance(test, ast.BoolOp):
@@ -120,7 +120,7 @@ class Texts:
         return _constants(other) if isinstance(test.ops[0], wanted) else None
 
     def _bound(self, node: ast.Name) -> frozenset[str] | None:
-        """What the one assignment, loop or annotation that binds a name gives it."""
+        """The values from the one assignment, loop or annotation that binds a name."""
         function = self._function(node)
         bindings = _bindings(function, node.id) if function is not None else []
         if not bindings:

@@ -42,7 +42,7 @@ class ClassNode:
 
 @dataclass(slots=True)
 class FileIndex:
-    """What the names at the top level of one file mean."""
+    """The symbol table of one file: the names at its top level."""
 
     name: str
     path: str
@@ -136,7 +136,7 @@ def build_index(
 
 
 def variant(name: str, line: int | str) -> str:
-    """How a definition is called beside another one of that name, which a run may take in its place."""
+    """The name of one of several definitions of a name, which may take the place of another in a run."""
     return f"{name}:{line}"
 
 
@@ -147,7 +147,7 @@ def variants(table: Iterable[str], name: str) -> list[str]:
 
 
 def _bind_body(index: FileIndex, body: list[ast.stmt], *, branch: bool = False) -> None:
-    """Bind what statements define; in a branch it stands beside what has the name already."""
+    """Bind what statements define; in a branch it is an alternative to what has the name already."""
     for node in body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             _bind_imports(index, node, branch=branch)

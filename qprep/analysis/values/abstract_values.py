@@ -18,7 +18,7 @@ FLOAT, INTEGER, ANY = "f", "i", "?"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Base of all kinds; `UNKNOWN` is the one that says nothing."""
+    """Base of all kinds; `UNKNOWN` is the one without information."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Plain(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Word(Kind):
-    """A text that is the name of an operation: `getattr(F, "relu")` asks for it."""
+    """A text that is the name of an operation: `getattr(F, "relu")` reads it."""
 
     text: str
 
@@ -130,7 +130,7 @@ class NameScope:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Home:
-    """What a function inside another one needs of that: it may be kept long after the evaluation is over.
+    """The context of a nested function, small: it may be kept long after the evaluation is over.
 
     callers  the recorded calls of a function that gives back one inside it, with where each stands
     """
@@ -192,7 +192,7 @@ class MethodCaller(Kind):
 class Module(Kind):
     """An nn.Module instance.
 
-    cls     ClassRef, External ("torch.nn.ReLU") or None where unknown
+    cls     ClassRef, External ("torch.nn.ReLU") or None if unknown
     path    how the analysed object reaches it: "" is self, "relu", "block.conv", "layers[*]"; None: not through self
     origin  where the instance was made, when one place makes exactly one instance
     item    what iterating or indexing it gives
@@ -216,7 +216,7 @@ class Object(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Record(Kind):
-    """What `namedtuple("Pair", ["first", "second"])` gives: a class of tuples with names."""
+    """The class that `namedtuple("Pair", ["first", "second"])` makes: tuples with names."""
 
     names: tuple[str, ...]
 
@@ -278,7 +278,7 @@ def in_order(kind: Kind) -> list[Kind]:
 
 
 def join(a: Kind, b: Kind) -> Kind:
-    """What a value is that is `a` on one path and `b` on another."""
+    """The least upper bound of two values: `a` on one path, `b` on another."""
     if a is b or a == b:
         return a
     return join_all((a, b))
@@ -307,7 +307,7 @@ def join_all(kinds: Iterable[Kind]) -> Kind:
 
 @lru_cache(maxsize=20_000)
 def _text(kind: Kind) -> str:
-    """What kinds are ordered by: the same in every process."""
+    """A sort key for kinds: the same in every process."""
     return repr(kind)
 
 

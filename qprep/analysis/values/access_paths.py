@@ -60,7 +60,7 @@ def _any_name(index: str) -> str | None:
 
 
 def step_of(node: ast.expr) -> int:
-    """How far a loop over `range(start, stop, step)` goes in each round; 1 where that is not written out."""
+    """The stride of a loop over `range(start, stop, step)`; 1 if it is not written out."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"):
         return 1
     step = node.args[2] if len(node.args) == 3 else None
@@ -68,7 +68,7 @@ def step_of(node: ast.expr) -> int:
 
 
 def with_steps(path: str, steps: Mapping[str, int]) -> str:
-    """`ups[i + 1]` in a loop that goes by twos is one of `ups[2 * i + 1]`."""
+    """`ups[i + 1]` in a loop with a step of two is one of `ups[2 * i + 1]`."""
     for name, step in steps.items():
         path = re.sub(rf"(?<=[\[ (]){name}\b", f"{step} * {name}", path)
     return path

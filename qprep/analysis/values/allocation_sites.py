@@ -1,4 +1,4 @@
-"""Modules that a call makes are other ones at each call."""
+"""Allocation sites: modules that a callee allocates get a site for each call (1-call-site sensitivity)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from qprep.analysis.values.abstract_values import COMMON, Kind, Mapping, Module,
 Made = Callable[[str], bool]  # whether the call made what has this origin
 
 
-def renewed(kind: Kind, place: str | None, made: Made) -> Kind:
-    """`kind`, which a call at `place` gave, with instances of this call alone; None in a loop, which makes many."""
+def at_call_site(kind: Kind, place: str | None, made: Made) -> Kind:
+    """Re-root the modules in `kind`, the result of a call, that the callee allocated: their site is that of the call.
+
+    place  the site of the call; None in a loop, where one site covers many objects, so the allocation site is unknown
+    made   True for the sites that the callee allocated, and was not given
+    """
     if type(kind) is Module:
         if kind.origin is None or not made(kind.origin):
             return kind

@@ -8,43 +8,43 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
+from qprep.analysis.values.path_events import PathRan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qprep.analysis.interpreter.environment import Counts, Event, Frame
+    from qprep.analysis.interpreter.environment import Counts, Frame
     from qprep.analysis.interpreter.protocol import Analysis
 
-RUNS = "path"
 MAX_DEPTH = 8
 """Modules inside one another that a path is followed through; a deeper one counts as not run."""
 _ITEM = re.compile(r"\[-?\d+\](?=\.)")
 _PART = re.compile(r"\[(-?\d*)(:?)(-?\d*)\]")
 
 
-def event(path: str, classes: Iterable[str]) -> Event:
+def path_ran(path: str, classes: Iterable[str]) -> PathRan:
     """A module of these classes, reached by a path, runs."""
-    return (RUNS, path, re.split(r"[.\[]", path, maxsplit=1)[0], frozenset(classes))
+    return PathRan(path, re.split(r"[.\[]", path, maxsplit=1)[0], frozenset(classes))
 
 
 def paths(counts: Counts) -> frozenset[str]:
-    """What runs, by path."""
-    return frozenset(str(event[1]) for event in counts if event[0] == RUNS)
+    """The modules that run, by path."""
+    return frozenset(event.path for event in counts if isinstance(event, PathRan))
 
 
-def runs_again(analysis: Analysis, frame: Frame, new: Event) -> bool:
+def runs_again(analysis: Analysis, frame: Frame, new: PathRan) -> bool:
     """True if a part of what runs now ran before on this path, in a larger or smaller whole."""
     current: Frame | None = frame
     while current is not None:
         before = chain(current.counts, *current.earlier)
-        if any(old[0] == RUNS and old[2] == new[2] and _meet(analysis, old, new) for old in before):
+        if any(isinstance(old, PathRan) and old.root == new.root and _meet(analysis, old, new) for old in before):
             return True
         current = current.caller
     return False
 
 
-def _meet(analysis: Analysis, old: Event, new: Event) -> bool:
-    one, other = _in_loop(str(old[1]), str(new[1])), _in_loop(str(new[1]), str(old[1]))
+def _meet(analysis: Analysis, old: PathRan, new: PathRan) -> bool:
+    one, other = _in_loop(old.path, new.path), _in_loop(new.path, old.path)
     if one == other:
         return False  # the same instance, which its own event tells of
     if other.startswith((f"{one}.", f"{one}[")):
@@ -62,13 +62,11 @@ def _in_loop(path: str, other: str) -> str:
     return f"{other}{path[match.end() :]}" if match is not None and path[: match.start()] == other[:-3] else path
 
 
-def _holds(analysis: Analysis, whole: Event, rest: str) -> bool:
+def _holds(analysis: Analysis, whole: PathRan, rest: str) -> bool:
     """True if a run of a module runs what lies under it."""
-    classes = whole[3]
-    assert isinstance(classes, frozenset)
-    if classes == {"torch.nn.Sequential"}:
+    if whole.classes == {"torch.nn.Sequential"}:
         return True
-    found = [analysis.project.resolve(str(name)) for name in classes]
+    found = [analysis.project.resolve(name) for name in whole.classes]
     return all(isinstance(cls, ClassRef) and _runs(analysis, cls, rest[1:], MAX_DEPTH) for cls in found)
 
 

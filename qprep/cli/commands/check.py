@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from qprep.cli.baseline_option import read_known, without_known, write_known
+from qprep.cli.file_endings import ends_in
 from qprep.cli.options import BASELINE, CONFIGURATION, EFFORT, FILES, OUTPUT, PATHS, SELECTION, TRACE, with_options
 from qprep.cli.reporters import html_page
 from qprep.cli.reporters.styled_text import plural
@@ -21,7 +22,7 @@ from qprep.foundation.deep_recursion import run_with_large_stack
 from qprep.foundation.errors import QprepError
 from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
 from qprep.foundation.findings import Finding
-from qprep.foundation.source import SourceFile
+from qprep.foundation.source import SourceFile, display_path
 
 _ADD_IGNORE = click.option(
     "--add-ignore",
@@ -40,6 +41,7 @@ _REPORT = click.option(
     "--report",
     metavar="REPORT.HTML",
     type=click.Path(path_type=Path, dir_okay=False),
+    callback=ends_in(".html", ".htm"),
     help="Also write a page with files, classes, diffs and reasons.",
 )
 _WATCH = click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
@@ -70,7 +72,6 @@ def command(paths: tuple[Path, ...], watch: bool, **flags: Any) -> int:
 
 
 def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
-    _check_report_name(flags["report"])
     session = open_session(paths, flags)
     known = None if flags["write_baseline"] else read_known(session)
     engine, files, overlay = load_engine(), session.found.files, session.overlay or None
@@ -93,7 +94,9 @@ def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
     report = session.report(shown, unknown=result.unknown, known=weighed.known)
     session.print(report)
     if flags["report"] is not None:
-        save(flags["report"], html_page.render(report).encode("utf-8", "backslashreplace"), "--report")
+        save(
+            flags["report"], html_page.render(report, _source(session)).encode("utf-8", "backslashreplace"), "--report"
+        )
         session.note(f"wrote {flags['report']}")
     tell_outside(session, observe)
     if has_failed(findings):
@@ -101,9 +104,10 @@ def _check(paths: tuple[Path, ...], flags: dict[str, Any]) -> int:
     return 1 if any(f.stands_in_the_way for f in findings) and not flags["exit_zero"] else 0
 
 
-def _check_report_name(path: Path | None) -> None:
-    if path is not None and path.suffix.lower() not in (".html", ".htm"):
-        raise QprepError(f"--report: expected a file that ends in .html, found `{path}`")
+def _source(session: Session) -> str:
+    """The file of the settings, for the page."""
+    source = session.settings.source
+    return "default settings" if source is None else f"settings from {display_path(source)}"
 
 
 def _add_ignores(session: Session, findings: tuple[Finding, ...], reason: str) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qprep.cli.file_endings import ends_in
 from qprep.cli.input_options import with_device, with_inputs
 from qprep.cli.progress import bars
 from qprep.foundation.errors import QprepError
@@ -51,11 +52,19 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
     type=click.IntRange(1),
     help="Number of epochs (default: up to the end of the schedule).",
 )
-@click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), default="sgd", show_default=True)
-@click.option("--lr", type=click.FloatRange(0), default=0.1, show_default=True, help="Initial learning rate.")
-@click.option("--momentum", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Momentum of sgd.")
-@click.option("--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), default="sgd", show_default=True, help="Optimizer."
+)
+@click.option(
+    "--lr", metavar="NUMBER", type=click.FloatRange(0), default=0.1, show_default=True, help="Initial learning rate."
+)
+@click.option(
+    "--momentum", metavar="NUMBER", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Momentum of sgd."
+)
+@click.option(
+    "--weight-decay", metavar="NUMBER", type=click.FloatRange(0), default=1e-4, show_default=True, help="Weight decay."
+)
+@click.option("--seed", metavar="NUMBER", type=int, default=0, show_default=True, help="Seed of the random numbers.")
 @click.option("--batches", metavar="NUMBER", type=click.IntRange(1), help="Number of batches to use (default: all).")
 @click.option(
     "--logs",
@@ -64,7 +73,10 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
     help="Folder for logs: log.jsonl, TensorBoard events, CSV.",
 )
 @click.option("--output", metavar="FILE", type=_FILE, help="Write the model and its state; with --sensitivity, a CSV.")
-@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Write a report to this file: .html, .json or .txt.")
+@click.option(
+    "--report", metavar="REPORT.HTML", type=_FILE, callback=ends_in(".html", ".htm", ".json", ".txt"),
+    help="Write a report to this file: .html, .json or .txt.",
+)  # fmt: skip
 @click.option("--checkpoint", metavar="LAST.PT", type=_FILE, help="Write this checkpoint after each epoch.")
 @click.option("--resume", metavar="LAST.PT", type=_FILE, help="Continue from a checkpoint.")
 @click.option(
@@ -186,7 +198,7 @@ def _outlook(rehearse: Callable[[], Rehearsal]) -> str:
     try:
         found = rehearse()
     except QprepError as error:
-        return f"what is left in the end was not found without training: {error}"
+        return f"the final sparsity is unknown without training: {error}"
     sentence = f"with the current weights, {found.weights:.1%} of them stay, and {found.sparsity:.1%} of these are 0"
     if found.macs is None:
         return sentence

@@ -24,7 +24,7 @@ from qprep.cli.options import (
 )
 from qprep.cli.reporters.styled_text import one_line, place, plural
 from qprep.cli.run_models import observer, prover, tell_outside
-from qprep.cli.session import Session, emit, has_failed, is_human, load_engine, open_session
+from qprep.cli.session import Session, emit, has_failed, load_engine, open_session
 from qprep.engine.results import FixResult
 from qprep.engine.runtime_evidence.equivalence_gate import TargetError
 from qprep.foundation.deep_recursion import run_with_large_stack
@@ -80,7 +80,7 @@ def command(paths: tuple[Path, ...], diff: bool, exit_non_zero_on_fix: bool, **f
         _print_outcome(session, result, left, texts, weighed.known)
     tell_outside(session, observe)
     if prove is not None and prove.results and not flags["quiet"]:
-        click.echo(prove.summary, err=diff or not is_human(session.output_format))
+        click.echo(prove.summary, err=diff or not session.output_format.is_human)
     for line in _taken_back(result.reverted):
         click.echo(f"error: {line}", err=True)
     if result.reverted or has_failed(result.remaining):
@@ -114,7 +114,7 @@ def _print_outcome(
     for path, data in session.overlay.items():
         sys.stdout.buffer.write(texts.get(path, data))
     sys.stdout.buffer.flush()
-    if is_human(session.output_format) and not session.flags["quiet"]:
+    if session.output_format.is_human and not session.flags["quiet"]:
         for finding in report.findings:
             click.echo(f"{place(finding)}: {finding.code} {one_line(finding.message)}", err=True)
 

@@ -1,4 +1,4 @@
-"""`qprep quantize`: quantize a model, say what it costs, and write what comes of it."""
+"""`qprep quantize`: quantize a model, say what it costs, and write what results from it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qprep.cli.file_endings import ends_in
 from qprep.cli.input_options import with_device, with_inputs
 from qprep.cli.progress import bars
 from qprep.foundation.errors import QprepError
@@ -42,7 +43,11 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option(
     "--loss", metavar="MODULE:FUNCTION", help="A function of (output, batch) for lapq (default: error against float)."
 )
-@click.option("--method", metavar="METHOD", help="ptq (default), dynamic, weight-only, adaround or lapq.")
+@click.option(
+    "--method",
+    metavar="METHOD",
+    help="ptq (default), dynamic, weight-only, gptq, awq, adaround, lapq, or one of a package.",
+)
 @click.option("--config", metavar="QUANT.YAML", type=_FILE, help="Settings file: method, defaults, overrides.")
 @click.option(
     "--bits-activations",
@@ -58,7 +63,10 @@ def _print_schema(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option("--pass", "passes", metavar="MODULE:FUNCTION", multiple=True, help="A custom pass over the graph.")
 @click.option("--output", metavar="MODEL.PT", type=_FILE, help="Write the quantized model to this file.")
 @click.option("--onnx", metavar="MODEL.ONNX", type=_FILE, help="Write the model for ONNX Runtime to this file.")
-@click.option("--report", metavar="REPORT.HTML", type=_FILE, help="Write a report to this file: .html, .json or .txt.")
+@click.option(
+    "--report", metavar="REPORT.HTML", type=_FILE, callback=ends_in(".html", ".htm", ".json", ".txt", ".svg"),
+    help="Write a report to this file: .html, .json, .txt, or .svg for the graph alone.",
+)  # fmt: skip
 @click.option(
     "--sensitivity/--no-sensitivity", default=None, help="Measure the loss of each layer alone (default with --report)."
 )
@@ -101,7 +109,7 @@ def command(quiet: bool, prepare: bool, **flags: Any) -> int:
 
 
 def _prepare(job: QuantizeJob, quiet: bool) -> None:
-    """Let the model be built prepared; what the user's code prints is no result."""
+    """Build the model prepared; what its code prints goes to standard error."""
     from qprep.engine.preparing.prepare_target import prepare_target
 
     with contextlib.redirect_stdout(sys.stderr):
@@ -112,7 +120,7 @@ def _prepare(job: QuantizeJob, quiet: bool) -> None:
 
 def _need_torch() -> None:
     if find_spec("torch") is None:
-        raise QprepError("quantizing runs the model, which needs torch: pip install 'qprep[torch]'")
+        raise QprepError("`qprep quantize` runs the model and needs torch: pip install 'qprep[torch]'")
 
 
 def _job(  # noqa: PLR0917  (one for each flag)

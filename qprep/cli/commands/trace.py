@@ -24,8 +24,14 @@ _UNFOLDED = 10_000
 @click.option(
     "--trace-timeout", "timeout", type=float, metavar="SECONDS", help="Time limit of the whole command (default: 300)."
 )
-@click.option("--output-format", type=click.Choice(["table", "tree", "json"]), default="table", show_default=True)
-@click.option("--all", "every", is_flag=True, help="List operations that have a module, too.")
+@click.option(
+    "--output-format",
+    type=click.Choice(["table", "tree", "json"]),
+    default="table",
+    show_default=True,
+    help="Format of the result.",
+)
+@click.option("--all", "every", is_flag=True, help="Also list operations that have a module.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even if the model is not prepared.")
 def command(target: str, output_format: str, every: bool, exit_zero: bool, **request: Any) -> int:
     """Run TARGET once and list the operations that have no module of their own.
@@ -48,7 +54,7 @@ def command(target: str, output_format: str, every: bool, exit_zero: bool, **req
 def _explain(failure: TraceFailure) -> None:
     click.echo(f"error: {failure}", err=True)
     if failure.output.strip():
-        click.echo(f"\nwhat it printed last:\n{failure.output.rstrip()}", err=True)
+        click.echo(f"\nthe last lines of its output:\n{failure.output.rstrip()}", err=True)
 
 
 def _show(report: TraceReport, output_format: str, every: bool) -> None:

@@ -1,4 +1,4 @@
-"""`qprep vendor`: the files of a package's model, rewritten, in a folder of one's own."""
+"""`qprep vendor`: the files of a package's model, rewritten, in a folder of your own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an editor has open, as files: the texts of its documents and the cells of its notebooks."""
+"""Open documents of an editor as files: their texts and the cells of notebooks."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class TextChange:
 
 @dataclass(frozen=True, slots=True)
 class DocumentLook:
-    """What a look at one file needs: the file, all that is open, what the server holds, and whether it is obsolete."""
+    """The inputs of one analysis of a file: the file, all open documents, the server's state, and if it is obsolete."""
 
     buffer: Buffer
     overlay: Mapping[str, bytes]
@@ -50,13 +50,13 @@ class DocumentLook:
 
     @property
     def effort(self) -> Effort:
-        """How the work is to be done."""
+        """The options of the work."""
         return Effort(held=self.held, obsolete=self.obsolete)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text at one version of it, with its findings; `source` is None where it cannot be decoded."""
+    """A text at one version of it, with its findings; `source` is None if it cannot be decoded."""
 
     uri: str
     shown: str
@@ -70,7 +70,7 @@ class Document:
         return [f for f in self.findings if self.spot(f.start, encoding) <= end and self.spot(f.end, encoding) >= start]
 
     def spot(self, position: Position, encoding: str) -> Spot:
-        """Where a position is, as the client counts."""
+        """The position as the client counts."""
         line = self.source.line(position.line) if self.source is not None else ""
         return _shifted((position.line - 1, _units(line[: position.column - 1], encoding)), self.text, encoding)
 
@@ -110,7 +110,7 @@ class Document:
 def look_at(look: DocumentLook) -> dict[str, Document]:
     """Check a file as it is in the editor; its documents by URI. Raises QprepError for what is wrong with settings.
 
-    The project's other files are looked through for what they do to the file's classes, as `qprep check` does.
+    The project's other files are read for their effects on the file's classes, as `qprep check` does.
     """
     buffer, settings = look.buffer, _settings()
     plain = {uri: Document(uri, buffer.shown[uri], text) for uri, text in buffer.texts.items()}

@@ -1,4 +1,4 @@
-"""The language server over standard input and output: what pygls is told, and what it asks."""
+"""The language server over standard input and output: the handlers and settings of pygls."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Server(LanguageServer):
                 self._publish(other, versions.get(other), diagnostics)
 
     async def guarded(self, look: Awaitable[_T]) -> _T | None:
-        """What a look gives; None, and a message, where the settings are wrong."""
+        """The result of an analysis; None, and a message, if the settings are wrong."""
         try:
             return await look
         except QprepError as error:
@@ -231,7 +231,7 @@ async def _hover(ls: Server, params: lsp.HoverParams) -> lsp.Hover | None:
 
 
 async def _actions(ls: Server, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
-    """The fixes of a range; fix-all with its edit where it is asked for by name, which saving does."""
+    """The fixes of a range; fix-all with its edit if it is requested by name, as on saving."""
     uri, only = params.text_document.uri, params.context.only
     if only and not _wanted(only, lsp.CodeActionKind.QuickFix.value):
         edits = await ls.fix_all(uri) if _wanted(only, FIX_ALL) else {}
@@ -267,7 +267,7 @@ def _quick_fixes(ls: Server, document: Document, finding: Finding) -> list[lsp.C
 
 
 async def _resolve(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
-    """The edit of fix-all, which takes a while, is made for the text as it is when it is asked for."""
+    """The edit of fix-all, which takes a while, is made for the text as it is when it is needed."""
     data: Any = action.data
     uri = data.get("uri") if isinstance(data, dict) else None
     edits = await ls.fix_all(uri) if isinstance(uri, str) else {}
@@ -277,7 +277,7 @@ async def _resolve(ls: Server, action: lsp.CodeAction) -> lsp.CodeAction:
 
 
 def _wanted(only: Iterable[object] | None, kind: str) -> bool:
-    """True if a kind, or one above it, was asked for."""
+    """True if a kind, or one above it, was requested."""
     if not only:
         return True
     asked = [str(getattr(each, "value", each)) for each in only]
@@ -285,7 +285,7 @@ def _wanted(only: Iterable[object] | None, kind: str) -> bool:
 
 
 def _workspace(ls: Server, changes: Mapping[str, list[TextChange]]) -> lsp.WorkspaceEdit:
-    """Changes of files by the path that reports show: an open one goes by its own URI."""
+    """Changes of files by the path that reports show: an open one has its own URI."""
     uris = {shown: uri for buffer in ls.buffers().values() for uri, shown in buffer.shown.items()}
     edits = {
         uris.get(shown) or from_fs_path(str(absolute(shown))) or "": list(map(_text_edit, found))

@@ -1,4 +1,4 @@
-"""Which looks at open files are made, and when: on demand for the text as it is, one at a time, the newest first."""
+"""Scheduling of analyses of open files: on demand for the current text, one at a time, the newest first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Running:
 
 
 class Looks:
-    """Looks at the files that `buffers` gives; what was found counts until anything changes.
+    """Analyses the files that `buffers` gives; the results count until anything changes.
 
     Use it from one event loop. The looks themselves run in a thread, so that the loop goes on hearing the editor.
     """
@@ -51,7 +51,7 @@ class Looks:
             self._interrupted[running.path] += 1
 
     async def now(self, uri: str) -> Document | None:
-        """What is found in a document as it is; None where it is no file or not open any more."""
+        """The findings of a document as it is; None if it is not a file or no longer open."""
         while True:
             epoch = self._epoch
             found = await self._look(uri, urgent=True)
@@ -59,7 +59,7 @@ class Looks:
                 return found.get(uri) if found is not None else None
 
     async def later(self, uri: str) -> dict[str, Document] | None:
-        """What is found in the file of a document, by URI; None where the look was given up for a newer one."""
+        """The findings in the file of a document, by URI; None if a newer analysis replaced this one."""
         return await self._look(uri, urgent=False)
 
     async def fixed(self, uri: str) -> dict[str, str]:

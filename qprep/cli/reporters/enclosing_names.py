@@ -17,31 +17,31 @@ class Enclosing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scope:
+class _NamedRange:
     first: int
     last: int
     names: Enclosing
 
 
-def scopes_of(text: str) -> tuple[_Scope, ...]:
+def scopes_of(text: str) -> tuple[_NamedRange, ...]:
     """Classes and functions of a text, outer ones first; none if it is not valid Python."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
-    found: list[_Scope] = []
+    found: list[_NamedRange] = []
     pending: list[tuple[ast.AST, Enclosing]] = [(tree, Enclosing())]
     while pending:
         node, names = pending.pop()
         if isinstance(node, _NAMED):
             names = _inside(node, names)
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            found.append(_Scope(first, node.end_lineno or first, names))
+            found.append(_NamedRange(first, node.end_lineno or first, names))
         pending.extend((child, names) for child in ast.iter_child_nodes(node))
     return tuple(sorted(found, key=lambda scope: (scope.first, -scope.last)))
 
 
-def enclosing(scopes: tuple[_Scope, ...], line: int) -> Enclosing:
+def enclosing(scopes: tuple[_NamedRange, ...], line: int) -> Enclosing:
     """Names around a 1-based line."""
     inner = [scope.names for scope in scopes if scope.first <= line <= scope.last]
     return inner[-1] if inner else Enclosing()

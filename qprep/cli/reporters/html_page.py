@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from html import escape
 
 from qprep.cli.reporters.enclosing_names import Enclosing, enclosing, scopes_of
@@ -18,10 +19,11 @@ from qprep.foundation.version import __version__
 _CLASSES = {ADDED: "added", REMOVED: "removed"}
 
 
-def render(report: Report) -> str:
-    """Return the page; it loads nothing and runs no script."""
+def render(report: Report, settings: str = "") -> str:
+    """Return the page; it loads nothing and runs no script. `settings` names the file that they are from."""
+    made = ", ".join(filter(None, (f"qprep {__version__}", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", settings)))
     body = (
-        f"<h1>qprep check</h1><p class=dim>qprep {escape(__version__)}</p>{_cards(report)}{_rules(report)}"
+        f"<h1>qprep check</h1><p class=dim>{escape(made)}</p>{_cards(report)}{_rules(report)}"
         f"{_reasons(report.findings)}<h2>Files</h2>{''.join(_files(report)) or '<p>No findings.</p>'}"
     )
     return (

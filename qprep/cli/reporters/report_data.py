@@ -1,4 +1,4 @@
-"""What a renderer gets: findings, the rules behind them, and the sources that they point into."""
+"""Input of the reporters: findings, the rules behind them, and the sources that they point into."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Report:
     known     how many findings were left out because the baseline holds them
     footer    whether human formats end with a summary
     color     whether human formats use colours
-    unsafe    whether unsafe fixes were asked for
+    unsafe    whether unsafe fixes were requested
     """
 
     findings: tuple[Finding, ...]

@@ -1,4 +1,4 @@
-"""Where a file is in its repository: what code hosts name files by, wherever the command was started."""
+"""Paths relative to the repository, as code hosts name files, wherever the command was started."""
 
 from __future__ import annotations
 

@@ -7,15 +7,16 @@ from collections import Counter
 
 from qprep.cli.reporters.report_data import Report
 from qprep.cli.reporters.styled_text import CODE, FIXABLE, Line, outcome, paint
+from qprep.engine.config.output_formats import OutputFormat
 from qprep.foundation.errors import QprepError
 
 
-def render_statistics(name: str, report: Report) -> str:
+def render_statistics(chosen: OutputFormat, report: Report) -> str:
     """A table for people, or JSON; raises QprepError for the other formats."""
-    if name in ("json", "json-lines"):
-        return _as_json(name, report)
-    if name not in ("full", "concise", "grouped"):
-        raise QprepError(f"--statistics: expected a text format or JSON, found `{name}`")
+    if chosen.name in ("json", "json-lines"):
+        return _as_json(chosen.name, report)
+    if not chosen.is_human:
+        raise QprepError(f"--statistics: expected a text format or JSON, found `{chosen.name}`")
     counts = _counts(report)
     wide = max((len(str(count)) for _, count, _ in counts), default=1)
     lines: list[Line] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from qprep.engine.rule_registry import Registry
+from qprep.engine.rule_registry import Registry, rewrites_of
 from qprep.foundation.findings import Applicability, Rule
 
 
@@ -38,8 +38,9 @@ def _lines(rule: Rule, registry: Registry) -> Iterator[str]:
         yield from ("## Reported", "", *_block("python", check.invalid[0].code), "")
     if check is not None and check.valid:
         yield from ("## Not reported", "", *_block("python", check.valid[0]), "")
-    if codemod is not None and codemod.rewrites:
-        before, after = codemod.rewrites[0]
+    rewrites = rewrites_of(check, codemod) if check is not None else ()
+    if rewrites:
+        before, after = rewrites[0]
         diff = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2))[2:]
         yield from ("## Rewritten", "", *_block("diff", "\n".join(diff)), "")
 

@@ -50,7 +50,7 @@ def place(finding: Finding) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns a terminal takes for visible text."""
+    """The number of columns of a terminal that visible text takes."""
     if text.isascii():
         return len(text)
     return sum(_columns(char) for char in text)
@@ -69,7 +69,7 @@ def applies(finding: Finding, report: Report) -> bool:
 
 
 def why_left(finding: Finding, report: Report) -> str | None:
-    """Why a finding stays as it is; None where it is fixed by asking for it."""
+    """Why a finding stays as it is; None if it is fixed by asking for it."""
     if isinstance(finding.fix, Unfixable):
         return one_line(finding.fix.reason)
     if finding.is_fixable and not applies(finding, report):
@@ -95,7 +95,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def outcome(report: Report) -> str:
-    """How the run went, in one line: places of unknown kind are never left out of it."""
+    """The summary of a run in one line; it never leaves out places of unknown kind."""
     left = len(report.findings)
     unknown = ""
     if report.unknown:

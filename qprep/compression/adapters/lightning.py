@@ -68,7 +68,7 @@ class Lightning(_base()):  # type: ignore[misc]
             self._open = True
 
     def on_before_backward(self, trainer: Any, pl_module: nn.Module, loss: Tensor) -> None:  # noqa: ANN401, ARG002
-        """As `before_backward_pass`: the gradient of what policies add is computed here, beside Lightning's own."""
+        """As `before_backward_pass`: the gradient of what policies add is computed here, after Lightning's own."""
         number = self._number(trainer)
         whole = loss * number  # Lightning has divided it by the number of batches in a step
         overall = self._made.before_backward_pass(trainer.current_epoch, loss=whole)

@@ -31,7 +31,7 @@ class HuggingFace(_base()):  # type: ignore[misc]
     """Calls a scheduler in `Trainer.train`; `scheduler` is there once the training has begun.
 
     An optimizer step is a minibatch, whatever the accumulation of gradients. Losses of policies need `attach`, which
-    wraps `compute_loss`. The scheduler's state is saved beside each checkpoint and read from that which the training
+    wraps `compute_loss`. The scheduler's state is saved next to each checkpoint and read from that which the training
     resumes from.
 
     schedule  a file, or a function of (model, optimizer) that returns a Scheduler
@@ -61,7 +61,7 @@ class HuggingFace(_base()):  # type: ignore[misc]
             trainer.add_callback(self)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
-        """Make the scheduler; CompressionError where policies add to the loss and `attach` was not called."""
+        """Make the scheduler; CompressionError if policies add to the loss and `attach` was not called."""
         model, optimizer = kwargs["model"], kwargs["optimizer"]
         optimizer = getattr(optimizer, "optimizer", optimizer)
         if callable(self._schedule):

@@ -38,7 +38,7 @@ class Event:
 
 
 class Recorder:
-    """Writes events to a folder; files that are there are continued. CompressionError where it cannot be written."""
+    """Writes events to a folder; files that are there are continued. CompressionError if it cannot be written."""
 
     def __init__(self, folder: Path) -> None:
         try:

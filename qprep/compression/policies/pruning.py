@@ -19,8 +19,9 @@ from qprep.compression.collect import (
 )
 from qprep.compression.errors import CompressionError
 from qprep.compression.masks import Share
+from qprep.compression.optimizers import members_of, parameters_of
 from qprep.compression.policy import Policy
-from qprep.compression.pruners.base import Context, Pruner
+from qprep.compression.pruners.pruner import Context, Pruner
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.ranks import from_first_rank
 from qprep.compression.training import Metrics, Training
@@ -87,7 +88,7 @@ class PruningPolicy(Policy):
         self._bound = False
 
     def bind(self, training: Training, window: Window) -> None:
-        """Find and check the parameters; CompressionError where a gradual pruner has one step."""
+        """Find and check the parameters; CompressionError if a gradual pruner has one step."""
         ramp = getattr(self.pruner, "ramp", None)
         if self.pruner.needs_steps and isinstance(ramp, Ramp) and ramp.is_gradual and window.is_single:
             raise CompressionError(
@@ -108,7 +109,7 @@ class PruningPolicy(Policy):
             self._collect(training, window)
 
     def _check_start(self, training: Training, window: Window) -> None:
-        """CompressionError where the first masks come before what they are ranked by."""
+        """CompressionError if the first masks come before what they are ranked by."""
         if not window.starts_at_once:
             return
         if self.fold and not training.has_example:
@@ -135,7 +136,9 @@ class PruningPolicy(Policy):
     def before_step(self, training: Training, window: Window) -> None:  # noqa: ARG002
         """Collect gradients for pruners that need them."""
         if self._gradients is not None:
-            self._gradients.add()
+            members = members_of(training.optimizer)
+            others = [each for each in members if each is not training.stepping]
+            self._gradients.add(frozenset().union(*map(parameters_of, others)), counts=training.stepping is members[0])
         if self.rewind is not None and training.clock.epoch == self.rewind and not self._start:
             self._start = {training.name(each): each.detach().clone() for _, each in training.names}
 
@@ -191,6 +194,10 @@ class PruningPolicy(Policy):
                 self.pruner.scale if forward else 1.0,
             )
             training.masks.set(parameter, self.name, share)
+            if parameter.dim() > 1 and not forward and not bool(shared.any()):
+                training.note(
+                    f"{self.name}: {training.name(parameter)} is masked as a whole, its layer gives a constant"
+                )
         training.masks.apply()
         for collector in (self._activations, self._gradients):
             if collector is not None:
@@ -279,11 +286,7 @@ class PruningPolicy(Policy):
 
     def _note_parameters(self, training: Training) -> None:
         self._training_names, self._model = training.names, training.model
-        held = (
-            None
-            if training.optimizer is None
-            else {each for group in training.optimizer.param_groups for each in group["params"]}
-        )
+        held = None if training.optimizer is None else parameters_of(training.optimizer)
         for each in self.pruner.parameters:
             name = training.name(each)
             if each.is_meta:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
 from qprep.compression.policy import Policy
-from qprep.compression.pruners.base import check_above
+from qprep.compression.pruners.pruner import check_above
 from qprep.compression.quantizers import OWN
 from qprep.compression.training import Training
 from qprep.compression.windows import Window
-from qprep.quantizer import Quantizer
+from qprep.quantizer import PostTrainingQuantizer, Quantizer
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.methods.qat.pact import PACTActivation
@@ -46,10 +48,15 @@ class QuantizationPolicy(Policy):
         """CompressionError without example inputs at once, and for settings that the quantizer does not take."""
         if not training.has_example and window.starts_at_once:
             raise CompressionError(f"expected example_inputs for {self.kind.__name__}, found none")
+        model = bare(training.model)
+        if next(model.children(), None) is None:
+            raise CompressionError(
+                f"expected a model of modules to put {self.kind.__name__} into, found a single {type(model).__name__}"
+            )
         if not issubclass(self.kind, TrainingQuantizer) and training.calibrate is None:
             raise CompressionError(f"expected calibrate= for {self.kind.__name__}, found none")
         try:
-            self.kind(bare(training.model), **self.settings)  # checks settings and overrides against the model
+            self.kind(model, **self.settings)  # checks settings and overrides against the model
         except TypeError as error:
             raise CompressionError(f"{self.kind.__name__}: {error}") from error
 
@@ -78,16 +85,23 @@ class QuantizationPolicy(Policy):
             raise CompressionError(f"expected example_inputs for {self.kind.__name__}, found none")
         masked = training.masks.parameters
         args, kwargs = training.example
-        quantizer = self.kind(model, training.optimizer, **self.settings)
+        settings, own = self._settings(model)
+        modes = {each: each.training for each in model.modules()}
+        quantizer = self._quantizer(model, training.optimizer, settings)
         allowed = bool(self.own.get("allow_unprepared", True))
         quantizer.prepare_model(*args, allow_unprepared=allowed, **kwargs)
         if quantizer.model is not model:
             raise CompressionError(
-                f"expected a model of modules to put {self.kind.__name__} into, found a single {type(model).__name__}"
+                f"expected {self.kind.__name__} inside of the model, found it around the whole {type(model).__name__}, "
+                "whose own parameters it quantizes: leave them out of the overrides, or put the model into a module"
             )
+        for name in own:
+            training.note(f"{self.name}: {name} stays in float: it belongs to no module inside of the model")
         self._set_clips(quantizer)
         if not isinstance(quantizer, TrainingQuantizer):
             quantizer.calibrate(batches_of(training.calibrate))
+            for module in model.modules():
+                module.training = modes.get(module, modes[model])
         self.quantizer = quantizer
         training.records.append({"kind": "quantizer", "policy": self.name})
         training.refresh()
@@ -108,6 +122,27 @@ class QuantizationPolicy(Policy):
         """Start where the saved one had."""
         if state["started"]:
             self.start(training)
+
+    def _quantizer(self, model: nn.Module, optimizer: Optimizer | None, settings: Mapping[str, Any]) -> Quantizer:
+        """Of the model itself: what quantizes after training would work on a copy, which the loop does not call."""
+        if issubclass(self.kind, TrainingQuantizer):
+            return self.kind(model, optimizer, **settings)
+        quantizer = self.kind(model, **settings)
+        if isinstance(quantizer, PostTrainingQuantizer):
+            quantizer.float_model, quantizer.model = quantizer.model, model.eval()
+        return quantizer
+
+    def _settings(self, model: nn.Module) -> tuple[dict[str, Any], list[str]]:
+        """The quantizer's arguments, and the parameters of the model itself, which they leave in float.
+
+        To quantize a parameter the quantizer puts a module around its owner. Where that is the model, the training
+        loop would go on with the model inside. Overrides by the parameter's own name count, and end in an error.
+        """
+        named = {**(self.settings.get("overrides") or {}), **(self.settings.get("bits_overrides") or {})}
+        found = [name for name, each in model.named_parameters(recurse=False) if each.is_floating_point()]
+        own = [name for name in found if name not in named]
+        floats = {re.escape(name): {"bits_weights": None} for name in own}
+        return {**self.settings, "overrides": {**floats, **(self.settings.get("overrides") or {})}}, own
 
     def _set_clips(self, quantizer: Quantizer) -> None:
         start = self.own.get("act_clip_init_val")

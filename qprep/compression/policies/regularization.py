@@ -14,6 +14,7 @@ from qprep.compression.collect import norms_behind
 from qprep.compression.coverage import Coverage
 from qprep.compression.errors import CompressionError
 from qprep.compression.masks import Share
+from qprep.compression.optimizers import members_of
 from qprep.compression.policy import Policy
 from qprep.compression.pruners.layouts import StructureKind
 from qprep.compression.ranks import from_first_rank
@@ -64,7 +65,7 @@ class RegularizationPolicy(Policy):
             self._hold(training, parameter, keep)
 
     def on_minibatch_end(self, training: Training, window: Window) -> None:  # noqa: ARG002
-        """Threshold, where the file asks for it."""
+        """Threshold, if the file sets it."""
         if self.regularizer.threshold_criteria is None:
             return
         with torch.no_grad():
@@ -119,11 +120,12 @@ class RegularizationPolicy(Policy):
     def _check_optimizer(self, training: Training) -> None:
         if training.optimizer is None:
             raise CompressionError("expected an optimizer for proximal: true, found none")
-        if not isinstance(training.optimizer, torch.optim.SGD):
-            training.note(
-                f"{self.name}: a proximal step after {type(training.optimizer).__name__} shrinks by the learning rate, "
-                "not by the optimizer's own step sizes"
-            )
+        for each in members_of(training.optimizer):
+            if not isinstance(each, torch.optim.SGD):
+                training.note(
+                    f"{self.name}: a proximal step after {type(each).__name__} shrinks by the learning rate, "
+                    "not by the optimizer's own step sizes"
+                )
 
     def _note_scale_invariant(self, training: Training) -> None:
         if not training.has_example:
@@ -143,9 +145,9 @@ class RegularizationPolicy(Policy):
 
 
 def _rate(training: Training, parameter: Parameter) -> float:
-    """The learning rate of a parameter."""
-    assert training.optimizer is not None  # noqa: S101  (checked when bound)
-    for group in training.optimizer.param_groups:
+    """The learning rate of a parameter in the step that was taken; 0 where another optimizer takes its steps."""
+    assert training.stepping is not None  # noqa: S101  (called after a step)
+    for group in training.stepping.param_groups:
         if any(each is parameter for each in group["params"]):
             return float(group["lr"])
     return 0.0

@@ -33,7 +33,7 @@ class StatisticsPolicy(Policy):
             raise CompressionError("expected calibrate= for StatisticsCollector, found none")
 
     def on_epoch_begin(self, training: Training, window: Window) -> None:  # noqa: ARG002
-        """Collect; QprepError where the file cannot be written."""
+        """Collect; QprepError if the file cannot be written."""
         self._collect(training)
 
     def on_minibatch_begin(self, training: Training, window: Window) -> None:

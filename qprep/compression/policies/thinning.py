@@ -9,6 +9,7 @@ from torch import distributed as dist
 
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
+from qprep.compression.optimizers import members_of, parameters_of
 from qprep.compression.policy import Policy
 from qprep.compression.registry import register
 from qprep.compression.structure import Record, thin
@@ -58,7 +59,23 @@ def thin_in_training(training: Training, *, fold_constants: bool = False) -> Non
         return
     args, kwargs = training.example
     given = args or kwargs
-    adopt(training, thin(model, given, optimizer=training.optimizer, masks=held, fold_constants=fold_constants))
+    optimizers = members_of(training.optimizer)
+    record = thin(model, given, optimizer=optimizers, masks=held, fold_constants=fold_constants)
+    _note_foreign(training, record)
+    adopt(training, record)
+
+
+def _note_foreign(training: Training, record: Record) -> None:
+    """Name what was cut and is trained by another optimizer: its state of it is not cut, and torch fails on it."""
+    if training.optimizer is None:
+        return
+    known = parameters_of(training.optimizer)
+    cut = {each for name in record["tensors"] for each in training.names.find(name)}
+    foreign = [training.name(each) for each in cut if each.requires_grad and each not in known]
+    if foreign:
+        training.note(
+            f"{', '.join(sorted(foreign))}: cut, but not in the scheduler's optimizer: give it all optimizers in a list"
+        )
 
 
 def adopt(training: Training, record: Record) -> None:

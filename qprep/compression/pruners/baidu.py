@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Pruner, Weights, check_at_least
+from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_at_least
 from qprep.compression.registry import register
 from qprep.compression.training import Training
 from qprep.compression.windows import Epochs, Window

@@ -11,7 +11,7 @@ from torch.nn import Parameter
 
 from qprep.compression.coverage import Coverage
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Pruner, Weights, check_share
+from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_share
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.registry import register
 from qprep.compression.structure import choose, choose_cost, scores

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from qprep.compression.errors import CompressionError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 
 
 class StructureKind(enum.Enum):
-    """What a structure is."""
+    """The kinds of structures."""
 
     OUTPUTS = "outputs"  # along dimension 0
     INPUTS = "inputs"  # along dimension 1
@@ -44,7 +44,7 @@ _FOR_MATRICES = ("Rows", "Cols")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How structures of one kind lie in a weight.
+    """The position of structures of one kind in a weight.
 
     block  sizes of a block along the first dimensions, for blocks only
     """

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Pruner, Weights, check_at_least, check_share, keep_highest
+from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_at_least, check_share, keep_highest
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.registry import register
 
@@ -89,7 +89,7 @@ class AutomatedGradualPruner(Pruner):
 
 @register
 class MagnitudeParameterPruner(Pruner):
-    """What is not above its threshold in magnitude goes.
+    """Keeps the values whose magnitude is above their threshold.
 
     thresholds  by name; "*" is that of all other weights
     """

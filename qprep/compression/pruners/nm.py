@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Pruner, Weights
+from qprep.compression.pruners.pruner import Context, Pruner, Weights
 from qprep.compression.registry import register
 
 

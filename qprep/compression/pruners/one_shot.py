@@ -11,8 +11,8 @@ from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.grams import check_layer, gram, matrix_of
-from qprep.compression.pruners.base import Context, Pruner, Weights, check_share, keep_highest
 from qprep.compression.pruners.nm import nm_mask, parsed
+from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_share, keep_highest
 from qprep.compression.registry import register
 from qprep.compression.training import Training
 
@@ -73,7 +73,7 @@ class OneShotPruner(Pruner):
         return found
 
     def prune(self, weight: Tensor, products: Tensor, parameter: Parameter) -> tuple[Tensor, Tensor]:
-        """What to keep of a layer's matrix (outputs, inputs), and its new values; `products` is XᵀX / rows."""
+        """The mask of a layer's matrix (outputs, inputs), and its new values; `products` is XᵀX / rows."""
         raise NotImplementedError
 
     def select(self, scores: Tensor, parameter: Parameter) -> Tensor:

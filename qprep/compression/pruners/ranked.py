@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Weights, check_share, keep_highest
+from qprep.compression.pruners.pruner import Context, Weights, check_share, keep_highest
 from qprep.compression.pruners.structures import Gradual, StructureRanking, row_norms
 from qprep.compression.registry import register
 
@@ -198,6 +198,11 @@ class GradientAGP(Gradual, GradientRankedFilterPruner):
     """Gradients with AGP's sparsity."""
 
 
+@register("TaylorRankedStructurePruner_AGP")
+class TaylorAGP(Gradual, TaylorRankedStructurePruner):
+    """Gradient times weight with AGP's sparsity."""
+
+
 @register("RandomRankedFilterPruner_AGP")
 class RandomAGP(Gradual, RandomRankedFilterPruner):
     """By chance with AGP's sparsity."""
@@ -209,7 +214,7 @@ class BernoulliAGP(Gradual, BernoulliFilterPruner):
 
 
 def collected(found: Any, context: Context) -> Any:  # noqa: ANN401  (statistics or a gradient)
-    """`found`; CompressionError where nothing was collected."""
+    """`found`; CompressionError if nothing was collected."""
     if found is None:
         raise CompressionError(
             f"expected data for {context.name} before its first mask, found none: start the policy after the first "

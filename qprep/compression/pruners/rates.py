@@ -1,4 +1,4 @@
-"""How a sparsity grows from the first step of a policy to its last."""
+"""Schedules of a sparsity from the first step of a policy to its last."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Final
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import check_share
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.compression.pruners.pruner import check_share
+from qprep.foundation.suggestions import did_you_mean
 
 
 def cubic(progress: float) -> float:

@@ -11,7 +11,7 @@ from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.grams import check_layer, gram, matrix_of
-from qprep.compression.pruners.base import Context
+from qprep.compression.pruners.pruner import Context
 from qprep.compression.pruners.ranked import L1RankedStructureParameterPruner
 from qprep.compression.registry import register
 from qprep.compression.training import Training
@@ -19,7 +19,7 @@ from qprep.compression.training import Training
 
 @register
 class FMReconstructionChannelPruner(L1RankedStructureParameterPruner):
-    """Input channels go by L1 norm; the others are fitted so that the layer's output on calibration data stays.
+    """Input channels are removed by L1 norm; the others are fitted to keep the layer's output on calibration data.
 
     The fit is exact least squares: with G = XᵀX of all inputs, W' = W Gₐₖ Gₖₖ⁻¹ over the inputs k that stay.
     """

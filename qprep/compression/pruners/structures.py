@@ -12,8 +12,8 @@ from torch.nn import Parameter
 
 from qprep.compression.coverage import Coverage, FamilyDimension, mean_scores, spread_keep
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Pruner, Weights, check_share, keep_highest
 from qprep.compression.pruners.layouts import layout_of, norms
+from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_share, keep_highest
 from qprep.compression.pruners.rates import Ramp
 from qprep.compression.training import Training
 
@@ -128,7 +128,7 @@ class StructureRanking(Pruner):
         return found
 
     def number(self, structures: int, level: float) -> int:
-        """How many structures go."""
+        """The number of structures to remove."""
         wanted = int(self.rounding(round(level * structures / self.group_size, _EXACT))) * self.group_size
         return structures if level == 1 else min(wanted, structures - 1)
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.base import Context, Pruner, Weights, check_at_least
 from qprep.compression.pruners.layouts import layout_of
+from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_at_least
 from qprep.compression.registry import register
 
 _CRITERIA = ("Max", "Mean_Abs")

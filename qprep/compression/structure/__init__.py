@@ -7,10 +7,10 @@ record = thin(model, (images,), optimizer=optimizer)     # really removes channe
 """
 
 from qprep.compression.structure.api import Inputs, groups, macs, products, thin
-from qprep.compression.structure.errors import StructureError, ThinningError
 from qprep.compression.structure.model import Family, Frozen, Groups, Product, Removal, Slot, Width
 from qprep.compression.structure.ranking import ChannelNorm, RankingScope, choose, choose_cost, scores
 from qprep.compression.structure.record import Record, composed, is_record
+from qprep.compression.structure.structure_errors import StructureError, ThinningError
 
 __all__ = [
     "ChannelNorm",

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.gate import ModelArguments
 from qprep.compression.structure.model import Groups, Product
 from qprep.compression.structure.record import Record, applied, is_record
 from qprep.compression.structure.running import arguments, plain
+from qprep.compression.structure.structure_errors import StructureError
 from qprep.compression.structure.thinning import thinned
 from qprep.compression.structure.trace import counted, traced
 from qprep.compression.structure.verify import verified
@@ -28,7 +28,7 @@ def groups(model: nn.Module, *example_inputs: Any, verify: bool = True) -> Group
     in evaluation mode and is left as it was. With `verify`, one group of each family is removed on trial: a family that
     does not survive this (a width is a constant of the source) is frozen with a note.
 
-    Raises StructureError where the model does not run, or is wrapped for distributed training.
+    Raises StructureError if the model does not run, or is wrapped for distributed training.
     """
     return _groups(model, _arguments(example_inputs), verify=verify)
 
@@ -37,7 +37,7 @@ def thin(
     model: nn.Module,
     example_inputs: Inputs | Record,
     *,
-    optimizer: torch.optim.Optimizer | None = None,
+    optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer] | None = None,
     masks: MutableMapping[nn.Parameter, Tensor] | None = None,
     found: Groups | None = None,
     fold_constants: bool = False,
@@ -48,8 +48,9 @@ def thin(
     The masked and the thin model run on the example inputs first, with twice the batch as well where the model takes
     it: where they differ by more than 1e-5 of the largest output, nothing changes and ThinningError names the first
     module that differs. Parameters and buffers keep their identity (`data` is replaced), gradients are dropped, `masks`
-    and the state of `optimizer` are cut alike. What was masked and had to stay is in record["notes"]. A record in place
-    of example inputs is applied to a fresh model without a run, so that it loads the thin model's state_dict.
+    and the state of `optimizer`, or of several, are cut alike. What was masked and had to stay is in record["notes"]. A
+    record in place of example inputs is applied to a fresh model without a run, so that it loads the thin model's
+    state_dict.
 
     found           what `groups` returned for this model as it is now, to save its run
     fold_constants  whether channels whose masks leave a constant (a filter of 0 before a BatchNorm) go too: the biases
@@ -57,7 +58,7 @@ def thin(
     """
     inner = plain(model)
     if is_record(example_inputs):
-        if optimizer is not None or masks is not None:
+        if optimizer or masks is not None:
             raise StructureError("expected a record for a fresh model without optimizer and masks, found one of them")
         record: Record = dict(example_inputs)
         applied(inner, record)
@@ -67,7 +68,8 @@ def thin(
         found = _groups(inner, given, verify=False)
     elif found.model is not inner:
         raise StructureError("expected the groups of this model, found those of another")
-    return thinned(found, given, optimizer, masks, fold_constants=fold_constants)
+    optimizers = [optimizer] if isinstance(optimizer, torch.optim.Optimizer) else list(optimizer or ())
+    return thinned(found, given, optimizers, masks, fold_constants=fold_constants)
 
 
 def macs(model: nn.Module, *example_inputs: Any) -> int:

@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from qprep.compression.structure.errors import ThinningError
 from qprep.compression.structure.gate import ModelArguments
 from qprep.compression.structure.labels import unique
 from qprep.compression.structure.model import Groups, Removal
 from qprep.compression.structure.running import outputs
+from qprep.compression.structure.structure_errors import ThinningError
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(eq=False, slots=True)
-class _Reader:
+class _ReadingLayer:
     """A layer that reads channels which go: their positions, the constant of each, the BatchNorm behind it."""
 
     path: str
@@ -60,7 +60,7 @@ def folded(
     return changed
 
 
-def _readers(found: Groups, removal: Removal) -> list[_Reader]:
+def _readers(found: Groups, removal: Removal) -> list[_ReadingLayer]:
     """Layers that read channels of `removal`; other uses of them are left to the gate."""
     gone: dict[str, list[Tensor]] = {}
     for name, numbers in removal.items():
@@ -72,11 +72,13 @@ def _readers(found: Groups, removal: Removal) -> list[_Reader]:
     for path, module in found.model.named_modules():
         parts = gone.get(f"{path}.weight")
         if parts and isinstance(module, _LAYERS) and getattr(module, "groups", 1) == 1:
-            made.append(_Reader(path, module, unique(torch.cat(parts))))
+            made.append(_ReadingLayer(path, module, unique(torch.cat(parts))))
     return made
 
 
-def _watch(found: Groups, readers: list[_Reader], tensors: Mapping[str, Tensor], arguments: ModelArguments) -> None:
+def _watch(
+    found: Groups, readers: list[_ReadingLayer], tensors: Mapping[str, Tensor], arguments: ModelArguments
+) -> None:
     """Run the masked model and take what each reader is given."""
     seen = _Seen(readers)
     try:
@@ -89,7 +91,7 @@ def _watch(found: Groups, readers: list[_Reader], tensors: Mapping[str, Tensor],
 
 @dataclass(eq=False, slots=True)
 class _Seen:
-    readers: list[_Reader]
+    readers: list[_ReadingLayer]
     handles: list[Any] = field(default_factory=list)
 
     def hook(self, model: nn.Module) -> None:
@@ -111,7 +113,7 @@ class _Seen:
                 each.norm = path
 
 
-def _take(reader: _Reader, args: tuple[Any, ...], out: object) -> None:
+def _take(reader: _ReadingLayer, args: tuple[Any, ...], out: object) -> None:
     source = args[0]
     dim = source.dim() - 1 if isinstance(reader.layer, nn.Linear) else source.dim() - (reader.layer.weight.dim() - 1)
     values = source.movedim(dim, 0)[reader.gone.to(source.device)].flatten(1)
@@ -137,7 +139,7 @@ def _pads(layer: nn.Module) -> bool:
     return any(layer.padding)
 
 
-def _place(reader: _Reader, tensors: Mapping[str, Tensor]) -> tuple[str, int]:
+def _place(reader: _ReadingLayer, tensors: Mapping[str, Tensor]) -> tuple[str, int]:
     """The tensor that takes a layer's constant, and with which sign."""
     if f"{reader.path}.bias" in tensors:
         return f"{reader.path}.bias", 1

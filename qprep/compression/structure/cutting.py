@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from qprep.compression.structure.errors import StructureError
+from qprep.compression.structure.structure_errors import StructureError
 
 Cuts = Mapping[tuple[str, int], Tensor]  # by (tensor, dim), the sorted positions that go
 
@@ -19,7 +19,7 @@ def tensors_of(model: nn.Module) -> dict[str, Tensor]:
 
 
 def kept_of(tensors: Mapping[str, Tensor], cuts: Cuts) -> dict[str, dict[int, Tensor]]:
-    """By tensor and dimension, the positions that stay; StructureError where none would."""
+    """By tensor and dimension, the positions that stay; StructureError if none would."""
     found: dict[str, dict[int, Tensor]] = {}
     for (name, dim), gone in cuts.items():
         size = tensors[name].shape[dim]

@@ -104,7 +104,7 @@ class Follower(TorchFunctionMode):
 
 
 def rule_of(step: LabelStep) -> Rule:
-    """How a call carries labels."""
+    """The rule by which a call carries labels."""
     op = step.call.op
     if step.kwargs.get("out") is not None:
         return mix

@@ -24,7 +24,7 @@ _ROUNDING: Final = 32  # units of rounding of a narrow type
 
 @dataclass(frozen=True, slots=True)
 class ModelArguments:
-    """What the model is called with."""
+    """The arguments that the model is called with."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
@@ -32,7 +32,7 @@ class ModelArguments:
 
 @dataclass(frozen=True, slots=True)
 class ThinDifference:
-    """Where the thin model goes another way.
+    """The first module at which the thin model differs.
 
     clause  what happens, as the end of a sentence
     module  the first module whose output differs, or in which the thin model fails
@@ -57,7 +57,7 @@ def compared(
     arguments: ModelArguments,
     changed: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> ThinDifference | None:
-    """None where the model gives the same with `tensors` and with what `removal` leaves of them.
+    """None if the model gives the same with `tensors` and with what `removal` leaves of them.
 
     tensors  parameters and buffers by name, masked
     changed  those that have other values in the thin model, before they are cut
@@ -79,7 +79,7 @@ def compared(
 
 
 def doubled(found: Groups, tensors: Mapping[str, Tensor], arguments: ModelArguments) -> ModelArguments | None:
-    """The arguments with twice the batch; None where they have none, or where the model does not take it."""
+    """The arguments with twice the batch; None if they have none, or where the model does not take it."""
     given = [each for each in tensors_in((arguments.args, dict(arguments.kwargs))) if each.dim()]
     sizes = {each.shape[0] for each in given}
     if len(sizes) != 1:
@@ -164,7 +164,7 @@ def _differs(layers: Layers, masked: Tensor, thin: Tensor, gone: Tensor) -> bool
 def _returned(
     found: Groups, tensors: Mapping[str, Tensor], widths: Mapping[str, Mapping[str, int]], arguments: ModelArguments
 ) -> list[tuple[str, list[Tensor]]]:
-    """What each module returns, in the order in which they return."""
+    """The results of the modules, in the order in which they return."""
     calls: list[tuple[str, list[Tensor]]] = []
     handles = [
         module.register_forward_hook(

@@ -66,7 +66,7 @@ def dirty(layer: Tensor) -> Tensor:
 
 
 def joined(first: Tensor, second: Tensor) -> Tensor:
-    """Where both are the same channel's, the label that holds for both: 0 on masking only where both are."""
+    """The labels of channels that both have; 0 on masking only if it is so in both."""
     label = torch.where(first == 0, second.abs(), first.abs())
     return torch.where((first < 0) | (second < 0), -label, label)
 

@@ -1,4 +1,4 @@
-"""What `groups` returns: the channels of a model that can be removed, and what had to stay and why."""
+"""The result of `groups`: channels of a model that can be removed, and those that must stay, with the reason."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.labels import Layers, unique
+from qprep.compression.structure.structure_errors import StructureError
 
 Removal = Mapping[str, Iterable[int]]  # by the name of a family, the numbers of its groups that go
 
@@ -118,7 +118,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class LabelledCall:
-    """What a module returned in one call: the layers of labels of each tensor, in order."""
+    """The labels of the tensors that a module returned in one call, in order."""
 
     path: str
     outputs: tuple[Layers, ...]
@@ -152,7 +152,7 @@ class Groups:
         return tuple(map(str, self.frozen))
 
     def family(self, name: str) -> Family:
-        """The family called `name`; StructureError where there is none."""
+        """The family called `name`; StructureError if there is none."""
         found = next((each for each in self.families if each.name == name), None)
         if found is None:
             raise StructureError(f"expected the name of a family of channels, found {name!r}")

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from qprep.compression.structure.cutting import cut
-from qprep.compression.structure.errors import StructureError
+from qprep.compression.structure.structure_errors import StructureError
 
 _COUNT: Final = "_numel_cache"  # L-BFGS counts its parameters once
 

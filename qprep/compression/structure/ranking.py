@@ -1,4 +1,4 @@
-"""Which channels to remove: norms of groups, shares of a family or of all, shares of the multiply-accumulates."""
+"""Selection of channels: norms of groups, shares of a family or of all, shares of the multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from qprep.compression.structure.cutting import tensors_of
-from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.model import Groups
+from qprep.compression.structure.structure_errors import StructureError
 
 Scores = Mapping[str, Tensor]
 _Kind = TypeVar("_Kind", bound=enum.Enum)
@@ -26,14 +26,14 @@ class ChannelNorm(enum.Enum):
 
 
 class RankingScope(enum.Enum):
-    """What a share is a share of."""
+    """The whole that a share refers to."""
 
     FAMILY = "family"
     GLOBAL = "global"
 
 
 class Cost(enum.Enum):
-    """What removing channels takes away."""
+    """The cost that removing channels saves."""
 
     MACS = "macs"
     PARAMETERS = "parameters"
@@ -91,7 +91,7 @@ def choose_cost(
 
     cost  "macs", multiply-accumulates of the run, or "parameters", elements of all parameters
 
-    The number is found by bisection. Raises StructureError where even all that may go take less.
+    The number is found by bisection. Raises StructureError if even all that may go take less.
     """
     _check(share, keep_at_least, round_to)
     kind = _one_of(Cost, cost, "cost")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.compression.structure.cutting import cut, tensors_of
-from qprep.compression.structure.errors import StructureError
+from qprep.compression.structure.structure_errors import StructureError
 
 Record = dict[str, Any]  # text, numbers, lists and dicts: torch.load reads it with weights_only=True
 
@@ -51,7 +51,7 @@ def is_record(value: object) -> bool:
 
 
 def kept_in(record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, dict[int, Tensor]]:
-    """By tensor and dimension, the positions that stay; StructureError where the record is not of such a model."""
+    """By tensor and dimension, the positions that stay; StructureError if the record is not of such a model."""
     if record.get("version") != _VERSION:
         raise StructureError(f"expected a thinning record of version {_VERSION}, found {record.get('version')!r}")
     found: dict[str, dict[int, Tensor]] = {}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.parallel import DistributedDataParallel
 
-from qprep.compression.structure.errors import StructureError
+from qprep.compression.structure.structure_errors import StructureError
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 

@@ -1,4 +1,4 @@
-"""What is known while a model runs: the labels of its tensors, the module that runs, the layers with weights."""
+"""State of a run of the model: the labels of its tensors, the module that runs, the layers with weights."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def is_of_the_user(file: str) -> bool:
 
 
 def place() -> str:
-    """ "file:line" of the innermost frame that is neither torch's nor qprep's, "" where there is none."""
+    """ "file:line" of the innermost frame that is neither torch's nor qprep's, "" if there is none."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         if is_of_the_user(frame.f_code.co_filename):

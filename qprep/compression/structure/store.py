@@ -1,4 +1,4 @@
-"""Where labels come from, which of them go together, which cannot go, and for what reason."""
+"""Store of labels: their origin, the groups that they form, and the reasons why some must stay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qprep.compression.structure.labels import core, unique
 
 
 class DimensionRole(enum.Flag):
-    """What a dimension of a tensor does with channels."""
+    """The role of a dimension of a tensor for channels."""
 
     NONE = 0
     MAKES = enum.auto()  # a weight that computes them
@@ -24,7 +24,7 @@ class DimensionRole(enum.Flag):
 
 
 class BlockKind(enum.Enum):
-    """What a block's positions are positions of."""
+    """The meaning of a block's positions."""
 
     PARAMETER = "parameter"
     BUFFER = "buffer"
@@ -77,7 +77,7 @@ class LabelStore:
         return found
 
     def merge(self, first: Tensor, second: Tensor, cause: Cause) -> None:
-        """Let labels at the same place go together; one beside 0 stays, for `cause`."""
+        """Let labels at the same place go together; one next to 0 stays, for `cause`."""
         first, second = _alike(first.abs(), second.abs())
         first, second = first.reshape(-1), second.reshape(-1)
         alone = (first == 0) != (second == 0)
@@ -100,7 +100,7 @@ class LabelStore:
         self._marks[role].append(labels.abs().reshape(-1))
 
     def roles(self) -> list[DimensionRole]:
-        """What each block does, in their order."""
+        """The role of each block, in their order."""
         found = [DimensionRole.NONE] * len(self.blocks)
         starts = torch.tensor([block.start for block in self.blocks])
         for role, parts in self._marks.items():

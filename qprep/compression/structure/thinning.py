@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +10,11 @@ from torch.optim import Optimizer
 
 from qprep.compression.structure.constants import folded
 from qprep.compression.structure.cutting import cut, cut_all, kept_of, tensors_of
-from qprep.compression.structure.errors import ThinningError
 from qprep.compression.structure.gate import ModelArguments, compared, doubled
 from qprep.compression.structure.model import Family, Groups
 from qprep.compression.structure.optimizer import cut_state
 from qprep.compression.structure.record import Record, commit, made
+from qprep.compression.structure.structure_errors import ThinningError
 
 Masks = MutableMapping[nn.Parameter, Tensor]
 
@@ -22,7 +22,7 @@ Masks = MutableMapping[nn.Parameter, Tensor]
 def thinned(
     found: Groups,
     arguments: ModelArguments,
-    optimizer: Optimizer | None,
+    optimizers: Sequence[Optimizer],
     masks: Masks | None,
     *,
     fold_constants: bool = False,
@@ -40,13 +40,13 @@ def thinned(
     by_parameter: dict[Tensor, Mapping[int, Tensor]] = {
         owners[name]: positions for name, positions in kept.items() if name in owners
     }
-    put_state = None if optimizer is None else cut_state(optimizer, by_parameter)
+    put_states = [cut_state(each, by_parameter) for each in optimizers]
     thin_masks = {each: cut(mask, by_parameter[each]) for each, mask in masks.items() if each in by_parameter}
     widths = found.widths(removal)
     record = made(tensors, kept, widths, _notes(found, tensors, asked))
     whole = {**tensors_of(model), **changed}
     thin = {**changed, **cut_all(whole, kept)}
-    if put_state is not None:
+    for put_state in put_states:
         put_state()
     commit(model, thin, widths)
     masks.update(thin_masks)
@@ -103,5 +103,5 @@ def _notes(found: Groups, tensors: Mapping[str, Tensor], asked: set[str]) -> tup
         if each.weight in asked:
             zero = int(_zero_rows(tensors, (each.weight, 0)).sum())
             if zero:
-                notes.append(f"{zero} masked channels of {each.weight} stay: {each.explanation}")
+                notes.append(f"masked channels of {each.weight} ({zero}) stay: {each.explanation}")
     return tuple(dict.fromkeys(notes))

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qprep.compression.structure.errors import StructureError
 from qprep.compression.structure.follow import Follower, following
 from qprep.compression.structure.labels import unique
 from qprep.compression.structure.model import Family, Frozen, Groups, Product, Slot, Width
 from qprep.compression.structure.running import evaluating
 from qprep.compression.structure.state import LabelState
 from qprep.compression.structure.store import Block, BlockKind, Cause, DimensionRole, LabelStore
+from qprep.compression.structure.structure_errors import StructureError
 from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 
@@ -57,7 +57,7 @@ def _found(model: nn.Module, state: LabelState) -> Groups:
         if DimensionRole.MAKES in role and block.kind is BlockKind.PARAMETER
     ]
     wanted = unique(torch.cat([root[block.labels] for block in made])).tolist() if made else []
-    nodes = _Nodes(store, root)
+    nodes = _GroupedBlocks(store, root)
     families: dict[bytes, list[int]] = {}
     for group in wanted:
         if group not in causes:
@@ -80,7 +80,7 @@ def _causes(store: LabelStore, root: Tensor) -> dict[int, Cause]:
     return causes
 
 
-class _Nodes:
+class _GroupedBlocks:
     """The positions of all blocks, sorted by their group: each group is one stretch, with its blocks in order."""
 
     def __init__(self, store: LabelStore, root: Tensor) -> None:
@@ -107,7 +107,7 @@ class _Nodes:
         return self.blocks[start:end], self.places[starts[:, None] + torch.arange(end - start)]
 
 
-def _family(store: LabelStore, roles: Sequence[DimensionRole], nodes: _Nodes, groups: Sequence[int]) -> Family:
+def _family(store: LabelStore, roles: Sequence[DimensionRole], nodes: _GroupedBlocks, groups: Sequence[int]) -> Family:
     blocks, places = nodes.members(groups)
     numbers, counts = torch.unique_consecutive(blocks, return_counts=True)
     parts = torch.split(places, counts.tolist(), dim=1)

@@ -40,7 +40,7 @@ def _search(
 
 
 def _tried(found: Groups, families: Sequence[Family], arguments: ModelArguments) -> ThinDifference | None:
-    """What differs where one group of each of `families` is removed."""
+    """The differences if one group of each of `families` is removed."""
     removal = {family.name: [(family.size - 1) // 2] for family in families}
     masks = found.masks(removal)
     tensors = {

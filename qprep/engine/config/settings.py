@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from qprep.engine.config.output_formats import own_formats
 from qprep.engine.config.settings_file import Options, find_config, read_config
 from qprep.engine.config.trace_targets import TraceTarget
 from qprep.engine.custom_operators import read_rows
@@ -31,14 +32,14 @@ DEFAULT_EXCLUDE = (
 class Settings:
     """The resolved settings of the files below one configuration file.
 
-    source          the configuration file; None where there is none
+    source          the configuration file; None without one
     enabled         codes of the rules that are on
     fixable         codes of the rules whose fixes may be applied
     target_version  oldest Python that the code must run on, (major, minor); None: the one that runs qprep
     target          whose modules rewritten code uses: "qprep", "torch-ao" …
-    catalogue       rows for operators of the user's own
-    baseline        the file of findings that are not reported again; None: there is none
-    cache_dir       the folder of earlier results; None: `.qprep_cache` beside the configuration file
+    catalogue       rows for custom operators
+    baseline        the file of findings that are not reported again; None without one
+    cache_dir       the folder of earlier results; None: `.qprep_cache` next to the configuration file
     trace           the models named in [tool.qprep.trace], for --trace and --verify
     """
 
@@ -61,7 +62,7 @@ class Settings:
     fix_selection: Selection
 
     def enabled_for(self, path: str | os.PathLike[str]) -> frozenset[str]:
-        """Codes of the rules that are on for a file, `per-file-ignores` taken off."""
+        """Codes of the rules that are on for a file, without those in `per-file-ignores`."""
         full = Path(os.path.abspath(path))
         off = [codes for scope, codes in self.per_file_ignores if scope.covers(full)]
         return self.enabled.difference(*off) | ALWAYS_ON if off else self.enabled
@@ -114,11 +115,20 @@ class SettingsResolver:
         return self._by_folder[folder]
 
     def _resolve(self, source: Path | None) -> Settings:
-        options = read_config(source, TARGET_VERSIONS) if source else Options()
+        options = read_config(source, choices(self.registry)) if source else Options()
         if source:
             _validate(options, self.rules, os.fspath(source))
         root = Path(os.path.abspath(source)).parent if source else Path.cwd()
         return _merge(source, root, options, self.overrides, self.rules)
+
+
+def choices(registry: Registry) -> Mapping[str, tuple[str, ...]]:
+    """The values of the keys of a configuration file that take one of several names."""
+    return {
+        "output-format": (*own_formats(), *registry.formats),
+        "target-version": tuple(TARGET_VERSIONS),
+        "target": tuple(registry.targets),
+    }
 
 
 def _merge(source: Path | None, root: Path, file: Options, cli: Options, rules: tuple[Rule, ...]) -> Settings:

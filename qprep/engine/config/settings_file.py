@@ -11,19 +11,17 @@ from types import MappingProxyType
 from typing import Any
 
 from qprep.engine.config.trace_targets import ExpectedError, TraceTarget, read_targets
-from qprep.engine.rule_selection import did_you_mean
-from qprep.foundation.catalogue.targets import TARGETS
 from qprep.foundation.errors import QprepError
 from qprep.foundation.regular_files import read_text
+from qprep.foundation.suggestions import did_you_mean
 
-OUTPUT_FORMATS = ("full", "concise", "grouped", "json", "json-lines", "github", "gitlab", "sarif", "junit")
 _OWN_NAME = "qprep.toml"
 CONFIG_NAMES = (_OWN_NAME, "pyproject.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one place says, a configuration file or the command line; None is "not said here"."""
+    """Settings of one source: a configuration file, the command line, or a caller; None is unset."""
 
     select: tuple[str, ...] | None = None
     extend_select: tuple[str, ...] = ()
@@ -54,20 +52,18 @@ def find_config(folder: Path) -> Path | None:
     return project if project.is_file() and _table(project) is not None else None
 
 
-def read_config(path: Path, target_versions: Collection[str]) -> Options:
-    """Read a configuration file; raises QprepError, naming file and key, for anything but known keys and values."""
+def read_config(path: Path, choices: Mapping[str, Collection[str]]) -> Options:
+    """Read a configuration file; `choices` are the values of some keys.
+
+    Raises QprepError, naming file and key, for anything but known keys and values.
+    """
     table = _table(path)
     if table is None:
         raise QprepError(f"{path}: expected a [tool.qprep] table, found none")
-    choices = {
-        "output-format": OUTPUT_FORMATS,
-        "target-version": tuple(target_versions),
-        "target": tuple(TARGETS),
-    }
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _READERS:
-            raise QprepError(f"{path}: unknown key `{key}` in the qprep settings{did_you_mean(key, _READERS)}")
+            raise QprepError(f"{path}: unknown key `{key}` in the qprep settings{did_you_mean(key, _READERS, '`')}")
         try:
             values[key.replace("-", "_")] = _READERS[key](value)
         except ExpectedError as error:
@@ -104,7 +100,7 @@ _WINDOWS = re.compile(r"\\\w")  # what a backslash before it would escape needs 
 
 
 def pattern_fault(patterns: Sequence[str]) -> str | None:
-    """What patterns must be, where one has a backslash that escapes nothing: it would match no file."""
+    """The message for patterns with a backslash that escapes nothing, which would match no file; else None."""
     is_windows = any(_WINDOWS.search(pattern) for pattern in patterns)
     return "patterns with `/` between folders, also on Windows" if is_windows else None
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from qprep.engine.config.output_formats import own_formats
 from qprep.engine.config.settings import TARGET_VERSIONS
-from qprep.engine.config.settings_file import OUTPUT_FORMATS
 from qprep.foundation.catalogue.targets import TARGETS
 
 _STRINGS: Final = {"type": "array", "items": {"type": "string"}}
@@ -51,7 +51,7 @@ PROPERTIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "exclude": {**_PATTERNS, "description": "files and folders to skip; replaces the default list"},
     "extend-exclude": {**_PATTERNS, "description": "more files and folders to skip"},
     "respect-gitignore": _flag("skip files that git ignores"),
-    "output-format": _choice(OUTPUT_FORMATS, "format of the findings"),
+    "output-format": _choice(own_formats(), "format of the findings"),
     "target-version": _choice(TARGET_VERSIONS, "the oldest Python version to support"),
     "show-unknown": _flag("list operations on values of unknown type"),
     "baseline": {"type": "string", "description": "a file of known findings, which are not reported"},

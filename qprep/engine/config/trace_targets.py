@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from qprep.engine.rule_selection import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 
 
 class ExpectedError(Exception):
@@ -15,7 +15,7 @@ class ExpectedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TraceTarget:
-    """A model to run: the flags of `qprep trace`, as texts; None where the command line or the default decides."""
+    """A model to run: the flags of `qprep trace`, as texts; None if the command line or the default decides."""
 
     target: str
     input: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ def _target(name: str, entry: object) -> TraceTarget:
 
 def _check(where: str, key: str, value: object) -> None:
     if key not in _TYPES:
-        raise ExpectedError(f"keys {', '.join(_TYPES)}{did_you_mean(key, _TYPES)}")
+        raise ExpectedError(f"keys {', '.join(_TYPES)}{did_you_mean(key, _TYPES, '`')}")
     expected, types = _TYPES[key]
     strings = not isinstance(value, list) or all(isinstance(item, str) for item in value)
     if not isinstance(value, types) or isinstance(value, bool) or not strings:

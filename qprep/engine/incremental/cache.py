@@ -1,9 +1,9 @@
-"""What was found before, kept in a folder: a result counts as long as all that it came of is the same.
+"""On-disk cache of results. An entry is valid while all its recorded inputs are unchanged.
 
-A result comes of the files looked at together and their names, of the settings, of the version of qprep and Python, and
-of every other file that was read on the way, or looked for and not found: a file that now stands where none did may
-shadow an import. Entries are written in one step and never changed, so that runs may share a folder; what cannot be
-read or does not add up is as if it were not there.
+The inputs are the files that are analysed together and their names, the settings, the versions of qprep and Python,
+and every other file that was read on the way, or looked for and not found: a new file may shadow an import. Entries
+are written in one step and never changed, so that runs may share a folder. An entry that cannot be read, or that
+fails its checksum, is ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from qprep.analysis.dependencies.partitions import Around, Partition, PartitionUnit
-from qprep.analysis.symbols.module_resolver import Beside, Project
+from qprep.analysis.symbols.module_resolver import ExternalModule, Project
 from qprep.analysis.symbols.module_summary import Outline, read_outline
 from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.incremental.cache_folder import CacheFolder
@@ -41,7 +41,7 @@ Json = Any  # what a file of JSON holds; whoever reads it checks it
 class Cache:
     """The entries of one folder, as one run with these settings sees them.
 
-    Raises QprepError where the folder holds other things than a cache of qprep's.
+    Raises QprepError if the folder holds other things than a cache of qprep's.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class Cache:
     # Results
 
     def result(self, part: Partition) -> CheckResult | None:
-        """What a check of these files found before; None where that may no longer hold."""
+        """The cached result for these files; None if it may no longer hold."""
         body = self._load(self._key(part), (*part.paths, *part.context))
         if body is None:
             return None
@@ -79,8 +79,8 @@ class Cache:
         self.hits += 1
         return CheckResult(result.findings, result.files, len(result.unknown_sites), result.unknown_sites)
 
-    def keep(self, part: Partition, result: CheckResult, asked: Mapping[str, Beside]) -> None:
-        """Remember a result and the files beside the part's that it came of."""
+    def keep(self, part: Partition, result: CheckResult, asked: Mapping[str, ExternalModule]) -> None:
+        """Remember a result and the files outside the part that it depends on."""
         body = {
             "findings": [to_record(finding) for finding in result.findings],
             "unknown": [to_record(finding) for finding in result.unknown_sites],
@@ -104,14 +104,16 @@ class Cache:
     # Divisions and outlines
 
     def division(self, paths: Sequence[Path]) -> list[PartitionUnit] | None:
-        """How these files were divided before."""
+        """The cached partitions of these files."""
         body = self._load(self._division_key(paths), paths)
         try:
             return None if body is None else [_unit(*entry) for entry in body]
         except (TypeError, ValueError):
             return None
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, Beside]) -> None:
+    def keep_division(
+        self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, ExternalModule]
+    ) -> None:
         """Remember how files were divided."""
         body = [
             [list(unit.names), sorted(unit.traits.asks), list(unit.traits.walks), sorted(unit.traits.touched)]
@@ -147,7 +149,7 @@ class Cache:
     # Entries
 
     def digest(self, path: Path) -> str | None:
-        """A name for the bytes of a file; None where it cannot be read."""
+        """A name for the bytes of a file; None if it cannot be read."""
         if path not in self._digests:
             try:
                 self._digests[path] = hashlib.blake2b(read_bytes(path), digest_size=16).hexdigest()
@@ -160,7 +162,7 @@ class Cache:
         return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
     def _load(self, key: str, paths: Sequence[Path]) -> Json:
-        """The body of an entry whose files beside `paths` are as they were."""
+        """The body of an entry whose files other than `paths` are unchanged."""
         entry = self._read(key)
         try:
             return entry["body"] if entry is not None and self._holds(entry, paths) else None
@@ -205,7 +207,7 @@ class Cache:
             self._present[stem] = os.path.lexists(stem) or os.path.lexists(f"{stem}.py")
         return self._present[stem]
 
-    def _save(self, key: str, paths: Sequence[Path], body: Json, asked: Mapping[str, Beside]) -> None:
+    def _save(self, key: str, paths: Sequence[Path], body: Json, asked: Mapping[str, ExternalModule]) -> None:
         project = Project(lambda _: None, paths)
         names = {name: os.path.abspath(path) for name, path in project.given.items()}
         used = [

@@ -46,7 +46,7 @@ class CacheFolder:
         )
 
     def read(self, key: str) -> bytes | None:
-        """The content of an entry; None where there is none or it is damaged."""
+        """The content of an entry; None if there is none or it is damaged."""
         place = self._place(key)
         try:
             content = _content(read_bytes(place))
@@ -150,7 +150,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def _content(data: bytes) -> bytes | None:
-    """What follows an entry's check sum; None where it is not the sum of that."""
+    """The content after an entry's checksum; None if the checksum does not match."""
     mark, content = data[:_SUM_LENGTH], data[_SUM_LENGTH + 1 :]
     return content if data[_SUM_LENGTH : _SUM_LENGTH + 1] == b"\n" and mark == _sum(content) else None
 

@@ -1,4 +1,4 @@
-"""What a process that lives on keeps from look to look, by the contents of files: outlines and parsed files."""
+"""Memory of a long-lived process between analyses, by the contents of files: summaries and parsed files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from qprep.analysis.dependencies.partitions import PartitionUnit
 from qprep.analysis.inputs import Files
-from qprep.analysis.symbols.module_resolver import Beside, ParsedFiles
+from qprep.analysis.symbols.module_resolver import ExternalModule
 from qprep.analysis.symbols.module_summary import Outline
+from qprep.analysis.symbols.parse_cache import ParsedFiles
 
 _Key = tuple[str, Path]
 
@@ -39,7 +40,9 @@ class HeldOutlines:
         """Nothing is known of divisions."""
         return None
 
-    def keep_division(self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, Beside]) -> None:
+    def keep_division(
+        self, paths: Sequence[Path], units: Iterable[PartitionUnit], asked: Mapping[str, ExternalModule]
+    ) -> None:
         """Nothing is kept of divisions."""
 
     def outlines(self, _paths: Sequence[Path]) -> Callable[[str, Path], Outline | None]:

@@ -13,7 +13,7 @@ from qprep.foundation.source_cache import Sources
 def are_plausible(findings: Iterable[Finding], paths: Collection[str]) -> bool:
     """True if each place and each edit lies in a source, and every finding in one of `paths` (as reports show them).
 
-    Says nothing of whether the findings are right: who can write to the cache decides what it holds.
+    Does not check the findings themselves: who can write to the cache decides what it holds.
     """
     sources = Sources()
     return all(finding.path in paths and _is_plausible(finding, sources) for finding in findings)

@@ -17,7 +17,7 @@ def to_record(finding: Finding) -> list[Any]:
 
 
 def from_record(record: Json) -> Finding:
-    """The finding; raises ValueError, TypeError, KeyError or IndexError for what is none."""
+    """The finding; raises ValueError, TypeError, KeyError or IndexError for other data."""
     code, name, message, hint, path, places, severity, fix, notes = record
     line, column, end_line, end_column, first, last = map(int, places)
     return Finding(

@@ -19,7 +19,7 @@ CONFIG_NAMES = ("qprep.toml", "pyproject.toml")
 def prepared_folder() -> Path:
     """The folder for rewritten sources, made where it is not there; a temporary one where none can be written.
 
-    As for `qprep check`: QPREP_CACHE_DIR, `cache-dir` of the closest configuration file, or `.qprep_cache` beside that
+    As for `qprep check`: QPREP_CACHE_DIR, `cache-dir` of the closest configuration file, or `.qprep_cache` next to that
     file or in the current folder.
     """
     try:
@@ -36,13 +36,14 @@ def _chosen() -> Path:
     folders = [each for each in (here, *here.parents) if any((each / name).is_file() for name in CONFIG_NAMES)]
     if not folders:
         return here / DEFAULT_NAME
-    from qprep.engine.config.settings import TARGET_VERSIONS
+    from qprep.engine.config.settings import choices
     from qprep.engine.config.settings_file import find_config, read_config
+    from qprep.engine.rule_registry import installed
 
     config = next(filter(None, map(find_config, folders)), None)
     if config is None:
         return here / DEFAULT_NAME
-    return config.parent / (read_config(config, TARGET_VERSIONS).cache_dir or DEFAULT_NAME)
+    return config.parent / (read_config(config, choices(installed())).cache_dir or DEFAULT_NAME)
 
 
 def _made(cache: Path) -> Path:

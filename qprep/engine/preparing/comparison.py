@@ -11,8 +11,8 @@ from qprep.foundation.errors import QprepError
 if TYPE_CHECKING:
     from torch import nn
 
+    from qprep.tracing.build_record import BuildRecord
     from qprep.tracing.model_target import Inputs
-    from qprep.tracing.record import BuildRecord
 
 
 class DifferenceError(QprepError):
@@ -22,22 +22,22 @@ class DifferenceError(QprepError):
 def compared(
     target: str, build: Callable[[], nn.Module], original: BuildRecord, inputs: Callable[[], Inputs]
 ) -> tuple[int, tuple[str, ...]]:
-    """How many tensors are equal, and what was compared less strictly; raises DifferenceError for a difference.
+    """The number of equal tensors, and notes on tensors compared less strictly; DifferenceError for a difference.
 
     `build` makes the rewritten model. Compared are the state's keys, order and initial values, tied parameters, a
     strict load of the original's state, the random state after construction, outputs, gradients and effects in
-    evaluation and in training mode: bit for bit, but for compound modules of torch.nn, whose twins sum in another
+    evaluation and in training mode: bit for bit, except for compound modules of torch.nn, whose twins sum in another
     order (`qprep.tracing.verdict.COMPOUND`).
     """
-    from qprep.tracing import record
+    from qprep.tracing import build_record
     from qprep.tracing.compare import first_difference
     from qprep.tracing.verdict import COMPOUND, EXACT
 
-    record.seed(BUILD_SEED)
+    build_record.seed(BUILD_SEED)
     model = build()
-    made = record.constructed(model)
-    record.load(model, original, made)
-    record.run(model, inputs, made)
+    made = build_record.constructed(model)
+    build_record.load(model, original, made)
+    build_record.run(model, inputs, made)
     tolerance = COMPOUND if original.compound else EXACT
     equal, difference = first_difference(original, made, tolerance)
     if difference is not None:
@@ -55,20 +55,20 @@ def _notes(original: BuildRecord) -> list[str]:
 
 
 def outputs_differ(original: nn.Module, prepared: nn.Module, inputs: Callable[[], Inputs]) -> str | None:
-    """How the outputs of two models in evaluation mode differ; None where they are equal, bit for bit or within the
+    """The difference of the outputs of two models in evaluation mode; None if they are equal, bit for bit or within the
     tolerance that compound modules have. Both are in evaluation mode afterwards."""
     import torch
 
-    from qprep.tracing import record
+    from qprep.tracing import build_record
     from qprep.tracing.compare import values_difference
     from qprep.tracing.module_runs import is_compound
     from qprep.tracing.verdict import COMPOUND, EXACT
 
-    def output(model: nn.Module) -> record.Values:
+    def output(model: nn.Module) -> build_record.Values:
         arguments = inputs()
-        record.seed(BUILD_SEED)
+        build_record.seed(BUILD_SEED)
         with torch.no_grad():
-            return record.values(output=model.eval()(*arguments.args, **arguments.kwargs))
+            return build_record.values(output=model.eval()(*arguments.args, **arguments.kwargs))
 
     tolerance = COMPOUND if any(is_compound(module) for module in original.modules()) else EXACT
     difference = values_difference("eval", output(original), output(prepared), tolerance)

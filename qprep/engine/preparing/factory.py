@@ -1,4 +1,4 @@
-"""What `qprep.prepare` is given to build a model with: a function or class of a module, with its arguments."""
+"""The factory that `qprep.prepare` builds a model with: a function or class of a module, with its arguments."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Factory:
 
     @property
     def target(self) -> str:
-        """How messages call it."""
+        """The name of the factory in messages."""
         return f"{self.module}:{self.name}"
 
     def build(self, module: ModuleType) -> Any:  # noqa: ANN401  (whatever it returns)

@@ -25,10 +25,10 @@ class PreparedImportWarning(UserWarning):
 
 @dataclass(frozen=True, slots=True)
 class PackageReport:
-    """What the rewrite of one package came to.
+    """The result of rewriting one package.
 
-    names      what was asked for: the package, or modules of it
-    version    of the distribution; None where it has none
+    names      the requested names: the package, or modules of it
+    version    of the distribution; None if it has none
     rewritten  the modules that are imported in a rewritten form
     fixed      how many findings that resolved
     left       the findings that stay, with place and reason
@@ -99,24 +99,24 @@ class ImportHook:
 def prepared(*names: str) -> ImportHook:
     """Prepare packages at import: `with qprep.prepared("timm"): import timm`.
 
-    A name is that of a package, or of a module or package in one; all below it is meant too. Nothing of the installed
-    package changes. The rewritten files are kept in qprep's cache (`.qprep_cache`) for each content of the package and
+    A name is a package, a subpackage or a module, and includes everything below it. The installed package does not
+    change. The rewritten files are kept in qprep's cache (`.qprep_cache`) for each content of the package and
     each version of qprep. Only safe fixes are applied; a file that cannot be rewritten is imported as it is, with a
-    `PreparedImportWarning`. Raises QprepError, at the start of the block, for a name that nothing is installed under
-    and for a package that is imported already.
+    `PreparedImportWarning`. Raises QprepError at the start of the block for a name
+    of no installed package, and for a package that is already imported.
     """
     return ImportHook(names)
 
 
 def install_import_hook(names: str | Iterable[str]) -> ImportHook:
-    """As `prepared`, from now on; the hook's `uninstall()`, or its use in a `with` statement, ends it."""
+    """Prepare packages at import from now on, as `prepared` does; `uninstall()` of the hook ends it."""
     return ImportHook((names,) if isinstance(names, str) else tuple(names)).install()
 
 
 def _known_finder(group: Sequence[InstalledPackage]) -> PreparedFinder | None:
     """The finder of the same names, where one is installed.
 
-    Raises QprepError where other parts of the package are prepared, since files that are rewritten go together, and
+    Raises QprepError if other parts of the package are prepared, since files that are rewritten go together, and
     where a file of these is imported as it is.
     """
     names, top = tuple(package.name for package in group), group[0].top
@@ -140,7 +140,7 @@ def _known_finder(group: Sequence[InstalledPackage]) -> PreparedFinder | None:
 
 
 def _sources(top: str, group: Sequence[InstalledPackage]) -> PreparedSources:
-    """The rewritten files of the parts of one package that were asked for; none, and a warning, where that fails."""
+    """The rewritten files of the requested parts of one package; none, and a warning, where that fails."""
     files = {module: path for package in group for module, path in package.files.items()}
     every = files if any(package.name == top for package in group) else {**locate(top).files, **files}
     return rewritten_sources(", ".join(package.name for package in group), files, every)

@@ -37,24 +37,24 @@ def main(folder: Path) -> None:
 def _record(request: Request, job: InputSource, folder: Path) -> None:
     import torch
 
-    from qprep.tracing import model_target, record
+    from qprep.tracing import build_record, model_target
     from qprep.tracing.child import REPORT, stage
     from qprep.tracing.traced_run import trace
 
-    record.seed(BUILD_SEED)
+    build_record.seed(BUILD_SEED)
     found = stage("import", request, lambda: model_target.find(request.target))
-    record.seed(BUILD_SEED)
+    build_record.seed(BUILD_SEED)
     model, example = stage("build", request, lambda: model_target.build(found, request))
-    made = record.constructed(model)
+    made = build_record.constructed(model)
     if not job.given:
-        record.seed(INPUTS_SEED)
+        build_record.seed(INPUTS_SEED)
         arguments = stage("inputs", request, lambda: _inputs(request, job, model, example))
         save_inputs(folder, arguments)
     model.eval()
     arguments = load_inputs(folder)
     report = stage("run", request, lambda: trace(model, *arguments.args, **arguments.kwargs))
     modules = {**class_modules(model), **running_modules(report)}
-    stage("run", request, lambda: record.run(model, lambda: load_inputs(folder), made))
+    stage("run", request, lambda: build_record.run(model, lambda: load_inputs(folder), made))
     torch.save(made, folder / RECORD)
     (folder / MODULES).write_text(json.dumps({name: str(path) for name, path in modules.items()}), encoding="utf-8")
     (folder / REPORT).write_text("{}")

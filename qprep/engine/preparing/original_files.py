@@ -19,7 +19,7 @@ BUILD_SEED, INPUTS_SEED = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class InputSource:
-    """Where inputs come from: the folder if they are `given`, else the request, else the loader `calibrate`."""
+    """The source of the inputs: the folder if they are `given`, else the request, else the loader `calibrate`."""
 
     calibrate: str | None
     given: bool

@@ -14,8 +14,8 @@ from qprep.engine.preparing.original_files import JOB, MODULES, RECORD, InputSou
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
+    from qprep.tracing.build_record import BuildRecord
     from qprep.tracing.model_target import Inputs
-    from qprep.tracing.record import BuildRecord
     from qprep.tracing.request import Request
 
 
@@ -25,7 +25,7 @@ class OriginalError(QprepError):
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """What the run of the original showed.
+    """The results of the run of the original.
 
     modules       files by module, of the classes that the model is made of and of the code that runs operations
     record        the model's state and results, to compare a rewrite with

@@ -46,7 +46,7 @@ def locate(name: str) -> InstalledPackage:
 
 
 def spec_of(name: str) -> ModuleSpec:
-    """Where a module lies; packages above it are looked at, not imported. Raises QprepError where there is none."""
+    """The path of a module; finds the packages above it without importing them. QprepError if there is none."""
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
         raise QprepError(f"expected the dotted name of a package or module, found {name!r}")
@@ -72,7 +72,7 @@ def package_of(module: str, path: Path) -> InstalledPackage:
 
 
 def version_of(top: str) -> str | None:
-    """The version of the distribution that is called as the package is; None where there is none."""
+    """The version of the distribution that is called as the package is; None if there is none."""
     try:
         return version(top)
     except PackageNotFoundError:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """A prepared model and what its preparation came to."""
+    """A prepared model and the report of its preparation."""
 
     model: nn.Module
     report: PrepareReport
@@ -42,13 +42,13 @@ def prepare(
     inputs    arguments of the model's call, by position and by keyword, to run both on
     state_of  a model of the same architecture; its state_dict is loaded strictly, and its training modes are copied
 
-    The original is built and run; the files that its classes come from are rewritten (safe fixes only) and imported,
-    and the rewritten model is compared with it: state, outputs, gradients and random numbers, bit for bit. A target
-    given as text whose modules are not imported yet is imported in its rewritten form, under its own name. What is
-    imported already stays as it is; the prepared model then comes from a twin of the package with another name, so that
-    the classes are other ones than those imported, and whole-model pickles load in this process only (state_dicts load
-    anywhere). `report.is_prepared` says whether every operation has a module, `report.left` what is left and where.
-    Raises QprepError where torch is missing, the model does not run, the files cannot be rewritten, or a value differs.
+    Builds and runs the original, rewrites the files of its classes (safe fixes only), imports them, and compares both
+    models bit for bit: state, outputs, gradients and random numbers. If `build` is a text and its modules are not
+    imported yet, they are imported in rewritten form under their own names. Modules that are already imported do not
+    change; the prepared model then comes from a copy of the package with another name. Its classes differ from the
+    imported ones, and pickles of the whole model load in this process only; state_dicts load anywhere.
+    `report.is_prepared` says whether every operation has a module, `report.left` lists what is left and where. Raises
+    QprepError if torch is missing, the model does not run, the files cannot be rewritten, or a value differs.
     """
     if find_spec("torch") is None:
         raise QprepError("`prepare` runs the model and needs torch: pip install 'qprep[torch]'")
@@ -88,16 +88,16 @@ def _of_callable(build: Callable[..., nn.Module], inputs: Inputs) -> Prepared:
     """The model of a factory whose module is imported: from a twin of its package."""
     from torch import nn
 
-    from qprep.tracing import record
+    from qprep.tracing import build_record
 
     factory = factory_of(build)
-    record.seed(BUILD_SEED)
+    build_record.seed(BUILD_SEED)
     original = build()
     if not isinstance(original, nn.Module):
         raise QprepError(f"expected {factory.target} to return an nn.Module, found {type(original).__name__}")
-    made = record.constructed(original)
+    made = build_record.constructed(original)
     modules = {**class_modules(original), **running_modules(traced(original, copy.deepcopy(inputs)))}
-    record.run(original, lambda: copy.deepcopy(inputs), made)
+    build_record.run(original, lambda: copy.deepcopy(inputs), made)
     package = package_of(factory.module, factory.path)
     roots = {factory.module, *(name for name in modules if name in package.files)}
     twin = renamed_package(package, roots)
@@ -117,7 +117,7 @@ def _of_callable(build: Callable[..., nn.Module], inputs: Inputs) -> Prepared:
 
 
 def _refuse_original(model: nn.Module, factory: Factory, twin: RenamedPackage) -> None:
-    """QprepError where a class of the model is one of the package as it was imported."""
+    """QprepError if a class of the model is one of the package as it was imported."""
     for name, module in model.named_modules():
         for kind in type(module).__mro__:
             if kind.__module__ in twin.sources.modules:

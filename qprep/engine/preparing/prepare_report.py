@@ -1,4 +1,4 @@
-"""What a preparation came to."""
+"""The result of a preparation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PrepareReport:
-    """What a preparation came to.
+    """The result of a preparation.
 
     target     the model, as it was named
     rewritten  the modules that were imported in a rewritten form

@@ -31,7 +31,7 @@ def prepare_target(request: Request, *, calibrate: str | None = None, given: Inp
 
     The original is built and run in a process of its own; the files that its classes and operations come from are
     rewritten, and imported so in this process; the rewritten model is compared with the original. Inputs are `given`,
-    else those of the request, else the first batch of the loader that `calibrate` names. Raises QprepError where the
+    else those of the request, else the first batch of the loader that `calibrate` names. Raises QprepError if the
     original does not run, where a file of it is imported here already, or where the rewritten model differs.
     """
     original = run_original(request, calibrate=calibrate, given=given)
@@ -59,7 +59,7 @@ def rewritten_parts(modules: Mapping[str, Path]) -> list[PreparedSources]:
 
 
 def build(request: Request) -> nn.Module:
-    """The model of a request, in evaluation mode unless it asks for training."""
+    """The model of a request, in evaluation mode unless it requests training."""
     from qprep.tracing import model_target
 
     return model_target.build(model_target.find(request.target), request)[0]

@@ -26,7 +26,7 @@ from qprep.engine.preparing.vendored_files import vendored_files
 class RenamedPackage:
     """A package under another name; `sources` are its modules, by their original names.
 
-    Importing a module of it imports no file of the original package, but for those that cannot be taken out of it.
+    Importing a module of it imports no file of the original package, except for those that cannot be separated from it.
     """
 
     def __init__(self, top: str, sources: PreparedSources) -> None:
@@ -56,7 +56,7 @@ class RenamedPackage:
 def renamed_package(package: InstalledPackage, roots: Collection[str]) -> RenamedPackage:
     """The modules `roots` of a package with what they need, rewritten and kept in the cache, under another name.
 
-    Raises QprepError where the files cannot be rewritten or taken out of the package.
+    Raises QprepError if the files cannot be rewritten or taken out of the package.
     """
     label = f"renamed: {', '.join(sorted(roots))}"
     wanted = FileSet(label, package.files, tuple(package.files.values()))

@@ -34,7 +34,7 @@ class LeftFinding:
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """What rewriting a package gives.
+    """The result of rewriting a package.
 
     sources  new contents by module, of the files that changed
     fixed    how many findings that resolved
@@ -51,10 +51,10 @@ class Rewriting:
 
 
 def rewrite_files(files: Mapping[str, Path]) -> Rewriting:
-    """The safe fixes of `files` (by module), which are looked at together.
+    """The safe fixes of `files` (by module), which are analysed together.
 
     The other files of their package stay as they are, and what they may do to objects of `files` counts. Raises
-    QprepError where the files cannot be rewritten at all; `qprep fix` says what each file lacks.
+    QprepError if the files cannot be rewritten at all; `qprep fix` says what each file lacks.
     """
     from qprep.engine.config.settings import SettingsResolver
     from qprep.engine.config.settings_file import Options

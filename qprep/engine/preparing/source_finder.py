@@ -26,7 +26,7 @@ class PreparedFinder(MetaPathFinder):
     """Finds the rewritten file of each module that has one; it comes before all other finders.
 
     Code objects carry the rewritten file's path, so tracebacks, `inspect.getsource`, TorchScript, `torch.compile` and
-    debuggers show what runs. A module that looks at its own `__file__`, and a package, whose folder holds data files,
+    debuggers show what runs. A module that reads its own `__file__`, and a package, whose folder holds data files,
     keep the original path in `__file__`; `linecache` then shows the rewritten text under that path too.
     """
 
@@ -51,19 +51,19 @@ class PreparedFinder(MetaPathFinder):
         path = os.path.realpath(spec.origin)
         entry = next((each for each in self.modules.values() if os.path.realpath(each.original) == path), None)
         if entry is not None:
-            spec.origin, spec.loader = str(entry.rewritten), _Loader(spec.name, str(entry.rewritten), entry)
+            spec.origin, spec.loader = str(entry.rewritten), _PreparedLoader(spec.name, str(entry.rewritten), entry)
 
 
 def _spec(name: str, entry: PreparedModule) -> ModuleSpec | None:
     folders = [str(entry.original.parent)] if is_package(entry.original) else None
-    loader = _Loader(name, str(entry.rewritten), entry)
+    loader = _PreparedLoader(name, str(entry.rewritten), entry)
     return importlib.util.spec_from_file_location(
         name, entry.rewritten, loader=loader, submodule_search_locations=folders
     )
 
 
-class _Loader(SourceFileLoader):
-    """Runs the rewritten file; Python keeps its bytecode beside it, as for any other file."""
+class _PreparedLoader(SourceFileLoader):
+    """Runs the rewritten file; Python keeps its bytecode next to it, as for any other file."""
 
     def __init__(self, fullname: str, path: str, entry: PreparedModule) -> None:
         super().__init__(fullname, path)
@@ -78,7 +78,7 @@ class _Loader(SourceFileLoader):
         super().exec_module(module)
 
     def get_resource_reader(self, name: str | None = None) -> FileReader:
-        """What reads data files of the package, which lie beside the original."""
+        """The reader of the package's data files, which are next to the original."""
         return SourceFileLoader(self.name, self._original).get_resource_reader(name)
 
 
@@ -106,7 +106,7 @@ def original_file(module: str) -> str | None:
 
 
 def _show(path: str, data: bytes) -> None:
-    """Let `linecache` show these contents under `path`: without a time stamp it never looks at the disk."""
+    """Let `linecache` show these contents under `path`: without a time stamp it never reads the disk."""
     encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
     text = io.TextIOWrapper(io.BytesIO(data), encoding).read()
     linecache.cache[path] = (len(data), None, text.splitlines(keepends=True), path)

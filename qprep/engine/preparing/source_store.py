@@ -43,7 +43,7 @@ _KEPT_DAYS = 30  # entries that nothing has used for so long are removed
 class PreparedModule:
     """A module of a package, its original file and the rewritten one.
 
-    looks_at_path  whether its code asks for `__file__`
+    looks_at_path  whether its code reads `__file__`
     """
 
     name: str
@@ -102,7 +102,7 @@ def prepared_sources(folder: Path, wanted: FileSet, rewrite: Callable[[], Rewrit
 
 
 def _known(pointer: Path, listing: str) -> str | None:
-    """The entry that belongs to files in this state; None where nobody has seen them."""
+    """The entry that belongs to files in this state; None if nobody has seen them."""
     try:
         record = json.loads(pointer.read_bytes())
         return str(record["entry"]) if record["listing"] == listing else None
@@ -111,7 +111,7 @@ def _known(pointer: Path, listing: str) -> str | None:
 
 
 def _load(place: Path, wanted: FileSet) -> PreparedSources | None:
-    """What an entry holds; None where it is not whole."""
+    """The content of an entry; None if it is not whole."""
     try:
         record = json.loads((place / _MANIFEST).read_bytes())
         modules = {
@@ -203,7 +203,7 @@ def _states(paths: Iterable[Path]) -> Iterable[object]:
 
 
 def _stamp() -> list[object]:
-    """What rewrites depend on beside the files: Python, qprep down to its own files, and plugins."""
+    """The inputs of rewrites other than the files: Python, qprep down to its own files, and plugins."""
     own = sorted(PACKAGE_FOLDER.rglob("*.py"))
     return [__version__, list(sys.version_info[:3]), list(_states(own)), _plugins()]
 

@@ -53,7 +53,7 @@ class PackageNames:
         self._outlines = Outlines(self._names.project.given, self._names.get)
 
     def find(self, dotted: str) -> VendoredName | None:
-        """Where a dotted name is defined; None where no source of the package tells.
+        """The definition of a dotted name; None if no source of the package has it.
 
         What a package's own file imports comes before a module of the same name, as `from .drop import drop` binds it.
         """
@@ -74,7 +74,7 @@ class PackageNames:
         return self._reader.source(self.files[module])
 
     def parse(self, module: str) -> ast.Module | None:
-        """The module parsed; None where that is not possible."""
+        """The module parsed; None if that is not possible."""
         try:
             return self.source(module).parse()
         except SourceError:
@@ -84,15 +84,15 @@ class PackageNames:
 def vendored_files(package: InstalledPackage, roots: Collection[str]) -> VendoredFiles:
     """The modules `roots` and those that they need, rewritten by safe fixes, for a package of their own.
 
-    A module that looks at its own path, or registers operators with torch, stays in the installed package, and so
-    does the top package's own file: what they define is imported from there. Raises QprepError where a root is among
+    A module that reads its own path, or registers operators with torch, stays in the installed package, and so
+    does the top package's own file: what they define is imported from there. Raises QprepError if a root is among
     these, or where the files cannot be rewritten.
     """
     names = PackageNames(package)
     modules = closure(roots, package.files, names.parse, names.find)
     missing = sorted(set(roots) - set(modules))
     if missing:
-        raise QprepError(f"`{missing[0]}` cannot be taken out of its package: it reads its own path")
+        raise QprepError(f"`{missing[0]}` cannot be copied out of its package: it reads its own path")
     files = {module: package.files[module] for module in modules}
     rewriting = rewrite_files(files)
     after = PackageNames(package, rewriting.sources)

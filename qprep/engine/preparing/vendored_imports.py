@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class VendoredName(Protocol):
-    """Where a dotted name is defined: `kind` is module, class, function or value, `name` that in `module`."""
+    """The definition of a dotted name: `kind` is module, class, function or value, `name` that in `module`."""
 
     @property
     def kind(self) -> str:
-        """What it is."""
+        """The kind of definition."""
 
     @property
     def module(self) -> str:
@@ -149,7 +149,7 @@ def _is_name(taken: Taken) -> bool:
 
 
 def _home(taken: Taken, vendored: Collection[str]) -> str | None:
-    """The vendored module that a name comes from; None where it comes from the installed package."""
+    """The vendored module that a name comes from; None if it comes from the installed package."""
     if taken.alias.name == "*":
         return taken.base if taken.base in vendored else None
     if taken.found is None or taken.found.module not in vendored:
@@ -216,7 +216,7 @@ def _joined(source: SourceFile, start: int, end: int, statements: Sequence[str])
 
 
 def stays(tree: ast.Module) -> bool:
-    """True if a file must be run where it is: it looks at its own place, or registers operators with torch."""
+    """True if a file must be run where it is: it reads its own path, or registers operators with torch."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in ("__file__", "__path__"):
             return True

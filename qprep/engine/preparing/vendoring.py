@@ -1,4 +1,4 @@
-"""`qprep vendor`: the files that a model of an installed package needs, rewritten, in a folder of one's own."""
+"""`qprep vendor`: the files that a model of an installed package needs, rewritten, in a folder of your own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Check = Callable[[Path], None]
 
 @dataclass(frozen=True, slots=True)
 class Vendored:
-    """What was written to `folder`: the files' paths below it, those of licences among them."""
+    """The files written to `folder`: their paths below it, those of licences among them."""
 
     folder: Path
     origin: Origin
@@ -147,7 +147,7 @@ def _without_bytecode(folder: Path) -> None:
 
 
 def summary(vendored: Vendored) -> Iterable[str]:
-    """What to say of it, line by line."""
+    """The messages about it, line by line."""
     files = vendored.files
     rewritten = sum(file.rewritten for file in files.files)
     yield (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qprep.engine.runtime_evidence.observer import Observer, failure_finding
-from qprep.engine.runtime_evidence.run_reach import Reach
+from qprep.engine.runtime_evidence.run_reach import RunCoverage
 from qprep.foundation.errors import QprepError
 
 if TYPE_CHECKING:
@@ -45,9 +45,11 @@ class Proof:
     """Compares each target built from the original and from the rewritten sources.
 
     results  the comparisons of the rewrite that was accepted
+    watch    called before each comparison
     """
 
     requests: Sequence[Request]
+    watch: Callable[[Request], None] | None = None
     original: Mapping[str, bytes] = field(default_factory=dict)
     results: list[VerifyResult] = field(default_factory=list)
     _known: dict[frozenset[tuple[str, bytes]], _Judged] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Proof:
     def failure(self, rewritten: Mapping[str, bytes]) -> tuple[Request, VerifyResult] | None:
         """The first target that computes something else with these contents of files, and the difference.
 
-        None where all are equal; `results` are their comparisons then. TargetError where a target cannot be compared.
+        None if all are equal; `results` are their comparisons then. TargetError where a target cannot be compared.
         """
         key = frozenset(rewritten.items())
         if key not in self._known:
@@ -69,6 +71,8 @@ class Proof:
 
         results: list[VerifyResult] = []
         for request in self.requests:
+            if self.watch is not None:
+                self.watch(request)
             result = compare(request, self.original, {**self.original, **rewritten})
             if result.failure is not None:
                 raise TargetError(failure_finding(request, result.failure))
@@ -77,13 +81,13 @@ class Proof:
             results.append(result)
         return _Judged(tuple(results), None)
 
-    def reach(self, files: Collection[str]) -> Reach:
-        """What a forward pass of the targets evaluates in `files`; TargetError where a target does not run."""
+    def reach(self, files: Collection[str]) -> RunCoverage:
+        """The code of `files` that a forward pass of the targets evaluates; TargetError if a target does not run."""
         observer = Observer(self.requests, files)
         witness = observer(self.original)
         if witness is None or observer.findings:
             raise TargetError(observer.findings[0])
-        return Reach(witness.runs)
+        return RunCoverage(witness.runs)
 
     def error(self, failed: tuple[Request, VerifyResult], parts: Parts) -> QprepError:
         """The error for a rewrite of safe fixes that fails: the first difference, and the fix to blame."""
@@ -92,7 +96,7 @@ class Proof:
 
     @property
     def summary(self) -> str:
-        """How many models and tensors were equal, and what was compared less strictly."""
+        """The numbers of equal models and tensors, and notes on those compared less strictly."""
         models, tensors = len(self.results), sum(result.tensors for result in self.results)
         plural = "model" if models == 1 else "models"
         notes = [f"{result.target}: {note}" for result in self.results for note in result.notes]

@@ -8,7 +8,6 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qprep.analysis.eager.eager_facts import EagerSite
 from qprep.analysis.facts import (
     Compound,
     HeldFunction,
@@ -18,8 +17,8 @@ from qprep.analysis.facts import (
     Sharing,
     TiedParameter,
     UnregisteredLayers,
-    Walk,
 )
+from qprep.analysis.sites import Site
 from qprep.engine.runtime_evidence.run_lookup import (
     Range,
     Reuse,
@@ -37,14 +36,12 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
     from qprep.tracing.trace_values import ModuleRun
 
-_OfLayers = ModuleCall | Sharing | TiedParameter | UnregisteredLayers | Walk
-Site = OpSite | ScriptedCall | HeldFunction | Compound | EagerSite | _OfLayers
 ANY_ITEM, ITEM = re.escape("[*]"), r"\.[^.]+"
 _ONLY_RUN = Unfixable("only a run of the model shows it; the source does not determine it")
 
 
 class Verdict(enum.Enum):
-    """What runs say of a finding."""
+    """The verdict of the runs on a finding."""
 
     CONFIRMED = "confirmed"
     NOT_RUN = "not run"
@@ -61,7 +58,7 @@ class Claim:
 
 
 class Witness:
-    """What runs showed, asked about one file at a time."""
+    """Observations of the runs, queried file by file."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = Runs(runs)
@@ -92,7 +89,7 @@ class Witness:
         self._shared = {_last(name) for site in found if isinstance(site, Sharing) for name in site.classes}
 
     def added(self, code: Code, claims: Sequence[Claim], compounds: Container[str]) -> Iterator[Finding]:
-        """What the runs saw in a file and no finding claims; `compounds` are classes reported where they are made."""
+        """Observations in a file that belong to no finding; `compounds` are classes reported at their construction."""
         path = real_path(code.source.path)
         claimed = {where for claim in claims for where in self._claimed(path, claim)}
         for where, seen in self.runs.unowned.get(path, {}).items():

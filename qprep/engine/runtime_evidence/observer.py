@@ -41,7 +41,7 @@ class Observer:
     _known: set[Request] = field(default_factory=set)
 
     def __call__(self, sources: Mapping[str, bytes]) -> Witness | None:
-        """What the runs show, None where no target runs.
+        """The observations of the runs, None if no target runs.
 
         RewrittenRunError for one that did run before `sources` changed.
         """

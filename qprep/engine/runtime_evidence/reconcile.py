@@ -15,7 +15,8 @@ from qprep.foundation.source import SourceError, SourceFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qprep.engine.runtime_evidence.observations import Site, Witness
+    from qprep.analysis.sites import Site
+    from qprep.engine.runtime_evidence.observations import Witness
     from qprep.foundation.findings import Finding
     from qprep.rewriting.source_code import Code
 
@@ -35,7 +36,7 @@ def weigh(witness: Witness, code: Code, found: Mapping[Finding, Site], facts: Fa
 
 
 def held_calls(code: Code, site: Site, facts: Facts) -> tuple[Range, ...]:
-    """Where a held function is called, as far as it is in the file that holds it."""
+    """The calls of a held function, as far as they are in the file that holds it."""
     if not isinstance(site, HeldFunction):
         return ()
     calls = [call.place for call in facts.calls.values() if call.path == site.attribute]
@@ -43,7 +44,7 @@ def held_calls(code: Code, site: Site, facts: Facts) -> tuple[Range, ...]:
 
 
 def proven(witness: Witness | None, files: Mapping[str, Path], read: Callable[[Path], SourceFile]) -> frozenset[Place]:
-    """Where runs saw operations that no module owns, as places of the analysis; `files` by module name."""
+    """The places at which runs saw operations that no module owns; `files` by module name."""
     if witness is None:
         return frozenset()
     return frozenset(place for module, path in files.items() for place in _proven(witness, module, path, read))

@@ -1,4 +1,4 @@
-"""What runs of models showed, looked up by file and range."""
+"""Observations of runs of models, by file and range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which code the runs of models went through: a run proves nothing of a fix in any other."""
+"""Coverage of the runs of models: a run proves nothing about a fix in code that it did not run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Reach:
-    """What forward passes of the original models evaluated, looked up by expression or by enclosing class."""
+class RunCoverage:
+    """The code that forward passes of the original models evaluated, by expression or by enclosing class."""
 
     runs: Runs
     _scopes: dict[str, frozenset[str]] = field(default_factory=dict)

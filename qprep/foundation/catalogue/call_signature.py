@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class ArgumentKind(enum.Enum):
-    """How an argument reaches a parameter."""
+    """The ways in which an argument reaches a parameter."""
 
     POSITIONAL = "positional"  # by position or keyword
     POSITIONAL_ONLY = "positional-only"

@@ -45,7 +45,7 @@ _UNBOUND: Final = ("torch.Tensor.", "torch._C.TensorBase.")
 
 
 class Catalogue:
-    """All operations by name; built once, signatures are taken apart when first asked for."""
+    """All operations by name; built once, signatures are taken apart when first needed."""
 
     def __init__(self, ops: tuple[Op, ...], modules: tuple[NNModule, ...]) -> None:
         self.ops = ops
@@ -87,7 +87,7 @@ class Catalogue:
         return self._operators.get(symbol)
 
     def nn_module(self, name: str) -> NNModule | None:
-        """What is known of `torch.nn.<name>`."""
+        """The catalogue's entry for `torch.nn.<name>`."""
         return self._modules.get(name)
 
     def runtime_module(self, name: str) -> Op | None:
@@ -101,7 +101,7 @@ class Catalogue:
 
     @cached_property
     def settings(self) -> frozenset[str]:
-        """What modules of operations are made with, and have as attributes: "inplace", "dim"."""
+        """Constructor parameters of the modules of operations, which are attributes, too: "inplace", "dim"."""
         own = {name for op in self.ops if op.module is not None for name in parse_constructor(op.module).parameters}
         simple = (m for m in self.nn_modules if not (m.may_have_state or m.is_container or m.is_compound))
         return frozenset(own).union(*(module.parameters for module in simple))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 
 class OpClass(enum.Enum):
-    """What an operation means to a quantizer."""
+    """The class of an operation for a quantizer."""
 
     COMPUTE = "compute"  # changes values: needs a module of its own
     TRANSPARENT = "transparent"  # layout, indexing, dtype: quantization parameters pass through
@@ -16,7 +16,7 @@ class OpClass(enum.Enum):
 
 
 class Result(enum.Enum):
-    """What kind of value an operation returns."""
+    """The kind of value that an operation returns."""
 
     TENSOR = "tensor"  # one tensor; floating where its inputs are
     TENSORS = "tensors"  # a tuple or list of tensors
@@ -29,14 +29,14 @@ class Result(enum.Enum):
 
 
 class RuleFamily(enum.Enum):
-    """Which group of rules reports the operation when it stands outside a module."""
+    """The group of rules that reports the operation outside a module."""
 
     OPERATOR = "operator"  # QP1xx: tensor arithmetic, reductions, joins
     FUNCTIONAL = "functional"  # QP3xx: twins of torch.nn modules
 
 
 class Channels(enum.Enum):
-    """How an operation carries the channels of its inputs, element by element, to its output."""
+    """The way in which an operation carries channels from its inputs to its output."""
 
     SAME = "same"  # each element of the output is computed from those at its place, broadcasting included
     MOVE = "move"  # values only move: the operation itself moves the labels of channels
@@ -90,7 +90,7 @@ class Op:
     operators Python operators: ("+",); augmented and reflected forms are implied; unary ones are "-x", "+x", "~x"
     nn        "ReLU(inplace)": the torch.nn module and the parameters that its constructor takes, by canonical name
               ("Dropout(p, inplace)"); used when all of them are known at construction and the call gives nothing else
-              but what the first spelling requires and what is in `drop`; an in-place spelling asks for `inplace`
+              but what the first spelling requires and what is in `drop`; an in-place spelling sets `inplace`
     module    "Concat(dim)": the class of qprep.runtime_modules and its constructor's parameters; its forward takes
               the operation's parameters in the order of the first spelling, those of the constructor too (None
               there means: as constructed)

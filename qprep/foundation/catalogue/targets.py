@@ -22,11 +22,17 @@ _PAIR: Final = ("input", "other")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One library: `rows` by the name of the operation; `scalars` where the other operand is a Python number."""
+    """One library.
+
+    rows      modules by the name of the operation
+    scalars   the same, if the other operand is a Python number; None: as `rows`
+    is_eager  True for torch.ao's eager quantization: operations run between stubs, with kernels for some of them
+    """
 
     name: str
     rows: Mapping[str, Dedicated] = field(default_factory=dict)
     scalars: Mapping[str, Dedicated] | None = None
+    is_eager: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -67,6 +73,7 @@ _TORCH_AO: Final = Target(
         "cat": _functional("cat", ("tensors", "dim=")),
     },
     {"add": _functional("add_scalar", _PAIR), "mul": _functional("mul_scalar", _PAIR)},
+    is_eager=True,
 )
 _DISTILLER: Final = Target(
     "distiller",

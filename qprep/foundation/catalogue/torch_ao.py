@@ -1,4 +1,4 @@
-"""torch's eager quantization, as data: the names that it goes by, and what `fuse_modules` can fuse."""
+"""torch's eager quantization, as data: its names, and what `fuse_modules` can fuse."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ WITHOUT_KERNEL: Final = frozenset(("BatchNorm1d",))
 
 
 def eager_name(dotted: str | None) -> str:
-    """Of "torch.ao.quantization.fuse_modules", "fuse_modules"; of names that are none of eager quantization, ""."""
+    """Of "torch.ao.quantization.fuse_modules", "fuse_modules"; of other names, ""."""
     if dotted is None or not dotted.startswith("torch.") or "quantiz" not in dotted:
         return ""
     return dotted.rpartition(".")[2]

@@ -10,7 +10,7 @@ from qprep.foundation.catalogue.op import Result
 
 
 class Role(enum.Enum):
-    """What a module of torch.nn is for."""
+    """The purpose of a module of torch.nn."""
 
     ACTIVATION = "activation"  # an activation function
     LAYER = "layer"

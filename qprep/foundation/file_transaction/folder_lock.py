@@ -44,7 +44,7 @@ class FolderLock:
 
     @classmethod
     def find(cls, folder: Path) -> FolderLock | None:
-        """Lock a folder that has a journal; None where it has none. Raises as `take` does."""
+        """Lock a folder that has a journal; None if it has none. Raises as `take` does."""
         while True:
             try:
                 lock = cls(folder, os.open(folder / JOURNAL_NAME, _FLAGS))

@@ -1,4 +1,4 @@
-"""What a rewrite of several files writes down first: which files, and how far it has come."""
+"""The journal of a rewrite of several files: the files, and its progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PHASE_BYTES = 8
 
 
 class Phase(enum.Enum):
-    """How far a rewrite has come; all values are of one length, so that one replaces another in place."""
+    """The progress of a rewrite; all values are of one length, so that one replaces another in place."""
 
     PREPARE = b"prepare "  # no file is replaced yet
     COMMIT = b"commit  "  # all new texts are on the disk; files are being replaced
@@ -25,7 +25,7 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One file of a rewrite, with the new text and the old file beside it.
+    """One file of a rewrite, with the new text and the old file next to it.
 
     `target` is the file, links resolved; `old` and `new` are digests of its content before and after.
     """
@@ -73,7 +73,7 @@ def make_journal(key: str, files: Sequence[tuple[Path, bytes, bytes]]) -> Journa
 
 
 def read_journal(content: bytes, folder: Path) -> tuple[Phase, Journal] | None:
-    """What a folder's journal says; None where it was never written to its end, or is none of qprep's."""
+    """The content of a folder's journal; None if it is incomplete or not qprep's."""
     try:
         phase = Phase(content[:_PHASE_BYTES])
         record = json.loads(content[_PHASE_BYTES:])

@@ -22,7 +22,7 @@ from qprep.foundation.source import display_path
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What became of a rewrite that was stopped: `verb` is "finished" or "undone"; `files` are those it was about.
+    """The recovery of a rewrite that was stopped: `verb` is "finished" or "undone"; `files` are its files.
 
     `saved` are files that somebody saved after the rewrite had replaced them; they are left as they are.
     """
@@ -33,9 +33,9 @@ class Recovered:
 
 
 def recover(folders: Iterable[Path]) -> list[Recovered]:
-    """Recover what was stopped in these folders; raises QprepError where that cannot be done.
+    """Recover what was stopped in these folders; raises QprepError if that cannot be done.
 
-    A rewrite that another process is at just now is left alone.
+    A rewrite that another process works on just now is not changed.
     """
     found: list[Recovered] = []
     for folder in sorted(set(folders)):

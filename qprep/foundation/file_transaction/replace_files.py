@@ -1,7 +1,7 @@
 """Replace the contents of several files: all of them or none.
 
-The new texts are written beside the files and synced first, then the files are replaced one by one, in the order
-given. Each old file is kept beside its place until the last one is replaced, so that whatever goes wrong is undone. A
+The new texts are written next to the files and synced first, then the files are replaced one by one, in the order
+given. Each old file is kept next to its place until the last one is replaced, so that whatever goes wrong is undone. A
 journal in each folder says what is under way; where the process is killed, the next run finds it and finishes or undoes
 the work (`recover_files`).
 """
@@ -118,7 +118,7 @@ def _undo(journal: Journal, home: FolderLock, locks: Sequence[FolderLock]) -> No
 
 
 def _check(wanted: Replacement) -> None:
-    """Raise QprepError where a file is not as expected, or must not be written."""
+    """Raise QprepError if a file is not as expected, or must not be written."""
     try:
         same = read_bytes(wanted.target) == wanted.expected
     except OSError as error:
@@ -130,13 +130,13 @@ def _check(wanted: Replacement) -> None:
 
 
 def _check_old(wanted: Replacement, entry: JournalEntry) -> None:
-    """Raise QprepError where somebody wrote into the old file itself, just before it was replaced."""
+    """Raise QprepError if somebody wrote into the old file itself, just before it was replaced."""
     if read_bytes(entry.backup) != wanted.expected:
         raise _changed(wanted)
 
 
 def _stage(wanted: Replacement, entry: JournalEntry) -> None:
-    """Put the new text and the old file beside a file."""
+    """Put the new text and the old file next to a file."""
     status = entry.target.stat()
     with open(os.open(entry.staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(wanted.data)

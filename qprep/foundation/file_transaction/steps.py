@@ -49,7 +49,7 @@ def can_finish(entry: JournalEntry) -> bool:
 
 
 def clear(journal: Journal, lock: FolderLock, held: Iterable[FolderLock] = ()) -> None:
-    """Remove what a rewrite put beside its files, and its journals, the whole one last; raises OSError.
+    """Remove what a rewrite put next to its files, and its journals, the whole one last; raises OSError.
 
     `held` are the locks of the other folders, where the process has them.
     """
@@ -84,7 +84,7 @@ def _remove_pointer(folder: Path, key: str) -> None:
 
 
 def content_digest(path: Path) -> str | None:
-    """The digest of a file's content; None where it is not there, or no regular file."""
+    """The digest of a file's content; None if it is not there, or no regular file."""
     try:
         return digest(read_bytes(path))
     except OSError:

@@ -1,1 +1,1 @@
-"""What executes a quantized model: ONNX Runtime and integers in torch."""
+"""Execution of quantized models: ONNX Runtime and integers in torch."""

@@ -19,7 +19,7 @@ from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What two computations of one tensor may differ by: both bounds have to be broken.
+    """The tolerance for two computations of one tensor: both bounds have to be broken.
 
     decibels  the least ratio of the tensor to the difference
     levels    the most levels of the slot's grid between two values
@@ -37,7 +37,7 @@ LIMIT: Final = Limit(20.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class SlotSeen:
-    """What one slot gave in a run, on the CPU, and the step of its grid; NaN where there is none."""
+    """The values of one slot in a run, on the CPU, and the step of its grid; NaN if there is none."""
 
     name: str
     values: Tensor
@@ -78,7 +78,7 @@ class Difference:
 def watched(
     model: nn.Module, run: Callable[[], Any], given: Sequence[SlotSeen] = ()
 ) -> tuple[list[SlotSeen], list[Tensor]]:
-    """What every active slot of `model` gives during `run`, in order, and the floating tensors that `run` returns.
+    """The values of every active slot of `model` during `run`, in order, and the floating tensors that `run` returns.
 
     given  what slots gave in another run: each hands that on instead of its own result, so that a difference is where
            it arises and not what becomes of it
@@ -134,7 +134,7 @@ def _step(slot: TensorQuantizer) -> float:
 def first_difference(
     expected: Sequence[SlotSeen], found: Sequence[SlotSeen], limit: Limit = LIMIT
 ) -> tuple[str, Difference] | None:
-    """The first slot that both runs have and that breaks `limit`; None where all agree."""
+    """The first slot that both runs have and that breaks `limit`; None if all agree."""
     others: dict[str, list[Tensor]] = {}
     for each in found:
         others.setdefault(each.name, []).append(each.values)
@@ -150,7 +150,7 @@ def first_difference(
 def output_difference(
     expected: Sequence[Tensor], found: Sequence[Tensor], steps: Iterable[float], limit: Limit = LIMIT
 ) -> Difference | None:
-    """The first result that breaks `limit`; None where all agree.
+    """The first result that breaks `limit`; None if all agree.
 
     steps  of the slots that give the results, NaN where none does
     """
@@ -170,7 +170,7 @@ def refused(what: str, slot: str, apart: Difference, why: str) -> QprepError:
 
 
 def check_grids(model: nn.Module, run: Callable[[], Any], backend: str) -> None:
-    """QprepError where an active slot has no positive scale, or gives what is not on its grid.
+    """QprepError if an active slot has no positive scale, or gives what is not on its grid.
 
     `run` runs `model`; `backend` is what the grids are for. Slots in a floating format, with a range of the moment or
     with a form of their own (`onnx_form`) have no grid to be on.

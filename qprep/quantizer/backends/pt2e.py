@@ -42,7 +42,7 @@ def export_pt2e(
         found = list(tensors_in(program.module()(*args, **kwargs)))
         apart = output_difference(expected, found, [float("nan")] * len(expected))
         if apart is not None:
-            raise refused("torch.export to give what the simulation does", "", apart, "nothing is exported")
+            raise refused("the results of torch.export to equal the simulation", "", apart, "nothing is exported")
     return program
 
 
@@ -88,7 +88,7 @@ class _Rounded(nn.Module):
         return operators.dequantize_per_tensor(whole, *self.given)  # type: ignore[no-any-return]
 
 
-class _Stored(nn.Module):
+class _StoredParameter(nn.Module):
     """A parameter as integers."""
 
     def __init__(self, slot: TensorQuantizer, parameter: Tensor) -> None:
@@ -112,7 +112,7 @@ class _Stored(nn.Module):
         return operators.dequantize_per_channel(ints, *given, self.axis, *self.limits, ints.dtype)  # type: ignore[no-any-return]
 
 
-class _Around(nn.Module):
+class _RoundedModule(nn.Module):
     """A module with rounded inputs and results, and stored parameters, without state that changes as it runs."""
 
     def __init__(self, of: QuantizedModule, stored: Mapping[str, nn.Module]) -> None:
@@ -160,8 +160,8 @@ def _around(wrapped: QuantizedModule) -> nn.Module:
         raise QprepError("expected layers that hold their weights, with exact sums, for torch.export, found others")
     held = wrapped.module._parameters  # noqa: SLF001
     stored = {
-        name: _Stored(slot, held[name])  # type: ignore[arg-type]  # held
+        name: _StoredParameter(slot, held[name])  # type: ignore[arg-type]  # held
         for name, slot in wrapped.weights.items()
         if isinstance(slot, TensorQuantizer) and not slot.spec.is_float and held.get(name) is not None
     }
-    return _Around(wrapped, stored)
+    return _RoundedModule(wrapped, stored)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 
 # Sources: torch.ao.quantization.qconfig (get_default_qconfig of fbgemm, x86 and qnnpack); ONNX Runtime's page
 # "Quantize ONNX models"; NVIDIA TensorRT's page "Working with quantized types"; ExecuTorch's XNNPACKQuantizer.

@@ -10,7 +10,7 @@ from dataclasses import Field, fields
 from typing import Any, Final
 
 from qprep.quantizer.config.backend_presets import BACKENDS
-from qprep.quantizer.config.config_settings import Bits, Settings
+from qprep.quantizer.config.config_settings import Bits, LayerSettings
 from qprep.quantizer.formats.spec import FLOATS
 from qprep.quantizer.methods.method_names import METHODS, OPTIONS
 from qprep.quantizer.ranges.estimators import ESTIMATORS
@@ -35,8 +35,8 @@ _SAYS: Final = {
 
 def schema() -> dict[str, Any]:
     """The schema as plain data, JSON Schema 2020-12."""
-    hints = typing.get_type_hints(Settings)
-    settings = {each.name: _setting(each, hints[each.name]) for each in fields(Settings)}
+    hints = typing.get_type_hints(LayerSettings)
+    settings = {each.name: _setting(each, hints[each.name]) for each in fields(LayerSettings)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "quant.yaml",

@@ -1,8 +1,7 @@
-"""What is asked of each module: defaults and overrides by ordered regular expressions on module names."""
+"""Settings of each module: defaults and overrides by ordered regular expressions on module names."""
 
 from __future__ import annotations
 
-import difflib
 import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.formats.spec import FLOATS, Granularity, Scheme, Spec
 from qprep.quantizer.ranges.estimators import check_name, spelled
 
@@ -19,14 +19,14 @@ Bits = int | str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """One module's formats. Bits are 1 to 16, None for what the model has, or "float16" and "bfloat16".
+class LayerSettings:
+    """The formats of one module. Bits are 1 to 16, None (unchanged), "float16" or "bfloat16".
 
-    With reduced_range activations have half as many levels as their bits allow, so that kernels which add pairs of
+    With reduced_range, activations have half as many levels as their bits allow, so that kernels which add pairs of
     products in 16 bits do not overflow.
 
-    With bits_accumulator a layer with weights is taken as two operations: its sums of products, which get this format,
-    and the addition of its bias (bits_bias), whose result is the layer's output (bits_activations).
+    With bits_accumulator, a layer with weights counts as two operations: its sums of products, which get this format,
+    and the addition of its bias (bits_bias), whose result is the output of the layer (bits_activations).
     """
 
     bits_activations: Bits = None
@@ -51,17 +51,17 @@ class Settings:
 
     @property
     def activations(self) -> Spec | None:
-        """The format of outputs, None where they stay."""
+        """The format of outputs; None leaves them unchanged."""
         return self._activation(self.bits_activations, self.scheme_activations)
 
     @property
     def inputs(self) -> Spec | None:
-        """The format of what a module reads, None where it reads it as it comes."""
+        """The format of inputs; None leaves them unchanged."""
         return self._activation(self.bits_inputs, self.scheme_activations)
 
     @property
     def accumulator(self) -> Spec | None:
-        """The format of a layer's sums of products, before its bias is added; None where they are exact."""
+        """The format of a layer's sums of products before the bias is added; None for exact sums."""
         return self._activation(self.bits_accumulator, self.scheme_accumulator)
 
     def to_data(self) -> dict[str, Any]:
@@ -86,14 +86,14 @@ class Settings:
 
     @property
     def bias(self) -> Spec | None:
-        """The format of biases, None where they stay."""
+        """The format of biases; None leaves them unchanged."""
         if not isinstance(self.bits_bias, int):
             return _float_spec(self.bits_bias)
         return Spec(self.bits_bias, Scheme.SYMMETRIC)
 
 
-NAMES: Final = tuple(each.name for each in fields(Settings))
-_KINDS: Final = {each.name: type(each.default) for each in fields(Settings) if type(each.default) in (bool, int)}
+NAMES: Final = tuple(each.name for each in fields(LayerSettings))
+_KINDS: Final = {each.name: type(each.default) for each in fields(LayerSettings) if type(each.default) in (bool, int)}
 _SHOWN: Final = 6
 _ENUMS: Final[Mapping[str, type[Scheme | Granularity]]] = {
     "scheme_activations": Scheme,
@@ -107,7 +107,7 @@ def _float_spec(bits: Bits) -> Spec | None:
     return Spec(None, dtype=bits) if isinstance(bits, str) and bits != "float32" else None
 
 
-def with_values(base: Settings, values: Mapping[str, Any], where: str) -> Settings:
+def with_values(base: LayerSettings, values: Mapping[str, Any], where: str) -> LayerSettings:
     """`base` with `values`, each checked; QprepError names `where` and the nearest known setting."""
     if not isinstance(values, Mapping):
         raise QprepError(f"expected a mapping of settings {where}, found {type(values).__name__}")
@@ -159,7 +159,7 @@ def names_of(model: nn.Module) -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class OverrideMatch:
     """An override as it was given, what it sets, the names that it matches, and those for which it is the first."""
 
     override: str
@@ -174,7 +174,7 @@ class Overrides:
 
     def __init__(
         self,
-        defaults: Settings,
+        defaults: LayerSettings,
         overrides: Mapping[str, Mapping[str, Any]],
         names: Iterable[str],
         aliases: Mapping[str, Sequence[str]] | None = None,
@@ -212,18 +212,18 @@ class Overrides:
         self._patterns.insert(0, (found, with_values(self.defaults, values, f"in the override {name!r}")))
         self._given = {pattern: dict(values), **{key: each for key, each in self._given.items() if key != pattern}}
 
-    def __call__(self, path: str) -> Settings:
-        """What is asked of the module at `path`."""
+    def __call__(self, path: str) -> LayerSettings:
+        """The settings of the module at `path`."""
         found = self._match(path)
         return self.defaults if found is None else found
 
-    def reach(self) -> list[Reach]:
-        """What each override matches and what it counts for, in their order."""
+    def reach(self) -> list[OverrideMatch]:
+        """The names that each override matches and those that it sets, in their order."""
         labels = {re.escape(name) if name in self._known else name: name for name in self._given}
         found = []
         for pattern, _ in self._patterns:
             label = labels.get(pattern.pattern, pattern.pattern)
-            found.append(Reach(label, self._given.get(label, {}), pattern, set(), set()))
+            found.append(OverrideMatch(label, self._given.get(label, {}), pattern, set(), set()))
         for name in self._known:
             names = [each for other in self._aliases.get(name, (name,)) for each in _with_containers(other)]
             matching = [each for each in found if any(map(each.pattern.fullmatch, names))]
@@ -234,10 +234,8 @@ class Overrides:
         return found
 
     def changed(self, names: Iterable[str], given: Iterable[str]) -> list[str]:
-        """Those of the settings `names` that the defaults, where `given`, or an override ask for and `Settings` does
-        not.
-        """
-        plain, asked = Settings(), set(given)
+        """The settings among `names` that the defaults (those `given`) or an override change from `LayerSettings()`."""
+        plain, asked = LayerSettings(), set(given)
         found = {name for name in names if name in asked and getattr(self.defaults, name) != getattr(plain, name)}
         for each in self.reach():
             found |= {name for name, value in each.values.items() if checked(name, value) != getattr(plain, name)}
@@ -248,7 +246,7 @@ class Overrides:
         found = self._match(path)
         return found is not None and not found.asks and self.defaults.asks
 
-    def _match(self, path: str) -> Settings | None:
+    def _match(self, path: str) -> LayerSettings | None:
         names = [each for name in self._aliases.get(path, (path,)) for each in _with_containers(name)]
         matching = (settings for pattern, settings in self._patterns if any(map(pattern.fullmatch, names)))
         own = (self._own[name] for name in names if name in self._own)
@@ -259,8 +257,8 @@ class Overrides:
         counts = self(path)
         return [name for name in self._aliases.get(path, ()) if self._named(name, counts) != counts]
 
-    def _named(self, name: str, otherwise: Settings) -> Settings:
-        """What the overrides say of one name alone; `otherwise` where they say nothing."""
+    def _named(self, name: str, otherwise: LayerSettings) -> LayerSettings:
+        """The settings of the overrides for one name alone; `otherwise` if none matches."""
         names = _with_containers(name)
         matching = (settings for pattern, settings in self._patterns if any(map(pattern.fullmatch, names)))
         return next(matching, otherwise)
@@ -272,8 +270,8 @@ class Overrides:
         names: Mapping[str, Sequence[str]],
         own: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Overrides:
-        """What `to_data` gave, for a model with these names (all of them, by each) and settings of its own."""
-        base = with_values(Settings(), data["settings"], "in the file")
+        """Read the result of `to_data`, for a model with these names (all of them, by each) and settings of its own."""
+        base = with_values(LayerSettings(), data["settings"], "in the file")
         made = cls(base, data["overrides"], names, names, own)
         made.types = tuple(data.get("types", ()))
         return made
@@ -295,7 +293,7 @@ def _with_containers(path: str) -> list[str]:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """The expression of an override; QprepError where it is none, or has a capture group."""
+    """The expression of an override; QprepError if it is not a regular expression, or has a capture group."""
     try:
         found = re.compile(pattern)
     except (re.error, TypeError) as error:
@@ -306,7 +304,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _hint(pattern: re.Pattern[str], known: Sequence[str]) -> str:
-    """What may have been meant: the pattern of file names as an expression, or the nearest name."""
+    """The likely meaning: the pattern of file names as an expression, or the nearest name."""
     plain = re.sub(r"(?<![.\])])\*", ".*", pattern.pattern)
     if plain != pattern.pattern and any(re.fullmatch(plain, name) for name in known):
         return f"; did you mean {plain!r}? Overrides are regular expressions"
@@ -316,9 +314,3 @@ def _hint(pattern: re.Pattern[str], known: Sequence[str]) -> str:
 def _sample(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_SHOWN])
     return f" among {shown}{', …' if len(names) > _SHOWN else ''}" if names else ""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence: the nearest of `known`, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 from torch import nn
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.config.backend_presets import preset
 from qprep.quantizer.config.config_settings import (
     NAMES,
+    LayerSettings,
     Overrides,
-    Settings,
     checked,
     compiled,
-    did_you_mean,
     names_of,
     with_values,
 )
@@ -28,15 +28,14 @@ from qprep.quantizer.methods.method_names import METHODS, OPTIONS
 from qprep.quantizer.quantizer_base import Quantizer
 from qprep.tracing.model_target import find
 
-_DEFAULTS: Final = {name: default for options in OPTIONS.values() for name, default in options.items()}
 SECTIONS: Final = ("method", "options", "defaults", "overrides", "backend", "target", "types", "passes")
 
 
 @dataclass(frozen=True, slots=True)
 class QuantConfig:
-    """What a quant.yaml says.
+    """The content of a quant.yaml.
 
-    method     a name of the command line's --method, None where the file leaves it open
+    method     a name of the command line's --method, None if the file leaves it open
     options    numbers of the method's own, such as AdaRound's iterations
     defaults   settings of all modules
     overrides  settings by regular expressions on module names
@@ -69,7 +68,7 @@ class QuantConfig:
         }
 
     def _choices(self) -> dict[str, Any]:
-        """What the file says beside settings; passes are imported, QprepError with the line of one that is none."""
+        """The arguments of the file other than settings; imports passes; QprepError with the line if one is unknown."""
         found: dict[str, Any] = {"backend": self.backend, "target": self.target, "types": list(self.types) or None}
         found = {name: value for name, value in found.items() if value is not None}
         if self.passes:
@@ -91,7 +90,9 @@ class QuantConfig:
         """QprepError, with file and line, for an override that matches nothing in `model`."""
         names = names_of(model)
         for pattern in self.overrides:
-            _attempt(self.path, self.lines[pattern], "overrides", partial(Overrides, Settings(), {pattern: {}}, names))
+            _attempt(
+                self.path, self.lines[pattern], "overrides", partial(Overrides, LayerSettings(), {pattern: {}}, names)
+            )
 
     def check_options(self, method: str) -> None:
         """QprepError, with file and line, for an option that `method` does not have."""
@@ -104,17 +105,17 @@ class QuantConfig:
 
 
 def load_config(path: str | Path) -> QuantConfig:
-    """Read a quant.yaml; QprepError names file, line and key of what cannot be meant, and the nearest known name."""
+    """Read a quant.yaml; a QprepError names file, line and key of an error, and the closest known name."""
     path = Path(path)
     given = _mapping(read_yaml(path), path, "", SECTIONS)
     method = given.get("method")
     if method is not None:
         check_method(method.value, f"{path}:{method.line}: method")
-    options = _mapping(given.get("options", Located({}, 1)), path, "options", _DEFAULTS)
+    options = _mapping(given.get("options", Located({}, 1)), path, "options", _defaults())
     for name, each in options.items():
         _attempt(path, each.line, f"options.{name}", partial(_check_option, name, each.value))
-    defaults = _settings(given.get("defaults", Located({}, 1)), path, "defaults", Settings())
-    base = with_values(Settings(), defaults, "in defaults")
+    defaults = _settings(given.get("defaults", Located({}, 1)), path, "defaults", LayerSettings())
+    base = with_values(LayerSettings(), defaults, "in defaults")
     overrides = _mapping(given.get("overrides", Located({}, 1)), path, "overrides")
     for pattern, each in overrides.items():
         _attempt(path, each.line, "overrides", partial(compiled, pattern))
@@ -151,7 +152,7 @@ def _names(given: Mapping[str, Located], path: Path, key: str) -> dict[str, int]
 
 
 def pass_at(name: str, where: str) -> Pass:
-    """The function that "package.module:function" names; QprepError, beginning with `where`, where there is none."""
+    """The function that "package.module:function" names; QprepError, beginning with `where`, if there is none."""
     try:
         found = find(name)
     except Exception as error:  # what an import of the user's raises
@@ -169,14 +170,14 @@ def check_method(method: object, where: str) -> None:
 
 
 def _check_option(name: str, value: object) -> None:
-    kind = type(_DEFAULTS[name])
+    kind = type(_defaults()[name])
     fits = type(value) is kind or (kind is float and type(value) is int)
     if not fits or (kind is not bool and not value >= 0):  # type: ignore[operator]
         names = {bool: "true or false", int: "a whole number", float: "a number"}
         raise QprepError(f"expected {names[kind]}, not below 0, found {value!r}")
 
 
-def _settings(given: Located, path: Path, key: str, base: Settings) -> dict[str, Any]:
+def _settings(given: Located, path: Path, key: str, base: LayerSettings) -> dict[str, Any]:
     """Settings, each checked by itself so that an error has its line, then together."""
     entries = _mapping(given, path, key, NAMES)
     values = {name: each.plain() for name, each in entries.items()}
@@ -205,3 +206,9 @@ def _attempt(path: Path, line: int, key: str, check: Callable[[], object]) -> No
         check()
     except QprepError as error:
         raise QprepError(f"{path}:{line}: {key}: {error}") from error
+
+
+@cache
+def _defaults() -> Mapping[str, int | float | bool]:
+    """The options of all methods with their defaults; methods of other packages are found on the first use."""
+    return {name: default for options in OPTIONS.values() for name, default in options.items()}

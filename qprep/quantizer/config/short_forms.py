@@ -9,7 +9,8 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import NAMES, did_you_mean
+from qprep.foundation.suggestions import did_you_mean
+from qprep.quantizer.config.config_settings import NAMES
 
 IN_FLOAT: Final[Mapping[str, Any]] = MappingProxyType(
     {name: None for name in NAMES if name.startswith("bits_")}  # no format for anything of a module
@@ -47,7 +48,7 @@ def with_bits(overrides: Any, bits: object) -> Any:  # noqa: ANN401  (what the c
 
 
 def type_names(types: object, model: nn.Module) -> tuple[str, ...]:
-    """The classes of `types` by qualified name; QprepError where they are none, or `model` has no such module."""
+    """The classes of `types` by qualified name; QprepError if they are not classes, or `model` has no such module."""
     if types is None:
         return ()
     given = [types] if isinstance(types, (type, str)) else list(types) if isinstance(types, Iterable) else []

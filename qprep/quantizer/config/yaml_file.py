@@ -42,7 +42,7 @@ def read_yaml(path: Path, repeated: list[str] | None = None) -> Located:
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        return Located({}, 1) if node is None else _Reader(loader, path, repeated).read(node)
+        return Located({}, 1) if node is None else _YamlReader(loader, path, repeated).read(node)
     except yaml.MarkedYAMLError as error:
         line = 1 if error.problem_mark is None else error.problem_mark.line + 1
         raise QprepError(f"{path}:{line}: expected YAML, found invalid text: {error.problem}") from error
@@ -50,7 +50,7 @@ def read_yaml(path: Path, repeated: list[str] | None = None) -> Located:
         raise QprepError(f"{path}: expected YAML, found invalid text: {' '.join(str(error).split())}") from error
 
 
-class _Reader:
+class _YamlReader:
     def __init__(self, loader: Any, path: Path, repeated: list[str] | None) -> None:  # noqa: ANN401  (yaml.SafeLoader)
         self._loader, self._path, self._repeated = loader, path, repeated
         self._open: list[int] = []

@@ -39,7 +39,7 @@ def qparams(spec: Spec, low: Tensor, high: Tensor) -> QParams:
     """Scale and zero point for values in [low, high] (shape () or (channels,)).
 
     Zero is always representable. A range of zero width gives scale 1; a scale is at least float32's epsilon. Raises
-    QprepError where low > high, or a bound is NaN or infinite.
+    QprepError if low > high, or a bound is NaN or infinite.
     """
     _check_range(low, high)
     low, high = low.detach().float().clamp(max=0), high.detach().float().clamp(min=0)

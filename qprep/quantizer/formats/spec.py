@@ -1,4 +1,4 @@
-"""What a slot of an operation is quantized to: a specification as plain data, checked when it is made."""
+"""Specifications of quantization: the format of a slot as plain data, checked on construction."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Granularity(enum.StrEnum):
 class Spec:
     """One slot's format.
 
-    bits        1 to 16; None where `dtype` is a floating format
+    bits        1 to 16; None if `dtype` is a floating format
     signed      whether the integers of an asymmetric or power-of-two scheme are signed
     axis        the channel dimension, per channel and per group
     group_size  how many successive elements behind `axis` share a scale, per group
@@ -88,13 +88,13 @@ class Spec:
         return self.scheme in (Scheme.ASYMMETRIC, Scheme.POWER_OF_TWO)
 
     def holding(self, low: float | Tensor) -> Spec:
-        """The same for values from `low`: a power-of-two format is signed where there are negative ones."""
+        """Return the format for values from `low` on: a power-of-two format is signed if `low` is negative."""
         if self.scheme is not Scheme.POWER_OF_TWO or self.signed or not bool(low < 0):
             return self
         return replace(self, signed=True)
 
     def with_bits(self, bits: int | None) -> Spec:
-        """The same with other bits; None keeps the slot in float32."""
+        """Return the format with other bits; None keeps the slot in float32."""
         if bits is None:
             return FLOAT
         return replace(self, bits=bits, dtype=None)
@@ -105,7 +105,7 @@ class Spec:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Spec:
-        """What `to_data` gave."""
+        """Return the format of which `to_data` returned `data`."""
         given = dict(data)
         given["scheme"] = Scheme(given["scheme"])
         given["granularity"] = Granularity(given["granularity"])

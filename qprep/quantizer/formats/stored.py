@@ -33,7 +33,7 @@ def integers(slot: TensorQuantizer, parameter: Tensor) -> tuple[Tensor, QParams]
 
 
 def _precision(values: Tensor) -> float:
-    """How exactly grids are met: as the narrowest type does that holds `values`."""
+    """The tolerance for values on a grid: that of the narrowest type of `values`."""
     for kind in (torch.bfloat16, torch.float16):
         if torch.equal(values.to(kind).to(values.dtype), values):
             return torch.finfo(kind).eps

@@ -20,7 +20,7 @@ from qprep.quantizer.ranges.range_rules import Estimator
 
 
 class QuantizerMode(enum.Enum):
-    """What a quantizer does with what passes through it."""
+    """The mode of a quantizer: what it does with its input."""
 
     OFF = "off"
     OBSERVE = "observe"
@@ -28,7 +28,7 @@ class QuantizerMode(enum.Enum):
 
 
 class TensorQuantizer(nn.Module):
-    """What all have in common: a name for messages, a format, a mode, and `params` once the range is known.
+    """The base of all tensor quantizers: a name for messages, a format, a mode, and `params` once the range is known.
 
     scale, zero_point  of the range in use; `take_shape` gives them the shape that they keep
     started            whether a range is known; until then tensors pass in float
@@ -194,7 +194,7 @@ class TensorQuantizer(nn.Module):
 
 
 def _depth(kind: type, names: tuple[str, ...]) -> int:
-    """How far up the bases of a class the first one is that defines one of `names`."""
+    """The distance to the first base of a class that defines one of `names`."""
     return next(place for place, each in enumerate(kind.__mro__) if not vars(each).keys().isdisjoint(names))
 
 
@@ -262,7 +262,7 @@ class ActivationQuantizer(TensorQuantizer):
         return True
 
     def _range(self) -> tuple[Tensor, Tensor]:
-        """What was seen, or is known; an empty range where nothing was."""
+        """The observed or known range; an empty one before any batch."""
         if self.fixed is not None:
             return self.scale.new_tensor(self.fixed[0]), self.scale.new_tensor(self.fixed[1])
         if self.estimator is None or self.estimator.count == 0:
@@ -313,8 +313,25 @@ class WeightQuantizer(TensorQuantizer):
         self.set_params(qparams(self.spec, low, high))
 
 
+class TableQuantizer(WeightQuantizer):
+    """The grid of what is looked up, for a table that nothing else reads: its rows are rounded once, not twice."""
+
+    def __init__(self, name: str, output: TensorQuantizer) -> None:
+        super().__init__(name, output.spec)
+        self._output = (output,)  # in a tuple, so that it is no module of this one
+
+    def fit(self, weight: Tensor) -> None:
+        """Take scale and zero point of the output, or of `weight` where nothing was looked up."""
+        (output,) = self._output
+        if not output.flag("started"):
+            super().fit(weight)
+            return
+        self.set_flag("signed", output.flag("signed"))
+        self.set_params(output.params)
+
+
 class FunctionQuantizer(TensorQuantizer):
-    """What a function makes of a parameter, in each forward and with the function's own gradient."""
+    """Applies a function to a parameter in each forward, with the function's own gradient."""
 
     def __init__(self, name: str, spec: Spec, function: Callable[[Tensor, TensorQuantizer], Tensor]) -> None:
         super().__init__(name, spec)

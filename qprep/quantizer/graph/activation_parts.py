@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.runtime_modules import EltwiseMul
 from qprep.runtime_modules.activations import FunctionalSiLU
 
@@ -28,7 +28,7 @@ class SiLUParts(nn.Module):
 
 
 def split_activations(
-    model: nn.Module, settings: Callable[[str], Settings], skipped: Sequence[type[nn.Module]] = ()
+    model: nn.Module, settings: Callable[[str], LayerSettings], skipped: Sequence[type[nn.Module]] = ()
 ) -> list[str]:
     """Replace each SiLU of `model` whose result gets at most 8 bits by its parts; returns their paths.
 

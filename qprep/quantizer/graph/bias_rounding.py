@@ -48,7 +48,7 @@ class BiasedLayer:
 
     @property
     def steps(self) -> Tensor | None:
-        """s_x s_w as float64, a scalar or one for each channel; None where a runtime has no integer bias."""
+        """s_x s_w as float64, a scalar or one for each channel; None if a runtime has no integer bias."""
         if not _has_one_grid(self.input) or not _rounds(self.slot) or self.input.grid.scale.numel() != 1:
             return None
         found = self.slot.grid.scale if self.known else self._found_scale()
@@ -58,7 +58,7 @@ class BiasedLayer:
         return own.reshape(-1 if own.numel() > 1 else ()) * wide(self.input.grid.scale).reshape(())
 
     def _found_scale(self) -> Tensor | None:
-        """What the values of a converted weight are multiples of, None where it is not converted or on no grid."""
+        """The step of the values of a converted weight, None if it is not converted or on no grid."""
         if not self.slot.flag("finished"):
             return None
         try:
@@ -148,7 +148,7 @@ class RoundedShift:
 
     @torch.no_grad()
     def shift(self) -> Tensor | None:
-        """How far each channel is from the grid, as float64."""
+        """The distance of each channel from the grid, as float64."""
         found, step = _shift_of(self.layer), self.layer.steps
         if found is None or step is None:
             return None
@@ -217,7 +217,7 @@ def _move(norm: _BatchNorm, hook: RoundedShift) -> None:
 
 
 def _shift_of(layer: BiasedLayer) -> tuple[Tensor, Tensor] | None:
-    """What layer and BatchNorm add to each channel, and γ/σ, as float64; None without running statistics."""
+    """The constant that layer and BatchNorm add to each channel, and γ/σ, in float64; None without statistics."""
     norm = layer.norm
     if not isinstance(norm, _BatchNorm) or norm.running_var is None or norm.running_mean is None:
         return None
@@ -239,7 +239,7 @@ def _may_fold(factor: Tensor, layer: BiasedLayer) -> bool:
 
 
 def _folds(factor: Tensor, layer: BiasedLayer) -> Tensor:
-    """True if it does: the smallest integer has no negative, which a factor below 0 asks for."""
+    """True if it does: the smallest integer has no negative, which a factor below 0 would need."""
     grid = layer.slot.grid
     if -grid.low <= grid.high:
         return torch.ones((), dtype=torch.bool, device=factor.device)

@@ -45,7 +45,7 @@ class Ratio:
 
 
 def outside(values: Tensor, grid: QParams) -> int:
-    """How many of `values` are clamped, beyond half a step."""
+    """The number of `values` that are clamped, beyond half a step."""
     scale, zero_point = (per_element(each, values, grid) for each in (grid.scale, grid.zero_point))
     level = torch.round(values / scale) + zero_point
     return int(((level < grid.low) | (level > grid.high)).sum())

@@ -20,8 +20,8 @@ Method = Callable[..., Any]
 def forward_method(method: Method) -> Callable[[Forward], Forward]:
     """Make a decorator of `forward` from `method(module, forward, *args, **kwargs)`, which calls `forward(*args)`.
 
-    A module whose forward is decorated is one operation, whatever is inside, prepared or not. The quantizer puts no
-    slots around it, as it quantizes by itself; `notes` names it with its method.
+    A module with a decorated forward is one operation, whatever is inside, prepared or not. It quantizes by itself, so
+    the quantizer puts no slots around it; `notes` names it with its method.
 
         @forward_method
         def rounded(module, forward, input):
@@ -47,12 +47,12 @@ def forward_method(method: Method) -> Callable[[Forward], Forward]:
 
 
 def method_of(module: nn.Module) -> str | None:
-    """The name of the method that decorates a module's forward; None where none does."""
+    """The name of the method that decorates a module's forward; None if none does."""
     found = getattr(type(module).forward, _MARK, None)
     return found if isinstance(found, str) else None
 
 
 def decorated(model: nn.Module) -> tuple[type[nn.Module], ...]:
-    """The classes of modules in `model` whose forward is decorated, but for the model's own."""
+    """The classes of modules in `model` whose forward is decorated, except for the model's own."""
     kinds = (type(module) for module in model.modules() if module is not model and method_of(module) is not None)
     return tuple(dict.fromkeys(kinds))

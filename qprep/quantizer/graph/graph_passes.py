@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,6 +9,7 @@ from functools import reduce
 from typing import Final
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.formats.spec import Range, Scheme
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, spanning
 from qprep.quantizer.methods.batchnorm_folding import fold_batch_norm
@@ -76,8 +76,7 @@ class Passes:
             return self.names.index(_plain(name))
         if name in self.names:
             return self.names.index(name)
-        near = difflib.get_close_matches(name, self.names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, self.names)
         raise QprepError(f"expected a pass among {', '.join(self.names)}, found {name!r}{hint}")
 
 
@@ -214,7 +213,7 @@ def share_scales(graph: Graph) -> None:
 
 
 def _pass_on_fixed_range(node: Node) -> None:
-    """What comes out of a selection is what goes in: bounded where all of that is."""
+    """Bounds the output of a selection if all of its inputs are bounded."""
     inputs = [edge for edge in node.inputs if edge.floating]
     if not inputs or _adds_a_value(node):
         return
@@ -260,7 +259,7 @@ def plan_layer_inputs(graph: Graph) -> None:
 
 
 def default_passes() -> Passes:
-    """What a post-training quantizer plans, in order."""
+    """The passes of a post-training quantizer, in order."""
     return Passes(
         ("fold-batch-norm", fold_batch_norm),
         ("plan-activations", plan_activations),

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.op import Op, OpClass
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.graph.computed_parameters import parts
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, Weight
 from qprep.quantizer.graph.tensor_leaves import holder, tensors_in
@@ -26,7 +26,7 @@ def build_graph(
     model: nn.Module,
     inputs: Sequence[object],
     kwinputs: dict[str, object],
-    settings: Callable[[str], Settings],
+    settings: Callable[[str], LayerSettings],
     units: tuple[type[nn.Module], ...] = (),
 ) -> Graph:
     """Run `model(*inputs, **kwinputs)` once, without gradients, and return its graph.
@@ -56,7 +56,7 @@ class _Follower(TorchFunctionMode):
         self._classes = units
         self._units = {module: path for path, module in model.named_modules() if _is_unit(module, units)}
         self._node_of: dict[nn.Module, Node] = {}
-        self._open: list[_Call] = []
+        self._open: list[_OpenUnit] = []
         self._edges: dict[int, tuple[weakref.ref[Tensor], Edge]] = {}
         self._operations = Operations(load().ops)
         self._rows = {op.name: op for op in load().ops}
@@ -107,7 +107,7 @@ class _Follower(TorchFunctionMode):
         given = (args, kwargs)
         parameters = [each for each in holder(module)._parameters.values() if each is not None]  # noqa: SLF001
         weights = [self._by_parameter[each] for each in (*parameters, *tensors_in(given)) if each in self._by_parameter]
-        call = _Call(self._sources(given), weights)
+        call = _OpenUnit(self._sources(given), weights)
         for index, tensor in enumerate(tensors_in(given)):
             edge = self.edge_of(tensor)
             if edge is not None:
@@ -118,7 +118,7 @@ class _Follower(TorchFunctionMode):
         self._open.append(call)
 
     def _settings(self, module: nn.Module, args: Any, kwargs: Any) -> dict[str, object]:  # noqa: ANN401
-        """What a call is given beside its first argument and activations, by names of parameters."""
+        """The arguments of a call other than its first one and activations, by names of parameters."""
         try:
             bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
         except (TypeError, ValueError):
@@ -203,7 +203,7 @@ def _edge(producer: Node | None, index: int, tensor: Tensor) -> Edge:
     return Edge(producer, index, floating=floating, device=tensor.device, seen=seen, dims=tensor.dim(), origin=origin)
 
 
-class _Call:
+class _OpenUnit:
     """An open call of a unit: what flows in, its first operation that changes values, and how many there are."""
 
     def __init__(self, sources: list[Edge], weights: list[Weight]) -> None:
@@ -225,7 +225,7 @@ class _Call:
             self.row = row if self.number == 0 else self.row
             self.number += 1
 
-    def absorb(self, inner: _Call) -> None:
+    def absorb(self, inner: _OpenUnit) -> None:
         """Count the operations of a unit inside, more than one in any case: they are not the outer's own."""
         self.number += 2 * inner.number
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from qprep.quantizer.graph.module_wrapper import ModuleWrapper
 from qprep.quantizer.graph.tensor_leaves import map_tensors
 
 
@@ -19,7 +20,7 @@ class FirstArgument(nn.Module):
         return input
 
 
-class InsertedBefore(nn.Module):
+class InsertedBefore(ModuleWrapper):
     """Runs `module` with some of the tensors among its arguments, by their numbers, changed by modules of `before`."""
 
     def __init__(self, module: nn.Module, before: Mapping[int, nn.Module]) -> None:
@@ -36,12 +37,3 @@ class InsertedBefore(nn.Module):
     def _changed(self, at: int, tensor: torch.Tensor) -> torch.Tensor:
         name = str(at)
         return self.before[name](tensor) if name in self.before else tensor
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (of the module)
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            modules = self.__dict__.get("_modules", {})
-            if "module" not in modules or name.startswith("__"):
-                raise
-            return getattr(modules["module"], name)

@@ -19,7 +19,7 @@ _TRANSPOSED: Final = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"
 
 
 class Maker(Protocol):
-    """What a quantizer provides."""
+    """The methods that insertion needs of a quantizer."""
 
     replacement_factory: ReplacementFactory
     settings: Overrides
@@ -29,7 +29,7 @@ class Maker(Protocol):
         """Return the quantizer of the tensor of `edge`."""
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
-        """What quantizes a parameter."""
+        """The tensor quantizer of a parameter."""
 
 
 class _Slots:
@@ -101,7 +101,7 @@ def _place_inner(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]) 
 
 
 def _own(edge: Edge) -> Edge:
-    """An edge with a range of its own, beside `edge`."""
+    """An edge with a range of its own, next to `edge`."""
     return Edge(edge.producer, edge.index, device=edge.device)
 
 
@@ -116,6 +116,7 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
         is_vector = weight.parameter.dim() < 2 and not weight.is_bias
         if spec is None or (is_vector and not maker.quantizes_vectors):
             continue
+        weight.rows_to = _output_of_rows(weight, users)
         quantizer = maker.make_weight_quantizer(weight, spec, weight.name)
         quantizer.take_shape(weight.parameter)
         quantizer = quantizer.to(weight.parameter.device)
@@ -129,8 +130,21 @@ def _place_weights(graph: Graph, maker: Maker, of: Callable[[nn.Module], _Slots]
                 of(node.module).weights |= {name: quantizer for module, name in weight.owners if module is tied_to}
 
 
+def _output_of_rows(weight: Weight, users: list[Node]) -> TensorQuantizer | None:
+    """What quantizes the output of an embedding; None where other operations use the parameter as well."""
+    if len(users) != 1 or weight.parameter.dim() != 2 or len(users[0].outputs) != 1:
+        return None
+    (node,) = users
+    layer = node.module
+    looks_up = node.name == "embedding" or isinstance(layer, nn.Embedding)
+    if not looks_up or getattr(layer, "max_norm", None) is not None:
+        return None
+    edge = node.outputs[0]
+    return None if edge.inherits or edge.readers is not None else edge.leader.quantizer
+
+
 def weight_spec(weight: Weight, users: list[Node], graph: Graph) -> Spec | None:
-    """A parameter's format: None where it belongs to nothing that ran, to what stays in float, or to a computed one.
+    """A parameter's format: None if it belongs to nothing that ran, to what stays in float, or to a computed one.
 
     So do BatchNorm's: they end up in the scales of the layer before.
     """

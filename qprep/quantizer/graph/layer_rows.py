@@ -1,8 +1,8 @@
-"""What linear layers and convolutions are given with a weight, as rows: the layer is then rows @ weight + bias."""
+"""Inputs of linear layers and convolutions as rows: the layer is then rows @ weight + bias."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,7 +26,7 @@ class Rows:
     bias: Tensor | None
 
     def output(self, weight: Tensor) -> Tensor:
-        """What the layer gives with `weight`, of any shape with outputs first: (N, outputs)."""
+        """The output of the layer with `weight`, of any shape with outputs first: (N, outputs)."""
         number, groups, width = self.values.shape
         found = torch.bmm(self.values.transpose(0, 1), weight.reshape(groups, -1, width).transpose(1, 2))
         found = found.transpose(0, 1).reshape(number, -1)
@@ -99,8 +99,25 @@ class RowCollector(TorchFunctionMode):
             raise Stop
 
 
+def rows_of(
+    weight: Tensor, batches: Iterable[object], call: Callable[[object], object], collector: RowCollector
+) -> Rows | None:
+    """The rows that `collector` takes of the layer of `weight` in runs of the model; None if the layer did not run.
+
+    call  runs the model on a batch; it may raise Stop
+    """
+    for batch in batches:
+        try:
+            with collector:
+                call(batch)
+        except Stop:
+            continue
+    found = collector.found[weight]
+    return joined(found) if found else None
+
+
 def _windows(given: Mapping[str, Any], dims: int) -> Tensor:
-    """What each output of a convolution sees: (N, places …, channels, kernel …), a view of the padded input."""
+    """The inputs of each output of a convolution: (N, places …, channels, kernel …), a view of the padded input."""
     kernel = given["weight"].shape[2:]
     stride, dilation = _each(given.get("stride", 1), dims), _each(given.get("dilation", 1), dims)
     windows = given["input"].detach()

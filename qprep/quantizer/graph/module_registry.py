@@ -8,13 +8,13 @@ from typing import Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 
-Replacement = Callable[[nn.Module, str, Settings], nn.Module]
+Replacement = Callable[[nn.Module, str, LayerSettings], nn.Module]
 
 
-def wrap(module: nn.Module, path: str, settings: Settings) -> nn.Module:  # noqa: ARG001  (a replacement's)
-    """A replacement that is none: the module is one operation, whatever is inside, with quantizers around it.
+def wrap(module: nn.Module, path: str, settings: LayerSettings) -> nn.Module:  # noqa: ARG001  (a replacement's)
+    """The replacement by the module itself: it is one operation, whatever is inside, with quantizers around it.
 
     `register(MyLayer)(wrap)`, or `quantizer.replacement_factory[MyLayer] = wrap`.
     """
@@ -26,7 +26,7 @@ class ReplacementFactory(dict[type[nn.Module], Replacement | None]):
 
     @property
     def default(self) -> Replacement | None:
-        """What replaces modules of any other class: the entry of nn.Module."""
+        """The replacement for modules of all other classes: the entry of nn.Module."""
         return self.get(nn.Module)
 
     @default.setter
@@ -39,7 +39,7 @@ class ReplacementFactory(dict[type[nn.Module], Replacement | None]):
         return tuple(layer for layer, made in self.items() if layer is not nn.Module and made is not None)
 
     def check(self) -> None:
-        """QprepError where a key is no class of modules, or an entry no function."""
+        """QprepError if a key is no class of modules, or an entry no function."""
         for layer, replacement in self.items():
             _check_layer(layer)
             if replacement is not None and not callable(replacement):
@@ -49,8 +49,8 @@ class ReplacementFactory(dict[type[nn.Module], Replacement | None]):
         """The entry of the nearest base class of `module`."""
         return next((self[base] for base in type(module).__mro__ if base in self), None)
 
-    def replace(self, module: nn.Module, path: str, settings: Settings) -> nn.Module | None:
-        """What stands in for `module`; None where nothing does. QprepError where a function gives no module."""
+    def replace(self, module: nn.Module, path: str, settings: LayerSettings) -> nn.Module | None:
+        """The replacement of `module`; None if there is none. QprepError if a function does not return a module."""
         function = self.nearest(module)
         if function is None or function is wrap:
             return None
@@ -67,9 +67,9 @@ _REGISTERED: Final[dict[type[nn.Module], Replacement]] = {}
 
 
 def register(layer: type[nn.Module]) -> Callable[[Replacement], Replacement]:
-    """Decorate `(module, path, settings) -> nn.Module`: what stands in for instances of `layer` from now on.
+    """Register the decorated `(module, path, settings) -> nn.Module`, which replaces instances of `layer` from now on.
 
-    A layer that is registered is one operation, whatever is inside. Raises QprepError for what is no module class.
+    A layer that is registered is one operation, whatever is inside. Raises QprepError for anything but a module class.
     """
     _check_layer(layer)
 
@@ -81,7 +81,7 @@ def register(layer: type[nn.Module]) -> Callable[[Replacement], Replacement]:
 
 
 def unregister(layer: type[nn.Module]) -> None:
-    """Forget what `register` was told; QprepError where that is nothing."""
+    """Forget what `register` was told; QprepError if that is nothing."""
     if _REGISTERED.pop(layer, None) is None:
         raise QprepError(f"expected a registered class of modules, found {layer!r}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.formats.spec import Scheme, Spec
 from qprep.quantizer.graph.insertion import weight_spec
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, format_of
@@ -15,7 +15,7 @@ from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, format_o
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """The formats that a device runs an operation in; None where it takes any, a float tensor has no bits.
+    """The formats that a device runs an operation in; None if it takes any, a float tensor has no bits.
 
     activations  bits of what it reads and gives
     weights      bits of its parameters, biases left out
@@ -29,7 +29,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a device runs: kernels by the operations' names in the catalogue.
+    """A device: its kernels by the operations' names in the catalogue.
 
     `Device("tile", {"conv2d": Kernel(), "relu": Kernel(), "add": Kernel(schemes=["symmetric"])})`. Raises QprepError
     for names that no operation has.

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.graph.graph_passes import Pass, Passes, pass_name
 
 GROUP: Final = "qprep.quantizer.passes"  # of entry points: each names a module, or a function, to import
@@ -36,15 +36,15 @@ _REGISTERED: Final[dict[str, RegisteredPass]] = {}
 def register_pass(
     name: str | None = None, *, after: str | None = None, before: str | None = None, target: str | None = None
 ) -> Callable[[Pass], Pass]:
-    """Decorate `(graph) -> None`: every quantizer made from now on runs it; with `target`, those made for that.
+    """Register the decorated pass `(graph) -> None` for all new quantizers, or for those with this `target`.
 
     name    by default the function's, with - for _
     after   the pass before it; by default "share-scales", the last one that plans
     before  the pass after it, instead of `after`
 
-    `PostTrainingQuantizer(model, target="tile")` asks for a target's passes. A package that names its module under the
-    entry point group `qprep.quantizer.passes` need not be imported. Raises QprepError for both places, and for a name
-    that another function has.
+    `PostTrainingQuantizer(model, target="tile")` uses the passes of a target. A package that names its module under the
+    entry point group `qprep.quantizer.passes` need not be imported. Raises QprepError if both places are given, and for
+    a name that another function has.
     """
     if after is not None and before is not None:
         raise QprepError(f"expected a pass after another or before one, found after={after!r} and before={before!r}")
@@ -61,7 +61,7 @@ def register_pass(
 
 
 def unregister_pass(name: str) -> None:
-    """Forget a pass; QprepError where there is none of this name."""
+    """Forget a pass; QprepError if there is none of this name."""
     if _REGISTERED.pop(name, None) is None:
         raise QprepError(f"expected a registered pass, found {name!r}{did_you_mean(name, _REGISTERED)}")
 
@@ -70,7 +70,7 @@ def add_registered(passes: Passes, target: str | None, given: Iterable[Pass] = (
     """Put the registered passes for `target`, and those `given`, into their places; returns what to note.
 
     A pass for every quantizer whose place is not in this one's list is left out, with a note. Raises QprepError for a
-    target that no pass is for, and for one's own passes whose place is not there.
+    target that no pass is for, and for your own passes whose place is not there.
     """
     _load_entry_points()
     targets = sorted({each.target for each in _REGISTERED.values() if each.target is not None})

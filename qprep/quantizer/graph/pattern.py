@@ -11,7 +11,7 @@ from torch import nn
 
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import did_you_mean
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node
 
 Kind = type[nn.Module] | str
@@ -95,7 +95,7 @@ class Pattern:
     """
 
     def __init__(self, *elements: Element) -> None:
-        """Raises QprepError where there is nothing to match, and for names that no operation has."""
+        """Raises QprepError if there is nothing to match, and for names that no operation has."""
         if not elements:
             raise QprepError("expected one or more elements in a pattern, found none")
         branches: list[tuple[Element, ...]] = []
@@ -114,7 +114,7 @@ class Pattern:
     def match(self, graph: Graph) -> Iterator[Match]:
         """Every sub-graph that fits, in the order of its first node; the graph may be changed between two of them.
 
-        Of several ways to fit that begin with one node the longest counts.
+        If several matches begin with one node, the longest is used.
         """
         for node in list(graph.nodes):
             if node not in graph.nodes:

@@ -1,4 +1,4 @@
-"""What a plan does that its user may not expect: sentences for `Quantizer.notes`."""
+"""Notes about a plan that may surprise its user: sentences for `Quantizer.notes`."""
 
 from __future__ import annotations
 

@@ -14,14 +14,14 @@ from torch.nn import Parameter
 
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.formats.spec import Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import TensorQuantizer
 from qprep.quantizer.graph.inserted_modules import FirstArgument, InsertedBefore
 
 
 def spanning(one: Range | None, other: Range | None) -> Range | None:
-    """The range over both, None where one of them is not known."""
+    """The range over both, None if one of them is not known."""
     return None if one is None or other is None else (min(one[0], other[0]), max(one[1], other[1]))
 
 
@@ -90,7 +90,7 @@ class Edge:
         return edge
 
     def slot_at(self, reader: Node) -> TensorQuantizer | None:
-        """What quantizes the tensor that `reader` reads; None where it reads it in float."""
+        """The quantizer of the tensor that `reader` reads; None if it reads it in float."""
         if self.readers is not None and reader not in self.readers:
             return None
         return self.leader.quantizer if self.inherits else self.quantizer
@@ -114,7 +114,8 @@ class Edge:
 class Weight:
     """One parameter, every (module, name) that holds it, the first holder's path, and what quantizes it.
 
-    part_of  the name of the tensor that is computed from it in each forward (weight_norm), None where it is used itself
+    part_of  the name of the tensor that is computed from it in each forward (weight_norm), None if it is used itself
+    rows_to  what quantizes the output of the one lookup that gives rows of it, None if it has any other use
     """
 
     parameter: Parameter
@@ -122,6 +123,7 @@ class Weight:
     path: str
     quantizer: TensorQuantizer | None = None
     part_of: str | None = None
+    rows_to: TensorQuantizer | None = None
 
     def __repr__(self) -> str:
         return f"Weight({self.name}, {tuple(self.parameter.shape)})"
@@ -142,14 +144,14 @@ class Weight:
 class Node:
     """All calls of one module for one operation.
 
-    op       its row in the operator catalogue, None where it is not known
+    op       its row in the operator catalogue, None if it is not known
     owned    False for operations outside any dedicated module, which stay in float
     weights  parameters, own ones or given by the caller, in order
     places   which of the tensors given to the first call was which edge
     given    which of them was which parameter
     settings what else the first call was given, by the names of forward's parameters: numbers, statistics
-    reads    the format that it brings its inputs to, None where it reads them as they come
-    sums     the format of its sums of products, to which the bias is added apart; None where they are exact
+    reads    the format that it brings its inputs to, None if it reads them as they come
+    sums     the format of its sums of products, to which the bias is added apart; None if they are exact
     """
 
     path: str
@@ -178,7 +180,7 @@ class Node:
 
     @property
     def treatment(self) -> str:
-        """How a quantizer treats it, as the catalogue says: output, same-scale, fixed-range or float."""
+        """The treatment by a quantizer, from the catalogue: output, same-scale, fixed-range or float."""
         if not self.owned:
             return "float"
         return "output" if self.op is None else self.op.quantizer
@@ -191,14 +193,14 @@ class Node:
 
 @dataclass(eq=False, slots=True)
 class Graph:
-    """A model as passes see it. `settings` gives what overrides and defaults say of a module path."""
+    """The module graph that passes change. `settings(path)` returns the settings of a module."""
 
     model: nn.Module
     nodes: list[Node]
     inputs: list[Edge]
     outputs: list[Edge]
     weights: list[Weight]
-    settings: Callable[[str], Settings]
+    settings: Callable[[str], LayerSettings]
 
     def __repr__(self) -> str:
         return f"Graph({type(self.model).__name__}, {len(self.nodes)} nodes)"
@@ -219,7 +221,7 @@ class Graph:
             yield from node.outputs
 
     def only_consumer(self, edge: Edge) -> Node | None:
-        """The one node that reads `edge`, None where there are others or it leaves the model."""
+        """Return the only node that reads `edge`; None if several read it or it is an output of the model."""
         return edge.consumers[0] if len(edge.consumers) == 1 and not edge.is_output else None
 
     def ran(self, path: str) -> bool:
@@ -243,8 +245,9 @@ class Graph:
     def insert_between(self, edge: Edge, reader: Node, module: nn.Module, op: Op | None = None) -> Node:
         """Have `reader` read `edge` through `module`, a new operation of one tensor; returns its node.
 
-        op  its row of the catalogue; without one its output gets a range of its own. Raises QprepError where `reader`
-        does not read `edge` as a tensor of its own, and for what is no module.
+        op  its row of the catalogue; without one its output gets a separate range
+
+        Raises QprepError if `reader` does not read `edge` as a separate tensor, and if `module` is not a module.
         """
         places = [at for at, each in reader.places.items() if each is edge]
         if not places or not isinstance(module, nn.Module):
@@ -263,7 +266,7 @@ class Graph:
         return made
 
     def remove(self, node: Node) -> None:
-        """Take a node with one input out: who reads its output reads its input's tensor from the node before."""
+        """Remove a node with one input; the readers of its output then read its input."""
         edge, out = node.inputs[0], node.outputs[0]
         producer = edge.producer
         self.nodes.remove(node)

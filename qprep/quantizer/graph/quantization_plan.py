@@ -1,4 +1,4 @@
-"""What passes decided, as data: which tensors are quantized, in which format, with which they share a scale."""
+"""The plan of the passes as data: the quantized tensors, their formats, and shared scales."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plan_of(graph: Graph) -> dict[str, Any]:
 
 
 def set_plan(graph: Graph, plan: dict[str, Any]) -> None:
-    """Let `graph` be quantized as `plan` says; QprepError where it is the graph of another model."""
+    """Let `graph` be quantized as `plan` says; QprepError if it is the graph of another model."""
     edges = list(graph.edges)
     found = [_named(node.path, node.name) for node in graph.nodes]
     if found != plan["nodes"] or len(edges) != len(plan["edges"]):
@@ -84,7 +84,7 @@ def set_passes(passes: Passes, saved: Iterable[tuple[str, str]], given: Mapping[
 
 
 def function_name(function: Callable[..., object]) -> str:
-    """Where a function is written: "qprep.quantizer.graph.graph_passes.share_scales"."""
+    """The qualified name of a function: "qprep.quantizer.graph.graph_passes.share_scales"."""
     return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__name__)}"
 
 

@@ -10,12 +10,13 @@ from typing import Any, Final
 from torch import Tensor, nn
 from torch.nn import Parameter
 
+from qprep.quantizer.graph.module_wrapper import ModuleWrapper
 from qprep.quantizer.graph.tensor_leaves import holder, map_tensors
 
 PARTS: Final = ("weights", "inputs", "outputs", "given", "sums")
 
 
-class QuantizedModule(nn.Module):
+class QuantizedModule(ModuleWrapper):
     """Runs `module` on quantized inputs, with quantized parameters, and quantizes what it returns.
 
     weights  by the name of a parameter that `module` holds
@@ -93,15 +94,6 @@ class QuantizedModule(nn.Module):
             yield
         finally:
             held.update(before)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            modules = self.__dict__.get("_modules", {})
-            if "module" not in modules or name.startswith("__"):
-                raise
-            return getattr(modules["module"], name)
 
 
 class QuantizedContainer(QuantizedModule):

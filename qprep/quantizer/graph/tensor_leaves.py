@@ -1,4 +1,4 @@
-"""What modules take and return: tensors within tuples, lists, dicts, dataclasses and packed sequences."""
+"""Arguments and results of modules: tensors within tuples, lists, dicts, dataclasses and packed sequences."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _fields(value: DataclassInstance) -> Iterator[dataclasses.Field[Any]]:
 
 
 def _with_items(value: dict[Any, Any], items: dict[Any, Any]) -> dict[Any, Any]:
-    """A copy with other values, of its own class: what it holds beside them (a default factory) stays."""
+    """A copy with other values, of its own class: the rest of its state (a default factory) stays."""
     if type(value) is dict:
         return items
     made = copy.copy(value)

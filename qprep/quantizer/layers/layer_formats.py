@@ -1,4 +1,4 @@
-"""What a layer that brings its formats has in common with others."""
+"""The base of layers that specify their own formats."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import NAMES, Settings, with_values
+from qprep.quantizer.config.config_settings import NAMES, LayerSettings, with_values
 from qprep.quantizer.formats.spec import Spec
 from qprep.runtime_modules._operation import Operation
 
@@ -15,11 +15,11 @@ _SPECS: Final = ("weights", "activations", "bias")
 
 
 class Formatted(nn.Module):
-    """A layer with formats of its own, given as keywords beside the layer's arguments.
+    """A layer with formats of its own, given as keywords in addition to the layer's arguments.
 
-    Keywords are the names of `Settings` (bits_weights=4, scheme_weights="symmetric"), or `weights`, `activations` and
-    `bias`, each a `Spec`. Until a quantizer adopts the model around it the layer computes in float. A quantizer takes
-    what the layer does not say from its own settings; an override of the quantizer's comes before all of that.
+    Keywords are the names of `LayerSettings` (bits_weights=4, scheme_weights="symmetric"), or `weights`, `activations`
+    and `bias`, each a `Spec`. Until a quantizer adopts the model around it, the layer computes in float. The settings
+    of the quantizer fill in what the layer does not specify; an override of the quantizer wins over both.
     """
 
     formats: dict[str, Any]
@@ -31,7 +31,7 @@ class Formatted(nn.Module):
         for name in _SPECS:
             if isinstance(kwargs.get(name), Spec):
                 given |= _settings(name, kwargs.pop(name))
-        with_values(Settings(), given, where)
+        with_values(LayerSettings(), given, where)
         super().__init__(*args, **kwargs)
         self.formats = given
 
@@ -53,7 +53,7 @@ def _settings(name: str, spec: Spec) -> dict[str, Any]:
 
 
 def formats_of(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """The settings that modules of a model bring, by path; QprepError where they were changed to what is none."""
+    """The settings that modules of a model bring, by path; QprepError if they were changed to invalid ones."""
     found = {}
     for path, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, Formatted):

@@ -14,7 +14,7 @@ from qprep.quantizer.formats.affine import QParams, grouped, ungrouped
 from qprep.quantizer.formats.grid import between
 from qprep.quantizer.formats.spec import Range, Spec
 from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer, WeightQuantizer
-from qprep.quantizer.graph.layer_rows import RowCollector, Rows, Stop, joined
+from qprep.quantizer.graph.layer_rows import RowCollector, Rows, joined, rows_of
 from qprep.quantizer.graph.quantization_graph import Graph, Node, Weight
 from qprep.quantizer.methods.post_training import PostTrainingQuantizer
 from qprep.quantizer.ranges.known_ranges import clamp_range
@@ -100,19 +100,20 @@ class _Layer:
         return output if self.clamp is None else output.clamp(*self.clamp)
 
     def error(self, output: Tensor, target: Tensor) -> Tensor:
-        """How far the activated output is from `target`, where the activation lets it move."""
+        """The distance of the activated output from `target`, if the activation lets it change."""
         error = self.activated(output) - target
         return error if self.clamp is None else between(error, output, *self.clamp)
 
 
 class AdaRoundQuantizer(PostTrainingQuantizer):
-    """Static ranges, then layer by layer the rounding of weights that reproduces the float layer's output best.
+    """AdaRound: static ranges; rounds each weight up or down so that the output of its layer changes least.
 
-    Each layer sees what the layers before it, quantized, give (the paper's asymmetric reconstruction), and is compared
-    behind the clamping activation that follows. Weights of linear layers and convolutions; others round to nearest.
+    Layers read the results of the quantized layers before them (the paper's asymmetric reconstruction). An output is
+    compared behind the clamping activation that follows. Covers weights of linear layers and convolutions; all others
+    are rounded to nearest.
 
     iterations  steps of Adam for each layer
-    samples     places of the calibration data that a layer is compared at
+    samples     number of positions in the calibration data at which a layer is compared
     """
 
     method_name: ClassVar[str] = "adaround"
@@ -123,7 +124,7 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         self.iterations, self.samples, self.seed = iterations, samples, seed
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
-        """One that can round either way."""
+        """Return a quantizer that can round up or down."""
         return AdaRoundWeight(name, spec) if not weight.is_bias else super().make_weight_quantizer(weight, spec, name)
 
     def calibrate(self, loader: object, progress: Progress | None = None) -> None:
@@ -134,8 +135,9 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
         number = -(-self.samples // len(batches))
         targets = self._targets(layers, batches, number)
         for done, layer in enumerate(layers):
-            if layer.weight.parameter in targets:
-                rows = self._rows_of(layer, batches, number)
+            ran = layer.weight.parameter in targets
+            rows = self._rows_of(layer, batches, number) if ran else None
+            if rows is not None:
                 layer.quantizer.choose(self._chosen(layer, rows, targets.pop(layer.weight.parameter)))
             if progress is not None:
                 progress(done + 1, len(layers))
@@ -161,19 +163,14 @@ class AdaRoundQuantizer(PostTrainingQuantizer):
                 )
         return targets
 
-    def _rows_of(self, layer: _Layer, batches: Sequence[object], number: int) -> Rows:
-        """What the layer is given at the same places, everything before it quantized."""
+    def _rows_of(self, layer: _Layer, batches: Sequence[object], number: int) -> Rows | None:
+        """The inputs of the layer at the same places, with all layers before it quantized."""
         collector = RowCollector([layer.weight.parameter], number, self.seed, stop=layer.node.calls == 1)
         layer.quantizer.mode = QuantizerMode.OFF
         with torch.no_grad():
-            for batch in batches:
-                try:
-                    with collector:
-                        self.call(batch)
-                except Stop:
-                    continue
+            rows = rows_of(layer.weight.parameter, batches, self.call, collector)
         layer.quantizer.mode = QuantizerMode.QUANTIZE
-        return joined(collector.found[layer.weight.parameter])
+        return rows
 
     @torch.no_grad()
     def _chosen(self, layer: _Layer, rows: Rows, target: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def makes_channels(layer: Node) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NormStatistics:
-    """What a BatchNorm normalizes by, (channels,) each: y = (x - mean) / √(variance + eps) · weight + bias."""
+    """The terms of a BatchNorm, (channels,) each: y = (x - mean) / √(variance + eps) · weight + bias."""
 
     mean: Tensor
     variance: Tensor
@@ -59,7 +59,7 @@ class NormStatistics:
 
 
 def statistics_of(norm: Node) -> NormStatistics | None:
-    """The running statistics of a BatchNorm; None where it keeps none, or takes those of the batch."""
+    """The running statistics of a BatchNorm; None if it keeps none, or takes those of the batch."""
     module = norm.module
     if isinstance(module, _BatchNorm):
         mean, variance = module.running_mean, module.running_var

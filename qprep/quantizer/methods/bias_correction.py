@@ -20,12 +20,12 @@ _ROWS: Final = 1024  # places of each batch at which the inputs' mean is taken
 
 
 def bias_correction(loader: object, positional: int = 1) -> Pass:
-    """A pass that takes from each bias what rounding the weight adds to the layer's mean output: (Q(w) - w) E[x].
+    """Return a pass that subtracts from each bias the mean error of rounding the weight: (Q(w) - w) E[x].
 
     loader      batches as `calibrate` takes them, run once in float
-    positional  how many inputs a tuple of the loader begins with
+    positional  number of inputs at the start of a tuple of the loader
 
-    For linear layers and convolutions that have a bias, or room for one, of their own. Insert it after what changes
+    It covers linear layers and convolutions that have a bias or can get one. Insert it after passes that change
     weights: `q.passes.insert_after("fold-batch-norm", "bias-correction", bias_correction(loader))`. The pass raises
     QprepError for a loader without data.
     """

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer.config.config_settings import Settings
+from qprep.quantizer.config.config_settings import LayerSettings
 from qprep.quantizer.config.short_forms import selected, type_names
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer, QuantizerMode, WeightQuantizer
@@ -31,15 +31,15 @@ def quantize_dynamic(
     dtype: torch.dtype = torch.qint8,
     inplace: bool = False,
 ) -> nn.Module:
-    """A copy of `model` whose modules of `types` have weights in `dtype` and read inputs on a grid of the moment.
+    """Return a copy of `model` with quantized modules of `types`; inputs are quantized by their range in each run.
 
-    types    classes of modules, by default torch.ao's: nn.Linear and the recurrent layers; subclasses count
+    types    classes of modules, with subclasses; by default torch.ao's: nn.Linear and the recurrent layers
     dtype    torch.qint8 (or int8): weights with one scale a channel, inputs 8 bits; torch.float16, torch.bfloat16:
              weights alone
-    inplace  whether `model` itself is changed
+    inplace  change `model` itself
 
     The model need not be prepared, and no example input is needed. `write_onnx(quantized, path, inputs)` exports it.
-    Raises QprepError for another dtype, classes that the model has no module of, and modules without weights.
+    Raises QprepError for another dtype, for classes without a module in the model, and for modules without weights.
     """
     if dtype not in _BITS:
         known = ", ".join(map(str, _BITS))
@@ -68,7 +68,7 @@ def _weights(module: nn.Module) -> dict[str, nn.Parameter]:
 
 def _quantized(module: nn.Module, path: str, bits: int | str) -> nn.Module:
     """The module, its weights rounded, its first input on a grid of its own; indices pass as they are."""
-    settings = Settings(bits_activations=bits, bits_weights=bits)
+    settings = LayerSettings(bits_activations=bits, bits_weights=bits)
     slots = {}
     for name, parameter in _weights(module).items():
         spec = settings.weights(0, parameter.dim())

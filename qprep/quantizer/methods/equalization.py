@@ -16,10 +16,10 @@ _SWEEPS: Final = 20
 
 
 def cross_layer_equalization(graph: Graph) -> None:
-    """Let each channel have the same largest weight in the layer that makes it and in the one that reads it.
+    """A pass that gives each channel the same largest weight in the layer that writes it and in the one that reads it.
 
-    For pairs of linear layers or convolutions with nothing or a ReLU between, each the other's only neighbour and of
-    the same kind; not through ReLU6, nor through a change of layout. Insert it after "fold-batch-norm":
+    It covers pairs of layers of one kind (linear or convolution) without other neighbours, with nothing or a ReLU
+    between them; not through ReLU6 or a change of layout. Insert it after "fold-batch-norm":
     `q.passes.insert_after("fold-batch-norm", "cross-layer-equalization", cross_layer_equalization)`.
     """
     chains = [*Pattern(FOLDABLE, FOLDABLE).match(graph), *Pattern(FOLDABLE, _HOMOGENEOUS, FOLDABLE).match(graph)]

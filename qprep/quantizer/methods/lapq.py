@@ -32,7 +32,7 @@ _FACTORS: Final = (0.3, 1.4)  # how far the search may shrink and widen a range
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
+class _SearchedRange:
     """One range to be searched, for each scale (one, or one per channel), and how to find it for a norm."""
 
     quantizer: TensorQuantizer
@@ -48,10 +48,10 @@ class _Slot:
 
 
 class LAPQQuantizer(PostTrainingQuantizer):
-    """Static ranges by three steps: least L_p error of each tensor, the best p for the model's loss, Powell's method.
+    """LAPQ: static ranges in three steps: least L_p error of each tensor, the best p for the loss, Powell's method.
 
-    loss         of (output, batch), to be made small; without one the squared error against the float outputs
-    evaluations  how often Powell's method may run the calibration data; 0 leaves it out
+    loss         a function of (output, batch) to minimize; by default the squared error against the float outputs
+    evaluations  how often Powell's method may run the calibration data; 0 omits this step
 
     Needs scipy (`qprep[lapq]`). The loss after calibration is `best_loss`.
     """
@@ -63,12 +63,12 @@ class LAPQQuantizer(PostTrainingQuantizer):
         super().__init__(*args, **settings)
         self.loss, self.evaluations = loss, evaluations
         self.best_loss = math.inf
-        self._slots: list[_Slot] = []
+        self._slots: list[_SearchedRange] = []
 
     def calibrate(self, loader: object, progress: Progress | None = None) -> None:
         """Calibrate as the base class, then search; `progress` gets the number of evaluations done and the maximum.
 
-        Estimators other than "mse" fix their ranges before the search. Raises QprepError where scipy is missing or
+        Estimators other than "mse" fix their ranges before the search. Raises QprepError if scipy is missing or
         the loss of every candidate is NaN.
         """
         minimize = _powell()
@@ -76,7 +76,7 @@ class LAPQQuantizer(PostTrainingQuantizer):
         self._slots = []
         super().calibrate(batches)
         self._slots += _weight_slots(self)
-        search = _Search(self, batches, progress, len(_NORMS) + 1 + self.evaluations)
+        search = _RangeSearch(self, batches, progress, len(_NORMS) + 1 + self.evaluations)
         norm = search.best_norm()
         search.start_from(norm)
         if self.evaluations and self._slots:
@@ -94,10 +94,10 @@ class LAPQQuantizer(PostTrainingQuantizer):
         super()._observe(loader, observers)
         for each in observers:  # the estimator goes when the observer freezes
             if isinstance(each.estimator, MeanSquaredError) and each.estimator.count:
-                self._slots.append(_Slot(each, each.estimator))
+                self._slots.append(_SearchedRange(each, each.estimator))
 
 
-class _Search:
+class _RangeSearch:
     """The loss as a function of norms and factors; remembers the best ranges."""
 
     def __init__(
@@ -185,18 +185,18 @@ class _Search:
         return found
 
 
-def _weight_slots(quantizer: LAPQQuantizer) -> list[_Slot]:
+def _weight_slots(quantizer: LAPQQuantizer) -> list[_SearchedRange]:
     found = []
     for parameter, each in quantizer.parameters_with_quantizers():
         if isinstance(each, WeightQuantizer) and not each.spec.is_float and each.spec.estimator == "mse":
             estimator = MeanSquaredError(each.spec)
             estimator.update(each.rows(parameter.detach()))
-            found.append(_Slot(each, estimator))
+            found.append(_SearchedRange(each, estimator))
     return found
 
 
 def _vertex(losses: Mapping[float, float]) -> float | None:
-    """Where a parabola fitted to the losses is least; None where it opens downwards or leaves the norms."""
+    """The minimum of a parabola fitted to the losses; None if it opens downwards or lies outside the norms."""
     norms = torch.tensor([norm for norm in losses if math.isfinite(losses[norm])], dtype=torch.double)
     if len(norms) < 3:
         return None

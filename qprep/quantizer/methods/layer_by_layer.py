@@ -1,4 +1,4 @@
-"""What methods share that choose weights layer by layer, each layer given what the quantized ones before it give."""
+"""The base of methods that choose weights layer by layer, on the outputs of the quantized layers before."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qprep.quantizer.batches import batches_of
 from qprep.quantizer.config.config_settings import Bits
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.formats.tensor_quantizers import QuantizerMode, TensorQuantizer, WeightQuantizer
-from qprep.quantizer.graph.layer_rows import RowCollector, Rows, Stop, joined
+from qprep.quantizer.graph.layer_rows import RowCollector, Rows, rows_of
 from qprep.quantizer.graph.quantization_graph import Graph, Node, Weight
 from qprep.quantizer.methods.post_training import WeightOnlyQuantizer
 
@@ -56,7 +56,7 @@ class ByLayerQuantizer(WeightOnlyQuantizer):
     A subclass says in `choose` what it makes of one layer. Weights of linear layers and convolutions; others, and those
     that the data never reaches, are rounded to nearest.
 
-    samples  places of the calibration data that a layer is looked at
+    samples  places of the calibration data at which a layer is observed
     """
 
     quantizes_vectors = False  # in 4 bits a normalization's weights would lose more than all layers do
@@ -111,25 +111,19 @@ class ByLayerQuantizer(WeightOnlyQuantizer):
         raise NotImplementedError
 
     def check_calibrated(self, before: str) -> None:
-        """QprepError where no weight was chosen on data."""
+        """QprepError if no weight was chosen on data."""
         slots = [each for each in self.quantizers if isinstance(each, ChosenWeight) and not each.spec.is_float]
         if slots and not any(each.flag("chosen") for each in slots):
             raise QprepError(f"expected calibrate before {before}, found no weight that data was seen for")
 
     def _rows(self, layer: Layer, batches: Sequence[object]) -> Rows | None:
-        """What the layer is given, everything before it quantized; None where it did not run."""
+        """The inputs of the layer, with all layers before it quantized; None if it did not run."""
         number = -(-self.samples // len(batches))
         collector = RowCollector([layer.weight.parameter], number, self.seed, stop=layer.node.calls == 1)
         layer.slot.mode = QuantizerMode.OFF
-        for batch in batches:
-            try:
-                with collector:
-                    self.call(batch)
-            except Stop:
-                continue
+        rows = rows_of(layer.weight.parameter, batches, self.call, collector)
         layer.slot.mode = QuantizerMode.QUANTIZE
-        found = collector.found[layer.weight.parameter]
-        return joined(found) if found else None
+        return rows
 
 
 def _layers(graph: Graph) -> Iterator[Layer]:

@@ -6,37 +6,20 @@ point group `qprep.quantizer.methods`. The class says its name in `method_name`.
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import inspect
-import pkgutil
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType, ModuleType
+from collections.abc import Mapping
 from typing import Final
 
 from qprep.foundation.errors import QprepError
+from qprep.quantizer.extension_modules import LazyTable, extension_modules
 from qprep.quantizer.quantizer_base import Quantizer
 
 GROUP: Final = "qprep.quantizer.methods"  # of entry points: each names a module, or a class in it
 
 
-def _modules() -> Iterator[ModuleType]:
-    """Those of this folder, in order of their names, then those of other packages."""
-    package, _, own = __name__.rpartition(".")
-    folder = importlib.import_module(package).__path__
-    for found in pkgutil.iter_modules(folder):
-        if found.name != own and not found.ispkg:
-            yield importlib.import_module(f"{package}.{found.name}")
-    for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda each: each.name):
-        try:
-            yield importlib.import_module(entry.module)
-        except Exception as error:  # what an import of somebody else's raises
-            raise QprepError(f"expected the methods of {entry.name} ({entry.value}), found {error!r}") from error
-
-
 def _methods() -> Mapping[str, type[Quantizer]]:
     found: dict[str, type[Quantizer]] = {}
-    for module in _modules():
+    for module in extension_modules(__name__, GROUP, "methods"):
         for made in vars(module).values():
             if not (isinstance(made, type) and issubclass(made, Quantizer) and made.__module__ == module.__name__):
                 continue
@@ -46,14 +29,14 @@ def _methods() -> Mapping[str, type[Quantizer]]:
             if name in found:
                 raise QprepError(f"expected one method called {name!r}, found {found[name]!r} and {made!r}")
             found[name] = made
-    return MappingProxyType(dict(sorted(found.items())))
+    return dict(sorted(found.items()))
 
 
-METHODS: Final = _methods()
+METHODS: Final[Mapping[str, type[Quantizer]]] = LazyTable(_methods)
 
 
 def options_of(method: type[Quantizer]) -> Mapping[str, int | float | bool]:
-    """The numbers, by name with their defaults, that a method's constructors take beside what all take."""
+    """The numbers, by name with their defaults, that a method's constructors take; without those of all methods."""
     found: dict[str, int | float | bool] = {}
     for each in reversed(method.__mro__):
         own = inspect.signature(vars(each)["__init__"]).parameters.values() if "__init__" in vars(each) else ()
@@ -65,4 +48,6 @@ def options_of(method: type[Quantizer]) -> Mapping[str, int | float | bool]:
     return found
 
 
-OPTIONS: Final = MappingProxyType({name: options_of(method) for name, method in METHODS.items()})
+OPTIONS: Final[Mapping[str, Mapping[str, int | float | bool]]] = LazyTable(
+    lambda: {name: options_of(method) for name, method in METHODS.items()}
+)

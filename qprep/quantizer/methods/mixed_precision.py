@@ -24,7 +24,7 @@ Metric = Callable[[nn.Module], float]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Slot:
+class _WeightFormat:
     """A weight and what quantizes it."""
 
     slot: WeightQuantizer
@@ -71,16 +71,16 @@ def choose_bits(
     return {each.slot.name: number for each, number in bits.items()}
 
 
-def _slots(quantizer: PreparedModel) -> list[_Slot]:
+def _slots(quantizer: PreparedModel) -> list[_WeightFormat]:
     pairs = quantizer.parameters_with_quantizers()
     return [
-        _Slot(slot, parameter)
+        _WeightFormat(slot, parameter)
         for parameter, slot in pairs
         if isinstance(slot, WeightQuantizer) and not slot.spec.is_float and parameter.dim() > 1
     ]
 
 
-def _check(budget: float, steps: Sequence[int], slots: Sequence[_Slot]) -> None:
+def _check(budget: float, steps: Sequence[int], slots: Sequence[_WeightFormat]) -> None:
     if not slots:
         raise QprepError("expected weights that are quantized to integers, found none to choose bits of")
     if not steps or not all(isinstance(each, int) and 1 <= each <= 16 for each in steps):
@@ -90,10 +90,10 @@ def _check(budget: float, steps: Sequence[int], slots: Sequence[_Slot]) -> None:
 
 
 def _costs(
-    quantizer: PreparedModel, slots: Sequence[_Slot], steps: Sequence[int], batch: object, metric: Metric | None
-) -> dict[tuple[_Slot, int], float]:
-    """What each weight with each number of bits costs, alone."""
-    costs: dict[tuple[_Slot, int], float] = {}
+    quantizer: PreparedModel, slots: Sequence[_WeightFormat], steps: Sequence[int], batch: object, metric: Metric | None
+) -> dict[tuple[_WeightFormat, int], float]:
+    """The cost of each weight with each number of bits, alone."""
+    costs: dict[tuple[_WeightFormat, int], float] = {}
     with _all_off(quantizer), torch.no_grad():
         expected = quantizer.call(batch)
         reference = 0.0 if metric is None else float(metric(quantizer.model))
@@ -126,8 +126,8 @@ def _all_off(quantizer: PreparedModel) -> Iterator[None]:
 
 
 def _cheapest(
-    slots: Sequence[_Slot], steps: Sequence[int], costs: dict[tuple[_Slot, int], float], budget: float
-) -> dict[_Slot, int]:
+    slots: Sequence[_WeightFormat], steps: Sequence[int], costs: dict[tuple[_WeightFormat, int], float], budget: float
+) -> dict[_WeightFormat, int]:
     """The bits whose costs add up to the least."""
     sizes = [[each.parameter.numel() * bits for bits in steps] for each in slots]
     prices = [[costs[each, bits] for bits in steps] for each in slots]

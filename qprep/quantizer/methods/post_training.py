@@ -12,10 +12,16 @@ from torch import Tensor, nn
 from qprep.foundation.errors import QprepError
 from qprep.quantizer.batches import batches_of
 from qprep.quantizer.config.config_settings import NAMES, Bits
-from qprep.quantizer.formats.spec import Spec
-from qprep.quantizer.formats.tensor_quantizers import ActivationQuantizer, DynamicActivationQuantizer, TensorQuantizer
+from qprep.quantizer.formats.spec import Granularity, Spec
+from qprep.quantizer.formats.tensor_quantizers import (
+    ActivationQuantizer,
+    DynamicActivationQuantizer,
+    TableQuantizer,
+    TensorQuantizer,
+    WeightQuantizer,
+)
 from qprep.quantizer.graph.graph_passes import Passes, plan_inner_slots, plan_layer_inputs
-from qprep.quantizer.graph.quantization_graph import Edge
+from qprep.quantizer.graph.quantization_graph import Edge, Weight
 from qprep.quantizer.methods.mixed_precision import CHOICES, Metric, choose_bits
 from qprep.quantizer.quantizer_base import Quantizer
 from qprep.quantizer.ranges.saved_ranges import set_ranges
@@ -46,7 +52,7 @@ class _PostTraining(Quantizer):
         self.model = copy.deepcopy(model).eval()
 
     def quantize_params(self) -> None:
-        """Take scales of weights; the values are rounded in each forward until `convert`."""
+        """Compute the scales of weights; values are rounded in each forward until `convert`."""
         for parameter, quantizer in self.parameters_with_quantizers():
             self.param_quantization_fn(parameter, quantizer)
 
@@ -60,11 +66,11 @@ class _PostTraining(Quantizer):
     ) -> dict[str, int]:
         """Choose the bits of each weight under a budget, then calibrate; returns the bits by name.
 
-        bits_budget  of a weight's value, on average over all that are quantized
-        metric       a function of the model, better the higher; without it the noise at the output counts
+        bits_budget  bits of a value, on average over all quantized weights
+        metric       a function of the model, higher is better; by default the noise at the output is used
         choices      the bits to choose from
 
-        See `choose_bits`, whose errors are raised. The choices become overrides, so that files keep them.
+        The choices become overrides, so that files contain them. Raises the errors of `choose_bits`.
         """
         found = choose_bits(self, loader, bits_budget, metric, choices)
         for name, bits in found.items():
@@ -74,10 +80,10 @@ class _PostTraining(Quantizer):
 
 
 class PostTrainingQuantizer(_PostTraining):
-    """Static: ranges of activations are observed in one pass over data, then fixed.
+    """Static quantization: one pass over data observes the ranges of activations.
 
-    statistics  what `collect_statistics` found in the float model, or the path of its file: ranges are taken from it
-                by `prepare_model`, and no `calibrate` is needed; QprepError where it says nothing of a tensor
+    statistics  the result of `collect_statistics` for the float model, or the path of its file. `prepare_model` takes
+                the ranges from it, and `calibrate` is not needed; a tensor without statistics is a QprepError
     """
 
     method_name: ClassVar[str] = "ptq"
@@ -92,43 +98,51 @@ class PostTrainingQuantizer(_PostTraining):
     def prepare_model(
         self, *example_inputs: object, allow_unprepared: bool = False, **example_kwinputs: object
     ) -> None:
-        """As in the base; then ranges are taken from statistics, where there are some."""
+        """Prepare as the base class does, then take ranges from statistics if they were given."""
         super().prepare_model(*example_inputs, allow_unprepared=allow_unprepared, **example_kwinputs)
         if self._statistics is not None:
             slots = [each for each in self.quantizers if isinstance(each, ActivationQuantizer)]
             set_ranges(self.graph, slots, self._statistics.modules)
             super().quantize_params()
 
+    def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
+        """As in the base; tables of embeddings have the grid of what is looked up, where that has as many bits."""
+        made, output = super().make_weight_quantizer(weight, spec, name), weight.rows_to
+        if type(made) is not WeightQuantizer or not isinstance(output, ActivationQuantizer):
+            return made
+        alike = not spec.is_float and spec.bits == output.spec.bits and spec.granularity is not Granularity.GROUP
+        return TableQuantizer(name, output) if alike else made
+
     def quantize_params(self) -> None:
         """Weights stay in float while ranges are observed."""
 
     def calibrate(self, loader: Iterable[object]) -> None:
-        """As in the base; then scales of weights are taken."""
+        """Calibrate as the base class does, then compute the scales of weights."""
         super().calibrate(loader)
         super().quantize_params()
 
 
 class DynamicQuantizer(_PostTraining):
-    """Weights ahead of time; what layers with weights read is quantized to its own range, each time."""
+    """Quantizes weights in advance, and the inputs of layers with weights by their range in each run."""
 
     method_name: ClassVar[str] = "dynamic"
     unread: ClassVar[tuple[str, ...]] = ("estimator_activations",)
 
     def default_passes(self) -> Passes:
-        """Nothing is folded: batch statistics stay where they are."""
+        """The passes without BatchNorm folding."""
         return Passes(("plan-layer-inputs", plan_layer_inputs), ("plan-inner-slots", plan_inner_slots))
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """One that takes each tensor's own range."""
+        """Return a quantizer that uses the range of each tensor."""
         return DynamicActivationQuantizer(name, spec)
 
     def calibrate(self, loader: Iterable[object]) -> None:
-        """Nothing is to be observed; `loader` is not read. QprepError before prepare_model, or for no loader."""
+        """Do nothing: there is no range to observe. QprepError before prepare_model, or without a loader."""
         _not_read(self, loader)
 
 
 class WeightOnlyQuantizer(_PostTraining):
-    """Weights alone, by default in 8 bits; activations stay."""
+    """Quantizes weights only, by default to 8 bits."""
 
     method_name: ClassVar[str] = "weight-only"
     unread: ClassVar[tuple[str, ...]] = tuple(
@@ -147,11 +161,11 @@ class WeightOnlyQuantizer(_PostTraining):
         super().__init__(model, None, bits_weights, defaults.pop("bits_bias", None), overrides, **defaults)
 
     def default_passes(self) -> Passes:
-        """None is needed."""
+        """No passes."""
         return Passes()
 
     def calibrate(self, loader: Iterable[object]) -> None:
-        """Nothing is to be observed; `loader` is not read. QprepError before prepare_model, or for no loader."""
+        """Do nothing: there is no range to observe. QprepError before prepare_model, or without a loader."""
         _not_read(self, loader)
 
 

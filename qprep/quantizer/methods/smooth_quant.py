@@ -28,17 +28,17 @@ class NormGroup:
 
 
 def smooth_quant(loader: object, alpha: float = 0.5, positional: int = 1) -> Pass:
-    """A pass that divides what a normalization gives by s and multiplies what reads it by s, channel by channel.
+    """Return a pass that divides the output of a normalization by s and multiplies the weights behind it by s.
 
     s = max |x|^alpha / max |w|^(1 - alpha) (equation 4). In float the model computes the same as before.
 
     loader      batches as `calibrate` takes them, run once in float
-    alpha       0 to 1: how much of the range of activations goes to weights
-    positional  how many inputs a tuple of the loader begins with
+    alpha       0 to 1: the part of the range of activations that moves into the weights
+    positional  number of inputs at the start of a tuple of the loader
 
-    For LayerNorm and RMSNorm with weights whose results only linear layers read. Insert it before planning:
-    `q.passes.insert_after("fold-batch-norm", "smooth-quant", smooth_quant(loader))`. Raises QprepError for an alpha
-    outside of 0 to 1; the pass does for a loader without data.
+    There is one s for each channel. It covers LayerNorm and RMSNorm with weights whose results only linear layers read.
+    Insert it before planning: `q.passes.insert_after("fold-batch-norm", "smooth-quant", smooth_quant(loader))`.
+    Raises QprepError for an alpha outside of 0 to 1; the pass raises it for a loader without data.
     """
     if not 0 <= alpha <= 1:
         raise QprepError(f"expected an alpha from 0 to 1, found {alpha!r}")
@@ -63,7 +63,7 @@ def norm_groups(graph: Graph) -> Iterator[NormGroup]:
 
 
 def _readers(norm: Node, graph: Graph) -> tuple[Weight, ...] | None:
-    """The weights that read what `norm` gives, None where anything else does."""
+    """The weights that read what `norm` gives, None if anything else does."""
     edge = norm.outputs[0]
     if edge.is_output or not edge.consumers:
         return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from qprep.foundation.errors import QprepError
+from qprep.foundation.suggestions import did_you_mean
 from qprep.quantizer.formats.spec import Spec
 from qprep.quantizer.ranges.aciq import AciqGauss, AciqLaplace
 from qprep.quantizer.ranges.histograms import Entropy, MeanSquaredError, Percentile
@@ -50,6 +50,5 @@ def check_name(name: str) -> None:
     """QprepError, with the nearest known name, where there is no estimator `name`."""
     if isinstance(name, str) and spelled(name) in ESTIMATORS:
         return
-    near = difflib.get_close_matches(str(name), ESTIMATORS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(str(name), ESTIMATORS)
     raise QprepError(f"expected a range estimator among {', '.join(ESTIMATORS)}, found {name!r}{hint}")

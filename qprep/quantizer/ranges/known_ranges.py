@@ -43,7 +43,7 @@ _CLAMPS: Final[Mapping[str, Callable[[nn.Module], Range]]] = MappingProxyType(
 
 
 def clamp_range(node: Node) -> Range | None:
-    """What a node that only clamps leaves; None for any other node."""
+    """The range that a node which only clamps leaves; None for any other node."""
     if not node.owned or node.op is None or len(node.inputs) != 1:
         return None
     if isinstance(node.module, nn.ReLU6):  # torch writes it as hardtanh
@@ -53,7 +53,7 @@ def clamp_range(node: Node) -> Range | None:
 
 
 def useful_input(node: Node) -> Range | None:
-    """The part of its input's range that a node can tell apart; None where that is everything."""
+    """The part of its input's range that a node can tell apart; None if that is everything."""
     known = clamp_range(node)
     if known is not None or not node.owned or node.op is None:
         return known

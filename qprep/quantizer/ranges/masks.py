@@ -1,4 +1,4 @@
-"""What masks write into activations is no part of their range."""
+"""Masks: the values that they write into activations are not part of a range."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def keep_masks(graph: Graph) -> None:
 
 
 def _from_weights(graph: Graph) -> set[Edge]:
-    """What any weight flows into."""
+    """The edges that any weight flows into."""
     found: set[Edge] = set()
     for node in graph.nodes:
         if node.weights or not found.isdisjoint(node.inputs):

@@ -35,7 +35,7 @@ class Estimator(abc.ABC):
         self.count += 1
 
     def range(self) -> tuple[Tensor, Tensor]:
-        """Lower and upper bounds, shape (rows,). Raises QprepError where nothing was seen."""
+        """Lower and upper bounds, shape (rows,). Raises QprepError if nothing was seen."""
         if self.count == 0:
             raise QprepError("expected values to take a range of, found none")
         return self._range()
@@ -103,7 +103,7 @@ class Average(Estimator):
 
 
 class Moments(MinMax):
-    """Mean and central moments of all values, beside their bounds: the base of estimators by a distribution."""
+    """Mean and central moments of all values, with their bounds: the base of estimators by a distribution."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ Numbers = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What was seen, by module path.
+    """The observed statistics, by module path.
 
     modules    {"conv1": {"inputs": {0: numbers}, "output": numbers}}; of a module with several results, as Distiller
                has room for one, further ones stand under "output_1" and so on
@@ -61,14 +61,14 @@ class Statistics:
         return "\n".join([*lines, *_yaml(modules, "")]) + "\n"
 
     def save(self, path: str | Path, histograms: bool = False) -> None:
-        """Write `to_yaml` to a file; nothing is left half-written. Raises QprepError where it cannot be written."""
+        """Write `to_yaml` to a file; nothing is left half-written. Raises QprepError if it cannot be written."""
         save(Path(path), self.to_yaml(histograms).encode(), "statistics")
 
     @classmethod
     def load(cls, path: str | Path) -> Statistics:
-        """What `save` wrote, or another file in Distiller's layout, without histograms.
+        """Read a file of `save`, or another one in Distiller's layout, without histograms.
 
-        Raises QprepError, with file and line, for what is no YAML and for numbers that are none.
+        Raises QprepError, with file and line, for invalid YAML and invalid numbers.
         """
         path = Path(path)
         found: dict[str, dict[str, Any]] = {}
@@ -104,7 +104,7 @@ def _numbers(given: Located, path: Path) -> dict[str, Any]:
     return found
 
 
-class _Slot:
+class _SlotStatistics:
     def __init__(self) -> None:
         self.moments, self.average, self.histogram = Moments(), Average(), Histogram()
         self.shape = ""
@@ -126,12 +126,12 @@ class _Slot:
 def collect_statistics(model: nn.Module, loader: Iterable[object], positional: int | None = None) -> Statistics:
     """Run `model` in evaluation mode over `loader`, watching all modules without children.
 
-    positional  how many inputs a tuple of the loader begins with, None for as many as the model cannot do without
+    positional  number of inputs at the start of a tuple of the loader; None for the required inputs of the model
 
     The model is the same afterwards. Raises QprepError for a loader without data and for values that are not finite.
     """
     leaves = {path: each for path, each in model.named_modules() if not any(True for _ in each.children())}
-    slots: dict[str, dict[tuple[str, int], _Slot]] = {path: {} for path in leaves}
+    slots: dict[str, dict[tuple[str, int], _SlotStatistics]] = {path: {} for path in leaves}
     calls = dict.fromkeys(leaves, 0)
     training = {module: module.training for module in model.modules()}
     number = len(required_inputs(model)) if positional is None else positional
@@ -152,7 +152,7 @@ def collect_statistics(model: nn.Module, loader: Iterable[object], positional: i
 
 def _watch(  # noqa: PLR0917  (the last four are the hook's)
     path: str,
-    slots: dict[tuple[str, int], _Slot],
+    slots: dict[tuple[str, int], _SlotStatistics],
     calls: dict[str, int],
     _module: nn.Module,
     args: object,
@@ -164,7 +164,7 @@ def _watch(  # noqa: PLR0917  (the last four are the hook's)
         for index, tensor in enumerate(tensors_in(value)):
             if tensor.is_floating_point() and tensor.numel():
                 try:
-                    slots.setdefault((kind, index), _Slot()).add(tensor)
+                    slots.setdefault((kind, index), _SlotStatistics()).add(tensor)
                 except QprepError as error:
                     raise QprepError(f"{error}, at {kind} {index} of {path or 'the model'}") from error
 
@@ -175,7 +175,7 @@ def _restore(training: Mapping[nn.Module, bool]) -> None:
 
 
 def _statistics(
-    slots: Mapping[str, Mapping[tuple[str, int], _Slot]], calls: Mapping[str, int], batches: int
+    slots: Mapping[str, Mapping[tuple[str, int], _SlotStatistics]], calls: Mapping[str, int], batches: int
 ) -> Statistics:
     modules: dict[str, dict[str, Any]] = {}
     histograms: dict[str, dict[str, tuple[float, tuple[int, ...]]]] = {}

@@ -11,6 +11,7 @@ from typing import Final
 _LEFT: Final = 46.0
 _BOTTOM: Final = 18.0
 _TOP: Final = 8.0
+_MOST_SCALED: Final = 150  # columns of a chart that shrinks with the page; the text of a wider one would be too small
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def columns(marks: Sequence[Sequence[ChartColumn]], names: Sequence[str], scale:
                 "</title></rect>"
             )
     parts.append(_numbers(len(names), wide, height))
-    return _svg(width, height, parts)
+    return _svg(width, height, parts, "long" if len(names) > _MOST_SCALED else "")
 
 
 def histogram(
@@ -127,8 +128,6 @@ def _numbers(count: int, wide: float, height: float) -> str:
     )
 
 
-def _svg(width: float, height: float, parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" role="img">'
-        f"{''.join(parts)}</svg>"
-    )
+def _svg(width: float, height: float, parts: Sequence[str], kind: str = "") -> str:
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    return f'<svg class="{kind}" {size} role="img">{"".join(parts)}</svg>'

@@ -1,4 +1,4 @@
-"""What a quantizer left in float, and why."""
+"""Layers that a quantizer left in float, with the reason."""
 
 from __future__ import annotations
 

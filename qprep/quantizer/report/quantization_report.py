@@ -1,15 +1,18 @@
-"""What quantization costs, layer by layer, on real data."""
+"""The cost of quantization, layer by layer, on real data."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qprep.foundation.atomic_write import save
+from qprep.foundation.errors import QprepError
+from qprep.quantizer.report.graph_picture import draw
 from qprep.quantizer.report.report_data import ReportData
 from qprep.quantizer.report.report_page import as_fragment, as_html
 from qprep.quantizer.report.report_text import as_text, summary
@@ -29,9 +32,9 @@ class QuantizationReport(ReportData):
         return as_fragment(self)
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """One self-contained page: tables, and pictures of SNR by depth, sensitivity, ranges and histograms.
+        """Return one self-contained page: tables, charts by depth, the module graph and histograms.
 
-        path  where to write it, too; QprepError where that is not possible
+        path  a file to write it to as well; QprepError if that is not possible
         """
         page = as_html(self)
         if path is not None:
@@ -39,10 +42,18 @@ class QuantizationReport(ReportData):
         return page
 
     def save(self, path: str | Path) -> None:
-        """Write the page; or, where `path` ends in .json or .txt, the numbers or the text."""
+        """Write the page (.html), the numbers (.json), the text (.txt) or the graph (.svg); QprepError for others."""
+        makers: dict[str, Callable[[], str]] = {
+            ".html": self.to_html,
+            ".htm": self.to_html,
+            ".json": self.to_json,
+            ".txt": lambda: f"{self}\n",
+            ".svg": lambda: draw(self.graph),
+        }
         kind = Path(path).suffix.lower()
-        text = self.to_json() if kind == ".json" else f"{self}\n" if kind == ".txt" else self.to_html()
-        save(Path(path), text.encode(), "report")
+        if kind not in makers:
+            raise QprepError(f"expected a report that ends in {', '.join(makers)}, found {path}")
+        save(Path(path), makers[kind]().encode(), "report")
 
     def to_json(self) -> str:
         """Return every number; null means not measured, or not finite."""

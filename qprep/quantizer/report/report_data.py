@@ -1,11 +1,14 @@
-"""What a report says, as data: slots, layers, what stayed in float."""
+"""The data of a report: slots, layers, and what stayed in float."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 
+from qprep.quantizer.report.graph_view import GraphView
+
 _FIRST = 5
+_COSTLY = 0.1  # share of the noise from which a layer is worth a look
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class LayerReport:
 
 @dataclass(frozen=True, slots=True)
 class FloatPart:
-    """What stayed in float, and why."""
+    """A layer that stayed in float, with the reason."""
 
     name: str
     reason: str
@@ -106,9 +109,31 @@ class FloatPart:
         return f"{self.name}: {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """How a report was made: a version, a setting, the data."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A number that an evaluation function returned for the float and for the quantized model."""
+
+    name: str
+    before: float
+    after: float
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class ReportData:
-    """All slots as the model holds them, its layers in order, its output, sizes in bytes, what stayed in float."""
+    """All slots as the model holds them, its layers in order, its output, sizes in bytes, what stayed in float.
+
+    facts   versions, date, settings and data
+    graph   the module graph with the formats of its tensors
+    scores  results of an evaluation function, if there was one
+    """
 
     model_class: str
     method: str
@@ -119,15 +144,33 @@ class ReportData:
     size: float
     in_float: tuple[FloatPart, ...]
     notes: tuple[str, ...]
+    facts: tuple[Fact, ...] = ()
+    graph: GraphView = field(default=GraphView((), ()), repr=False)
+    scores: tuple[Score, ...] = ()
 
     @property
     def first_to_widen(self) -> tuple[SlotReport, ...]:
-        """The slots to give more bits first: by themselves they cost the output most. Empty where not measured."""
+        """The slots to give more bits first, which alone cause the most noise. Empty without sensitivity."""
         measured = [slot for slot in self.slots if slot.sensitivity < math.inf]
         return tuple(sorted(measured, key=lambda slot: slot.sensitivity)[:_FIRST])
 
     @property
     def layers_to_widen(self) -> tuple[LayerReport, ...]:
-        """The layers to give more bits first, as `first_to_widen`."""
+        """The layers to give more bits first, which alone cause the most noise. Empty without sensitivity."""
         measured = [layer for layer in self.layers if layer.sensitivity < math.inf]
         return tuple(sorted(measured, key=lambda layer: layer.sensitivity)[:_FIRST])
+
+    @property
+    def noise_shares(self) -> dict[str, float]:
+        """The noise power that each layer alone causes at the output, as a share of the sum over all layers, by path.
+
+        Empty if sensitivity was not measured or no layer causes noise.
+        """
+        noise = {layer.path: 10 ** (-layer.sensitivity / 10) for layer in self.layers if layer.sensitivity < math.inf}
+        total = sum(noise.values())
+        return {path: each / total for path, each in noise.items()} if total else {}
+
+    @property
+    def costly_layers(self) -> frozenset[str]:
+        """Paths of the layers that cause more than a tenth of the noise."""
+        return frozenset(path for path, share in self.noise_shares.items() if share > _COSTLY)

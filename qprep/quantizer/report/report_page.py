@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html import escape
 from typing import Final
 
 from qprep.quantizer.report import charts as svg
 from qprep.quantizer.report.charts import ChartColumn
+from qprep.quantizer.report.graph_picture import draw
+from qprep.quantizer.report.graph_view import BoxKind
 from qprep.quantizer.report.report_data import LayerReport, ReportData, SlotReport
 from qprep.quantizer.report.report_text import label, numeric, span
 
@@ -22,10 +24,17 @@ padding:1.5em}
 .qprep .cards{display:flex;flex-wrap:wrap;gap:.8em;margin:1em 0}
 .qprep .card{background:var(--card);border-radius:6px;padding:.6em 1em}.qprep .card b{display:block;font-size:1.35em}
 .qprep .wide{overflow-x:auto}.qprep table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-.qprep td,.qprep th{padding:.25em .55em;text-align:right;border-bottom:1px solid var(--line);vertical-align:top;
-white-space:nowrap}
+.qprep td,.qprep th{padding:.25em .55em;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
 .qprep th{color:var(--dim);font-weight:600;position:sticky;top:0;background:var(--paper)}
-.qprep .t{text-align:left}.qprep .worst td:first-child{box-shadow:inset 3px 0 var(--bad)}
+.qprep .t{text-align:left;overflow-wrap:break-word}.qprep .costly td:first-child{box-shadow:inset 3px 0 var(--bad)}
+.qprep .dim{color:var(--dim)}.qprep .full{width:100%}.qprep .slot span{white-space:nowrap}
+.qprep summary,.qprep li,.qprep figcaption,.qprep h1{overflow-wrap:anywhere}
+.qprep svg{max-width:100%;height:auto}.qprep .wide svg.long{max-width:none}
+.qprep .graph{max-height:80vh;overflow:auto}.qprep .graph svg{max-width:none}
+.qprep .facts{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em;margin:.8em 0}
+.qprep caption{text-align:left;font-weight:600;padding:1.2em 0 .3em}
+.qprep .facts dt{color:var(--dim)}.qprep .facts dd{margin:0;overflow-wrap:anywhere}
+@media(max-width:640px){.qprep{padding:.8em}.qprep .facts{grid-template-columns:1fr}.qprep td,.qprep th{padding:.25em}}
 .qprep pre{background:var(--card);border-radius:6px;padding:.7em 1em;margin:.5em 0;overflow-x:auto}
 .qprep figure svg{margin-right:1em}
 .qprep figure{display:inline-block;margin:.4em 1.2em .4em 0}.qprep figcaption{font-size:.85em;color:var(--dim)}
@@ -39,26 +48,31 @@ _KEYS: Final = (
     '<span class="key" style="background:var(--w)"></span>weights'
     '<span class="key" style="background:var(--a)"></span>activations'
 )
-_COLUMNS: Final = (
-    *("#", "layer", "module", "weights", "range", "SNR dB"),
-    *("activations", "range", "clipped", "SNR dB", "alone dB", "bytes"),
+_COLUMNS: Final = ("#", "layer", "weights", "activations", "clipped", "alone dB", "bytes")
+_TEXTS: Final = (1, 2, 3)
+_ROUND: Final = (
+    "<style>:root{color-scheme:light dark}body{margin:0;background:#fff}"
+    "@media(prefers-color-scheme:dark){body{background:#151b21}}</style>"
 )
-_TEXTS: Final = (1, 2, 3, 4, 6, 7)
 
 
 def as_html(report: ReportData) -> str:
     """The whole page."""
-    title = escape(report.model_class)
+    return page(f"{report.model_class}, quantized", as_fragment(report))
+
+
+def page(title: str, fragment: str) -> str:
+    """A page around a fragment of class `qprep`; it loads nothing, and follows the mode of the browser."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}, quantized</title>'
-        f'<meta name="viewport" content="width=device-width"></head>'
-        f'<body style="margin:0">{as_fragment(report)}</body></html>\n'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">{_ROUND}</head>'
+        f"<body>{fragment}</body></html>\n"
     )
 
 
 def as_fragment(report: ReportData) -> str:
-    """What to widen, pictures by depth, the table of layers, what each holds, what stayed in float."""
-    parts = (_head, _advice, _pictures, _table, _details, _float)
+    """The page's content: results, settings, advice, charts by depth, layers, graph, histograms, layers in float."""
+    parts = (_head, _scores, _facts, _advice, _pictures, _table, _graph, _details, _float)
     return f'<style>{STYLE}</style><div class="qprep">{"".join(part(report) for part in parts)}</div>'
 
 
@@ -75,19 +89,42 @@ def _head(report: ReportData) -> str:
     return f"<h1>{escape(report.model_class)}</h1><p>{escape(report.method)}</p><div class='cards'>{shown}</div>"
 
 
+def _scores(report: ReportData) -> str:
+    if not report.scores:
+        return ""
+    rows = "".join(
+        f'<tr><td class="t">{escape(each.name)}</td><td>{each.before:.6g}</td><td>{each.after:.6g}</td></tr>'
+        for each in report.scores
+    )
+    return f"<h2>Evaluation</h2><table><tr><th class='t'></th><th>float</th><th>quantized</th></tr>{rows}</table>"
+
+
+def _facts(report: ReportData) -> str:
+    rows = "".join(f"<dt>{escape(each.name)}</dt><dd>{escape(each.value)}</dd>" for each in report.facts)
+    return f"<dl class='facts'>{rows}</dl>" if rows else ""
+
+
 def _advice(report: ReportData) -> str:
-    layers = report.layers_to_widen
+    layers, shares = report.layers_to_widen, report.noise_shares
     if not layers:
         return "<h2>Give more bits first</h2><p>Sensitivity was not measured.</p>"
-    rows = "".join(f'<tr><td class="t">{_name(layer)}</td><td>{layer.sensitivity:.1f}</td></tr>' for layer in layers)
+    rows = "".join(
+        f'<tr class="{_mark(report, layer)}"><td class="t">{_name(layer)}</td><td>{layer.sensitivity:.1f}</td>'
+        f"<td>{shares.get(layer.path, 0.0):.0%}</td></tr>"
+        for layer in layers
+    )
     worst = next((layer for layer in layers if layer.path), None)
     line = "" if worst is None else f"overrides:\n  {escape(_quoted(worst.path))}: {{{_wider(worst)}}}"
     hint = f"<p>In quant.yaml:</p><pre>{line}</pre>" if line else ""
     return (
-        "<h2>Give more bits first</h2><p>Signal to noise at the model's output when one layer alone is quantized: "
-        "the lower, the more that layer costs.</p>"
-        f"<table><tr><th class='t'>layer</th><th>alone dB</th></tr>{rows}</table>{hint}"
+        "<h2>Give more bits first</h2><p>Signal to noise at the model's output when one layer alone is quantized, and "
+        "the layer's share of the noise of all layers. Red: more than a tenth.</p>"
+        f"<table><tr><th class='t'>layer</th><th>alone dB</th><th>share of noise</th></tr>{rows}</table>{hint}"
     )
+
+
+def _mark(report: ReportData, layer: LayerReport) -> str:
+    return "costly" if layer.path in report.costly_layers else ""
 
 
 def _wider(layer: LayerReport) -> str:
@@ -106,8 +143,7 @@ def _pictures(report: ReportData) -> str:
         )
     ]
     if report.layers_to_widen:
-        worst = {layer.path for layer in report.layers_to_widen}
-        kinds = ["lost" if layer.path in worst else "values" for layer in layers]
+        kinds = ["lost" if layer.path in report.costly_layers else "values" for layer in layers]
         alone = [
             [ChartColumn(layer.sensitivity, f"{_plain(layer)}: {layer.sensitivity:.1f} dB", kind)]
             for layer, kind in zip(layers, kinds, strict=True)
@@ -115,7 +151,7 @@ def _pictures(report: ReportData) -> str:
         pictures.append(
             (
                 "Sensitivity",
-                "The model's output when this layer alone is quantized, in dB; red: the lowest.",
+                "The model's output when this layer alone is quantized, in dB. Red: more than a tenth of all noise.",
                 svg.columns(alone, names, svg.decibels(_highs(alone))),
             )
         )
@@ -133,35 +169,46 @@ def _pictures(report: ReportData) -> str:
 
 def _table(report: ReportData) -> str:
     header = "".join(f'<th class="{"t" if at in _TEXTS else ""}">{title}</th>' for at, title in enumerate(_COLUMNS))
-    worst = {layer.path for layer in report.layers_to_widen}
-    rows = "".join(_row(number, layer, layer.path in worst) for number, layer in enumerate(report.layers, 1))
-    return f"<h2>Layers</h2><div class='wide'><table><tr>{header}</tr>{rows}</table></div>"
+    rows = "".join(_row(number, layer, _mark(report, layer)) for number, layer in enumerate(report.layers, 1))
+    return (
+        "<h2>Layers</h2><p>Each tensor with its format, its signal-to-noise ratio and the range of its values. "
+        "Clipped: the largest share of values outside the range of the integers.</p>"
+        f"<div class='wide'><table class='full'><tr>{header}</tr>{rows}</table></div>"
+    )
 
 
-def _row(number: int, layer: LayerReport, worst: bool) -> str:
-    weights, activations = layer.weights, layer.activations
+def _row(number: int, layer: LayerReport, mark: str) -> str:
     cells = (
         str(number),
-        _name(layer),
-        escape(layer.module_class),
-        _lines(slot.format for slot in weights),
-        _lines(map(span, weights)),
-        _lines(numeric(slot.snr) for slot in weights),
-        _lines(escape(label(slot)) for slot in activations),
-        _lines(map(span, activations)),
+        f"{_breakable(_name(layer))}<div class='dim'>{escape(layer.module_class)}</div>",
+        "".join(_slot(slot, slot.format) for slot in layer.weights),
+        "".join(_slot(slot, label(slot)) for slot in layer.activations),
         f"{layer.clipped:.3%}",
-        _lines(numeric(slot.snr) if slot.ran else "" for slot in activations),
         numeric(layer.sensitivity),
-        f"{layer.size:,.0f}" if weights else "",
+        f"{layer.size:,.0f}" if layer.weights else "",
     )
     made = "".join(f'<td class="{"t" if at in _TEXTS else ""}">{cell}</td>' for at, cell in enumerate(cells))
-    return f'<tr class="{"worst" if worst else ""}">{made}</tr>'
+    return f'<tr class="{mark}">{made}</tr>'
+
+
+def _slot(slot: SlotReport, text: str) -> str:
+    ratio = f", {slot.snr:.1f} dB" if slot.ran and not math.isnan(slot.snr) else ""
+    return f"<div class='slot'>{escape(text)}<span>{ratio}</span> <span class='dim'>{span(slot)}</span></div>"
+
+
+def _graph(report: ReportData) -> str:
+    if not report.graph.boxes:
+        return ""
+    count = sum(box.kind in (BoxKind.OPERATION, BoxKind.FLOAT) for box in report.graph.boxes)
+    return (
+        f"<h2>Graph</h2><details><summary>{count} operations in the order in which they run; lines are tensors with "
+        f"their bits</summary><div class='graph'>{draw(report.graph)}</div></details>"
+    )
 
 
 def _details(report: ReportData) -> str:
-    worst = {layer.path for layer in report.layers_to_widen}
     shown = "".join(
-        f"<details{' open' if layer.path in worst else ''}>"
+        f"<details{' open' if layer.path in report.costly_layers else ''}>"
         f"<summary>{number}. {_name(layer)} {escape(layer.module_class)}</summary>"
         f"{''.join(map(_figures, layer.slots))}</details>"
         for number, layer in enumerate(report.layers, 1)
@@ -211,12 +258,13 @@ def _name(layer: LayerReport) -> str:
     return escape(_plain(layer))
 
 
+def _breakable(name: str) -> str:
+    """An escaped module path that may wrap behind its dots and underscores."""
+    return name.replace(".", ".<wbr>").replace("_", "_<wbr>")
+
+
 def _quoted(path: str) -> str:
     return '"' + path.replace(".", r"\\.") + '"'
-
-
-def _lines(cells: Iterable[str]) -> str:
-    return "<br>".join(cells)
 
 
 def _bytes(number: float) -> str:

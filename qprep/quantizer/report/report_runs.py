@@ -1,4 +1,4 @@
-"""Runs a quantized model beside its float self and measures every slot: what a report is made of."""
+"""Runs a quantized model next to its float original and measures every slot: what a report is made of."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from qprep.quantizer.graph.quantized_module import PARTS, QuantizedModule
 from qprep.quantizer.loaders import Watch, ignore
 from qprep.quantizer.prepared_model import PreparedModel
 from qprep.quantizer.report.float_layers import left_in_float
+from qprep.quantizer.report.graph_view import view_of
 from qprep.quantizer.report.quantization_report import QuantizationReport
 from qprep.quantizer.report.report_data import LayerReport, SlotReport
+from qprep.quantizer.report.report_facts import facts_of
 
 _MOST_CHANNELS: Final = 1024
 
@@ -41,10 +43,10 @@ def report(
     parameters = {each: parameter for parameter, each in quantizer.parameters_with_quantizers()}
     activations = [each for each in slots if each not in parameters]
     comparisons = {each: Comparison() for each in slots}
-    output, first = Ratio(), None
+    output, first, batches = Ratio(), None, 0
     with _evaluating(quantizer, slots), torch.no_grad():
         for number, batch in enumerate(loader):
-            first = batch if number == 0 else first
+            first, batches = batch if number == 0 else first, number + 1
             _compare(quantizer, batch, activations, comparisons, output)
         if first is None:
             raise QprepError("expected data to report on, found an empty loader")
@@ -77,6 +79,8 @@ def report(
         float_size - saved,
         tuple(left_in_float(quantizer)),
         tuple(dict.fromkeys(quantizer.notes)),
+        tuple(facts_of(quantizer, batches)),
+        view_of(quantizer.graph),
     )
 
 
@@ -85,7 +89,7 @@ def _classes(quantizer: PreparedModel) -> dict[str, str]:
     found = dict(quantizer.graph.model.named_modules())
     wrappers = {path for path, each in found.items() if isinstance(each, QuantizedModule)}
     classes = {_unwrapped(path, wrappers): type(each).__name__ for path, each in found.items() if path not in wrappers}
-    return classes | {node.path: type(node.module).__name__ for node in quantizer.graph.nodes}
+    return classes | {node.path: type(node.module).__name__ for node in quantizer.graph.nodes if node.owned}
 
 
 def grid_of(slot: TensorQuantizer) -> Any:  # noqa: ANN401  (QParams or None)
@@ -161,7 +165,7 @@ def _compare(
 
 
 def _float_of(quantizer: PreparedModel, parameter: Tensor, values: Tensor) -> Tensor:
-    """What a parameter was in float: its values, or those that it had before they were overwritten."""
+    """The float values of a parameter: its own, or those before they were overwritten."""
     known = quantizer.float_values.get(parameter) if isinstance(parameter, Parameter) else None
     return values if known is None else known.to(values)
 

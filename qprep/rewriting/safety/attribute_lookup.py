@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Instance
-from qprep.analysis.effects.points_to import assigned_value
+from qprep.analysis.effects.lexical_scopes import assigned_value
 from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewriting import plain_objects
@@ -26,7 +26,7 @@ _KNOWN_BASES = ("builtins.", "collections.", "typing.", "abc.")
 
 
 class _Lookup(Enum):
-    """How a `__getattr__` of a class finds a new module."""
+    """The way in which a `__getattr__` of a class finds a new module."""
 
     AS_MODULE = auto()  # as nn.Module's does
     RESERVED = auto()  # so where the name has the reserved prefix
@@ -34,7 +34,7 @@ class _Lookup(Enum):
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why a new module of a class may not be found under its name; None where it is."""
+    """Why a new module of a class may not be found under its name; None if it is."""
     for member in context.family(unit):
         if _lookup(context, member) is _Lookup.UNKNOWN and _is_asked(context, unit, member):
             return f"`{member.name}` defines __getattr__"
@@ -81,7 +81,7 @@ def _has_no_operation(context: RewriteContext, scope: LexicalScope, node: ast.ex
 
 
 def _objects(context: RewriteContext, scope: LexicalScope, node: ast.expr) -> References:
-    """What an expression refers to.
+    """The value that an expression refers to.
 
     `x.__dict__["name"]` is `x.name`: what the project assigns to an attribute of that name on any object. One that is
     set under a computed name is assumed not to be this one.
@@ -94,7 +94,9 @@ def _objects(context: RewriteContext, scope: LexicalScope, node: ast.expr) -> Re
             pass
         case _:
             return points_to.of(node, scope)
-    values = [(assigned_value(store, where), where) for store, where in points_to.names.stores(points_to, name)]
+    values = [
+        (assigned_value(store, where.file.parents), where) for store, where in points_to.names.stores(points_to, name)
+    ]
     known = [points_to.of(value, where) for value, where in values if value is not None]
     is_all = len(known) == len(values) and all(known)
     return frozenset().union(*known) if is_all else frozenset()

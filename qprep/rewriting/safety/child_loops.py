@@ -73,19 +73,21 @@ def refusal(context: RewriteContext, unit: Unit) -> str | None:
 
 
 def _numbers(context: RewriteContext, ref: ClassRef, unit: Unit) -> str | None:
-    """Where children of a class or its subclasses are numbered once its constructor is over."""
+    """The class in a family whose children are numbered after its constructor, if there is one."""
     members = context.family(unit)
     before = {(base.module, f"{base.name}.__init__") for base in context.project.mro(ref) if isinstance(base, ClassRef)}
     found = [each.function for each in context.facts.numbered if each.cls in members and each.function not in before]
     return min(found)[1] or min(found)[0] if found else None
 
 
+@remembered
 def loops(context: RewriteContext, unit: Unit) -> list[Loop]:
     """The loops over children that must skip a new one; every instance that runs them has one of that name."""
     own = context.project.subclasses(ClassRef(unit.module, unit.name)) | {ClassRef(unit.module, unit.name)}
     return [loop for walk in _walks(context, unit) if walk.member in own for loop in walk.loops]
 
 
+@remembered
 def filters(context: RewriteContext, unit: Unit) -> list[Filter]:
     """The expressions for children that must leave out new ones, whatever their names."""
     own = context.project.subclasses(ClassRef(unit.module, unit.name)) | {ClassRef(unit.module, unit.name)}
@@ -101,7 +103,7 @@ def asked(context: RewriteContext, unit: Unit) -> frozenset[str]:
 
 @remembered
 def _walks(context: RewriteContext, unit: Unit) -> tuple[MethodWalk, ...]:
-    """How the methods of a family use its children."""
+    """The uses of children in the methods of a family."""
     return tuple(_look(context, unit))
 
 
@@ -121,7 +123,7 @@ def _look(context: RewriteContext, unit: Unit) -> Iterator[MethodWalk]:
 
 @remembered
 def _walk(context: RewriteContext, member: ClassRef, name: str, *, is_container: bool) -> MethodWalk | None:
-    """One method is looked at once, however many classes inherit it; one without self is none of them."""
+    """One method is read once, however many classes inherit it; a method without self does not count."""
     entry = context.project.class_node(member)
     assert entry is not None
     method = entry.function(name)
@@ -130,7 +132,7 @@ def _walk(context: RewriteContext, member: ClassRef, name: str, *, is_container:
 
 
 class MethodWalk:
-    """How one method uses the children of self."""
+    """The uses of the children of self in one method."""
 
     def __init__(self, context: RewriteContext, member: ClassRef, method: ast.FunctionDef, is_container: bool) -> None:
         self.context = context
@@ -224,7 +226,7 @@ class MethodWalk:
             self.filters.append(found)
 
     def _may_be_new(self, classes: ast.expr) -> bool:
-        """True if a new child may be of classes that code asks for: not where they are known to have parameters."""
+        """True if a new child may be of classes that code selects: not where they are known to have parameters."""
         index = self.context.project.index(self.member.module)
         for part in classes.elts if isinstance(classes, ast.Tuple) else [classes]:
             dotted = self.context.project.expression_name(index, part) if index is not None else None
@@ -238,7 +240,7 @@ class MethodWalk:
         return known is not None and known.may_have_state and not known.is_container
 
     def _parts(self, node: ast.AST) -> Iterator[ast.expr]:
-        """What gives the children in an iterable: itself, or `self._modules` in it."""
+        """The part of an iterable that yields the children: itself, or `self._modules` in it."""
         yield from self._given(node)
         if isinstance(node, ast.expr) and self._is_whole(node):
             yield node
@@ -268,7 +270,7 @@ class MethodWalk:
         return isinstance(node, ast.Attribute) and node.attr == "_modules" and self._is_self(node.value)
 
     def _is_original(self, node: ast.AST) -> bool:
-        """True if the children that there were before are asked for already."""
+        """True if the children that there were before are used already."""
         if not isinstance(node, ast.Call) or len(node.args) != 1 or not self._is_self(node.args[0]):
             return False
         return ast.unparse(node.func).endswith(
@@ -276,7 +278,7 @@ class MethodWalk:
         )
 
     def _filter(self, node: ast.expr) -> Filter | None:
-        """The text to replace one that gives the children; None where the class gives others by that name."""
+        """The text to replace one that gives the children; None if the class gives others by that name."""
         called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
         names = (called,) if called else ("__iter__", "__len__", "__reversed__") if self._is_self(node) else ()
         own = (self.member, *self.context.project.subclasses(self.member))
@@ -289,7 +291,7 @@ class MethodWalk:
         return Filter(place, self.owner, "original_modules", after)
 
     def _by_name(self, node: ast.AST) -> Iterator[ast.AST]:
-        """What does not depend on other children: `self._modules[name]`, `name in self._modules`."""
+        """Accesses that do not depend on other children: `self._modules[name]`, `name in self._modules`."""
         parts: list[ast.expr] = []
         if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
             parts = [node.value]
@@ -354,8 +356,9 @@ class MethodWalk:
         return False
 
 
+@remembered
 def is_walked(context: RewriteContext, unit: Unit) -> bool:
-    """True if code asks for the children that a class had before: other code, and that for any model, or its own."""
+    """True if code requests the children that a class had before: other code, and that for any model, or its own."""
     if filters(context, unit) or any(walk.is_filtered for walk in _walks(context, unit)):
         return True
     ref = ClassRef(unit.module, unit.name)

@@ -1,4 +1,4 @@
-"""What the body of each class says of its instances, looked at once: a family of hundreds shares its bases."""
+"""Summary of the body of each class for its instances, computed once: a family of hundreds shares its bases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.attribute_names import text_pattern
 from qprep.analysis.symbols.ast_utils import last_name, positional_parameters, walk
 from qprep.rewriting.safety.guarded_loops import beginnings
 
@@ -128,7 +129,7 @@ def _is_none(values: list[ast.expr]) -> bool:
 
 
 def _set_names(method: ast.FunctionDef, node: ast.expr) -> list[str]:
-    """What such a name matches: itself where it is written out, anything where it is unknown before the run."""
+    """The pattern of such a name: itself if it is written out, anything if it is unknown before the run."""
     if isinstance(node, ast.Constant):
         return [re.escape(str(node.value))]
     loops = [
@@ -137,7 +138,7 @@ def _set_names(method: ast.FunctionDef, node: ast.expr) -> list[str]:
     texts = [item for loop in loops for item in getattr(loop.iter, "elts", [None])]
     if isinstance(node, ast.Name) and texts and all(isinstance(text, ast.Constant) for text in texts):
         return [re.escape(str(text.value)) for text in texts if isinstance(text, ast.Constant)]
-    return [_pattern(node) or ".*"]
+    return [text_pattern(node) or ".*"]
 
 
 def _is_name(node: ast.expr, name: str) -> bool:
@@ -159,24 +160,4 @@ def _names(entry: ClassNode, nodes: list[ast.AST]) -> Iterator[str]:
 def _patterns(nodes: list[ast.AST]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Call) and last_name(node.func) in _NAMING:
-            yield from (pattern for arg in node.args[:2] if (pattern := _pattern(arg)) is not None)
-
-
-def _pattern(node: ast.expr) -> str | None:
-    """What a formatted text matches; None where it is no formatted text."""
-    if isinstance(node, ast.JoinedStr):
-        return "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ".*" for v in node.values)
-    if isinstance(node, ast.BinOp):
-        sides = [
-            side for side in (node.left, node.right) if isinstance(side, ast.Constant) and isinstance(side.value, str)
-        ]
-        if not sides:
-            return None
-        text = re.sub(r"%[-+0-9.]*[a-z]", "\0", str(sides[0].value))
-        joined = text if isinstance(node.op, ast.Mod) else f"\0{text}\0"
-        return ".*".join(map(re.escape, joined.split("\0")))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-        template = node.func.value
-        if isinstance(template, ast.Constant) and isinstance(template.value, str):
-            return ".*".join(map(re.escape, re.split(r"{[^}]*}", template.value)))
-    return None
+            yield from (pattern for arg in node.args[:2] if (pattern := text_pattern(arg)) is not None)

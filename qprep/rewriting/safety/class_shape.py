@@ -46,7 +46,7 @@ def _generates_constructor(context: RewriteContext, decorator: ast.expr, unit: U
 
 
 def unusual_family(context: RewriteContext, unit: Unit) -> str | None:
-    """Why a base or subclass stands in the way: it looks at attributes, or makes instances without a constructor."""
+    """Why a base or subclass stands in the way: it reads attributes, or makes instances without a constructor."""
     for member in context.family(unit):
         if context.project.may_be_another(member.module, unit.module):
             return f"two files are called {member.module}, and the imported one is unknown before the code runs"

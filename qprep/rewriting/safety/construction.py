@@ -1,4 +1,4 @@
-"""Which constructors run when an instance of a class is made."""
+"""Constructors that run when an instance of a class is made."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _first_with_one(context: RewriteContext, chain: Sequence[Kind], base: ClassR
 
 
 def _called_from(context: RewriteContext, cls: ClassRef, chain: Sequence[Kind]) -> Iterator[Sequence[Kind]]:
-    """Where the search for the next constructor begins: for each call in that of `cls`, on an instance with `chain`."""
+    """The class at which the search for the next constructor begins, for each call in that of `cls`, with `chain`."""
     entry = context.project.class_node(cls)
     init = entry.methods["__init__"] if entry is not None else None
     owner = positional_parameters(init)[0].arg if init is not None and positional_parameters(init) else ""

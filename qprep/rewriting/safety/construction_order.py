@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.rewriting.safety.constructor_calls import run_by_init
 
@@ -41,5 +41,4 @@ def _walks(method: ast.FunctionDef, *, counted: bool) -> bool:
 
 def _is_walk(node: ast.Call, owner: str) -> bool:
     func = node.func
-    is_own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == owner
-    return is_own and isinstance(func, ast.Attribute) and func.attr in _WALKS
+    return is_attribute_of(func, owner) and func.attr in _WALKS

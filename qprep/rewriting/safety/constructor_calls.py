@@ -1,4 +1,4 @@
-"""What runs while an instance is being made: methods that constructors call, and constructors that return early."""
+"""Code that runs during construction: methods that constructors call, and constructors that return early."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def escapes_early(context: RewriteContext, unit: Unit) -> bool:
 
 
 def escapes(context: RewriteContext, cls: ClassRef) -> ast.expr | None:
-    """Where the constructor of a class hands `self` to code that may use the whole module; None where it does not."""
+    """The place at which the constructor of a class passes `self` to code that may use the whole module, or None."""
     entry = context.project.class_node(cls)
     init = entry.methods.get("__init__") if entry is not None else None
     scope = context.effects.points_to.function(cls.module, init) if init is not None else None

@@ -10,7 +10,7 @@ from qprep.analysis.values.abstract_values import NONE, ClassRef, External, Modu
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.receivers import Holder
+    from qprep.analysis.effects.receivers import Receiver
     from qprep.analysis.values.abstract_values import Kind
     from qprep.rewriting.fix_session import RewriteContext
 
@@ -25,7 +25,7 @@ def is_touched(context: RewriteContext, unit: Unit, attribute: str) -> bool:
     return any(_may_be(context, family, holder, attribute) for holder in context.holders.get(attribute, ()))
 
 
-def _may_be(context: RewriteContext, family: tuple[ClassRef, ...], holder: Holder, attribute: str) -> bool:
+def _may_be(context: RewriteContext, family: tuple[ClassRef, ...], holder: Receiver, attribute: str) -> bool:
     if holder.classes:
         return any(_is_of(context, family, name, attribute) for name in holder.classes)
     if not all(_may_have(context, family, name) for name in holder.has):

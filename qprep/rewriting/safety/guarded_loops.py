@@ -28,7 +28,7 @@ class InnerFunctions:
 
 
 def beginnings(loop: ast.For) -> tuple[str, ...]:
-    """What the names must begin with for which a loop over names does anything; nothing where that is not all."""
+    """The prefixes that names need for a loop over names to do anything; none if it may do something for others."""
     texts = [_beginning(line, ast.unparse(loop.target)) for line in loop.body]
     return tuple(text for text in texts if text) if all(texts) else ()
 
@@ -107,7 +107,7 @@ def _is_false(test: ast.expr, variable: str, inner: InnerFunctions) -> bool:
 
 
 def asked_attributes(method: ast.FunctionDef) -> frozenset[str]:
-    """What a method asks any object for: a second instance of a module that has it would be met by a loop."""
+    """The attributes that a method tests any object for: a loop would find a second instance with them."""
     calls = [node for node in ast.walk(method) if isinstance(node, ast.Call) and len(node.args) > 1]
     asked = [call.args[1] for call in calls if ast.unparse(call.func) in ("hasattr", "getattr")]
     return frozenset(str(node.value) for node in asked if isinstance(node, ast.Constant))

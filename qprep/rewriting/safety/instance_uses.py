@@ -165,7 +165,7 @@ def _module_names(context: RewriteContext, cls: ClassRef) -> frozenset[str]:
 
 
 def _use_of_module(cls: ClassRef, method: str, node: ast.Attribute, parents: dict[ast.AST, ast.AST]) -> Iterator[Doubt]:
-    """A module that is asked for its class, compared, stored or changed; calls and iterations are fine."""
+    """A module whose class is tested, compared, stored or changed; calls and iterations are fine."""
     parent = parents.get(node)
     place = Place.of(cls.module, node)
     text = ast.unparse(node)

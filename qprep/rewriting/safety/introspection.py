@@ -1,4 +1,4 @@
-"""Code that asks constructors for their parameters, or looks at the variables of those who call it."""
+"""Code that reads the parameters of constructors, or the variables of those who call it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _DUNDERS = frozenset(("__init__", "__call__", "__new__"))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Whose constructors are asked for their parameters.
+class InspectedConstructors:
+    """The classes whose constructors' parameters are read.
 
     classes  those named where that is done
     values   all that are passed on as values
@@ -49,23 +49,23 @@ def may_be_asked(context: RewriteContext, ref: ClassRef) -> bool:
 
 
 def is_watched(context: RewriteContext, ref: ClassRef) -> bool:
-    """True if constructors of a class may run code that looks at the variables of its callers."""
+    """True if constructors of a class may run code that reads the variables of its callers."""
     bases = (base for base in context.project.mro(ref) if isinstance(base, ClassRef | External))
     return any(base.name.rpartition(".")[2] in frame_watchers(context) for base in bases)
 
 
 @remembered
-def asked_classes(context: RewriteContext) -> Asked:
-    """What all given files together ask."""
+def asked_classes(context: RewriteContext) -> InspectedConstructors:
+    """The constructors that all given files inspect together."""
     found = [part for name in context.project.given for part in _asked_in(context, name)]
-    return Asked(
+    return InspectedConstructors(
         frozenset(cls for part in found for cls in part.classes),
         any(part.values for part in found),
         any(part.any for part in found) or (any(part.values for part in found) and _hands_on_types(context)),
     )
 
 
-def _asked_in(context: RewriteContext, module: str) -> Iterator[Asked]:
+def _asked_in(context: RewriteContext, module: str) -> Iterator[InspectedConstructors]:
     text = context.project.text(module) or ""
     if not any(mark in text for mark in (*_MARKS, _OF_INIT)):
         return
@@ -84,24 +84,26 @@ def _imported(index: FileIndex, func: ast.expr) -> str:
     return known.target.rpartition(".")[2] if known is not None else last_name(func)
 
 
-def _asked(context: RewriteContext, index: FileIndex, node: ast.expr) -> Asked:
-    """Whose parameters an expression asks for."""
+def _asked(context: RewriteContext, index: FileIndex, node: ast.expr) -> InspectedConstructors:
+    """The classes whose constructor parameters an expression reads."""
     while isinstance(node, ast.Attribute) and node.attr in _DUNDERS:
         node = node.value
     if isinstance(node, ast.Attribute) and node.attr == "forward":
-        return Asked()
+        return InspectedConstructors()
     if is_class_of(node) or (isinstance(node, ast.Name) and node.id == "cls"):
-        return Asked(any=True)
+        return InspectedConstructors(any=True)
     root = node
     while isinstance(root, ast.Attribute):
         root = root.value
     if not isinstance(root, ast.Name) or root.id not in (*index.imports, *index.classes, *index.functions):
-        return Asked(values=True)
+        return InspectedConstructors(values=True)
     found = list(options(context.project.resolve(context.project.expression_name(index, node) or "?")))
     if not all(isinstance(option, ClassRef | FunctionRef | External) for option in found):
-        return Asked(values=True)
+        return InspectedConstructors(values=True)
     inside = [o for o in found if isinstance(o, External) and o.name.partition(".")[0] in context.project.tops]
-    return Asked(frozenset(option for option in found if isinstance(option, ClassRef)), values=bool(inside))
+    return InspectedConstructors(
+        frozenset(option for option in found if isinstance(option, ClassRef)), values=bool(inside)
+    )
 
 
 def _hands_on_types(context: RewriteContext) -> bool:
@@ -122,7 +124,7 @@ def _hands_on_types(context: RewriteContext) -> bool:
 
 @remembered
 def class_values(context: RewriteContext) -> frozenset[ClassRef]:
-    """Classes that some given file keeps or passes as values: not called, inherited from or asked for."""
+    """Classes that some given file keeps or passes as values: not called, inherited from or tested for."""
     return frozenset(_class_values(context))
 
 
@@ -159,7 +161,7 @@ def frame_watchers(context: RewriteContext) -> frozenset[str]:
 
 
 def _calls(index: FileIndex) -> Iterator[tuple[str, str]]:
-    """Functions and what they call, by their last names; a constructor goes by the name of its class."""
+    """Functions and what they call, by their last names; a constructor has the name of its class."""
     classes = {method: cls for cls in index.of(ast.ClassDef) for method in cls.body}
     for function in index.of(ast.FunctionDef):
         cls = classes.get(function) if function.name == "__init__" else None

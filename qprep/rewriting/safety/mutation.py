@@ -1,4 +1,4 @@
-"""What is done to a module after it was made: a second instance made before that would not know."""
+"""Mutations of a module after its construction: a second instance made before would not get them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.class_replacement import is_replaced, replaced
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
 from qprep.foundation.findings import Unfixable
@@ -50,12 +50,12 @@ class Change:
 
     @property
     def reason(self) -> str:
-        """What it is called in a reason."""
+        """The name of the mutation in a reason."""
         return f"in `{self.member.name.rpartition('.')[2]}.{self.method}`"
 
 
 def _changes(context: RewriteContext, unit: Unit, attribute: str, made: Iterable[Place]) -> tuple[Change, ...]:
-    """What the family of a class does to `self.attribute`, beside making it at the places `made`."""
+    """The mutations of `self.attribute` in the family of a class, other than its construction at the places `made`."""
     return _all_changes(context, unit, attribute, frozenset(made))
 
 
@@ -75,7 +75,7 @@ def _find_changes(context: RewriteContext, unit: Unit, attribute: str, made: Col
             if method.has_owner and (attribute in method.named or any(method.spans(line) for line, _ in known)):
                 entry = context.project.class_node(member)
                 assert entry is not None
-                names = _Names(entry.function(name), attribute, known)
+                names = _MethodNames(entry.function(name), attribute, known)
                 for _, is_other in names.changes(hands_on=name in at_construction):
                     yield Change(member, name, is_other)
 
@@ -202,14 +202,14 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
         return None
     if f"{node.id}." in scope.context.holders:  # what an attribute of this name holds may be this one
         return f"`{node.id}` is changed outside the class, perhaps on this instance"
-    changes = [change for change, _ in _Names(function, names={node.id}).changes()]
+    changes = [change for change, _ in _MethodNames(function, names={node.id}).changes()]
     later = [change for change in changes if change.lineno > node.lineno or _adds_hook(getattr(change, "func", change))]
     return f"`{node.id}` is changed after it is passed on, or has a hook" if later else None
 
 
 def changed_source(context: RewriteContext, unit: Unit, node: ast.AST | None) -> str | None:
     """Why `self.act`, whose module another attribute gets at `node`, may be changed later."""
-    if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"):
+    if not is_attribute_of(node, "self"):
         return None
     tables = [context.analysis.attributes_of(member) for member in context.family(unit)]
     made = [place for table in tables if node.attr in table.names for place in table.names[node.attr].creations]
@@ -254,7 +254,7 @@ def is_one_operation(context: RewriteContext, name: str) -> bool:
     return known is not None and not known.is_container and not known.is_compound
 
 
-class _Names:
+class _MethodNames:
     """The names of one module in one method: `self.attribute`, what that was made of, what it was assigned to."""
 
     def __init__(
@@ -302,8 +302,7 @@ class _Names:
     def _is_it(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Name):
             return node.id in self.aliases
-        is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.owner
-        return is_own and isinstance(node, ast.Attribute) and node.attr == self.attribute
+        return is_attribute_of(node, self.owner) and node.attr == self.attribute
 
     def _leads_to_it(self, node: ast.AST) -> bool:
         """True if an expression is the module or something in it: `self.body[0].act`."""

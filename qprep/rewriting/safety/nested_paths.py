@@ -31,7 +31,7 @@ def steps(context: RewriteContext, unit: Unit, attribute: str, under: str) -> It
 
 
 def made(context: RewriteContext, unit: Unit, attribute: str) -> list[Place]:
-    """Where the family of a class makes an attribute."""
+    """The places at which the family of a class makes an attribute."""
     tables = (context.analysis.attributes_of(member).names for member in context.family(unit))
     return [place for table in tables if attribute in table for place in table[attribute].creations]
 

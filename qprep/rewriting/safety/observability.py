@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     External,
@@ -33,7 +33,7 @@ _WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._mo
 
 
 def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
-    """Why the instance that is passed on must stay one; None where a second one that shares all it holds will do."""
+    """Why the instance that is passed on must stay one; None if a second one that shares all it holds will do."""
     if sharing.how not in ("argument", "copy") or "?" in sharing.classes:
         return "the module has or may have parameters, so the keys of state_dict would change"
     call = _call_around(scope)
@@ -156,7 +156,7 @@ def _remembered(context: RewriteContext, cls: ClassRef) -> set[str]:
                 continue
             owner = positional_parameters(method)[0].arg
             for node in ast.walk(method):
-                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == owner:
+                if is_attribute_of(node, owner):
                     (read if isinstance(node.ctx, ast.Load) else written).add(node.attr)
                 if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
                     read.add(node.target.attr)

@@ -43,7 +43,7 @@ _PARTS = {
 
 
 def doubts(scope: Scope, site: object, pieces: Iterable[Piece] = ()) -> tuple[Doubt, ...]:
-    """What could not be shown of a rewrite that a codemod has just described in `scope` and `pieces`."""
+    """The doubts about a rewrite that a codemod has just described in `scope` and `pieces`."""
     table = scope.context.effects
     found = chain(
         _of_children(scope, table, tuple(pieces)),

@@ -23,7 +23,7 @@ def passes_on(method: ast.FunctionDef, lacks: Callable[[ast.expr], bool] = _neve
 
     A `__getattr__` asks `super().__getattr__(name)` first. A `__setattr__` ends in `super().__setattr__(name, value)`;
     what comes before that are conditions on the name, compared with constants, or on the class of the value, where that
-    is none of a module's. A `__getattr__` may also ask first whether another object has the name, where `lacks` says of
+    does not belong to a module. A `__getattr__` may also test if another object has the name, where `lacks` says of
     the expression that this object has none of the names in question.
     """
     arguments = [argument.arg for argument in positional_parameters(method)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 
 if TYPE_CHECKING:
     from qprep.analysis.places import Unit
@@ -27,5 +27,4 @@ def _sets_mode(node: ast.AST, init: ast.FunctionDef) -> bool:
     """`self.eval()`, `self.train(False)`"""
     func = node.func if isinstance(node, ast.Call) else None
     owner = positional_parameters(init)[0].arg if positional_parameters(init) else ""
-    is_own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == owner
-    return is_own and isinstance(func, ast.Attribute) and func.attr in _MODES
+    return is_attribute_of(func, owner) and func.attr in _MODES

@@ -1,4 +1,4 @@
-"""How the results of generator functions are used: a module's `forward` makes a generator of another name."""
+"""Uses of the results of generator functions: a module's `forward` makes a generator of another name."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from qprep.foundation.catalogue.targets import TORCH_AO
 from qprep.foundation.catalogue.torch_ao import QUANTIZED_KERNELS, STUBS_HOME
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.module_call import missing
@@ -26,7 +25,7 @@ def without_module(scope: Scope, site: OpSite) -> tuple[Piece, ...] | Unfixable:
     node = scope.node
     operands = _operands(site, node) if isinstance(node, ast.expr) else None
     inside = site.unit.is_class and site.place not in scope.context.facts.eager.outside
-    runs_anyway = scope.target.name != TORCH_AO or site.op.name in QUANTIZED_KERNELS
+    runs_anyway = not scope.target.is_eager or site.op.name in QUANTIZED_KERNELS
     if runs_anyway or not inside or site.count > 1 or not operands or not isinstance(node, ast.expr):
         return missing(scope, site.op)
     quant = scope.declare("quant", f"{scope.imported(STUBS_HOME, 'QuantStub')}()")
@@ -41,7 +40,7 @@ def without_module(scope: Scope, site: OpSite) -> tuple[Piece, ...] | Unfixable:
 
 
 def _operands(site: OpSite, node: ast.expr) -> list[ast.expr] | None:
-    """The expressions for the tensors that an operation takes; None where that is not known."""
+    """The expressions for the tensors that an operation takes; None if that is not known."""
     if isinstance(node, ast.UnaryOp):
         return [node.operand]
     if isinstance(node, ast.BinOp):

@@ -51,7 +51,7 @@ _KEPT = frozenset(
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why a function cannot become a module; None where it can."""
+    """Why a function cannot become a module; None if it can."""
     code = context.code(unit.module)
     if unit.name.endswith(f".{LOCALS}"):
         return f"it is nested in `{unit.name.partition('.')[0]}`, next to the class that calls it"
@@ -127,7 +127,7 @@ def kept_decorators(context: RewriteContext, module: str, node: ast.FunctionDef)
 
 
 def _of(context: RewriteContext, name: str) -> str:
-    """What a decorator is, where its name is bound to a partial of that: `partial(autocast, "cuda", enabled=False)`."""
+    """The decorator that a name is bound to by a partial: `partial(autocast, "cuda", enabled=False)`."""
     kind = context.analysis.resolved(name)
     function = kind.function if isinstance(kind, Partial) else None
     return function.name if isinstance(function, External) else name
@@ -192,7 +192,7 @@ def _definitions(context: RewriteContext, dotted: str) -> list[_Definition]:
 
 
 def _returned(node: ast.FunctionDef | ast.Lambda) -> list[ast.expr | None]:
-    """What a function returns, without those inside it."""
+    """The return values of a function, without those of functions inside it."""
     if isinstance(node, ast.Lambda):
         return [node.body]
     found: list[ast.expr | None] = []
@@ -304,7 +304,7 @@ def place_for_class(code: Code, node: ast.FunctionDef) -> int:
 def import_of(
     context: RewriteContext, caller: Code, func: ast.expr, unit: Unit, name: str, planned: frozenset[str]
 ) -> tuple[str, frozenset[Import]]:
-    """How a file that calls the function as `func` names the module made of it.
+    """The name of the module made of a function, in a file that calls the function as `func`.
 
     It is reached as the function is: a new import at another place might meet a file that is not complete yet.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.interpreter.tensor_operations import SYMBOLS
+from qprep.analysis.interpreter.tensor_arithmetic import SYMBOLS
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.foundation.catalogue.call_signature import parse_constructor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.class_replacement import is_sought
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Place
-from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.values.abstract_values import (
     ClassRef,
     Closure,
@@ -28,7 +28,7 @@ from qprep.rewriting.receiver_expression import Reached, reached
 from qprep.rewriting.rewrite_result import Declaration
 from qprep.rewriting.safety import observability as sharing_reasons
 from qprep.rewriting.safety.mutation import made_at_end
-from qprep.rewriting.transforms.call_sites import is_literal
+from qprep.rewriting.transforms.module_targets import is_literal
 
 if TYPE_CHECKING:
     from qprep.analysis.facts import HeldFunction, ModuleCall
@@ -95,9 +95,7 @@ def _is_dict(creation: Creation) -> bool:
 
 def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
     """A method or property of another module runs again: what it calls gets an instance for each call within self."""
-    if not (
-        isinstance(holder, ast.Attribute) and isinstance(holder.value, ast.Name) and holder.value.id == scope.owner
-    ):
+    if not is_attribute_of(holder, scope.owner):
         return Unfixable("the module is not an attribute of self")
     if not all(_has_only_operations(scope.context, name) for name in call.classes):
         if call.count < MANY and isinstance(scope.node, ast.Call):
@@ -194,7 +192,7 @@ def is_stateless(context: RewriteContext, module: str, node: ast.Call) -> bool:
 
 
 def _reading(holder: str, found: Reached) -> str:
-    """What lies under an attribute; None where it may be missing, for a call that not every run comes by."""
+    """The text for the value of an attribute; None if it may be missing in a call that not every run reaches."""
     if not found.may_miss:
         return f"{holder}{found.under}"
     for name in found.under.removeprefix(".").split("."):
@@ -220,7 +218,7 @@ def _copy(scope: Scope, creation: Creation, found: Reached, alike: list[Creation
 
 
 def owner_name(context: RewriteContext, creation: Creation) -> str:
-    """What the function that makes an attribute calls its owner."""
+    """The name of the owner in the function that makes an attribute."""
     code = context.code(creation.place.module)
     node = code.node(creation.place) if code is not None else None
     function = code.function(node) if code is not None and node is not None else None
@@ -255,7 +253,7 @@ def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
 
 
 def _other_value(context: RewriteContext, unit: Unit, attribute: str) -> Place | None:
-    """Where a method gives the attribute a value of which it is not known that it is a module, or becomes one.
+    """The place at which a method gives the attribute a value that may not be a module, or may become one.
 
     torch.nn.Module accepts no function under the name of a child.
     """

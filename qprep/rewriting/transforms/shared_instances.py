@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Unit
+from qprep.analysis.symbols.ast_utils import is_attribute_of
 from qprep.foundation.findings import Unfixable
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.rewrite_result import OWNER
@@ -42,7 +43,7 @@ def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
 
 
 def _function(scope: Scope, sharing: Sharing) -> str:
-    """What makes a separate instance of the module there, or of each in a list."""
+    """The text that makes a separate instance of the module there, or of each in a list."""
     if sharing.how == "repetition":
         return "distinct"
     return "unshared" if sharing.how == "common" and _is_parameter(scope) else "another"
@@ -101,7 +102,7 @@ def separate_common_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
     func, function = node.func, scope.code.function(node)
     if (reason := memory(scope.context, call.classes)) is not None:
         return Unfixable(reason)
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == scope.owner:
+    if is_attribute_of(func, scope.owner):
         if (reason := changed_attribute(scope.context, scope.unit, func.attr, ())) is not None:
             return Unfixable(reason)
         name, held = func.attr, f"{OWNER}.{func.attr}"

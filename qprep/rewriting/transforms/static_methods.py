@@ -27,7 +27,7 @@ _OF_CLASS = frozenset(("super", "__class__"))
 
 
 def refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
-    """Why a static method cannot become a module; None where it can."""
+    """Why a static method cannot become a module; None if it can."""
     owner, _, method = unit.name.rpartition(".")
     entry = code.index.classes.get(owner)
     if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or _has_others(code.index, owner):
@@ -55,7 +55,7 @@ def _has_others(index: FileIndex, cls: str) -> bool:
 
 
 def _calls_itself(index: FileIndex, node: ast.FunctionDef) -> bool:
-    """True if a function may run again inside itself, as far as the functions of its file are told by their names."""
+    """True if a function may run again inside itself, as far as the functions of its file are known by their names."""
     known: dict[str, list[ast.FunctionDef]] = defaultdict(list)
     for function in index.of(ast.FunctionDef):
         known[function.name].append(function)
@@ -83,7 +83,7 @@ def _is_taken_from_a_type(context: RewriteContext, module: str, method: str) -> 
 
 
 def _others(context: RewriteContext, unit: Unit, method: str) -> Iterator[str]:
-    """What else the name may mean on instances: a definition of a relative, an attribute, or what other code sets."""
+    """Another meaning of the name on instances: a definition of a relative, an attribute, or a value set elsewhere."""
     owner = ClassRef(unit.module, unit.name.rpartition(".")[0])
     holder = Unit(owner.module, owner.name, True)
     for member in context.family(holder):

@@ -180,7 +180,7 @@ def test_depthwise_by_a_constant_stays() -> None:
     )
     found = groups(constant, torch.randn(IMAGE))
     assert found.families == ()
-    assert "the groups of conv2d are no attribute of its module" in str(found.notes)
+    assert "the groups of conv2d are not an attribute of its module" in str(found.notes)
     constant.run = lambda m, x: m.end(functional.conv2d(m.stem(x), m.weight, groups=m.groups))
     object.__setattr__(constant, "groups", 8)
     (family,) = groups(constant, torch.randn(IMAGE)).families

@@ -275,7 +275,7 @@ def test_masked_channels_that_stay_are_noted() -> None:
         model.get_parameter("two.weight")[:3] = 0
     record = thin(model, inputs)
     assert len(record["notes"]) == 1
-    assert record["notes"][0].startswith("3 masked channels of two.weight stay: ")
+    assert record["notes"][0].startswith("masked channels of two.weight (3) stay: ")
 
 
 def test_wrapped_models_are_refused(tmp_path: Path) -> None:

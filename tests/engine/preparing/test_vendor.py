@@ -89,7 +89,7 @@ def test_files_that_cannot_be_imported_are_not_written(importable: Path, capsys:
         ("zoo:nothing", "expected a function or class `nothing` in `zoo`, found none in its source"),
         ("nowhere_at_all:small", "expected an installed package or module, found none called `nowhere_at_all`"),
         ("zoo", "expected a target as package.module:factory"),
-        ("zoo.layers.helpers:doubled", "cannot be taken out of its package: it reads its own path"),
+        ("zoo.layers.helpers:doubled", "cannot be copied out of its package: it reads its own path"),
     ],
 )
 def test_errors(importable: Path, capsys: pytest.CaptureFixture[str], target: str, message: str) -> None:

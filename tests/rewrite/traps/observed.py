@@ -125,6 +125,19 @@ ITEMS = {
     "run-by-its-base-elsewhere": "run = nn.Sequential\nnet.k = run.forward(net, torch.ones(1, 4)).mean().item()",
 }
 
+# Holds a Net: `init` are lines of its constructor, `returned` what its forward gives.
+_OTHER = """
+
+class Other(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.net = Net()
+{init}
+
+    def forward(self, x):
+        return {returned}
+"""
 _BORROWED = """
 class Net(nn.Module):
     def __init__(self):
@@ -136,17 +149,6 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.combine(x)
-
-
-class Other(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(4, 4)
-        self.net = Net()
-{init}
-
-    def forward(self, x):
-        return {call}
 """
 BORROWS = {
     "called-on-another": ("", "Net.combine(self, x)"),
@@ -167,17 +169,6 @@ class Net(nn.Module):
 
     def forward(self, x):
         return F.relu(self.fc(x)) + x
-
-
-class Other(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(4, 4)
-        self.net = Net()
-{init}
-
-    def forward(self, x):
-        return self.net(x.expand({call}, 4))
 """
 LENT = {
     "called-on-another": ("", "Net.size(self)"),
@@ -418,6 +409,11 @@ mark(net, len(seen))
 """
 
 
+def _with_other(net: str, init: str, returned: str) -> str:
+    """`net` and a class that holds one, in a module of their own."""
+    return f"import functools\nimport types\n{module(net + _OTHER.format(init=init, returned=returned))}"
+
+
 def _example(statement: str) -> str:
     body = textwrap.indent(statement.strip(), "    ")
     return f"\n\ndef example():\n    net = Net()\n{body}\n    return net, (torch.randn(2, 4),)\n"
@@ -456,8 +452,7 @@ CASES: dict[int, tuple[Case, ...]] = {
         *(
             declined(
                 f"borrowed-{name}",
-                f"import functools\nimport types\n{module(_BORROWED.format(init=init, call=call))}"
-                + _example("pass").replace("net = Net()", "net = Other()"),
+                _with_other(_BORROWED, init, call) + _example("pass").replace("net = Net()", "net = Other()"),
                 "not proven",
             )
             for name, (init, call) in BORROWS.items()
@@ -465,7 +460,7 @@ CASES: dict[int, tuple[Case, ...]] = {
         *(
             prepared(
                 f"lent-{name}",
-                f"import functools\nimport types\n{module(_LENT.format(init=init, call=call))}"
+                _with_other(_LENT, init, f"self.net(x.expand({call}, 4))")
                 + _example("pass").replace("net = Net()", "net = Other()").replace("(2, 4)", "(1, 4)"),
             )
             for name, (init, call) in LENT.items()

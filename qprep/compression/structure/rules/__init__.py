@@ -1,1 +1,1 @@
-"""How operations carry labels: one file for each way of the catalogue's `channels`."""
+"""Rules by which operations carry labels: one file for each value of the catalogue's `channels`."""

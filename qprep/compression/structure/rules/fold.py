@@ -77,7 +77,7 @@ def space(state: LabelState, step: LabelStep) -> None:
 
 
 def _dims(step: LabelStep, tensor: Tensor) -> set[int] | None:
-    """The dimensions that `dim` names, all where it names none; None where it is something else."""
+    """The dimensions that `dim` names, all where it names none; None if it is something else."""
     dim: Any = step.get("dim")
     if dim is None or dim == ():
         folds = step.call.op is not None and step.call.op.channels is Channels.FOLD

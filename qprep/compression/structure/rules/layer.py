@@ -117,7 +117,7 @@ def attention(state: LabelState, step: LabelStep) -> None:
 
 
 def column(state: LabelState, weight: Tensor, dim: int) -> Tensor:
-    """The labels of a weight along `dim`, 0 where there are none."""
+    """The labels of a weight along `dim`, 0 if there are none."""
     for layer in state.layers(weight):
         if dim in varying(layer):
             return state.axis(layer, dim, "a weight mixes them")
@@ -155,7 +155,7 @@ def make(state: LabelState, made: Tensor, bias: Tensor | None, size: int) -> Ten
     if bias is None:
         return made
     each = column(state, bias, 0) if bias.dim() else torch.zeros(size, dtype=torch.int64)
-    state.store.merge(made, each, state.cause("the bias of a layer is no parameter"))
+    state.store.merge(made, each, state.cause("the bias of a layer is not a parameter"))
     state.mark(each, DimensionRole.SCALES)
     return torch.where(each > 0, made, -made.abs())
 
@@ -198,7 +198,7 @@ def _follow_groups(state: LabelState, step: LabelStep, given: Tensor, groups: in
     if type(getattr(state.module, "groups", None)) is int:
         _widths(state, {"groups": given})
     else:
-        state.store.freeze((given,), state.cause(f"the groups of {step.call.name} are no attribute of its module"))
+        state.store.freeze((given,), state.cause(f"the groups of {step.call.name} are not an attribute of its module"))
 
 
 def _widths(state: LabelState, labels: dict[str, Tensor]) -> None:

@@ -44,7 +44,7 @@ def move(state: LabelState, step: LabelStep) -> None:
 
 
 def _move(step: LabelStep, index: int, inputs: Sequence[Tensor], found: Sequence[Layers]) -> list[Tensor] | None:
-    """The layers that the operation makes of the `index`-th layer of each input; None where it takes no labels."""
+    """The layers that the operation makes of the `index`-th layer of each input; None if it takes no labels."""
     values = [_label(tensor, layers, index) for tensor, layers in zip(inputs, found, strict=True)]
     for dtype in (torch.int64, torch.float64):  # a few operations do not take integers; the labels fit both
         counter = iter(values)

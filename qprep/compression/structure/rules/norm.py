@@ -39,7 +39,7 @@ def group_norm(state: LabelState, step: LabelStep) -> None:
         state.attribute(module, "num_groups", table[:, 0])
         state.attribute(module, "num_channels", labels)
     else:
-        state.store.freeze((labels,), state.cause("the number of groups of a norm is no attribute of its module"))
+        state.store.freeze((labels,), state.cause("the number of groups of a norm is not an attribute of its module"))
     _finish(state, step, labels, _is_affine(state, step))
 
 
@@ -87,7 +87,7 @@ def glu(state: LabelState, step: LabelStep) -> None:
 
 
 def pad(state: LabelState, step: LabelStep) -> None:
-    """Along other dimensions the padding is in the channel that it lies beside; along channels it is in none."""
+    """Along other dimensions the padding is in the channel next to it; along channels it is in no channel."""
     source, out = step.get("input"), step.outputs[0]
     sizes: Sequence[int] = step.get("pad")
     mode, value = step.get("mode", "constant"), step.get("value") or 0

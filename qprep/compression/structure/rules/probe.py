@@ -1,4 +1,4 @@
-"""What an operation makes of zeros, found by running it on a few numbers."""
+"""Results of operations on zeros, found by running them on a few numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SCALES: Final = (0.37, -0.41, 2.3, -2.9, 17.0, -19.0)
 
 
 def replaced(step: LabelStep, values: Sequence[Any]) -> list[Tensor] | None:
-    """The tensors that the operation returns with its input tensors replaced, in order; None where it fails."""
+    """The tensors that the operation returns with its input tensors replaced, in order; None if it fails."""
     counter = iter(values)
     args, kwargs = pytree.tree_map(
         lambda leaf: next(counter) if isinstance(leaf, Tensor) else leaf, (step.args, step.kwargs)
@@ -29,10 +29,10 @@ def replaced(step: LabelStep, values: Sequence[Any]) -> list[Tensor] | None:
 
 
 def zeros_of(step: LabelStep, zero: Sequence[Tensor | None]) -> Tensor | None:
-    """Where the output of an element-by-element operation is 0 whatever the values that are not known to be 0.
+    """The positions at which the output of an element-by-element operation is 0 for any values that may differ from 0.
 
     zero  for each input tensor a mask of where it is 0, all of one shape; None: nowhere
-    None where the operation does not run on such values.
+    None if the operation does not run on such values.
     """
     shape = next(mask.shape for mask in zero if mask is not None)
     known = all(mask is not None and bool(mask.all()) for mask in zero)

@@ -69,7 +69,7 @@ def _units(state: LabelState, weights: Sequence[_Weights]) -> Tensor:
     """The label of each unit: its rows of every gate, layer and direction go together."""
     size = weights[0].hidden.shape[1]
     units = column(state, weights[0].hidden, 0)[:size]
-    cause = state.cause("a gate of a recurrent layer is no parameter")
+    cause = state.cause("a gate of a recurrent layer is not a parameter")
     for one in weights:
         for weight, role in (
             (one.input, DimensionRole.MAKES),

@@ -75,7 +75,7 @@ def _joined(state: LabelState, step: LabelStep, inputs: Sequence[Tensor], cluste
 
 
 def _zero(cluster: _Cluster, number: int, shape: torch.Size) -> Tensor | None:
-    """Where an input is 0 when the channels of `cluster` are masked."""
+    """The positions of an input that are 0 if the channels of `cluster` are masked."""
     masks = [core(layer) > 0 for at, layer in cluster.layers if at == number]
     if not masks:
         return None

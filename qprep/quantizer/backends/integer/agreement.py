@@ -1,4 +1,4 @@
-"""How far an integer model is from its simulation, slot by slot."""
+"""Agreement of an integer model with its simulation, slot by slot."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RunsOnIntegers(Protocol):
 def slot_agreement(simulation: nn.Module, integer: RunsOnIntegers, *args: Any, **kwargs: Any) -> list[Agreement]:
     """Run both on one input; each slot of the integer model is given what the simulation's slots before it gave.
 
-    In the order of calls, one entry for each. Raises QprepError where `integer` is not that of `simulation`.
+    In the order of calls, one entry for each. Raises QprepError if `integer` is not that of `simulation`.
     """
     expected = _outputs(simulation, args, kwargs)
     found: list[Agreement] = []

@@ -74,7 +74,7 @@ def computing(value: Any) -> Any:
 
 
 def dispatch(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What `function` gives on arguments with integer tensors in them."""
+    """The result of `function` for arguments with integer tensors among them."""
     name = _attribute(function)
     if name in _FACTS:
         with torch._C.DisableTorchFunctionSubclass():  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""Which tensors a model holds: parameters and buffers, or views of them, which a runtime knows ahead."""
+"""Tensors that a model holds: parameters and buffers, or views of them, which a runtime knows ahead."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def filled(x: IntegerTensor, mask: Tensor, value: float) -> IntegerTensor:
 
 
 def masked_sum(x: IntegerTensor, mask: Any) -> IntegerTensor | None:
-    """The sum with a mask of zeros and what lies far below; None where `mask` is something else."""
+    """The sum with a mask of zeros and what lies far below; None if `mask` is something else."""
     mask = mask.to_float() if isinstance(mask, IntegerTensor) else mask
     if not isinstance(mask, Tensor) or not mask.is_floating_point():
         return None

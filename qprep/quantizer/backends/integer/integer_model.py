@@ -31,11 +31,11 @@ from qprep.quantizer.prepared_model import PreparedModel
 
 
 class IntegerModel(nn.Module):
-    """A model whose quantized operations compute on integers alone; takes and returns what the simulation does.
+    """A model whose quantized operations compute on integers only, with the inputs and outputs of the simulation.
 
-    Weights are stored as integers, biases as int32 with scales of their own; sums are int32 (int64 beyond 8 bits);
-    scales reach them as fixed-point multipliers. It computes on the CPU. `islands` says which operations ran in float
-    so far, and where.
+    Weights are stored as integers, biases as int32 with their own scales. Sums are int32 (int64 for more than 8 bits);
+    scales are applied as fixed-point multipliers. It runs on the CPU. `islands` lists the operations that have run in
+    float, and where.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -44,11 +44,11 @@ class IntegerModel(nn.Module):
         self.islands: dict[str, None] = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """As the model; floats on the grids of its outputs."""
+        """Run the model; returns floats on the grids of its outputs."""
         return as_floats(self.integers(*args, **kwargs))
 
     def integers(self, *args: Any, **kwargs: Any) -> Any:
-        """As the model, with `IntegerTensor`s as they are: `levels` are the integers that a runtime gives."""
+        """Run the model; returns `IntegerTensor`s, whose `levels` are the integers of a runtime."""
         paths = {module: path for path, module in self.model.named_modules()}
         running: list[str] = []
 
@@ -125,7 +125,7 @@ def _compare(simulation: nn.Module, made: IntegerModel, example: Example) -> Non
         apart = Difference(each.decibels, each.levels)
         if apart.breaks(LIMIT):
             why = "its integers differ from the simulation's"
-            raise refused("integers to be what the simulation gives", each.name, apart, why)
+            raise refused("the integers to equal the simulation", each.name, apart, why)
 
 
 def _plain(tensor: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ def _slot(slot: TensorQuantizer) -> nn.Module:
 
 
 def _store_parameters(model: nn.Module) -> None:
-    """Integers for each parameter with a slot, on its grid, and int32 for the biases beside them."""
+    """Integers for each parameter with a slot, on its grid, and int32 for their biases."""
     readers: dict[nn.Module, nn.Module] = {}
     stored: dict[Parameter, Parameter] = {}
     wrapped = [each for each in model.modules() if isinstance(each, QuantizedModule)]

@@ -1,4 +1,4 @@
-"""What stands in an integer model where the simulation has its tensor quantizers."""
+"""Modules that replace tensor quantizers in an integer model."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _average(dims: int) -> Callable[[Call], Any]:
 
 
 def _windows(length: int, places: int, window: tuple[int, int, int], edge: int) -> Tensor:
-    """How many values of [-edge, length + edge) each window (size, stride, padding) has."""
+    """The number of values of [-edge, length + edge) in each window (size, stride, padding)."""
     size, stride, padding = window
     start = torch.arange(places) * stride - padding
     return ((start + size).clamp(max=length + edge) - start.clamp(min=-edge)).double()
@@ -112,7 +112,7 @@ def _reduced(call: Call) -> tuple[IntegerTensor | None, list[int], bool]:
 
 
 def _selected(function: Callable[..., Any]) -> Callable[[Call], Any]:
-    """What picks values: the order of integers is that of values."""
+    """A form for operations that pick values: the order of integers is that of values."""
 
     def form(call: Call) -> Any:
         x = call.arguments["input"]

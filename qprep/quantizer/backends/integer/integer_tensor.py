@@ -22,7 +22,7 @@ _UNIFORM_BITS: Final = 12  # by how much finer than the coarsest a common scale 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What a slot with one scale can say: the integers from `low` to `high`, of which `zero` encodes 0."""
+    """The grid of a slot with one scale: the integers from `low` to `high`, of which `zero` encodes 0."""
 
     scale: float
     zero: int
@@ -108,7 +108,7 @@ class IntegerTensor(Tensor):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """What reaches this has no integer form: run it on floats."""
+        """Runs an operation that has no integer form on floats."""
         return func(*as_floats(args), **as_floats(kwargs or {}))
 
 

@@ -20,7 +20,7 @@ _ENTRY: Final = ACCUMULATOR - 1  # bits of an entry's magnitude
 
 @lru_cache(maxsize=128)
 def _table(name: str, settings: tuple[tuple[str, Any], ...], grid: Grid) -> tuple[Tensor, float] | None:
-    """The function at every integer of `grid` as int32 entries, and their scale; None where one is not finite."""
+    """The function at every integer of `grid` as int32 entries, and their scale; None if one is not finite."""
     levels = torch.arange(grid.low - grid.zero, grid.high - grid.zero + 1)
     values = _function(name)((levels * grid.scale).float(), **dict(settings)).double()
     if not bool(torch.isfinite(values).all()):

@@ -177,7 +177,7 @@ class Builder:
         return self.ints(dims)
 
     def value(self, given: Any) -> Value:
-        """What an argument refers to; constants become initializers, parameters with a slot integers."""
+        """The name of an argument in the graph; constants become initializers, parameters with a slot integers."""
         if isinstance(given, Ref):
             return self.values[given.number]
         if isinstance(given, Spread):

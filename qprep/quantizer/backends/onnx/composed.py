@@ -16,7 +16,7 @@ from qprep.quantizer.backends.onnx.sizes import Size
 
 
 def _axes(value: Value, dim: Any) -> list[int]:
-    """The dimensions that a reduction is over: all of them where nothing is said."""
+    """The dimensions that a reduction is over: all of them by default."""
     rank = len(value.shape)
     given = range(rank) if dim is None or dim == () else [dim] if isinstance(dim, int) else list(dim)
     return sorted(axis % rank for axis in given)

@@ -52,7 +52,7 @@ def export_onnx(quantizer: PreparedModel, path: str | Path, options: OnnxOptions
 
 
 def check_onnx(quantizer: PreparedModel, options: OnnxOptions) -> ExportReport:
-    """What `export_onnx` would say, before there are ranges: tried on the prepared model, nothing is written.
+    """The notes of `export_onnx` before there are ranges: a dry run on the prepared model that writes nothing.
 
     Raises QprepError that names every operation which no file can hold, with its module, file and line.
     """
@@ -87,7 +87,7 @@ def write_onnx(  # noqa: PLR0917  (the last three are mostly left out)
     where ONNX Runtime is installed, the file is run on the example inputs first and has to give what `model` does,
     within `LIMIT`.
 
-    Raises QprepError where it does not, where an operation has no form at all, with module, file and line of each, and
+    Raises QprepError if it does not, where an operation has no form at all, with module, file and line of each, and
     where the onnx package is missing.
     """
     options = OnnxOptions(dynamic_batch, recurrent_named(recurrent), check, dynamic_axes, opset, style_named(style))
@@ -290,7 +290,7 @@ def _alive(builder: Builder, names: list[str]) -> list[Any]:
 
 
 def _names_read(node: Any) -> Iterator[str]:
-    """What a node reads, in its subgraphs too."""
+    """The names that a node reads, in its subgraphs too."""
     yield from node.input
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):

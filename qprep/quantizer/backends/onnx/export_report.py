@@ -1,4 +1,4 @@
-"""What the ONNX exporter is asked for, and what it says of the file that it wrote."""
+"""Options of the ONNX exporter, and its report about the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qprep.foundation.errors import QprepError
 
 
 class Recurrent(enum.Enum):
-    """How recurrent layers are written."""
+    """The form of recurrent layers in the file."""
 
     OPERATOR = "operator"  # as one operator of ONNX in float, with the weights' integers; slots inside are left out
     LOOP = "loop"  # as a Scan over a time step with all its slots
@@ -28,7 +28,7 @@ def recurrent_named(name: Recurrent | str) -> Recurrent:
 
 
 class Style(enum.Enum):
-    """How a file says that an operation is quantized."""
+    """The form of quantized operations in the file."""
 
     QDQ = "qdq"  # float operators between DequantizeLinear and QuantizeLinear
     QOPERATOR = "qoperator"  # QLinearConv and QLinearMatMul, where ONNX has them
@@ -36,7 +36,7 @@ class Style(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class OnnxOptions:
-    """How a file is written.
+    """The options of an export.
 
     dynamic_batch  whether the inputs' first dimension is free where the model allows it
     free           by input and dimension the names of sizes that are free, in place of that
@@ -86,7 +86,7 @@ class Island:
 class ExportReport:
     """One file.
 
-    path     where it is; None where the export was only tried
+    path     where it is; None if the export was only tried
     opset    of its operators
     free     names of sizes that are free, by input and dimension: {"x": {0: "batch"}}
     islands  operations that torch.onnx.export wrote

@@ -29,7 +29,7 @@ from qprep.quantizer.formats.tensor_quantizers import DynamicActivationQuantizer
 
 
 def _quantize(b: Builder, given: dict[str, Any]) -> Any:
-    """A slot: QuantizeLinear, or what its format asks for instead; nothing where a tensor is on the grid already."""
+    """A slot: QuantizeLinear, or what its format requires instead; nothing where a tensor is on the grid already."""
     assert b.step is not None  # noqa: S101  (forms are called for steps)
     slot, value = b.step.slot, b.value(given["input"])
     assert slot is not None  # noqa: S101  (the recorder gives one)

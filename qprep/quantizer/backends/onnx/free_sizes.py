@@ -1,4 +1,4 @@
-"""Which sizes of a file's inputs are free: those asked for, or those that the model turns out to allow."""
+"""Free sizes of a file's inputs: the requested ones, or those that the model turns out to allow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def recorded(
     """The run, and the shapes of its inputs, with a `Size` for what is free.
 
     By default the first dimension is, `batch`, and the second too, `length`, in a model with recurrent layers, each
-    where further runs with one more call the same operations. Raises QprepError where sizes that were asked for are
+    where further runs with one more call the same operations. Raises QprepError if requested sizes are
     no sizes of the model, or change what it calls.
     """
     run = record(model, *example, options.recurrent)
@@ -46,7 +46,7 @@ def recorded(
 
 
 def _guesses(run: Recording, tensors: Sequence[Tensor]) -> list[Free]:
-    """What is tried, the freest first."""
+    """The candidates to try, the freest first."""
     rows = {tensor.shape[0] for tensor in tensors if tensor.dim()}
     if len(rows) != 1 or 0 in rows or not all(tensor.dim() for tensor in tensors):
         return []

@@ -25,7 +25,7 @@ from qprep.quantizer.graph.tensor_leaves import tensors_in
 _TORCH_OPSET: Final = 20  # the newest that torch's exporter of traces writes
 
 
-class _Call(nn.Module):
+class _CallAsModel(nn.Module):
     """One call as a model: of the tensors that depend on inputs, in order."""
 
     def __init__(self, function: Callable[..., Any], called: Any, in_place: bool) -> None:
@@ -35,7 +35,7 @@ class _Call(nn.Module):
         self.called = _mapped(called, lambda each: each.detach() if isinstance(each, Tensor) else each)
 
     def forward(self, *tensors: Tensor) -> Any:
-        """What the function gives, tensors alone."""
+        """The tensors among the results of the function."""
         left = iter(tensors)
         args, kwargs = _mapped(self.called, lambda each: each if isinstance(each, Tensor) else next(left))
         if self.in_place:
@@ -84,7 +84,7 @@ def _written(
         with _silence(), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                _Call(step.function, step.called, step.in_place).eval(),
+                _CallAsModel(step.function, step.called, step.in_place).eval(),
                 tuple(copy.copy(each) for each in examples),
                 stream,  # type: ignore[arg-type]  # a stream is taken without dynamo
                 input_names=names,
@@ -103,7 +103,7 @@ def _converted(made: onnx.ModelProto) -> onnx.GraphProto:
     """In the operators of the file's opset; ValueError for operators of torch's own."""
     foreign = [node.op_type for node in made.graph.node if node.domain]
     if foreign:
-        raise ValueError(f"{foreign[0]} is no operator of ONNX")
+        raise ValueError(f"{foreign[0]} is not an ONNX operator")
     return version_converter.convert_version(made, OPSET).graph
 
 

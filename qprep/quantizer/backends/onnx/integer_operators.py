@@ -45,7 +45,7 @@ def with_integer_operators(model: Any) -> Any:
 
 
 def _operator(node: Any, quantize: Any, makers: dict[str, Any]) -> Any:
-    """The operator on integers for a node and the QuantizeLinear behind it, None where there is none."""
+    """The operator on integers for a node and the QuantizeLinear behind it, None if there is none."""
     if node.op_type not in ("Conv", "MatMul"):
         return None
     parts: list[Any] = [makers.get(name) for name in node.input]

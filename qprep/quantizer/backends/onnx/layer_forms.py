@@ -87,7 +87,7 @@ def _linear(b: Builder, given: dict[str, Any]) -> Any:
     x, rank = b.value(given["input"]), len(b.value(given["weight"]).shape)
     out = b.outputs[0]
     if rank != 2 or len(x.shape) < 1:
-        raise b.fail("a linear layer whose weight is no matrix")
+        raise b.fail("a linear layer with a weight that is not a matrix")
     flat = x
     if len(x.shape) != 2:
         flat = b.reshaped(x, (*_rows(x.shape), x.shape[-1]))

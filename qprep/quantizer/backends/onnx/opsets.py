@@ -31,7 +31,7 @@ def brought_to(made: onnx.ModelProto, opset: int, *, is_run: bool) -> onnx.Model
 
 
 def _relabelled(made: onnx.ModelProto, opset: int) -> onnx.ModelProto | None:
-    """`made` under the number of another opset; None where a node does not fit the operators of that one."""
+    """`made` under the number of another opset; None if a node does not fit the operators of that one."""
     found = onnx.ModelProto()
     found.CopyFrom(made)
     for each in found.opset_import:

@@ -12,7 +12,7 @@ from qprep.quantizer.graph.quantized_module import QuantizedModule
 
 
 def as_written(model: nn.Module, layers: Sequence[str]) -> nn.Module:
-    """A copy of `model` in which the recurrent layers at these paths compute in float; itself where there are none.
+    """A copy of `model` in which the recurrent layers at these paths compute in float; itself if there are none.
 
     Slots of their parameters stay, which `convert` has turned off, and so do those that quantize what they return.
     """
@@ -27,7 +27,7 @@ def as_written(model: nn.Module, layers: Sequence[str]) -> nn.Module:
 
 
 def _inside(layer: nn.RNNBase) -> list[TensorQuantizer]:
-    """Slots of stages, but for those that join the steps of the last layer."""
+    """Slots of stages, except for those that join the steps of the last layer."""
     last = f"stages.l{layer.num_layers - 1}"
     kept = {
         slot

@@ -54,10 +54,10 @@ class Step:
     kinds      their types
     slot       what quantizes
     path       the innermost module that runs, and its class
-    function   what was called, None where it was no function of torch's
+    function   what was called, None if it was no function of torch's
     called     its arguments and keywords, tensors that depend on an input as `Ref`s
     in_place   whether it overwrites its first argument
-    site       file and line of the model's code that called, "" where there is none
+    site       file and line of the model's code that called, "" if there is none
     slotted    whether it is a recurrent layer with slots inside
     """
 
@@ -84,7 +84,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RecurrentLayer:
-    """What an LSTM, GRU or RNN of torch's is made of.
+    """The parts of an LSTM, GRU or RNN of torch.
 
     mode     "LSTM", "GRU", "RNN_TANH" or "RNN_RELU"
     weights  for each layer and direction: w_ih, w_hh and, where there are some, b_ih, b_hh
@@ -166,7 +166,7 @@ class _Recorder(TorchFunctionMode):
         return found
 
     def ref(self, tensor: Tensor) -> Any:
-        """What replaces `tensor` in arguments: itself where it depends on no input."""
+        """The reference that replaces `tensor` in arguments: the tensor itself if it depends on no input."""
         if id(tensor) in self._stale:
             raise QprepError("expected each tensor to be changed through one name, found one changed through a view")
         found = self._numbers.get(id(tensor))
@@ -334,7 +334,7 @@ class _Recorder(TorchFunctionMode):
 
 
 def _slot_of(number: int | None, steps: dict[int, Step]) -> TensorQuantizer | None:
-    """The one slot whose values a tensor has, moved or joined; None where there is none, or several."""
+    """The one slot whose values a tensor has, moved or joined; None if there is none, or several."""
     waiting, found, seen = [number], set(), set()
     while waiting:
         at = waiting.pop()
@@ -352,7 +352,7 @@ def _slot_of(number: int | None, steps: dict[int, Step]) -> TensorQuantizer | No
 
 
 def opened(value: Any) -> Iterator[Any]:
-    """What is in tuples, lists, dicts and slices, one after another."""
+    """The leaves of tuples, lists, dicts and slices, one after another."""
     if isinstance(value, dict):
         value = tuple(value.values())
     elif isinstance(value, slice):

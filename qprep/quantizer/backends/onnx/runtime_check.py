@@ -28,13 +28,13 @@ from qprep.quantizer.graph.tensor_leaves import tensors_in
 
 _FATAL: Final = 4  # of ONNX Runtime's levels of messages
 _CLOSE: Final = Limit(30.0, 1.0)  # of the results: what is further apart is looked at slot by slot
-_WHAT: Final = "ONNX Runtime to give what the simulation does"
+_WHAT: Final = "the results of ONNX Runtime to equal the simulation"
 _WHY: Final = "the file is not written"
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenSlot:
-    """Where in a graph a slot's integers are: their name, those of scale and zero point."""
+    """The names of a slot's integers, scale and zero point in a graph."""
 
     slot: str
     integers: str
@@ -58,9 +58,9 @@ def loads(made: bytes) -> bool:
 def compare(
     made: bytes, slots: Sequence[WrittenSlot], model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """QprepError where ONNX Runtime gives something else than `model`, with the name of the first slot that differs.
+    """QprepError if ONNX Runtime gives something else than `model`, with the name of the first slot that differs.
 
-    Where ONNX Runtime is missing, or has no kernel for what the file asks for, there is nothing to compare with. A file
+    If ONNX Runtime is missing, or has no kernel for an operator of the file, there is nothing to compare with. A file
     that it refuses for another reason is a QprepError with that reason.
     """
     if find_spec("onnxruntime") is None:
@@ -86,10 +86,10 @@ def compare(
 def _forced(
     made: bytes, slots: Sequence[WrittenSlot], inputs: Sequence[Tensor], seen: Sequence[SlotSeen]
 ) -> list[SlotSeen] | None:
-    """What ONNX Runtime gives at each slot that runs once, where the slots before it gave what the simulation's did.
+    """The outputs of ONNX Runtime at each slot that runs once, if the slots before it agreed with the simulation.
 
     One value that is rounded to the other side is no fault, and grows from layer to layer; so each slot's integers are
-    an output of the graph, and what reads them reads an input instead. None where no slot can be cut so.
+    an output of the graph, and what reads them reads an input instead. None if no slot can be cut so.
     """
     onnx = importlib.import_module("onnx")
     proto = onnx.load_from_string(made)
@@ -134,7 +134,7 @@ def _is_static(node: Any) -> bool:  # noqa: ANN401
 
 
 def _run(made: bytes, inputs: Sequence[Tensor], last: int = 0) -> list[Tensor] | None:
-    """The floating results on these inputs, or the `last` ones; None where ONNX Runtime has no kernel for the file."""
+    """The floating results on these inputs, or the `last` ones; None if ONNX Runtime has no kernel for the file."""
     runtime = importlib.import_module("onnxruntime")
     states = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     options = runtime.SessionOptions()

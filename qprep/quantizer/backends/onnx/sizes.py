@@ -44,18 +44,18 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class SizeRuns:
-    """How runs differ: in run number n the size `names[i]` is one larger than `sizes[i]` where bit i of n is set."""
+    """The sizes of the runs: in run n the size `names[i]` is one larger than `sizes[i]` if bit i of n is set."""
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
 
     @property
     def number(self) -> int:
-        """How many there are."""
+        """The number of runs."""
         return 1 << len(self.names)
 
     def dim(self, values: Sequence[int]) -> Dim:
-        """What is linear in each size and has these values: the number itself where all are equal."""
+        """The expression, linear in each size, with these values: the number itself if all are equal."""
         if len(set(values)) == 1:
             return values[0]
         terms: dict[tuple[str, ...], int] = {}
@@ -84,7 +84,7 @@ class _Differs(Exception):  # noqa: N818
 
 
 def merged(recordings: Sequence[Recording], runs: SizeRuns) -> Recording | None:
-    """The first with a `Size` wherever they have other numbers; None where they differ in more than that."""
+    """The first with a `Size` wherever they have other numbers; None if they differ in more than that."""
     if len({len(each.steps) for each in recordings}) > 1:
         return None
     try:

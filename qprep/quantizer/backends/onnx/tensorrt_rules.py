@@ -36,7 +36,7 @@ def check_tensorrt(path: str | Path) -> None:
 
 def _broken(node: Any, held: dict[str, Any]) -> str:
     if node.op_type == "DynamicQuantizeLinear":
-        return f"{node.name}: a range of the moment"
+        return f"{node.name}: a range that is computed in each run"
     if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
         return ""
     scale, zero = (held.get(name) for name in node.input[1:3])

@@ -108,7 +108,7 @@ def by_steps(slot: TensorQuantizer, scale: Tensor, low: int, high: int) -> QPara
 
 
 class UnitActivation(LearningQuantizer):
-    """What lies in [0, reach]: the formula for [0, 1], on values divided by the largest of the first batch.
+    """The formula for [0, 1] on values in [0, reach], divided by the largest of the first batch.
 
     The paper trains from random numbers, with BatchNorm; a trained model without would lose all above 1.
     """
@@ -170,7 +170,7 @@ class _Rescaled(LearningQuantizer):
 
     @property
     def axis(self) -> int | None:
-        """The channels' dimension, None where there is one scale."""
+        """The channels' dimension, None if there is one scale."""
         return self.spec.axis if self.spec.granularity is Granularity.CHANNEL else None
 
     def along(self, values: Tensor, weight: Tensor) -> Tensor:
@@ -196,7 +196,7 @@ class _Rescaled(LearningQuantizer):
         return (self.formula(weight, scale) * scale).to(input.dtype)
 
     def scale_of(self, weight: Tensor) -> Tensor:
-        """What the formula's values are multiplied by, of the shape of `largest`."""
+        """The factor of the formula's values, of the shape of `largest`."""
         magnitudes = self.rows(weight).abs().amax(1)
         return magnitudes.reshape(self.largest.shape).clamp(min=torch.finfo(torch.float32).tiny)
 
@@ -280,16 +280,16 @@ class WRPNWeight(_Rescaled):
 
 
 class DorefaQuantizer(TrainingQuantizer):
-    """DoReFa: weights through tanh; outputs of clamping activations in [0, 1].
+    """DoReFa: quantizes weights after tanh, and the outputs of clamping activations in [0, 1].
 
-    The papers say nothing of other tensors (inputs, sums, norms, attention): these have linear ranges, each batch's by
-    `estimator_activations`.
+    The papers do not cover other tensors (inputs, sums, norms, attention). They have linear ranges, which
+    `estimator_activations` computes from each batch.
     """
 
     unread: ClassVar[tuple[str, ...]] = ("estimator_weights", "scheme_weights")
 
     def default_passes(self) -> Passes:
-        """As in the base; activations that give no negative values get unsigned integers."""
+        """The passes of the base class; activations without negative values get unsigned integers."""
         passes = super().default_passes()
         passes.insert_after("plan-activations", "mark-rectified", mark_rectified)
         return passes
@@ -301,19 +301,19 @@ class DorefaQuantizer(TrainingQuantizer):
         return MovingRange(name, spec, edge.fixed, edge.bounds)
 
     def make_rectified_quantizer(self, spec: Spec, name: str) -> TensorQuantizer:
-        """[0, 1] in equal steps."""
+        """Return a quantizer of [0, 1] in equal steps."""
         return UnitActivation(name, spec)
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """The formula of DoReFa."""
+        """Return a quantizer with the formula of DoReFa."""
         return DorefaWeight(name, spec)
 
 
 class WRPNQuantizer(DorefaQuantizer):
-    """WRPN: weights in [-1, 1]; activations as in DoReFa. Its wider layers are the model's own affair."""
+    """WRPN: weights in [-1, 1], activations as in DoReFa. It does not widen layers; define a wider model."""
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """The formula of WRPN; QprepError for one bit, which has no steps."""
+        """Return a quantizer with the formula of WRPN; QprepError for one bit, which has no steps."""
         if spec.bits == 1:
             raise QprepError(f"expected 2 bits or more for WRPN weights, found 1 at {name}")
         return WRPNWeight(name, spec)

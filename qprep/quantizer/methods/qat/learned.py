@@ -21,7 +21,7 @@ from qprep.quantizer.graph.quantization_graph import Edge, Weight
 from qprep.quantizer.methods.qat.qat_base import LearningQuantizer, TrainingQuantizer, at_least
 
 
-class _Step(Function):
+class _LearnedRounding(Function):
     """clamp(round(x / s), n, p) s, with the gradient of s; s has the dimensions of x, or is a scalar.
 
     dq/dx = 1 where n ≤ r ≤ p; dq/ds = r - x/s there, n below and p above. TQT decides by r = round(x/s), LSQ by x/s.
@@ -104,7 +104,7 @@ def tqt(input: Tensor, log2_threshold: Tensor, bits: int, signed: bool = True, p
     exponent: Tensor = _Ceil.apply(log2_threshold) if power_of_two else log2_threshold  # type: ignore[no-untyped-call]
     scale = torch.exp2(exponent - (bits - 1 if signed else bits))
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    found: Tensor = _Step.apply(input, scale, low, high, True)  # type: ignore[no-untyped-call]
+    found: Tensor = _LearnedRounding.apply(input, scale, low, high, True)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -113,7 +113,7 @@ def lsq(input: Tensor, scale: Tensor, bits: int, signed: bool = True) -> Tensor:
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     factor = 1 / math.sqrt(input.numel() / scale.numel() * max(high, 1))
     slowed = scale * factor + (scale * (1 - factor)).detach()
-    found: Tensor = _Step.apply(input, slowed, low, high, False)  # type: ignore[no-untyped-call]
+    found: Tensor = _LearnedRounding.apply(input, slowed, low, high, False)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -232,7 +232,7 @@ class LSQQuantize(_Learned):
 
     @property
     def step(self) -> Tensor:
-        """What is trained."""
+        """The trained parameters."""
         return torch.maximum(self.trained, self.least)
 
     def first(self, magnitudes: Tensor) -> Tensor:
@@ -253,7 +253,7 @@ class LSQQuantize(_Learned):
 
 
 class LSQQuantizer(TrainingQuantizer):
-    """Learned step size for weights and activations; one step per tensor unless asked otherwise."""
+    """LSQ: learned step sizes of weights and activations, by default one for each tensor."""
 
     defaults: ClassVar[Mapping[str, Any]] = {"granularity_weights": "per-tensor"}
     unread: ClassVar[tuple[str, ...]] = (
@@ -265,11 +265,11 @@ class LSQQuantizer(TrainingQuantizer):
     kind: type[_Learned] = LSQQuantize
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """One trained number."""
+        """Return a quantizer with one trained number."""
         return self.kind(name, spec)
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:
-        """One trained number, or one for each channel."""
+        """Return a quantizer with one trained number, or one for each channel."""
         return self.kind(name, spec, weight.parameter.shape[spec.axis])
 
 
@@ -278,7 +278,7 @@ class _FreeTQT(TQTQuantize):
 
 
 class TQTQuantizer(LSQQuantizer):
-    """Trained thresholds; scales are powers of two unless `power_of_two` is False."""
+    """TQT: trained thresholds; scales are powers of two unless `power_of_two` is False."""
 
     kind = TQTQuantize
 

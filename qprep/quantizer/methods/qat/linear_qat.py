@@ -80,7 +80,7 @@ class MovingRange(LearningQuantizer):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _by_estimator(self, input: Tensor) -> tuple[Tensor, Tensor]:
-        """What the estimator makes of this batch alone; QprepError, with the name, for NaN and infinity."""
+        """The range of this batch alone by the estimator; QprepError, with the name, for NaN and infinity."""
         estimator = make_estimator(self.spec)
         try:
             estimator.update(input.reshape(1, -1), input.shape[0] if input.dim() > 1 else 1)
@@ -111,7 +111,7 @@ class OwnRange(LearningQuantizer):
         return self.params
 
     def start(self, input: Tensor) -> None:
-        """The parameter is there from the start: nothing beside it is needed."""
+        """The parameter is there from the start: nothing else is needed."""
 
     def learned(self, input: Tensor) -> Tensor:
         """`input` on a grid over its largest magnitude."""
@@ -131,16 +131,16 @@ class OwnRange(LearningQuantizer):
 class LinearQATQuantizer(TrainingQuantizer):
     """Linear quantization-aware training (Jacob et al., arXiv:1712.05877).
 
-    estimator_activations  is asked for each batch's range: a few bits want one that leaves outliers out, such as
+    estimator_activations  computes the range of each batch; for few bits use one that omits outliers, such as
                            aciq-laplace
     """
 
     unread: ClassVar[tuple[str, ...]] = ("estimator_weights",)
 
     def make_activation_quantizer(self, edge: Edge, spec: Spec, name: str) -> TensorQuantizer:
-        """A moving average of the range."""
+        """Return a quantizer with a moving average of the range."""
         return MovingRange(name, spec, edge.fixed, edge.bounds)
 
     def make_weight_quantizer(self, weight: Weight, spec: Spec, name: str) -> TensorQuantizer:  # noqa: ARG002
-        """The parameter's own range."""
+        """Return a quantizer that uses the range of the parameter."""
         return OwnRange(name, spec)

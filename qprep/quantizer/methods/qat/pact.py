@@ -90,9 +90,9 @@ class PACTActivation(LearningQuantizer):
 
 
 class PACTQuantizer(DorefaQuantizer):
-    """PACT for activations behind a ReLU, DoReFa for weights; α in a group of its own with its own weight decay.
+    """PACT: learned clipping levels α behind a ReLU, DoReFa for weights. α has a separate group and weight decay.
 
-    Other tensors as in DoReFa.
+    All other tensors are quantized as in DoReFa.
     """
 
     def __init__(self, *args: Any, alpha_decay: float = 1e-4, **kwargs: Any) -> None:
@@ -100,7 +100,7 @@ class PACTQuantizer(DorefaQuantizer):
         self.alpha_decay = alpha_decay
 
     def make_rectified_quantizer(self, spec: Spec, name: str) -> TensorQuantizer:
-        """A learned clip."""
+        """Return a quantizer with a learned clipping level."""
         return PACTActivation(name, spec)
 
     def _get_updated_optimizer_params_groups(self) -> list[dict[str, Any]]:

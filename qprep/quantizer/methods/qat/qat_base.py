@@ -1,4 +1,4 @@
-"""What methods of quantization-aware training share: they change the model in place and train float copies."""
+"""The base of quantization-aware training: methods that change the model in place and train float copies."""
 
 from __future__ import annotations
 
@@ -147,14 +147,14 @@ class TrainingQuantizer(Quantizer):
         self._folded: list[BiasedLayer] = []
 
     def default_passes(self) -> Passes:
-        """BatchNorm is trained, not folded; with one scale per channel it folds into the scales afterwards."""
+        """The passes without BatchNorm folding: BatchNorm is trained, and becomes part of the scales afterwards."""
         passes = default_passes()
         passes.replace("fold-batch-norm", lambda _: None)
         passes.insert_after("plan-activations", "fuse-batch-norm", fuse_batch_norm)
         return passes
 
     def _finish_preparing(self) -> None:
-        """BatchNorm is folded where that is asked for; then as in the base, and first values are taken."""
+        """BatchNorm is folded if that is set; then as in the base, and first values are taken."""
         if self.fold_batch_norm:
             folds = [install(self.model, layer, norm) for layer, norm in find_folds(self.graph)]
             self._folds = [each for each in folds if each is not None]
@@ -178,9 +178,9 @@ class TrainingQuantizer(Quantizer):
                 each.priming = False
 
     def freeze_batch_norm(self) -> None:
-        """From now on folded layers use the running statistics in training too, and these stay.
+        """Make folded layers use the running statistics in training, too, and stop updating them.
 
-        Raises QprepError where nothing was folded.
+        Raises QprepError if nothing was folded.
         """
         if not self._folds:
             raise QprepError("expected fold_batch_norm=True and a BatchNorm behind a layer, found nothing folded")
@@ -188,12 +188,12 @@ class TrainingQuantizer(Quantizer):
             fold.hooks.frozen = True
 
     def values_of(self, parameter: Tensor) -> Tensor:
-        """Folded parameters as their quantizer sees them."""
+        """Return the input of the parameter's quantizer, with BatchNorm folded into it."""
         fold = next((each for each in self._folds if each.parameter is parameter), None)
         return parameter if fold is None else fold.scaled.folded(parameter)
 
     def calibrate(self, loader: Iterable[object]) -> None:
-        """Start every range from data before training, instead of from the first batch; no parameter changes."""
+        """Start all ranges from data instead of from the first training batch; no parameter changes."""
         learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer)]
         modes = {module: module.training for module in self.graph.model.modules()}
         self.model.eval()
@@ -215,7 +215,7 @@ class TrainingQuantizer(Quantizer):
     ) -> Tensor:
         """KL divergence from the teacher's class distribution, times temperature² (Hinton et al., arXiv:1503.02531).
 
-        `output` is (B, classes). Raises QprepError where no teacher was given.
+        `output` has the shape (B, classes). Raises QprepError without a teacher.
         """
         if self.teacher is None:
             raise QprepError("expected a teacher to distil from, found none: pass teacher=")
@@ -225,7 +225,7 @@ class TrainingQuantizer(Quantizer):
         return nn.functional.kl_div(mine, theirs, reduction="batchmean", log_target=True) * temperature**2
 
     def check_calibrated(self, before: str) -> None:
-        """QprepError where no range has started; `notes` says which of them have not."""
+        """Raise QprepError if no range has started; `notes` lists those that have not."""
         learners = [each for each in self.quantizers if isinstance(each, LearningQuantizer) and not each.by_formula]
         waiting = [each for each in learners if not each.flag("started") and not each.spec.is_float]
         if waiting and len(waiting) == len(learners):

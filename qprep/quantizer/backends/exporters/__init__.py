@@ -1,0 +1,1 @@
+"""Hand-over to runtimes by name: one file for each exporter."""

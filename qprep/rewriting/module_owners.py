@@ -1,0 +1,117 @@
+"""Owners of new modules: the classes and functions that can hold one, and the names for it."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from qprep.analysis.places import Unit
+from qprep.analysis.symbols.ast_utils import positional_parameters
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
+from qprep.foundation.findings import Unfixable
+from qprep.rewriting import imports, owners, plain_objects
+from qprep.rewriting.fix_scope import AttributeNames
+from qprep.rewriting.safety import child_loops
+from qprep.rewriting.safety.class_enumeration import listed_files
+from qprep.rewriting.transforms import moved_functions
+
+if TYPE_CHECKING:
+    from qprep.rewriting.fix_session import RewriteContext
+    from qprep.rewriting.source_code import Code
+
+
+# Decorators of methods that get no instance, or whose body TorchScript compiles.
+_WITHOUT_SELF = frozenset(("builtins.staticmethod", "builtins.classmethod", "torch.jit.script_method"))
+
+
+class ModuleOwners:
+    """The classes and functions of one plan as owners of modules; each answer is computed once."""
+
+    def __init__(self, context: RewriteContext) -> None:
+        self.context = context
+        self._refusals: dict[Unit, str | None] = {}
+        self._names: dict[Unit, AttributeNames] = {}
+        self._class_names: dict[Unit, str] = {}
+
+    def refusal(self, unit: Unit) -> str | None:
+        """Why a class or function cannot own a module; a whole file (a unit without a name) need not."""
+        if unit.name and unit not in self._refusals:
+            judge = owners.refusal if unit.is_class else moved_functions.refusal
+            self._refusals[unit] = judge(self.context, unit) or self._blocked_outside(unit)
+            if unit.is_class and plain_objects.is_plain(self.context, unit) and self._refusals[unit] is None:
+                reasons = map(self.refusal, plain_objects.lenders(self.context, unit))
+                self._refusals[unit] = next(filter(None, reasons), None)
+            if not unit.is_class and unit.module in listed_files(self.context):
+                self._refusals[unit] = (
+                    f"the classes of {unit.module} are listed at run time, and a new class would appear there"
+                )
+        return self._refusals.get(unit)
+
+    def _blocked_outside(self, unit: Unit) -> str | None:
+        """Why a class cannot take a new child, by what files that must not be changed do with its children."""
+        if not unit.is_class:
+            return None
+        loops, filters = child_loops.loops(self.context, unit), child_loops.filters(self.context, unit)
+        for module in sorted({loop.module for loop in loops} | {each.place.module for each in filters}):
+            if not self.context.may_change(module):
+                return f"{module}, outside the paths given, iterates over the children of `{unit.name}`"
+        family = frozenset(self.context.family(unit))
+        for place, walk in sorted(self.context.facts.walks.items()):
+            if not self.context.may_change(place.module) and not (walk.classes and walk.classes.isdisjoint(family)):
+                where = f"{place.module}, outside the paths given, line {place.line},"
+                return f"{where} takes children by position, perhaps of `{unit.name}`"
+        return None
+
+    def names(self, unit: Unit) -> AttributeNames:
+        """Names of attributes of a class, or of the module made of a function; a family of classes shares them."""
+        if unit not in self._names:
+            if not unit.is_class:
+                self._names[unit] = AttributeNames(
+                    [NN_MODULE_ATTRIBUTES, self.context.asked_names(), frozenset(("forward",))]
+                )
+            else:
+                family = [Unit(ref.module, ref.name, True) for ref in self.context.family(unit)]
+                prefix = owners.prefix(self.context, unit)
+                taken, patterns = owners.taken_names(self.context, unit), owners.taken_patterns(self.context, unit)
+                names = AttributeNames(taken, prefix, patterns, owners.asked_beginnings(self.context, unit))
+                for relative in (self._names[member] for member in family if member in self._names):
+                    names.taken += [*relative.taken, relative.given]
+                    relative.taken.append(names.given)
+                self._names[unit] = names
+        return self._names[unit]
+
+    def owner_name(self, code: Code, node: ast.AST, unit: Unit) -> str | Unfixable:
+        """The name of the object that owns the operation, where the operation stands."""
+        if not unit.is_class or not unit.name:
+            return "self"
+        function = code.function(node)
+        if function is None:
+            return Unfixable("it is outside a method")
+        for decorator in self.context.analysis.decorators(code.module, function):
+            if decorator in _WITHOUT_SELF:
+                return Unfixable(f"`{function.name}` is a {decorator.removeprefix('builtins.')}")
+        if not positional_parameters(function):
+            return Unfixable(f"`{function.name}` has no self")
+        owner = positional_parameters(function)[0].arg
+        if owner in code.bound_in(function):
+            return Unfixable(f"`{function.name}` gives `{owner}` another value")
+        for inner in code.functions_inside(node):
+            if any(arg.arg == owner for arg in ast.walk(inner.args) if isinstance(arg, ast.arg)):
+                return Unfixable(f"`{owner}` has another meaning in the function around it")
+        return owner
+
+    # Functions outside classes
+
+    def class_names_in(self, module: str) -> set[str]:
+        """The names taken so far by the modules made of functions of one file."""
+        return {name for unit, name in self._class_names.items() if unit.module == module}
+
+    def class_name(self, unit: Unit) -> str:
+        """The name of the module made of a function."""
+        if unit not in self._class_names:
+            index = self.context.project.index(unit.module)
+            assert index is not None
+            bound = {*index.imports, *index.classes, *index.functions, *index.values, *index.names}
+            bound |= self.class_names_in(unit.module) | self.context.starred(unit.module)
+            self._class_names[unit] = moved_functions.class_name(unit, bound | imports.runtime_names())
+        return self._class_names[unit]
