@@ -209,6 +209,14 @@ class ClassObject:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassOf:
+    """The class of an object of which no class is known; tests on a reference to it are tests on that object."""
+
+    def __hash__(self) -> int:
+        return 15
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionObject:
     """A function, method or lambda of the project. `is_loose`: arguments may be bound in front of those of a call."""
 
@@ -241,7 +249,20 @@ class ChildName:
         return 13 + self.of_tensors + (_stable(self.named) if self.named else 0)
 
 
-Base = ChildName | Instance | Made | Held | Below | Anything | Many | Holder | ClassObject | FunctionObject | Named
+Base = (
+    ChildName
+    | Instance
+    | Made
+    | Held
+    | Below
+    | Anything
+    | Many
+    | Holder
+    | ClassObject
+    | ClassOf
+    | FunctionObject
+    | Named
+)
 
 
 @dataclass(frozen=True, slots=True)

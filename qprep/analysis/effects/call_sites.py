@@ -73,6 +73,10 @@ class ObjectQueries(Protocol):
         """The definitions of a method that an instance of a class, or of a subclass, may run."""
         ...
 
+    def is_metaclass(self, cls: ClassRef) -> bool:
+        """True if the instances of a class are classes."""
+        ...
+
 
 @dataclass(slots=True)
 class _Names:
@@ -374,9 +378,18 @@ class CallGraph:
         if not isinstance(call.func, ast.Attribute):
             callees = self._points_to.of(call.func, where)
             return (1, 0) if any(isinstance(each.base, FunctionObject) for each in callees) else (1,)
+        if self._is_own_object(call.func.value, where):
+            return (1,)  # before its value is known, which may be asked for on the way to this very call
         bases = [reference.base for reference in self._points_to.of(call.func.value, where)]
         may_be_class = any(isinstance(base, ClassObject | Anything | Many) for base in bases)
         return (1,) if any(isinstance(base, Instance) for base in bases) and not may_be_class else (1, 0)
+
+    def _is_own_object(self, node: ast.expr, where: LexicalScope) -> bool:
+        """True if an expression is `self` in a method of a class that makes no classes."""
+        home = where.binder(node.id) if isinstance(node, ast.Name) else None
+        if home is None or not isinstance(node, ast.Name) or home.receiver != node.id or home.owner is None:
+            return False
+        return len(home.bindings[node.id]) == 1 and not self._points_to.is_metaclass(home.owner)
 
     def uses(self, scope: LexicalScope) -> _Uses:
         """How a function is called."""

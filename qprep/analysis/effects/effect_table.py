@@ -16,6 +16,7 @@ from qprep.analysis.effects.abstract_objects import (
     Base,
     Below,
     ClassObject,
+    ClassOf,
     ClassTest,
     FunctionObject,
     GivenName,
@@ -93,7 +94,8 @@ class EffectTable:
         self.project = analysis.project
         self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold)
         self._reached: dict[Effect, References] = {}
-        self._set_on_others: dict[str, bool] = {}
+        self._given: dict[tuple[ModuleClass, str], bool] = {}
+        self._asked: list[tuple[ModuleClass, str]] = []
         self._contents: dict[ModuleClass, Contents | None] = {}
 
     def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
@@ -139,8 +141,10 @@ class EffectTable:
             if not (is_set or effect.kind in _CLASS_CHANGES or is_borrowed):
                 continue
             for target in self._targets(effect):
-                if (isinstance(target.base, ClassObject) and target.base.cls in family) or (
-                    isinstance(target.base, Anything) and effect.kind in _CLASS_CHANGES
+                if (
+                    (isinstance(target.base, ClassObject) and target.base.cls in family)
+                    or (isinstance(target.base, Anything) and effect.kind in _CLASS_CHANGES)
+                    or (isinstance(target.base, ClassOf) and any(self.admits(target.tests, cls) for cls in family))
                 ):
                     yield effect
 
@@ -199,7 +203,7 @@ class EffectTable:
         match target.base:
             case Below():
                 return self._has_children_of(target.base, family) and self.admits(target.tests, child)
-            case Anything():
+            case Anything() | ClassOf():
                 return self.admits(target.tests, child)
             case Named() | ClassObject():  # the class that all modules inherit from, and an object of it
                 return _dotted(target.base) in _MODULE_NAMES and self.admits(target.tests, child)
@@ -545,7 +549,7 @@ class EffectTable:
         """True if `hasattr` may find an attribute in an object of a class: each module has those of nn.Module."""
         if name.startswith("__") or name in NN_MODULE_ATTRIBUTES or self._has_attribute(cls, re.escape(name)):
             return True
-        if self._is_set_on_others(name):
+        if self._may_be_given(cls, name):
             return True
         if isinstance(cls, ClassRef):
             if self.points_to.method(cls, "__getattr__") or self.points_to.method(cls, "__getattribute__"):
@@ -558,14 +562,40 @@ class EffectTable:
             return known is None or (not is_plain and name in LAYER_ATTRIBUTES)
         return not cls.startswith(_RUNTIME) or name in OTHER_ATTRIBUTES
 
-    def _is_set_on_others(self, name: str) -> bool:
-        """True if code may set an attribute of this name on an object other than its `self`."""
-        if name not in self._set_on_others:
-            self._set_on_others[name] = any(
-                effect.kind is EffectKind.SET and effect.attribute != ANY_NAME and may_be(effect.attribute, name)
+    def _may_be_given(self, cls: ModuleClass, name: str) -> bool:
+        """True if code may set an attribute of this name on an object of a class that lacks it.
+
+        A test that asks for the very attribute fails for such an object: `if hasattr(m, "flag"): m.flag = True` gives
+        nothing a flag. What is not followed sets nothing.
+        """
+        key = (cls, name)
+        if key in self._asked:
+            return False
+        if key not in self._given:
+            self._asked.append(key)
+            found = any(
+                self._may_be_of(target, cls)
                 for effect in self.effects
+                if effect.kind is EffectKind.SET and effect.attribute != ANY_NAME and may_be(effect.attribute, name)
+                for target in self._targets(effect)
             )
-        return self._set_on_others[name]
+            self._asked.pop()
+            if self._asked and not found:
+                return False  # as long as a question that is still open has no other answer
+            self._given[key] = found
+        return self._given[key]
+
+    def _may_be_of(self, target: Reference, cls: ModuleClass) -> bool:
+        """True if an object is one of a class, or is the class or a base of it."""
+        match target.base:
+            case Anything() | Below() | ClassOf() | Held():
+                pass
+            case Instance(cls=other) | ClassObject(cls=other) | Made(name=other) | Named(name=other):
+                if self._is_subclass(cls, other) is False:
+                    return False
+            case _:
+                return False
+        return self.admits(target.tests, cls)
 
     def _runtime_settings(self, name: str) -> set[str]:
         """The settings of a class of qprep.runtime_modules; what is no operation has none."""

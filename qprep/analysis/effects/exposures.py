@@ -35,6 +35,7 @@ _TEXT_METHODS = frozenset(("__repr__", "__str__", "__format__"))
 _SHOWS = frozenset(
     ["_assert", "critical", "debug", "error", "exception", "fatal", "info", "log", "pprint", "print", "warn", "warning"]
 )  # fmt: skip
+_READS_VARIABLES = frozenset(("eval", "exec", "locals", "vars"))
 _JOINS = frozenset(("format", "join", "replace", "strip", "rstrip", "lstrip", "indent"))
 # What gives pairs of a name or number and an object.
 _PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
@@ -89,7 +90,7 @@ def texts(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
     """
     for node in (*file.index.of(ast.Call), *file.index.of(ast.BinOp), *file.index.of(ast.FormattedValue)):
         described = _described(node)
-        if described and (last_name(getattr(node, "func", node)) == "print" or not _is_shown(node, file.parents)):
+        if described and (last_name(getattr(node, "func", node)) == "print" or not _is_shown(node, file)):
             for value in described:
                 if _is_part_of_tuple(value, file) or _is_part_of_name(node, file.parents):
                     continue
@@ -139,7 +140,7 @@ def _find_described(points_to: PointsTo) -> Iterator[ClassRef]:
     for file in filter(None, map(points_to.file, points_to.modules)):
         for node in (*file.index.of(ast.Call), *file.index.of(ast.BinOp), *file.index.of(ast.FormattedValue)):
             described = _described(node)
-            if described and not _is_shown(node, file.parents):
+            if described and not _is_shown(node, file):
                 references = (each for value in described for each in points_to.of(value, file.scope_of(value)))
                 yield from (each.base.cls for each in references if isinstance(each.base, Instance))
 
@@ -195,19 +196,24 @@ def _is_method(func: ast.expr) -> bool:
     return isinstance(func, ast.Attribute) and func.attr != "pformat"
 
 
-def _is_shown(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """True if a text ends in a message for people, or nowhere."""
+_Variables = frozenset[tuple["LexicalScope", str]]
+
+
+def _is_shown(node: ast.AST, file: FileScopes, followed: _Variables = frozenset()) -> bool:
+    """True if a text ends in a message for people, or nowhere. `followed`: the variables on the way to it."""
     current = node
-    while (parent := parents.get(current)) is not None:
+    while (parent := file.parents.get(current)) is not None:
         match parent:
-            case ast.Call(func=func) if func is not current and last_name(func) in _SHOWS:
+            case ast.Call(func=func) if func is not current and _shows(func):
                 return not any(keyword.arg == "file" for keyword in parent.keywords)
             case ast.Call(func=func) if last_name(func) in (*_JOINS, *_TO_TEXT):
                 pass
             case ast.Call():
-                return _is_raised(parent, parents)
+                return _is_raised(parent, file.parents)
             case ast.Raise() | ast.Assert() | ast.Expr():
                 return True
+            case ast.Assign(targets=[ast.Name() as target]) | ast.AugAssign(target=ast.Name() as target):
+                return _is_only_shown(target, file, followed)
             case ast.BinOp() | ast.JoinedStr() | ast.FormattedValue() | ast.IfExp() | ast.Attribute() | ast.Subscript():
                 pass
             case ast.Tuple() | ast.keyword() | ast.Starred() | ast.ListComp() | ast.GeneratorExp():
@@ -216,6 +222,25 @@ def _is_shown(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
                 return False
         current = parent
     return False
+
+
+def _shows(func: ast.expr) -> bool:
+    """True for `print`, and for `logger.warning` and `logger.warning_once`."""
+    return last_name(func).removesuffix("_once") in _SHOWS
+
+
+def _is_only_shown(target: ast.Name, file: FileScopes, followed: _Variables) -> bool:
+    """True if a function has a variable for texts of which each is shown, wherever it is read."""
+    home = file.scope_of(target).binder(target.id)
+    if home is None or not home.is_function or target.id in home.outer_names:
+        return False
+    if (home, target.id) in followed:
+        return True
+    names = [part for part in ast.walk(home.node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)]
+    if any(part.id in _READS_VARIABLES for part in names):
+        return False
+    reads = [part for part in names if part.id == target.id and file.scope_of(part).binder(part.id) is home]
+    return all(_is_shown(read, file, followed | {(home, target.id)}) for read in reads)
 
 
 def _is_raised(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> bool:
@@ -330,7 +355,7 @@ def sources(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
         if node.attr == "__code__" and not (isinstance(outer, ast.Attribute) and outer.attr in _SIGNATURE_PARTS):
             find = partial(points_to.of, node.value, file.scope_of(node))
             yield Exposure(find, node, f"reads `{ast.unparse(node)}`")
-        elif node.attr in _LINES and not _is_shown(node, file.parents):
+        elif node.attr in _LINES and not _is_shown(node, file):
             yield Exposure(partial(_file, file), node, f"reads `{ast.unparse(node)}`")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ClassObject, Named
+from qprep.analysis.effects.abstract_objects import ClassObject, ClassOf, Named
 from qprep.analysis.effects.attribute_names import patterns_of
 from qprep.analysis.symbols.ast_utils import last_name
 
@@ -60,7 +60,7 @@ def _is_class(reference: object) -> bool:
     base = getattr(reference, "base", None)
     if isinstance(base, Named):
         return base.name.startswith("torch.") and base.name.rpartition(".")[2][:1].isupper()
-    return isinstance(base, ClassObject)
+    return isinstance(base, ClassObject | ClassOf)
 
 
 def _texts(node: ast.expr, file: FileScopes, *, is_path: bool = False) -> Iterator[str]:

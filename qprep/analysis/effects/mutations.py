@@ -19,6 +19,7 @@ from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
     ClassObject,
+    ClassOf,
     ClassTest,
     FunctionObject,
     Instance,
@@ -156,7 +157,7 @@ def is_module_class(reference: Reference) -> bool:
     base = reference.base
     if isinstance(base, Named):
         return base.name.startswith("torch.nn.") and base.name.rpartition(".")[2][:1].isupper()
-    return isinstance(base, ClassObject)
+    return isinstance(base, ClassObject | ClassOf)
 
 
 def _any_object() -> References:

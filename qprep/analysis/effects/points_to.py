@@ -32,6 +32,7 @@ from qprep.analysis.effects.abstract_objects import (
     Below,
     ChildName,
     ClassObject,
+    ClassOf,
     FunctionObject,
     GivenName,
     Held,
@@ -78,10 +79,27 @@ MAX_NAME = 5
 MAX_DEPTH = 60
 """Expressions that are evaluated inside one another; deeper ones wait in a queue, so that no stack overflows."""
 
+MAX_MODULES = 16
+"""Modules of a project, any of which may define what a computed name gets from one; of more, that is not followed."""
+
+ANY_MODULE = "sys.modules"
+"""The name of the table of all modules of Python, and of any module in it."""
+_OF_TABLE = frozenset(("copy", "get", "items", "pop", "setdefault", "values"))
+_FINDS_MODULE = frozenset(
+    (
+        "builtins.__import__",
+        "importlib.import_module",
+        "importlib.reload",
+        "inspect.getmodule",
+        *(f"{ANY_MODULE}.{each}" for each in _OF_TABLE),
+    )
+)
+
 ANY_OF_PACKAGE = "*"
 """The last part of the name of what a computed name gets from a package: a class or function that is not known."""
 
 CHILDREN = frozenset(("children", "named_children", "modules", "named_modules"))
+_OTHER_CLASSES = frozenset(("__base__", "__bases__", "__mro__"))
 DICTIONARIES = frozenset(("_modules", "__dict__"))
 RETURNS_SELF = frozenset(
     ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to",
@@ -552,7 +570,7 @@ class PointsTo:
         if cls is not None and is_first and not scope.has_decorator("staticmethod"):
             base = ClassObject(cls) if scope.has_decorator("classmethod") or scope.name == "__new__" else Instance(cls)
             return frozenset((Reference(base),))
-        if cls is not None and (scope.name == "__class_getitem__" or self._is_metaclass(cls)):
+        if cls is not None and (scope.name == "__class_getitem__" or self.is_metaclass(cls)):
             is_setter = scope.name == "__setattr__" and len(positional) == 3
             if not is_setter:
                 return ANY_OBJECT
@@ -591,7 +609,8 @@ class PointsTo:
     def _is_class(self, node: ast.expr, scope: LexicalScope) -> bool:
         return any(isinstance(each.base, ClassObject | Anything | Many) for each in self._get(node, scope))
 
-    def _is_metaclass(self, cls: ClassRef) -> bool:
+    def is_metaclass(self, cls: ClassRef) -> bool:
+        """True if the instances of a class are classes."""
         return any(isinstance(base, External) and base.name == "builtins.type" for base in self.project.mro(cls))
 
     def _of_first_parameter(self, scope: LexicalScope) -> References:
@@ -802,11 +821,16 @@ class PointsTo:
                 if methods := self.method(cls, name):
                     return frozenset(Reference(FunctionObject(method)) for method in methods)
                 return self._get(_Stored(cls, name))
+            case Named(name="sys.modules") if name not in _OF_TABLE:
+                files = [file for module in self.modules if (file := self.file(module)) and name in file.top.bindings]
+                return _union(self._get(_Variable(file.top, name)) for file in files)
             case Named(name=dotted):
                 is_long = dotted.count(".") >= MAX_NAME or dotted.rpartition(".")[2][:1].isupper()
                 return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
             case Anything():
                 return ANY_OBJECT
+            case ClassOf() if name in _OTHER_CLASSES:
+                return frozenset((reference,))
             case Holder():
                 return self._get(_Outside(name, of_foreign=True))
             case Made() | Held() | Below() | Many():
@@ -865,6 +889,8 @@ class PointsTo:
                     found |= frozenset(Reference(ClassObject(child)) for child in children)
                 case Made(name=name):
                     found |= {Reference(ClassObject(name))}
+                case Below() | Held() | Anything():
+                    found |= {Reference(ClassOf(), reference.tests)}
                 case _:
                     pass
         return found
@@ -1109,6 +1135,8 @@ class PointsTo:
 
     def _of_external_call(self, name: str, node: ast.Call, scope: LexicalScope) -> References:
         last = name.rpartition(".")[2]
+        if name in _FINDS_MODULE:
+            return frozenset((Reference(Named(ANY_MODULE)),))
         if name.startswith(_REFLECTIVE):
             return ANY_OBJECT
         if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
@@ -1212,12 +1240,21 @@ class PointsTo:
                 case Named(name=name) if name in self.project.given:
                     file = self.file(name)
                     found |= self._every_binding(file.top if file is not None else None)
+                case Named(name="sys.modules"):
+                    found |= self._of_any_module()
                 case Named(name=name):
                     found |= {Reference(Named(f"{name}.{ANY_OF_PACKAGE}"))}
                 case ClassObject(cls=ClassRef() as cls):
                     for base in self.project.mro(cls):
                         found |= self._every_binding(self._body(base) if isinstance(base, ClassRef) else None)
         return found
+
+    def _of_any_module(self) -> References:
+        """What a computed name may get from any module: something of another package, or of a small project."""
+        files = [file for module in self.modules if (file := self.file(module)) is not None]
+        known = files if len(self.modules) <= MAX_MODULES else []
+        found = _union(self._every_binding(file.top) for file in known)
+        return found | {Reference(Named(f"{ANY_MODULE}.{ANY_OF_PACKAGE}"))}
 
     def _body(self, cls: ClassRef) -> LexicalScope | None:
         file, entry = self.file(cls.module), self.project.class_node(cls)

@@ -178,6 +178,17 @@ TEXTS_OF_MODULES = {
     "from-a-list": "for m in [net]:\n    h = hash(f'{m}')",
     "zipped": "for m, n in zip([net], [1]):\n    h = hash(f'{m}')",
     "joined": "h = hash(' '.join([f'{m}' for m in [net]]))",
+    "variable-hashed": "def tell(net):\n    text = f'{net}'\n    print(text)\n    return hash(text)\n\ntell(net)",
+    "variable-returned": "def tell(net):\n    text = 'a'\n    text += f'{net}'\n    return text\n\ntell(net)",
+    "variable-compared": "def tell(net):\n    text = f'{net}'\n    assert 'Net' in text\n\ntell(net)",
+    "variable-asked": "def tell(net):\n    text = f'{net}'\n    if text:\n        print(text)\n\ntell(net)",
+    "variable-given-on": "def tell(net):\n    text = f'{net}'\n    other = text * 2\n    keep(other)\n\ntell(net)",
+    "variable-of-a-file": "text = f'{net}'\nprint(text)",
+    "variable-of-others": "def tell(net):\n    global text\n    text = f'{net}'\n    print(text)\n\ntell(net)",
+    "variable-read-inside": "def tell(net):\n    text = f'{net}'\n    return lambda: hash(text)\n\ntell(net)",
+    "variable-by-its-name": "def tell(net):\n    text = f'{net}'\n    return locals()\n\ntell(net)",
+    "attribute": "def tell(net, log):\n    log.text = f'{net}'\n    print(log.text)\n\ntell(net, Net())",
+    "printed-to-a-file": "def tell(net, to):\n    text = f'{net}'\n    print(text, file=to)\n\ntell(net, open('x'))",
 }
 OTHER_TEXTS = {
     "name-from-a-pair": "kept = [f'{name}.weight' for name, m in net.named_modules() if m]",
@@ -186,6 +197,12 @@ OTHER_TEXTS = {
     "part-of-a-tuple": "def load(n):\n    return n, []\n\nnet, missing = load(net)\nh = hash(f'{missing}')",
     "part-in-a-loop": "for key, a, b in [('x', net, 1)]:\n    h = hash(f'{key}')",
     "joined-for-people": "raise ValueError(' '.join([f'{m}' for m in [net]]))",
+    "shown-once": "log.warning_once(f'{net}')",
+    "shown-by-a-variable": "def tell(net, log):\n    text = 'a'\n    text += f'{net}'\n    text = text + 'b'\n"
+    "    log.warning(text)\n    raise ValueError(text.strip())\n\ntell(net, 1)",
+    "shown-by-two-variables": "def tell(net):\n    text = f'{net}'\n    line = f'{text}'\n    print(line)\n\ntell(net)",
+    "shown-inside": "def tell(net):\n    text = f'{net}'\n    return lambda: print(text)\n\ntell(net)",
+    "never-read": "def tell(net):\n    text = f'{net}'\n\ntell(net)",
 }
 
 

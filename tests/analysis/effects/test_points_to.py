@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qprep.analysis.effects import points_to
 from qprep.analysis.effects.abstract_objects import (
     ANYTHING,
     MANY,
@@ -221,3 +222,54 @@ def test_the_module_beside_a_name_is_no_name(code: str, tmp_path: Path) -> None:
     found = names_of(probed(table_of(tmp_path, code.format("layer") + "\n")))
     assert "below Net" in found
     assert "ChildName" not in found
+
+
+_OWN_CALL = """
+class Table:
+    def use(self, first, second):
+        self.take(first, second)
+
+    def take(self, a, b):
+        probe(a)
+
+
+Table().use(Net(), nn.Tanh())
+"""
+
+
+def test_a_method_of_self_gets_its_own_arguments_however_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of(tmp_path, _OWN_CALL)
+    monkeypatch.setattr(points_to, "MAX_DEPTH", 1)  # so that nothing is known of `self` when the call is read
+    assert names_of(probed(table)) == {"Net"}
+
+
+_FETCHED = (
+    "import importlib\nimport inspect\nimport sys\n\nNET = Net()\n\n\ndef use(name):\n    probe({})\n\nuse(input())\n"
+)
+MODULES = {
+    "item": "sys.modules[name]",
+    "get": "sys.modules.get(name)",
+    "get-or-none": "sys.modules.get(name, None)",
+    "import": "importlib.import_module(name)",
+    "import-function": "__import__(name)",
+    "module-of-a-class": "inspect.getmodule(Net)",
+    "every": "[each for each in sys.modules.values()][0]",
+}
+
+
+@pytest.mark.parametrize("module", MODULES.values(), ids=MODULES.keys())
+def test_a_module_that_is_looked_up_may_be_one_of_the_project(module: str, tmp_path: Path) -> None:
+    assert "Net" in names_of(probed(table_of(tmp_path, _FETCHED.format(f"{module}.NET"))))
+    assert "class Net" in names_of(probed(table_of(tmp_path, _FETCHED.format(f"{module}.Net"))))
+    assert {"class Net", "Net"} <= names_of(probed(table_of(tmp_path, _FETCHED.format(f"getattr({module}, name)"))))
+
+
+def test_a_key_is_not_what_it_is_looked_up_by(tmp_path: Path) -> None:
+    code = _FETCHED.format("getattr(sys.modules.get(Net().__module__), name + 'x').forward")
+    assert not {"below Net", "Net.__module__"} & names_of(probed(table_of(tmp_path, code)))
+
+
+def test_what_is_looked_up_in_many_modules_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points_to, "MAX_MODULES", 1)
+    table = table_of(tmp_path, _FETCHED.format("getattr(sys.modules[name], name)"), {"other.py": "x = 1\n"})
+    assert names_of(probed(table)) == {"sys.modules.*"}
