@@ -225,8 +225,8 @@ def _is_shown(node: ast.AST, file: FileScopes, followed: _Variables = frozenset(
 
 
 def _shows(func: ast.expr) -> bool:
-    """True for `print`, and for `logger.warning` and `logger.warning_once`."""
-    return last_name(func).removesuffix("_once") in _SHOWS
+    """True for `print`, and for `logger.warning`."""
+    return last_name(func) in _SHOWS
 
 
 def _is_only_shown(target: ast.Name, file: FileScopes, followed: _Variables) -> bool:
