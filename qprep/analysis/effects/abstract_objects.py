@@ -14,7 +14,7 @@ from zlib import crc32
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.places import Place
@@ -283,6 +283,29 @@ MAX_CLASSES = 400
 ANY_OBJECT: References = frozenset((ANYTHING,))
 MANY = Reference(Many())
 MANY_OBJECTS: References = frozenset((MANY,))
+
+
+def may_be_of(references: References, family: Collection[ClassRef] | str) -> bool:
+    """True if one of several objects may be of a family of classes, or of a class of another package by its name.
+
+    What an attribute holds counts by the objects that the project gives it, where it gives it any.
+    """
+    bases = [reference.base for reference in references]
+    is_known = any(isinstance(base, Instance | Made) for base in bases)
+    return any(_may_be(base, family) for base in bases if not (is_known and isinstance(base, Held)))
+
+
+def _may_be(base: Base, family: Collection[ClassRef] | str) -> bool:
+    match base:
+        case Instance(cls=cls):
+            return not isinstance(family, str) and cls in family
+        case ClassObject(cls=cls):
+            return cls == family if isinstance(family, str) else cls in family
+        case Made(name=name):
+            return name == family
+        case Held() | Below() | Anything() | Many():
+            return True
+    return False
 
 
 def widened(references: References) -> References:

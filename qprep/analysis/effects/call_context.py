@@ -59,12 +59,9 @@ class CallContext:
         self._open.add(name)
         try:
             found = NOTHING.union(*(self._of_binding(name, each) for each in home.bindings[name]))
-            found |= self._points_to.kept_in(home, name) | NOTHING.union(
-                *(
-                    self.of(value) if home.file.scope_of(value) is home else self._points_to.of_added(value, home)
-                    for value in home.added.get(name, ())
-                )
-            )
+            found |= self._points_to.kept_in(home, name)
+            own = (each for each in self._points_to.stores.of_variable(home, name) if each.scope is home)
+            found |= NOTHING.union(*(self.of(value) for each in own if each.keeps_texts for value in each.values))
         finally:
             self._open.discard(name)
         return self._points_to.narrowed(node, found, home)

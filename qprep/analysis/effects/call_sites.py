@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
+    from qprep.analysis.effects.stored_values import StoreTable
     from qprep.analysis.symbols.module_resolver import Project
 
 # Packages of Python's own whose functions return what they are given, or something that calls it.
@@ -43,8 +44,18 @@ class ObjectQueries(Protocol):
     """The points-to analysis as call sites ask it; `PointsTo` is the implementation."""
 
     project: Project
+    modules: tuple[str, ...]
     names: NameTable
     calls: CallGraph
+
+    @property
+    def stores(self) -> StoreTable:
+        """What the project puts into objects beside plain assignments."""
+        ...
+
+    def family(self, cls: ClassRef) -> frozenset[ClassRef]:
+        """A class, its bases and its subclasses, as far as the project defines them."""
+        ...
 
     def file(self, module: str) -> FileScopes | None:
         """The scopes of a file of the project."""
@@ -411,6 +422,8 @@ class _Search:
         self.scope = scope
         self.uses = _Uses()
         self._seen: set[ast.AST] = set()
+        self._wrapped: set[ast.AST] = set()  # values that call the function with other arguments in front
+        self._is_wrapped = False
         self._waiting: list[tuple[ast.expr, FileScopes]] = []
         self._start()
         self._run()
@@ -428,8 +441,26 @@ class _Search:
             for cls in (owner, *self.points_to.project.subclasses(owner)):
                 for node, file in meanings(_short(cls)).classes.get(cls, ()):
                     self._add(node, file)
+        if scope.name == "__call__" and owner is not None:
+            self._add_instances(self.points_to.family(owner))
         for decorator in getattr(scope.node, "decorator_list", ()):
             self._decorated(decorator, scope)
+
+    def _add_instances(self, classes: Iterable[ClassRef]) -> None:
+        """Follow the objects of classes: where they are made, and as `self` in their methods."""
+        meanings = self.points_to.calls.meanings
+        for cls in classes:
+            for node, file in meanings(_short(cls)).classes.get(cls, ()):
+                parent = file.parents.get(node)
+                if isinstance(parent, ast.Call) and parent.func is node:
+                    self._add(parent, file)
+            file_of_class = self.points_to.file(cls.module)
+            for method in file_of_class.functions() if file_of_class is not None else ():
+                if method.receiver is not None and method.owner == cls:
+                    for read in self.points_to.calls.reads(method, method.receiver):
+                        parent = method.file.parents.get(read)
+                        if not isinstance(parent, ast.Attribute):
+                            self._add(read, method.file)
 
     def _add(self, node: ast.expr, file: FileScopes) -> None:
         if node in self._seen:
@@ -438,11 +469,14 @@ class _Search:
         if len(self._seen) > MAX_USES:
             self.uses.unknown = True
             return
+        if self._is_wrapped:
+            self._wrapped.add(node)
         self._waiting.append((node, file))
 
     def _run(self) -> None:
         while self._waiting and not self.uses.unknown:
             node, file = self._waiting.pop()
+            self._is_wrapped = node in self._wrapped
             self._follow(node, file)
 
     def _decorated(self, decorator: ast.expr, scope: LexicalScope) -> None:
@@ -473,7 +507,8 @@ class _Search:
         parent = file.parents.get(node)
         match parent:
             case ast.Call(func=func) if func is node:
-                self.uses.direct.append((parent, file.scope_of(parent)))
+                uses = self.uses.loose if self._is_wrapped else self.uses.direct
+                uses.append((parent, file.scope_of(parent)))
             case ast.Call():
                 self._given(parent, node, file)
             case ast.keyword():
@@ -536,6 +571,7 @@ class _Search:
             self.uses.loose.append((call, scope))
             names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
             if any(name.startswith(_WRAPPERS) for name in names):
+                self._is_wrapped = True
                 self._add(call, file)  # functools.partial, lru_cache … return what calls it
             if isinstance(call.func, ast.Attribute) and last_name(call.func) in (
                 "append",

@@ -14,7 +14,6 @@ from qprep.analysis.effects.abstract_objects import (
     FunctionObject,
     GivenName,
     Instance,
-    Named,
     References,
     Test,
 )
@@ -23,6 +22,13 @@ from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
 from qprep.analysis.effects.listings import lists_names
+from qprep.analysis.effects.outside_effects import (
+    CHANGING,
+    OutsideEffects,
+    Round,
+    blocks,
+    goes_through_tensors,
+)
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -34,11 +40,7 @@ _LISTINGS = frozenset(("children", "named_children", "modules", "named_modules")
 _ORIGINAL_LISTINGS = ("original_children", "original_named_children", "original_modules")
 _WRAPPERS = frozenset(("list", "tuple", "iter", "dict", "enumerate", "reversed", "sorted"))
 _VIEWS = frozenset(("items", "values", "keys"))
-_TENSORS = frozenset(("parameters", "named_parameters", "buffers", "named_buffers"))
-_KEEPS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update", "write"])
 _TESTS = frozenset(("any", "all", "sum"))
-# Functions that return the parent of a module of a given path, the module, and its name (peft, utils/other.py).
-_SPLIT_PATHS = frozenset(("peft.utils._get_submodules", "peft.utils.other._get_submodules"))
 
 Parameter = tuple["LexicalScope", str]
 _Use = tuple[ast.expr | ast.stmt, list[Test]]
@@ -159,8 +161,6 @@ def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> lis
         loop = file.parents.get(binding.value)
         if binding.kind is BindingKind.ITEM and isinstance(loop, ast.For) and _lists_modules(binding.value):
             found += _second_of(loop, node, file, points_to)
-        elif (split := _split(loop, node, file, points_to)) is not None:
-            found.append(split)
         elif (path := _path_that_ends(loop, node)) is not None:
             inner = named_children(path, file, points_to)
             if inner is None:
@@ -182,21 +182,6 @@ def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: Point
             yield NamedChild(
                 partial(_children, points_to, _listed(loop.iter), scope, tests, _is_direct(loop.iter)), name
             )
-
-
-def _split(statement: ast.AST | None, name: ast.Name, file: FileScopes, points_to: PointsTo) -> NamedChild | None:
-    """The child in `parent, child, name = _get_submodules(model, path)`."""
-    match statement:
-        case ast.Assign(
-            targets=[ast.Tuple(elts=[_, ast.Name(id=child), ast.Name(id=last)])],
-            value=ast.Call(func=func, args=[model, *_]) as call,
-        ) if last == name.id:
-            scope = file.scope_of(call)
-            bases = [each.base for each in points_to.of(func, scope)]
-            if bases and all(isinstance(base, Named) and base.name in _SPLIT_PATHS for base in bases):
-                tests = list(conditions(name, points_to.variable(child, scope), file.parents))
-                return NamedChild(partial(_children, points_to, model, scope, tests, False), name)
-    return None
 
 
 def _path_that_ends(statement: ast.AST | None, name: ast.Name) -> ast.expr | None:
@@ -268,30 +253,29 @@ class _Finder:
         """`model.apply(function)`, where the function leaves something behind for each module."""
         function, scope = call.args[0], self.file.scope_of(call)
         found = partial(_children, self.points_to, module, scope, [], False)
-        if isinstance(function, ast.Attribute) and function.attr in _KEEPS:
+        if isinstance(function, ast.Attribute) and function.attr in CHANGING:
             yield Visit(found, call, call)
         functions = self.points_to.of(function, scope)
         if not functions and not isinstance(function, ast.Attribute):
             yield Visit(found, call, call)  # nothing is known of the function
-        for reference in functions:
-            inner = reference.base.scope if isinstance(reference.base, FunctionObject) else None
-            arguments = inner.arguments if inner is not None else None
-            names = [argument.arg for argument in arguments.args] if arguments is not None else []
-            if inner is not None and inner.receiver is not None and self._is_bound(function, scope):
-                names = names[1:]
-            if inner is None or not names or not _takes_keywords(inner, function):
+        for inner, is_bound in self._applied_functions(functions, function, scope):
+            names = [argument.arg for argument in inner.arguments.args] if inner.arguments is not None else []
+            names = names[1:] if is_bound else names
+            if not _takes_keywords(inner, function):
                 continue
-            body = inner.node.body
-            parts = [ast.Expr(body)] if isinstance(body, ast.expr) else body
-            for statement in _statements(parts):  # type: ignore[arg-type]
-                own = isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name)
-                if own and isinstance(statement, ast.AugAssign) and _is_local(statement.target, inner):
-                    continue  # a variable of one call
-                if not isinstance(statement, ast.Return) and _leaves_something(statement, names):
-                    given = next((name for name in names if name != inner.receiver), names[0])
-                    variable = self.points_to.variable(given, inner)
-                    tests = list(conditions(statement, variable, inner.file.parents))
-                    yield Visit(partial(_children, self.points_to, module, scope, tests, False), call, call)
+            for _, tests in OutsideEffects(self.points_to).of_function(inner, frozenset(names[:1])):
+                yield Visit(partial(_children, self.points_to, module, scope, tests, False), call, call)
+
+    def _applied_functions(
+        self, functions: References, node: ast.expr, scope: LexicalScope
+    ) -> Iterator[tuple[LexicalScope, bool]]:
+        """The functions that an argument of `apply` may be, and whether their object comes first."""
+        for reference in functions:
+            match reference.base:
+                case FunctionObject(scope=inner):
+                    yield inner, inner.receiver is not None and self._is_bound(node, scope)
+                case Instance(cls=cls):
+                    yield from ((inner, True) for inner in self.points_to.method(cls, "__call__"))
 
     def _is_bound(self, function: ast.expr, scope: LexicalScope) -> bool:
         """True if a function is fetched from an instance, which then is its first argument."""
@@ -319,6 +303,9 @@ class _Finder:
             case ast.Attribute(attr="get" | "pop" | "__contains__" | "update" | "__setitem__" | "setdefault"):
                 pass  # by a name
             case ast.For() if parent.iter is node:
+                names = frozenset(part.id for part in ast.walk(parent.target) if isinstance(part, ast.Name))
+                if OutsideEffects(self.points_to).keeps_targets(Round(scope, names, names, parent)):
+                    yield parent, []
                 yield from self._loop(parent, parent.body, scope)
             case ast.comprehension() if parent.iter is node:
                 yield from self._comprehension(parent, scope)
@@ -329,6 +316,8 @@ class _Finder:
                     yield parent, []
             case ast.Compare(comparators=[other]) if other is node:
                 pass  # a name among them
+            case ast.Assign(value=value) if value is node:
+                yield parent, []
             case ast.Assign() | ast.AugAssign() | ast.Delete():
                 pass  # `self._modules = …` is an effect of its own
             case ast.Expr():
@@ -405,27 +394,31 @@ class _Finder:
     def _loop(self, loop: ast.For, body: list[ast.stmt], scope: LexicalScope) -> Iterator[_Use]:
         """The statements of a loop that leave something behind for a child, with the conditions on it."""
         names = [part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)]
+        effects = OutsideEffects(self.points_to)
+        run = Round(scope, frozenset(names), frozenset(names), loop).widened(loop.body, self.points_to)
         for statement in body:
-            if isinstance(statement, ast.For) and _goes_through_tensors(statement.iter, names):
+            if isinstance(statement, ast.For) and goes_through_tensors(statement.iter, names):
                 continue
+            for node, more in effects.of_statement(statement, run):
+                yield statement, [*more, *self._tests_in(loop, node, statement, names, scope)]
             if isinstance(statement, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match):
-                inner = [part for block in _blocks(statement) for part in block]
+                inner = [part for block in blocks(statement) for part in block]
                 needed = (
                     _attribute_gone_through(statement.iter, names, loop) if isinstance(statement, ast.For) else None
                 )
                 more = [needed] if needed is not None else []
                 yield from ((node, [*tests, *more]) for node, tests in self._loop(loop, inner, scope))
-            elif _leaves_something(statement, names):
-                tests: list[Test] = [
-                    test
-                    for name in names
-                    for test in conditions(statement, self.points_to.variable(name, scope), self.file.parents)
-                ]
-                if lists_names(loop.iter) and is_out_of_reach(statement, loop, self.points_to, scope):
-                    tests.append(GivenName())
-                if (needed := _taken_attribute(statement, names, loop)) is not None:
-                    tests.append(needed)
-                yield statement, tests
+
+    def _tests_in(
+        self, loop: ast.For, node: ast.AST, statement: ast.stmt, names: list[str], scope: LexicalScope
+    ) -> Iterator[Test]:
+        """What is known of the module of a loop where code of a statement runs."""
+        for name in names:
+            yield from conditions(node, self.points_to.variable(name, scope), self.file.parents)
+        if lists_names(loop.iter) and is_out_of_reach(statement, loop, self.points_to, scope):
+            yield GivenName()
+        if (needed := _taken_attribute(statement, names, loop)) is not None:
+            yield needed
 
     def _comprehension(self, generator: ast.comprehension, scope: LexicalScope) -> Iterator[_Use]:
         whole = self.file.parents.get(generator)
@@ -433,7 +426,7 @@ class _Finder:
             return
         names = [part.id for part in ast.walk(generator.target) if isinstance(part, ast.Name)]
         later = whole.generators[whole.generators.index(generator) + 1 :]
-        if any(_goes_through_tensors(each.iter, names) for each in later):
+        if any(goes_through_tensors(each.iter, names) for each in later):
             return
         element = whole.value if isinstance(whole, ast.DictComp) else whole.elt
         consumer = self.file.parents.get(whole)
@@ -465,37 +458,6 @@ def _is_packed(function: LexicalScope, name: str) -> bool:
     arguments = function.arguments
     packed = (arguments.vararg, arguments.kwarg) if arguments is not None else ()
     return any(each is not None and each.arg == name for each in packed)
-
-
-def _is_local(target: ast.expr, scope: LexicalScope) -> bool:
-    return isinstance(target, ast.Name) and target.id in scope.bindings and target.id not in scope.outer_names
-
-
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The simple statements of a body, at any depth."""
-    for statement in body:
-        inner = [part for block in _blocks(statement) for part in block]
-        if inner:
-            yield from _statements(inner)
-        else:
-            yield statement
-
-
-def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(statement, name, None)
-        if isinstance(block, list):
-            yield block
-    for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-        yield part.body
-
-
-def _goes_through_tensors(node: ast.expr, names: list[str]) -> bool:
-    """`m.parameters()`: a module without any adds nothing."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)):
-            return name in names and attribute in _TENSORS
-    return False
 
 
 def _taken_attribute(statement: ast.stmt, names: list[str], loop: ast.For) -> AttributeTest | None:
@@ -540,33 +502,3 @@ def _is_empty(node: ast.expr) -> bool:
         case ast.Call(func=ast.Name(id="dict" | "frozenset" | "list" | "set" | "tuple"), args=[], keywords=[]):
             return True
     return False
-
-
-def _leaves_something(statement: ast.stmt, names: list[str]) -> bool:
-    """True if a statement in a loop over modules has an effect beyond the module itself."""
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=method))):
-            return method in _KEEPS
-        case ast.Assign(targets=targets, value=value):
-            runs = any(
-                isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id in names
-                for part in ast.walk(value)
-            )
-            stored = any(isinstance(target, ast.Subscript | ast.Attribute) for target in targets)
-            own = stored and all(_is_of(target, names) for target in targets)
-            keeps = isinstance(value, ast.Name) and value.id in names and not own
-            return runs or keeps or (stored and not own)
-        case ast.AugAssign(target=target):
-            return not _is_of(target, names)
-        case ast.Return() | ast.Break() | ast.Raise():
-            return True
-        case ast.Expr(value=ast.Yield() | ast.YieldFrom()):
-            return True
-    return False
-
-
-def _is_of(target: ast.expr, names: list[str]) -> bool:
-    """True if an assignment is to an attribute of the module of the loop: an effect on that module alone."""
-    while isinstance(target, ast.Attribute | ast.Subscript):
-        target = target.value
-    return isinstance(target, ast.Name) and target.id in names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from qprep.analysis.effects.abstract_objects import (
     AnyOf,
     Anything,
     AttributeTest,
+    Base,
     Below,
     ClassObject,
     ClassTest,
@@ -75,6 +77,14 @@ _MODAL = re.compile(r"Dropout|RReLU|BatchNorm|InstanceNorm")
 ModuleClass = ClassRef | str
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What there may be in an instance and in all modules below it: classes of modules, and modules."""
+
+    classes: frozenset[ClassRef]
+    objects: frozenset[Base]
+
+
 class EffectTable:
     """All effects of the given files, and what they may reach."""
 
@@ -84,7 +94,7 @@ class EffectTable:
         self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold)
         self._reached: dict[Effect, References] = {}
         self._set_on_others: dict[str, bool] = {}
-        self._contents: dict[ClassRef, frozenset[ClassRef] | None] = {}
+        self._contents: dict[ModuleClass, Contents | None] = {}
 
     def _may_hold(self, cls: ClassRef, attribute: str) -> bool:
         """True if an attribute may hold a module, function or class, or something that holds one."""
@@ -336,7 +346,7 @@ class EffectTable:
         family: Collection[ClassRef],
         attribute: str | None,
         content: Collection[ModuleClass],
-        made: Collection[object],
+        made: Collection[Base],
         effect: Effect,
     ) -> bool:
         base = target.base
@@ -350,7 +360,9 @@ class EffectTable:
                 return attribute is not None and is_owner and name in (None, attribute)
             case Below(owner=owner):
                 reaches = self._has_children_of(base, family) or self.contains_object(owner, content)
-                return reaches and any(self.admits(target.tests, cls) for cls in content)
+                if not any(self.admits(target.tests, cls) for cls in content):
+                    return False
+                return reaches or self._holds(owner, target.tests, family, attribute, made)
             case Made(name=name, place=where):
                 return base in made if where is not None else name in content
             case Instance(cls=cls, made=place):
@@ -416,32 +428,66 @@ class EffectTable:
         if not isinstance(owner, Instance):
             return False
         inside = self.contents(owner.cls)
-        return inside is None or not inside.isdisjoint(family)
+        return inside is None or not inside.classes.isdisjoint(family)
 
-    def contents(self, cls: ClassRef) -> frozenset[ClassRef] | None:
-        """The classes of an instance and of all modules below it; None where any may be there."""
-        if cls not in self._contents:
-            self._contents[cls] = self._find_contents(cls)
-        return self._contents[cls]
+    def _holds(
+        self,
+        owner: object,
+        tests: Collection[Test],
+        family: Collection[ClassRef],
+        attribute: str | None,
+        made: Collection[Base],
+    ) -> bool:
+        """True if an object may hold, at any depth, a module that an attribute of a family holds as well.
 
-    def _find_contents(self, cls: ClassRef) -> frozenset[ClassRef] | None:
-        found: set[ClassRef] = set()
-        waiting = [cls]
+        The module passes some tests.
+        """
+        holder = owner.cls if isinstance(owner, Instance) else owner.name if isinstance(owner, Made) else None
+        inside = self.contents(holder) if holder is not None else None
+        if inside is None:
+            return isinstance(owner, Made)
+        for base in inside.objects:
+            match base:
+                case Held(owner=where, attribute=name) if base in made or (where in family and name == attribute):
+                    return True
+                case Instance(cls=cls) if base in made and self.admits(tests, cls):
+                    return True
+                case Made(name=cls) if base in made and self.admits(tests, cls):
+                    return True
+        return False
+
+    def contents(self, holder: ModuleClass) -> Contents | None:
+        """An object of a class and all modules below it; None where any may be there."""
+        if holder not in self._contents:
+            self._contents[holder] = self._find_contents(holder)
+        return self._contents[holder]
+
+    def _find_contents(self, holder: ModuleClass) -> Contents | None:
+        seen: set[ModuleClass] = {holder}
+        classes: set[ClassRef] = set()
+        objects: set[Base] = set()
+        waiting = [holder]
         while waiting:
             current = waiting.pop()
-            if current in found:
-                continue
-            bases = [base for base in self.project.mro(current) if isinstance(base, ClassRef)]
-            children = self.project.subclasses(current)
-            found |= {current, *bases}
-            waiting += [child for child in children if child not in found]
-            for name in self.analysis.attributes_of(current).names:
-                for each in self.points_to.of_attribute(current, name):
-                    if isinstance(each.base, Anything):
-                        return None
-                    if isinstance(each.base, Instance) and each.base.cls not in found:
-                        waiting.append(each.base.cls)
-        return frozenset(found)
+            held = self.points_to.set_from_outside(current) if isinstance(current, str) else self._held(current)
+            if any(isinstance(each.base, Anything) for each in held):
+                return None
+            family = () if isinstance(current, str) else self.points_to.family(current)
+            classes.update(family)
+            found = [each.base for each in held if isinstance(each.base, Instance | Made | Held)]
+            objects.update(found)
+            inner = [base.cls for base in found if isinstance(base, Instance)]
+            inner += [base.name for base in found if isinstance(base, Made)]  # type: ignore[misc]
+            new = [each for each in (*family, *inner) if each not in seen]
+            seen.update(new)
+            waiting += new
+        return Contents(frozenset(classes), frozenset(objects))
+
+    def _held(self, cls: ClassRef) -> References:
+        """What instances of a class hold as attributes, or as items."""
+        held = [self.points_to.of_attribute(cls, name) for name in self.analysis.attributes_of(cls).names]
+        items = self.points_to.given_to(cls) if self.points_to.is_container(cls) else frozenset()
+        return frozenset().union(*held, items, self.points_to.set_by_computed_names(cls))
 
     def admits(self, tests: Collection[Test], cls: ModuleClass) -> bool:
         """True if an object of a class may pass all of several tests."""

@@ -13,7 +13,7 @@ from qprep.analysis.symbols.symbol_table import Imported
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from qprep.analysis.places import Place
     from qprep.analysis.symbols.symbol_table import FileIndex
@@ -23,7 +23,6 @@ ScopeNode = FunctionNode | ast.ClassDef | ast.Module
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 ANY_ATTRIBUTE = "*"
 """The attribute of a pattern that names none: `case Point(x)` reads what the class lists in `__match_args__`."""
-_ADDERS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update"])
 
 
 class BindingKind(Enum):
@@ -64,7 +63,6 @@ class LexicalScope:
     outer_names: set[str] = field(default_factory=set)  # declared `global` or `nonlocal`
     nonlocal_names: set[str] = field(default_factory=set)
     returned: list[ast.expr] = field(default_factory=list)
-    added: dict[str, list[ast.expr]] = field(default_factory=dict)  # what containers of these names are given
     name: str = ""  # of a definition; nothing for a lambda or a module
     is_function: bool = False  # calling its object runs its body
     positional: tuple[str, ...] = ()  # the names of the parameters that arguments may be bound to by their places
@@ -188,15 +186,10 @@ class FileScopes:
         return (scope for scope in self._scopes.values() if scope.is_function)
 
     def _settle(self) -> None:
-        """Move what a scope does to names of the scopes around it there, once all of these are known."""
+        """Bind nonlocal names in the scopes around, once all of these are known."""
         for scope, name, binding in self._outer:
             home = scope.parent.binder(name) if scope.parent is not None else None
             (home or self.top).bindings.setdefault(name, []).append(binding)
-        for scope in self._scopes.values():
-            for name, values in scope.added.items():
-                home = scope.binder(name)
-                if home is not None and home is not scope:
-                    home.added.setdefault(name, []).extend(values)
 
     def _fill(self, scope: LexicalScope) -> None:
         """Bind the names of a scope, and open the scopes inside it."""
@@ -242,8 +235,6 @@ class FileScopes:
         match node:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
-                    if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
-                        scope.added.setdefault(target.value.id, []).append(value)
                     self._bind_target(scope, target, BindingKind.VALUE, value)
             case ast.AnnAssign(target=target, value=value) if value is not None:
                 self._bind_target(scope, target, BindingKind.VALUE, value)
@@ -266,9 +257,6 @@ class FileScopes:
             case ast.Global(names=names) | ast.Nonlocal(names=names):
                 scope.outer_names.update(names)
                 scope.nonlocal_names.update(names if isinstance(node, ast.Nonlocal) else ())
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if method in _ADDERS:
-                values = [*node.args, *(keyword.value for keyword in node.keywords)]
-                scope.added.setdefault(name, []).extend(values)
             case ast.Match(subject=subject):
                 self._bind_patterns(scope, node, subject)
             case ast.Return(value=value) | ast.Yield(value=value) if value is not None:
@@ -338,3 +326,16 @@ class FileScopes:
                 self._bind_target(scope, inner, kind, value)
             case _:
                 pass
+
+
+def assigned_value(node: ast.expr, parents: Mapping[ast.AST, ast.AST]) -> ast.expr | None:
+    """The value that a statement gives an attribute or an item."""
+    statement = parents.get(node)
+    while isinstance(statement, ast.Tuple | ast.List | ast.Starred):
+        statement = parents.get(statement)
+    match statement:
+        case ast.Assign(value=value) | ast.AnnAssign(value=value) | ast.AugAssign(value=value):
+            return value
+        case ast.For(iter=value) | ast.comprehension(iter=value) | ast.withitem(context_expr=value):
+            return value
+    return None

@@ -219,7 +219,8 @@ class _Origins:
         home = scope.binder(name)
         if home is None:
             return False  # a name of Python's own
-        values: list[ast.expr] = [*home.added.get(name, ()), *_keys_set(name, home)]
+        kept = (each for each in self.points_to.stores.of_variable(home, name) if each.keeps_texts)
+        values: list[ast.expr] = [*(value for each in kept for value in each.values), *_keys_set(name, home)]
         for binding in home.bindings[name]:
             if binding.kind is BindingKind.PARAMETER and self._is_parameter_spelled(name, home, steps):
                 return True

@@ -30,10 +30,11 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
 from qprep.analysis.effects.call_context import CallContext
 from qprep.analysis.effects.class_conditions import is_by_class_alone
-from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
 from qprep.analysis.effects.made_subclasses import runs_base_constructor
 from qprep.analysis.effects.method_calls import as_method_calls
-from qprep.analysis.effects.points_to import assigned_value, may_be_listed
+from qprep.analysis.effects.points_to import may_be_listed
+from qprep.analysis.effects.stored_values import dictionary_owner
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
@@ -107,7 +108,9 @@ _OVERRIDES = frozenset(("forward", "__class__", "__call__", "__dict__", "_module
 _TABLES = frozenset(("__dict__", "_modules"))  # that hold what the attributes of an object mean
 _TORCH_MUTATORS = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
 _PURE_UTILITIES = ("clip_grad", "parameters_to_vector", "vector_to_parameters", "rnn.", "stateless.", "get_total_norm")
-_PURE_NAMES = ("get_", "default_", "is_", "_copy_attr")
+_PURE_NAMES = ("get_", "default_", "is_")
+# Functions of torch that copy from one module to another: the place of the argument that they change.
+_CHANGED_ARGUMENT = {"torch.fx.graph_module._copy_attr": 1, "torch.fx.graph_module._assign_attr": 1}
 _GLOBAL_HOOKS = "register_module_"
 _HOOKS_OF_TORCH = "torch.nn.modules.module.register_module_"
 # Attributes that layers with weights have and other modules lack.
@@ -246,7 +249,7 @@ class _Search:
             kind = EffectKind.MODE if node.attr == "training" else EffectKind.SET
             name = ANY_NAME if node.attr in _TABLES else node.attr
             yield from self._effect(kind, self._later(node.value), node, f"sets `{ast.unparse(node)}`", name)
-            value = assigned_value(node, scope) if node.attr == "__class__" else None
+            value = assigned_value(node, self.file.parents) if node.attr == "__class__" else None
             if value is not None:
                 yield from self._effect(EffectKind.BYPASS, self._later(value), node, f"sets `{ast.unparse(node)}`")
 
@@ -257,7 +260,7 @@ class _Search:
                 continue
             if self._is_own(node.value, self.file.scope_of(node)) and not self._is_dictionary(node.value):
                 continue
-            replaced = self._replaced(node.slice) if self._owner_of_dictionary(node.value) is not None else None
+            replaced = self._replaced(node.slice) if dictionary_owner(node.value) is not None else None
             if replaced is not None:
                 yield from self._replacements(node, replaced, f"sets `{ast.unparse(node)}`")
                 continue
@@ -272,17 +275,14 @@ class _Search:
             return True
         home = self.file.scope_of(node).binder(node.id)
         values = [binding.value for binding in home.bindings[node.id]] if home is not None else []
-        return any(isinstance(v, ast.Attribute) or (isinstance(v, ast.expr) and self._owner(v)) for v in values)
-
-    def _owner(self, node: ast.expr) -> ast.expr | None:
-        return self._owner_of_dictionary(node)
+        return any(isinstance(v, ast.Attribute) or (isinstance(v, ast.expr) and dictionary_owner(v)) for v in values)
 
     @staticmethod
     def _is_dictionary(node: ast.expr) -> bool:
         return isinstance(node, ast.Attribute) and node.attr in _OVERRIDES
 
     def _stored_item(self, container: ast.expr, node: ast.expr, names: Iterable[str]) -> Iterator[Effect]:
-        owner = self._owner_of_dictionary(self._bound_value(container))
+        owner = dictionary_owner(self._bound_value(container))
         if owner is not None:
             for name in names:
                 yield from self._effect(EffectKind.SET, self._later(owner), node, f"sets `{ast.unparse(node)}`", name)
@@ -295,20 +295,8 @@ class _Search:
         """`net._modules` for a variable that is bound to it."""
         home = self.file.scope_of(node).binder(node.id) if isinstance(node, ast.Name) else None
         bindings = home.bindings[node.id] if home is not None and isinstance(node, ast.Name) else []
-        values = [b.value for b in bindings if isinstance(b.value, ast.expr) and self._owner_of_dictionary(b.value)]
+        values = [b.value for b in bindings if isinstance(b.value, ast.expr) and dictionary_owner(b.value)]
         return values[0] if values else node
-
-    @staticmethod
-    def _owner_of_dictionary(node: ast.expr) -> ast.expr | None:
-        """`net` for `net._modules`, `net.__dict__`, `vars(net)`, `net.__dict__["_modules"]`."""
-        match node:
-            case ast.Attribute(value=value, attr="_modules" | "__dict__" | "_parameters" | "_buffers"):
-                return value
-            case ast.Call(func=ast.Name(id="vars"), args=[value]):
-                return value
-            case ast.Subscript(value=value, slice=ast.Constant(value="_modules" | "_parameters" | "_buffers")):
-                return _Search._owner_of_dictionary(value)
-        return None
 
     # Calls
 
@@ -677,9 +665,12 @@ class _Search:
             if rest.startswith(_PURE_UTILITIES) or last.startswith(_PURE_NAMES) or last.lstrip("_")[:1].isupper():
                 continue
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
-            for value in values:
+            changed = _CHANGED_ARGUMENT.get(callee.base.name)
+            is_placed = changed is not None and len(node.args) > changed and not node.keywords
+            for value in [node.args[changed]] if changed is not None and is_placed else values:
                 found = partial(self._modules, value, (Made, Named, FunctionObject, ClassObject))
-                yield from self._effect(EffectKind.CHANGE, found, node, f"calls `{ast.unparse(node.func)}`")
+                for kind in (EffectKind.CHANGE, EffectKind.SET):
+                    yield from self._effect(kind, found, node, f"calls `{ast.unparse(node.func)}`")
 
     def _modules(self, node: ast.expr, left_out: tuple[type, ...]) -> References:
         """What an expression refers to, without objects of some kinds."""

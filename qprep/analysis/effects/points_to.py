@@ -12,6 +12,7 @@ are given, may put it into other objects that they are given, and may call the f
 from __future__ import annotations
 
 import ast
+import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -41,9 +42,9 @@ from qprep.analysis.effects.abstract_objects import (
     Named,
     Reference,
     References,
+    may_be_of,
     widened,
 )
-from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.class_conditions import (
     Variable,
     binding_loop,
@@ -52,9 +53,17 @@ from qprep.analysis.effects.class_conditions import (
     is_none_or_attribute,
     may_bind,
 )
-from qprep.analysis.effects.lexical_scopes import ANY_ATTRIBUTE, Binding, BindingKind, FileScopes, LexicalScope
+from qprep.analysis.effects.implicit_calls import BINARY_METHODS, ImplicitCalls, operator_methods
+from qprep.analysis.effects.lexical_scopes import (
+    ANY_ATTRIBUTE,
+    Binding,
+    BindingKind,
+    FileScopes,
+    LexicalScope,
+    assigned_value,
+)
 from qprep.analysis.effects.listings import is_module_in, module_beside
-from qprep.analysis.effects.stored_values import Addition, AttributeStore, StoreTable
+from qprep.analysis.effects.stored_values import OF_CONTAINERS, Addition, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
@@ -68,9 +77,6 @@ MAX_NAME = 5
 
 MAX_DEPTH = 60
 """Expressions that are evaluated inside one another; deeper ones wait in a queue, so that no stack overflows."""
-
-MAX_DECORATED = 8
-"""Functions that one function decorates; a registry of more is not followed as what the decorator itself calls."""
 
 ANY_OF_PACKAGE = "*"
 """The last part of the name of what a computed name gets from a package: a class or function that is not known."""
@@ -100,28 +106,18 @@ _SCALARS = frozenset(
     ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
      "issubclass", "len", "ord", "pow", "print", "range", "repr", "round", "str"]
 )  # fmt: skip
-_BINARY_METHODS = frozenset(
-    ["__add__", "__and__", "__eq__", "__ge__", "__gt__", "__iadd__", "__le__", "__lt__", "__matmul__", "__mul__",
-     "__ne__", "__or__", "__radd__", "__rmul__", "__sub__", "__truediv__"]
-)  # fmt: skip
-_OPERATORS: dict[type[ast.AST], str] = {
-    ast.Add: "add", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor", ast.Div: "truediv",
-    ast.FloorDiv: "floordiv", ast.Invert: "invert", ast.LShift: "lshift", ast.MatMult: "matmul", ast.Mod: "mod",
-    ast.Mult: "mul", ast.Not: "bool", ast.Pow: "pow", ast.RShift: "rshift", ast.Sub: "sub", ast.UAdd: "pos",
-    ast.USub: "neg",
-}  # fmt: skip
 # Packages whose functions find objects that nobody gives them, and attributes that do.
 _REFLECTIVE = ("gc.", "ctypes.", "inspect.currentframe", "inspect.stack", "sys._getframe")
 _REFLECTED = frozenset(
     ["__closure__", "__globals__", "__self__", "cell_contents", "f_back", "f_globals", "f_locals", "gi_frame",
      "tb_frame"]
 )  # fmt: skip
-_KEEPS_NOTHING = ("torch.", "math.", "numpy.", "qprep.", "builtins.", "typing.")
+_KEEPS_NOTHING = (
+    "builtins.", "json.", "math.", "numpy.", "os.", "pathlib.", "qprep.", "random.", "re.", "shutil.", "time.",
+    "torch.", "typing.",
+)  # fmt: skip
 _ROOTS = frozenset(("builtins.object", "typing.Generic", "typing.Protocol", "abc.ABC"))
 
-_OF_CONTAINERS = frozenset(
-    name for kind in (dict, list, set, tuple, deque) for name in dir(kind) if not name.startswith("__")
-)
 _TORCH_CONTAINERS = frozenset(("ModuleDict", "ModuleList", "Sequential"))
 _CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel"))
 
@@ -159,9 +155,25 @@ class _Kept:
 
 @dataclass(frozen=True, slots=True)
 class _Outside:
-    """What an attribute is given on other objects than `self`."""
+    """What an attribute is given on other objects than `self`; `of_foreign`: on an object of another package."""
 
     attribute: str
+    of_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """What objects of a class are given by names that are not written out, for one attribute or (None) for any."""
+
+    holder: ClassRef | str
+    attribute: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    """What attributes of objects of a class of another package are given."""
+
+    holder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +183,7 @@ class _Given:
     cls: ClassRef
 
 
-_Key = _Variable | _Result | _Stored | _Kept | _Outside | _Given | ast.AST
+_Key = _Variable | _Result | _Stored | _Kept | _Outside | _Computed | _Attached | _Given | ast.AST
 
 
 def is_torch_container(name: str) -> bool:
@@ -203,7 +215,11 @@ class PointsTo:
         self._waiting: deque[_Key] = deque()
         self._queued: set[_Key] = set()
         self._current: list[_Key] = []
+        # Callees of which nothing is known so far, with the keys that need to know; and those that stay unknown.
+        self._undecided: dict[ast.expr, dict[_Key, None]] = {}
+        self._decided: set[ast.expr] = set()
         self.calls = call_sites.CallGraph(self)
+        self.implicit = ImplicitCalls(self)
 
     # Files and definitions
 
@@ -314,11 +330,26 @@ class PointsTo:
             self._waiting.append(key)
 
     def _solve(self) -> None:
-        """Compute again what grew, until nothing does."""
-        while self._waiting:
-            key = self._waiting.popleft()
-            self._queued.discard(key)
-            self._update(key)
+        """Compute again what grew, until nothing does; then take callees that refer to nothing for unknown code."""
+        while self._waiting or self._undecided:
+            while self._waiting:
+                key = self._waiting.popleft()
+                self._queued.discard(key)
+                self._update(key)
+            undecided, self._undecided = self._undecided, {}
+            for callee, users in undecided.items():
+                if not self._values[callee]:
+                    self._decided.add(callee)
+                    for user in users:
+                        self._enqueue(user)
+
+    def _callees(self, func: ast.expr, scope: LexicalScope) -> References | None:
+        """What is called; None as long as it may yet turn out, so that no known function is taken for unknown code."""
+        found = self._get(func, scope)
+        if found or func in self._decided:
+            return found
+        self._undecided.setdefault(func, {})[self._current[-1]] = None
+        return None
 
     def _update(self, key: _Key) -> None:
         if self._values[key] in (ANY_OBJECT, MANY_OBJECTS):
@@ -347,8 +378,12 @@ class PointsTo:
                 return self._of_stored(cls, attribute)
             case _Kept():
                 return self._of_kept(key)
-            case _Outside(attribute=attribute):
-                return self._given_outside(attribute)
+            case _Outside(attribute=attribute, of_foreign=of_foreign):
+                return self._given_outside(attribute, of_foreign)
+            case _Computed(holder=holder, attribute=computed):
+                return self._of_computed(holder, computed)
+            case _Attached(holder=name):
+                return self._attached_to(name)
             case _Given(cls=cls):
                 return self._given_to(cls)
             case ast.expr():
@@ -362,7 +397,6 @@ class PointsTo:
         bindings = scope.bindings.get(name, ())
         if bindings and all(b.kind in (BindingKind.IMPORT, BindingKind.DEFINITION) for b in bindings):
             return found
-        found |= _union(self.of_added(value, scope) for value in scope.added.get(name, ()))
         found |= self._get(_Kept(scope, name))
         return found | self._set_in_module(scope, name) if scope.parent is None else found
 
@@ -377,10 +411,6 @@ class PointsTo:
     def kept_in(self, scope: LexicalScope, name: str) -> References:
         """What is put into the object that a variable holds."""
         return self._get(_Kept(scope, name))
-
-    def of_added(self, value: ast.expr, scope: LexicalScope) -> References:
-        """What a value that a scope, or one inside it, puts into a container may refer to."""
-        return self._get(value, scope.file.scope_of(value))
 
     def of_binding(self, scope: LexicalScope, name: str, binding: Binding) -> References:
         """What one of the places that bind a name gives it."""
@@ -462,9 +492,9 @@ class PointsTo:
 
     def _added(self, addition: Addition) -> References:
         """What an addition may put into an object: nothing where the code that gets it is followed by itself."""
-        if addition.callee is not None:
-            callees = self._get(addition.callee, addition.scope)
-            if callees and all(map(_is_followed, callees)):
+        if addition.callee is not None and not addition.keeps_texts:
+            callees = self._callees(addition.callee, addition.scope)
+            if callees is None or (callees and all(map(_is_followed, callees))):
                 return NOTHING
             if isinstance(addition.callee, ast.Attribute):
                 owners = self._get(addition.callee.value, addition.scope)
@@ -486,7 +516,7 @@ class PointsTo:
         """What other code gives a variable of a module: `package.module.name = value`, `globals()[name] = value`."""
         found = NOTHING
         for node, where in self.names.stores(self, name):
-            value = assigned_value(node, where)
+            value = assigned_value(node, where.file.parents)
             if value is None or self._is_own(node, where):
                 continue
             holders = self._get(node.value, where)
@@ -533,13 +563,13 @@ class PointsTo:
             found |= {Reference(Instance(cls)) for cls in self.calls.decorated_methods(scope)}
         if is_first:
             found |= self._of_first_parameter(scope)
-            decorated = self.calls.decorated_by(scope)
-            if len(decorated) <= MAX_DECORATED:
-                found |= {Reference(FunctionObject(each)) for each in decorated}
-        elif cls is not None and scope.name in _BINARY_METHODS:
-            found |= {Reference(Instance(cls))}  # `==` and `+` call it with two of its kind
-        for value, value_scope in self.calls.arguments(scope, name):
+            found |= {Reference(FunctionObject(each)) for each in self.calls.decorated_by(scope)}
+        elif cls is not None and scope.name in BINARY_METHODS:
+            found |= {Reference(Instance(cls))}
+        for value, value_scope in (*self.calls.arguments(scope, name), *self.implicit.arguments(scope, name)):
             found |= self._get(value, value_scope)
+        if found and scope.name in ("__exit__", "__aexit__"):
+            found |= HOLDER  # an exception holds what it is made with
         if self.calls.is_unknown(scope):
             found |= MANY_OBJECTS
         return found | self.calls.implicit_arguments(scope)
@@ -550,7 +580,7 @@ class PointsTo:
         for module in self.modules:
             file = self.file(module)
             for node in file.index.of(ast.Attribute) if file is not None else ():
-                value = assigned_value(node, file.scope_of(node)) if isinstance(node.ctx, ast.Store) and file else None
+                value = assigned_value(node, file.parents) if isinstance(node.ctx, ast.Store) and file else None
                 if value is not None and file is not None and self._is_class(node.value, file.scope_of(node)):
                     found |= self._get(value, file.scope_of(node))
         for store in self.stores.every_attribute_store():
@@ -618,7 +648,7 @@ class PointsTo:
         for node, scope in self.names.stores(self, attribute):
             if self._is_own(node, scope) and family is not None and self.enclosing_class(scope) not in family:
                 continue
-            value = assigned_value(node, scope)
+            value = assigned_value(node, scope.file.parents)
             found |= self._get(value, scope) if value is not None else NOTHING
         found |= self._set_by_name(attribute, family)
         if cls is not None:
@@ -635,25 +665,53 @@ class PointsTo:
         """The values of an attribute that is set by a computed name, on an object that may be of a family."""
         found = NOTHING
         for store in self.stores.attribute_stores(attribute):
-            if store.owner is not None and self._may_be_of(self._get(store.owner, store.scope), family, store):
+            if store.of_modules and family is not None and not any(map(self._may_be_module, family)):
+                continue
+            if store.owner is not None and (family is None or may_be_of(self._get(store.owner, store.scope), family)):
                 found |= _union(self._get(value, store.scope) for value in store.values)
         return found
 
-    def _may_be_of(self, owners: References, family: frozenset[ClassRef] | None, store: AttributeStore) -> bool:
-        """True if a store may be on an instance of a family.
+    def set_by_computed_names(self, cls: ClassRef) -> References:
+        """The values of attributes of instances of a class that code sets by names which are not written out."""
+        return self._get(_Computed(cls))
 
-        One by any name counts for plain objects alone: on a module, it is an effect on each attribute of it.
-        """
-        if family is None:
-            return True
-        if ANY_NAME in store.names and any(map(self.is_module, family)):
-            return False
-        return any(
-            each.base.cls in family
-            if isinstance(each.base, Instance | ClassObject)
-            else isinstance(each.base, Held | Below | Anything | Many)
-            for each in owners
+    def set_from_outside(self, holder: str) -> References:
+        """The values of attributes of objects of a class of another package, by any name."""
+        return self._get(_Attached(holder))
+
+    def _attached_to(self, holder: str) -> References:
+        found = self._get(_Computed(holder))
+        for store in self.stores.named_stores():
+            if store.owner is not None and may_be_of(self._get(store.owner, store.scope), holder):
+                found |= _union(self._get(value, store.scope) for value in store.values)
+        for value, node, where in self._set_outside_of_methods:
+            if kept := self._get(value, where):
+                found |= kept if may_be_of(self._get(node.value, where), holder) else NOTHING
+        return found
+
+    @cached_property
+    def _set_outside_of_methods(self) -> list[tuple[ast.expr, ast.Attribute, LexicalScope]]:
+        """The values that code gives attributes of other objects than `self`, and where."""
+        files = (file for module in self.modules if (file := self.file(module)) is not None)
+        stores = (
+            (node, file.scope_of(node)) for file in files for node in file.index.of(ast.Attribute) if _is_store(node)
         )
+        return [
+            (value, node, scope)
+            for node, scope in stores
+            if not self._is_own(node, scope) and (value := assigned_value(node, scope.file.parents)) is not None
+        ]
+
+    def _of_computed(self, holder: ClassRef | str, attribute: str | None = None) -> References:
+        """The same, for a class of the project, or a class of another package by its name."""
+        family = self.family(holder) if isinstance(holder, ClassRef) else holder
+        found = NOTHING
+        for store in self.stores.computed_stores(attribute):
+            if store.of_modules and isinstance(family, frozenset) and not any(map(self._may_be_module, family)):
+                continue
+            if store.owner is not None and may_be_of(self._get(store.owner, store.scope), family):
+                found |= _union(self._get(value, store.scope) for value in store.values)
+        return found
 
     def _of_field(self, cls: ClassRef) -> References:
         """What calls of a class whose constructor is made by other code give its instances: dataclasses, tuples."""
@@ -661,8 +719,12 @@ class PointsTo:
             return NOTHING
         return self._get(_Given(cls))
 
+    def given_to(self, cls: ClassRef) -> References:
+        """What calls of a class, and its own methods, put into instances of it: for a container."""
+        return self._get(_Given(cls))
+
     def _given_to(self, cls: ClassRef) -> References:
-        """The arguments of all calls of a class."""
+        """The arguments of all calls of a class, and what its methods put into their own object."""
         found = NOTHING
         for node, file in self.calls.meanings(cls.name.rpartition(".")[2].partition(":")[0]).classes.get(cls, ()):
             parent = file.parents.get(node)
@@ -670,12 +732,18 @@ class PointsTo:
                 scope = file.scope_of(parent)
                 values = (*parent.args, *(keyword.value for keyword in parent.keywords))
                 found |= _union(self._get(value, scope) for value in values)
-        return found
+        bases = (base for base in self.project.mro(cls) if isinstance(base, ClassRef))
+        return found | _union(self._added(each) for base in bases for each in self.stores.of_instances(base))
 
     def is_module(self, cls: ClassRef) -> bool:
         """True if a class inherits from a class of torch.nn."""
         bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
         return any(name.startswith("torch.") for name in bases)
+
+    def _may_be_module(self, cls: ClassRef) -> bool:
+        """True unless all bases of a class are known, and none is of torch or built on it."""
+        others = (base for base in self.project.mro(cls) if not isinstance(base, ClassRef))
+        return not all(isinstance(b, External) and b.name.partition(".")[0] in sys.stdlib_module_names for b in others)
 
     def family(self, cls: ClassRef) -> frozenset[ClassRef]:
         """A class, its bases and its subclasses, as far as the project defines them."""
@@ -740,12 +808,12 @@ class PointsTo:
             case Anything():
                 return ANY_OBJECT
             case Holder():
-                return self._set_outside(name)
+                return self._get(_Outside(name, of_foreign=True))
             case Made() | Held() | Below() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,))) | {CHILD_NAME}
                 if not self.may_hold(name) and not self._is_set_by_name(name):
-                    return NOTHING
+                    return self._get(_Computed(base.name, name)) if isinstance(base, Made) else NOTHING
                 owner = base.name if isinstance(base, Made) else None
                 return frozenset((Reference(Held(owner, name)),)) | self._set_outside(name)
         return NOTHING
@@ -758,12 +826,20 @@ class PointsTo:
         """What code gives attributes of this name on other objects than `self`."""
         return self._get(_Outside(name))
 
-    def _given_outside(self, name: str) -> References:
-        found = self._get(_Kept(None, name)) | self._set_by_name(name, None)
+    def _given_outside(self, name: str, of_foreign: bool) -> References:
+        found = self._get(_Kept(None, name))
+        for store in self.stores.attribute_stores(name):
+            if store.owner is not None and not (of_foreign and self._is_of_project(store.owner, store.scope)):
+                found |= _union(self._get(value, store.scope) for value in store.values)
         for node, where in self.names.stores(self, name):
-            value = assigned_value(node, where) if not self._is_own(node, where) else None
+            value = assigned_value(node, where.file.parents) if not self._is_own(node, where) else None
             found |= self._get(value, where) if value is not None else NOTHING
         return found
+
+    def _is_of_project(self, node: ast.expr, scope: LexicalScope) -> bool:
+        """True if an expression refers to objects of classes of the project alone."""
+        found = self._get(node, scope)
+        return bool(found) and all(isinstance(each.base, Instance | ClassObject) for each in found)
 
     def may_hold(self, name: str) -> bool:
         """True if an attribute of this name holds, on some object, anything but numbers, texts and tensors."""
@@ -772,7 +848,7 @@ class PointsTo:
         return self._kept[name] or any(
             self._get(value, scope)
             for node, scope in self.names.stores(self, name)
-            if not self._is_own(node, scope) and (value := assigned_value(node, scope)) is not None
+            if not self._is_own(node, scope) and (value := assigned_value(node, scope.file.parents)) is not None
         )
 
     def _is_own(self, node: ast.Attribute, scope: LexicalScope) -> bool:
@@ -943,7 +1019,9 @@ class PointsTo:
             and (of_module := self._of_module_method(node, node.func, scope)) is not None
         ):
             return of_module
-        callees = self._get(node.func, scope)
+        callees = self._callees(node.func, scope)
+        if callees is None:
+            return NOTHING
         if self._is_weak(node.func, scope):
             return callees
         if not callees:
@@ -956,7 +1034,7 @@ class PointsTo:
             found |= self._of_arguments(node, scope)
         if isinstance(node.func, ast.Attribute):
             owners = self._get(node.func.value, scope)
-            is_container = node.func.attr in _OF_CONTAINERS and not self._defines(owners, node.func.attr)
+            is_container = node.func.attr in OF_CONTAINERS and not self._defines(owners, node.func.attr)
             if is_container or any(_is_holder(each.base) for each in owners):
                 found |= owners  # `queue.get()` gives what the queue holds
         if any(_is_holder(each.base) for each in callees):  # a weak reference, a class made by a call
@@ -1086,6 +1164,8 @@ class PointsTo:
                 return self.class_of(self._get(value, scope))
             case ast.Call(func=ast.Name(id="type"), args=[_, bases, body]):
                 return self._get(bases, scope) | (HOLDER | held if (held := self._get(body, scope)) else NOTHING)
+            case ast.Call(func=ast.Attribute(attr="__new__"), args=[cls, *_]):
+                return self._instances_of(self._get(cls, scope), Place.of(scope.file.module, node))
             case ast.Call(func=ast.Name(id="eval" | "exec")):
                 return ANY_OBJECT
             case ast.Call(func=ast.Name(id="globals"), args=[]):
@@ -1103,6 +1183,15 @@ class PointsTo:
                         found = self.attribute(found, name)
                     return found
         return None
+
+    @staticmethod
+    def _instances_of(classes: References, place: Place) -> References:
+        """What `__new__` makes of classes."""
+        made: list[Base] = [Instance(cls, place) for cls in _classes(classes)]
+        bases = [reference.base for reference in classes]
+        made += [Made(base.cls, place) for base in bases if isinstance(base, ClassObject) and isinstance(base.cls, str)]
+        made += [Made(base.name, place) for base in bases if isinstance(base, Named)]
+        return frozenset(map(Reference, made))
 
     def _looked_up(self, found: References, name: ast.expr, scope: LexicalScope) -> References:
         """Objects that are found by a name: no module that a fix adds where no listing of modules gave the name."""
@@ -1138,8 +1227,10 @@ class PointsTo:
         return _union(self._get(_Variable(scope, name)) for name in scope.bindings) if scope is not None else NOTHING
 
     def _item_of(self, references: References, name: str, loop: ast.AST | None) -> References:
-        """What a loop gives one of its variables; the module beside a name is no text."""
+        """What a loop gives a variable: of a name and a module, the name is a text, and the module is none."""
         found = self._items(references)
+        if module_beside(name, loop) is not None:
+            return frozenset(each for each in found if isinstance(each.base, ChildName | Anything | Many))
         if not is_module_in(loop, name):
             return found
         return frozenset(each for each in found if not isinstance(each.base, ChildName))
@@ -1179,7 +1270,15 @@ class PointsTo:
                 found.add(Reference(Below(base.owner)))
             elif isinstance(base, Instance | Made | Held | Anything):
                 found.add(Reference(Below(base, is_direct)))
+        if any(self._is_container_of(each.base) for each in references):  # any of the others may be in it
+            found |= {each for each in references if not self._is_container_of(each.base)}
         return frozenset(found)
+
+    def _is_container_of(self, base: Base) -> bool:
+        """True for an object of Sequential, ModuleList, ModuleDict, or of a class that inherits from them."""
+        return (isinstance(base, Made) and is_torch_container(base.name)) or (
+            isinstance(base, Instance) and self.is_container(base.cls)
+        )
 
 
 def _classes(references: Iterable[Reference]) -> set[ClassRef]:
@@ -1208,12 +1307,6 @@ def _is_followed(callee: Reference) -> bool:
     return isinstance(base, FunctionObject | ClassObject | Instance)
 
 
-def operator_methods(operator: ast.operator | ast.unaryop) -> tuple[str, ...]:
-    """The methods that Python looks for in the operands of an operator."""
-    name = _OPERATORS[type(operator)]
-    return (f"__{name}__", f"__r{name}__", f"__i{name}__") if isinstance(operator, ast.operator) else (f"__{name}__",)
-
-
 def may_be_listed(references: References) -> bool:
     """True if a text may come from a listing of names: taken from one, or made by a function that got a module."""
     return any(isinstance(each.base, ChildName | Anything) for each in references)
@@ -1222,6 +1315,10 @@ def may_be_listed(references: References) -> bool:
 def _without_place(base: Base) -> Base:
     """An instance wherever it is made: its attributes are those of its class."""
     return Instance(base.cls) if isinstance(base, Instance) and base.made is not None else base
+
+
+def _is_store(node: ast.Attribute) -> bool:
+    return isinstance(node.ctx, ast.Store)
 
 
 def _is_name(node: ast.expr, name: str) -> bool:
@@ -1253,26 +1350,6 @@ def _is_with_each(value: ast.expr, name: str, parents: dict[ast.AST, ast.AST]) -
 def _is_property(scope: LexicalScope) -> bool:
     names = [dotted_text(node).rpartition(".")[2] for node in getattr(scope.node, "decorator_list", ())]
     return any(name in ("property", "cached_property", "setter", "getter") for name in names)
-
-
-def assigned_value(node: ast.Attribute, scope: LexicalScope) -> ast.expr | None:
-    """The value that a statement gives an attribute."""
-    parents = scope.file.parents
-    statement = parents.get(node)
-    while isinstance(statement, ast.Tuple | ast.List | ast.Starred):
-        statement = parents.get(statement)
-    match statement:
-        case ast.Assign(value=value):
-            return value
-        case ast.AnnAssign(value=value):
-            return value
-        case ast.AugAssign(value=value):
-            return value
-        case ast.For(iter=value):
-            return value
-        case ast.withitem(context_expr=value):
-            return value
-    return None
 
 
 def _names_class(node: ast.expr, name: str) -> bool:

@@ -7,12 +7,12 @@ comes from, so every alias of it sees the value: `items = self.items; items.appe
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.attribute_names import ANY_NAME, may_be, patterns_of
-from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
@@ -20,16 +20,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
+    from qprep.analysis.values.abstract_values import ClassRef
 
 MAX_ALIASES = 12
 """Variables that lead from an alias to where a container comes from; none that people write has more."""
 
-KEEPERS = frozenset(["add", "append", "appendleft", "extend", "insert", "put", "setdefault", "update"])
+KEEPERS = frozenset(
+    ["add", "append", "appendleft", "extend", "extendleft", "insert", "put", "setdefault",
+     "symmetric_difference_update", "update"]
+)  # fmt: skip
 """Methods of containers that keep texts as they are; what other methods do with a text is another text."""
+
+OF_CONTAINERS = frozenset(
+    name for kind in (dict, list, set, tuple, deque) for name in dir(kind) if not name.startswith("__")
+)
+"""The methods of Python's own containers."""
 
 _SETTERS = frozenset(("setattr", "__setattr__"))
 _NAMED_SETTERS = frozenset(("__setattr__", "add_module", "register_module"))
-_PLAIN = (ast.Constant, ast.JoinedStr, ast.Compare)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +50,7 @@ class Addition:
 
     @property
     def keeps_texts(self) -> bool:
-        """True if texts are kept as they are."""
+        """True if the values are kept as they are: by a method of containers, or as items."""
         return self.callee is None or last_name(self.callee) in KEEPERS
 
 
@@ -50,13 +58,15 @@ class Addition:
 class AttributeStore:
     """Values of attributes that are set by a computed name, or in the dictionary of their object.
 
-    `names` are regular expressions for the attributes. `owner` is None for the variables of the file.
+    `names` are regular expressions for the attributes. `owner` is None for the variables of the file. `of_modules`: the
+    way that it is written exists for modules alone, such as `add_module`.
     """
 
     owner: ast.expr | None
     names: frozenset[str]
     values: tuple[ast.expr, ...]
     scope: LexicalScope
+    of_modules: bool = False
 
 
 _Location = tuple["LexicalScope | str", str]
@@ -69,6 +79,7 @@ class StoreTable:
         self._variables: dict[_Location, list[Addition]] = defaultdict(list)
         self._attributes: dict[str, list[Addition]] = defaultdict(list)
         self._results: dict[str, list[Addition]] = defaultdict(list)
+        self._own: dict[ClassRef, list[Addition]] = defaultdict(list)
         self._named: dict[str, list[AttributeStore]] = defaultdict(list)
         self._patterns: list[AttributeStore] = []
         self.adders: set[str] = set()  # functions that put something into what they are given
@@ -93,14 +104,26 @@ class StoreTable:
 
     def every_attribute_store(self) -> Iterator[AttributeStore]:
         """All stores that give attributes a value."""
-        yield from dict.fromkeys(store for stores in self._named.values() for store in stores)
+        yield from self.named_stores()
         yield from self._patterns
+
+    def named_stores(self) -> Iterable[AttributeStore]:
+        """Stores by names that are written as texts."""
+        return dict.fromkeys(store for stores in self._named.values() for store in stores)
+
+    def computed_stores(self, name: str | None) -> Iterator[AttributeStore]:
+        """Stores by names that are not written out, for one attribute or (None) for any."""
+        return (s for s in self._patterns if name is None or any(may_be(pattern, name) for pattern in s.names))
+
+    def of_instances(self, cls: ClassRef) -> list[Addition]:
+        """What methods of a class put into their own object, as into a container."""
+        return self._own.get(cls, [])
 
     def attribute_stores(self, name: str, *, is_exact: bool = False) -> Iterator[AttributeStore]:
         """Stores that may give an attribute of this name a value; those that give the name as a text if `is_exact`."""
         yield from self._named.get(name, ())
         if not is_exact:
-            yield from (store for store in self._patterns if any(may_be(p, name) for p in store.names))
+            yield from self.computed_stores(name)
 
     def _read(self, file: FileScopes) -> None:
         for call in file.index.of(ast.Call):
@@ -125,14 +148,16 @@ class StoreTable:
                         self.registered[home, name].append(function)
 
     def _read_item(self, node: ast.Subscript, file: FileScopes) -> None:
-        value = _assigned(node, file)
-        if value is None or isinstance(value, _PLAIN):
+        value = assigned_value(node, file.parents)
+        if value is None:
             return
         scope = file.scope_of(node)
         owner = dictionary_owner(node.value)
         is_variables = _is_call_of(node.value, "globals")
         if owner is not None or is_variables:
-            self._keep(AttributeStore(owner, patterns_of(node.slice, scope), (value,), scope))
+            self._keep(
+                AttributeStore(owner, patterns_of(node.slice, scope), (value,), scope, _is_of_module(node.value))
+            )
         if not is_variables:
             self._note(node.value, Addition((value,), scope))
 
@@ -148,8 +173,7 @@ class StoreTable:
             case ast.Attribute(value=owner, attr=method) if not _is_module(owner, scope):
                 if method in ("send", "asend"):
                     self.sent += [(value, scope) for value in values]
-                is_own = isinstance(owner, ast.Name) and owner.id == scope.receiver
-                if not is_own and (method in KEEPERS or method not in NN_MODULE_ATTRIBUTES):
+                if method in KEEPERS or method not in NN_MODULE_ATTRIBUTES | OF_CONTAINERS:
                     self._note(owner, Addition(values, scope, call.func))
             case func if len(values) > 1 and _is_imported(func, scope):
                 for value in values:
@@ -205,6 +229,9 @@ class StoreTable:
         self, home: LexicalScope, name: str, addition: Addition
     ) -> Iterator[tuple[ast.expr, LexicalScope]]:
         """Note values at a variable; returns what the variable is another name for."""
+        if name == home.receiver and home.owner is not None:
+            self._own[home.owner].append(addition)
+            return
         self._variables[home, name].append(addition)
         for binding in home.bindings[name]:
             if binding.kind is BindingKind.PARAMETER:
@@ -216,13 +243,23 @@ class StoreTable:
 
 
 def dictionary_owner(node: ast.expr) -> ast.expr | None:
-    """`x` for `x.__dict__` and `vars(x)`."""
+    """`net` for `net._modules`, `net.__dict__`, `vars(net)`, `net.__dict__["_modules"]`."""
     match node:
-        case ast.Attribute(value=value, attr="__dict__" | "_modules"):
+        case ast.Attribute(value=value, attr="_modules" | "__dict__" | "_parameters" | "_buffers"):
             return value
         case ast.Call(func=ast.Name(id="vars"), args=[value]):
             return value
+        case ast.Subscript(value=value, slice=ast.Constant(value="_modules" | "_parameters" | "_buffers")):
+            return dictionary_owner(value)
     return None
+
+
+def _is_of_module(table: ast.expr) -> bool:
+    """True for a dictionary that modules alone have, such as `net._modules`."""
+    match table:
+        case ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=name)):
+            return name in ("_modules", "_parameters", "_buffers")
+    return False
 
 
 def _attribute_store(call: ast.Call, scope: LexicalScope) -> AttributeStore | None:
@@ -231,12 +268,13 @@ def _attribute_store(call: ast.Call, scope: LexicalScope) -> AttributeStore | No
         case ast.Call(func=func, args=[owner, name, value]) if last_name(func) in _SETTERS:
             return AttributeStore(owner, patterns_of(name, scope), (value,), scope)
         case ast.Call(func=ast.Attribute(value=owner, attr=method), args=[name, value]) if method in _NAMED_SETTERS:
-            return AttributeStore(owner, patterns_of(name, scope), _set_by_itself(value, scope), scope)
+            values = _set_by_itself(value, scope) if isinstance(name, ast.Name) else (value,)
+            return AttributeStore(owner, patterns_of(name, scope), values, scope, method != "__setattr__")
         case ast.Call(func=ast.Attribute(value=table, attr="update" | "setdefault" | "__setitem__")):
             found = dictionary_owner(table)
             if found is not None or _is_call_of(table, "globals"):
                 names = {ANY_NAME} if call.args else {keyword.arg or ANY_NAME for keyword in call.keywords}
-                return AttributeStore(found, frozenset(names), _values(call), scope)
+                return AttributeStore(found, frozenset(names), _values(call), scope, _is_of_module(table))
     return None
 
 
@@ -252,20 +290,7 @@ def _set_by_itself(value: ast.expr, scope: LexicalScope) -> tuple[ast.expr, ...]
 
 
 def _values(call: ast.Call) -> tuple[ast.expr, ...]:
-    values = (*call.args, *(keyword.value for keyword in call.keywords))
-    return tuple(value for value in values if not isinstance(value, _PLAIN))
-
-
-def _assigned(node: ast.Subscript, file: FileScopes) -> ast.expr | None:
-    statement = file.parents.get(node)
-    while isinstance(statement, ast.Tuple | ast.List | ast.Starred):
-        statement = file.parents.get(statement)
-    match statement:
-        case ast.Assign(value=value) | ast.AnnAssign(value=value) | ast.AugAssign(value=value):
-            return value
-        case ast.For(iter=value) | ast.comprehension(iter=value) | ast.withitem(context_expr=value):
-            return value
-    return None
+    return (*call.args, *(keyword.value for keyword in call.keywords))
 
 
 def _is_call_of(node: ast.expr, name: str) -> bool:

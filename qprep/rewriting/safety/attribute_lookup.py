@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import Instance
-from qprep.analysis.effects.points_to import assigned_value
+from qprep.analysis.effects.lexical_scopes import assigned_value
 from qprep.analysis.places import Unit
 from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.rewriting import plain_objects
@@ -94,7 +94,9 @@ def _objects(context: RewriteContext, scope: LexicalScope, node: ast.expr) -> Re
             pass
         case _:
             return points_to.of(node, scope)
-    values = [(assigned_value(store, where), where) for store, where in points_to.names.stores(points_to, name)]
+    values = [
+        (assigned_value(store, where.file.parents), where) for store, where in points_to.names.stores(points_to, name)
+    ]
     known = [points_to.of(value, where) for value, where in values if value is not None]
     is_all = len(known) == len(values) and all(known)
     return frozenset().union(*known) if is_all else frozenset()

@@ -599,4 +599,336 @@ ALIASES = {
         "",
         "import ctypes\nctypes.cast(id(m.act), ctypes.py_object).value.register_forward_hook(H)",
     ),
+    "own-dynmod": (
+        "class OM(nn.Module):\n    pass\n",
+        'o = OM()\nfor k in ("tar" + "get",): setattr(o, k, m.act)\no.target.register_forward_hook(H)',
+    ),
+    "own-dynkw": (
+        (
+            "class W(nn.Module):\n"
+            "    def __init__(self, **kw):\n"
+            "        super().__init__()\n"
+            "        for k, v in kw.items(): setattr(self, k, v)\n"
+        ),
+        "w = W(target=m.act); w.target.register_forward_hook(H)",
+    ),
+    "own-dynkwd": (
+        (
+            "class W(nn.Module):\n"
+            "    def __init__(self, **kw):\n"
+            "        super().__init__()\n"
+            "        self.__dict__.update(kw)\n"
+        ),
+        "w = W(target=m.act); w.target.register_forward_hook(H)",
+    ),
+    "own-dynkwm": (
+        (
+            "class W(nn.Module):\n"
+            "    def __init__(self, **kw):\n"
+            "        super().__init__()\n"
+            "        for k, v in kw.items(): self.add_module(k, v)\n"
+        ),
+        "w = W(target=m.act); w.target.register_forward_hook(H)",
+    ),
+    "own-dynkwr": (
+        (
+            "class W(nn.Module):\n"
+            "    def __init__(self, items):\n"
+            "        super().__init__()\n"
+            "        for k, v in items: self.register_module(k, v)\n"
+        ),
+        'w = W([("target", m.act)]); w.target.register_forward_hook(H)',
+    ),
+    "own-dynkwget": (
+        (
+            "class W(nn.Module):\n"
+            "    def __init__(self, **kw):\n"
+            "        super().__init__()\n"
+            "        for k, v in kw.items(): setattr(self, k, v)\n"
+        ),
+        'w = W(target=m.act); w.get_submodule("target").register_forward_hook(H)',
+    ),
+    "own-dynkwch": (
+        (
+            "class W(nn.Module):\n"
+            "    def __init__(self, **kw):\n"
+            "        super().__init__()\n"
+            "        for k, v in kw.items(): setattr(self, k, v)\n"
+        ),
+        "w = W(target=m.act)\nfor c in w.children(): c.register_forward_hook(H)",
+    ),
+    "own-dynkwself": (
+        (
+            "class W(nn.Module):\n"
+            "    def __init__(self, **kw):\n"
+            "        super().__init__()\n"
+            "        for k, v in kw.items(): setattr(self, k, v)\n"
+            "    def go(self, h): self.target.register_forward_hook(h)\n"
+        ),
+        "w = W(target=m.act); w.go(H)",
+    ),
+    "own-dynkwnet": (
+        (
+            "class W(nn.Module):\n"
+            "    def __init__(self, **kw):\n"
+            "        super().__init__()\n"
+            "        for k, v in kw.items(): setattr(self, k, v)\n"
+        ),
+        "w = W(target=m); w.target.act.register_forward_hook(H)",
+    ),
+    "own-dynkwnet2": (
+        (
+            "class W(nn.Module):\n"
+            "    def __init__(self, **kw):\n"
+            "        super().__init__()\n"
+            "        for k, v in kw.items(): setattr(self, k, v)\n"
+        ),
+        "w = W(target=m)\nfor c in w.target.children(): c.register_forward_hook(H)",
+    ),
+    "own-torchmod": (
+        "",
+        'o = nn.Module()\nfor k in ("tar" + "get",): setattr(o, k, m.act)\no.target.register_forward_hook(H)',
+    ),
+    "own-torchid": (
+        "",
+        'o = nn.Identity()\nfor k in ("tar" + "get",): o.add_module(k, m.act)\no.target.register_forward_hook(H)',
+    ),
+    "own-reg9": (
+        "def P(f): return f()\n",
+        (
+            "@P\n"
+            "def f0(): return m.act\n"
+            "@P\n"
+            "def f1(): return m.act\n"
+            "@P\n"
+            "def f2(): return m.act\n"
+            "@P\n"
+            "def f3(): return m.act\n"
+            "@P\n"
+            "def f4(): return m.act\n"
+            "@P\n"
+            "def f5(): return m.act\n"
+            "@P\n"
+            "def f6(): return m.act\n"
+            "@P\n"
+            "def f7(): return m.act\n"
+            "@P\n"
+            "def f8(): return m.act\n"
+            "f3.register_forward_hook(H)"
+        ),
+    ),
+    "own-reg12": (
+        (
+            "R = {}\n"
+            "def P(f):\n"
+            "    R[f.__name__] = f\n"
+            "    return f\n"
+            "@P\n"
+            "def f0(m): return m.act\n"
+            "@P\n"
+            "def f1(m): return m.act\n"
+            "@P\n"
+            "def f2(m): return m.act\n"
+            "@P\n"
+            "def f3(m): return m.act\n"
+            "@P\n"
+            "def f4(m): return m.act\n"
+            "@P\n"
+            "def f5(m): return m.act\n"
+            "@P\n"
+            "def f6(m): return m.act\n"
+            "@P\n"
+            "def f7(m): return m.act\n"
+            "@P\n"
+            "def f8(m): return m.act\n"
+            "@P\n"
+            "def f9(m): return m.act\n"
+            "@P\n"
+            "def f10(m): return m.act\n"
+            "@P\n"
+            "def f11(m): return m.act\n"
+        ),
+        'R["f7"](m).register_forward_hook(H)',
+    ),
+    "own-reg12w": (
+        (
+            "def P(f):\n"
+            "    def w(*a): return f(*a)\n"
+            "    return w\n"
+            "@P\n"
+            "def f0(m): return m.act\n"
+            "@P\n"
+            "def f1(m): return m.act\n"
+            "@P\n"
+            "def f2(m): return m.act\n"
+            "@P\n"
+            "def f3(m): return m.act\n"
+            "@P\n"
+            "def f4(m): return m.act\n"
+            "@P\n"
+            "def f5(m): return m.act\n"
+            "@P\n"
+            "def f6(m): return m.act\n"
+            "@P\n"
+            "def f7(m): return m.act\n"
+            "@P\n"
+            "def f8(m): return m.act\n"
+            "@P\n"
+            "def f9(m): return m.act\n"
+            "@P\n"
+            "def f10(m): return m.act\n"
+            "@P\n"
+            "def f11(m): return m.act\n"
+        ),
+        "f7(m).register_forward_hook(H)",
+    ),
+    "own-reg12c": (
+        (
+            "def P(f):\n"
+            "    def w(*a): return f(*a)\n"
+            "    return w\n"
+            "@P\n"
+            "def f0(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f1(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f2(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f3(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f4(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f5(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f6(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f7(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f8(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f9(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f10(m, h): m.act.register_forward_hook(h)\n"
+            "@P\n"
+            "def f11(m, h): m.act.register_forward_hook(h)\n"
+        ),
+        "f7(m, H)",
+    ),
+    "own-reg12d": (
+        (
+            "def P(f):\n"
+            "    def w(m, h):\n"
+            "        f(m, h); m.act.register_forward_hook(h)\n"
+            "    return w\n"
+            "@P\n"
+            "def f0(m, h): pass\n"
+            "@P\n"
+            "def f1(m, h): pass\n"
+            "@P\n"
+            "def f2(m, h): pass\n"
+            "@P\n"
+            "def f3(m, h): pass\n"
+            "@P\n"
+            "def f4(m, h): pass\n"
+            "@P\n"
+            "def f5(m, h): pass\n"
+            "@P\n"
+            "def f6(m, h): pass\n"
+            "@P\n"
+            "def f7(m, h): pass\n"
+            "@P\n"
+            "def f8(m, h): pass\n"
+            "@P\n"
+            "def f9(m, h): pass\n"
+            "@P\n"
+            "def f10(m, h): pass\n"
+            "@P\n"
+            "def f11(m, h): pass\n"
+        ),
+        "f7(m, H)",
+    ),
+    "own-statch": (
+        "class W(nn.Module):\n    def __init__(self, inner):\n        super().__init__(); self.inner = inner\n",
+        "w = W(m.act)\nfor c in w.children(): c.register_forward_hook(H)",
+    ),
+    "own-statmods": (
+        "class W(nn.Module):\n    def __init__(self, inner):\n        super().__init__(); self.inner = inner\n",
+        "w = W(m.act)\nfor c in w.modules(): c.register_forward_hook(H)",
+    ),
+    "own-statget": (
+        "class W(nn.Module):\n    def __init__(self, inner):\n        super().__init__(); self.inner = inner\n",
+        'w = W(m.act); w.get_submodule("inner").register_forward_hook(H)',
+    ),
+    "own-statdeep": (
+        "class W(nn.Module):\n    def __init__(self, inner):\n        super().__init__(); self.inner = inner\n",
+        "w = W(W(m.act))\nfor c in w.modules(): c.register_forward_hook(H)",
+    ),
+    "own-seqch": ("", "s = nn.Sequential(m.fc, m.act)\nfor c in s.children(): c.register_forward_hook(H)"),
+    "own-seqmods": ("", "s = nn.Sequential(m.fc, m.act)\nfor c in s.modules(): c.register_forward_hook(H)"),
+    "own-seqit": ("", "s = nn.Sequential(m.fc, m.act)\nfor c in s: c.register_forward_hook(H)"),
+    "own-seqdeep": ("", "s = nn.Sequential(nn.Sequential(m.act))\nfor c in s.modules(): c.register_forward_hook(H)"),
+    "own-mlch": ("", "s = nn.ModuleList(); s.append(m.act)\nfor c in s.children(): c.register_forward_hook(H)"),
+    "own-seqadd": ("", 's = nn.Sequential(); s.add_module("a", m.act)\nfor c in s: c.register_forward_hook(H)'),
+    "own-seqadd2": ("", 's = nn.Sequential(); s.add_module("a", m.act)\ns.a.register_forward_hook(H)'),
+    "own-seqadd3": ("", 's = nn.Sequential(); s.add_module("a", m.act)\ns[0].register_forward_hook(H)'),
+    "own-modadd": ("", 's = nn.Module(); s.add_module("a", m.act)\nfor c in s.children(): c.register_forward_hook(H)'),
+    "own-modset": ("", "s = nn.Module(); s.a = m.act\nfor c in s.children(): c.register_forward_hook(H)"),
+    "own-idset": ("", "s = nn.Identity(); s.a = m.act\nfor c in s.modules(): c.register_forward_hook(H)"),
+    "own-dp": ("", "s = nn.DataParallel(m)\ns.module.act.register_forward_hook(H)"),
+    "own-dpm": ("", "s = nn.DataParallel(m)\nfor c in s.modules(): c.register_forward_hook(H)"),
+    "own-holdlist": ("", "class K(list): pass\nk = K(); k.append(m.act)\nfor c in k: c.register_forward_hook(H)"),
+    "own-ownlist": (
+        "class K(list):\n    def take(self, q): self.append(q)\n",
+        "k = K(); k.take(m.act)\nfor c in k: c.register_forward_hook(H)",
+    ),
+    "own-owndict": (
+        'class K(dict):\n    def take(self, q): self["a"] = q\n',
+        'k = K(); k.take(m.act)\nk["a"].register_forward_hook(H)',
+    ),
+    "own-userdict": (
+        "class K(collections.UserDict): pass\n",
+        'k = K(); k["a"] = m.act\nk["a"].register_forward_hook(H)',
+    ),
+    "own-usergetset": (
+        (
+            "class K:\n"
+            "    def __init__(self): self.d = {}\n"
+            "    def __setitem__(self, n, v): self.d[n] = v\n"
+            "    def __getitem__(self, n): return self.d[n]\n"
+        ),
+        'k = K(); k["a"] = m.act\nk["a"].register_forward_hook(H)',
+    ),
+    "own-userattr": (
+        'class K:\n    def __setattr__(self, n, v): object.__setattr__(self, "b", v)\n',
+        "k = K(); k.a = m.act\nk.b.register_forward_hook(H)",
+    ),
+    "own-usercall": (
+        "class K:\n    def __call__(self, v): self.b = v\n",
+        "k = K(); k(m.act)\nk.b.register_forward_hook(H)",
+    ),
+    "own-userlshift": (
+        "class K:\n    def __lshift__(self, v): self.b = v\n",
+        "k = K(); k << m.act\nk.b.register_forward_hook(H)",
+    ),
+    "own-usercontains": (
+        "class K:\n    def __contains__(self, v): self.b = v; return True\n",
+        "k = K(); m.act in k\nk.b.register_forward_hook(H)",
+    ),
+    "own-userexit": (
+        (
+            "class E(Exception): pass\n"
+            "class K:\n"
+            "    def __enter__(self): return self\n"
+            "    def __exit__(self, t, v, tb): self.b = v\n"
+        ),
+        "try:\n    with K() as k: raise E(m.act)\nexcept E: pass\nk.b.args[0].register_forward_hook(H)",
+    ),
+    "own-prop": (
+        "class K:\n    @property\n    def a(self): return 1\n    @a.setter\n    def a(self, v): self.b = v\n",
+        "k = K(); k.a = m.act\nk.b.register_forward_hook(H)",
+    ),
+    "own-desc": (
+        "class D:\n    def __set__(self, o, v): o.b = v\nclass K:\n    a = D()\n",
+        "k = K(); k.a = m.act\nk.b.register_forward_hook(H)",
+    ),
 }
