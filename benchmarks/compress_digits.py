@@ -312,9 +312,10 @@ def one_shot_rows(table: Table, seen: Data, held: Data, seed: int) -> None:
 
 
 def overhead_rows(table: Table, seen: Data) -> None:
-    """Thread time of a step: the best of 8 runs of 20, taken in turns so that a loaded machine is so for all."""
+    """Thread time of a step: the best of 60 runs of 4, taken in turns so that a loaded machine is so for all."""
+    images, labels = seen[0][:BATCH], seen[1][:BATCH]
 
-    def measured(masked: str) -> float:
+    def made(masked: str) -> Callable[[], None]:
         torch.manual_seed(0)
         model = resnet()
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -326,15 +327,22 @@ def overhead_rows(table: Table, seen: Data) -> None:
             for module in model.modules():
                 if isinstance(module, (nn.Conv2d, nn.Linear)):
                     prune.l1_unstructured(module, "weight", 0.5)
-        images, labels = seen[0][:BATCH], seen[1][:BATCH]
-        began = time.thread_time()
-        for _ in range(20):
+
+        def step() -> None:
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(images), labels).backward()
             optimizer.step()
+
+        return step
+
+    def seconds(step: Callable[[], None]) -> float:
+        began = time.thread_time()
+        for _ in range(4):
+            step()
         return time.thread_time() - began
 
-    runs = [{kind: measured(kind) for kind in ("", "qprep", "prune")} for _ in range(8)]
+    steps = {kind: made(kind) for kind in ("", "qprep", "prune")}
+    runs = [{kind: seconds(step) for kind, step in steps.items()} for _ in range(60)]
     best = {kind: min(run[kind] for run in runs) for kind in runs[0]}
     table.add("a masked step against a plain one", best["qprep"] / best[""], ("<=", 1.03))
     table.add("the same with torch.nn.utils.prune", best["prune"] / best[""])
