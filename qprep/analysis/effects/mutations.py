@@ -670,8 +670,15 @@ class _Search:
             is_placed = changed is not None and len(node.args) > changed and not node.keywords
             for value in [node.args[changed]] if changed is not None and is_placed else values:
                 found = partial(self._modules, value, (Made, Named, FunctionObject, ClassObject))
-                for kind in (EffectKind.CHANGE, EffectKind.SET):
-                    yield from self._effect(kind, found, node, f"calls `{ast.unparse(node.func)}`")
+                text = f"calls `{ast.unparse(node.func)}`"
+                yield from self._effect(EffectKind.CHANGE, found, node, text)
+                if is_placed:
+                    yield from self._effect(EffectKind.SET, found, node, text)
+                else:
+                    yield from self._effect(EffectKind.REPLACE, partial(self._below, found), node, text)
+
+    def _below(self, find: Callable[[], References]) -> References:
+        return self.points_to.below(find())
 
     def _modules(self, node: ast.expr, left_out: tuple[type, ...]) -> References:
         """What an expression refers to, without objects of some kinds."""

@@ -197,7 +197,6 @@ OTHER_TEXTS = {
     "part-of-a-tuple": "def load(n):\n    return n, []\n\nnet, missing = load(net)\nh = hash(f'{missing}')",
     "part-in-a-loop": "for key, a, b in [('x', net, 1)]:\n    h = hash(f'{key}')",
     "joined-for-people": "raise ValueError(' '.join([f'{m}' for m in [net]]))",
-    "shown-once": "log.warning_once(f'{net}')",
     "shown-by-a-variable": "def tell(net, log):\n    text = 'a'\n    text += f'{net}'\n    text = text + 'b'\n"
     "    log.warning(text)\n    raise ValueError(text.strip())\n\ntell(net, 1)",
     "shown-by-two-variables": "def tell(net):\n    text = f'{net}'\n    line = f'{text}'\n    print(line)\n\ntell(net)",
