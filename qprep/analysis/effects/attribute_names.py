@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import LexicalScope
 
 ANY_NAME = ".*"
+ANY_THAT_IS_THERE = ".+"
+"""Any attribute that an object has already: code that replaces children and adds none."""
 MAX_STEPS = 8  # variables that lead to one another; beyond that the name may be any
+
+
+def is_any(pattern: str) -> bool:
+    """True for a pattern that names no attribute in particular."""
+    return pattern in (ANY_NAME, ANY_THAT_IS_THERE)
 
 
 def may_be(pattern: str, name: str) -> bool:
     """True if an attribute whose name matches a pattern may be the one of a name."""
-    if pattern == ANY_NAME:
+    if is_any(pattern):
         return True
     return pattern == name if pattern.isidentifier() else bool(re.fullmatch(pattern, name))
 

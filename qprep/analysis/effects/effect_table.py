@@ -30,7 +30,7 @@ from qprep.analysis.effects.abstract_objects import (
     References,
     Test,
 )
-from qprep.analysis.effects.attribute_names import ANY_NAME, may_be
+from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
 from qprep.analysis.effects.points_to import PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
@@ -303,7 +303,7 @@ class EffectTable:
         made = {each.base for each in values if isinstance(each.base, Instance | Made)}
         for effect in self.effects:
             if effect.kind is EffectKind.SET and may_be(effect.attribute, attribute):
-                by_name = effect.attribute != ANY_NAME and any(isinstance(t.base, Many) for t in self._targets(effect))
+                by_name = not is_any(effect.attribute) and any(isinstance(t.base, Many) for t in self._targets(effect))
                 if by_name or any(self._is_instance(t, family) or _is_unknown_holder(t) for t in self._targets(effect)):
                     yield effect
                     continue
@@ -532,7 +532,7 @@ class EffectTable:
 
     def _has_attribute(self, cls: ModuleClass, pattern: str) -> bool:
         """True if a class, or a call of its instances, has a use for an attribute of this name."""
-        if pattern == ANY_NAME or any(may_be(pattern, name) for name in _CALL_ATTRIBUTES):
+        if is_any(pattern) or any(may_be(pattern, name) for name in _CALL_ATTRIBUTES):
             return True
         if isinstance(cls, ClassRef):
             names = {*self.analysis.attributes_of(cls).names, *self.project.method_names(cls)}
@@ -576,7 +576,7 @@ class EffectTable:
             found = any(
                 self._may_be_of(target, cls)
                 for effect in self.effects
-                if effect.kind is EffectKind.SET and effect.attribute != ANY_NAME and may_be(effect.attribute, name)
+                if effect.kind is EffectKind.SET and not is_any(effect.attribute) and may_be(effect.attribute, name)
                 for target in self._targets(effect)
             )
             self._asked.pop()

@@ -28,7 +28,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.effects.attribute_names import ANY_NAME, patterns_of
+from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE, patterns_of
 from qprep.analysis.effects.call_context import CallContext
 from qprep.analysis.effects.class_conditions import is_by_class_alone
 from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
@@ -672,13 +672,8 @@ class _Search:
                 found = partial(self._modules, value, (Made, Named, FunctionObject, ClassObject))
                 text = f"calls `{ast.unparse(node.func)}`"
                 yield from self._effect(EffectKind.CHANGE, found, node, text)
-                if is_placed:
-                    yield from self._effect(EffectKind.SET, found, node, text)
-                else:
-                    yield from self._effect(EffectKind.REPLACE, partial(self._below, found), node, text)
-
-    def _below(self, find: Callable[[], References]) -> References:
-        return self.points_to.below(find())
+                names = ANY_NAME if is_placed else ANY_THAT_IS_THERE
+                yield from self._effect(EffectKind.SET, found, node, text, names)
 
     def _modules(self, node: ast.expr, left_out: tuple[type, ...]) -> References:
         """What an expression refers to, without objects of some kinds."""

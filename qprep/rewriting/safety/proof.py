@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.attribute_names import ANY_NAME
+from qprep.analysis.effects.attribute_names import ANY_NAME, ANY_THAT_IS_THERE
 from qprep.analysis.effects.mutations import EffectKind
 from qprep.analysis.facts import Compound, HeldFunction, ModuleCall, OpSite, Sharing
 from qprep.analysis.places import Unit
@@ -77,6 +77,8 @@ def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece]) ->
         for effect in table.on_class(family, names, replaced, borrowed):
             yield _doubt(effect, f"the class `{unit.name}`")
         for effect in table.on_names(family, names):
+            if effect.attribute == ANY_THAT_IS_THERE:
+                continue
             if effect.attribute == ANY_NAME and all(name.startswith(owners.RESERVED_PREFIX) for name in names):
                 continue  # nothing but qprep gives such names
             yield _doubt(effect, f"the new attribute `{min(names)}` of `{unit.name}`")
