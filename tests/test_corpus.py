@@ -18,6 +18,12 @@ from qprep.cli import main
 
 ROOT = Path(qprep.__file__).parent.parent
 MODELS = {"resnet18": 32, "googlenet": 33, "mobilenet_v3_small": 32, "squeezenet1_1": 33, "shufflenet_v2_x0_5": 32}
+FIXED = (
+    *(f"models/{name}.py" for name in ("_utils", "googlenet", "inception", "mobilenetv3", "resnet", "shufflenetv2")),
+    "models/squeezenet.py",
+    *(f"ops/{name}.py" for name in ("misc", "stochastic_depth")),
+)
+"""The files that define these models."""
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("torchvision") is None, reason="torchvision is not installed: pip install 'qprep[corpus]'"
@@ -55,7 +61,13 @@ def observations(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, An
     before, after = tmp_path_factory.mktemp("before"), tmp_path_factory.mktemp("after")
     copy_package(before)
     package = copy_package(after)
-    assert main(["fix", "-q", "--isolated", str(package / "models"), str(package / "ops")]) in (0, 1)
+    part = tmp_path_factory.mktemp("part") / "torchvision"
+    for name in FIXED:  # by themselves: the whole package takes minutes
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(package / name, part / name)
+    assert main(["fix", "-q", "--isolated", str(part)]) in (0, 1)
+    for name in FIXED:
+        shutil.copy(part / name, package / name)
     return observe(before), observe(after)
 
 

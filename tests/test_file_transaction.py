@@ -149,6 +149,7 @@ def test_killed_at_any_step(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("begin", ["sub", "."])
+@pytest.mark.slow
 def test_killed_again_in_the_recovery(begin: str, tree: Path) -> None:
     """At every step of what follows a kill between two files; the next run begins with one of the folders only."""
     steps = steps_of(tree)
@@ -166,6 +167,7 @@ def test_killed_again_in_the_recovery(begin: str, tree: Path) -> None:
 
 
 @pytest.mark.parametrize("by_rename", [False, True])
+@pytest.mark.slow
 def test_a_file_saved_after_the_kill(by_rename: bool, tree: Path) -> None:
     """What was replaced goes back or the rest goes on; the text that was saved is there in both cases."""
     total = number_of_steps(tree)

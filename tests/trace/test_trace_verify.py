@@ -105,6 +105,7 @@ def test_wrong_rewrite_is_caught(model: Path, edit: tuple[str, str], aspect: str
     assert str(result).startswith(f"not verified: {model}:Net differs: {aspect}")
 
 
+@pytest.mark.slow
 def test_original_may_be_overlaid_too(model: Path) -> None:
     changed = _MODEL.replace(") + x", ") - x").encode()
     request = make_request(f"{model}:Net", ["8,4"])

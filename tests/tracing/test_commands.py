@@ -141,6 +141,7 @@ def test_fix_decides_unknown_kinds_by_the_run(models: Path, capfd: pytest.Captur
     assert re.search(r"self\.other\(self\.mul\w*\(z, z\)\), x\)", models.read_text())
 
 
+@pytest.mark.slow
 def test_a_wrong_codemod_is_caught_and_nothing_is_written(
     models: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

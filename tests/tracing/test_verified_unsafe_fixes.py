@@ -94,6 +94,7 @@ def test_unsafe_fixes_are_all_applied_where_they_are_asked_for(model: Path) -> N
     assert unshared(model) == list(NAMES)
 
 
+@pytest.mark.slow
 def test_verify_keeps_what_the_run_proves(model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["fix", "lib", "--verify", "lib/hooked.py:make", "--output-format", "json"]) == 1
     out, err = capfd.readouterr()
