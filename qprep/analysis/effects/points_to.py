@@ -122,7 +122,7 @@ _VALUE_PACKAGES = (
 _WRAPS_MODULES = frozenset(("compile", "vmap"))
 _SCALARS = frozenset(
     ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
-     "issubclass", "len", "ord", "pow", "print", "range", "repr", "round", "str"]
+     "issubclass", "len", "open", "ord", "pow", "print", "range", "repr", "round", "str"]
 )  # fmt: skip
 # Packages whose functions find objects that nobody gives them, and attributes that do.
 _REFLECTIVE = ("gc.", "ctypes.", "inspect.currentframe", "inspect.stack", "sys._getframe")
