@@ -368,10 +368,10 @@ class EffectTable:
                     return False
                 return reaches or self._holds(owner, target.tests, family, attribute, made)
             case Made(name=name, place=where):
-                return base in made if where is not None else name in content
+                return (base in made if where is not None else name in content) and self.admits(target.tests, name)
             case Instance(cls=cls, made=place):
                 if place is not None:
-                    return base in made
+                    return base in made and self.admits(target.tests, cls)
                 related = any(isinstance(other, ClassRef) and self._is_related(cls, other) for other in content)
                 return related and effect.kind is EffectKind.CHANGE
             case Anything():
