@@ -46,6 +46,7 @@ from qprep.analysis.effects.abstract_objects import (
     may_be_of,
     widened,
 )
+from qprep.analysis.effects.attribute_names import ANY_NAME
 from qprep.analysis.effects.class_conditions import (
     Variable,
     binding_loop,
@@ -64,7 +65,7 @@ from qprep.analysis.effects.lexical_scopes import (
     assigned_value,
 )
 from qprep.analysis.effects.listings import is_module_in, module_beside
-from qprep.analysis.effects.stored_values import OF_CONTAINERS, Addition, StoreTable
+from qprep.analysis.effects.stored_values import OF_CONTAINERS, Addition, AttributeStore, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
@@ -686,6 +687,8 @@ class PointsTo:
         for store in self.stores.attribute_stores(attribute):
             if store.of_modules and family is not None and not any(map(self._may_be_module, family)):
                 continue
+            if isinstance(family, frozenset) and self._is_below_others(store, family):
+                continue
             if store.owner is not None and (family is None or may_be_of(self._get(store.owner, store.scope), family)):
                 found |= _union(self._get(value, store.scope) for value in store.values)
         return found
@@ -728,6 +731,8 @@ class PointsTo:
         for store in self.stores.computed_stores(attribute):
             if store.of_modules and isinstance(family, frozenset) and not any(map(self._may_be_module, family)):
                 continue
+            if isinstance(family, frozenset) and self._is_below_others(store, family):
+                continue
             if store.owner is not None and may_be_of(self._get(store.owner, store.scope), family):
                 found |= _union(self._get(value, store.scope) for value in store.values)
         return found
@@ -758,6 +763,16 @@ class PointsTo:
         """True if a class inherits from a class of torch.nn."""
         bases = (base.name for base in self.project.mro(cls) if isinstance(base, External))
         return any(name.startswith("torch.") for name in bases)
+
+    def _is_below_others(self, store: AttributeStore, family: frozenset[ClassRef]) -> bool:
+        """True if `m._modules[name] = …` is of any name, and `m` is no known instance of a family.
+
+        It is an effect on each attribute of the modules that `m` may be; its values are not followed.
+        """
+        if not store.of_modules or ANY_NAME not in store.names or store.owner is None:
+            return False
+        owners = self._get(store.owner, store.scope)
+        return not any(isinstance(each.base, Instance) and each.base.cls in family for each in owners)
 
     def _may_be_module(self, cls: ClassRef) -> bool:
         """True unless all bases of a class are known, and none is of torch or built on it."""
