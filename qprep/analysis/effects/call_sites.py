@@ -428,9 +428,7 @@ class CallGraph:
         return self._of(scope)
 
     def _of(self, scope: LexicalScope) -> _Uses:
-        return self._points_to.derived(
-            Derived("uses", scope), lambda: _UseSearch(self._points_to, scope).uses, _Uses()
-        )
+        return self._points_to.derived(Derived("uses", scope), lambda: _UseSearch(self._points_to, scope).uses, _Uses())
 
 
 def _is_bound_method(scope: LexicalScope) -> bool:

@@ -55,7 +55,7 @@ from qprep.analysis.effects.class_conditions import (
     is_none_or_attribute,
     may_bind,
 )
-from qprep.analysis.effects.implicit_calls import BINARY_METHODS, ImplicitCalls, operator_methods
+from qprep.analysis.effects.implicit_calls import BINARY_METHODS, ImplicitCalls, is_property, operator_methods
 from qprep.analysis.effects.lexical_scopes import (
     ANY_ATTRIBUTE,
     Binding,
@@ -866,7 +866,7 @@ class PointsTo:
                 if name in DICTIONARIES:
                     return frozenset((Reference(Below(base, is_direct=True)), CHILD_NAME))
                 if methods := self.method(cls, name):
-                    computed = [m for m in methods if m.has_decorator("property") or _is_property(m)]
+                    computed = [m for m in methods if is_property(m)]
                     if computed:
                         return _union(self._get(_Result(method)) for method in computed)
                     return frozenset(Reference(FunctionObject(method)) for method in methods)
@@ -1439,11 +1439,6 @@ def _is_with_each(value: ast.expr, name: str, parents: dict[ast.AST, ast.AST]) -
     around = parents.get(statement) if isinstance(statement, ast.Assign | ast.AnnAssign) else None
     is_round = isinstance(around, ast.For) and statement in around.body and may_bind([around.target], name)
     return is_round or isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef)
-
-
-def _is_property(scope: LexicalScope) -> bool:
-    names = [dotted_text(node).rpartition(".")[2] for node in getattr(scope.node, "decorator_list", ())]
-    return any(name in ("property", "cached_property", "setter", "getter") for name in names)
 
 
 def _names_class(node: ast.expr, name: str) -> bool:
