@@ -37,7 +37,7 @@ def is_out_of_reach(statement: ast.stmt, loop: ast.For, points_to: PointsTo, sco
 
     `loop` is `for name, module in x.named_modules()`, in which nothing else binds either name, or `for name in names`.
     """
-    module = None
+    module: str | None = None
     match loop.target:
         case ast.Tuple(elts=[ast.Name(id=name), ast.Name(id=module)]) if lists_names(loop.iter):
             pass
