@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.private_names import spelled_out
 from qprep.foundation.findings import Applicability
 from qprep.rewriting import imports, mixins, plain_objects
 from qprep.rewriting.loop_bounds import known_length
@@ -187,7 +188,8 @@ class Scope:
             more = f", length={length}" if length is not None else ""
             expression = f"{self.runtime('PerCall')}({expression}, owner={OWNER}{more})"
         for holder in self.holders:
-            self.declarations.append(Declaration(holder, name, self._in_file(expression, holder.module), after))
+            text = expression if holder == self.unit else spelled_out(expression, self.unit.name)
+            self.declarations.append(Declaration(holder, name, self._in_file(text, holder.module), after))
         return f"{self.owner}.{name}"
 
     def _named_in_body(self, name: str, expression: str, *, many: bool) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import is_attribute_of
+from qprep.analysis.symbols.private_names import without_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ class Reached:
     @property
     def name(self) -> str:
         """A base for the name of a new attribute."""
-        return re.sub(r"\W+", "_", self.attribute + self.under).strip("_")
+        return re.sub(r"\W+", "_", without_class(self.attribute) + self.under).strip("_")
 
 
 def reached(scope: Scope, call: ModuleCall) -> Reached | None:

@@ -12,6 +12,7 @@ from qprep.analysis.effects.attribute_writes import touched_names
 from qprep.analysis.effects.escaping_classes import handed_names
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name, without_async
 from qprep.analysis.symbols.local_classes import base_names
+from qprep.analysis.symbols.private_names import with_private_names
 from qprep.analysis.symbols.symbol_table import Imported, build_index
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def read_outline(name: str, path: Path, text: str) -> Outline:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = without_async(ast.parse(text)) if "async" in text else ast.parse(text)
+            tree = with_private_names(tree, text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return EMPTY
     return outline_of(build_index(name, "", path.name == "__init__.py", tree), text)

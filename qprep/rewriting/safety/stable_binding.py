@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from qprep.analysis.symbols.private_names import is_private
 from qprep.analysis.symbols.symbol_table import Imported
 from qprep.rewriting.safety.name_capture import bound_names
 
@@ -34,7 +35,7 @@ def refusal(context: RewriteContext, index: FileIndex, node: ast.FunctionDef) ->
 def body_refusal(node: ast.FunctionDef) -> str | None:
     """Why the text of a function would not do the same in a class of its own."""
     name = node.name
-    if any(_is_mangled(found) for found in _names(node)):
+    if any(is_private(found) for found in _names(node)):
         return f"`{name}` uses a name with two leading underscores, which Python changes inside a class"
     if any(_looks_around(part) for part in ast.walk(node)):
         return f"`{name}` reads its own variables or its caller's"
@@ -77,10 +78,6 @@ def _names(function: ast.FunctionDef) -> Iterator[str]:
             yield node.attr
         elif isinstance(node, ast.arg | ast.keyword):
             yield node.arg or ""
-
-
-def _is_mangled(name: str) -> bool:
-    return name.startswith("__") and not name.endswith("__")
 
 
 def _looks_around(node: ast.AST) -> bool:
