@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.class_replacement import sought_classes
 from qprep.analysis.effects.receivers import holder_of
+from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.symbols.parameter_names import PARAMETER_NAMES
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def touched_names(index: FileIndex) -> Iterator[str]:
     for node in index.of(ast.Attribute):
         if not isinstance(node.ctx, ast.Load):
             yield from _assigned(index, node, imported)
+        elif node.attr == "__kwdefaults__":  # a dictionary, which may be changed in place
+            yield f"{last_name(node.value)}()"
     for call in index.of(ast.Call):
         yield from _called(call, imported)
     yield from sought_classes(index)

@@ -394,6 +394,7 @@ class _Finder:
         run = VisitRound(scope, frozenset(names), frozenset(names), loop).widened(loop.body, self.points_to)
         for statement in body:
             if isinstance(statement, ast.For) and goes_through_tensors(statement.iter, names):
+                yield from self._loop(loop, statement.orelse, scope)  # runs for a module without tensors
                 continue
             for node, more in effects.of_statement(statement, run):
                 yield statement, [*more, *self._tests_in(loop, node, statement, names, scope)]

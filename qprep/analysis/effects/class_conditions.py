@@ -21,12 +21,14 @@ class Variable:
     """A variable under test.
 
     classes_of   the classes that an expression names; None where they are not known
+    is_builtin   says whether a name of Python's own functions means that function
     class_names  variables that hold the name of its class: `name = type(m).__name__`
     attributes   variables that hold an attribute of it or None, with the value: `size = getattr(m, "size", None)`
     """
 
     name: str
     classes_of: Callable[[ast.expr], Classes]
+    is_builtin: Callable[[str], bool] = lambda _: True
     class_names: frozenset[str] = frozenset()
     attributes: Mapping[str, ast.expr] = field(default_factory=dict)
 
@@ -41,8 +43,14 @@ _UNCONDITIONAL = frozenset((ast.BinOp, ast.Call, ast.Attribute, ast.Subscript, a
 def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST]) -> Iterator[Test]:
     """What is known of the variable where `node` stands, from tests that must have held on the way.
 
-    Assumes that the scope binds the variable once: callers check that.
+    Nothing is known where a loop or function binds its own variable again. Assumes that nothing else binds it twice.
     """
+    found = list(_conditions(node, variable, parents))
+    if found and not _is_bound_again(node, variable.name, parents):
+        yield from found
+
+
+def _conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST]) -> Iterator[Test]:
     current: ast.AST = node
     while (parent := parents.get(current)) is not None:
         if type(parent) in _UNCONDITIONAL:
@@ -60,6 +68,22 @@ def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST
         if isinstance(parent, ast.For | ast.AsyncFor) and may_bind([parent.target], variable.name):
             return  # further out, the name is another object
         current = parent
+
+
+def _is_bound_again(node: ast.AST, name: str, parents: dict[ast.AST, ast.AST]) -> bool:
+    """True if the loop or function that gives a variable its value may give it another one on the way to a node."""
+    current = node
+    while (parent := parents.get(current)) is not None:
+        if isinstance(parent, ast.For | ast.AsyncFor) and may_bind([parent.target], name):
+            return may_bind(parent.body, name)
+        if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = parent.args
+            parameters = (*given.posonlyargs, *given.args, *given.kwonlyargs)
+            return any(each.arg == name for each in parameters) and may_bind(parent.body, name)
+        if isinstance(parent, ast.Lambda | ast.ClassDef):
+            return False
+        current = parent
+    return False
 
 
 def containers_with(node: ast.Name, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.expr]:
@@ -235,6 +259,8 @@ def failing(test: ast.expr, variable: Variable) -> list[Test]:
 
 
 def _atom(test: ast.expr, variable: Variable) -> Test | None:
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and not variable.is_builtin(test.func.id):
+        return None  # a function of the project that has the name
     match test:
         case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=tested), classes]) if tested == variable.name:
             return ClassTest(variable.classes_of(classes))
@@ -305,7 +331,7 @@ def _is_falsy(node: ast.expr) -> bool:
 def _is_class_of(node: ast.expr, variable: Variable) -> bool:
     match node:
         case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id=tested)]):
-            return tested == variable.name
+            return tested == variable.name and variable.is_builtin("type")
         case ast.Attribute(value=ast.Name(id=tested), attr="__class__"):
             return tested == variable.name
         case _:

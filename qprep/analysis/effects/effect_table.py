@@ -31,8 +31,9 @@ from qprep.analysis.effects.abstract_objects import (
     Test,
 )
 from qprep.analysis.effects.attribute_names import is_any, may_be
+from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
-from qprep.analysis.effects.points_to import PointsTo
+from qprep.analysis.effects.points_to import ANY_MODULE, PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import LAYER_ATTRIBUTES, NN_MODULE_ATTRIBUTES, OTHER_ATTRIBUTES
@@ -408,9 +409,32 @@ class EffectTable:
                     if isinstance(target.base, Named) and any(self._is_patch(target.base, effect, n) for n in names):
                         yield effect
 
+    def on_variable(self, module: str, name: str) -> Iterator[Effect]:
+        """Effects that give a variable of a module of the project another value.
+
+        Assumes that a computed key of a module's own `globals()` is the name of no import.
+        """
+        is_imported = self._is_import(module, name)
+        for effect in self.effects:
+            if effect.kind is not EffectKind.SET or not may_be(effect.attribute, name):
+                continue
+            if is_any(effect.attribute) and is_imported and effect.place.module == module:
+                continue
+            named = {target.base.name for target in self._targets(effect) if isinstance(target.base, Named)}
+            if module in named or (ANY_MODULE in named and not is_any(effect.attribute)):
+                yield effect
+
+    def _is_import(self, module: str, name: str) -> bool:
+        """True if imports alone bind a variable of a module."""
+        file = self.points_to.file(module)
+        bindings = file.top.bindings.get(name, ()) if file is not None else ()
+        return all(binding.kind is BindingKind.IMPORT for binding in bindings)
+
     def _is_patch(self, target: Named, effect: Effect, name: str) -> bool:
         """True if an assignment replaces a function of this name, or what the class of this name does."""
-        if not target.name.startswith("torch") or f"{target.name}.".startswith(_RUNS_NO_OPERATION):
+        if target.name == ANY_MODULE:
+            return not is_any(effect.attribute) and may_be(effect.attribute, name)
+        if not f"{target.name}.".startswith("torch.") or f"{target.name}.".startswith(_RUNS_NO_OPERATION):
             return False
         if may_be(effect.attribute, name):
             return True

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import child_visits, exposures, function_handlers, table_uses
+from qprep.analysis.effects import child_visits, exposures, function_handlers, module_variables, table_uses
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
@@ -173,6 +173,7 @@ def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
     yield from search.attributes()
     yield from search.subscripts()
     yield from search.calls()
+    yield from search.variables()
     yield from search.values()
     yield from search.classes()
     yield from search.comparisons()
@@ -298,6 +299,11 @@ class _Search:
         bindings = home.bindings[node.id] if home is not None and isinstance(node, ast.Name) else []
         values = [b.value for b in bindings if isinstance(b.value, ast.expr) and dictionary_owner(b.value)]
         return values[0] if values else node
+
+    def variables(self) -> Iterator[Effect]:
+        """`globals()["F"] = …`, `mock.patch("model.F", …)`."""
+        for write in module_variables.variable_writes(self.file, self.points_to):
+            yield from self._effect(EffectKind.SET, write.find_owners, write.node, write.text, write.attribute)
 
     # Calls
 

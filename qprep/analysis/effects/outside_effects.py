@@ -142,6 +142,7 @@ class OutsideEffects:
             if isinstance(statement, _DEFERRED):
                 continue
             if isinstance(statement, ast.For) and goes_through_tensors(statement.iter, run.own):
+                yield from self._of_body(statement.orelse, run)  # runs for a module without tensors
                 continue
             yield from self.of_statement(statement, run)
             if isinstance(statement, _COMPOUND):

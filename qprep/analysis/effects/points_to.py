@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qprep.analysis.effects import call_sites
+from qprep.analysis.effects import call_sites, instance_checks
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     CHILD_NAME,
@@ -286,6 +286,19 @@ class PointsTo:
     def stores(self) -> StoreTable:
         """What the project puts into objects beside plain assignments."""
         return StoreTable(file for module in self.modules if (file := self.file(module)) is not None)
+
+    @cached_property
+    def registering(self) -> list[ast.expr]:
+        """The objects whose method `register` the project fetches: classes may be told their virtual subclasses."""
+        files = (file for module in self.modules if (file := self.file(module)) is not None)
+        nodes = [(node, file) for file in files for node in file.index.of(ast.Attribute) if node.attr == "register"]
+        for node, file in nodes:
+            self._scopes[node.value] = file.scope_of(node)
+        return [node.value for node, _ in nodes]
+
+    def has_virtual_subclasses(self, cls: ClassRef) -> bool:
+        """True if the project may register other classes as subclasses of a class."""
+        return any(cls in _classes(self._get(node, self._scopes[node])) for node in self.registering)
 
     @cached_property
     def has_own_containers(self) -> bool:
@@ -1071,7 +1084,13 @@ class PointsTo:
             and is_none_or_attribute(bindings[0].value, name)
             and _is_with_each(bindings[0].value, name, scope.file.parents)
         }
-        return Variable(name, lambda node: self.tested_classes(node, scope), frozenset(held), attributes)
+        return Variable(
+            name,
+            lambda node: self.tested_classes(node, scope),
+            lambda function: scope.binder(function) is None,
+            frozenset(held),
+            attributes,
+        )
 
     def tested_classes(self, node: ast.expr, scope: LexicalScope) -> frozenset[ClassRef | str] | None:
         """The classes that the second argument of `isinstance` names; None where they are not known."""
@@ -1084,6 +1103,8 @@ class PointsTo:
             if not references:
                 return None
             for reference in references:
+                if instance_checks.may_have_any_instance(self, reference.base):
+                    return None
                 if isinstance(reference.base, ClassObject):
                     found.add(reference.base.cls)
                 elif isinstance(reference.base, Named):
@@ -1179,16 +1200,23 @@ class PointsTo:
         """What the metaclass of a class returns where it defines how the class is called."""
         if not self._has_method("__call__"):
             return NOTHING
+        methods = (m for kind in _classes(self._metaclasses(cls)) for m in self.method(kind, "__call__"))
+        return _union(map(self._get, map(_Result, methods)))
+
+    def _metaclasses(self, cls: ClassRef) -> References:
         found = NOTHING
         for base in self.project.mro(cls):
             entry = self.project.class_node(base) if isinstance(base, ClassRef) else None
             inner = self._body(base) if isinstance(base, ClassRef) else None
             for keyword in entry.node.keywords if entry is not None else ():
                 if keyword.arg == "metaclass" and inner is not None and inner.parent is not None:
-                    kinds = self._get(keyword.value, inner.parent)
-                    methods = (method for kind in _classes(kinds) for method in self.method(kind, "__call__"))
-                    found |= _union(map(self._get, map(_Result, methods)))
+                    found |= self._get(keyword.value, inner.parent)
         return found
+
+    def metaclasses(self, cls: ClassRef) -> set[ClassRef | str]:
+        """The metaclasses that a class and its bases name: of the project, or of other packages by their names."""
+        bases = (reference.base for reference in self._metaclasses(cls))
+        return {base.cls if isinstance(base, ClassObject) else getattr(base, "name", "?") for base in bases}
 
     def _of_external_call(self, name: str, node: ast.Call, scope: LexicalScope) -> References:
         last = name.rpartition(".")[2]

@@ -264,6 +264,22 @@ def _of_source(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
         yield Doubt(f"{effect.text}, whose source the fix changes", effect.place)
 
 
+def _variables_of(scope: Scope) -> set[str]:
+    """The variables of the file through which the code names the function that it calls: `F` in `F.relu(x)`."""
+    calls = [node.func for node in ast.walk(scope.node) if isinstance(node, ast.Call)]
+    names = {part.id for func in calls for part in _chain(func) if isinstance(part, ast.Name)}
+    top = scope.context.effects.points_to.file(scope.code.module)
+    return {name for name in names if top is not None and name in top.top.bindings}
+
+
+def _chain(node: ast.expr) -> Iterator[ast.expr]:
+    """The parts of `a.b.c`."""
+    while isinstance(node, ast.Attribute):
+        yield node
+        node = node.value
+    yield node
+
+
 def _of_functions(scope: Scope, table: EffectTable, site: object) -> Iterator[Doubt]:
     """Code that replaces a function of torch that the rewrite calls in another way, or sees which functions run."""
     if not isinstance(site, OpSite):
@@ -271,6 +287,9 @@ def _of_functions(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
     family = scope.context.family(scope.unit) if scope.unit.is_class else ()
     for effect in table.on_dispatch(family, site.op):
         yield Doubt(f"{effect.text}, which a module may call by another name", effect.place)
+    for name in _variables_of(scope):
+        for effect in table.on_variable(scope.code.module, name):
+            yield Doubt(f"{effect.text}, which replaces `{name}`", effect.place)
     names = {re.split(r"[(\s]", spelling)[0].rpartition(".")[2] for spelling in site.op.spellings}
     names |= {re.split(r"[(\s]", text)[0] for text in (site.op.nn, site.op.module) if text}
     for effect in table.patched({name for name in names if name.isidentifier()}):

@@ -27,7 +27,7 @@ def refusal(context: RewriteContext, index: FileIndex, node: ast.FunctionDef) ->
     name = node.name
     if name in index.values or name in index.imports or name in _global_names(index) or _is_defined_again(index, node):
         return f"`{name}` is bound more than once"
-    if f"{name}()" in context.touched:
+    if f"{name}()" in context.touched or any(context.effects.on_variable(index.name, name)):
         return f"`{name}` is replaced or changed elsewhere"
     return body_refusal(node)
 

@@ -73,14 +73,81 @@ EITHER = {
     "flag-counted": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nfound += 1\nif found:\n    probe(m)",
     "flag-not-set": "found = False\nif isinstance(m, nn.ReLU):\n    found = True\nif not found or x:\n    probe(m)",
     "rebound": "m = other\nif isinstance(m, nn.ReLU):\n    pass\nprobe(m)",
+    "bound-in-a-branch": "if isinstance(m, nn.Linear):\n    pass\nelse:\n    m = other\n"
+    "if isinstance(m, nn.ReLU):\n    probe(m)",
+    "protocol": "if isinstance(m, Shaped):\n    probe(m)",
+    "protocol-of-python": "if isinstance(m, collections.abc.Hashable):\n    probe(m)",
+    "registered": "if isinstance(m, Leaf):\n    probe(m)",
+    "registered-by-a-decorator": "if isinstance(m, Branch):\n    probe(m)",
+    "subclass-hook": "if isinstance(m, Hooked):\n    probe(m)",
+    "instance-check": "if isinstance(m, Checked):\n    probe(m)",
+    "instance-check-of-a-base": "if isinstance(m, Derived):\n    probe(m)",
+    "class-by-a-computed-name": 'if isinstance(m, getattr(nn, "Re" + "LU")):\n    probe(m)',
+    "pattern-of-a-protocol": "match m:\n    case Shaped():\n        probe(m)",
+}
+# Classes that say by themselves what is an instance of them.
+DEFINITIONS = """
+import abc
+import collections.abc
+import typing
+
+
+@typing.runtime_checkable
+class Shaped(typing.Protocol):
+    inplace: bool
+
+
+class Leaf(abc.ABC):
+    pass
+
+
+Leaf.register(nn.Module)
+
+
+class Branch(metaclass=abc.ABCMeta):
+    pass
+
+
+@Branch.register
+class Twig(nn.Module):
+    pass
+
+
+class Hooked(abc.ABC):
+    @classmethod
+    def __subclasshook__(cls, other):
+        return True
+
+
+class Meta(type):
+    def __instancecheck__(cls, value):
+        return True
+
+
+class Checked(metaclass=Meta):
+    pass
+
+
+class Derived(Checked):
+    pass
+
+
+class Plain(abc.ABC):
+    pass
+"""
+OWN_FUNCTIONS = {
+    "isinstance": ("def isinstance(value, classes):\n    return True\n", "if isinstance(m, nn.ReLU):\n    probe(m)"),
+    "hasattr": ("def hasattr(value, name):\n    return True\n", 'if hasattr(m, "p"):\n    probe(m)'),
+    "type": ("type = id\n", "if type(m) is nn.ReLU:\n    probe(m)"),
 }
 
 
-def _admitted(folder: Path, code: str) -> tuple[bool, bool]:
+def _admitted(folder: Path, code: str, definitions: str = "") -> tuple[bool, bool]:
     """Whether a ReLU and a Dropout may be what is probed."""
     body = "".join(f"        {line}\n" for line in code.splitlines())
     table = table_of(
-        folder, f"def walk(net, x, other):\n    for m in net.modules():\n{body}\n\nwalk(Net(), 1, Net())\n"
+        folder,
+        f"{definitions}\n\ndef walk(net, x, other):\n    for m in net.modules():\n{body}\n\nwalk(Net(), 1, Net())\n",
     )
     references = probed(table)
     assert references
@@ -100,7 +167,18 @@ def test_a_condition_on_attributes_narrows(code: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", EITHER.values(), ids=EITHER.keys())
 def test_what_is_no_condition_narrows_nothing(code: str, tmp_path: Path) -> None:
-    assert _admitted(tmp_path, code) == (True, True)
+    assert _admitted(tmp_path, code, DEFINITIONS) == (True, True)
+
+
+def test_an_abstract_class_without_virtual_subclasses_has_no_other_instances(tmp_path: Path) -> None:
+    assert _admitted(tmp_path, "if not isinstance(m, (Plain, nn.ReLU)):\n    probe(m)", DEFINITIONS) == (False, True)
+
+
+@pytest.mark.parametrize(("definition", "code"), OWN_FUNCTIONS.values(), ids=OWN_FUNCTIONS.keys())
+def test_a_function_of_the_project_with_a_name_of_python_s_own_narrows_nothing(
+    definition: str, code: str, tmp_path: Path
+) -> None:
+    assert _admitted(tmp_path, code, definition) == (True, True)
 
 
 _CLASSES = ("torch.nn.ReLU", "torch.nn.Dropout", "torch.nn.Conv2d", "torch.nn.Module", "other.Layer")
