@@ -12,7 +12,7 @@ from qprep.analysis.values.abstract_values import ClassRef, External
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 from qprep.rewriting import generated_init, mixins, plain_objects
 from qprep.rewriting.generated_init import entry_of
-from qprep.rewriting.safety import attribute_lookup, child_loops, class_shape, setattr_guards
+from qprep.rewriting.safety import attribute_lookup, child_loops, class_shape, probed_names, setattr_guards
 from qprep.rewriting.safety.construction import runs_constructor
 from qprep.rewriting.safety.constructor_calls import bodies_of, returns_early, run_by_base, run_by_init
 from qprep.rewriting.safety.early_escape import escapes_early
@@ -158,7 +158,8 @@ def taken_names(context: RewriteContext, unit: Unit) -> list[AbstractSet[str]]:
 def taken_patterns(context: RewriteContext, unit: Unit) -> tuple[str, ...]:
     """Regular expressions for names that the family makes up at run time: `setattr(self, f"relu_{i}", …)`."""
     bodies = bodies_of(context, context.family(unit))
-    return tuple(dict.fromkeys(pattern for body in bodies for pattern in body.patterns))
+    own = (pattern for body in bodies for pattern in body.patterns)
+    return tuple(dict.fromkeys((*own, *probed_names.probed_patterns(context))))
 
 
 def asked_beginnings(context: RewriteContext, unit: Unit) -> tuple[str, ...]:

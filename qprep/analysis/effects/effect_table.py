@@ -181,8 +181,16 @@ class EffectTable:
             if not (counts or self._may_matter_to(effect, child)):
                 continue
             targets = self._targets(effect) if effect.find_listed is None else effect.met_by_new
-            if any(self._meets_child(t, family, child) for t in targets if not is_named or self.may_be_new(t, child)):
+            met = [t for t in targets if not is_named or self.may_be_new(t, child)]
+            if any(self._meets_child(t, family, child) or self._is_on_class(effect, t, child) for t in met):
                 yield effect
+
+    def _is_on_class(self, effect: Effect, target: Reference, child: ModuleClass) -> bool:
+        """True if an effect replaces a method of the class of a new child: its constructor runs once more."""
+        if effect.kind is not EffectKind.SET or not isinstance(target.base, Named | ClassObject):
+            return False
+        name = _dotted(target.base)
+        return name.startswith(_TORCH) and self._is_subclass(child, name) is True
 
     def may_be_new(self, target: Reference, child: ModuleClass) -> bool:
         """True if a name by which an object is found may be the new name of a module of class `child`."""
@@ -193,7 +201,8 @@ class EffectTable:
         """True if an effect, if it reaches a new child of a class, makes a difference."""
         match effect.kind:
             case EffectKind.SET:
-                return self._has_attribute(child, effect.attribute) or effect.attribute in _OF_CLASS
+                is_of_all = effect.attribute in _OF_CLASS or effect.attribute in NN_MODULE_ATTRIBUTES
+                return self._has_attribute(child, effect.attribute) or is_of_all
             case EffectKind.MODE:
                 return self.is_modal(child)
             case EffectKind.READ:

@@ -1,6 +1,6 @@
 """Code that gives a variable of a module another value, beside a plain assignment to an attribute of the module.
 
-`global F`, `globals()["F"] = …`, `function.__globals__["F"] = …`, `mock.patch.object(model, "F")`, `mock.patch("model.F")`.
+`global F`, `globals()["F"] = …`, `function.__globals__["F"] = …`, `mock.patch.object(model, "F")`.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _keys(value: ast.expr) -> list[str]:
 
 
 def _module_of(table: ast.expr, file: FileScopes) -> str | None:
-    """The module whose variables a dictionary holds: `globals()`, `f.__globals__`, a variable that holds one of them."""
+    """The module whose variables a dictionary holds: `globals()`, `f.__globals__`, a variable that is one of them."""
     scope = file.scope_of(table)
     match table:
         case ast.Name(id=name) if (home := scope.binder(name)) is not None:

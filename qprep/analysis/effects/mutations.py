@@ -267,6 +267,17 @@ class _Search:
                 yield from self._replacements(node, replaced, f"sets `{ast.unparse(node)}`")
                 continue
             yield from self._stored_item(node.value, node, self._names(node.slice))
+        for update in self.file.index.of(ast.AugAssign):
+            yield from self._updated(update)
+
+    def _updated(self, update: ast.AugAssign) -> Iterator[Effect]:
+        """`table |= {"act": …}` and `layers += […]` change the object that a variable refers to."""
+        target, value = update.target, update.value
+        is_in_place = isinstance(update.op, ast.BitOr | ast.Add) and not isinstance(value, ast.Constant)
+        if is_in_place and isinstance(target, ast.Name) and self._may_be_modules(target):
+            keys = value.keys if isinstance(value, ast.Dict) else [None]
+            names = [re.escape(str(key.value)) if isinstance(key, ast.Constant) else ANY_NAME for key in keys]
+            yield from self._stored_item(target, update, names)
 
     def _may_be_modules(self, node: ast.expr) -> bool:
         """True if a container may be one of modules: a variable is, where it is bound to an attribute."""
@@ -283,7 +294,7 @@ class _Search:
     def _is_dictionary(node: ast.expr) -> bool:
         return isinstance(node, ast.Attribute) and node.attr in _OVERRIDES
 
-    def _stored_item(self, container: ast.expr, node: ast.expr, names: Iterable[str]) -> Iterator[Effect]:
+    def _stored_item(self, container: ast.expr, node: ast.expr | ast.stmt, names: Iterable[str]) -> Iterator[Effect]:
         owner = dictionary_owner(self._bound_value(container))
         if owner is not None:
             for name in names:
@@ -534,6 +545,8 @@ class _Search:
         elif name == "set_submodule" and node.args:
             below = partial(self._with_below, receiver)
             yield from self._effect(EffectKind.SET, below, node, f"calls `{name}`")
+        elif name == "__init__":
+            yield from self._constructor_again(node, receiver)
         elif name == "__setstate__":
             yield from self._effect(EffectKind.SET, self._later(receiver), node, f"calls `{ast.unparse(func)}`")
         elif name in ("train", "eval"):
@@ -552,6 +565,18 @@ class _Search:
             yield from self._effect(
                 EffectKind.CALL, self._later(receiver), node, f"calls `{ast.unparse(func)}`", re.escape(name)
             )
+
+    def _constructor_again(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
+        """`net.drop.__init__(p=0.9)`, `nn.Dropout.__init__(net.drop, 0.9)`: all attributes of an object get new values.
+
+        `Base.__init__(self)` in a method, and `super().__init__()`, are part of how an object is made.
+        """
+        is_super = isinstance(receiver, ast.Call) and last_name(receiver.func) == "super"
+        is_self = isinstance(receiver, ast.Name) and self._is_own(receiver, self.file.scope_of(node))
+        if not (is_super or is_self):
+            found = partial(self._modules, receiver, (Named, ClassObject, ClassOf, FunctionObject))
+            text = f"calls `{ast.unparse(node.func)}`"
+            yield from self._effect(EffectKind.SET, found, node, text, ANY_THAT_IS_THERE)
 
     def _is_mode_of_whole(self, call: ast.Call, part: ast.expr, scope: LexicalScope) -> bool:
         """True if a part gets the mode of the module that it belongs to: `self.fc.train(self.training)`."""

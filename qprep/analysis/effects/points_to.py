@@ -98,6 +98,12 @@ _FINDS_MODULE = frozenset(
     )
 )
 
+_WRITTEN_BY = {
+    "torch.load": frozenset(("save",)),
+    **dict.fromkeys(("pickle.load", "pickle.loads"), frozenset(("dump", "dumps"))),
+}
+"""Functions that read objects from a file, and the names of those that write them."""
+
 ANY_OF_PACKAGE = "*"
 """The last part of the name of what a computed name gets from a package: a class or function that is not known."""
 
@@ -204,7 +210,14 @@ class _Given:
     cls: ClassRef
 
 
-_Key = _Variable | _Result | _Stored | _Kept | _Outside | _Computed | _Attached | _Given | ast.AST
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What the project gives functions of these names to write into a file."""
+
+    functions: frozenset[str]
+
+
+_Key = _Variable | _Result | _Stored | _Kept | _Outside | _Computed | _Attached | _Given | _Written | ast.AST
 
 
 def is_torch_container(name: str) -> bool:
@@ -460,9 +473,20 @@ class PointsTo:
                 return self._attached_to(name)
             case _Given(cls=cls):
                 return self._given_to(cls)
+            case _Written(functions=functions):
+                return self._given_to_writers(functions)
             case ast.expr():
                 return self._of_expression(key, self._scopes[key])
         raise TypeError(f"no value is computed for {key!r}")
+
+    def _given_to_writers(self, functions: frozenset[str]) -> References:
+        """What may be in a file of objects: a model that `torch.save` got is one of its class when it is loaded."""
+        files = (file for module in self.modules if (file := self.file(module)) is not None)
+        calls = [
+            (call, file) for file in files for call in file.index.of(ast.Call) if last_name(call.func) in functions
+        ]
+        found = _union(self._get(call.args[0], file.scope_of(call)) for call, file in calls if call.args)
+        return frozenset(each for each in found if isinstance(each.base, Instance | Made | Held | Below))
 
     # Variables
 
@@ -1220,6 +1244,8 @@ class PointsTo:
 
     def _of_external_call(self, name: str, node: ast.Call, scope: LexicalScope) -> References:
         last = name.rpartition(".")[2]
+        if (written := _WRITTEN_BY.get(name)) is not None:
+            return self._get(_Written(written)) | (NOTHING if name.startswith("torch.") else HOLDER)
         if name in _FINDS_MODULE:
             return frozenset((Reference(Named(ANY_MODULE)),))
         if name.startswith(_REFLECTIVE):

@@ -54,12 +54,20 @@ def _lookup(context: RewriteContext, member: ClassRef) -> _Lookup:
     file = context.effects.points_to.file(member.module)
     entry = file.index.classes.get(member.name) if file is not None else None
     method = entry.methods.get("__getattr__") if entry is not None else None
-    if file is None or method is None or setattr_guards.passes_on(method):
+    if file is None or method is None:
         return _Lookup.AS_MODULE
+    if setattr_guards.passes_on(method):
+        return _Lookup.RESERVED if _answers_otherwise(method) else _Lookup.AS_MODULE
     scope = file.defined(method)
     if scope is None or not setattr_guards.passes_on(method, partial(_has_no_operation, context, scope)):
         return _Lookup.UNKNOWN
     return _Lookup.RESERVED
+
+
+def _answers_otherwise(method: ast.FunctionDef) -> bool:
+    """True if a `__getattr__` returns something for names that nn.Module does not find, so that code may read any."""
+    handlers = [node for node in ast.walk(method) if isinstance(node, ast.ExceptHandler)]
+    return any(isinstance(part, ast.Return) for handler in handlers for part in ast.walk(handler))
 
 
 def _is_asked(context: RewriteContext, unit: Unit, member: ClassRef) -> bool:
