@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.analysis.values.abstract_values import ClassRef, External
-from qprep.rewriting.safety.introspection import is_watched, may_be_asked
+from qprep.rewriting.safety.introspection import is_compared, is_watched, may_be_asked
 
 if TYPE_CHECKING:
     from qprep.analysis.places import Unit
@@ -27,6 +27,10 @@ def entry_of(context: RewriteContext, base: Kind) -> ClassNode | None:
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
     """Why a class without a constructor must stay so: some code asks constructors for their parameters."""
+    ref = ClassRef(unit.module, unit.name)
+    own = context.project.class_node(ref)
+    if own is not None and "__init__" not in own.methods and is_compared(context, ref):
+        return f"`{unit.name}` would get a constructor, and code here asks which classes have one of their own"
     if _is_seen(context, unit) and _shows_another(context, unit):
         return f"`{unit.name}` would get a constructor, and code here inspects the parameters of constructors"
     return None

@@ -433,6 +433,15 @@ class EffectTable:
             if module in named or (ANY_MODULE in named and not is_any(effect.attribute)):
                 yield effect
 
+    def on_names_of(self, module: str, *, imports: bool) -> Iterator[Effect]:
+        """Effects that list the names of a module; with `imports`, also those that list the subclasses of nn.Module."""
+        listed = {module, *(_MODULE_NAMES if imports else ())}
+        for effect in self.effects:
+            if effect.kind is EffectKind.NAMES:
+                named = {target.base.name for target in effect.targets if isinstance(target.base, Named)}
+                if not named.isdisjoint(listed):
+                    yield effect
+
     def _is_import(self, module: str, name: str) -> bool:
         """True if imports alone bind a variable of a module."""
         file = self.points_to.file(module)

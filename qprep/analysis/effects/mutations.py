@@ -62,6 +62,7 @@ class EffectKind(Enum):
     SOURCE = auto()  # the source or the byte code of a class, function or file is used
     BORROW = auto()  # a method is fetched from its class, and may run with another object as `self`
     TABLE = auto()  # the attributes of a class, or the hooks of a module, are listed
+    NAMES = auto()  # the names of a module, or the classes that inherit from nn.Module, are listed
     DISPATCH = auto()  # a handler asks which functions of torch run
     COMPARE = auto()  # the identity of the object is used
     BYPASS = auto()  # an instance of a class is made without its constructor
@@ -794,6 +795,7 @@ class _Search:
         found += [(EffectKind.EXPOSE, each) for each in exposures.container_uses(self.file, self.points_to)]
         found += [(EffectKind.BORROW, each) for each in exposures.borrowed_methods(self.file, self.points_to)]
         found += [(EffectKind.SOURCE, each) for each in exposures.sources(self.file, self.points_to)]
+        found += [(EffectKind.NAMES, each) for each in table_uses.module_names(self.file, self.points_to)]
         found += [(EffectKind.TABLE, each) for each in table_uses.tables(self.file, self.points_to)]
         for kind, each in found:
             is_method = kind is EffectKind.BORROW and isinstance(each.node, ast.Attribute)

@@ -6,8 +6,9 @@ import ast
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import Below, Instance, Made, References
+from qprep.analysis.effects.abstract_objects import Below, Instance, Made, Named, Reference, References
 from qprep.analysis.effects.exposures import Exposure
+from qprep.analysis.effects.points_to import ANY_MODULE
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
@@ -38,6 +39,55 @@ def tables(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
             find = partial(points_to.of, node.value, file.scope_of(node))
             is_blind = node.attr == "__dict__" and _sees_no_hooks(node, file.parents)
             yield Exposure(_but_for_instances(find) if is_blind else find, node, f"reads `{ast.unparse(node)}`")
+
+
+def module_names(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
+    """Code that lists the names of a module, or the classes that inherit from nn.Module: an import changes both."""
+    for call in file.index.of(ast.Call):
+        name, scope = last_name(call.func), file.scope_of(call)
+        if not isinstance(call.func, ast.Name) or call.args or call.keywords:
+            continue
+        is_own = name == "globals" or (name in ("vars", "dir", "locals") and scope.parent is None)
+        if is_own and not _is_of_one_key(call, file.parents):
+            own = frozenset((Reference(Named(file.module)),))
+            yield Exposure(partial(_same, own), call, f"lists the names of its module by `{ast.unparse(call)}`")
+    listings: list[ast.Call | ast.Attribute] = [*file.index.of(ast.Call), *file.index.of(ast.Attribute)]
+    for listing in listings:
+        owner = _listed_owner(listing)
+        if owner is not None and not _is_of_one_key(listing, file.parents):
+            found = partial(_modules, partial(points_to.of, owner, file.scope_of(owner)), file.module)
+            yield Exposure(found, listing, f"lists `{ast.unparse(listing)}`")
+
+
+def _same(references: References) -> References:
+    return references
+
+
+def _listed_owner(node: ast.Call | ast.Attribute) -> ast.expr | None:
+    """`model` in `vars(model)`, `dir(model)`, `model.__dict__`; `nn.Module` in `nn.Module.__subclasses__`."""
+    if isinstance(node, ast.Attribute):
+        return node.value if node.attr in ("__dict__", "__subclasses__") and isinstance(node.ctx, ast.Load) else None
+    return node.args[0] if last_name(node.func) in _LISTS and node.args else None
+
+
+def _modules(find: Callable[[], References], module: str) -> References:
+    """The modules and classes of other packages among some objects; one of `sys.modules` may be the module itself."""
+    found = frozenset(each for each in find() if isinstance(each.base, Named))
+    is_any = any(isinstance(each.base, Named) and each.base.name == ANY_MODULE for each in found)
+    return found | {Reference(Named(module))} if is_any else found
+
+
+def _is_of_one_key(table: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:
+    """True if a use of a table asks for one key, sets some, or says of which names there are no more than that."""
+    match parents.get(table):
+        case ast.Compare(ops=[ast.In() | ast.NotIn()], left=left):
+            return left is not table
+        case ast.Subscript(value=value):
+            return value is table
+        case ast.Attribute(attr="get" | "pop" | "setdefault" | "update" | "__getitem__" | "__setitem__") as method:
+            call = parents.get(method)
+            return isinstance(call, ast.Call) and call.func is method
+    return False
 
 
 def _but_for_instances(find: Callable[[], References]) -> Callable[[], References]:

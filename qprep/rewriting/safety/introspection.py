@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.abstract_objects import ClassObject
 from qprep.analysis.effects.escaping_classes import HARMLESS, handed_names
+from qprep.analysis.effects.stored_values import dictionary_owner
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_class_of, last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _ASKING = frozenset(("signature", "getfullargspec", "getargspec", "from_callable", "get_type_hints"))
 _FRAMES = frozenset(("currentframe", "save_hyperparameters"))
 _MARKS = (*(f"{name}(" for name in (*_ASKING, *_FRAMES)), *(f"{name} as " for name in _ASKING))
+_COMPARED = re.compile(r"""["']__init__["']|__init__\s*(?:is|==|!=)|(?:is|is not|==|!=) .*\.__init__""")
 _OF_INIT = "__init__.__"  # Net.__init__.__annotations__
 _DUNDERS = frozenset(("__init__", "__call__", "__new__"))
 
@@ -46,6 +50,40 @@ def may_be_asked(context: RewriteContext, ref: ClassRef) -> bool:
     if asked.any or not asked.classes.isdisjoint(members):
         return True
     return asked.values and not class_values(context).isdisjoint(members)
+
+
+def is_compared(context: RewriteContext, ref: ClassRef) -> bool:
+    """True if some code asks if a class has a constructor of its own: `"__init__" in vars(Net)`."""
+    return not compared_classes(context).isdisjoint(context.family(Unit(ref.module, ref.name, True)))
+
+
+@remembered
+def compared_classes(context: RewriteContext) -> frozenset[ClassRef]:
+    """The classes whose constructors are compared, or are looked up in the table of the class."""
+    owners = (each for module in context.project.given for each in _compared_in(context, module))
+    found = (each.base for module, node in owners for each in context.effects.points_to.where(module, node))
+    return frozenset(base.cls for base in found if isinstance(base, ClassObject) and isinstance(base.cls, ClassRef))
+
+
+def _compared_in(context: RewriteContext, module: str) -> Iterator[tuple[str, ast.expr]]:
+    text = context.project.text(module) or ""
+    file = context.effects.points_to.file(module) if _COMPARED.search(text) else None
+    for node in file.index.of(ast.Compare, ast.Subscript, ast.Call) if file is not None else ():
+        match node:
+            case ast.Compare(left=ast.Constant(value="__init__"), comparators=[table]):
+                owner = dictionary_owner(table)
+            case ast.Subscript(value=table, slice=ast.Constant(value="__init__")):
+                owner = dictionary_owner(table)
+            case ast.Call(func=ast.Attribute(value=table, attr="get"), args=[ast.Constant(value="__init__"), *_]):
+                owner = dictionary_owner(table)
+            case ast.Compare(left=left, comparators=others):
+                sides = [side for side in (left, *others) if isinstance(side, ast.Attribute)]
+                yield from ((module, side.value) for side in sides if side.attr == "__init__")
+                continue
+            case _:
+                continue
+        if owner is not None:
+            yield module, owner
 
 
 def is_watched(context: RewriteContext, ref: ClassRef) -> bool:

@@ -52,6 +52,7 @@ def doubts(scope: Scope, site: object, pieces: Iterable[Piece] = ()) -> tuple[Do
         _of_held_function(scope, table, site, pieces),
         _of_compound(scope, table, site),
         _of_source(scope, table),
+        _of_names(scope, table, site),
     )
     unique = dict.fromkeys(found)
     return tuple(unique)
@@ -262,6 +263,15 @@ def _of_source(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
     family = scope.context.family(scope.unit) if scope.unit.is_class else ()
     for effect in table.on_source(scope.code.module, family):
         yield Doubt(f"{effect.text}, whose source the fix changes", effect.place)
+
+
+def _of_names(scope: Scope, table: EffectTable, site: object) -> Iterator[Doubt]:
+    """Code that lists the names of a file, which gets imports and loses those that nothing uses any more."""
+    imports = {module for module, _ in scope.imports}
+    changed = imports | ({scope.code.module} if isinstance(site, OpSite) and _variables_of(scope) else set())
+    for module in sorted(changed):
+        for effect in table.on_names_of(module, imports=module in imports):
+            yield Doubt(f"{effect.text}, where the fix changes what the file imports", effect.place)
 
 
 def _variables_of(scope: Scope) -> set[str]:
