@@ -708,7 +708,7 @@ class PointsTo:
         found = self._get(_Kept(None, attribute))
         family = self.family(cls) if cls is not None else None
         for node, scope in self.names.stores(self, attribute):
-            if self._is_own(node, scope) and family is not None and self.enclosing_class(scope) not in family:
+            if family is not None and not self._may_set(node, scope, family):
                 continue
             value = assigned_value(node, scope.file.parents)
             found |= self._get(value, scope) if value is not None else NOTHING
@@ -722,6 +722,13 @@ class PointsTo:
                 found |= self._get(value, inner) if value is not None and inner is not None else NOTHING
             found |= self._of_field(cls)
         return found | self._of_methods(found, "__get__")
+
+    def _may_set(self, node: ast.Attribute, scope: LexicalScope, family: frozenset[ClassRef]) -> bool:
+        """True if an assignment to an attribute may be one to an object of a family."""
+        if self._is_own(node, scope):
+            return self.enclosing_class(scope) in family
+        owners = self.known(node.value, scope)
+        return owners is not None and (not owners or may_be_of(owners, family))
 
     def _set_by_name(self, attribute: str, family: frozenset[ClassRef] | None) -> References:
         """The values of an attribute that is set by a computed name, on an object that may be of a family."""
@@ -871,7 +878,7 @@ class PointsTo:
                         return _union(self._get(_Result(method)) for method in computed)
                     return frozenset(Reference(FunctionObject(method)) for method in methods)
                 other = self._of_methods(frozenset((reference,)), "__getattr__", "__getattribute__")
-                if not self._may_hold(cls, name) and not self._is_set_by_name(name):
+                if not self.may_keep(cls, name):
                     return other
                 return frozenset((Reference(Held(cls, name)),)) | self._get(_Stored(cls, name)) | other
             case ClassObject(cls=ClassRef() as cls):
@@ -898,6 +905,10 @@ class PointsTo:
                 owner = base.name if isinstance(base, Made) else None
                 return frozenset((Reference(Held(owner, name)),)) | self._set_outside(name)
         return NOTHING
+
+    def may_keep(self, cls: ClassRef, name: str) -> bool:
+        """True if an attribute of a class may hold anything but numbers, texts and tensors."""
+        return self._may_hold(cls, name) or self._is_set_by_name(name)
 
     def _is_set_by_name(self, name: str) -> bool:
         """True if code sets an attribute by this name, written as a text."""
