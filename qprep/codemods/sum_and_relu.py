@@ -11,51 +11,6 @@ from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 
 APPLICABILITY = Applicability.UNSAFE  # hooks on the ReLU no longer run
-REWRITES = (
-    (
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-from torch.ao.quantization import DeQuantStub, QuantStub
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.quant = QuantStub()
-        self.dequant = DeQuantStub()
-        self.fc = nn.Linear(4, 4)
-        self.add = FloatFunctional()
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        x = self.quant(x)
-        y = self.add.add(self.fc(x), x)
-        y = self.relu(y)
-        return self.dequant(y)
-""",
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-from torch.ao.quantization import DeQuantStub, QuantStub
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.quant = QuantStub()
-        self.dequant = DeQuantStub()
-        self.fc = nn.Linear(4, 4)
-        self.add = FloatFunctional()
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        x = self.quant(x)
-        y = self.add.add_relu(self.fc(x), x)
-        return self.dequant(y)
-""",
-    ),
-)
 
 
 def rewrite(scope: Scope, site: SumAndRelu) -> Outcome:
