@@ -131,8 +131,8 @@ def release_in(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_changes_and_an_old_tag_are_refused(clone: Path) -> None:
     git(clone, "tag", f"v{qprep.__version__}")
     assert f"expected a new tag, found that v{qprep.__version__} exists" in release_in(clone).stderr
-    (clone / "README.md").write_text("changed")
-    assert "expected a clean work tree, found\nM README.md" in release_in(clone).stderr
+    (clone / "LICENSE").write_text("changed")
+    assert "expected a clean work tree, found\nM LICENSE" in release_in(clone).stderr
 
 
 @pytest.mark.slow
