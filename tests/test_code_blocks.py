@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,13 @@ PYTHON = sorted(
     {block.page for block in BLOCKS if block.language == "python" and not any(block.value(key) for key in SPECIAL)}
     - {ROOT / name for name in OWN_TESTS}
 )
-PLACES = {  # what a shell block may name, and where it must exist
-    re.compile(r"(?<![\w/])((?:scripts|benchmarks|tests|docs)/[\w./-]*\w)"): lambda name: (ROOT / name).exists(),
-    re.compile(r"(?<![\w:])make ([a-z][a-z-]*)"): lambda name: re.search(rf"^{name}:", MAKEFILE, re.MULTILINE) is not None,
-    re.compile(r"\bqprep\[([a-z]+)\]"): lambda name: name in PROJECT["optional-dependencies"],
-}
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PLACES: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = (  # the names in shell blocks, and if they exist
+    (re.compile(r"(?<![\w/])((?:scripts|benchmarks|tests|docs)/[\w./-]*\w)"), lambda name: (ROOT / name).exists()),
+    (re.compile(r"(?<![\w:])make ([a-z][a-z-]*)"), lambda name: f"\n{name}:" in MAKEFILE),
+    (re.compile(r"\bqprep\[([a-z]+)\]"), lambda name: name in PROJECT["optional-dependencies"]),
+)
 SETTINGS = {"quantizer.md": "quant.yaml", "compression.md": "schedule.yaml"}
 COMMANDS = {
     "quantizer.md": {
@@ -66,8 +69,6 @@ COMMANDS = {
         "def accuracy(model):\n    return 1.0",
     },
 }
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def identify(value: object) -> str:
@@ -99,7 +100,7 @@ def test_a_copy_is_a_block_of_the_page_that_it_names(block: Block) -> None:
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in {"bash", "console"}], ids=identify)
 def test_names_in_shell_blocks_and_reasons_exist(block: Block) -> None:
     text = f"{block.comment}\n{block.text}"
-    for pattern, exists in PLACES.items():
+    for pattern, exists in PLACES:
         assert [name for name in pattern.findall(text) if not exists(name)] == []
 
 
