@@ -23,8 +23,8 @@ class Net(nn.Module):
         return self.rnn(x)[0]
 """,
         """\
-from torch import nn
 from qprep.runtime_modules import LSTM
+from torch import nn
 
 
 class Net(nn.Module):
@@ -51,8 +51,8 @@ class Net(nn.Module):
         return self.rnn(x)[0]
 """,
         """\
-from torch import nn
 from qprep import runtime_modules
+from torch import nn
 
 
 class Net(nn.Module):

@@ -26,8 +26,8 @@ class Sum(nn.Module):
         return sum([self.a(x), self.b(x)])
 """,
         """\
-from torch import nn
 from qprep.runtime_modules import SumList
+from torch import nn
 
 
 class Sum(nn.Module):

@@ -34,8 +34,7 @@ class Net(nn.Module):
 """,
         """\
 from torch import nn
-from torch.ao.quantization import DeQuantStub, QuantStub
-from torch.ao.quantization import fuse_modules, fuse_modules_qat
+from torch.ao.quantization import DeQuantStub, QuantStub, fuse_modules, fuse_modules_qat
 
 
 class Net(nn.Module):
