@@ -1,4 +1,4 @@
-"""What `unfixable` and a baseline leave alone stays as it is, and nobody is promised a fix of it."""
+"""Findings that `unfixable` or a baseline covers are not changed, and no fix of them is offered."""
 
 from __future__ import annotations
 

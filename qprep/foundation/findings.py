@@ -63,7 +63,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Unfixable:
-    """Why a finding is left to a person."""
+    """The reason why a finding has no fix."""
 
     reason: str
 

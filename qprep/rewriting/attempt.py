@@ -120,7 +120,7 @@ class Attempts:
         return self._lent[unit, of]
 
     def _objection(self, scope: Scope, pieces: tuple[Piece, ...]) -> str | None:
-        """Why a rewrite that a codemod made cannot be."""
+        """The reason why a codemod's rewrite is rejected; None if it is not."""
         if overlaps(pieces):
             return "its edits would overlap"
         if not listed_files(self.context).isdisjoint(module for module, _ in scope.imports):
@@ -134,7 +134,7 @@ def _for_target(scope: Scope, site: PlannedSite) -> PlannedSite:
 
 
 def _unwritable(code: Code, node: ast.AST) -> str | None:
-    """Why nothing else can be written where an expression stands; None if it can."""
+    """The reason why an expression cannot be replaced; None if it can."""
     if _nesting(code, node) > MAX_NESTING:
         return "the expression is nested so deeply that its rewrite would not compile"
     return fstrings.refusal(code, node)

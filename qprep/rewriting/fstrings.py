@@ -25,7 +25,7 @@ def string_piece(scope: Scope, text: str) -> tuple[Piece, ...] | Unfixable:
 
 
 def refusal(code: Code, node: ast.AST) -> str | None:
-    """Why an expression in a formatted text cannot be rewritten; None if it can, or stands in none."""
+    """The reason why an expression in a formatted text cannot be rewritten; None if it can, or is outside of one."""
     field: ast.FormattedValue | None = None
     current = node
     while isinstance(current, ast.expr):

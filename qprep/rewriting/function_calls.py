@@ -156,7 +156,7 @@ class FunctionCalls:
         return tuple(doubts)
 
     def _uncalled(self, unit: Unit) -> str | None:
-        """Why nothing can hold the module made of a function: no call that may be rewritten runs it."""
+        """The reason why nothing can hold a function's module: no call that may be rewritten runs it."""
         if any(self.calls(unit)):
             return None
         outside = self._called_outside.get(unit)

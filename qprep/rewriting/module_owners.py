@@ -34,7 +34,7 @@ class ModuleOwners:
         self._class_names: dict[Unit, str] = {}
 
     def refusal(self, unit: Unit) -> str | None:
-        """Why a class or function cannot own a module; a whole file (a unit without a name) need not."""
+        """The reason why a class or function cannot own a module; None for a whole file (a unit without a name)."""
         if unit.name and unit not in self._refusals:
             judge = owners.refusal if unit.is_class else moved_functions.refusal
             self._refusals[unit] = judge(self.context, unit) or self._blocked_outside(unit)
@@ -48,7 +48,7 @@ class ModuleOwners:
         return self._refusals.get(unit)
 
     def _blocked_outside(self, unit: Unit) -> str | None:
-        """Why a class cannot take a new child, by what files that must not be changed do with its children."""
+        """The reason why a class cannot have a new child, by the use of its children in files that must not change."""
         if not unit.is_class:
             return None
         loops, filters = child_loops.loops(self.context, unit), child_loops.filters(self.context, unit)

@@ -31,7 +31,7 @@ def fix(paths: list[Path], *, write: bool) -> FixResult:
 
 
 def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]:
-    """What the trace saw outside modules of its own, and no finding stands for.
+    """The operations of the trace outside of own modules that no finding reports.
 
     A compound module is reported where it is made, a shared instance where it is handed on. Of the places that call one
     module all but the first need one.

@@ -40,7 +40,7 @@ def _parameter(item: int, case: Case) -> ParameterSet:
 
 
 def _is_explained(finding: Finding) -> bool:
-    """Whether a finding that stays has a reason, or a fix that is unsafe and says which line causes it."""
+    """True if a finding that stays has a reason, or an unsafe fix that names the line that causes it."""
     if isinstance(finding.fix, Unfixable):
         return True
     return isinstance(finding.fix, Fix) and any(note.startswith("not proven: ") for note in finding.notes)

@@ -3,7 +3,7 @@
 A further module makes such code run once more, which changes what the rest of the program sees. Code that reads and
 changes the module alone does not. Everything counts that is not known to stay within the module: assignments to
 variables that outlive the round, stores in other objects, calls that change them. Functions of the project are
-followed; those of other packages change what they are given alone, but for draws of random numbers.
+followed; those of other packages change their arguments only, and may draw random numbers.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def applies(finding: Finding, report: Report) -> bool:
 
 
 def why_left(finding: Finding, report: Report) -> str | None:
-    """Why a finding stays as it is; None if it is fixed by asking for it."""
+    """The reason why a finding stays; None if a flag of the command fixes it."""
     if isinstance(finding.fix, Unfixable):
         return one_line(finding.fix.reason)
     if finding.is_fixable and not applies(finding, report):

@@ -182,7 +182,7 @@ def changed_attribute(
     may_be_other: bool = False,
     is_built: bool = False,
 ) -> str | None:
-    """Why what an attribute holds may be changed later, or be another one unless that does not matter.
+    """The reason why the value of an attribute may be changed or replaced later, unless that does not matter.
 
     `is_built`: the constructor of the object is done.
     """
@@ -196,7 +196,7 @@ def changed_attribute(
 
 
 def changed_name(scope: Scope, node: ast.AST) -> str | None:
-    """Why a local name, whose module is passed on at `node`, may refer to a changed one later."""
+    """The reason why a local name, whose module is passed on at `node`, may refer to a changed one later."""
     function = scope.code.function(node)
     if not isinstance(node, ast.Name) or function is None:
         return None
@@ -208,7 +208,7 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
 
 
 def changed_source(context: RewriteContext, unit: Unit, node: ast.AST | None) -> str | None:
-    """Why `self.act`, whose module another attribute gets at `node`, may be changed later."""
+    """The reason why `self.act`, whose module another attribute gets at `node`, may be changed later."""
     if not is_attribute_of(node, "self"):
         return None
     tables = [context.analysis.attributes_of(member) for member in context.family(unit)]
@@ -222,7 +222,7 @@ def _adds_hook(func: ast.AST) -> bool:
 
 
 def changed_global(scope: Scope, node: ast.AST) -> str | None:
-    """Why what a name of the file holds, `ACT` or `ACTS["relu"]`, may be something else later."""
+    """The reason why the value of a file's name, `ACT` or `ACTS["relu"]`, may be another one later."""
     while isinstance(node, ast.Subscript | ast.Attribute):
         node = node.value
     if not isinstance(node, ast.Name) or node.id not in (*scope.index.values, *scope.index.imports):

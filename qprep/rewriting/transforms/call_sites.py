@@ -96,7 +96,7 @@ def _written_into(scope: Scope, node: ast.Call, constructor: str) -> str | Unfix
 
 
 def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: ModuleTarget) -> Unfixable | None:
-    """Why the call of a module of another library cannot take what is left of the arguments."""
+    """The reason why the call of another library's module cannot take the remaining arguments."""
     takes = taken_names(op)
     if takes is None or op.dedicated is None or op.dedicated.takes is None:
         return None
