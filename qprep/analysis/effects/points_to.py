@@ -5,8 +5,8 @@ parameter and every value of an attribute counts, whatever the order. Class test
 where they hold. What an expression refers to grows until nothing changes, so cycles need no care.
 
 Over-approximates, except for code that qprep does not read: a parameter of a function that the project never calls
-refers to nothing, and functions of other packages change nothing beyond the list in `effects.mutations`. They may return
-their arguments, may store them in other arguments, and may call functions among them with the others.
+refers to nothing, and functions of other packages change nothing beyond the list in `effects.mutations`. They may
+return their arguments, may store them in other arguments, and may call functions among them with the others.
 """
 
 from __future__ import annotations
