@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting import imports, owners, plain_objects
 from qprep.rewriting.fix_scope import AttributeNames
 from qprep.rewriting.safety import child_loops
@@ -80,24 +80,26 @@ class ModuleOwners:
                 self._names[unit] = names
         return self._names[unit]
 
-    def owner_name(self, code: Code, node: ast.AST, unit: Unit) -> str | Unfixable:
+    def owner_name(self, code: Code, node: ast.AST, unit: Unit) -> str | Rejection:
         """The name of the object that owns the operation, where the operation stands."""
         if not unit.is_class or not unit.name:
             return "self"
         function = code.function(node)
         if function is None:
-            return Unfixable("it is outside a method")
+            return Rejection("it is outside a method", RejectionCode.CLASS_SHAPE)
         for decorator in self.context.analysis.decorators(code.module, function):
             if decorator in _WITHOUT_SELF:
-                return Unfixable(f"`{function.name}` is a {decorator.removeprefix('builtins.')}")
+                return Rejection(
+                    f"`{function.name}` is a {decorator.removeprefix('builtins.')}", RejectionCode.CLASS_SHAPE
+                )
         if not positional_parameters(function):
-            return Unfixable(f"`{function.name}` has no self")
+            return Rejection(f"`{function.name}` has no self", RejectionCode.CLASS_SHAPE)
         owner = positional_parameters(function)[0].arg
         if owner in code.bound_in(function):
-            return Unfixable(f"`{function.name}` gives `{owner}` another value")
+            return Rejection(f"`{function.name}` gives `{owner}` another value", RejectionCode.NAME)
         for inner in code.functions_inside(node):
             if any(arg.arg == owner for arg in ast.walk(inner.args) if isinstance(arg, ast.arg)):
-                return Unfixable(f"`{owner}` has another meaning in the function around it")
+                return Rejection(f"`{owner}` has another meaning in the function around it", RejectionCode.NAME)
         return owner
 
     # Functions outside classes

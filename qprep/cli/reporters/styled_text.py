@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from qprep.cli.reporters.report_data import Report
-from qprep.foundation.findings import Applicability, Finding, Fix, Unfixable
+from qprep.foundation.findings import Applicability, Finding, Fix, Rejection
 
 Piece = tuple[str, str]  # (text, style as rich names it; "" for none)
 Line = Sequence[Piece]
@@ -70,7 +70,7 @@ def applies(finding: Finding, report: Report) -> bool:
 
 def why_left(finding: Finding, report: Report) -> str | None:
     """The reason why a finding stays; None if a flag of the command fixes it."""
-    if isinstance(finding.fix, Unfixable):
+    if isinstance(finding.fix, Rejection):
         return one_line(finding.fix.reason)
     if finding.is_fixable and not applies(finding, report):
         return "its fix is unsafe; --verify TARGET proves, --unsafe-fixes applies it"
