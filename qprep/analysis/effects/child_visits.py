@@ -21,9 +21,7 @@ from qprep.analysis.effects.class_conditions import conditions, failing, holding
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
-from qprep.analysis.effects.listings import lists_names
 from qprep.analysis.effects.outside_effects import (
-    CHANGING,
     OutsideEffects,
     VisitRound,
     blocks,
@@ -253,11 +251,9 @@ class _Finder:
         """`model.apply(function)`, where the function leaves something behind for each module."""
         function, scope = call.args[0], self.file.scope_of(call)
         found = partial(_children, self.points_to, module, scope, [], False)
-        if isinstance(function, ast.Attribute) and function.attr in CHANGING:
-            yield Visit(found, call, call)
         functions = self.points_to.of(function, scope)
-        if not functions and not isinstance(function, ast.Attribute):
-            yield Visit(found, call, call)  # nothing is known of the function
+        if OutsideEffects(self.points_to).may_change(call, functions):
+            yield Visit(found, call, call)
         for inner, is_bound in self._applied_functions(functions, function, scope):
             names = [argument.arg for argument in inner.arguments.args] if inner.arguments is not None else []
             names = names[1:] if is_bound else names
@@ -415,7 +411,7 @@ class _Finder:
         """Facts about the module of a loop that hold when code of a statement runs."""
         for name in names:
             yield from conditions(node, self.points_to.variable(name, scope), self.file.parents)
-        if lists_names(loop.iter) and is_out_of_reach(statement, loop, self.points_to, scope):
+        if is_out_of_reach(statement, loop, self.points_to, scope):
             yield GivenName()
         if (needed := _taken_attribute(statement, names, loop)) is not None:
             yield needed

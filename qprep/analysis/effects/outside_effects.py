@@ -13,30 +13,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Instance, Named, Test
+from qprep.analysis.effects import silent_calls
+from qprep.analysis.effects.abstract_objects import Base, ClassObject, FunctionObject, Instance, Made, Named, Test
 from qprep.analysis.effects.class_conditions import conditions, failing, may_bind
-from qprep.analysis.effects.stored_values import KEEPERS
+from qprep.analysis.effects.implicit_calls import is_property
+from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
+from qprep.analysis.effects.stored_values import OF_CONTAINERS
 from qprep.analysis.symbols.ast_utils import last_name
-from qprep.analysis.values.abstract_values import ClassRef
+from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from qprep.analysis.effects.abstract_objects import References
     from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
-CHANGING = KEEPERS | frozenset(
-    ["__delitem__", "__next__", "__setitem__", "clear", "discard", "get_nowait", "pop", "popitem", "popleft",
-     "put_nowait", "remove", "reverse", "send", "sort", "write"]
-)  # fmt: skip
-"""Methods of containers, generators and files that change them."""
-
 TENSORS = frozenset(("parameters", "named_parameters", "buffers", "named_buffers"))
-_CHANGING_BUILTINS = frozenset(("next", "setattr", "delattr", "exec", "eval", "input"))
-_DRAWS = ("random.", "numpy.random.", "secrets.", "torch.rand", "torch.normal", "torch.bernoulli", "torch.multinomial",
-          "torch.manual_seed")  # fmt: skip
-_STAY_INSIDE = ("builtins.", "collections.", "copy.", "inspect.", "json.", "logging.", "math.", "numpy.", "os.path.",
-                "qprep.", "re.", "torch.", "typing.", "warnings.")  # fmt: skip
+_CONTAINERS = ("builtins.", "collections.", "qprep.", "torch.nn.")
+# Decorators that keep a function as it is, but for the mode in which torch runs it.
+_KEEPS_FUNCTION = ("abc.", "builtins.", "contextlib.", "functools.wraps", "torch.", "typing.")
+_PLAIN_BASES = frozenset(("abc.ABC", "builtins.object", "torch.nn.Module", "torch.nn.modules.module.Module",
+                          "typing.Generic", "typing.Protocol"))  # fmt: skip
+_ENTER = frozenset(("__enter__", "__exit__", "__aenter__", "__aexit__"))
+_CONSTRUCTION = ("__init__", "__new__", "__post_init__")
+_NOT_IMPLICIT = _ENTER | frozenset(
+    ("__call__", "__class_getitem__", "__del__", "__init__", "__init_subclass__", "__new__", "__post_init__",
+     "__set_name__", "__setattr__")
+)  # fmt: skip
 
 _COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 _DEFERRED = (ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -50,6 +54,7 @@ class VisitRound:
     """One run of code for a module.
 
     own     variables that hold the module, or what is made or read from it in this run
+    made    those of them that hold what this run makes
     module  the variables that hold the module itself
     loop    the loop that runs the code; None for a function that is called for each module
     """
@@ -58,17 +63,21 @@ class VisitRound:
     own: frozenset[str]
     module: frozenset[str]
     loop: ast.For | None = None
+    made: frozenset[str] = frozenset()
 
     def widened(self, body: Iterable[ast.stmt], points_to: PointsTo) -> VisitRound:
         """The same, with the variables of a body that hold what belongs to the module, or is new."""
-        own = set(self.own)
+        own, made = set(self.own), set(self.made)
         assignments = [node for part in body for node in ast.walk(part) if isinstance(node, ast.Assign | ast.For)]
         for node in assignments:
             value = node.iter if isinstance(node, ast.For) else node.value
             targets = [node.target] if isinstance(node, ast.For) else node.targets
-            if _root_of(value) in own or _is_made(value, self.scope, points_to):
-                own |= {name for target in targets for name in _bound(target)}
-        return replace(self, own=frozenset(own))
+            bound = {name for target in targets for name in _bound(target)}
+            is_made = _root_of(value) in made or _is_made(value, self.scope, points_to)
+            if is_made or _root_of(value) in own:
+                own |= bound
+                made |= bound if is_made else set()
+        return replace(self, own=frozenset(own), made=frozenset(made))
 
 
 class OutsideEffects:
@@ -120,6 +129,13 @@ class OutsideEffects:
                 yield node, [*tests, *effect[1]]
         finally:
             self._open.discard(key)
+
+    def may_change(self, call: ast.Call, functions: References) -> bool:
+        """True if what a call runs may change anything, though it is no function of the project."""
+        if not functions:
+            return True  # nothing is known of the function
+        names = [each.base.name for each in functions if isinstance(each.base, Named)]
+        return not all(silent_calls.is_silent(name, call) or silent_calls.changes_first(name) for name in names)
 
     def _of_body(self, body: Iterable[ast.stmt], run: VisitRound) -> Iterator[OutsideEffect]:
         for statement in body:
@@ -194,31 +210,156 @@ class OutsideEffects:
             yield node, []
         if isinstance(node, ast.Call):
             yield from self._of_call(node, run)
+        elif isinstance(node, ast.Subscript) and self._makes_items(node, run):
+            yield node, []
+        yield from self._of_implicit_calls(node, run)
         for child in ast.iter_child_nodes(node):
             yield from self._of_expression(child, run)
 
     def _of_call(self, call: ast.Call, run: VisitRound) -> Iterator[OutsideEffect]:
         func, scope = call.func, run.scope
-        if isinstance(func, ast.Attribute) and _root_of(func) in run.own:
-            return  # the module's own method
-        if isinstance(func, ast.Attribute) and func.attr in CHANGING and not self._is_value_of_package(func, scope):
-            yield call, []
-            return
         callees = self._points_to.of(func, scope)
-        if not callees and not isinstance(func, ast.Attribute):
+        if isinstance(func, ast.Attribute) and (root := _root_of(func)) in run.own:
+            if root not in run.made:
+                return  # the module's own method
+            if not any(isinstance(each.base, FunctionObject) for each in callees):
+                yield from ((call, []) for _ in range(silent_calls.draws(func.attr)))
+                return
+        if not callees and not (isinstance(func, ast.Attribute) and self._is_silent_method(func, scope, call)):
             yield call, []  # nothing is known of the function
         for reference in callees:
-            match reference.base:
-                case FunctionObject(scope=inner):
-                    yield from self._of_followed(call, inner, run)
-                case Instance(cls=cls):
-                    for inner in self._points_to.method(cls, "__call__"):
-                        yield from self._of_followed(call, inner, run)
-                case ClassObject(cls=ClassRef() as cls):
-                    for inner in self._points_to.method(cls, "__init__"):
-                        yield from self._of_followed(call, inner, run, makes=True)
-                case Named(name=name) if self._has_effect(name, call, run):
+            yield from self._of_callee(call, reference.base, run)
+
+    def _of_callee(self, call: ast.Call, callee: Base, run: VisitRound) -> Iterator[OutsideEffect]:
+        match callee:
+            case FunctionObject(scope=inner):
+                if self._is_wrapped(inner):
                     yield call, []
+                yield from self._of_followed(call, inner, run)
+            case Instance(cls=cls):
+                methods = [m for name in ("__call__", "forward") for m in self._points_to.method(cls, name)]
+                yield from () if methods else ((call, []),)
+                for inner in methods:
+                    yield from self._of_followed(call, inner, run)
+            case ClassObject(cls=ClassRef() as cls):
+                yield from self._of_construction(call, cls, run)
+            case ClassObject(cls=str() as name) | Named(name=name):
+                yield from self._of_package(name, call, run)
+            case Made(name=name) if silent_calls.is_silent(name, call):
+                pass  # a layer without weights
+            case _:
+                if _root_of(call.func) not in run.own:
+                    yield call, []
+
+    def _of_construction(self, call: ast.Call, cls: ClassRef, run: VisitRound) -> Iterator[OutsideEffect]:
+        """The effects of making an instance of a class of the project."""
+        for name in _CONSTRUCTION:
+            for inner in self._points_to.method(cls, name):
+                yield from self._of_followed(call, inner, run, makes=True)
+        for base in self._points_to.project.mro(cls):
+            if isinstance(base, External) and base.name not in _PLAIN_BASES:
+                yield from self._of_package(base.name, call, run)
+
+    def _of_package(self, name: str, call: ast.Call, run: VisitRound) -> Iterator[OutsideEffect]:
+        """The effects of a function or class of another package."""
+        if silent_calls.changes_first(name):
+            root = _root_of(call.args[0]) if call.args else None
+            if root not in run.own or (root in run.made and silent_calls.draws(name)):
+                yield call, []
+        elif not self._is_silent(name, call, run):
+            yield call, []
+        if not silent_calls.may_call(name):
+            return
+        for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+            for reference in self._points_to.of(value, run.scope):
+                if isinstance(reference.base, FunctionObject):
+                    yield from ((call, []) for _ in self.of_function(reference.base.scope, frozenset()))
+            if isinstance(value, ast.Attribute) and not self._is_silent_method(value, run.scope):
+                yield from ((call, []) for _ in range(self._may_be_method(value, run.scope)))
+
+    @staticmethod
+    def _is_silent(name: str, call: ast.Call, run: VisitRound) -> bool:
+        if not silent_calls.is_silent(name, call):
+            return False
+        is_of_numpy = name.startswith("numpy.")  # whose functions that return nothing change an argument
+        return not (is_of_numpy and isinstance(run.scope.file.parents.get(call), ast.Expr))
+
+    def _is_silent_method(self, method: ast.Attribute, scope: LexicalScope, call: ast.Call | None = None) -> bool:
+        if silent_calls.is_silent_method(method.attr, call):
+            return True
+        return silent_calls.is_logging(method.attr) and self._origins(method.value, scope) == {"logging.getLogger"}
+
+    def _may_be_method(self, value: ast.Attribute, scope: LexicalScope) -> bool:
+        """True if an attribute that is given away may be a method of an object that it changes: `items.append`."""
+        is_called = self._points_to.names.is_method(value.attr) or value.attr in OF_CONTAINERS
+        return is_called and not self._points_to.of(value, scope)
+
+    def _origins(self, node: ast.expr, scope: LexicalScope) -> set[str] | None:
+        """The functions of packages whose results are all that a variable or attribute is given; None if others are."""
+        values: list[tuple[ast.expr | None, LexicalScope]] = []
+        match node:
+            case ast.Name(id=name) if (home := scope.binder(name)) is not None:
+                values = [
+                    (b.value if b.kind is BindingKind.VALUE and isinstance(b.value, ast.expr) else None, home)
+                    for b in home.bindings[name]
+                ]
+            case ast.Attribute(attr=name):
+                stores = self._points_to.names.stores(self._points_to, name)
+                values = [(assigned_value(store, where.file.parents), where) for store, where in stores]
+            case ast.Call():
+                values = [(node, scope)]
+        found: set[str] = set()
+        for value, where in values:
+            bases = [each.base for each in self._points_to.of(value.func, where)] if isinstance(value, ast.Call) else []
+            if not bases or not all(isinstance(base, Named) for base in bases):
+                return None
+            found |= {base.name for base in bases if isinstance(base, Named)}
+        return found or None
+
+    def _makes_items(self, node: ast.Subscript, run: VisitRound) -> bool:
+        """True if reading an item may make it: of a `defaultdict`, or of a class with `__missing__`."""
+        if not isinstance(node.ctx, ast.Load) or _root_of(node) in run.own:
+            return False
+        origins = self._origins(node.value, run.scope) or set()
+        return "collections.defaultdict" in origins
+
+    def _is_wrapped(self, function: LexicalScope) -> bool:
+        """True if a decorator of another package may keep what a function is called with: `functools.lru_cache`."""
+        for decorator in getattr(function.node, "decorator_list", ()):
+            named = decorator.func if isinstance(decorator, ast.Call) else decorator
+            for reference in self._points_to.of(named, function.parent or function):
+                if isinstance(reference.base, Named) and not reference.base.name.startswith(_KEEPS_FUNCTION):
+                    return True
+        return False
+
+    def _of_implicit_calls(self, node: ast.AST, run: VisitRound) -> Iterator[OutsideEffect]:
+        """The effects of special methods, and of properties, of other objects of the project."""
+        match node:
+            case ast.Attribute(value=owner, attr=name, ctx=ast.Load()):
+                names = {name, "__get__", "__getattr__", "__getattribute__"}
+            case ast.Name() | ast.Subscript():
+                owner, names = node, set()
+            case _:
+                return
+        if _root_of(owner) in run.own:
+            return
+        parent = run.scope.file.parents.get(node)
+        for reference in self._points_to.of(owner, run.scope):
+            base = reference.base
+            if not isinstance(base, Instance) or self._points_to.is_module(base.cls):
+                continue
+            if names:
+                methods = [m for n in names for m in self._points_to.method(base.cls, n) if n != name or is_property(m)]
+            elif isinstance(parent, ast.Attribute | ast.Call | ast.keyword | ast.Return | ast.Assign):
+                continue  # nothing runs
+            else:
+                methods = self._special_methods(base.cls)
+            for method in methods:
+                yield from ((node, []) for _ in self.of_function(method, frozenset()))
+
+    def _special_methods(self, cls: ClassRef) -> list[LexicalScope]:
+        names = (name for name in self._points_to.project.method_names(cls) if name.startswith("__"))
+        return [m for name in names if name not in _NOT_IMPLICIT for m in self._points_to.method(cls, name)]
 
     def _of_followed(
         self, call: ast.Call, function: LexicalScope, run: VisitRound, *, makes: bool = False
@@ -239,26 +380,11 @@ class OutsideEffects:
             del node
             yield call, tests if whole == own else []
 
-    @staticmethod
-    def _has_effect(name: str, call: ast.Call, run: VisitRound) -> bool:
-        """True if a function of another package may change anything but what belongs to the module."""
-        if name.startswith(_DRAWS):
-            return True
-        values = [*call.args, *(keyword.value for keyword in call.keywords)]
-        others = [v for v in values if not isinstance(v, ast.Constant | ast.JoinedStr) and _root_of(v) not in run.own]
-        if name.startswith("builtins."):
-            return name.rpartition(".")[2] in _CHANGING_BUILTINS and (not values or values[0] in others)
-        return not name.startswith(_STAY_INSIDE) and bool(others)
-
-    def _is_value_of_package(self, func: ast.Attribute, scope: LexicalScope) -> bool:
-        """True for `operator.add`: a function of a package with the name of a method that changes its object."""
-        return any(isinstance(each.base, Named) for each in self._points_to.of(func.value, scope))
-
     def _of_contexts(self, statement: ast.With | ast.AsyncWith, run: VisitRound) -> Iterator[OutsideEffect]:
         for item in statement.items:
             for reference in self._points_to.of(item.context_expr, run.scope):
                 if isinstance(reference.base, Instance):
-                    for name in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
+                    for name in sorted(_ENTER):
                         for method in self._points_to.method(reference.base.cls, name):
                             yield from ((statement, []) for _ in self.of_function(method, frozenset()))
 
@@ -328,7 +454,10 @@ def _is_made(value: ast.expr, scope: LexicalScope, points_to: PointsTo) -> bool:
             return True
         case ast.Call(func=ast.Name() | ast.Attribute() as func) if last_name(func)[:1].isupper():
             bases = [each.base for each in points_to.of(func, scope)]
-            return bool(bases) and all(isinstance(base, ClassObject | Named) for base in bases)
+            return bool(bases) and all(
+                isinstance(base, ClassObject) or (isinstance(base, Named) and base.name.startswith(_CONTAINERS))
+                for base in bases
+            )
     return False
 
 
