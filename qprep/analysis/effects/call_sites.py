@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from qprep.analysis.effects import silent_calls
 from qprep.analysis.effects.abstract_objects import (
     Anything,
     Below,
@@ -644,8 +645,9 @@ class _UseSearch:
                 for name in self.points_to.calls.bound_names(call, function, node):
                     self._follow_variable(function, name)
         if not is_followed:
-            self.uses.loose[call, scope] = None
             names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
+            if len(names) < len(callees) or not names or any(map(silent_calls.may_call, names)):
+                self.uses.loose[call, scope] = None
             if any(name.startswith(_WRAPPERS) for name in names):
                 self._is_wrapped = True
                 self._add(call, file)  # functools.partial, lru_cache … return what calls it

@@ -21,12 +21,8 @@ from qprep.analysis.effects.class_conditions import conditions, failing, holding
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
-from qprep.analysis.effects.outside_effects import (
-    OutsideEffects,
-    VisitRound,
-    blocks,
-    goes_through_tensors,
-)
+from qprep.analysis.effects.outside_effects import OutsideEffects
+from qprep.analysis.effects.visit_rounds import VisitRound, blocks, goes_through_tensors
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -394,6 +390,7 @@ class _Finder:
         run = VisitRound(scope, frozenset(names), frozenset(names), loop).widened(loop.body, self.points_to)
         for statement in body:
             if isinstance(statement, ast.For) and goes_through_tensors(statement.iter, names):
+                yield from self._loop(loop, statement.orelse, scope)
                 continue
             for node, more in effects.of_statement(statement, run):
                 yield statement, [*more, *self._tests_in(loop, node, statement, names, scope)]
