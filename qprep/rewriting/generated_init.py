@@ -26,7 +26,7 @@ def entry_of(context: RewriteContext, base: Kind) -> ClassNode | None:
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why a class without a constructor must stay so: some code asks constructors for their parameters."""
+    """The reason why a class gets no constructor: some code reads the parameters of constructors."""
     if _is_seen(context, unit) and _shows_another(context, unit):
         return f"`{unit.name}` would get a constructor, and code here inspects the parameters of constructors"
     return None

@@ -1,4 +1,4 @@
-"""What a quantizer refuses, and odd input that it takes."""
+"""Input that a quantizer rejects, and odd input that it accepts."""
 
 from __future__ import annotations
 

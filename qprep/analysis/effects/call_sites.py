@@ -1,4 +1,4 @@
-"""Where functions are called, and with what: by name, through variables, parameters and attributes that hold them."""
+"""Calls of functions and their arguments: by name, through variables, parameters and attributes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ObjectQueries(Protocol):
 
     @property
     def stores(self) -> StoreTable:
-        """What the project puts into objects beside plain assignments."""
+        """Values that the project stores in objects without a plain assignment."""
         ...
 
     def family(self, cls: ClassRef) -> frozenset[ClassRef]:
@@ -63,11 +63,11 @@ class ObjectQueries(Protocol):
         ...
 
     def of(self, node: ast.expr, scope: LexicalScope) -> References:
-        """What an expression may refer to."""
+        """The objects that an expression may refer to."""
         ...
 
     def known(self, node: ast.expr, scope: LexicalScope) -> References | None:
-        """The same; None as long as nothing is known of it that may yet turn out."""
+        """The same; None while it may still become known."""
         ...
 
     def derived(self, key: Derived, compute: Callable[[], T], empty: T) -> T:
@@ -75,7 +75,7 @@ class ObjectQueries(Protocol):
         ...
 
     def attribute(self, owners: References, name: str) -> References:
-        """What an attribute of some objects may refer to."""
+        """The objects that an attribute of some objects may refer to."""
         ...
 
     def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
@@ -96,7 +96,7 @@ class _Names:
 
 
 class NameTable:
-    """Which files read a name or set an attribute, and where."""
+    """The files and places that read a name or set an attribute."""
 
     def __init__(self, project: Project, modules: tuple[str, ...]) -> None:
         self._project = project
@@ -235,7 +235,7 @@ def _merged(first: _ReadsBy[T], second: _ReadsBy[T]) -> _ReadsBy[T]:
 
 @dataclass(slots=True)
 class _Uses:
-    """How a function is called.
+    """A call of a function.
 
     direct   calls whose callee is the function
     loose    calls of other functions that may call it with any of the objects that they are given
@@ -275,7 +275,7 @@ class CallGraph:
         self._reads: dict[tuple[LexicalScope, str], list[ast.Name]] = {}
 
     def meanings(self, name: str) -> _Meanings:
-        """What each read of a name may be."""
+        """The possible values of each read of a name."""
         return self._points_to.derived(Derived("meanings", name), lambda: self._find_meanings(name), _Meanings())
 
     def _find_meanings(self, name: str) -> _Meanings:
@@ -371,7 +371,7 @@ class CallGraph:
                 yield value, where
 
     def implicit_arguments(self, scope: LexicalScope) -> References:
-        """What functions of other packages give a callback beside their arguments: the modules of their receiver."""
+        """Additional arguments of callbacks by functions of other packages: the modules of their receiver."""
         found: set[Reference] = set()
         for call, where in self._of(scope).loose:
             if isinstance(call.func, ast.Attribute):
@@ -404,7 +404,7 @@ class CallGraph:
         return [n for n in _parameters(scope) if any(found is value for found in bound(call, scope, n, shifts))]
 
     def shifts(self, call: ast.Call, where: LexicalScope, scope: LexicalScope) -> tuple[int, ...]:
-        """How many parameters may stand in front of that of the first argument: `self`, where the call is of a class
+        """The number of parameters in front of the first argument's: `self`, if the call is of a class
         or of a method of an object."""
         if not _is_bound_method(scope):
             return (0,)
@@ -425,7 +425,7 @@ class CallGraph:
         return len(home.bindings[node.id]) == 1 and not self._points_to.is_metaclass(home.owner)
 
     def uses(self, scope: LexicalScope) -> _Uses:
-        """How a function is called."""
+        """A call of a function."""
         return self._of(scope)
 
     def _of(self, scope: LexicalScope) -> _Uses:
@@ -578,7 +578,7 @@ class _UseSearch:
             self._add(node, scope.file)
 
     def _follow(self, node: ast.expr, file: FileScopes) -> None:  # noqa: C901, PLR0912  (one case a node type)
-        """Where the value of one expression goes."""
+        """The destinations of an expression's value."""
         parent = file.parents.get(node)
         match parent:
             case ast.Call(func=func) if func is node:

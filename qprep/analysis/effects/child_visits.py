@@ -168,7 +168,7 @@ def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> lis
 
 
 def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: PointsTo) -> Iterator[NamedChild]:
-    """The module beside a name in the target of a loop."""
+    """The module in a pair of name and module, the target of a loop."""
     match loop.target:
         case ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]) if first == name.id:
             scope = file.scope_of(loop)
@@ -405,7 +405,7 @@ class _Finder:
     def _tests_in(
         self, loop: ast.For, node: ast.AST, statement: ast.stmt, names: list[str], scope: LexicalScope
     ) -> Iterator[Test]:
-        """What is known of the module of a loop where code of a statement runs."""
+        """Facts about the module of a loop that hold when code of a statement runs."""
         for name in names:
             yield from conditions(node, self.points_to.variable(name, scope), self.file.parents)
         if is_out_of_reach(statement, loop, self.points_to, scope):

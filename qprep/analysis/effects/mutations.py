@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 class EffectKind(Enum):
-    """What is done to an object."""
+    """A kind of change of an object."""
 
     SET = auto()  # an attribute gets another value, or is deleted
     CHANGE = auto()  # hooks, parametrizations: what a call of the object computes
@@ -88,7 +88,7 @@ class Effect:
 
     @cached_property
     def targets(self) -> References:
-        """The objects that it is done to, found when a query needs them: most queries go by kind and name alone."""
+        """The objects that it is done to, found when a query needs them: most queries need kind and name alone."""
         return self.find_targets()
 
     @cached_property
@@ -200,7 +200,7 @@ class _Search:
         yield Effect(kind, targets, place, text, attribute, by_class, owner=self._owner_of(node))
 
     def _later(self, *nodes: ast.expr) -> Callable[[], References]:
-        """What expressions may refer to, once that is asked."""
+        """The objects that expressions may refer to, computed on demand."""
         return lambda: frozenset().union(*map(self._targets, nodes))
 
     def _owner_of(self, node: ast.expr | ast.stmt) -> ClassRef | None:
@@ -589,7 +589,7 @@ class _Search:
         )
 
     def _listed(self, receiver: ast.expr) -> Callable[[], References] | None:
-        """What a receiver refers to in the calls in which it is looked up by a name that a listing of names gave."""
+        """The objects of a receiver in calls that look it up by a name from a listing of names."""
         key = self._looked_up_by(receiver)
         return partial(self._listed_by, receiver, key) if key is not None else None
 
@@ -631,7 +631,7 @@ class _Search:
         yield from self._stored_item(receiver, node, given or [ANY_NAME])
 
     def _new(self, node: ast.Call) -> Iterator[Effect]:
-        """`Net.__new__(Net)`; the class's own `__new__`, which calls the one above, is none."""
+        """`Net.__new__(Net)`; the class's own `__new__`, which calls the one above, does not count."""
         scope = self.file.scope_of(node)
         if scope.name == "__new__":
             return
@@ -676,7 +676,7 @@ class _Search:
                 yield from self._effect(EffectKind.SET, found, node, text, names)
 
     def _modules(self, node: ast.expr, left_out: tuple[type, ...]) -> References:
-        """What an expression refers to, without objects of some kinds."""
+        """The objects that an expression refers to, without some kinds of objects."""
         return frozenset(each for each in self._targets(node) if not isinstance(each.base, left_out))
 
     # Classes, comparisons, visits of children

@@ -3,7 +3,7 @@
 A further module makes such code run once more, which changes what the rest of the program sees. Code that reads and
 changes the module alone does not. Everything counts that is not known to stay within the module: assignments to
 variables that outlive the round, stores in other objects, calls that change them. Functions of the project are
-followed; `silent_calls.py` knows those of other packages that leave nothing behind.
+followed; `silent_calls.py` knows those of other packages without effects.
 """
 
 from __future__ import annotations
@@ -351,7 +351,7 @@ class OutsideEffects:
             yield from ((node, []) for _ in self.of_function(method, frozenset()))
 
     def _methods_of_attribute(self, node: ast.Attribute, scope: LexicalScope) -> Iterator[LexicalScope]:
-        """What reading or setting an attribute runs: a property, a descriptor, `__getattr__`."""
+        """The functions that a read or write of an attribute runs: a property, a descriptor, `__getattr__`."""
         is_read = isinstance(node.ctx, ast.Load)
         for reference in self._points_to.of(node.value, scope):
             base = reference.base

@@ -1,4 +1,4 @@
-"""What objects keep beside plain assignments: items of containers, arguments of methods, attributes by computed names.
+"""Values stored without a plain assignment: items, arguments of methods, attributes with computed names.
 
 A container counts as what it holds. What code puts into one is noted at the variable or attribute where the container
 comes from, so every alias of it sees the value: `items = self.items; items.append(layer)` is noted at `self.items`.
@@ -91,15 +91,15 @@ class StoreTable:
             self._read(file)
 
     def of_variable(self, scope: LexicalScope, name: str) -> list[Addition]:
-        """What is put into the object that a variable of a scope holds."""
+        """The values stored in the object of a scope's variable."""
         return self._variables.get((scope, name), [])
 
     def of_attribute(self, name: str) -> list[Addition]:
-        """What is put into objects that attributes of this name hold."""
+        """The values stored in objects of attributes of this name."""
         return self._attributes.get(name, [])
 
     def of_result(self, name: str) -> list[Addition]:
-        """What is put into objects that functions of this name return."""
+        """The values stored in objects that functions of this name return."""
         return self._results.get(name, [])
 
     def every_attribute_store(self) -> Iterator[AttributeStore]:
@@ -116,7 +116,7 @@ class StoreTable:
         return (s for s in self._patterns if name is None or any(may_be(pattern, name) for pattern in s.names))
 
     def of_instances(self, cls: ClassRef) -> list[Addition]:
-        """What methods of a class put into their own object, as into a container."""
+        """The values that methods of a class store in their own object, as in a container."""
         return self._own.get(cls, [])
 
     def attribute_stores(self, name: str, *, is_exact: bool = False) -> Iterator[AttributeStore]:
@@ -278,7 +278,7 @@ def _attribute_store(call: ast.Call, scope: LexicalScope) -> AttributeStore | No
 
 
 def _set_by_itself(value: ast.expr, scope: LexicalScope) -> tuple[ast.expr, ...]:
-    """What `__setattr__` sets beside the value that it is given: the assignment that runs it counts already."""
+    """Values that `__setattr__` stores in addition to its argument; the assignment that runs it counts already."""
     if scope.name != "__setattr__" or scope.owner is None or not isinstance(value, ast.Name):
         return (value,)
     bindings = scope.bindings.get(value.id, ())

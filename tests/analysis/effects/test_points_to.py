@@ -1,4 +1,4 @@
-"""What an expression may refer to, by the way that its value takes."""
+"""Points-to sets of expressions, by the path of the value."""
 
 from __future__ import annotations
 
