@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from torch.nn import Parameter
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from qprep.compression.collect import norms_behind
-from qprep.compression.coverage import Coverage
+from qprep.compression.coverage import Coverage, FamilyDimension
 from qprep.compression.errors import CompressionError
 from qprep.compression.masks import Share
 from qprep.compression.optimizers import members_of
@@ -40,8 +41,10 @@ class RegularizationPolicy(Policy):
         self._coverage: Coverage | None = None
         self._bound = False
 
-    def bind(self, training: Training, window: Window) -> None:  # noqa: ARG002
+    def bind(self, training: Training, window: Window) -> None:
         """Find and check the parameters; a note where BatchNorm hides what is regularized."""
+        if self.regularizer.threshold_criteria is not None:
+            training.unmasked_zeros.append(partial(self._zeros, training, window))
         if self._bound:
             return
         self.regularizer.bind(training)
@@ -85,6 +88,17 @@ class RegularizationPolicy(Policy):
     def _runs(self, training: Training, window: Window) -> bool:
         return window.is_active(training.clock)
 
+    def _zeros(self, training: Training, window: Window) -> dict[Parameter, Tensor]:
+        """Masks of the groups that thresholds have set to 0, in the epochs of the policy; see `on_minibatch_end`."""
+        if not self._runs(training, window):
+            return {}
+        found: dict[Parameter, Tensor] = {}
+        for parameter in self.regularizer.parameters:
+            keep = self.regularizer.nonzero(parameter)
+            if not bool(keep.all()):
+                _join(found, self._covered(parameter, keep))
+        return found
+
     def _hold(self, training: Training, parameter: Parameter, keep: Tensor) -> None:
         """Mask what is 0; with all that belongs to the same channels where those are whole."""
         if bool(keep.all()):
@@ -93,29 +107,45 @@ class RegularizationPolicy(Policy):
         shared = from_first_rank(keep if share is None else keep & share.keep)
         if share is not None and bool((shared == share.keep).all()):
             return
-        training.masks.set(parameter, self.name, Share(shared))
-        for other, mask in self._whole(parameter, shared).items():
-            known = training.masks.share(other, self.name)
-            training.masks.set(other, self.name, Share(mask.to(other.device) if known is None else known.keep & mask))
+        for each, mask in self._covered(parameter, shared).items():
+            known = training.masks.share(each, self.name)
+            training.masks.set(each, self.name, Share(mask if known is None else known.keep & mask))
 
-    def _whole(self, parameter: Parameter, keep: Tensor) -> dict[Parameter, Tensor]:
-        """Masks of the channels that are 0 altogether because `parameter` is."""
-        if self._coverage is None or not self._covers(parameter):
-            return {}
-        gone = ~keep if keep.dim() == 1 else ~keep.flatten(1).any(1)
-        found: dict[Parameter, Tensor] = {}
-        for part in self._coverage.parts(parameter, 0):
-            makers = self._coverage.makers(part.family)
-            if len(makers) > 1:
-                continue  # the other weights still compute the channel
-            groups = gone.cpu()[part.index].reshape(part.family.size, -1).all(1)
-            found |= self._coverage.masks(part.family, groups.nonzero().flatten().tolist())
-        found.pop(parameter, None)
+    def _covered(self, parameter: Parameter, keep: Tensor) -> dict[Parameter, Tensor]:
+        """The mask of `parameter`, and those of the channels that nothing computes, or nothing reads, because of it."""
+        found = {parameter: keep}
+        if self._coverage is None:
+            return found
+        for dim in self._dimensions(parameter):
+            for part in self._coverage.parts(parameter, dim):
+                gone = self._groups_at_zero(part, dim, keep).nonzero().flatten().tolist()
+                if gone:
+                    _join(found, self._coverage.masks(part.family, gone))
         return found
 
-    def _covers(self, parameter: Parameter) -> bool:
-        layouts = self.regularizer.layouts(parameter)
-        return parameter.dim() == 1 or any(each.kind is StructureKind.OUTPUTS for each in layouts)
+    def _groups_at_zero(self, part: FamilyDimension, dim: int, keep: Tensor) -> Tensor:
+        """(groups,): True where `keep` has nothing, nor the other weights that compute, or read, the same channels.
+
+        These have to be regularized too: another weight may still need the channel.
+        """
+        assert self._coverage is not None  # noqa: S101  (there is a part)
+        gone = _all_zero(part, dim, keep)
+        computing, reading = (set(each(part.family)) for each in (self._coverage.makers, self._coverage.readers))
+        if part.parameter not in computing | reading:  # of a norm, or depthwise: behind what computes
+            return gone & (len(computing) == 1)
+        for peer in (computing if part.parameter in computing else reading) - {part.parameter}:
+            parts = [each for each in self._coverage.parts(peer, dim) if each.family.name == part.family.name]
+            if peer not in self.regularizer.parameters or not parts:
+                return torch.zeros_like(gone)
+            for each in parts:
+                gone &= _all_zero(each, dim, self.regularizer.nonzero(peer))
+        return gone
+
+    def _dimensions(self, parameter: Parameter) -> list[int]:
+        """The dimensions that groups of a parameter are along."""
+        if parameter.dim() == 1:
+            return [0]
+        return [each.dim for each in self.regularizer.layouts(parameter) if each.dim is not None]
 
     def _check_optimizer(self, training: Training) -> None:
         if training.optimizer is None:
@@ -142,6 +172,19 @@ class RegularizationPolicy(Policy):
                 f"{', '.join(found)}: filters in front of BatchNorm have no scale, few will reach 0; "
                 "regularize the BatchNorm's weight"
             )
+
+
+def _all_zero(part: FamilyDimension, dim: int, keep: Tensor) -> Tensor:
+    """(groups,): True where `keep`, booleans of a parameter, has nothing along the positions of a group."""
+    gone = ~keep.movedim(dim, 0).flatten(1).any(1) if keep.dim() > 1 else ~keep
+    return gone.cpu()[part.index].reshape(part.family.size, -1).all(1)
+
+
+def _join(found: dict[Parameter, Tensor], masks: Mapping[Parameter, Tensor]) -> None:
+    """Add masks to those of the same parameters."""
+    for parameter, mask in masks.items():
+        mine = mask.to(parameter.device)
+        found[parameter] = found[parameter] & mine if parameter in found else mine
 
 
 def _rate(training: Training, parameter: Parameter) -> float:
