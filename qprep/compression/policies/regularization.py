@@ -12,7 +12,7 @@ from torch.nn import Parameter
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from qprep.compression.collect import norms_behind
-from qprep.compression.coverage import Coverage, FamilyDimension
+from qprep.compression.coverage import Coverage
 from qprep.compression.errors import CompressionError
 from qprep.compression.masks import Share
 from qprep.compression.optimizers import members_of
@@ -63,9 +63,7 @@ class RegularizationPolicy(Policy):
         """The proximal step."""
         if not (self.regularizer.proximal and self._runs(training, window)):
             return
-        kept = self.regularizer.proximal_step(partial(_rate, training))
-        for parameter, keep in kept.items():
-            self._hold(training, parameter, keep)
+        self._hold(training, self.regularizer.proximal_step(partial(_rate, training)))
 
     def on_minibatch_end(self, training: Training, window: Window) -> None:  # noqa: ARG002
         """Threshold, if the file sets it."""
@@ -80,9 +78,8 @@ class RegularizationPolicy(Policy):
         if not (self.keep_mask and window.is_last(training.clock.epoch)):
             return
         criterion = self.regularizer.threshold_criteria
-        for parameter in self.regularizer.parameters:
-            keep = self.regularizer.keep(parameter) if criterion else self.regularizer.nonzero(parameter)
-            self._hold(training, parameter, keep)
+        keep = self.regularizer.keep if criterion else self.regularizer.nonzero
+        self._hold(training, {each: keep(each) for each in self.regularizer.parameters})
         training.masks.apply()
 
     def _runs(self, training: Training, window: Window) -> bool:
@@ -92,54 +89,26 @@ class RegularizationPolicy(Policy):
         """Masks of the groups that thresholds have set to 0, in the epochs of the policy; see `on_minibatch_end`."""
         if not self._runs(training, window):
             return {}
-        found: dict[Parameter, Tensor] = {}
-        for parameter in self.regularizer.parameters:
-            keep = self.regularizer.nonzero(parameter)
-            if not bool(keep.all()):
-                _join(found, self._covered(parameter, keep))
-        return found
+        found = {each: self.regularizer.nonzero(each) for each in self.regularizer.parameters}
+        return self._covered({each: keep for each, keep in found.items() if not bool(keep.all())})
 
-    def _hold(self, training: Training, parameter: Parameter, keep: Tensor) -> None:
+    def _hold(self, training: Training, keeps: Mapping[Parameter, Tensor]) -> None:
         """Mask what is 0; with all that belongs to the same channels where those are whole."""
-        if bool(keep.all()):
+        shares = {each: training.masks.share(each, self.name) for each in keeps}
+        shared = {
+            each: from_first_rank(keep if (share := shares[each]) is None else keep & share.keep)
+            for each, keep in keeps.items()
+            if not bool(keep.all())
+        }
+        known = {each: share.keep for each, share in shares.items() if share is not None}
+        if all(each in known and torch.equal(keep, known[each]) for each, keep in shared.items()):
             return
-        share = training.masks.share(parameter, self.name)
-        shared = from_first_rank(keep if share is None else keep & share.keep)
-        if share is not None and bool((shared == share.keep).all()):
-            return
-        for each, mask in self._covered(parameter, shared).items():
-            known = training.masks.share(each, self.name)
-            training.masks.set(each, self.name, Share(mask if known is None else known.keep & mask))
+        for each, mask in self._covered(shared).items():
+            share = training.masks.share(each, self.name)
+            training.masks.set(each, self.name, Share(mask if share is None else share.keep & mask))
 
-    def _covered(self, parameter: Parameter, keep: Tensor) -> dict[Parameter, Tensor]:
-        """The mask of `parameter`, and those of the channels that nothing computes, or nothing reads, because of it."""
-        found = {parameter: keep}
-        if self._coverage is None:
-            return found
-        for dim in self._dimensions(parameter):
-            for part in self._coverage.parts(parameter, dim):
-                gone = self._groups_at_zero(part, dim, keep).nonzero().flatten().tolist()
-                if gone:
-                    _join(found, self._coverage.masks(part.family, gone))
-        return found
-
-    def _groups_at_zero(self, part: FamilyDimension, dim: int, keep: Tensor) -> Tensor:
-        """(groups,): True where `keep` has nothing, nor the other weights that compute, or read, the same channels.
-
-        These have to be regularized too: another weight may still need the channel.
-        """
-        assert self._coverage is not None  # noqa: S101  (there is a part)
-        gone = _all_zero(part, dim, keep)
-        computing, reading = (set(each(part.family)) for each in (self._coverage.makers, self._coverage.readers))
-        if part.parameter not in computing | reading:  # of a norm, or depthwise: behind what computes
-            return gone & (len(computing) == 1)
-        for peer in (computing if part.parameter in computing else reading) - {part.parameter}:
-            parts = [each for each in self._coverage.parts(peer, dim) if each.family.name == part.family.name]
-            if peer not in self.regularizer.parameters or not parts:
-                return torch.zeros_like(gone)
-            for each in parts:
-                gone &= _all_zero(each, dim, self.regularizer.nonzero(peer))
-        return gone
+    def _covered(self, keeps: Mapping[Parameter, Tensor]) -> dict[Parameter, Tensor]:
+        return dict(keeps) if self._coverage is None else self._coverage.with_channels(keeps, self._dimensions)
 
     def _dimensions(self, parameter: Parameter) -> list[int]:
         """The dimensions that groups of a parameter are along."""
@@ -172,19 +141,6 @@ class RegularizationPolicy(Policy):
                 f"{', '.join(found)}: filters in front of BatchNorm have no scale, few will reach 0; "
                 "regularize the BatchNorm's weight"
             )
-
-
-def _all_zero(part: FamilyDimension, dim: int, keep: Tensor) -> Tensor:
-    """(groups,): True where `keep`, booleans of a parameter, has nothing along the positions of a group."""
-    gone = ~keep.movedim(dim, 0).flatten(1).any(1) if keep.dim() > 1 else ~keep
-    return gone.cpu()[part.index].reshape(part.family.size, -1).all(1)
-
-
-def _join(found: dict[Parameter, Tensor], masks: Mapping[Parameter, Tensor]) -> None:
-    """Add masks to those of the same parameters."""
-    for parameter, mask in masks.items():
-        mine = mask.to(parameter.device)
-        found[parameter] = found[parameter] & mine if parameter in found else mine
 
 
 def _rate(training: Training, parameter: Parameter) -> float:
