@@ -6,9 +6,9 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from qprep.analysis.effects import silent_calls
 from qprep.analysis.effects.abstract_objects import (
     Anything,
     Below,
@@ -25,7 +25,7 @@ from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
     from qprep.analysis.effects.stored_values import StoreTable
@@ -38,6 +38,7 @@ MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
 
 Argument = tuple[ast.expr, "LexicalScope"]
+T = TypeVar("T")
 
 
 class ObjectQueries(Protocol):
@@ -63,6 +64,14 @@ class ObjectQueries(Protocol):
 
     def of(self, node: ast.expr, scope: LexicalScope) -> References:
         """What an expression may refer to."""
+        ...
+
+    def known(self, node: ast.expr, scope: LexicalScope) -> References | None:
+        """The same; None as long as nothing is known of it that may yet turn out."""
+        ...
+
+    def derived(self, key: Derived, compute: Callable[[], T], empty: T) -> T:
+        """A result that is computed from what expressions may refer to; later ones are merged with it by `|`."""
         ...
 
     def attribute(self, owners: References, name: str) -> References:
@@ -198,20 +207,30 @@ def _is_set(node: ast.Attribute) -> bool:
 
 
 _Read = tuple["ast.Name | ast.Attribute", "FileScopes"]
+_ReadsBy = dict[T, dict[_Read, None]]
 
 
 @dataclass(slots=True)
 class _Meanings:
     """The reads of one name, by what they may be; `unknown`: attributes of objects of which nothing is known."""
 
-    functions: dict[LexicalScope, list[_Read]] = field(default_factory=lambda: defaultdict(list))
-    classes: dict[ClassRef, list[_Read]] = field(default_factory=lambda: defaultdict(list))
-    unknown: list[_Read] = field(default_factory=list)
+    functions: _ReadsBy[LexicalScope] = field(default_factory=lambda: defaultdict(dict))
+    classes: _ReadsBy[ClassRef] = field(default_factory=lambda: defaultdict(dict))
+    unknown: dict[_Read, None] = field(default_factory=dict)
 
     def reads_of(self, scope: LexicalScope) -> list[_Read]:
         """The reads that may be a function; a method may be what any unknown object has by its name."""
-        known = self.functions.get(scope, [])
+        known = self.functions.get(scope, {})
         return [*known, *self.unknown] if scope.owner is not None else list(known)
+
+    def __or__(self, other: _Meanings) -> _Meanings:
+        return _Meanings(
+            _merged(self.functions, other.functions), _merged(self.classes, other.classes), self.unknown | other.unknown
+        )
+
+
+def _merged(first: _ReadsBy[T], second: _ReadsBy[T]) -> _ReadsBy[T]:
+    return {key: first.get(key, {}) | second.get(key, {}) for key in first | second}
 
 
 @dataclass(slots=True)
@@ -224,10 +243,26 @@ class _Uses:
     stored   the objects in whose attributes it is kept
     """
 
-    direct: list[tuple[ast.Call, LexicalScope]] = field(default_factory=list)
-    loose: list[tuple[ast.Call, LexicalScope]] = field(default_factory=list)
+    direct: dict[tuple[ast.Call, LexicalScope], None] = field(default_factory=dict)
+    loose: dict[tuple[ast.Call, LexicalScope], None] = field(default_factory=dict)
     unknown: bool = False
-    stored: list[Argument] = field(default_factory=list)
+    stored: dict[Argument, None] = field(default_factory=dict)
+
+    def __or__(self, other: _Uses) -> _Uses:
+        return _Uses(
+            self.direct | other.direct,
+            self.loose | other.loose,
+            self.unknown or other.unknown,
+            self.stored | other.stored,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """The key of a result of the call graph, which follows from what expressions may refer to."""
+
+    kind: str
+    subject: object = None
 
 
 class CallGraph:
@@ -235,24 +270,25 @@ class CallGraph:
 
     def __init__(self, points_to: ObjectQueries) -> None:
         self._points_to = points_to
-        self._uses: dict[LexicalScope, _Uses] = {}
-        self._meanings: dict[str, _Meanings] = {}
-        self._decorated: dict[LexicalScope, list[LexicalScope]] = {}
         # What each search that comes by a call or a variable asks again; it follows from the tree alone.
         self._bound: dict[tuple[ast.Call, LexicalScope, ast.expr], list[str]] = {}
         self._reads: dict[tuple[LexicalScope, str], list[ast.Name]] = {}
 
     def meanings(self, name: str) -> _Meanings:
-        """What each read of a name may be; names that are read while this is found out see a part of it."""
-        if name not in self._meanings:
-            found = self._meanings[name] = _Meanings()
-            for node, file in self._points_to.names.loads(self._points_to, name):
-                self._read(node, file, found)
-        return self._meanings[name]
+        """What each read of a name may be."""
+        return self._points_to.derived(Derived("meanings", name), lambda: self._find_meanings(name), _Meanings())
+
+    def _find_meanings(self, name: str) -> _Meanings:
+        found = _Meanings()
+        for node, file in self._points_to.names.loads(self._points_to, name):
+            self._read(node, file, found)
+        return found
 
     def _read(self, node: ast.Name | ast.Attribute, file: FileScopes, found: _Meanings) -> None:
         scope = file.scope_of(node)
-        receiver = self._points_to.of(node.value, scope) if isinstance(node, ast.Attribute) else frozenset()
+        receiver = self._points_to.known(node.value, scope) if isinstance(node, ast.Attribute) else frozenset()
+        if receiver is None:
+            return
         references = (
             self._points_to.attribute(receiver, node.attr)
             if isinstance(node, ast.Attribute)
@@ -261,26 +297,23 @@ class CallGraph:
         is_known = any(isinstance(each.base, Instance | ClassObject | Named) for each in receiver)
         for reference in references:
             if isinstance(reference.base, FunctionObject):
-                found.functions[reference.base.scope].append((node, file))
+                found.functions[reference.base.scope][node, file] = None
                 is_known = True
             elif isinstance(reference.base, ClassObject) and isinstance(reference.base.cls, ClassRef):
-                found.classes[reference.base.cls].append((node, file))
+                found.classes[reference.base.cls][node, file] = None
                 is_known = True
         if isinstance(node, ast.Attribute) and not is_known:
-            found.unknown.append((node, file))
+            found.unknown[node, file] = None
 
-    def decorated_by(self, function: LexicalScope) -> list[LexicalScope]:
+    def decorated_by(self, function: LexicalScope) -> Iterator[LexicalScope]:
         """Functions that a function decorates."""
-        if function not in self._decorated:
-            found = self._decorated[function] = []
-            for node, file in self.meanings(function.name).functions.get(function, ()) if function.name else ():
-                current: ast.AST | None = file.parents.get(node)
-                if isinstance(current, ast.Call):
-                    current = file.parents.get(current)
-                is_definition = isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef)
-                inner = file.defined(current) if is_definition and current is not None else None
-                found += [inner] if inner is not None else []
-        return self._decorated[function]
+        for node, file in self.meanings(function.name).functions.get(function, ()) if function.name else ():
+            current: ast.AST | None = file.parents.get(node)
+            if isinstance(current, ast.Call):
+                current = file.parents.get(current)
+            is_definition = isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef)
+            inner = file.defined(current) if is_definition and current is not None else None
+            yield from (inner,) if inner is not None else ()
 
     def decorated_classes(self, function: LexicalScope) -> Iterator[ClassRef]:
         """The classes that a function, or what it returns, decorates."""
@@ -299,24 +332,24 @@ class CallGraph:
 
     def decorated_methods(self, function: LexicalScope) -> Iterator[ClassRef]:
         """The classes of the methods that a function around this one decorates: this one may stand in their place."""
+        empty: dict[tuple[LexicalScope, ClassRef], None] = {}
+        decorating = self._points_to.derived(Derived("method decorators"), self._find_method_decorators, empty)
         around = function.parent
         while around is not None:
-            yield from self._method_decorators.get(around, ())
+            yield from (cls for decorator, cls in decorating if decorator is around)
             around = around.parent
 
-    @cached_property
-    def _method_decorators(self) -> dict[LexicalScope, dict[ClassRef, None]]:
+    def _find_method_decorators(self) -> dict[tuple[LexicalScope, ClassRef], None]:
         """The functions that decorate methods, or make what does, with the classes of these."""
-        found: dict[LexicalScope, dict[ClassRef, None]] = defaultdict(dict)
-        self.__dict__["_method_decorators"] = found  # what is asked for on the way sees a part of it
+        found: dict[tuple[LexicalScope, ClassRef], None] = {}
         for cls, decorator, scope in self._points_to.names.method_decorators(self._points_to):
             for reference in self._points_to.of(decorator, scope):
                 match reference.base:
                     case FunctionObject(scope=made):
-                        found[made][cls] = None
+                        found[made, cls] = None
                     case ClassObject(cls=ClassRef() as kind) | Instance(cls=kind):
                         for made in self._points_to.method(kind, "__call__"):
-                            found[made][cls] = None
+                            found[made, cls] = None
         return found
 
     def receivers(self, scope: LexicalScope) -> Iterator[Argument]:
@@ -396,35 +429,64 @@ class CallGraph:
         return self._of(scope)
 
     def _of(self, scope: LexicalScope) -> _Uses:
-        if scope not in self._uses:
-            self._uses[scope] = _Uses()  # a function that calls itself ends here
-            self._uses[scope] = _UseSearch(self._points_to, scope).uses
-        return self._uses[scope]
+        return self._points_to.derived(Derived("uses", scope), lambda: _UseSearch(self._points_to, scope).uses, _Uses())
 
 
 def _is_bound_method(scope: LexicalScope) -> bool:
     return scope.owner is not None and not scope.has_decorator("staticmethod")
 
 
-def bound(call: ast.Call, scope: LexicalScope, name: str, shifts: Iterable[int]) -> Iterator[ast.expr]:
-    """The arguments of a call that may be bound to a parameter, with some parameters left out in front."""
+def bound(call: ast.Call, scope: LexicalScope, name: str, shifts: Sequence[int]) -> Iterator[ast.expr]:
+    """The arguments of a call that may be bound to a parameter, with some parameters left out in front.
+
+    The rules are Python's: what is bound by its place or by its own name is not bound by `**` as well.
+    """
     arguments = scope.arguments
     if arguments is None:
         return
-    if name in scope.positional:
-        for shift in shifts:
-            place = scope.positional.index(name) - shift
-            if 0 <= place < len(call.args) and not isinstance(call.args[place], ast.Starred):
-                yield call.args[place]
-        yield from (arg.value for arg in call.args if isinstance(arg, ast.Starred))
-    elif arguments.vararg is not None and name == arguments.vararg.arg:
-        yield from call.args
+    if arguments.vararg is not None and name == arguments.vararg.arg:
+        yield from _beyond(call.args, len(scope.positional) - max(shifts))
         return
-    yield from (keyword.value for keyword in call.keywords if keyword.arg == name)
-    yield from (keyword.value for keyword in call.keywords if keyword.arg is None)
+    by_place_alone = {arg.arg for arg in arguments.posonlyargs}
     if arguments.kwarg is not None and name == arguments.kwarg.arg:
-        known = {*scope.positional, *(arg.arg for arg in arguments.kwonlyargs)}
-        yield from (keyword.value for keyword in call.keywords if keyword.arg is not None and keyword.arg not in known)
+        known = {*scope.positional, *(arg.arg for arg in arguments.kwonlyargs)} - by_place_alone
+        yield from (keyword.value for keyword in call.keywords if keyword.arg not in known)
+        return
+    if name not in by_place_alone and (named := [each.value for each in call.keywords if each.arg == name]):
+        yield from named
+        return
+    is_bound = name in scope.positional
+    for place in (scope.positional.index(name) - shift for shift in shifts if name in scope.positional):
+        yield from _at(call.args, place)
+        is_bound &= place < 0 or _is_sure(call.args, place)
+    if not is_bound and name not in by_place_alone:
+        yield from (keyword.value for keyword in call.keywords if keyword.arg is None)
+
+
+def _is_sure(args: Sequence[ast.expr], place: int) -> bool:
+    """True if one argument alone can have this place: no `*` stands in front of it."""
+    return 0 <= place < len(args) and not any(isinstance(arg, ast.Starred) for arg in args[: place + 1])
+
+
+def _at(args: Sequence[ast.expr], place: int) -> Iterator[ast.expr]:
+    """The arguments that may have a place among all: behind a `*`, which may be empty, each may have any further."""
+    if _is_sure(args, place):
+        yield args[place]
+        return
+    stars = 0
+    for index, arg in enumerate(args):
+        if (stars or isinstance(arg, ast.Starred)) and index - stars <= place:
+            yield arg.value if isinstance(arg, ast.Starred) else arg
+        stars += isinstance(arg, ast.Starred)
+
+
+def _beyond(args: Sequence[ast.expr], count: int) -> Iterator[ast.expr]:
+    """The arguments that may come after the first `count`."""
+    has_star = False
+    for index, arg in enumerate(args):
+        has_star |= isinstance(arg, ast.Starred)
+        if has_star or index >= count:
+            yield arg
 
 
 class _UseSearch:
@@ -521,7 +583,7 @@ class _UseSearch:
         match parent:
             case ast.Call(func=func) if func is node:
                 uses = self.uses.loose if self._is_wrapped else self.uses.direct
-                uses.append((parent, file.scope_of(parent)))
+                uses[parent, file.scope_of(parent)] = None
             case ast.Call():
                 self._given(parent, node, file)
             case ast.keyword():
@@ -567,7 +629,9 @@ class _UseSearch:
     def _given(self, call: ast.Call, node: ast.expr, file: FileScopes) -> None:
         """The function is an argument."""
         scope = file.scope_of(call)
-        callees = self.points_to.of(call.func, scope)
+        callees = self.points_to.known(call.func, scope)
+        if callees is None:
+            return
         is_followed = False
         for reference in callees:
             base = reference.base
@@ -581,8 +645,9 @@ class _UseSearch:
                 for name in self.points_to.calls.bound_names(call, function, node):
                     self._follow_variable(function, name)
         if not is_followed:
-            self.uses.loose.append((call, scope))
             names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
+            if len(names) < len(callees) or not names or any(map(silent_calls.may_call, names)):
+                self.uses.loose[call, scope] = None
             if any(name.startswith(_WRAPPERS) for name in names):
                 self._is_wrapped = True
                 self._add(call, file)  # functools.partial, lru_cache … return what calls it
@@ -611,7 +676,7 @@ class _UseSearch:
                     if home.node is file.index.tree:
                         self._follow_global(file, name)
             case ast.Attribute(value=value, attr=attribute):
-                self.uses.stored.append((value, file.scope_of(target)))
+                self.uses.stored[value, file.scope_of(target)] = None
                 for node, other in self.points_to.names.loads(self.points_to, attribute):
                     if isinstance(node, ast.Attribute):
                         self._add(node, other)

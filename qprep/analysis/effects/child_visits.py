@@ -21,14 +21,8 @@ from qprep.analysis.effects.class_conditions import conditions, failing, holding
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
-from qprep.analysis.effects.listings import lists_names
-from qprep.analysis.effects.outside_effects import (
-    CHANGING,
-    OutsideEffects,
-    VisitRound,
-    blocks,
-    goes_through_tensors,
-)
+from qprep.analysis.effects.outside_effects import OutsideEffects
+from qprep.analysis.effects.visit_rounds import VisitRound, blocks, goes_through_tensors
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -253,11 +247,9 @@ class _Finder:
         """`model.apply(function)`, where the function leaves something behind for each module."""
         function, scope = call.args[0], self.file.scope_of(call)
         found = partial(_children, self.points_to, module, scope, [], False)
-        if isinstance(function, ast.Attribute) and function.attr in CHANGING:
-            yield Visit(found, call, call)
         functions = self.points_to.of(function, scope)
-        if not functions and not isinstance(function, ast.Attribute):
-            yield Visit(found, call, call)  # nothing is known of the function
+        if OutsideEffects(self.points_to).may_change(call, functions):
+            yield Visit(found, call, call)
         for inner, is_bound in self._applied_functions(functions, function, scope):
             names = [argument.arg for argument in inner.arguments.args] if inner.arguments is not None else []
             names = names[1:] if is_bound else names
@@ -398,6 +390,7 @@ class _Finder:
         run = VisitRound(scope, frozenset(names), frozenset(names), loop).widened(loop.body, self.points_to)
         for statement in body:
             if isinstance(statement, ast.For) and goes_through_tensors(statement.iter, names):
+                yield from self._loop(loop, statement.orelse, scope)
                 continue
             for node, more in effects.of_statement(statement, run):
                 yield statement, [*more, *self._tests_in(loop, node, statement, names, scope)]
@@ -415,7 +408,7 @@ class _Finder:
         """What is known of the module of a loop where code of a statement runs."""
         for name in names:
             yield from conditions(node, self.points_to.variable(name, scope), self.file.parents)
-        if lists_names(loop.iter) and is_out_of_reach(statement, loop, self.points_to, scope):
+        if is_out_of_reach(statement, loop, self.points_to, scope):
             yield GivenName()
         if (needed := _taken_attribute(statement, names, loop)) is not None:
             yield needed

@@ -163,6 +163,12 @@ def is_setter(method: LexicalScope) -> bool:
     return any(dotted_text(node).endswith(".setter") for node in getattr(method.node, "decorator_list", ()))
 
 
+def is_property(method: LexicalScope) -> bool:
+    """True for the methods of a property."""
+    names = [dotted_text(node).rpartition(".")[2] for node in getattr(method.node, "decorator_list", ())]
+    return any(name in ("property", "cached_property", "setter", "getter") for name in names)
+
+
 def _binary(node: ast.BinOp, _file: FileScopes) -> Iterator[_Form]:
     plain, reflected, _ = operator_methods(node.op)
     yield plain, node.left, (node.right,)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.effects.abstract_objects import FunctionObject, Named
 from qprep.analysis.effects.class_conditions import may_bind
 from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.listings import lists_names
 from qprep.analysis.effects.points_to import may_be_listed
 from qprep.analysis.symbols.ast_utils import last_name
 
@@ -34,18 +35,23 @@ _WILDCARD = re.compile(r"[*+?\[\]{}|()^$]|\\[^.]")
 def is_out_of_reach(statement: ast.stmt, loop: ast.For, points_to: PointsTo, scope: LexicalScope) -> bool:
     """True if no module that is added comes to a statement of a loop over names and modules.
 
-    `loop` is `for name, module in x.named_modules()`, in which nothing else binds either name.
+    `loop` is `for name, module in x.named_modules()`, in which nothing else binds either name, or `for name in names`.
     """
+    module: str | None = None
     match loop.target:
-        case ast.Tuple(elts=[ast.Name(id=name), ast.Name(id=module)]):
+        case ast.Tuple(elts=[ast.Name(id=name), ast.Name(id=module)]) if lists_names(loop.iter):
+            pass
+        case ast.Name(id=name):
             pass
         case _:
             return False
-    if not _keeps_ends(loop.body, name) or may_bind(loop.body, module):
+    if not _keeps_ends(loop.body, name) or (module is not None and may_bind(loop.body, module)):
         return False
     found = list(_held(statement, loop, scope.file.parents))
     if any(_is_given_name(test, name, points_to, scope) for test in found):
         return True
+    if module is None:
+        return False
     is_selected = any(_is_outside_pattern(test, name, points_to, scope) for test in found)
     return is_selected and _is_checked(statement, loop, module, scope.file.parents)
 

@@ -17,7 +17,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qprep.analysis.effects import call_sites
 from qprep.analysis.effects.abstract_objects import (
@@ -55,7 +55,7 @@ from qprep.analysis.effects.class_conditions import (
     is_none_or_attribute,
     may_bind,
 )
-from qprep.analysis.effects.implicit_calls import BINARY_METHODS, ImplicitCalls, operator_methods
+from qprep.analysis.effects.implicit_calls import BINARY_METHODS, ImplicitCalls, is_property, operator_methods
 from qprep.analysis.effects.lexical_scopes import (
     ANY_ATTRIBUTE,
     Binding,
@@ -73,6 +73,8 @@ from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRe
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.module_resolver import Project
+
+T = TypeVar("T")
 
 MAX_NAME = 5
 """Dots in the name of what a package holds; an attribute that lies deeper belongs to an object, not to a module."""
@@ -226,16 +228,19 @@ class PointsTo:
         self.names = call_sites.NameTable(project, self.modules)
         self._files: dict[str, FileScopes | None] = {}
         self._values: dict[_Key, References] = {}
+        self._derived: dict[call_sites.Derived, Any] = {}
+        self._computing: dict[call_sites.Derived, Callable[[], Any]] = {}
         self._scopes: dict[ast.AST, LexicalScope] = {}
-        self._users: dict[_Key, dict[_Key, None]] = defaultdict(dict)
+        self._users: dict[_Key | call_sites.Derived, dict[_Key | call_sites.Derived, None]] = defaultdict(dict)
         self._methods: dict[tuple[ClassRef, str], list[LexicalScope]] = {}
         self._kept: dict[str, bool] = {}
         self._assigned: dict[LexicalScope, frozenset[str]] = {}
         self._waiting: deque[_Key] = deque()
         self._queued: set[_Key] = set()
-        self._current: list[_Key] = []
+        self._outdated: dict[call_sites.Derived, None] = {}
+        self._current: list[_Key | call_sites.Derived] = []
         # Callees of which nothing is known so far, with the keys that need to know; and those that stay unknown.
-        self._undecided: dict[ast.expr, dict[_Key, None]] = {}
+        self._undecided: dict[ast.expr, dict[_Key | call_sites.Derived, None]] = {}
         self._decided: set[ast.expr] = set()
         self.calls = call_sites.CallGraph(self)
         self.implicit = ImplicitCalls(self)
@@ -343,18 +348,52 @@ class PointsTo:
             self._solve()
         return self._values[key]
 
-    def _enqueue(self, key: _Key) -> None:
-        if key not in self._queued:
+    def derived(self, key: call_sites.Derived, compute: Callable[[], T], empty: T) -> T:
+        """A result that follows from values, so far: it is computed again when these grow, and merged by `|`."""
+        if self._current:
+            self._users[key][self._current[-1]] = None
+        if key not in self._derived:
+            self._derived[key] = empty
+            self._computing[key] = compute
+            if len(self._current) < MAX_DEPTH:
+                self._derive(key)
+            else:
+                self._outdated[key] = None
+        if not self._current:
+            self._solve()
+        return self._derived[key]  # type: ignore[no-any-return]
+
+    def _derive(self, key: call_sites.Derived) -> None:
+        self._current.append(key)
+        try:
+            found = self._computing[key]()
+        finally:
+            self._current.pop()
+        merged = self._derived[key] | found
+        if merged != self._derived[key]:
+            self._derived[key] = merged
+            for user in self._users[key]:
+                self._enqueue(user)
+
+    def _enqueue(self, key: _Key | call_sites.Derived) -> None:
+        if isinstance(key, call_sites.Derived):
+            self._outdated[key] = None
+        elif key not in self._queued:
             self._queued.add(key)
             self._waiting.append(key)
 
     def _solve(self) -> None:
         """Compute again what grew, until nothing does; then take callees that refer to nothing for unknown code."""
-        while self._waiting or self._undecided:
+        while self._waiting or self._outdated or self._undecided:
             while self._waiting:
                 key = self._waiting.popleft()
                 self._queued.discard(key)
                 self._update(key)
+            outdated, self._outdated = self._outdated, {}
+            for each in outdated:
+                self._derive(each)
+            if outdated:
+                continue
             undecided, self._undecided = self._undecided, {}
             for callee, users in undecided.items():
                 if not self._values[callee]:
@@ -362,12 +401,15 @@ class PointsTo:
                     for user in users:
                         self._enqueue(user)
 
-    def _callees(self, func: ast.expr, scope: LexicalScope) -> References | None:
-        """What is called; None as long as it may yet turn out, so that no known function is taken for unknown code."""
-        found = self._get(func, scope)
-        if found or func in self._decided:
+    def known(self, node: ast.expr, scope: LexicalScope) -> References | None:
+        """What an expression may refer to; None as long as that may yet turn out.
+
+        So no known function is taken for unknown code, and no known object for one of which nothing is known.
+        """
+        found = self._get(node, scope)
+        if found or not self._current or node in self._decided:
             return found
-        self._undecided.setdefault(func, {})[self._current[-1]] = None
+        self._undecided.setdefault(node, {})[self._current[-1]] = None
         return None
 
     def _update(self, key: _Key) -> None:
@@ -512,7 +554,7 @@ class PointsTo:
     def _added(self, addition: Addition) -> References:
         """What an addition may put into an object: nothing where the code that gets it is followed by itself."""
         if addition.callee is not None and not addition.keeps_texts:
-            callees = self._callees(addition.callee, addition.scope)
+            callees = self.known(addition.callee, addition.scope)
             if callees is None or (callees and all(map(_is_followed, callees))):
                 return NOTHING
             if isinstance(addition.callee, ast.Attribute):
@@ -824,7 +866,7 @@ class PointsTo:
                 if name in DICTIONARIES:
                     return frozenset((Reference(Below(base, is_direct=True)), CHILD_NAME))
                 if methods := self.method(cls, name):
-                    computed = [m for m in methods if m.has_decorator("property") or _is_property(m)]
+                    computed = [m for m in methods if is_property(m)]
                     if computed:
                         return _union(self._get(_Result(method)) for method in computed)
                     return frozenset(Reference(FunctionObject(method)) for method in methods)
@@ -1060,7 +1102,7 @@ class PointsTo:
             and (of_module := self._of_module_method(node, node.func, scope)) is not None
         ):
             return of_module
-        callees = self._callees(node.func, scope)
+        callees = self.known(node.func, scope)
         if callees is None:
             return NOTHING
         if self._is_weak(node.func, scope):
@@ -1397,11 +1439,6 @@ def _is_with_each(value: ast.expr, name: str, parents: dict[ast.AST, ast.AST]) -
     around = parents.get(statement) if isinstance(statement, ast.Assign | ast.AnnAssign) else None
     is_round = isinstance(around, ast.For) and statement in around.body and may_bind([around.target], name)
     return is_round or isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef)
-
-
-def _is_property(scope: LexicalScope) -> bool:
-    names = [dotted_text(node).rpartition(".")[2] for node in getattr(scope.node, "decorator_list", ())]
-    return any(name in ("property", "cached_property", "setter", "getter") for name in names)
 
 
 def _names_class(node: ast.expr, name: str) -> bool:

@@ -149,17 +149,16 @@ class StoreTable:
 
     def _read_item(self, node: ast.Subscript, file: FileScopes) -> None:
         value = assigned_value(node, file.parents)
-        if value is None:
-            return
         scope = file.scope_of(node)
         owner = dictionary_owner(node.value)
         is_variables = _is_call_of(node.value, "globals")
-        if owner is not None or is_variables:
+        if value is not None and (owner is not None or is_variables):
             self._keep(
                 AttributeStore(owner, patterns_of(node.slice, scope), (value,), scope, _is_of_module(node.value))
             )
-        if not is_variables:
-            self._note(node.value, Addition((value,), scope))
+        if not is_variables:  # what is iterated over a dictionary are its keys
+            kept = (value, None if isinstance(node.slice, ast.Constant | ast.Slice) else node.slice)
+            self._note(node.value, Addition(tuple(each for each in kept if each is not None), scope))
 
     def _read_call(self, call: ast.Call, file: FileScopes) -> None:
         values = _values(call)

@@ -41,6 +41,7 @@ _TOPICS: Final = (
 UNNAMED: Final = "?"  # in place of the unknown name of a function of torch
 _ANY: Final = Op("call", OpClass.COMPUTE, (), family=RuleFamily.FUNCTIONAL)
 _PLACES: Final = ("torch", "torch.nn.functional", "Tensor")
+_OF_RANDOM: Final = frozenset(("generator", "training", "dropout_p", "_random_samples"))
 _UNBOUND: Final = ("torch.Tensor.", "torch._C.TensorBase.")
 
 
@@ -93,6 +94,11 @@ class Catalogue:
     def runtime_module(self, name: str) -> Op | None:
         """The operation of a class of qprep.runtime_modules."""
         return self._runtime.get(name)
+
+    def draws(self, op: Op) -> bool:
+        """True if an operation may draw random numbers: most have a parameter for the generator, or for training."""
+        spellings = self.spellings(op)
+        return op.is_random or any(each.name in _OF_RANDOM for one in spellings for each in one.parameters)
 
     @property
     def nn_modules(self) -> tuple[NNModule, ...]:

@@ -8,13 +8,27 @@ from qprep.foundation.catalogue.op import Channels, Op, OpClass, Result, carryin
 from qprep.foundation.catalogue.spelling import spell
 
 
-def _row(name: str, *spellings: str, result: Result = Result.INTEGER, operators: tuple[str, ...] = ()) -> Op:
+def _row(
+    name: str,
+    *spellings: str,
+    result: Result = Result.INTEGER,
+    operators: tuple[str, ...] = (),
+    is_random: bool = False,
+) -> Op:
     """A row of class NOT_ACTIVATION; a spelling "tm:NAME(...)" means NAME in those places."""
     written: tuple[str, ...] = ()
     for spelling in spellings:
         places, colon, signature = spelling.partition(":")
         written += spell(signature, places) if colon and places.isalpha() else (spelling,)
-    return Op(name, OpClass.NOT_ACTIVATION, written, operators=operators, result=result, quantizer="float")
+    return Op(
+        name,
+        OpClass.NOT_ACTIVATION,
+        written,
+        operators=operators,
+        result=result,
+        quantizer="float",
+        is_random=is_random,
+    )
 
 
 _TENSOR: Final = Result.TENSOR
@@ -139,15 +153,25 @@ _SIZES: Final[tuple[Op, ...]] = (
 
 _CREATION: Final[tuple[Op, ...]] = (
     *(
-        _row(name, f"torch.{name}(*size, {_LIKE})", result=_TENSOR)
+        _row(name, f"torch.{name}(*size, {_LIKE})", result=_TENSOR, is_random="rand" in name)
         for name in ("zeros", "ones", "empty", "rand", "randn")
     ),
     *(
-        _row(f"{name}_like", f"t:{name}_like(input, *, memory_format=None, {_LIKE})", result=_TENSOR)
+        _row(
+            f"{name}_like",
+            f"t:{name}_like(input, *, memory_format=None, {_LIKE})",
+            result=_TENSOR,
+            is_random=name.startswith("rand"),
+        )
         for name in ("zeros", "ones", "empty", "rand", "randn")
     ),
     _row("full_like", f"t:full_like(input, fill_value, *, memory_format=None, {_LIKE})", result=_TENSOR),
-    _row("randint_like", f"t:randint_like(input, low, high=None, *, memory_format=None, {_LIKE})", result=_TENSOR),
+    _row(
+        "randint_like",
+        f"t:randint_like(input, low, high=None, *, memory_format=None, {_LIKE})",
+        result=_TENSOR,
+        is_random=True,
+    ),
     *(
         _row(f"new_{name}", f"Tensor.new_{name}(input, *size, {_LIKE})", result=_TENSOR)
         for name in ("zeros", "ones", "empty")
@@ -198,7 +222,7 @@ _RANDOM: Final[tuple[Op, ...]] = (
     _row("cauchy_", "Tensor.cauchy_(input, median=0.0, sigma=1.0, *, generator=None)", result=_TENSOR),
     _row("exponential_", "Tensor.exponential_(input, lambd=1.0, *, generator=None)", result=_TENSOR),
     _row("geometric_", "Tensor.geometric_(input, p, *, generator=None)", result=_TENSOR),
-    _row("random_", "Tensor.random_(input, *args, **kwargs)", result=_TENSOR),
+    _row("random_", "Tensor.random_(input, *args, **kwargs)", result=_TENSOR, is_random=True),
     _row("poisson", "torch.poisson(input, generator=None)", result=_TENSOR),
     _row("binomial", "torch.binomial(count, prob, generator=None)", result=_TENSOR),
 )

@@ -111,6 +111,7 @@ class Op:
     quantizer: str = "output"  # how the quantizer treats it: output | same-scale | fixed-range | float
     dedicated: Dedicated | None = None  # where `module` is of another library
     channels: Channels = Channels.MIX
+    is_random: bool = False  # it draws random numbers, though no parameter says so; see `Catalogue.draws`
 
 
 def carrying(
