@@ -181,6 +181,21 @@ def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
     yield from search.reads()
 
 
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """A module is taken from a table, or (None) from a module, by a key."""
+
+    key: ast.expr
+    table: ast.expr | None = None
+
+
+def _may_meet_new(lookup: _Lookup, targets: Callable[[ast.expr], References]) -> bool:
+    """True if a lookup may give a module that a fix adds: a listing gave the key, or the table has no names as keys."""
+    if may_be_listed(targets(lookup.key)):
+        return True
+    return lookup.table is not None and not may_be_listed(targets(lookup.table))
+
+
 class _Search:
     """The effects in one file."""
 
@@ -490,7 +505,16 @@ class _Search:
         for text in self._names(attribute):
             if own and text != ANY_NAME and text not in _OVERRIDES:
                 continue
-            yield from self._effect(EffectKind.SET, self._later(owner), node, f"calls `{name}`", text)
+            yield Effect(
+                EffectKind.SET,
+                self._later(owner),
+                Place.of(self.file.module, node),
+                f"calls `{name}`",
+                text,
+                self._is_by_class(node),
+                find_listed=self._listed(owner),
+                owner=self._owner_of(node),
+            )
 
     def _replaced(self, node: ast.expr) -> list[child_visits.NamedChild] | None:
         """The children whose names an expression holds: `name` in a loop over `named_children()`."""
@@ -590,32 +614,45 @@ class _Search:
 
     def _listed(self, receiver: ast.expr) -> Callable[[], References] | None:
         """What a receiver refers to in the calls in which it is looked up by a name that a listing of names gave."""
-        key = self._looked_up_by(receiver)
-        return partial(self._listed_by, receiver, key) if key is not None else None
+        values = self._values_of(receiver)
+        return partial(self._listed_of, values) if any(map(self._looked_up, values)) else None
 
-    def _listed_by(self, receiver: ast.expr, key: ast.expr) -> References:
+    def _listed_of(self, values: Iterable[ast.expr]) -> References:
+        """The same for several expressions, some of which look nothing up."""
+        found = ((value, self._looked_up(value)) for value in values)
+        return frozenset().union(
+            *(self._targets(value) if lookup is None else self._listed_by(value, lookup) for value, lookup in found)
+        )
+
+    def _listed_by(self, receiver: ast.expr, lookup: _Lookup) -> References:
         scope = self.file.scope_of(receiver)
         uses = self.points_to.calls.uses(scope) if scope.is_function else None
         if uses is None or uses.unknown or uses.loose or not uses.direct:
-            return self._targets(receiver) if may_be_listed(self._targets(key)) else frozenset()
+            return self._targets(receiver) if _may_meet_new(lookup, self._targets) else frozenset()
         contexts = [CallContext(self.points_to, scope, call, where) for call, where in uses.direct]
-        return frozenset().union(*(each.of(receiver) for each in contexts if may_be_listed(each.of(key))))
+        return frozenset().union(*(each.of(receiver) for each in contexts if _may_meet_new(lookup, each.of)))
 
-    def _looked_up_by(self, node: ast.expr) -> ast.expr | None:
-        """The name by which a module is looked up: `modules[name]`, `net.get_submodule(name)`."""
-        scope = self.file.scope_of(node)
-        home = scope.binder(node.id) if isinstance(node, ast.Name) else None
-        if home is not None and isinstance(node, ast.Name) and len(home.bindings[node.id]) == 1:
-            (binding,) = home.bindings[node.id]
-            is_value = binding.kind is BindingKind.VALUE and isinstance(binding.value, ast.expr)
-            return self._looked_up_by(binding.value) if is_value and isinstance(binding.value, ast.expr) else None
+    def _values_of(self, node: ast.expr, seen: frozenset[ast.expr] = frozenset()) -> list[ast.expr]:
+        """The values of a variable, or the expression itself where a binding gives the variable something else."""
+        home = self.file.scope_of(node).binder(node.id) if isinstance(node, ast.Name) else None
+        bindings = home.bindings[node.id] if home is not None and isinstance(node, ast.Name) else []
+        values = [b.value for b in bindings if b.kind is BindingKind.VALUE and isinstance(b.value, ast.expr)]
+        if node in seen or not values or len(values) != len(bindings):
+            return [node]
+        return [part for value in values for part in self._values_of(value, seen | {node})]
+
+    @staticmethod
+    def _looked_up(node: ast.expr) -> _Lookup | None:
+        """How a module is looked up: `modules[name]`, `net.get_submodule(name)`."""
         match node:
             case ast.Subscript(slice=ast.Slice() | ast.Constant(value=int())):
                 return None
-            case ast.Subscript(slice=name) | ast.Call(func=ast.Attribute(attr="get_submodule"), args=[name]):
-                return name
-            case ast.Call(func=ast.Attribute(attr="get"), args=[name, *_]):
-                return name
+            case ast.Subscript(value=table, slice=name):
+                return _Lookup(name, table)
+            case ast.Call(func=ast.Attribute(attr="get_submodule"), args=[name]):
+                return _Lookup(name)
+            case ast.Call(func=ast.Attribute(value=table, attr="get"), args=[name, *_]):
+                return _Lookup(name, table)
         return None
 
     def _container_method(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
