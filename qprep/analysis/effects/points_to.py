@@ -416,6 +416,8 @@ class PointsTo:
         bindings = scope.bindings.get(name, ())
         if bindings and all(b.kind in (BindingKind.IMPORT, BindingKind.DEFINITION) for b in bindings):
             return found
+        if name == scope.receiver and scope.owner is not None and not self._may_keep_items(scope.owner):
+            return found
         found |= self._get(_Kept(scope, name))
         return found | self._set_in_module(scope, name) if scope.parent is None else found
 
@@ -1294,6 +1296,12 @@ class PointsTo:
             started = self._of_methods(references, "__iter__")
             found |= started | self._of_methods(started | references, "__next__")
         return found | _union(self._get(_Given(c)) for c in _classes_of(references) if self._has_given_items(c))
+
+    def _may_keep_items(self, cls: ClassRef) -> bool:
+        """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
+        return any(
+            self.is_container(each) or self._has_given_items(each) for each in (cls, *self.project.subclasses(cls))
+        )
 
     def _has_given_items(self, cls: ClassRef) -> bool:
         """True if instances of a class may be containers, made by code that is not given: of `dict`, of NamedTuple."""
