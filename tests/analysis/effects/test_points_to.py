@@ -275,7 +275,17 @@ def test_what_is_looked_up_in_many_modules_is_not_followed(tmp_path: Path, monke
     assert names_of(probed(table)) == {"sys.modules.*"}
 
 
-KEPT = "from elsewhere import fill\n\n\nclass Box({base}):\n    def load(self, layer):\n{body}\n\n\nBox().load(nn.Dropout())\n"
+KEPT = """\
+from elsewhere import fill
+
+
+class Box({base}):
+    def load(self, layer):
+{body}
+
+
+Box().load(nn.Dropout())
+"""
 KEEPING = {
     "package": "fill(self, layer)\nprobe(self)",
     "function": "put(self, layer)\nprobe(self)",
