@@ -18,6 +18,7 @@ from qprep.analysis.effects import child_visits, exposures, function_handlers, t
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
+    Below,
     ClassObject,
     ClassOf,
     ClassTest,
@@ -39,6 +40,7 @@ from qprep.analysis.effects.stored_values import dictionary_owner
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.function_handlers import Asked
@@ -816,7 +818,9 @@ class _Search:
         for node in self.file.index.of(ast.Attribute):
             if not (isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name)):
                 continue
-            if node.attr in _LAYER_ATTRIBUTES and self._is_variable_of_many(node.value):
+            is_of_layers = node.attr in _LAYER_ATTRIBUTES and not self._is_called_as_of_a_tensor(node)
+            is_asked = is_of_layers and self._is_variable_of_many(node.value)
+            if is_asked or (not _is_of_every_module(node.attr) and self._is_child_of_another(node.value)):
                 text = f"reads `{ast.unparse(node)}`"
                 yield from self._effect(EffectKind.READ, self._later(node.value), node, text, re.escape(node.attr))
         for call in self.file.index.of(ast.Call):
@@ -827,12 +831,36 @@ class _Search:
                             text = f"calls `{ast.unparse(call)}`"
                             yield from self._effect(EffectKind.READ, self._later(value), call, text, attribute)
 
+    def _is_called_as_of_a_tensor(self, node: ast.Attribute) -> bool:
+        """True for `x.stride()` where no module has such a method: those of torch.nn have a value of this name."""
+        call, name = self.file.parents.get(node), node.attr
+        if not (isinstance(call, ast.Call) and call.func is node) or self.points_to.names.is_method(name):
+            return False
+        return not self.points_to.attribute(frozenset((Reference(Below(Anything())),)), name)
+
+    def _is_child_of_another(self, node: ast.Name) -> bool:
+        """True if a loop over the modules of another object than `self` binds a name.
+
+        What a class does with children of its own, the rewrite of the class takes care of.
+        """
+        home = self.file.scope_of(node).binder(node.id)
+        values = [binding.value for binding in home.bindings[node.id]] if home is not None else []
+        listings = [each for each in values if isinstance(each, ast.expr) and child_visits.lists_modules(each)]
+        return any(not self._is_self(child_visits.listed_module(each)) for each in listings)
+
+    def _is_self(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and node.id == self.points_to.receiver(self.file.scope_of(node))
+
     def _is_variable_of_many(self, node: ast.Name) -> bool:
         """True if a name may mean one module after another: it is bound by a loop, or a parameter but not `self`."""
         home = self.file.scope_of(node).binder(node.id)
         kinds = {binding.kind for binding in home.bindings[node.id]} if home is not None else set()
         is_own = home is not None and home.receiver == node.id
         return not is_own and not kinds.isdisjoint((BindingKind.ITEM, BindingKind.PARAMETER))
+
+
+def _is_of_every_module(name: str) -> bool:
+    return name in NN_MODULE_ATTRIBUTES or name.startswith("__")
 
 
 def _reaches_base(node: ast.ClassDef) -> bool:
