@@ -175,7 +175,7 @@ def try_pipx(wheel: Path, version: str) -> None:
 
 def check_version(version: str, *command: str, **variables: str) -> str:
     """The output of `command --version`; raises ReleaseError if it is of another version."""
-    if (found := run(*command, "--version", **variables)) != f"qprep {version}":
+    if (found := run(*command, "--version", cwd=ROOT, **variables)) != f"qprep {version}":
         raise ReleaseError(f"expected `qprep {version}`, found `{found}`")
     return found
 

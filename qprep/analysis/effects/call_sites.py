@@ -21,6 +21,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
+from qprep.analysis.effects.stored_values import SCALARS
 from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 
 # Packages of Python's own whose functions return what they are given, or something that calls it.
 _WRAPPERS = ("builtins.", "functools.", "collections.", "contextlib.", "itertools.", "operator.", "types.", "copy.")
+
+# Functions that call nothing which they are given, and those of them that return what an iterable gives.
+_SCALARS = frozenset(f"builtins.{name}" for name in SCALARS)
+_COPIES = frozenset(
+    f"builtins.{name}" for name in ("dict", "enumerate", "frozenset", "iter", "list", "reversed", "set", "tuple")
+)
 
 MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
@@ -630,7 +637,10 @@ class _UseSearch:
         """The function is an argument."""
         scope = file.scope_of(call)
         callees = self.points_to.known(call.func, scope)
-        if callees is None:
+        if callees is None or _is_of(callees, _SCALARS):
+            return
+        if _is_of(callees, _COPIES) and len(call.args) == 1:
+            self._add(call, file)
             return
         is_followed = False
         for reference in callees:
@@ -719,6 +729,11 @@ class _UseSearch:
             return
         for name in _parameters(function):
             self._follow_variable(function, name)
+
+
+def _is_of(callees: References, names: frozenset[str]) -> bool:
+    """True if all functions that a call may run are among those of some names."""
+    return bool(callees) and all(isinstance(each.base, Named) and each.base.name in names for each in callees)
 
 
 def _short(cls: ClassRef) -> str:

@@ -125,16 +125,16 @@ def loop_over_modules(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.For
     current: ast.AST | None = node
     while current is not None and not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         if isinstance(current, ast.For):
-            return current if _lists_modules(current.iter) else None
+            return current if lists_modules(current.iter) else None
         current = parents.get(current)
     return None
 
 
-def _lists_modules(node: ast.expr) -> bool:
+def lists_modules(node: ast.expr) -> bool:
     """`m.named_children()`, `list(m.modules())`, `m._modules.items()`."""
     match node:
         case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _WRAPPERS:
-            return _lists_modules(inner)
+            return lists_modules(inner)
         case ast.Call(func=ast.Attribute(value=value, attr=name)):
             return name in _LISTINGS or (
                 name in _VIEWS and isinstance(value, ast.Attribute) and value.attr == "_modules"
@@ -153,7 +153,7 @@ def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> lis
         if not isinstance(binding.value, ast.expr):
             return None
         loop = file.parents.get(binding.value)
-        if binding.kind is BindingKind.ITEM and isinstance(loop, ast.For) and _lists_modules(binding.value):
+        if binding.kind is BindingKind.ITEM and isinstance(loop, ast.For) and lists_modules(binding.value):
             found += _second_of(loop, node, file, points_to)
         elif (path := _path_that_ends(loop, node)) is not None:
             inner = named_children(path, file, points_to)
@@ -174,7 +174,7 @@ def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: Point
             scope = file.scope_of(loop)
             tests = list(conditions(name, points_to.variable(second, scope), file.parents))
             yield NamedChild(
-                partial(_children, points_to, _listed(loop.iter), scope, tests, _is_direct(loop.iter)), name
+                partial(_children, points_to, listed_module(loop.iter), scope, tests, _is_direct(loop.iter)), name
             )
 
 
@@ -201,11 +201,11 @@ def _is_direct(node: ast.expr) -> bool:
     return True
 
 
-def _listed(node: ast.expr) -> ast.expr:
+def listed_module(node: ast.expr) -> ast.expr:
     """`m` in `list(m.named_children())`."""
     match node:
         case ast.Call(func=ast.Name(), args=[inner]):
-            return _listed(inner)
+            return listed_module(inner)
         case ast.Call(func=ast.Attribute(value=ast.Attribute(value=value, attr="_modules"))):
             return value
         case ast.Call(func=ast.Attribute(value=value)):

@@ -65,7 +65,8 @@ from qprep.analysis.effects.lexical_scopes import (
     assigned_value,
 )
 from qprep.analysis.effects.listings import is_module_in, module_beside
-from qprep.analysis.effects.stored_values import OF_CONTAINERS, Addition, AttributeStore, StoreTable
+from qprep.analysis.effects.python_classes import holds_no_items
+from qprep.analysis.effects.stored_values import OF_CONTAINERS, SCALARS, Addition, AttributeStore, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
@@ -123,10 +124,6 @@ _VALUE_PACKAGES = (
     "random.",
 )
 _WRAPS_MODULES = frozenset(("compile", "vmap"))
-_SCALARS = frozenset(
-    ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
-     "issubclass", "len", "open", "ord", "pow", "print", "range", "repr", "round", "str"]
-)  # fmt: skip
 # Packages whose functions find objects that nobody gives them, and attributes that do.
 _REFLECTIVE = ("gc.", "ctypes.", "inspect.currentframe", "inspect.stack", "sys._getframe")
 _REFLECTED = frozenset(
@@ -199,9 +196,10 @@ class _Attached:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """The arguments of all calls of a class."""
+    """The arguments of all calls of a class; those for one field of a dataclass."""
 
     cls: ClassRef
+    field: str | None = None
 
 
 _Key = _Variable | _Result | _Stored | _Kept | _Outside | _Computed | _Attached | _Given | ast.AST
@@ -445,8 +443,8 @@ class PointsTo:
                 return self._of_computed(holder, computed)
             case _Attached(holder=name):
                 return self._attached_to(name)
-            case _Given(cls=cls):
-                return self._given_to(cls)
+            case _Given(cls=cls, field=field):
+                return self._given_to(cls, field)
             case ast.expr():
                 return self._of_expression(key, self._scopes[key])
         raise TypeError(f"no value is computed for {key!r}")
@@ -457,6 +455,8 @@ class PointsTo:
         found = _union(self.of_binding(scope, name, binding) for binding in scope.bindings.get(name, ()))
         bindings = scope.bindings.get(name, ())
         if bindings and all(b.kind in (BindingKind.IMPORT, BindingKind.DEFINITION) for b in bindings):
+            return found
+        if name == scope.receiver and scope.owner is not None and not self._may_keep_items(scope.owner):
             return found
         found |= self._get(_Kept(scope, name))
         return found | self._set_in_module(scope, name) if scope.parent is None else found
@@ -720,7 +720,7 @@ class PointsTo:
                 value = entry.values.get(attribute) if entry is not None else None
                 inner = file.defined(entry.node) if entry is not None and file is not None else None
                 found |= self._get(value, inner) if value is not None and inner is not None else NOTHING
-            found |= self._of_field(cls)
+            found |= self._of_field(cls, attribute)
         return found | self._of_methods(found, "__get__")
 
     def _may_set(self, node: ast.Attribute, scope: LexicalScope, family: frozenset[ClassRef]) -> bool:
@@ -786,24 +786,39 @@ class PointsTo:
                 found |= _union(self._get(value, store.scope) for value in store.values)
         return found
 
-    def _of_field(self, cls: ClassRef) -> References:
+    def _of_field(self, cls: ClassRef, attribute: str) -> References:
         """The attributes of instances whose constructor is generated: dataclasses, tuples."""
         if self.method(cls, "__init__") or self.method(cls, "__new__") or self.is_module(cls):
             return NOTHING
-        return self._get(_Given(cls))
+        return self._get(_Given(cls, attribute if self._is_dataclass(cls) else None))
+
+    def _is_dataclass(self, cls: ClassRef) -> bool:
+        """True if the constructor of a class sets each field to the argument of its name, and does nothing else."""
+        bases = [base for base in self.project.mro(cls) if not (isinstance(base, External) and base.name in _ROOTS)]
+        owns = [base for base in bases if isinstance(base, ClassRef)]
+        is_plain = len(owns) == len(bases) and not any(self._own_method(base, "__post_init__") for base in owns)
+        return is_plain and all(map(self._is_decorated_as_dataclass, owns))
+
+    def _is_decorated_as_dataclass(self, cls: ClassRef) -> bool:
+        entry, body = self.project.class_node(cls), self._body(cls)
+        if entry is None or body is None or body.parent is None or len(entry.node.decorator_list) != 1:
+            return False
+        (decorator,) = entry.node.decorator_list
+        made = self._get(decorator.func if isinstance(decorator, ast.Call) else decorator, body.parent)
+        return made == {Reference(Named("dataclasses.dataclass"))} and not entry.node.keywords
 
     def given_to(self, cls: ClassRef) -> References:
         """The items that calls of a container class, and its own methods, store in its instances."""
         return self._get(_Given(cls))
 
-    def _given_to(self, cls: ClassRef) -> References:
-        """The arguments of all calls of a class, and what its methods put into their own object."""
+    def _given_to(self, cls: ClassRef, field: str | None) -> References:
+        """The arguments of all calls of a class, or for one field, and what its methods put into their own object."""
         found = NOTHING
         for node, file in self.calls.meanings(cls.name.rpartition(".")[2].partition(":")[0]).classes.get(cls, ()):
             parent = file.parents.get(node)
             if isinstance(parent, ast.Call) and parent.func is node:
                 scope = file.scope_of(parent)
-                values = (*parent.args, *(keyword.value for keyword in parent.keywords))
+                values = [*parent.args, *(k.value for k in parent.keywords if field is None or k.arg in (None, field))]
                 found |= _union(self._get(value, scope) for value in values)
         bases = (base for base in self.project.mro(cls) if isinstance(base, ClassRef))
         return found | _union(self._added(each) for base in bases for each in self.stores.of_instances(base))
@@ -1210,7 +1225,7 @@ class PointsTo:
         if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
             wraps = last in _WRAPS_MODULES and name.startswith("torch.")
             return self._of_arguments(node, scope) if wraps else NOTHING
-        if name.startswith("builtins.") and last in _SCALARS:
+        if name.startswith("builtins.") and last in SCALARS:
             return NOTHING
         if (last[:1].isupper() or last == ANY_OF_PACKAGE) and name.startswith("torch."):
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
@@ -1347,6 +1362,16 @@ class PointsTo:
             started = self._of_methods(references, "__iter__")
             found |= started | self._of_methods(started | references, "__next__")
         return found | _union(self._get(_Given(c)) for c in _classes_of(references) if self._has_given_items(c))
+
+    def _may_keep_items(self, cls: ClassRef) -> bool:
+        """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
+        return any(map(self._may_be_container, (cls, *self.project.subclasses(cls))))
+
+    def _may_be_container(self, cls: ClassRef) -> bool:
+        others = [base for base in self.project.mro(cls) if isinstance(base, External) and base.name not in _ROOTS]
+        if self.is_module(cls):
+            return self.is_container(cls)
+        return not all(holds_no_items(base.name) for base in others)
 
     def _has_given_items(self, cls: ClassRef) -> bool:
         """True if instances of a class may be containers, made by code that is not given: of `dict`, of NamedTuple."""

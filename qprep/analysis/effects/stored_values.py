@@ -36,6 +36,12 @@ OF_CONTAINERS = frozenset(
 )
 """The methods of Python's own containers."""
 
+SCALARS = frozenset(
+    ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
+     "issubclass", "len", "open", "ord", "pow", "print", "range", "repr", "round", "str"]
+)  # fmt: skip
+"""Python's own functions that return a number, a text or nothing."""
+
 _SETTERS = frozenset(("setattr", "__setattr__"))
 _NAMED_SETTERS = frozenset(("__setattr__", "add_module", "register_module"))
 
@@ -209,6 +215,8 @@ class StoreTable:
                         waiting += self._note_variable(home, name, addition)
                 case ast.Attribute(attr=name):
                     self._attributes[name].append(addition)
+                case ast.Call(func=func) if _is_scalar(func, scope):
+                    pass  # `len(items)` is no other name for the items
                 case ast.Call(func=func, args=arguments):
                     self._results[last_name(func)].append(addition)
                     waiting += [(func.value, scope)] if isinstance(func, ast.Attribute) else []
@@ -294,6 +302,11 @@ def _values(call: ast.Call) -> tuple[ast.expr, ...]:
 
 def _is_call_of(node: ast.expr, name: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def _is_scalar(func: ast.expr, scope: LexicalScope) -> bool:
+    """True if a callee is a function of Python's own that returns no object which it is given."""
+    return isinstance(func, ast.Name) and func.id in SCALARS and scope.binder(func.id) is None
 
 
 def _is_module(node: ast.expr, scope: LexicalScope) -> bool:
