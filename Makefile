@@ -40,7 +40,7 @@ bench-packages: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,corpus,docs]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,corpus,docs,release]"
 	touch $(STAMP)
 
 clean:

@@ -32,7 +32,7 @@ class Lines:
     reused: dict[Line, frozenset[Line]] = field(default_factory=dict)  # a line that stands for all lines of one reuse
 
     def about(self, line: Line) -> str:
-        """What happens there, and the line itself."""
+        """The event at a line, and the line itself."""
         return f"{self.notes.get(line, '')} | `{_text(line[0])[line[1] - 1].strip()[:110]}`"
 
     def why(self, line: Line, survey: Survey) -> str:
@@ -117,7 +117,7 @@ def found_lines(survey: Survey, runs: Sequence[Run], truth: Lines) -> Lines:
 
 
 def _calls(survey: Survey, finding: Finding) -> tuple[Range, ...]:
-    """Where the function is called that a finding is about the storing of."""
+    """The call of the function whose storing the finding reports."""
     site = survey.sites.get(finding)
     if not isinstance(site, HeldFunction):
         return ()

@@ -1,4 +1,4 @@
-"""What really happens in every model of a specification: the truth that static findings are measured against."""
+"""The real events in every model of a specification: the truth for measuring static findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several benchmarks need from outside the repository: packages with data, the shared folder, torchvision."""
+"""Inputs of several benchmarks from outside the repository: packages with data, the shared folder, torchvision."""
 
 from __future__ import annotations
 

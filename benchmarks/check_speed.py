@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `qprep check` costs next to parsing the same files with LibCST, and how that grows with the number of files.
+"""Cost of `qprep check` against parsing the same files with LibCST, and its growth with the number of files.
 
     python benchmarks/check_speed.py [--package timm] [--copies 1,4,16] [--rounds 3] [--quick]
     python benchmarks/check_speed.py --tree timm,torchvision,transformers/models [--jobs 2] [--tools FOLDER]

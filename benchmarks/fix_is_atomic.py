@@ -114,7 +114,7 @@ def end(child: int, said: Path) -> tuple[int, str]:
 
 @dataclass
 class Results:
-    """How often each outcome came, and what went wrong."""
+    """Count of each outcome, and the errors."""
 
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -269,7 +269,7 @@ class Bench:
 
 
 def imports_resolve(tree: Tree) -> bool:
-    """Whether every name that a file takes from the package's definitions is there."""
+    """True if every name that a file takes from the package's definitions exists."""
     names = re.findall(r"from pkg\.ops import (.+)", "\n".join(tree.values()))
     known = set(re.findall(r"^(?:def|class) (\w+)", tree["pkg/ops.py"], re.MULTILINE))
     return {name.strip() for line in names for name in line.split(",")} <= known

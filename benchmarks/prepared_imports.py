@@ -155,7 +155,7 @@ def models(package: str) -> Iterator[Model]:
 
 
 def run(program: str, *arguments: object, cache: Path) -> object:
-    """What a program prints last, in a process of its own; a dict with its error where it fails."""
+    """The last line that a program prints in a process of its own; a dict with the error if it fails."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "QPREP_CACHE_DIR": str(cache), "OMP_NUM_THREADS": "1"}
     outcome = subprocess.run(
         [sys.executable, "-c", program, json.dumps(arguments)],

@@ -151,7 +151,7 @@ def steps(quantizer: TrainingQuantizer, data: list[Data], way: str, folder: Path
 
 
 def loops(method: type[TrainingQuantizer], model: nn.Module, seen: Data) -> dict[str, bool]:
-    """Whether each way of training ends, bit by bit, where plain training does."""
+    """True for each way of training that ends bit by bit where plain training does."""
     data = list(batches(seen, torch.Generator().manual_seed(0)))[:6]
     results: dict[str, list[Tensor]] = {}
     with tempfile.TemporaryDirectory() as folder:

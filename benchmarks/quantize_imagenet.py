@@ -132,7 +132,7 @@ def session(path: Path) -> Any:  # noqa: ANN401
 
 
 def classes(run: Any, batch: Tensor) -> Tensor:  # noqa: ANN401
-    """What an ONNX model predicts."""
+    """The predictions of an ONNX model."""
     return torch.from_numpy(run.run(None, {run.get_inputs()[0].name: batch.numpy()})[0]).argmax(1)
 
 

@@ -140,7 +140,7 @@ def perplexity(model: nn.Module, text: Tensor) -> float:
 
 
 def inputs(model: nn.Module, text: Tensor, number: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """What the model is given at the first stretches of a text."""
+    """The inputs of the model for the first sections of a text."""
     found, (hidden, cell) = [], start(text)
     with torch.no_grad():
         for (words, _), _ in zip(stretches(text), range(number), strict=False):

@@ -59,7 +59,7 @@ Data = tuple[Tensor, Tensor]
 
 
 def cross_entropy(output: Tensor, batch: Data) -> Tensor:
-    """What LAPQ makes small."""
+    """The loss that LAPQ minimizes."""
     return nn.functional.cross_entropy(output, batch[1])
 
 

@@ -71,7 +71,7 @@ class Found:
 
     @property
     def failures(self) -> list[str]:
-        """What of the claims fails for this model alone."""
+        """The claims that fail for this model alone."""
         if self.why:
             return [self.why]
         found = []
@@ -142,7 +142,7 @@ class ByName(nn.Module):
         self.model, self.names = model, names
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """What the model gives."""
+        """The outputs of the model."""
         args, kwargs = given_to(dict(zip(self.names, tensors, strict=True)))
         return tuple(each for each in tensors_in(self.model(*args, **kwargs)) if each.is_floating_point())
 

@@ -100,7 +100,7 @@ class PlainLSTM(nn.Module):
 
 
 def variants(shape: Shape, *, with_compile: bool) -> dict[str, Forward]:
-    """What to time, torch's own first."""
+    """The candidates to time, torch's own first."""
     torch.manual_seed(0)
     own = getattr(nn, shape.kind)(shape.features, shape.hidden, shape.layers)
 

@@ -44,7 +44,7 @@ QUICK_MODELS = ("resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "squeeze
 
 @dataclass(frozen=True)
 class Row:
-    """What a tool made of a model: shares of before, NaN where it failed, and its error."""
+    """The result of a tool for a model: ratios to the original, NaN where it failed, and its error."""
 
     seconds: float
     macs: float = float("nan")

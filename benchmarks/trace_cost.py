@@ -1,4 +1,4 @@
-"""What a trace costs: time of a traced forward against a plain one, and memory against the number of operations.
+"""Cost of a trace: time of a traced forward against a plain one, and memory against the number of operations.
 
     python benchmarks/trace_cost.py [--runs N]
 

@@ -32,7 +32,7 @@ WIDTH = 100  # characters of a last line, so that a row stays one line of a wide
 
 
 class State(Enum):
-    """How one benchmark ended."""
+    """The result of one benchmark."""
 
     HOLDS = "holds"
     FAILED = "FAILED"

@@ -4,6 +4,8 @@
 | --- | --- |
 | `<!-- file: NAME -->` | the block is a file of that name |
 | `<!-- exit: CODE -->` | the commands of the block exit with CODE instead of 0 |
+| `<!-- same as: PAGE -->` | the block is a copy of one of that page, which is tested there |
+| `<!-- needs: PACKAGE, … -->` | the block runs if these packages are installed |
 | `<!-- not run: REASON -->` | the block cannot run here |
 | `<!-- install -->` | the commands install qprep |
 """
@@ -38,6 +40,11 @@ class Block:
         """The text behind `key` in the comment; "" for a key alone, None if the comment has another key."""
         name, _, value = self.comment.partition(":")
         return value.strip() if name.strip() == key else None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The packages that the block needs in addition to qprep's own."""
+        return tuple(name.strip() for name in (self.value("needs") or "").split(",") if name.strip())
 
     @property
     def place(self) -> str:

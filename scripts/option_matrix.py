@@ -37,7 +37,7 @@ class Options:
     nonlinearity: str | None = None
 
     def keywords(self) -> dict[str, Any]:
-        """What the constructor takes."""
+        """The options of the constructor."""
         own: dict[str, Any] = {"proj_size": self.proj_size} if self.proj_size else {}
         own |= {"nonlinearity": self.nonlinearity} if self.nonlinearity else {}
         return {"num_layers": self.num_layers, "bidirectional": self.bidirectional, "bias": self.bias, **own}

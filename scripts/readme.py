@@ -43,7 +43,7 @@ def rendered(text: str) -> str:
 
 
 def output(command: str, folder: str) -> str:
-    """What a command of qprep prints, both streams."""
+    """The output of a command of qprep, both streams."""
     program, *arguments = shlex.split(command)
     if program != "qprep":
         raise ValueError(f"expected a command of qprep, found {program!r}")

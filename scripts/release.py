@@ -5,13 +5,14 @@
 
 Needs `pip install "qprep[release]"`. Steps, each of which ends the script with exit code 1 if it fails:
 
-1. The tag is `v` and the version of the package. The work tree is clean. CHANGELOG.md has a section for the version.
-   The pre-commit snippets of the documents name the tag.
+1. The tag is `v` and the version of the package, and is new. The work tree is clean. CHANGELOG.md has a section for the
+   version. The pre-commit snippets of the documents name the tag.
 2. `python -m build` writes sdist and wheel to `build/release`.
 3. `twine check --strict` accepts both. The wheel holds the package and nothing else; the sdist holds the same sources,
    with licence and README.
 4. The wheel is installed in an empty environment; `qprep --version` and `qprep check` run there, without torch.
-5. `git tag --annotate`. The workflow `release.yml` publishes the tag once it is pushed.
+5. `pipx run` runs the wheel.
+6. `git tag --annotate`. The workflow `release.yml` publishes the tag once it is pushed.
 """
 
 from __future__ import annotations
@@ -73,12 +74,13 @@ def release(tag: str | None, *, create: bool) -> None:
     if tag is not None and tag != wanted:
         raise ReleaseError(f"expected the tag {wanted} for version {version}, found {tag}")
     check_documents(ROOT, version, must_be_dated=create)
-    if create and (changed := run("git", "status", "--porcelain")):
-        raise ReleaseError(f"expected a clean work tree, found\n{changed}")
+    if create:
+        check_repository(wanted)
     wheel, sdist = build()
     check_wheel(wheel)
     check_sdist(sdist, wheel)
     try_install(wheel, version)
+    try_pipx(wheel, version)
     if create:
         run("git", "tag", "--annotate", wanted, "--message", f"qprep {version}")
         print(f"created {wanted}; push it with: git push origin {wanted}")
@@ -91,6 +93,14 @@ def read_version() -> str:
     if found is None:
         raise ReleaseError("expected __version__ in qprep/foundation/version.py, found none")
     return found[1]
+
+
+def check_repository(tag: str) -> None:
+    """The work tree is clean and has no such tag; raises ReleaseError."""
+    if changed := run("git", "status", "--porcelain"):
+        raise ReleaseError(f"expected a clean work tree, found\n{changed}")
+    if run("git", "tag", "--list", tag):
+        raise ReleaseError(f"expected a new tag, found that {tag} exists")
 
 
 def check_documents(root: Path, version: str, *, must_be_dated: bool) -> None:
@@ -143,8 +153,7 @@ def try_install(wheel: Path, version: str) -> None:
         bin_folder = Path(folder) / ("Scripts" if sys.platform == "win32" else "bin")
         run(str(bin_folder / "python"), "-m", "pip", "install", "--quiet", str(wheel))
         qprep = str(bin_folder / "qprep")
-        if (found := run(qprep, "--version")) != f"qprep {version}":
-            raise ReleaseError(f"expected `qprep {version}`, found `{found}`")
+        found = check_version(version, qprep)
         (Path(folder) / "net.py").write_text(MODEL, encoding="utf-8")
         text = run(
             qprep, "check", "--exit-zero", "--no-cache", "--output-format", "concise", "net.py", cwd=Path(folder)
@@ -154,13 +163,30 @@ def try_install(wheel: Path, version: str) -> None:
         print(f"installed {wheel.name} in an empty environment: {found}; qprep check runs")
 
 
-def run(*command: str, cwd: Path = ROOT) -> str:
-    """The output of a command; raises ReleaseError where it fails.
+def try_pipx(wheel: Path, version: str) -> None:
+    """Run the wheel with `pipx run`, which makes an environment of its own; raises ReleaseError."""
+    pipx = shutil.which("pipx", path=str(Path(sys.executable).parent))
+    if pipx is None:
+        raise ReleaseError("expected pipx in this environment, found none: pip install 'qprep[release]'")
+    with tempfile.TemporaryDirectory() as folder:
+        found = check_version(version, pipx, "run", "--spec", str(wheel), "qprep", PIPX_HOME=folder)
+    print(f"pipx run: {found}")
+
+
+def check_version(version: str, *command: str, **variables: str) -> str:
+    """The output of `command --version`; raises ReleaseError if it is of another version."""
+    if (found := run(*command, "--version", cwd=ROOT, **variables)) != f"qprep {version}":
+        raise ReleaseError(f"expected `qprep {version}`, found `{found}`")
+    return found
+
+
+def run(*command: str, cwd: Path = ROOT, **variables: str) -> str:
+    """The output of a command, run with additional environment variables; raises ReleaseError where it fails.
 
     A command of another environment does not get PYTHONPATH, so that an empty environment is empty.
     """
     hidden = () if command[0] == sys.executable else ("PYTHONPATH", "PYTHONHOME")
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden} | variables
     outcome = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if outcome.returncode != 0:
         raise ReleaseError(f"{shown(command)} failed:\n{outcome.stdout}{outcome.stderr}")

@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def page(rule: Rule, registry: Registry) -> str:
-    """What `qprep rule` prints, with the findings of the example behind it."""
+    """The output of `qprep rule`, with the findings behind the example."""
     target = next((check.target for check in registry.checks if check.rule.code == rule.code), None)
 
     def with_findings(found: re.Match[str]) -> str:

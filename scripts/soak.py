@@ -135,7 +135,7 @@ def _qprep(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def compiles(data: bytes) -> bool:
-    """Whether CPython compiles a file."""
+    """True if CPython compiles a file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -294,7 +294,7 @@ def try_one(data: bytes, tally: dict[str, int]) -> list[str]:
 
 
 def _is_parsed(data: bytes) -> bool:
-    """Whether the parser takes what the compiler does not: `return` outside of a function."""
+    """True if the parser accepts a text that the compiler rejects: `return` outside of a function."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

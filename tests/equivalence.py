@@ -1,4 +1,4 @@
-"""What a rewrite must keep, compared bit for bit: two folders of sources, one seed, everything a user could see.
+"""Bit-for-bit comparison of a rewrite: two folders of sources, one seed, everything that a user could see.
 
 A folder's entry module defines `example()`, which gives a model and the inputs of one forward pass; without it the
 model is the last nn.Module class of the module, constructed without arguments and fed the first shape it accepts.
@@ -155,7 +155,7 @@ def _tied(model: nn.Module) -> tuple[tuple[str, ...], ...]:
 
 
 def _signatures(model: nn.Module, folder: Path) -> dict[str, str]:
-    """How the user's modules are called: forward's signature by path."""
+    """The signatures of `forward` of the user's modules, by path."""
     found: dict[str, str] = {}
     for path, module in model.named_modules():
         home = sys.modules.get(type(module).__module__)
@@ -210,7 +210,7 @@ def _load_differences(old: nn.Module, new: nn.Module) -> list[str]:
 
 
 def residue(seen: Observation) -> TraceReport:
-    """What one forward pass, in eval mode, shows to be left outside modules of its own."""
+    """The operations of one forward pass, in eval mode, that no module of their own runs."""
     model = seen.model.eval()
     given = [value.clone() if isinstance(value, torch.Tensor) else value for value in seen.inputs]
     return trace(model, *given)

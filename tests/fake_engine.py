@@ -11,7 +11,7 @@ from qprep.engine.config.settings import Settings, SettingsResolver
 from qprep.engine.results import ChangedFile, CheckResult, FixResult
 from qprep.engine.suppressions import judge
 from qprep.foundation.file_transaction.replace_files import Replacement, replace_files
-from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, Severity, Unfixable
+from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rejection, Rule, Severity
 from qprep.foundation.internal_rules import ENGINE_RULES
 from qprep.foundation.source import SourceError, SourceFile, display_path
 from qprep.foundation.text_edits import apply_fixes
@@ -131,5 +131,5 @@ def _finding(source: SourceFile, node: ast.BinOp, statement: tuple[int, int]) ->
         end=source.position(end),
         statement=statement,
         severity=rule.severity,
-        fix=Unfixable("a product is beyond this engine") if rule is MUL else Fix(safe, "Call a module", edits),
+        fix=Rejection("a product is beyond this engine") if rule is MUL else Fix(safe, "Call a module", edits),
     )

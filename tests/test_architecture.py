@@ -1,4 +1,4 @@
-"""What may be imported where, read off the sources; `make lint` keeps the order of the rooms and finds circles."""
+"""Rules for imports, checked in the sources; `make lint` keeps the order of the packages and finds circles."""
 
 from __future__ import annotations
 

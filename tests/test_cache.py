@@ -51,7 +51,7 @@ def write(folder: Path, name: str, *, imports: str = "", base: str = "nn.Module"
 
 
 def check(paths: Sequence[Path], options: Options | None = None, folder: str = "cache") -> tuple[Finding, ...]:
-    """What a check with a cache finds, after a check that its answer is that of one without."""
+    """The findings of a check with a cache, after a comparison with those of a check without one."""
     resolver = SettingsResolver(all_rules(), options or Options(), isolated=True)
     found = runs.check(paths, resolver, effort=Effort(cache=Cache(Path(folder), resolver)))
     assert found == runs.check(paths, resolver)

@@ -1,4 +1,4 @@
-"""What a cache removes, and which folders it may use at all."""
+"""Entries that a cache removes, and folders that it may use."""
 
 from __future__ import annotations
 

@@ -1,11 +1,17 @@
-"""Every code block of README, CONTRIBUTING and docs/ is run or parsed by some test, or says why not."""
+"""Every code block of README, CONTRIBUTING and docs/ is run or parsed by some test, or says why not.
+
+Blocks that need further packages run in slow tests, a page as one program of its own.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import re
 import shlex
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +22,10 @@ from qprep.cli import main_command
 from qprep.engine.config.settings import choices
 from qprep.engine.config.settings_file import read_config
 from qprep.engine.rule_registry import installed
-from scripts.documents import ROOT, Block, blocks, commands, pages
+from scripts.documents import ROOT, Block, Command, blocks, commands, pages
+from scripts.newcomer import run
 from scripts.readme import DOCUMENTS
+from tests.torchvision_operators import define_operators
 
 # Pages whose Python has a test of its own, which also checks the results.
 OWN_TESTS = {
@@ -35,14 +43,32 @@ PLAYED = (  # by scripts/newcomer.py and as notebooks, in tests/test_documents.p
 SETUP = re.compile(r"^<!-- setup\n(.*?)^-->$", re.DOTALL | re.MULTILINE)
 SHOWN = {"text", "lua", "diff"}  # output, or a language without a parser here
 BLOCKS = [block for page in pages() if page.parent != RULES for block in blocks(page)]
+COPIES = [block for block in BLOCKS if block.value("same as") is not None]
+SPECIAL = ("file", "not run", "same as", "needs")  # comments of Python blocks that no plain test runs
 PYTHON = sorted(
-    {
-        block.page
-        for block in BLOCKS
-        if block.language == "python" and block.value("file") is None and block.value("not run") is None
-    }
+    {block.page for block in BLOCKS if block.language == "python" and not any(block.value(key) for key in SPECIAL)}
     - {ROOT / name for name in OWN_TESTS}
 )
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PLACES: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = (  # the names in shell blocks, and if they exist
+    (re.compile(r"(?<![\w/])((?:scripts|benchmarks|tests|docs)/[\w./-]*\w)"), lambda name: (ROOT / name).exists()),
+    (re.compile(r"(?<![\w:])make ([a-z][a-z-]*)"), lambda name: f"\n{name}:" in MAKEFILE),
+    (re.compile(r"\bqprep\[([a-z]+)\]"), lambda name: name in PROJECT["optional-dependencies"]),
+)
+SETTINGS = {"quantizer.md": "quant.yaml", "compression.md": "schedule.yaml"}
+COMMANDS = {
+    "quantizer.md": {
+        "package/model.py": "from tests.quantizer.test_docs import Net as make",
+        "package/data.py": "from tests.quantizer.test_docs import loader\n\ndef accuracy(model):\n    return 1.0",
+    },
+    "compression.md": {
+        "package/model.py": "from tests.compression.nets import EXAMPLE, Residual, seeded\n\n"
+        "def make():\n    return seeded(Residual), (EXAMPLE,)\n\ndef teacher():\n    return seeded(Residual, 1)",
+        "package/data.py": "from tests.compression.nets import batches\n\nloader = batches(2)\n\n"
+        "def accuracy(model):\n    return 1.0",
+    },
+}
 
 
 def identify(value: object) -> str:
@@ -53,6 +79,8 @@ def identify(value: object) -> str:
 def test_a_block_is_used_or_says_why_not(block: Block) -> None:
     if (reason := block.value("not run")) is not None:
         assert len(reason) > 10
+    elif block in COPIES or block.needs:
+        assert block.language in {"console", "python"}
     elif block.language == "console":
         own = OWN_TESTS.get(str(block.page.relative_to(ROOT)))
         assert block.page in (*DOCUMENTS, *PLAYED) or own is not None
@@ -60,6 +88,20 @@ def test_a_block_is_used_or_says_why_not(block: Block) -> None:
         assert block.value("install") is not None, "shell commands belong into a console block with their output"
     else:
         assert block.language in {"python", "toml", "yaml", "json", *SHOWN}
+
+
+@pytest.mark.parametrize("block", COPIES, ids=identify)
+def test_a_copy_is_a_block_of_the_page_that_it_names(block: Block) -> None:
+    page = ROOT / (block.value("same as") or "")
+    assert page in PLAYED
+    assert block.text in [each.text for each in blocks(page) if each.language == block.language]
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in {"bash", "console"}], ids=identify)
+def test_names_in_shell_blocks_and_reasons_exist(block: Block) -> None:
+    text = f"{block.comment}\n{block.text}"
+    for pattern, exists in PLACES:
+        assert [name for name in pattern.findall(text) if not exists(name)] == []
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.language == "python"], ids=identify)
@@ -75,8 +117,48 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for setup in SETUP.findall(page.read_text(encoding="utf-8")):
         exec(setup, names)
     for block in blocks(page):
-        if block.language == "python" and block.value("file") is None and block.value("not run") is None:
+        if block.language == "python" and not any(block.value(key) for key in SPECIAL):
             exec(compile(block.text, block.place, "exec"), names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS if block.needs}), ids=identify)
+def test_blocks_with_needs_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    define_operators(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
+    program = SETUP.findall(page.read_text(encoding="utf-8"))
+    ran = False
+    for block in blocks(page):
+        if (name := block.value("file")) is not None:
+            (tmp_path / name).write_text(block.text, encoding="utf-8")
+        elif block.needs and all(map(importlib.util.find_spec, block.needs)):
+            ran = True
+            if block.language == "python":
+                program.append(block.text)
+                continue
+            for command in commands(block):
+                assert run(command, tmp_path, 0).fault == ""
+    if not ran:
+        pytest.skip("no block of the page has all its packages")
+    (tmp_path / "program.py").write_text("\n".join(program), encoding="utf-8")
+    assert run(Command("python program.py", ("…",)), tmp_path, 0).fault == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_on_a_package_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands name `package.model` and `package.data`, and the page's settings file."""
+    page = ROOT / "docs" / name
+    (settings,) = [block.text for block in blocks(page) if block.language == "yaml"]
+    for path, text in (*COMMANDS[name].items(), (SETTINGS[name], settings)):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    found = [
+        run(each, tmp_path, 0) for block in blocks(page) if block.language == "console" for each in commands(block)
+    ]
+    assert found
+    assert [(each.command, each.last) for each in found if each.code != 0] == []
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in {"toml", "yaml", "json"}], ids=identify)

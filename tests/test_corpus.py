@@ -44,7 +44,7 @@ def copy_package(folder: Path) -> Path:
 
 
 def observe(folder: Path) -> dict[str, Any]:
-    """What `tests.corpus_child` sees with the package in `folder`."""
+    """The observations of `tests.corpus_child` with the package in `folder`."""
     arguments = [part for name, size in MODELS.items() for part in (name, str(size))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}
     command = [sys.executable, "-m", "tests.corpus_child", *arguments]

@@ -1,4 +1,4 @@
-"""What the documentation says of rules and settings is what the code says."""
+"""The documentation of rules and settings agrees with the code."""
 
 from __future__ import annotations
 

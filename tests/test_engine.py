@@ -12,7 +12,7 @@ from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.config.settings_file import Options
 from qprep.engine.execution import Effort
 from qprep.engine.rule_registry import all_rules
-from qprep.foundation.findings import Fix, Unfixable
+from qprep.foundation.findings import Fix, Rejection
 from qprep.foundation.source import display_path
 
 NET = """\
@@ -101,7 +101,7 @@ def test_what_is_fixed_and_what_is_left(net: Path) -> None:
     assert [item.path for item in result.fixed] == [display_path(net)]
     (left,) = result.remaining
     assert left.path == display_path(part)
-    assert isinstance(left.fix, Unfixable)
+    assert isinstance(left.fix, Rejection)
     assert part.read_text() == PART
     assert result.files == 2
 
@@ -160,7 +160,7 @@ def test_a_generated_file_is_reported_and_left(net: Path) -> None:
     net.write_text(text)
     result = runs.fix([net], resolver(), write=True)
     (left,) = result.remaining
-    assert left.fix == Unfixable("the file is marked @generated; its generator would overwrite a fix")
+    assert left.fix == Rejection("the file is marked @generated; its generator would overwrite a fix")
     assert (result.changed, result.reverted) == ((), ())
     assert net.read_text() == text
 
@@ -181,7 +181,7 @@ def test_children_that_a_file_outside_the_paths_goes_through_stay_as_they_are(ne
     net.write_text(NET.replace("from torch import nn\n", "from base import Base\nfrom torch import nn\n"))
     net.write_text(net.read_text().replace("Net(nn.Module)", "Net(Base)"))
     (finding,) = runs.check([net], resolver()).findings
-    assert isinstance(finding.fix, Unfixable)
+    assert isinstance(finding.fix, Rejection)
     assert "outside the paths given" in finding.fix.reason
     both = runs.check([net, net.parent / "base.py"], resolver()).findings
     assert all(isinstance(finding.fix, Fix) for finding in both)

@@ -43,7 +43,7 @@ def texts(tree: Path) -> dict[str, bytes]:
 
 
 def state(tree: Path) -> str:
-    """Which whole state the tree is in: nothing half replaced, nothing left beside."""
+    """The state of the tree as a whole: nothing half replaced, no additional files."""
     found = texts(tree)
     for word in ("old", "new"):
         if found == {name: f"{word} {name}".encode() for name in NAMES}:
@@ -81,7 +81,7 @@ def before_step(number: int, act: Callable[[], object]) -> Iterator[list[str]]:
 
 
 def killed_at(number: int, work: Callable[[], object]) -> bool:
-    """Whether a process that does some work was killed before its step of this number: it has as many."""
+    """True if a process was killed before this step of its work; False if it has fewer steps."""
     child = os.fork()
     if child == 0:
         with before_step(number, lambda: os.kill(os.getpid(), signal.SIGKILL)), suppress(BaseException):
@@ -169,7 +169,7 @@ def test_killed_again_in_the_recovery(begin: str, tree: Path) -> None:
 @pytest.mark.parametrize("by_rename", [False, True])
 @pytest.mark.slow
 def test_a_file_saved_after_the_kill(by_rename: bool, tree: Path) -> None:
-    """What was replaced goes back or the rest goes on; the text that was saved is there in both cases."""
+    """A stopped replacement is undone or finished; the text that was saved survives in both cases."""
     total = number_of_steps(tree)
     for number in range(1, total + 1):
         for name in NAMES:

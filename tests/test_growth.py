@@ -49,7 +49,7 @@ def _table(length: int) -> str:
 
 
 def _lines(text: str) -> int:
-    """How many lines of Python run during the check of a text."""
+    """The number of Python lines that run during the check of a text."""
     counted = 0
 
     def trace(_frame: FrameType, event: str, _argument: object) -> Trace:

@@ -1,4 +1,4 @@
-"""What `unfixable` and a baseline leave alone stays as it is, and nobody is promised a fix of it."""
+"""Findings that `unfixable` or a baseline covers are not changed, and no fix of them is offered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qprep.checks import load_checks
 from qprep.checks.base import Check, Invalid
 from qprep.cli import main
 from qprep.engine.config.settings_file import Options
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection
 
 INVALID = [
     pytest.param(c, example, id=f"{c.rule.code}-{i}") for c in load_checks() for i, example in enumerate(c.invalid)
@@ -53,7 +53,7 @@ def test_a_rule_that_is_unfixable(check: Check, example: Invalid) -> None:
 def test_the_reason_names_the_settings() -> None:
     found = check_source(MODEL, options=Options(fixable=("QP2",)))
     assert {f.code for f in found if f.is_fixable} == {"QP201"}
-    reasons = {f.fix.reason for f in found if isinstance(f.fix, Unfixable) and f.code == "QP101"}
+    reasons = {f.fix.reason for f in found if isinstance(f.fix, Rejection) and f.code == "QP101"}
     assert reasons == {"the settings (`fixable`, `unfixable`) leave QP101 alone"}
 
 

@@ -75,7 +75,7 @@ def test_a_fix_changes_the_cells_and_nothing_else(path: Path) -> None:
     assert main(["fix", "--no-cache", "-q"]) == 0
     after = path.read_text(encoding="utf-8")
     needed = "from qprep.runtime_modules import EltwiseAdd\n"
-    made = SETUP.replace("from torch import nn\n", f"from torch import nn\n{needed}")
+    made = SETUP.replace("from torch import nn\n", f"{needed}from torch import nn\n")
     model = MODEL.replace("Linear(4, 4)\n", "Linear(4, 4)\n        self.add = EltwiseAdd()\n")
     model = model.replace("self.fc(x) + x", "self.add(self.fc(x), x)")
     expected = notebook(NOTES, cell(made), SHELL, cell(model), HELP)

@@ -20,7 +20,7 @@ _EXEMPT = {ROOT / "docs" / "plain-english.md"}  # quotes the old sentences
 DOCUMENTS = [page for page in (*pages(), ROOT / "CHANGELOG.md") if page not in _EXEMPT]
 SOURCES = sorted((ROOT / "qprep").rglob("*.py"))
 _NOTHING = re.compile(r"there (?:is|are) none")
-_QUESTIONS = re.compile(r"(?:What|Whether|Where|Which|Who|Whose|When|How)\b")
+_QUESTIONS = re.compile(r"(What|Where|Whether|Which|Who|Why|How)\b")
 
 
 @cache
@@ -110,8 +110,10 @@ def test_messages_are_plain() -> None:
 def test_docstrings_begin_with_a_noun_or_a_verb() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
-        for path in SOURCES
-        if path.parent.name != "effects"  # rewritten with the folder itself
+        for path in (
+            *SOURCES,
+            *sorted(folder for name in ("scripts", "tests") for folder in (ROOT / name).rglob("*.py")),
+        )
         for line, text in texts(path).docstrings
         if _QUESTIONS.match(text)
     ]
@@ -122,7 +124,6 @@ def test_docstrings_are_plain() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in SOURCES
-        if path.parent.name != "effects"  # rewritten with the folder itself
         for line, text in texts(path).docstrings
         if (hit := phrases().search(_NOTHING.sub("", prose(text)))) and hit[0] not in {"is no", "are no"}
     ]

@@ -1,4 +1,4 @@
-"""What holds for `qprep fix` on any model: results stay, it settles, comments stay, and nothing is left unsaid."""
+"""Properties of `qprep fix` on any model: results and comments stay, it settles, every finding has a reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ bounded = settings(max_examples=100, deadline=None, suppress_health_check=[Healt
 
 
 def comments(text: str) -> Counter[str]:
-    """How often each comment stands in a source."""
+    """The number of times that each comment occurs in a source."""
     tokens = tokenize.generate_tokens(io.StringIO(text, newline="").readline)
     return Counter(token.string.rstrip() for token in tokens if token.type == tokenize.COMMENT)
 

@@ -1,9 +1,11 @@
-"""The release script: what it refuses, and a build with an installation."""
+"""The release script: its errors, and a whole release in a clone."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
+import os
 import shutil
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -91,9 +93,58 @@ def test_a_command_of_another_environment_gets_no_python_path(monkeypatch: pytes
     assert release.run(sys.executable, "-c", "import os; print(os.environ['PYTHONPATH'])") == "somewhere"
 
 
+def test_another_version_is_refused() -> None:
+    command = ("sh", "-c", "echo qprep 1.2")
+    assert release.check_version("1.2", *command) == "qprep 1.2"
+    with pytest.raises(release.ReleaseError, match=r"expected `qprep 1\.3`, found `qprep 1\.2`"):
+        release.check_version("1.3", *command)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone of this repository with a dated changelog, as a release needs it."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("the tests are not in a repository")
+    folder = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(ROOT), str(folder))
+    changelog = folder / "CHANGELOG.md"
+    text = changelog.read_text(encoding="utf-8")
+    heading = f"## [Unreleased]\n\n## [{qprep.__version__}] - 2026-12-24\n"
+    changelog.write_text(text.replace("## [Unreleased]\n", heading, 1), encoding="utf-8")
+    git(folder, "commit", "--quiet", "--all", "--message", "release: date the changelog")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def release_in(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the release script of a clone, which creates the tag of the version."""
+    command = [sys.executable, str(folder / "scripts" / "release.py"), "--tag", f"v{qprep.__version__}"]
+    identity = {f"GIT_COMMITTER_{name}": value for name, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))}
+    return subprocess.run(command, env=os.environ | identity, check=False, capture_output=True, text=True)
+
+
+def test_changes_and_an_old_tag_are_refused(clone: Path) -> None:
+    git(clone, "tag", f"v{qprep.__version__}")
+    assert f"expected a new tag, found that v{qprep.__version__} exists" in release_in(clone).stderr
+    (clone / "LICENSE").write_text("changed")
+    assert "expected a clean work tree, found\nM LICENSE" in release_in(clone).stderr
+
+
 @pytest.mark.slow
-def test_build_and_install(capsys: pytest.CaptureFixture[str]) -> None:
-    if importlib.util.find_spec("build") is None or importlib.util.find_spec("twine") is None:
-        pytest.skip("build and twine are not installed: pip install 'qprep[release]'")
-    assert release.main(["--check"]) == 0, capsys.readouterr().err
-    assert "in an empty environment" in capsys.readouterr().out
+def test_a_release_ends_with_an_annotated_tag(clone: Path) -> None:
+    installed = {each.name for each in importlib.metadata.distributions()}  # build/ is a folder of this repository, too
+    missing = sorted({"build", "twine", "pipx"} - installed)
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}: pip install 'qprep[release]'")
+    outcome = release_in(clone)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "in an empty environment" in outcome.stdout
+    assert f"pipx run: qprep {qprep.__version__}" in outcome.stdout
+    tag = f"v{qprep.__version__}"
+    assert git(clone, "cat-file", "-t", tag) == "tag"
+    assert git(clone, "rev-parse", f"{tag}^{{commit}}") == git(clone, "rev-parse", "HEAD")

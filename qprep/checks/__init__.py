@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=1)
 def load_checks() -> tuple[Check, ...]:
-    """All rules by code, found by walking this package."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    """All rules by code: each file of this package is one, except for `base` and names with an underscore."""
+    names = [name for _, name, _ in pkgutil.iter_modules(__path__) if name != "base" and not name.startswith("_")]
     return tuple(sorted((as_check(importlib.import_module(f"{__name__}.{name}")) for name in names), key=_code))
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from qprep.analysis.facts import (
-    Facts,
-    OpSite,
-)
+from qprep.analysis.facts import Facts, OpSite
 from qprep.analysis.places import Place
 from qprep.analysis.sites import Site
 from qprep.foundation.findings import Rule

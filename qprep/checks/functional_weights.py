@@ -46,8 +46,8 @@ class Tied(nn.Module):
         ("F.linear(self.act(x), self.weight.t())",),
         """\
 import torch
-from torch import nn
 from qprep.runtime_modules import AffineMap
+from torch import nn
 
 
 class Tied(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
+from qprep.checks._examples import TWO_STAGES, edited
 from qprep.checks.base import Hit, Invalid
 from qprep.foundation.findings import Rule
 
@@ -15,81 +16,8 @@ RULE = Rule(
     "Fusing replaces all modules of a list except the first by nn.Identity. A second list that names one of them "
     "cannot be fused, and another call of it silently does nothing.",
 )
-VALID = (
-    """
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(4, 4, 1)
-        self.bn1 = nn.BatchNorm2d(4)
-        self.conv2 = nn.Conv2d(4, 4, 1)
-        self.bn2 = nn.BatchNorm2d(4)
-        self.relu1 = nn.ReLU()
-        self.relu2 = nn.ReLU()
-
-    def forward(self, x):
-        x = self.relu1(self.bn1(self.conv1(x)))
-        x = self.bn2(self.conv2(x))
-        return self.relu2(x)
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv1", "bn1", "relu1"], ["conv2", "bn2", "relu2"]], inplace=True)
-""",
-)
-INVALID = (
-    Invalid(
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(4, 4, 1)
-        self.bn1 = nn.BatchNorm2d(4)
-        self.conv2 = nn.Conv2d(4, 4, 1)
-        self.bn2 = nn.BatchNorm2d(4)
-        self.relu1 = nn.ReLU()
-        self.relu2 = nn.ReLU()
-
-    def forward(self, x):
-        x = self.relu1(self.bn1(self.conv1(x)))
-        x = self.bn2(self.conv2(x))
-        return self.relu2(x)
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv1", "bn1", "relu1"], ["conv2", "bn2", "relu1"]], inplace=True)
-""",
-        ('"relu1"',),
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(4, 4, 1)
-        self.bn1 = nn.BatchNorm2d(4)
-        self.conv2 = nn.Conv2d(4, 4, 1)
-        self.bn2 = nn.BatchNorm2d(4)
-        self.relu1 = nn.ReLU()
-        self.relu2 = nn.ReLU()
-
-    def forward(self, x):
-        x = self.relu1(self.bn1(self.conv1(x)))
-        x = self.bn2(self.conv2(x))
-        return self.relu2(x)
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv1", "bn1", "relu1"], ["conv2", "bn2", "relu2"]], inplace=True)
-""",
-    ),
-)
+VALID = (TWO_STAGES,)
+INVALID = (Invalid(edited(TWO_STAGES, ('"relu2"]', '"relu1"]')), ('"relu1"',), after=TWO_STAGES),)
 
 
 def check(facts: Facts) -> Iterator[Hit]:

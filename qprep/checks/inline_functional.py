@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
+from qprep.checks._examples import SUM_AND_PRODUCT, edited
 from qprep.checks.base import Hit, Invalid
 from qprep.foundation.findings import Rule
 
@@ -15,56 +16,13 @@ RULE = Rule(
     "`prepare` and `convert` replace attributes of the model. An object that forward creates in each pass is never "
     "observed or quantized, and fails on quantized tensors.",
 )
-VALID = (
-    """
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return y
-""",
-)
+_MADE, _USED = "        self.mul = FloatFunctional()\n", "self.mul.mul(y, x)"
+VALID = (SUM_AND_PRODUCT,)
 INVALID = (
     Invalid(
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return FloatFunctional().mul(y, x)
-""",
+        edited(SUM_AND_PRODUCT, (_MADE, ""), (_USED, "FloatFunctional().mul(y, x)")),
         ("FloatFunctional()",),
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-        self.mul = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return self.mul.mul(y, x)
-""",
+        after=SUM_AND_PRODUCT,
     ),
 )
 

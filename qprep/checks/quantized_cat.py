@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
+from qprep.checks._examples import SUM_AND_PRODUCT, edited
 from qprep.checks.base import Hit, Invalid
 from qprep.foundation.findings import Rule
 
@@ -15,59 +16,18 @@ RULE = Rule(
     "`torch.cat` silently gives the result the scale of the first quantized tensor and clips values outside its "
     "range. FloatFunctional.cat observes its own scale.",
 )
-VALID = (
-    """
-import torch
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-        self.cat = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return self.cat.cat([x, y], dim=1)
-""",
+_CAT = edited(
+    SUM_AND_PRODUCT,
+    ("self.mul = FloatFunctional", "self.cat = FloatFunctional"),
+    ("self.mul.mul(y, x)", "self.cat.cat([x, y], dim=1)"),
 )
+VALID = (_CAT,)
 INVALID = (
     Invalid(
-        """\
-import torch
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return torch.cat([x, y], dim=1)
-""",
+        "import torch\n"
+        + edited(_CAT, ("        self.cat = FloatFunctional()\n", ""), ("self.cat.cat(", "torch.cat(")),
         ("torch.cat([x, y], dim=1)",),
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.add = FloatFunctional()
-        self.cat = FloatFunctional()
-
-    def forward(self, x):
-        y = self.add.add(self.conv(x), x)
-        return self.cat.cat([x, y], dim=1)
-""",
+        after=_CAT,
     ),
 )
 

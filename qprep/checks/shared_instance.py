@@ -46,8 +46,8 @@ class Net(nn.Module):
 """,
         ("act",),
         """\
-from torch import nn
 from qprep.runtime_modules import another
+from torch import nn
 
 
 class Net(nn.Module):

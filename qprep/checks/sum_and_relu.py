@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
+from qprep.checks._examples import edited
 from qprep.checks.base import Hit, Invalid
 from qprep.foundation.catalogue.targets import TORCH_AO
 from qprep.foundation.findings import Rule
@@ -18,11 +19,11 @@ RULE = Rule(
     '`target = "torch-ao"` only.',
     follows=True,
 )
-VALID = (
-    """
+_FUSED = """\
 from torch import nn
 from torch.ao.nn.quantized import FloatFunctional
 from torch.ao.quantization import DeQuantStub, QuantStub
+
 
 class Block(nn.Module):
     def __init__(self):
@@ -35,54 +36,17 @@ class Block(nn.Module):
 
     def forward(self, x):
         x = self.quant(x)
-        x = self.add.add_relu(self.fc(x), x)
-        return self.dequant(x)
-""",
+        y = self.add.add_relu(self.fc(x), x)
+        return self.dequant(y)
+"""
+_IN_ONE_LINE, _IN_TWO_LINES = (
+    "self.relu(self.add.add(self.fc(x), x))",
+    "self.add.add(self.fc(x), x)\n        y = self.relu(y)",
 )
+VALID = (_FUSED,)
 INVALID = (
-    Invalid(
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-from torch.ao.quantization import DeQuantStub, QuantStub
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.quant = QuantStub()
-        self.dequant = DeQuantStub()
-        self.fc = nn.Linear(4, 4)
-        self.add = FloatFunctional()
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        x = self.quant(x)
-        x = self.relu(self.add.add(self.fc(x), x))
-        return self.dequant(x)
-""",
-        ("self.relu(self.add.add(self.fc(x), x))",),
-        """\
-from torch import nn
-from torch.ao.nn.quantized import FloatFunctional
-from torch.ao.quantization import DeQuantStub, QuantStub
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.quant = QuantStub()
-        self.dequant = DeQuantStub()
-        self.fc = nn.Linear(4, 4)
-        self.add = FloatFunctional()
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        x = self.quant(x)
-        x = self.add.add_relu(self.fc(x), x)
-        return self.dequant(x)
-""",
-    ),
+    Invalid(edited(_FUSED, ("self.add.add_relu(self.fc(x), x)", _IN_ONE_LINE)), (_IN_ONE_LINE,), after=_FUSED),
+    Invalid(edited(_FUSED, ("self.add.add_relu(self.fc(x), x)", _IN_TWO_LINES)), ("self.relu(y)",), after=_FUSED),
 )
 
 

@@ -41,8 +41,8 @@ class Pool(nn.Module):
 """,
         ("x.mean((2, 3))",),
         """\
-from torch import nn
 from qprep.runtime_modules import Mean
+from torch import nn
 
 
 class Pool(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
+from qprep.checks._examples import ONE_STAGE, edited
 from qprep.checks.base import Hit, Invalid
 from qprep.foundation.findings import Rule
 
@@ -15,66 +16,9 @@ RULE = Rule(
     "`fuse_modules` fuses a convolution or linear layer with BatchNorm, with nn.ReLU, or with both in this order. "
     "Any other activation stays a separate module.",
 )
-VALID = (
-    """
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
-""",
-)
-INVALID = (
-    Invalid(
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU6()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
-""",
-        ('"relu"',),
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU6()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv", "bn"]], inplace=True)
-""",
-    ),
-)
+_RELU6 = edited(ONE_STAGE, ("nn.ReLU()", "nn.ReLU6()"))
+VALID = (ONE_STAGE,)
+INVALID = (Invalid(_RELU6, ('"relu"',), after=edited(_RELU6, (', "relu"]', "]"))),)
 
 
 def check(facts: Facts) -> Iterator[Hit]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
+from qprep.checks._examples import TWO_STAGES, edited
 from qprep.checks.base import Hit, Invalid
 from qprep.foundation.catalogue.torch_ao import WITHOUT_KERNEL
 from qprep.foundation.findings import Rule
@@ -17,79 +18,12 @@ RULE = Rule(
     "BatchNorm3d run as separate operations with one more rounding, and the convolution cannot be trained with "
     "folded weights.",
 )
-VALID = (
-    """
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(4, 4, 1)
-        self.bn1 = nn.BatchNorm2d(4)
-        self.conv2 = nn.Conv2d(4, 4, 1)
-        self.bn2 = nn.BatchNorm2d(4)
-        self.relu1 = nn.ReLU()
-        self.relu2 = nn.ReLU()
-
-    def forward(self, x):
-        x = self.relu1(self.bn1(self.conv1(x)))
-        x = self.bn2(self.conv2(x))
-        return self.relu2(x)
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv1", "bn1", "relu1"], ["conv2", "bn2", "relu2"]], inplace=True)
-""",
-)
+VALID = (TWO_STAGES,)
 INVALID = (
     Invalid(
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(4, 4, 1)
-        self.bn1 = nn.BatchNorm2d(4)
-        self.conv2 = nn.Conv2d(4, 4, 1)
-        self.bn2 = nn.BatchNorm2d(4)
-        self.relu1 = nn.ReLU()
-        self.relu2 = nn.ReLU()
-
-    def forward(self, x):
-        x = self.relu1(self.bn1(self.conv1(x)))
-        x = self.bn2(self.conv2(x))
-        return self.relu2(x)
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv1", "bn1", "relu1"]], inplace=True)
-""",
+        edited(TWO_STAGES, (', ["conv2", "bn2", "relu2"]', "")),
         ("self.bn2(self.conv2(x))",),
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(4, 4, 1)
-        self.bn1 = nn.BatchNorm2d(4)
-        self.conv2 = nn.Conv2d(4, 4, 1)
-        self.bn2 = nn.BatchNorm2d(4)
-        self.relu1 = nn.ReLU()
-        self.relu2 = nn.ReLU()
-
-    def forward(self, x):
-        x = self.relu1(self.bn1(self.conv1(x)))
-        x = self.bn2(self.conv2(x))
-        return self.relu2(x)
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv1", "bn1", "relu1"], ["conv2", "bn2"]], inplace=True)
-""",
+        after=edited(TWO_STAGES, (', "relu2"]', "]")),
     ),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
+from qprep.checks._examples import ONE_STAGE, edited
 from qprep.checks.base import Hit, Invalid
 from qprep.foundation.findings import Rule
 
@@ -15,64 +16,12 @@ RULE = Rule(
     "`fuse_modules` takes names of attributes, such as `conv1` or `layer1.0.bn`. It does not take names of classes,"
     " and an unknown name raises an AttributeError.",
 )
-VALID = (
-    """
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
-""",
-)
+VALID = (ONE_STAGE,)
 INVALID = (
     Invalid(
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv2d", "BatchNorm2d", "ReLU"]], inplace=True)
-""",
+        edited(ONE_STAGE, ('["conv", "bn", "relu"]', '["conv2d", "BatchNorm2d", "ReLU"]')),
         ('"conv2d"', '"BatchNorm2d"', '"ReLU"'),
-        """\
-from torch import nn
-from torch.ao.quantization import fuse_modules
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv", "bn", "relu"]], inplace=True)
-""",
+        after=ONE_STAGE,
     ),
 )
 

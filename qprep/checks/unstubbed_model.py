@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qprep.analysis.facts import Facts
+from qprep.checks._examples import WITH_STUBS
 from qprep.checks.base import Hit, Invalid
 from qprep.foundation.catalogue.targets import TORCH_AO
 from qprep.foundation.findings import Rule
@@ -17,26 +18,7 @@ RULE = Rule(
     "In eager mode, tensors are quantized between a QuantStub and a DeQuantStub. Reported with `target = "
     '"torch-ao"` only.',
 )
-VALID = (
-    """
-from torch import nn
-from torch.ao.quantization import DeQuantStub, QuantStub, fuse_modules
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(4, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.quant = QuantStub()
-        self.dequant = DeQuantStub()
-
-    def forward(self, x):
-        return self.dequant(self.bn(self.conv(self.quant(x))))
-
-    def fuse_model(self):
-        fuse_modules(self, [["conv", "bn"]], inplace=True)
-""",
-)
+VALID = (WITH_STUBS,)
 INVALID = (
     Invalid(
         """\

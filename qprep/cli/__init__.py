@@ -16,7 +16,7 @@ from qprep.foundation.errors import QprepError
 from qprep.foundation.version import __version__
 
 _VERBS = ("check", "fix", "trace", "quantize", "compress", "summary", "vendor", "rule", "config", "server")
-_SPEAKING = ("server",)  # its standard output is a protocol
+_WITH_PROTOCOL = ("server",)  # its standard output is a protocol
 _INTERRUPTED = 130
 _WRONG = 2
 
@@ -34,7 +34,7 @@ class _Group(click.Group):
         command = module.command
         if not isinstance(command, click.Command):
             return None
-        return command if cmd_name in _SPEAKING else with_volume(command)
+        return command if cmd_name in _WITH_PROTOCOL else with_volume(command)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

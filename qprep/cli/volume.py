@@ -41,8 +41,8 @@ def _measure(context: click.Context, _: click.Parameter, verbose: bool) -> None:
         return
     started = time.monotonic()
 
-    def say() -> None:
+    def report() -> None:
         versions = f"qprep {__version__}, Python {platform.python_version()}"
         click.echo(f"qprep {context.info_name}: {time.monotonic() - started:.1f} seconds; {versions}", err=True)
 
-    context.call_on_close(say)
+    context.call_on_close(report)

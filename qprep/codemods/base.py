@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from qprep.foundation.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Rejection
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 
-Outcome = tuple[Piece, ...] | Unfixable
+Outcome = tuple[Piece, ...] | Rejection
 
 
 @dataclass(frozen=True, slots=True)

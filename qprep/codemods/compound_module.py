@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qprep.analysis.facts import Compound
 from qprep.codemods.base import Outcome
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 
@@ -23,8 +23,8 @@ class Net(nn.Module):
         return self.rnn(x)[0]
 """,
         """\
-from torch import nn
 from qprep.runtime_modules import LSTM
+from torch import nn
 
 
 class Net(nn.Module):
@@ -51,8 +51,8 @@ class Net(nn.Module):
         return self.rnn(x)[0]
 """,
         """\
-from torch import nn
 from qprep import runtime_modules
+from torch import nn
 
 
 class Net(nn.Module):
@@ -72,15 +72,18 @@ def rewrite(scope: Scope, site: Compound) -> Outcome:
     """`nn.LSTM(…)` → `LSTM(…)` of qprep.runtime_modules; `getattr(nn, kind)` → `getattr(runtime_modules, kind)`."""
     for cls in site.classes:
         if (place := scope.context.facts.compared.get(cls)) is not None:
-            return Unfixable(f"`{cls.removeprefix('torch.')}` is compared with another class at {place}")
+            return Rejection(
+                f"`{cls.removeprefix('torch.')}` is compared with another class at {place}", RejectionCode.MUTATION
+            )
     if not site.is_fetched:
         start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
         return (Piece(start, end, scope.runtime(site.classes[0].rpartition(".")[2])),)
     for cls in site.classes:
         known = scope.context.analysis.catalogue.nn_module(cls.removeprefix("torch.nn."))
         if known is None or not known.is_compound:
-            return Unfixable(
-                f"the name may also refer to `{cls.removeprefix('torch.')}` too, which has no hidden stages"
+            return Rejection(
+                f"the name may also refer to `{cls.removeprefix('torch.')}` too, which has no hidden stages",
+                RejectionCode.RUN_ONLY,
             )
     start, end = scope.code.span(scope.node.args[0])  # type: ignore[attr-defined]
     return (Piece(start, end, scope.package("runtime_modules")),)

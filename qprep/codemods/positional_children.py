@@ -32,8 +32,8 @@ class Net(nn.Module):
         return self.body(x) + x
 """,
         """\
-from torch import nn
 from qprep.runtime_modules import EltwiseAdd, mark_added, original_children
+from torch import nn
 
 
 class Block(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qprep.analysis.facts import OpSite
 from qprep.codemods.base import Outcome
 from qprep.foundation.catalogue.call_signature import parse_constructor
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 from qprep.rewriting.transforms.call_sites import invocation
@@ -26,8 +26,8 @@ class Sum(nn.Module):
         return sum([self.a(x), self.b(x)])
 """,
         """\
-from torch import nn
 from qprep.runtime_modules import SumList
+from torch import nn
 
 
 class Sum(nn.Module):
@@ -49,9 +49,11 @@ def rewrite(scope: Scope, site: OpSite) -> Outcome:
     if site.form == "builtin":
         return invocation(scope, site)
     if site.op.module is None or (site.spelling is not None and site.spelling.is_inplace):
-        return Unfixable(f"there is no module for `{site.op.name}` here")
+        return Rejection(f"there is no module for `{site.op.name}` here", RejectionCode.NO_MODULE)
     if site.op.dedicated is not None:
-        return Unfixable("a function that is passed on needs a module with the same parameters")
+        return Rejection(
+            "a function that is passed on needs a module with the same parameters", RejectionCode.CALL_FORM
+        )
     name = scope.declare(site.op.name, f"{scope.runtime(parse_constructor(site.op.module).name)}()", many=True)
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     return (Piece(start, end, name),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qprep.analysis.eager.eager_facts import QuantizedView
 from qprep.codemods.base import Outcome
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 
@@ -35,6 +35,6 @@ def rewrite(scope: Scope, site: QuantizedView) -> Outcome:  # noqa: ARG001 -- ev
     """`x.view(2, -1)` → `x.reshape(2, -1)`: the same wherever `view` does not raise."""
     end = scope.code.span(scope.call().func)[1]
     if scope.code.text[end - len("view") : end] != "view":
-        return Unfixable("the name of the method is not where it was expected")
+        return Rejection("the name of the method is not where it was expected", RejectionCode.CALL_FORM)
     scope.message = "use `.reshape()`"
     return (Piece(end - len("view"), end, "reshape"),)

@@ -23,8 +23,8 @@ class Net(nn.Module):
         return self.fc(x)
 """,
         """\
-from torch import nn
 from qprep.runtime_modules import another
+from torch import nn
 
 
 class Net(nn.Module):

@@ -24,9 +24,8 @@ class Join(nn.Module):
         return torch.cat(tensors=[skip, x], dim=dim)
 """,
         """\
-import torch
-from torch import nn
 from qprep.runtime_modules import Concat
+from torch import nn
 
 
 class Join(nn.Module):
@@ -39,7 +38,7 @@ class Join(nn.Module):
     def forward(self, x, dim: int = 1):
         skip = self.cat([self.a(x), x])
         return self.cat_1(tensors=[skip, x], dim=dim)
-""".replace("import torch\nfrom torch", "from torch"),
+""",
     ),
 )
 

@@ -25,8 +25,8 @@ class Block(nn.Module):
         return -(out @ x)
 """,
         """\
-from torch import nn
 from qprep.runtime_modules import EltwiseAdd, MatMul, Neg
+from torch import nn
 
 
 class Block(nn.Module):

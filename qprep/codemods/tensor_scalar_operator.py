@@ -22,8 +22,8 @@ class Scaled(nn.Module):
         return 1 - self.fc(x) * 2
 """,
         """\
-from torch import nn
 from qprep.runtime_modules import EltwiseMul, EltwiseSub
+from torch import nn
 
 
 class Scaled(nn.Module):

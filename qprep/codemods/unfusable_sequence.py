@@ -6,7 +6,7 @@ import ast
 
 from qprep.analysis.eager.eager_facts import FusedWrongly
 from qprep.codemods.base import Outcome
-from qprep.foundation.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 
@@ -17,9 +17,9 @@ def rewrite(scope: Scope, site: FusedWrongly) -> Outcome:
     """`["conv", "bn", "silu"]` → `["conv", "bn"]`."""
     listed = scope.code.parents.get(scope.node)
     if not site.droppable or not isinstance(listed, ast.List | ast.Tuple) or len(listed.elts) < 3:
-        return Unfixable("the rest of the list cannot be fused either")
+        return Rejection("the rest of the list cannot be fused either", RejectionCode.CALL_FORM)
     start, end = scope.code.span(listed.elts[-2])[1], scope.code.span(listed.elts[-1])[1]
     if "#" in scope.code.text[start:end]:
-        return Unfixable("a comment is between the names")
+        return Rejection("a comment is between the names", RejectionCode.LAYOUT)
     scope.message = f"leave `{site.name}` out"
     return (Piece(start, end, ""),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qprep.analysis.eager.eager_facts import UnfusedModel
 from qprep.codemods.base import Outcome
 from qprep.foundation.catalogue.torch_ao import STUBS_HOME
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 from qprep.rewriting.insertion_points import end_of_class
@@ -34,8 +34,7 @@ class Net(nn.Module):
 """,
         """\
 from torch import nn
-from torch.ao.quantization import DeQuantStub, QuantStub
-from torch.ao.quantization import fuse_modules, fuse_modules_qat
+from torch.ao.quantization import DeQuantStub, QuantStub, fuse_modules, fuse_modules_qat
 
 
 class Net(nn.Module):
@@ -64,10 +63,10 @@ class Net(nn.Module):
 def rewrite(scope: Scope, site: UnfusedModel) -> Outcome:
     """A method at the end of the class, which calls those of the modules inside."""
     if site.waits:
-        return Unfixable("each of its ReLUs needs its own module first")
+        return Rejection("each of its ReLUs needs its own module first", RejectionCode.CALL_FORM)
     place = end_of_class(scope, site.name)
     if place is None:
-        return Unfixable("the class shares its lines with other code")
+        return Rejection("the class shares its lines with other code", RejectionCode.LAYOUT)
     offset, indent, before = place
     step, newline = scope.code.indent_unit, scope.code.newline
     lines = [f"{indent}def fuse_model(self, is_qat: bool = False) -> None:"]

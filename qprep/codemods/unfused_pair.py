@@ -6,7 +6,7 @@ import ast
 
 from qprep.analysis.eager.eager_facts import UnfusedPair
 from qprep.codemods.base import Outcome
-from qprep.foundation.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 
@@ -17,7 +17,7 @@ def rewrite(scope: Scope, site: UnfusedPair) -> Outcome:
     """`[["conv1", "bn1"]]` → `[["conv1", "bn1"], ["conv2", "bn2"]]`."""
     node = scope.code.node(site.fuse_list) if site.fuse_list is not None else None
     if not isinstance(node, ast.List):
-        return Unfixable("there is no list of lists to add it to")
+        return Rejection("there is no list of lists to add it to", RejectionCode.CALL_FORM)
     last = scope.code.span(node.elts[-1])[1]
     first, second = site.names
     scope.message = f"fuse `{first}` and `{second}`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qprep.analysis.eager.eager_facts import FusedName
 from qprep.codemods.base import Outcome
-from qprep.foundation.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting.fix_scope import Scope
 from qprep.rewriting.fstrings import string_piece
 
@@ -14,6 +14,6 @@ APPLICABILITY = Applicability.UNSAFE
 def rewrite(scope: Scope, site: FusedName) -> Outcome:
     """`"conv2d"` → `"conv"`."""
     if len(site.close) != 1:
-        return Unfixable("the submodule is not known")
+        return Rejection("the submodule is not known", RejectionCode.RUN_ONLY)
     scope.message = f"name `{site.close[0]}`"
     return string_piece(scope, site.close[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -68,11 +68,51 @@ class Coverage:
         tensors = _tensors(found.model)
         return {tensors[name]: mask for name, mask in found.masks({family.name: list(gone)}).items()}
 
+    def with_channels(
+        self, keeps: Mapping[Parameter, Tensor], dims: Callable[[Parameter], Iterable[int]]
+    ) -> dict[Parameter, Tensor]:
+        """`keeps`, booleans of each parameter's shape, and masks of the channels that are of no use because of them.
+
+        A channel is of no use if `keeps` has nothing for it in all weights that compute it, or in all that read it, or
+        in the scale of a norm behind the only weight that computes it. Its mask covers all parameters that compute it.
+
+        dims  the dimensions of a parameter that its groups are along
+        """
+        found = dict(keeps)
+        for parameter in keeps:
+            for dim in dims(parameter):
+                for part in self.parts(parameter, dim):
+                    gone = self._useless(part, dim, keeps).nonzero().flatten().tolist()
+                    for each, mask in self.masks(part.family, gone).items() if gone else ():
+                        mine = mask.to(each.device)
+                        found[each] = found[each] & mine if each in found else mine
+        return found
+
+    def _useless(self, part: FamilyDimension, dim: int, keeps: Mapping[Parameter, Tensor]) -> Tensor:
+        """(groups,): see `with_channels`."""
+        gone = _nothing(part, dim, keeps[part.parameter])
+        computing, reading = set(self.makers(part.family)), set(self.readers(part.family))
+        if part.parameter.dim() == 1:
+            return gone & (len(computing) == 1)
+        for peer in (reading if part.parameter in reading else computing) - {part.parameter}:
+            parts = [each for each in self.parts(peer, dim) if each.family.name == part.family.name]
+            if peer not in keeps or not parts:
+                return torch.zeros_like(gone)
+            for each in parts:
+                gone &= _nothing(each, dim, keeps[peer])
+        return gone
+
     def _of(self, names: Iterable[str]) -> list[Parameter]:
         found = self.groups
         assert found is not None  # noqa: S101  (there is a family)
         tensors = _tensors(found.model)
         return list(dict.fromkeys(tensors[name] for name in names if name in tensors))
+
+
+def _nothing(part: FamilyDimension, dim: int, keep: Tensor) -> Tensor:
+    """(groups,): True where `keep`, booleans of a parameter, has nothing at the positions of a group."""
+    gone = ~keep.movedim(dim, 0).flatten(1).any(1) if keep.dim() > 1 else ~keep
+    return gone.cpu()[part.index].reshape(part.family.size, -1).all(1)
 
 
 def _tensors(model: nn.Module) -> dict[str, Parameter]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,12 +12,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from qprep.compression.errors import CompressionError
 from qprep.compression.names import by_pattern
-from qprep.compression.pruners.layouts import Layout, layout_of
+from qprep.compression.pruners.layouts import CRITERIA, Layout, Regime, above, regime_of
 from qprep.compression.pruners.pruner import check_at_least
 from qprep.compression.registry import register
 from qprep.compression.training import Training
-
-CRITERIA: Final = ("Max", "Mean_Abs")
 
 
 class Regularizer:
@@ -81,16 +79,7 @@ class Regularizer:
     @torch.no_grad()
     def keep(self, parameter: Parameter) -> Tensor:
         """The values above the threshold, by `threshold_criteria`: booleans of the parameter's shape."""
-        strength, _ = self.of(parameter)
-        layouts = self.layouts(parameter)
-        if not layouts:
-            return parameter.abs() > strength
-        found = torch.ones_like(parameter, dtype=torch.bool)
-        for layout in layouts:
-            rows = layout.rows(parameter).abs()
-            size = rows.amax(1) if self.threshold_criteria == "Max" else rows.mean(1)
-            found &= layout.spread(size > strength, parameter.shape)
-        return found
+        return above(parameter, self.of(parameter)[0], self.layouts(parameter), self.threshold_criteria)
 
     @torch.no_grad()
     def shrink(self, parameter: Parameter, rate: float) -> Tensor:
@@ -143,27 +132,25 @@ class GroupLassoRegularizer(Regularizer):
 
     def regime(self, name: str, value: Any) -> tuple[float, Any]:  # noqa: ANN401
         """[λ, group] or [λ, group, block_shape]."""
-        if not isinstance(value, (list, tuple)) or not 2 <= len(value) <= 3:
-            raise CompressionError(f"expected [strength, group] for {name}, found {value!r}")
-        strength, group, *block = value
-        kinds = str(group).split("+")
-        layouts = [layout_of(kind, block[0] if block else None, ranked=False) for kind in kinds]
-        return check_at_least(strength, f"the strength of {name}"), (layouts, kinds)
+        found = regime_of(name, value, "strength")
+        return found.strength, found
 
     def check(self, name: str, parameter: Parameter) -> None:
         """The weight has such groups."""
-        for layout, kind in zip(*self.of(parameter)[1], strict=True):
-            layout.check(name, parameter.shape, kind)
+        self._regime(parameter).check(name, parameter)
 
     def penalty(self, parameter: Parameter) -> Tensor:
         """λ · Σ‖group‖₂; the gradient of a group at 0 is 0."""
-        strength, (layouts, _) = self.of(parameter)
-        parts = [torch.linalg.vector_norm(layout.rows(parameter), dim=1).sum() for layout in layouts]
-        return strength * torch.stack(parts).sum()
+        regime = self._regime(parameter)
+        parts = [torch.linalg.vector_norm(layout.rows(parameter), dim=1).sum() for layout in regime.layouts]
+        return regime.strength * torch.stack(parts).sum()
 
     def layouts(self, parameter: Parameter) -> Sequence[Layout]:
         """The groups of the file."""
-        found: Sequence[Layout] = self.of(parameter)[1][0]
+        return self._regime(parameter).layouts
+
+    def _regime(self, parameter: Parameter) -> Regime:
+        found: Regime = self.of(parameter)[1]
         return found
 
 
@@ -182,7 +169,8 @@ class GroupVarianceRegularizer(GroupLassoRegularizer):
     def check(self, name: str, parameter: Parameter) -> None:
         """The weight has two such groups or more: a single one has no variance."""
         super().check(name, parameter)
-        for layout, kind in zip(*self.of(parameter)[1], strict=True):
+        regime = self._regime(parameter)
+        for layout, kind in zip(regime.layouts, regime.kinds, strict=True):
             if layout.rows(parameter.detach()).shape[0] < 2:
                 raise CompressionError(
                     f"expected two groups or more for a variance, found one of kind {kind!r} in {name} of shape "
@@ -191,12 +179,12 @@ class GroupVarianceRegularizer(GroupLassoRegularizer):
 
     def penalty(self, parameter: Parameter) -> Tensor:
         """λ / var(‖group‖₂)."""
-        strength, (layouts, _) = self.of(parameter)
+        regime = self._regime(parameter)
         parts = []
-        for layout in layouts:
+        for layout in regime.layouts:
             size = torch.linalg.vector_norm(layout.rows(parameter), dim=1)
             parts.append(1 / size.var().clamp(min=torch.finfo(size.dtype).eps))
-        return strength * torch.stack(parts).sum()
+        return regime.strength * torch.stack(parts).sum()
 
 
 @register

@@ -35,7 +35,7 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _reason(layer: nn.Module) -> str | None:
-    """Why a layer cannot be converted; None if it can."""
+    """The reason why a layer cannot be converted; None if it can."""
     if not isinstance(layer, nn.Linear):
         return f"{type(layer).__name__} has no sparse kernel in torch"
     weight = layer.weight

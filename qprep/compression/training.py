@@ -28,6 +28,7 @@ class Training:
     records    what was removed, one entry for each thinning, as plain data
     notes      exceptions that a user may not expect, each sentence once
     generator  random numbers of the policies, the same on every rank
+    unmasked_zeros  functions of policies, which return masks of what they set to 0 and no mask holds yet
     """
 
     model: nn.Module
@@ -43,6 +44,7 @@ class Training:
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
     on_change: list[Callable[[], None]] = field(default_factory=list)
     stepping: Optimizer | None = None
+    unmasked_zeros: list[Callable[[], Mapping[Parameter, Tensor]]] = field(default_factory=list)
 
     def note(self, sentence: str) -> None:
         """Say something once."""

@@ -13,7 +13,7 @@ from qprep.engine.runtime_evidence.equivalence_gate import Parts
 from qprep.engine.second_look import worse
 from qprep.engine.snapshot import Reported, Survey
 from qprep.engine.unsafe_fixes import UnsafeFix, Withheld, unsafe_fixes
-from qprep.foundation.findings import Finding, Fix, Unfixable
+from qprep.foundation.findings import Finding, Fix, Rejection, RejectionCode
 from qprep.foundation.source import SourceFile, display_path, is_generated
 from qprep.rewriting.apply import new_texts
 from qprep.rewriting.gates import refuse_rewrite, refuse_untouched
@@ -165,11 +165,14 @@ class _AppliedPass:
 def _explained(finding: Finding, banned: Mapping[str, str], left: frozenset[Finding], withheld: str | None) -> Finding:
     """A finding with the reason why its fix is left out: a file that cannot change, or a finding of the baseline."""
     if isinstance(finding.fix, Fix) and any(_is_same(finding, other) for other in left):
-        return replace(finding, fix=Unfixable("the baseline lists it, or a finding that the fix would change"))
+        return replace(
+            finding,
+            fix=Rejection("the baseline lists it, or a finding that the fix would change", RejectionCode.SETTING),
+        )
     if finding.path in banned and isinstance(finding.fix, Fix):
-        return replace(finding, fix=Unfixable(banned[finding.path]))
+        return replace(finding, fix=Rejection(banned[finding.path], RejectionCode.GATE))
     if withheld is not None and isinstance(finding.fix, Fix):
-        return replace(finding, fix=Unfixable(withheld))
+        return replace(finding, fix=Rejection(withheld, RejectionCode.SETTING))
     return finding
 
 
@@ -209,7 +212,7 @@ def _ban(survey: Survey, chosen: Sequence[Reported], failures: Mapping[str, str]
 
 
 def _left(finding: Finding, reason: str) -> Finding:
-    return replace(finding, fix=Unfixable(reason))
+    return replace(finding, fix=Rejection(reason, RejectionCode.GATE))
 
 
 def _unsound(texts: Mapping[str, tuple[SourceFile, str]], ledger: _Ledger) -> dict[str, str]:

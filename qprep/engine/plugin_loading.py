@@ -24,7 +24,7 @@ from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import Target
 from qprep.foundation.errors import PluginError, QprepError
 from qprep.foundation.suggestions import did_you_mean
-from qprep.rewriting.fix_scope import DeclinedError
+from qprep.rewriting.fix_scope import RejectedError
 
 _CODE: Final = re.compile(r"[A-Z]{2,8}\d{3}")
 _NAME: Final = re.compile(r"[a-z]+(-[a-z0-9]+)*")
@@ -168,7 +168,7 @@ def _taken(name: str, what: str, module: ModuleType, take: Callable[[ModuleType]
 def _run(where: str, work: Callable[[], _T]) -> _T:
     try:
         return work()
-    except (QprepError, DeclinedError):
+    except (QprepError, RejectedError):
         raise
     except Exception as error:
         raise PluginError(f"{where} failed: {_shown(error)}") from error

@@ -96,7 +96,7 @@ class ProvenFixes(Generic[_Passes]):
 
 
 def _unreached(fix: UnsafeFix, reach: RunCoverage) -> str | None:
-    """Why a run proves nothing of a fix; None if it went through the code."""
+    """The reason why a run proves nothing about a fix; None if it ran the code."""
     seen = reach.scope(fix.path, fix.scope) if fix.late else reach.expression(fix.finding, fix.scope)
     return None if seen else f"not proven: the run of {reach.targets} does not go through this code"
 

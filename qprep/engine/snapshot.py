@@ -25,7 +25,7 @@ from qprep.engine.suppressions import judge
 from qprep.foundation import gc_pause
 from qprep.foundation.catalogue.op import Op
 from qprep.foundation.catalogue.targets import OWN, Target
-from qprep.foundation.findings import Finding, Fix, Position, Severity, Unfixable
+from qprep.foundation.findings import Finding, Fix, Position, Rejection, RejectionCode, Severity
 from qprep.foundation.internal_rules import UNREADABLE_FILE, engine_finding
 from qprep.foundation.source import SourceError, SourceFile, display_path, too_deep
 from qprep.rewriting.composed_edits import to_edits
@@ -163,7 +163,7 @@ class Survey:
             self._tell(hit.place.module)
             codemod = codemods.get(check.stem)
             if codemod is None:
-                self.plan.outcomes[hit.place] = Unfixable(_no_rewrite(check))
+                self.plan.outcomes[hit.place] = Rejection(_no_rewrite(check), RejectionCode.NO_MODULE)
             else:
                 self.plan.add(hit.site, codemod.rewrite, codemod.applicability)
             self.statements[hit.place] = _statement(self.context.code(hit.place.module), hit.place)
@@ -199,7 +199,7 @@ class Survey:
     def _finding(self, source: SourceFile, check: Check, hit: Hit) -> Finding:
         outcome = self.plan.outcomes[hit.place]
         start, end = _positions(source, hit.place)
-        fix = outcome if isinstance(outcome, Unfixable) else Fix(outcome.applicability, outcome.message, ())
+        fix = outcome if isinstance(outcome, Rejection) else Fix(outcome.applicability, outcome.message, ())
         rule = check.rule
         notes = (hit.note,) if hit.note else ()
         return Finding(
@@ -219,7 +219,12 @@ class Survey:
     def _permitted(self, finding: Finding) -> Finding:
         """The finding without its fix where the settings forbid that, so that nobody is promised it."""
         if isinstance(finding.fix, Fix) and finding.code not in self.settings.for_file(finding.path).fixable:
-            return replace(finding, fix=Unfixable(f"the settings (`fixable`, `unfixable`) leave {finding.code} alone"))
+            return replace(
+                finding,
+                fix=Rejection(
+                    f"the settings (`fixable`, `unfixable`) leave {finding.code} alone", RejectionCode.SETTING
+                ),
+            )
         return finding
 
     def _source(self, module: str) -> SourceFile | None:
@@ -295,7 +300,7 @@ def _code(project: Project, own: Mapping[str, Path], files: Files, module: str) 
         return None
 
 
-def _doubts(project: Project, outcome: Rewrite | Unfixable) -> Iterator[str]:
+def _doubts(project: Project, outcome: Rewrite | Rejection) -> Iterator[str]:
     """The doubts about an unsafe rewrite, with the place of the code that causes it."""
     for doubt in outcome.doubts[:MAX_DOUBTS] if isinstance(outcome, Rewrite) else ():
         yield f"not proven: {doubt.reason} ({_where(project, doubt.place)})"

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from qprep.engine.rule_selection import matches, suggestion
-from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rule, Unfixable
+from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rejection, RejectionCode, Rule
 from qprep.foundation.internal_rules import UNKNOWN_SUPPRESSION, UNUSED_SUPPRESSION, engine_finding
 from qprep.foundation.source import SourceFile
 
@@ -135,7 +135,7 @@ def _faults(
 
 
 def _finding(source: SourceFile, comment: Suppression, rule: Rule, message: str, code: str | None) -> Finding:
-    fix: Fix | Unfixable = Unfixable("the rule is not known")
+    fix: Fix | Rejection = Rejection("the rule is not known", RejectionCode.SETTING)
     if code is not None:
         fix = Fix(Applicability.SAFE, f"Remove `{code}`", (_removal(source, comment, code),))
     start, end = source.position(comment.start), source.position(comment.end)

@@ -47,7 +47,7 @@ class Withheld:
     others: Callable[[UnsafeFix], str | None] = lambda _: None
 
     def reason(self, fix: UnsafeFix) -> str | None:
-        """Why a fix is left out; None if it is applied.
+        """The reason why a fix is left out; None if it is applied.
 
         Code moves between passes, so a late finding is left out with any of its rule in its function: more than
         needed may stay, never less.

@@ -61,11 +61,30 @@ class Fix:
     edits: tuple[Edit, ...]
 
 
+class RejectionCode(enum.Enum):
+    """The kind of reason why a finding has no fix; reports group by it, and it does not change with the wording."""
+
+    CALL_FORM = "call-form"  # the arguments or the spelling of the call do not fit the module
+    CLASS_SHAPE = "class-shape"  # the class or method cannot hold or use a new attribute
+    CONSTRUCTION = "construction"  # the place or the way of creating the instance
+    FUNCTION = "function"  # the function around cannot become a module
+    GATE = "gate"  # a check of the rewritten text or a run found a difference
+    LAYOUT = "layout"  # comments, shared lines, formatted texts, nesting
+    MUTATION = "mutation"  # the instance is shared, changed or replaced elsewhere
+    NAME = "name"  # a name has, or would get, another meaning
+    NO_MODULE = "no-module"  # the target library has no module for the operation
+    OTHER = "other"  # rewrites of plugins that name no code
+    OUTSIDE = "outside"  # the code is in a file that is not among those given
+    RUN_ONLY = "run-only"  # a value is known at run time only
+    SETTING = "setting"  # settings or a baseline forbid the fix
+
+
 @dataclass(frozen=True, slots=True)
-class Unfixable:
-    """Why a finding is left to a person."""
+class Rejection:
+    """The reason why a finding has no fix: a clause for people, and its kind."""
 
     reason: str
+    code: RejectionCode = RejectionCode.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +104,7 @@ class Finding:
     end: Position
     statement: tuple[int, int]
     severity: Severity = Severity.WARNING
-    fix: Fix | Unfixable | None = None
+    fix: Fix | Rejection | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qprep.foundation.findings import Finding, Fix, Position, Rule, Severity, Unfixable
+from qprep.foundation.findings import Finding, Fix, Position, Rejection, Rule, Severity
 
 SYNTAX_ERROR = Rule(
     "QP001",
@@ -90,7 +90,7 @@ def engine_finding(
     end: Position | None = None,
     *,
     help: str = "",
-    fix: Fix | Unfixable | None = None,
+    fix: Fix | Rejection | None = None,
 ) -> Finding:
     """Build a finding of one of the engine's rules; without an end it is one place."""
     first = start or Position(1, 1)

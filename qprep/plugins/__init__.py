@@ -10,12 +10,30 @@ from qprep.engine.plugin_loading import Plugin
 from qprep.foundation.catalogue.op import Dedicated
 from qprep.foundation.catalogue.targets import Target
 from qprep.foundation.errors import PluginError
-from qprep.foundation.findings import Applicability, Rule, Severity, Unfixable
+from qprep.foundation.findings import Applicability, Rejection, RejectionCode, Rule, Severity
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.fix_scope import Scope
 from qprep.rewriting.transforms.call_sites import invocation
 
 __all__ = [
-    "Applicability", "Dedicated", "Facts", "Hit", "Invalid", "ModuleCall", "OpSite", "Outcome", "Piece", "Plugin",
-    "PluginError", "Report", "Rule", "Scope", "Severity", "Target", "Unfixable", "invocation", "unowned",
+    "Applicability",
+    "Dedicated",
+    "Facts",
+    "Hit",
+    "Invalid",
+    "ModuleCall",
+    "OpSite",
+    "Outcome",
+    "Piece",
+    "Plugin",
+    "PluginError",
+    "Rejection",
+    "RejectionCode",
+    "Report",
+    "Rule",
+    "Scope",
+    "Severity",
+    "Target",
+    "invocation",
+    "unowned",
 ]  # fmt: skip

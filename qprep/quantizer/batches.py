@@ -44,19 +44,27 @@ class Caller:
 
 
 @contextlib.contextmanager
-def running(batch: object, number: int) -> Iterator[None]:
-    """QprepError, with the number and the tensors of the batch, for what the model raises on it."""
+def running(batch: object, number: int | None = None) -> Iterator[None]:
+    """QprepError, with the tensors of the inputs, for an error of the model on a batch of this number.
+
+    Without a number they are example inputs. Notes of the error, such as the module that failed, are in its text.
+    """
     try:
         yield
     except QprepError:
         raise
     except Exception as error:
-        found = ", ".join(f"{str(each.dtype).removeprefix('torch.')} {tuple(each.shape)}" for each in tensors_in(batch))
-        sentence = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise QprepError(
-            f"expected batches that the model runs on, found batch {number} of "
-            f"{found or type(batch).__name__}: {sentence}"
-        ) from error
+        tensors = [f"{str(each.dtype).removeprefix('torch.')} {tuple(each.shape)}" for each in tensors_in(batch)]
+        found = ", ".join(tensors) or type(batch).__name__
+        what, which = ("example inputs", found) if number is None else ("batches", f"batch {number} of {found}")
+        raise QprepError(f"expected {what} that the model runs on, found {which}: {sentence_of(error)}") from error
+
+
+def sentence_of(error: BaseException) -> str:
+    """The first line of an error's text, or the name of its class, and the notes that were added to it."""
+    first = str(error).strip().partition("\n")[0] or type(error).__name__
+    notes = [each.strip() for each in getattr(error, "__notes__", ())]
+    return f"{first} ({'; '.join(notes)})" if notes else first
 
 
 def caller(model: nn.Module, inputs: Sequence[object]) -> Caller:

@@ -175,6 +175,7 @@ class Quantizer(PreparingQuantizer):
         *example_inputs: object,
         passes: Mapping[str, Pass] | None = None,
         optimizer: Optimizer | None = None,
+        allow_unprepared: bool = True,
         **example_kwinputs: object,
     ) -> Self:
         """Load a file of `save` into the float model `model`: prepared as saved, ready to convert or train.
@@ -183,6 +184,7 @@ class Quantizer(PreparingQuantizer):
                    file
         optimizer  an optimizer of the parameters of `model`. `load` adds the learned parameters, so that
                    `optimizer.load_state_dict` restores the state of the saved training
+        allow_unprepared  as in `prepare_model`: False refuses a model with operations that stay in float
 
         Raises QprepError for a file of another kind or method, for another model, and if the constructor of the method
         has other arguments than when the file was saved.
@@ -196,6 +198,6 @@ class Quantizer(PreparingQuantizer):
         quantizer.given = frozenset(data["given"])
         quantizer.settings = Overrides.from_data(data, names_of(model), formats_of(model))
         set_passes(quantizer.passes, data["passes"], passes or {}, lambda graph: set_plan(graph, data["plan"]))
-        quantizer.prepare_model(*example_inputs, allow_unprepared=True, **example_kwinputs)
+        quantizer.prepare_model(*example_inputs, allow_unprepared=allow_unprepared, **example_kwinputs)
         restore(quantizer, data, path)
         return quantizer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from torch import nn
 
@@ -53,7 +54,10 @@ def _sentence(report: TraceReport) -> str:
     lines = unprepared(report)
     files = {event.path for event in report.unowned if event.path is not None}
     files |= {site.path for reused in report.reused for site in reused.sites}
-    command = f"run `qprep fix {' '.join(sorted(files))}`" if files else "run `qprep fix`"
+    written = [each for each in sorted(files) if Path(each).is_file()]  # generated code and notebooks have no file
+    command = f"run `qprep fix {' '.join(written)}`" if written else "run `qprep fix`"
+    if files and not written:
+        command += " on the source of the model"
     if any(event.op.startswith("nn.") for event in report.unowned):
         command += ", convert the model (`qprep.runtime_modules.convert_compound`)"
     whose = "its own" if len(lines) == 1 else "their own"

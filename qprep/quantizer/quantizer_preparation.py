@@ -43,6 +43,7 @@ from qprep.quantizer.graph.reused_calls import separable, separate, separated, w
 from qprep.quantizer.layers.layer_formats import formats_of
 from qprep.quantizer.quantizer_errors import NotPreparedError, unprepared, without_insides
 from qprep.tracing import TraceReport, trace
+from qprep.tracing.traced_run import check_model
 
 
 class PreparingQuantizer:
@@ -121,7 +122,7 @@ class PreparingQuantizer:
         """Trace the model on example inputs, run the passes, insert the quantizers, extend the optimizer.
 
         Raises NotPreparedError for operations without a module. With `allow_unprepared` they stay in float, and `notes`
-        lists them. Raises QprepError if it is called twice.
+        lists them. Raises QprepError if it is called twice, and if the model does not run on the example inputs.
         """
         if self._graph is not None:
             raise QprepError("expected one prepare_model for each quantizer, found a second")
@@ -132,7 +133,9 @@ class PreparingQuantizer:
         try:
             self._split_activations()
             units = (*self.replacement_factory.units, *decorated(self.model))
-            found = without_insides(trace(self.model, *example_inputs, **example_kwinputs), self.model, units)
+            with running((example_inputs, example_kwinputs)):
+                traced = trace(self.model, *example_inputs, **example_kwinputs)
+            found = without_insides(traced, self.model, units)
             reused = separable(self.model, found)
             report = without(found, reused)
             if not (report.is_prepared or allow_unprepared or self.settings.types):
@@ -307,6 +310,7 @@ class PreparingQuantizer:
 def _check_model(model: object) -> None:
     if not isinstance(model, nn.Module):
         raise QprepError(f"expected an nn.Module to quantize, found {type(model).__name__}")
+    check_model(model)
     if any(isinstance(each, TensorQuantizer) for each in model.modules()):
         raise QprepError(f"expected a model in float, found {type(model).__name__} quantized already")
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.facts import HelperCall, OpSite
 from qprep.analysis.symbols.ast_utils import positional_parameters
-from qprep.foundation.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting import fstrings, owners, plain_objects
 from qprep.rewriting.composed_edits import Piece, closing, opening, overlaps
-from qprep.rewriting.fix_scope import DeclinedError, Scope
+from qprep.rewriting.fix_scope import RejectedError, Scope
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Rewrite
 from qprep.rewriting.safety import name_capture, proof
 from qprep.rewriting.safety.class_enumeration import listed_files
@@ -40,35 +40,37 @@ class Attempts:
 
     def attempt(
         self, site: PlannedSite, codemod: Callable[..., object], applicability: Applicability = Applicability.SAFE
-    ) -> Rewrite | Unfixable:
+    ) -> Rewrite | Rejection:
         """The rewrite of a site, with the doubts of its proof, or the reason why there is none."""
         reason = self._owners.refusal(site.unit)
         if reason is not None:
-            return Unfixable(reason)
+            return Rejection(reason, RejectionCode.CLASS_SHAPE)
         code, index = self.context.code(site.place.module), self.context.project.index(site.place.module)
         node = code.node(site.place) if code is not None else None
         if code is None or index is None or node is None:
-            return Unfixable(f"it is in {site.place.module}, outside the paths given")
+            return Rejection(f"it is in {site.place.module}, outside the paths given", RejectionCode.OUTSIDE)
         if plain_objects.is_plain(self.context, site.unit) and not isinstance(site, OpSite | HelperCall):
-            return Unfixable(f"`{site.unit.name}` is not an nn.Module, so it cannot hold a module")
+            return Rejection(
+                f"`{site.unit.name}` is not an nn.Module, so it cannot hold a module", RejectionCode.CLASS_SHAPE
+            )
         if (reason := owners.method_refusal(self.context, site.unit, site.function.rpartition(".")[2])) is not None:
-            return Unfixable(reason)
+            return Rejection(reason, RejectionCode.CLASS_SHAPE)
         owner = self._owners.owner_name(code, node, site.unit)
-        if isinstance(owner, Unfixable):
+        if isinstance(owner, Rejection):
             return owner
         if (reason := _unwritable(code, node)) is not None:
-            return Unfixable(reason)
+            return Rejection(reason, RejectionCode.LAYOUT)
         scope = Scope(self.context, code, index, site.unit, self._owners.names(site.unit), owner, node)
         scope.applicability = applicability
         try:
             pieces = codemod(scope, _for_target(scope, site))
-        except DeclinedError as error:
-            return Unfixable(str(error))
-        if isinstance(pieces, Unfixable):
+        except RejectedError as error:
+            return error.rejection
+        if isinstance(pieces, Rejection):
             return pieces
         assert isinstance(pieces, tuple)
-        if (reason := self._objection(scope, pieces)) is not None:
-            return Unfixable(reason)
+        if (objection := self._objection(scope, pieces)) is not None:
+            return objection
         made = f"use `{scope.declarations[0].name}`" if scope.declarations else "use a module"
         message = scope.message or made
         lending, beside = self._lending(scope)
@@ -119,13 +121,15 @@ class Attempts:
             self._lent[unit, of] = self._owners.names(unit).fresh(f"{base}_operations")
         return self._lent[unit, of]
 
-    def _objection(self, scope: Scope, pieces: tuple[Piece, ...]) -> str | None:
-        """Why a rewrite that a codemod made cannot be."""
+    def _objection(self, scope: Scope, pieces: tuple[Piece, ...]) -> Rejection | None:
+        """The reason why a codemod's rewrite is rejected; None if it is not."""
         if overlaps(pieces):
-            return "its edits would overlap"
+            return Rejection("its edits would overlap", RejectionCode.LAYOUT)
         if not listed_files(self.context).isdisjoint(module for module, _ in scope.imports):
-            return "code lists the classes of its file at run time, and a new class would appear there"
-        return name_capture.hidden(self.context, scope.declarations)
+            reason = "code lists the classes of its file at run time, and a new class would appear there"
+            return Rejection(reason, RejectionCode.CLASS_SHAPE)
+        hidden = name_capture.hidden(self.context, scope.declarations)
+        return Rejection(hidden, RejectionCode.NAME) if hidden is not None else None
 
 
 def _for_target(scope: Scope, site: PlannedSite) -> PlannedSite:
@@ -134,7 +138,7 @@ def _for_target(scope: Scope, site: PlannedSite) -> PlannedSite:
 
 
 def _unwritable(code: Code, node: ast.AST) -> str | None:
-    """Why nothing else can be written where an expression stands; None if it can."""
+    """The reason why an expression cannot be replaced; None if it can."""
     if _nesting(code, node) > MAX_NESTING:
         return "the expression is nested so deeply that its rewrite would not compile"
     return fstrings.refusal(code, node)

@@ -9,7 +9,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.private_names import spelled_out
-from qprep.foundation.findings import Applicability
+from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting import imports, mixins, plain_objects
 from qprep.rewriting.loop_bounds import known_length
 from qprep.rewriting.rewrite_result import OWNER, Declaration, Import
@@ -34,8 +34,12 @@ _PLAIN_TARGETS = frozenset(
 )
 
 
-class DeclinedError(Exception):
-    """A rewrite that cannot be made, with the reason."""
+class RejectedError(Exception):
+    """A rewrite that cannot be made, with the reason and its kind."""
+
+    def __init__(self, reason: str, code: RejectionCode) -> None:
+        super().__init__(reason)
+        self.rejection = Rejection(reason, code)
 
 
 @dataclass(slots=True)
@@ -53,7 +57,9 @@ class AttributeNames:
         """A free name: `base`, then `base_hint` where the target's name helps, then `base_1` …"""
         base = self.prefix + base
         if base.startswith(self.barred):
-            raise DeclinedError(f"`{base}` begins like the names of children that the class looks up")
+            raise RejectedError(
+                f"`{base}` begins like the names of children that the class looks up", RejectionCode.NAME
+            )
         name = next(name for name in self._candidates(base, hint) if not self._is_taken(name))
         if self._is_made_up(name):
             # A pattern that matches every candidate says nothing about any of them.
@@ -144,7 +150,9 @@ class Scope:
     def runtime(self, cls: str, index: FileIndex | None = None) -> str:
         """The spelling of a class or function of qprep.runtime_modules here, or in the file of `index`."""
         if not self.target.is_own and not (self.target.is_eager and cls in _NEUTRAL):
-            raise DeclinedError(f"it needs `{cls}`, for which {self.target.name} has no module")
+            raise RejectedError(
+                f"it needs `{cls}`, for which {self.target.name} has no module", RejectionCode.NO_MODULE
+            )
         return self.imported(imports.RUNTIME, cls, index)
 
     def imported(self, module: str, name: str, index: FileIndex | None = None) -> str:

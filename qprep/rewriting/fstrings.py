@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
 
 if TYPE_CHECKING:
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
 
 
-def string_piece(scope: Scope, text: str) -> tuple[Piece, ...] | Unfixable:
+def string_piece(scope: Scope, text: str) -> tuple[Piece, ...] | Rejection:
     """Replace a plain text at the scope's place, its quotes kept."""
     node = scope.node
     assert isinstance(node, ast.Constant)
     start, end = scope.code.span(node)
     written = scope.code.text[start:end]
     if written[1:-1] != node.value or written[0] not in "\"'":
-        return Unfixable("the name is not a string literal")
+        return Rejection("the name is not a string literal", RejectionCode.LAYOUT)
     return (Piece(start + 1, end - 1, text),)
 
 
 def refusal(code: Code, node: ast.AST) -> str | None:
-    """Why an expression in a formatted text cannot be rewritten; None if it can, or stands in none."""
+    """The reason why an expression in a formatted text cannot be rewritten; None if it can, or is outside of one."""
     field: ast.FormattedValue | None = None
     current = node
     while isinstance(current, ast.expr):

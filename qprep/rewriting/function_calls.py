@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.values.abstract_values import FunctionRef
-from qprep.foundation.findings import Applicability, Unfixable
+from qprep.foundation.findings import Applicability, Rejection, RejectionCode
 from qprep.rewriting import callees
 from qprep.rewriting.composed_edits import Piece, opening
 from qprep.rewriting.rewrite_result import Rewrite
@@ -38,7 +38,7 @@ class FunctionCalls:
 
     def __init__(self, context: RewriteContext, module_owners: ModuleOwners, attempts: Attempts) -> None:
         self.context = context
-        self.outcomes: dict[Place, Rewrite | Unfixable] = {}
+        self.outcomes: dict[Place, Rewrite | Rejection] = {}
         self.calls_of: dict[Unit, list[Place]] = defaultdict(list)
         self._owners = module_owners
         self._attempts = attempts
@@ -60,17 +60,17 @@ class FunctionCalls:
             for callee in call.callees:
                 self.calls_of[callee].append(place)
 
-    def _attempted(self, place: Place, call: HelperCall) -> Rewrite | Unfixable:
+    def _attempted(self, place: Place, call: HelperCall) -> Rewrite | Rejection:
         outcome = self._attempts.attempt(call, self._helper_call)
-        if isinstance(outcome, Unfixable):
+        if isinstance(outcome, Rejection):
             return outcome
         return replace(outcome, callees=frozenset(call.callees), dispatched=place in self._dispatched)
 
-    def _helper_call(self, scope: Scope, call: HelperCall) -> tuple[Piece, ...] | Unfixable:
+    def _helper_call(self, scope: Scope, call: HelperCall) -> tuple[Piece, ...] | Rejection:
         node = scope.node
         reasons = [self._owners.refusal(callee) for callee in sorted(call.callees)]
         if None not in reasons:
-            return Unfixable(reasons[0] or "")
+            return Rejection(reasons[0] or "", RejectionCode.FUNCTION)
         assert isinstance(node, ast.Call)
         if self._is_dispatched(scope, call):
             self._dispatched.add(call.place)
@@ -80,13 +80,18 @@ class FunctionCalls:
             return ()  # the module made of a function that calls itself runs its own forward there
         named = _named(scope, node, callee)
         if named is None or not stable_binding.is_imported_once(scope.index, _root(named)):
-            return Unfixable("the function is called under a name that is unknown before the code runs")
+            return Rejection(
+                "the function is called under a name that is unknown before the code runs", RejectionCode.RUN_ONLY
+            )
         if self.context.project.may_be_another(callee.module, scope.index.name):
-            return Unfixable(
-                f"two files are called {callee.module}, and the imported one is unknown before the code runs"
+            return Rejection(
+                f"two files are called {callee.module}, and the imported one is unknown before the code runs",
+                RejectionCode.RUN_ONLY,
             )
         if self._shows_generator(scope, node, callee):
-            return Unfixable(f"`{callee.name}` makes a generator that is used for more than its items")
+            return Rejection(
+                f"`{callee.name}` makes a generator that is used for more than its items", RejectionCode.FUNCTION
+            )
         name = self._owners.class_name(callee)
         bound = self._imported[scope.code.module]
         planned = self._owners.class_names_in(scope.code.module)
@@ -96,8 +101,9 @@ class FunctionCalls:
         bound[text] = callee
         scope.imports |= {(scope.index.name, entry) for entry in needed}
         if not moved_functions.share_with_holders(scope, callee, text):
-            return Unfixable(
-                f"classes in other files mix `{scope.unit.name}` in, and the function is defined elsewhere"
+            return Rejection(
+                f"classes in other files mix `{scope.unit.name}` in, and the function is defined elsewhere",
+                RejectionCode.FUNCTION,
             )
         attribute = scope.declare(moved_functions.attribute_name(callee), f"{text}()", many=call.count > 1)
         start, end = scope.code.span(named)
@@ -122,7 +128,7 @@ class FunctionCalls:
             return call.direct
         return moved_functions.is_replaceable(self.context, min(call.callees))
 
-    def settle(self, outcomes: dict[Place, Rewrite | Unfixable]) -> None:
+    def settle(self, outcomes: dict[Place, Rewrite | Rejection]) -> None:
         """An operation in a function is resolved where every call of it can be rewritten, all the way up."""
         blocked: dict[Unit, str] = {}
         changed = True
@@ -130,7 +136,7 @@ class FunctionCalls:
             changed = False
             for place, outcome in self.outcomes.items():
                 call = self.context.facts.helpers[place]
-                reason = outcome.reason if isinstance(outcome, Unfixable) else blocked.get(call.unit)
+                reason = outcome.reason if isinstance(outcome, Rejection) else blocked.get(call.unit)
                 if reason is not None and not call.callees <= blocked.keys():
                     blocked.update(dict.fromkeys(call.callees - blocked.keys(), reason))
                     changed = True
@@ -138,7 +144,7 @@ class FunctionCalls:
             if isinstance(outcome, Rewrite) and not outcome.unit.is_class:
                 reason = blocked.get(outcome.unit) or self._uncalled(outcome.unit)
                 if reason is not None:
-                    outcomes[place] = Unfixable(f"it is in `{outcome.unit.name}`: {reason}")
+                    outcomes[place] = Rejection(f"it is in `{outcome.unit.name}`: {reason}", RejectionCode.FUNCTION)
                 elif doubts := self._doubts_of_calls(outcome.unit):
                     every = tuple(dict.fromkeys((*outcome.doubts, *doubts)))
                     outcomes[place] = replace(outcome, doubts=every, applicability=Applicability.UNSAFE)
@@ -156,7 +162,7 @@ class FunctionCalls:
         return tuple(doubts)
 
     def _uncalled(self, unit: Unit) -> str | None:
-        """Why nothing can hold the module made of a function: no call that may be rewritten runs it."""
+        """The reason why nothing can hold a function's module: no call that may be rewritten runs it."""
         if any(self.calls(unit)):
             return None
         outside = self._called_outside.get(unit)
@@ -172,13 +178,15 @@ class FunctionCalls:
         return (call for call in calls if isinstance(call, Rewrite))
 
 
-def _dispatch(scope: Scope, node: ast.Call, call: HelperCall) -> tuple[Piece, ...] | Unfixable:
+def _dispatch(scope: Scope, node: ast.Call, call: HelperCall) -> tuple[Piece, ...] | Rejection:
     """`function(x)` → `self.function(function, x)`: a Dispatch runs what replaces the function."""
     code, (start, end) = scope.code, scope.code.span(node.func)
     bracket = code.skip_blank(end)
     is_simple = not any(isinstance(part, ast.Call | ast.BinOp) for part in ast.walk(node.func))
     if code.text[bracket] != "(" or not is_simple:
-        return Unfixable("the function is called under a name that is unknown before the code runs")
+        return Rejection(
+            "the function is called under a name that is unknown before the code runs", RejectionCode.RUN_ONLY
+        )
     called = node.func.id.lstrip("_") if isinstance(node.func, ast.Name) else ""
     name = called or moved_functions.attribute_name(min(call.callees))
     attribute = scope.declare(name, f"{scope.runtime('Dispatch')}()", many=call.count > 1)

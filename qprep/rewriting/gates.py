@@ -14,7 +14,7 @@ from qprep.foundation.source import SourceError, SourceFile, too_deep
 
 
 def refuse_untouched(source: SourceFile) -> Finding | None:
-    """Why a file must not be rewritten at all (QP001, QP002 or QP006), or None.
+    """The reason why a file must not be rewritten at all (QP001, QP002 or QP006), or None.
 
     Its encoding and LibCST must give back its very bytes, and CPython must compile it.
     """
@@ -32,7 +32,7 @@ def refuse_untouched(source: SourceFile) -> Finding | None:
 
 
 def refuse_rewrite(old: SourceFile, new_text: str) -> str | None:
-    """Why `new_text` must not take the place of a file that passed `refuse_untouched`, or None.
+    """The reason why `new_text` must not replace a file that passed `refuse_untouched`, or None.
 
     It must compile, keep every comment but qprep's own, be possible in the file's encoding, and round-trip in LibCST.
     """

@@ -26,7 +26,7 @@ def entry_of(context: RewriteContext, base: Kind) -> ClassNode | None:
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why a class without a constructor must stay so: some code asks constructors for their parameters."""
+    """The reason why a class gets no constructor: some code reads the parameters of constructors."""
     ref = ClassRef(unit.module, unit.name)
     own = context.project.class_node(ref)
     if own is not None and "__init__" not in own.methods and is_compared(context, ref):

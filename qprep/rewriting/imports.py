@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+from collections import defaultdict
 from functools import cache
 from importlib.util import find_spec
 from itertools import chain, count
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.rewriting.composed_edits import Piece
+from qprep.rewriting.import_order import ImportNode, group_around, in_order, insertion_index
 from qprep.rewriting.rewrite_result import Import
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
 
 RUNTIME = "qprep.runtime_modules"
+_WIDTH = 88  # of a line by default in ruff and Black
 _EVALUATING = frozenset(("eval", "exec", "globals", "vars", "locals", "import_module", "__import__"))
 _NAME = re.compile(r"[^\W\d]\w*")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
@@ -82,8 +86,17 @@ def import_pieces(code: Code, needed: Iterable[Import]) -> list[Piece]:
     entries = set(needed)
     beside = {entry: place for entry in entries if (place := _beside(code, entry)) is not None}
     pieces = [Piece(place, place, f", {_bound(entry)}") for entry, place in sorted(beside.items(), key=_written)]
-    missing = _import_piece(code, entries - beside.keys())
-    return [*pieces, missing] if missing is not None else pieces
+    by_module: dict[str, list[str]] = defaultdict(list)
+    for entry in entries - beside.keys():
+        by_module[entry.module].append(_bound(entry))
+    lines: dict[tuple[int, str, str], list[str]] = defaultdict(list)  # by place: statements with their newlines
+    for module, names in sorted(by_module.items(), key=lambda item: (item[0] != "torch", item[0])):
+        extended = _extended(code, module, names)
+        if extended is not None:
+            pieces.append(extended)
+        else:
+            lines[_import_place(code, module)].append(_import_statement(code, module, in_order(names)) + code.newline)
+    return [*pieces, *(Piece(at, at, before + "".join(each) + after) for (at, before, after), each in lines.items())]
 
 
 def _written(item: tuple[Import, int]) -> str:
@@ -106,47 +119,97 @@ def _beside(code: Code, entry: Import) -> int | None:
     return None
 
 
-def _import_piece(code: Code, needed: Iterable[Import]) -> Piece | None:
-    wanted = sorted(needed, key=lambda entry: (entry.module != "torch", entry.module, entry.name))
-    if not wanted:
-        return None
-    lines = []
-    for module in dict.fromkeys(entry.module for entry in wanted):
-        names = [_bound(entry) for entry in wanted if entry.module == module]
-        lines.extend(_import_lines(module, names, code.newline, code.indent_unit))
-    offset, before, after = _import_place(code)
-    return Piece(offset, offset, before + "".join(lines) + after)
+def _extended(code: Code, module: str, names: list[str]) -> Piece | None:
+    """The names added to the file's `from module import …`; None without one that can be written again."""
+    for node in _leading_imports(code):
+        if not isinstance(node, ast.ImportFrom) or node.level or node.module != module:
+            continue
+        start, end = code.span(node)
+        old = [alias.name + (f" as {alias.asname}" if alias.asname else "") for alias in node.names]
+        if "*" in old or "#" in code.text[start:end] or code.text[start - 1 : start].strip():
+            continue
+        merged = in_order([*old, *names]) if old == in_order(old) else [*old, *in_order(names)]
+        return Piece(start, end, _import_statement(code, module, merged))
+    return None
 
 
-def _import_lines(module: str, names: list[str], newline: str, indent: str) -> list[str]:
-    line = f"from {module} import {', '.join(names)}{newline}"
-    if len(line) <= 100:
-        return [line]
-    return [f"from {module} import ({newline}", *(f"{indent}{name},{newline}" for name in names), f"){newline}"]
+def _import_statement(code: Code, module: str, names: list[str]) -> str:
+    """`from module import …`, one name a line if the names do not fit in one: formatters keep that in every width."""
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= _WIDTH:
+        return line
+    inner = (f"{code.indent_unit}{name},{code.newline}" for name in names)
+    return f"from {module} import ({code.newline}{''.join(inner)})"
 
 
-def _import_place(code: Code) -> tuple[int, str, str]:
-    """Behind the last import of torch in the leading block, else behind the last import, else behind the docstring."""
-    last: ast.stmt | None = None
-    last_torch: ast.stmt | None = None
+def _leading_imports(code: Code) -> list[ImportNode]:
+    """The imports in front of the first class or function."""
+    found: list[ImportNode] = []
     for node in code.tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            last = node
-            if _imports_torch(node):
-                last_torch = node
+            found.append(node)
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             break
-    anchor = last_torch or last
-    if anchor is None:
-        anchor = _docstring(code.tree)
+    return found
+
+
+def _import_place(code: Code, module: str) -> tuple[int, str, str]:
+    """The offset of a new import, and the text before and behind it.
+
+    In the group of torch's last import, in isort's order if the group has it. Without an import of torch, between the
+    imports of the standard library and relative ones; without any import, behind the docstring.
+    """
+    leading = _leading_imports(code)
+    torch = next((node for node in reversed(leading) if _imports_torch(node)), None)
+    if torch is None:
+        return _place_of_group(code, leading)
+    group = group_around(code, torch)
+    position = insertion_index(group, module)
+    if position is None:
+        return _behind(code, torch)
+    if position == len(group):
+        return _behind(code, group[-1])
+    follower = group[position]
+    return (_line_start(code, follower), "", "") if code.is_alone_on_line(follower) else _behind(code, torch)
+
+
+def _line_start(code: Code, node: ast.stmt) -> int:
+    return code.source.starts[node.lineno - 1]
+
+
+def _place_of_group(code: Code, leading: list[ImportNode]) -> tuple[int, str, str]:
+    """The place of a group of its own."""
+    first_relative = next((number for number, node in enumerate(leading) if _is_relative(node)), None)
+    if first_relative is not None and all(map(_is_relative, leading[first_relative:])):
+        node = leading[first_relative]
+        if code.is_alone_on_line(node):
+            return _line_start(code, node), "", code.newline
+    anchor = leading[-1] if leading else _docstring(code.tree)
     if anchor is None:
         return _top(code), "", code.newline
+    offset, before, after = _behind(code, anchor)
+    is_standard = isinstance(anchor, ImportNode) and _is_standard(anchor)
+    return offset, before + (code.newline if is_standard else ""), after
+
+
+def _behind(code: Code, anchor: ast.stmt) -> tuple[int, str, str]:
+    """The line behind a statement and those that share its line."""
     end_line = anchor.end_lineno or anchor.lineno
     if not code.is_alone_on_line(anchor):
         end_line = max(n.end_lineno or n.lineno for n in code.tree.body if n.lineno <= end_line)
     offset = code.next_line(end_line)
     missing = "" if offset and code.text[offset - 1] in "\r\n" else code.newline
     return offset, missing, ""
+
+
+def _is_relative(node: ImportNode) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.level > 0
+
+
+def _is_standard(node: ImportNode) -> bool:
+    """True for imports of the standard library alone."""
+    names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    return not _is_relative(node) and all(name.partition(".")[0] in sys.stdlib_module_names for name in names)
 
 
 def _imports_torch(node: ast.Import | ast.ImportFrom) -> bool:
@@ -166,7 +229,7 @@ def _top(code: Code) -> int:
     """In front of the first statement, behind the comments at the top."""
     if not code.tree.body:
         return len(code.text)
-    return code.source.starts[code.tree.body[0].lineno - 1]
+    return _line_start(code, code.tree.body[0])
 
 
 def unused_import_pieces(code: Code, before: ast.Module, after: ast.Module, exported: frozenset[str]) -> list[Piece]:

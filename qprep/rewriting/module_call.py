@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.torch_ao import QUANTIZED_KERNELS
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 
 _ISLAND = ": it has no quantized kernel; call a DeQuantStub before it and a QuantStub after it"
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from qprep.rewriting.fix_scope import Scope
 
 
-def missing(scope: Scope, op: Op) -> Unfixable:
+def missing(scope: Scope, op: Op) -> Rejection:
     """The reason where an operation has no module."""
     of = "" if scope.target.is_own else f" in {scope.target.name}"
     advice = ""
     if scope.target.is_eager:
         runs = op.name in QUANTIZED_KERNELS
         advice = ": torch has a quantized kernel for it, so it can stay" if runs else _ISLAND
-    return Unfixable(f"there is no module for `{op.name}`{of}{advice}")
+    return Rejection(f"there is no module for `{op.name}`{of}{advice}", RejectionCode.NO_MODULE)
 
 
 def construct(scope: Scope, op: Op, settings: Mapping[str, str]) -> str:
@@ -39,16 +39,17 @@ def construct(scope: Scope, op: Op, settings: Mapping[str, str]) -> str:
     return f"{written}({', '.join(given)})"
 
 
-def declare(scope: Scope, op: Op, constructor: str, *, many: bool) -> str | Unfixable:
+def declare(scope: Scope, op: Op, constructor: str, *, many: bool) -> str | Rejection:
     """A new attribute for the operation, and how it is called: `self.add`, or `self.add.add`."""
     method = op.dedicated.method if op.dedicated is not None else ""
     if many and method and scope.target.is_eager:
         return f"{scope.declare(op.name, constructor, many=True)}.next().{method}"
     if many and method:
         made = constructor.partition("(")[0]
-        return Unfixable(
+        return Rejection(
             f"it runs more than once in one forward, with one {made} for all: keep one for each iteration in an "
-            "nn.ModuleList, and iterate over it in the loop"
+            "nn.ModuleList, and iterate over it in the loop",
+            RejectionCode.CALL_FORM,
         )
     name = scope.declare(op.name, constructor, many=many)
     return f"{name}.{method}" if method else name
@@ -60,10 +61,10 @@ def taken_names(op: Op) -> tuple[str, ...] | None:
     return tuple(name.rstrip("=") for name in takes) if takes is not None else None
 
 
-def refuse_arguments(op: Op, names: Iterable[str]) -> Unfixable | None:
+def refuse_arguments(op: Op, names: Iterable[str]) -> Rejection | None:
     """The reason where the module's call does not take one of the arguments left for it."""
     takes = taken_names(op)
     lost = [name for name in names if takes is not None and name not in takes]
     if not lost:
         return None
-    return Unfixable(f"`{parse_constructor(op.module or '').name}` takes no `{lost[0]}`")
+    return Rejection(f"`{parse_constructor(op.module or '').name}` takes no `{lost[0]}`", RejectionCode.CALL_FORM)

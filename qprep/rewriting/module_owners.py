@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import positional_parameters
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting import imports, owners, plain_objects
 from qprep.rewriting.fix_scope import AttributeNames
 from qprep.rewriting.safety import child_loops
@@ -34,7 +34,7 @@ class ModuleOwners:
         self._class_names: dict[Unit, str] = {}
 
     def refusal(self, unit: Unit) -> str | None:
-        """Why a class or function cannot own a module; a whole file (a unit without a name) need not."""
+        """The reason why a class or function cannot own a module; None for a whole file (a unit without a name)."""
         if unit.name and unit not in self._refusals:
             judge = owners.refusal if unit.is_class else moved_functions.refusal
             self._refusals[unit] = judge(self.context, unit) or self._blocked_outside(unit)
@@ -48,7 +48,7 @@ class ModuleOwners:
         return self._refusals.get(unit)
 
     def _blocked_outside(self, unit: Unit) -> str | None:
-        """Why a class cannot take a new child, by what files that must not be changed do with its children."""
+        """The reason why a class cannot have a new child, by the use of its children in files that must not change."""
         if not unit.is_class:
             return None
         loops, filters = child_loops.loops(self.context, unit), child_loops.filters(self.context, unit)
@@ -80,24 +80,26 @@ class ModuleOwners:
                 self._names[unit] = names
         return self._names[unit]
 
-    def owner_name(self, code: Code, node: ast.AST, unit: Unit) -> str | Unfixable:
+    def owner_name(self, code: Code, node: ast.AST, unit: Unit) -> str | Rejection:
         """The name of the object that owns the operation, where the operation stands."""
         if not unit.is_class or not unit.name:
             return "self"
         function = code.function(node)
         if function is None:
-            return Unfixable("it is outside a method")
+            return Rejection("it is outside a method", RejectionCode.CLASS_SHAPE)
         for decorator in self.context.analysis.decorators(code.module, function):
             if decorator in _WITHOUT_SELF:
-                return Unfixable(f"`{function.name}` is a {decorator.removeprefix('builtins.')}")
+                return Rejection(
+                    f"`{function.name}` is a {decorator.removeprefix('builtins.')}", RejectionCode.CLASS_SHAPE
+                )
         if not positional_parameters(function):
-            return Unfixable(f"`{function.name}` has no self")
+            return Rejection(f"`{function.name}` has no self", RejectionCode.CLASS_SHAPE)
         owner = positional_parameters(function)[0].arg
         if owner in code.bound_in(function):
-            return Unfixable(f"`{function.name}` gives `{owner}` another value")
+            return Rejection(f"`{function.name}` gives `{owner}` another value", RejectionCode.NAME)
         for inner in code.functions_inside(node):
             if any(arg.arg == owner for arg in ast.walk(inner.args) if isinstance(arg, ast.arg)):
-                return Unfixable(f"`{owner}` has another meaning in the function around it")
+                return Rejection(f"`{owner}` has another meaning in the function around it", RejectionCode.NAME)
         return owner
 
     # Functions outside classes

@@ -41,7 +41,7 @@ class InsertionPoint:
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why no attribute can be added to a class; None if one can."""
+    """The reason why no attribute can be added to a class; None if one can."""
     ref = ClassRef(unit.module, unit.name)
     code, entry = context.code(unit.module), context.project.class_node(ref)
     if entry is None or code is None:
@@ -61,7 +61,7 @@ def refusal(context: RewriteContext, unit: Unit) -> str | None:
 
 
 def _mixin_refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why the modules that inherit from a class cannot hold its operations."""
+    """The reason why the modules that inherit from a class cannot hold its operations."""
     if plain_objects.is_plain(context, unit):
         users = plain_objects.lenders(context, unit)
         reasons = (refusal(context, user) for user in users)
@@ -73,7 +73,7 @@ def _mixin_refusal(context: RewriteContext, unit: Unit) -> str | None:
 
 
 def _torch_around(index: FileIndex, entry: ClassNode, unit: Unit) -> str | None:
-    """Why a class that a function defines cannot use modules that the file imports."""
+    """The reason why a class that a function defines cannot use modules that the file imports."""
     if entry.around and not any(known.target.partition(".")[0] == "torch" for known in index.imports.values()):
         return f"torch is imported only by the function around `{unit.name}` only"
     return None
@@ -89,7 +89,7 @@ def _broken_chain(context: RewriteContext, unit: Unit) -> str | None:
 
 
 def method_refusal(context: RewriteContext, unit: Unit, method: str) -> str | None:
-    """Why a method of a class cannot use new attributes: there are runs of it that would not find them."""
+    """The reason why a method of a class cannot use new attributes: some of its runs would not find them."""
     if not (unit.is_class and unit.name):
         return None
     if plain_objects.is_plain(context, unit):

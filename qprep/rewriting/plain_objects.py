@@ -59,7 +59,7 @@ def is_plain(context: RewriteContext, unit: Unit) -> bool:
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why the objects of a class cannot be lent operations; None if they can. What holds them must be able to."""
+    """The reason why objects of a class cannot use operations of their holder; None if they can."""
     for member in context.family(unit):
         entry = context.project.class_node(member)
         reason = _unusual(context, member, entry) if entry is not None else "is not given"

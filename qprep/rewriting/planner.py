@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting import imports
 from qprep.rewriting.assembler import Assembler
 from qprep.rewriting.attempt import Attempts
@@ -30,7 +30,7 @@ class Plan:
 
     def __init__(self, context: RewriteContext) -> None:
         self.context = context
-        self.outcomes: dict[Place, Rewrite | Unfixable] = {}
+        self.outcomes: dict[Place, Rewrite | Rejection] = {}
         module_owners = ModuleOwners(context)
         self._attempts = Attempts(context, module_owners)
         self._functions = FunctionCalls(context, module_owners, self._attempts)
@@ -50,7 +50,7 @@ class Plan:
     def group(self, place: Place) -> frozenset[Place]:
         """The sites that change together: alone in a class; in a function, all that its conversion touches."""
         outcome = self.outcomes[place]
-        if isinstance(outcome, Unfixable) or outcome.unit.is_class:
+        if isinstance(outcome, Rejection) or outcome.unit.is_class:
             return frozenset((place,))
         units, waiting = {outcome.unit}, [outcome.unit]
         while waiting:
@@ -77,16 +77,16 @@ class Plan:
         return False
 
     @cached_property
-    def _declaring(self) -> Mapping[tuple[str, str], Sequence[tuple[dict[Place, Rewrite | Unfixable], Place]]]:
+    def _declaring(self) -> Mapping[tuple[str, str], Sequence[tuple[dict[Place, Rewrite | Rejection], Place]]]:
         """The rewrites of this plan by the file that they stand in and the attributes that they make."""
-        found: dict[tuple[str, str], list[tuple[dict[Place, Rewrite | Unfixable], Place]]] = defaultdict(list)
+        found: dict[tuple[str, str], list[tuple[dict[Place, Rewrite | Rejection], Place]]] = defaultdict(list)
         for table in (self.outcomes, self._functions.outcomes):
             for place, outcome in table.items():
                 for declaration in outcome.declarations if isinstance(outcome, Rewrite) else ():
                     found[place.module, declaration.name].append((table, place))
         return found
 
-    def _wrap(self, table: dict[Place, Rewrite | Unfixable], rewrite: Rewrite, attribute: str) -> bool:
+    def _wrap(self, table: dict[Place, Rewrite | Rejection], rewrite: Rewrite, attribute: str) -> bool:
         wrapped = [
             d for d in rewrite.declarations if d.name == attribute and d.after is None and OWNER not in d.expression
         ]
@@ -95,7 +95,9 @@ class Plan:
             return False
         target = self.context.target_of(index.name)
         if not target.is_own:
-            table[rewrite.place] = Unfixable(f"it runs more than once: {target.name} has no module for that")
+            table[rewrite.place] = Rejection(
+                f"it runs more than once: {target.name} has no module for that", RejectionCode.NO_MODULE
+            )
             return True
         text, needed = imports.imported(index, imports.RUNTIME, "PerCall", self.context.starred(index.name))
         declarations = tuple(

@@ -52,7 +52,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a rewrite is not proven to be safe, and the code that causes it."""
+    """The reason why a rewrite is not proven safe, and the code that causes it."""
 
     reason: str
     place: Place

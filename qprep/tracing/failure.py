@@ -1,4 +1,4 @@
-"""Why a model could not be run: one sentence, and where in the user's code it happened."""
+"""The reason why a model could not run: one sentence, and the place in the user's code."""
 
 from __future__ import annotations
 

@@ -28,14 +28,14 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
     Compiled modules run as they were before compilation. Errors of the model propagate. Raises QprepError if
     `model` is not an nn.Module or holds a ScriptModule, whose operations Python does not see.
     """
-    _check(model)
+    check_model(model)
     tracer = Tracer(model)
     tracer.taint.add(tensors_within((inputs, kwinputs)))
     with contextlib.ExitStack() as stack:
         for handle in tracer.hook():
             stack.callback(handle.remove)
         stack.enter_context(_unchanged(model))
-        stack.enter_context(_eager())
+        stack.enter_context(eager())
         stack.enter_context(torch.set_grad_enabled(model.training and torch.is_grad_enabled()))
         stack.enter_context(tracer)
         try:
@@ -46,7 +46,8 @@ def trace(model: nn.Module, *inputs: object, **kwinputs: object) -> TraceReport:
     return _report(model, tracer)
 
 
-def _check(model: object) -> None:
+def check_model(model: object) -> None:
+    """QprepError for anything but an nn.Module, and for a ScriptModule in it."""
     if not isinstance(model, nn.Module):
         raise QprepError(f"expected an nn.Module to trace, found {type(model).__name__}")
     for path, module in model.named_modules():
@@ -56,7 +57,7 @@ def _check(model: object) -> None:
             )
 
 
-def _eager() -> contextlib.AbstractContextManager[object]:
+def eager() -> contextlib.AbstractContextManager[object]:
     """Compiled code would not pass through Python; without torch._dynamo there is none."""
     if "torch._dynamo" not in sys.modules or not hasattr(torch.compiler, "set_stance"):
         return contextlib.nullcontext()

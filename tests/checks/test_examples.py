@@ -8,6 +8,7 @@ import pytest
 
 from qprep import check_source
 from qprep.checks import load_checks
+from qprep.checks._examples import edited
 from qprep.checks.base import Check, Invalid
 from qprep.codemods import load_codemods
 from qprep.engine.config.settings_file import Options
@@ -97,3 +98,10 @@ def test_a_rule_explains_itself(rule: object) -> None:
     assert not summary.endswith(".")
     assert explanation.endswith(".")
     assert len(explanation) > len(summary)
+
+
+def test_an_edit_of_an_example_must_fit_once() -> None:
+    assert edited("a + b", ("a", "x"), ("b", "y")) == "x + y"
+    for code in ("b", "a + a"):
+        with pytest.raises(ValueError, match="expected 'a' once"):
+            edited(code, ("a", "x"))

@@ -1,4 +1,4 @@
-"""How a shared instance is told of: by all the classes that it may be of."""
+"""A finding on a shared instance names all the classes that it may be of."""
 
 from __future__ import annotations
 

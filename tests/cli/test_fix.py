@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qprep.engine.results import FixResult
-from qprep.foundation.findings import Finding, Unfixable
+from qprep.foundation.findings import Finding, Rejection
 from tests import fake_engine
 from tests.cli.conftest import Run
 
@@ -110,4 +110,4 @@ def test_reverted_exits_2_and_names_the_rule(run: Run, folder: Path, monkeypatch
 
 
 def _unfixed(finding: Finding) -> Finding:
-    return replace(finding, fix=Unfixable("it does not compile"))
+    return replace(finding, fix=Rejection("it does not compile"))

@@ -21,7 +21,7 @@ SNIPPETS = re.findall(r"```python\n(.*?)```\n", TEXT, re.DOTALL)
 
 @pytest.fixture
 def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the page takes as given."""
+    """The names that the page uses without defining them."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "schedule.yaml").write_text(SCHEDULE, encoding="utf-8")
     model = seeded(Residual)

@@ -197,3 +197,51 @@ def test_regularizers_that_cannot_be_meant(make: Callable[[], object], sentence:
     with pytest.raises(CompressionError) as caught:
         make()
     assert sentence in str(caught.value)
+
+
+REGIMES = [
+    # What is regularized, the small positions along a dimension, and the width of conv2 and of conv1 in the end.
+    ({"conv2.weight": [0.001, "Filters"]}, 0, (7, 8)),
+    ({"conv3.weight": [0.001, "Channels"]}, 1, (7, 8)),
+    ({"conv3.weight": [0.001, "Filters"]}, 0, (12, 8)),  # conv1 computes these channels as well
+    ({name: [0.001, "Filters"] for name in ("conv1.weight", "conv3.weight")}, 0, (12, 3)),
+    ({"conv2.weight": [0.001, "Channels"]}, 1, (12, 8)),  # fc reads these channels as well
+    ({"conv2.weight": [0.001, "Channels"], "fc.weight": [0.001, "Cols"]}, 1, (12, 3)),
+]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while regularized", "after it"])
+@pytest.mark.parametrize(("regime", "dim", "widths"), REGIMES)
+def test_channels_that_a_threshold_set_to_0_are_removed(
+    regime: dict[str, list[object]], dim: int, widths: tuple[int, int], late: bool
+) -> None:
+    """As in Distiller's schedules, which thin in the last epoch of a group lasso; only what nothing else needs."""
+    model = seeded(Residual)
+    with torch.no_grad():
+        for name in regime:
+            model.get_parameter(name).movedim(dim, 0)[:5] *= 1e-4
+    scheduler = Scheduler(model, torch.optim.SGD(model.parameters(), lr=1e-7), example_inputs=EXAMPLE)
+    lasso = GroupLassoRegularizer(regime, "Mean_Abs")
+    scheduler.add_policy(RegularizationPolicy(lasso, keep_mask=late), starting_epoch=0, ending_epoch=2)
+    scheduler.add_policy(ThinningPolicy(), epochs=[2 if late else 1])
+    train(scheduler, range(2 if late else 1))
+    expected = model.eval()(EXAMPLE)
+    scheduler.on_epoch_begin(2 if late else 1)
+    scheduler.on_minibatch_begin(2 if late else 1)
+    assert (len(model.conv2.weight), len(model.conv1.weight)) == widths
+    read = [name for name in regime if dim == 1]
+    assert not read or torch.allclose(model(EXAMPLE), expected, atol=1e-6)
+
+
+def test_zeros_of_another_time_are_not_removed() -> None:
+    """A threshold counts in the epochs of its policy alone: afterwards the optimizer may use the channel again."""
+    model = seeded(Residual)
+    with torch.no_grad():
+        model.conv2.weight[:5] *= 1e-4
+    scheduler = Scheduler(model, torch.optim.SGD(model.parameters(), lr=1e-7), example_inputs=EXAMPLE)
+    lasso = GroupLassoRegularizer({"conv2.weight": [0.001, "Filters"]}, "Mean_Abs")
+    scheduler.add_policy(RegularizationPolicy(lasso), epochs=[0])
+    scheduler.add_policy(ThinningPolicy(), epochs=[1])
+    train(scheduler, range(2))
+    assert len(model.conv2.weight) == 12
+    assert "nothing was removed: no channel is masked" in scheduler.notes

@@ -234,6 +234,31 @@ def test_structures_below_a_threshold_go() -> None:
     assert scheduler.masks["conv2.weight"].flatten(1).any(1).tolist() == wanted.tolist()  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("regime", "dim"), [({"conv2.weight": "Filters"}, 0), ({"conv3.weight": "Channels"}, 1)])
+@pytest.mark.parametrize("weights_only", [False, True])
+def test_channels_below_a_threshold_go_as_a_whole(regime: dict[str, str], dim: int, weights_only: bool) -> None:
+    model = seeded(Residual)
+    ((name, group),) = regime.items()
+    limit = float(model.get_parameter(name).detach().abs().transpose(0, dim).flatten(1).mean(1).median())
+    pruner = StructureParameterPruner({name: [limit, group]}, "Mean_Abs", weights_only=weights_only)
+    scheduler = pruned(model, pruner, example_inputs=EXAMPLE)
+    assert [each for each, _ in scheduler.masks][1:] == ([] if weights_only else others_of(dim))
+    if weights_only:
+        return
+    before = model.eval()(EXAMPLE)
+    scheduler.on_epoch_end(0)
+    scheduler.add_policy(ThinningPolicy(), epochs=[1])
+    scheduler.on_epoch_begin(1)
+    scheduler.on_minibatch_begin(1)
+    assert model.conv2.weight.shape[0] == model.conv3.weight.shape[1] == 6
+    assert torch.allclose(model(EXAMPLE), before, atol=1e-6)
+
+
+def others_of(dim: int) -> list[str]:
+    """What belongs to a channel of conv2 besides the weight that names it: conv2's, or conv3's that reads it."""
+    return (["conv2.weight"] if dim == 1 else []) + ["bn2.weight", "bn2.bias"]
+
+
 def test_example_inputs_are_taken_from_the_first_run() -> None:
     model = seeded(plain_net)
     scheduler = Scheduler(model, sgd(model))

@@ -1,4 +1,4 @@
-"""What a look at rewritten text may find without blaming the rewrite."""
+"""Findings in rewritten text that are not a fault of the rewrite."""
 
 from __future__ import annotations
 

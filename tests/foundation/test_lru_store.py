@@ -1,4 +1,4 @@
-"""What a store forgets, and when."""
+"""A store forgets the entries that were used least recently."""
 
 from __future__ import annotations
 

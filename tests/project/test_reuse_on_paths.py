@@ -1,4 +1,4 @@
-"""Which calls run one instance twice on one path: keys are values, and branches may exclude each other."""
+"""Calls that run one instance twice on one path: keys are values, and branches may exclude each other."""
 
 # ruff: noqa: E501  (each program is one line of a table)
 

@@ -11,7 +11,7 @@ from qprep.analysis.inputs import Files
 from qprep.engine import partitioning, runs
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.rule_registry import all_rules
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection
 
 MODEL = """\
 from torch import nn
@@ -150,7 +150,7 @@ def test_classes_that_a_file_hands_on_count_in_parts_too(tmp_path: Path, monkeyp
     files = {"pkg/__init__.py": "", "pkg/net.py": net, "pkg/changer.py": changer, "pkg/more.py": CLASS}
     paths, resolver = tree(tmp_path, files), SettingsResolver(all_rules(), isolated=True)
     one = runs.check(paths, resolver)
-    reasons = [finding.fix.reason for finding in one.findings if isinstance(finding.fix, Unfixable)]
+    reasons = [finding.fix.reason for finding in one.findings if isinstance(finding.fix, Rejection)]
     assert any("may stand in its place" in reason for reason in reasons)
     monkeypatch.setattr(partitions, "UNIT_BYTES", 1)
     monkeypatch.setattr(partitioning, "UNIT_BYTES", 1)

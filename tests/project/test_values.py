@@ -1,4 +1,4 @@
-"""What the analysis takes for an activation, across methods, helpers and files."""
+"""Values that count as activations, across methods, helpers and files."""
 
 from __future__ import annotations
 

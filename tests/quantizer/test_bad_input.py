@@ -1,11 +1,13 @@
-"""What a quantizer refuses, and odd input that it takes."""
+"""Input that a quantizer rejects, and odd input that it accepts."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.fx
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
@@ -203,3 +205,62 @@ def test_batches_that_the_model_does_not_run_on(batch: Tensor, found: str) -> No
     with pytest.raises(QprepError) as caught:
         quantizer.calibrate([data(1)[0], batch])
     assert str(caught.value).startswith(f"expected batches that the model runs on, found {found}")
+
+
+def test_example_inputs_that_the_model_does_not_run_on() -> None:
+    quantizer = PostTrainingQuantizer(mlp(), **EIGHT)
+    with pytest.raises(QprepError) as caught:
+        quantizer.prepare_model(torch.zeros(2, 3))
+    sentence = "expected example inputs that the model runs on, found float32 (2, 3): mat1 and mat2 shapes"
+    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).endswith("(in 0, a Linear)")
+    quantizer.prepare_model(data()[0])
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_models_of_torch_jit(inside: bool) -> None:
+    scripted = torch.jit.trace(mlp(), data()[0])  # type: ignore[no-untyped-call]
+    with pytest.raises(QprepError, match="expected a model as it is before torch.jit, found a ScriptModule at"):
+        PostTrainingQuantizer(nn.Sequential(scripted) if inside else scripted, **EIGHT)
+
+
+class HalfInside(nn.Module):
+    """Converts to another type by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8).to(torch.bfloat16), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x.to(torch.bfloat16)).float())  # type: ignore[no-any-return]
+
+
+def test_a_model_that_does_not_run_in_float32_is_not_exported(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    quantizer = calibrated(HalfInside(), data())
+    with pytest.raises(QprepError, match="expected a model that runs in float32 to export it, found HalfInside: mat1"):
+        quantizer.export_onnx(tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_generated_code_has_no_file_to_fix() -> None:
+    traced = torch.fx.symbolic_trace(Unprepared())
+    with pytest.raises(NotPreparedError) as caught:
+        PostTrainingQuantizer(traced, **EIGHT).prepare_model(data()[0])
+    assert "\nrun `qprep fix` on the source of the model, or pass allow_unprepared=True" in str(caught.value)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_loading_an_unprepared_model(tmp_path: Path, allowed: bool) -> None:
+    quantizer = PostTrainingQuantizer(Unprepared(), **EIGHT)
+    quantizer.prepare_model(data()[0], allow_unprepared=True)
+    quantizer.calibrate(data())
+    quantizer.save(tmp_path / "file.pt")
+    if not allowed:
+        with pytest.raises(NotPreparedError):
+            PostTrainingQuantizer.load(tmp_path / "file.pt", Unprepared(), data()[0], allow_unprepared=False)
+        return
+    model = Unprepared()
+    model.load_state_dict(quantizer.float_model.state_dict())
+    loaded = PostTrainingQuantizer.load(tmp_path / "file.pt", model, data()[0], allow_unprepared=True)
+    assert torch.equal(loaded.convert()(data()[0]), quantizer.convert()(data()[0]))

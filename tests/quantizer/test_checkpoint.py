@@ -1,4 +1,4 @@
-"""What a saved quantizer brings back: options of methods, learned thresholds, what passes decided."""
+"""A saved quantizer restores options of methods, learned thresholds, and decisions of passes."""
 
 from __future__ import annotations
 

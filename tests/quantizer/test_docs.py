@@ -81,7 +81,7 @@ def loader() -> list[tuple[Tensor, Tensor]]:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What each snippet leaves behind."""
+    """The variables after each snippet."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "quant.yaml").write_text(fence("yaml"), encoding="utf-8")
     space: dict[str, Any] = {"Gate": Gate, "Mixer": Mixer, "IntegerGate": IntegerGate, "TableSoftmax": TableSoftmax}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from qprep.foundation.errors import QprepError
-from qprep.quantizer import LAPQQuantizer
+from qprep.quantizer import LAPQQuantizer, PostTrainingQuantizer
 from tests.quantizer.models import mlp
 
 pytest.importorskip("scipy")
@@ -46,7 +46,7 @@ def test_a_loss_on_labels_and_progress() -> None:
     quantizer.prepare_model(loader()[0][0])
     quantizer.calibrate(loader(), progress=lambda done, total: seen.append((done, total)))
     assert len(seen) >= 6
-    assert all(0 < done <= total == 36 for done, total in seen)
+    assert all(0 < done <= total == 37 for done, total in seen)
     converted = quantizer.convert()
     (batch,) = loader()
     expected = float(loss(converted(batch[0]), batch).detach())
@@ -61,4 +61,20 @@ def test_a_loss_that_is_never_a_number() -> None:
 def test_scipy_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(QprepError, match="expected scipy"):
-        calibrated(0)
+        calibrated(1)
+    assert calibrated(0).best_loss > 0  # the choice of a norm needs no scipy
+
+
+def test_a_model_that_needs_its_outliers_keeps_the_whole_ranges() -> None:
+    """The output is the largest value: each finite norm would clip it."""
+    batches = [torch.randn(1, 2**20, generator=torch.Generator().manual_seed(1)).clamp(-4, 4)]
+    batches[0][0, 0] = 9
+    found = {}
+    for kind in (LAPQQuantizer, PostTrainingQuantizer):
+        settings: dict[str, Any] = {"evaluations": 0} if kind is LAPQQuantizer else {}
+        quantizer = kind(nn.Sequential(nn.ReLU(), nn.MaxPool1d(2**20)), 4, 4, **settings)
+        quantizer.prepare_model(batches[0])
+        quantizer.calibrate(batches)
+        found[kind] = float(quantizer.convert()(batches[0]).max())
+    assert found[LAPQQuantizer] == pytest.approx(9, rel=1e-3)
+    assert found[LAPQQuantizer] == found[PostTrainingQuantizer]

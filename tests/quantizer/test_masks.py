@@ -133,7 +133,7 @@ class Padded(nn.Module):
 @pytest.mark.parametrize("padding", [0, 2])
 @pytest.mark.parametrize("method", [PostTrainingQuantizer, LSQQuantizer, LinearQATQuantizer])
 def test_masks_of_numbers(method: Any, padding: int) -> None:
-    """Whether or not the example has padding."""
+    """Masks are found in examples with and without padding."""
     torch.manual_seed(0)
     model, x = Padded().eval(), image(4, LENGTH, 8)
     mask = torch.ones(4, LENGTH, dtype=torch.long)

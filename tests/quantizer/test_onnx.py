@@ -48,7 +48,7 @@ def run(path: Path, *inputs: Tensor) -> Tensor:
 
 
 def exported(quantizer: Quantizer, path: Path, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """What ONNX Runtime and the simulation give."""
+    """The outputs of ONNX Runtime and of the simulation."""
     quantizer.export_onnx(path)
     return run(path, *inputs), quantizer.convert()(*inputs).detach()
 
@@ -381,7 +381,7 @@ def test_sizes_are_fixed_on_demand(tmp_path: Path) -> None:
 
 
 class Spectrum(nn.Module):
-    """What no ONNX exporter of traces writes."""
+    """A layer that no ONNX exporter of traces can write."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -31,7 +31,7 @@ from tests.quantizer.test_integer import calibrated, image
 
 @pytest.fixture
 def seen() -> Iterator[list[str]]:
-    """What registered passes ran; they are forgotten afterwards."""
+    """The registered passes that ran; they are unregistered afterwards."""
     ran: list[str] = []
     before = dict(pass_registry._REGISTERED)
     yield ran

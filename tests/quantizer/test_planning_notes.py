@@ -1,4 +1,4 @@
-"""What a plan does unasked is said: tied parameters, computed weights, tensors below the least scale, kept ranges."""
+"""Notes name a plan's own decisions: tied parameters, computed weights, tensors below the least scale, kept ranges."""
 
 from __future__ import annotations
 

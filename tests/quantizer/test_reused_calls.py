@@ -111,7 +111,7 @@ def test_statistics_of_the_batch_are_not_folded() -> None:
 
 
 def test_tensors_that_the_model_changes_in_place() -> None:
-    """What a slot gave is not what the comparison of convert is given, once the model has added to it."""
+    """The comparison of `convert` uses the output of a slot before the model changes it in place."""
 
     class Adds(nn.Module):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a slot knows is in buffers of final shape: averages, copies, a state_dict give the same model, or an error."""
+"""The state of a slot is in buffers of final shape: averages, copies, a state_dict give the same model, or an error."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
 
 
 def levels(model: nn.Module) -> dict[str, int]:
-    """How many values each activation's slot gives."""
+    """The number of different values of each activation's slot."""
     found: dict[str, int] = {}
 
     def count(slot: TensorQuantizer, _: object, out: Tensor) -> None:

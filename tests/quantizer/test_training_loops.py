@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 from torch.utils.checkpoint import checkpoint
 
 from qprep.foundation.errors import QprepError
@@ -17,6 +19,7 @@ from qprep.quantizer import (
     Quantizer,
 )
 from qprep.quantizer.methods.qat.qat_base import TrainingQuantizer
+from tests.quantizer.calibration import EIGHT, data
 from tests.quantizer.models import mlp
 from tests.quantizer.training_methods import TRAINING_METHODS
 
@@ -157,3 +160,16 @@ def test_a_compiled_training_is_the_same_training(fresh_compiler: None) -> None:
     quantizer.model.eval()
     assert torch.equal(compiled(x), quantizer.model(x))
     assert len(compiled(x).unique()) <= 16
+
+
+def test_a_compiled_model_is_prepared_as_it_was_before(fresh_compiler: None) -> None:
+    model = mlp()
+    plain = PostTrainingQuantizer(copy.deepcopy(model), **EIGHT)
+    quantizer = PostTrainingQuantizer(torch.compile(model, backend="eager"), **EIGHT)
+    counters.clear()
+    for each in (plain, quantizer):
+        each.prepare_model(data()[0])
+    assert not counters["frames"]
+    for each in (plain, quantizer):
+        each.calibrate(data())
+    assert torch.equal(quantizer.convert()(data()[0]), plain.convert()(data()[0]))

@@ -33,7 +33,7 @@ METHODS: tuple[type[Quantizer], ...] = (*(PostTrainingQuantizer, DynamicQuantize
 
 
 def outcome(method: type[Quantizer], **settings: Any) -> tuple[Tensor, list[str]]:
-    """What a small network gives in four bits, and the notes."""
+    """The output of a small network in four bits, and the notes."""
     torch.manual_seed(0)
     x = torch.randn(64, 8) * 2 + 0.3
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.GELU(), nn.Linear(16, 4))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from qprep.cli.reporters import Report, Sources
-from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Unfixable
+from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Rejection
 from qprep.foundation.internal_rules import SYNTAX_ERROR, UNREADABLE_FILE, engine_finding
 from qprep.foundation.source import SourceFile
 from tests.fake_engine import ADD, MUL, RULES, SUB
@@ -39,7 +39,7 @@ def report() -> Report:
     )
     add = replace(add, fix=Fix(Applicability.SAFE, "Call a module", edits), notes=("mind the step",))
     odd = place("odd, 100%.py", ODD, "a *\r\n\tb", MUL.code)
-    odd = replace(odd, fix=Unfixable("a product has none"), message="`a *\n b` is 100% <bare>, \x1b[1m&\x00")
+    odd = replace(odd, fix=Rejection("a product has none"), message="`a *\n b` is 100% <bare>, \x1b[1m&\x00")
     sub = place("odd, 100%.py", ODD, "a - b", SUB.code)
     start = ODD.index("a - b")
     sub = replace(sub, fix=Fix(Applicability.UNSAFE, "Risk it", (Edit(sub.path, start, start + 5, "s()"),)))

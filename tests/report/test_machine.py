@@ -36,7 +36,7 @@ def test_json_shape(report: Report) -> None:
     record = records[3]
     assert list(record) == [
         "code", "name", "severity", "message", "help", "notes", "filename", "cell", "location", "end_location", "fix",
-        "unfixable_reason", "url", "suppression_row",
+        "unfixable_reason", "unfixable_code", "url", "suppression_row",
     ]  # fmt: skip
     assert record["location"] == {"row": 5, "column": 12}
     assert record["end_location"] == {"row": 5, "column": 17}

@@ -10,7 +10,7 @@ HEADER = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n\
 
 
 class Outcome(enum.Enum):
-    """What `qprep fix` owes a model."""
+    """The expected result of `qprep fix` for a model."""
 
     PREPARED = "every operation has a module of its own afterwards"
     DECLINED = "something stays, with a reason"

@@ -11,7 +11,7 @@ from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.config.settings_file import Options
 from qprep.engine.results import FixResult
 from qprep.engine.rule_registry import all_rules
-from qprep.foundation.findings import Finding, Unfixable
+from qprep.foundation.findings import Finding, Rejection
 from qprep.tracing import TracePlace, TraceReport
 
 _REUSED = re.compile(r"`self\.([\w.]+)[^`]*` (?:has or may have parameters and )?runs ")
@@ -31,7 +31,7 @@ def fix(paths: list[Path], *, write: bool) -> FixResult:
 
 
 def unreported(report: TraceReport, remaining: tuple[Finding, ...]) -> list[str]:
-    """What the trace saw outside modules of its own, and no finding stands for.
+    """The operations of the trace outside of own modules that no finding reports.
 
     A compound module is reported where it is made, a shared instance where it is handed on. Of the places that call one
     module all but the first need one.
@@ -58,7 +58,7 @@ def _run_again(finding: Finding) -> Iterator[str]:
     """The module that a finding says runs again: that of the method or property where one runs it."""
     match = _REUSED.match(finding.message)
     if match is not None:
-        by_method = isinstance(finding.fix, Unfixable) and "method or property of" in finding.fix.reason
+        by_method = isinstance(finding.fix, Rejection) and "method or property of" in finding.fix.reason
         yield match[1].rpartition(".")[0] if by_method else match[1]
 
 

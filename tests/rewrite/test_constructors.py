@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qprep.engine.api import check_source, fix_source
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection
 
 RUN_BY_BASE = """\
 import torch
@@ -35,7 +35,7 @@ class Net(Base):
 def test_a_method_run_by_the_constructor_of_a_base_is_left() -> None:
     """`build` of Net runs before Net can make anything; its operations stay, the others are rewritten."""
     findings = check_source(RUN_BY_BASE)
-    left = [finding for finding in findings if isinstance(finding.fix, Unfixable)]
+    left = [finding for finding in findings if isinstance(finding.fix, Rejection)]
     assert {finding.start.line for finding in left} == {20}
     assert all("constructor of a base class" in finding.fix.reason for finding in left)  # type: ignore[union-attr]
     assert {finding.start.line for finding in findings if finding.is_fixable} == {23}
@@ -73,7 +73,7 @@ def net():
 def test_a_method_that_runs_weights_again_is_left_with_its_reason() -> None:
     left = {finding.code: finding.fix for finding in fix_source(HOLDER)[1].remaining}
     assert list(left) == ["QP202"]
-    assert isinstance(left["QP202"], Unfixable)
+    assert isinstance(left["QP202"], Rejection)
     assert "may have, parameters" in left["QP202"].reason
 
 
@@ -81,7 +81,7 @@ def test_a_method_that_reads_an_attribute_of_a_child_is_left() -> None:
     source = HOLDER.replace("nn.Linear(4, 4)", "nn.ReLU()").replace(
         "self.fc(x) + x", "self.fc(x) if self.fc.inplace else x"
     )
-    assert [type(finding.fix) for finding in fix_source(source)[1].remaining] == [Unfixable]
+    assert [type(finding.fix) for finding in fix_source(source)[1].remaining] == [Rejection]
     called = source.replace(" if self.fc.inplace else x", "")
     assert "PerCall.within(self.holder, owner=self)" in fix_source(called)[0]
 

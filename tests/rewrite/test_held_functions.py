@@ -9,7 +9,7 @@ import pytest
 from qprep.engine import runs
 from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.rule_registry import all_rules
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection
 
 MODEL = """\
 from functools import partial
@@ -38,5 +38,5 @@ def test_a_function_of_ones_own_is_not_called_fixed(held: str, tmp_path: Path) -
     path.write_text(MODEL.format(held))
     result = runs.fix([path], SettingsResolver(all_rules(), isolated=True), write=False)
     assert result.changed == ()
-    reasons = [finding.fix.reason for finding in result.remaining if isinstance(finding.fix, Unfixable)]
+    reasons = [finding.fix.reason for finding in result.remaining if isinstance(finding.fix, Rejection)]
     assert "`make` may be a custom function, whose operations would stay in it" in reasons

@@ -43,6 +43,6 @@ def test_known_lengths(header: str, length: str) -> None:
 
 @pytest.mark.parametrize("header", ["_ in range(x.size(0))", "_ in range(self.rounds)", "part in x"])
 def test_unknown_lengths(header: str) -> None:
-    """What is not always there at the end of the constructor is no length; the instances grow with the calls."""
+    """A value that is not always set at the end of the constructor is not a length: instances grow with the calls."""
     text, _ = fix_source(MODEL.format(header=header))
     assert "self.mul = PerCall(EltwiseMul(), owner=self)\n" in text

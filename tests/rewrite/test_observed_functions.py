@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qprep.foundation.findings import Fix, Unfixable
+from qprep.foundation.findings import Fix, Rejection
 from tests.equivalence import differences, observe
 from tests.rewrite.cases import module
 from tests.rewrite.running import fix, write
@@ -95,7 +95,7 @@ def test_the_safe_fixes_change_nothing_that_other_code_finds(source: str, tmp_pa
     assert before.runs["eval"].tensors, before.runs["eval"].error
     assert differences(before, after) == []
     left = [finding for finding in result.remaining if finding.stands_in_the_way]
-    assert all(isinstance(f.fix, Unfixable) or (isinstance(f.fix, Fix) and "not proven" in f.notes[0]) for f in left)
+    assert all(isinstance(f.fix, Rejection) or (isinstance(f.fix, Fix) and "not proven" in f.notes[0]) for f in left)
     assert left
 
 

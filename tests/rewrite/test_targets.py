@@ -15,7 +15,7 @@ from qprep.engine.config.settings_file import Options
 from qprep.foundation.catalogue.call_signature import parse_constructor, parse_spelling
 from qprep.foundation.catalogue.lookup import load
 from qprep.foundation.catalogue.targets import TARGETS
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection
 from tests.equivalence import differences, observe
 
 HEAD = """
@@ -130,7 +130,7 @@ def fix(body: str, target: str, *, unsafe: bool = False) -> tuple[str, list[str]
     """The rewritten source, and the reasons for what was left."""
     lines = "".join(f"        {line}\n" for line in body.split("\n"))
     text, result = fix_source(HEAD + lines, options=Options(target=target, unsafe_fixes=unsafe))
-    return text, [f.fix.reason for f in result.remaining if isinstance(f.fix, Unfixable)]
+    return text, [f.fix.reason for f in result.remaining if isinstance(f.fix, Rejection)]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_nothing_is_added_to_what_is_no_whole_model_or_is_stubbed_already() -> N
     assert check_source(after, options=options) == ()
     assert check_source(RESIDUAL, options=Options(select=("QP510", "QP511"))) == ()
     several = HEAD + "        return {'y': y, 'x': x}\n"
-    reasons = [f.fix.reason for f in check_source(several, options=options) if isinstance(f.fix, Unfixable)]
+    reasons = [f.fix.reason for f in check_source(several, options=options) if isinstance(f.fix, Rejection)]
     assert len(reasons) == 1
     assert reasons[0].startswith("forward does not take and return single tensors")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from qprep.foundation.findings import Finding, Fix, Unfixable
+from qprep.foundation.findings import Finding, Fix, Rejection
 from tests.equivalence import differences, observe, residue
 from tests.rewrite import traps
 from tests.rewrite.cases import Case, Outcome
@@ -40,8 +40,8 @@ def _parameter(item: int, case: Case) -> ParameterSet:
 
 
 def _is_explained(finding: Finding) -> bool:
-    """Whether a finding that stays has a reason, or a fix that is unsafe and says which line causes it."""
-    if isinstance(finding.fix, Unfixable):
+    """True if a finding that stays has a reason, or an unsafe fix that names the line that causes it."""
+    if isinstance(finding.fix, Rejection):
         return True
     return isinstance(finding.fix, Fix) and any(note.startswith("not proven: ") for note in finding.notes)
 
@@ -60,7 +60,7 @@ def test_trap(case: Case, tmp_path: Path) -> None:
     assert all(_is_explained(f) for f in result.remaining if not f.code.startswith("QP0"))
     assert unreported(report, result.remaining) == []
     open_ones = [finding for finding in result.remaining if finding.stands_in_the_way]
-    reasons = [finding.fix.reason for finding in open_ones if isinstance(finding.fix, Unfixable)]
+    reasons = [finding.fix.reason for finding in open_ones if isinstance(finding.fix, Rejection)]
     unproven = [finding for finding in open_ones if isinstance(finding.fix, Fix)]
     if case.outcome is Outcome.DECLINED:
         assert unproven or any(case.reason in reason for reason in reasons), reasons

@@ -1,4 +1,4 @@
-"""What two records of a model differ in: each kind of difference has a name."""
+"""Differences of two records of a model: each kind has a name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which module stands for an operation, what counts as reuse, and what never ran."""
+"""The owner of an operation, reuse, and modules that never ran."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def run(path: Path, *inputs: object) -> Run:
 
 
 def findings(path: Path, *runs: Run) -> list[Finding]:
-    """What is found in the file, judged by the runs."""
+    """The findings in the file after the runs confirmed or refuted them."""
     witness = Witness(runs) if runs else None
     settings = SettingsResolver(all_rules(), Options(), isolated=True)
     survey = Survey([path], settings, {}, lambda _sources: witness)

@@ -16,7 +16,7 @@ from qprep.cli import main
 from qprep.codemods import load_codemods
 from qprep.codemods.base import Codemod, Outcome
 from qprep.foundation.catalogue.lookup import load
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection
 from qprep.rewriting.fix_scope import Scope
 
 MODELS = """\
@@ -181,7 +181,7 @@ def test_a_rewrite_that_no_longer_runs_is_not_written(
     def wrong(scope: Scope, site: Any) -> Outcome:
         """The call reaches for an attribute that its module does not have."""
         pieces = right.rewrite(scope, site)
-        if isinstance(pieces, Unfixable):
+        if isinstance(pieces, Rejection):
             return pieces
         return (*pieces[:-1], replace(pieces[-1], text=f".oops{pieces[-1].text}"))
 

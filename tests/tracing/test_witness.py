@@ -1,4 +1,4 @@
-"""What runs say of static findings: confirmed, not run, refuted; and what they add."""
+"""Effects of runs on static findings: confirmed, not run, refuted, added."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What code does to objects that are not its own: writes, escapes, aliases, iteration over children."""
+"""Effects of code on objects: writes, escapes, aliases, iteration over children."""

@@ -131,7 +131,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What the constructor of a class of another package returned, at a place or (None) anywhere."""
+    """The result of a constructor of another package's class, at a place or (None) anywhere."""
 
     name: str
     place: Place | None
@@ -146,7 +146,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What an attribute of an instance holds. `owner` is None where the class is not known."""
+    """The value of an instance's attribute. `owner` is None if the class is unknown."""
 
     owner: ClassRef | str | None
     attribute: str | None  # None: any attribute
@@ -192,7 +192,7 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An object of code that is not given, beside what it was given: its attributes may be any of that."""
+    """An object of code that qprep does not read; its attributes may be any of its arguments."""
 
     def __hash__(self) -> int:
         return 14
@@ -226,7 +226,7 @@ class FunctionObject:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a dotted name of another package, or a module of the project, refers to."""
+    """The object behind a dotted name of another package, or a module of the project."""
 
     name: str
 

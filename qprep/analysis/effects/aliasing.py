@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def origin_of(frame: Frame, node: ast.expr) -> str | None:
-    """Where exactly one instance is made; None in a loop, which makes many."""
+    """The place where exactly one instance is made; None in a loop, which makes many."""
     where = f"{frame.index.name}:{node.lineno}:{node.col_offset}"
     return None if frame.loops else where if frame.function else COMMON + where
 

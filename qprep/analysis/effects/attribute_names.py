@@ -1,4 +1,4 @@
-"""Which attributes a computed name may mean: regular expressions over what the expression is made of."""
+"""Attributes that a computed name may mean, as regular expressions over the parts of the expression."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _of_variable(name: str, scope: LexicalScope, steps: int) -> frozenset[str]:
 
 
 def _of_items(value: ast.expr, name: str, scope: LexicalScope, steps: int) -> frozenset[str]:
-    """What going through an iterable gives a variable; of `zip`, the argument at the variable's place."""
+    """The items that an iterable gives a variable; for `zip`, those of the argument at the variable's position."""
     match value:
         case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
             return frozenset().union(*(patterns_of(item, scope, steps) for item in items))
@@ -80,7 +80,7 @@ def _of_items(value: ast.expr, name: str, scope: LexicalScope, steps: int) -> fr
 
 
 def text_pattern(node: ast.expr) -> str | None:
-    """What a formatted text matches; None where it is no formatted text."""
+    """A pattern for the results of a formatted text; None for another expression."""
     if isinstance(node, ast.JoinedStr):
         return "".join(re.escape(str(v.value)) if isinstance(v, ast.Constant) else ANY_NAME for v in node.values)
     if isinstance(node, ast.BinOp):

@@ -1,9 +1,9 @@
 """Names that code gives another value on objects that it does not own: `net.act = nn.SiLU()`, `net.act.p = 0.1`.
 
-What a class does to attributes of its own self is for others to judge, but for hooks, which no second instance gets.
-Those of an imported module are written as calls: "gate()" for `tools.gate = fast_gate`. Classes that are looked for are
-in angles. What is known of the object stands behind an "@"; "act." says that what an attribute holds is changed itself,
-"?" that attributes with unknown names are set.
+Writes of a class to its own `self` are not included, except for hooks, which a second instance would lack. A name of an
+imported module is written as a call: "gate()" for `tools.gate = fast_gate`. Classes that code searches for are in
+angles. Facts about the receiver follow an "@"; "act." means that the value of an attribute is changed itself, "?" that
+attributes with unknown names are set.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _is_dict_of_attributes(node: ast.expr) -> bool:
 
 
 def _held(node: ast.expr, *, also_own: bool) -> Iterator[str]:
-    """The attribute that an expression is: `net.act`; `self.act` where its own are asked for as well."""
+    """The attribute that an expression is: `net.act`; `self.act` if writes to `self` count as well."""
     if isinstance(node, ast.Attribute) and (also_own or not _is_self(node.value)):
         yield from (node.attr, f"{node.attr}.")
 
@@ -126,7 +126,7 @@ def _root(node: ast.expr) -> str:
 
 
 def _reached(node: ast.expr) -> Iterator[str]:
-    """What is fetched by its name may be replaced, and may be changed itself."""
+    """Writes to an attribute that is fetched by its name: it may be replaced or changed."""
     for name in _text(node):
         yield from (name, f"{name}.")
 

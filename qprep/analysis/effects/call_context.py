@@ -1,4 +1,4 @@
-"""What expressions of a function refer to during one of its calls."""
+"""References of a function's expressions during one of its calls."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CallContext:
         self._open: set[str] = set()  # variables that are being looked at
 
     def of(self, node: ast.expr) -> References:
-        """What an expression of the function may refer to in this call."""
+        """The objects that an expression of the function may refer to in this call."""
         match node:
             case ast.Name(id=name):
                 return self._of_variable(node, name)

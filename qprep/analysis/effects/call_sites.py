@@ -1,4 +1,4 @@
-"""Where functions are called, and with what: by name, through variables, parameters and attributes that hold them."""
+"""Calls of functions and their arguments: by name, through variables, parameters and attributes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from qprep.analysis.effects import silent_calls
 from qprep.analysis.effects.abstract_objects import (
     Anything,
     Below,
@@ -20,6 +21,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
+from qprep.analysis.effects.stored_values import SCALARS
 from qprep.analysis.symbols.ast_utils import last_name, walk
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -32,6 +34,12 @@ if TYPE_CHECKING:
 
 # Packages of Python's own whose functions return what they are given, or something that calls it.
 _WRAPPERS = ("builtins.", "functools.", "collections.", "contextlib.", "itertools.", "operator.", "types.", "copy.")
+
+# Functions that call nothing which they are given, and those of them that return what an iterable gives.
+_SCALARS = frozenset(f"builtins.{name}" for name in SCALARS)
+_COPIES = frozenset(
+    f"builtins.{name}" for name in ("dict", "enumerate", "frozenset", "iter", "list", "reversed", "set", "tuple")
+)
 
 MAX_USES = 4000
 """Uses of one function that are followed. A function used more often counts as called with anything."""
@@ -50,7 +58,7 @@ class ObjectQueries(Protocol):
 
     @property
     def stores(self) -> StoreTable:
-        """What the project puts into objects beside plain assignments."""
+        """Values that the project stores in objects without a plain assignment."""
         ...
 
     def family(self, cls: ClassRef) -> frozenset[ClassRef]:
@@ -62,11 +70,11 @@ class ObjectQueries(Protocol):
         ...
 
     def of(self, node: ast.expr, scope: LexicalScope) -> References:
-        """What an expression may refer to."""
+        """The objects that an expression may refer to."""
         ...
 
     def known(self, node: ast.expr, scope: LexicalScope) -> References | None:
-        """The same; None as long as nothing is known of it that may yet turn out."""
+        """The same; None while it may still become known."""
         ...
 
     def derived(self, key: Derived, compute: Callable[[], T], empty: T) -> T:
@@ -74,7 +82,7 @@ class ObjectQueries(Protocol):
         ...
 
     def attribute(self, owners: References, name: str) -> References:
-        """What an attribute of some objects may refer to."""
+        """The objects that an attribute of some objects may refer to."""
         ...
 
     def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
@@ -95,7 +103,7 @@ class _Names:
 
 
 class NameTable:
-    """Which files read a name or set an attribute, and where."""
+    """The files and places that read a name or set an attribute."""
 
     def __init__(self, project: Project, modules: tuple[str, ...]) -> None:
         self._project = project
@@ -234,7 +242,7 @@ def _merged(first: _ReadsBy[T], second: _ReadsBy[T]) -> _ReadsBy[T]:
 
 @dataclass(slots=True)
 class _Uses:
-    """How a function is called.
+    """A call of a function.
 
     direct   calls whose callee is the function
     loose    calls of other functions that may call it with any of the objects that they are given
@@ -274,7 +282,7 @@ class CallGraph:
         self._reads: dict[tuple[LexicalScope, str], list[ast.Name]] = {}
 
     def meanings(self, name: str) -> _Meanings:
-        """What each read of a name may be."""
+        """The possible values of each read of a name."""
         return self._points_to.derived(Derived("meanings", name), lambda: self._find_meanings(name), _Meanings())
 
     def _find_meanings(self, name: str) -> _Meanings:
@@ -370,7 +378,7 @@ class CallGraph:
                 yield value, where
 
     def implicit_arguments(self, scope: LexicalScope) -> References:
-        """What functions of other packages give a callback beside their arguments: the modules of their receiver."""
+        """Additional arguments of callbacks by functions of other packages: the modules of their receiver."""
         found: set[Reference] = set()
         for call, where in self._of(scope).loose:
             if isinstance(call.func, ast.Attribute):
@@ -403,7 +411,7 @@ class CallGraph:
         return [n for n in _parameters(scope) if any(found is value for found in bound(call, scope, n, shifts))]
 
     def shifts(self, call: ast.Call, where: LexicalScope, scope: LexicalScope) -> tuple[int, ...]:
-        """How many parameters may stand in front of that of the first argument: `self`, where the call is of a class
+        """The number of parameters in front of the first argument's: `self`, if the call is of a class
         or of a method of an object."""
         if not _is_bound_method(scope):
             return (0,)
@@ -424,7 +432,7 @@ class CallGraph:
         return len(home.bindings[node.id]) == 1 and not self._points_to.is_metaclass(home.owner)
 
     def uses(self, scope: LexicalScope) -> _Uses:
-        """How a function is called."""
+        """A call of a function."""
         return self._of(scope)
 
     def _of(self, scope: LexicalScope) -> _Uses:
@@ -577,7 +585,7 @@ class _UseSearch:
             self._add(node, scope.file)
 
     def _follow(self, node: ast.expr, file: FileScopes) -> None:  # noqa: C901, PLR0912  (one case a node type)
-        """Where the value of one expression goes."""
+        """The destinations of an expression's value."""
         parent = file.parents.get(node)
         match parent:
             case ast.Call(func=func) if func is node:
@@ -629,7 +637,10 @@ class _UseSearch:
         """The function is an argument."""
         scope = file.scope_of(call)
         callees = self.points_to.known(call.func, scope)
-        if callees is None:
+        if callees is None or _is_of(callees, _SCALARS):
+            return
+        if _is_of(callees, _COPIES) and len(call.args) == 1:
+            self._add(call, file)
             return
         is_followed = False
         for reference in callees:
@@ -644,8 +655,9 @@ class _UseSearch:
                 for name in self.points_to.calls.bound_names(call, function, node):
                     self._follow_variable(function, name)
         if not is_followed:
-            self.uses.loose[call, scope] = None
             names = [reference.base.name for reference in callees if isinstance(reference.base, Named)]
+            if len(names) < len(callees) or not names or any(map(silent_calls.may_call, names)):
+                self.uses.loose[call, scope] = None
             if any(name.startswith(_WRAPPERS) for name in names):
                 self._is_wrapped = True
                 self._add(call, file)  # functools.partial, lru_cache … return what calls it
@@ -717,6 +729,11 @@ class _UseSearch:
             return
         for name in _parameters(function):
             self._follow_variable(function, name)
+
+
+def _is_of(callees: References, names: frozenset[str]) -> bool:
+    """True if all functions that a call may run are among those of some names."""
+    return bool(callees) and all(isinstance(each.base, Named) and each.base.name in names for each in callees)
 
 
 def _short(cls: ClassRef) -> str:

@@ -1,4 +1,4 @@
-"""Containers of a class of one's own: what takes their children by position, and what adds more of them."""
+"""Containers of a custom class: code that takes their children by position, and code that adds children."""
 
 from __future__ import annotations
 

@@ -21,12 +21,8 @@ from qprep.analysis.effects.class_conditions import conditions, failing, holding
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
-from qprep.analysis.effects.outside_effects import (
-    OutsideEffects,
-    VisitRound,
-    blocks,
-    goes_through_tensors,
-)
+from qprep.analysis.effects.outside_effects import OutsideEffects
+from qprep.analysis.effects.visit_rounds import VisitRound, blocks, goes_through_tensors
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
@@ -129,16 +125,16 @@ def loop_over_modules(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.For
     current: ast.AST | None = node
     while current is not None and not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         if isinstance(current, ast.For):
-            return current if _lists_modules(current.iter) else None
+            return current if lists_modules(current.iter) else None
         current = parents.get(current)
     return None
 
 
-def _lists_modules(node: ast.expr) -> bool:
+def lists_modules(node: ast.expr) -> bool:
     """`m.named_children()`, `list(m.modules())`, `m._modules.items()`."""
     match node:
         case ast.Call(func=ast.Name(id=name), args=[inner]) if name in _WRAPPERS:
-            return _lists_modules(inner)
+            return lists_modules(inner)
         case ast.Call(func=ast.Attribute(value=value, attr=name)):
             return name in _LISTINGS or (
                 name in _VIEWS and isinstance(value, ast.Attribute) and value.attr == "_modules"
@@ -157,7 +153,7 @@ def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> lis
         if not isinstance(binding.value, ast.expr):
             return None
         loop = file.parents.get(binding.value)
-        if binding.kind is BindingKind.ITEM and isinstance(loop, ast.For) and _lists_modules(binding.value):
+        if binding.kind is BindingKind.ITEM and isinstance(loop, ast.For) and lists_modules(binding.value):
             found += _second_of(loop, node, file, points_to)
         elif (path := _path_that_ends(loop, node)) is not None:
             inner = named_children(path, file, points_to)
@@ -172,13 +168,13 @@ def named_children(node: ast.expr, file: FileScopes, points_to: PointsTo) -> lis
 
 
 def _second_of(loop: ast.For, name: ast.Name, file: FileScopes, points_to: PointsTo) -> Iterator[NamedChild]:
-    """The module beside a name in the target of a loop."""
+    """The module in a pair of name and module, the target of a loop."""
     match loop.target:
         case ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]) if first == name.id:
             scope = file.scope_of(loop)
             tests = list(conditions(name, points_to.variable(second, scope), file.parents))
             yield NamedChild(
-                partial(_children, points_to, _listed(loop.iter), scope, tests, _is_direct(loop.iter)), name
+                partial(_children, points_to, listed_module(loop.iter), scope, tests, _is_direct(loop.iter)), name
             )
 
 
@@ -205,11 +201,11 @@ def _is_direct(node: ast.expr) -> bool:
     return True
 
 
-def _listed(node: ast.expr) -> ast.expr:
+def listed_module(node: ast.expr) -> ast.expr:
     """`m` in `list(m.named_children())`."""
     match node:
         case ast.Call(func=ast.Name(), args=[inner]):
-            return _listed(inner)
+            return listed_module(inner)
         case ast.Call(func=ast.Attribute(value=ast.Attribute(value=value, attr="_modules"))):
             return value
         case ast.Call(func=ast.Attribute(value=value)):
@@ -409,7 +405,7 @@ class _Finder:
     def _tests_in(
         self, loop: ast.For, node: ast.AST, statement: ast.stmt, names: list[str], scope: LexicalScope
     ) -> Iterator[Test]:
-        """What is known of the module of a loop where code of a statement runs."""
+        """Facts about the module of a loop that hold when code of a statement runs."""
         for name in names:
             yield from conditions(node, self.points_to.variable(name, scope), self.file.parents)
         if is_out_of_reach(statement, loop, self.points_to, scope):

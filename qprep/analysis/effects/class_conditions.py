@@ -41,7 +41,7 @@ _UNCONDITIONAL = frozenset((ast.BinOp, ast.Call, ast.Attribute, ast.Subscript, a
 
 
 def conditions(node: ast.AST, variable: Variable, parents: dict[ast.AST, ast.AST]) -> Iterator[Test]:
-    """What is known of the variable where `node` stands, from tests that must have held on the way.
+    """Facts about the variable at `node`, from the tests that must have held on the way there.
 
     Nothing is known where a loop or function binds its own variable again. Assumes that nothing else binds it twice.
     """
@@ -141,7 +141,7 @@ def _is_class_exit(statement: ast.stmt, variables: Sequence[Variable]) -> bool:
 
 
 def _is_understood(test: ast.expr, variable: Variable) -> bool:
-    """True if a test asks for nothing but the class of a variable."""
+    """True if a test depends on the class of a variable alone."""
     match test:
         case ast.BoolOp(values=values):
             return all(_is_understood(value, variable) for value in values)

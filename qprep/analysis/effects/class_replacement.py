@@ -1,6 +1,6 @@
 """Classes of modules that code looks for in any model, to change what it finds or put another module there.
 
-They are told as "<ReLU>", or "<Drop" for all whose name begins so; with "=" in front where instances are replaced.
+They are written as "<ReLU>", or "<Drop" for all whose name begins so; with "=" in front where instances are replaced.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def sought_classes(index: FileIndex) -> Iterator[str]:
 
 
 def _replaced_in(index: FileIndex, function: ast.FunctionDef) -> Iterator[str]:
-    """What a function that replaces modules asks for, but for the classes of those that it replaces them in.
+    """The tests of a function that replaces modules, except for the classes of the modules around.
 
     One that goes through a model and asks nothing of that kind may replace any.
     """
@@ -109,7 +109,7 @@ def _matches(names: frozenset[str] | list[str], cls: str) -> bool:
 
 
 def _tested(index: FileIndex, test: ast.expr) -> Iterator[str]:
-    """The classes that a condition asks for."""
+    """The classes that a condition tests."""
     for part in walk(test):
         yield from _asked(index, part)
 

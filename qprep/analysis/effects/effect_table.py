@@ -81,7 +81,7 @@ ModuleClass = ClassRef | str
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What there may be in an instance and in all modules below it: classes of modules, and modules."""
+    """The possible contents of an instance and of all modules below it: classes of modules, and modules."""
 
     classes: frozenset[ClassRef]
     objects: frozenset[Base]
@@ -111,7 +111,7 @@ class EffectTable:
         return tuple(found)
 
     def _targets(self, effect: Effect) -> References:
-        """What an effect may reach; generic code, which works on many classes, counts as working on too many."""
+        """The objects that an effect may reach; over-approximates for generic code, which works on many classes."""
         if effect not in self._reached:
             owners = [t.base.owner if isinstance(t.base, Below) else t.base for t in effect.targets]
             classes = {owner.cls for owner in owners if isinstance(owner, Instance)}
@@ -129,8 +129,8 @@ class EffectTable:
     ) -> Iterator[Effect]:
         """Effects on the classes of a family: constructors passed by or replaced, methods replaced.
 
-        `replaced` are the methods that matter beside those of construction and calls, `borrowed` those that no other
-        object may run; None: all.
+        `replaced` are the methods that matter in addition to those of construction and calls, `borrowed` those that no
+        other object may run; None: all.
         """
         methods = {name for cls in family for name in self.project.methods(cls) or ()}
         sensitive = _CONSTRUCTION | set(names) | (methods if replaced is None else methods.intersection(replaced))
@@ -530,8 +530,9 @@ class EffectTable:
         return Contents(frozenset(classes), frozenset(objects))
 
     def _held(self, cls: ClassRef) -> References:
-        """What instances of a class hold as attributes, or as items."""
-        held = [self.points_to.of_attribute(cls, name) for name in self.analysis.attributes_of(cls).names]
+        """The values that instances of a class hold as attributes, or as items."""
+        names = (name for name in self.analysis.attributes_of(cls).names if self.points_to.may_keep(cls, name))
+        held = [self.points_to.of_attribute(cls, name) for name in names]
         items = self.points_to.given_to(cls) if self.points_to.is_container(cls) else frozenset()
         return frozenset().union(*held, items, self.points_to.set_by_computed_names(cls))
 
@@ -607,7 +608,7 @@ class EffectTable:
     def _may_be_given(self, cls: ModuleClass, name: str) -> bool:
         """True if code may set an attribute of this name on an object of a class that lacks it.
 
-        A test that asks for the very attribute fails for such an object: `if hasattr(m, "flag"): m.flag = True` gives
+        A test of the same attribute fails for such an object: `if hasattr(m, "flag"): m.flag = True` gives
         nothing a flag. What is not followed sets nothing.
         """
         key = (cls, name)
@@ -672,7 +673,7 @@ def _snake_case(name: str) -> str:
 def _may_notice(asked: Asked | None, op: Op) -> bool:
     """True if a handler may tell the call of a module from that of a function, or of an operator.
 
-    It does not where it asks for other functions. If it asks for the one that runs, it must read the arguments in the
+    It cannot if it tests for other functions. If it tests for the one that runs, it must read the arguments in the
     same way, however they are passed.
     """
     if asked is None:

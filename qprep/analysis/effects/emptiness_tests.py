@@ -20,7 +20,7 @@ def emptiness_tests(project: Project, index: FileIndex) -> Iterator[ast.AST]:
     """The lists of children in a file, with all parts, that only decide whether to go through them.
 
     A function that asks this in front of a call of itself, or of a loop over these children, visits a new child as it
-    visits those beside others: what it does to each is an effect of its own.
+    visits the other children: what it does to each is an effect of its own.
     """
     for function in (*index.of(ast.FunctionDef), *index.of(ast.AsyncFunctionDef)):
         if isinstance(function, ast.FunctionDef):

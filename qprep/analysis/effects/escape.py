@@ -1,4 +1,4 @@
-"""True if a constructor keeps what it is given: a module that it only looks at is not shared."""
+"""True if a constructor keeps what it is given: a module that it only reads is not shared."""
 
 from __future__ import annotations
 

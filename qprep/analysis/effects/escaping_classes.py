@@ -16,7 +16,7 @@ HARMLESS = frozenset(("isinstance", "issubclass", "print", "str", "repr", "super
 
 
 def handed_names(index: FileIndex) -> Iterator[str]:
-    """The names of what may be a class, where it is not called, inherited from or asked for."""
+    """The names of possible classes in other uses than calls, bases and tests."""
     plain = set(_plain_uses(index))
     found: list[ast.Name | ast.Attribute] = [*index.of(ast.Name), *index.of(ast.Attribute)]
     for node in found:

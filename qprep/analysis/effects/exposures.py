@@ -73,7 +73,7 @@ _HANDLERS = frozenset(("__torch_dispatch__", "__torch_function__"))
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What is seen, where, and in which words a note says so."""
+    """An object that code sees, the place, and the words for a note."""
 
     find_targets: Callable[[], References]
     node: ast.expr | ast.stmt
@@ -121,7 +121,7 @@ def _class_described(scope: LexicalScope) -> ClassRef | None:
 
 
 def _if_described(points_to: PointsTo, owner: ClassRef, find: Callable[[], References]) -> References:
-    """What the text of instances of a class shows, where code uses their text at all."""
+    """The objects that the text of a class's instances shows, if any code uses their text."""
     family = points_to.family(owner)
     return NOTHING if family.isdisjoint(_described_classes(points_to)) else find()
 
@@ -248,7 +248,7 @@ def _is_raised(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> bool:
 
 
 def _below_without_own_text(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
-    """The modules below an expression, but for objects whose class says itself what their text is."""
+    """The modules below an expression, except for objects whose class defines their text."""
     if (
         isinstance(value, ast.Call)
         and isinstance(value.func, ast.Attribute)
@@ -482,7 +482,7 @@ def borrowed_methods(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure
 
 
 def _fetched(points_to: PointsTo, node: ast.Attribute, file: FileScopes) -> References:
-    """The classes that a method is fetched from, but for those whose own instance runs it: `Base.forward(self, x)`."""
+    """The classes that a method is fetched from, except where its own instance runs it: `Base.forward(self, x)`."""
     scope = file.scope_of(node)
     parent = file.parents.get(node)
     first = parent.args[0] if isinstance(parent, ast.Call) and parent.func is node and parent.args else None

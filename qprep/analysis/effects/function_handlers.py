@@ -1,4 +1,4 @@
-"""`__torch_function__` and its like: which functions of torch a handler asks for, and how it reads arguments."""
+"""`__torch_function__` and its like: the functions of torch that a handler tests for, and its use of arguments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Asked:
 
 
 def asked(handler: ast.FunctionDef) -> Asked | None:
-    """The functions that a handler asks for; None where that is unknown."""
+    """The functions that a handler tests for; None where that is unknown."""
     parameters = [argument.arg for argument in (*handler.args.posonlyargs, *handler.args.args)]
     if len(parameters) < 5:
         return Asked(frozenset()) if len(parameters) < 2 else None

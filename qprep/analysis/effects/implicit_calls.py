@@ -55,7 +55,7 @@ class ImplicitCalls:
         self._points_to = points_to
 
     def arguments(self, method: LexicalScope, name: str) -> Iterator[tuple[ast.expr, LexicalScope]]:
-        """The expressions that Python gives a parameter of a method, but for the first."""
+        """The expressions that Python gives a parameter of a method, except for the first."""
         cls, arguments = method.owner, method.arguments
         if cls is None or arguments is None or method.receiver in (None, name):
             return
@@ -126,7 +126,7 @@ class ImplicitCalls:
 
     @cached_property
     def _class_values(self) -> list[tuple[str, ast.expr, LexicalScope]]:
-        """What the bodies of all classes give attributes."""
+        """The values of attributes in the bodies of all classes."""
         found = []
         for file in self._files():
             for entry in file.index.classes.values():

@@ -26,7 +26,7 @@ ANY_ATTRIBUTE = "*"
 
 
 class BindingKind(Enum):
-    """How a name gets its value."""
+    """A binding of a name."""
 
     VALUE = auto()  # the expression's value, or part of it
     ITEM = auto()  # an item of the expression's value

@@ -182,7 +182,7 @@ def _is_outside_pattern(test: ast.expr, name: str, points_to: PointsTo, scope: L
 
 
 class _Origins:
-    """Where a text comes from."""
+    """The origin of a text."""
 
     def __init__(self, points_to: PointsTo) -> None:
         self.points_to = points_to
@@ -245,7 +245,7 @@ class _Origins:
         return any(self.is_spelled(value, at, steps) for value, at in (*given, *calls.arguments(home, name)))
 
     def _is_attribute_spelled(self, attribute: str, steps: int) -> bool:
-        """What the attribute of a name is given on any object, also in the bodies of classes."""
+        """The values of the attribute of a name on any object, also in the bodies of classes."""
         names, project = self.points_to.names, self.points_to.project
         for node, scope in names.stores(self.points_to, attribute):
             statement = scope.file.parents.get(node)

@@ -1,4 +1,4 @@
-"""Code that gives a variable of a module another value, beside a plain assignment to an attribute of the module.
+"""Code that gives a variable of a module another value, other than by an assignment to `module.name`.
 
 `global F`, `globals()["F"] = …`, `function.__globals__["F"] = …`, `mock.patch.object(model, "F")`.
 """
@@ -154,7 +154,7 @@ def _patched(call: ast.Call, how: str, file: FileScopes, points_to: PointsTo) ->
 
 
 def _by_path(call: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[VariableWrite]:
-    """What a dotted path in a text names; a path that the source does not spell names nothing."""
+    """Writes by a dotted path in a text; a path that the source does not spell yields none."""
     for pattern in _names(call.args[0], file):
         owner, dot, name = pattern.rpartition(_DOT)
         if dot and not name.startswith("*"):

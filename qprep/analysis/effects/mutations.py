@@ -18,6 +18,7 @@ from qprep.analysis.effects import child_visits, exposures, function_handlers, m
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
+    Below,
     ClassObject,
     ClassOf,
     ClassTest,
@@ -39,6 +40,7 @@ from qprep.analysis.effects.stored_values import dictionary_owner
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.function_handlers import Asked
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class EffectKind(Enum):
-    """What is done to an object."""
+    """A kind of change of an object."""
 
     SET = auto()  # an attribute gets another value, or is deleted
     CHANGE = auto()  # hooks, parametrizations: what a call of the object computes
@@ -89,7 +91,7 @@ class Effect:
 
     @cached_property
     def targets(self) -> References:
-        """The objects that it is done to, found when a query needs them: most queries go by kind and name alone."""
+        """The objects that it is done to, found when a query needs them: most queries need kind and name alone."""
         return self.find_targets()
 
     @cached_property
@@ -183,6 +185,21 @@ def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
     yield from search.reads()
 
 
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """A module is taken from a table, or (None) from a module, by a key."""
+
+    key: ast.expr
+    table: ast.expr | None = None
+
+
+def _may_meet_new(lookup: _Lookup, targets: Callable[[ast.expr], References]) -> bool:
+    """True if a lookup may give a module that a fix adds: a listing gave the key, or the table has no names as keys."""
+    if may_be_listed(targets(lookup.key)):
+        return True
+    return lookup.table is not None and not may_be_listed(targets(lookup.table))
+
+
 class _Search:
     """The effects in one file."""
 
@@ -202,7 +219,7 @@ class _Search:
         yield Effect(kind, targets, place, text, attribute, by_class, owner=self._owner_of(node))
 
     def _later(self, *nodes: ast.expr) -> Callable[[], References]:
-        """What expressions may refer to, once that is asked."""
+        """The objects that expressions may refer to, computed on demand."""
         return lambda: frozenset().union(*map(self._targets, nodes))
 
     def _owner_of(self, node: ast.expr | ast.stmt) -> ClassRef | None:
@@ -508,7 +525,16 @@ class _Search:
         for text in self._names(attribute):
             if own and text != ANY_NAME and text not in _OVERRIDES:
                 continue
-            yield from self._effect(EffectKind.SET, self._later(owner), node, f"calls `{name}`", text)
+            yield Effect(
+                EffectKind.SET,
+                self._later(owner),
+                Place.of(self.file.module, node),
+                f"calls `{name}`",
+                text,
+                self._is_by_class(node),
+                find_listed=self._listed(owner),
+                owner=self._owner_of(node),
+            )
 
     def _replaced(self, node: ast.expr) -> list[child_visits.NamedChild] | None:
         """The children whose names an expression holds: `name` in a loop over `named_children()`."""
@@ -621,33 +647,46 @@ class _Search:
         )
 
     def _listed(self, receiver: ast.expr) -> Callable[[], References] | None:
-        """What a receiver refers to in the calls in which it is looked up by a name that a listing of names gave."""
-        key = self._looked_up_by(receiver)
-        return partial(self._listed_by, receiver, key) if key is not None else None
+        """The objects of a receiver in calls that look it up by a name from a listing of names."""
+        values = self._values_of(receiver)
+        return partial(self._listed_of, values) if any(map(self._looked_up, values)) else None
 
-    def _listed_by(self, receiver: ast.expr, key: ast.expr) -> References:
+    def _listed_of(self, values: Iterable[ast.expr]) -> References:
+        """The same for several expressions, some of which look nothing up."""
+        found = ((value, self._looked_up(value)) for value in values)
+        return frozenset().union(
+            *(self._targets(value) if lookup is None else self._listed_by(value, lookup) for value, lookup in found)
+        )
+
+    def _listed_by(self, receiver: ast.expr, lookup: _Lookup) -> References:
         scope = self.file.scope_of(receiver)
         uses = self.points_to.calls.uses(scope) if scope.is_function else None
         if uses is None or uses.unknown or uses.loose or not uses.direct:
-            return self._targets(receiver) if may_be_listed(self._targets(key)) else frozenset()
+            return self._targets(receiver) if _may_meet_new(lookup, self._targets) else frozenset()
         contexts = [CallContext(self.points_to, scope, call, where) for call, where in uses.direct]
-        return frozenset().union(*(each.of(receiver) for each in contexts if may_be_listed(each.of(key))))
+        return frozenset().union(*(each.of(receiver) for each in contexts if _may_meet_new(lookup, each.of)))
 
-    def _looked_up_by(self, node: ast.expr) -> ast.expr | None:
-        """The name by which a module is looked up: `modules[name]`, `net.get_submodule(name)`."""
-        scope = self.file.scope_of(node)
-        home = scope.binder(node.id) if isinstance(node, ast.Name) else None
-        if home is not None and isinstance(node, ast.Name) and len(home.bindings[node.id]) == 1:
-            (binding,) = home.bindings[node.id]
-            is_value = binding.kind is BindingKind.VALUE and isinstance(binding.value, ast.expr)
-            return self._looked_up_by(binding.value) if is_value and isinstance(binding.value, ast.expr) else None
+    def _values_of(self, node: ast.expr, seen: frozenset[ast.expr] = frozenset()) -> list[ast.expr]:
+        """The values of a variable, or the expression itself where a binding gives the variable something else."""
+        home = self.file.scope_of(node).binder(node.id) if isinstance(node, ast.Name) else None
+        bindings = home.bindings[node.id] if home is not None and isinstance(node, ast.Name) else []
+        values = [b.value for b in bindings if b.kind is BindingKind.VALUE and isinstance(b.value, ast.expr)]
+        if node in seen or not values or len(values) != len(bindings):
+            return [node]
+        return [part for value in values for part in self._values_of(value, seen | {node})]
+
+    @staticmethod
+    def _looked_up(node: ast.expr) -> _Lookup | None:
+        """A lookup of a module: `modules[name]`, `net.get_submodule(name)`."""
         match node:
             case ast.Subscript(slice=ast.Slice() | ast.Constant(value=int())):
                 return None
-            case ast.Subscript(slice=name) | ast.Call(func=ast.Attribute(attr="get_submodule"), args=[name]):
-                return name
-            case ast.Call(func=ast.Attribute(attr="get"), args=[name, *_]):
-                return name
+            case ast.Subscript(value=table, slice=name):
+                return _Lookup(name, table)
+            case ast.Call(func=ast.Attribute(attr="get_submodule"), args=[name]):
+                return _Lookup(name)
+            case ast.Call(func=ast.Attribute(value=table, attr="get"), args=[name, *_]):
+                return _Lookup(name, table)
         return None
 
     def _container_method(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
@@ -663,7 +702,7 @@ class _Search:
         yield from self._stored_item(receiver, node, given or [ANY_NAME])
 
     def _new(self, node: ast.Call) -> Iterator[Effect]:
-        """`Net.__new__(Net)`; the class's own `__new__`, which calls the one above, is none."""
+        """`Net.__new__(Net)`; the class's own `__new__`, which calls the one above, does not count."""
         scope = self.file.scope_of(node)
         if scope.name == "__new__":
             return
@@ -708,7 +747,7 @@ class _Search:
                 yield from self._effect(EffectKind.SET, found, node, text, names)
 
     def _modules(self, node: ast.expr, left_out: tuple[type, ...]) -> References:
-        """What an expression refers to, without objects of some kinds."""
+        """The objects that an expression refers to, without some kinds of objects."""
         return frozenset(each for each in self._targets(node) if not isinstance(each.base, left_out))
 
     # Classes, comparisons, visits of children
@@ -812,7 +851,9 @@ class _Search:
         for node in self.file.index.of(ast.Attribute):
             if not (isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name)):
                 continue
-            if node.attr in _LAYER_ATTRIBUTES and self._is_variable_of_many(node.value):
+            is_of_layers = node.attr in _LAYER_ATTRIBUTES and not self._is_called_as_of_a_tensor(node)
+            is_asked = is_of_layers and self._is_variable_of_many(node.value)
+            if is_asked or (not _is_of_every_module(node.attr) and self._is_child_of_another(node.value)):
                 text = f"reads `{ast.unparse(node)}`"
                 yield from self._effect(EffectKind.READ, self._later(node.value), node, text, re.escape(node.attr))
         for call in self.file.index.of(ast.Call):
@@ -823,12 +864,36 @@ class _Search:
                             text = f"calls `{ast.unparse(call)}`"
                             yield from self._effect(EffectKind.READ, self._later(value), call, text, attribute)
 
+    def _is_called_as_of_a_tensor(self, node: ast.Attribute) -> bool:
+        """True for `x.stride()` where no module has such a method: those of torch.nn have a value of this name."""
+        call, name = self.file.parents.get(node), node.attr
+        if not (isinstance(call, ast.Call) and call.func is node) or self.points_to.names.is_method(name):
+            return False
+        return not self.points_to.attribute(frozenset((Reference(Below(Anything())),)), name)
+
+    def _is_child_of_another(self, node: ast.Name) -> bool:
+        """True if a loop over the modules of another object than `self` binds a name.
+
+        What a class does with children of its own, the rewrite of the class takes care of.
+        """
+        home = self.file.scope_of(node).binder(node.id)
+        values = [binding.value for binding in home.bindings[node.id]] if home is not None else []
+        listings = [each for each in values if isinstance(each, ast.expr) and child_visits.lists_modules(each)]
+        return any(not self._is_self(child_visits.listed_module(each)) for each in listings)
+
+    def _is_self(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and node.id == self.points_to.receiver(self.file.scope_of(node))
+
     def _is_variable_of_many(self, node: ast.Name) -> bool:
         """True if a name may mean one module after another: it is bound by a loop, or a parameter but not `self`."""
         home = self.file.scope_of(node).binder(node.id)
         kinds = {binding.kind for binding in home.bindings[node.id]} if home is not None else set()
         is_own = home is not None and home.receiver == node.id
         return not is_own and not kinds.isdisjoint((BindingKind.ITEM, BindingKind.PARAMETER))
+
+
+def _is_of_every_module(name: str) -> bool:
+    return name in NN_MODULE_ATTRIBUTES or name.startswith("__")
 
 
 def _reaches_base(node: ast.ClassDef) -> bool:

@@ -3,23 +3,32 @@
 A further module makes such code run once more, which changes what the rest of the program sees. Code that reads and
 changes the module alone does not. Everything counts that is not known to stay within the module: assignments to
 variables that outlive the round, stores in other objects, calls that change them. Functions of the project are
-followed; those of other packages change what they are given alone, but for draws of random numbers.
+followed; `silent_calls.py` knows those of other packages without effects.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import silent_calls
-from qprep.analysis.effects.abstract_objects import Base, ClassObject, FunctionObject, Instance, Made, Named, Test
-from qprep.analysis.effects.class_conditions import conditions, failing, may_bind
+from qprep.analysis.effects.abstract_objects import (
+    Base,
+    ClassObject,
+    FunctionObject,
+    Instance,
+    Made,
+    Named,
+    Reference,
+    Test,
+)
+from qprep.analysis.effects.class_conditions import conditions, failing
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
 from qprep.analysis.effects.stored_values import OF_CONTAINERS
-from qprep.analysis.symbols.ast_utils import last_name
+from qprep.analysis.effects.visit_rounds import DEFERRED, VisitRound, blocks, goes_through_tensors, is_fresh
 from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
@@ -29,55 +38,20 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
-TENSORS = frozenset(("parameters", "named_parameters", "buffers", "named_buffers"))
-_CONTAINERS = ("builtins.", "collections.", "qprep.", "torch.nn.")
 # Decorators that keep a function as it is, but for the mode in which torch runs it.
 _KEEPS_FUNCTION = ("abc.", "builtins.", "contextlib.", "functools.wraps", "torch.", "typing.")
 _PLAIN_BASES = frozenset(("abc.ABC", "builtins.object", "torch.nn.Module", "torch.nn.modules.module.Module",
                           "typing.Generic", "typing.Protocol"))  # fmt: skip
 _ENTER = frozenset(("__enter__", "__exit__", "__aenter__", "__aexit__"))
-_CONSTRUCTION = ("__init__", "__new__", "__post_init__")
+_CONSTRUCTION = ("__del__", "__init__", "__new__", "__post_init__")
 _NOT_IMPLICIT = _ENTER | frozenset(
-    ("__call__", "__class_getitem__", "__del__", "__init__", "__init_subclass__", "__new__", "__post_init__",
-     "__set_name__", "__setattr__")
-)  # fmt: skip
+    (*_CONSTRUCTION, "__call__", "__class_getitem__", "__init_subclass__", "__set_name__", "__setattr__")
+)
 
 _COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
-_DEFERRED = (ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 OutsideEffect = tuple[ast.AST, list[Test]]
 """The node of an effect, and conditions on the module that hold there in addition to those around its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class VisitRound:
-    """One run of code for a module.
-
-    own     variables that hold the module, or what is made or read from it in this run
-    made    those of them that hold what this run makes
-    module  the variables that hold the module itself
-    loop    the loop that runs the code; None for a function that is called for each module
-    """
-
-    scope: LexicalScope
-    own: frozenset[str]
-    module: frozenset[str]
-    loop: ast.For | None = None
-    made: frozenset[str] = frozenset()
-
-    def widened(self, body: Iterable[ast.stmt], points_to: PointsTo) -> VisitRound:
-        """The same, with the variables of a body that hold what belongs to the module, or is new."""
-        own, made = set(self.own), set(self.made)
-        assignments = [node for part in body for node in ast.walk(part) if isinstance(node, ast.Assign | ast.For)]
-        for node in assignments:
-            value = node.iter if isinstance(node, ast.For) else node.value
-            targets = [node.target] if isinstance(node, ast.For) else node.targets
-            bound = {name for target in targets for name in _bound(target)}
-            is_made = _root_of(value) in made or _is_made(value, self.scope, points_to)
-            if is_made or _root_of(value) in own:
-                own |= bound
-                made |= bound if is_made else set()
-        return replace(self, own=frozenset(own), made=frozenset(made))
 
 
 class OutsideEffects:
@@ -109,16 +83,18 @@ class OutsideEffects:
         counted = [n for part in loop.body for n in ast.walk(part) if isinstance(n, ast.Name) and n.id == counter]
         return bool(counted) or self._is_kept(loop.target, loop, run)
 
-    def of_function(self, function: LexicalScope, names: frozenset[str]) -> Iterator[OutsideEffect]:
-        """The effects of a function whose parameters of these names are given the module."""
-        key = (function, names)
+    def of_function(
+        self, function: LexicalScope, names: frozenset[str], made: frozenset[str] = frozenset()
+    ) -> Iterator[OutsideEffect]:
+        """The effects of a function whose parameters of these names are given the module, or (`made`) a new object."""
+        key = (function, names | made)
         if key in self._open:
             return
         self._open.add(key)
         try:
             body = function.node.body
             parts = body if isinstance(body, list) else [ast.Expr(body)]
-            run = VisitRound(function, names, names).widened(parts, self._points_to)
+            run = VisitRound(function, names | made, names, made=made).widened(parts, self._points_to)
             for effect in self._of_body(parts, run):
                 node = effect[0]
                 tests = [
@@ -139,7 +115,7 @@ class OutsideEffects:
 
     def _of_body(self, body: Iterable[ast.stmt], run: VisitRound) -> Iterator[OutsideEffect]:
         for statement in body:
-            if isinstance(statement, _DEFERRED):
+            if isinstance(statement, DEFERRED):
                 continue
             if isinstance(statement, ast.For) and goes_through_tensors(statement.iter, run.own):
                 yield from self._of_body(statement.orelse, run)  # runs for a module without tensors
@@ -168,7 +144,7 @@ class OutsideEffects:
             case ast.For(target=target):
                 return self._is_kept(target, statement, run)
             case ast.Delete(targets=targets):
-                return any(not isinstance(t, ast.Name) and _root_of(t) not in run.own for t in targets)
+                return any(self._is_in_other(t, run) for t in targets)
         return False
 
     def _is_kept(self, target: ast.expr, statement: ast.stmt, run: VisitRound) -> bool:
@@ -180,7 +156,12 @@ class OutsideEffects:
                 return self._is_kept(value, statement, run)
             case ast.Name(id=name):
                 return self._outlives(name, statement, run)
-        return _root_of(target) not in run.own
+        return self._is_in_other(target, run)
+
+    @staticmethod
+    def _is_in_other(target: ast.expr, run: VisitRound) -> bool:
+        """True for an attribute or item of an object that does not belong to the run."""
+        return isinstance(target, ast.Attribute | ast.Subscript) and not run.owns(target.value)
 
     def _outlives(self, name: str, statement: ast.AST, run: VisitRound) -> bool:
         """True if a variable is read after the round that gives it a value, or by the next one."""
@@ -192,7 +173,7 @@ class OutsideEffects:
         reads: list[ast.AST] = list(self._points_to.calls.reads(run.scope.binder(name) or run.scope, name))
         if isinstance(statement, ast.AugAssign):
             reads.append(statement)
-        return any(not _is_fresh(read, name, run.loop, parents) for read in reads)
+        return any(not is_fresh(read, name, run.loop, parents) for read in reads)
 
     @staticmethod
     def _runs(value: ast.expr, run: VisitRound) -> bool:
@@ -202,11 +183,10 @@ class OutsideEffects:
 
     def _of_expression(self, node: ast.AST, run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of calls, and of assignments in expressions, that run with an expression."""
-        if isinstance(node, _DEFERRED):
+        if isinstance(node, DEFERRED):
             return
         if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
-            bound = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
-            run = replace(run, own=run.own | bound)
+            run = self._in_comprehension(node.generators, run)
         if isinstance(node, ast.NamedExpr) and self._outlives(node.target.id, node, run):
             yield node, []
         if isinstance(node, ast.Call):
@@ -217,15 +197,23 @@ class OutsideEffects:
         for child in ast.iter_child_nodes(node):
             yield from self._of_expression(child, run)
 
+    @staticmethod
+    def _in_comprehension(generators: list[ast.comprehension], run: VisitRound) -> VisitRound:
+        """The run inside a comprehension, whose variables hide others of their names."""
+        for each in generators:
+            bound = frozenset(n.id for n in ast.walk(each.target) if isinstance(n, ast.Name))
+            own = run.own | bound if run.is_of_module(each.iter) else run.own - bound
+            run = replace(run, own=own, module=run.module - bound, made=run.made - bound)
+        return run
+
     def _of_call(self, call: ast.Call, run: VisitRound) -> Iterator[OutsideEffect]:
         func, scope = call.func, run.scope
+        if isinstance(func, ast.Attribute) and run.is_of_module(func.value):
+            return  # the module's own method
         callees = self._points_to.of(func, scope)
-        if isinstance(func, ast.Attribute) and (root := _root_of(func)) in run.own:
-            if root not in run.made:
-                return  # the module's own method
-            if not any(isinstance(each.base, FunctionObject) for each in callees):
-                yield from ((call, []) for _ in range(silent_calls.draws(func.attr)))
-                return
+        if isinstance(func, ast.Attribute) and run.owns(func.value) and not any(map(_is_function, callees)):
+            yield from ((call, []) for _ in range(silent_calls.draws(func.attr)))
+            return
         if not callees and not (isinstance(func, ast.Attribute) and self._is_silent_method(func, scope, call)):
             yield call, []  # nothing is known of the function
         for reference in callees:
@@ -234,8 +222,7 @@ class OutsideEffects:
     def _of_callee(self, call: ast.Call, callee: Base, run: VisitRound) -> Iterator[OutsideEffect]:
         match callee:
             case FunctionObject(scope=inner):
-                if self._is_wrapped(inner):
-                    yield call, []
+                yield from ((call, []) for _ in range(self._is_wrapped(inner)))
                 yield from self._of_followed(call, inner, run)
             case Instance(cls=cls):
                 methods = [m for name in ("__call__", "forward") for m in self._points_to.method(cls, name)]
@@ -249,7 +236,7 @@ class OutsideEffects:
             case Made(name=name) if silent_calls.is_silent(name, call):
                 pass  # a layer without weights
             case _:
-                if _root_of(call.func) not in run.own:
+                if not run.is_of_module(call.func):
                     yield call, []
 
     def _of_construction(self, call: ast.Call, cls: ClassRef, run: VisitRound) -> Iterator[OutsideEffect]:
@@ -260,17 +247,29 @@ class OutsideEffects:
         for base in self._points_to.project.mro(cls):
             if isinstance(base, External) and base.name not in _PLAIN_BASES:
                 yield from self._of_package(base.name, call, run)
+        for value, where in self._values_in_body(cls):
+            if isinstance(value, ast.Call):  # `field(default_factory=…)` of a dataclass
+                yield from ((call, []) for _ in self._of_given(value, VisitRound(where, frozenset(), frozenset())))
+
+    def _values_in_body(self, cls: ClassRef) -> Iterator[tuple[ast.expr, LexicalScope]]:
+        file, entry = self._points_to.file(cls.module), self._points_to.project.class_node(cls)
+        scope = file.defined(entry.node) if file is not None and entry is not None else None
+        if scope is not None and entry is not None:
+            yield from ((value, scope) for value in entry.values.values() if value is not None)
 
     def _of_package(self, name: str, call: ast.Call, run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of a function or class of another package."""
         if silent_calls.changes_first(name):
-            root = _root_of(call.args[0]) if call.args else None
-            if root not in run.own or (root in run.made and silent_calls.draws(name)):
+            first = call.args[0] if call.args else None
+            if first is None or not run.owns(first) or (silent_calls.draws(name) and not run.is_of_module(first)):
                 yield call, []
         elif not self._is_silent(name, call, run):
             yield call, []
-        if not silent_calls.may_call(name):
-            return
+        if silent_calls.may_call(name):
+            yield from self._of_given(call, run)
+
+    def _of_given(self, call: ast.Call, run: VisitRound) -> Iterator[OutsideEffect]:
+        """The effects of the functions that are given to another one, which may call them."""
         for value in (*call.args, *(keyword.value for keyword in call.keywords)):
             for reference in self._points_to.of(value, run.scope):
                 if isinstance(reference.base, FunctionObject):
@@ -318,11 +317,14 @@ class OutsideEffects:
         return found or None
 
     def _makes_items(self, node: ast.Subscript, run: VisitRound) -> bool:
-        """True if reading an item may make it: of a `defaultdict`, or of a class with `__missing__`."""
-        if not isinstance(node.ctx, ast.Load) or _root_of(node) in run.own:
+        """True if reading an item may make it, or raise for a module that nobody has put in."""
+        if not isinstance(node.ctx, ast.Load) or run.owns(node.value):
             return False
         origins = self._origins(node.value, run.scope) or set()
-        return "collections.defaultdict" in origins
+        if "collections.defaultdict" in origins:
+            return True
+        is_by_module = any(isinstance(n, ast.Name) and n.id in run.module for n in ast.walk(node.slice))
+        return is_by_module and not _is_tested(node, run.scope.file.parents)
 
     def _is_wrapped(self, function: LexicalScope) -> bool:
         """True if a decorator of another package may keep what a function is called with: `functools.lru_cache`."""
@@ -335,51 +337,64 @@ class OutsideEffects:
 
     def _of_implicit_calls(self, node: ast.AST, run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of special methods, and of properties, of other objects of the project."""
+        methods: Iterable[LexicalScope] = ()
         match node:
-            case ast.Attribute(value=owner, attr=name, ctx=ast.Load()):
-                names = {name, "__get__", "__getattr__", "__getattribute__"}
-            case ast.Name() | ast.Subscript():
-                owner, names = node, set()
-            case _:
-                return
-        if _root_of(owner) in run.own:
-            return
-        parent = run.scope.file.parents.get(node)
-        for reference in self._points_to.of(owner, run.scope):
+            case ast.Attribute(value=owner) if not run.is_of_module(owner):
+                methods = self._methods_of_attribute(node, run.scope)
+            case ast.Name() | ast.Subscript() if not run.is_of_module(node):
+                parent = run.scope.file.parents.get(node)
+                if not isinstance(parent, ast.Attribute | ast.Return | ast.Assign) and not self._is_followed(
+                    node, parent, run.scope
+                ):
+                    methods = self._special_methods(self._points_to.of(node, run.scope))
+        for method in methods:
+            yield from ((node, []) for _ in self.of_function(method, frozenset()))
+
+    def _methods_of_attribute(self, node: ast.Attribute, scope: LexicalScope) -> Iterator[LexicalScope]:
+        """The functions that a read or write of an attribute runs: a property, a descriptor, `__getattr__`."""
+        is_read = isinstance(node.ctx, ast.Load)
+        for reference in self._points_to.of(node.value, scope):
             base = reference.base
             if not isinstance(base, Instance) or self._points_to.is_module(base.cls):
                 continue
-            if names:
-                methods = [m for n in names for m in self._points_to.method(base.cls, n) if n != name or is_property(m)]
-            elif isinstance(parent, ast.Attribute | ast.Call | ast.keyword | ast.Return | ast.Assign):
-                continue  # nothing runs
-            else:
-                methods = self._special_methods(base.cls)
-            for method in methods:
-                yield from ((node, []) for _ in self.of_function(method, frozenset()))
+            own = ("__getattr__", "__getattribute__") if is_read else ("__setattr__",)
+            yield from (m for name in own for m in self._points_to.method(base.cls, name))
+            yield from (m for m in self._points_to.method(base.cls, node.attr) if is_property(m))
+            for value in self._points_to.of_attribute(base.cls, node.attr):
+                if isinstance(value.base, Instance):
+                    yield from self._points_to.method(value.base.cls, "__get__" if is_read else "__set__")
 
-    def _special_methods(self, cls: ClassRef) -> list[LexicalScope]:
-        names = (name for name in self._points_to.project.method_names(cls) if name.startswith("__"))
-        return [m for name in names if name not in _NOT_IMPLICIT for m in self._points_to.method(cls, name)]
+    def _is_followed(self, node: ast.expr, parent: ast.AST | None, scope: LexicalScope) -> bool:
+        """True for what is called, or given to a function of the project alone: its own code says what runs."""
+        if not isinstance(parent, ast.Call):
+            return False
+        if parent.func is node:
+            return True
+        callees = self._points_to.of(parent.func, scope)
+        return bool(callees) and not any(isinstance(each.base, Named) for each in callees)
+
+    def _special_methods(self, references: References) -> Iterator[LexicalScope]:
+        for reference in references:
+            base = reference.base
+            if isinstance(base, Instance) and not self._points_to.is_module(base.cls):
+                names = (name for name in self._points_to.project.method_names(base.cls) if name.startswith("__"))
+                for name in names:
+                    yield from self._points_to.method(base.cls, name) if name not in _NOT_IMPLICIT else ()
 
     def _of_followed(
         self, call: ast.Call, function: LexicalScope, run: VisitRound, *, makes: bool = False
     ) -> Iterator[OutsideEffect]:
         """The effects of a function of the project; a constructor may change its own object."""
         calls = self._points_to.calls
-        given = [value for value in (*call.args, *(k.value for k in call.keywords)) if _root_of(value) in run.own]
-        own = {name for value in given for name in calls.parameters_of(call, run.scope, function, value)}
-        if makes and function.receiver is not None:
-            own.add(function.receiver)
-        whole = {
-            name
-            for value in given
-            if isinstance(value, ast.Name) and value.id in run.module
-            for name in calls.parameters_of(call, run.scope, function, value)
-        }
-        for node, tests in self.of_function(function, frozenset(own)):
-            del node
-            yield call, tests if whole == own else []
+        values = (*call.args, *(keyword.value for keyword in call.keywords))
+        names = {value: calls.parameters_of(call, run.scope, function, value) for value in values if run.owns(value)}
+        made = {name for value in names if not run.is_of_module(value) for name in names[value]}
+        if function.receiver is not None and (makes or _is_of_own_object(call.func, run)):
+            made.add(function.receiver)
+        own = {name for value in names if run.is_of_module(value) for name in names[value]}
+        whole = {name for v in names if isinstance(v, ast.Name) and v.id in run.module for name in names[v]}
+        for _, tests in self.of_function(function, frozenset(own), frozenset(made)):
+            yield call, tests if whole == own and not made else []
 
     def _of_contexts(self, statement: ast.With | ast.AsyncWith, run: VisitRound) -> Iterator[OutsideEffect]:
         for item in statement.items:
@@ -402,114 +417,31 @@ def _executed(statement: ast.stmt) -> Iterator[ast.AST]:
                 yield guard
 
 
-def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:
-    """The bodies of a compound statement."""
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(statement, name, None)
-        if isinstance(block, list):
-            yield block
-    for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-        yield part.body
+def _is_function(reference: Reference) -> bool:
+    return isinstance(reference.base, FunctionObject)
 
 
-def goes_through_tensors(node: ast.expr, names: frozenset[str] | list[str]) -> bool:
-    """True for `m.parameters()`: a module without any adds nothing."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)):
-            return name in names and attribute in TENSORS
+def _is_of_own_object(func: ast.expr, run: VisitRound) -> bool:
+    """True for a method of an object that the run makes, also by `super()` in its own methods."""
+    match func:
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="super"))):
+            return run.scope.receiver in run.made
+        case ast.Attribute(value=ast.Name(id=name)):
+            return name in run.made
     return False
 
 
-def _root_of(node: ast.expr) -> str | None:
-    """The variable that an expression reads attributes and items of, and calls methods of."""
-    while True:
-        match node:
-            case ast.Attribute(value=value) | ast.Subscript(value=value) | ast.Starred(value=value):
-                node = value
-            case ast.Call(func=ast.Attribute(value=value)):
-                node = value
-            case ast.Call(func=ast.Name(id="getattr" | "list" | "tuple" | "reversed" | "iter"), args=[value, *_]):
-                node = value
-            case ast.Name(id=name):
-                return name
-            case _:
-                return None
-
-
-def _bound(target: ast.expr) -> Iterator[str]:
-    """The variables that an assignment to a target binds."""
-    match target:
-        case ast.Name(id=name):
-            yield name
-        case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            for part in parts:
-                yield from _bound(part)
-        case ast.Starred(value=value):
-            yield from _bound(value)
-
-
-def _is_made(value: ast.expr, scope: LexicalScope, points_to: PointsTo) -> bool:
-    """True if an expression makes a new object: a call of a class, a container."""
-    match value:
-        case ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
-            return True
-        case ast.Call(func=ast.Name() | ast.Attribute() as func) if last_name(func)[:1].isupper():
-            bases = [each.base for each in points_to.of(func, scope)]
-            return bool(bases) and all(
-                isinstance(base, ClassObject) or (isinstance(base, Named) and base.name.startswith(_CONTAINERS))
-                for base in bases
-            )
-    return False
-
-
-def _is_fresh(read: ast.AST, name: str, loop: ast.For, parents: dict[ast.AST, ast.AST]) -> bool:
-    """True if what is read of a variable was not given to it by a round of a loop, or by the same round."""
-    around = {loop, *_ancestors(loop, parents)}
-    current = read
-    while (parent := parents.get(current)) is not None:
-        if _binds_inside(parent, current, name):
-            return True
-        for block in blocks(parent):
-            if current not in block:
-                continue
-            place = block.index(current)
-            other = next((i for i, each in enumerate(block) if each in around and each is not current), None)
-            if other is not None and place < other:
-                return not any(isinstance(each, ast.For | ast.While) for each in (parent, *_ancestors(parent, parents)))
-            if any(_assigns(each, name) for each in block[0 if other is None else other + 1 : place]):
+def _is_tested(item: ast.Subscript, parents: dict[ast.AST, ast.AST]) -> bool:
+    """True if a test around an item shows that it is there: `if key in table`."""
+    wanted = f"{ast.unparse(item.slice)} in {ast.unparse(item.value)}"
+    current: ast.AST = item
+    while (parent := parents.get(current)) is not None and not isinstance(parent, DEFERRED):
+        if isinstance(parent, ast.If | ast.IfExp) and current is not parent.test:
+            is_body = current is parent.body if isinstance(parent, ast.IfExp) else current in parent.body
+            if is_body and wanted in ast.unparse(parent.test):
                 return True
-            if other is not None:
-                return False
-        if parent is loop or isinstance(parent, _DEFERRED):
-            return False
+        for test in (test for each in getattr(parent, "generators", ()) for test in each.ifs):
+            if wanted in ast.unparse(test):
+                return True
         current = parent
-    return False
-
-
-def _ancestors(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.AST]:
-    while (parent := parents.get(node)) is not None and not isinstance(parent, _DEFERRED):
-        yield parent
-        node = parent
-
-
-def _binds_inside(node: ast.AST, part: ast.AST, name: str) -> bool:
-    """True if a loop or comprehension binds a variable for one of its parts."""
-    if isinstance(node, ast.For):
-        return part in node.body and may_bind([node.target], name)
-    return any(may_bind([each.target], name) for each in getattr(node, "generators", ()))
-
-
-def _assigns(statement: ast.stmt, name: str) -> bool:
-    """True if a statement gives a variable a value whenever it runs."""
-    match statement:
-        case ast.Assign(targets=targets):
-            return any(may_bind([target], name) for target in targets)
-        case ast.AnnAssign(target=ast.Name(id=bound), value=ast.expr()):
-            return bound == name
-        case ast.With(items=items):
-            return any(i.optional_vars is not None and may_bind([i.optional_vars], name) for i in items)
-        case ast.If(body=body, orelse=orelse):
-            return any(_assigns(s, name) or isinstance(s, ast.Continue | ast.Raise) for s in body) and any(
-                _assigns(s, name) or isinstance(s, ast.Continue | ast.Raise) for s in orelse
-            )
     return False

@@ -4,9 +4,9 @@ Flow-insensitive, context-insensitive and field-based, as Andersen's: every bind
 parameter and every value of an attribute counts, whatever the order. Class tests narrow what a variable may be
 where they hold. What an expression refers to grows until nothing changes, so cycles need no care.
 
-Over-approximates, but for code that is not given: a parameter of a function that the project never calls refers to
-nothing, and functions of other packages change nothing beyond what `effects.mutations` lists. They may return what they
-are given, may put it into other objects that they are given, and may call the functions that they are given with it.
+Over-approximates, except for code that qprep does not read: a parameter of a function that the project never calls
+refers to nothing, and functions of other packages change nothing beyond the list in `effects.mutations`. They may
+return their arguments, may store them in other arguments, and may call functions among them with the others.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ from qprep.analysis.effects.lexical_scopes import (
     assigned_value,
 )
 from qprep.analysis.effects.listings import is_module_in, module_beside
-from qprep.analysis.effects.stored_values import OF_CONTAINERS, Addition, AttributeStore, StoreTable
+from qprep.analysis.effects.python_classes import holds_no_items
+from qprep.analysis.effects.stored_values import OF_CONTAINERS, SCALARS, Addition, AttributeStore, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
@@ -129,10 +130,6 @@ _VALUE_PACKAGES = (
     "random.",
 )
 _WRAPS_MODULES = frozenset(("compile", "vmap"))
-_SCALARS = frozenset(
-    ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
-     "issubclass", "len", "open", "ord", "pow", "print", "range", "repr", "round", "str"]
-)  # fmt: skip
 # Packages whose functions find objects that nobody gives them, and attributes that do.
 _REFLECTIVE = ("gc.", "ctypes.", "inspect.currentframe", "inspect.stack", "sys._getframe")
 _REFLECTED = frozenset(
@@ -159,14 +156,14 @@ class _Variable:
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What calling a function returns."""
+    """The result of calling a function."""
 
     scope: LexicalScope
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What an attribute of instances of a class holds; of any class where it is None."""
+    """The value of an attribute of a class's instances; of any class if it is None."""
 
     cls: ClassRef | None
     attribute: str
@@ -174,7 +171,7 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is put into the object that a variable of a scope, or (None) an attribute of any object, holds."""
+    """Values stored in the object of a scope's variable, or (None) of an attribute of any object."""
 
     home: LexicalScope | None
     name: str
@@ -182,7 +179,7 @@ class _Kept:
 
 @dataclass(frozen=True, slots=True)
 class _Outside:
-    """What an attribute is given on other objects than `self`; `of_foreign`: on an object of another package."""
+    """Values of an attribute on other objects than `self`; `of_foreign`: on an object of another package."""
 
     attribute: str
     of_foreign: bool = False
@@ -190,7 +187,7 @@ class _Outside:
 
 @dataclass(frozen=True, slots=True)
 class _Computed:
-    """What objects of a class are given by names that are not written out, for one attribute or (None) for any."""
+    """Values that objects of a class get under computed names, for one attribute or (None) for any."""
 
     holder: ClassRef | str
     attribute: str | None = None
@@ -198,21 +195,22 @@ class _Computed:
 
 @dataclass(frozen=True, slots=True)
 class _Attached:
-    """What attributes of objects of a class of another package are given."""
+    """Values of attributes of objects of another package's class."""
 
     holder: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """The arguments of all calls of a class."""
+    """The arguments of all calls of a class; those for one field of a dataclass."""
 
     cls: ClassRef
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What the project gives functions of these names to write into a file."""
+    """The objects that the project passes to functions of these names, which write them into a file."""
 
     functions: frozenset[str]
 
@@ -226,7 +224,7 @@ def is_torch_container(name: str) -> bool:
 
 
 class PointsTo:
-    """What expressions of a project may refer to."""
+    """The points-to sets of a project's expressions."""
 
     def __init__(
         self,
@@ -275,7 +273,7 @@ class PointsTo:
     def method(self, cls: ClassRef, name: str) -> list[LexicalScope]:
         """The definitions of a method that an instance of a class, or of a subclass, may run.
 
-        A subclass may find it in a base of its own, beside `cls`: a mixin.
+        A subclass may find it in a base of its own, in addition to `cls`: a mixin.
         """
         if (cls, name) not in self._methods:
             found = [self._first_method(each, name) for each in (cls, *self.project.subclasses(cls))]
@@ -297,7 +295,7 @@ class PointsTo:
 
     @cached_property
     def stores(self) -> StoreTable:
-        """What the project puts into objects beside plain assignments."""
+        """Values that the project stores in objects without a plain assignment."""
         return StoreTable(file for module in self.modules if (file := self.file(module)) is not None)
 
     @cached_property
@@ -339,23 +337,23 @@ class PointsTo:
     # Solving
 
     def of(self, node: ast.expr, scope: LexicalScope) -> References:
-        """What an expression in a scope may refer to."""
+        """The objects that an expression in a scope may refer to."""
         return self._get(node, scope)
 
     def where(self, module: str, node: ast.AST) -> References:
-        """What an expression of a module may refer to, where it stands."""
+        """The objects that an expression of a module may refer to at its place."""
         file = self.file(module)
         if file is None or not isinstance(node, ast.expr) or node not in file.parents:
             return NOTHING
         return self._get(node, file.scope_of(node))
 
     def of_parameters(self, scope: LexicalScope) -> References:
-        """What the parameters of a function may refer to, but for the first of a method."""
+        """The objects that a function's parameters may refer to, except for the first of a method."""
         names = [name for name, bound in scope.bindings.items() if any(b.kind is BindingKind.PARAMETER for b in bound)]
         return _union(self._get(_Variable(scope, name)) for name in names if name != scope.receiver)
 
     def of_attribute(self, cls: ClassRef, attribute: str) -> References:
-        """What an attribute of instances of a class may refer to, as far as the project gives it a value."""
+        """The objects that an attribute of a class's instances may refer to, by the project's assignments."""
         return self._get(_Stored(cls, attribute))
 
     def _get(self, key: _Key, scope: LexicalScope | None = None) -> References:
@@ -428,9 +426,9 @@ class PointsTo:
                         self._enqueue(user)
 
     def known(self, node: ast.expr, scope: LexicalScope) -> References | None:
-        """What an expression may refer to; None as long as that may yet turn out.
+        """The objects that an expression may refer to; None while that may still become known.
 
-        So no known function is taken for unknown code, and no known object for one of which nothing is known.
+        So no known function counts as unknown code, and no known object as one without facts.
         """
         found = self._get(node, scope)
         if found or not self._current or node in self._decided:
@@ -471,8 +469,8 @@ class PointsTo:
                 return self._of_computed(holder, computed)
             case _Attached(holder=name):
                 return self._attached_to(name)
-            case _Given(cls=cls):
-                return self._given_to(cls)
+            case _Given(cls=cls, field=field):
+                return self._given_to(cls, field)
             case _Written(functions=functions):
                 return self._given_to_writers(functions)
             case ast.expr():
@@ -480,7 +478,7 @@ class PointsTo:
         raise TypeError(f"no value is computed for {key!r}")
 
     def _given_to_writers(self, functions: frozenset[str]) -> References:
-        """What may be in a file of objects: a model that `torch.save` got is one of its class when it is loaded."""
+        """The objects that a file may hold: a model that `torch.save` got is one of its class when it is loaded."""
         files = (file for module in self.modules if (file := self.file(module)) is not None)
         calls = [
             (call, file) for file in files for call in file.index.of(ast.Call) if last_name(call.func) in functions
@@ -495,23 +493,25 @@ class PointsTo:
         bindings = scope.bindings.get(name, ())
         if bindings and all(b.kind in (BindingKind.IMPORT, BindingKind.DEFINITION) for b in bindings):
             return found
+        if name == scope.receiver and scope.owner is not None and not self._may_keep_items(scope.owner):
+            return found
         found |= self._get(_Kept(scope, name))
         return found | self._set_in_module(scope, name) if scope.parent is None else found
 
     def variables(self, scope: LexicalScope) -> References:
-        """What all variables of a scope may refer to."""
+        """The objects that all variables of a scope may refer to."""
         return self._every_binding(scope)
 
     def held_by(self, references: References) -> References:
-        """What attributes of objects may hold, by any name."""
+        """The objects that attributes may hold, by any name."""
         return frozenset(Reference(Held(cls, None)) for cls in _classes_of(references))
 
     def kept_in(self, scope: LexicalScope, name: str) -> References:
-        """What is put into the object that a variable holds."""
+        """The values stored in the object of a variable."""
         return self._get(_Kept(scope, name))
 
     def of_binding(self, scope: LexicalScope, name: str, binding: Binding) -> References:
-        """What one of the places that bind a name gives it."""
+        """The values that one binding gives a name."""
         value = binding.value
         if binding.kind is BindingKind.PARAMETER:
             return self._of_parameter(scope, name)
@@ -545,7 +545,7 @@ class PointsTo:
         return frozenset(made) | (given | HOLDER if given else NOTHING)
 
     def _of_kept(self, key: _Kept) -> References:
-        """What is put into the object that a variable, or an attribute on any object, holds."""
+        """The values stored in the object of a variable, or of an attribute on any object."""
         home, name = key.home, key.name
         if isinstance(home, LexicalScope):
             found = _union(map(self._added, self.stores.of_variable(home, name)))
@@ -568,7 +568,7 @@ class PointsTo:
         return any(isinstance(b.value, kinds) or b.kind is BindingKind.PARAMETER for b in home.bindings.get(name, ()))
 
     def _kept_by_callee(self, node: ast.expr, file: FileScopes) -> References:
-        """What a function that is given an object puts into it."""
+        """The values that a function stores in an argument."""
         call: ast.AST | None = file.parents.get(node)
         call = file.parents.get(call) if isinstance(call, ast.keyword) else call
         if not isinstance(call, ast.Call) or call.func is node or last_name(call.func) not in self.stores.adders:
@@ -589,7 +589,7 @@ class PointsTo:
                 yield from self.method(base.cls, "__init__")
 
     def _added(self, addition: Addition) -> References:
-        """What an addition may put into an object: nothing where the code that gets it is followed by itself."""
+        """The values that an addition may store in an object; none if the receiving code is followed by itself."""
         if addition.callee is not None and not addition.keeps_texts:
             callees = self.known(addition.callee, addition.scope)
             if callees is None or (callees and all(map(_is_followed, callees))):
@@ -611,7 +611,7 @@ class PointsTo:
         )
 
     def _set_in_module(self, scope: LexicalScope, name: str) -> References:
-        """What other code gives a variable of a module: `package.module.name = value`, `globals()[name] = value`."""
+        """The values of a module's variable elsewhere: `package.module.name = value`, `globals()[name] = value`."""
         found = NOTHING
         for node, where in self.names.stores(self, name):
             value = assigned_value(node, where.file.parents)
@@ -673,7 +673,7 @@ class PointsTo:
         return found | self.calls.implicit_arguments(scope)
 
     def _set_on_classes(self) -> References:
-        """What attributes of classes are given by assignments, wherever they stand."""
+        """The values that assignments in any place give attributes of classes."""
         found = NOTHING
         for module in self.modules:
             file = self.file(module)
@@ -704,7 +704,7 @@ class PointsTo:
         return frozenset(found)
 
     def default(self, scope: LexicalScope, name: str) -> References:
-        """What the default of a parameter refers to."""
+        """The objects that the default of a parameter refers to."""
         arguments = scope.arguments
         if arguments is None or scope.parent is None:
             return NOTHING
@@ -717,7 +717,7 @@ class PointsTo:
         return self._get(value, scope.parent) if value is not None else NOTHING
 
     def of_dotted(self, dotted: str) -> References:
-        """What a dotted name means from anywhere: a class, a function, a value of a module, or another package's."""
+        """The object of a dotted name: a class, a function, a value of a module, or one of another package."""
         found = NOTHING
         for option in options(self.project.resolve(dotted)):
             if isinstance(option, ClassRef):
@@ -745,7 +745,7 @@ class PointsTo:
         found = self._get(_Kept(None, attribute))
         family = self.family(cls) if cls is not None else None
         for node, scope in self.names.stores(self, attribute):
-            if self._is_own(node, scope) and family is not None and self.enclosing_class(scope) not in family:
+            if family is not None and not self._may_set(node, scope, family):
                 continue
             value = assigned_value(node, scope.file.parents)
             found |= self._get(value, scope) if value is not None else NOTHING
@@ -757,8 +757,15 @@ class PointsTo:
                 value = entry.values.get(attribute) if entry is not None else None
                 inner = file.defined(entry.node) if entry is not None and file is not None else None
                 found |= self._get(value, inner) if value is not None and inner is not None else NOTHING
-            found |= self._of_field(cls)
+            found |= self._of_field(cls, attribute)
         return found | self._of_methods(found, "__get__")
+
+    def _may_set(self, node: ast.Attribute, scope: LexicalScope, family: frozenset[ClassRef]) -> bool:
+        """True if an assignment to an attribute may be one to an object of a family."""
+        if self._is_own(node, scope):
+            return self.enclosing_class(scope) in family
+        owners = self.known(node.value, scope)
+        return owners is not None and (not owners or may_be_of(owners, family))
 
     def _set_by_name(self, attribute: str, family: frozenset[ClassRef] | None) -> References:
         """The values of an attribute that is set by a computed name, on an object that may be of a family."""
@@ -816,24 +823,39 @@ class PointsTo:
                 found |= _union(self._get(value, store.scope) for value in store.values)
         return found
 
-    def _of_field(self, cls: ClassRef) -> References:
-        """What calls of a class whose constructor is made by other code give its instances: dataclasses, tuples."""
+    def _of_field(self, cls: ClassRef, attribute: str) -> References:
+        """The attributes of instances whose constructor is generated: dataclasses, tuples."""
         if self.method(cls, "__init__") or self.method(cls, "__new__") or self.is_module(cls):
             return NOTHING
-        return self._get(_Given(cls))
+        return self._get(_Given(cls, attribute if self._is_dataclass(cls) else None))
+
+    def _is_dataclass(self, cls: ClassRef) -> bool:
+        """True if the constructor of a class sets each field to the argument of its name, and does nothing else."""
+        bases = [base for base in self.project.mro(cls) if not (isinstance(base, External) and base.name in _ROOTS)]
+        owns = [base for base in bases if isinstance(base, ClassRef)]
+        is_plain = len(owns) == len(bases) and not any(self._own_method(base, "__post_init__") for base in owns)
+        return is_plain and all(map(self._is_decorated_as_dataclass, owns))
+
+    def _is_decorated_as_dataclass(self, cls: ClassRef) -> bool:
+        entry, body = self.project.class_node(cls), self._body(cls)
+        if entry is None or body is None or body.parent is None or len(entry.node.decorator_list) != 1:
+            return False
+        (decorator,) = entry.node.decorator_list
+        made = self._get(decorator.func if isinstance(decorator, ast.Call) else decorator, body.parent)
+        return made == {Reference(Named("dataclasses.dataclass"))} and not entry.node.keywords
 
     def given_to(self, cls: ClassRef) -> References:
-        """What calls of a class, and its own methods, put into instances of it: for a container."""
+        """The items that calls of a container class, and its own methods, store in its instances."""
         return self._get(_Given(cls))
 
-    def _given_to(self, cls: ClassRef) -> References:
-        """The arguments of all calls of a class, and what its methods put into their own object."""
+    def _given_to(self, cls: ClassRef, field: str | None) -> References:
+        """The arguments of all calls of a class, or for one field, and what its methods put into their own object."""
         found = NOTHING
         for node, file in self.calls.meanings(cls.name.rpartition(".")[2].partition(":")[0]).classes.get(cls, ()):
             parent = file.parents.get(node)
             if isinstance(parent, ast.Call) and parent.func is node:
                 scope = file.scope_of(parent)
-                values = (*parent.args, *(keyword.value for keyword in parent.keywords))
+                values = [*parent.args, *(k.value for k in parent.keywords if field is None or k.arg in (None, field))]
                 found |= _union(self._get(value, scope) for value in values)
         bases = (base for base in self.project.mro(cls) if isinstance(base, ClassRef))
         return found | _union(self._added(each) for base in bases for each in self.stores.of_instances(base))
@@ -882,7 +904,7 @@ class PointsTo:
         return None
 
     def attribute(self, references: References, name: str) -> References:
-        """What `x.name` may refer to where `x` refers to `references`."""
+        """The objects that `x.name` may refer to if `x` refers to `references`."""
         found: set[Reference] = set()
         for base in {_without_place(each.base) for each in references}:
             found |= self._attribute_of(Reference(base), name)
@@ -908,7 +930,7 @@ class PointsTo:
                         return _union(self._get(_Result(method)) for method in computed)
                     return frozenset(Reference(FunctionObject(method)) for method in methods)
                 other = self._of_methods(frozenset((reference,)), "__getattr__", "__getattribute__")
-                if not self._may_hold(cls, name) and not self._is_set_by_name(name):
+                if not self.may_keep(cls, name):
                     return other
                 return frozenset((Reference(Held(cls, name)),)) | self._get(_Stored(cls, name)) | other
             case ClassObject(cls=ClassRef() as cls):
@@ -936,12 +958,16 @@ class PointsTo:
                 return frozenset((Reference(Held(owner, name)),)) | self._set_outside(name)
         return NOTHING
 
+    def may_keep(self, cls: ClassRef, name: str) -> bool:
+        """True if an attribute of a class may hold anything but numbers, texts and tensors."""
+        return self._may_hold(cls, name) or self._is_set_by_name(name)
+
     def _is_set_by_name(self, name: str) -> bool:
         """True if code sets an attribute by this name, written as a text."""
         return any(store.owner is not None for store in self.stores.attribute_stores(name, is_exact=True))
 
     def _set_outside(self, name: str) -> References:
-        """What code gives attributes of this name on other objects than `self`."""
+        """The values of attributes of this name on other objects than `self`."""
         return self._get(_Outside(name))
 
     def _given_outside(self, name: str, of_foreign: bool) -> References:
@@ -1069,7 +1095,7 @@ class PointsTo:
         return frozenset(each.narrowed(tests) for each in items)
 
     def narrowed(self, node: ast.Name, found: References, home: LexicalScope) -> References:
-        """What a variable may refer to where it is read, by the tests that it has passed on the way."""
+        """The objects that a variable may refer to at a read, after the tests on the way there."""
         if not found or len(home.bindings[node.id]) != 1:
             return found
         if any(isinstance(each.base, ChildName) for each in found):
@@ -1078,7 +1104,7 @@ class PointsTo:
         return frozenset(reference.narrowed(tests) for reference in found) if tests else found
 
     def _narrowed_name(self, node: ast.Name, found: References, home: LexicalScope) -> References:
-        """What a name may be where it is read: none of a listing, or the name of a module that has passed tests."""
+        """The possible values of a name at a read: none of a listing, or the name of a module that has passed tests."""
         if self._is_one_of_others(node, home):
             return frozenset(each for each in found if not isinstance(each.base, ChildName))
         value = home.bindings[node.id][0].value
@@ -1170,7 +1196,7 @@ class PointsTo:
         return found
 
     def _of_module_method(self, node: ast.Call, func: ast.Attribute, scope: LexicalScope) -> References | None:
-        """What a method of nn.Module returns; None where a call is of another method."""
+        """The result of a method of nn.Module; None for another method."""
         receiver = self._get(func.value, scope)
         name = func.attr
         if name in CHILDREN or name in _FETCHES:
@@ -1197,7 +1223,7 @@ class PointsTo:
         return any(self.method(cls, method) for cls in classes)
 
     def _result_of(self, callee: Reference, node: ast.Call, scope: LexicalScope) -> References | None:
-        """What calling one object returns, beside its arguments where it may hold a function; None: anything."""
+        """The result of calling one object, and its arguments if it may hold a function; None: anything."""
         match callee.base:
             case FunctionObject(scope=inner):
                 return self._get(_Result(inner))
@@ -1221,7 +1247,7 @@ class PointsTo:
         return None
 
     def _of_metaclass(self, cls: ClassRef) -> References:
-        """What the metaclass of a class returns where it defines how the class is called."""
+        """The result of a metaclass's `__call__`, if it defines one."""
         if not self._has_method("__call__"):
             return NOTHING
         methods = (m for kind in _classes(self._metaclasses(cls)) for m in self.method(kind, "__call__"))
@@ -1253,7 +1279,7 @@ class PointsTo:
         if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
             wraps = last in _WRAPS_MODULES and name.startswith("torch.")
             return self._of_arguments(node, scope) if wraps else NOTHING
-        if name.startswith("builtins.") and last in _SCALARS:
+        if name.startswith("builtins.") and last in SCALARS:
             return NOTHING
         if (last[:1].isupper() or last == ANY_OF_PACKAGE) and name.startswith("torch."):
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
@@ -1325,7 +1351,7 @@ class PointsTo:
 
     @staticmethod
     def _instances_of(classes: References, place: Place) -> References:
-        """What `__new__` makes of classes."""
+        """The objects that `__new__` returns for classes."""
         made: list[Base] = [Instance(cls, place) for cls in _classes(classes)]
         bases = [reference.base for reference in classes]
         made += [Made(base.cls, place) for base in bases if isinstance(base, ClassObject) and isinstance(base.cls, str)]
@@ -1344,7 +1370,7 @@ class PointsTo:
         )
 
     def _any_attribute(self, references: References) -> References:
-        """What `getattr(x, name)` may give: a module below, or what a file, class or package defines."""
+        """The results of `getattr(x, name)`: a module below, or a definition of a file, class or package."""
         found = self.below(references)
         for reference in references:
             match reference.base:
@@ -1361,7 +1387,7 @@ class PointsTo:
         return found
 
     def _of_any_module(self) -> References:
-        """What a computed name may get from any module: something of another package, or of a small project."""
+        """The results of a computed name on any module: objects of another package, or of a small project."""
         files = [file for module in self.modules if (file := self.file(module)) is not None]
         known = files if len(self.modules) <= MAX_MODULES else []
         found = _union(self._every_binding(file.top) for file in known)
@@ -1375,7 +1401,7 @@ class PointsTo:
         return _union(self._get(_Variable(scope, name)) for name in scope.bindings) if scope is not None else NOTHING
 
     def _item_of(self, references: References, name: str, loop: ast.AST | None) -> References:
-        """What a loop gives a variable: of a name and a module, the name is a text, and the module is none."""
+        """The values that a loop gives a variable: of a pair of name and module, the name is a text only."""
         found = self._items(references)
         if module_beside(name, loop) is not None:
             return frozenset(each for each in found if isinstance(each.base, ChildName | Anything | Many))
@@ -1384,12 +1410,22 @@ class PointsTo:
         return frozenset(each for each in found if not isinstance(each.base, ChildName))
 
     def _items(self, references: References) -> References:
-        """What going through an object gives: its children where it is a module, its items where it holds any."""
+        """The results of iterating over an object: the children of a module, the items of a container."""
         found = references | self.below(references)
         if self._has_method("__iter__"):
             started = self._of_methods(references, "__iter__")
             found |= started | self._of_methods(started | references, "__next__")
         return found | _union(self._get(_Given(c)) for c in _classes_of(references) if self._has_given_items(c))
+
+    def _may_keep_items(self, cls: ClassRef) -> bool:
+        """True if instances of a class, or of a subclass, may be containers, which count as what is put into them."""
+        return any(map(self._may_be_container, (cls, *self.project.subclasses(cls))))
+
+    def _may_be_container(self, cls: ClassRef) -> bool:
+        others = [base for base in self.project.mro(cls) if isinstance(base, External) and base.name not in _ROOTS]
+        if self.is_module(cls):
+            return self.is_container(cls)
+        return not all(holds_no_items(base.name) for base in others)
 
     def _has_given_items(self, cls: ClassRef) -> bool:
         """True if instances of a class may be containers, made by code that is not given: of `dict`, of NamedTuple."""
@@ -1400,7 +1436,7 @@ class PointsTo:
         return self.names.is_method(name)
 
     def _of_methods(self, references: References, *names: str) -> References:
-        """What methods that Python calls by itself return, where the project defines them for the objects."""
+        """The results of the methods that Python calls by itself, if the project defines them for the objects."""
         used = [name for name in names if self._has_method(name)]
         if not used:
             return NOTHING

@@ -1,4 +1,4 @@
-"""What the code around `holder.act = …` says of the object that is changed: its class, or what it must have.
+"""Infers the receiver of `receiver.act = …` from the code around: its class, or attributes that it must have.
 
 It stands behind the attribute's name in one of three forms. "act@=pkg.Block|pkg.Mlp": the holder is an instance of one
 of these. "act@.pkg.net:Net.head": it is what `self.head` of that class holds. "act@?__len__,stem": the same code has
@@ -29,11 +29,11 @@ _BRANCHES = ("body", "orelse", "finalbody")
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """What is known of the object that an attribute is set on; nothing where all fields are empty.
+    """Facts about the object of an attribute write; unknown if all fields are empty.
 
     classes  dotted names of classes of which it is an instance
     slot     the attribute of a class that holds it: (module, class, attribute)
-    has      names that it has been asked for when this code runs: later ones may fail, and somebody may expect that
+    has      attributes that this code has read from it before: later reads may fail, which code may expect
     """
 
     classes: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class _Step:
 
 
 def holder_of(index: FileIndex, holder: ast.expr) -> Receiver:
-    """What the code around tells of the object that an expression refers to."""
+    """The receiver that the code around an expression shows."""
     scopes = _scopes(index, holder)
     function = next((scope for scope in reversed(scopes) if isinstance(scope, _Function)), None)
     steps = list(_steps(function or index.tree, holder))
@@ -87,7 +87,7 @@ def holder_of(index: FileIndex, holder: ast.expr) -> Receiver:
 
 
 def _of_slot(index: FileIndex, scopes: Sequence[ast.AST], holder: ast.Attribute, steps: Sequence[_Step]) -> Receiver:
-    """The attribute of the class around that `self.head` is, and what it has been asked for."""
+    """The attribute of the class around that `self.head` is, and the attributes that were read from it."""
     around = next((scope for scope in reversed(scopes) if isinstance(scope, ast.ClassDef)), None)
     name = next((name for name, entry in index.classes.items() if entry.node is around), None)
     return Receiver(slot=(index.name, name, holder.attr), has=_asked_before(holder, steps)) if name else Receiver()
@@ -288,14 +288,14 @@ def _binds(node: ast.AST, name: str) -> bool:
 
 
 def _asked_before(holder: ast.expr, steps: Sequence[_Step]) -> frozenset[str]:
-    """What the same function has asked an expression for on the way to this place."""
+    """The attributes that the same function has read from an expression on the way to this place."""
     if not steps or any(_rebinds(line, holder) for line in steps[0].block):
         return frozenset()
     return frozenset(name for step in steps for name in _asked(step.block[: step.position], holder))
 
 
 def _asked(block: Sequence[ast.stmt], holder: ast.expr) -> Iterator[str]:
-    """What the statements of a block have asked an expression for, whatever the branches that they took."""
+    """The attributes that the statements of a block read from an expression on every branch."""
     text = ast.dump(holder).replace("Store()", "Load()")
     for node in _certain(block):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and ast.dump(node.value) == text:

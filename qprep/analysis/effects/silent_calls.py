@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import collections
 import collections.abc
 import datetime as dt
 import operator
@@ -32,12 +33,16 @@ _READ_ONLY: Final = (
 _AMBIGUOUS: Final = frozenset(("replace", "start", "throw"))
 
 
+_MUTABLE: Final = (bytearray, collections.Counter, collections.OrderedDict, collections.deque, dict, list, set)
+
+
 def _names_of(types: Iterable[type]) -> frozenset[str]:
     return frozenset(name for each in types for name in dir(each) if not name.startswith("_"))
 
 
 READING: Final = (_names_of(_IMMUTABLE) | _names_of(_READ_ONLY) | {"copy"}) - _AMBIGUOUS
 """Methods of Python's own objects that change nothing."""
+_CHANGING: Final = _names_of(_MUTABLE) - READING
 
 _CHANGES_ARGUMENT: Final = frozenset(("delattr", "next", "setattr"))
 _RUNS_CODE: Final = frozenset(
@@ -48,7 +53,9 @@ SILENT_BUILTINS: Final = frozenset(
 )
 """Functions and types of Python that change nothing; those that call what they are given change what that changes."""
 
-_CALLING_BUILTINS: Final = frozenset(("filter", "iter", "map", "max", "min", "sorted"))
+_CALLING_BUILTINS: Final = frozenset(
+    ("classmethod", "filter", "iter", "map", "max", "min", "property", "sorted", "staticmethod", "super", "type")
+)
 _SILENT_PACKAGES: Final = frozenset(
     ("abc", "bisect", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
      "fnmatch", "fractions", "functools", "inspect", "itertools", "json", "keyword", "logging", "math", "numbers",
@@ -73,13 +80,13 @@ def is_silent_method(name: str, call: ast.Call | None = None) -> bool:
     """True if a method of this name changes no object of Python or torch, and draws nothing, whoever has it."""
     if name == "replace" and call is not None and len(call.args) > 1:
         return True  # of a text; paths take one argument
-    return name in READING or _is_silent_of_tensor(name)
+    return name in READING or (name not in _CHANGING and _is_silent_of_tensor(name))
 
 
 def may_call(name: str) -> bool:
-    """True if a silent function may call functions that it is given."""
+    """True if a function of a package may call functions that it is given; Python's own that do are few."""
     package, _, rest = name.partition(".")
-    return rest in _CALLING_BUILTINS if package == "builtins" else package not in ("torch", "numpy", "logging")
+    return package != "builtins" or rest not in SILENT_BUILTINS or rest in _CALLING_BUILTINS
 
 
 def is_logging(name: str) -> bool:
@@ -136,6 +143,8 @@ def _is_silent_builtin(rest: str, call: ast.Call) -> bool:
     kind, _, method = rest.partition(".")
     if method:
         return method in READING and kind in SILENT_BUILTINS
+    if kind == "type":
+        return len(call.args) == 1  # a class of three arguments may be registered by its base
     if kind == "print":
         return not any(keyword.arg == "file" for keyword in call.keywords)
     return kind in SILENT_BUILTINS

@@ -1,4 +1,4 @@
-"""What objects keep beside plain assignments: items of containers, arguments of methods, attributes by computed names.
+"""Values stored without a plain assignment: items, arguments of methods, attributes with computed names.
 
 A container counts as what it holds. What code puts into one is noted at the variable or attribute where the container
 comes from, so every alias of it sees the value: `items = self.items; items.append(layer)` is noted at `self.items`.
@@ -35,6 +35,12 @@ OF_CONTAINERS = frozenset(
     name for kind in (dict, list, set, tuple, deque) for name in dir(kind) if not name.startswith("__")
 )
 """The methods of Python's own containers."""
+
+SCALARS = frozenset(
+    ["abs", "all", "any", "bool", "callable", "divmod", "float", "format", "hasattr", "hash", "id", "int", "isinstance",
+     "issubclass", "len", "open", "ord", "pow", "print", "range", "repr", "round", "str"]
+)  # fmt: skip
+"""Python's own functions that return a number, a text or nothing."""
 
 _SETTERS = frozenset(("setattr", "__setattr__"))
 _NAMED_SETTERS = frozenset(("__setattr__", "add_module", "register_module"))
@@ -91,15 +97,15 @@ class StoreTable:
             self._read(file)
 
     def of_variable(self, scope: LexicalScope, name: str) -> list[Addition]:
-        """What is put into the object that a variable of a scope holds."""
+        """The values stored in the object of a scope's variable."""
         return self._variables.get((scope, name), [])
 
     def of_attribute(self, name: str) -> list[Addition]:
-        """What is put into objects that attributes of this name hold."""
+        """The values stored in objects of attributes of this name."""
         return self._attributes.get(name, [])
 
     def of_result(self, name: str) -> list[Addition]:
-        """What is put into objects that functions of this name return."""
+        """The values stored in objects that functions of this name return."""
         return self._results.get(name, [])
 
     def every_attribute_store(self) -> Iterator[AttributeStore]:
@@ -116,7 +122,7 @@ class StoreTable:
         return (s for s in self._patterns if name is None or any(may_be(pattern, name) for pattern in s.names))
 
     def of_instances(self, cls: ClassRef) -> list[Addition]:
-        """What methods of a class put into their own object, as into a container."""
+        """The values that methods of a class store in their own object, as in a container."""
         return self._own.get(cls, [])
 
     def attribute_stores(self, name: str, *, is_exact: bool = False) -> Iterator[AttributeStore]:
@@ -209,6 +215,8 @@ class StoreTable:
                         waiting += self._note_variable(home, name, addition)
                 case ast.Attribute(attr=name):
                     self._attributes[name].append(addition)
+                case ast.Call(func=func) if _is_scalar(func, scope):
+                    pass  # `len(items)` is no other name for the items
                 case ast.Call(func=func, args=arguments):
                     self._results[last_name(func)].append(addition)
                     waiting += [(func.value, scope)] if isinstance(func, ast.Attribute) else []
@@ -278,7 +286,7 @@ def _attribute_store(call: ast.Call, scope: LexicalScope) -> AttributeStore | No
 
 
 def _set_by_itself(value: ast.expr, scope: LexicalScope) -> tuple[ast.expr, ...]:
-    """What `__setattr__` sets beside the value that it is given: the assignment that runs it counts already."""
+    """Values that `__setattr__` stores in addition to its argument; the assignment that runs it counts already."""
     if scope.name != "__setattr__" or scope.owner is None or not isinstance(value, ast.Name):
         return (value,)
     bindings = scope.bindings.get(value.id, ())
@@ -294,6 +302,11 @@ def _values(call: ast.Call) -> tuple[ast.expr, ...]:
 
 def _is_call_of(node: ast.expr, name: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def _is_scalar(func: ast.expr, scope: LexicalScope) -> bool:
+    """True if a callee is a function of Python's own that returns no object which it is given."""
+    return isinstance(func, ast.Name) and func.id in SCALARS and scope.binder(func.id) is None
 
 
 def _is_module(node: ast.expr, scope: LexicalScope) -> bool:

@@ -1,4 +1,4 @@
-"""What an attribute of `self` holds right behind the statement that gives it a value."""
+"""Values of an attribute of `self` directly after its assignment."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _modules(find: Callable[[], References], module: str) -> References:
 
 
 def _is_of_one_key(table: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:
-    """True if a use of a table asks for one key, sets some, or says of which names there are no more than that."""
+    """True if a use of a table reads or sets single keys, and does not show the others."""
     match parents.get(table):
         case ast.Compare(ops=[ast.In() | ast.NotIn()], left=left):
             return left is not table

@@ -28,7 +28,7 @@ from qprep.cli.session import Session, emit, has_failed, load_engine, open_sessi
 from qprep.engine.results import FixResult
 from qprep.engine.runtime_evidence.equivalence_gate import TargetError
 from qprep.foundation.deep_recursion import run_with_large_stack
-from qprep.foundation.findings import Finding, Unfixable
+from qprep.foundation.findings import Finding, Rejection
 from qprep.foundation.text_edits import unified_diff
 
 _FIX = (
@@ -125,5 +125,5 @@ def _taken_back(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         first.setdefault((finding.path, finding.code), finding)
     for finding in first.values():
-        reason = one_line(finding.fix.reason) if isinstance(finding.fix, Unfixable) else "its rewrite failed a check"
+        reason = one_line(finding.fix.reason) if isinstance(finding.fix, Rejection) else "its rewrite failed a check"
         yield f"{place(finding)}: {finding.code} ({finding.name}) was not fixed, the file is as it was: {reason}"

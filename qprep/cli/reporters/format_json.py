@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from qprep.cli.reporters.report_data import Report
-from qprep.foundation.findings import Edit, Finding, Fix, Position, Unfixable
+from qprep.foundation.findings import Edit, Finding, Fix, Position, Rejection
 from qprep.foundation.notebook import split_shown
 from qprep.foundation.source_cache import Sources
 
@@ -34,7 +34,8 @@ def record(finding: Finding, sources: Sources) -> dict[str, Any]:
         "location": place(finding.start),
         "end_location": place(finding.end),
         "fix": _fix(finding.fix, sources) if isinstance(finding.fix, Fix) else None,
-        "unfixable_reason": finding.fix.reason if isinstance(finding.fix, Unfixable) else None,
+        "unfixable_reason": finding.fix.reason if isinstance(finding.fix, Rejection) else None,
+        "unfixable_code": finding.fix.code.value if isinstance(finding.fix, Rejection) else None,
         "url": None,
         "suppression_row": finding.statement[1],
     }

@@ -13,7 +13,7 @@ from qprep.cli.reporters.fix_diff import fix_diff
 from qprep.cli.reporters.html_style import STYLE
 from qprep.cli.reporters.report_data import Report
 from qprep.cli.reporters.styled_text import ADDED, REMOVED, plural, visible
-from qprep.foundation.findings import Applicability, Finding, Fix, Unfixable
+from qprep.foundation.findings import Applicability, Finding, Fix, Rejection
 from qprep.foundation.version import __version__
 
 _CLASSES = {ADDED: "added", REMOVED: "removed"}
@@ -75,14 +75,17 @@ def _rules(report: Report) -> str:
 
 
 def _reasons(findings: Sequence[Finding]) -> str:
-    counts = Counter(finding.fix.reason for finding in findings if isinstance(finding.fix, Unfixable))
+    counts = Counter(
+        (finding.fix.code.value, finding.fix.reason) for finding in findings if isinstance(finding.fix, Rejection)
+    )
     if not counts:
         return ""
     rows = "".join(
-        f"<tr><td>{_code(reason)}<td class=number>{count:,}"
-        for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        f"<tr><td>{_code(reason)}<td>{escape(code)}<td class=number>{count:,}"
+        for (code, reason), count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     )
-    return f"<h2>Reasons for findings without a fix</h2><table><tr><th>reason<th class=number>findings{rows}</table>"
+    head = "<tr><th>reason<th>kind<th class=number>findings"
+    return f"<h2>Reasons for findings without a fix</h2><table>{head}{rows}</table>"
 
 
 def _files(report: Report) -> Iterator[str]:
@@ -130,7 +133,7 @@ def _source(finding: Finding, report: Report) -> str:
 
 def _fix(finding: Finding, report: Report) -> str:
     if not isinstance(finding.fix, Fix):
-        return f"<p>Not fixed: {_code(finding.fix.reason)}</p>" if isinstance(finding.fix, Unfixable) else ""
+        return f"<p>Not fixed: {_code(finding.fix.reason)}</p>" if isinstance(finding.fix, Rejection) else ""
     lines = "\n".join(
         "".join(
             f"<span class={_CLASSES[style]}>{escape(text)}</span>" if style in _CLASSES else escape(text)

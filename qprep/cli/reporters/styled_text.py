@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from qprep.cli.reporters.report_data import Report
-from qprep.foundation.findings import Applicability, Finding, Fix, Unfixable
+from qprep.foundation.findings import Applicability, Finding, Fix, Rejection
 
 Piece = tuple[str, str]  # (text, style as rich names it; "" for none)
 Line = Sequence[Piece]
@@ -69,8 +69,8 @@ def applies(finding: Finding, report: Report) -> bool:
 
 
 def why_left(finding: Finding, report: Report) -> str | None:
-    """Why a finding stays as it is; None if it is fixed by asking for it."""
-    if isinstance(finding.fix, Unfixable):
+    """The reason why a finding stays; None if a flag of the command fixes it."""
+    if isinstance(finding.fix, Rejection):
         return one_line(finding.fix.reason)
     if finding.is_fixable and not applies(finding, report):
         return "its fix is unsafe; --verify TARGET proves, --unsafe-fixes applies it"

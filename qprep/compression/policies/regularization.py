@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -40,8 +41,10 @@ class RegularizationPolicy(Policy):
         self._coverage: Coverage | None = None
         self._bound = False
 
-    def bind(self, training: Training, window: Window) -> None:  # noqa: ARG002
+    def bind(self, training: Training, window: Window) -> None:
         """Find and check the parameters; a note where BatchNorm hides what is regularized."""
+        if self.regularizer.threshold_criteria is not None:
+            training.unmasked_zeros.append(partial(self._zeros, training, window))
         if self._bound:
             return
         self.regularizer.bind(training)
@@ -60,9 +63,7 @@ class RegularizationPolicy(Policy):
         """The proximal step."""
         if not (self.regularizer.proximal and self._runs(training, window)):
             return
-        kept = self.regularizer.proximal_step(partial(_rate, training))
-        for parameter, keep in kept.items():
-            self._hold(training, parameter, keep)
+        self._hold(training, self.regularizer.proximal_step(partial(_rate, training)))
 
     def on_minibatch_end(self, training: Training, window: Window) -> None:  # noqa: ARG002
         """Threshold, if the file sets it."""
@@ -77,45 +78,43 @@ class RegularizationPolicy(Policy):
         if not (self.keep_mask and window.is_last(training.clock.epoch)):
             return
         criterion = self.regularizer.threshold_criteria
-        for parameter in self.regularizer.parameters:
-            keep = self.regularizer.keep(parameter) if criterion else self.regularizer.nonzero(parameter)
-            self._hold(training, parameter, keep)
+        keep = self.regularizer.keep if criterion else self.regularizer.nonzero
+        self._hold(training, {each: keep(each) for each in self.regularizer.parameters})
         training.masks.apply()
 
     def _runs(self, training: Training, window: Window) -> bool:
         return window.is_active(training.clock)
 
-    def _hold(self, training: Training, parameter: Parameter, keep: Tensor) -> None:
-        """Mask what is 0; with all that belongs to the same channels where those are whole."""
-        if bool(keep.all()):
-            return
-        share = training.masks.share(parameter, self.name)
-        shared = from_first_rank(keep if share is None else keep & share.keep)
-        if share is not None and bool((shared == share.keep).all()):
-            return
-        training.masks.set(parameter, self.name, Share(shared))
-        for other, mask in self._whole(parameter, shared).items():
-            known = training.masks.share(other, self.name)
-            training.masks.set(other, self.name, Share(mask.to(other.device) if known is None else known.keep & mask))
-
-    def _whole(self, parameter: Parameter, keep: Tensor) -> dict[Parameter, Tensor]:
-        """Masks of the channels that are 0 altogether because `parameter` is."""
-        if self._coverage is None or not self._covers(parameter):
+    def _zeros(self, training: Training, window: Window) -> dict[Parameter, Tensor]:
+        """Masks of the groups that thresholds have set to 0, in the epochs of the policy; see `on_minibatch_end`."""
+        if not self._runs(training, window):
             return {}
-        gone = ~keep if keep.dim() == 1 else ~keep.flatten(1).any(1)
-        found: dict[Parameter, Tensor] = {}
-        for part in self._coverage.parts(parameter, 0):
-            makers = self._coverage.makers(part.family)
-            if len(makers) > 1:
-                continue  # the other weights still compute the channel
-            groups = gone.cpu()[part.index].reshape(part.family.size, -1).all(1)
-            found |= self._coverage.masks(part.family, groups.nonzero().flatten().tolist())
-        found.pop(parameter, None)
-        return found
+        found = {each: self.regularizer.nonzero(each) for each in self.regularizer.parameters}
+        return self._covered({each: keep for each, keep in found.items() if not bool(keep.all())})
 
-    def _covers(self, parameter: Parameter) -> bool:
-        layouts = self.regularizer.layouts(parameter)
-        return parameter.dim() == 1 or any(each.kind is StructureKind.OUTPUTS for each in layouts)
+    def _hold(self, training: Training, keeps: Mapping[Parameter, Tensor]) -> None:
+        """Mask what is 0; with all that belongs to the same channels where those are whole."""
+        shares = {each: training.masks.share(each, self.name) for each in keeps}
+        shared = {
+            each: from_first_rank(keep if (share := shares[each]) is None else keep & share.keep)
+            for each, keep in keeps.items()
+            if not bool(keep.all())
+        }
+        known = {each: share.keep for each, share in shares.items() if share is not None}
+        if all(each in known and torch.equal(keep, known[each]) for each, keep in shared.items()):
+            return
+        for each, mask in self._covered(shared).items():
+            share = training.masks.share(each, self.name)
+            training.masks.set(each, self.name, Share(mask if share is None else share.keep & mask))
+
+    def _covered(self, keeps: Mapping[Parameter, Tensor]) -> dict[Parameter, Tensor]:
+        return dict(keeps) if self._coverage is None else self._coverage.with_channels(keeps, self._dimensions)
+
+    def _dimensions(self, parameter: Parameter) -> list[int]:
+        """The dimensions that groups of a parameter are along."""
+        if parameter.dim() == 1:
+            return [0]
+        return [each.dim for each in self.regularizer.layouts(parameter) if each.dim is not None]
 
     def _check_optimizer(self, training: Training) -> None:
         if training.optimizer is None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 from torch import distributed as dist
+from torch.nn import Parameter
 
 from qprep.compression.coverage import bare
 from qprep.compression.errors import CompressionError
@@ -20,6 +22,8 @@ from qprep.compression.windows import Window
 @register("StructureRemover")
 class ThinningPolicy(Policy):
     """Removes channels whose weights are all masked, at the first minibatch of its epochs; see `thin`.
+
+    Channels that the threshold of a regularizer has set to 0, in the epochs of that regularizer, count as masked.
 
     `thinning_func_str`, `arch` and `dataset` are Distiller's and not needed: the model runs on the example inputs.
     `fold_constants` as in `thin`: for masks of filters that leave the BatchNorm behind them.
@@ -52,8 +56,7 @@ def thin_in_training(training: Training, *, fold_constants: bool = False) -> Non
         raise CompressionError("expected to remove channels before the model is wrapped for DDP, found a wrapped model")
     if not training.has_example:
         raise CompressionError("expected example_inputs to remove channels, found none and no run of the model before")
-    masks = training.masks
-    held = {each: mask for each in masks.parameters if (mask := masks.always(each)) is not None}
+    held = _held(training)
     if not held:
         training.note("nothing was removed: no channel is masked")
         return
@@ -63,6 +66,16 @@ def thin_in_training(training: Training, *, fold_constants: bool = False) -> Non
     record = thin(model, given, optimizer=optimizers, masks=held, fold_constants=fold_constants)
     _note_foreign(training, record)
     adopt(training, record)
+
+
+def _held(training: Training) -> dict[Parameter, Tensor]:
+    """Masks of now, with those of what policies have set to 0 without one."""
+    masks = training.masks
+    found = {each: mask for each in masks.parameters if (mask := masks.always(each)) is not None}
+    for zeros in training.unmasked_zeros:
+        for parameter, mask in zeros().items():
+            found[parameter] = found[parameter] & mask if parameter in found else mask
+    return found
 
 
 def _note_foreign(training: Training, record: Record) -> None:

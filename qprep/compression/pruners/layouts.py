@@ -6,11 +6,13 @@ import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from qprep.compression.errors import CompressionError
+from qprep.compression.pruners.pruner import check_at_least
 from qprep.foundation.suggestions import did_you_mean
 
 
@@ -38,6 +40,7 @@ RANKED = {
     "Blocks": StructureKind.BLOCKS,
 }
 REGULARIZED = {**RANKED, "Rows": StructureKind.OUTPUTS, "Cols": StructureKind.INPUTS}
+CRITERIA: Final = ("Max", "Mean_Abs")
 _FOR_CONVOLUTIONS = ("3D", "Filters", "Channels", "2D", "4D")
 _FOR_MATRICES = ("Rows", "Cols")
 
@@ -133,6 +136,45 @@ def layout_of(group_type: str, block_shape: Sequence[int] | None, *, ranked: boo
             f"found {block_shape!r}"
         )
     return Layout(kind, tuple(sizes))
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """A strength or threshold, and the groups that it is for, with the names that a file has for them."""
+
+    strength: float
+    layouts: tuple[Layout, ...]
+    kinds: tuple[str, ...]
+
+    def check(self, name: str, parameter: Tensor) -> None:
+        """CompressionError, with name and shape, where a weight has no such groups."""
+        for layout, kind in zip(self.layouts, self.kinds, strict=True):
+            layout.check(name, parameter.shape, kind)
+
+
+def regime_of(name: str, value: Any, what: str) -> Regime:  # noqa: ANN401  (of the file)
+    """[strength, group] or [strength, group, block_shape], groups with + between; `what` names the strength."""
+    if not isinstance(value, (list, tuple)) or not 2 <= len(value) <= 3:
+        raise CompressionError(f"expected [{what}, group] for {name}, found {value!r}")
+    strength, group, *block = value
+    kinds = tuple(str(group).split("+"))
+    layouts = tuple(layout_of(kind, block[0] if block else None, ranked=False) for kind in kinds)
+    return Regime(check_at_least(strength, f"the {what} of {name}"), layouts, kinds)
+
+
+def above(weight: Tensor, threshold: float, layouts: Sequence[Layout], criterion: str | None) -> Tensor:
+    """Booleans of the shape of `weight`: True in groups whose largest or mean magnitude is above the threshold.
+
+    criterion  Max or Mean_Abs, see `CRITERIA`; without layouts each weight is by itself
+    """
+    if not layouts:
+        return weight.abs() > threshold
+    found = torch.ones_like(weight, dtype=torch.bool)
+    for layout in layouts:
+        rows = layout.rows(weight).abs()
+        size = rows.amax(1) if criterion == "Max" else rows.mean(1)
+        found &= layout.spread(size > threshold, weight.shape)
+    return found
 
 
 def norms(rows: Tensor, order: int) -> Tensor:

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from qprep.compression.coverage import Coverage
 from qprep.compression.errors import CompressionError
-from qprep.compression.pruners.layouts import layout_of
-from qprep.compression.pruners.pruner import Context, Pruner, Weights, check_at_least
+from qprep.compression.pruners.layouts import CRITERIA, Regime, above, regime_of
+from qprep.compression.pruners.pruner import Context, Pruner, Weights
 from qprep.compression.registry import register
-
-_CRITERIA = ("Max", "Mean_Abs")
+from qprep.compression.training import Training
 
 
 @register
 class StructureParameterPruner(Pruner):
     """Structures whose largest (Max) or mean (Mean_Abs) magnitude is not above a threshold go.
 
-    reg_regims  [threshold, group] by name, with the groups of `GroupLassoRegularizer`
+    A channel goes as a whole, with bias and BatchNorm, if all weights that compute it, or all that read it, are named
+    and below their thresholds there.
+
+    reg_regims    [threshold, group] by name, with the groups of `GroupLassoRegularizer`
+    weights_only  whether the masks are of the named weights alone, as Distiller's
     """
 
     def __init__(
@@ -29,40 +32,42 @@ class StructureParameterPruner(Pruner):
         reg_regims: Mapping[str, Sequence[Any]],
         threshold_criteria: str,
         *,
+        weights_only: bool = False,
         ignore: Weights = (),
         allow_missing: bool = False,
     ) -> None:
-        if threshold_criteria not in _CRITERIA:
+        if threshold_criteria not in CRITERIA:
             raise CompressionError(f"expected threshold_criteria Max or Mean_Abs, found {threshold_criteria!r}")
         super().__init__(dict(reg_regims), ignore=ignore, allow_missing=allow_missing)
-        self.largest = threshold_criteria == "Max"
-        self.regimes = {}
-        for name, value in reg_regims.items():
-            if not isinstance(value, (list, tuple)) or not 2 <= len(value) <= 3:
-                raise CompressionError(f"expected [threshold, group] for {name}, found {value!r}")
-            kinds = str(value[1]).split("+")
-            block = value[2] if len(value) == 3 else None
-            layouts = [layout_of(kind, block, ranked=False) for kind in kinds]
-            self.regimes[name] = check_at_least(value[0], f"the threshold of {name}"), layouts, kinds
+        self.criterion, self.weights_only = threshold_criteria, weights_only
+        self.regimes = {name: regime_of(name, value, "threshold") for name, value in reg_regims.items()}
+        layouts = [layout for regime in self.regimes.values() for layout in regime.layouts]
+        self.wants_example = not weights_only and any(layout.dim is not None for layout in layouts)
+        self._coverage: Coverage | None = None
 
     def check(self, name: str, parameter: Parameter) -> None:
         """The weight has such groups."""
-        _, layouts, kinds = self.value_for(parameter, self.regimes)
-        for layout, kind in zip(layouts, kinds, strict=True):
-            layout.check(name, parameter.shape, kind)
+        self._regime(parameter).check(name, parameter)
 
-    def bind(self, training: Any) -> None:  # noqa: ANN401  (as in the base)
-        """As in the base; what is named is known before it is checked."""
-        found = {each: pattern for pattern in self.regimes for each in training.names.find(pattern)}
-        self.parameters = found
+    def bind(self, training: Training) -> None:
+        """As in the base; what is named is known before it is checked, and what goes together is looked up."""
+        self.parameters = {each: pattern for pattern in self.regimes for each in training.names.find(pattern)}
         super().bind(training)
+        self._coverage = None if self.weights_only else Coverage(training)
 
     def mask(self, parameter: Parameter, context: Context) -> Tensor:
         """See the class."""
-        threshold, layouts, _ = self.value_for(parameter, self.regimes)
-        keep = torch.ones_like(parameter, dtype=torch.bool)
-        for layout in layouts:
-            rows = layout.rows(context.values).abs()
-            size = rows.amax(1) if self.largest else rows.mean(1)
-            keep &= layout.spread(size > threshold, parameter.shape)
-        return keep
+        regime = self._regime(parameter)
+        return above(context.values, regime.strength, regime.layouts, self.criterion)
+
+    def masks(self, contexts: Mapping[Parameter, Context]) -> dict[Parameter, Tensor]:
+        """See the class."""
+        found = super().masks(contexts)
+        return found if self._coverage is None else self._coverage.with_channels(found, self._dimensions)
+
+    def _regime(self, parameter: Parameter) -> Regime:
+        found: Regime = self.value_for(parameter, self.regimes)
+        return found
+
+    def _dimensions(self, parameter: Parameter) -> list[int]:
+        return [each.dim for each in self._regime(parameter).layouts if each.dim is not None]

@@ -49,7 +49,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why channels stay: a clause, the module where it arose, "file:line" of the code that ran there."""
+    """The reason why channels stay: a clause, the module of its origin, "file:line" of the code that ran there."""
 
     reason: str
     module: str = ""

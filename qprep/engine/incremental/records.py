@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Position, Severity, Unfixable
+from qprep.foundation.findings import Applicability, Edit, Finding, Fix, Position, Rejection, RejectionCode, Severity
 
 Json = Any  # what a file of JSON holds; whoever reads it checks it
 
@@ -35,18 +35,19 @@ def from_record(record: Json) -> Finding:
     )
 
 
-def _fix_record(fix: Fix | Unfixable | None) -> Json:
+def _fix_record(fix: Fix | Rejection | None) -> Json:
     if isinstance(fix, Fix):
         edits = [[edit.path, edit.start, edit.end, edit.content] for edit in fix.edits]
         return [fix.applicability.value, fix.message, edits]
-    return fix.reason if isinstance(fix, Unfixable) else None
+    return [fix.code.value, fix.reason] if isinstance(fix, Rejection) else None
 
 
-def _fix_of(record: Json) -> Fix | Unfixable | None:
-    if isinstance(record, str):
-        return Unfixable(record)
+def _fix_of(record: Json) -> Fix | Rejection | None:
     if record is None:
         return None
+    if len(record) == 2:
+        code, reason = record
+        return Rejection(str(reason), RejectionCode(code))
     applicability, message, edits = record
     made = (Edit(str(path), int(start), int(end), str(content)) for path, start, end, content in edits)
     return Fix(Applicability(applicability), str(message), tuple(made))

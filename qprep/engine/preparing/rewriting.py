@@ -94,9 +94,9 @@ def _left(result: FixResult) -> Iterable[LeftFinding]:
 
 
 def _record(finding: Finding) -> LeftFinding:
-    from qprep.foundation.findings import Unfixable
+    from qprep.foundation.findings import Rejection
 
-    reason = finding.fix.reason if isinstance(finding.fix, Unfixable) else ""
+    reason = finding.fix.reason if isinstance(finding.fix, Rejection) else ""
     place = finding.start
     return LeftFinding(os.path.abspath(finding.path), place.line, place.column, finding.code, finding.message, reason)
 

@@ -30,14 +30,14 @@ from qprep.engine.runtime_evidence.run_lookup import (
     real_path,
 )
 from qprep.engine.runtime_evidence.run_rules import TRACED_OPERATION, TRACED_REUSE
-from qprep.foundation.findings import Finding, Position, Rule, Unfixable
+from qprep.foundation.findings import Finding, Position, Rejection, RejectionCode, Rule
 
 if TYPE_CHECKING:
     from qprep.rewriting.source_code import Code
     from qprep.tracing.trace_values import ModuleRun
 
 ANY_ITEM, ITEM = re.escape("[*]"), r"\.[^.]+"
-_ONLY_RUN = Unfixable("only a run of the model shows it; the source does not determine it")
+_ONLY_RUN = Rejection("only a run of the model shows it; the source does not determine it", RejectionCode.RUN_ONLY)
 
 
 class Verdict(enum.Enum):

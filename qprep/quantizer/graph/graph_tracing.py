@@ -20,6 +20,7 @@ from qprep.quantizer.graph.quantization_graph import Edge, Graph, Node, Weight
 from qprep.quantizer.graph.tensor_leaves import holder, tensors_in
 from qprep.tracing.module_runs import is_compound
 from qprep.tracing.op_lookup import Operations
+from qprep.tracing.traced_run import eager
 
 
 def build_graph(
@@ -39,6 +40,7 @@ def build_graph(
         for handle in follower.hook():
             stack.callback(handle.remove)
         stack.enter_context(torch.no_grad())
+        stack.enter_context(eager())
         stack.enter_context(follower)
         out = model(*inputs, **kwinputs)
     outputs = [edge for edge in map(follower.edge_of, tensors_in(out)) if edge is not None]

@@ -48,7 +48,7 @@ class Device:
                 )
 
     def declines(self, node: Node, graph: Graph) -> str:
-        """Why the device cannot run a node as it is planned; empty where it can."""
+        """The reasons why the device cannot run a node as planned; empty if it can."""
         kernel = self.kernels.get(node.name)
         if kernel is None or not node.owned:
             return f"{self.name} has no kernel for {node.name}"

@@ -28,6 +28,7 @@ Loss = Callable[[Any, Any], Tensor | float]
 Progress = Callable[[int, int], None]
 
 _NORMS: Final = (2.0, 2.5, 3.0, 3.5, 4.0)
+_WHOLE: Final = math.inf  # the norm that weighs the largest error alone: nothing is clipped
 _FACTORS: Final = (0.3, 1.4)  # how far the search may shrink and widen a range
 
 
@@ -39,8 +40,11 @@ class _SearchedRange:
     estimator: MeanSquaredError
 
     def bounds(self, norm: float) -> tuple[Tensor, Tensor]:
-        self.estimator.norm = norm
-        low, high = self.estimator.range()
+        if norm == _WHOLE:
+            low, high = self.estimator.low, self.estimator.high
+        else:
+            self.estimator.norm = norm
+            low, high = self.estimator.range()
         if self.quantizer.spec.granularity is Granularity.TENSOR:
             low, high = low.squeeze(0), high.squeeze(0)
         seen = self.quantizer.bounds if isinstance(self.quantizer, ActivationQuantizer) else None
@@ -50,10 +54,12 @@ class _SearchedRange:
 class LAPQQuantizer(PostTrainingQuantizer):
     """LAPQ: static ranges in three steps: least L_p error of each tensor, the best p for the loss, Powell's method.
 
+    The whole range of each tensor is a candidate as well, the limit of large p: some models need their outliers.
+
     loss         a function of (output, batch) to minimize; by default the squared error against the float outputs
     evaluations  how often Powell's method may run the calibration data; 0 omits this step
 
-    Needs scipy (`qprep[lapq]`). The loss after calibration is `best_loss`.
+    Powell's method needs scipy (`qprep[lapq]`). The loss after calibration is `best_loss`.
     """
 
     method_name: ClassVar[str] = "lapq"
@@ -68,18 +74,18 @@ class LAPQQuantizer(PostTrainingQuantizer):
     def calibrate(self, loader: object, progress: Progress | None = None) -> None:
         """Calibrate as the base class, then search; `progress` gets the number of evaluations done and the maximum.
 
-        Estimators other than "mse" fix their ranges before the search. Raises QprepError if scipy is missing or
+        Estimators other than "mse" fix their ranges before the search. Raises QprepError if scipy is missing, or
         the loss of every candidate is NaN.
         """
-        minimize = _powell()
+        minimize = _powell() if self.evaluations else None
         batches = list(batches_of(loader))
         self._slots = []
         super().calibrate(batches)
         self._slots += _weight_slots(self)
-        search = _RangeSearch(self, batches, progress, len(_NORMS) + 1 + self.evaluations)
+        search = _RangeSearch(self, batches, progress, len(_NORMS) + 2 + self.evaluations)
         norm = search.best_norm()
         search.start_from(norm)
-        if self.evaluations and self._slots:
+        if minimize is not None and self._slots:
             minimize(
                 search.loss_of,
                 [1.0] * len(self._slots),
@@ -111,9 +117,9 @@ class _RangeSearch:
         self._best, self._best_factors = math.inf, [1.0] * len(self._slots)
 
     def best_norm(self) -> float:
-        """The least of the losses at a few norms, and at the minimum of a parabola through them."""
+        """The least of the losses at a few norms, at the minimum of a parabola through them, and without clipping."""
         losses = {}
-        for norm in _NORMS:
+        for norm in (*_NORMS, _WHOLE):
             self.start_from(norm)
             losses[norm] = self.loss_of([1.0] * len(self._slots))
         between = _vertex(losses)
@@ -197,7 +203,7 @@ def _weight_slots(quantizer: LAPQQuantizer) -> list[_SearchedRange]:
 
 def _vertex(losses: Mapping[float, float]) -> float | None:
     """The minimum of a parabola fitted to the losses; None if it opens downwards or lies outside the norms."""
-    norms = torch.tensor([norm for norm in losses if math.isfinite(losses[norm])], dtype=torch.double)
+    norms = torch.tensor([each for each in _NORMS if math.isfinite(losses[each])], dtype=torch.double)
     if len(norms) < 3:
         return None
     values = torch.tensor([losses[norm] for norm in norms.tolist()], dtype=torch.double)
@@ -206,7 +212,7 @@ def _vertex(losses: Mapping[float, float]) -> float | None:
     if square <= 0:
         return None
     vertex = -linear / (2 * square)
-    return float(vertex) if min(losses) < vertex < max(losses) else None
+    return float(vertex) if min(_NORMS) < vertex < max(_NORMS) else None
 
 
 def _powell() -> Callable[..., Any]:

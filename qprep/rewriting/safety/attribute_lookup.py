@@ -34,7 +34,7 @@ class _Lookup(Enum):
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why a new module of a class may not be found under its name; None if it is."""
+    """The reason why a new module of a class may not be found under its name; None if it is."""
     for member in context.family(unit):
         if _lookup(context, member) is _Lookup.UNKNOWN and _is_asked(context, unit, member):
             return f"`{member.name}` defines __getattr__"

@@ -56,7 +56,7 @@ class Filter:
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why a class cannot take a new child, by what its family and others do with its children."""
+    """The reason why a class cannot have a new child, by the use of its children in its family and elsewhere."""
     ref = ClassRef(unit.module, unit.name)
     if context.analysis.is_container(ref):
         found = context.analysis.defines_method(ref, "forward")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PROPERTIES = frozenset(("property", "cached_property", "unused_property"))
 _SETTING = frozenset(("setattr", "__setattr__", "add_module", "register_module"))
 _TABLES = frozenset(("_modules", "__dict__"))
+_BINDING = ("arg", "asname", "name", "rest")
+"""Fields of nodes that bind a name: of parameters, imports, exceptions, definitions and patterns."""
 _NAMING = frozenset(
     [
         "setattr",
@@ -132,13 +134,52 @@ def _set_names(method: ast.FunctionDef, node: ast.expr) -> list[str]:
     """The pattern of such a name: itself if it is written out, anything if it is unknown before the run."""
     if isinstance(node, ast.Constant):
         return [re.escape(str(node.value))]
-    loops = [
-        part for part in walk(method) if isinstance(part, ast.For) and ast.unparse(part.target) == ast.unparse(node)
-    ]
-    texts = [item for loop in loops for item in getattr(loop.iter, "elts", [None])]
-    if isinstance(node, ast.Name) and texts and all(isinstance(text, ast.Constant) for text in texts):
-        return [re.escape(str(text.value)) for text in texts if isinstance(text, ast.Constant)]
+    texts = _texts_gone_through(method, node.id) if isinstance(node, ast.Name) else []
+    if texts:
+        return [re.escape(text) for text in texts]
     return [text_pattern(node) or ".*"]
+
+
+def _texts_gone_through(method: ast.FunctionDef, name: str) -> list[str]:
+    """The texts that loops alone give a variable: `for name in ["act", "norm"]`; none where it may be another one."""
+    loops = [part for part in walk(method) if isinstance(part, ast.For) and _is_name(part.target, name)]
+    if len(_stores(method, name)) != len(loops):
+        return []
+    items = [_items(method, loop.iter) for loop in loops]
+    texts = [each.value for found in items for each in found if isinstance(each, ast.Constant)]
+    is_known = all(items) and len(texts) == sum(map(len, items))
+    return [text for text in texts if isinstance(text, str)] if is_known else []
+
+
+def _items(method: ast.FunctionDef, node: ast.expr) -> list[ast.expr]:
+    """The items of a list that is written out, also of a variable that holds such lists alone and is only read."""
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return node.elts
+    if not isinstance(node, ast.Name):
+        return []
+    read = [part for part in walk(method) if isinstance(part, ast.Name) and part.id == node.id]
+    loops = [part.iter for part in walk(method) if isinstance(part, ast.For)]
+    if any(isinstance(part.ctx, ast.Load) and part not in loops for part in read):
+        return []  # it may be changed
+    values = [
+        part.value
+        for part in walk(method)
+        if isinstance(part, ast.Assign) and len(part.targets) == 1 and _is_name(part.targets[0], node.id)
+    ]
+    lists = [value.elts for value in values if isinstance(value, ast.List | ast.Tuple | ast.Set)]
+    is_known = len(lists) == len(values) == len(_stores(method, node.id))
+    return [item for elements in lists for item in elements] if is_known else []
+
+
+def _stores(method: ast.FunctionDef, name: str) -> list[ast.AST]:
+    """The nodes that may give a variable of a method a value."""
+    stored = [
+        part
+        for part in walk(method)
+        if isinstance(part, ast.Name) and part.id == name and not isinstance(part.ctx, ast.Load)
+    ]
+    outer = [part for part in walk(method) if isinstance(part, ast.Global | ast.Nonlocal) and name in part.names]
+    return [*stored, *outer, *(part for part in walk(method) if name in (getattr(part, key, None) for key in _BINDING))]
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

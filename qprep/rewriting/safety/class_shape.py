@@ -26,7 +26,7 @@ _GENERATORS = ("dataclasses.", "attr.", "attrs.", "pydantic.", "msgspec.")
 
 
 def unusual_class(context: RewriteContext, node: ast.ClassDef, unit: Unit) -> str | None:
-    """Why the body of a class stands in the way."""
+    """The reason why the body of a class prevents a rewrite."""
     if any(_generates_constructor(context, decorator, unit) for decorator in node.decorator_list):
         return f"`{unit.name}` is a dataclass: its constructor is generated"
     for item in node.body:
@@ -46,7 +46,7 @@ def _generates_constructor(context: RewriteContext, decorator: ast.expr, unit: U
 
 
 def unusual_family(context: RewriteContext, unit: Unit) -> str | None:
-    """Why a base or subclass stands in the way: it reads attributes, or makes instances without a constructor."""
+    """The reason why a base or subclass prevents a rewrite: it reads attributes, or bypasses the constructor."""
     for member in context.family(unit):
         if context.project.may_be_another(member.module, unit.module):
             return f"two files are called {member.module}, and the imported one is unknown before the code runs"

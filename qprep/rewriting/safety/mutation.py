@@ -11,7 +11,7 @@ from qprep.analysis.effects.class_replacement import is_replaced, replaced
 from qprep.analysis.symbols.ast_utils import is_attribute_of, positional_parameters
 from qprep.analysis.symbols.parameter_names import LOOKING, PARAMETER_NAMES
 from qprep.analysis.values.abstract_values import ClassRef
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.loop_bounds import is_certain
 from qprep.rewriting.owners import made_early
@@ -80,34 +80,38 @@ def _find_changes(context: RewriteContext, unit: Unit, attribute: str, made: Col
                     yield Change(member, name, is_other)
 
 
-def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[Creation]) -> bool | Unfixable:
+def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[Creation]) -> bool | Rejection:
     """True if a second instance must wait until the constructor is done with the first; or why that will not do."""
     attribute = where.attribute
     places = [creation.place for creation in creations]
     runs_first = where.is_itself and all(is_layer(scope.context, name) for name in call.classes)
     found = [c for c in _changes(scope.context, scope.unit, attribute, places) if c.is_other or not runs_first]
     if is_touched(scope.context, scope.unit, attribute):
-        return Unfixable(f"`{attribute}` is set or changed outside the class, perhaps on this instance")
+        return Rejection(
+            f"`{attribute}` is set or changed outside the class, perhaps on this instance", RejectionCode.MUTATION
+        )
     for owner, name in nested_paths.steps(scope.context, scope.unit, attribute, where.under):
         made = nested_paths.made(scope.context, owner, name)
         reason = changed_attribute(scope.context, owner, name, made, is_built=True)
         if reason is not None:
-            return Unfixable(reason)
+            return Rejection(reason, RejectionCode.MUTATION)
     for place in places:
         code = scope.context.code(place.module)
         source = changed_source(scope.context, scope.unit, code.node(place) if code is not None else None)
         if source is not None:
-            return Unfixable(source)
+            return Rejection(source, RejectionCode.MUTATION)
     if any(_may_be_replaced(scope.context, name) for name in call.classes):
-        return Unfixable(
-            f"`{attribute}`, or a module in it, is replaced by code that selects its class, but not a second instance"
+        return Rejection(
+            f"`{attribute}`, or a module in it, is replaced by code that selects its class, but not a second instance",
+            RejectionCode.MUTATION,
         )
     inside = [cls for name in call.classes for cls in made_of(scope.context, name)]
     asked = sorted(child_loops.asked(scope.context, scope.unit))
     met = next((name for name in asked if any(_is_one_of(scope.context, f"<.{name}>", cls) for cls in inside)), None)
     if met is not None:
-        return Unfixable(
-            f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included"
+        return Rejection(
+            f"a loop reads `{met}`, of each child, and `{attribute}` has it: a second instance would be included",
+            RejectionCode.MUTATION,
         )
     unit = creations[0].unit
     is_leaf = where.is_itself and all(is_one_operation(scope.context, name) for name in call.classes)
@@ -125,12 +129,15 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
         and all((c.member, c.method) == (ClassRef(unit.module, unit.name), "__init__") for c in found)
     )
     if walker is not None and not (waits and walker == ClassRef(unit.module, unit.name)):
-        return Unfixable(
-            f"the constructor of `{walker.name}` iterates over its modules and would include a second instance"
+        return Rejection(
+            f"the constructor of `{walker.name}` iterates over its modules and would include a second instance",
+            RejectionCode.CONSTRUCTION,
         )
     if not waits and not found:
-        return Unfixable(f"`{attribute}` is not always created in `__init__`")
-    return waits or Unfixable(f"`{attribute}` is changed after it is created, {found[0].reason}")
+        return Rejection(f"`{attribute}` is not always created in `__init__`", RejectionCode.CONSTRUCTION)
+    return waits or Rejection(
+        f"`{attribute}` is changed after it is created, {found[0].reason}", RejectionCode.MUTATION
+    )
 
 
 def _may_be_replaced(context: RewriteContext, name: str) -> bool:
@@ -182,7 +189,7 @@ def changed_attribute(
     may_be_other: bool = False,
     is_built: bool = False,
 ) -> str | None:
-    """Why what an attribute holds may be changed later, or be another one unless that does not matter.
+    """The reason why the value of an attribute may be changed or replaced later, unless that does not matter.
 
     `is_built`: the constructor of the object is done.
     """
@@ -196,7 +203,7 @@ def changed_attribute(
 
 
 def changed_name(scope: Scope, node: ast.AST) -> str | None:
-    """Why a local name, whose module is passed on at `node`, may refer to a changed one later."""
+    """The reason why a local name, whose module is passed on at `node`, may refer to a changed one later."""
     function = scope.code.function(node)
     if not isinstance(node, ast.Name) or function is None:
         return None
@@ -208,7 +215,7 @@ def changed_name(scope: Scope, node: ast.AST) -> str | None:
 
 
 def changed_source(context: RewriteContext, unit: Unit, node: ast.AST | None) -> str | None:
-    """Why `self.act`, whose module another attribute gets at `node`, may be changed later."""
+    """The reason why `self.act`, whose module another attribute gets at `node`, may be changed later."""
     if not is_attribute_of(node, "self"):
         return None
     tables = [context.analysis.attributes_of(member) for member in context.family(unit)]
@@ -222,7 +229,7 @@ def _adds_hook(func: ast.AST) -> bool:
 
 
 def changed_global(scope: Scope, node: ast.AST) -> str | None:
-    """Why what a name of the file holds, `ACT` or `ACTS["relu"]`, may be something else later."""
+    """The reason why the value of a file's name, `ACT` or `ACTS["relu"]`, may be another one later."""
     while isinstance(node, ast.Subscript | ast.Attribute):
         node = node.value
     if not isinstance(node, ast.Name) or node.id not in (*scope.index.values, *scope.index.imports):

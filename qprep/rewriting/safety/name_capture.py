@@ -33,7 +33,7 @@ def bound_names(function: ast.FunctionDef) -> frozenset[str]:
 
 
 def hidden(context: RewriteContext, declarations: Iterable[Declaration]) -> str | None:
-    """Why a new attribute cannot be made in a constructor: that binds a name of its value otherwise."""
+    """The reason why a constructor cannot make a new attribute: it binds a name of its value differently."""
     for declaration in declarations:
         if declaration.unit.is_class and declaration.unit.name:
             bound = _bound_where_made(context, declaration)

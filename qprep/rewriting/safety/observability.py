@@ -33,7 +33,7 @@ _WALK = re.compile(r"\.(?:modules|named_modules|children|named_children)\(|\._mo
 
 
 def reason_to_stay_one(scope: Scope, sharing: Sharing) -> str | None:
-    """Why the instance that is passed on must stay one; None if a second one that shares all it holds will do."""
+    """The reason why the passed instance must stay one; None if a second one that shares its contents is enough."""
     if sharing.how not in ("argument", "copy") or "?" in sharing.classes:
         return "the module has or may have parameters, so the keys of state_dict would change"
     call = _call_around(scope)
@@ -92,7 +92,7 @@ def _holds_values(kind: Kind) -> bool:
 
 
 def memory(context: RewriteContext, classes: Iterable[str]) -> str | None:
-    """Why instances of classes (and of what they are made of) must stay one: a call leaves something for the next."""
+    """The reason why instances of classes, parts included, must stay one: a call leaves state for the next one."""
     for name in _with_parts(context, classes):
         for ref in context.project.classes_named(name):
             table = context.analysis.attributes_of(ref)

@@ -23,7 +23,7 @@ _CHANGING = frozenset(
 
 
 def refusal(context: RewriteContext, index: FileIndex, node: ast.FunctionDef) -> str | None:
-    """Why a class made of a function's text would not do the same as the function."""
+    """The reason why a class made of a function's text would not do the same as the function."""
     name = node.name
     if name in index.values or name in index.imports or name in _global_names(index) or _is_defined_again(index, node):
         return f"`{name}` is bound more than once"
@@ -33,7 +33,7 @@ def refusal(context: RewriteContext, index: FileIndex, node: ast.FunctionDef) ->
 
 
 def body_refusal(node: ast.FunctionDef) -> str | None:
-    """Why the text of a function would not do the same in a class of its own."""
+    """The reason why the text of a function would not do the same in a class of its own."""
     name = node.name
     if any(is_private(found) for found in _names(node)):
         return f"`{name}` uses a name with two leading underscores, which Python changes inside a class"

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.callees import is_builtin, names_operation
 from qprep.rewriting.composed_edits import Piece, opening
 from qprep.rewriting.module_call import declare, refuse_arguments, taken_names
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 Pieces = tuple[Piece, ...]
 
 
-def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
+def invocation(scope: Scope, site: OpSite) -> Pieces | Rejection:
     """Rewrite a function or method call."""
     node, spelling = scope.node, site.spelling
     assert isinstance(node, ast.Call)
@@ -53,50 +53,50 @@ def invocation(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     if _has_stars(node):
         return _pass_through(scope, site, node)
     arguments = bind(node, spelling)
-    if isinstance(arguments, Unfixable):
+    if isinstance(arguments, Rejection):
         return arguments
     target = _target(scope, site, node, arguments)
-    if isinstance(target, Unfixable):
+    if isinstance(target, Rejection):
         return target
     edits = edit_arguments(scope.code, node, spelling, arguments, target)
     if edits is None:
         target = plain_target(scope, site)
-        if isinstance(target, Unfixable):
+        if isinstance(target, Rejection):
             return target
         edits = edit_arguments(scope.code, node, spelling, arguments, target)
     if edits is None:
-        return Unfixable("its arguments cannot be passed on without moving a comment")
+        return Rejection("its arguments cannot be passed on without moving a comment", RejectionCode.LAYOUT)
     op = site.op if target.parameters != ("",) else replace(site.op, dedicated=None)
     if (reason := _refusal(op, spelling, arguments, target)) is not None:
         return reason
     edits += _spread(scope.code, op, arguments)
     made = _written_into(scope, node, target.constructor)
-    name = made if isinstance(made, Unfixable) else declare(scope, op, made, many=site.count > 1)
-    if isinstance(name, Unfixable):
+    name = made if isinstance(made, Rejection) else declare(scope, op, made, many=site.count > 1)
+    if isinstance(name, Rejection):
         return name
     receiver = f"{spelling.parameters[0].name}=" if names_receiver(spelling, target) else ""
     return (*edit_callee(scope.code, node, spelling, name, edits, receiver), *edits)
 
 
-def _target(scope: Scope, site: OpSite, node: ast.Call, arguments: list[Argument]) -> ModuleTarget | Unfixable:
+def _target(scope: Scope, site: OpSite, node: ast.Call, arguments: list[Argument]) -> ModuleTarget | Rejection:
     """The module for a call; with `out=` in front of other arguments, all of them stay where they are."""
     if any(keyword.arg == "out" for keyword in node.keywords[:-1]):
         return plain_target(scope, site)
     return nn_target(scope, site, arguments) or runtime_target(scope, site, arguments)
 
 
-def _written_into(scope: Scope, node: ast.Call, constructor: str) -> str | Unfixable:
+def _written_into(scope: Scope, node: ast.Call, constructor: str) -> str | Rejection:
     """The constructor, in one that takes `out=` where the call has that."""
     out = next((keyword.value for keyword in node.keywords if keyword.arg == "out"), None)
     if out is None:
         return constructor
     if isinstance(out, ast.Tuple | ast.List):
-        return Unfixable("`out=` writes into several tensors")
+        return Rejection("`out=` writes into several tensors", RejectionCode.CALL_FORM)
     return f"{scope.runtime('Into')}({constructor})"
 
 
-def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: ModuleTarget) -> Unfixable | None:
-    """Why the call of a module of another library cannot take what is left of the arguments."""
+def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: ModuleTarget) -> Rejection | None:
+    """The reason why the call of another library's module cannot take the remaining arguments."""
     takes = taken_names(op)
     if takes is None or op.dedicated is None or op.dedicated.takes is None:
         return None
@@ -107,9 +107,9 @@ def _refusal(op: Op, spelling: Spelling, arguments: list[Argument], target: Modu
     if reason is not None:
         return reason
     if any(a.keyword is not None and f"{a.name}=" not in op.dedicated.takes for a in left):
-        return Unfixable("the module takes its inputs by position, but the call names them")
+        return Rejection("the module takes its inputs by position, but the call names them", RejectionCode.CALL_FORM)
     if tuple(placed) != takes[: len(placed)]:
-        return Unfixable("the module takes its inputs in another order")
+        return Rejection("the module takes its inputs in another order", RejectionCode.CALL_FORM)
     return None
 
 
@@ -126,18 +126,19 @@ def _spread(code: Code, op: Op, arguments: list[Argument]) -> list[Piece]:
     return [Piece(start, start, "*")]
 
 
-def _dispatched(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Unfixable:
+def _dispatched(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Rejection:
     """`act(x)` where `act` is a parameter, a choice or a partial → `self.act(act, x)`: a Dispatch runs what it gets."""
     if is_builtin(scope, node.func) or site.op.dedicated is not None:
-        return Unfixable(
-            "the function is passed to another that calls it, with arguments that are unknown before the code runs"
+        return Rejection(
+            "the function is passed to another that calls it, with arguments that are unknown before the code runs",
+            RejectionCode.RUN_ONLY,
         )
     if site.place in scope.context.facts.helpers:
-        return Unfixable("the function may also be one of the project")
+        return Rejection("the function may also be one of the project", RejectionCode.RUN_ONLY)
     code, (start, end) = scope.code, scope.code.span(node)
     behind, paren = code.span(node.func)[1], opening_parenthesis(code, node)
     if "#" in code.text[behind:paren]:
-        return Unfixable("a comment precedes its arguments")
+        return Rejection("a comment precedes its arguments", RejectionCode.LAYOUT)
     comma = "" if code.text[code.skip_blank(paren + 1)] == ")" else ", "
     base = node.func.id if isinstance(node.func, ast.Name) else "dispatch"
     name = scope.declare(base, f"{scope.runtime('Dispatch')}()", many=site.count > 1)
@@ -149,29 +150,32 @@ def _has_stars(node: ast.Call) -> bool:
     return any(isinstance(arg, ast.Starred) for arg in node.args) or any(k.arg is None for k in node.keywords)
 
 
-def _pass_through(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Unfixable:
+def _pass_through(scope: Scope, site: OpSite, node: ast.Call) -> Pieces | Rejection:
     """A call with `*args`: only the callee changes, where the module takes the same parameters in the same order."""
     spelling, first = site.spelling, scope.context.analysis.catalogue.spellings(site.op)[0]
     assert spelling is not None
     if any(keyword.arg == "out" for keyword in node.keywords):
-        return Unfixable("`out=` writes into another tensor, and the other arguments are known at run time only")
+        return Rejection(
+            "`out=` writes into another tensor, and the other arguments are known at run time only",
+            RejectionCode.RUN_ONLY,
+        )
     same = [p.name for p in spelling.parameters] == [p.name for p in first.parameters]
     elsewhere = site.op.dedicated is not None and site.op.dedicated.takes is not None
     if not same or spelling.is_inplace or elsewhere:
-        return Unfixable("its arguments are known at run time only")
+        return Rejection("its arguments are known at run time only", RejectionCode.RUN_ONLY)
     target = plain_target(scope, site)
-    if isinstance(target, Unfixable):
+    if isinstance(target, Rejection):
         return target
     edits = _passed_keywords(scope.code, node, spelling, target)
-    if isinstance(edits, Unfixable):
+    if isinstance(edits, Rejection):
         return edits
     name = declare(scope, site.op, target.constructor, many=site.count > 1)
-    if isinstance(name, Unfixable):
+    if isinstance(name, Rejection):
         return name
     return (*edit_callee(scope.code, node, spelling, name, edits), *edits)
 
 
-def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: ModuleTarget) -> list[Piece] | Unfixable:
+def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: ModuleTarget) -> list[Piece] | Rejection:
     """Keywords under the names that the module knows; `**settings` are taken where those are the only ones."""
     taken = {name.removeprefix("*") for name in target.parameters}
     named = {parameter.name for k in node.keywords if k.arg and (parameter := spelling.parameter(k.arg)) is not None}
@@ -182,11 +186,11 @@ def _passed_keywords(code: Code, node: ast.Call, spelling: Spelling, target: Mod
     for keyword in node.keywords:
         if keyword.arg is None:
             if not plain or not spelling.qualified.startswith("torch.nn.functional."):  # others take `out=`, too
-                return Unfixable("its arguments are known at run time only")
+                return Rejection("its arguments are known at run time only", RejectionCode.RUN_ONLY)
             continue
         parameter = spelling.parameter(keyword.arg)
         if parameter is None or parameter.name not in taken:
-            return Unfixable(f"`{keyword.arg}` is not a parameter of the dedicated module")
+            return Rejection(f"`{keyword.arg}` is not a parameter of the dedicated module", RejectionCode.CALL_FORM)
         if parameter.name != keyword.arg:
             pieces.append(keyword_piece(code, keyword, parameter.name))
     return pieces

@@ -14,13 +14,13 @@ from qprep.rewriting.module_call import missing
 
 if TYPE_CHECKING:
     from qprep.analysis.facts import OpSite
-    from qprep.foundation.findings import Unfixable
+    from qprep.foundation.findings import Rejection
     from qprep.rewriting.fix_scope import Scope
 
 _TENSORS: Final = frozenset(("input", "other", "exponent"))  # parameters that take tensors, or numbers
 
 
-def without_module(scope: Scope, site: OpSite) -> tuple[Piece, ...] | Unfixable:
+def without_module(scope: Scope, site: OpSite) -> tuple[Piece, ...] | Rejection:
     """An operation for which the target has no module: between stubs where that helps, else the reason."""
     node = scope.node
     operands = _operands(site, node) if isinstance(node, ast.expr) else None

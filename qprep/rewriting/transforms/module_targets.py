@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.class_replacement import is_sought
 from qprep.foundation.catalogue.call_signature import ArgumentKind, parse_constructor
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.module_call import construct, missing, taken_names
 from qprep.rewriting.safety import train_mode
@@ -55,7 +55,7 @@ def is_literal(node: ast.expr) -> bool:
     return isinstance(node, ast.Tuple | ast.List) and all(map(is_literal, node.elts))
 
 
-def bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
+def bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Rejection:
     """The argument of each parameter; leaves out the receiver of a method."""
     positional: list[Parameter] = [p for p in spelling.parameters if p.kind is not ArgumentKind.KEYWORD_ONLY]
     if spelling.is_method:
@@ -64,7 +64,9 @@ def bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
     for position, value in enumerate(node.args):
         taker = positional[min(position, len(positional) - 1)] if positional else None
         if taker is None or (position >= len(positional) and taker.kind is not ArgumentKind.VARARGS):
-            return Unfixable(f"`{spelling.qualified}` takes fewer arguments than this call passes")
+            return Rejection(
+                f"`{spelling.qualified}` takes fewer arguments than this call passes", RejectionCode.CALL_FORM
+            )
         spread = taker.kind is ArgumentKind.VARARGS and len(node.args) > positional.index(taker) + 1
         bound.append(Argument(taker.name, value, None, spread))
     takes_any = any(p.kind is ArgumentKind.VARKEYWORDS for p in spelling.parameters)
@@ -73,7 +75,7 @@ def bind(node: ast.Call, spelling: Spelling) -> list[Argument] | Unfixable:
             continue  # the module takes it as it is
         parameter = spelling.parameter(keyword.arg or "")
         if parameter is None and not takes_any:
-            return Unfixable(f"`{spelling.qualified}` has no parameter `{keyword.arg}`")
+            return Rejection(f"`{spelling.qualified}` has no parameter `{keyword.arg}`", RejectionCode.CALL_FORM)
         bound.append(Argument(parameter.name if parameter else keyword.arg or "", keyword.value, keyword))
     return bound
 
@@ -134,7 +136,7 @@ def _drops_are_implied(scope: Scope, spelling: Spelling, arguments: list[Argumen
     return True
 
 
-def runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> ModuleTarget | Unfixable:
+def runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> ModuleTarget | Rejection:
     """The class of qprep.runtime_modules, with its literal settings in the constructor."""
     op, spelling = site.op, site.spelling
     assert spelling is not None
@@ -143,7 +145,7 @@ def runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Mod
     constructor = parse_constructor(op.module)
     lost = [a.name for a in arguments if a.name in op.drop and a.name not in constructor.parameters]
     if lost:
-        return Unfixable(f"`{lost[0]}` is not a parameter of the dedicated module")
+        return Rejection(f"`{lost[0]}` is not a parameter of the dedicated module", RejectionCode.CALL_FORM)
     settings = {a.name: a for a in arguments if a.name in constructor.parameters}
     if any(a.literal is None or a.spread for a in settings.values()):
         return plain_target(scope, site)
@@ -151,21 +153,21 @@ def runtime_target(scope: Scope, site: OpSite, arguments: list[Argument]) -> Mod
     return _with_inplace(scope, site, shown, frozenset(settings))
 
 
-def plain_target(scope: Scope, site: OpSite) -> ModuleTarget | Unfixable:
+def plain_target(scope: Scope, site: OpSite) -> ModuleTarget | Rejection:
     """The class of qprep.runtime_modules, all arguments left in the call."""
     if site.op.module is None:
         return missing(scope, site.op)
     return _with_inplace(scope, site, {}, frozenset())
 
 
-def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: frozenset[str]) -> ModuleTarget | Unfixable:
+def _with_inplace(scope: Scope, site: OpSite, shown: dict[str, str], moved: frozenset[str]) -> ModuleTarget | Rejection:
     assert site.op.module is not None
     assert site.spelling is not None
     constructor = parse_constructor(site.op.module)
     first = scope.context.analysis.catalogue.spellings(site.op)[0]
     if site.spelling.is_inplace:
         if "inplace" not in constructor.parameters:
-            return Unfixable(f"no dedicated module does `{site.spelling.qualified}` in place")
+            return Rejection(f"no dedicated module does `{site.spelling.qualified}` in place", RejectionCode.NO_MODULE)
         shown = {**shown, "inplace": "True"}
     settings = {name: Argument(name, ast.Constant(None)) for name in shown}
     given = {p.name for p in site.spelling.parameters}

@@ -51,7 +51,7 @@ _KEPT = frozenset(
 
 
 def refusal(context: RewriteContext, unit: Unit) -> str | None:
-    """Why a function cannot become a module; None if it can."""
+    """The reason why a function cannot become a module; None if it can."""
     code = context.code(unit.module)
     if unit.name.endswith(f".{LOCALS}"):
         return f"it is nested in `{unit.name.partition('.')[0]}`, next to the class that calls it"
@@ -78,7 +78,7 @@ def refusal(context: RewriteContext, unit: Unit) -> str | None:
 
 
 def _place_refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
-    """Why a function cannot become a module by where it is defined."""
+    """The reason in the place of its definition why a function cannot become a module."""
     if "." in unit.name:
         return static_methods.refusal(context, code, unit, node)
     if not _is_at_top(code, node) or (is_conditional(code, node) and recursion.own_calls(node)):

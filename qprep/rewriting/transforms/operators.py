@@ -9,7 +9,7 @@ from qprep.analysis.interpreter.tensor_arithmetic import SYMBOLS
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import walk
 from qprep.foundation.catalogue.call_signature import parse_constructor
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.module_call import construct, declare, missing
 from qprep.rewriting.safety.unique_reference import is_fresh
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 Pieces = tuple[Piece, ...]
 
 
-def operator(scope: Scope, site: OpSite) -> Pieces | Unfixable:
+def operator(scope: Scope, site: OpSite) -> Pieces | Rejection:
     """Rewrite a binary, unary or augmented operator."""
     node = scope.node
     if isinstance(node, ast.AugAssign):
         return _augmented(scope, site, node)
     if isinstance(node, ast.BinOp):
         if any(isinstance(part, ast.Yield | ast.YieldFrom | ast.Await) for part in (node.left, node.right)):
-            return Unfixable("an operand suspends the function")
+            return Rejection("an operand suspends the function", RejectionCode.CALL_FORM)
         if site.scalar and site.number_first and _needs_number_last(site.op):
             return _turned(scope, site, node)
     if site.op.module is None:
         return without_module(scope, site)
     name = declare(scope, site.op, construct(scope, site.op, {}), many=site.count > 1)
-    if isinstance(name, Unfixable):
+    if isinstance(name, Rejection):
         return name
     if isinstance(node, ast.BinOp):
         return _binary(scope.code, node, name)
@@ -46,20 +46,24 @@ def operator(scope: Scope, site: OpSite) -> Pieces | Unfixable:
     return _unary(scope.code, node, name)
 
 
-def _turned(scope: Scope, site: OpSite, node: ast.BinOp) -> Pieces | Unfixable:
+def _turned(scope: Scope, site: OpSite, node: ast.BinOp) -> Pieces | Rejection:
     """`2.0 * x` → `self.mul(x, 2.0)`: sums and products of floats are the same bit for bit in either order."""
     code = scope.code
     start, end = code.span(node)
     right_start, right_end = code.span(node.right)
     gap = code.text[start:right_start]
     if not isinstance(node.op, ast.Add | ast.Mult) or not _is_pure(node.left):
-        return Unfixable("the module takes the number after the tensor, and the operands cannot be swapped")
+        return Rejection(
+            "the module takes the number after the tensor, and the operands cannot be swapped", RejectionCode.CALL_FORM
+        )
     if "\n" in gap or "\r" in gap or "#" in gap or _holds_site(scope, node.left):
-        return Unfixable("the module takes the number after the tensor, and the operator ends its line")
+        return Rejection(
+            "the module takes the number after the tensor, and the operator ends its line", RejectionCode.LAYOUT
+        )
     if site.op.module is None:
         return missing(scope, site.op)
     name = declare(scope, site.op, construct(scope, site.op, {}), many=site.count > 1)
-    if isinstance(name, Unfixable):
+    if isinstance(name, Rejection):
         return name
     extent = end - start
     pieces = [opening(start, f"{guard_space(code, start)}{name}(", extent), Piece(start, right_start, "")]
@@ -145,26 +149,26 @@ def _unary(code: Code, node: ast.UnaryOp, name: str) -> Pieces:
     return tuple(pieces)
 
 
-def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Unfixable:
+def _augmented(scope: Scope, site: OpSite, node: ast.AugAssign) -> Pieces | Rejection:
     if site.op.module is None:
         return missing(scope, site.op)
     settings = {"inplace": "True"}
     if "inplace" not in parse_constructor(site.op.module).parameters:
         if site.op.dedicated is None or not is_fresh(scope, node):
-            return Unfixable(f"no dedicated module does `{SYMBOLS[type(node.op)]}=` in place")
+            return Rejection(f"no dedicated module does `{SYMBOLS[type(node.op)]}=` in place", RejectionCode.NO_MODULE)
         settings = {}
     if site.scalar and site.number_first and _needs_number_last(site.op):
-        return Unfixable("the module takes the number after the tensor")
+        return Rejection("the module takes the number after the tensor", RejectionCode.CALL_FORM)
     if _holds_site(scope, node.target):
-        return Unfixable("the target would be evaluated twice")
+        return Rejection("the target would be evaluated twice", RejectionCode.CALL_FORM)
     once = evaluated_once(scope, node.target)
-    if isinstance(once, Unfixable):
+    if isinstance(once, Rejection):
         return once
     if isinstance(node.value, ast.Yield | ast.YieldFrom | ast.Await):
-        return Unfixable("an operand suspends the function")
+        return Rejection("an operand suspends the function", RejectionCode.CALL_FORM)
     code = scope.code
     name = declare(scope, site.op, construct(scope, site.op, settings), many=site.count > 1)
-    if isinstance(name, Unfixable):
+    if isinstance(name, Rejection):
         return name
     end = code.span(node)[1]
     target_end = code.span(node.target)[1]

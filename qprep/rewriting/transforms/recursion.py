@@ -18,7 +18,7 @@ def own_calls(node: ast.FunctionDef) -> list[ast.Call]:
 
 
 def refusal(index: FileIndex, node: ast.FunctionDef) -> str | None:
-    """Why a function that runs inside itself cannot become a module; None if it can, or does not do that.
+    """The reason why a recursive function cannot become a module; None if it can, or is not recursive.
 
     Followed are calls by plain names of functions of the same file.
     """

@@ -7,7 +7,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from qprep.analysis.symbols.ast_utils import walk
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 _BARRED = (ast.Yield, ast.YieldFrom, ast.Await, ast.NamedExpr, ast.Starred, ast.Lambda)
 
 
-def evaluated_once(scope: Scope, target: ast.expr) -> list[Named] | Unfixable:
+def evaluated_once(scope: Scope, target: ast.expr) -> list[Named] | Rejection:
     """The parts of a target that must not be evaluated twice, each with a free name for its value.
 
     Names, attributes, constants and arithmetic on them may be: the rest, a mask or the result of a call, gets a name.
     """
     parts = list(_parts(target))
     if any(isinstance(inner, _BARRED) for part in parts for inner in walk(part)):
-        return Unfixable("the target would be evaluated twice")
+        return Rejection("the target would be evaluated twice", RejectionCode.CALL_FORM)
     function = scope.code.function(scope.node)
     if parts and function is None:
-        return Unfixable("the target would be evaluated twice")
+        return Rejection("the target would be evaluated twice", RejectionCode.CALL_FORM)
     used = {node.id for node in ast.walk(scope.code.tree) if isinstance(node, ast.Name)}
     used |= {node.arg for node in ast.walk(scope.code.tree) if isinstance(node, ast.arg)} | scope.index.names
     free = (name for name in chain(("index",), (f"index_{n}" for n in count(1))) if name not in used)

@@ -21,7 +21,7 @@ from qprep.analysis.values.abstract_values import (
     tensor_of,
 )
 from qprep.foundation.catalogue.call_signature import parse_constructor
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece
 from qprep.rewriting.imports import RUNTIME
 from qprep.rewriting.receiver_expression import Reached, reached
@@ -43,7 +43,7 @@ _DICT = External("torch.nn.ModuleDict")
 _LISTS = (External("torch.nn.ModuleList"), External("torch.nn.Sequential"), _DICT)
 
 
-def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
+def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Rejection:
     """A call of a module that ran before, or that runs many times, gets an instance of its own."""
     if isinstance(scope.node, ast.Attribute):
         return _renew_within(scope, call, scope.node.value)
@@ -53,23 +53,27 @@ def separate_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
     return _separate(scope, call, reached(scope, call))
 
 
-def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_method: bool = False) -> Pieces | Unfixable:
+def _separate(scope: Scope, call: ModuleCall, found: Reached | None, *, of_method: bool = False) -> Pieces | Rejection:
     """A second instance of what was reached; `of_method`: for a place that calls a method of it."""
     if found is None:
-        return Unfixable("the module is not an attribute of self")
+        return Rejection("the module is not an attribute of self", RejectionCode.CLASS_SHAPE)
     creations = creations_of(scope.context, scope.unit, found.attribute)
-    if isinstance(creations, Unfixable):
+    if isinstance(creations, Rejection):
         return creations
     if (reason := sharing_reasons.memory(scope.context, call.classes)) is not None:
-        return Unfixable(reason)
+        return Rejection(reason, RejectionCode.CONSTRUCTION)
     if call.has_state and not scope.target.is_own:
-        return Unfixable(f"it has, or may have, parameters, and {scope.target.name} would convert them once")
+        return Rejection(
+            f"it has, or may have, parameters, and {scope.target.name} would convert them once", RejectionCode.NO_MODULE
+        )
     at_end = made_at_end(scope, call, found, creations)
-    if isinstance(at_end, Unfixable):
+    if isinstance(at_end, Rejection):
         return at_end
     many = call.count >= MANY or found.is_many
     if many and found.is_loop and not _is_list(scope, creations):
-        return Unfixable(f"`{found.attribute}` is not a list of modules that this file creates")
+        return Rejection(
+            f"`{found.attribute}` is not a list of modules that this file creates", RejectionCode.CONSTRUCTION
+        )
     name = scope.names.fresh(found.name, scope.hint())
     for creation in creations:
         made = _copy(scope, creation, found, creations if not at_end and not of_method else [], many=many)
@@ -93,19 +97,20 @@ def _is_dict(creation: Creation) -> bool:
     return any(isinstance(kind, Module) and kind.cls == _DICT for kind in options(creation.kind))
 
 
-def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Unfixable:
+def _renew_within(scope: Scope, call: ModuleCall, holder: ast.expr) -> Pieces | Rejection:
     """A method or property of another module runs again: what it calls gets an instance for each call within self."""
     if not is_attribute_of(holder, scope.owner):
-        return Unfixable("the module is not an attribute of self")
+        return Rejection("the module is not an attribute of self", RejectionCode.CLASS_SHAPE)
     if not all(_has_only_operations(scope.context, name) for name in call.classes):
         if call.count < MANY and isinstance(scope.node, ast.Call):
             return _separate(scope, call, Reached(holder, holder.attr), of_method=True)
-        return Unfixable(
+        return Rejection(
             "a method or property of another module runs it again and again, and that module has, or may have, "
-            "parameters, or reads its children: give each place an instance in __init__, and call its method"
+            "parameters, or reads its children: give each place an instance in __init__, and call its method",
+            RejectionCode.CLASS_SHAPE,
         )
     creations = creations_of(scope.context, scope.unit, holder.attr)
-    if isinstance(creations, Unfixable):
+    if isinstance(creations, Rejection):
         return creations
     for creation in creations:
         owner = owner_name(scope.context, creation)
@@ -149,21 +154,23 @@ def _is_operation(context: RewriteContext, name: str) -> bool:
     return name.startswith(f"{RUNTIME}.") or sharing_reasons.is_stateless_layer(context, name)
 
 
-def creations_of(context: RewriteContext, unit: Unit, attribute: str) -> list[Creation] | Unfixable:
+def creations_of(context: RewriteContext, unit: Unit, attribute: str) -> list[Creation] | Rejection:
     """Every place in the family of a class that makes an attribute, if all of them can take a line behind them."""
     found: dict[Place, Creation] = {}
     for member in context.family(unit):
         entry = context.analysis.attributes_of(member).names.get(attribute)
         found.update(entry.creations if entry is not None else {})
     if not found:
-        return Unfixable(f"where `{attribute}` is made is not known")
+        return Rejection(f"where `{attribute}` is made is not known", RejectionCode.RUN_ONLY)
     for creation in found.values():
         code = context.code(creation.place.module)
         node = code.node(creation.place) if code is not None else None
         if code is None or node is None:
-            return Unfixable(f"`{attribute}` is made in {creation.place.module}, outside the paths given")
+            return Rejection(
+                f"`{attribute}` is made in {creation.place.module}, outside the paths given", RejectionCode.OUTSIDE
+            )
         if not creation.unit.is_class or not code.is_alone_on_line(code.statement(node)):
-            return Unfixable(f"`{attribute}` is created on a line with other code")
+            return Rejection(f"`{attribute}` is created on a line with other code", RejectionCode.LAYOUT)
     return list(found.values())
 
 
@@ -227,15 +234,17 @@ def owner_name(context: RewriteContext, creation: Creation) -> str:
     )
 
 
-def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Unfixable:
+def hold_module(scope: Scope, held: HeldFunction) -> Pieces | Rejection:
     """`self.act = F.gelu` → `self.act = nn.GELU()`; other functions are held by a module that calls them."""
     if (reason := _used_as_value(scope.context, scope.unit, held.attribute)) is not None:
-        return Unfixable(reason)
+        return Rejection(reason, RejectionCode.CONSTRUCTION)
     if _may_be_ones_own(scope.context, scope.unit, held):
-        return Unfixable(f"`{held.attribute}` may be a custom function, whose operations would stay in it")
+        return Rejection(
+            f"`{held.attribute}` may be a custom function, whose operations would stay in it", RejectionCode.MUTATION
+        )
     if (place := _other_value(scope.context, scope.unit, held.attribute)) is not None:
         where = f"{place.module}, line {place.line}"
-        return Unfixable(f"`{held.attribute}` gets a value that may be no module: {where}")
+        return Rejection(f"`{held.attribute}` gets a value that may be no module: {where}", RejectionCode.MUTATION)
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
     row = scope.context.analysis.catalogue.function(held.name)
     if row is not None and row[0].nn is not None and isinstance(scope.node, ast.Name | ast.Attribute):

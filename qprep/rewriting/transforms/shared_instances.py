@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qprep.analysis.facts import MANY
 from qprep.analysis.places import Unit
 from qprep.analysis.symbols.ast_utils import is_attribute_of
-from qprep.foundation.findings import Unfixable
+from qprep.foundation.findings import Rejection, RejectionCode
 from qprep.rewriting.composed_edits import Piece, closing, opening
 from qprep.rewriting.rewrite_result import OWNER
 from qprep.rewriting.safety.mutation import changed_attribute, changed_global, changed_name, changed_source
@@ -23,16 +23,19 @@ _HIDDEN = "it would be stored in a plain list or dict, where a quantizer does no
 _GIVEN = "it is called under a name that may refer to another module at run time"
 
 
-def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Unfixable:
+def separate_instance(scope: Scope, sharing: Sharing) -> Pieces | Rejection:
     """The place of an instance that others hold too gets an instance of its own."""
     if (reason := _reason_to_leave(scope, sharing) or memory(scope.context, sharing.classes)) is not None:
-        return Unfixable(reason)
+        return Rejection(reason, RejectionCode.MUTATION)
     listed = ""
     if not all(holds_no_state(scope.context, name) for name in sharing.classes):
         if (reason := reason_to_stay_one(scope, sharing)) is not None:
-            return Unfixable(reason)
+            return Rejection(reason, RejectionCode.MUTATION)
         if not scope.target.is_own:
-            return Unfixable(f"it has, or may have, parameters, and {scope.target.name} would convert them once")
+            return Rejection(
+                f"it has, or may have, parameters, and {scope.target.name} would convert them once",
+                RejectionCode.NO_MODULE,
+            )
         listed = ", listed=True"
     name = scope.runtime(_function(scope, sharing))
     start, end = scope.code.span(scope.node)  # type: ignore[arg-type]
@@ -95,23 +98,23 @@ def _local_names(function: ast.FunctionDef) -> set[str]:
     return names | {part.id for part in stored}
 
 
-def separate_common_call(scope: Scope, call: ModuleCall) -> Pieces | Unfixable:
+def separate_common_call(scope: Scope, call: ModuleCall) -> Pieces | Rejection:
     """`self.act(x)` of what the class holds, `ACT(x)` of what the file holds: an instance that self holds."""
     node = scope.node
     assert isinstance(node, ast.Call)
     func, function = node.func, scope.code.function(node)
     if (reason := memory(scope.context, call.classes)) is not None:
-        return Unfixable(reason)
+        return Rejection(reason, RejectionCode.MUTATION)
     if is_attribute_of(func, scope.owner):
         if (reason := changed_attribute(scope.context, scope.unit, func.attr, ())) is not None:
-            return Unfixable(reason)
+            return Rejection(reason, RejectionCode.MUTATION)
         name, held = func.attr, f"{OWNER}.{func.attr}"
     elif isinstance(func, ast.Name) and function is not None and func.id not in _local_names(function):
         if (reason := changed_global(scope, func)) is not None:
-            return Unfixable(reason)
+            return Rejection(reason, RejectionCode.MUTATION)
         name, held = func.id.lower(), func.id
     else:
-        return Unfixable(_GIVEN)
+        return Rejection(_GIVEN, RejectionCode.MUTATION)
     attribute = scope.declare(name, f"{scope.runtime('another')}({held})", many=call.count >= MANY)
     start, end = scope.code.span(func)
     return (Piece(start, end, attribute),)

@@ -27,7 +27,7 @@ _OF_CLASS = frozenset(("super", "__class__"))
 
 
 def refusal(context: RewriteContext, code: Code, unit: Unit, node: ast.FunctionDef) -> str | None:
-    """Why a static method cannot become a module; None if it can."""
+    """The reason why a static method cannot become a module; None if it can."""
     owner, _, method = unit.name.rpartition(".")
     entry = code.index.classes.get(owner)
     if entry is None or not isinstance(code.parents.get(entry.node), ast.Module) or _has_others(code.index, owner):

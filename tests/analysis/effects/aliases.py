@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+
+def _decorated(count: int, parameters: str, body: str) -> str:
+    """Functions `f0`, `f1`, … that differ in their names only, each decorated with `P`."""
+    return "".join(f"@P\ndef f{number}({parameters}): {body}\n" for number in range(count))
+
+
+_SET_BY_KEYWORD = (
+    "class W(nn.Module):\n"
+    "    def __init__(self, **kw):\n"
+    "        super().__init__()\n"
+    "        for k, v in kw.items(): setattr(self, k, v)\n"
+)
+
 # name → (code before the function, its body)
 ALIASES = {
     "setattr": (
@@ -604,12 +617,7 @@ ALIASES = {
         'o = OM()\nfor k in ("tar" + "get",): setattr(o, k, m.act)\no.target.register_forward_hook(H)',
     ),
     "own-dynkw": (
-        (
-            "class W(nn.Module):\n"
-            "    def __init__(self, **kw):\n"
-            "        super().__init__()\n"
-            "        for k, v in kw.items(): setattr(self, k, v)\n"
-        ),
+        _SET_BY_KEYWORD,
         "w = W(target=m.act); w.target.register_forward_hook(H)",
     ),
     "own-dynkwd": (
@@ -640,21 +648,11 @@ ALIASES = {
         'w = W([("target", m.act)]); w.target.register_forward_hook(H)',
     ),
     "own-dynkwget": (
-        (
-            "class W(nn.Module):\n"
-            "    def __init__(self, **kw):\n"
-            "        super().__init__()\n"
-            "        for k, v in kw.items(): setattr(self, k, v)\n"
-        ),
+        _SET_BY_KEYWORD,
         'w = W(target=m.act); w.get_submodule("target").register_forward_hook(H)',
     ),
     "own-dynkwch": (
-        (
-            "class W(nn.Module):\n"
-            "    def __init__(self, **kw):\n"
-            "        super().__init__()\n"
-            "        for k, v in kw.items(): setattr(self, k, v)\n"
-        ),
+        _SET_BY_KEYWORD,
         "w = W(target=m.act)\nfor c in w.children(): c.register_forward_hook(H)",
     ),
     "own-dynkwself": (
@@ -668,21 +666,11 @@ ALIASES = {
         "w = W(target=m.act); w.go(H)",
     ),
     "own-dynkwnet": (
-        (
-            "class W(nn.Module):\n"
-            "    def __init__(self, **kw):\n"
-            "        super().__init__()\n"
-            "        for k, v in kw.items(): setattr(self, k, v)\n"
-        ),
+        _SET_BY_KEYWORD,
         "w = W(target=m); w.target.act.register_forward_hook(H)",
     ),
     "own-dynkwnet2": (
-        (
-            "class W(nn.Module):\n"
-            "    def __init__(self, **kw):\n"
-            "        super().__init__()\n"
-            "        for k, v in kw.items(): setattr(self, k, v)\n"
-        ),
+        _SET_BY_KEYWORD,
         "w = W(target=m)\nfor c in w.target.children(): c.register_forward_hook(H)",
     ),
     "own-torchmod": (
@@ -695,122 +683,21 @@ ALIASES = {
     ),
     "own-reg9": (
         "def P(f): return f()\n",
-        (
-            "@P\n"
-            "def f0(): return m.act\n"
-            "@P\n"
-            "def f1(): return m.act\n"
-            "@P\n"
-            "def f2(): return m.act\n"
-            "@P\n"
-            "def f3(): return m.act\n"
-            "@P\n"
-            "def f4(): return m.act\n"
-            "@P\n"
-            "def f5(): return m.act\n"
-            "@P\n"
-            "def f6(): return m.act\n"
-            "@P\n"
-            "def f7(): return m.act\n"
-            "@P\n"
-            "def f8(): return m.act\n"
-            "f3.register_forward_hook(H)"
-        ),
+        (_decorated(9, "", "return m.act") + "f3.register_forward_hook(H)"),
     ),
     "own-reg12": (
-        (
-            "R = {}\n"
-            "def P(f):\n"
-            "    R[f.__name__] = f\n"
-            "    return f\n"
-            "@P\n"
-            "def f0(m): return m.act\n"
-            "@P\n"
-            "def f1(m): return m.act\n"
-            "@P\n"
-            "def f2(m): return m.act\n"
-            "@P\n"
-            "def f3(m): return m.act\n"
-            "@P\n"
-            "def f4(m): return m.act\n"
-            "@P\n"
-            "def f5(m): return m.act\n"
-            "@P\n"
-            "def f6(m): return m.act\n"
-            "@P\n"
-            "def f7(m): return m.act\n"
-            "@P\n"
-            "def f8(m): return m.act\n"
-            "@P\n"
-            "def f9(m): return m.act\n"
-            "@P\n"
-            "def f10(m): return m.act\n"
-            "@P\n"
-            "def f11(m): return m.act\n"
-        ),
+        ("R = {}\ndef P(f):\n    R[f.__name__] = f\n    return f\n" + _decorated(12, "m", "return m.act")),
         'R["f7"](m).register_forward_hook(H)',
     ),
     "own-reg12w": (
-        (
-            "def P(f):\n"
-            "    def w(*a): return f(*a)\n"
-            "    return w\n"
-            "@P\n"
-            "def f0(m): return m.act\n"
-            "@P\n"
-            "def f1(m): return m.act\n"
-            "@P\n"
-            "def f2(m): return m.act\n"
-            "@P\n"
-            "def f3(m): return m.act\n"
-            "@P\n"
-            "def f4(m): return m.act\n"
-            "@P\n"
-            "def f5(m): return m.act\n"
-            "@P\n"
-            "def f6(m): return m.act\n"
-            "@P\n"
-            "def f7(m): return m.act\n"
-            "@P\n"
-            "def f8(m): return m.act\n"
-            "@P\n"
-            "def f9(m): return m.act\n"
-            "@P\n"
-            "def f10(m): return m.act\n"
-            "@P\n"
-            "def f11(m): return m.act\n"
-        ),
+        ("def P(f):\n    def w(*a): return f(*a)\n    return w\n" + _decorated(12, "m", "return m.act")),
         "f7(m).register_forward_hook(H)",
     ),
     "own-reg12c": (
         (
             "def P(f):\n"
             "    def w(*a): return f(*a)\n"
-            "    return w\n"
-            "@P\n"
-            "def f0(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f1(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f2(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f3(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f4(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f5(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f6(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f7(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f8(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f9(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f10(m, h): m.act.register_forward_hook(h)\n"
-            "@P\n"
-            "def f11(m, h): m.act.register_forward_hook(h)\n"
+            "    return w\n" + _decorated(12, "m, h", "m.act.register_forward_hook(h)")
         ),
         "f7(m, H)",
     ),
@@ -819,31 +706,7 @@ ALIASES = {
             "def P(f):\n"
             "    def w(m, h):\n"
             "        f(m, h); m.act.register_forward_hook(h)\n"
-            "    return w\n"
-            "@P\n"
-            "def f0(m, h): pass\n"
-            "@P\n"
-            "def f1(m, h): pass\n"
-            "@P\n"
-            "def f2(m, h): pass\n"
-            "@P\n"
-            "def f3(m, h): pass\n"
-            "@P\n"
-            "def f4(m, h): pass\n"
-            "@P\n"
-            "def f5(m, h): pass\n"
-            "@P\n"
-            "def f6(m, h): pass\n"
-            "@P\n"
-            "def f7(m, h): pass\n"
-            "@P\n"
-            "def f8(m, h): pass\n"
-            "@P\n"
-            "def f9(m, h): pass\n"
-            "@P\n"
-            "def f10(m, h): pass\n"
-            "@P\n"
-            "def f11(m, h): pass\n"
+            "    return w\n" + _decorated(12, "m, h", "pass")
         ),
         "f7(m, H)",
     ),

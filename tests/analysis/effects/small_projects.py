@@ -59,7 +59,7 @@ def table_of(folder: Path, code: str, others: Mapping[str, str] | None = None) -
 
 
 def probed(table: EffectTable) -> References:
-    """What the argument of the only `probe(…)` may refer to."""
+    """The objects that the argument of the only `probe(…)` may refer to."""
     index = table.project.index("model")
     assert index is not None
     (node,) = [c.args[0] for c in index.of(ast.Call) if isinstance(c.func, ast.Name) and c.func.id == "probe"]

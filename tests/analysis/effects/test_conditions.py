@@ -1,4 +1,4 @@
-"""What conditions around an expression say of the class of a variable."""
+"""Conditions around an expression narrow the class of a variable."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ OWN_FUNCTIONS = {
 
 
 def _admitted(folder: Path, code: str, definitions: str = "") -> tuple[bool, bool]:
-    """Whether a ReLU and a Dropout may be what is probed."""
+    """A pair: true if the probed object may be a ReLU, true if it may be a Dropout."""
     body = "".join(f"        {line}\n" for line in code.splitlines())
     table = table_of(
         folder,

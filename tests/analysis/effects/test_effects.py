@@ -1,4 +1,4 @@
-"""Which effects on modules are found, and what they are done to."""
+"""Effects on modules, and the objects that they change."""
 
 from __future__ import annotations
 

@@ -26,10 +26,23 @@ net = Net()
 table = dict(net.named_modules())
 """
 
+TIE = """\
+def tie(net, path):
+    if "." in path:
+        parent = net.get_submodule(path.rpartition(".")[0])
+    else:
+        parent = net
+    setattr(parent, path.rpartition(".")[2], 1)
+
+
+"""
+
 BY_NAME = {
     "written": 'table["act"].register_forward_hook(print)',
     "submodule": 'net.get_submodule("act").register_forward_hook(print)',
     "argument": 'Hooks(["act"], net.named_modules())',
+    "set": f'{TIE}tie(net, "act.inplace")',
+    "set-of-tensors": f"{TIE}tie(net, 'act.inplace')\nfor name, _ in net.named_parameters():\n    tie(net, name)",
     "one-of-those-given": (
         'for name in list(table):\n    if name in ["act"]:\n        Hooks([name], net.named_modules())'
     ),
@@ -39,6 +52,7 @@ BY_NAME = {
     ),
 }
 BY_LISTING = {
+    "set": f"{TIE}for name, _ in net.named_modules():\n    tie(net, f'{{name}}.flag')",
     "pairs": "for name, _ in net.named_modules():\n    table[name].register_forward_hook(print)",
     "keys": "for name in table:\n    table[name].register_forward_hook(print)",
     "formatted": 'for name, _ in net.named_children():\n    table[f"{name}"].register_forward_hook(print)',
@@ -49,6 +63,22 @@ BY_LISTING = {
         'for name in list(table):\n    if name not in ["act"]:\n        Hooks([name], net.named_modules())'
     ),
     "made-by-a-package": "from elsewhere import names_in\n\nHooks(names_in(net), net.named_modules())",
+    "numbers": (
+        "numbered = {i: m for i, m in enumerate(net.modules())}\n"
+        "for i in numbered:\n    numbered[i].register_forward_hook(print)"
+    ),
+    "identities": (
+        "known = {id(m): m for m in net.modules()}\nfor key in known:\n    known.get(key).register_forward_hook(print)"
+    ),
+    "counted": (
+        "def tune(net, i):\n    numbered = dict(enumerate(net.modules()))\n"
+        "    numbered[i].register_forward_hook(print)\n\ntune(net, 1)"
+    ),
+    "either": (
+        "for i, (name, _) in enumerate(net.named_modules()):\n"
+        "    part = table[name] if i else None\n    part = part or table['act']\n"
+        "    part.register_forward_hook(print)"
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Which names a computed name may be."""
+"""The names that a computed name may be."""
 
 from __future__ import annotations
 

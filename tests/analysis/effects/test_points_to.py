@@ -1,4 +1,4 @@
-"""What an expression may refer to, by the way that its value takes."""
+"""Points-to sets of expressions, by the path of the value."""
 
 from __future__ import annotations
 
@@ -273,3 +273,46 @@ def test_what_is_looked_up_in_many_modules_is_not_followed(tmp_path: Path, monke
     monkeypatch.setattr(points_to, "MAX_MODULES", 1)
     table = table_of(tmp_path, _FETCHED.format("getattr(sys.modules[name], name)"), {"other.py": "x = 1\n"})
     assert names_of(probed(table)) == {"sys.modules.*"}
+
+
+KEPT = """\
+from elsewhere import fill
+
+
+class Box({base}):
+    def load(self, layer):
+{body}
+
+
+Box().load(nn.Dropout())
+"""
+KEEPING = {
+    "package": "fill(self, layer)\nprobe(self)",
+    "function": "put(self, layer)\nprobe(self)",
+    "method": "self.store(layer)\nprobe(self)",
+}
+PUT = "def put(box, layer):\n    box.append(layer)\n\n\n"
+
+
+def _kept(base: str, body: str, path: Path) -> set[str]:
+    lines = "".join(f"        {line}\n" for line in body.splitlines())
+    return names_of(probed(table_of(path, PUT + KEPT.format(base=base, body=lines))))
+
+
+@pytest.mark.parametrize("body", KEEPING.values(), ids=KEEPING.keys())
+@pytest.mark.parametrize("base", ["nn.Module", "object"])
+def test_the_instance_is_not_what_is_put_into_it(base: str, body: str, tmp_path: Path) -> None:
+    assert _kept(base, body, tmp_path) == {"Box"}
+
+
+@pytest.mark.parametrize("body", [KEEPING["function"], "fill(self, layer)\nprobe(self[0])"], ids=["function", "item"])
+@pytest.mark.parametrize("base", ["list", "nn.ModuleList"])
+def test_the_instance_of_a_container_counts_as_what_is_put_into_it(base: str, body: str, tmp_path: Path) -> None:
+    assert not {"Dropout", "below Box"}.isdisjoint(_kept(base, body, tmp_path))
+
+
+def test_an_instance_may_be_one_of_a_subclass_that_is_a_container(tmp_path: Path) -> None:
+    box = KEPT.format(base="object", body="        put(self, layer)\n        probe(self)")
+    assert names_of(probed(table_of(tmp_path, f"{PUT}{box}"))) == {"Box"}
+    stack = "\n\nclass Stack(Box, list):\n    pass\n"
+    assert {"Box", "Dropout"} <= names_of(probed(table_of(tmp_path, f"{PUT}{box}{stack}")))

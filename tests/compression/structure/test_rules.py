@@ -1,4 +1,4 @@
-"""What stays, and the reason that the notes give; what goes though it is unusual."""
+"""Structures that stay, with the reason in the notes, and unusual ones that are removed."""
 
 from __future__ import annotations
 

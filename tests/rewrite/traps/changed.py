@@ -64,7 +64,44 @@ def _method(forward: str, init: str, method: str) -> str:
 _ACT = "return self.act(self.fc(self.act(x)))"
 _SWAP = "def reset(self):\n    for name in {}:\n        {}"
 
+_CHOSEN = """\
+def reset(self, wide=False):
+    if wide:
+        names = ["stem", "body"]
+    elif self.training:
+        names = {}
+    else:
+        raise ValueError(wide)
+    for name in names:{}
+        if hasattr(self, name):
+            setattr(self, name, nn.SiLU())
+            return"""
+
+
+def _chosen(names: str, before: str = "") -> str:
+    line = f"\n        {before}" if before else ""
+    return _method(_ACT, "self.act = nn.ReLU()", _CHOSEN.format(names, line)) + _RESET
+
+
 BY_NAME: tuple[Case, ...] = (
+    prepared("others-set-by-names-of-a-chosen-list", _chosen("('head', 'tail')")),
+    declined("set-by-names-of-a-chosen-list", _chosen("['head', 'act']"), "is changed after it is created"),
+    declined(
+        "set-by-names-of-a-list-that-grows",
+        _chosen("['head']", "names.append('act') if len(names) < 3 else None"),
+        "is changed after it is created",
+    ),
+    declined(
+        "set-by-a-name-that-is-made-of-another",
+        _chosen("['head']", "name = name.replace('head', 'act')"),
+        "is changed after it is created",
+    ),
+    declined(
+        "set-by-a-name-made-of-one-that-is-written-out",
+        _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("['a']", "name += 'ct'; setattr(self, name, nn.SiLU())"))
+        + _RESET,
+        "is changed after it is created",
+    ),
     declined(
         "set-by-a-name-of-the-run",
         _method(_ACT, "self.act = nn.ReLU()", _SWAP.format("list({'act'})", "setattr(self, name, nn.SiLU())")) + _RESET,

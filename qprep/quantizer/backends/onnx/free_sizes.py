@@ -11,6 +11,7 @@ from qprep.foundation.errors import QprepError
 from qprep.quantizer.backends.onnx.export_report import OnnxOptions
 from qprep.quantizer.backends.onnx.run_record import Recording, record
 from qprep.quantizer.backends.onnx.sizes import Dim, Free, SizeRuns, enlarged, merged, shape_of
+from qprep.quantizer.batches import sentence_of
 from qprep.quantizer.graph.tensor_leaves import map_tensors, tensors_in
 
 Example = tuple[tuple[Any, ...], dict[str, Any]]
@@ -24,9 +25,9 @@ def recorded(
 
     By default the first dimension is, `batch`, and the second too, `length`, in a model with recurrent layers, each
     where further runs with one more call the same operations. Raises QprepError if requested sizes are
-    no sizes of the model, or change what it calls.
+    no sizes of the model, or change what it calls, and for a model that does not run in float32.
     """
-    run = record(model, *example, options.recurrent)
+    run = _first_run(model, example, options)
     tensors = list(tensors_in(example))
     if options.free is not None:
         free = _asked(options.free, names, tensors)
@@ -43,6 +44,18 @@ def recorded(
         if found is not None:
             return found
     return run, [tuple(tensor.shape) for tensor in tensors]
+
+
+def _first_run(model: nn.Module, example: Example, options: OnnxOptions) -> Recording:
+    """The run on the example inputs; a forward that converts to another type by itself may fail in float32."""
+    try:
+        return record(model, *example, options.recurrent)
+    except QprepError:
+        raise
+    except Exception as error:
+        raise QprepError(
+            f"expected a model that runs in float32 to export it, found {type(model).__name__}: {sentence_of(error)}"
+        ) from error
 
 
 def _guesses(run: Recording, tensors: Sequence[Tensor]) -> list[Free]:
