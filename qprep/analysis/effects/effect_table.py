@@ -170,15 +170,24 @@ class EffectTable:
     # What may meet a new child
 
     def on_child(
-        self, family: Collection[ClassRef], child: ModuleClass, *, is_marked: bool = True, is_named: bool = True
+        self,
+        family: Collection[ClassRef],
+        child: ModuleClass,
+        *,
+        is_marked: bool = True,
+        is_named: bool = True,
+        is_second: bool = False,
     ) -> Iterator[Effect]:
         """Effects that reach a child of class `child` that is added to instances of a family.
 
-        `is_marked` says whether lists of the original children leave it out, `is_named` whether its name is new.
+        `is_marked` says whether lists of the original children leave it out, `is_named` whether its name is new,
+        `is_second` whether it is a second instance of a child that there is: it gets what that gets for its class.
         """
         for effect in self.effects:
             counts = effect.kind is EffectKind.OBSERVE_ORIGINAL and not is_marked
             if not (counts or self._may_matter_to(effect, child)):
+                continue
+            if is_second and self._is_equal_for(effect, child):
                 continue
             targets = self._targets(effect) if effect.find_listed is None else effect.met_by_new
             met = [t for t in targets if not is_named or self.may_be_new(t, child)]
@@ -191,6 +200,15 @@ class EffectTable:
             return False
         name = _dotted(target.base)
         return name.startswith(_TORCH) and self._is_subclass(child, name) is True
+
+    def _is_equal_for(self, effect: Effect, child: ModuleClass) -> bool:
+        """True if an effect replaces all modules of a class by equal ones without weights: two are as good as one."""
+        if not effect.by_class or effect.kind is not EffectKind.REPLACE or not self._is_stateless(child):
+            return False
+        values = effect.find_values() if effect.find_values is not None else frozenset()
+        return len(values) == 1 and all(
+            isinstance(each.base, Made) and self._is_stateless(each.base.name) for each in values
+        )
 
     def may_be_new(self, target: Reference, child: ModuleClass) -> bool:
         """True if a name by which an object is found may be the new name of a module of class `child`."""

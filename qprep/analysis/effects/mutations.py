@@ -88,6 +88,7 @@ class Effect:
     find_listed: Callable[[], References] | None = None  # the targets that are not looked up by a name alone
     owner: ClassRef | None = None  # the class that does it to what its own object holds, or while that is made
     asked: Asked | None = None  # the functions of torch that a handler asks for; None: any
+    find_values: Callable[[], References] | None = None  # what replaces each module, if it is made equal every time
 
     @cached_property
     def targets(self) -> References:
@@ -544,7 +545,28 @@ class _Search:
         for child in replaced:
             by_class = self._is_by_class(child.where)
             place = Place.of(self.file.module, node)
-            yield Effect(EffectKind.REPLACE, child.find_modules, place, text, ANY_NAME, by_class)
+            value = self._given_with(child.where)
+            values = partial(self._made_by, value) if value is not None else None
+            yield Effect(EffectKind.REPLACE, child.find_modules, place, text, ANY_NAME, by_class, find_values=values)
+
+    def _made_by(self, call: ast.Call) -> References:
+        """The module of torch that a call itself makes."""
+        place = Place.of(self.file.module, call)
+        found = self._targets(call)
+        return found if all(isinstance(e.base, Made) and e.base.place == place for e in found) else frozenset()
+
+    def _given_with(self, name: ast.AST) -> ast.Call | None:
+        """The call that makes what a child gets with its name, if all its arguments are written out."""
+        parent = self.file.parents.get(name)
+        value: ast.expr | None = None
+        if isinstance(parent, ast.Subscript):
+            value = assigned_value(parent, self.file.parents)
+        elif isinstance(parent, ast.Call):
+            value = parent.args[-1]
+        if not isinstance(value, ast.Call):
+            return None
+        arguments = (*value.args, *(keyword.value for keyword in value.keywords))
+        return value if all(isinstance(each, ast.Constant) for each in arguments) else None
 
     def _names(self, node: ast.expr) -> list[str]:
         """Regular expressions for the names that an expression may be."""

@@ -156,7 +156,23 @@ class OutsideEffects:
                 return self._is_kept(value, statement, run)
             case ast.Name(id=name):
                 return self._outlives(name, statement, run)
+            case ast.Subscript(value=ast.Name(id=table)) if self._is_for_replacement(table, run):
+                return False
         return self._is_in_other(target, run)
+
+    def _is_for_replacement(self, table: str, run: VisitRound) -> bool:
+        """True if a variable collects values by name, and all else that is done with it is to replace these children.
+
+        `table[name] = new` in a loop, then `for name, new in table.items(): m._modules[name] = new`: the replacement is
+        an effect of its own.
+        """
+        home = run.scope.binder(table)
+        if home is not run.scope or not home.is_function or len(home.bindings[table]) != 1:
+            return False
+        value, parents = home.bindings[table][0].value, run.scope.file.parents
+        if not isinstance(value, ast.Dict) or value.keys:
+            return False
+        return all(_is_store_or_replacement(read, parents) for read in self._points_to.calls.reads(home, table))
 
     @staticmethod
     def _is_in_other(target: ast.expr, run: VisitRound) -> bool:
@@ -444,4 +460,31 @@ def _is_tested(item: ast.Subscript, parents: dict[ast.AST, ast.AST]) -> bool:
             if wanted in ast.unparse(test):
                 return True
         current = parent
+    return False
+
+
+def _is_store_or_replacement(read: ast.Name, parents: dict[ast.AST, ast.AST]) -> bool:
+    """True for `table[…] = …`, and for a loop over `table.items()` that gives children of these names new values."""
+    parent = parents.get(read)
+    if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store):
+        return isinstance(parents.get(parent), ast.Assign)
+    call = parents.get(parent) if isinstance(parent, ast.Attribute) and parent.attr == "items" else None
+    match parents.get(call) if call is not None else None:
+        case ast.For(target=ast.Tuple(elts=[ast.Name(id=key), _]), body=[statement], orelse=[]):
+            return _replaces_child(statement, key)
+    return False
+
+
+def _replaces_child(statement: ast.stmt, key: str) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Subscript(value=ast.Attribute(attr="_modules"), slice=ast.Name(id=name))]):
+            return name == key
+        case ast.Expr(value=ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Name(id=name), ast.Name()])):
+            return name == key
+        case ast.Expr(
+            value=ast.Call(
+                func=ast.Attribute(attr="add_module" | "register_module"), args=[ast.Name(id=name), ast.Name()]
+            )
+        ):
+            return name == key
     return False

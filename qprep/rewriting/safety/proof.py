@@ -46,7 +46,7 @@ def doubts(scope: Scope, site: object, pieces: Iterable[Piece] = ()) -> tuple[Do
     """The doubts about a rewrite that a codemod has just described in `scope` and `pieces`."""
     table = scope.context.effects
     found = chain(
-        _of_children(scope, table, tuple(pieces)),
+        _of_children(scope, table, tuple(pieces), is_second=isinstance(site, ModuleCall)),
         _of_instances(scope, table, site),
         _of_functions(scope, table, site),
         _of_held_function(scope, table, site, pieces),
@@ -65,7 +65,7 @@ def _doubt(effect: Effect, what: str) -> Doubt:
 # New children
 
 
-def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece]) -> Iterator[Doubt]:
+def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece], *, is_second: bool) -> Iterator[Doubt]:
     """Code that could meet a new attribute of the class."""
     units = {declaration.unit for declaration in scope.declarations if declaration.unit.is_class}
     for unit in sorted(units):
@@ -84,7 +84,7 @@ def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece]) ->
                 continue  # nothing but qprep gives such names
             yield _doubt(effect, f"the new attribute `{min(names)}` of `{unit.name}`")
         for child in {cls for declaration in declared for cls in _classes_of(scope, declaration)}:
-            for effect in table.on_child(family, child):
+            for effect in table.on_child(family, child, is_second=is_second):
                 if _is_cared_for(scope, effect, family):
                     continue
                 yield _doubt(effect, f"a module that is added to `{unit.name}`")

@@ -1,0 +1,63 @@
+"""Code that replaces the children of a class: a second instance of a layer without weights gets what the first gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qprep.analysis.values.abstract_values import ClassRef
+from tests.analysis.effects.small_projects import table_of
+
+NET = ClassRef("model", "Net")
+MODEL = """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        return self.act(self.act(self.fc(x)) - 1)
+
+
+"""
+
+
+def _collected(new: str, then: str = "m._modules[key] = value", end: str = "") -> str:
+    return (
+        f"{MODEL}def replace(m):\n    found = {{}}\n    for name, child in m.named_children():\n        replace(child)\n"
+        f"        if type(child) is nn.ReLU or type(child) is nn.ReLU6:\n            found[name] = {new}\n"
+        f"    for key, value in found.items():\n        {then}\n{end}\n\nreplace(Net())\n"
+    )
+
+
+EQUAL = {
+    "table": _collected("nn.ReLU(inplace=False)"),
+    "setattr": _collected("nn.Hardtanh(0.0, 6.0)", "setattr(m, key, value)"),
+    "add-module": _collected("nn.Tanh()", "m.add_module(key, value)"),
+}
+OTHER = {
+    "with-weights": _collected("nn.PReLU()"),
+    "of-the-round": _collected("nn.LeakyReLU(0.1 * len(found))"),
+    "by-a-condition": _collected("nn.ReLU() if found else nn.Tanh()"),
+    "made-elsewhere": _collected("make()") + "\n\ndef make():\n    return nn.Tanh()\n",
+    "counted": _collected("nn.ReLU()", end="    return len(found)\n"),
+    "listed": _collected("nn.ReLU()", "m._modules[key] = value\n        print(key, file=LOG)"),
+}
+
+
+@pytest.mark.parametrize("code", EQUAL.values(), ids=EQUAL.keys())
+def test_a_second_instance_gets_what_the_first_one_gets(code: str, tmp_path: Path) -> None:
+    table = table_of(tmp_path, code)
+    assert not list(table.on_child((NET,), "torch.nn.ReLU", is_second=True))
+    assert list(table.on_child((NET,), "torch.nn.ReLU"))  # a new layer is replaced, too
+    assert not list(table.on_child((NET,), "qprep.runtime_modules.EltwiseAdd"))
+
+
+@pytest.mark.parametrize("code", OTHER.values(), ids=OTHER.keys())
+def test_a_second_instance_may_get_something_else(code: str, tmp_path: Path) -> None:
+    assert list(table_of(tmp_path, code).on_child((NET,), "torch.nn.ReLU", is_second=True))
