@@ -78,6 +78,13 @@ def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
             yield from finder.uses(node, node.value)
 
 
+def takers_of_originals(file: FileScopes, points_to: PointsTo) -> Iterator[References]:
+    """The modules that code takes the original children of, whatever it does with them."""
+    for call in file.index.of(ast.Call):
+        if len(call.args) == 1 and last_name(call.func).endswith(_ORIGINAL_LISTINGS):
+            yield points_to.of(call.args[0], file.scope_of(call))
+
+
 def root_of_uniform(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.expr | None:
     """The object for all of whose modules a call in a loop runs; None where it does not run for all of them."""
     current: ast.AST = node

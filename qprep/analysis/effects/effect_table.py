@@ -31,6 +31,7 @@ from qprep.analysis.effects.abstract_objects import (
     Test,
 )
 from qprep.analysis.effects.attribute_names import is_any, may_be
+from qprep.analysis.effects.child_visits import takers_of_originals
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
 from qprep.analysis.effects.points_to import ANY_MODULE, PointsTo
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.function_handlers import Asked
     from qprep.analysis.effects.lexical_scopes import LexicalScope
     from qprep.analysis.interpreter.protocol import Analysis
+    from qprep.analysis.places import Place
     from qprep.foundation.catalogue.op import Op
 
 # Packages of torch that no forward calls: those who load models replace initializers to save time.
@@ -66,6 +68,7 @@ _CONSTRUCTION = frozenset(
     ("__init__", "__new__", "__setattr__", "__getattr__", "__getattribute__", "__call__", "forward")
 )
 _ON_CHILDREN = frozenset((EffectKind.REPLACE, EffectKind.CHANGE, EffectKind.OBSERVE, EffectKind.EXPOSE))
+_COUNTING = frozenset((EffectKind.OBSERVE, EffectKind.OBSERVE_ORIGINAL))
 # What runs for every module that is made or called, where the class of all modules has another.
 _OF_CLASS = frozenset(("__init__", "__setattr__", "_call_impl", "_wrapped_call_impl", "add_module", "register_module"))
 _SHARED = frozenset((EffectKind.SET, EffectKind.MODE))
@@ -209,6 +212,44 @@ class EffectTable:
         return len(values) == 1 and all(
             isinstance(each.base, Made) and self._is_stateless(each.base.name) for each in values
         )
+
+    def listings_of(self, family: Collection[ClassRef]) -> Iterator[Place]:
+        """The listings that children of a family may be part of, where code depends on which there are."""
+        for effect in self.effects:
+            if effect.listing is None or effect.kind not in _COUNTING:
+                continue
+            if any(self._may_list(target, family) for target in self._targets(effect)):
+                yield effect.listing
+
+    def originals_are_taken(self, family: Collection[ClassRef]) -> bool:
+        """True if code takes the original children of an instance of a family: it needs the marks of new ones."""
+        return any(self._is_instance(target, family) for target in self._takers)
+
+    @cached_property
+    def _takers(self) -> References:
+        files = (self.points_to.file(module) for module in self.project.given)
+        found = (refs for file in files if file is not None for refs in takers_of_originals(file, self.points_to))
+        return frozenset().union(*found)
+
+    def _may_list(self, target: Reference, family: Collection[ClassRef]) -> bool:
+        match target.base:
+            case Below():
+                return self._has_children_of(target.base, family)
+            case Anything() | ClassOf():
+                return True
+        return False
+
+    def runs_at_construction(self, effect: Effect) -> bool:
+        """True if the method around a listing is a constructor, or nothing but constructors calls it."""
+        file = self.points_to.file(effect.place.module)
+        call = file.call_at(effect.listing) if file is not None and effect.listing is not None else None
+        scope = file.scope_of(call) if file is not None and call is not None else None
+        if scope is None or scope.name == "__init__":
+            return scope is not None
+        uses = self.points_to.calls.uses(scope) if scope.is_function else None
+        if uses is None or uses.unknown or uses.loose or not uses.direct:
+            return False
+        return all(where.name == "__init__" for _, where in uses.direct)
 
     def may_be_new(self, target: Reference, child: ModuleClass) -> bool:
         """True if a name by which an object is found may be the new name of a module of class `child`."""

@@ -365,4 +365,10 @@ def is_walked(context: RewriteContext, unit: Unit) -> bool:
     may_be_any = bool(context.around.walks) or any(not walk.classes for walk in context.facts.walks.values())
     if may_be_any and ref not in context.analysis.nested:
         return True
-    return any(not walk.classes.isdisjoint(context.family(unit)) for walk in context.facts.walks.values())
+    family = context.family(unit)
+    if any(not walk.classes.isdisjoint(family) for walk in context.facts.walks.values()):
+        return True
+    # A listing may be of a module that another listing gave: `q.children()` for each `q` of `net.modules()`.
+    walks = context.facts.walks
+    is_listed = bool(walks) and any(place in walks for place in context.effects.listings_of(family))
+    return is_listed or context.effects.originals_are_taken(family)

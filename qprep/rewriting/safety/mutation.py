@@ -16,7 +16,7 @@ from qprep.rewriting.fix_session import remembered
 from qprep.rewriting.loop_bounds import is_certain
 from qprep.rewriting.owners import made_early
 from qprep.rewriting.safety import child_loops, nested_paths
-from qprep.rewriting.safety.construction_order import walked_at_construction
+from qprep.rewriting.safety.construction_order import met_at_construction, walked_at_construction
 from qprep.rewriting.safety.constructor_calls import run_by_init
 from qprep.rewriting.safety.external_writes import is_touched
 from qprep.rewriting.safety.observability import holds_no_state, made_of
@@ -116,6 +116,7 @@ def made_at_end(scope: Scope, call: ModuleCall, where: Reached, creations: list[
     unit = creations[0].unit
     is_leaf = where.is_itself and all(is_one_operation(scope.context, name) for name in call.classes)
     walker = walked_at_construction(scope.context, unit, counted=is_leaf)
+    walker = walker or met_at_construction(scope.context, unit, call.classes)
     if not found and not where.under and walker is None:
         return False
     method = call.function.rpartition(".")[2]

@@ -85,7 +85,7 @@ def _of_children(scope: Scope, table: EffectTable, pieces: Collection[Piece], *,
             yield _doubt(effect, f"the new attribute `{min(names)}` of `{unit.name}`")
         for child in {cls for declaration in declared for cls in _classes_of(scope, declaration)}:
             for effect in table.on_child(family, child, is_second=is_second):
-                if _is_cared_for(scope, effect, family):
+                if _is_cared_for(scope, table, effect, family):
                     continue
                 yield _doubt(effect, f"a module that is added to `{unit.name}`")
 
@@ -106,10 +106,23 @@ def _changed_methods(scope: Scope, unit: Unit, pieces: Collection[Piece]) -> Col
     return {"__init__", *around}
 
 
-def _is_cared_for(scope: Scope, effect: Effect, family: Collection[ClassRef]) -> bool:
-    """True if QP205, or the rewrite of the class itself, gives code that lists children those that there were."""
-    is_own = effect.kind is EffectKind.OBSERVE and effect.owner in family
-    return effect.listing in scope.context.facts.walks or is_own
+def _is_cared_for(scope: Scope, table: EffectTable, effect: Effect, family: Collection[ClassRef]) -> bool:
+    """True if QP205, or the rewrite of the class itself, gives code that lists children those that there were.
+
+    The rewrite of a class leaves lists of all modules below as they are: these must be done before the new one is made.
+    """
+    if effect.listing in scope.context.facts.walks:
+        return True
+    if effect.kind is not EffectKind.OBSERVE or effect.owner not in family:
+        return False
+    return not _lists_all(scope, effect) or table.runs_at_construction(effect)
+
+
+def _lists_all(scope: Scope, effect: Effect) -> bool:
+    """True if code lists all modules below an object, not its children alone."""
+    code = scope.context.code(effect.listing.module) if effect.listing is not None else None
+    node = code.node(effect.listing) if code is not None and effect.listing is not None else None
+    return isinstance(node, ast.Call) and last_name(node.func) not in ("children", "named_children")
 
 
 def _classes_of(scope: Scope, declaration: Declaration) -> Iterator[ModuleClass]:
@@ -214,7 +227,7 @@ def _of_instances(scope: Scope, table: EffectTable, site: object) -> Iterator[Do
             yield _doubt(effect, "the shared module")
         holders = _holders(scope, site)
         for effect in (found for cls in content for found in table.on_child(holders, cls, is_named=False)):
-            if not _is_cared_for(scope, effect, holders):
+            if not _is_cared_for(scope, table, effect, holders):
                 yield _doubt(effect, "the module that gets its own instance")
         for attribute in sorted({name for _, name in instance_uses.held_names(values)}):
             yield from instance_uses.comparisons(scope.context, scope.context.family(scope.unit), attribute)

@@ -29,7 +29,8 @@ class Net(nn.Module):
 
 def _collected(new: str, then: str = "m._modules[key] = value", end: str = "") -> str:
     return (
-        f"{MODEL}def replace(m):\n    found = {{}}\n    for name, child in m.named_children():\n        replace(child)\n"
+        f"{MODEL}def replace(m):\n    found = {{}}\n"
+        f"    for name, child in m.named_children():\n        replace(child)\n"
         f"        if type(child) is nn.ReLU or type(child) is nn.ReLU6:\n            found[name] = {new}\n"
         f"    for key, value in found.items():\n        {then}\n{end}\n\nreplace(Net())\n"
     )
