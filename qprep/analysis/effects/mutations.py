@@ -187,14 +187,14 @@ def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lookup:
+class _NameLookup:
     """A module is taken from a table, or (None) from a module, by a key."""
 
     key: ast.expr
     table: ast.expr | None = None
 
 
-def _may_meet_new(lookup: _Lookup, targets: Callable[[ast.expr], References]) -> bool:
+def _may_meet_new(lookup: _NameLookup, targets: Callable[[ast.expr], References]) -> bool:
     """True if a lookup may give a module that a fix adds: a listing gave the key, or the table has no names as keys."""
     if may_be_listed(targets(lookup.key)):
         return True
@@ -680,7 +680,7 @@ class _Search:
             *(self._targets(value) if lookup is None else self._listed_by(value, lookup) for value, lookup in found)
         )
 
-    def _listed_by(self, receiver: ast.expr, lookup: _Lookup) -> References:
+    def _listed_by(self, receiver: ast.expr, lookup: _NameLookup) -> References:
         scope = self.file.scope_of(receiver)
         uses = self.points_to.calls.uses(scope) if scope.is_function else None
         if uses is None or uses.unknown or uses.loose or not uses.direct:
@@ -698,17 +698,17 @@ class _Search:
         return [part for value in values for part in self._values_of(value, seen | {node})]
 
     @staticmethod
-    def _looked_up(node: ast.expr) -> _Lookup | None:
+    def _looked_up(node: ast.expr) -> _NameLookup | None:
         """A lookup of a module: `modules[name]`, `net.get_submodule(name)`."""
         match node:
             case ast.Subscript(slice=ast.Slice() | ast.Constant(value=int())):
                 return None
             case ast.Subscript(value=table, slice=name):
-                return _Lookup(name, table)
+                return _NameLookup(name, table)
             case ast.Call(func=ast.Attribute(attr="get_submodule"), args=[name]):
-                return _Lookup(name)
+                return _NameLookup(name)
             case ast.Call(func=ast.Attribute(value=table, attr="get"), args=[name, *_]):
-                return _Lookup(name, table)
+                return _NameLookup(name, table)
         return None
 
     def _container_method(self, node: ast.Call, receiver: ast.expr) -> Iterator[Effect]:
