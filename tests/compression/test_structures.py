@@ -255,7 +255,7 @@ def test_channels_below_a_threshold_go_as_a_whole(regime: dict[str, str], dim: i
 
 
 def others_of(dim: int) -> list[str]:
-    """The parameters of a channel of conv2 beside the weight that names it: those of conv2, or of conv3, which reads it."""
+    """The parameters of a channel of conv2 beside the weight that names it: of conv2, or of conv3, which reads it."""
     return (["conv2.weight"] if dim == 1 else []) + ["bn2.weight", "bn2.bias"]
 
 
