@@ -12,7 +12,7 @@ from qprep.engine.config.settings import SettingsResolver
 from qprep.engine.config.settings_file import Options
 from qprep.engine.execution import Effort
 from qprep.engine.rule_registry import all_rules
-from qprep.foundation.findings import Fix, Rejection
+from qprep.foundation.findings import Fix, Rejection, RejectionCode
 from qprep.foundation.source import display_path
 
 NET = """\
@@ -160,7 +160,8 @@ def test_a_generated_file_is_reported_and_left(net: Path) -> None:
     net.write_text(text)
     result = runs.fix([net], resolver(), write=True)
     (left,) = result.remaining
-    assert left.fix == Rejection("the file is marked @generated; its generator would overwrite a fix")
+    reason = "the file is marked @generated; its generator would overwrite a fix"
+    assert left.fix == Rejection(reason, RejectionCode.GATE)
     assert (result.changed, result.reverted) == ((), ())
     assert net.read_text() == text
 
