@@ -93,6 +93,14 @@ class ObjectQueries(Protocol):
         """True if the instances of a class are classes."""
         ...
 
+    def metaclasses(self, cls: ClassRef) -> set[ClassRef | str]:
+        """The metaclasses that a class and its bases name: of the project, or of other packages by their names."""
+        ...
+
+    def has_virtual_subclasses(self, cls: ClassRef) -> bool:
+        """True if the project may register other classes as subclasses of a class."""
+        ...
+
 
 @dataclass(slots=True)
 class _Names:
