@@ -105,6 +105,8 @@ _WRITTEN_BY = {
 }
 """Functions that read objects from a file, and the names of those that write them."""
 
+_ORIGINALS = "qprep.runtime_modules.original_"
+
 ANY_OF_PACKAGE = "*"
 """The last part of the name of what a computed name gets from a package: a class or function that is not known."""
 
@@ -1272,6 +1274,8 @@ class PointsTo:
         last = name.rpartition(".")[2]
         if (written := _WRITTEN_BY.get(name)) is not None:
             return self._get(_Written(written)) | (NOTHING if name.startswith("torch.") else HOLDER)
+        if name.startswith(_ORIGINALS):  # a fix has rewritten the listing in an earlier pass
+            return self.below(self._of_arguments(node, scope), is_direct=True) | {CHILD_NAME}
         if name in _FINDS_MODULE:
             return frozenset((Reference(Named(ANY_MODULE)),))
         if name.startswith(_REFLECTIVE):

@@ -62,3 +62,12 @@ def test_a_second_instance_gets_what_the_first_one_gets(code: str, tmp_path: Pat
 @pytest.mark.parametrize("code", OTHER.values(), ids=OTHER.keys())
 def test_a_second_instance_may_get_something_else(code: str, tmp_path: Path) -> None:
     assert list(table_of(tmp_path, code).on_child((NET,), "torch.nn.ReLU", is_second=True))
+
+
+@pytest.mark.parametrize("listing", ["net.children()", "original_children(net)", "original_named_children(net)"])
+def test_children_are_followed_in_a_listing_that_a_fix_has_rewritten(listing: str, tmp_path: Path) -> None:
+    code = (
+        f"from qprep.runtime_modules import original_children, original_named_children\n{MODEL}net = Net()\n"
+        f'list(map(lambda child: setattr(child, "inplace", True), {listing}))\n'
+    )
+    assert list(table_of(tmp_path, code).on_held((NET,), "act", ("torch.nn.ReLU",)))
