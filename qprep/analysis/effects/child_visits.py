@@ -53,12 +53,12 @@ class Visit:
     of_originals: bool = False
 
 
-def visits(file: FileScopes, points_to: PointsTo) -> Iterator[Visit]:
+def visits(file: FileScopes, outside: OutsideEffects) -> Iterator[Visit]:
     """The visits of child modules in a file that a further child would change."""
-    finder = _Finder(file, points_to)
+    finder = _Finder(file, outside)
     methods = [(call, call.func) for call in file.index.of(ast.Call) if isinstance(call.func, ast.Attribute)]
     listings = [(call, method.value) for call, method in methods if method.attr in _LISTINGS]
-    tests = set(emptiness_tests(points_to.project, file.index)) if listings else set()
+    tests = set(emptiness_tests(outside.points_to.project, file.index)) if listings else set()
     for call, module in listings:
         if call not in tests:
             yield from finder.uses(call, module)
@@ -244,10 +244,11 @@ def _keys_of(node: ast.expr, file: FileScopes, points_to: PointsTo) -> list[Name
 class _Finder:
     """Follows what goes through the children of a module."""
 
-    def __init__(self, file: FileScopes, points_to: PointsTo, followed: frozenset[Parameter] = frozenset()) -> None:
+    def __init__(self, file: FileScopes, outside: OutsideEffects, followed: frozenset[Parameter] = frozenset()) -> None:
         """`followed`: the parameters on the way to this file."""
         self.file = file
-        self.points_to = points_to
+        self.outside = outside
+        self.points_to = outside.points_to
         self.followed = followed
 
     def applied(self, call: ast.Call, module: ast.expr) -> Iterator[Visit]:
@@ -255,15 +256,15 @@ class _Finder:
         function, scope = call.args[0], self.file.scope_of(call)
         found = partial(_children, self.points_to, module, scope, [], False)
         functions = self.points_to.of(function, scope)
-        if OutsideEffects(self.points_to).may_change(call, functions):
+        if self.outside.may_change(call, functions):
             yield Visit(found, call, call)
         for inner, is_bound in self._applied_functions(functions, function, scope):
             names = [argument.arg for argument in inner.arguments.args] if inner.arguments is not None else []
             names = names[1:] if is_bound else names
             if not _takes_keywords(inner, function):
                 continue
-            for _, tests in OutsideEffects(self.points_to).of_function(inner, frozenset(names[:1])):
-                yield Visit(partial(_children, self.points_to, module, scope, tests, False), call, call)
+            for tests in self.outside.of_function(inner, frozenset(names[:1])):
+                yield Visit(partial(_children, self.points_to, module, scope, list(tests), False), call, call)
 
     def _applied_functions(
         self, functions: References, node: ast.expr, scope: LexicalScope
@@ -303,7 +304,7 @@ class _Finder:
                 pass  # by a name
             case ast.For() if parent.iter is node:
                 names = frozenset(part.id for part in ast.walk(parent.target) if isinstance(part, ast.Name))
-                if OutsideEffects(self.points_to).keeps_targets(VisitRound(scope, names, names, parent)):
+                if self.outside.keeps_targets(VisitRound(scope, names, names, parent)):
                     yield parent, []
                 yield from self._loop(parent, parent.body, scope)
             case ast.comprehension() if parent.iter is node:
@@ -338,7 +339,7 @@ class _Finder:
             yield call, []
             return
         for function, name in parameters - self.followed:
-            inner = _Finder(function.file, self.points_to, self.followed | parameters)
+            inner = _Finder(function.file, self.outside, self.followed | parameters)
             for _, tests in inner.of_parameter(function, name, call):
                 yield call, tests
 
@@ -393,13 +394,12 @@ class _Finder:
     def _loop(self, loop: ast.For, body: list[ast.stmt], scope: LexicalScope) -> Iterator[_Use]:
         """The statements of a loop that leave something behind for a child, with the conditions on it."""
         names = [part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)]
-        effects = OutsideEffects(self.points_to)
         run = VisitRound(scope, frozenset(names), frozenset(names), loop).widened(loop.body, self.points_to)
         for statement in body:
             if isinstance(statement, ast.For) and goes_through_tensors(statement.iter, names):
                 yield from self._loop(loop, statement.orelse, scope)  # runs for a module without tensors
                 continue
-            for node, more in effects.of_statement(statement, run):
+            for node, more in self.outside.of_statement(statement, run):
                 yield statement, [*more, *self._tests_in(loop, node, statement, names, scope)]
             if isinstance(statement, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match):
                 inner = [part for block in blocks(statement) for part in block]

@@ -34,6 +34,7 @@ from qprep.analysis.effects.attribute_names import is_any, may_be
 from qprep.analysis.effects.child_visits import takers_of_originals
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.mutations import Effect, EffectKind, effects_of
+from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.points_to import ANY_MODULE, PointsTo
 from qprep.analysis.values.abstract_values import ClassRef, External, Number, Plain, Tensor, Word, options
 from qprep.foundation.catalogue.call_signature import parse_constructor
@@ -110,7 +111,8 @@ class EffectTable:
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
         """Every effect, file by file."""
-        found = (effect for module in self.project.given for effect in effects_of(self.points_to, module))
+        outside = OutsideEffects(self.points_to)
+        found = (effect for module in self.project.given for effect in effects_of(self.points_to, module, outside))
         return tuple(found)
 
     def _targets(self, effect: Effect) -> References:

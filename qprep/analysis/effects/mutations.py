@@ -45,6 +45,7 @@ from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 if TYPE_CHECKING:
     from qprep.analysis.effects.function_handlers import Asked
     from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
+    from qprep.analysis.effects.outside_effects import OutsideEffects
     from qprep.analysis.effects.points_to import PointsTo
 
 
@@ -168,7 +169,7 @@ def _any_object() -> References:
     return ANY_OBJECT
 
 
-def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
+def effects_of(points_to: PointsTo, module: str, outside: OutsideEffects) -> Iterator[Effect]:
     """The effects of the code of one module."""
     file = points_to.file(module)
     if file is None:
@@ -181,7 +182,7 @@ def effects_of(points_to: PointsTo, module: str) -> Iterator[Effect]:
     yield from search.values()
     yield from search.classes()
     yield from search.comparisons()
-    yield from search.visits()
+    yield from search.visits(outside)
     yield from search.exposures()
     yield from search.reads()
 
@@ -836,9 +837,9 @@ class _Search:
         is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and self._is_own(node, scope)
         return self.points_to.enclosing_class(scope) if is_own else None
 
-    def visits(self) -> Iterator[Effect]:
+    def visits(self, outside: OutsideEffects) -> Iterator[Effect]:
         """Uses of child modules that depend on which there are."""
-        for visit in child_visits.visits(self.file, self.points_to):
+        for visit in child_visits.visits(self.file, outside):
             yield Effect(
                 EffectKind.OBSERVE_ORIGINAL if visit.of_originals else EffectKind.OBSERVE,
                 visit.find_modules,

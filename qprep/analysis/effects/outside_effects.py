@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects import silent_calls
@@ -27,6 +27,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.class_conditions import conditions, failing
 from qprep.analysis.effects.implicit_calls import is_property
 from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
+from qprep.analysis.effects.recursive_results import RecursiveResults
 from qprep.analysis.effects.stored_values import OF_CONTAINERS
 from qprep.analysis.effects.visit_rounds import DEFERRED, VisitRound, blocks, goes_through_tensors, is_fresh
 from qprep.analysis.values.abstract_values import ClassRef, External
@@ -50,25 +51,38 @@ _NOT_IMPLICIT = _ENTER | frozenset(
 
 _COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 
+Conditions = tuple[Test, ...]
+"""Conditions on the module, all of which hold where an effect happens."""
+
 OutsideEffect = tuple[ast.AST, list[Test]]
 """The node of an effect, and conditions on the module that hold there in addition to those around its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A function whose parameters `names` are given the module, and `made` new objects."""
+
+    function: LexicalScope
+    names: frozenset[str]
+    made: frozenset[str]
+
+    def round(self) -> VisitRound:
+        return VisitRound(self.function, self.names | self.made, self.names, made=self.made)
 
 
 class OutsideEffects:
     """Finds the effects of code beyond the module that it runs for."""
 
     def __init__(self, points_to: PointsTo) -> None:
-        self._points_to = points_to
-        self._open: set[tuple[LexicalScope, frozenset[str]]] = set()
+        self.points_to = points_to
+        self._summaries: RecursiveResults[_Run, tuple[Conditions, ...]] = RecursiveResults(self._summary, ())
 
     def of_statement(self, statement: ast.stmt, run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of a simple statement, or of the head of a compound one."""
         if self._leaves(statement, run):
             yield statement, []
         elif isinstance(statement, ast.Assert):
-            yield from (
-                (statement, failing(statement.test, self._points_to.variable(n, run.scope))) for n in run.module
-            )
+            yield from ((statement, failing(statement.test, self.points_to.variable(n, run.scope))) for n in run.module)
         if isinstance(statement, ast.With | ast.AsyncWith):
             yield from self._of_contexts(statement, run)
         for part in _executed(statement):
@@ -85,26 +99,28 @@ class OutsideEffects:
 
     def of_function(
         self, function: LexicalScope, names: frozenset[str], made: frozenset[str] = frozenset()
-    ) -> Iterator[OutsideEffect]:
-        """The effects of a function whose parameters of these names are given the module, or (`made`) a new object."""
-        key = (function, names | made)
-        if key in self._open:
-            return
-        self._open.add(key)
-        try:
-            body = function.node.body
-            parts = body if isinstance(body, list) else [ast.Expr(body)]
-            run = VisitRound(function, names | made, names, made=made).widened(parts, self._points_to)
-            for effect in self._of_body(parts, run):
-                node = effect[0]
-                tests = [
-                    t
-                    for n in names
-                    for t in conditions(node, self._points_to.variable(n, function), function.file.parents)
-                ]
-                yield node, [*tests, *effect[1]]
-        finally:
-            self._open.discard(key)
+    ) -> tuple[Conditions, ...]:
+        """The conditions for each effect of a function; none of them is empty, or it is the only one.
+
+        The parameters `names` are given the module, `made` new objects.
+        """
+        return self._summaries[_Run(function, names, made)]
+
+    def _summary(self, run: _Run) -> tuple[Conditions, ...]:
+        body = run.function.node.body
+        parts = body if isinstance(body, list) else [ast.Expr(body)]
+        found: dict[Conditions, None] = {}
+        for node, more in self._of_body(parts, run.round().widened(parts, self.points_to)):
+            tests = (*self._conditions(node, run), *more)
+            if not tests:
+                return ((),)  # it happens for every module
+            found[tests] = None
+        return tuple(found)
+
+    def _conditions(self, node: ast.AST, run: _Run) -> Iterator[Test]:
+        for name in sorted(run.names):
+            variable = self.points_to.variable(name, run.function)
+            yield from conditions(node, variable, run.function.file.parents)
 
     def may_change(self, call: ast.Call, functions: References) -> bool:
         """True if what a call runs may change anything, though it is no function of the project."""
@@ -172,7 +188,7 @@ class OutsideEffects:
         value, parents = home.bindings[table][0].value, run.scope.file.parents
         if not isinstance(value, ast.Dict) or value.keys:
             return False
-        return all(_is_store_or_replacement(read, parents) for read in self._points_to.calls.reads(home, table))
+        return all(_is_store_or_replacement(read, parents) for read in self.points_to.calls.reads(home, table))
 
     @staticmethod
     def _is_in_other(target: ast.expr, run: VisitRound) -> bool:
@@ -186,7 +202,7 @@ class OutsideEffects:
         if run.loop is None:
             return False
         parents = run.scope.file.parents
-        reads: list[ast.AST] = list(self._points_to.calls.reads(run.scope.binder(name) or run.scope, name))
+        reads: list[ast.AST] = list(self.points_to.calls.reads(run.scope.binder(name) or run.scope, name))
         if isinstance(statement, ast.AugAssign):
             reads.append(statement)
         return any(not is_fresh(read, name, run.loop, parents) for read in reads)
@@ -226,7 +242,7 @@ class OutsideEffects:
         func, scope = call.func, run.scope
         if isinstance(func, ast.Attribute) and run.is_of_module(func.value):
             return  # the module's own method
-        callees = self._points_to.of(func, scope)
+        callees = self.points_to.of(func, scope)
         if isinstance(func, ast.Attribute) and run.owns(func.value) and not any(map(_is_function, callees)):
             yield from ((call, []) for _ in range(silent_calls.draws(func.attr)))
             return
@@ -241,7 +257,7 @@ class OutsideEffects:
                 yield from ((call, []) for _ in range(self._is_wrapped(inner)))
                 yield from self._of_followed(call, inner, run)
             case Instance(cls=cls):
-                methods = [m for name in ("__call__", "forward") for m in self._points_to.method(cls, name)]
+                methods = [m for name in ("__call__", "forward") for m in self.points_to.method(cls, name)]
                 yield from () if methods else ((call, []),)
                 for inner in methods:
                     yield from self._of_followed(call, inner, run)
@@ -258,9 +274,9 @@ class OutsideEffects:
     def _of_construction(self, call: ast.Call, cls: ClassRef, run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of making an instance of a class of the project."""
         for name in _CONSTRUCTION:
-            for inner in self._points_to.method(cls, name):
+            for inner in self.points_to.method(cls, name):
                 yield from self._of_followed(call, inner, run, makes=True)
-        for base in self._points_to.project.mro(cls):
+        for base in self.points_to.project.mro(cls):
             if isinstance(base, External) and base.name not in _PLAIN_BASES:
                 yield from self._of_package(base.name, call, run)
         for value, where in self._values_in_body(cls):
@@ -268,7 +284,7 @@ class OutsideEffects:
                 yield from ((call, []) for _ in self._of_given(value, VisitRound(where, frozenset(), frozenset())))
 
     def _values_in_body(self, cls: ClassRef) -> Iterator[tuple[ast.expr, LexicalScope]]:
-        file, entry = self._points_to.file(cls.module), self._points_to.project.class_node(cls)
+        file, entry = self.points_to.file(cls.module), self.points_to.project.class_node(cls)
         scope = file.defined(entry.node) if file is not None and entry is not None else None
         if scope is not None and entry is not None:
             yield from ((value, scope) for value in entry.values.values() if value is not None)
@@ -287,7 +303,7 @@ class OutsideEffects:
     def _of_given(self, call: ast.Call, run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of the functions that are given to another one, which may call them."""
         for value in (*call.args, *(keyword.value for keyword in call.keywords)):
-            for reference in self._points_to.of(value, run.scope):
+            for reference in self.points_to.of(value, run.scope):
                 if isinstance(reference.base, FunctionObject):
                     yield from ((call, []) for _ in self.of_function(reference.base.scope, frozenset()))
             if isinstance(value, ast.Attribute) and not self._is_silent_method(value, run.scope):
@@ -307,8 +323,8 @@ class OutsideEffects:
 
     def _may_be_method(self, value: ast.Attribute, scope: LexicalScope) -> bool:
         """True if an attribute that is given away may be a method of an object that it changes: `items.append`."""
-        is_called = self._points_to.names.is_method(value.attr) or value.attr in OF_CONTAINERS
-        return is_called and not self._points_to.of(value, scope)
+        is_called = self.points_to.names.is_method(value.attr) or value.attr in OF_CONTAINERS
+        return is_called and not self.points_to.of(value, scope)
 
     def _origins(self, node: ast.expr, scope: LexicalScope) -> set[str] | None:
         """The functions of packages whose results are all that a variable or attribute is given; None if others are."""
@@ -320,13 +336,13 @@ class OutsideEffects:
                     for b in home.bindings[name]
                 ]
             case ast.Attribute(attr=name):
-                stores = self._points_to.names.stores(self._points_to, name)
+                stores = self.points_to.names.stores(self.points_to, name)
                 values = [(assigned_value(store, where.file.parents), where) for store, where in stores]
             case ast.Call():
                 values = [(node, scope)]
         found: set[str] = set()
         for value, where in values:
-            bases = [each.base for each in self._points_to.of(value.func, where)] if isinstance(value, ast.Call) else []
+            bases = [each.base for each in self.points_to.of(value.func, where)] if isinstance(value, ast.Call) else []
             if not bases or not all(isinstance(base, Named) for base in bases):
                 return None
             found |= {base.name for base in bases if isinstance(base, Named)}
@@ -346,7 +362,7 @@ class OutsideEffects:
         """True if a decorator of another package may keep what a function is called with: `functools.lru_cache`."""
         for decorator in getattr(function.node, "decorator_list", ()):
             named = decorator.func if isinstance(decorator, ast.Call) else decorator
-            for reference in self._points_to.of(named, function.parent or function):
+            for reference in self.points_to.of(named, function.parent or function):
                 if isinstance(reference.base, Named) and not reference.base.name.startswith(_KEEPS_FUNCTION):
                     return True
         return False
@@ -362,23 +378,23 @@ class OutsideEffects:
                 if not isinstance(parent, ast.Attribute | ast.Return | ast.Assign) and not self._is_followed(
                     node, parent, run.scope
                 ):
-                    methods = self._special_methods(self._points_to.of(node, run.scope))
+                    methods = self._special_methods(self.points_to.of(node, run.scope))
         for method in methods:
             yield from ((node, []) for _ in self.of_function(method, frozenset()))
 
     def _methods_of_attribute(self, node: ast.Attribute, scope: LexicalScope) -> Iterator[LexicalScope]:
         """The functions that a read or write of an attribute runs: a property, a descriptor, `__getattr__`."""
         is_read = isinstance(node.ctx, ast.Load)
-        for reference in self._points_to.of(node.value, scope):
+        for reference in self.points_to.of(node.value, scope):
             base = reference.base
-            if not isinstance(base, Instance) or self._points_to.is_module(base.cls):
+            if not isinstance(base, Instance) or self.points_to.is_module(base.cls):
                 continue
             own = ("__getattr__", "__getattribute__") if is_read else ("__setattr__",)
-            yield from (m for name in own for m in self._points_to.method(base.cls, name))
-            yield from (m for m in self._points_to.method(base.cls, node.attr) if is_property(m))
-            for value in self._points_to.of_attribute(base.cls, node.attr):
+            yield from (m for name in own for m in self.points_to.method(base.cls, name))
+            yield from (m for m in self.points_to.method(base.cls, node.attr) if is_property(m))
+            for value in self.points_to.of_attribute(base.cls, node.attr):
                 if isinstance(value.base, Instance):
-                    yield from self._points_to.method(value.base.cls, "__get__" if is_read else "__set__")
+                    yield from self.points_to.method(value.base.cls, "__get__" if is_read else "__set__")
 
     def _is_followed(self, node: ast.expr, parent: ast.AST | None, scope: LexicalScope) -> bool:
         """True for what is called, or given to a function of the project alone: its own code says what runs."""
@@ -386,22 +402,22 @@ class OutsideEffects:
             return False
         if parent.func is node:
             return True
-        callees = self._points_to.of(parent.func, scope)
+        callees = self.points_to.of(parent.func, scope)
         return bool(callees) and not any(isinstance(each.base, Named) for each in callees)
 
     def _special_methods(self, references: References) -> Iterator[LexicalScope]:
         for reference in references:
             base = reference.base
-            if isinstance(base, Instance) and not self._points_to.is_module(base.cls):
-                names = (name for name in self._points_to.project.method_names(base.cls) if name.startswith("__"))
+            if isinstance(base, Instance) and not self.points_to.is_module(base.cls):
+                names = (name for name in self.points_to.project.method_names(base.cls) if name.startswith("__"))
                 for name in names:
-                    yield from self._points_to.method(base.cls, name) if name not in _NOT_IMPLICIT else ()
+                    yield from self.points_to.method(base.cls, name) if name not in _NOT_IMPLICIT else ()
 
     def _of_followed(
         self, call: ast.Call, function: LexicalScope, run: VisitRound, *, makes: bool = False
     ) -> Iterator[OutsideEffect]:
         """The effects of a function of the project; a constructor may change its own object."""
-        calls = self._points_to.calls
+        calls = self.points_to.calls
         values = (*call.args, *(keyword.value for keyword in call.keywords))
         names = {value: calls.parameters_of(call, run.scope, function, value) for value in values if run.owns(value)}
         made = {name for value in names if not run.is_of_module(value) for name in names[value]}
@@ -409,15 +425,15 @@ class OutsideEffects:
             made.add(function.receiver)
         own = {name for value in names if run.is_of_module(value) for name in names[value]}
         whole = {name for v in names if isinstance(v, ast.Name) and v.id in run.module for name in names[v]}
-        for _, tests in self.of_function(function, frozenset(own), frozenset(made)):
-            yield call, tests if whole == own and not made else []
+        for tests in self.of_function(function, frozenset(own), frozenset(made)):
+            yield call, list(tests) if whole == own and not made else []
 
     def _of_contexts(self, statement: ast.With | ast.AsyncWith, run: VisitRound) -> Iterator[OutsideEffect]:
         for item in statement.items:
-            for reference in self._points_to.of(item.context_expr, run.scope):
+            for reference in self.points_to.of(item.context_expr, run.scope):
                 if isinstance(reference.base, Instance):
                     for name in sorted(_ENTER):
-                        for method in self._points_to.method(reference.base.cls, name):
+                        for method in self.points_to.method(reference.base.cls, name):
                             yield from ((statement, []) for _ in self.of_function(method, frozenset()))
 
 
