@@ -83,6 +83,9 @@ MAX_NAME = 5
 MAX_DEPTH = 60
 """Expressions that are evaluated inside one another; deeper ones wait in a queue, so that no stack overflows."""
 
+MAX_CLASS_DEPTH = 20
+"""More of them for the class of a test, as long as it takes to follow a few imports."""
+
 MAX_MODULES = 16
 """Modules of a project, any of which may define what a computed name gets from one; of more, that is not followed."""
 
@@ -252,6 +255,7 @@ class PointsTo:
         self._queued: set[_Key] = set()
         self._outdated: dict[call_sites.Derived, None] = {}
         self._current: list[_Key | call_sites.Derived] = []
+        self._limit = MAX_DEPTH
         # Callees of which nothing is known so far, with the keys that need to know; and those that stay unknown.
         self._undecided: dict[ast.expr, dict[_Key | call_sites.Derived, None]] = {}
         self._decided: set[ast.expr] = set()
@@ -366,7 +370,7 @@ class PointsTo:
             self._users[key][self._current[-1]] = None
         if key not in self._values:
             self._values[key] = NOTHING
-            if len(self._current) < MAX_DEPTH:
+            if len(self._current) < self._limit:
                 self._update(key)
             else:
                 self._enqueue(key)
@@ -381,7 +385,7 @@ class PointsTo:
         if key not in self._derived:
             self._derived[key] = empty
             self._computing[key] = compute
-            if len(self._current) < MAX_DEPTH:
+            if len(self._current) < self._limit:
                 self._derive(key)
             else:
                 self._outdated[key] = None
@@ -1151,7 +1155,9 @@ class PointsTo:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             parts = [node.left, node.right]
         for part in parts:
-            references = self._get(part, scope)
+            references = self._known_class(part, scope)
+            if references is None:
+                continue  # so far, no object is known to pass
             if not references:
                 return None
             for reference in references:
@@ -1164,6 +1170,14 @@ class PointsTo:
                 else:
                     return None
         return frozenset(found)
+
+    def _known_class(self, node: ast.expr, scope: LexicalScope) -> References | None:
+        """The classes of an expression, which is evaluated at once even inside many others: what waits is not known."""
+        self._limit, before = MAX_DEPTH + MAX_CLASS_DEPTH, self._limit
+        try:
+            return self.known(node, scope)
+        finally:
+            self._limit = before
 
     # Calls
 
