@@ -200,10 +200,12 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Beside other objects: code that qprep does not read may have put parts of these into the same container."""
+    """A container that code which qprep does not read has made or filled: it may hold modules below an object."""
+
+    owner: Base
 
     def __hash__(self) -> int:
-        return 15
+        return 17 + hash(self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +309,6 @@ NOTHING: References = frozenset()
 ANYTHING = Reference(Anything())
 CHILD_NAME = Reference(ChildName())
 HOLDER: References = frozenset((Reference(Holder()),))
-PARTS: References = frozenset((Reference(Parts()),))
 TENSOR_NAME = Reference(ChildName(of_tensors=True))
 
 

@@ -107,7 +107,7 @@ class EffectTable:
     def __init__(self, analysis: Analysis) -> None:
         self.analysis = analysis
         self.project = analysis.project
-        self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold)
+        self.points_to = PointsTo(analysis.project, analysis.project.given, self._may_hold, self._has_own)
         self._reached: dict[Effect, References] = {}
         self._given: dict[tuple[ModuleClass, str], bool] = {}
         self._asked: list[tuple[ModuleClass, str]] = []
@@ -120,7 +120,11 @@ class EffectTable:
         entry = self.analysis.attributes_of(cls).names.get(attribute)
         return entry is None or not all(isinstance(kind, _VALUES) for kind in options(entry.kind))
 
-    @cached_property
+    def _has_own(self, cls: ClassRef, attribute: str) -> bool:
+        """True if the code of a class, or of its bases, gives its instances an attribute."""
+        return attribute in self.analysis.attributes_of(cls).names
+
+    @property
     def effects(self) -> tuple[Effect, ...]:
         """Every effect, file by file."""
         return self._index.all

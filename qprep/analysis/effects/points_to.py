@@ -26,7 +26,6 @@ from qprep.analysis.effects.abstract_objects import (
     HOLDER,
     MANY_OBJECTS,
     NOTHING,
-    PARTS,
     TENSOR_NAME,
     Anything,
     Base,
@@ -72,11 +71,12 @@ from qprep.analysis.effects.lexical_scopes import (
 )
 from qprep.analysis.effects.listings import is_module_in, module_beside
 from qprep.analysis.effects.python_classes import holds_no_items
-from qprep.analysis.effects.stored_values import OF_CONTAINERS, SCALARS, Addition, AttributeStore, StoreTable
+from qprep.analysis.effects.stored_values import OF_CONTAINERS, SCALARS, Addition, AttributeStore, Kept, StoreTable
 from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, is_text_method, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.module_resolver import Project
@@ -113,6 +113,7 @@ _WRITTEN_BY = {
     **dict.fromkeys(("pickle.load", "pickle.loads"), frozenset(("dump", "dumps"))),
 }
 """Functions that read objects from a file, and the names of those that write them."""
+_WRITERS = frozenset(("torch.save", "torch.serialization.save", "pickle.dump", "pickle.dumps"))
 
 _ORIGINALS = "qprep.runtime_modules.original_"
 
@@ -155,6 +156,7 @@ _VALUE_CLASSES = frozenset(
     [*(f"builtins.{name}" for name in ("bool", "bytes", "complex", "float", "int", "str")), "numbers.Integral",
      "numbers.Number", "numbers.Real", "torch.Tensor"]
 )  # fmt: skip
+_MODULES = frozenset(("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"))
 _ROOTS = frozenset(("builtins.object", "typing.Generic", "typing.Protocol", "abc.ABC"))
 
 _TORCH_CONTAINERS = frozenset(("ModuleDict", "ModuleList", "Sequential"))
@@ -246,10 +248,15 @@ class PointsTo:
         project: Project,
         modules: Iterable[str],
         may_hold: Callable[[ClassRef, str], bool] = lambda _cls, _attribute: True,
+        has_own: Callable[[ClassRef, str], bool] = lambda _cls, _attribute: True,
     ) -> None:
-        """`may_hold` says whether an attribute of a class may hold anything but numbers, texts and tensors."""
+        """`may_hold` says whether an attribute of a class may hold anything but numbers, texts and tensors.
+
+        `has_own` says whether the code of a class, or of its bases, gives its instances an attribute.
+        """
         self.project = project
         self._may_hold = may_hold
+        self._has_own = has_own
         self.modules = tuple(modules)
         self.names = call_sites.NameTable(project, self.modules)
         self._files: dict[str, FileScopes | None] = {}
@@ -506,8 +513,20 @@ class PointsTo:
         calls = [
             (call, file) for file in files for call in file.index.of(ast.Call) if last_name(call.func) in functions
         ]
-        found = _union(self._get(call.args[0], file.scope_of(call)) for call, file in calls if call.args)
+        found = _union(
+            self._get(call.args[0], file.scope_of(call))
+            for call, file in calls
+            if call.args and self._may_write(call, file.scope_of(call))
+        )
         return frozenset(each for each in found if isinstance(each.base, Instance | Made | Held | Below))
+
+    def _may_write(self, call: ast.Call, scope: LexicalScope) -> bool:
+        """True if a function may write objects into a file: it is one that does, or is not known."""
+        callees = self.known(call.func, scope)
+        if callees is None:
+            return False
+        names = {each.base.name for each in callees if isinstance(each.base, Named)}
+        return len(names) < len(callees) or not callees or not names.isdisjoint(_WRITERS)
 
     # Variables
 
@@ -579,9 +598,18 @@ class PointsTo:
             if home.is_function and any(isinstance(node, ast.Name) and node.id == name for node in home.returned):
                 found |= _union(map(self._added, self.stores.of_result(home.name)))
             if home.parent is None:
-                found |= self._kept_in_attribute(name, None)
+                kept = self.stores.of_attribute(name)
+                found |= _union(self._added(each.addition) for each in kept if self._may_be_of_module(each))
             return found | _union(self._kept_by_callee(node, file) for node, file in uses)
         return self._kept_in_attribute(name, None) | self._kept_by_callees(name, None)
+
+    def _may_be_of_module(self, kept: Kept) -> bool:
+        """True if what something is added to may be a variable of a module, and no attribute of another object."""
+        if kept.node is None or kept.scope is None:
+            return True
+        if self._is_own(kept.node, kept.scope):
+            return False
+        return any(isinstance(each.base, Named | Anything | Many) for each in self._get(kept.node.value, kept.scope))
 
     def _kept_in_attribute(self, name: str, family: frozenset[ClassRef] | None) -> References:
         """The values stored in what an attribute holds: of objects of a family, or (None) of any."""
@@ -646,7 +674,7 @@ class PointsTo:
                     return NOTHING
         found = _union(self._get(value, addition.scope) for value in addition.values)
         if addition.callee is not None and not addition.keeps_texts:
-            found |= PARTS if found else NOTHING
+            found |= self._parts_of(found)
         return found if addition.keeps_texts else found - {CHILD_NAME}
 
     def _keeps_children(self, reference: Reference) -> bool:
@@ -985,6 +1013,8 @@ class PointsTo:
                 other = self._of_methods(frozenset((reference,)), "__getattr__", "__getattribute__")
                 if not self.may_keep(cls, name):
                     return other
+                if not self._may_have(base, name):
+                    return other | self._get(_Stored(cls, name))
                 return frozenset((Reference(Held(cls, name)),)) | self._get(_Stored(cls, name)) | other
             case ClassObject(cls=ClassRef() as cls):
                 if methods := self.method(cls, name):
@@ -1012,6 +1042,29 @@ class PointsTo:
                 owner = base.name if isinstance(base, Made) else None
                 return frozenset((Reference(Held(owner, name)),)) | self._set_outside(name)
         return NOTHING
+
+    def _may_have(self, base: Base, name: str) -> bool:
+        """True if an object may have an attribute; False for a module of which reading it is an error."""
+        if name in NN_MODULE_ATTRIBUTES or name in OF_CONTAINERS or name.startswith("__"):
+            return True
+        match base:
+            case Instance(cls=cls) if self.is_module(cls):
+                return any(self._has(each, name) for each in (cls, *self.project.subclasses(cls)))
+            case Below():
+                return self.names.is_method(name) or self._is_an_attribute(name)
+        return True
+
+    def _has(self, cls: ClassRef, name: str) -> bool:
+        bases = (base for base in self.project.mro(cls) if isinstance(base, External))
+        if not all(base.name in _ROOTS or base.name in _MODULES for base in bases):
+            return True  # what a class of another package has is not known
+        return bool(self._has_own(cls, name) or self.method(cls, name) or self.method(cls, "__getattr__"))
+
+    def _is_an_attribute(self, name: str) -> bool:
+        """True if code of the project gives any object an attribute of this name."""
+        if any(self.names.holders(name)) or any(self.names.stores(self, name)):
+            return True
+        return any(store.owner is not None for store in self.stores.attribute_stores(name))
 
     def _has_known_values(self, base: Base) -> bool:
         """True for what an attribute holds where the project gives it objects, which count in its place."""
@@ -1401,26 +1454,38 @@ class PointsTo:
         if (last[:1].isupper() or last == ANY_OF_PACKAGE) and name.startswith("torch."):
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
             return made | self._of_arguments(node, scope) if last in _CONTAINERS else made
-        found = self._of_arguments(node, scope, makes_names=not name.startswith("builtins."))
+        found = self._of_arguments(node, scope, name)
         if any(dotted_text(argument) == "getattr" for argument in node.args):
             found |= self.below(found)  # functools.reduce(getattr, path, model)
         if last[:1].isupper() or last == ANY_OF_PACKAGE:
             found |= {Reference(Made(name, Place.of(scope.file.module, node)))}
-        return found if name.startswith("torch.") or silent_calls.packs_again(name) else found | HOLDER
+        if name.startswith("torch.") or silent_calls.packs_again(name):
+            return found
+        return found | HOLDER | self._parts_of(found)
 
     def _of_unknown_call(self, node: ast.Call, scope: LexicalScope) -> References:
         """A function that is not given may return any object that it can reach from its arguments, or their names."""
         found = self._of_arguments(node, scope)
         if isinstance(node.func, ast.Attribute):
-            found |= self._get(node.func.value, scope)
-        return found | HOLDER if found else found
+            owners, name = self._get(node.func.value, scope), node.func.attr
+            found |= frozenset(each for each in owners if self._may_have(each.base, name))
+        return found | HOLDER | self._parts_of(found) if found else found
 
-    def _of_arguments(self, node: ast.Call, scope: LexicalScope, *, makes_names: bool = True) -> References:
+    def _of_arguments(self, node: ast.Call, scope: LexicalScope, name: str = "") -> References:
+        """The arguments of a call, the results of functions among them, and names of parts of modules among them.
+
+        `name` is that of a function of another package, if it is known.
+        """
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
-        found = _union(self._get(value, scope) for value in values)
-        if makes_names and any(isinstance(each.base, Instance | Made | Below) for each in found):
+        found = NOTHING
+        for value in values:
+            given = self._get(value, scope)
+            functions = [each.base for each in given if isinstance(each.base, FunctionObject)]
+            if functions and (not name or silent_calls.may_call(name, node, value)):
+                found |= _union(self._get(_Result(function.scope)) for function in functions)
+            found |= given
+        if not name.startswith("builtins.") and any(isinstance(each.base, Instance | Made | Below) for each in found):
             found |= {CHILD_NAME}
-        found |= _union(self._get(_Result(each.base.scope)) for each in found if isinstance(each.base, FunctionObject))
         return frozenset(
             Reference(replace(each.base, is_loose=True)) if isinstance(each.base, FunctionObject) else each
             for each in found
@@ -1528,12 +1593,17 @@ class PointsTo:
 
     def _items(self, references: References) -> References:
         """The results of iterating over an object: the children of a module, the items of a container."""
-        is_known = not any(isinstance(each.base, Parts) or _is_holder(each.base) for each in references)
-        found = references | self.below(frozenset(filter(self._may_have_items, references)) if is_known else references)
+        held = (Reference(each.base.owner) for each in references if isinstance(each.base, Parts))
+        found = references | self.below(frozenset((*filter(self._may_have_items, references), *held)))
         if self._has_method("__iter__"):
             started = self._of_methods(references, "__iter__")
             found |= started | self._of_methods(started | references, "__next__")
         return found | _union(self._get(_Given(c)) for c in _classes_of(references) if self._has_given_items(c))
+
+    def _parts_of(self, references: References) -> References:
+        """A container that may hold parts of some modules, as code of another package makes one."""
+        modules = (each for each in references if isinstance(each.base, Instance) and not self._may_have_items(each))
+        return frozenset(Reference(Parts(each.base)) for each in modules)
 
     def _may_have_items(self, reference: Reference) -> bool:
         """True if an object may be iterated over; a module is, where its class says so or is a container."""

@@ -54,6 +54,7 @@ SILENT_BUILTINS: Final = frozenset(
 """Functions and types of Python that change nothing; those that call what they are given change what that changes."""
 
 _CALLING_BUILTINS: Final = frozenset(("classmethod", "filter", "map", "property", "staticmethod"))
+_CALLING_ITERATORS: Final = frozenset(("accumulate", "dropwhile", "filterfalse", "groupby", "starmap", "takewhile"))
 _CALLING_BY_KEY: Final = frozenset(("max", "min", "sorted"))
 _CALLING_WITH_MORE: Final = frozenset(("iter", "type"))  # with one argument, they ask for an iterator or a class
 _CALLING_NOTHING: Final = ("cmath.", "inspect.get", "inspect.is", "math.", "os.path.", "time.")
@@ -90,6 +91,8 @@ def is_silent_method(name: str, call: ast.Call | None = None) -> bool:
 def may_call(name: str, call: ast.Call, value: ast.expr) -> bool:
     """True if a function of a package may call what it is given as an argument; Python's own that do are few."""
     package, _, rest = name.partition(".")
+    if package == "itertools":
+        return rest.partition(".")[0] in _CALLING_ITERATORS
     if package != "builtins":
         if name.startswith((*_CALLING_NOTHING, *COPIES_NAMES)):
             return name.startswith(_CALLING_ALL_THE_SAME)
