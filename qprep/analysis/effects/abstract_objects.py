@@ -200,7 +200,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A container that code which qprep does not read has made or filled: it may hold modules below an object."""
+    """An object that code which qprep does not read has made or filled: it may hold an object, or modules below it."""
 
     owner: Base
 

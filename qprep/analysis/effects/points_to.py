@@ -674,7 +674,7 @@ class PointsTo:
                     return NOTHING
         found = _union(self._get(value, addition.scope) for value in addition.values)
         if addition.callee is not None and not addition.keeps_texts:
-            found |= self._parts_of(found)
+            found = self._with_parts(found)
         return found if addition.keeps_texts else found - {CHILD_NAME}
 
     def _keeps_children(self, reference: Reference) -> bool:
@@ -1034,6 +1034,8 @@ class PointsTo:
                 return frozenset((reference,))
             case Holder():
                 return self._get(_Outside(name, of_foreign=True))
+            case Parts(owner=around):  # `nn.DataParallel(model).module`
+                return NOTHING if self._may_have(around, name) else frozenset((Reference(around),))
             case Made() | Held() | Below() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,))) | {CHILD_NAME}
@@ -1448,20 +1450,20 @@ class PointsTo:
             return ANY_OBJECT
         if name.startswith(_VALUE_PACKAGES) or (name.startswith("torch.") and name.count(".") == 1):
             wraps = last in _WRAPS_MODULES and name.startswith("torch.")
-            return self._of_arguments(node, scope) if wraps else NOTHING
+            return self._with_parts(self._of_arguments(node, scope)) if wraps else NOTHING
         if name.startswith("builtins.") and last in SCALARS:
             return NOTHING
         if (last[:1].isupper() or last == ANY_OF_PACKAGE) and name.startswith("torch."):
             made = frozenset((Reference(Made(name, Place.of(scope.file.module, node))),))
-            return made | self._of_arguments(node, scope) if last in _CONTAINERS else made
+            return made | self._with_parts(self._of_arguments(node, scope)) if last in _CONTAINERS else made
         found = self._of_arguments(node, scope, name)
         if any(dotted_text(argument) == "getattr" for argument in node.args):
             found |= self.below(found)  # functools.reduce(getattr, path, model)
         if last[:1].isupper() or last == ANY_OF_PACKAGE:
             found |= {Reference(Made(name, Place.of(scope.file.module, node)))}
-        if name.startswith("torch.") or silent_calls.packs_again(name):
+        if silent_calls.packs_again(name):
             return found
-        return found | HOLDER | self._parts_of(found)
+        return self._with_parts(found) | (NOTHING if name.startswith("torch.") else HOLDER)
 
     def _of_unknown_call(self, node: ast.Call, scope: LexicalScope) -> References:
         """A function that is not given may return any object that it can reach from its arguments, or their names."""
@@ -1469,7 +1471,7 @@ class PointsTo:
         if isinstance(node.func, ast.Attribute):
             owners, name = self._get(node.func.value, scope), node.func.attr
             found |= frozenset(each for each in owners if self._may_have(each.base, name))
-        return found | HOLDER | self._parts_of(found) if found else found
+        return self._with_parts(found) | HOLDER if found else found
 
     def _of_arguments(self, node: ast.Call, scope: LexicalScope, name: str = "") -> References:
         """The arguments of a call, the results of functions among them, and names of parts of modules among them.
@@ -1600,10 +1602,10 @@ class PointsTo:
             found |= started | self._of_methods(started | references, "__next__")
         return found | _union(self._get(_Given(c)) for c in _classes_of(references) if self._has_given_items(c))
 
-    def _parts_of(self, references: References) -> References:
-        """A container that may hold parts of some modules, as code of another package makes one."""
+    def _with_parts(self, references: References) -> References:
+        """The same, and objects around the modules among them, as code of another package makes them."""
         modules = (each for each in references if isinstance(each.base, Instance) and not self._may_have_items(each))
-        return frozenset(Reference(Parts(each.base)) for each in modules)
+        return references | {Reference(Parts(each.base)) for each in modules}
 
     def _may_have_items(self, reference: Reference) -> bool:
         """True if an object may be iterated over; a module is, where its class says so or is a container."""
