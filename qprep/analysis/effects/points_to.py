@@ -33,6 +33,7 @@ from qprep.analysis.effects.abstract_objects import (
     ChildName,
     ClassObject,
     ClassOf,
+    ClassTest,
     FunctionObject,
     GivenName,
     Held,
@@ -71,6 +72,7 @@ from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
+from qprep.foundation.catalogue.module_attributes import PARTS_OF_COMPOUNDS
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.module_resolver import Project
@@ -958,6 +960,8 @@ class PointsTo:
             case Made() | Held() | Below() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,))) | {CHILD_NAME}
+                if (part := _part_of_compound(base, name)) is not None:
+                    return frozenset((part,)) | self._set_outside(name)
                 if not self.may_hold(name) and not self._is_set_by_name(name):
                     return self._get(_Computed(base.name, name)) if isinstance(base, Made) else NOTHING
                 owner = base.name if isinstance(base, Made) else None
@@ -1517,6 +1521,15 @@ def may_be_listed(references: References) -> bool:
 def _without_place(base: Base) -> Base:
     """An instance wherever it is made: its attributes are those of its class."""
     return Instance(base.cls) if isinstance(base, Instance) and base.made is not None else base
+
+
+def _part_of_compound(base: Base, name: str) -> Reference | None:
+    """The module that a compound module of torch.nn, or a part of one, holds in an attribute: `attention.out_proj`."""
+    whole = base.owner if isinstance(base, Below) else base
+    cls = PARTS_OF_COMPOUNDS.get(name)
+    if cls is None or not (isinstance(whole, Made) and whole.name.startswith("torch.nn.")):
+        return None
+    return Reference(Below(whole), frozenset((ClassTest(frozenset((cls,))),)))
 
 
 def _is_store(node: ast.Attribute) -> bool:
