@@ -40,6 +40,9 @@ STATEMENTS = {
     "shown": _MARK.format("len(repr(net))"),
     "counted": _MARK.format("len(list(net.children()))"),
     "in-its-table": _MARK.format('("act" in net.__dict__)'),
+    "listed-by-vars": _MARK.format("len(sorted(k for k in vars(net) if k[0] != '_'))"),
+    "listed-by-its-table": _MARK.format("len(list(net.__dict__))"),
+    "listed-by-its-values": _MARK.format("sum(map(callable, net.__dict__.values()))"),
 }
 
 _MODE = """
