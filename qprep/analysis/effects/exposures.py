@@ -18,6 +18,7 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
+from qprep.analysis.effects.argument_reads import reads_arguments
 from qprep.analysis.effects.made_subclasses import is_run_by_subclass
 from qprep.analysis.effects.points_to import is_torch_container
 from qprep.analysis.effects.text_sinks import is_shown
@@ -53,7 +54,9 @@ _LOOKS = frozenset(
 )  # fmt: skip
 _LINES = frozenset(("f_lineno", "tb_lineno"))
 _WATCHERS = frozenset(
-    ["gc.get_objects", "sys.setprofile", "sys.settrace", "threading.setprofile", "threading.settrace"]
+    ["gc.get_objects", "sys.monitoring.register_callback", "sys.setprofile",
+     "sys.settrace", "threading.setprofile", "threading.setprofile_all_threads", "threading.settrace",
+     "threading.settrace_all_threads"]
 )  # fmt: skip
 _WATCHER_NAMES = frozenset(name.rpartition(".")[2] for name in _WATCHERS)
 _HANDLERS = frozenset(("__torch_dispatch__", "__torch_function__"))
@@ -100,13 +103,26 @@ def _bases(points_to: PointsTo, cls: ClassRef) -> Iterator[ClassRef]:
 
 
 def watchers(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
-    """`sys.settrace`, `gc.get_objects` and their like: code that sees every call or every object."""
-    for call in file.index.of(ast.Call):
-        if last_name(call.func) not in _WATCHER_NAMES:
-            continue
-        names = {r.base.name for r in points_to.of(call.func, file.scope_of(call)) if isinstance(r.base, Named)}
-        if names & _WATCHERS:
-            yield Exposure(lambda: ANY_OBJECT, call, f"calls `{ast.unparse(call.func)}`")
+    """`sys.settrace`, `gc.get_objects` and their like, however they are called: they see each call or object."""
+    nodes: list[ast.Name | ast.Attribute | ast.Call] = [*file.index.of(ast.Name), *file.index.of(ast.Attribute)]
+    for node in (*nodes, *file.index.of(ast.Call)):
+        if _may_be_watcher(node, file):
+            names = {r.base.name for r in points_to.of(node, file.scope_of(node)) if isinstance(r.base, Named)}
+            if names & _WATCHERS:
+                yield Exposure(lambda: ANY_OBJECT, node, f"uses `{ast.unparse(node)}`")
+
+
+def _may_be_watcher(node: ast.Name | ast.Attribute | ast.Call, file: FileScopes) -> bool:
+    """True if an expression names one of the watchers: by an import, as an attribute, or by a text for `getattr`."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Load()):
+            home = file.scope_of(node).binder(name)
+            return home is not None and any(binding.target in _WATCHERS for binding in home.bindings[name])
+        case ast.Attribute(attr=name, ctx=ast.Load()):
+            return name in _WATCHER_NAMES
+        case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=name), *_]):
+            return name in _WATCHER_NAMES
+    return False
 
 
 # Sources
@@ -138,10 +154,12 @@ def _file(file: FileScopes) -> References:
 
 
 def handlers(file: FileScopes) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
-    """Classes with a `__torch_function__` or `__torch_dispatch__` that asks which function of torch is called."""
+    """Classes with a `__torch_function__` or `__torch_dispatch__` that asks which function is called, or how."""
     for node in file.index.of(ast.FunctionDef):
         scope = file.defined(node)
-        if node.name in _HANDLERS and scope is not None and scope.owner is not None and _asks_which(node):
+        if node.name not in _HANDLERS or scope is None or scope.owner is None:
+            continue
+        if _asks_which(node) or reads_arguments(node):
             yield scope.owner, node
 
 
