@@ -24,10 +24,11 @@ from qprep.analysis.effects.abstract_objects import (
     Test,
 )
 from qprep.analysis.effects.exposures import Exposure
-from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
+from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.method_calls import as_method_calls
 from qprep.analysis.effects.points_to import CHILDREN, RETURNS_SELF
 from qprep.analysis.effects.silent_calls import may_call
+from qprep.analysis.effects.stored_values import OF_CONTAINERS
 from qprep.analysis.effects.text_sinks import is_message, is_shown, is_sink, writes_to_a_stream
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, External
@@ -181,9 +182,13 @@ def _of_call(call: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[
         yield _Conversion(call, arguments[:1], _always)
     elif name in _TO_TEXT and isinstance(call.func, ast.Attribute):
         yield _Conversion(call, arguments[:1], partial(_is_of_no_function, points_to, call, scope))
-    elif _may_be_held(call.func, scope, points_to):
+    elif isinstance(call.func, ast.Attribute) and name in _names_of_text_functions(points_to):
+        yield _Conversion(call, arguments, partial(_is_of_no_function, points_to, call, scope))
+    elif _may_be_held(call.func, scope):
         yield _Conversion(call, arguments, partial(_makes_text, points_to, call.func, scope))
-    if writes_to_a_stream(call) and is_sink(call.func, file, points_to):
+    if (bound := _bound_partial(call.func, scope)) is not None:
+        yield from _of_partial(call, bound, file, points_to)
+    elif writes_to_a_stream(call) and is_sink(call.func, file, points_to):
         yield _Conversion(call, tuple(call.args), _always, is_written=True)
     elif converters := [each for each in arguments if _is_text_function(each, scope)]:
         receivers = (call.func.value,) if isinstance(call.func, ast.Attribute) else ()
@@ -203,17 +208,50 @@ def _is_of_no_function(points_to: PointsTo, call: ast.Call, scope: LexicalScope)
     return not any(isinstance(each.base, FunctionObject) for each in points_to.of(call.func, scope))
 
 
-def _may_be_held(func: ast.expr, scope: LexicalScope, points_to: PointsTo) -> bool:
-    """True if a callee is a variable or an attribute that may hold `repr` and its like."""
-    match func:
-        case ast.Name(id=name) if (home := scope.binder(name)) is not None:
-            bindings = home.bindings[name]
-            return any(b.kind is not BindingKind.DEFINITION and _may_bind_text_function(b) for b in bindings)
-        case ast.Attribute(attr=name):
-            stores = points_to.names.stores(points_to, name)
-            values = (assigned_value(node, where.file.parents) for node, where in stores)
-            return any(value is not None and _is_named_as_text_function(value) for value in values)
-    return False
+def _of_partial(call: ast.Call, bound: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[_Conversion]:
+    """A call of what `partial(repr)` or `partial(print, file=stream)` made."""
+    function, arguments = bound.args[0], (*bound.args[1:], *call.args)
+    if _is_text_function(function, file.scope_of(function)):
+        yield _Conversion(call, arguments, _always)
+    elif is_sink(function, file, points_to) and (writes_to_a_stream(bound) or writes_to_a_stream(call)):
+        yield _Conversion(call, arguments, _always, is_written=True)
+
+
+def _bound_partial(func: ast.expr, scope: LexicalScope) -> ast.Call | None:
+    """The call of `functools.partial` that a variable is bound to, and to nothing else."""
+    home = scope.binder(func.id) if isinstance(func, ast.Name) else None
+    bindings = home.bindings[func.id] if home is not None and isinstance(func, ast.Name) else []
+    value = bindings[0].value if len(bindings) == 1 else None
+    is_partial = isinstance(value, ast.Call) and last_name(value.func) == "partial" and bool(value.args)
+    return value if is_partial and isinstance(value, ast.Call) else None
+
+
+_HOLDING: WeakKeyDictionary[PointsTo, frozenset[str]] = WeakKeyDictionary()
+
+
+def _names_of_text_functions(points_to: PointsTo) -> frozenset[str]:
+    """The names of the attributes and keywords that the project gives `repr` and its like."""
+    if points_to not in _HOLDING:
+        files = filter(None, map(points_to.file, points_to.modules))
+        _HOLDING[points_to] = frozenset(name for file in files for name in _find_names_of_text_functions(file))
+    return _HOLDING[points_to]
+
+
+def _find_names_of_text_functions(file: FileScopes) -> Iterator[str]:
+    for call in file.index.of(ast.Call):
+        yield from (k.arg for k in call.keywords if k.arg is not None and _is_named_as_text_function(k.value))
+    for assignment in file.index.of(ast.Assign):
+        if _is_named_as_text_function(assignment.value):
+            yield from (target.attr for target in assignment.targets if isinstance(target, ast.Attribute))
+
+
+def _may_be_held(func: ast.expr, scope: LexicalScope) -> bool:
+    """True if a callee is a variable or an item that may be `repr` and its like."""
+    home = scope.binder(func.id) if isinstance(func, ast.Name) else None
+    if home is None or not isinstance(func, ast.Name):
+        return isinstance(func, ast.Subscript | ast.Call)
+    bindings = home.bindings[func.id]
+    return any(b.kind is not BindingKind.DEFINITION and _may_bind_text_function(b) for b in bindings)
 
 
 def _may_bind_text_function(binding: Binding) -> bool:
@@ -240,6 +278,8 @@ def _is_text_function(node: ast.expr, scope: LexicalScope) -> bool:
     """True for `repr`, `nn.Module.__repr__` and their like as values."""
     if isinstance(node, ast.Name):
         return node.id in _TO_TEXT and scope.binder(node.id) is None
+    if isinstance(node, ast.Call) and last_name(node.func) == "methodcaller":
+        return any(isinstance(name, ast.Constant) and name.value in _TEXT_METHODS for name in node.args[:1])
     return isinstance(node, ast.Attribute) and node.attr in _TEXT_METHODS
 
 
@@ -338,6 +378,8 @@ def _is_result_of_unknown(points_to: PointsTo, value: ast.expr, file: FileScopes
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
         return False
     if _returns_object(points_to, value.func):
+        return False
+    if value.func.attr in OF_CONTAINERS and not _is_result(points_to, value.func.value):
         return False
     return not any(_is_class(each.base) for each in points_to.of(value.func, file.scope_of(value)))
 

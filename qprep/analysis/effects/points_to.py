@@ -948,6 +948,8 @@ class PointsTo:
             case Named(name="sys.modules") if name not in _OF_TABLE:
                 files = [file for module in self.modules if (file := self.file(module)) and name in file.top.bindings]
                 return _union(self._get(_Variable(file.top, name)) for file in files)
+            case Named() if name == "__dict__":
+                return self._defined_in(frozenset((reference,)))
             case Named(name=dotted):
                 is_long = dotted.count(".") >= MAX_NAME or dotted.rpartition(".")[2][:1].isupper()
                 return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
@@ -1360,7 +1362,8 @@ class PointsTo:
             case ast.Call(func=ast.Name(id="locals" | "vars"), args=[]):
                 return self._every_binding(scope)
             case ast.Call(func=ast.Name(id="vars"), args=[value]):
-                return self.below(self._get(value, scope)) | {CHILD_NAME}
+                found = self._get(value, scope)
+                return self.below(found) | self._defined_in(found) | {CHILD_NAME}
             case ast.Call(func=ast.Name(id="dir"), args=[_]):
                 return frozenset((CHILD_NAME,))
             case ast.Call(func=ast.Call(func=getter, args=[ast.Constant(value=str(path))]), args=[value]):
@@ -1393,12 +1396,11 @@ class PointsTo:
 
     def _any_attribute(self, references: References) -> References:
         """The results of `getattr(x, name)`: a module below, or a definition of a file, class or package."""
-        found = self.below(references)
+        found = self.below(references) | self._defined_in(references)
         for reference in references:
             match reference.base:
                 case Named(name=name) if name in self.project.given:
-                    file = self.file(name)
-                    found |= self._every_binding(file.top if file is not None else None)
+                    pass
                 case Named(name="sys.modules"):
                     found |= self._of_any_module()
                 case Named(name=name):
@@ -1407,6 +1409,12 @@ class PointsTo:
                     for base in self.project.mro(cls):
                         found |= self._every_binding(self._body(base) if isinstance(base, ClassRef) else None)
         return found
+
+    def _defined_in(self, references: References) -> References:
+        """The values of all variables of the project's modules among some objects."""
+        names = {each.base.name for each in references if isinstance(each.base, Named)} & self.project.given.keys()
+        files = [file for name in sorted(names) if (file := self.file(name)) is not None]
+        return _union(self._every_binding(file.top) for file in files)
 
     def _of_any_module(self) -> References:
         """The results of a computed name on any module: objects of another package, or of a small project."""

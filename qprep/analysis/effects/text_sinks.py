@@ -103,8 +103,14 @@ def is_sink(func: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
     if any(binding.kind is BindingKind.PARAMETER for binding in bindings):
         return func.id in _SHOWS and not found
     values = [binding.value for binding in bindings if binding.kind is BindingKind.VALUE]
-    is_bound_method = all(isinstance(value, ast.Attribute) and value.attr in _SHOWS for value in values)
-    return len(values) == len(bindings) and is_bound_method
+    return len(values) == len(bindings) and all(_is_bound_sink(value, file, points_to) for value in values)
+
+
+def _is_bound_sink(value: ast.AST | None, file: FileScopes, points_to: PointsTo) -> bool:
+    """True for `logger.info` and `partial(print, end="")` as values."""
+    if isinstance(value, ast.Call) and last_name(value.func) == "partial" and value.args:
+        return is_sink(value.args[0], file, points_to) and not writes_to_a_stream(value)
+    return isinstance(value, ast.Attribute) and value.attr in _SHOWS
 
 
 def _is_text_method(call: ast.Call) -> bool:
