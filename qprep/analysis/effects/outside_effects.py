@@ -326,7 +326,10 @@ class OutsideEffects:
 
     def _is_silent_method(self, method: ast.Attribute, scope: LexicalScope, call: ast.Call | None = None) -> bool:
         if silent_calls.is_silent_method(method.attr, call):
-            return True
+            # Of an object of another package, no method is known by the name that a tensor's has.
+            bases = (each.base for each in self.points_to.of(method.value, scope))
+            is_other = any(isinstance(base, Made) and not base.name.startswith("torch.") for base in bases)
+            return not is_other or method.attr in silent_calls.READING
         return silent_calls.is_logging(method.attr) and self._origins(method.value, scope) == {"logging.getLogger"}
 
     def _may_be_method(self, value: ast.Attribute, scope: LexicalScope) -> bool:

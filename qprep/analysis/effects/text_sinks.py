@@ -95,7 +95,7 @@ def is_sink(func: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
     scope = file.scope_of(func)
     home = scope.binder(func.id) if isinstance(func, ast.Name) else None
     if home is None or not isinstance(func, ast.Name):
-        return last_name(func) in _SHOWS
+        return last_name(func) in _SHOWS or dotted_text(func).removesuffix(".write") in _CONSOLES
     found = [each.base for each in points_to.of(func, scope)]
     if found and all(isinstance(base, Named) and base.name.rpartition(".")[2] in _SHOWS for base in found):
         return True

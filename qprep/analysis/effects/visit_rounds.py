@@ -113,6 +113,10 @@ def root_of(node: ast.expr) -> str | None:
         match node:
             case ast.Attribute(value=value) | ast.Subscript(value=value) | ast.Starred(value=value):
                 node = value
+            case ast.Call(func=ast.Attribute(attr="get" | "pop" | "setdefault"), args=[_, default]) if _may_be_older(
+                default
+            ):
+                return None
             case ast.Call(func=ast.Attribute(value=value)):
                 node = value
             case ast.Call(func=ast.Name(id="getattr"), args=[value, _, *default]) if not any(

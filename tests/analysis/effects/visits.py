@@ -143,6 +143,9 @@ VISITS = {
     ),
     "default-of-an-attribute": ("", 'for q in m.modules(): getattr(q, "log", r).append(1)'),
     "default-of-an-attribute-kept": ("", 'for q in m.modules():\n    log = getattr(q, "log", r)\n    log.append(1)'),
+    "default-of-a-table": ("", 'for q in m.modules(): vars(q).get("log", r).append(1)'),
+    "default-that-is-set": ("", 'for q in m.modules(): q.__dict__.setdefault("log", r).append(1)'),
+    "queue": ("import queue\n", "line = queue.Queue()\nfor q in m.modules(): line.put(1)\nr.append(line.qsize())"),
     "sorted": ("", "sorted(m.modules(), key=lambda q: r.append(1) or 0)"),
     "sorted-by-a-function": (
         "def by(q):\n    LOG.append(q)\n    return 0\nLOG = []\n",
