@@ -26,7 +26,7 @@ from qprep.analysis.effects.abstract_objects import (
 from qprep.analysis.effects.exposures import Exposure
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.method_calls import as_method_calls
-from qprep.analysis.effects.points_to import CHILDREN, RETURNS_SELF
+from qprep.analysis.effects.points_to import CHILDREN, FETCHES, RETURNS_SELF
 from qprep.analysis.effects.silent_calls import may_call
 from qprep.analysis.effects.stored_values import OF_CONTAINERS
 from qprep.analysis.effects.text_sinks import is_message, is_shown, is_sink, writes_to_a_stream
@@ -342,8 +342,12 @@ def _parts(points_to: PointsTo, reference: Reference) -> References:
     match reference.base:
         case FunctionObject(scope=scope) if scope.owner is not None and scope.receiver is not None:
             return frozenset((Reference(Instance(scope.owner)),))
-        case Instance(cls=cls) as base if not points_to.is_module(cls) and not _has_own_text(points_to, base):
-            return _fields(points_to, cls) if _has_generated_text(points_to, cls) else NOTHING
+        case Instance(cls=cls) if not points_to.is_module(cls):
+            every = (cls, *points_to.project.subclasses(cls))
+            shown = (each for each in every if _has_generated_text(points_to, each))
+            return frozenset().union(*(_fields(points_to, each) for each in shown))
+        case Below(owner=Instance(cls=cls)) if not points_to.is_module(cls):
+            return _fields(points_to, cls)  # `vars(x)`
         case Made(name=name) if not name.startswith("torch."):
             return points_to.set_from_outside(name)
     return NOTHING
@@ -351,6 +355,8 @@ def _parts(points_to: PointsTo, reference: Reference) -> References:
 
 def _has_generated_text(points_to: PointsTo, cls: ClassRef) -> bool:
     """True if a decorator or a base of another package may give a class a text that shows its fields."""
+    if _has_own_text(points_to, Instance(cls)):
+        return False
     bases = points_to.project.mro(cls)
     nodes = (points_to.project.class_node(base) for base in bases if isinstance(base, ClassRef))
     is_decorated = any(entry is not None and entry.node.decorator_list for entry in nodes)
@@ -374,28 +380,21 @@ def _fields(points_to: PointsTo, cls: ClassRef) -> References:
 
 
 def _is_result_of_unknown(points_to: PointsTo, value: ast.expr, file: FileScopes) -> bool:
-    """True for a call of a method that is no known one, and no class: its result is taken for no module."""
+    """True for a call of a method of which nothing is known: its result is taken for no module."""
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
         return False
     if _returns_object(points_to, value.func):
         return False
     if value.func.attr in OF_CONTAINERS and not _is_result(points_to, value.func.value):
         return False
-    return not any(_is_class(each.base) for each in points_to.of(value.func, file.scope_of(value)))
-
-
-def _is_class(base: object) -> bool:
-    if isinstance(base, ClassObject):
-        return True
-    if not isinstance(base, Named):
-        return False
-    module, _, last = base.name.rpartition(".")
-    return last[:1].isupper() or isinstance(getattr(sys.modules.get(module), last, None), type)
+    return not any(
+        isinstance(each.base, ClassObject | Named) for each in points_to.of(value.func, file.scope_of(value))
+    )
 
 
 def _returns_object(points_to: PointsTo, func: ast.Attribute) -> bool:
-    """True if a method may return a module: one of the project's, or `model.eval()`."""
-    return func.attr in RETURNS_SELF or points_to.names.is_method(func.attr)
+    """True if a method may return a module: one of the project's, `model.eval()`, or `model.get_submodule(name)`."""
+    return func.attr in RETURNS_SELF | FETCHES or points_to.names.is_method(func.attr)
 
 
 def _is_item_of_result(points_to: PointsTo, value: ast.expr, file: FileScopes) -> bool:

@@ -122,7 +122,7 @@ RETURNS_SELF = frozenset(
     ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to",
      "train", "type"]
 )  # fmt: skip
-_FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
+FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
 _TENSORS = frozenset(["parameters", "named_parameters", "buffers", "named_buffers", "state_dict"])
 # Functions of these packages return numbers, texts and tensors; of torch itself, these return the module given.
 _VALUE_PACKAGES = (
@@ -1221,12 +1221,12 @@ class PointsTo:
         """The result of a method of nn.Module; None for another method."""
         receiver = self._get(func.value, scope)
         name = func.attr
-        if name in CHILDREN or name in _FETCHES:
+        if name in CHILDREN or name in FETCHES:
             is_direct = name in ("children", "named_children")
             itself = receiver if name in ("modules", "named_modules") else NOTHING
             names = {CHILD_NAME} if receiver and name.startswith("named_") else NOTHING
             found = self.below(receiver, is_direct=is_direct) | itself | names
-            return self._looked_up(found, node.args[0], scope) if name in _FETCHES and node.args else found
+            return self._looked_up(found, node.args[0], scope) if name in FETCHES and node.args else found
         if name in _TENSORS and not self._defines(receiver, name):
             return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
         return receiver if name in RETURNS_SELF and not self._defines(receiver, name) else None

@@ -33,6 +33,10 @@ logger = logging.getLogger(__name__)
 """
 _PLAIN = "class Holder:\n    def __init__(self, model):\n        self.model = model\n\n\n"
 _DATA = "@dataclasses.dataclass\nclass Holder:\n    model: nn.Module\n    rate: float = 0.1\n\n\n"
+_KEYED = (
+    "@dataclasses.dataclass\nclass Base:\n    def key(self):\n        return hash(repr(self))\n\n\n"
+    "@dataclasses.dataclass\nclass Holder(Base):\n    model: nn.Module\n\n\n"
+)
 _TUPLE = "class Holder(typing.NamedTuple):\n    model: nn.Module\n\n\n"
 _TEXT = "class Holder:\n    def __init__(self, model):\n        self.model = model\n\n"
 _LOG = "def log(text):\n    LINES.append(text)\n\n\n"
@@ -74,6 +78,14 @@ USED = {
     "method-with-a-key": "nets = [net, nn.Tanh()]\nnets.sort(key=repr)",
     "dataclass": _DATA + "len(repr(Holder(net)))",
     "dataclass-inside-another": _DATA + "hash(str(Holder(Holder(net))))",
+    "dataclass-of-a-subclass": _KEYED + "Holder(net).key()",
+    "as-a-dictionary": _DATA + "len(str(dataclasses.asdict(Holder(net))))",
+    "its-variables": _PLAIN + "len(str(vars(Holder(net))))",
+    "its-table": _PLAIN + "len(f'{Holder(net).__dict__}')",
+    "its-items": _PLAIN + "for k, v in vars(Holder(net)).items():\n    hash(f'{k}={v}')",
+    "copy": "import copy\nlen(repr(copy.deepcopy(net)))",
+    "pickle": "import pickle\nlen(repr(pickle.loads(pickle.dumps(net))))",
+    "submodule": 'len(repr(nn.Sequential(net).get_submodule("0")))',
     "named-tuple": _TUPLE + "len(f'{Holder(net)}')",
     "text-of-a-holder": _TEXT + "    def __repr__(self):\n        return f'of {self.model}'\n\nlen(str(Holder(net)))",
     "text-of-a-holder-in-another": _TEXT
