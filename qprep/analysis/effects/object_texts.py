@@ -24,7 +24,7 @@ from qprep.analysis.effects.abstract_objects import (
     Test,
 )
 from qprep.analysis.effects.exposures import Exposure
-from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.lexical_scopes import BindingKind, is_super
 from qprep.analysis.effects.method_calls import as_method_calls
 from qprep.analysis.effects.points_to import CHILDREN, FETCHES, RETURNS_SELF
 from qprep.analysis.effects.silent_calls import may_call
@@ -174,8 +174,7 @@ def _of_call(call: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[
     name = last_name(call.func)
     if name in _TEXT_METHODS and isinstance(call.func, ast.Attribute):
         owner = call.func.value
-        is_super = isinstance(owner, ast.Call) and last_name(owner.func) == "super"
-        yield _Conversion(call, (owner, *call.args), _always, of_base=is_super)
+        yield _Conversion(call, (owner, *call.args), _always, of_base=is_super(owner, scope))
     elif name in _FILLS and isinstance(call.func, ast.Attribute):
         yield _Conversion(call, arguments, partial(_is_of_no_function, points_to, call, scope))
     elif name in _TO_TEXT and isinstance(call.func, ast.Name) and scope.binder(name) is None:
@@ -194,7 +193,7 @@ def _of_call(call: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[
         receivers = (call.func.value,) if isinstance(call.func, ast.Attribute) else ()
         others = tuple(each for each in (*arguments, *receivers) if each not in converters)
         is_for_its_effect = isinstance(file.parents.get(call), ast.Expr) and not is_sink(call.func, file, points_to)
-        is_certain = partial(_calls_what_it_is_given, points_to, call, scope)
+        is_certain = partial(_calls_any_of, converters, points_to, call, scope)
         yield _Conversion(call, others, is_certain, is_written=is_for_its_effect)
 
 
@@ -283,13 +282,13 @@ def _is_text_function(node: ast.expr, scope: LexicalScope) -> bool:
     return isinstance(node, ast.Attribute) and node.attr in _TEXT_METHODS
 
 
-def _calls_what_it_is_given(points_to: PointsTo, call: ast.Call, scope: LexicalScope) -> bool:
-    """True if a function that is not of the project may call functions which it is given."""
+def _calls_any_of(values: list[ast.expr], points_to: PointsTo, call: ast.Call, scope: LexicalScope) -> bool:
+    """True if a function that is not of the project may call one of some arguments."""
     callees = [each.base for each in points_to.of(call.func, scope)]
     if any(isinstance(base, FunctionObject) for base in callees):
         return False
     names = [base.name for base in callees if isinstance(base, Named)]
-    return not names or any(map(may_call, names))
+    return not names or any(may_call(name, call, value) for name in names for value in values)
 
 
 def _is_part_of_name(node: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:
@@ -340,7 +339,7 @@ def _admits_values_alone(test: Test) -> bool:
 def _parts(points_to: PointsTo, reference: Reference) -> References:
     """The objects whose texts Python puts into that of an object: fields, and the object of a bound method."""
     match reference.base:
-        case FunctionObject(scope=scope) if scope.owner is not None and scope.receiver is not None:
+        case FunctionObject(scope=scope, is_bound=True) if scope.owner is not None and scope.receiver is not None:
             return frozenset((Reference(Instance(scope.owner)),))
         case Instance(cls=cls) if not points_to.is_module(cls):
             every = (cls, *points_to.project.subclasses(cls))

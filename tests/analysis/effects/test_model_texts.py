@@ -135,6 +135,7 @@ SHOWN = {
     "field-of-a-dataclass": _DATA + "len(repr(Holder(model=net).rate))",
     "number": "len(f'{net.training}')",
     "class": "len(type(net).__name__)",
+    "function-of-a-class": "len(f'{Net.forward}')",
     "test-of-a-class": "isinstance(net, str)",
     "own-method-of-a-template": "class Form:\n    def format(self, x):\n        return x\n\nForm().format(net).eval()",
     "remainder": "steps = 3\nsteps % 2",
