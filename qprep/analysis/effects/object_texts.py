@@ -379,7 +379,7 @@ def _fields(points_to: PointsTo, cls: ClassRef) -> References:
 
 
 def _is_result_of_unknown(points_to: PointsTo, value: ast.expr, file: FileScopes) -> bool:
-    """True for a call of a method of which nothing is known: its result is taken for no module."""
+    """True for a call of a method of which nothing is known: its result counts as no module."""
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute)):
         return False
     if _returns_object(points_to, value.func):
