@@ -42,7 +42,7 @@ _PACKAGES_OF_TEXT = ("builtins.", "pprint.", "reprlib.")
 _TEXT_METHODS = frozenset(("__format__", "__repr__", "__str__"))
 # Methods of templates, which give a text that holds their arguments.
 _FILLS = frozenset(("__mod__", "format", "format_map", "safe_substitute", "substitute", "vformat"))
-_NUMBERS = (int, float, complex)
+_OF_TEXTS = frozenset(name for name in dir(str) if not name.startswith("_"))
 # What gives pairs of a name or number and an object.
 _PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
 _LISTS_NAMES = frozenset(("__dir__", "dir", "getmembers", "getmembers_static"))
@@ -154,15 +154,38 @@ def _conversions(file: FileScopes, points_to: PointsTo) -> Iterator[_Conversion]
     for formatted in file.index.of(ast.FormattedValue):
         yield _Conversion(formatted, (formatted.value,), _always)
     for operation in file.index.of(ast.BinOp):
-        if isinstance(operation.op, ast.Mod) and not any(map(_is_number, (operation.left, operation.right))):
+        if isinstance(operation.op, ast.Mod) and _may_be_template(operation.left, file.scope_of(operation)):
             right = operation.right
             yield _Conversion(operation, tuple(right.elts) if isinstance(right, ast.Tuple) else (right,), _always)
     for call in file.index.of(ast.Call):
         yield from _of_call(call, file, points_to)
 
 
-def _is_number(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, _NUMBERS)
+def _may_be_template(node: ast.expr, scope: LexicalScope, followed: frozenset[str] = frozenset()) -> bool:
+    """True if the left side of `%` may be a text: other values are numbers, tensors, or results of methods of these."""
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, str)
+        case ast.JoinedStr() | ast.Attribute() | ast.FormattedValue():
+            return True
+        case ast.Call(func=func):
+            return isinstance(func, ast.Name) or last_name(func) in _OF_TEXTS
+        case ast.BinOp(left=left, op=ast.Add() | ast.Mod() | ast.Mult()):
+            return _may_be_template(left, scope, followed)
+        case ast.IfExp(body=body, orelse=orelse):
+            return any(_may_be_template(each, scope, followed) for each in (body, orelse))
+        case ast.Subscript(value=value) | ast.NamedExpr(value=value):
+            return _may_be_template(value, scope, followed)
+        case ast.Name(id=name) if (home := scope.binder(name)) is not None and name not in followed:
+            bound = ((binding.kind, binding.value, binding.home(home)) for binding in home.bindings[name])
+            return any(
+                kind is not BindingKind.VALUE
+                or (isinstance(value, ast.expr) and _may_be_template(value, where, followed | {name}))
+                for kind, value, where in bound
+            )
+        case ast.Dict() | ast.List() | ast.Tuple():
+            return True
+    return False
 
 
 def _of_call(call: ast.Call, file: FileScopes, points_to: PointsTo) -> Iterator[_Conversion]:

@@ -52,6 +52,11 @@ USED = {
     "template-in-a-variable-by-key": 'form = "{m}"\nlen(form.format_map({"m": net}))',
     "percent-in-a-variable": 'form = "%s"\nlen(form % net)',
     "percent-of-a-tuple-in-a-variable": 'form = "%d %s"\nlen(form % (1, net))',
+    "percent-of-a-table": 'forms = {"a": "%s"}\nlen(forms["a"] % net)',
+    "percent-of-an-attribute": "class Form:\n    text = '%s'\nlen(Form.text % net)",
+    "percent-of-a-parameter": "def f(form, x):\n    return len(form % x)\nf('%s', net)",
+    "percent-of-a-sum": "head = 'a '\nlen((head + '%s') % net)",
+    "percent-of-a-result": "def form():\n    return '%s'\nlen(form() % net)",
     "template-object": 'len(string.Template("$m").substitute(m=net))',
     "qualified": "len(builtins.repr(net))",
     "imported-as": "from builtins import repr as to_text\nlen(to_text(net))",
@@ -139,6 +144,7 @@ SHOWN = {
     "test-of-a-class": "isinstance(net, str)",
     "own-method-of-a-template": "class Form:\n    def format(self, x):\n        return x\n\nForm().format(net).eval()",
     "remainder": "steps = 3\nsteps % 2",
+    "remainder-of-a-tensor": "places = torch.arange(3)[0]\nsize = net\nplaces % size",
 }
 
 
