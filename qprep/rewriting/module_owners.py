@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Decorators of methods that get no instance, or whose body TorchScript compiles.
 _WITHOUT_SELF = frozenset(("builtins.staticmethod", "builtins.classmethod", "torch.jit.script_method"))
 
+# Decorators of methods that scripted code runs in Python, on an object whose modules cannot be called.
+_WITHOUT_MODULES = frozenset(("torch.jit.ignore", "torch._jit_internal.ignore"))
+
 
 class ModuleOwners:
     """The classes and functions of one plan as owners of modules; each answer is computed once."""
@@ -91,6 +94,12 @@ class ModuleOwners:
             if decorator in _WITHOUT_SELF:
                 return Rejection(
                     f"`{function.name}` is a {decorator.removeprefix('builtins.')}", RejectionCode.CLASS_SHAPE
+                )
+            if decorator in _WITHOUT_MODULES:
+                return Rejection(
+                    f"`{function.name}` has the decorator {decorator.rpartition('.')[2]}: a scripted model runs it "
+                    "where no module can be called",
+                    RejectionCode.CLASS_SHAPE,
                 )
         if not positional_parameters(function):
             return Rejection(f"`{function.name}` has no self", RejectionCode.CLASS_SHAPE)

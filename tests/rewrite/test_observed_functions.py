@@ -40,6 +40,9 @@ STATEMENTS = {
     "shown": _MARK.format("len(repr(net))"),
     "counted": _MARK.format("len(list(net.children()))"),
     "in-its-table": _MARK.format('("act" in net.__dict__)'),
+    "listed-by-vars": _MARK.format("len(sorted(k for k in vars(net) if k[0] != '_'))"),
+    "listed-by-its-table": _MARK.format("len(list(net.__dict__))"),
+    "listed-by-its-values": _MARK.format("sum(map(callable, net.__dict__.values()))"),
 }
 
 _MODE = """
@@ -157,3 +160,87 @@ def test_a_handler_sees_only_the_function_that_it_asks_for(read: str, value: str
     assert before.runs["eval"].tensors, before.runs["eval"].error
     assert differences(before, after) == []
     assert len([f for f in result.fixed if f.code.startswith("QP")]) == fixed
+
+
+# Handlers that run every function of torch, and what they record of the arguments.
+_RECORDING = """
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
+
+SEEN = []
+
+
+class Record(TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        {body}
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return F.gelu(self.fc(x))
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net()
+
+    def forward(self, x):
+        SEEN.clear()
+        with Record():
+            y = self.net(x)
+        return y * len(str(SEEN))
+
+
+def example():
+    return Outer(), (torch.randn(2, 4),)
+"""
+_RUN = "\n        return func(*args, **(kwargs or {}))"
+RECORDS = {
+    "number": "SEEN.append(len(args))" + _RUN,
+    "names": "SEEN.append(sorted(kwargs or {}))" + _RUN,
+    "both": "SEEN.append((len(args), sorted(kwargs or {})))" + _RUN,
+    "in-a-variable": "count = len(args) + len(kwargs or {})\n        SEEN.append(count)" + _RUN,
+    "loop": "for arg in args:\n            SEEN.append(1)" + _RUN,
+    "loop-over-names": "for name in kwargs or {}:\n            SEEN.append(name)" + _RUN,
+    "second": "SEEN.append(args[1:])" + _RUN,
+    "one-name": "SEEN.append((kwargs or {}).get('approximate'))" + _RUN,
+    "copy": "mine = dict(kwargs or {})\n        SEEN.append(mine)" + _RUN,
+    "behind-a-test-of-another": "SEEN.append(kwargs)\n        if func is torch.add:\n            return args[0]" + _RUN,
+}
+NO_RECORDS = {
+    "calls": "SEEN.append(1)" + _RUN,
+    "first": "SEEN.append(args[0].shape)" + _RUN,
+    "normalized": "kwargs = {} if kwargs is None else kwargs\n        return func(*args, **kwargs)",
+    "normalized-by-or": "kwargs = kwargs or {}\n        return func(*args, **kwargs)",
+    "replaced": "args = tree_map(lambda a: a, args)" + _RUN,
+    "replaced-in-a-variable": "mine = tuple(a for a in args)\n        return func(*mine, **(kwargs or {}))",
+    "of-another": "if func is torch.add:\n            SEEN.append(len(args))" + _RUN,
+    "of-another-behind-a-return": "if func is not torch.add:\n    "
+    f"        return func(*args, **(kwargs or {{}}))\n        SEEN.append(args){_RUN}",
+}
+
+
+def _fixed_of_recorded(folder: Path, body: str) -> int:
+    """The number of fixes that are applied; what the program computes stays."""
+    files = {"model.py": module(_RECORDING.replace("{body}", body))}
+    write(folder / "before", files)
+    result = fix(write(folder / "after", files), write=True)
+    before, after = observe(folder / "before"), observe(folder / "after")
+    assert before.runs["eval"].tensors, before.runs["eval"].error
+    assert differences(before, after) == []
+    return len([f for f in result.fixed if f.code == "QP301"])
+
+
+@pytest.mark.parametrize("body", RECORDS.values(), ids=RECORDS.keys())
+def test_a_handler_that_records_arguments_makes_fixes_unsafe(body: str, tmp_path: Path) -> None:
+    assert _fixed_of_recorded(tmp_path, body) == 0
+
+
+@pytest.mark.parametrize("body", NO_RECORDS.values(), ids=NO_RECORDS.keys())
+def test_a_handler_that_gives_arguments_on_sees_no_difference(body: str, tmp_path: Path) -> None:
+    assert _fixed_of_recorded(tmp_path, body) == 1

@@ -296,6 +296,7 @@ class _Finder:
         parent = self.file.parents.get(node)
         match parent:
             case ast.Call(func=ast.Name(id=name)) if name in _WRAPPERS and parent.args[:1] == [node]:
+                yield from self._keys(parent, scope)
                 yield from self._uses(parent, scope)
             case ast.Attribute(attr=name) if name in _VIEWS:
                 outer = self.file.parents.get(parent)
@@ -331,6 +332,14 @@ class _Finder:
                 yield from self._given(call, node, scope) if isinstance(call, ast.Call) else [(node, [])]
             case None:
                 yield node, []
+
+    def _keys(self, call: ast.Call, scope: LexicalScope) -> Iterator[_Use]:
+        """The effects of a function by which modules are sorted: it runs for each."""
+        for keyword in call.keywords:
+            functions = self.points_to.of(keyword.value, scope)
+            for inner, is_bound in self._applied_functions(functions, keyword.value, scope):
+                for tests in self.outside.of_function(inner, frozenset(inner.positional[is_bound : is_bound + 1])):
+                    yield call, list(tests)
 
     def _given(self, call: ast.Call, node: ast.expr, scope: LexicalScope) -> Iterator[_Use]:
         """The listing is an argument: what counts is what the parameter is used for."""

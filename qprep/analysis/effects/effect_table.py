@@ -764,7 +764,7 @@ def _may_notice(asked: Asked | None, op: Op) -> bool:
     It cannot if it tests for other functions. If it tests for the one that runs, it must read the arguments in the
     same way, however they are passed.
     """
-    if asked is None:
+    if asked is None or asked.of_all:
         return True
     spelled = [re.split(r"[(\s]", text)[0].rpartition(".")[2] for text in op.spellings]
     modules = [re.split(r"[(\s]", text)[0].rpartition(".")[2] for text in (op.nn, op.module) if text]

@@ -1,4 +1,4 @@
-"""Code that sees modules without a loop over them: by their text, their graph, their source, or the calls that run."""
+"""Code that sees modules without a loop over them: by their graph, their source, or the calls that run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
@@ -19,27 +18,17 @@ from qprep.analysis.effects.abstract_objects import (
     Reference,
     References,
 )
-from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.effects.argument_reads import reads_arguments
 from qprep.analysis.effects.made_subclasses import is_run_by_subclass
-from qprep.analysis.effects.points_to import CHILDREN, RETURNS_SELF, is_torch_container
+from qprep.analysis.effects.points_to import is_torch_container
+from qprep.analysis.effects.text_sinks import is_shown
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
 
 if TYPE_CHECKING:
-    from qprep.analysis.effects.lexical_scopes import Binding, FileScopes, LexicalScope
+    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
     from qprep.analysis.effects.points_to import PointsTo
 
-_TO_TEXT = frozenset(("repr", "str", "format", "ascii", "pformat"))
-_TEXT_METHODS = frozenset(("__repr__", "__str__", "__format__"))
-# Text that a person reads and no code does.
-_SHOWS = frozenset(
-    ["_assert", "critical", "debug", "error", "exception", "fatal", "info", "log", "pprint", "print", "warn", "warning"]
-)  # fmt: skip
-_READS_VARIABLES = frozenset(("eval", "exec", "locals", "vars"))
-_JOINS = frozenset(("format", "join", "replace", "strip", "rstrip", "lstrip", "indent"))
-# What gives pairs of a name or number and an object.
-_PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
-_LISTS_NAMES = frozenset(("dir", "getmembers", "getmembers_static"))
 # What torch.fx, torch.jit and torch.export give to the model that they traced.
 _OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
 _SOURCE_FUNCTIONS = frozenset(
@@ -65,7 +54,9 @@ _LOOKS = frozenset(
 )  # fmt: skip
 _LINES = frozenset(("f_lineno", "tb_lineno"))
 _WATCHERS = frozenset(
-    ["gc.get_objects", "sys.setprofile", "sys.settrace", "threading.setprofile", "threading.settrace"]
+    ["gc.get_objects", "sys.monitoring.register_callback", "sys.setprofile",
+     "sys.settrace", "threading.setprofile", "threading.setprofile_all_threads", "threading.settrace",
+     "threading.settrace_all_threads"]
 )  # fmt: skip
 _WATCHER_NAMES = frozenset(name.rpartition(".")[2] for name in _WATCHERS)
 _HANDLERS = frozenset(("__torch_dispatch__", "__torch_function__"))
@@ -78,223 +69,6 @@ class Exposure:
     find_targets: Callable[[], References]
     node: ast.expr | ast.stmt
     text: str
-
-
-# Texts and lists of names
-
-
-def texts(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
-    """Texts of modules that the program uses: each names all modules below.
-
-    Text that is printed, logged or part of an error's message is for people, and left out.
-    """
-    for node in (*file.index.of(ast.Call), *file.index.of(ast.BinOp), *file.index.of(ast.FormattedValue)):
-        described = _described(node)
-        if described and (last_name(getattr(node, "func", node)) == "print" or not _is_shown(node, file)):
-            for value in described:
-                if _is_part_of_tuple(value, file) or _is_part_of_name(node, file.parents):
-                    continue
-                find = partial(_below_without_own_text, points_to, value, file)
-                if (owner := _class_described(file.scope_of(node))) is not None:
-                    find = partial(_if_described, points_to, owner, find)
-                yield Exposure(find, node, f"uses the text of `{ast.unparse(value)}`")
-    for call in file.index.of(ast.Call):
-        if last_name(call.func) in _LISTS_NAMES and call.args and not isinstance(file.parents.get(call), ast.Compare):
-            yield Exposure(partial(_children, points_to, call.args[0], file), call, f"lists `{ast.unparse(call)}`")
-
-
-def _is_part_of_name(node: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:
-    """True if a text is a part of the name of an attribute: `setattr(self, f"act_{i}", …)`. No module is put there."""
-    text = parents.get(node)
-    call = parents.get(text) if isinstance(node, ast.FormattedValue) and text is not None else None
-    match call:
-        case ast.Call(func=ast.Name(id="getattr" | "setattr" | "hasattr" | "delattr"), args=[_, name, *_]):
-            return name is text
-        case ast.Call(func=ast.Attribute(attr="add_module" | "register_module" | "register_buffer"), args=[name, *_]):
-            return name is text
-    return False
-
-
-def _class_described(scope: LexicalScope) -> ClassRef | None:
-    """The class whose text a method makes: `__repr__` and its like."""
-    return scope.owner if scope.name in _TEXT_METHODS else None
-
-
-def _if_described(points_to: PointsTo, owner: ClassRef, find: Callable[[], References]) -> References:
-    """The objects that the text of a class's instances shows, if any code uses their text."""
-    family = points_to.family(owner)
-    return NOTHING if family.isdisjoint(_described_classes(points_to)) else find()
-
-
-_DESCRIBED: WeakKeyDictionary[PointsTo, frozenset[ClassRef]] = WeakKeyDictionary()
-
-
-def _described_classes(points_to: PointsTo) -> frozenset[ClassRef]:
-    """The classes of the project of whose instances code uses the text, other than to show it."""
-    if points_to not in _DESCRIBED:
-        _DESCRIBED[points_to] = frozenset(_find_described(points_to))
-    return _DESCRIBED[points_to]
-
-
-def _find_described(points_to: PointsTo) -> Iterator[ClassRef]:
-    for file in filter(None, map(points_to.file, points_to.modules)):
-        for node in (*file.index.of(ast.Call), *file.index.of(ast.BinOp), *file.index.of(ast.FormattedValue)):
-            described = _described(node)
-            if described and not _is_shown(node, file):
-                references = (each for value in described for each in points_to.of(value, file.scope_of(value)))
-                yield from (each.base.cls for each in references if isinstance(each.base, Instance))
-
-
-def _described(node: ast.expr) -> list[ast.expr]:
-    """The values that an expression turns into text."""
-    match node:
-        case ast.FormattedValue(value=value):
-            return [value]
-        case ast.BinOp(left=ast.Constant(value=str()) | ast.JoinedStr(), op=ast.Mod(), right=right):
-            return list(right.elts) if isinstance(right, ast.Tuple) else [right]
-        case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in _TEXT_METHODS:
-            return [value]
-        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str()), attr="format"), args=args, keywords=keywords):
-            return [*args, *(keyword.value for keyword in keywords)]
-        case ast.Call(func=ast.Name(id="map"), args=[ast.Name(id=function), *items]) if function in _TO_TEXT:
-            return items
-        case ast.Call(func=ast.Name(id="print"), args=args, keywords=keywords):
-            return list(args) if any(keyword.arg == "file" for keyword in keywords) else []
-        case ast.Call(func=func, args=[value, *_]) if last_name(func) in _TO_TEXT and not _is_method(func):
-            return [value]
-    return []
-
-
-def _is_part_of_tuple(value: ast.expr, file: FileScopes) -> bool:
-    """True if a name is one part of tuples of unlike things: what is known of those is no evidence of a module.
-
-    The name in a pair of a name and a module is such a part, and the module is not.
-    """
-    home = file.scope_of(value).binder(value.id) if isinstance(value, ast.Name) else None
-    if home is None or not isinstance(value, ast.Name):
-        return False
-    return all(_unpacks(binding, value.id, file) for binding in home.bindings[value.id])
-
-
-def _unpacks(binding: Binding, name: str, file: FileScopes) -> bool:
-    source = binding.value if isinstance(binding.value, ast.expr) else None
-    statement = file.parents.get(source) if source is not None else None
-    match statement:
-        case ast.For(target=target) | ast.comprehension(target=target) | ast.Assign(targets=[target]):
-            parts = target.elts if isinstance(target, ast.Tuple | ast.List) else []
-        case _:
-            parts = []
-    names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
-    if name not in names:
-        return False
-    maker = last_name(source.func) if isinstance(source, ast.Call) else ""
-    return maker != "zip" and not (maker in _PAIRED and names.index(name) > 0)
-
-
-def _is_method(func: ast.expr) -> bool:
-    """True if a callee is an attribute of something that is no module: `text.format(…)`."""
-    return isinstance(func, ast.Attribute) and func.attr != "pformat"
-
-
-_Variables = frozenset[tuple["LexicalScope", str]]
-
-
-def _is_shown(node: ast.AST, file: FileScopes, followed: _Variables = frozenset()) -> bool:
-    """True if a text ends in a message for people, or nowhere. `followed`: the variables on the way to it."""
-    current = node
-    while (parent := file.parents.get(current)) is not None:
-        match parent:
-            case ast.Call(func=func) if func is not current and _shows(func):
-                return not any(keyword.arg == "file" for keyword in parent.keywords)
-            case ast.Call(func=func) if last_name(func) in (*_JOINS, *_TO_TEXT):
-                pass
-            case ast.Call():
-                return _is_raised(parent, file.parents)
-            case ast.Raise() | ast.Assert() | ast.Expr():
-                return True
-            case ast.Assign(targets=[ast.Name() as target]) | ast.AugAssign(target=ast.Name() as target):
-                return _is_only_shown(target, file, followed)
-            case ast.BinOp() | ast.JoinedStr() | ast.FormattedValue() | ast.IfExp() | ast.Attribute() | ast.Subscript():
-                pass
-            case ast.Tuple() | ast.keyword() | ast.Starred() | ast.ListComp() | ast.GeneratorExp():
-                pass
-            case _:
-                return False
-        current = parent
-    return False
-
-
-def _shows(func: ast.expr) -> bool:
-    """True for `print`, and for `logger.warning`."""
-    return last_name(func) in _SHOWS
-
-
-def _is_only_shown(target: ast.Name, file: FileScopes, followed: _Variables) -> bool:
-    """True if a function has a variable for texts of which each is shown, wherever it is read."""
-    home = file.scope_of(target).binder(target.id)
-    if home is None or not home.is_function or target.id in home.outer_names:
-        return False
-    if (home, target.id) in followed:
-        return True
-    names = [part for part in ast.walk(home.node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)]
-    if any(part.id in _READS_VARIABLES for part in names):
-        return False
-    reads = [part for part in names if part.id == target.id and file.scope_of(part).binder(part.id) is home]
-    return all(_is_shown(read, file, followed | {(home, target.id)}) for read in reads)
-
-
-def _is_raised(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> bool:
-    return isinstance(parents.get(call), ast.Raise)
-
-
-def _below_without_own_text(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
-    """The modules below an expression, except for objects whose class defines their text."""
-    if (
-        isinstance(value, ast.Call)
-        and isinstance(value.func, ast.Attribute)
-        and not _returns_object(points_to, value.func)
-    ):
-        return NOTHING
-    if _is_item_of_result(points_to, value, file):
-        return NOTHING
-    found = points_to.of(value, file.scope_of(value))
-    # What may be any object is left out: few of all values in texts are modules.
-    plain = (each for each in found if isinstance(each.base, Instance) and not _has_own_text(points_to, each.base.cls))
-    return points_to.below(frozenset(plain))
-
-
-def _is_item_of_result(points_to: PointsTo, value: ast.expr, file: FileScopes) -> bool:
-    """True for `key` in `for key, _ in x.mapping().items()`: what an unknown method's result holds is no module."""
-    home = file.scope_of(value).binder(value.id) if isinstance(value, ast.Name) else None
-    if home is None or not isinstance(value, ast.Name):
-        return False
-    bindings = home.bindings[value.id]
-    return bool(bindings) and all(
-        binding.kind is BindingKind.ITEM and _is_result(points_to, binding.value) for binding in bindings
-    )
-
-
-def _is_result(points_to: PointsTo, node: ast.AST | None) -> bool:
-    match node:
-        case ast.Call(func=ast.Attribute(value=inner, attr="items" | "keys" | "values"), args=[]):
-            return _is_result(points_to, inner)
-        case ast.Call(func=ast.Attribute() as func):
-            return func.attr not in CHILDREN and not _returns_object(points_to, func)
-    return False
-
-
-def _returns_object(points_to: PointsTo, func: ast.Attribute) -> bool:
-    """True if a method may return a module: one of the project's, or `model.eval()`."""
-    return func.attr in RETURNS_SELF or points_to.names.is_method(func.attr)
-
-
-def _has_own_text(points_to: PointsTo, cls: ClassRef) -> bool:
-    bases = (base for base in points_to.project.mro(cls) if isinstance(base, ClassRef))
-    return any(not _TEXT_METHODS.isdisjoint(points_to.project.methods(base) or ()) for base in bases)
-
-
-def _children(points_to: PointsTo, value: ast.expr, file: FileScopes) -> References:
-    return points_to.below(points_to.of(value, file.scope_of(value)), is_direct=True)
 
 
 # Graphs, and what watches every call
@@ -329,13 +103,26 @@ def _bases(points_to: PointsTo, cls: ClassRef) -> Iterator[ClassRef]:
 
 
 def watchers(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
-    """`sys.settrace`, `gc.get_objects` and their like: code that sees every call or every object."""
-    for call in file.index.of(ast.Call):
-        if last_name(call.func) not in _WATCHER_NAMES:
-            continue
-        names = {r.base.name for r in points_to.of(call.func, file.scope_of(call)) if isinstance(r.base, Named)}
-        if names & _WATCHERS:
-            yield Exposure(lambda: ANY_OBJECT, call, f"calls `{ast.unparse(call.func)}`")
+    """`sys.settrace`, `gc.get_objects` and their like, however they are called: they see each call or object."""
+    nodes: list[ast.Name | ast.Attribute | ast.Call] = [*file.index.of(ast.Name), *file.index.of(ast.Attribute)]
+    for node in (*nodes, *file.index.of(ast.Call)):
+        if _may_be_watcher(node, file):
+            names = {r.base.name for r in points_to.of(node, file.scope_of(node)) if isinstance(r.base, Named)}
+            if names & _WATCHERS:
+                yield Exposure(lambda: ANY_OBJECT, node, f"uses `{ast.unparse(node)}`")
+
+
+def _may_be_watcher(node: ast.Name | ast.Attribute | ast.Call, file: FileScopes) -> bool:
+    """True if an expression names one of the watchers: by an import, as an attribute, or by a text for `getattr`."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Load()):
+            home = file.scope_of(node).binder(name)
+            return home is not None and any(binding.target in _WATCHERS for binding in home.bindings[name])
+        case ast.Attribute(attr=name, ctx=ast.Load()):
+            return name in _WATCHER_NAMES
+        case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=name), *_]):
+            return name in _WATCHER_NAMES
+    return False
 
 
 # Sources
@@ -355,7 +142,7 @@ def sources(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
         if node.attr == "__code__" and not (isinstance(outer, ast.Attribute) and outer.attr in _SIGNATURE_PARTS):
             find = partial(points_to.of, node.value, file.scope_of(node))
             yield Exposure(find, node, f"reads `{ast.unparse(node)}`")
-        elif node.attr in _LINES and not _is_shown(node, file):
+        elif node.attr in _LINES and not is_shown(node, file, points_to):
             yield Exposure(partial(_file, file), node, f"reads `{ast.unparse(node)}`")
 
 
@@ -367,10 +154,12 @@ def _file(file: FileScopes) -> References:
 
 
 def handlers(file: FileScopes) -> Iterator[tuple[ClassRef, ast.FunctionDef]]:
-    """Classes with a `__torch_function__` or `__torch_dispatch__` that asks which function of torch is called."""
+    """Classes with a `__torch_function__` or `__torch_dispatch__` that asks which function is called, or how."""
     for node in file.index.of(ast.FunctionDef):
         scope = file.defined(node)
-        if node.name in _HANDLERS and scope is not None and scope.owner is not None and _asks_which(node):
+        if node.name not in _HANDLERS or scope is None or scope.owner is None:
+            continue
+        if _asks_which(node) or reads_arguments(node):
             yield scope.owner, node
 
 

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qprep.analysis.effects.argument_reads import reads_arguments
 from qprep.analysis.symbols.ast_utils import last_name, walk
 
 if TYPE_CHECKING:
@@ -20,10 +21,12 @@ class Asked:
 
     reads  (name, position) of the arguments that it reads, each by its name or else at its position; None where it may
            read them in another way, so that it sees how they are passed
+    of_all the handler sees how the arguments of every function are passed
     """
 
     names: frozenset[str]
     reads: frozenset[tuple[str, int]] | None = None
+    of_all: bool = False
 
 
 def asked(handler: ast.FunctionDef) -> Asked | None:
@@ -40,7 +43,8 @@ def asked(handler: ast.FunctionDef) -> Asked | None:
             if found is None:
                 return None
             names |= found
-    return Asked(frozenset(names), _reads(handler, parents, function, arguments, keywords))
+    reads = _reads(handler, parents, function, arguments, keywords)
+    return Asked(frozenset(names), reads, reads_arguments(handler))
 
 
 def _compared(node: ast.Name, parent: ast.AST | None) -> frozenset[str] | None:

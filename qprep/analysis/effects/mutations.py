@@ -14,7 +14,14 @@ from enum import Enum, auto
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects import child_visits, exposures, function_handlers, module_variables, table_uses
+from qprep.analysis.effects import (
+    child_visits,
+    exposures,
+    function_handlers,
+    module_variables,
+    object_texts,
+    table_uses,
+)
 from qprep.analysis.effects.abstract_objects import (
     ANY_OBJECT,
     Anything,
@@ -853,7 +860,7 @@ class _Search:
 
     def exposures(self) -> Iterator[Effect]:
         """Uses of texts, graphs and sources, and handlers of torch's functions."""
-        found = [(EffectKind.EXPOSE, each) for each in exposures.texts(self.file, self.points_to)]
+        found = [(EffectKind.EXPOSE, each) for each in object_texts.texts(self.file, self.points_to)]
         found += [(EffectKind.EXPOSE, each) for each in exposures.graphs(self.file, self.points_to)]
         found += [(EffectKind.EXPOSE, each) for each in exposures.watchers(self.file, self.points_to)]
         found += [(EffectKind.EXPOSE, each) for each in exposures.container_uses(self.file, self.points_to)]

@@ -246,9 +246,13 @@ class OutsideEffects:
         if isinstance(func, ast.Attribute) and run.owns(func.value) and not any(map(_is_function, callees)):
             yield from ((call, []) for _ in range(silent_calls.draws(func.attr)))
             return
-        if not callees and not (isinstance(func, ast.Attribute) and self._is_silent_method(func, scope, call)):
+        # An object counts as what it may hold: so its own method is a callee as if it were the object itself.
+        owners = self.points_to.of(func.value, scope) if isinstance(func, ast.Attribute) else frozenset()
+        known = frozenset(each for each in callees if not (isinstance(each.base, Made) and each in owners))
+        is_unknown = not callees or known != callees
+        if is_unknown and not (isinstance(func, ast.Attribute) and self._is_silent_method(func, scope, call)):
             yield call, []  # nothing is known of the function
-        for reference in callees:
+        for reference in known:
             yield from self._of_callee(call, reference.base, run)
 
     def _of_callee(self, call: ast.Call, callee: Base, run: VisitRound) -> Iterator[OutsideEffect]:
@@ -273,6 +277,10 @@ class OutsideEffects:
 
     def _of_construction(self, call: ast.Call, cls: ClassRef, run: VisitRound) -> Iterator[OutsideEffect]:
         """The effects of making an instance of a class of the project."""
+        for kind in self.points_to.metaclasses(cls):
+            methods = self.points_to.method(kind, "__call__") if isinstance(kind, ClassRef) else []
+            for inner in methods:
+                yield from self._of_followed(call, inner, run)
         for name in _CONSTRUCTION:
             for inner in self.points_to.method(cls, name):
                 yield from self._of_followed(call, inner, run, makes=True)
@@ -323,7 +331,10 @@ class OutsideEffects:
 
     def _is_silent_method(self, method: ast.Attribute, scope: LexicalScope, call: ast.Call | None = None) -> bool:
         if silent_calls.is_silent_method(method.attr, call):
-            return True
+            # Of an object of another package, no method is known by the name that a tensor's has.
+            bases = (each.base for each in self.points_to.of(method.value, scope))
+            is_other = any(isinstance(base, Made) and not base.name.startswith("torch.") for base in bases)
+            return not is_other or method.attr in silent_calls.READING
         return silent_calls.is_logging(method.attr) and self._origins(method.value, scope) == {"logging.getLogger"}
 
     def _may_be_method(self, value: ast.Attribute, scope: LexicalScope) -> bool:

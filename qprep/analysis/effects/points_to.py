@@ -76,7 +76,7 @@ from qprep.analysis.effects.straight_line import last_value
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import dotted_text, is_text_method, last_name
 from qprep.analysis.values.abstract_values import ClassRef, External, FunctionRef, options
-from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
+from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES, PARTS_OF_COMPOUNDS
 
 if TYPE_CHECKING:
     from qprep.analysis.symbols.module_resolver import Project
@@ -127,7 +127,7 @@ RETURNS_SELF = frozenset(
     ["apply", "bfloat16", "cpu", "cuda", "double", "eval", "float", "half", "requires_grad_", "share_memory", "to",
      "train", "type"]
 )  # fmt: skip
-_FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
+FETCHES = frozenset(("get_submodule", "get_parameter", "get_buffer"))
 _TENSORS = frozenset(["parameters", "named_parameters", "buffers", "named_buffers", "state_dict"])
 # Functions of these packages return numbers, texts and tensors; of torch itself, these return the module given.
 _VALUE_PACKAGES = (
@@ -1025,6 +1025,8 @@ class PointsTo:
             case Named(name="sys.modules") if name not in _OF_TABLE:
                 files = [file for module in self.modules if (file := self.file(module)) and name in file.top.bindings]
                 return _union(self._get(_Variable(file.top, name)) for file in files)
+            case Named() if name == "__dict__":
+                return self._defined_in(frozenset((reference,)))
             case Named(name=dotted):
                 is_long = dotted.count(".") >= MAX_NAME or dotted.rpartition(".")[2][:1].isupper()
                 return NOTHING if is_long else self.of_dotted(f"{dotted}.{name}")
@@ -1039,6 +1041,8 @@ class PointsTo:
             case Made() | Held() | Below() | Many():
                 if name in DICTIONARIES:
                     return self.below(frozenset((reference,))) | {CHILD_NAME}
+                if (part := _part_of_compound(base, name)) is not None:
+                    return frozenset((part,)) | self._set_outside(name)
                 if not self.may_hold(name) and not self._is_set_by_name(name):
                     return self._get(_Computed(base.name, name)) if isinstance(base, Made) else NOTHING
                 owner = base.name if isinstance(base, Made) else None
@@ -1369,12 +1373,12 @@ class PointsTo:
         """The result of a method of nn.Module; None for another method."""
         receiver = self._get(func.value, scope)
         name = func.attr
-        if name in CHILDREN or name in _FETCHES:
+        if name in CHILDREN or name in FETCHES:
             is_direct = name in ("children", "named_children")
             itself = receiver if name in ("modules", "named_modules") else NOTHING
             names = {CHILD_NAME} if receiver and name.startswith("named_") else NOTHING
             found = self.below(receiver, is_direct=is_direct) | itself | names
-            return self._looked_up(found, node.args[0], scope) if name in _FETCHES and node.args else found
+            return self._looked_up(found, node.args[0], scope) if name in FETCHES and node.args else found
         if name in _TENSORS and not self._defines(receiver, name):
             return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
         return receiver if name in RETURNS_SELF and not self._defines(receiver, name) else None
@@ -1522,7 +1526,8 @@ class PointsTo:
             case ast.Call(func=ast.Name(id="locals" | "vars"), args=[]):
                 return self._every_binding(scope)
             case ast.Call(func=ast.Name(id="vars"), args=[value]):
-                return self.below(self._get(value, scope)) | {CHILD_NAME}
+                found = self._get(value, scope)
+                return self.below(found) | self._defined_in(found) | {CHILD_NAME}
             case ast.Call(func=ast.Name(id="dir"), args=[_]):
                 return frozenset((CHILD_NAME,))
             case ast.Call(func=ast.Call(func=getter, args=[ast.Constant(value=str(path))]), args=[value]):
@@ -1555,12 +1560,11 @@ class PointsTo:
 
     def _any_attribute(self, references: References) -> References:
         """The results of `getattr(x, name)`: a module below, or a definition of a file, class or package."""
-        found = self.below(references)
+        found = self.below(references) | self._defined_in(references)
         for reference in references:
             match reference.base:
                 case Named(name=name) if name in self.project.given:
-                    file = self.file(name)
-                    found |= self._every_binding(file.top if file is not None else None)
+                    pass
                 case Named(name="sys.modules"):
                     found |= self._of_any_module()
                 case Named(name=name):
@@ -1569,6 +1573,12 @@ class PointsTo:
                     for base in self.project.mro(cls):
                         found |= self._every_binding(self._body(base) if isinstance(base, ClassRef) else None)
         return found
+
+    def _defined_in(self, references: References) -> References:
+        """The values of all variables of the project's modules among some objects."""
+        names = {each.base.name for each in references if isinstance(each.base, Named)} & self.project.given.keys()
+        files = [file for name in sorted(names) if (file := self.file(name)) is not None]
+        return _union(self._every_binding(file.top) for file in files)
 
     def _of_any_module(self) -> References:
         """The results of a computed name on any module: objects of another package, or of a small project."""
@@ -1703,6 +1713,15 @@ def may_be_listed(references: References) -> bool:
 def _without_place(base: Base) -> Base:
     """An instance wherever it is made: its attributes are those of its class."""
     return Instance(base.cls) if isinstance(base, Instance) and base.made is not None else base
+
+
+def _part_of_compound(base: Base, name: str) -> Reference | None:
+    """The module that a compound module of torch.nn, or a part of one, holds in an attribute: `attention.out_proj`."""
+    whole = base.owner if isinstance(base, Below) else base
+    cls = PARTS_OF_COMPOUNDS.get(name)
+    if cls is None or not (isinstance(whole, Made) and whole.name.startswith("torch.nn.")):
+        return None
+    return Reference(Below(whole), frozenset((ClassTest(frozenset((cls,))),)))
 
 
 def _bound(methods: Iterable[LexicalScope]) -> References:

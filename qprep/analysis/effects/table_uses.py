@@ -55,7 +55,7 @@ def module_names(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
     for listing in listings:
         owner = _listed_owner(listing)
         if owner is not None and not _is_of_one_key(listing, file.parents):
-            found = partial(_modules, partial(points_to.of, owner, file.scope_of(owner)), file.module)
+            found = partial(_modules, partial(points_to.of, owner, file.scope_of(owner)), _key_of(owner, file.module))
             yield Exposure(found, listing, f"lists `{ast.unparse(listing)}`")
 
 
@@ -70,8 +70,16 @@ def _listed_owner(node: ast.Call | ast.Attribute) -> ast.expr | None:
     return node.args[0] if last_name(node.func) in _LISTS and node.args else None
 
 
+def _key_of(owner: ast.expr, module: str) -> str:
+    """The module that `sys.modules[key]` gives: the one of the file where the key is not written out."""
+    match owner:
+        case ast.Subscript(slice=ast.Constant(value=str(name))):
+            return name
+    return module
+
+
 def _modules(find: Callable[[], References], module: str) -> References:
-    """The modules and classes of other packages among some objects; one of `sys.modules` may be the module itself."""
+    """The modules and classes of other packages among some objects; `module` is what `sys.modules` gives."""
     found = frozenset(each for each in find() if isinstance(each.base, Named))
     is_any = any(isinstance(each.base, Named) and each.base.name == ANY_MODULE for each in found)
     return found | {Reference(Named(module))} if is_any else found

@@ -113,14 +113,27 @@ def root_of(node: ast.expr) -> str | None:
         match node:
             case ast.Attribute(value=value) | ast.Subscript(value=value) | ast.Starred(value=value):
                 node = value
+            case ast.Call(func=ast.Attribute(attr="get" | "pop" | "setdefault"), args=[_, default]) if _may_be_older(
+                default
+            ):
+                return None
             case ast.Call(func=ast.Attribute(value=value)):
                 node = value
-            case ast.Call(func=ast.Name(id="getattr" | "list" | "tuple" | "reversed" | "iter"), args=[value, *_]):
+            case ast.Call(func=ast.Name(id="getattr"), args=[value, _, *default]) if not any(
+                map(_may_be_older, default)
+            ):
+                node = value
+            case ast.Call(func=ast.Name(id="list" | "tuple" | "reversed" | "iter"), args=[value, *_]):
                 node = value
             case ast.Name(id=name):
                 return name
             case _:
                 return None
+
+
+def _may_be_older(default: ast.expr) -> bool:
+    """True unless an expression is a constant or an empty container, which is new each time."""
+    return ast.unparse(default) not in ("[]", "{}", "()") and not isinstance(default, ast.Constant)
 
 
 def _bound(target: ast.expr) -> Iterator[str]:

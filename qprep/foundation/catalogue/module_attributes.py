@@ -139,3 +139,23 @@ LAYER_ATTRIBUTES: Final = frozenset(
 OTHER_ATTRIBUTES: Final = frozenset(
     ["active", "chunks", "fn", "force_stages", "function", "lends", "limit", "listed", "name", "source", "split_size"]
 )
+
+# Attributes by which compound modules of torch.nn hold others, and the classes of these. Compared with torch's own.
+PARTS_OF_COMPOUNDS: Final = {
+    "decoder": "torch.nn.TransformerDecoder",
+    "dropout": "torch.nn.Dropout",
+    "dropout1": "torch.nn.Dropout",
+    "dropout2": "torch.nn.Dropout",
+    "dropout3": "torch.nn.Dropout",
+    "encoder": "torch.nn.TransformerEncoder",
+    "layers": "torch.nn.ModuleList",
+    "linear1": "torch.nn.Linear",
+    "linear2": "torch.nn.Linear",
+    "multihead_attn": "torch.nn.MultiheadAttention",
+    "norm": "torch.nn.LayerNorm",
+    "norm1": "torch.nn.LayerNorm",
+    "norm2": "torch.nn.LayerNorm",
+    "norm3": "torch.nn.LayerNorm",
+    "out_proj": "torch.nn.Linear",
+    "self_attn": "torch.nn.MultiheadAttention",
+}

@@ -20,9 +20,9 @@ from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef, modules_of
 from qprep.foundation.catalogue.call_signature import parse_constructor
 from qprep.foundation.catalogue.module_attributes import NN_MODULE_ATTRIBUTES
-from qprep.rewriting import owners
+from qprep.rewriting import imports, owners
 from qprep.rewriting.rewrite_result import OWNER, Doubt
-from qprep.rewriting.safety import instance_uses, nested_paths
+from qprep.rewriting.safety import child_loops, instance_uses, nested_paths
 from qprep.rewriting.safety.observability import holds_no_state, made_of
 
 if TYPE_CHECKING:
@@ -179,6 +179,8 @@ def _of_held_function(scope: Scope, table: EffectTable, site: object, pieces: It
     child = f"torch.nn.{parse_constructor(layer).name}" if layer else f"{_RUNTIME}Function"
     for effect in table.on_child(family, child, is_marked=False, is_named=False):
         yield _doubt(effect, f"the module that `{site.attribute}` holds then")
+    for effect in table.on_tables(family, ()):
+        yield _doubt(effect, f"`{site.attribute}`, which its object holds as a module then")
     yield from instance_uses.uses_as_value(scope.context, family, site.attribute)
 
 
@@ -280,11 +282,26 @@ def _of_source(scope: Scope, table: EffectTable) -> Iterator[Doubt]:
 
 def _of_names(scope: Scope, table: EffectTable, site: object) -> Iterator[Doubt]:
     """Code that lists the names of a file, which gets imports and loses those that nothing uses any more."""
-    imports = {module for module, _ in scope.imports}
-    changed = imports | ({scope.code.module} if isinstance(site, OpSite) and _variables_of(scope) else set())
+    imported = {module for module, _ in scope.imports} | set(_importing_marks(scope))
+    changed = imported | ({scope.code.module} if isinstance(site, OpSite) and _variables_of(scope) else set())
     for module in sorted(changed):
-        for effect in table.on_names_of(module, imports=module in imports):
+        for effect in table.on_names_of(module, imports=module in imported):
             yield Doubt(f"{effect.text}, where the fix changes what the file imports", effect.place)
+
+
+def _importing_marks(scope: Scope) -> Iterator[str]:
+    """The files that import what marks new children, or gives the children of a class without these."""
+    for unit in {declaration.unit for declaration in scope.declarations if declaration.unit.is_class}:
+        if child_loops.is_walked(scope.context, unit):
+            needed = [(unit.module, "mark_added")]
+            needed += [(each.place.module, each.function) for each in child_loops.filters(scope.context, unit)]
+            for module, name in needed:
+                index = scope.context.project.index(module)
+                if (
+                    index is not None
+                    and imports.imported(index, imports.RUNTIME, name, scope.context.starred(module))[1]
+                ):
+                    yield module
 
 
 def _variables_of(scope: Scope) -> set[str]:

@@ -82,6 +82,10 @@ QUIET = {
     "applied-and-tested": "def go(q):\n    if isinstance(q, nn.Linear):\n        r.append(q)\nm.apply(go)",
     "no-effect": "def go(q):\n    k = 1\n    k += 1\n    return k\nfor q in m.modules():\n    go(q)",
     "new-objects": "for q in m.modules():\n    k = []\n    k.sort()\n    d = {}\n    d[1] = 2",
+    "new-default": 'for q in m.modules():\n    getattr(q, "log", []).append(1)\n    getattr(q, "name", None)',
+    "sorted": 'for q in sorted(m.modules(), key=lambda q: getattr(q, "rank", 0)): q.eval()',
+    "metaclass": "class Kind(type): pass\nclass K(metaclass=Kind): pass\nfor q in m.modules(): K()",
+    "counter-read": "c = collections.Counter()\nfor q in m.modules(): c.get(type(q))",
     "the-same-name-later": "for q in m.children():\n    k = 1\nfor q in m.children():\n    k = 2",
 }
 

@@ -196,7 +196,7 @@ TEXTS_OF_MODULES = {
     "zipped": "for m, n in zip([net], [1]):\n    h = hash(f'{m}')",
     "joined": "h = hash(' '.join([f'{m}' for m in [net]]))",
     "variable-hashed": "def tell(net):\n    text = f'{net}'\n    print(text)\n    return hash(text)\n\ntell(net)",
-    "variable-returned": "def tell(net):\n    text = 'a'\n    text += f'{net}'\n    return text\n\ntell(net)",
+    "variable-returned": "def tell(net):\n    text = 'a'\n    text += f'{net}'\n    return text\n\nhash(tell(net))",
     "variable-compared": "def tell(net):\n    text = f'{net}'\n    assert 'Net' in text\n\ntell(net)",
     "variable-asked": "def tell(net):\n    text = f'{net}'\n    if text:\n        print(text)\n\ntell(net)",
     "variable-given-on": "def tell(net):\n    text = f'{net}'\n    other = text * 2\n    keep(other)\n\ntell(net)",

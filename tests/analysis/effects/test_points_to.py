@@ -56,6 +56,9 @@ WAYS = {
     "other-object": "class Box:\n    pass\n\nbox = Box()\nbox.layer = Net().act\nprobe(box.layer)",
     "method-of-a-mixin": "class Base(nn.Module):\n    def use(self):\n        probe(self.fetch())\n\n"
     "class Mixin:\n    def fetch(self):\n        return Net().act\n\nclass Sub(Base, Mixin):\n    pass",
+    "variables-of-a-module": 'import sys\nimport model\nprobe(vars(model)["Net"]().act)',
+    "table-of-a-module": 'import model\nprobe(model.__dict__["Net"]().act)',
+    "items-of-a-module": "import model\nfor key, cls in vars(model).items():\n    probe(cls().act)",
     "property": "class Sub(Net):\n    @property\n    def own(self):\n        return self.act\n\nprobe(Sub().own)",
 }
 

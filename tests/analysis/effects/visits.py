@@ -120,4 +120,39 @@ VISITS = {
     "dictc": ("", "r.append(len({id(q): 1 for q in m.modules()}))"),
     "cls": ("", "class A:\n    n = 0\nfor q in m.modules(): A.n = A.n + 1\nr.append(A.n)"),
     "sub": ("", 'd = {"n": 0}\nfor q in m.modules(): d["n"] = d["n"] + 1\nr.append(d["n"])'),
+    "stack-callback": (
+        "",
+        "with contextlib.ExitStack() as s:\n    for q in m.modules(): s.callback(r.append, 1)",
+    ),
+    "stack-push": ("", "s = contextlib.ExitStack()\nfor q in m.modules(): s.push(lambda *a: r.append(1))\ns.close()"),
+    "counter-subtract": (
+        "",
+        "c = collections.Counter()\nfor q in m.modules(): c.subtract([type(q).__name__])\nr.append(sorted(c))",
+    ),
+    "method-of-another-package": ("", "t = threading.Semaphore()\nfor q in m.modules(): t.release()\nr.append(t)"),
+    "metaclass-call": (
+        "class Kind(type):\n    n = 0\n    def __call__(cls): Kind.n += 1\nclass K(metaclass=Kind): pass\n",
+        "for q in m.modules(): K()\nr.append(Kind.n)",
+    ),
+    "inherited-metaclass-call": (
+        (
+            "class Kind(type):\n    n = 0\n    def __call__(cls): Kind.n += 1\n"
+            "class B(metaclass=Kind): pass\nclass K(B): pass\n"
+        ),
+        "for q in m.modules(): K()\nr.append(Kind.n)",
+    ),
+    "default-of-an-attribute": ("", 'for q in m.modules(): getattr(q, "log", r).append(1)'),
+    "default-of-an-attribute-kept": ("", 'for q in m.modules():\n    log = getattr(q, "log", r)\n    log.append(1)'),
+    "default-of-a-table": ("", 'for q in m.modules(): vars(q).get("log", r).append(1)'),
+    "default-that-is-set": ("", 'for q in m.modules(): q.__dict__.setdefault("log", r).append(1)'),
+    "queue": ("import queue\n", "line = queue.Queue()\nfor q in m.modules(): line.put(1)\nr.append(line.qsize())"),
+    "sorted": ("", "sorted(m.modules(), key=lambda q: r.append(1) or 0)"),
+    "sorted-by-a-function": (
+        "def by(q):\n    LOG.append(q)\n    return 0\nLOG = []\n",
+        "for q in sorted(m.modules(), key=by): pass",
+    ),
+    "sorted-by-an-object": (
+        "class By:\n    n = 0\n    def __call__(self, q):\n        self.n += 1\n        return 0\n",
+        "by = By()\nfor q in sorted(m.modules(), key=by): pass\nr.append(by.n)",
+    ),
 }

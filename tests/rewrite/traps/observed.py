@@ -508,5 +508,24 @@ CASES: dict[int, tuple[Case, ...]] = {
         declined("hooked-state", _seen(REGISTERED), "not proven"),
         declined("replaced-constructor-of-all", _seen(REPLACED), "not proven"),
         declined("profiled", _seen(TRACED), "not proven"),
+        declined(
+            "profiled-by-a-variable",
+            _seen(TRACED.replace("sys.setprofile", "watch", 1).replace("\nseen", "\nwatch = sys.setprofile\nseen", 1)),
+            "not proven",
+        ),
+        declined(
+            "profiled-by-a-name",
+            _seen(TRACED.replace("sys.setprofile(l", 'getattr(sys, "setprofile")(l')),
+            "not proven",
+        ),
+        declined(
+            "profiled-by-an-import",
+            _seen(
+                TRACED.replace("sys.setprofile(l", "watch(l").replace(
+                    "\nseen", "\nfrom sys import setprofile as watch\nseen", 1
+                )
+            ),
+            "not proven",
+        ),
     )
 }

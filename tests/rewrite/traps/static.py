@@ -130,7 +130,33 @@ def wrap(cls):
 Net = wrap(Net)
 """
 _CALL = "return self.mix(self.fc(x), x)"
+_METHOD = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    @{decorator}
+    def mix(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.relu(x) * y
+
+    def forward(self, x):
+        return self.mix(self.fc(x), x)
+"""
+_IGNORED = "from torch.jit import ignore as python_code\n\n\n"
 OTHERWISE: tuple[Case, ...] = (
+    declined("ignored-by-scripts", _file(_METHOD.format(decorator="torch.jit.ignore")), "no module can be called"),
+    declined(
+        "ignored-by-scripts-with-an-argument",
+        _file(_METHOD.format(decorator="torch.jit.ignore(drop=False)")),
+        "no module can be called",
+    ),
+    declined(
+        "ignored-by-scripts-under-another-name",
+        _file(_IGNORED + _METHOD.format(decorator="python_code")),
+        "no module can be called",
+    ),
+    prepared("compiled-by-scripts", _file(_METHOD.format(decorator="torch.jit.export"))),
     declined(
         "static-calls-itself-through-another",
         _file(

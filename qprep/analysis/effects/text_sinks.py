@@ -1,0 +1,175 @@
+"""The ends of a text: a message that a person reads, or code that may depend on it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qprep.analysis.effects.abstract_objects import ClassObject, FunctionObject, Instance, Named
+from qprep.analysis.effects.implicit_calls import is_property
+from qprep.analysis.effects.lexical_scopes import BindingKind
+from qprep.analysis.symbols.ast_utils import dotted_text, last_name
+from qprep.analysis.values.abstract_values import ClassRef
+
+if TYPE_CHECKING:
+    from qprep.analysis.effects.lexical_scopes import FileScopes, LexicalScope
+    from qprep.analysis.effects.points_to import PointsTo
+
+# Functions of Python and of packages that show a text to a person.
+_SHOWS = frozenset(
+    ["_assert", "critical", "debug", "error", "exception", "fatal", "info", "log", "pp", "pprint", "print", "warn",
+     "warning"]
+)  # fmt: skip
+_STREAMS = frozenset(("file", "stream"))
+_CONSOLES = frozenset(("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"))
+_READS_VARIABLES = frozenset(("eval", "exec", "locals", "vars"))
+_JOINS = frozenset(
+    (
+        "ascii",
+        "format",
+        "format_map",
+        "indent",
+        "join",
+        "lstrip",
+        "pformat",
+        "replace",
+        "repr",
+        "rstrip",
+        "str",
+        "strip",
+    )
+)
+_PASSED = (
+    ast.Attribute, ast.BinOp, ast.FormattedValue, ast.GeneratorExp, ast.IfExp, ast.JoinedStr, ast.List, ast.ListComp,
+    ast.Starred, ast.Subscript, ast.Tuple, ast.keyword,
+)  # fmt: skip
+
+_Followed = frozenset[tuple["LexicalScope", str]]
+
+
+def is_message(node: ast.AST, file: FileScopes) -> bool:
+    """True if an expression is part of an error that is raised at once, or of an assertion."""
+    current: ast.AST | None = node
+    while isinstance(current, ast.expr | ast.keyword | ast.FormattedValue):
+        current = file.parents.get(current)
+    return isinstance(current, ast.Raise | ast.Assert)
+
+
+def is_shown(node: ast.AST, file: FileScopes, points_to: PointsTo, followed: _Followed = frozenset()) -> bool:
+    """True if a text ends in messages for people, or nowhere. `followed`: the variables on the way to it.
+
+    What a function of the project does with a text is read in its body, whatever its name is.
+    """
+    current = node
+    while (parent := file.parents.get(current)) is not None:
+        match parent:
+            case ast.Call(func=func) if func is not current and not _is_text_method(parent):
+                return _is_shown_by(parent, current, file, points_to, followed)
+            case ast.Call(func=func):
+                if last_name(func) not in _JOINS:
+                    return isinstance(file.parents.get(parent), ast.Raise)
+            case ast.Raise() | ast.Assert() | ast.Expr():
+                return True
+            case ast.Assign(targets=[ast.Name() as target]) | ast.AugAssign(target=ast.Name() as target):
+                return _is_only_shown(target.id, file.scope_of(target), points_to, followed)
+            case ast.Return():
+                return _are_results_shown(file.scope_of(parent), points_to, followed)
+            case _ if not isinstance(parent, _PASSED):
+                return False
+        current = parent
+    return False
+
+
+def writes_to_a_stream(call: ast.Call) -> bool:
+    """True for `print(text, file=stream)` where the stream is another one than the console's."""
+    return any(
+        keyword.arg in _STREAMS and dotted_text(keyword.value) not in _CONSOLES
+        for keyword in call.keywords
+        if not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None)
+    )
+
+
+def is_sink(func: ast.expr, file: FileScopes, points_to: PointsTo) -> bool:
+    """True if a callee of another package shows texts to people: `print`, `logger.warning`, and variables for these."""
+    scope = file.scope_of(func)
+    home = scope.binder(func.id) if isinstance(func, ast.Name) else None
+    if home is None or not isinstance(func, ast.Name):
+        return last_name(func) in _SHOWS or dotted_text(func).removesuffix(".write") in _CONSOLES
+    found = [each.base for each in points_to.of(func, scope)]
+    if found and all(isinstance(base, Named) and base.name.rpartition(".")[2] in _SHOWS for base in found):
+        return True
+    bindings = home.bindings[func.id]
+    if any(binding.kind is BindingKind.PARAMETER for binding in bindings):
+        return func.id in _SHOWS and not found
+    values = [binding.value for binding in bindings if binding.kind is BindingKind.VALUE]
+    return len(values) == len(bindings) and all(_is_bound_sink(value, file, points_to) for value in values)
+
+
+def _is_bound_sink(value: ast.AST | None, file: FileScopes, points_to: PointsTo) -> bool:
+    """True for `logger.info` and `partial(print, end="")` as values."""
+    if isinstance(value, ast.Call) and last_name(value.func) == "partial" and value.args:
+        return is_sink(value.args[0], file, points_to) and not writes_to_a_stream(value)
+    return isinstance(value, ast.Attribute) and value.attr in _SHOWS
+
+
+def _is_text_method(call: ast.Call) -> bool:
+    """True if a call gives a text that holds its arguments: `", ".join(texts)`, `str(text)`."""
+    return last_name(call.func) in _JOINS
+
+
+def _is_shown_by(call: ast.Call, argument: ast.AST, file: FileScopes, points_to: PointsTo, followed: _Followed) -> bool:
+    """True if what is called does no more with an argument than to show it."""
+    if isinstance(file.parents.get(call), ast.Raise):
+        return True
+    value = argument.value if isinstance(argument, ast.keyword | ast.Starred) else argument
+    callees = [each.base for each in points_to.of(call.func, file.scope_of(call))]
+    functions = [function for base in callees for function in _functions(base, points_to)]
+    if functions and isinstance(value, ast.expr):
+        bound = [
+            (function, name)
+            for function in functions
+            for name in points_to.calls.parameters_of(call, file.scope_of(call), function, value)
+        ]
+        return bool(bound) and all(_is_only_shown(name, function, points_to, followed) for function, name in bound)
+    if any(isinstance(base, ClassObject) and isinstance(base.cls, ClassRef) for base in callees):
+        return False
+    return is_sink(call.func, file, points_to) and not writes_to_a_stream(call)
+
+
+def _functions(base: object, points_to: PointsTo) -> Iterator[LexicalScope]:
+    """The functions of the project that a call of an object runs."""
+    if isinstance(base, FunctionObject):
+        yield base.scope
+    elif isinstance(base, Instance):
+        yield from points_to.method(base.cls, "__call__")
+
+
+def _is_only_shown(name: str, scope: LexicalScope, points_to: PointsTo, followed: _Followed) -> bool:
+    """True if a function has a variable for texts of which each is shown, wherever it is read."""
+    home = scope.binder(name)
+    if home is None or not home.is_function or name in home.outer_names:
+        return False
+    if (home, name) in followed:
+        return True
+    names = [part for part in ast.walk(home.node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)]
+    if any(part.id in _READS_VARIABLES for part in names):
+        return False
+    file = home.file
+    reads = [part for part in names if part.id == name and file.scope_of(part).binder(part.id) is home]
+    return all(is_shown(read, file, points_to, followed | {(home, name)}) for read in reads)
+
+
+def _are_results_shown(scope: LexicalScope, points_to: PointsTo, followed: _Followed) -> bool:
+    """True if the project calls a function and shows each of its results; what Python calls by itself is not known."""
+    if not scope.is_function or scope.name.startswith("__") or is_property(scope):
+        return False
+    if (scope, "") in followed:
+        return True
+    if getattr(scope.node, "decorator_list", ()):
+        return False
+    uses = points_to.calls.uses(scope)
+    if uses.unknown or uses.loose or uses.stored or not uses.direct:
+        return False
+    inner = followed | {(scope, "")}
+    return all(is_shown(call, where.file, points_to, inner) for call, where in uses.direct)

@@ -1,0 +1,164 @@
+"""Texts that name the modules of a model: code that uses one sees new modules, and what people read does not count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qprep.analysis.effects.mutations import EffectKind
+from qprep.analysis.values.abstract_values import ClassRef
+from tests.analysis.effects.small_projects import table_of
+
+_IMPORTS = """\
+import builtins
+import dataclasses
+import functools
+import io
+import json
+import logging
+import operator
+import pprint
+import reprlib
+import string
+import sys
+import types
+import typing
+import warnings
+
+LINES = []
+logger = logging.getLogger(__name__)
+
+
+"""
+_PLAIN = "class Holder:\n    def __init__(self, model):\n        self.model = model\n\n\n"
+_DATA = "@dataclasses.dataclass\nclass Holder:\n    model: nn.Module\n    rate: float = 0.1\n\n\n"
+_KEYED = (
+    "@dataclasses.dataclass\nclass Base:\n    def key(self):\n        return hash(repr(self))\n\n\n"
+    "@dataclasses.dataclass\nclass Holder(Base):\n    model: nn.Module\n\n\n"
+)
+_TUPLE = "class Holder(typing.NamedTuple):\n    model: nn.Module\n\n\n"
+_TEXT = "class Holder:\n    def __init__(self, model):\n        self.model = model\n\n"
+_LOG = "def log(text):\n    LINES.append(text)\n\n\n"
+_LOGGER = "class Log:\n    def info(self, text):\n        LINES.append(text)\n\n\n"
+_CALLABLE = "class Warn:\n    def __call__(self, text):\n        LINES.append(text)\n\n\n"
+_OWN = "class Own(Net):\n    def __repr__(self):\n"
+_SAY = "def say(text, end='.'):\n    message = text + end\n    print(message)\n\n\n"
+_DEEP = "def show(text):\n    say(f'{text}', end='')\n\n\n"
+_DESCRIBE = "def describe(model):\n    return f'a model: {model}'\n\n\n"
+
+USED = {
+    "template-in-a-variable": 'form = "model: {}"\nlen(form.format(net))',
+    "template-in-a-variable-by-key": 'form = "{m}"\nlen(form.format_map({"m": net}))',
+    "percent-in-a-variable": 'form = "%s"\nlen(form % net)',
+    "percent-of-a-tuple-in-a-variable": 'form = "%d %s"\nlen(form % (1, net))',
+    "percent-of-a-table": 'forms = {"a": "%s"}\nlen(forms["a"] % net)',
+    "percent-of-an-attribute": "class Form:\n    text = '%s'\nlen(Form.text % net)",
+    "percent-of-a-parameter": "def f(form, x):\n    return len(form % x)\nf('%s', net)",
+    "percent-of-a-sum": "head = 'a '\nlen((head + '%s') % net)",
+    "percent-of-a-result": "def form():\n    return '%s'\nlen(form() % net)",
+    "template-object": 'len(string.Template("$m").substitute(m=net))',
+    "qualified": "len(builtins.repr(net))",
+    "imported-as": "from builtins import repr as to_text\nlen(to_text(net))",
+    "in-a-variable": "to_text = repr\nlen(to_text(net))",
+    "in-a-parameter": "def f(x, to_text=str):\n    return len(to_text(x))\nf(net)",
+    "given-to-a-function": "def f(x, to_text):\n    return len(to_text(x))\nf(net, ascii)",
+    "in-an-attribute": "class Form: pass\nform = Form()\nform.show = repr\nlen(form.show(net))",
+    "reprlib": "len(reprlib.Repr().repr(net))",
+    "in-a-namespace": "form = types.SimpleNamespace(show=repr)\nlen(form.show(net))",
+    "in-a-table": 'forms = {"r": repr}\nlen(forms["r"](net))',
+    "in-a-list": "value = net\nfor f in [str, len]:\n    value = f(value)\nprint(value)",
+    "partial-repr": "to_text = functools.partial(repr)\nlen(to_text(net))",
+    "partial-print": "say = functools.partial(print, file=io.StringIO())\nsay(net)",
+    "mapped-method": 'len(next(map(operator.methodcaller("__str__"), [net])))',
+    "item-of-a-table": 'nets = {"a": net}\nlen(repr(nets.get("a")))',
+    "values-of-a-table": 'len(str({"a": net}.values()))',
+    "of-the-class": "len(nn.Module.__repr__(net))",
+    "of-its-class": "len(type(net).__repr__(net))",
+    "methodcaller": 'len(operator.methodcaller("__repr__")(net))',
+    "getattr": 'len(getattr(net, "__str__")())',
+    "converter": 'len(json.dumps({"m": net}, default=str))',
+    "converter-of-a-class": 'len(json.dumps({"m": net}, default=nn.Module.__repr__))',
+    "sort-key": "best = max([net, nn.Linear(4, 4)], key=repr)\nbest.eval()",
+    "method-with-a-key": "nets = [net, nn.Tanh()]\nnets.sort(key=repr)",
+    "dataclass": _DATA + "len(repr(Holder(net)))",
+    "dataclass-inside-another": _DATA + "hash(str(Holder(Holder(net))))",
+    "dataclass-of-a-subclass": _KEYED + "Holder(net).key()",
+    "as-a-dictionary": _DATA + "len(str(dataclasses.asdict(Holder(net))))",
+    "its-variables": _PLAIN + "len(str(vars(Holder(net))))",
+    "its-table": _PLAIN + "len(f'{Holder(net).__dict__}')",
+    "its-items": _PLAIN + "for k, v in vars(Holder(net)).items():\n    hash(f'{k}={v}')",
+    "copy": "import copy\nlen(repr(copy.deepcopy(net)))",
+    "pickle": "import pickle\nlen(repr(pickle.loads(pickle.dumps(net))))",
+    "submodule": 'len(repr(nn.Sequential(net).get_submodule("0")))',
+    "named-tuple": _TUPLE + "len(f'{Holder(net)}')",
+    "text-of-a-holder": _TEXT + "    def __repr__(self):\n        return f'of {self.model}'\n\nlen(str(Holder(net)))",
+    "text-of-a-holder-in-another": _TEXT
+    + "    def __repr__(self):\n        return f'of {self.model}'\n\n"
+    + "@dataclasses.dataclass\nclass Run:\n    of: Holder\n\nlen(repr(Run(Holder(net))))",
+    "namespace": "len(repr(types.SimpleNamespace(model=net)))",
+    "namespace-set-later": "space = types.SimpleNamespace()\nspace.model = net\nlen(repr(space))",
+    "partial-function": "len(repr(functools.partial(print, net)))",
+    "bound-method": "len(repr(net.forward))",
+    "bound-method-in-a-key": "LINES.append(f'{net.forward}')",
+    "base-text": _OWN + "        return str(len(super().__repr__()))\n\nhash(repr(Own()))",
+    "base-text-by-its-class": _OWN + "        return str(len(Net.__repr__(self)))\n\nhash(repr(Own()))",
+    "own-log": _LOG + "log(f'{net}')",
+    "own-logger": _LOGGER + "Log().info(f'{net}')",
+    "own-callable": _CALLABLE + "warn = Warn()\nwarn(str(net))",
+    "own-log-in-a-variable": "log = LINES.append\nlog(f'{net}')",
+    "own-log-of-a-log": _LOG + "def show(text):\n    log(text)\n\nshow(f'{net}')",
+    "returned": _DESCRIBE + "len(describe(net))",
+    "returned-in-one-place": _DESCRIBE + "print(describe(net))\nlen(describe(net))",
+    "to-a-file": "print(net, file=open('net.txt', 'w'))",
+    "written-to-a-stream": "io.StringIO().write(f'{net}')",
+    "to-a-stream": "pprint.pprint(net, stream=io.StringIO())",
+    "names": "sorted(net.__dir__())",
+    "names-by-the-class": "sorted(object.__dir__(net))",
+}
+SHOWN = {
+    "printed": "print(f'{net}')",
+    "printed-by-a-variable": "say = print\nsay(f'{net}')",
+    "printed-on-the-console": "print(repr(net), file=sys.stderr)",
+    "written-to-the-console": "sys.stdout.write(f'{net}')",
+    "printed-as-a-parameter": "def f(x, say=print):\n    say(f'{x}')\nf(net)",
+    "printed-by-a-partial": "say = functools.partial(print, end='')\nsay(f'{net}')",
+    "logged": "logger.info(f'{net}')\nlogger.warning('%s' % net)",
+    "logged-by-a-variable": "warn = logger.warning\nwarn(f'{net}')",
+    "warned": "warnings.warn(str(net))",
+    "by-an-own-function": _SAY + "say(f'{net}')",
+    "by-own-functions": _SAY + _DEEP + "show(repr(net))",
+    "by-an-own-method": "class Log:\n    def info(self, text):\n        print(text)\n\nLog().info(f'{net}')",
+    "returned-and-printed": _DESCRIBE + "print(describe(net))\nlogger.info(describe(net))",
+    "returned-to-nobody": _DESCRIBE + "describe(net)",
+    "raised": "if not net.training:\n    raise ValueError(f'wrong: {net}')",
+    "asserted": "assert net.training, f'wrong: {net}'",
+    "dataclass-printed": _DATA + "print(Holder(net))",
+    "holder-without-a-text": _PLAIN + "len(repr(Holder(net)))",
+    "holder-that-nobody-describes": _TEXT
+    + "    def __repr__(self):\n        return f'of {self.model}'\n\nlen(Holder(net).model._get_name())",
+    "field-of-a-dataclass": _DATA + "len(repr(Holder(model=net).rate))",
+    "number": "len(f'{net.training}')",
+    "class": "len(type(net).__name__)",
+    "function-of-a-class": "len(f'{Net.forward}')",
+    "test-of-a-class": "isinstance(net, str)",
+    "own-method-of-a-template": "class Form:\n    def format(self, x):\n        return x\n\nForm().format(net).eval()",
+    "remainder": "steps = 3\nsteps % 2",
+    "remainder-of-a-tensor": "places = torch.arange(3)[0]\nsize = net\nplaces % size",
+}
+
+
+def _reaches_new_children(folder: Path, code: str) -> bool:
+    table = table_of(folder, _IMPORTS + "net = Net()\n" + code + "\n")
+    found = table.on_child({ClassRef("model", "Net")}, "qprep.runtime_modules.EltwiseAdd")
+    return any(effect.kind is EffectKind.EXPOSE for effect in found)
+
+
+@pytest.mark.parametrize("code", USED.values(), ids=USED.keys())
+def test_code_that_uses_a_text_of_a_model_sees_its_new_modules(code: str, tmp_path: Path) -> None:
+    assert _reaches_new_children(tmp_path, code)
+
+
+@pytest.mark.parametrize("code", SHOWN.values(), ids=SHOWN.keys())
+def test_a_text_that_people_read_or_that_names_no_module_is_no_use(code: str, tmp_path: Path) -> None:
+    assert not _reaches_new_children(tmp_path, code)
