@@ -199,7 +199,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class HolderOf:
     """An object that code which qprep does not read has made or filled: it may hold an object, or modules below it."""
 
     owner: Base
@@ -271,7 +271,7 @@ Base = (
     | Held
     | Below
     | Anything
-    | Parts
+    | HolderOf
     | Many
     | Holder
     | ClassObject

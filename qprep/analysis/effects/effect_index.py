@@ -1,4 +1,4 @@
-"""Effects by their kind and by the attribute that they are about: a query looks at those alone that may answer it."""
+"""Effects by kind and attribute, so that a query looks only at those that may answer it."""
 
 from __future__ import annotations
 

@@ -38,11 +38,11 @@ from qprep.analysis.effects.abstract_objects import (
     GivenName,
     Held,
     Holder,
+    HolderOf,
     Instance,
     Made,
     Many,
     Named,
-    Parts,
     Reference,
     References,
     Test,
@@ -1036,7 +1036,7 @@ class PointsTo:
                 return frozenset((reference,))
             case Holder():
                 return self._get(_Outside(name, of_foreign=True))
-            case Parts(owner=around):  # `nn.DataParallel(model).module`
+            case HolderOf(owner=around):  # `nn.DataParallel(model).module`
                 return NOTHING if self._may_have(around, name) else frozenset((Reference(around),))
             case Made() | Held() | Below() | Many():
                 if name in DICTIONARIES:
@@ -1254,7 +1254,7 @@ class PointsTo:
         return frozenset(each.narrowed(tests) for each in found) if tests else found
 
     def _may_be_value(self, reference: Reference) -> bool:
-        """True if an object may be a number, text or tensor that code asks for: a name, or of a class of such."""
+        """True if an object may be a number, a text or a tensor: it is a name, or its class inherits from such a type."""
         match reference.base:
             case Anything() | Many() | ChildName():
                 return True
@@ -1605,7 +1605,7 @@ class PointsTo:
 
     def _items(self, references: References) -> References:
         """The results of iterating over an object: the children of a module, the items of a container."""
-        held = (Reference(each.base.owner) for each in references if isinstance(each.base, Parts))
+        held = (Reference(each.base.owner) for each in references if isinstance(each.base, HolderOf))
         found = references | self.below(frozenset((*filter(self._may_have_items, references), *held)))
         if self._has_method("__iter__"):
             started = self._of_methods(references, "__iter__")
@@ -1615,7 +1615,7 @@ class PointsTo:
     def _with_parts(self, references: References) -> References:
         """The same, and objects around the modules among them, as code of another package makes them."""
         modules = (each for each in references if isinstance(each.base, Instance) and not self._may_have_items(each))
-        return references | {Reference(Parts(each.base)) for each in modules}
+        return references | {Reference(HolderOf(each.base)) for each in modules}
 
     def _may_have_items(self, reference: Reference) -> bool:
         """True if an object may be iterated over; a module is, where its class says so or is a container."""

@@ -1,4 +1,4 @@
-"""Results that follow from one another, also in circles: each is computed once, a circle until nothing grows."""
+"""Results that depend on one another. Each is computed once; those in a circle are computed until nothing grows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ V = TypeVar("V")
 
 
 class RecursiveResults(Generic[K, V]):
-    """The results of a function that asks for other results of its own.
+    """The results of a function that uses other results of its own.
 
-    The function must be monotone: of larger results, it computes a result that is as large or larger.
+    Assumes that the function is monotone: from larger results it computes a result that is as large or larger.
     """
 
     def __init__(self, compute: Callable[[K], V], empty: V) -> None:
