@@ -111,7 +111,9 @@ def _is_cared_for(scope: Scope, table: EffectTable, effect: Effect, family: Coll
 
     The rewrite of a class leaves lists of all modules below as they are: these must be done before the new one is made.
     """
-    if effect.listing in scope.context.facts.walks:
+    walk = scope.context.facts.walks.get(effect.listing) if effect.listing is not None else None
+    if walk is not None:
+        scope.listings |= {walk.place} if walk.method else set()  # the others leave out new children already
         return True
     if effect.kind is not EffectKind.OBSERVE or effect.owner not in family:
         return False
