@@ -61,7 +61,7 @@ class Plan:
                 yield Doubt("children are listed here, and the list cannot be rewritten", place)
 
     def group(self, place: Place) -> frozenset[Place]:
-        """The sites that change together: in a class, with lists of its children; in a function, all that it touches."""
+        """The sites that change together: in a class, lists of its children; in a function, all that it touches."""
         outcome = self.outcomes[place]
         if isinstance(outcome, Rejection):
             return frozenset((place,))

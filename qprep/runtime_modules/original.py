@@ -23,8 +23,8 @@ def original_named_children(module: Any) -> Iterator[tuple[str, nn.Module]]:
     """`module.named_children()` without those that `mark_added` names.
 
     The result is that of the method itself where it is not the one of nn.Module: an object of another class, or a class
-    with a method of its own, lists what it likes. The object that is asked is the one that the method belongs to, so a
-    wrapper that passes attributes on, and `super()`, may stand for `module`.
+    with a method of its own, lists what it likes. `module` may also be `super()`, or a wrapper that passes on the
+    attributes of a module: the marks are those of the object that the method belongs to.
     """
     method = module.named_children
     owner = _owner(method, _NAMED_CHILDREN)

@@ -55,7 +55,7 @@ class _Wrapper:
 
 class _Reversed(_Net):
     def named_children(self, *args: object) -> Iterator[tuple[str, nn.Module]]:
-        return reversed(list(super().named_children()))  # type: ignore[return-value]
+        return reversed(list(super().named_children()))
 
 
 class _Parts(_Net):
@@ -64,9 +64,12 @@ class _Parts(_Net):
 
 
 def test_objects_of_other_classes_list_what_they_like() -> None:
-    assert list(original_children(_Tree())) == [1, 2]
-    assert list(original_named_children(_Tree())) == [("a", 1), ("b", 2)]
-    assert list(original_children(types.SimpleNamespace(children=lambda: [3]))) == [3]
+    children: list[object] = [*original_children(_Tree())]
+    assert children == [1, 2]
+    named: list[object] = [*original_named_children(_Tree())]
+    assert named == [("a", 1), ("b", 2)]
+    others: list[object] = [*original_children(types.SimpleNamespace(children=lambda: [3]))]
+    assert others == [3]
 
 
 def test_a_wrapper_lists_the_children_of_the_module_that_it_passes_on() -> None:

@@ -32,17 +32,9 @@ _Form = tuple[ast.expr, str, "list[ast.expr]"]
 
 
 def _forms(node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]) -> Iterator[_Form]:
+    if isinstance(node.func, ast.Call):
+        yield from ((owner, name, node.args) for owner, name in attribute_reads(node.func, file))
     match node.func:
-        case ast.Call(func=ast.Name(id="getattr"), args=[owner, name, *_]):
-            yield from ((owner, text, node.args) for text in _texts(name, file))
-        case ast.Call(func=ast.Attribute(attr="__getattribute__" | "__getattr__"), args=[owner, name]):
-            yield from ((owner, text, node.args) for text in _texts(name, file))
-        case ast.Call(func=ast.Attribute(value=owner, attr="__getattribute__" | "__getattr__"), args=[name]):
-            yield from ((owner, text, node.args) for text in _texts(name, file))
-        case ast.Call(func=ast.Call(func=getter, args=[path]), args=[owner]) if last_name(getter) == "attrgetter":
-            for text in _texts(path, file, is_path=True):
-                *parts, name = text.split(".")
-                yield _attribute(owner, parts, node, file), name, node.args
         case ast.Call(func=maker, args=[name, *given]) if last_name(maker) == "methodcaller" and node.args:
             yield from ((node.args[0], text, given) for text in _texts(name, file))
         case ast.Attribute(value=ast.Call(func=ast.Name(id="super"), args=[_, owner]), attr=name):
@@ -61,6 +53,21 @@ def _is_class(reference: object) -> bool:
     if isinstance(base, Named):
         return base.name.startswith("torch.") and base.name.rpartition(".")[2][:1].isupper()
     return isinstance(base, ClassObject | ClassOf)
+
+
+def attribute_reads(node: ast.Call, file: FileScopes) -> Iterator[tuple[ast.expr, str]]:
+    """The object and the name of each attribute that a call may read: `getattr(x, "a")`, `attrgetter("a.b")(x)`."""
+    match node:
+        case ast.Call(func=ast.Name(id="getattr"), args=[owner, name, *_]):
+            yield from ((owner, text) for text in _texts(name, file))
+        case ast.Call(func=ast.Attribute(attr="__getattribute__" | "__getattr__"), args=[owner, name]):
+            yield from ((owner, text) for text in _texts(name, file))
+        case ast.Call(func=ast.Attribute(value=owner, attr="__getattribute__" | "__getattr__"), args=[name]):
+            yield from ((owner, text) for text in _texts(name, file))
+        case ast.Call(func=ast.Call(func=getter, args=[path]), args=[owner]) if last_name(getter) == "attrgetter":
+            for text in _texts(path, file, is_path=True):
+                *parts, name_read = text.split(".")
+                yield _attribute(owner, parts, node, file), name_read
 
 
 def _texts(node: ast.expr, file: FileScopes, *, is_path: bool = False) -> Iterator[str]:

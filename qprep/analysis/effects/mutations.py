@@ -36,6 +36,7 @@ from qprep.analysis.effects.lexical_scopes import BindingKind, assigned_value
 from qprep.analysis.effects.made_subclasses import runs_base_constructor
 from qprep.analysis.effects.method_calls import as_method_calls
 from qprep.analysis.effects.points_to import may_be_listed
+from qprep.analysis.effects.state_tables import CHILD_TABLE
 from qprep.analysis.effects.stored_values import dictionary_owner
 from qprep.analysis.places import Place
 from qprep.analysis.symbols.ast_utils import last_name
@@ -90,6 +91,7 @@ class Effect:
     owner: ClassRef | None = None  # the class that does it to what its own object holds, or while that is made
     asked: Asked | None = None  # the functions of torch that a handler asks for; None: any
     find_values: Callable[[], References] | None = None  # what replaces each module, if it is made equal every time
+    is_lasting: bool = False  # a listing of modules that is kept, and shows later ones as well
 
     @cached_property
     def targets(self) -> References:
@@ -496,7 +498,7 @@ class _Search:
         names = [text.rpartition(".")[2] for text in texts if isinstance(text, str)]
         for kind, is_meant in (
             (EffectKind.CHANGE, not names or any(map(_is_mutator, names))),
-            (EffectKind.OBSERVE, any(name in _VISITS for name in names)),
+            (EffectKind.OBSERVE, any(name in _VISITS or name == CHILD_TABLE for name in names)),
             (EffectKind.MODE, not names or any(name in ("train", "eval") for name in names)),
         ):
             if is_meant and (not is_called or kind is EffectKind.OBSERVE):
@@ -831,11 +833,12 @@ class _Search:
             return found
         return frozenset(each.narrowed([ClassTest(frozenset((scope.owner,)))]) for each in found if scope.owner)
 
-    def _lister(self, listing: ast.expr) -> ClassRef | None:
-        node = listing.func if isinstance(listing, ast.Call) else listing
+    def _lister(self, module: ast.expr, listing: ast.expr) -> ClassRef | None:
+        """The class whose method lists what its own object holds, also by `super()`."""
         scope = self.file.scope_of(listing)
-        is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and self._is_own(node, scope)
-        return self.points_to.enclosing_class(scope) if is_own else None
+        is_super = isinstance(module, ast.Call) and last_name(module.func) == "super"
+        is_own = isinstance(module, ast.Name) and self._is_own(module, scope)
+        return self.points_to.enclosing_class(scope) if is_own or is_super else None
 
     def visits(self, outside: OutsideEffects) -> Iterator[Effect]:
         """Uses of child modules that depend on which there are."""
@@ -846,7 +849,8 @@ class _Search:
                 Place.of(self.file.module, visit.node),
                 f"goes through `{ast.unparse(visit.listing)}`",
                 listing=Place.of(self.file.module, visit.listing),
-                owner=self._lister(visit.listing),
+                owner=self._lister(visit.module, visit.listing),
+                is_lasting=visit.is_lasting,
             )
 
     def exposures(self) -> Iterator[Effect]:

@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class RecursiveResults(Generic[K, V]):
-    """The results of a function that asks for other results of its own.
+    """The results of a function that needs other results of its own.
 
     The function must be monotone: of larger results, it computes a result that is as large or larger.
     """
