@@ -69,6 +69,9 @@ LISTED = {
     "names-differ": "return {'', 'fc'} != dict(net.named_modules()).keys()",
     "lists-compared": "return [net.fc] == list(net.children())",
     "chained": "return 'fc' in net._modules.keys() == {'fc'}",
+    "names": "return [n for n in net.__dir__() if isinstance(getattr(net, n, None), nn.Module)]",
+    "names-by-its-class": "return len([n for n in object.__dir__(net) if 'd' in n])",
+    "names-by-getattr": "return len([n for n in getattr(net, '__dir__')() if n.startswith('a')])",
     "applied": "seen = []\n    getattr(net, 'apply')(seen.append)\n    return len(seen)",
     "applied-by-its-class": "seen = []\n    nn.Module.apply(net, seen.append)\n    return len(seen)",
 }

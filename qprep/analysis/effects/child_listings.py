@@ -6,20 +6,20 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qprep.analysis.effects.method_calls import as_method_calls, attribute_reads
+from qprep.analysis.effects.method_calls import attribute_reads, calls_of
 from qprep.analysis.effects.state_tables import CHILD_TABLE, TableReads
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from qprep.analysis.effects.abstract_objects import References
     from qprep.analysis.effects.lexical_scopes import FileScopes
     from qprep.analysis.effects.points_to import PointsTo
 
 LISTINGS = frozenset(("children", "named_children", "modules", "named_modules"))
 ORIGINAL_LISTINGS = ("original_children", "original_named_children", "original_modules")
 _DIRECT = frozenset(("children", "named_children"))
-_FETCHES = frozenset(("__getattribute__", "__getattr__"))
 _COPIES = frozenset(("copy", "deepcopy"))
 _EMPTY = (ast.Dict, ast.Set, ast.Constant)
 
@@ -56,8 +56,12 @@ class ChildListing:
 
 def child_listings(file: FileScopes, points_to: PointsTo) -> Iterator[ChildListing]:
     """The listings of a file."""
+
+    def targets(node: ast.expr) -> References:
+        return points_to.of(node, file.scope_of(node))
+
     for call in file.index.of(ast.Call):
-        for made, func in method_calls(call, LISTINGS, file, points_to):
+        for made, func in calls_of(LISTINGS, call, file, targets):
             listing = ChildListing(call, func.value, func.attr in _DIRECT)
             yield listing
             if func.attr == "named_modules" and (memo := _memo(made, 0)) is not None:
@@ -71,20 +75,6 @@ def child_listings(file: FileScopes, points_to: PointsTo) -> Iterator[ChildListi
     for pattern in file.index.of(ast.MatchClass):
         if not {CHILD_TABLE, "__dict__", *LISTINGS}.isdisjoint(pattern.kwd_attrs):
             yield from _matched(pattern, file)
-
-
-def method_calls(
-    call: ast.Call, names: frozenset[str], file: FileScopes, points_to: PointsTo
-) -> Iterator[tuple[ast.Call, ast.Attribute]]:
-    """A call as plain calls of methods of some names: of their object, not of its class."""
-    func = call.func
-    is_plain = isinstance(func, ast.Attribute) and func.attr not in _FETCHES
-    if is_plain and last_name(func) not in names:
-        return
-    forms = list(as_method_calls(call, file, lambda node: points_to.of(node, file.scope_of(node))))
-    yield from (form for form in forms if form[1].attr in names)
-    if not forms and isinstance(func, ast.Attribute) and func.attr in names:
-        yield call, func
 
 
 def _tables(file: FileScopes) -> Iterator[ChildListing]:

@@ -23,12 +23,12 @@ from qprep.analysis.effects.child_listings import (
     ChildListing,
     Shape,
     child_listings,
-    method_calls,
 )
 from qprep.analysis.effects.class_conditions import conditions, failing, holding, may_bind
 from qprep.analysis.effects.emptiness_tests import emptiness_tests
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.listed_names import is_out_of_reach
+from qprep.analysis.effects.method_calls import calls_of
 from qprep.analysis.effects.outside_effects import OutsideEffects
 from qprep.analysis.effects.visit_rounds import VisitRound, blocks, goes_through_tensors
 from qprep.analysis.symbols.ast_utils import last_name
@@ -87,7 +87,7 @@ def visits(file: FileScopes, outside: OutsideEffects) -> Iterator[Visit]:
         if listing.node not in tests or listing.of_originals:
             yield from finder.uses(listing)
     for call in file.index.of(ast.Call):
-        for made, func in method_calls(call, _APPLY, file, outside.points_to):
+        for made, func in calls_of(_APPLY, call, file, lambda node: outside.points_to.of(node, file.scope_of(node))):
             if len(made.args) == 1:
                 yield from finder.applied(call, func.value, made.args[0])
 

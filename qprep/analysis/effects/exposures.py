@@ -21,6 +21,7 @@ from qprep.analysis.effects.abstract_objects import (
 )
 from qprep.analysis.effects.lexical_scopes import BindingKind
 from qprep.analysis.effects.made_subclasses import is_run_by_subclass
+from qprep.analysis.effects.method_calls import calls_of
 from qprep.analysis.effects.points_to import CHILDREN, RETURNS_SELF, is_torch_container
 from qprep.analysis.symbols.ast_utils import last_name
 from qprep.analysis.values.abstract_values import ClassRef
@@ -39,6 +40,7 @@ _READS_VARIABLES = frozenset(("eval", "exec", "locals", "vars"))
 _JOINS = frozenset(("format", "join", "replace", "strip", "rstrip", "lstrip", "indent"))
 # What gives pairs of a name or number and an object.
 _PAIRED = frozenset(("enumerate", "items", "named_children", "named_modules"))
+_DIR = frozenset(("__dir__",))
 _LISTS_NAMES = frozenset(("dir", "getmembers", "getmembers_static"))
 # What torch.fx, torch.jit and torch.export give to the model that they traced.
 _OF_GRAPHS = frozenset(("code", "graph", "graph_module", "inlined_graph", "nodes"))
@@ -99,8 +101,20 @@ def texts(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
                     find = partial(_if_described, points_to, owner, find)
                 yield Exposure(find, node, f"uses the text of `{ast.unparse(value)}`")
     for call in file.index.of(ast.Call):
-        if last_name(call.func) in _LISTS_NAMES and call.args and not isinstance(file.parents.get(call), ast.Compare):
-            yield Exposure(partial(_children, points_to, call.args[0], file), call, f"lists `{ast.unparse(call)}`")
+        listed = names_listed(call, file, points_to)
+        if listed is not None and not isinstance(file.parents.get(call), ast.Compare):
+            yield Exposure(partial(_children, points_to, listed, file), call, f"lists `{ast.unparse(call)}`")
+
+
+def names_listed(call: ast.Call, file: FileScopes, points_to: PointsTo) -> ast.expr | None:
+    """The object whose names a call lists: `dir(x)`, `getmembers(x)`, `x.__dir__()`, `object.__dir__(x)`."""
+    if last_name(call.func) in _LISTS_NAMES and call.args:
+        return call.args[0]
+    scope = file.scope_of(call)
+    if scope.name == "__dir__":
+        return None  # the class's own way to answer `dir`
+    calls = calls_of(_DIR, call, file, lambda node: points_to.of(node, file.scope_of(node)))
+    return next((func.value for _, func in calls), None)
 
 
 def _is_part_of_name(node: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import ClassObject, ClassOf, Named
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes
 
 
+_FETCHES = frozenset(("__getattribute__", "__getattr__"))
+
+
 def as_method_calls(
     node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]
 ) -> Iterator[tuple[ast.Call, ast.Attribute]]:
@@ -25,6 +29,20 @@ def as_method_calls(
         call = ast.copy_location(ast.Call(func, list(args), node.keywords), node)
         file.parents[call] = file.parents[node]
         file.parents[func] = call
+        yield call, func
+
+
+def calls_of(
+    names: frozenset[str], call: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]
+) -> Iterator[tuple[ast.Call, ast.Attribute]]:
+    """A call as plain calls of methods of some names, where it calls one: of their object, not of its class."""
+    func = call.func
+    is_plain = isinstance(func, ast.Attribute) and func.attr not in _FETCHES
+    if is_plain and last_name(func) not in names:
+        return
+    forms = list(as_method_calls(call, file, targets))
+    yield from (form for form in forms if form[1].attr in names)
+    if not forms and isinstance(func, ast.Attribute) and func.attr in names:
         yield call, func
 
 
@@ -51,7 +69,9 @@ def _are_classes(references: References) -> bool:
 def _is_class(reference: object) -> bool:
     base = getattr(reference, "base", None)
     if isinstance(base, Named):
-        return base.name.startswith("torch.") and base.name.rpartition(".")[2][:1].isupper()
+        package, _, name = base.name.rpartition(".")
+        is_builtin = package == "builtins" and isinstance(getattr(builtins, name, None), type)
+        return is_builtin or (base.name.startswith("torch.") and name[:1].isupper())
     return isinstance(base, ClassObject | ClassOf)
 
 
