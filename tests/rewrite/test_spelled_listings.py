@@ -13,7 +13,10 @@ from qprep.engine.config.settings_file import Options
 
 NET = """\
 import copy
+import inspect
+import io
 import operator
+import pickle
 import torch
 from torch import nn
 
@@ -69,12 +72,67 @@ LISTED = {
     "names-differ": "return {'', 'fc'} != dict(net.named_modules()).keys()",
     "lists-compared": "return [net.fc] == list(net.children())",
     "chained": "return 'fc' in net._modules.keys() == {'fc'}",
+    "method-called-by-its-slot": "return len(list(net.children.__call__()))",
+    "bound-by-hand": "return len(list(nn.Module.children.__get__(net)()))",
+    "keyword-for-self": "return len(list(nn.Module.children(self=net)))",
+    "getattr-of-the-class": "return len(list(getattr(nn.Module, 'children')(net)))",
+    "item-of-the-class": "return len(list(vars(nn.Module)['children'](net)))",
+    "static": "return len(inspect.getattr_static(net, '_modules'))",
+    "name-in-parts": "part = 'modules'\n    return len(getattr(net, f'_{part}'))",
+    "key-in-parts": "part = '_mod'\n    return len(vars(net)[part + 'ules'])",
+    "each-key": "return [len(vars(net)[k]) for k in vars(net) if k.endswith('modules')]",
+    "each-attribute": "return [len(getattr(net, k)) for k in sorted(vars(net)) if k.endswith('modules')]",
+    "pickled": "Seen.n = 0\n    Seen(io.BytesIO()).dump(net)\n    return Seen.n\n\n\nclass Seen(pickle.Pickler):\n"
+    "    def persistent_id(self, each):\n        Seen.n += isinstance(each, nn.Module)",
+    "hooked": "seen = []\n    for q in getattr(net, 'children')():\n        q.register_forward_hook("
+    "lambda *_: seen.append(1))\n"
+    "    net(torch.ones(1, 4))\n    return len(seen)",
     "names": "return [n for n in net.__dir__() if isinstance(getattr(net, n, None), nn.Module)]",
     "names-by-its-class": "return len([n for n in object.__dir__(net) if 'd' in n])",
     "names-by-getattr": "return len([n for n in getattr(net, '__dir__')() if n.startswith('a')])",
     "applied": "seen = []\n    getattr(net, 'apply')(seen.append)\n    return len(seen)",
     "applied-by-its-class": "seen = []\n    nn.Module.apply(net, seen.append)\n    return len(seen)",
 }
+DISPATCHED = {
+    "item": "TABLE = {nn.Linear: id}\n    for q in net.children():\n        TABLE[type(q)](q)",
+    "item-by-name": "TABLE = {'Linear': id}\n    for q in net.children():\n        TABLE[type(q).__name__](q)",
+    "popped": "TABLE = {nn.Linear: 1}\n    for q in net.children():\n        TABLE.pop(type(q))",
+    "place": "KINDS = [nn.Linear]\n    for q in net.children():\n        KINDS.index(type(q))",
+    "next": "KINDS = [nn.Linear]\n    for q in net.children():\n        next(k for k in KINDS if isinstance(q, k))",
+    "visitor": "Visitor().visit(net)",
+    "visitor-without-default": "for q in net.children():\n        getattr(Strict(), 'visit_' + type(q).__name__)(q)",
+    "visitor-in-parts": "visitor = Visitor()\n    visit = getattr(visitor, f'visit_{type(net).__name__}', None)\n"
+    "    (visit or visitor.generic)(net)",
+}
+VISITOR = """
+
+
+class Visitor:
+    def visit(self, q):
+        getattr(self, "visit_" + type(q).__name__, self.generic)(q)
+
+    def generic(self, q):
+        SEEN.append(type(q).__name__)
+        for child in q.children():
+            self.visit(child)
+
+
+class Strict:
+    def visit_Linear(self, q):
+        pass
+
+
+SEEN = []
+
+
+def outcome(net):
+    SEEN.clear()
+    try:
+        run(net)
+    except (AttributeError, LookupError, StopIteration, ValueError) as error:
+        return type(error).__name__
+    return SEEN
+"""
 OWN = {
     "super": ("return len(list(super().children()))", "return net.parts()"),
     "super-named": ("return [n for n, _ in super().named_children()]", "return net.parts()"),
@@ -93,6 +151,7 @@ HARMLESS = {
     "another-key": "return vars(net)['training']",
     "a-key": "return 'training' in net.__dict__",
     "keys": "return sorted(vars(net))",
+    "each-other-key": "return [vars(net)[k] for k in vars(net) if not k.startswith('_')]",
     "tensors": "return [v for v in vars(net).values() if isinstance(v, torch.Tensor)]",
     "numbers": "return {k: v for k, v in vars(net).items() if isinstance(v, (int, str))}",
     "not-private": "return {k: v for k, v in vars(net).items() if not k.startswith('_')}",
@@ -128,6 +187,12 @@ def _source(body: str, *, line: str = "pass", method: str = "") -> str:
 @pytest.mark.parametrize("body", LISTED.values(), ids=LISTED.keys())
 def test_a_list_of_children_shows_the_same(body: str) -> None:
     source = _source(body)
+    assert _used(fix_source(source)[0]) == _used(source)
+
+
+@pytest.mark.parametrize("body", DISPATCHED.values(), ids=DISPATCHED.keys())
+def test_a_table_of_classes_raises_for_the_same(body: str) -> None:
+    source = _source(f"return outcome(net)\n\n\ndef run(net):\n    {body}{VISITOR}")
     assert _used(fix_source(source)[0]) == _used(source)
 
 

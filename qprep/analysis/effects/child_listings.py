@@ -83,7 +83,7 @@ def _tables(file: FileScopes) -> Iterator[ChildListing]:
     for node in file.index.of(ast.Attribute):
         if node.attr == CHILD_TABLE and isinstance(node.ctx, ast.Load):
             yield ChildListing(node, node.value, shape=table)
-    for call in file.index.of(ast.Call):
+    for call in file.index.of(ast.Call):  # items of the state are found below
         yield from (
             ChildListing(call, owner, shape=table) for owner, name in attribute_reads(call, file) if name == CHILD_TABLE
         )

@@ -24,7 +24,7 @@ from qprep.analysis.effects.made_subclasses import is_run_by_subclass
 from qprep.analysis.effects.method_calls import calls_of
 from qprep.analysis.effects.points_to import CHILDREN, RETURNS_SELF, is_torch_container
 from qprep.analysis.symbols.ast_utils import last_name
-from qprep.analysis.values.abstract_values import ClassRef
+from qprep.analysis.values.abstract_values import ClassRef, External
 
 if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import Binding, FileScopes, LexicalScope
@@ -70,6 +70,7 @@ _WATCHERS = frozenset(
     ["gc.get_objects", "sys.setprofile", "sys.settrace", "threading.setprofile", "threading.settrace"]
 )  # fmt: skip
 _WATCHER_NAMES = frozenset(name.rpartition(".")[2] for name in _WATCHERS)
+_OF_EACH_PICKLED = frozenset(("persistent_id", "reducer_override"))
 _HANDLERS = frozenset(("__torch_dispatch__", "__torch_function__"))
 
 
@@ -343,13 +344,19 @@ def _bases(points_to: PointsTo, cls: ClassRef) -> Iterator[ClassRef]:
 
 
 def watchers(file: FileScopes, points_to: PointsTo) -> Iterator[Exposure]:
-    """`sys.settrace`, `gc.get_objects` and their like: code that sees every call or every object."""
+    """`sys.settrace`, `gc.get_objects`, classes of picklers: code that sees every call or every object."""
     for call in file.index.of(ast.Call):
         if last_name(call.func) not in _WATCHER_NAMES:
             continue
         names = {r.base.name for r in points_to.of(call.func, file.scope_of(call)) if isinstance(r.base, Named)}
         if names & _WATCHERS:
             yield Exposure(lambda: ANY_OBJECT, call, f"calls `{ast.unparse(call.func)}`")
+    for node in file.index.of(ast.ClassDef):
+        methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+        cls = file.class_of(node) if not methods.isdisjoint(_OF_EACH_PICKLED) else None
+        bases = points_to.project.mro(cls) if cls is not None else ()
+        if any(isinstance(base, External) and base.name.endswith("Pickler") for base in bases):
+            yield Exposure(lambda: ANY_OBJECT, node, f"`{node.name}` sees each object that is pickled")
 
 
 # Sources

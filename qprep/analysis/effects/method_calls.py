@@ -7,7 +7,7 @@ import builtins
 from typing import TYPE_CHECKING
 
 from qprep.analysis.effects.abstract_objects import ClassObject, ClassOf, Named
-from qprep.analysis.effects.attribute_names import patterns_of
+from qprep.analysis.effects.attribute_names import is_any, may_be, patterns_of
 from qprep.analysis.symbols.ast_utils import last_name
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from qprep.analysis.effects.lexical_scopes import FileScopes
 
 
+# What gives the modules of an object, or runs for each of them.
+_LISTS_MODULES = ("__dict__", "_modules", "apply", "children", "modules", "named_children", "named_modules")
 _FETCHES = frozenset(("__getattribute__", "__getattr__"))
 
 
@@ -50,8 +52,9 @@ _Form = tuple[ast.expr, str, "list[ast.expr]"]
 
 
 def _forms(node: ast.Call, file: FileScopes, targets: Callable[[ast.expr], References]) -> Iterator[_Form]:
-    if isinstance(node.func, ast.Call):
-        yield from ((owner, name, node.args) for owner, name in attribute_reads(node.func, file))
+    for fetched_from, method in attribute_reads(node.func, file):
+        is_of_class = node.args and _are_classes(targets(fetched_from))
+        yield (node.args[0], method, node.args[1:]) if is_of_class else (fetched_from, method, node.args)
     match node.func:
         case ast.Call(func=maker, args=[name, *given]) if last_name(maker) == "methodcaller" and node.args:
             yield from ((node.args[0], text, given) for text in _texts(name, file))
@@ -75,10 +78,16 @@ def _is_class(reference: object) -> bool:
     return isinstance(base, ClassObject | ClassOf)
 
 
-def attribute_reads(node: ast.Call, file: FileScopes) -> Iterator[tuple[ast.expr, str]]:
-    """The object and the name of each attribute that a call may read: `getattr(x, "a")`, `attrgetter("a.b")(x)`."""
+def attribute_reads(node: ast.expr, file: FileScopes) -> Iterator[tuple[ast.expr, str]]:
+    """The object and the name of each attribute that an expression may read, other than by a dot.
+
+    `getattr(x, "a")`, `attrgetter("a.b")(x)`, `vars(x)["a"]`. Of names that are spelled in part, those count by which
+    modules are listed.
+    """
     match node:
         case ast.Call(func=ast.Name(id="getattr"), args=[owner, name, *_]):
+            yield from ((owner, text) for text in _texts(name, file))
+        case ast.Call(func=func, args=[owner, name, *_]) if last_name(func) == "getattr_static":
             yield from ((owner, text) for text in _texts(name, file))
         case ast.Call(func=ast.Attribute(attr="__getattribute__" | "__getattr__"), args=[owner, name]):
             yield from ((owner, text) for text in _texts(name, file))
@@ -88,6 +97,11 @@ def attribute_reads(node: ast.Call, file: FileScopes) -> Iterator[tuple[ast.expr
             for text in _texts(path, file, is_path=True):
                 *parts, name_read = text.split(".")
                 yield _attribute(owner, parts, node, file), name_read
+        case ast.Subscript(
+            value=ast.Attribute(value=owner, attr="__dict__") | ast.Call(func=ast.Name(id="vars"), args=[owner]),
+            slice=ast.Constant(value=str(key)),
+        ):
+            yield owner, key
 
 
 def _texts(node: ast.expr, file: FileScopes, *, is_path: bool = False) -> Iterator[str]:
@@ -95,10 +109,14 @@ def _texts(node: ast.expr, file: FileScopes, *, is_path: bool = False) -> Iterat
     if is_path and isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
         return
-    yield from (text for text in patterns_of(node, file.scope_of(node)) if text.isidentifier())
+    for text in patterns_of(node, file.scope_of(node)):
+        if text.isidentifier():
+            yield text
+        elif not is_any(text):
+            yield from (name for name in _LISTS_MODULES if may_be(text, name))
 
 
-def _attribute(owner: ast.expr, path: list[str], place: ast.Call, file: FileScopes) -> ast.expr:
+def _attribute(owner: ast.expr, path: list[str], place: ast.expr, file: FileScopes) -> ast.expr:
     """`owner.a.b` for a path of names."""
     for name in path:
         made = ast.copy_location(ast.Attribute(owner, name, ast.Load()), place)

@@ -131,6 +131,7 @@ _LAYER_ATTRIBUTES = frozenset(
 
 
 _VISITS = frozenset(("apply", "children", "modules", "named_children", "named_modules"))
+_CALLABLE = frozenset(("__call__", "__func__", "__get__", "__wrapped__"))  # of a method, by which it may run
 _HOOK_TABLE = re.compile(r"_\w*hooks\w*")
 """The dictionaries in which a module keeps its hooks."""
 _BY_TEXT = re.compile(
@@ -440,9 +441,9 @@ class _Search:
         """`f = net.apply`, `nn.Module.apply(net, function)`: visits of modules that are not called on their root."""
         parent = self.file.parents.get(node)
         if isinstance(parent, ast.Call) and parent.func is node:
-            if parent.args:
+            if parent.args or parent.keywords:
                 yield from self._effect(EffectKind.OBSERVE, partial(self._visited, node, True), node, _uses(node))
-        elif not (isinstance(parent, ast.Attribute) and parent.attr.startswith("__")):
+        elif not (isinstance(parent, ast.Attribute) and parent.attr.startswith("__")) or parent.attr in _CALLABLE:
             yield from self._effect(EffectKind.OBSERVE, partial(self._visited, node, False), node, _uses(node))
 
     def _may_be_of_modules(self, reference: Reference) -> bool:

@@ -65,6 +65,7 @@ from qprep.analysis.effects.lexical_scopes import (
     assigned_value,
 )
 from qprep.analysis.effects.listings import is_module_in, module_beside
+from qprep.analysis.effects.method_calls import attribute_reads
 from qprep.analysis.effects.python_classes import holds_no_items
 from qprep.analysis.effects.stored_values import OF_CONTAINERS, SCALARS, Addition, AttributeStore, StoreTable
 from qprep.analysis.effects.straight_line import last_value
@@ -1189,6 +1190,8 @@ class PointsTo:
             and (of_module := self._of_module_method(node, node.func, scope)) is not None
         ):
             return of_module
+        if isinstance(node.func, ast.Call) and (listed := self._of_fetched_listing(node, node.func, scope)) is not None:
+            return listed
         callees = self.known(node.func, scope)
         if callees is None:
             return NOTHING
@@ -1224,6 +1227,13 @@ class PointsTo:
         if name in _TENSORS and not self._defines(receiver, name):
             return frozenset((TENSOR_NAME,)) if receiver and name not in ("parameters", "buffers") else NOTHING
         return receiver if name in RETURNS_SELF and not self._defines(receiver, name) else None
+
+    def _of_fetched_listing(self, node: ast.Call, func: ast.Call, scope: LexicalScope) -> References | None:
+        """The result of `getattr(x, "children")()`; None for another call."""
+        names = ((owner, name) for owner, name in attribute_reads(func, scope.file) if name in CHILDREN)
+        methods = [ast.copy_location(ast.Attribute(owner, name, ast.Load()), func) for owner, name in names]
+        found = [self._of_module_method(node, method, scope) or NOTHING for method in methods]
+        return _union(found) if found else None
 
     def _is_weak(self, func: ast.expr, scope: LexicalScope) -> bool:
         """True if what is called is a weak reference: calling it gives the object."""

@@ -48,8 +48,8 @@ class TableRead:
 class TableReads:
     """Finds the reads in one file.
 
-    A key that is not written out at all counts as that of another value. The keys themselves tell nothing: each
-    module has the same ones.
+    A key that is not written out at all counts as that of another value, unless a loop over the keys gives it. The
+    keys themselves tell nothing: each module has the same ones.
     """
 
     def __init__(self, file: FileScopes) -> None:
@@ -89,9 +89,9 @@ class TableReads:
             case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()]) if left is not node:
                 pass
             case ast.For() | ast.comprehension() if parent.iter is node:
-                pass
+                yield from self._by_each_key(parent, node, owner)
             case ast.Call(func=ast.Name(id=name)) if name in _GOES_THROUGH_KEYS and node in parent.args:
-                pass
+                yield from self._by_each_key(self.file.parents.get(parent), parent, owner)
             case ast.Call(func=func) if last_name(func) in _COPIES and parent.args[:1] == [node]:
                 yield from self._uses(parent, owner)
             case ast.Call(func=ast.Attribute(value=other, attr="update")) if _is_state(other):
@@ -124,6 +124,8 @@ class TableReads:
         call = self.file.parents.get(method)
         is_called = isinstance(call, ast.Call) and call.func is method
         if method.attr in _SHOWS_NO_VALUE:
+            loop = self.file.parents.get(call) if is_called and call is not None else None
+            yield from self._by_each_key(loop, call, owner) if isinstance(call, ast.Call) else ()
             return
         if not isinstance(call, ast.Call) or not is_called:
             yield TableRead(node, owner, method)
@@ -148,6 +150,33 @@ class TableReads:
             is_read = read.id == name and isinstance(read.ctx, ast.Load)
             if is_read and self.file.scope_of(read).binder(name) is home:
                 yield from self._uses(read, owner)
+
+    def _by_each_key(self, loop: ast.AST | None, keys: ast.expr, owner: ast.expr) -> Iterator[TableRead]:
+        """Reads by a key that a loop over all keys gives, where tests do not exclude that of the children."""
+        match loop:
+            case ast.For(target=ast.Name(id=name), iter=iterated) if iterated is keys:
+                whole: ast.AST = loop
+            case ast.comprehension(target=ast.Name(id=name), iter=iterated) if iterated is keys:
+                whole = self.file.parents[loop]
+            case _:
+                return
+        variable = Variable("", self._classes, class_names=frozenset((name,)))
+        for node in ast.walk(whole):
+            if not (isinstance(node, ast.Name) and node.id == name and self._is_key(node)):
+                continue
+            if all(map(_may_be_table, conditions(node, variable, self.file.parents))):
+                yield TableRead(keys, owner, node)
+
+    def _is_key(self, name: ast.Name) -> bool:
+        """True if a name is a key of a state dictionary, or the name of an attribute that is read."""
+        match self.file.parents.get(name):
+            case ast.Subscript(value=table, slice=key, ctx=ast.Load()) if key is name:
+                return _is_state(table)
+            case ast.Call(func=ast.Name(id="getattr"), args=[_, key, *_]):
+                return key is name
+            case ast.Call(func=ast.Attribute(value=table, attr=method), args=[key, *_]) if method in _BY_KEY:
+                return key is name and _is_state(table)
+        return False
 
     def _sees_other_values(self, call: ast.Call, method: str) -> bool:
         """True if a loop over the values uses only such as pass tests that the table of children fails."""
