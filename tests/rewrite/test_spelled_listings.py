@@ -15,6 +15,7 @@ NET = """\
 import copy
 import inspect
 import io
+import itertools
 import operator
 import pickle
 import torch
@@ -165,7 +166,23 @@ STORED = {
     "table": "self.order = self._modules",
     "items": "self.order = vars(self)['_modules'].items()",
     "generator": "self.order = (n for n in self._modules)",
+    "mapped": "self.order = map(str, self._modules)",
+    "set": "setattr(self, 'order', self._modules.keys())",
+    "annotated": "self.order: dict = self._modules",
+    "either": "self.order = self._modules or {}",
+    "in-a-pair": "self.order, self.other = self._modules.keys(), 1",
+    "chained": "self.order = itertools.chain(self._modules)",
+    "variable": "order = self._modules; self.order = order",
 }
+GONE_THROUGH = [
+    "len(vars(self)['_modules'])",
+    "list(getattr(self, '_modules'))",
+    "','.join(self._modules)",
+    "self._modules.copy().keys()",
+    "[n for n in self._modules]",
+    "sum(1 for _ in self.children())",
+    "{**self._modules}.keys()",
+]
 
 
 def _used(source: str) -> object:
@@ -216,8 +233,9 @@ def test_a_list_that_a_constructor_keeps_shows_later_children(line: str) -> None
     assert _used(fix_source(source)[0]) == _used(source)
 
 
-def test_a_list_that_a_constructor_goes_through_shows_none() -> None:
-    source = _source("return net.n", line="self.n = len(vars(self)['_modules'])")
+@pytest.mark.parametrize("line", GONE_THROUGH)
+def test_a_list_that_a_constructor_goes_through_shows_none(line: str) -> None:
+    source = _source("return net.n", line=f"self.n = {line}")
     fixed, _ = fix_source(source)
     assert "self.add = EltwiseAdd()" in fixed
     assert _used(fixed) == _used(source)

@@ -42,6 +42,14 @@ _APPLY = frozenset(("apply",))
 _WRAPPERS = frozenset(("list", "tuple", "iter", "dict", "enumerate", "reversed", "sorted"))
 _VIEWS = frozenset(("items", "values", "keys"))
 _LAZY_WRAPPERS = frozenset(("iter", "enumerate", "reversed"))
+# Functions of Python whose result goes through what they are given later.
+_LAZY = frozenset(f"builtins.{name}" for name in ("enumerate", "filter", "iter", "map", "reversed", "zip"))
+_KEEPING = _LAZY | {"builtins.setattr"}
+# Functions and classes that copy what they are given, or reduce it.
+_COPYING = ("builtins.", "collections.Counter", "collections.OrderedDict", "collections.deque", "copy.", "torch.nn.")
+# What uses a listing at once.
+_GOES_THROUGH = (ast.Subscript, ast.Compare, ast.Starred, ast.UnaryOp, ast.BinOp, ast.FormattedValue,
+                 ast.If, ast.While, ast.Assert)  # fmt: skip
 _TESTS = frozenset(("any", "all", "sum"))
 # Methods that find one child by its name, or ask if a given one is there.
 _BY_NAME = frozenset(
@@ -343,7 +351,9 @@ class _Finder:
                     yield _Use(parent)
             case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[other]) if other is node:
                 pass  # one given module or name among them
-            case ast.Assign(value=value) if value is node:
+            case ast.Assign(targets=[ast.Tuple() | ast.List()], value=value) if value is node:
+                yield _Use(parent)
+            case ast.Assign(value=value) | ast.AnnAssign(value=value) if value is node:
                 yield _Use(parent, is_lasting=shape.is_live)
             case ast.Assign() | ast.AugAssign() | ast.Delete():
                 pass  # `self._modules = …` is an effect of its own
@@ -351,10 +361,9 @@ class _Finder:
                 pass
             case ast.Call() if parent.func is not node:
                 yield from self._given(parent, node, scope, shape)
-            case ast.Return() | ast.Yield() | ast.YieldFrom() | ast.Lambda():
-                yield _Use(parent, is_lasting=shape.is_live)
             case ast.expr() | ast.stmt():
-                yield _Use(parent)
+                is_done = _goes_through(parent, node) or self._is_result_of_method(parent)
+                yield _Use(parent, is_lasting=shape.is_live and not is_done)
             case ast.keyword():
                 call = self.file.parents.get(parent)
                 yield from self._given(call, node, scope, shape) if isinstance(call, ast.Call) else [_Use(node)]
@@ -365,12 +374,34 @@ class _Finder:
         """The listing is an argument: what counts is what the parameter is used for."""
         parameters = self._parameters(call, node, scope)
         if parameters is None:
-            yield _Use(call)
+            yield _Use(call, is_lasting=shape.is_live and not self._is_gone_through(call, scope))
             return
         for function, name in parameters - self.followed:
             inner = _Finder(function.file, self.outside, self.followed | parameters)
             for use in inner.of_parameter(function, name, call, shape):
                 yield replace(use, node=call)
+
+    def _is_gone_through(self, call: ast.Call, scope: LexicalScope) -> bool:
+        """True if a call is known to go through what it is given, and to keep no view of it."""
+        match call.func:
+            case ast.Attribute(value=ast.Constant(), attr="join"):
+                return True
+        found = self.points_to.of(call.func, scope)
+        names = [getattr(each.base, "name", None) or str(getattr(each.base, "cls", "")) for each in found]
+        parent = self.file.parents.get(call)
+        if names and all(name in _LAZY for name in names):
+            if isinstance(parent, ast.Call) and parent.func is not call:
+                return self._is_gone_through(parent, scope)
+            return _goes_through(parent, call)
+        are_methods = any(name.startswith("builtins.") and name.count(".") > 1 for name in names)  # `list.append`
+        are_known = all(name.startswith(_COPYING) and name not in _KEEPING for name in names)
+        return bool(names) and are_known and not are_methods
+
+    def _is_result_of_method(self, method: ast.AST) -> bool:
+        """True for a call of a method, whose result is no iterator."""
+        call = self.file.parents.get(method)
+        is_called = isinstance(method, ast.Attribute) and isinstance(call, ast.Call) and call.func is method
+        return is_called and isinstance(method, ast.Attribute) and method.attr not in ("__iter__", "__reversed__")
 
     def _parameters(self, call: ast.Call, node: ast.expr, scope: LexicalScope) -> frozenset[Parameter] | None:
         """The parameters that an argument may be bound to; None where the call may run other code."""
@@ -456,8 +487,21 @@ class _Finder:
             for use in self._variable(consumer.targets[0].id, scope, consumer, shape):
                 yield replace(use, tests=(*tests, *use.tests))
             return
-        is_kept = isinstance(whole, ast.GeneratorExp) and not isinstance(consumer, ast.Call)
+        is_done = isinstance(consumer, ast.Call) and self._is_gone_through(consumer, scope)
+        is_kept = isinstance(whole, ast.GeneratorExp) and not is_done
         yield _Use(whole, tuple(tests), is_lasting=is_kept)
+
+
+def _goes_through(parent: ast.AST | None, node: ast.expr) -> bool:
+    """True if an expression or statement uses a listing in it at once."""
+    match parent:
+        case ast.Dict(keys=keys, values=values):
+            return any(key is None and value is node for key, value in zip(keys, values, strict=True))
+        case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
+            return iterated is node
+        case ast.Assign(targets=[ast.Tuple() | ast.List()], value=value):
+            return value is node
+    return isinstance(parent, _GOES_THROUGH)
 
 
 def _is_name(index: ast.expr, shape: Shape) -> bool:
